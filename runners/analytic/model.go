@@ -1,0 +1,191 @@
+package analytic
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Model is a model that only counts. It implements runners.Model and runners.Clock.
+type Model struct {
+	cfg     runners.Config
+	profile runners.Profile
+	types   runners.Types
+	chunk   int   // tokens of a prefill pass, for the workspace
+	memory  int64 // bytes that may be held
+	seconds float64
+	peak    int64
+	cache   runners.Usage // caches and states of the live sequences
+	live    map[int]int   // number of live sequences by capacity
+	steps   int
+}
+
+// sequence is a length and a capacity.
+type sequence struct {
+	m             *Model
+	len, capacity int
+	closed        bool
+	step          int // the last Step that it took part in
+}
+
+var errClosed = errors.New("the sequence is closed, or belongs to another model")
+
+// Config is the model's configuration.
+func (m *Model) Config() runners.Config { return m.cfg }
+
+// Now is the virtual time spent since Load.
+func (m *Model) Now() time.Duration { return time.Duration(m.seconds * 1e9) }
+
+// spend advances the clock.
+func (m *Model) spend(w runners.Work) { m.seconds += m.profile.Seconds(w, m.types.Weights) }
+
+// Usage is the memory held now, by arithmetic.
+func (m *Model) Usage() runners.Usage {
+	longest, count := 0, 0
+	for capacity, n := range m.live {
+		longest = max(longest, capacity)
+		count += n
+	}
+	u := m.cfg.RunBytes(longest, count, m.chunk, m.types)
+	u.GlobalKV, u.WindowKV, u.State = m.cache.GlobalKV, m.cache.WindowKV, m.cache.State
+	u.Peak = m.peak
+	return u
+}
+
+// account adds n (1 or -1) sequences of a capacity.
+func (m *Model) account(capacity, n int) {
+	u := m.cfg.CacheBytes(capacity, m.types.KV)
+	m.cache.GlobalKV += int64(n) * u.GlobalKV
+	m.cache.WindowKV += int64(n) * u.WindowKV
+	m.cache.State += int64(n) * u.State
+	if m.live[capacity] += n; m.live[capacity] == 0 {
+		delete(m.live, capacity)
+	}
+}
+
+// ResetPeak makes the peak what is held now.
+func (m *Model) ResetPeak() { m.peak = m.Usage().Total() }
+
+func (m *Model) outOfMemory(what string, need int64) error {
+	return fmt.Errorf("%s of %s on %s: %.2f GB needed, %.2f GB there: %w",
+		what, m.cfg.Name, m.profile.Name, float64(need)/1e9, float64(m.memory)/1e9, runners.ErrOutOfMemory)
+}
+
+// NewSequence holds the caches of capacity tokens.
+func (m *Model) NewSequence(capacity int) (runners.Sequence, error) {
+	if capacity < 1 {
+		return nil, fmt.Errorf("a sequence's capacity is %d, want at least 1", capacity)
+	}
+	return m.hold(&sequence{m: m, capacity: capacity})
+}
+
+func (m *Model) hold(s *sequence) (runners.Sequence, error) {
+	m.account(s.capacity, 1)
+	total := m.Usage().Total()
+	if total > m.memory {
+		m.account(s.capacity, -1)
+		return nil, m.outOfMemory(fmt.Sprintf("another sequence of %d tokens", s.capacity), total)
+	}
+	m.peak = max(m.peak, total)
+	return s, nil
+}
+
+// extend checks that s takes n tokens more.
+func (m *Model) extend(ctx context.Context, rs runners.Sequence, n int) (*sequence, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s, ok := rs.(*sequence)
+	if !ok || s.m != m || s.closed {
+		return nil, errClosed
+	}
+	if n > s.capacity-s.len {
+		return nil, fmt.Errorf("%d tokens after %d exceed the sequence's capacity of %d", n, s.len, s.capacity)
+	}
+	return s, nil
+}
+
+// Prefill takes the time of the tokens' prefill. Their values do not matter.
+func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) error {
+	s, err := m.extend(ctx, rs, len(tokens))
+	if err != nil {
+		return err
+	}
+	m.spend(m.cfg.PrefillWork(len(tokens), s.len, m.types))
+	s.len += len(tokens)
+	return nil
+}
+
+// Step takes the time of one token for each sequence. Its logits are zero; rows of logits may be nil.
+func (m *Model) Step(ctx context.Context, rs []runners.Sequence, tokens []int, logits [][]float32) error {
+	if len(tokens) != len(rs) || len(logits) != len(rs) {
+		return fmt.Errorf("step of %d sequences with %d tokens and %d rows of logits", len(rs), len(tokens), len(logits))
+	}
+	m.steps++
+	depths := make([]int, len(rs))
+	for i, r := range rs {
+		s, err := m.extend(ctx, r, 1)
+		if err != nil {
+			return err
+		}
+		if s.step == m.steps {
+			return errors.New("step of a batch that holds a sequence twice")
+		}
+		s.step, depths[i] = m.steps, s.len
+	}
+	m.spend(m.cfg.StepsWork(depths, m.types))
+	for i, r := range rs {
+		r.(*sequence).len++
+		clear(logits[i])
+	}
+	return nil
+}
+
+// Score is unsupported: there are no probabilities to tell.
+func (m *Model) Score(context.Context, runners.Sequence, []int, func(int, float32)) error {
+	return fmt.Errorf("the analytic runner computes time and memory, not probabilities: %w", runners.ErrUnsupported)
+}
+
+// Inspect is unsupported: there are no tensors to show.
+func (m *Model) Inspect(context.Context, runners.Sequence, []int, func(string, []int, []float32)) error {
+	return fmt.Errorf("the analytic runner computes time and memory, not tensors: %w", runners.ErrUnsupported)
+}
+
+// Close does nothing: there is nothing to give back.
+func (m *Model) Close() error { return nil }
+
+func (s *sequence) Len() int      { return s.len }
+func (s *sequence) Capacity() int { return s.capacity }
+
+func (s *sequence) Fork() (runners.Sequence, error) {
+	if s.closed {
+		return nil, errClosed
+	}
+	c := *s
+	return s.m.hold(&c)
+}
+
+func (s *sequence) Truncate(ctx context.Context, n int) error {
+	if _, err := s.m.extend(ctx, s, 0); err != nil {
+		return err
+	}
+	if n < 0 || n > s.len {
+		return fmt.Errorf("cannot cut %d tokens to %d", s.len, n)
+	}
+	if s.m.cfg.Arch.IsYOCO() && n < s.len {
+		s.m.spend(s.m.cfg.PrefillWork(n, 0, s.m.types))
+	}
+	s.len = n
+	return nil
+}
+
+func (s *sequence) Close() error {
+	if !s.closed {
+		s.closed = true
+		s.m.account(s.capacity, -1)
+	}
+	return nil
+}

@@ -1,0 +1,68 @@
+// Package analytic is the runner that computes instead of measuring. Its models
+// hold no weights: Prefill, Step and Score advance a virtual clock by what the
+// cost model (runners/cost.go) and a device profile give, and keep lengths;
+// memory is what arithmetic says. So the tasks that measure time and memory run
+// on it unchanged, for machines that are not at hand and models that no machine
+// here holds. Its records carry source: computed.
+//
+// The workspace is runners.Config.RunBytes': activations of one prefill chunk,
+// logits of one batch, in the type of the weights. Fork takes no time; cutting
+// a YOCO back takes the time of computing its state anew.
+package analytic
+
+import (
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Runner computes for one device.
+type Runner struct{ profile runners.Profile }
+
+// New returns a runner for a device. The profile's Efficiency says which fraction of its limits is assumed.
+func New(p runners.Profile) (*Runner, error) {
+	if err := p.Validate(); err != nil {
+		return nil, err
+	}
+	return &Runner{p}, nil
+}
+
+// Name is "analytic".
+func (r *Runner) Name() string { return "analytic" }
+
+// Profile is the device that r computes for.
+func (r *Runner) Profile() runners.Profile { return r.profile }
+
+// Device says what is computed for.
+func (r *Runner) Device() runners.Device {
+	return runners.Device{
+		Kind:   "computed",
+		Name:   r.profile.Name,
+		Why:    r.profile.Source,
+		Memory: r.profile.Memory,
+	}
+}
+
+// Load makes a model of cfg. weights may be nil: none are read. A
+// MemoryBudget takes the place of the profile's memory, larger or smaller.
+func (r *Runner) Load(cfg runners.Config, _ runners.Weights, o runners.Options) (runners.Model, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("model %q: %w", cfg.Name, err)
+	}
+	m := &Model{
+		cfg:     cfg,
+		profile: r.profile,
+		types:   runners.Types{Weights: o.Weights, KV: o.KV, Act: o.Weights},
+		chunk:   o.PrefillChunk,
+		memory:  r.profile.Memory,
+		live:    map[int]int{},
+	}
+	if o.MemoryBudget > 0 {
+		m.memory = o.MemoryBudget
+	}
+	if w := m.Usage().Weights; w > m.memory {
+		return nil, m.outOfMemory("the weights", w)
+	}
+	m.ResetPeak()
+	return m, nil
+}

@@ -1,0 +1,260 @@
+package arch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Model runs a network on a device. It implements runners.Model, Counter and Inspector.
+type Model struct {
+	cfg    runners.Config
+	ops    runners.Ops
+	net    network
+	ws     workspace
+	logits runners.Buffer
+	chunk  int
+	closed bool
+
+	b   batch // reused by every pass, so that decoding allocates nothing
+	lps []float32
+}
+
+// New loads a model onto a device and owns ops from then on: an error closes it too.
+func New(cfg runners.Config, w runners.Weights, ops runners.Ops, opts runners.Options) (runners.Model, error) {
+	m := &Model{cfg: cfg, ops: ops, chunk: opts.PrefillChunk}
+	m.ws.ops = ops
+	if m.chunk <= 0 {
+		m.chunk = ops.PrefillChunk()
+	}
+	err := cfg.Validate()
+	if err == nil {
+		l := &loader{ops: ops, w: w, params: map[string]runners.Param{}}
+		for _, p := range cfg.Parameters() {
+			l.params[p.Name] = p
+		}
+		if cfg.Arch.IsYOCO() {
+			m.net = newYOCO(cfg, ops, &m.ws, l)
+		} else {
+			m.net = newTransformer(cfg, ops, &m.ws, l)
+		}
+		err = l.err
+	}
+	if err == nil {
+		err = ops.Sync()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("load %s: %w", cfg.Name, err), ops.Close())
+	}
+	return m, nil
+}
+
+// Config returns the model's configuration.
+func (m *Model) Config() runners.Config { return m.cfg }
+
+// Usage returns the memory held, by part.
+func (m *Model) Usage() runners.Usage { return m.ops.Usage() }
+
+// ResetPeak starts a new peak at what is held now.
+func (m *Model) ResetPeak() { m.ops.ResetPeak() }
+
+// Counts returns the operations counted by the device.
+func (m *Model) Counts() runners.Counts { return m.ops.Counts() }
+
+// ResetCounts sets the counts to zero.
+func (m *Model) ResetCounts() { m.ops.ResetCounts() }
+
+// Close gives back the weights and the workspace. Sequences are closed before.
+func (m *Model) Close() error {
+	if m.closed {
+		return nil
+	}
+	m.closed = true
+	m.ws.close()
+	if m.logits != nil {
+		m.logits.Close()
+	}
+	return m.ops.Close()
+}
+
+// NewSequence makes an empty sequence with room for capacity tokens.
+func (m *Model) NewSequence(capacity int) (runners.Sequence, error) {
+	if capacity < 1 {
+		return nil, fmt.Errorf("a sequence needs room for at least 1 token, not %d", capacity)
+	}
+	c, err := m.net.newCaches(capacity)
+	if err != nil {
+		return nil, fmt.Errorf("a sequence of %d tokens: %w", capacity, err)
+	}
+	return &sequence{m: m, caches: c, capacity: capacity}, nil
+}
+
+// sequences checks that ss are open sequences of m with room for n more tokens each.
+func (m *Model) sequences(n int, ss ...runners.Sequence) error {
+	for i, s := range ss {
+		q, ok := s.(*sequence)
+		if !ok || q.m != m {
+			return errors.New("a sequence of another model")
+		}
+		if q.caches == nil {
+			return errors.New("the sequence is closed")
+		}
+		if q.length+n > q.capacity {
+			return fmt.Errorf("%d tokens do not fit a sequence of capacity %d that holds %d: %w", n, q.capacity, q.length, runners.ErrOutOfMemory)
+		}
+		for _, t := range ss[:i] {
+			if t == s {
+				return errors.New("a sequence stands twice in a batch")
+			}
+		}
+	}
+	return nil
+}
+
+// begin sets up m.b for n tokens of one sequence, starting at position pos.
+func (m *Model) begin(s *sequence, pos int, tokens []int) error {
+	if err := m.ws.reserve(len(tokens)); err != nil {
+		return err
+	}
+	m.b.Spans = append(m.b.Spans[:0], runners.Span{Len: len(tokens), Pos: pos})
+	m.b.Rows, m.b.tokens = len(tokens), tokens
+	m.b.caches = append(m.b.caches[:0], s.caches)
+	m.ops.Begin(&m.b.Batch)
+	return nil
+}
+
+// chunks calls pass for each chunk of tokens appended to s, after begin.
+func (m *Model) chunks(ctx context.Context, s *sequence, tokens []int, pass func(from, to int) error) error {
+	for from := 0; from < len(tokens); from += m.chunk {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		to := min(from+m.chunk, len(tokens))
+		if err := m.begin(s, s.length, tokens[from:to]); err != nil {
+			return err
+		}
+		if err := pass(from, to); err != nil {
+			return err
+		}
+		s.append(tokens[from:to])
+	}
+	return m.ops.Sync()
+}
+
+// Prefill implements runners.Model.
+func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) error {
+	if err := m.checks(rs, tokens); err != nil {
+		return err
+	}
+	return m.chunks(ctx, rs.(*sequence), tokens, func(int, int) error {
+		m.net.prefill(&m.b)
+		return nil
+	})
+}
+
+func (m *Model) checks(s runners.Sequence, tokens []int) error {
+	if err := m.sequences(len(tokens), s); err != nil {
+		return err
+	}
+	return runners.CheckTokens(m.cfg, tokens)
+}
+
+// Step implements runners.Model.
+func (m *Model) Step(ctx context.Context, ss []runners.Sequence, tokens []int, logits [][]float32) error {
+	if len(ss) == 0 || len(tokens) != len(ss) || len(logits) != len(ss) {
+		return fmt.Errorf("a step needs as many tokens and logits as sequences, got %d, %d and %d", len(tokens), len(logits), len(ss))
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := m.sequences(1, ss...); err != nil {
+		return err
+	}
+	if err := runners.CheckTokens(m.cfg, tokens); err != nil {
+		return err
+	}
+	if err := m.ws.reserve(len(ss)); err != nil {
+		return err
+	}
+	b := &m.b
+	b.Spans, b.caches = b.Spans[:0], b.caches[:0]
+	for i, s := range ss {
+		q := s.(*sequence)
+		b.Spans = append(b.Spans, runners.Span{Row: i, Len: 1, Pos: q.length})
+		b.caches = append(b.caches, q.caches)
+		if len(logits[i]) != m.cfg.Vocab {
+			return fmt.Errorf("logits[%d] has room for %d values, want %d", i, len(logits[i]), m.cfg.Vocab)
+		}
+	}
+	b.Rows, b.tokens = len(ss), tokens
+	if err := m.reserveLogits(len(ss)); err != nil {
+		return err
+	}
+	m.ops.Begin(&b.Batch)
+	m.net.forward(b)
+	m.head(len(ss))
+	if err := m.ops.Read(runners.All(m.logits), logits); err != nil {
+		return err
+	}
+	for i, s := range ss {
+		s.(*sequence).append(tokens[i : i+1])
+	}
+	return nil
+}
+
+// head computes the logits of rows 0..rows-1 of the residual stream.
+func (m *Model) head(rows int) {
+	norm, output := m.net.head()
+	n := runners.All(m.ws.y)
+	m.ops.Part(runners.PartHead)
+	m.ops.RMSNorm(rows, n, runners.All(m.ws.x), norm, float32(m.cfg.NormEps))
+	m.ops.Linear(rows, runners.All(m.logits), n, output)
+}
+
+func (m *Model) reserveLogits(rows int) error {
+	if m.logits != nil && m.logits.Rows() >= rows {
+		return nil
+	}
+	if m.logits != nil {
+		m.logits.Close()
+		m.logits = nil
+	}
+	b, err := m.ops.Buffer(rows, m.cfg.Vocab)
+	if err == nil {
+		m.logits = b
+	}
+	return err
+}
+
+// Score implements runners.Model.
+func (m *Model) Score(ctx context.Context, rs runners.Sequence, tokens []int, emit func(pos int, logprob float32)) error {
+	if err := m.checks(rs, tokens); err != nil {
+		return err
+	}
+	s := rs.(*sequence)
+	norm, output := m.net.head()
+	start := s.length
+	return m.chunks(ctx, s, tokens, func(from, to int) error {
+		m.net.forward(&m.b)
+		targets := tokens[from+1 : min(to+1, len(tokens))]
+		if len(targets) == 0 {
+			return nil
+		}
+		if cap(m.lps) < len(targets) {
+			m.lps = make([]float32, m.chunk)
+		}
+		lps := m.lps[:len(targets)]
+		n := runners.All(m.ws.y)
+		m.ops.Part(runners.PartHead)
+		m.ops.RMSNorm(len(targets), n, runners.All(m.ws.x), norm, float32(m.cfg.NormEps))
+		if err := m.ops.LogProbs(n, output, targets, lps); err != nil {
+			return err
+		}
+		for i, lp := range lps {
+			emit(start+from+i+1, lp)
+		}
+		return nil
+	})
+}

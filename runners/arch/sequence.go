@@ -1,0 +1,93 @@
+package arch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// sequence is one text's caches and length.
+type sequence struct {
+	m        *Model
+	caches   *caches // nil once closed
+	length   int
+	capacity int
+	// history keeps the tokens where Truncate must replay them (YOCO): 4 bytes a token on the host.
+	history []int32
+}
+
+func (s *sequence) Len() int { return s.length }
+
+func (s *sequence) Capacity() int { return s.capacity }
+
+// append counts tokens that a pass has put into the caches.
+func (s *sequence) append(tokens []int) {
+	s.length += len(tokens)
+	if s.m.net.cuttable() {
+		return
+	}
+	if s.history == nil {
+		s.history = make([]int32, 0, s.capacity)
+	}
+	for _, t := range tokens {
+		s.history = append(s.history, int32(t))
+	}
+}
+
+func (s *sequence) Fork() (runners.Sequence, error) {
+	if s.caches == nil {
+		return nil, errors.New("fork: the sequence is closed")
+	}
+	c, err := s.caches.fork(s.length)
+	if err != nil {
+		return nil, fmt.Errorf("fork a sequence of %d tokens: %w", s.length, err)
+	}
+	f := &sequence{m: s.m, caches: c, length: s.length, capacity: s.capacity}
+	if s.history != nil {
+		f.history = append(make([]int32, 0, s.capacity), s.history...)
+	}
+	return f, nil
+}
+
+// Truncate implements runners.Sequence. Where it is interrupted during a replay, the sequence is empty.
+func (s *sequence) Truncate(ctx context.Context, n int) error {
+	if s.caches == nil {
+		return errors.New("truncate: the sequence is closed")
+	}
+	if n < 0 || n > s.length {
+		return fmt.Errorf("truncate to %d tokens, but the sequence holds %d", n, s.length)
+	}
+	if n == s.length {
+		return nil
+	}
+	if s.m.net.cuttable() {
+		s.length = n
+		return nil
+	}
+	history := s.history[:n]
+	s.length, s.history = 0, s.history[:0]
+	if n == 0 {
+		for _, st := range s.caches.state {
+			st.Reset()
+		}
+		return nil
+	}
+	tokens := make([]int, n)
+	for i, t := range history {
+		tokens[i] = int(t)
+	}
+	return s.m.chunks(ctx, s, tokens, func(int, int) error {
+		s.m.net.replay(&s.m.b)
+		return nil
+	})
+}
+
+func (s *sequence) Close() error {
+	if s.caches != nil {
+		s.caches.close()
+		s.caches, s.history = nil, nil
+	}
+	return nil
+}

@@ -1,0 +1,279 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// config.json, as the reference fixtures write it:
+//
+//	{
+//	 "arch": "yoco_gret" | "yoco_swa" | "transformer",
+//	 "reference_args": {the constructor arguments of the reference implementation},
+//	 "tokenizer": "bytes",            optional
+//	 "name": "tiny-yoco-gret",        optional, else the folder's name
+//	 "gate_logit_normalizer": 16,     optional, no other value
+//	 "tied_output": false,            optional, no other value
+//	 ...                              anything else: records of a training, say
+//	}
+//
+// reference_args is closed: an argument that this program does not know would
+// change the model, so it is an error.
+
+// maxConfig bounds the size of a config.json in bytes.
+const maxConfig = 16 << 20
+
+var archNames = map[string]runners.Arch{
+	"yoco_gret":   runners.YOCOGatedRetention,
+	"yoco_swa":    runners.YOCOSlidingWindow,
+	"transformer": runners.Transformer,
+}
+
+// The arguments that each family knows. Those of ignoredArgs are allowed and
+// have no effect on what a model computes.
+var (
+	commonArgs  = []string{"dim", "n_layers", "hidden_dim", "vocab_size", "rope_theta", "norm_eps", "sliding_window"}
+	yocoArgs    = append([]string{"n_self_heads", "n_attn_heads", "n_attn_kv_heads"}, commonArgs...)
+	plainArgs   = append([]string{"head_dim", "n_heads", "n_kv_heads"}, commonArgs...)
+	ignoredArgs = []string{"max_batch_size", "max_seq_len", "model_parallel_size", "load_checkpoint"}
+)
+
+// arg is a number that was read, and the line that it stands on.
+type arg struct {
+	n    float64
+	line string
+}
+
+// rawConfig is config.json before it is known which architecture it is.
+type rawConfig struct {
+	arch, archAt     string
+	name, tokenizer  string
+	args             map[string]arg
+	argsAt           string
+	headDim, selfDim *arg
+	embedScale       *arg
+}
+
+// ParseConfig reads a config.json. file names it in errors, and name names the
+// model unless the text does.
+func ParseConfig(file, name string, text []byte) (runners.Config, error) {
+	if len(text) > maxConfig {
+		return runners.Config{}, fmt.Errorf("%s: %d bytes long, want a config of at most %d", file, len(text), maxConfig)
+	}
+	j, err := newJSON(file, text)
+	if err != nil {
+		return runners.Config{}, err
+	}
+	r := rawConfig{name: name, args: map[string]arg{}}
+	if err := j.object("the config", func(key string) error { return r.field(j, key) }); err != nil {
+		return runners.Config{}, err
+	}
+	if err := j.end(); err != nil {
+		return runners.Config{}, err
+	}
+	c, err := r.config(file)
+	if err != nil {
+		return runners.Config{}, err
+	}
+	if err := c.Validate(); err != nil {
+		return runners.Config{}, fmt.Errorf("%s: reference_args: %w", r.argsAt, err)
+	}
+	return c, nil
+}
+
+// field reads one field of the top level.
+func (r *rawConfig) field(j *jsonFile, key string) (err error) {
+	switch key {
+	case "arch":
+		r.arch, err = j.str(key)
+		r.archAt = j.place()
+	case "name":
+		r.name, err = j.str(key)
+	case "tokenizer":
+		r.tokenizer, err = j.str(key)
+		if err == nil && r.tokenizer != "bytes" {
+			err = j.errorf("tokenizer is %q, want \"bytes\", or no such field", r.tokenizer)
+		}
+	case "reference_args":
+		r.argsAt = j.place()
+		err = j.object(key, func(name string) error { return r.argument(j, name) })
+	case "gate_logit_normalizer":
+		var n float64
+		if n, err = j.float(key); err == nil && n != runners.GateNormalizer {
+			err = j.errorf("%s is %g, want %d: the reference implementation has no other", key, n, runners.GateNormalizer)
+		}
+	case "tied_output":
+		var tied bool
+		if tied, err = j.boolean(key); err == nil && tied {
+			err = j.errorf("%s is true, want false: the output matrix is a tensor of its own", key)
+		}
+	case "head_dim":
+		r.headDim, err = j.number(key)
+	case "self_head_dim":
+		r.selfDim, err = j.number(key)
+	case "embed_scale":
+		r.embedScale, err = j.number(key)
+	default:
+		err = j.skip(fmt.Sprintf("%q", key))
+	}
+	return err
+}
+
+// argument reads one field of reference_args. null means absent.
+func (r *rawConfig) argument(j *jsonFile, name string) error {
+	what := "reference_args." + name
+	if slices.Contains(ignoredArgs, name) {
+		return j.skip(what)
+	}
+	switch name {
+	case "rope_theta", "norm_eps":
+		a, err := j.number(what)
+		if err == nil {
+			r.args[name] = *a
+		}
+		return err
+	}
+	known := slices.Concat(yocoArgs, plainArgs)
+	if !slices.Contains(known, name) {
+		return j.errorf("reference_args has the unknown field %q%s", name, didYouMean(name, known))
+	}
+	n, set, err := j.optionalInteger(what)
+	if err == nil && set {
+		if n < 1 || n > 1<<20 {
+			return j.errorf("%s is %d, want 1 to %d", what, n, 1<<20)
+		}
+		r.args[name] = arg{float64(n), j.place()}
+	}
+	return err
+}
+
+// config checks what was read against the architecture.
+func (r *rawConfig) config(file string) (runners.Config, error) {
+	arch, ok := archNames[r.arch]
+	if !ok {
+		if r.archAt == "" {
+			return runners.Config{}, fmt.Errorf("%s: no field arch, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"", file)
+		}
+		return runners.Config{}, fmt.Errorf("%s: arch is %q, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"", r.archAt, r.arch)
+	}
+	if r.argsAt == "" {
+		return runners.Config{}, fmt.Errorf("%s: no field reference_args, want the model's sizes there", file)
+	}
+	heads, kvHeads, known := "n_heads", "n_kv_heads", plainArgs
+	required := []string{"dim", "n_layers", "hidden_dim", "vocab_size", "n_heads"}
+	if arch.IsYOCO() {
+		heads, kvHeads, known = "n_attn_heads", "n_attn_kv_heads", yocoArgs
+		required = []string{"dim", "n_layers", "hidden_dim", "vocab_size", "n_attn_heads", "n_self_heads"}
+	}
+	if arch == runners.YOCOSlidingWindow {
+		required = append(required, "sliding_window")
+	}
+	for _, name := range required {
+		if _, ok := r.args[name]; !ok {
+			return runners.Config{}, fmt.Errorf("%s: reference_args has no %s, which %s needs", r.argsAt, name, r.arch)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.args)) {
+		if !slices.Contains(known, name) || name == "sliding_window" && arch != runners.YOCOSlidingWindow {
+			return runners.Config{}, fmt.Errorf("%s: reference_args.%s does not belong to %s", r.args[name].line, name, r.arch)
+		}
+	}
+	get := func(name string, otherwise int) int {
+		if a, ok := r.args[name]; ok {
+			return int(a.n)
+		}
+		return otherwise
+	}
+	real := func(name string, otherwise float64) float64 {
+		if a, ok := r.args[name]; ok {
+			return a.n
+		}
+		return otherwise
+	}
+	c := runners.Config{
+		Name: r.name, Arch: arch, Tokenizer: r.tokenizer,
+		Dim: get("dim", 0), Layers: get("n_layers", 0), FFN: get("hidden_dim", 0), Vocab: get("vocab_size", 0),
+		SelfHeads: get("n_self_heads", 0), Window: get("sliding_window", 0),
+		Heads:   get(heads, 0),
+		KVHeads: get(kvHeads, get(heads, 0)), // as the reference's defaults have it
+		// The reference's defaults again.
+		RopeTheta: real("rope_theta", 10000), NormEps: real("norm_eps", 1e-5),
+	}
+	c.HeadDim = get("head_dim", c.Dim/c.Heads)
+	return c, r.derived(c)
+}
+
+// derived checks the fields that repeat what follows from the others.
+func (r *rawConfig) derived(c runners.Config) error {
+	scale := 1.0
+	if c.Arch.IsYOCO() {
+		scale = math.Sqrt(float64(c.Dim))
+	}
+	for _, f := range []struct {
+		name string
+		got  *arg
+		want float64
+	}{
+		{"head_dim", r.headDim, float64(c.HeadDim)},
+		{"self_head_dim", r.selfDim, float64(c.SelfHeadDim())},
+		{"embed_scale", r.embedScale, scale},
+	} {
+		if f.got == nil || f.name == "self_head_dim" && !c.Arch.IsYOCO() {
+			continue
+		}
+		if !(math.Abs(f.got.n-f.want) <= 1e-6*f.want) {
+			return fmt.Errorf("%s: %s is %g, but reference_args makes it %g", f.got.line, f.name, f.got.n, f.want)
+		}
+	}
+	return nil
+}
+
+// number reads a number and remembers its line.
+func (j *jsonFile) number(what string) (*arg, error) {
+	n, err := j.float(what)
+	return &arg{n, j.place()}, err
+}
+
+// place is "file:line" of the last token.
+func (j *jsonFile) place() string {
+	return strings.TrimSuffix(j.errorf("").Error(), ": ")
+}
+
+// writeConfig writes c as a config.json that ParseConfig reads back.
+func writeConfig(w io.Writer, c runners.Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	args := map[string]any{
+		"dim": c.Dim, "n_layers": c.Layers, "hidden_dim": c.FFN, "vocab_size": c.Vocab,
+		"rope_theta": c.RopeTheta, "norm_eps": c.NormEps, "sliding_window": nil,
+	}
+	if c.Arch.IsYOCO() {
+		args["n_self_heads"], args["n_attn_heads"], args["n_attn_kv_heads"] = c.SelfHeads, c.Heads, c.KVHeads
+		if c.Window > 0 {
+			args["sliding_window"] = c.Window
+		}
+	} else {
+		args["n_heads"], args["n_kv_heads"], args["head_dim"] = c.Heads, c.KVHeads, c.HeadDim
+	}
+	all := map[string]any{
+		"arch": strings.ReplaceAll(string(c.Arch), "-", "_"), "reference_args": args,
+		"gate_logit_normalizer": runners.GateNormalizer, "tied_output": false,
+	}
+	if c.Name != "" {
+		all["name"] = c.Name
+	}
+	if c.Tokenizer != "" {
+		all["tokenizer"] = c.Tokenizer
+	}
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	return e.Encode(all)
+}

@@ -1,0 +1,153 @@
+package checkpoint
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+const goldenDir = "../../testdata/golden"
+
+func TestGoldenConfigs(t *testing.T) {
+	for _, want := range []runners.Config{
+		{Name: "yoco_gret_A", Arch: runners.YOCOGatedRetention, Dim: 64, Layers: 4, FFN: 192, Vocab: 97, SelfHeads: 4, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 10000, NormEps: 1e-5},
+		{Name: "yoco_gret_C", Arch: runners.YOCOGatedRetention, Dim: 64, Layers: 4, FFN: 128, Vocab: 61, SelfHeads: 2, Heads: 8, KVHeads: 2, HeadDim: 8, RopeTheta: 10000, NormEps: 1e-5},
+		{Name: "yoco_swa_A", Arch: runners.YOCOSlidingWindow, Dim: 64, Layers: 4, FFN: 192, Vocab: 97, SelfHeads: 4, Heads: 4, KVHeads: 2, HeadDim: 16, Window: 16, RopeTheta: 10000, NormEps: 1e-5},
+		{Name: "transformer_A", Arch: runners.Transformer, Dim: 64, Layers: 4, FFN: 192, Vocab: 97, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 10000, NormEps: 1e-5},
+	} {
+		got, w, err := Open(filepath.Join(goldenDir, want.Name))
+		if err != nil {
+			t.Errorf("%s: %v", want.Name, err)
+			continue
+		}
+		if got != want {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+const minimal = `{"arch": "yoco_gret",
+ "reference_args": {
+  "dim": 64, "n_layers": 4, "hidden_dim": 192,
+  "n_self_heads": 4,
+  "n_attn_heads": 4,
+  "vocab_size": 97
+ }
+}`
+
+func TestConfigDefaults(t *testing.T) {
+	c, err := ParseConfig("config.json", "m", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := runners.Config{Name: "m", Arch: runners.YOCOGatedRetention, Dim: 64, Layers: 4, FFN: 192, Vocab: 97, SelfHeads: 4, Heads: 4, KVHeads: 4, HeadDim: 16, RopeTheta: 10000, NormEps: 1e-5}
+	if c != want {
+		t.Errorf("got  %+v\nwant %+v", c, want)
+	}
+}
+
+// Each case replaces the first string by the second in a good config.
+var badConfigs = []struct{ old, new, want string }{
+	{minimal, ``, "config.json:1: the config: the text ends too early"},
+	{minimal, `[]`, "config.json:1: the config is an array, want an object"},
+	{"\n}", "\n} x", "config.json:8: after the end"},
+	{"\n}", "", "ends too early"},
+	{`"arch": "yoco_gret",`, ``, `no field arch, want "yoco_gret"`},
+	{`"yoco_gret"`, `"yoco-gret"`, `config.json:1: arch is "yoco-gret", want "yoco_gret"`},
+	{`"yoco_gret"`, `7`, "config.json:1: arch is the number 7, want a string"},
+	{`"yoco_gret"`, `"transformer"`, "reference_args has no n_heads, which transformer needs"},
+	{`"yoco_gret"`, `"yoco_swa"`, "reference_args has no sliding_window, which yoco_swa needs"},
+	{`"n_self_heads": 4`, `"n_self_heads": "4"`, "config.json:4: reference_args.n_self_heads is a string, want an integer"},
+	{`"n_self_heads": 4`, `"n_self_heads": 4.0`, "config.json:4: reference_args.n_self_heads is 4.0, want an integer"},
+	{`"n_self_heads": 4`, `"n_self_heads": 0`, "config.json:4: reference_args.n_self_heads is 0, want 1 to"},
+	{`"n_self_heads": 4`, `"n_self_heads": 5`, "config.json:2: reference_args: self_heads is 5, want a divisor of dim"},
+	{`"n_self_heads": 4`, `"n_self_heads": 4, "sliding_window": 16`, "config.json:4: reference_args.sliding_window does not belong to yoco_gret"},
+	{`"n_self_heads": 4`, `"n_self_heads": 4, "head_dim": 16`, "config.json:4: reference_args.head_dim does not belong to yoco_gret"},
+	{`"n_self_heads": 4`, `"n_selfheads": 4`, `config.json:4: reference_args has the unknown field "n_selfheads" (did you mean "n_self_heads"?)`},
+	{`"n_self_heads": 4`, `"n_self_heads": 4, "n_self_heads": 4`, `config.json:4: reference_args has the key "n_self_heads" twice`},
+	{`"vocab_size": 97`, `"vocab_size": null`, "reference_args has no vocab_size"},
+	{`"vocab_size": 97`, `"vocab_size": 97, "rope_theta": null`, "rope_theta is null, want a number"},
+	{`"vocab_size": 97`, `"vocab_size": 97, "rope_theta": 1e999`, "no finite number"},
+	{`"vocab_size": 97`, `"vocab_size": 97, "norm_eps": -1`, "norm_eps is -1, want more than 0"},
+	{`"arch"`, `"tokenizer": "bpe", "arch"`, `config.json:1: tokenizer is "bpe", want "bytes"`},
+	{`"arch"`, `"tokenizer": "bytes", "arch"`, "the bytes tokenizer needs a vocab of at least 256, not 97"},
+	{`"arch"`, `"gate_logit_normalizer": 8, "arch"`, "gate_logit_normalizer is 8, want 16"},
+	{`"arch"`, `"tied_output": true, "arch"`, "tied_output is true, want false"},
+	{`"arch"`, `"tied_output": "no", "arch"`, "tied_output is a string, want true or false"},
+	{`"arch"`, `"head_dim": 32, "arch"`, "head_dim is 32, but reference_args makes it 16"},
+	{`"arch"`, `"embed_scale": 1, "arch"`, "embed_scale is 1, but reference_args makes it 8"},
+	{`"arch"`, `"notes": ` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `, "arch"`, "nested deeper"},
+	{`"arch"`, "\"\xff\": 1, \"arch\"", "config.json:1: the text is not valid UTF-8"},
+	{`"arch"`, `"name" 3, "arch"`, "config.json:1: name: invalid character '3'"},
+}
+
+func TestBadConfigs(t *testing.T) {
+	for _, tt := range badConfigs {
+		text := strings.Replace(minimal, tt.old, tt.new, 1)
+		_, err := ParseConfig("config.json", "m", []byte(text))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s -> %s:\n got  %v\n want %s", tt.old, tt.new, err, tt.want)
+		}
+	}
+}
+
+func TestExtraFieldsAreAllowed(t *testing.T) {
+	text := strings.Replace(minimal, `"arch"`, `"training": {"tokens": [1, 2, {"x": null}], "loss": 1.5}, "seed": 7, "arch"`, 1)
+	if _, err := ParseConfig("config.json", "m", []byte(text)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSavedConfigIsReadBack(t *testing.T) {
+	for _, c := range runners.Presets() {
+		c.Tokenizer = "bytes"
+		var b bytes.Buffer
+		if err := writeConfig(&b, c); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ParseConfig("config.json", "other", b.Bytes())
+		if err != nil || got != c {
+			t.Errorf("%s: %v\ngot  %+v\nwant %+v", c.Name, err, got, c)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte(minimal))
+	for _, tt := range badConfigs {
+		f.Add([]byte(strings.Replace(minimal, tt.old, tt.new, 1)))
+	}
+	for _, name := range []string{"yoco_gret_A", "yoco_swa_A", "transformer_A"} {
+		text, err := os.ReadFile(filepath.Join(goldenDir, name, configFile))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := ParseConfig("config.json", "m", text)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "config.json:") {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("accepted a config that is not valid: %v", err)
+		}
+		var b bytes.Buffer
+		if err := writeConfig(&b, c); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := ParseConfig("config.json", "m", b.Bytes()); err != nil || again != c {
+			t.Errorf("written and read back: %v\n%+v\n%+v", err, again, c)
+		}
+	})
+}

@@ -1,0 +1,212 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// The files of a model's folder. The weights are the first of these that is there.
+const (
+	configFile  = "config.json"
+	weightsFile = "weights.safetensors"
+	modelFile   = "model.safetensors"
+	indexFile   = "model.safetensors.index.json"
+)
+
+// maxShards bounds the files of a sharded checkpoint.
+const maxShards = 4096
+
+// Open reads a model's folder: its config.json, and its weights as a memory
+// map. Every tensor that the config asks for is there, has the right shape and
+// a type that can be read, and no other is there: weights of another
+// architecture or size are an error here rather than wrong numbers later.
+func Open(dir string) (runners.Config, runners.Weights, error) {
+	c, err := ReadConfig(dir)
+	if err != nil {
+		return c, nil, err
+	}
+	w, names, err := openWeights(dir)
+	if err != nil {
+		return c, nil, err
+	}
+	if err := check(c, w, names); err != nil {
+		return c, nil, errors.Join(err, w.Close())
+	}
+	return c, w, nil
+}
+
+// ReadConfig reads the config.json of a model's folder.
+func ReadConfig(dir string) (runners.Config, error) {
+	path := filepath.Join(dir, configFile)
+	text, err := readSmall(path, maxConfig)
+	if err != nil {
+		return runners.Config{}, err
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return runners.Config{}, err
+	}
+	return ParseConfig(path, filepath.Base(abs), text)
+}
+
+func readSmall(path string, limit int64) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > limit || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes, got %d", path, limit, info.Size())
+	}
+	return os.ReadFile(path)
+}
+
+func openWeights(dir string) (opened, []string, error) {
+	for _, name := range []string{weightsFile, modelFile} {
+		f, err := OpenFile(filepath.Join(dir, name))
+		if err == nil {
+			return f, f.Names(), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, nil, err
+		}
+	}
+	index := filepath.Join(dir, indexFile)
+	text, err := readSmall(index, maxHeader)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%s: no weights, want %s, %s or %s beside %s", dir, weightsFile, modelFile, indexFile, configFile)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := openShards(index, text)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.names, nil
+}
+
+// check reports what differs between the parameters of c and the tensors called names.
+func check(c runners.Config, w opened, names []string) error {
+	have := make(map[string]bool, len(names))
+	for _, n := range names {
+		have[n] = true
+	}
+	var missing []string
+	ps := c.Parameters()
+	for _, p := range ps {
+		if !have[p.Name] {
+			missing = append(missing, p.Name)
+		}
+		delete(have, p.Name)
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("%s: %d of the %d tensors of a %s are missing: %s", w.Source(), len(missing), len(ps), c.Arch, quoteSome(missing))
+	}
+	if len(have) > 0 {
+		extra := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !have[n] })
+		return fmt.Errorf("%s: %d tensors do not belong to a %s of %d layers: %s", w.Source(), len(extra), c.Arch, c.Layers, quoteSome(extra))
+	}
+	for _, p := range ps {
+		if err := w.check(p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// opened is Weights that can be checked without reading them.
+type opened interface {
+	runners.Weights
+	check(runners.Param) error
+}
+
+// shards is a checkpoint spread over several files by an index.
+type shards struct {
+	source string
+	names  []string
+	files  []*File
+	where  map[string]*File
+}
+
+func openShards(index string, text []byte) (*shards, error) {
+	j, err := newJSON(index, text)
+	if err != nil {
+		return nil, err
+	}
+	s := &shards{source: index, where: map[string]*File{}}
+	byName := map[string]*File{}
+	fail := func(err error) (*shards, error) { return nil, errors.Join(err, s.Close()) }
+	err = j.object("the index", func(key string) error {
+		if key != "weight_map" {
+			return j.skip(key)
+		}
+		return j.object(key, func(tensor string) error {
+			file, err := j.str("weight_map." + tensor)
+			if err != nil {
+				return err
+			}
+			f := byName[file]
+			if f == nil {
+				if file != filepath.Base(file) || strings.ContainsAny(file, `/\:`) || file == "." || file == ".." || file == "" {
+					return j.errorf("weight_map.%s is %q, want the name of a file beside the index", tensor, file)
+				}
+				if len(s.files) == maxShards {
+					return j.errorf("weight_map names more than %d files", maxShards)
+				}
+				if f, err = OpenFile(filepath.Join(filepath.Dir(index), file)); err != nil {
+					return err
+				}
+				s.files = append(s.files, f)
+				byName[file] = f
+			}
+			if !f.Has(tensor) {
+				return j.errorf("weight_map puts %q into %s, which has no such tensor", tensor, file)
+			}
+			s.where[tensor] = f
+			s.names = append(s.names, tensor)
+			return nil
+		})
+	})
+	if err == nil {
+		err = j.end()
+	}
+	if err == nil && len(s.names) == 0 {
+		err = fmt.Errorf("%s: no weight_map, want {\"weight_map\": {tensor: file}}", index)
+	}
+	if err != nil {
+		return fail(err)
+	}
+	return s, nil
+}
+
+func (s *shards) Tensor(p runners.Param) (runners.Tensor, error) {
+	if err := s.check(p); err != nil {
+		return runners.Tensor{}, err
+	}
+	return s.where[p.Name].Tensor(p)
+}
+
+func (s *shards) check(p runners.Param) error {
+	f := s.where[p.Name]
+	if f == nil {
+		return fmt.Errorf("%s: no tensor %q%s", s.source, p.Name, didYouMean(p.Name, s.names))
+	}
+	return f.check(p)
+}
+
+func (s *shards) Source() string { return s.source }
+
+func (s *shards) Close() error {
+	var errs []error
+	for _, f := range s.files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,357 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// The layout of a safetensors file: 8 bytes little-endian length n, n bytes of
+// JSON {name: {dtype, shape, data_offsets: [begin, end]}}, then the data, to
+// which the offsets are relative. Data covers the rest of the file without
+// gaps or overlaps.
+const (
+	// maxHeader is the largest header that the format allows.
+	maxHeader = 100 << 20
+	// maxRank bounds the dimensions of a tensor.
+	maxRank = 16
+)
+
+// elementSize is the number of bytes of a value of each type that the format
+// names. A file may hold all of them; Get says which can be read.
+var elementSize = map[string]int64{
+	"F32": 4, "BF16": 2, "F16": 2,
+	"F64": 8, "C64": 8, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2,
+	"I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,
+}
+
+// readable says as what each type is handed out.
+var readable = map[string]runners.DType{"F32": runners.F32, "BF16": runners.BF16, "F16": runners.F16, "F64": runners.F32}
+
+// File is an open safetensors file.
+type File struct {
+	name    string
+	content content
+	tensors map[string]entry
+	names   []string
+	meta    map[string]string
+	// data is where the tensors begin in the file.
+	data int64
+}
+
+// entry is a tensor's place: [begin, end) relative to the data's begin.
+type entry struct {
+	dtype      string
+	shape      []int64
+	begin, end int64
+}
+
+// content is the bytes of a file; callers keep off and n inside it.
+type content interface {
+	bytes(off, n int64) ([]byte, error)
+	close() error
+}
+
+type inMemory []byte
+
+func (m inMemory) bytes(off, n int64) ([]byte, error) { return m[off : off+n : off+n], nil }
+func (inMemory) close() error                         { return nil }
+
+// OpenFile opens and checks a safetensors file. It reads the header only.
+func OpenFile(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file, want a safetensors file", path)
+	}
+	c, err := openContent(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: mapping the file: %w", path, err)
+	}
+	st, err := newFile(path, c, info.Size())
+	if err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	return st, nil
+}
+
+// NewFile reads a safetensors file that is in memory. name is for errors and Source.
+func NewFile(name string, data []byte) (*File, error) {
+	return newFile(name, inMemory(data), int64(len(data)))
+}
+
+func newFile(name string, c content, size int64) (*File, error) {
+	f := &File{name: name, content: c, tensors: map[string]entry{}, meta: map[string]string{}}
+	if size < 8 {
+		return nil, fmt.Errorf("%s: %d bytes long, too short for a safetensors file", name, size)
+	}
+	b, err := c.bytes(0, 8)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	n := binary.LittleEndian.Uint64(b)
+	if n > maxHeader || int64(n) > size-8 {
+		return nil, fmt.Errorf("%s: the header says that it is %d bytes long, want at most %d (not a safetensors file, or cut short?)",
+			name, n, min(maxHeader, size-8))
+	}
+	f.data = 8 + int64(n)
+	head, err := c.bytes(8, int64(n))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := f.readHeader(head); err != nil {
+		return nil, err
+	}
+	return f, f.checkLayout(size - f.data)
+}
+
+func (f *File) readHeader(head []byte) error {
+	j, err := newJSON(f.name+": header", head)
+	if err != nil {
+		return err
+	}
+	err = j.object("the header", func(name string) error {
+		if name == "__metadata__" {
+			return j.object(name, func(key string) (err error) {
+				f.meta[key], err = j.str(name + "." + key)
+				return err
+			})
+		}
+		e, err := f.readEntry(j, name)
+		f.tensors[name] = e
+		f.names = append(f.names, name)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return j.end()
+}
+
+func (f *File) readEntry(j *jsonFile, name string) (entry, error) {
+	var e entry
+	var offsets []int64
+	what := fmt.Sprintf("tensor %q", name)
+	err := j.object(what, func(key string) (err error) {
+		switch key {
+		case "dtype":
+			e.dtype, err = j.str(what + " dtype")
+		case "shape":
+			e.shape, err = j.ints(what+" shape", maxRank)
+		case "data_offsets":
+			offsets, err = j.ints(what+" data_offsets", 2)
+		default:
+			err = j.errorf("%s has the unknown key %q (known: dtype, shape, data_offsets)", what, key)
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return e, err
+	case e.dtype == "" || e.shape == nil || len(offsets) != 2:
+		return e, j.errorf("%s needs a dtype, a shape and two data_offsets", what)
+	}
+	e.begin, e.end = offsets[0], offsets[1]
+	if e.begin > e.end {
+		return e, j.errorf("%s ends at %d, before its begin %d", what, e.end, e.begin)
+	}
+	size, known := elementSize[e.dtype]
+	if !known {
+		return e, nil // it may not be asked for
+	}
+	for _, d := range e.shape {
+		if d != 0 && size > math.MaxInt64/d {
+			return e, j.errorf("%s has shape %v, whose size overflows", what, e.shape)
+		}
+		size *= d
+	}
+	if size != e.end-e.begin {
+		return e, j.errorf("%s holds %d bytes, but %s %v needs %d", what, e.end-e.begin, e.dtype, e.shape, size)
+	}
+	return e, nil
+}
+
+// checkLayout checks that the tensors cover the data exactly, each byte once.
+func (f *File) checkLayout(size int64) error {
+	order := slices.Clone(f.names)
+	slices.SortFunc(order, func(a, b string) int {
+		x, y := f.tensors[a], f.tensors[b]
+		if x.begin != y.begin {
+			return cmpInt(x.begin, y.begin)
+		}
+		return cmpInt(x.end, y.end)
+	})
+	at := int64(0)
+	for _, name := range order {
+		e := f.tensors[name]
+		switch {
+		case e.end > size:
+			return fmt.Errorf("%s: tensor %q ends at byte %d of the data, which has %d (cut short?)", f.name, name, e.end, size)
+		case e.begin < at:
+			return fmt.Errorf("%s: tensor %q begins at byte %d of the data, inside another tensor", f.name, name, e.begin)
+		case e.begin > at:
+			return fmt.Errorf("%s: bytes %d to %d of the data belong to no tensor", f.name, at, e.begin)
+		}
+		at = e.end
+	}
+	if at != size {
+		return fmt.Errorf("%s: the last %d bytes of the data belong to no tensor", f.name, size-at)
+	}
+	return nil
+}
+
+func cmpInt(a, b int64) int {
+	if a < b {
+		return -1
+	}
+	if a > b {
+		return 1
+	}
+	return 0
+}
+
+// Names lists the tensors in the order of the header.
+func (f *File) Names() []string { return slices.Clone(f.names) }
+
+// Metadata is the header's __metadata__.
+func (f *File) Metadata() map[string]string { return f.meta }
+
+// Has reports whether the file holds a tensor of that name.
+func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
+
+// Get returns a tensor as it is stored: F32, BF16 or F16, its Data being the
+// file's memory. F64 is rounded to F32, and so is a copy.
+func (f *File) Get(name string) (runners.Tensor, error) {
+	e, ok := f.tensors[name]
+	if !ok {
+		return runners.Tensor{}, fmt.Errorf("%s: no tensor %q%s", f.name, name, didYouMean(name, f.names))
+	}
+	shape, err := f.readableShape(name, e)
+	if err != nil {
+		return runners.Tensor{}, err
+	}
+	data, err := f.content.bytes(f.data+e.begin, e.end-e.begin)
+	if err != nil {
+		return runners.Tensor{}, fmt.Errorf("%s: reading tensor %q: %w", f.name, name, err)
+	}
+	if e.dtype == "F64" {
+		data = roundDoubles(data)
+	}
+	return runners.Tensor{Name: name, DType: readable[e.dtype], Shape: shape, Data: data}, nil
+}
+
+// readableShape checks that a tensor can be read, without reading it.
+func (f *File) readableShape(name string, e entry) ([]int, error) {
+	if _, ok := readable[e.dtype]; !ok {
+		return nil, fmt.Errorf("%s: tensor %q is %s, want F32, BF16, F16 or F64", f.name, name, e.dtype)
+	}
+	shape := make([]int, len(e.shape))
+	for i, d := range e.shape {
+		if int64(int(d)) != d {
+			return nil, fmt.Errorf("%s: tensor %q has shape %v, too large for this machine", f.name, name, e.shape)
+		}
+		shape[i] = int(d)
+	}
+	return shape, nil
+}
+
+// check checks, without reading it, that Tensor(p) can be read.
+func (f *File) check(p runners.Param) error {
+	e, ok := f.tensors[p.Name]
+	if !ok {
+		return fmt.Errorf("%s: no tensor %q%s", f.name, p.Name, didYouMean(p.Name, f.names))
+	}
+	shape, err := f.readableShape(p.Name, e)
+	if err == nil && !slices.Equal(shape, p.Shape) {
+		err = fmt.Errorf("%s: tensor %q has shape %v, but the config makes it %v", f.name, p.Name, shape, p.Shape)
+	}
+	return err
+}
+
+// Tensor returns the tensor of a parameter (see runners.Weights).
+func (f *File) Tensor(p runners.Param) (runners.Tensor, error) {
+	if err := f.check(p); err != nil {
+		return runners.Tensor{}, err
+	}
+	return f.Get(p.Name)
+}
+
+// Source is the file's name.
+func (f *File) Source() string { return f.name }
+
+// Close unmaps the file: no tensor of it may be used any more.
+func (f *File) Close() error {
+	c := f.content
+	f.content = closedContent{}
+	return c.close()
+}
+
+type closedContent struct{}
+
+func (closedContent) bytes(int64, int64) ([]byte, error) {
+	return nil, errors.New("the file is closed")
+}
+func (closedContent) close() error { return nil }
+
+// didYouMean suggests the known name that is nearest to name, if any is near.
+func didYouMean(name string, known []string) string {
+	best, dist := "", max(2, len(name)/4)+1
+	for i, k := range known {
+		if i == 10000 {
+			break
+		}
+		if d := editDistance(name, k, dist); d < dist {
+			best, dist = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (did you mean %q?)", best)
+}
+
+// editDistance is the Levenshtein distance of a and b, or limit if it is at least that.
+func editDistance(a, b string, limit int) int {
+	if len(a) > 256 || len(b) > 256 || max(len(a)-len(b), len(b)-len(a)) >= limit {
+		return limit
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return min(limit, row[len(b)])
+}
+
+// quoteSome lists at most three names.
+func quoteSome(names []string) string {
+	s := fmt.Sprintf("%q", names[:min(3, len(names))])
+	s = strings.Trim(s, "[]")
+	if len(names) > 3 {
+		s += fmt.Sprintf(" and %d more", len(names)-3)
+	}
+	return s
+}

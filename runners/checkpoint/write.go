@@ -1,0 +1,135 @@
+package checkpoint
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Write writes the tensors of params to a safetensors file, one after the
+// other, so that no more than one is in memory. dtype is the type that all are
+// stored in; weights hands them out in any type. The file appears whole or not at
+// all: it is written beside path, synced and renamed.
+func Write(path string, params []runners.Param, w runners.Weights, dtype runners.DType, metadata map[string]string) error {
+	head, err := header(params, dtype, metadata)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return replaceFile(path, func(out io.Writer) error {
+		if _, err := out.Write(head); err != nil {
+			return err
+		}
+		for _, p := range params {
+			t, err := w.Tensor(p)
+			if err != nil {
+				return err
+			}
+			if int64(len(t.Data)) != p.Elements()*int64(t.DType.Size()) {
+				return fmt.Errorf("%s: tensor %q has %d bytes, want %v of %s", w.Source(), p.Name, len(t.Data), p.Shape, t.DType)
+			}
+			data := t.Data
+			if t.DType != dtype {
+				data = Encode(Float32s(t), dtype)
+			}
+			if _, err := out.Write(data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// header builds the length and the JSON of a file, padded so that data is 8-byte aligned.
+func header(params []runners.Param, dtype runners.DType, metadata map[string]string) ([]byte, error) {
+	names := map[runners.DType]string{runners.F32: "F32", runners.BF16: "BF16", runners.F16: "F16"}
+	text := []byte("{")
+	add := func(key string, value any) error {
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		k, err := json.Marshal(key)
+		if err != nil {
+			return err
+		}
+		v, err := json.Marshal(value)
+		text = append(append(append(text, k...), ':'), v...)
+		return err
+	}
+	if len(metadata) > 0 {
+		if err := add("__metadata__", metadata); err != nil {
+			return nil, err
+		}
+	}
+	seen := map[string]bool{"__metadata__": true}
+	at := int64(0)
+	for _, p := range params {
+		if seen[p.Name] {
+			return nil, fmt.Errorf("two tensors named %q", p.Name)
+		}
+		seen[p.Name] = true
+		end := at + p.Elements()*int64(dtype.Size())
+		err := add(p.Name, struct {
+			DType   string   `json:"dtype"`
+			Shape   []int    `json:"shape"`
+			Offsets [2]int64 `json:"data_offsets"`
+		}{names[dtype], p.Shape, [2]int64{at, end}})
+		if err != nil {
+			return nil, err
+		}
+		at = end
+	}
+	text = append(text, '}')
+	for len(text)%8 != 0 {
+		text = append(text, ' ')
+	}
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
+}
+
+// replaceFile writes a file through a temporary one beside it, syncs and renames it.
+func replaceFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<20)
+	err = write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// Save writes a model as a folder that Open reads: config.json and
+// weights.safetensors, stored as dtype. The folder is made if it is missing.
+func Save(dir string, c runners.Config, w runners.Weights, dtype runners.DType) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := Write(filepath.Join(dir, weightsFile), c.Parameters(), w, dtype, map[string]string{"source": w.Source()}); err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, configFile), func(out io.Writer) error {
+		return writeConfig(out, c)
+	})
+}

@@ -1,0 +1,296 @@
+package runners
+
+// This file is the one cost model: how many FLOPs a model does, how many bytes
+// it moves and how many it holds, by arithmetic from its Config. Four things
+// stand on it: the estimates of a dry run, the computed columns beside measured
+// memory, the analytic runner, and the fraction of the machine's limit beside a
+// measured speed. The CPU runner's own counters are held against it by tests.
+//
+// FLOPs: a multiply-add is two. Only matrix products count.
+//
+//	projections  2 per weight and token
+//	attention    4 x heads x head_dim per token and key that it sees (scores, and the sum of values)
+//	             position p sees p+1 keys, or min(p+1, window) through a window
+//	retention    see RetentionFLOPs; a step takes the recurrent form, 4 x head_dim² per head
+//	head         the output matrix, 2 per weight and position whose logits are computed
+//
+// Bytes: weights are read once a pass; a prompt goes in passes of PrefillChunk
+// tokens, a step is one pass for its whole batch. The norms' vectors are float32
+// whatever the type of the matrices. Each attention layer reads in
+// a pass the keys and values that the pass sees, once (a kernel that meets them
+// again finds them in its caches), and each retention layer reads and writes its
+// state once. Activations are not counted: they are small beside the weights
+// where few tokens go together, and beside the FLOPs where many do.
+
+// PrefillChunk is the number of tokens of a prompt that the cost model lets go
+// through the layers together: the reference implementation's prefill chunk.
+const PrefillChunk = 32768
+
+// Types are the types of stored numbers that bytes depend on.
+type Types struct {
+	Weights, KV DType
+	// Act is the type of activations. Only WorkspaceBytes depends on it.
+	Act DType
+}
+
+// Cost is the work of one part: FLOPs, and bytes read from and written to
+// memory. Values are whole numbers, in float64 because those of a long prompt
+// on a large model exceed an int64; they are exact up to 2^53.
+type Cost struct{ FLOPs, Read, Write float64 }
+
+// Add is the sum of two costs.
+func (c Cost) Add(o Cost) Cost {
+	return Cost{c.FLOPs + o.FLOPs, c.Read + o.Read, c.Write + o.Write}
+}
+
+// Scale is the cost k times over.
+func (c Cost) Scale(k float64) Cost { return Cost{c.FLOPs * k, c.Read * k, c.Write * k} }
+
+// Bytes is what is read and written.
+func (c Cost) Bytes() float64 { return c.Read + c.Write }
+
+// Work is the cost of every part of a model. Works can be compared with ==.
+type Work struct{ Embed, Self, KV, Cross, Layers, Head Cost }
+
+// Parts lists the parts of a model in the order in which a token meets them.
+func Parts() []Part {
+	return []Part{PartEmbed, PartSelf, PartKV, PartCross, PartLayers, PartHead}
+}
+
+// Part is the cost of one part.
+func (w Work) Part(p Part) Cost {
+	switch p {
+	case PartEmbed:
+		return w.Embed
+	case PartSelf:
+		return w.Self
+	case PartKV:
+		return w.KV
+	case PartCross:
+		return w.Cross
+	case PartLayers:
+		return w.Layers
+	case PartHead:
+		return w.Head
+	}
+	return Cost{}
+}
+
+// Add is the sum of two works.
+func (w Work) Add(o Work) Work {
+	return Work{
+		w.Embed.Add(o.Embed), w.Self.Add(o.Self), w.KV.Add(o.KV),
+		w.Cross.Add(o.Cross), w.Layers.Add(o.Layers), w.Head.Add(o.Head),
+	}
+}
+
+// Scale is the work k times over.
+func (w Work) Scale(k float64) Work {
+	return Work{
+		w.Embed.Scale(k), w.Self.Scale(k), w.KV.Scale(k),
+		w.Cross.Scale(k), w.Layers.Scale(k), w.Head.Scale(k),
+	}
+}
+
+// Total is the sum over all parts.
+func (w Work) Total() (sum Cost) {
+	for _, p := range Parts() {
+		sum = sum.Add(w.Part(p))
+	}
+	return sum
+}
+
+// PrefillWork is the work of Prefill: n tokens after depth tokens that the
+// sequence holds. A YOCO leaves after the projection to its global keys and
+// values; a Transformer goes through all its layers. No logits are computed.
+func (c Config) PrefillWork(n, depth int, t Types) Work {
+	return c.dense(n, 0, passes(n), false, t).Add(c.mixers(n, depth, false, false, t))
+}
+
+// ScoreWork is the work of Score: n tokens after depth, with every layer
+// computed at every position, and the head at all but the last, which has no
+// next token to score.
+func (c Config) ScoreWork(n, depth int, t Types) Work {
+	return c.dense(n, n-1, passes(n), true, t).Add(c.mixers(n, depth, true, false, t))
+}
+
+// StepWork is the work of one Step: one token for each of batch sequences that hold depth tokens.
+func (c Config) StepWork(depth, batch int, t Types) Work {
+	return c.dense(batch, batch, passes(batch), true, t).
+		Add(c.mixers(1, depth, true, true, t).Scale(float64(max(batch, 0))))
+}
+
+// StepsWork is the work of one Step for sequences that hold depths tokens.
+func (c Config) StepsWork(depths []int, t Types) Work {
+	w := c.dense(len(depths), len(depths), passes(len(depths)), true, t)
+	for i := 0; i < len(depths); { // equal depths that follow each other together
+		j := i + 1
+		for j < len(depths) && depths[j] == depths[i] {
+			j++
+		}
+		w = w.Add(c.mixers(1, depths[i], true, true, t).Scale(float64(j - i)))
+		i = j
+	}
+	return w
+}
+
+// passes is how often the weights are read for n tokens.
+func passes(n int) int { return (max(n, 0) + PrefillChunk - 1) / PrefillChunk }
+
+// dense is the work that does not depend on what a sequence holds: rows tokens
+// through the projections, of which heads get logits, in a number of passes.
+// full is false where a YOCO leaves early.
+func (c Config) dense(rows, heads, passes int, full bool, t Types) (w Work) {
+	if rows <= 0 {
+		return Work{}
+	}
+	size := float64(t.Weights.Size())
+	d, f, kv := float64(c.Dim), float64(c.FFN), float64(c.KVDim())
+	// through is a part of layers that the rows go through, each of so many weights in matrices and in vectors.
+	through := func(layers int, matrices, vectors float64, rows int) Cost {
+		l := float64(layers)
+		return Cost{FLOPs: 2 * l * matrices * float64(rows), Read: l * (matrices*size + vectors*4) * float64(passes)}
+	}
+	w.Embed = Cost{Read: float64(rows) * d * size}
+	if heads > 0 {
+		w.Head = through(1, float64(c.Vocab)*d, d, heads)
+	}
+	ffn := 3 * d * f
+	if !c.Arch.IsYOCO() {
+		w.Layers = through(c.Layers, 2*d*float64(c.QDim())+2*d*kv+ffn, 2*d, rows)
+		return w
+	}
+	self := 4*d*d + ffn
+	if c.Arch == YOCOGatedRetention {
+		self += d*d + float64(c.SelfHeads)*d
+	}
+	w.Self = through(c.SelfLayers(), self, 2*d, rows)
+	w.KV = through(1, 2*d*kv, d, rows)
+	if full {
+		w.Cross = through(c.CrossLayers(), 2*d*d+ffn, 2*d, rows)
+	}
+	return w
+}
+
+// mixers is the work that depends on the n tokens of a sequence and on the
+// depth tokens before them: attention, retention, and their caches.
+// recurrent is true for a step, false for the chunked form of retention.
+func (c Config) mixers(n, depth int, full, recurrent bool, t Types) (w Work) {
+	if n <= 0 {
+		return Work{}
+	}
+	kv := float64(t.KV.Size())
+	pair := 2 * float64(c.KVDim()) * kv
+	attend := Cost{FLOPs: 4 * float64(c.QDim()) * CausalKeys(n, depth)}
+	for at := 0; at < n; at += PrefillChunk {
+		attend.Read += pair * float64(depth+min(at+PrefillChunk, n))
+	}
+	store := Cost{Write: pair * float64(n)}
+	if !c.Arch.IsYOCO() {
+		w.Layers = attend.Add(store).Scale(float64(c.Layers))
+		return w
+	}
+	w.KV = store
+	if full {
+		w.Cross = attend.Scale(float64(c.CrossLayers()))
+	}
+	if c.Arch == YOCOSlidingWindow {
+		w.Self = c.window(n, depth, kv)
+	} else {
+		w.Self = c.retention(n, recurrent)
+	}
+	w.Self = w.Self.Scale(float64(c.SelfLayers()))
+	return w
+}
+
+// window is one layer of sliding-window attention. A pass reads the window
+// before it and leaves the window after it.
+func (c Config) window(n, depth int, kv float64) Cost {
+	cost := Cost{FLOPs: 4 * float64(c.Dim) * WindowKeys(n, depth, c.Window)}
+	pair := 2 * float64(c.Dim) * kv
+	for at := 0; at < n; at += PrefillChunk {
+		cost.Read += pair * float64(min(depth+at, c.Window))
+		cost.Write += pair * float64(min(n-at, PrefillChunk, c.Window))
+	}
+	return cost
+}
+
+// retention is one layer of gated retention; its state is float32.
+func (c Config) retention(n int, recurrent bool) Cost {
+	h, hd := float64(c.SelfHeads), float64(c.SelfHeadDim())
+	cost := Cost{FLOPs: h * RetentionFLOPs(n, c.SelfHeadDim(), RetentionChunk)}
+	if recurrent {
+		cost.FLOPs = h * float64(n) * 4 * hd * hd
+	}
+	cost.Read = h * hd * hd * 4 * float64(passes(n))
+	cost.Write = cost.Read
+	return cost
+}
+
+// RetentionFLOPs is the work of one head of chunked retention over n tokens:
+// within a chunk each token meets itself and the tokens before it (4 head_dim
+// each), and it reads from and adds to the state that chunks hand on (4
+// head_dim²). A shorter last chunk counts as what it is.
+func RetentionFLOPs(n, headDim, chunk int) float64 {
+	hd := float64(headDim)
+	keys := float64(n/chunk)*CausalKeys(chunk, 0) + CausalKeys(n%chunk, 0)
+	return 4*hd*keys + 4*hd*hd*float64(n)
+}
+
+// CausalKeys is the number of (token, key) pairs of n tokens after depth, where position p sees keys 0..p.
+func CausalKeys(n, depth int) float64 {
+	f := float64(n)
+	return f*float64(depth) + f*(f+1)/2
+}
+
+// WindowKeys is the number of (token, key) pairs of n tokens after depth, where position p sees min(p+1, window) keys.
+func WindowKeys(n, depth, window int) float64 {
+	short := min(n, max(0, window-depth))
+	return CausalKeys(short, depth) + float64(n-short)*float64(window)
+}
+
+// HeldBytes is the memory that a model holds with batch sequences of room for
+// tokens each, by arithmetic: all weights, batch times CacheBytes, and the
+// workspace that the caller states (see WorkspaceBytes).
+func (c Config) HeldBytes(tokens, batch int, t Types, workspace int64) Usage {
+	u, n := c.CacheBytes(tokens, t.KV), int64(batch)
+	return Usage{
+		Weights:   c.weightBytes(t),
+		GlobalKV:  u.GlobalKV * n,
+		WindowKV:  u.WindowKV * n,
+		State:     u.State * n,
+		Workspace: workspace,
+	}
+}
+
+// weightBytes is what one token reads in all parts, and the rest of the embedding.
+func (c Config) weightBytes(t Types) int64 {
+	read := c.dense(1, 1, 1, true, t).Total().Read
+	return int64(read) + int64(c.Vocab-1)*int64(c.Dim)*int64(t.Weights.Size())
+}
+
+// RunBytes is HeldBytes with the workspace that Prefill in passes of chunk
+// tokens (0: PrefillChunk) and Step of the whole batch need.
+func (c Config) RunBytes(tokens, batch, chunk int, t Types) Usage {
+	if chunk < 1 {
+		chunk = PrefillChunk
+	}
+	return c.HeldBytes(tokens, batch, t, c.WorkspaceBytes(max(min(tokens, chunk), batch), batch, t.Act))
+}
+
+// WorkspaceBytes is what the activations of rows tokens take in a layer, and
+// what heads rows of float32 logits take. A layer holds at one time the
+// residual stream and its norm (2 dim) and the larger of what the mixer and
+// the SwiGLU make of them: queries, keys, values and gates, or ffn. Nothing is
+// kept from layer to layer; scores and retention chunks stay in registers and
+// caches.
+func (c Config) WorkspaceBytes(rows, heads int, act DType) int64 {
+	mixer := c.QDim() + 2*c.KVDim()
+	switch c.Arch {
+	case YOCOGatedRetention:
+		mixer = max(mixer, 4*c.Dim+c.SelfHeads)
+	case YOCOSlidingWindow:
+		mixer = max(mixer, 3*c.Dim)
+	}
+	return int64(rows)*int64(2*c.Dim+max(mixer, c.FFN))*int64(act.Size()) + 4*int64(heads)*int64(c.Vocab)
+}

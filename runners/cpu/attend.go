@@ -1,0 +1,218 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/kernels/cpu"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// attendJob is the present attention. Rows of many positions go through
+// flash.go (queries in the vector lanes), single ones through decode.go (keys
+// in the vector lanes, the keys split among tasks).
+type attendJob struct {
+	b      *runners.Batch
+	q, dst mat
+	rope   *ropeTable
+	// heads of the queries, hd their width, group the query heads of a key head.
+	heads, hd, group int
+	window           int
+	scale            float32
+	// One a span: where its keys are, and the position of slot 0 (flash only).
+	stores []*store
+	base   []int
+
+	flash   []flashUnit
+	split   []splitUnit
+	joins   []join
+	partial []float32
+}
+
+// FewRows bounds the rows of queries (positions x heads of a group) of a span
+// that are computed one position at a time: below it the lanes of a tile of
+// queries would be half empty.
+const fewRows = 16
+
+// start prepares an attention without units.
+func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, kvHeads int, rope runners.RopeTable) bool {
+	if !o.check(heads > 0 && kvHeads > 0 && heads%kvHeads == 0 && q.Cols%heads == 0 && dst.Cols == q.Cols, "attention of %d heads on %d, queries [%d] to [%d]", heads, kvHeads, q.Cols, dst.Cols) {
+		return false
+	}
+	var ok1, ok2, ok3 bool
+	j.q, ok1 = o.mat(q, b.Rows, "attention")
+	j.dst, ok2 = o.mat(dst, b.Rows, "attention")
+	j.rope, ok3 = o.rope(rope)
+	if !ok1 || !ok2 || !ok3 {
+		return false
+	}
+	j.b, j.heads, j.hd, j.group = b, heads, q.Cols/heads, heads/kvHeads
+	j.scale = float32(1 / math.Sqrt(float64(j.hd)))
+	j.window = 0
+	j.stores, j.base = j.stores[:0], j.base[:0]
+	j.flash, j.split, j.joins = j.flash[:0], j.split[:0], j.joins[:0]
+	return o.check(j.rope.spec.HeadDim == j.hd, "rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd)
+}
+
+func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+	if o.err != nil || !o.check(len(kv) > 0, "attention without caches") {
+		return
+	}
+	first, ok := kv[0].(*cache)
+	j := &o.att
+	if !o.check(ok, "attention over a foreign cache") || !j.start(o, b, dst, q, heads, first.heads, rope) {
+		return
+	}
+	for i, s := range b.Spans {
+		c, ok := o.cacheOf(kv, i, b, 0)
+		if !ok || !o.check(c.heads == first.heads && c.hd == j.hd && c.window == 0 && c.len >= s.Pos+s.Len, "attention over positions that are not appended") {
+			return
+		}
+		*o.flops += attendFLOPs(heads, j.hd, s.Pos, s.Len, 0)
+		j.stores, j.base = append(j.stores, &c.store), append(j.base, 0)
+		if s.Len*j.group <= fewRows || s.Len == 1 {
+			for r := range s.Len {
+				j.cutKeys(i, s.Row+r, s.Pos+r+1)
+			}
+		} else {
+			j.cutQueries(o, i)
+		}
+	}
+	o.attend()
+}
+
+// attend runs the units.
+func (o *ops) attend() {
+	j := &o.att
+	if len(j.flash) > 0 {
+		if !o.growWorkers(j.flashScratch(o)) {
+			return
+		}
+		o.crew.run(len(j.flash), flashTask)
+	}
+	if len(j.split) > 0 {
+		o.attendSplit()
+	}
+}
+
+// attendFLOPs counts 4 headDim for each query head and each key that it sees,
+// rows pos..pos+n-1, within the window if that is not 0.
+func attendFLOPs(heads, hd, pos, n, window int) int64 {
+	return 4 * int64(heads) * int64(hd) * visible(pos, n, window)
+}
+
+// visible is the sum of the numbers of keys that positions pos..pos+n-1 see.
+func visible(pos, n, window int) int64 {
+	sum := func(p int) int64 { // positions 0..p-1
+		m := int64(p)
+		if w := int64(window); w > 0 && m > w {
+			return w*(w+1)/2 + (m-w)*w
+		}
+		return m * (m + 1) / 2
+	}
+	return sum(pos+n) - sum(pos)
+}
+
+// evenly calls for blocks of at most m of n things: the next block's size when left remain.
+func evenly(left, m int) int {
+	blocks := (left + m - 1) / m
+	return (left + blocks - 1) / blocks
+}
+
+// AttendWindow: the rows' keys and values are not in the ring yet. Single rows
+// are written first: the ring then holds exactly the window, in an order that
+// a softmax does not see. For many rows the ring's content and the new rows
+// are laid side by side in scratch, span after span, and attended over there.
+func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+	if o.err != nil {
+		return
+	}
+	j := &o.att
+	if !j.start(o, b, dst, q, heads, heads, rope) || !o.check(k.Cols == q.Cols && v.Cols == q.Cols, "window attention: [%d], [%d], [%d]", q.Cols, k.Cols, v.Cols) {
+		return
+	}
+	longest := 0
+	for i, s := range b.Spans {
+		c, ok := o.cacheOf(kv, i, b, 0)
+		if !ok || !o.check(c.window > 0 && c.heads == heads && c.hd == j.hd && c.len >= s.Pos, "window attention over a cache of another shape") {
+			return
+		}
+		*o.flops += attendFLOPs(heads, j.hd, s.Pos, s.Len, c.window)
+		j.stores, j.base = append(j.stores, &c.store), append(j.base, 0)
+		if s.Len <= fewWindowRows {
+			longest = max(longest, s.Len)
+		}
+	}
+	for r := range longest {
+		if !o.startAppend(b, k, v, rope, "AttendWindow") {
+			return
+		}
+		j.split, j.joins = j.split[:0], j.joins[:0]
+		for i, s := range b.Spans {
+			if s.Len > fewWindowRows || r >= s.Len {
+				continue
+			}
+			c := kv[i].(*cache)
+			o.add.cutRows(&c.store, s.Row+r, c.slot(s.Pos+r), 1)
+			c.len = s.Pos + r + 1
+			j.cutKeys(i, s.Row+r, min(s.Pos+r+1, c.n))
+		}
+		o.crew.run(len(o.add.units), appendTask)
+		o.attend()
+	}
+	j.split, j.joins = j.split[:0], j.joins[:0]
+	for i, s := range b.Spans {
+		if s.Len > fewWindowRows && !o.attendStaged(b, i, kv[i].(*cache), k, v, rope) {
+			return
+		}
+	}
+}
+
+// fewWindowRows bounds the spans whose rows are attended one after the other.
+const fewWindowRows = 4
+
+// attendStaged is window attention for one long span.
+func (o *ops) attendStaged(b *runners.Batch, i int, c *cache, k, v runners.Mat, rope runners.RopeTable) bool {
+	j, s := &o.att, b.Spans[i]
+	old := min(s.Pos, c.window-1)
+	st := newStore(c.heads, c.hd, old+s.Len, o.opts.KV, o.k.NR)
+	blk, ok := o.grow(scratchStage, st.words())
+	if !ok || !o.startAppend(b, k, v, rope, "AttendWindow") {
+		return false
+	}
+	st.data = blk.words()
+	for n := 0; n < old; {
+		from := c.slot(s.Pos - old + n)
+		m := min(old-n, c.n-from)
+		st.copySlots(n, &c.store, from, m)
+		n += m
+	}
+	o.add.cutRows(&st, s.Row, old, s.Len)
+	o.crew.run(len(o.add.units), appendTask)
+
+	j.window = c.window
+	j.stores[i], j.base[i] = &st, s.Pos-old
+	j.flash = j.flash[:0]
+	j.cutQueries(o, i)
+	o.attend()
+	j.stores[i] = &c.store
+
+	keep := min(c.n, old+s.Len)
+	for n := 0; n < keep; {
+		at := c.slot(s.Pos + s.Len - keep + n)
+		m := min(keep-n, c.n-at)
+		c.copySlots(at, &st, st.n-keep+n, m)
+		n += m
+	}
+	c.len = s.Pos + s.Len
+	return o.err == nil
+}
+
+// gemmBlocks computes c [m, n<=NR] (+)= A B over blocks of rows.
+func gemmBlocks(t []cpu.Gemm, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, m, k, n, add int) {
+	for m > 0 {
+		x := evenly(m, len(t)-1)
+		t[x](c, ldc, a, rs, cs, b, ldb, k, n, add)
+		c, a, m = unsafe.Add(c, x*ldc), unsafe.Add(a, x*rs), m-x
+	}
+}

@@ -1,0 +1,123 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+)
+
+// Attention of single positions over a long cache, the keys split among tasks.
+//
+// Keys lie in the vector lanes: with the group's queries as A (one row a
+// head), scores [group][keys] = Q Kᵀ reads a tile of keys as B, and sums
+// [group][hd] = P V reads the values as B, straight from the cache's type.
+// Each split leaves its maximum, its sum and its unnormalised output; the
+// joins weigh them. Splits have a fixed length, so that results do not depend
+// on the number of threads.
+//
+// Cost: 4 hd FLOP a query and key; each key and value is read once for the
+// whole group, which is what bounds the speed.
+
+type splitUnit struct {
+	span, row, head int
+	from, n         int
+}
+
+// join is the splits first..first+n-1 of one row and key head.
+type join struct{ first, n int }
+
+// splitKeys is the keys of a split, a multiple of every tile.
+const splitKeys = 512
+
+// cutKeys adds the units of one row over slots 0..keys-1 of span i's store.
+func (j *attendJob) cutKeys(i, row, keys int) {
+	for h := range j.heads / j.group {
+		j.joins = append(j.joins, join{len(j.split), (keys + splitKeys - 1) / splitKeys})
+		for k := 0; k < keys; k += splitKeys {
+			j.split = append(j.split, splitUnit{i, row, h, k, min(splitKeys, keys-k)})
+		}
+	}
+}
+
+// partialWords is what a split leaves: maxima [group], sums [group], outputs [group][hd].
+func (j *attendJob) partialWords() int { return (j.group*(j.hd+2) + 15) &^ 15 }
+
+func (o *ops) attendSplit() {
+	j := &o.att
+	b, ok := o.grow(scratchParts, product(len(j.split), j.partialWords()))
+	if !ok || !o.growWorkers(j.group*splitKeys) {
+		return
+	}
+	j.partial = b.floats()
+	for _, u := range j.joins {
+		s := j.split[u.first]
+		for g := range j.group {
+			q := j.q.at(s.row, (s.head*j.group+g)*j.hd)
+			o.rotate(j.rope, s.row, q)
+			o.k.Scale(q, q, j.hd, j.scale)
+		}
+	}
+	o.crew.run(len(j.split), splitTask)
+	o.crew.run((len(j.joins)+joinsPerTask-1)/joinsPerTask, joinTask)
+}
+
+func splitTask(o *ops, wk *worker, i int) {
+	j := &o.att
+	u, st := j.split[i], j.stores[j.split[i].span]
+	hd, g, nr := j.hd, j.group, o.k.NR
+	out := j.partial[i*j.partialWords():]
+	m, l, sum := out[:g], out[g:2*g], out[2*g:]
+	p := wk.scratch[:g*splitKeys]
+	gemm, depth, keys := o.k.F32, hd, u.n
+	if st.bf {
+		gemm, depth, keys = o.k.Wide, hd/2, (u.n+1)/2
+	}
+	q := unsafe.Pointer(j.q.at(u.row, u.head*g*hd))
+	for k := 0; k < u.n; k += st.tile {
+		tile, stride := st.key(u.head, u.from+k)
+		gemmBlocks(gemm, ptr(p, k), 4*splitKeys, q, 4*hd, 4, tile, stride, g, depth, min(st.tile, u.n-k), 0)
+	}
+	for x := range g {
+		row := p[x*splitKeys : (x+1)*splitKeys]
+		m[x] = o.k.MaxRow(&row[0], u.n)
+		l[x] = o.k.ExpRow(&row[0], u.n, m[x])
+		if u.n < splitKeys {
+			row[u.n] = 0 // the other half of the last pair
+		}
+	}
+	for d := 0; d < hd; d += nr {
+		v := unsafe.Add(st.value(u.head, u.from), 4*d)
+		gemmBlocks(gemm, ptr(sum, d), 4*hd, ptr(p, 0), 4*splitKeys, 4, v, 4*hd, g, keys, min(nr, hd-d), 0)
+	}
+}
+
+const joinsPerTask = 4
+
+// joinTask weighs the splits of some rows: with M the largest maximum,
+// o = Σ exp(m-M) o_i / Σ exp(m-M) l_i.
+func joinTask(o *ops, _ *worker, i int) {
+	j := &o.att
+	pw := j.partialWords()
+	for _, u := range j.joins[i*joinsPerTask : min(len(j.joins), (i+1)*joinsPerTask)] {
+		s := j.split[u.first]
+		for g := range j.group {
+			best := float32(math.Inf(-1))
+			for x := range u.n {
+				best = max(best, j.partial[(u.first+x)*pw+g])
+			}
+			dst := j.dst.at(s.row, (s.head*j.group+g)*j.hd)
+			total := float32(0)
+			for x := range u.n {
+				part := j.partial[(u.first+x)*pw:]
+				w := float32(math.Exp(float64(part[g] - best)))
+				total += w * part[j.group+g]
+				from := &part[2*j.group+g*j.hd]
+				if x == 0 {
+					o.k.Scale(dst, from, j.hd, w)
+				} else {
+					o.k.Axpy(dst, from, j.hd, w)
+				}
+			}
+			o.k.Scale(dst, dst, j.hd, 1/total)
+		}
+	}
+}

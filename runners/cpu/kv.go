@@ -1,0 +1,323 @@
+package cpu
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/kernels/cpu"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// store is keys and values of n slots, head after head, laid out as the
+// kernels read them:
+//
+//	keys    tiles of NR slots (the last one narrower): tile[d][slot], so that a tile is B of a
+//	        decode step's scores (lanes along slots) and A of a prefill's (broadcast)
+//	values  [slot][d]: B of a decode step's sums (lanes along d), A of a prefill's
+//
+// In bfloat16 a 32-bit word holds a pair: of neighbouring d in keys,
+// tile[d/2][slot], and of neighbouring slots in values, [slot/2][d]; so both are
+// operands of the Wide and Dot kernels.
+type store struct {
+	heads, hd, n int
+	bf           bool
+	tile         int // slots
+	// kWords is the words of a key; kHead, vHead those of a head; vBase where values begin.
+	kWords, kHead, vHead, vBase int
+	data                        []uint32
+}
+
+func newStore(heads, hd, n int, t runners.DType, tile int) store {
+	s := store{heads: heads, hd: hd, n: n, tile: tile, kWords: hd, vHead: n * hd}
+	if t == runners.BF16 {
+		s.bf, s.kWords, s.vHead = true, hd/2, (n+1)/2*hd
+	}
+	s.kHead = n * s.kWords
+	s.vBase = heads * s.kHead
+	return s
+}
+
+// words is the length of data.
+func (s *store) words() int64 {
+	return product(s.heads, s.kHead) + product(s.heads, s.vHead)
+}
+
+// key returns the address of a slot's first word and the tile's row stride in bytes.
+func (s *store) key(h, slot int) (p unsafe.Pointer, stride int) {
+	t := slot / s.tile * s.tile
+	w := min(s.tile, s.n-t)
+	return unsafe.Pointer(&s.data[h*s.kHead+t*s.kWords+slot-t]), 4 * w
+}
+
+// value returns the address of a slot's row (in bfloat16 of its pair of slots).
+func (s *store) value(h, slot int) unsafe.Pointer {
+	if s.bf {
+		slot /= 2
+	}
+	return unsafe.Pointer(&s.data[s.vBase+h*s.vHead+slot*s.hd])
+}
+
+// write stores n rows of head h from slot on; the keys are rotated already.
+// tmp has room for n*hd/2 words where n > 1.
+func (s *store) write(o *ops, h, slot, n int, k unsafe.Pointer, ldk int, v unsafe.Pointer, ldv int, tmp []float32) {
+	if s.bf {
+		for i := 0; i < n; i++ {
+			row := (*uint16)(ptr(tmp, i*s.kWords))
+			o.roundRow(row, (*float32)(unsafe.Add(k, i*ldk)), s.hd)
+		}
+		k, ldk = ptr(tmp, 0), 4*s.kWords
+	}
+	for i := 0; i < n; {
+		dst, stride := s.key(h, slot+i)
+		m := min(n-i, s.tile-(slot+i)%s.tile)
+		o.transpose(dst, stride, unsafe.Add(k, i*ldk), ldk, m, s.kWords)
+		i += m
+	}
+	for i := 0; i < n; i++ {
+		row := unsafe.Add(v, i*ldv)
+		dst := s.value(h, slot+i)
+		switch {
+		case !s.bf:
+			copyRows(dst, 0, row, 0, 1, s.hd)
+		case (slot+i)&1 == 0 && i+1 < n:
+			o.k.PairRows((*uint32)(dst), (*float32)(row), (*float32)(unsafe.Add(row, ldv)), s.hd)
+			i++
+		default: // one half of the pairs; the other may be in use
+			at := unsafe.Slice((*[2]uint16)(dst), s.hd)
+			for d, x := range unsafe.Slice((*float32)(row), s.hd) {
+				at[d][(slot+i)&1] = cpu.BF16(x)
+			}
+		}
+	}
+}
+
+// copySlots copies n slots of every head from one store to another of the same heads and type.
+func (s *store) copySlots(at int, from *store, slot, n int) {
+	for h := range s.heads {
+		for i := 0; i < n; {
+			dst, ldd := s.key(h, at+i)
+			src, lds := from.key(h, slot+i)
+			m := min(n-i, s.tile-(at+i)%s.tile, from.tile-(slot+i)%from.tile)
+			copyRows(dst, ldd, src, lds, s.kWords, m)
+			i += m
+		}
+		if !s.bf {
+			copyRows(s.value(h, at), 4*s.hd, from.value(h, slot), 4*s.hd, n, s.hd)
+			continue
+		}
+		for i := 0; i < n; {
+			if (at+i)&1 == 0 && (slot+i)&1 == 0 && i+1 < n {
+				m := (n - i) / 2
+				copyRows(s.value(h, at+i), 4*s.hd, from.value(h, slot+i), 4*s.hd, m, s.hd)
+				i += 2 * m
+				continue
+			}
+			d := unsafe.Slice((*[2]uint16)(s.value(h, at+i)), s.hd)
+			for x, v := range unsafe.Slice((*[2]uint16)(from.value(h, slot+i)), s.hd) {
+				d[x][(at+i)&1] = v[(slot+i)&1]
+			}
+			i++
+		}
+	}
+}
+
+// widen converts n keys and values of head h, from a slot that begins a tile
+// and a pair, to float32: keys in tiles as they are, values row after row.
+func (s *store) widen(o *ops, h, slot, n int, k, v []float32) {
+	for i := 0; i < n; i += s.tile {
+		src, stride := s.key(h, slot+i)
+		w := stride / 4
+		m := min(w, n-i)
+		for d := range s.kWords {
+			at := i*s.hd + 2*d*w
+			o.k.WidenPairs(&k[at], &k[at+w], (*uint32)(unsafe.Add(src, d*stride)), m)
+		}
+	}
+	for i := 0; i < n; i += 2 {
+		o.k.WidenPairs(&v[i*s.hd], &v[(i+1)*s.hd], (*uint32)(s.value(h, slot+i)), s.hd)
+	}
+}
+
+// read returns one key and value as float32.
+func (s *store) read(h, slot int, k, v []float32) {
+	p, stride := s.key(h, slot)
+	val := s.value(h, slot)
+	for d := range s.hd {
+		if !s.bf {
+			k[d] = *(*float32)(unsafe.Add(p, d*stride))
+			v[d] = *(*float32)(unsafe.Add(val, 4*d))
+			continue
+		}
+		k[d] = cpu.Widen16((*(*[2]uint16)(unsafe.Add(p, d/2*stride)))[d&1])
+		v[d] = cpu.Widen16((*(*[2]uint16)(unsafe.Add(val, 4*d)))[slot&1])
+	}
+}
+
+// cache is a runners.KV: a store whose slot is the position (global), or the
+// position modulo the number of slots (window).
+type cache struct {
+	store
+	o        *ops
+	blk      *block
+	window   int // 0: global
+	capacity int
+	len      int // positions written
+}
+
+func (o *ops) GlobalKV(heads, headDim, capacity int) (runners.KV, error) {
+	return o.newCache(heads, headDim, 0, capacity)
+}
+
+func (o *ops) WindowKV(heads, headDim, window, capacity int) (runners.KV, error) {
+	if window < 1 {
+		return nil, fmt.Errorf("a window of %d positions", window)
+	}
+	return o.newCache(heads, headDim, window, capacity)
+}
+
+func (o *ops) newCache(heads, hd, window, capacity int) (*cache, error) {
+	if heads < 1 || hd < 2 || hd&1 == 1 || capacity < 1 {
+		return nil, fmt.Errorf("a cache of %d heads of %d for %d positions", heads, hd, capacity)
+	}
+	slots, kind := capacity, partGlobalKV
+	if window > 0 {
+		slots, kind = min(window, capacity), partWindowKV
+	}
+	bytes := product(2, heads, hd, slots, o.opts.KV.Size())
+	if bytes > 1<<60 {
+		return nil, fmt.Errorf("%w: keys and values of %d positions", runners.ErrOutOfMemory, capacity)
+	}
+	c := &cache{store: newStore(heads, hd, slots, o.opts.KV, o.k.NR), o: o, window: window, capacity: capacity}
+	var err error
+	if c.blk, err = o.pool.take(kind, bytes, int(4*c.words()-bytes)); err != nil {
+		return nil, err
+	}
+	c.data = c.blk.words()
+	return c, nil
+}
+
+func (c *cache) Close() {
+	c.blk.free()
+	c.data = nil
+}
+
+// slot of a position.
+func (c *cache) slot(pos int) int {
+	if c.window > 0 {
+		return pos % c.n
+	}
+	return pos
+}
+
+func (c *cache) Fork(n int) (runners.KV, error) {
+	if n < 0 || n > c.len || c.data == nil {
+		return nil, fmt.Errorf("fork at %d of a cache of %d positions", n, c.len)
+	}
+	f, err := c.o.newCache(c.heads, c.hd, c.window, c.capacity)
+	if err != nil {
+		return nil, err
+	}
+	f.len = n
+	// A window's slots are copied as they stand: those of the first n positions keep their places.
+	f.copySlots(0, &c.store, 0, min(n, c.n))
+	return f, nil
+}
+
+func (c *cache) Read(from, n int) (k, v []float32, err error) {
+	if c.o.err != nil {
+		return nil, nil, c.o.err
+	}
+	oldest := 0
+	if c.window > 0 {
+		oldest = max(0, c.len-c.n)
+	}
+	if from < oldest || n < 0 || from+n > c.len || c.data == nil {
+		return nil, nil, fmt.Errorf("read of positions %d to %d from a cache that holds %d to %d", from, from+n, oldest, c.len)
+	}
+	row := c.heads * c.hd
+	k, v = make([]float32, n*row), make([]float32, n*row)
+	for i := range n {
+		for h := range c.heads {
+			at := i*row + h*c.hd
+			c.read(h, c.slot(from+i), k[at:at+c.hd], v[at:at+c.hd])
+		}
+	}
+	return k, v, nil
+}
+
+// appendJob is the present writing of rows to stores.
+type appendJob struct {
+	k, v  mat
+	rope  *ropeTable
+	units []appendUnit
+}
+
+type appendUnit struct {
+	st           *store
+	head         int
+	row, slot, n int
+}
+
+// appendRows of a unit; even, so that no two units write to one pair of values.
+const appendRows = 64
+
+// cutRows adds the units that write rows row..row+n-1 to slot.. of a store.
+func (j *appendJob) cutRows(st *store, row, slot, n int) {
+	for h := range st.heads {
+		for i := 0; i < n; {
+			m := min(n-i, appendRows-(slot+i)&1)
+			j.units = append(j.units, appendUnit{st, h, row + i, slot + i, m})
+			i += m
+		}
+	}
+}
+
+// appendTask rotates the keys of a unit and writes it.
+func appendTask(o *ops, wk *worker, i int) {
+	j := &o.add
+	u := j.units[i]
+	hd := u.st.hd
+	for r := range u.n {
+		o.rotate(j.rope, u.row+r, j.k.at(u.row+r, u.head*hd))
+	}
+	u.st.write(o, u.head, u.slot, u.n, unsafe.Pointer(j.k.at(u.row, u.head*hd)), j.k.ld,
+		unsafe.Pointer(j.v.at(u.row, u.head*hd)), j.v.ld, wk.scratch)
+}
+
+func (o *ops) AppendKV(b *runners.Batch, kv []runners.KV, k, v runners.Mat, rope runners.RopeTable) {
+	if o.err != nil || !o.startAppend(b, k, v, rope, "AppendKV") {
+		return
+	}
+	for i, s := range b.Spans {
+		c, ok := o.cacheOf(kv, i, b, 0)
+		if !ok {
+			return
+		}
+		o.add.cutRows(&c.store, s.Row, s.Pos, s.Len)
+		c.len = s.Pos + s.Len
+	}
+	o.crew.run(len(o.add.units), appendTask)
+}
+
+// startAppend prepares the append job without units.
+func (o *ops) startAppend(b *runners.Batch, k, v runners.Mat, rope runners.RopeTable, op string) bool {
+	j := &o.add
+	var ok1, ok2, ok3 bool
+	j.k, ok1 = o.mat(k, b.Rows, op)
+	j.v, ok2 = o.mat(v, b.Rows, op)
+	j.rope, ok3 = o.rope(rope)
+	j.units = j.units[:0]
+	return ok1 && ok2 && ok3 && o.check(k.Cols == v.Cols && k.Cols%j.rope.spec.HeadDim == 0, "%s: keys [%d] and values [%d]", op, k.Cols, v.Cols) &&
+		o.growWorkers(appendRows*j.rope.spec.HeadDim)
+}
+
+// cacheOf checks that span i of b continues cache i.
+func (o *ops) cacheOf(kv []runners.KV, i int, b *runners.Batch, ahead int) (*cache, bool) {
+	if !o.check(len(kv) == len(b.Spans), "%d caches for %d spans", len(kv), len(b.Spans)) {
+		return nil, false
+	}
+	c, ok := kv[i].(*cache)
+	s := b.Spans[i]
+	return c, o.check(ok && c.data != nil && s.Pos+s.Len <= c.capacity && s.Pos >= 0 && s.Len >= 1 && s.Row+s.Len <= b.Rows && s.Pos <= c.len+ahead,
+		"positions %d to %d do not fit the cache", s.Pos, s.Pos+s.Len)
+}

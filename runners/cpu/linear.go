@@ -1,0 +1,217 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"github.com/yocobench/yocobench/kernels/cpu"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// linearJob is the present Linear, LinearAdd or SwiGLU: a matrix product of
+// activations [rows, in] with a packed weight.
+//
+// A task is a group of rows times a group of panels. Within it the sum over
+// `in` is cut into blocks of kBlock, so that a panel's block (64 KiB in
+// float32) is read from the second-level cache for every tile of rows, and the
+// rows' block stays there for every panel.
+type linearJob struct {
+	dst, x mat
+	w      *weight
+	rows   int
+	add    int
+	swiglu bool
+	gemm   []cpu.Gemm
+	// a is what the kernel reads as A: x itself, or x rounded to bfloat16.
+	a mat
+	// cs is the kernel's column stride of A, aStep A's step for one row of a panel, in bytes.
+	cs, aStep int
+	kBlock    int // rows of a panel
+	// rowGroup and panelGroup are a task's sizes, rowGroups the number of row groups.
+	rowGroup, panelGroup, rowGroups int
+}
+
+// kBlock is the number of inputs summed at a time; rowGroupMax the rows of a task.
+const (
+	kBlock      = 512
+	rowGroupMax = 96
+)
+
+func (o *ops) Linear(rows int, dst, x runners.Mat, w runners.Weight)    { o.linear(rows, dst, x, w, 0) }
+func (o *ops) LinearAdd(rows int, dst, x runners.Mat, w runners.Weight) { o.linear(rows, dst, x, w, 1) }
+
+func (o *ops) linear(rows int, dst, x runners.Mat, rw runners.Weight, add int) {
+	w, ok := rw.(*weight)
+	if o.err != nil || !o.check(ok && w.vec == nil && w.in == x.Cols && w.out == dst.Cols,
+		"Linear: [%d] times a weight into [%d]: the sizes do not fit", x.Cols, dst.Cols) {
+		return
+	}
+	o.product(rows, dst, x, w, add, false)
+}
+
+// SwiGLU computes a panel of each half into scratch and joins them.
+func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {
+	w, ok := rw.(*weight)
+	if o.err != nil || !o.check(ok && len(w.first) == 2 && w.in == x.Cols && w.out == 2*dst.Cols && 2*w.first[1] == len(w.panels),
+		"SwiGLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols) {
+		return
+	}
+	o.product(rows, dst, x, w, 0, true)
+}
+
+func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu bool) {
+	j := &o.lin
+	var ok1, ok2 bool
+	j.dst, ok1 = o.mat(dst, rows, "Linear")
+	j.x, ok2 = o.mat(x, rows, "Linear")
+	if !ok1 || !ok2 || rows < 1 {
+		return
+	}
+	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
+	j.w, j.rows, j.add, j.swiglu = w, rows, add, swiglu
+	if !o.operandA(x.Cols) {
+		return
+	}
+	units := len(w.panels)
+	if swiglu {
+		units /= 2
+	}
+	j.group(o, units)
+	if !o.growWorkers(j.rowGroup * 2 * o.k.NR) {
+		return
+	}
+	o.crew.run(j.rowGroups*((units+j.panelGroup-1)/j.panelGroup), linearTask)
+}
+
+// operandA chooses the kernels for the weight's type, and rounds x where they want bfloat16.
+func (o *ops) operandA(in int) bool {
+	j := &o.lin
+	j.a, j.cs, j.aStep, j.kBlock, j.gemm = j.x, 4, 4, kBlock, o.k.F32
+	if j.w.dtype != runners.BF16 {
+		return true
+	}
+	j.kBlock = kBlock / 2
+	if o.k.Dot == nil || in&1 == 1 {
+		j.gemm, j.aStep = o.k.Wide, 8
+		return in&1 == 0 || o.padA(in)
+	}
+	j.gemm = o.k.Dot
+	ld := stride((in + 1) / 2)
+	b, ok := o.grow(scratchA, product(j.rows, ld))
+	if !ok {
+		return false
+	}
+	j.a = mat{unsafe.Pointer(&b.data[0]), 4 * ld, in}
+	o.crew.run((j.rows+roundRows-1)/roundRows, roundTask)
+	return true
+}
+
+// padA copies x with one zero more, where an odd number of inputs meets pairs of bfloat16.
+func (o *ops) padA(in int) bool {
+	j := &o.lin
+	ld := stride(in + 1)
+	b, ok := o.grow(scratchA, product(j.rows, ld))
+	if !ok {
+		return false
+	}
+	a := mat{unsafe.Pointer(&b.data[0]), 4 * ld, in + 1}
+	for r := range j.rows {
+		d := unsafe.Slice(a.row(r), in+1)
+		copy(d, unsafe.Slice(j.x.row(r), in))
+		d[in] = 0
+	}
+	j.a = a
+	return true
+}
+
+const roundRows = 16
+
+// roundTask rounds some rows of x to bfloat16.
+func roundTask(o *ops, _ *worker, i int) {
+	j := &o.lin
+	for r := i * roundRows; r < min(j.rows, (i+1)*roundRows); r++ {
+		o.roundRow((*uint16)(unsafe.Pointer(j.a.row(r))), j.x.row(r), j.x.cols)
+	}
+}
+
+// roundRow is the kernel of that name for any n.
+func (o *ops) roundRow(dst *uint16, x *float32, n int) {
+	if m := n &^ 15; m > 0 {
+		o.k.RoundRow(dst, x, m)
+	}
+	for i := n &^ 15; i < n; i++ {
+		*(*uint16)(unsafe.Add(unsafe.Pointer(dst), 2*i)) = cpu.BF16(*(*float32)(unsafe.Add(unsafe.Pointer(x), 4*i)))
+	}
+}
+
+// group cuts the work into tasks. It changes no result: every output is the
+// work of one task, in the same order whatever the cut.
+func (j *linearJob) group(o *ops, units int) {
+	j.rowGroups = (j.rows + rowGroupMax - 1) / rowGroupMax
+	j.rowGroup = (j.rows + j.rowGroups - 1) / j.rowGroups
+	// A task has some 2 million multiply-adds, or an eighth of a worker's share if that is less.
+	perUnit := j.rowGroup * j.w.in * o.k.NR
+	n := max(1, (2<<20)/max(1, perUnit))
+	share := (units*j.rowGroups + 8*len(o.crew.workers) - 1) / (8 * len(o.crew.workers))
+	if perUnit*share < 1<<15 { // too small to be worth sharing so finely
+		share = min(units, max(share, (1<<15)/perUnit))
+	}
+	j.panelGroup = max(1, min(n, share, units))
+}
+
+func linearTask(o *ops, wk *worker, i int) {
+	j := &o.lin
+	group, rg := i/j.rowGroups, i%j.rowGroups
+	r0 := rg * j.rowGroup
+	rows := min(j.rowGroup, j.rows-r0)
+	units := len(j.w.panels)
+	if j.swiglu {
+		units /= 2
+	}
+	first, last := group*j.panelGroup, min(units, (group+1)*j.panelGroup)
+	if rows <= 0 {
+		return
+	}
+	if !j.swiglu {
+		depth := j.w.rows()
+		for k := 0; k < depth; k += j.kBlock {
+			for _, p := range j.w.panels[first:last] {
+				o.panelProduct(unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, r0, rows, k, min(j.kBlock, depth-k))
+			}
+		}
+		return
+	}
+	s := wk.scratch
+	nr := o.k.NR
+	out := cut(&s, j.rowGroup*2*nr)
+	for u := first; u < last; u++ {
+		p, q := j.w.panels[u], j.w.panels[u+units]
+		depth := j.w.rows()
+		for k := 0; k < depth; k += j.kBlock {
+			n := min(j.kBlock, depth-k)
+			o.panelProduct(ptr(out, 0), 8*nr, p, r0, rows, k, n)
+			o.panelProduct(ptr(out, nr), 8*nr, q, r0, rows, k, n)
+		}
+		for r := range rows {
+			o.k.SiluMul(j.dst.at(r0+r, p.col), &out[2*nr*r], &out[2*nr*r+nr], p.w, 1)
+		}
+	}
+}
+
+// panelProduct computes rows r0.. of one panel over its rows k..k+n-1 into c,
+// adding to what is there where the job says so or k > 0.
+func (o *ops) panelProduct(c unsafe.Pointer, ldc int, p panel, r0, rows, k, n int) {
+	j := &o.lin
+	b := unsafe.Pointer(&j.w.blk.data[4*(p.off+k*p.w)])
+	aStep := k * j.aStep
+	add := j.add
+	if k > 0 {
+		add = 1
+	}
+	mr := len(j.gemm) - 1
+	blocks := (rows + mr - 1) / mr
+	for i, r := 0, 0; i < blocks; i++ {
+		m := (rows - r + blocks - i - 1) / (blocks - i)
+		j.gemm[m](unsafe.Add(c, r*ldc), ldc, unsafe.Add(unsafe.Pointer(j.a.row(r0+r)), aStep), j.a.ld, j.cs, b, 4*p.w, n, p.w, add)
+		r += m
+	}
+}

@@ -1,0 +1,167 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+	"sync"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// part is the kind of memory that a block is counted as.
+type part int
+
+const (
+	partWeights part = iota
+	partGlobalKV
+	partWindowKV
+	partState
+	partWorkspace
+)
+
+// pool counts the memory of one model: everything that the runner holds is a
+// block of a pool.
+type pool struct {
+	budget int64
+	mu     sync.Mutex
+	held   [partWorkspace + 1]int64
+	peak   int64
+	// poison fills new workspace with NaN (tests).
+	poison bool
+}
+
+// block is a piece of memory, 64-byte aligned and zero at first.
+type block struct {
+	pool   *pool
+	part   part
+	bytes  int64 // as counted
+	data   []byte
+	mapped []byte
+}
+
+// product multiplies sizes; a negative size or an overflow gives math.MaxInt64, which no budget holds.
+func product(sizes ...int) int64 {
+	p := uint64(1)
+	for _, s := range sizes {
+		if s < 0 {
+			return math.MaxInt64
+		}
+		hi, lo := bits.Mul64(p, uint64(s))
+		if hi != 0 || lo > math.MaxInt64 {
+			return math.MaxInt64
+		}
+		p = lo
+	}
+	return int64(p)
+}
+
+// take makes a block of the given bytes, or returns an error that wraps ErrOutOfMemory.
+// slack is what the layout needs beyond them at its end (less than a row), which is not counted.
+func (p *pool) take(kind part, bytes int64, slack int) (*block, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	held := p.total()
+	if bytes > p.budget-held {
+		return nil, fmt.Errorf("%w: %s more than the %s held would exceed the %s allowed",
+			runners.ErrOutOfMemory, size(bytes), size(held), size(p.budget))
+	}
+	b := &block{pool: p, part: kind, bytes: bytes}
+	if err := b.alloc(int(bytes) + slack); err != nil {
+		return nil, fmt.Errorf("%w: %v", runners.ErrOutOfMemory, err)
+	}
+	p.held[kind] += bytes
+	p.peak = max(p.peak, held+bytes)
+	if p.poison && kind == partWorkspace {
+		for i := range b.data {
+			b.data[i] = 0xff // a NaN in every type
+		}
+	}
+	return b, nil
+}
+
+// mapFrom is the size from which a block is mapped rather than taken from Go's
+// heap: its pages cost nothing before they are used and are given back at once.
+const mapFrom = 1 << 18
+
+func (b *block) alloc(n int) (err error) {
+	if n >= mapFrom {
+		if b.mapped, err = mapMemory(n); err != nil {
+			return err
+		}
+		if b.mapped != nil {
+			b.data = b.mapped[:n]
+			return nil
+		}
+	}
+	raw := make([]byte, n+64)
+	off := int(-uintptr(unsafe.Pointer(&raw[0])) & 63)
+	b.data = raw[off : off+n : off+n]
+	return nil
+}
+
+// free gives the block back; a second call does nothing.
+func (b *block) free() {
+	if b == nil || b.data == nil && b.mapped == nil {
+		return
+	}
+	if b.mapped != nil {
+		unmapMemory(b.mapped)
+	}
+	b.data, b.mapped = nil, nil
+	b.pool.mu.Lock()
+	b.pool.held[b.part] -= b.bytes
+	b.pool.mu.Unlock()
+}
+
+func (b *block) floats() []float32 {
+	if len(b.data) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&b.data[0])), len(b.data)/4)
+}
+
+func (b *block) words() []uint32 {
+	if len(b.data) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*uint32)(unsafe.Pointer(&b.data[0])), len(b.data)/4)
+}
+
+func (p *pool) total() (n int64) {
+	for _, h := range p.held {
+		n += h
+	}
+	return n
+}
+
+func (p *pool) usage() runners.Usage {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return runners.Usage{Weights: p.held[partWeights], GlobalKV: p.held[partGlobalKV], WindowKV: p.held[partWindowKV],
+		State: p.held[partState], Workspace: p.held[partWorkspace], Peak: p.peak}
+}
+
+func (p *pool) resetPeak() {
+	p.mu.Lock()
+	p.peak = p.total()
+	p.mu.Unlock()
+}
+
+// size is a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n == math.MaxInt64:
+		return "more bytes than can be counted"
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20))
+	default:
+		return fmt.Sprintf("%d bytes", n)
+	}
+}
+
+// fallbackMemory is assumed where the machine does not say what it has.
+const fallbackMemory = 8 << 30

@@ -1,0 +1,264 @@
+package cpu
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/kernels/cpu"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// ops implements runners.Ops. Operations are done when they return; the first
+// that fails is kept, and later ones do nothing.
+//
+// Every operation is cut into tasks for the crew. The arguments of the present
+// one are fields here (lin, att, ...), not closures, so that nothing is allocated.
+type ops struct {
+	k    *cpu.Tier
+	opts runners.Options
+	pool *pool
+	crew *crew
+	err  error
+
+	blocks []*block // weights, released by Close
+	ropes  []*ropeTable
+	batch  *runners.Batch
+	// pass counts Begins, so that rotary tables know when they are out of date.
+	pass int
+
+	counts map[runners.Part]*int64
+	flops  *int64 // of the present part
+
+	// Scratch that operations share; each grows to the largest use.
+	shared  [scratches]scratch
+	workerB *block // the workers' scratch, cut evenly
+
+	pack struct {
+		w     *weight
+		stack []runners.Tensor
+	}
+	row  rowJob
+	lin  linearJob
+	att  attendJob
+	ret  retainJob
+	prob probJob
+	add  appendJob
+}
+
+// The shared scratches: what lives at the same time has a name of its own.
+const (
+	scratchA     = iota // activations in bfloat16
+	scratchParts        // partial results of split attention; retention's chunks
+	scratchStage        // keys and values of a window's pass
+	scratchOut          // retention's output before its norm
+	scratchProb         // partial sums of LogProbs
+	scratches
+)
+
+type scratch struct{ blk *block }
+
+// grow makes scratch i hold n 32-bit words, undefined at first.
+func (o *ops) grow(i int, n int64) (*block, bool) {
+	s := &o.shared[i]
+	if s.blk != nil && int64(len(s.blk.data))/4 >= n {
+		return s.blk, true
+	}
+	s.blk.free()
+	b, err := o.pool.take(partWorkspace, 4*min(n, 1<<60), 0)
+	if err != nil {
+		o.fail(err)
+		return nil, false
+	}
+	s.blk = b
+	return b, true
+}
+
+// growWorkers makes each worker's scratch hold n floats.
+func (o *ops) growWorkers(n int) bool {
+	n = (n + 15) &^ 15
+	if len(o.crew.workers[0].scratch) >= n {
+		return true
+	}
+	o.workerB.free()
+	for _, w := range o.crew.workers {
+		w.scratch = nil
+	}
+	b, err := o.pool.take(partWorkspace, product(4, n, len(o.crew.workers)), 0)
+	if err != nil {
+		o.fail(err)
+		return false
+	}
+	o.workerB = b
+	f := b.floats()
+	for _, w := range o.crew.workers {
+		w.scratch, f = f[:n:n], f[n:]
+	}
+	return true
+}
+
+func newOps(opts runners.Options, k *cpu.Tier) (*ops, error) {
+	for _, d := range []struct {
+		what string
+		t    runners.DType
+	}{{"weights", opts.Weights}, {"keys and values", opts.KV}} {
+		if d.t != runners.F32 && d.t != runners.BF16 {
+			return nil, fmt.Errorf("%w: the CPU runner holds %s as f32 or bf16, not %s", runners.ErrUnsupported, d.what, d.t)
+		}
+	}
+	budget := opts.MemoryBudget
+	if budget <= 0 {
+		budget = machineMemory()
+	}
+	o := &ops{k: k, opts: opts, pool: &pool{budget: budget}, counts: map[runners.Part]*int64{}}
+	o.crew = newCrew(o, opts.Threads)
+	o.Part(runners.PartLayers)
+	return o, nil
+}
+
+func (o *ops) fail(err error) {
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+// check records a failure unless ok.
+func (o *ops) check(ok bool, format string, args ...any) bool {
+	if !ok {
+		o.fail(fmt.Errorf(format, args...))
+	}
+	return ok
+}
+
+// buffer is [rows, cols] with a row stride ld (in floats) chosen so that the
+// rows of a tile do not fall into the same cache sets.
+type buffer struct {
+	rows, cols, ld int
+	blk            *block
+}
+
+func (b *buffer) Rows() int { return b.rows }
+func (b *buffer) Cols() int { return b.cols }
+func (b *buffer) Close()    { b.blk.free() }
+
+// stride is a row stride for n 32-bit words: whole cache lines, and an odd
+// number of them where n is a line or more.
+func stride(n int) int {
+	lines := (n + 15) / 16
+	return 16 * (lines | 1)
+}
+
+func (o *ops) Buffer(rows, cols int) (runners.Buffer, error) {
+	if rows < 1 || cols < 1 {
+		return nil, fmt.Errorf("a buffer of %d x %d", rows, cols)
+	}
+	ld := stride(cols)
+	blk, err := o.pool.take(partWorkspace, product(4, rows, ld), 0)
+	if err != nil {
+		return nil, err
+	}
+	return &buffer{rows, cols, ld, blk}, nil
+}
+
+// mat is a runners.Mat as kernels see it.
+type mat struct {
+	base unsafe.Pointer
+	ld   int // bytes
+	cols int
+}
+
+func (m mat) row(r int) *float32 { return (*float32)(unsafe.Add(m.base, r*m.ld)) }
+func (m mat) at(r, c int) *float32 {
+	return (*float32)(unsafe.Add(m.base, r*m.ld+4*c))
+}
+
+// mat checks that m has the rows.
+func (o *ops) mat(m runners.Mat, rows int, op string) (mat, bool) {
+	b, ok := m.Buf.(*buffer)
+	if !o.check(ok && b.blk.data != nil && m.Col >= 0 && m.Cols > 0 && m.Col+m.Cols <= b.cols && rows <= b.rows,
+		"%s: %d rows of columns %d to %d are not in the buffer", op, rows, m.Col, m.Col+m.Cols) {
+		return mat{}, false
+	}
+	return mat{unsafe.Pointer(&b.blk.data[4*m.Col]), 4 * b.ld, m.Cols}, true
+}
+
+func (o *ops) Begin(b *runners.Batch) {
+	o.batch = b
+	o.pass++
+}
+
+func (o *ops) Part(p runners.Part) {
+	c := o.counts[p]
+	if c == nil {
+		c = new(int64)
+		o.counts[p] = c
+	}
+	o.flops = c
+}
+
+func (o *ops) Counts() runners.Counts {
+	c := runners.Counts{FLOPs: map[runners.Part]int64{}}
+	for p, n := range o.counts {
+		if *n != 0 {
+			c.FLOPs[p] = *n
+		}
+	}
+	return c
+}
+
+func (o *ops) ResetCounts() {
+	for _, n := range o.counts {
+		*n = 0
+	}
+}
+
+func (o *ops) Read(m runners.Mat, dst [][]float32) error {
+	if o.err != nil {
+		return o.err
+	}
+	s, ok := o.mat(m, len(dst), "Read")
+	if !ok {
+		return o.err
+	}
+	for r, d := range dst {
+		if !o.check(len(d) == m.Cols, "Read: row %d has room for %d of %d values", r, len(d), m.Cols) {
+			return o.err
+		}
+		copy(d, unsafe.Slice(s.row(r), m.Cols))
+	}
+	return nil
+}
+
+func (o *ops) Sync() error          { return o.err }
+func (o *ops) Usage() runners.Usage { return o.pool.usage() }
+func (o *ops) ResetPeak()           { o.pool.resetPeak() }
+
+// prefillChunk rows make the reading of the weights cheap beside the work on
+// them, and still fit the second-level caches with a group of rows.
+const prefillChunk = 512
+
+func (o *ops) PrefillChunk() int {
+	if o.opts.PrefillChunk > 0 {
+		return o.opts.PrefillChunk
+	}
+	return prefillChunk
+}
+
+// Close gives back weights, rotary tables and scratch, and ends the workers.
+func (o *ops) Close() error {
+	o.crew.close()
+	for _, b := range o.blocks {
+		b.free()
+	}
+	for _, r := range o.ropes {
+		r.blk.free()
+		r.table.free()
+	}
+	for i := range o.shared {
+		o.shared[i].blk.free()
+	}
+	o.workerB.free()
+	o.blocks, o.ropes = nil, nil
+	runtime.KeepAlive(o)
+	return nil
+}

@@ -1,0 +1,284 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Gated retention. With b the running sum of log gamma within a chunk of C
+// positions (inclusive), the chunk form of
+//
+//	S_t = gamma_t S_{t-1} + k_t v_tᵀ,  o_t = S_tᵀ q_t
+//
+// is, i and j positions of the chunk and S the state before it,
+//
+//	P[i][j] = exp(b_i - b_j) q_i·k_j           j <= i
+//	o_i     = exp(b_i) Sᵀ q_i + Σ_j P[i][j] v_j
+//	S'      = exp(b_C) S + Σ_j exp(b_C - b_j) k_j v_jᵀ
+//
+// Every exponent is at most 0: nothing overflows however strong the decay. b is
+// summed in float64 and kept as two float32, so that b_i - b_j of neighbours is
+// exact even where b is large.
+//
+// Three rounds of tasks: scores P and transposed keys for each (chunk, head),
+// independent of the state; then for each (head, NR columns of v) the chunks
+// in order, since the columns of S do not meet; then norm and gate for each row.
+// Spans of one row take the recurrent form in one task a head.
+//
+// Cost of a span of n > 1 rows, each head of width hd (retentionFLOPs):
+// 4 hd² a row for the state, and 4 hd for each pair j <= i of a chunk. Of one
+// row: 4 hd². Scratch: rows x heads x (C + 2 hd + 3) floats.
+
+// RetentionChunk is the chunk length C of this runner.
+const RetentionChunk = 64
+
+// retentionFLOPs counts the multiply-adds of one head over a span of n rows.
+func retentionFLOPs(n, chunk, hd int) int64 {
+	f := 4 * int64(n) * int64(hd) * int64(hd)
+	if n > 1 {
+		pairs := func(c int64) int64 { return c * (c + 1) / 2 }
+		f += 4 * int64(hd) * (int64(n/chunk)*pairs(int64(chunk)) + pairs(int64(n%chunk)))
+	}
+	return f
+}
+
+type state struct {
+	o         *ops
+	heads, hd int
+	blk       *block
+}
+
+func (o *ops) State(heads, hd int) (runners.State, error) { return o.newState(heads, hd) }
+
+func (o *ops) newState(heads, hd int) (*state, error) {
+	if heads < 1 || hd < 1 {
+		return nil, fmt.Errorf("a state of %d heads of %d", heads, hd)
+	}
+	blk, err := o.pool.take(partState, product(4, heads, hd, hd), 0)
+	if err != nil {
+		return nil, err
+	}
+	return &state{o, heads, hd, blk}, nil
+}
+
+func (s *state) Fork() (runners.State, error) {
+	f, err := s.o.newState(s.heads, s.hd)
+	if err != nil {
+		return nil, err
+	}
+	copy(f.blk.data, s.blk.data)
+	return f, nil
+}
+
+func (s *state) Reset() { clear(s.blk.data) }
+func (s *state) Close() { s.blk.free() }
+
+func (s *state) Read() ([]float32, error) {
+	if s.o.err != nil {
+		return nil, s.o.err
+	}
+	return append([]float32(nil), s.blk.floats()...), nil
+}
+
+// head is the address of a head's state.
+func (s *state) head(h int) *float32 { return &s.blk.floats()[h*s.hd*s.hd] }
+
+type retainJob struct {
+	b                        *runners.Batch
+	dst, q, k, v, g, gate    mat
+	rope                     *ropeTable
+	heads, hd                int
+	scale, eps               float32
+	st                       []*state
+	chunks                   []chunk // of long spans
+	spans                    []chain // long spans
+	single                   []int   // spans of one row
+	panels                   int
+	scores, keys, decay, out []float32
+}
+
+// chunk is n rows of one span.
+type chunk struct{ row, n int }
+
+// chain is the chunks of one span.
+type chain struct{ span, first, n int }
+
+func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads int, st []runners.State, rope runners.RopeTable, eps float32) {
+	if o.err != nil || !o.check(heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && gate.Cols == heads &&
+		dst.Cols == q.Cols && k.Cols == q.Cols && v.Cols == q.Cols && g.Cols == q.Cols, "Retain: the sizes do not fit") {
+		return
+	}
+	j := &o.ret
+	ok := true
+	for _, m := range []struct {
+		to   *mat
+		from runners.Mat
+	}{{&j.dst, dst}, {&j.q, q}, {&j.k, k}, {&j.v, v}, {&j.g, g}, {&j.gate, gate}} {
+		var fits bool
+		*m.to, fits = o.mat(m.from, b.Rows, "Retain")
+		ok = ok && fits
+	}
+	var fits bool
+	if j.rope, fits = o.rope(rope); !ok || !fits {
+		return
+	}
+	j.b, j.heads, j.hd, j.eps = b, heads, q.Cols/heads, eps
+	j.scale = float32(1 / math.Sqrt(float64(j.hd)))
+	if !o.check(j.rope.spec.HeadDim == j.hd, "Retain: rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd) {
+		return
+	}
+	j.st, j.chunks, j.spans, j.single = j.st[:0], j.chunks[:0], j.spans[:0], j.single[:0]
+	for i, s := range b.Spans {
+		x, ok := st[i].(*state)
+		if !o.check(ok && x.blk.data != nil && x.heads == heads && x.hd == j.hd && s.Len >= 1, "Retain: a state of another shape") {
+			return
+		}
+		j.st = append(j.st, x)
+		*o.flops += int64(heads) * retentionFLOPs(s.Len, RetentionChunk, j.hd)
+		if s.Len == 1 {
+			j.single = append(j.single, i)
+			continue
+		}
+		j.spans = append(j.spans, chain{i, len(j.chunks), (s.Len + RetentionChunk - 1) / RetentionChunk})
+		for r := 0; r < s.Len; r += RetentionChunk {
+			j.chunks = append(j.chunks, chunk{s.Row + r, min(RetentionChunk, s.Len-r)})
+		}
+	}
+	if !o.growWorkers(max(RetentionChunk*o.k.NR, j.hd) + 64) {
+		return
+	}
+	o.crew.run(len(j.single)*heads, retainStepTask)
+	if len(j.chunks) > 0 {
+		o.retainChunks()
+	}
+}
+
+func (o *ops) retainChunks() {
+	j := &o.ret
+	n, c, hd := len(j.chunks)*j.heads, RetentionChunk, j.hd
+	b, ok := o.grow(scratchParts, product(n, c*c+c*hd+4*c))
+	if !ok {
+		return
+	}
+	out, ok := o.grow(scratchOut, product(n, c*hd))
+	if !ok {
+		return
+	}
+	f := b.floats()
+	j.scores, f = f[:n*c*c], f[n*c*c:]
+	j.keys, f = f[:n*c*hd], f[n*c*hd:]
+	j.decay, j.out = f[:n*4*c], out.floats()[:n*c*hd]
+	j.panels = (hd + o.k.NR - 1) / o.k.NR
+	o.crew.run(n, retainScoresTask)
+	o.crew.run(len(j.spans)*j.heads*j.panels, retainStateTask)
+	o.crew.run(n, retainGateTask)
+}
+
+// decays of one chunk and head: b as hi + lo, exp(b_i), exp(b_C - b_i).
+func (j *retainJob) decays(i int) (hi, lo, grow, rest []float32) {
+	const c = RetentionChunk
+	d := j.decay[i*4*c : (i+1)*4*c]
+	return d[:c], d[c : 2*c], d[2*c : 3*c], d[3*c:]
+}
+
+// logGamma is logsigmoid(z)/16.
+func logGamma(z float32) float64 {
+	x := float64(z)
+	return (math.Min(x, 0) - math.Log1p(math.Exp(-math.Abs(x)))) / runners.GateNormalizer
+}
+
+// retainScoresTask prepares chunk i/heads for head i%heads: rotates q and k,
+// transposes the scaled keys, and computes P.
+func retainScoresTask(o *ops, _ *worker, i int) {
+	j := &o.ret
+	const c = RetentionChunk
+	ch, h, hd, nr := j.chunks[i/j.heads], i%j.heads, j.hd, o.k.NR
+	hi, lo, grow, rest := j.decays(i)
+	sum := 0.0
+	var sums [c]float64
+	for r := range ch.n {
+		o.rotate(j.rope, ch.row+r, j.q.at(ch.row+r, h*hd))
+		k := j.k.at(ch.row+r, h*hd)
+		o.rotate(j.rope, ch.row+r, k)
+		o.k.Scale(k, k, hd, j.scale)
+		sum += logGamma(*j.gate.at(ch.row+r, h))
+		sums[r] = sum
+		hi[r] = float32(sum)
+		lo[r] = float32(sum - float64(hi[r]))
+		grow[r] = float32(math.Exp(sum))
+	}
+	for r := range ch.n {
+		rest[r] = float32(math.Exp(sum - sums[r]))
+	}
+	keys := j.keys[i*c*hd:]
+	o.transpose(ptr(keys, 0), 4*c, unsafe.Pointer(j.k.at(ch.row, h*hd)), j.k.ld, ch.n, hd)
+	scores := j.scores[i*c*c:]
+	for r := 0; r < ch.n; {
+		m := evenly(ch.n-r, o.k.MR)
+		a := unsafe.Pointer(j.q.at(ch.row+r, h*hd))
+		for col := 0; col < r+m; col += nr {
+			o.k.F32[m](ptr(scores, r*c+col), 4*c, a, j.q.ld, 4, ptr(keys, col), 4*c, hd, min(nr, r+m-col), 0)
+		}
+		for x := r; x < r+m; x++ {
+			o.k.DecayRow(&scores[x*c], &hi[0], &lo[0], x+1, hi[x], lo[x])
+			clear(scores[x*c+x+1 : x*c+r+m])
+		}
+		r += m
+	}
+}
+
+// retainStateTask takes NR columns of one head's state through the chunks of a span.
+func retainStateTask(o *ops, wk *worker, i int) {
+	j := &o.ret
+	const c = RetentionChunk
+	sp := j.spans[i/(j.heads*j.panels)]
+	h, hd, nr := i/j.panels%j.heads, j.hd, o.k.NR
+	col := i % j.panels * nr
+	n := min(nr, hd-col)
+	s := unsafe.Add(unsafe.Pointer(j.st[sp.span].head(h)), 4*col)
+	weighed := wk.scratch[:c*nr]
+	for x := sp.first; x < sp.first+sp.n; x++ {
+		ch, at := j.chunks[x], x*j.heads+h
+		_, _, grow, rest := j.decays(at)
+		keys, scores := j.keys[at*c*hd:], j.scores[at*c*c:]
+		out := ptr(j.out, at*c*hd+col)
+		gemmBlocks(o.k.F32, out, 4*hd, unsafe.Pointer(j.q.at(ch.row, h*hd)), j.q.ld, 4, s, 4*hd, ch.n, hd, n, 0)
+		o.k.ScaleRows((*float32)(out), 4*hd, (*float32)(out), 4*hd, ch.n, n, &grow[0], 4)
+		v := unsafe.Pointer(j.v.at(ch.row, h*hd+col))
+		for r := 0; r < ch.n; {
+			m := evenly(ch.n-r, o.k.MR)
+			o.k.F32[m](unsafe.Add(out, 4*r*hd), 4*hd, ptr(scores, r*c), 4*c, 4, v, j.v.ld, r+m, n, 1)
+			r += m
+		}
+		o.k.ScaleRows((*float32)(s), 4*hd, (*float32)(s), 4*hd, hd, n, &grow[ch.n-1], 0)
+		o.k.ScaleRows(&weighed[0], 4*nr, (*float32)(v), j.v.ld, ch.n, n, &rest[0], 4)
+		gemmBlocks(o.k.F32, s, 4*hd, ptr(keys, 0), 4*c, 4, ptr(weighed, 0), 4*nr, hd, ch.n, n, 1)
+	}
+}
+
+// retainGateTask norms and gates the rows of chunk i/heads, head i%heads.
+func retainGateTask(o *ops, _ *worker, i int) {
+	j := &o.ret
+	ch, h, hd := j.chunks[i/j.heads], i%j.heads, j.hd
+	for r := range ch.n {
+		x := &j.out[(i*RetentionChunk+r)*hd]
+		o.k.SiluMul(j.dst.at(ch.row+r, h*hd), j.g.at(ch.row+r, h*hd), x, hd, o.rms(x, hd, j.eps))
+	}
+}
+
+// retainStepTask is one token of one head.
+func retainStepTask(o *ops, wk *worker, i int) {
+	j := &o.ret
+	span, h, hd := j.single[i/j.heads], i%j.heads, j.hd
+	row := j.b.Spans[span].Row
+	q, k, out := j.q.at(row, h*hd), j.k.at(row, h*hd), wk.scratch[:hd]
+	o.rotate(j.rope, row, q)
+	o.rotate(j.rope, row, k)
+	o.k.Scale(k, k, hd, j.scale)
+	gamma := float32(math.Exp(logGamma(*j.gate.at(row, h))))
+	o.k.RetainStep(j.st[span].head(h), hd, hd, k, j.v.at(row, h*hd), q, &out[0], gamma)
+	o.k.SiluMul(j.dst.at(row, h*hd), j.g.at(row, h*hd), &out[0], hd, o.rms(&out[0], hd, j.eps))
+}

@@ -1,0 +1,91 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// rowJob is the present operation on rows.
+type rowJob struct {
+	dst, x mat
+	w      []float32
+	rows   int
+	eps    float32
+}
+
+// rowsPerTask makes a task of some thousand values.
+func rowsPerTask(cols int) int { return max(1, 8192/cols) }
+
+func (o *ops) RMSNorm(rows int, dst, x runners.Mat, rw runners.Weight, eps float32) {
+	w, ok := rw.(*weight)
+	if o.err != nil || !o.check(ok && len(w.vec) == x.Cols && dst.Cols == x.Cols, "RMSNorm: [%d] to [%d]: the sizes do not fit", x.Cols, dst.Cols) {
+		return
+	}
+	j := &o.row
+	var ok1, ok2 bool
+	j.dst, ok1 = o.mat(dst, rows, "RMSNorm")
+	j.x, ok2 = o.mat(x, rows, "RMSNorm")
+	if !ok1 || !ok2 {
+		return
+	}
+	j.w, j.rows, j.eps = w.vec, rows, eps
+	n := rowsPerTask(x.Cols)
+	o.crew.run((rows+n-1)/n, normTask)
+}
+
+func normTask(o *ops, _ *worker, i int) {
+	j := &o.row
+	n := rowsPerTask(j.x.cols)
+	for r := i * n; r < min(j.rows, (i+1)*n); r++ {
+		x := j.x.row(r)
+		o.k.NormScale(j.dst.row(r), x, &j.w[0], j.x.cols, o.rms(x, j.x.cols, j.eps))
+	}
+}
+
+// rms is 1 / sqrt(mean(x²) + eps).
+func (o *ops) rms(x *float32, n int, eps float32) float32 {
+	return float32(1 / math.Sqrt(float64(o.k.SumSquares(x, n))/float64(n)+float64(eps)))
+}
+
+func (o *ops) Gather(dst, src runners.Mat, rows []int) {
+	if o.err != nil || !o.check(dst.Cols == src.Cols, "Gather: [%d] to [%d]", src.Cols, dst.Cols) {
+		return
+	}
+	d, ok := o.mat(dst, len(rows), "Gather")
+	if !ok {
+		return
+	}
+	for i, r := range rows {
+		s, ok := o.mat(src, r+1, "Gather")
+		if !ok || !o.check(r >= 0, "Gather: row %d", r) {
+			return
+		}
+		copy(unsafe.Slice(d.row(i), d.cols), unsafe.Slice(s.row(r), d.cols))
+	}
+}
+
+// copyRows copies n 32-bit words for each of rows, strides in bytes.
+func copyRows(dst unsafe.Pointer, ldd int, src unsafe.Pointer, lds, rows, n int) {
+	for r := range rows {
+		copy(unsafe.Slice((*uint32)(unsafe.Add(dst, r*ldd)), n), unsafe.Slice((*uint32)(unsafe.Add(src, r*lds)), n))
+	}
+}
+
+// transpose writes dst[j][i] = src[i][j] of 32-bit words for i < rows, j < cols; strides in bytes.
+func (o *ops) transpose(dst unsafe.Pointer, ldd int, src unsafe.Pointer, lds, rows, cols int) {
+	r8, c8 := rows&^7, cols&^7
+	if r8 > 0 && c8 > 0 {
+		o.k.Transpose8((*float32)(dst), ldd, (*float32)(src), lds, r8, c8)
+	}
+	for i := range rows {
+		j := 0
+		if i < r8 {
+			j = c8
+		}
+		for ; j < cols; j++ {
+			*(*uint32)(unsafe.Add(dst, j*ldd+4*i)) = *(*uint32)(unsafe.Add(src, i*lds+4*j))
+		}
+	}
+}

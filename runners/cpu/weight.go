@@ -1,0 +1,219 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/kernels/cpu"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// weight is a matrix [out, in] cut into panels of NR outputs, so that a Gemm
+// reads it from front to back:
+//
+//	float32:  panel[p][j] = W[col+j][p]                       p < in
+//	bfloat16: panel[p][j] = W[col+j][2p] and W[col+j][2p+1]    p < (in+1)/2
+//
+// Each stacked tensor begins with a panel of its own and ends with a narrower
+// one, so that nothing is padded (but one row of zeros where in is odd and the
+// type bfloat16). A vector is plain float32.
+type weight struct {
+	out, in int
+	dtype   runners.DType
+	panels  []panel
+	// first is the index of each tensor's first panel.
+	first []int
+	vec   []float32
+	blk   *block
+}
+
+type panel struct {
+	off    int // in 32-bit words
+	col, w int
+}
+
+func (w *weight) Out() int { return w.out }
+func (w *weight) In() int  { return w.in }
+
+// rows is the number of rows of a panel.
+func (w *weight) rows() int {
+	if w.dtype == runners.BF16 {
+		return (w.in + 1) / 2
+	}
+	return w.in
+}
+
+func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
+	if len(stack) == 0 {
+		return nil, fmt.Errorf("a weight of no tensors")
+	}
+	if len(stack[0].Shape) == 1 {
+		return o.vector(stack)
+	}
+	w := &weight{dtype: o.opts.Weights}
+	for _, t := range stack {
+		if len(t.Shape) != 2 || t.Shape[1] != stack[0].Shape[1] || t.Shape[0] < 1 || t.Shape[1] < 1 {
+			return nil, fmt.Errorf("%s has shape %v, but is to be stacked on %s with %v", t.Name, t.Shape, stack[0].Name, stack[0].Shape)
+		}
+		if err := checkTensor(t); err != nil {
+			return nil, err
+		}
+		w.in = t.Shape[1]
+		w.out += t.Shape[0]
+	}
+	words := product(w.out, w.rows())
+	if words > math.MaxInt64/4 {
+		return nil, fmt.Errorf("%w: %s is %d x %d", runners.ErrOutOfMemory, stack[0].Name, w.out, w.in)
+	}
+	var err error
+	if w.blk, err = o.pool.take(partWeights, 4*words, 0); err != nil {
+		return nil, fmt.Errorf("%s: %w", stack[0].Name, err)
+	}
+	o.blocks = append(o.blocks, w.blk)
+	col := 0
+	for _, t := range stack {
+		w.first = append(w.first, len(w.panels))
+		end := col + t.Shape[0]
+		for col < end {
+			n := min(o.k.NR, end-col)
+			w.panels = append(w.panels, panel{off: col * w.rows(), col: col, w: n})
+			col += n
+		}
+	}
+	o.pack.w, o.pack.stack = w, stack
+	o.crew.run(len(w.panels), packTask)
+	o.pack.w, o.pack.stack = nil, nil
+	return w, nil
+}
+
+func (o *ops) vector(stack []runners.Tensor) (runners.Weight, error) {
+	w := &weight{in: 1}
+	for _, t := range stack {
+		if len(t.Shape) != 1 {
+			return nil, fmt.Errorf("%s has shape %v, but is to be stacked on a vector", t.Name, t.Shape)
+		}
+		if err := checkTensor(t); err != nil {
+			return nil, err
+		}
+		w.out += t.Shape[0]
+	}
+	var err error
+	if w.blk, err = o.pool.take(partWeights, product(4, w.out), 0); err != nil {
+		return nil, fmt.Errorf("%s: %w", stack[0].Name, err)
+	}
+	o.blocks = append(o.blocks, w.blk)
+	w.vec = w.blk.floats()
+	n := 0
+	for _, t := range stack {
+		decode(w.vec[n:n+t.Shape[0]], t, 0)
+		n += t.Shape[0]
+	}
+	return w, nil
+}
+
+func checkTensor(t runners.Tensor) error {
+	n := product(append([]int{t.DType.Size()}, t.Shape...)...)
+	if int64(len(t.Data)) != n {
+		return fmt.Errorf("%s has %d bytes, but its shape %v in %s takes %d", t.Name, len(t.Data), t.Shape, t.DType, n)
+	}
+	return nil
+}
+
+// packTask lays out panel i of the weight being packed.
+func packTask(o *ops, _ *worker, i int) {
+	w, p := o.pack.w, o.pack.w.panels[i]
+	t, row := 0, p.col
+	for row >= o.pack.stack[t].Shape[0] {
+		row -= o.pack.stack[t].Shape[0]
+		t++
+	}
+	var buf [256]float32
+	for j := range p.w {
+		for k := 0; k < w.in; k += len(buf) {
+			n := min(len(buf), w.in-k)
+			decode(buf[:n], o.pack.stack[t], (row+j)*w.in+k)
+			if w.dtype == runners.F32 {
+				dst := w.blk.floats()[p.off+k*p.w+j:]
+				for x, v := range buf[:n] {
+					dst[x*p.w] = v
+				}
+				continue
+			}
+			if n&1 == 1 {
+				buf[n] = 0
+				n++
+			}
+			dst := w.blk.words()[p.off+k/2*p.w+j:]
+			for x := 0; x < n; x += 2 {
+				dst[x/2*p.w] = uint32(cpu.BF16(buf[x])) | uint32(cpu.BF16(buf[x+1]))<<16
+			}
+		}
+	}
+}
+
+// decode reads len(dst) stored values from index i.
+func decode(dst []float32, t runners.Tensor, i int) {
+	b := t.Data[i*t.DType.Size():]
+	switch t.DType {
+	case runners.F32:
+		for x := range dst {
+			dst[x] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*x:]))
+		}
+	case runners.BF16:
+		for x := range dst {
+			dst[x] = cpu.Widen16(binary.LittleEndian.Uint16(b[2*x:]))
+		}
+	default:
+		for x := range dst {
+			dst[x] = half(binary.LittleEndian.Uint16(b[2*x:]))
+		}
+	}
+}
+
+// half is the value of an IEEE 754 binary16 number.
+func half(h uint16) float32 {
+	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
+	switch exp {
+	case 31:
+		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
+	case 0:
+		v := float32(frac) / (1 << 24)
+		if sign != 0 {
+			v = -v
+		}
+		return v
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
+
+// Embed reads a row of the packed table: one value from each row of its panel.
+func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale float32) {
+	w, ok := table.(*weight)
+	if o.err != nil || !o.check(ok && len(w.first) == 1 && dst.Cols == w.in, "Embed: table and destination do not fit") {
+		return
+	}
+	d, ok := o.mat(dst, len(tokens), "Embed")
+	if !ok {
+		return
+	}
+	for r, t := range tokens {
+		if !o.check(t >= 0 && t < w.out, "Embed: token %d of %d", t, w.out) {
+			return
+		}
+		p := w.panels[t/o.k.NR]
+		row := unsafe.Slice(d.row(r), w.in)
+		if w.dtype == runners.F32 {
+			src := w.blk.floats()[p.off+t-p.col:]
+			for k := range row {
+				row[k] = src[k*p.w] * scale
+			}
+			continue
+		}
+		src := w.blk.words()[p.off+t-p.col:]
+		for k := range row {
+			row[k] = cpu.Widen16(uint16(src[k/2*p.w]>>(16*(k&1)))) * scale
+		}
+	}
+}

@@ -1,0 +1,182 @@
+package runners
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// This file derives from a Model what tasks ask in words: go on with this text
+// (Generate), and answer this while telling how likely the right answer was
+// (Answer).
+
+// Generate appends prompt to s and goes on greedily, each token being the most
+// likely one (of equals the lowest id), until there are most of them. Each is emitted
+// with the time since the call, so that the first time is the time to first
+// token: Prefill of prompt[:n-1], which exits early in a YOCO, and one Step.
+// It ends when emit returns false. Then s holds the prompt and all emitted
+// tokens but the last, which nothing has needed yet: a next prompt begins with it.
+func Generate(ctx context.Context, m Model, s Sequence, prompt []int, most int, emit func(token int, at time.Duration) bool) error {
+	clock := ClockOf(m)
+	begin := clock.Now()
+	d, err := startDecoder(ctx, m, s, prompt, most)
+	if err != nil {
+		return err
+	}
+	for i := range most {
+		token, err := d.greedy()
+		if err != nil {
+			return err
+		}
+		if !emit(token, clock.Now()-begin) || i+1 == most {
+			break
+		}
+		if err := d.step(ctx, token); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Answered is what a model answered, beside what was expected.
+type Answered struct {
+	// Tokens is the greedy answer.
+	Tokens []int
+	// LogProb is the log-probability in nats of the expected answer after the prompt.
+	LogProb float64
+}
+
+// Answer is Generate with an ear for what was expected: it also gives the
+// log-probability of expected after the same prompt. As long as the greedy
+// answer agrees with it, both are read off the same logits. Where they part, the
+// rest of expected is scored on a branch that s does not keep: on s itself, cut
+// back afterwards, where that costs nothing (a Transformer), otherwise on a fork.
+// If there is no fork to be had, s is cut back at the cost that Truncate tells.
+// stop, called after every token with the answer so far, ends it early.
+func Answer(ctx context.Context, m Model, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
+	d, err := startDecoder(ctx, m, s, prompt, max(most, len(expected)))
+	if err != nil {
+		return Answered{}, err
+	}
+	a := Answered{Tokens: make([]int, 0, most)}
+	agree := len(expected) > 0 // the answer so far is the beginning of expected, and does not reach its end
+	for i := range most {
+		if i > 0 {
+			if err := d.step(ctx, a.Tokens[i-1]); err != nil {
+				return Answered{}, err
+			}
+		}
+		token, err := d.greedy()
+		if err != nil {
+			return Answered{}, err
+		}
+		a.Tokens = append(a.Tokens, token)
+		done := i+1 == most || stop(a.Tokens)
+		if agree {
+			a.LogProb += d.logProb(expected[i])
+			rest := expected[i:]
+			if agree = token == rest[0] && !done && len(rest) > 1; !agree {
+				lp, err := d.branch(ctx, rest)
+				if err != nil {
+					return Answered{}, err
+				}
+				a.LogProb += lp
+			}
+		}
+		if done {
+			break
+		}
+	}
+	return a, nil
+}
+
+// decoder steps one sequence; its slices serve every step.
+type decoder struct {
+	m      Model
+	seq    [1]Sequence
+	token  [1]int
+	logits [1][]float32
+}
+
+// startDecoder appends prompt to s, its last token by Step. more is the room for the answer.
+func startDecoder(ctx context.Context, m Model, s Sequence, prompt []int, more int) (*decoder, error) {
+	n := len(prompt)
+	if n == 0 {
+		return nil, errors.New("generate: an empty prompt")
+	}
+	if need := s.Len() + n + max(more-1, 0); need > s.Capacity() {
+		return nil, fmt.Errorf("generate: prompt and answer need %d tokens, the sequence has room for %d", need, s.Capacity())
+	}
+	d := &decoder{m: m, seq: [1]Sequence{s}, logits: [1][]float32{make([]float32, m.Config().Vocab)}}
+	if n > 1 {
+		if err := m.Prefill(ctx, s, prompt[:n-1]); err != nil {
+			return nil, err
+		}
+	}
+	return d, d.step(ctx, prompt[n-1])
+}
+
+func (d *decoder) step(ctx context.Context, token int) error {
+	d.token[0] = token
+	return d.m.Step(ctx, d.seq[:], d.token[:], d.logits[:])
+}
+
+// greedy is the most likely token.
+func (d *decoder) greedy() (int, error) {
+	best, top := -1, float32(math.Inf(-1))
+	for i, v := range d.logits[0] {
+		if v != v {
+			return 0, fmt.Errorf("the logit of token %d at position %d is not a number", i, d.seq[0].Len())
+		}
+		if v > top || best < 0 {
+			best, top = i, v
+		}
+	}
+	return best, nil
+}
+
+// logProb is the log-probability of token: log softmax in float64.
+func (d *decoder) logProb(token int) float64 {
+	l := d.logits[0]
+	top := l[0]
+	for _, v := range l {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for _, v := range l {
+		sum += math.Exp(float64(v - top))
+	}
+	return float64(l[token]-top) - math.Log(sum)
+}
+
+// branch is the log-probability of rest[1:] after the sequence and rest[0]. The sequence is as before afterwards.
+func (d *decoder) branch(ctx context.Context, rest []int) (sum float64, err error) {
+	if len(rest) < 2 {
+		return 0, nil
+	}
+	s := d.seq[0]
+	if !d.m.Config().Arch.IsYOCO() {
+		return d.score(ctx, s, rest, true)
+	}
+	f, err := s.Fork()
+	if errors.Is(err, ErrOutOfMemory) || errors.Is(err, ErrUnsupported) {
+		return d.score(ctx, s, rest, true)
+	}
+	if err != nil {
+		return 0, err
+	}
+	sum, err = d.score(ctx, f, rest, false)
+	return sum, errors.Join(err, f.Close())
+}
+
+// score sums the log-probabilities of rest[1:] on s and cuts s back if asked to.
+func (d *decoder) score(ctx context.Context, s Sequence, rest []int, cut bool) (sum float64, err error) {
+	n := s.Len()
+	err = d.m.Score(ctx, s, rest, func(_ int, lp float32) { sum += float64(lp) })
+	if err == nil && cut {
+		err = s.Truncate(ctx, n)
+	}
+	return sum, err
+}

@@ -1,0 +1,162 @@
+package runners
+
+// Part is the part of a model that an operation belongs to.
+type Part string
+
+// The parts by which operations and bytes are counted.
+const (
+	PartEmbed Part = "embed"
+	// PartSelf is the self-decoder of a YOCO: all its layers.
+	PartSelf Part = "self-decoder"
+	// PartKV is the projection of the self-decoder's output to the global keys and values.
+	PartKV Part = "global kv"
+	// PartCross is the cross-decoder of a YOCO.
+	PartCross Part = "cross-decoder"
+	// PartLayers is all layers of a Transformer.
+	PartLayers Part = "layers"
+	// PartHead is the last norm and the output matrix.
+	PartHead Part = "head"
+)
+
+// Ops is a device as an architecture sees it: memory, and coarse operations on
+// it. Operations are enqueued in order and may run later; nothing is copied to
+// the host except by Read, LogProbs and the Read methods of KV and State, which
+// wait. Slices and Batches passed in are read before the call returns. There are
+// no per-element callbacks, so that a device can fuse, split and overlap as it
+// likes. An operation that fails makes every later one do
+// nothing; Sync returns that error.
+//
+// Activations are Buffers of [rows, cols], row-major; a Mat is a range of a
+// Buffer's columns. Operations on activations work on rows 0..rows-1. dst may
+// be the same Mat as an input only where it is said.
+type Ops interface {
+	// Weight lays out the tensors, stacked along their first axis, once and for all as one
+	// matrix [sum of out, in] or as one vector. All have the same in.
+	Weight(stack ...Tensor) (Weight, error)
+	// Buffer makes an activation buffer. Its content is undefined.
+	Buffer(rows, cols int) (Buffer, error)
+	// GlobalKV makes a cache for keys and values of heads x headDim at positions 0..capacity-1.
+	GlobalKV(heads, headDim, capacity int) (KV, error)
+	// WindowKV makes a cache for keys and values of the last window positions; capacity bounds the sequence.
+	WindowKV(heads, headDim, window, capacity int) (KV, error)
+	// State makes a retention state [heads, headDim (key), headDim (value)] of zeros, float32.
+	State(heads, headDim int) (State, error)
+	// Rope prepares rotary positions. Angles are position x freq[j]; j < headDim/2.
+	Rope(r Rope) RopeTable
+
+	// Begin starts a pass over a batch: the device may upload spans and
+	// prepare the angles of the positions. Part says what later operations count for.
+	Begin(b *Batch)
+	Part(p Part)
+
+	// Embed: dst[r] = table[tokens[r]] x scale.
+	Embed(dst Mat, table Weight, tokens []int, scale float32)
+	// RMSNorm: dst[r] = x[r] / sqrt(mean(x[r]²) + eps) * w. dst may be x.
+	RMSNorm(rows int, dst, x Mat, w Weight, eps float32)
+	// Linear: dst = x Wᵀ. LinearAdd: dst += x Wᵀ.
+	Linear(rows int, dst, x Mat, w Weight)
+	LinearAdd(rows int, dst, x Mat, w Weight)
+	// SwiGLU: dst = silu(x W1ᵀ) * (x W2ᵀ) where w is W1 stacked on W2, each [dst.Cols, x.Cols].
+	SwiGLU(rows int, dst, x Mat, w Weight)
+	// AppendKV rotates k by the rows' positions and writes k and v to the caches; kv[i] belongs to
+	// the batch's span i. k and v have kv heads x head dim columns. k's content is undefined afterwards.
+	AppendKV(b *Batch, kv []KV, k, v Mat, rope RopeTable)
+	// Attend is causal softmax attention over a global cache whose present rows are already appended: the row at
+	// position p sees keys 0..p. q (undefined afterwards) is rotated here; scale is headDim^-0.5.
+	// dst may be q.
+	Attend(b *Batch, dst, q Mat, heads int, kv []KV, rope RopeTable)
+	// AttendWindow is sliding-window attention: the row at position p sees positions p-window+1..p, from the
+	// cache and from the rows of k and v, which are not in the cache yet. q and k are rotated here;
+	// afterwards the cache holds the last positions. dst may be q; q and k are undefined afterwards.
+	AttendWindow(b *Batch, dst, q, k, v Mat, heads int, kv []KV, rope RopeTable)
+	// Retain is gated retention. With q and k rotated, k scaled by headDim^-0.5 and
+	// log gamma = logsigmoid(gate)/16 (gate is [rows, heads]):
+	//   S = gamma S + k vᵀ;  o = Sᵀ q;  dst = silu(g) * o / sqrt(mean(o² over the head) + eps)
+	// st[i] is read and left at the state after span i. dst may be q; q and k are undefined afterwards.
+	Retain(b *Batch, dst, q, k, v, g, gate Mat, heads int, st []State, rope RopeTable, eps float32)
+	// Gather: dst[i] = src[rows[i]].
+	Gather(dst, src Mat, rows []int)
+
+	// LogProbs writes out[r] = log softmax(x[r] Wᵀ)[targets[r]] for r < len(targets), without a [rows, vocab] matrix for long
+	// inputs. It waits for the result.
+	LogProbs(x Mat, w Weight, targets []int, out []float32) error
+	// Read copies rows 0..len(dst)-1 of m to the host, and waits.
+	Read(m Mat, dst [][]float32) error
+	// Sync waits for all operations and returns the first error.
+	Sync() error
+
+	// Usage, ResetPeak, Counts and ResetCounts: see Model and Counter.
+	Usage() Usage
+	ResetPeak()
+	Counts() Counts
+	ResetCounts()
+	// PrefillChunk is the number of rows that suits the device.
+	PrefillChunk() int
+	// Close gives back all memory of weights and buffers; caches and states are closed by their owners before.
+	Close() error
+}
+
+// Batch says which rows of a pass belong to which sequence.
+type Batch struct {
+	Spans []Span
+	// Rows is the sum of the spans' lengths.
+	Rows int
+}
+
+// Span is a run of rows: rows Row..Row+Len-1 are positions Pos..Pos+Len-1 of one sequence. Len is at least 1.
+type Span struct{ Row, Len, Pos int }
+
+// Buffer is an activation buffer in the device's memory.
+type Buffer interface {
+	Rows() int
+	Cols() int
+	Close()
+}
+
+// Mat is columns Col..Col+Cols-1 of a Buffer.
+type Mat struct {
+	Buf       Buffer
+	Col, Cols int
+}
+
+// All is the whole of a Buffer.
+func All(b Buffer) Mat { return Mat{b, 0, b.Cols()} }
+
+// Weight is a matrix or vector laid out in the device's memory.
+type Weight interface {
+	// Out and In are the dimensions; a vector has In 1.
+	Out() int
+	In() int
+}
+
+// KV is a cache of keys and values of one sequence (and of one layer, where each layer has its own).
+type KV interface {
+	// Fork copies the first n positions (those of them that a window still holds) into a new cache of the same capacity.
+	Fork(n int) (KV, error)
+	// Read returns keys and values [n, heads, headDim] of positions from..from+n-1, which it must hold, as float32.
+	Read(from, n int) (k, v []float32, err error)
+	Close()
+}
+
+// State is the running state of one retention layer of one sequence.
+type State interface {
+	Fork() (State, error)
+	// Reset makes it zero.
+	Reset()
+	// Read returns [heads, headDim (key), headDim (value)].
+	Read() ([]float32, error)
+	Close()
+}
+
+// Rope describes rotary positions: a' = a cos - b sin, b' = b cos + a sin for each pair (a, b).
+type Rope struct {
+	HeadDim int
+	Theta   float64
+	// EndPoint: freq[j] = theta^-(j/(headDim/2-1)), the last being 1/theta (YOCO). Otherwise theta^-(2j/headDim).
+	EndPoint bool
+	// Interleaved: pairs are (2j, 2j+1) (YOCO). Otherwise (j, j+headDim/2).
+	Interleaved bool
+}
+
+// RopeTable is a Rope as a device prepared it.
+type RopeTable interface{ Spec() Rope }

@@ -1,0 +1,154 @@
+package runners
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// vocabCL100K is the vocabulary of the published models: the 100,277 tokens of
+// cl100k_base and its specials, padded.
+const vocabCL100K = 100288
+
+// shape is what the three architectures of one size have in common.
+type shape struct {
+	size               string
+	dim, layers, heads int
+	kvHeads            int
+	// retentionHeads is the number of self-decoder heads of the yoco-gret; a
+	// yoco-swa has as many as the cross-decoder.
+	retentionHeads int
+	// ffn is the Transformer's hidden width. The YOCOs have the same if
+	// sameFFN, else the width that makes all three equally large.
+	ffn     int
+	sameFFN bool
+	vocab   int
+}
+
+// shapes are the sizes of the paper "You Only Cache Once" (arXiv 2405.05254)
+// and two LLaMA shapes for its memory arithmetic.
+//
+// 160M to 13B is the family of the scaling experiments: dim, layers and heads
+// as published; retention heads of 256. What the paper leaves open is assumed:
+// multi-head keys and values, and a Transformer FFN of 8/3 dim rounded up to a
+// multiple of 256 as in LLaMA. The published sizes confirm both: they are these
+// weights with one of the two vocabulary matrices counted. The paper equalises the
+// three architectures by the width of the FFN; so does equalFFN.
+//
+// 3B is yoco_3b of the reference implementation (microsoft/unilm, folder
+// YOCO): 24 self-decoder heads of 128, so a retention state of 9.75 MiB if it
+// were stored in bfloat16. Its twins keep the FFN of 8192, as the paper's
+// inference comparison does with "the same" 3B Transformer; a Transformer of
+// this shape has 2.62B non-embedding parameters, the YOCO 2.83B.
+//
+// 30B and 65B are LLaMA's (arXiv 2302.13971: dim, layers, heads and vocabulary)
+// and meant for arithmetic. LLaMA had multi-head keys and values; here grouped
+// ones are assumed: 8 heads in 65B as in LLaMA 2 70B, and 13 in 30B, the
+// divisor of its 52 heads nearest to 8. The FFN is wider than LLaMA's by what the
+// grouping saves, so that the sizes stay 32.5B and 65.2B. A YOCO of L layers keeps
+// 1/L of the keys and values of a Transformer of L layers with the same KV
+// heads, whatever their number: 80 for 65B as published, 60 for this 30B, where
+// the paper's 64 belongs to a 64-layer model whose shape it does not give.
+var shapes = []shape{
+	{size: "160m", dim: 768, layers: 12, heads: 12, kvHeads: 12, retentionHeads: 3, ffn: 2048, vocab: vocabCL100K},
+	{size: "400m", dim: 1024, layers: 24, heads: 16, kvHeads: 16, retentionHeads: 4, ffn: 2816, vocab: vocabCL100K},
+	{size: "830m", dim: 1536, layers: 24, heads: 12, kvHeads: 12, retentionHeads: 6, ffn: 4096, vocab: vocabCL100K},
+	{size: "1.4b", dim: 2048, layers: 24, heads: 16, kvHeads: 16, retentionHeads: 8, ffn: 5632, vocab: vocabCL100K},
+	{size: "2.7b", dim: 2560, layers: 32, heads: 20, kvHeads: 20, retentionHeads: 10, ffn: 6912, vocab: vocabCL100K},
+	{size: "3b", dim: 3072, layers: 26, heads: 24, kvHeads: 8, retentionHeads: 24, ffn: 8192, sameFFN: true, vocab: vocabCL100K},
+	{size: "6.8b", dim: 4096, layers: 32, heads: 32, kvHeads: 32, retentionHeads: 16, ffn: 11008, vocab: vocabCL100K},
+	{size: "13b", dim: 5120, layers: 40, heads: 40, kvHeads: 40, retentionHeads: 20, ffn: 13824, vocab: vocabCL100K},
+	{size: "30b", dim: 6656, layers: 60, heads: 52, kvHeads: 13, retentionHeads: 26, ffn: 21248, vocab: 32000},
+	{size: "65b", dim: 8192, layers: 80, heads: 64, kvHeads: 8, retentionHeads: 32, ffn: 26816, vocab: 32000},
+}
+
+// slidingWindow is the window of the published yoco-swa models, in tokens.
+const slidingWindow = 1024
+
+// config is the shape as a model of architecture a, named "<arch>-<size>".
+func (s shape) config(a Arch) Config {
+	c := Config{
+		Name: string(a) + "-" + s.size, Arch: a,
+		Dim: s.dim, Layers: s.layers, FFN: s.ffn, Vocab: s.vocab,
+		Heads: s.heads, KVHeads: s.kvHeads, HeadDim: s.dim / s.heads,
+		// The reference implementation's defaults. Training at 1M tokens raised theta; no cost depends on it.
+		RopeTheta: 10000, NormEps: 1e-5,
+	}
+	switch a {
+	case YOCOGatedRetention:
+		c.SelfHeads = s.retentionHeads
+	case YOCOSlidingWindow:
+		c.SelfHeads, c.Window = s.heads, slidingWindow
+	}
+	if a.IsYOCO() && !s.sameFFN {
+		c.FFN = equalFFN(c, s.config(Transformer))
+	}
+	return c
+}
+
+// equalFFN is the FFN width, a multiple of 64, with which c has as nearly as
+// possible the parameters of twin: a YOCO's attention has fewer, having keys and
+// values of the whole context only once.
+func equalFFN(c, twin Config) int {
+	_, have := c.Count()
+	_, want := twin.Count()
+	perUnit := 3 * float64(c.Layers) * float64(c.Dim)
+	ffn := float64(c.FFN) + float64(want-have)/perUnit
+	return 64 * int(math.Round(ffn/64))
+}
+
+// Presets lists the published sizes in every architecture, from small to
+// large, as "yoco-gret-3b" or "transformer-160m"; and the shape of
+// SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, whose output matrix is its
+// embedding; here it is one of its own).
+func Presets() []Config {
+	cs := []Config{{
+		Name: "transformer-smollm2-135m", Arch: Transformer,
+		Dim: 576, Layers: 30, FFN: 1536, Vocab: 49152, Heads: 9, KVHeads: 3, HeadDim: 64,
+		RopeTheta: 100000, NormEps: 1e-5,
+	}}
+	for _, s := range shapes {
+		for _, a := range Arches() {
+			cs = append(cs, s.config(a))
+		}
+	}
+	return cs
+}
+
+// Preset finds a preset by its name.
+func Preset(name string) (Config, error) {
+	var names []string
+	for _, c := range Presets() {
+		if c.Name == name {
+			return c, nil
+		}
+		names = append(names, c.Name)
+	}
+	near := slices.MinFunc(names, func(a, b string) int { return editDistance(name, a) - editDistance(name, b) })
+	hint := ""
+	if editDistance(name, near) <= max(2, len(name)/3) {
+		hint = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return Config{}, fmt.Errorf("no preset named %q%s; there are %s", name, hint, strings.Join(names, ", "))
+}
+
+// editDistance is the number of bytes to insert, delete or replace to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}

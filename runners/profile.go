@@ -1,0 +1,164 @@
+package runners
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Profile is a machine by its limits: what it could do at best, and which
+// fractions of that software is assumed to reach.
+type Profile struct {
+	// Name is how suites call it, such as "h100-sxm"; Kind is "gpu" or "cpu".
+	Name string `json:"name"`
+	Kind string `json:"kind"`
+	// Peak is the dense matrix throughput in FLOP/s by the type of the weights.
+	Peak map[DType]float64 `json:"peak"`
+	// Bandwidth is the memory's, in bytes/s; Memory its size in bytes.
+	Bandwidth float64 `json:"bandwidth"`
+	Memory    int64   `json:"memory"`
+	// Source says where the figures are published, or how they were measured.
+	Source string `json:"source"`
+	// Efficiency is what Seconds assumes to be reached of them.
+	Efficiency Efficiency `json:"efficiency"`
+}
+
+// Efficiency is the fraction of a machine's peaks that software is assumed to reach, each in 0..1.
+type Efficiency struct {
+	Compute   float64 `json:"compute"`
+	Bandwidth float64 `json:"bandwidth"`
+	// Source says where the fractions come from.
+	Source string `json:"source"`
+}
+
+// Limit is the efficiency at which Seconds gives the machine's limit.
+var Limit = Efficiency{Compute: 1, Bandwidth: 1, Source: "the peaks themselves"}
+
+// Assumed is the efficiency of the published profiles.
+var Assumed = Efficiency{Compute: 0.5, Bandwidth: 0.85,
+	Source: "assumed: half of peak FLOP/s (on an H100, bf16, head dim 128: FlashAttention-2 reaches .34, FlashAttention-3 .62, cuBLAS .81) and .85 of peak bandwidth (the best public decode kernels reach .78 to .94)"}
+
+// Seconds is the time that work takes: for each part, one after the other, the
+// longer of computing and moving bytes (the roofline),
+//
+//	sum over parts of max(FLOPs / (Peak x Compute), (Read+Write) / (Bandwidth x Efficiency.Bandwidth))
+//
+// where weights of type d decide the peak. A type without a peak of its own is computed as float32.
+func (p Profile) Seconds(w Work, d DType) float64 {
+	peak := p.PeakOf(d) * p.Efficiency.Compute
+	bandwidth := p.Bandwidth * p.Efficiency.Bandwidth
+	sum := 0.0
+	for _, part := range Parts() {
+		c := w.Part(part)
+		if c == (Cost{}) {
+			continue
+		}
+		sum += math.Max(c.FLOPs/peak, c.Bytes()/bandwidth)
+	}
+	return sum
+}
+
+// LimitSeconds is the time that work takes at the machine's peaks.
+func (p Profile) LimitSeconds(w Work, d DType) float64 {
+	p.Efficiency = Limit
+	return p.Seconds(w, d)
+}
+
+// PeakOf is the FLOP/s for weights of type d.
+func (p Profile) PeakOf(d DType) float64 {
+	if f, ok := p.Peak[d]; ok {
+		return f
+	}
+	return p.Peak[F32]
+}
+
+// Validate reports the first thing about p that would make its seconds meaningless.
+func (p Profile) Validate() error {
+	for _, f := range []struct {
+		name string
+		v    float64
+		most float64
+	}{
+		{"peak FLOP/s", p.Peak[F32], math.MaxFloat64},
+		{"memory bandwidth", p.Bandwidth, math.MaxFloat64},
+		{"compute efficiency", p.Efficiency.Compute, 1},
+		{"bandwidth efficiency", p.Efficiency.Bandwidth, 1},
+	} {
+		if !(f.v > 0 && f.v <= f.most) {
+			return fmt.Errorf("device profile %q: %s is %g", p.Name, f.name, f.v)
+		}
+	}
+	for d, f := range p.Peak {
+		if !(f > 0 && f <= math.MaxFloat64) {
+			return fmt.Errorf("device profile %q: peak FLOP/s of %s is %g", p.Name, d, f)
+		}
+	}
+	if p.Memory < 1 {
+		return fmt.Errorf("device profile %q: memory is %d bytes", p.Name, p.Memory)
+	}
+	return nil
+}
+
+// Profiles lists the machines whose limits are published. Peaks are dense (no
+// structured sparsity), with float32 accumulation; memory sizes are decimal GB
+// as the maker states them.
+func Profiles() []Profile {
+	const tera = 1e12
+	peak := func(f32, half float64) map[DType]float64 {
+		return map[DType]float64{F32: f32 * tera, BF16: half * tera, F16: half * tera}
+	}
+	return []Profile{
+		{"h100-sxm", "gpu", peak(67, 989), 3.35 * tera, 80e9, "NVIDIA H100 datasheet, SXM5 80 GB", Assumed},
+		{"h200", "gpu", peak(67, 989), 4.8 * tera, 141e9, "NVIDIA H200 datasheet, SXM", Assumed},
+		{"a100-80gb", "gpu", peak(19.5, 312), 2.039 * tera, 80e9, "NVIDIA A100 80GB datasheet, SXM4", Assumed},
+		{"rtx-4090", "gpu", peak(82.6, 165.2), 1.008 * tera, 24e9, "NVIDIA Ada GPU architecture whitepaper, appendix A", Assumed},
+	}
+}
+
+// FindProfile returns the profile of a name. The name may go on with the
+// efficiencies to assume instead of Assumed, as NAME@COMPUTE/BANDWIDTH: records
+// of "h100-sxm@0.26/0.5" carry them in their device's name.
+func FindProfile(name string) (Profile, error) {
+	base, fractions, given := strings.Cut(name, "@")
+	var known []string
+	for _, p := range Profiles() {
+		known = append(known, p.Name)
+		if p.Name != base {
+			continue
+		}
+		if given {
+			compute, bandwidth, _ := strings.Cut(fractions, "/")
+			e, err := parseEfficiency(compute, bandwidth)
+			if err != nil {
+				return Profile{}, fmt.Errorf("device %q: %w", name, err)
+			}
+			p.Name, p.Efficiency = name, e
+		}
+		return p, nil
+	}
+	return Profile{}, fmt.Errorf("unknown device %q (known: %s)", base, strings.Join(known, ", "))
+}
+
+func parseEfficiency(compute, bandwidth string) (Efficiency, error) {
+	c, errC := strconv.ParseFloat(compute, 64)
+	b, errB := strconv.ParseFloat(bandwidth, 64)
+	if errC != nil || errB != nil || !(c > 0 && c <= 1 && b > 0 && b <= 1) {
+		return Efficiency{}, fmt.Errorf("efficiencies %q, want two fractions above 0 and at most 1, as in h100-sxm@0.5/0.85", compute+"/"+bandwidth)
+	}
+	return Efficiency{Compute: c, Bandwidth: b, Source: "given with the device's name"}, nil
+}
+
+// ThisMachine is the profile of the machine at hand from measured peaks:
+// gflops in 1e9 FLOP/s, by the matrix kernels in use whatever the type of the
+// weights; gbps in 1e9 bytes/s read; memory in bytes. Its peaks are already
+// what software reached, so nothing is taken off them.
+func ThisMachine(gflops, gbps float64, memory int64) Profile {
+	return Profile{
+		Name: "this-machine", Kind: "cpu",
+		Peak:      map[DType]float64{F32: gflops * 1e9},
+		Bandwidth: gbps * 1e9, Memory: memory,
+		Source:     "measured on this machine",
+		Efficiency: Limit,
+	}
+}

@@ -1,0 +1,194 @@
+package runners
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Errors that are results rather than accidents: a case that meets one is
+// recorded with its status and the sweep goes on.
+var (
+	// ErrOutOfMemory: the device's memory or the given budget does not hold what was asked for.
+	ErrOutOfMemory = errors.New("out of memory")
+	// ErrUnsupported: this runner or model cannot do what was asked.
+	ErrUnsupported = errors.New("unsupported")
+)
+
+// Device says what a runner runs on.
+type Device struct {
+	// Kind is "cpu", "cuda" or "computed".
+	Kind string `json:"kind"`
+	// Name is the processor's own name, such as "AMD EPYC".
+	Name string `json:"name"`
+	// Tier is the kernel tier in use, such as "avx512-f32", and Why the reason it was chosen.
+	Tier string `json:"tier,omitempty"`
+	Why  string `json:"why,omitempty"`
+	// Threads is the number of worker threads of a CPU runner.
+	Threads int `json:"threads,omitempty"`
+	// Memory is the number of bytes that the runner may hold.
+	Memory int64 `json:"memory,omitempty"`
+}
+
+// Options are the choices at load that change speed, memory or precision.
+type Options struct {
+	// Threads is the number of worker threads; 0 takes all cores.
+	Threads int
+	// Tier forces a kernel tier; empty takes the best that the processor has.
+	Tier string
+	// Weights is the type that weights have in the device's memory, KV that of the key/value caches.
+	// Retention state is always float32 (a decay of .998 is 1 in bfloat16).
+	Weights, KV DType
+	// MemoryBudget bounds the bytes held by the model, its sequences and its
+	// workspace; 0 means what the machine has. Beyond it: ErrOutOfMemory.
+	MemoryBudget int64
+	// PrefillChunk is the number of tokens computed at once; 0 takes the runner's default.
+	PrefillChunk int
+}
+
+// Runner loads models onto one kind of device.
+type Runner interface {
+	Name() string
+	Device() Device
+	Load(Config, Weights, Options) (Model, error)
+}
+
+// Model is a loaded model. A Model and its Sequences are used by one goroutine at a time.
+type Model interface {
+	Config() Config
+	// NewSequence makes an empty sequence that can hold capacity tokens, and
+	// takes the memory for it at once: ErrOutOfMemory is an answer, not a crash.
+	NewSequence(capacity int) (Sequence, error)
+	// Prefill appends tokens and fills the caches. It computes no logits, and a
+	// YOCO leaves after its self-decoder (the early exit).
+	Prefill(ctx context.Context, s Sequence, tokens []int) error
+	// Step appends one token to each sequence and writes the logits of what
+	// follows it to logits[i], each of length Config().Vocab.
+	Step(ctx context.Context, ss []Sequence, tokens []int, logits [][]float32) error
+	// Score appends tokens and emits, in order, the log-probability in nats of
+	// tokens[1:], each given all before it; pos is its position in the sequence.
+	// tokens[0] is not emitted: what comes before it was computed by an earlier
+	// call, without logits. So to score an answer after a prompt, prefill all of
+	// the prompt but its last token, and score that token and the answer.
+	// Every layer is computed at every position: no early exit.
+	Score(ctx context.Context, s Sequence, tokens []int, emit func(pos int, logprob float32)) error
+	// Usage is the memory held now, by part, and the largest total since the last ResetPeak.
+	Usage() Usage
+	ResetPeak()
+	Close() error
+}
+
+// Sequence is the context of one text: its caches and its length.
+type Sequence interface {
+	// Len is the number of tokens held; Capacity how many it can hold.
+	Len() int
+	Capacity() int
+	// Fork makes an independent copy with the same capacity.
+	Fork() (Sequence, error)
+	// Truncate cuts the sequence back to its first n tokens. A Transformer
+	// forgets the rest at no cost. The running state of a YOCO's self-decoder
+	// cannot be turned back, so it is computed anew over n tokens; keep a Fork
+	// where that matters.
+	Truncate(ctx context.Context, n int) error
+	Close() error
+}
+
+// Usage is memory by part, in bytes.
+type Usage struct {
+	Weights int64 `json:"weights"`
+	// GlobalKV holds keys and values of the whole context: one pair for a YOCO, one for every layer of a Transformer.
+	GlobalKV int64 `json:"global_kv"`
+	// WindowKV holds the last Window keys and values of each sliding-window layer.
+	WindowKV int64 `json:"window_kv"`
+	// State holds the retention state of each retention layer.
+	State int64 `json:"state"`
+	// Workspace holds activations, logits and kernels' scratch.
+	Workspace int64 `json:"workspace"`
+	// Peak is the largest total held at one time; only measured usage has it.
+	Peak int64 `json:"peak,omitempty"`
+}
+
+// Total is the sum of the parts.
+func (u Usage) Total() int64 {
+	return u.Weights + u.GlobalKV + u.WindowKV + u.State + u.Workspace
+}
+
+// Cache is the part that a sequence holds.
+func (u Usage) Cache() int64 { return u.GlobalKV + u.WindowKV + u.State }
+
+// CacheBytes is what one sequence with room for capacity tokens holds, by
+// arithmetic: keys and values of type kv, retention state in float32.
+//
+//	global KV   2 x kv_heads x head_dim x size(kv) x tokens, once (YOCO) or once a layer (Transformer)
+//	window KV   2 x dim x size(kv) x min(window, tokens) for each self layer
+//	state       self_heads x self_head_dim² x 4 for each self layer
+func (c Config) CacheBytes(capacity int, kv DType) Usage {
+	pair := 2 * int64(c.KVDim()) * int64(kv.Size())
+	switch c.Arch {
+	case YOCOGatedRetention:
+		hd := int64(c.SelfHeadDim())
+		return Usage{
+			GlobalKV: pair * int64(capacity),
+			State:    int64(c.SelfLayers()) * int64(c.SelfHeads) * hd * hd * 4,
+		}
+	case YOCOSlidingWindow:
+		return Usage{
+			GlobalKV: pair * int64(capacity),
+			WindowKV: int64(c.SelfLayers()) * 2 * int64(c.Dim) * int64(kv.Size()) * int64(min(c.Window, capacity)),
+		}
+	default:
+		return Usage{GlobalKV: int64(c.Layers) * pair * int64(capacity)}
+	}
+}
+
+// Tensor is one stored weight. Data is little-endian and row-major, perhaps
+// mapped from a file: it may be read only while its Weights is open.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int
+	Data  []byte
+}
+
+// Weights hands out a model's tensors by name.
+type Weights interface {
+	// Tensor returns the tensor of a parameter; its shape is p.Shape. An error
+	// says what is missing or differs.
+	Tensor(p Param) (Tensor, error)
+	// Source says where the weights come from, for records: a file, "embedded" or "random seed 1".
+	Source() string
+	Close() error
+}
+
+// Counts are the operations that a device performed, counted by it as it did
+// them (not from the cost model).
+type Counts struct {
+	// FLOPs by part of the model; a multiply-add counts two. Only matrix
+	// products count: projections, attention scores and sums, retention.
+	FLOPs map[Part]int64
+}
+
+// Counter is the capability of a Model to count operations.
+type Counter interface {
+	// Counts returns what was counted since the last ResetCounts.
+	Counts() Counts
+	ResetCounts()
+}
+
+// Inspector is the capability of a Model to show what is inside: the tensors
+// of the reference fixtures (hidden.n, khat, vhat, gret_state.i, swa_key.i,
+// final_norm, logits, …).
+type Inspector interface {
+	// Inspect appends tokens to an empty sequence, computing every layer, and emits each tensor once.
+	Inspect(ctx context.Context, s Sequence, tokens []int, emit func(name string, shape []int, data []float32)) error
+}
+
+// CheckTokens reports the first token outside the vocabulary.
+func CheckTokens(c Config, tokens []int) error {
+	for i, t := range tokens {
+		if t < 0 || t >= c.Vocab {
+			return fmt.Errorf("token %d is %d, outside the vocabulary of %d", i, t, c.Vocab)
+		}
+	}
+	return nil
+}

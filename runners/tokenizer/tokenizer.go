@@ -1,0 +1,67 @@
+// Package tokenizer turns text into token ids and back. A model's config names
+// its tokenizer; New finds it.
+package tokenizer
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Tokenizer is what a model's text is made of. Implementations are safe for
+// concurrent use.
+type Tokenizer interface {
+	// Name is the name that configs and records use, such as "bytes".
+	Name() string
+	// Vocab is the number of token ids; ids are 0..Vocab-1.
+	Vocab() int
+	// Encode returns the ids of text, without any special token before or
+	// after it. Encode(a + b) may differ from Encode(a) + Encode(b).
+	Encode(text string) []int
+	// Decode returns the text of ids. An id that stands for no text (a
+	// special token, or one outside the vocabulary) becomes U+FFFD.
+	Decode(ids []int) string
+}
+
+// New returns the tokenizer that a config names.
+func New(name string) (Tokenizer, error) {
+	switch name {
+	case "bytes":
+		return Bytes{}, nil
+	case "":
+		return nil, fmt.Errorf("the model has no tokenizer: it takes token ids only")
+	default:
+		return nil, fmt.Errorf("unknown tokenizer %q (known: bytes)", name)
+	}
+}
+
+// Bytes makes every byte of the text a token of its own, the byte's value.
+type Bytes struct{}
+
+// Name is "bytes".
+func (Bytes) Name() string { return "bytes" }
+
+// Vocab is 256. A model may have a larger vocabulary; ids from 256 on have no text.
+func (Bytes) Vocab() int { return 256 }
+
+// Encode returns the bytes of text.
+func (Bytes) Encode(text string) []int {
+	ids := make([]int, len(text))
+	for i := range len(text) {
+		ids[i] = int(text[i])
+	}
+	return ids
+}
+
+// Decode joins bytes; the result need not be valid UTF-8.
+func (Bytes) Decode(ids []int) string {
+	var b strings.Builder
+	b.Grow(len(ids))
+	for _, id := range ids {
+		if id < 0 || id > 255 {
+			b.WriteRune('\uFFFD')
+			continue
+		}
+		b.WriteByte(byte(id))
+	}
+	return b.String()
+}

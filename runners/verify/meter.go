@@ -1,0 +1,61 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// meter measures one Check as values come in.
+type meter struct{ check *Check }
+
+// values compares got with want, which are value from, from+1, … of position pos.
+func (m meter) values(pos int, got, want []float32) {
+	c := m.check
+	if len(got) != len(want) {
+		m.problem("%d values at position %d, want %d", len(got), pos, len(want))
+		return
+	}
+	c.Values += len(want)
+	for i, w := range want {
+		c.Scale = larger(c.Scale, math.Abs(float64(w)))
+		diff := math.Abs(float64(got[i]) - float64(w))
+		if got[i] == w {
+			diff = 0 // equal infinities
+		}
+		if worst := larger(c.Error, diff); worst != c.Error && !math.IsNaN(c.Error) {
+			c.Error = worst
+			c.At = fmt.Sprintf("position %d", pos)
+			if len(want) > 1 {
+				c.At += fmt.Sprintf(", %d", i)
+			}
+		}
+	}
+}
+
+// tensor compares a whole tensor, position by position.
+func (m meter) tensor(shape []int, got []float32, want tensor) {
+	if !slices.Equal(shape, want.shape) {
+		m.problem("has shape %v, want %v", shape, want.shape)
+		return
+	}
+	if len(got) != len(want.data) {
+		m.problem("has %d values, want %d", len(got), len(want.data))
+		return
+	}
+	rows := 1
+	if len(shape) > 0 {
+		rows = shape[0]
+	}
+	for i := range rows {
+		n := len(got) / rows
+		m.values(i, got[i*n:(i+1)*n], want.data[i*n:(i+1)*n])
+	}
+}
+
+// problem records the first failure that is no number.
+func (m meter) problem(format string, args ...any) {
+	if m.check.Problem == "" {
+		m.check.Problem = fmt.Sprintf(format, args...)
+	}
+}

@@ -1,0 +1,122 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Verify computes every text of a fixture folder on a runner in every way and
+// reports the errors. A model that computes wrong numbers is a Report that is
+// not OK; an error is for what could not be computed at all.
+func Verify(ctx context.Context, dir string, runner runners.Runner, o runners.Options) (r Report, err error) {
+	f, err := openFixture(dir)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { err = errors.Join(err, f.close()) }()
+	m, err := runner.Load(f.config, f.weights, o)
+	if err != nil {
+		return Report{}, fmt.Errorf("%s: loading the model: %w", dir, err)
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	tier := o.Tier
+	if tier == "" {
+		tier = runner.Device().Tier
+	}
+	v := &verifier{
+		ctx: ctx, model: m, texts: f.texts,
+		report: Report{Dir: dir, Model: f.config.Name, Runner: runner.Name(), Tier: tier, Tolerance: DefaultTolerance(o)},
+	}
+	for _, t := range f.texts {
+		for _, w := range []struct {
+			name string
+			run  func(text) error
+		}{
+			{"inspect", v.inspect},
+			{"score", v.score},
+			{"prefill+score", v.prefillScore},
+			{"prefill+step", v.prefillStep},
+			{"steps", v.steps},
+			{"fork", v.fork},
+			{"truncate", v.truncate},
+			{"greedy", v.greedy},
+			{"early exit", v.earlyExit},
+		} {
+			if err := w.run(t); err != nil {
+				return v.report, fmt.Errorf("%s: %s: %s: %w", dir, t.prefix, w.name, err)
+			}
+		}
+	}
+	if err := v.batch(); err != nil {
+		return v.report, fmt.Errorf("%s: chunks+batch: %w", dir, err)
+	}
+	return v.report, nil
+}
+
+// verifier is one run of Verify.
+type verifier struct {
+	ctx    context.Context
+	model  runners.Model
+	texts  []text
+	report Report
+}
+
+// meter starts a check. It must be used before the next one is started.
+func (v *verifier) meter(t text, tensor, way string) meter {
+	v.report.Checks = append(v.report.Checks, Check{Text: t.prefix, Tensor: tensor, Way: way})
+	return meter{&v.report.Checks[len(v.report.Checks)-1]}
+}
+
+// sequence makes a sequence for ids and closes it after use.
+func (v *verifier) sequence(room int, use func(runners.Sequence) error) error {
+	s, err := v.model.NewSequence(room)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(s), s.Close())
+}
+
+// prefill appends ids, if there are any.
+func (v *verifier) prefill(s runners.Sequence, ids []int) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	n := s.Len()
+	if err := v.model.Prefill(v.ctx, s, ids); err != nil {
+		return err
+	}
+	return checkLen(s, n+len(ids))
+}
+
+// step appends one id to one sequence and returns the logits of what follows.
+func (v *verifier) step(s runners.Sequence, id int) ([]float32, error) {
+	logits := [][]float32{make([]float32, v.model.Config().Vocab)}
+	n := s.Len()
+	if err := v.model.Step(v.ctx, []runners.Sequence{s}, []int{id}, logits); err != nil {
+		return nil, err
+	}
+	return logits[0], checkLen(s, n+1)
+}
+
+// follow steps through ids[from:to] and compares the logits of each.
+func (v *verifier) follow(s runners.Sequence, t text, want tensor, m meter, from, to int) error {
+	for i := from; i < to; i++ {
+		logits, err := v.step(s, t.ids[i])
+		if err != nil {
+			return err
+		}
+		m.values(i, logits, want.row(i))
+	}
+	return nil
+}
+
+// checkLen is an error rather than a problem: nothing after it could be trusted.
+func checkLen(s runners.Sequence, want int) error {
+	if s.Len() != want {
+		return fmt.Errorf("the sequence says that it holds %d tokens, want %d", s.Len(), want)
+	}
+	return nil
+}

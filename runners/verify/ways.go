@@ -1,0 +1,281 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// longest bounds the steps of one text, so that a fixture of a long text does not take forever.
+const longest = 512
+
+func (v *verifier) inspect(t text) error {
+	in, ok := v.model.(runners.Inspector)
+	if !ok {
+		v.meter(t, "hidden", "inspect").check.Note = "not checked: this runner does not show what is inside"
+		return nil
+	}
+	type shown struct {
+		shape []int
+		data  []float32
+	}
+	got := map[string]shown{}
+	err := v.sequence(len(t.ids), func(s runners.Sequence) error {
+		err := in.Inspect(v.ctx, s, t.ids, func(name string, shape []int, data []float32) {
+			got[name] = shown{append([]int(nil), shape...), append([]float32(nil), data...)}
+		})
+		return errors.Join(err, checkLen(s, len(t.ids)))
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range t.names() {
+		x, ok := got[name]
+		if name == "greedy_logits" || !ok && len(t.ids) == 1 && name == "nll" {
+			continue
+		}
+		want, err := t.want(name)
+		if err != nil {
+			return err
+		}
+		m := v.meter(t, name, "inspect")
+		if !ok {
+			m.problem("the model does not show it")
+			continue
+		}
+		m.tensor(x.shape, x.data, want)
+	}
+	return nil
+}
+
+func (v *verifier) score(t text) error {
+	return v.sequence(len(t.ids), func(s runners.Sequence) error {
+		return v.scoreFrom(s, t, 0, v.meter(t, "nll", "score"))
+	})
+}
+
+func (v *verifier) prefillScore(t text) error {
+	if len(t.ids) < 3 {
+		return nil
+	}
+	return v.sequence(len(t.ids), func(s runners.Sequence) error {
+		half := len(t.ids) / 2
+		if err := v.prefill(s, t.ids[:half]); err != nil {
+			return err
+		}
+		return v.scoreFrom(s, t, half, v.meter(t, "nll", "prefill+score"))
+	})
+}
+
+// scoreFrom scores ids[from:] and checks that each position comes once and in
+// order. The first of them may be missing: its logits belong to an earlier call.
+func (v *verifier) scoreFrom(s runners.Sequence, t text, from int, m meter) error {
+	want, err := t.want("nll")
+	if len(t.ids) > 1 && err != nil {
+		return err
+	}
+	next := from + 1
+	err = v.model.Score(v.ctx, s, t.ids[from:], func(pos int, logprob float32) {
+		switch {
+		case pos == from && from > 0 && next == from+1:
+		case pos != next:
+			m.problem("position %d came where %d was due", pos, next)
+			return
+		default:
+			next++
+		}
+		if pos < len(t.ids) {
+			m.values(pos, []float32{-logprob}, want.data[pos-1:pos])
+		}
+	})
+	if err == nil && next != len(t.ids) {
+		m.problem("the positions from %d to %d did not come", next, len(t.ids)-1)
+	}
+	return errors.Join(err, checkLen(s, len(t.ids)))
+}
+
+func (v *verifier) prefillStep(t text) error {
+	want, err := t.want("logits")
+	if err != nil {
+		return err
+	}
+	last := len(t.ids) - 1
+	return v.sequence(len(t.ids), func(s runners.Sequence) error {
+		if err := v.prefill(s, t.ids[:last]); err != nil {
+			return err
+		}
+		return v.follow(s, t, want, v.meter(t, "logits", "prefill+step"), last, last+1)
+	})
+}
+
+func (v *verifier) steps(t text) error {
+	want, err := t.want("logits")
+	if err != nil {
+		return err
+	}
+	return v.sequence(len(t.ids), func(s runners.Sequence) error {
+		from := max(0, len(t.ids)-longest)
+		if err := v.prefill(s, t.ids[:from]); err != nil {
+			return err
+		}
+		return v.follow(s, t, want, v.meter(t, "logits", "steps"), from, len(t.ids))
+	})
+}
+
+// spoil appends n tokens that are not those of the text from position s.Len() on.
+func (v *verifier) spoil(s runners.Sequence, t text, n int) error {
+	for i := range n {
+		if _, err := v.step(s, (t.ids[(s.Len()+i)%len(t.ids)]+1+i)%v.model.Config().Vocab); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fork: a branch continues as the text does, while the trunk and another
+// branch go elsewhere before, between and after.
+func (v *verifier) fork(t text) error {
+	want, err := t.want("logits")
+	if err != nil || len(t.ids) < 2 {
+		return err
+	}
+	n := len(t.ids)
+	at := n / 2
+	mid, end := min(at+4, n), min(at+12, n)
+	return v.sequence(n+16, func(trunk runners.Sequence) error {
+		if err := v.prefill(trunk, t.ids[:at]); err != nil {
+			return err
+		}
+		return v.forked(trunk, func(branch runners.Sequence) error {
+			return v.forked(trunk, func(other runners.Sequence) error {
+				m := v.meter(t, "logits", "fork")
+				if branch.Len() != at || branch.Capacity() != trunk.Capacity() {
+					m.problem("a fork of %d tokens with room for %d says %d and %d", at, trunk.Capacity(), branch.Len(), branch.Capacity())
+				}
+				return errors.Join(
+					v.spoil(other, t, 3),
+					v.follow(branch, t, want, m, at, mid),
+					v.spoil(other, t, 2),
+					other.Truncate(v.ctx, at/2),
+					v.follow(trunk, t, want, m, at, end),
+					v.follow(branch, t, want, m, mid, end),
+				)
+			})
+		})
+	})
+}
+
+func (v *verifier) forked(s runners.Sequence, use func(runners.Sequence) error) error {
+	f, err := s.Fork()
+	if err != nil {
+		return fmt.Errorf("fork: %w", err)
+	}
+	return errors.Join(use(f), f.Close())
+}
+
+// truncate: the text up to a point, other tokens, cut back to before that point, and on; then to nothing.
+func (v *verifier) truncate(t text) error {
+	want, err := t.want("logits")
+	if err != nil || len(t.ids) < 2 {
+		return err
+	}
+	n := len(t.ids)
+	at := n - n/3
+	back := max(0, at-5)
+	return v.sequence(n+16, func(s runners.Sequence) error {
+		m := v.meter(t, "logits", "truncate")
+		cut := func(n int) error { return errors.Join(s.Truncate(v.ctx, n), checkLen(s, n)) }
+		if err := v.prefill(s, t.ids[:at]); err != nil {
+			return err
+		}
+		return errors.Join(
+			v.spoil(s, t, 3),
+			cut(back),
+			v.follow(s, t, want, m, back, min(back+8, n)),
+			cut(s.Len()),
+			cut(0),
+			v.follow(s, t, want, m, 0, min(4, n)),
+		)
+	})
+}
+
+// greedy feeds the expected ids, so that one wrong choice does not hide the rest.
+func (v *verifier) greedy(t text) error {
+	if len(t.greedy) == 0 {
+		return nil
+	}
+	want, err := t.want("greedy_logits")
+	if err != nil {
+		return err
+	}
+	last := len(t.ids) - 1
+	return v.sequence(len(t.ids)+len(t.greedy), func(s runners.Sequence) error {
+		if err := v.prefill(s, t.ids[:last]); err != nil {
+			return err
+		}
+		m := v.meter(t, "greedy_logits", "greedy")
+		id := t.ids[last]
+		for i, expected := range t.greedy {
+			logits, err := v.step(s, id)
+			if err != nil {
+				return err
+			}
+			m.values(last+i, logits, want.row(i))
+			if got := argmax(logits); got != expected && !v.tie(want.row(i), got, expected) {
+				m.problem("greedy id %d is %d, want %d", i, got, expected)
+			}
+			id = expected
+		}
+		return nil
+	})
+}
+
+// tie reports whether two ids are so near each other that the tolerance may exchange them.
+func (v *verifier) tie(want []float32, a, b int) bool {
+	return math.Abs(float64(want[a])-float64(want[b])) <= 2*v.report.Tolerance
+}
+
+func argmax(xs []float32) int {
+	best := 0
+	for i, x := range xs {
+		if x > xs[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// earlyExit counts what Prefill and Score of a YOCO compute.
+func (v *verifier) earlyExit(t text) error {
+	c, ok := v.model.(runners.Counter)
+	if !ok || !v.model.Config().Arch.IsYOCO() {
+		return nil
+	}
+	m := v.meter(t, "operations", "early exit")
+	err := v.sequence(len(t.ids), func(s runners.Sequence) error {
+		c.ResetCounts()
+		return v.prefill(s, t.ids)
+	})
+	if err != nil {
+		return err
+	}
+	flops := c.Counts().FLOPs
+	m.check.Values = 1
+	m.check.Error = float64(flops[runners.PartCross] + flops[runners.PartHead])
+	if m.check.Error != 0 {
+		m.problem("Prefill computed the cross-decoder or the head")
+	}
+	if flops[runners.PartSelf] <= 0 || flops[runners.PartKV] <= 0 {
+		m.problem("Prefill counted no operations of the self-decoder or the global keys and values: %v", flops)
+	}
+	err = v.sequence(len(t.ids), func(s runners.Sequence) error {
+		c.ResetCounts()
+		return v.model.Score(v.ctx, s, t.ids, func(int, float32) {})
+	})
+	if flops := c.Counts().FLOPs; flops[runners.PartCross] <= 0 || len(t.ids) > 1 && flops[runners.PartHead] <= 0 {
+		m.problem("Score counted no operations of the cross-decoder or the head: %v", flops)
+	}
+	return err
+}
