@@ -1,0 +1,109 @@
+package cpu
+
+import "unsafe"
+
+// Gemm computes a tile of C = A B, or of C += A B where add is not 0:
+//
+//	C[i][j] = Σ A[i][p] B[p][j]    i < rows of the kernel, j < n <= NR, p < k
+//	A[i][p] at a + i*rs + p*cs,  B[p][j] at b + p*ldb + 4j,  C[i][j] at c + i*ldc + 4j
+//
+// The strides are free, so that A may be read by rows or by columns (a value
+// of A is broadcast, so its order costs nothing) while B and C have the vector
+// lanes along j. One sum over p runs for each value of C in the order of p,
+// whatever the number of rows: a row's result does not depend on its neighbours.
+//
+// A and B are float32 in the F32 kernels. In the Wide and Dot kernels B holds
+// pairs of bfloat16 along p, B[2p][j] in the low half of the 32-bit word and
+// B[2p+1][j] in the high half, and k counts pairs. Wide widens them to float32:
+// its A is float32 with cs = 4 and twice as many values along p. Dot rounds
+// nothing either: its A holds the same pairs of bfloat16, the products are
+// exact and the sums float32, with denormals taken as zero.
+//
+// Cost: 2 x rows x n x k FLOP (k in values). Each value of B read serves every row.
+type Gemm func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
+
+// goMR and goNR are the plain Go tier's tile.
+const goMR, goNR = 4, 16
+
+func goGemm(rows int) Gemm {
+	return func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int) {
+		for i := range rows {
+			goGemmRow(unsafe.Add(c, i*ldc), unsafe.Add(a, i*rs), cs, b, ldb, k, n, add)
+		}
+	}
+}
+
+// goGemmRow is one row, eight columns at a time.
+func goGemmRow(c, a unsafe.Pointer, cs int, b unsafe.Pointer, ldb, k, n, add int) {
+	out := unsafe.Slice((*float32)(c), n)
+	j := 0
+	for ; j+8 <= n; j += 8 {
+		var s0, s1, s2, s3, s4, s5, s6, s7 float32
+		ap, bp := a, unsafe.Add(b, 4*j)
+		for range k {
+			x, y := *(*float32)(ap), (*[8]float32)(bp)
+			s0 += x * y[0]
+			s1 += x * y[1]
+			s2 += x * y[2]
+			s3 += x * y[3]
+			s4 += x * y[4]
+			s5 += x * y[5]
+			s6 += x * y[6]
+			s7 += x * y[7]
+			ap, bp = unsafe.Add(ap, cs), unsafe.Add(bp, ldb)
+		}
+		s := [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
+		goStore(out[j:j+8], s[:], add)
+	}
+	for ; j < n; j++ {
+		var s [1]float32
+		ap, bp := a, unsafe.Add(b, 4*j)
+		for range k {
+			s[0] += *(*float32)(ap) * *(*float32)(bp)
+			ap, bp = unsafe.Add(ap, cs), unsafe.Add(bp, ldb)
+		}
+		goStore(out[j:j+1], s[:], add)
+	}
+}
+
+func goStore(out, s []float32, add int) {
+	for i, v := range s {
+		if add != 0 {
+			v += out[i]
+		}
+		out[i] = v
+	}
+}
+
+func goGemmWide(rows int) Gemm {
+	return func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int) {
+		for i := range rows {
+			x := unsafe.Slice((*float32)(unsafe.Add(a, i*rs)), 2*k)
+			goPairs(unsafe.Add(c, i*ldc), func(p int) (lo, hi float32) { return x[2*p], x[2*p+1] }, b, ldb, k, n, add)
+		}
+	}
+}
+
+// goGemmDot is what the Dot kernels compute; the plain Go tier does not offer it.
+func goGemmDot(rows int) Gemm {
+	return func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int) {
+		for i := range rows {
+			goPairs(unsafe.Add(c, i*ldc), func(p int) (lo, hi float32) {
+				return widen(*(*uint32)(unsafe.Add(a, i*rs+p*cs)))
+			}, b, ldb, k, n, add)
+		}
+	}
+}
+
+func goPairs(c unsafe.Pointer, a func(p int) (lo, hi float32), b unsafe.Pointer, ldb, k, n, add int) {
+	var s [goNR * 2]float32
+	for p := range k {
+		lo, hi := a(p)
+		for j, w := range unsafe.Slice((*uint32)(unsafe.Add(b, p*ldb)), n) {
+			u, v := widen(w)
+			s[j] += lo * u
+			s[j] += hi * v
+		}
+	}
+	goStore(unsafe.Slice((*float32)(c), n), s[:n], add)
+}

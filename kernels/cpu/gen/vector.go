@@ -1,0 +1,682 @@
+package main
+
+import "fmt"
+
+// Registers of the vector kernels: general registers as said in each; CX is
+// the count of values left. Vector registers 0-3 are exp's, the mask of the
+// tail is K1 or Y15.
+
+// each emits a loop over CX values: body once for whole vectors, and once more
+// under the tail's mask. ptrs advance by a vector.
+func (g *gen) each(ptrs []string, body func(masked bool)) {
+	loop, tail, done := g.label("loop"), g.label("tail"), g.label("done")
+	g.p("%s:", loop)
+	g.p("CMPQ CX, $%d", g.w)
+	g.p("JLT %s", tail)
+	body(false)
+	for _, p := range ptrs {
+		g.p("ADDQ $%d, %s", 4*g.w, p)
+	}
+	g.p("SUBQ $%d, CX", g.w)
+	g.p("JMP %s", loop)
+	g.p("%s:", tail)
+	g.p("TESTQ CX, CX")
+	g.p("JZ %s", done)
+	g.setMask()
+	body(true)
+	g.p("%s:", done)
+}
+
+// setMask makes the mask of the first CX lanes.
+func (g *gen) setMask() {
+	if g.mask {
+		g.p("MOVQ $1, R13")
+		g.p("SHLQ CX, R13")
+		g.p("DECQ R13")
+		g.p("KMOVW R13, K1")
+		return
+	}
+	g.p("LEAQ lanes<>+64(SB), R13")
+	g.p("SHLQ $2, CX")
+	g.p("SUBQ CX, R13")
+	g.p("VMOVUPS (R13), V15")
+}
+
+func (g *gen) load(at string, v int, masked bool) {
+	switch {
+	case masked && g.mask:
+		g.p("VMOVUPS.Z %s, K1, V%d", at, v)
+	case masked:
+		g.p("VMASKMOVPS %s, V15, V%d", at, v)
+	default:
+		g.p("VMOVUPS %s, V%d", at, v)
+	}
+}
+
+func (g *gen) store(v int, at string, masked bool) {
+	switch {
+	case masked && g.mask:
+		g.p("VMOVUPS V%d, K1, %s", v, at)
+	case masked:
+		g.p("VMASKMOVPS V%d, V15, %s", v, at)
+	default:
+		g.p("VMOVUPS V%d, %s", v, at)
+	}
+}
+
+func (g *gen) zero(v int) {
+	if g.mask {
+		g.p("VPXORQ V%d, V%d, V%d", v, v, v)
+	} else {
+		g.p("VXORPS V%d, V%d, V%d", v, v, v)
+	}
+}
+
+// sum leaves the sum of vector v's lanes in X0 (max: the largest); it uses 0 and 1.
+func (g *gen) sum(v int, op string) {
+	x, y := fmt.Sprintf("X%d", v), fmt.Sprintf("Y%d", v)
+	if g.mask {
+		g.p("VEXTRACTF64X4 $1, V%d, Y1", v)
+		g.p("%sPS Y1, %s, %s", op, y, y)
+	}
+	g.p("VEXTRACTF128 $1, %s, X1", y)
+	g.p("%sPS X1, %s, X0", op, x)
+	g.p("VPERMILPD $1, X0, X1")
+	g.p("%sPS X1, X0, X0", op)
+	g.p("VMOVSHDUP X0, X1")
+	g.p("%sSS X1, X0, X0", op)
+}
+
+// exp replaces vector x (0 <= x <= 0) by its exponential; t is the first of three temporaries.
+//
+//	n = round(x log2 e), r = x - n ln 2 in two steps, exp x = 2^n (1 + r + r² P(r))
+//
+// An argument below expLow gives 0, above expHigh that of expHigh, NaN stays NaN.
+func (g *gen) exp(x, t int) {
+	n, q, k := t, t+1, t+2
+	if g.mask {
+		g.p("VCMPPS $5, expLow<>(SB), V%d, K3", x) // NLT: true for NaN
+	} else {
+		g.p("VCMPPS $1, expLow<>(SB), V%d, V%d", x, k)
+	}
+	g.p("VMOVUPS expLow<>(SB), V%d", n)
+	g.p("VMAXPS V%d, V%d, V%d", x, n, x)
+	g.p("VMOVUPS expHigh<>(SB), V%d", n)
+	g.p("VMINPS V%d, V%d, V%d", x, n, x)
+	g.p("VMULPS log2e<>(SB), V%d, V%d", x, n)
+	if g.mask {
+		g.p("VRNDSCALEPS $8, V%d, V%d", n, n)
+	} else {
+		g.p("VROUNDPS $8, V%d, V%d", n, n)
+	}
+	g.p("VFNMADD231PS ln2hi<>(SB), V%d, V%d", n, x)
+	g.p("VFNMADD231PS ln2lo<>(SB), V%d, V%d", n, x)
+	g.p("VMOVUPS exp5<>(SB), V%d", q)
+	for i := 4; i >= 0; i-- {
+		g.p("VFMADD213PS exp%d<>(SB), V%d, V%d", i, x, q)
+	}
+	// x = 1 + r + r² q = 1 + r (1 + r q): r q + 1, times r, plus 1.
+	g.p("VFMADD213PS one<>(SB), V%d, V%d", x, q)
+	g.p("VFMADD213PS one<>(SB), V%d, V%d", q, x)
+	if g.mask {
+		g.p("VSCALEFPS V%d, V%d, V%d", n, x, x)
+		g.p("VMOVUPS.Z V%d, K3, V%d", x, x)
+	} else {
+		g.p("VCVTPS2DQ V%d, V%d", n, n)
+		g.p("VPSLLD $23, V%d, V%d", n, n)
+		g.p("VPADDD V%d, V%d, V%d", n, x, x)
+		g.p("VANDNPS V%d, V%d, V%d", x, k, x)
+	}
+}
+
+func (g *gen) constants() {
+	g.p("")
+	for _, c := range []struct {
+		name string
+		bits uint32
+	}{
+		{"expLow", 0xc2aeac50},  // -87.33655
+		{"expHigh", 0x42b0c0a5}, // 88.37626
+		{"log2e", 0x3fb8aa3b},
+		{"ln2hi", 0x3f318000}, // 0.693359375
+		{"ln2lo", 0xb95e8083}, // -2.12194440e-4
+		{"exp0", 0x3f000000},
+		{"exp1", 0x3e2aaaaa},
+		{"exp2", 0x3d2aa9c1},
+		{"exp3", 0x3c088908},
+		{"exp4", 0x3ab743ce},
+		{"exp5", 0x39506967},
+		{"one", 0x3f800000},
+		{"half16", 0x7fff},
+		{"bit", 1},
+		{"high16", 0xffff0000},
+		{"quiet", 0x7fc00000},
+		{"negInf", 0xff800000},
+	} {
+		for i := range g.w {
+			g.p("DATA %s<>+%d(SB)/4, $%#08x", c.name, 4*i, c.bits)
+		}
+		g.p("GLOBL %s<>(SB), RODATA|NOPTR, $%d", c.name, 4*g.w)
+	}
+}
+
+func (g *gen) vectors() {
+	// SI x
+	g.function("SumSquares", "(x *float32, n int) float32", 20)
+	g.p("MOVQ x+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	g.zero(4)
+	g.each([]string{"SI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.p("VFMADD231PS V0, V0, V4")
+	})
+	g.sum(4, "VADD")
+	g.p("VMOVSS X0, ret+16(FP)")
+	g.ret()
+
+	g.function("MaxRow", "(x *float32, n int) float32", 20)
+	g.p("MOVQ x+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	g.p("VMOVUPS negInf<>(SB), V4")
+	g.each([]string{"SI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		switch {
+		case masked && g.mask:
+			g.p("VMAXPS V0, V4, K1, V4")
+		case masked:
+			g.p("VMOVUPS negInf<>(SB), V1")
+			g.p("VBLENDVPS V15, V0, V1, V0")
+			g.p("VMAXPS V0, V4, V4")
+		default:
+			g.p("VMAXPS V0, V4, V4")
+		}
+	})
+	g.sum(4, "VMAX")
+	g.p("VMOVSS X0, ret+16(FP)")
+	g.ret()
+
+	// 5: m, 4: the sum.
+	g.function("ExpRow", "(x *float32, n int, m float32) float32", 28)
+	g.p("MOVQ x+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	g.p("VBROADCASTSS m+16(FP), V5")
+	g.zero(4)
+	g.each([]string{"SI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.p("VSUBPS V5, V0, V0")
+		g.exp(0, 1)
+		g.store(0, "(SI)", masked)
+		switch {
+		case masked && g.mask:
+			g.p("VADDPS V0, V4, K1, V4")
+		case masked:
+			g.p("VANDPS V15, V0, V0")
+			g.p("VADDPS V0, V4, V4")
+		default:
+			g.p("VADDPS V0, V4, V4")
+		}
+	})
+	g.sum(4, "VADD")
+	g.p("VMOVSS X0, ret+24(FP)")
+	g.ret()
+
+	// DI dst, SI x, DX w; 5: s.
+	g.function("NormScale", "(dst, x, w *float32, n int, s float32)", 36)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ x+8(FP), SI")
+	g.p("MOVQ w+16(FP), DX")
+	g.p("MOVQ n+24(FP), CX")
+	g.p("VBROADCASTSS s+32(FP), V5")
+	g.each([]string{"DI", "SI", "DX"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.load("(DX)", 1, masked)
+		g.p("VMULPS V5, V0, V0")
+		g.p("VMULPS V1, V0, V0")
+		g.store(0, "(DI)", masked)
+	})
+	g.ret()
+
+	g.function("Scale", "(dst, x *float32, n int, s float32)", 28)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ x+8(FP), SI")
+	g.p("MOVQ n+16(FP), CX")
+	g.p("VBROADCASTSS s+24(FP), V5")
+	g.each([]string{"DI", "SI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.p("VMULPS V5, V0, V0")
+		g.store(0, "(DI)", masked)
+	})
+	g.ret()
+
+	g.function("Axpy", "(dst, x *float32, n int, s float32)", 28)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ x+8(FP), SI")
+	g.p("MOVQ n+16(FP), CX")
+	g.p("VBROADCASTSS s+24(FP), V5")
+	g.each([]string{"DI", "SI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.load("(DI)", 1, masked)
+		g.p("VFMADD231PS V5, V0, V1")
+		g.store(1, "(DI)", masked)
+	})
+	g.ret()
+
+	// DI dst, SI g, DX x; 4: g, 5: s.
+	g.function("SiluMul", "(dst, gate, x *float32, n int, s float32)", 36)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ gate+8(FP), SI")
+	g.p("MOVQ x+16(FP), DX")
+	g.p("MOVQ n+24(FP), CX")
+	g.p("VBROADCASTSS s+32(FP), V5")
+	g.each([]string{"DI", "SI", "DX"}, func(masked bool) {
+		g.load("(SI)", 4, masked)
+		g.zero(0)
+		g.p("VSUBPS V4, V0, V0")
+		g.exp(0, 1)
+		g.p("VADDPS one<>(SB), V0, V0")
+		g.p("VDIVPS V0, V4, V0")
+		g.load("(DX)", 1, masked)
+		g.p("VMULPS V5, V1, V1")
+		g.p("VMULPS V1, V0, V0")
+		g.store(0, "(DI)", masked)
+	})
+	g.ret()
+
+	// SI p, DX hi, DI lo; 5: hi of i, 6: lo of i.
+	g.function("DecayRow", "(p, hi, lo *float32, n int, hi0, lo0 float32)", 40)
+	g.p("MOVQ p+0(FP), SI")
+	g.p("MOVQ hi+8(FP), DX")
+	g.p("MOVQ lo+16(FP), DI")
+	g.p("MOVQ n+24(FP), CX")
+	g.p("VBROADCASTSS hi0+32(FP), V5")
+	g.p("VBROADCASTSS lo0+36(FP), V6")
+	g.each([]string{"SI", "DX", "DI"}, func(masked bool) {
+		g.load("(DX)", 1, masked)
+		g.load("(DI)", 2, masked)
+		g.p("VSUBPS V1, V5, V0")
+		g.p("VSUBPS V2, V6, V2")
+		g.p("VADDPS V2, V0, V0")
+		g.exp(0, 1)
+		g.load("(SI)", 1, masked)
+		g.p("VMULPS V1, V0, V0")
+		g.store(0, "(SI)", masked)
+	})
+	g.ret()
+
+	// DI dst, SI src, DX rows, R8 ldd, R9 lds, AX f, BX fstep, R10 R11 within the row.
+	g.function("ScaleRows", "(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int)", 64)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ ldd+8(FP), R8")
+	g.p("MOVQ src+16(FP), SI")
+	g.p("MOVQ lds+24(FP), R9")
+	g.p("MOVQ rows+32(FP), DX")
+	g.p("MOVQ f+48(FP), AX")
+	g.p("MOVQ fstep+56(FP), BX")
+	l := g.label("rows")
+	g.p("%s:", l)
+	g.p("VBROADCASTSS (AX), V5")
+	g.p("MOVQ n+40(FP), CX")
+	g.p("MOVQ DI, R10")
+	g.p("MOVQ SI, R11")
+	g.each([]string{"R10", "R11"}, func(masked bool) {
+		g.load("(R11)", 0, masked)
+		g.p("VMULPS V5, V0, V0")
+		g.store(0, "(R10)", masked)
+	})
+	g.p("ADDQ R8, DI")
+	g.p("ADDQ R9, SI")
+	g.p("ADDQ BX, AX")
+	g.p("DECQ DX")
+	g.p("JNZ %s", l)
+	g.ret()
+
+	// SI p; 0-3 what was read, so that loads do not wait for each other.
+	g.function("Touch", "(p unsafe.Pointer, n int) uint64", 24)
+	g.p("MOVQ p+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	for i := range 4 {
+		g.zero(i)
+	}
+	t := g.label("loop")
+	g.p("%s:", t)
+	for i := range 256 / (4 * g.w) {
+		if g.mask {
+			g.p("VPORQ %d(SI), V%d, V%d", 4*g.w*i, i%4, i%4)
+		} else {
+			g.p("VPOR %d(SI), V%d, V%d", 4*g.w*i, i%4, i%4)
+		}
+	}
+	g.p("ADDQ $256, SI")
+	g.p("SUBQ $256, CX")
+	g.p("JNZ %s", t)
+	g.p("VMOVQ X0, AX")
+	g.p("MOVQ AX, ret+16(FP)")
+	g.ret()
+
+	g.ropes()
+	g.softmaxCols()
+	g.retainStep()
+	g.bfloat16()
+	g.transpose8()
+}
+
+func (g *gen) ropes() {
+	// SI x, DX c, DI s.
+	g.function("RopeInterleaved", "(x, c, s *float32, n int)", 32)
+	g.p("MOVQ x+0(FP), SI")
+	g.p("MOVQ c+8(FP), DX")
+	g.p("MOVQ s+16(FP), DI")
+	g.p("MOVQ n+24(FP), CX")
+	g.each([]string{"SI", "DX", "DI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.load("(DX)", 1, masked)
+		g.load("(DI)", 2, masked)
+		g.p("VPERMILPS $0xb1, V0, V3")
+		g.p("VMULPS V1, V0, V0")
+		g.p("VFMADD231PS V2, V3, V0")
+		g.store(0, "(SI)", masked)
+	})
+	g.ret()
+
+	// SI a, BX b = a + n, DX c, DI s.
+	g.function("RopeHalf", "(x, c, s *float32, n int)", 32)
+	g.p("MOVQ x+0(FP), SI")
+	g.p("MOVQ c+8(FP), DX")
+	g.p("MOVQ s+16(FP), DI")
+	g.p("MOVQ n+24(FP), CX")
+	g.p("LEAQ (SI)(CX*4), BX")
+	g.each([]string{"SI", "BX", "DX", "DI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.load("(BX)", 1, masked)
+		g.load("(DX)", 2, masked)
+		g.load("(DI)", 3, masked)
+		g.p("VMULPS V2, V0, V4")
+		g.p("VFNMADD231PS V3, V1, V4")
+		g.p("VMULPS V2, V1, V5")
+		g.p("VFMADD231PS V3, V0, V5")
+		g.store(4, "(SI)", masked)
+		g.store(5, "(BX)", masked)
+	})
+	g.ret()
+}
+
+// softmaxCols: SI s, CX rows, AX the first row; 8 9 the maxima, 10 11 the sums.
+func (g *gen) softmaxCols() {
+	b := 4 * g.w
+	g.function("SoftmaxCols", "(s *float32, n int, m, l, alpha *float32) int", 48)
+	g.p("MOVQ s+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	g.p("MOVQ m+16(FP), DX")
+	g.p("MOVQ l+24(FP), DI")
+	g.p("MOVQ alpha+32(FP), BX")
+	g.p("MOVQ SI, AX")
+	for i := range 2 {
+		g.p("VMOVUPS %d(DX), V%d", b*i, 8+i)
+	}
+	l1, l2 := g.label("max"), g.label("exp")
+	g.p("%s:", l1)
+	for i := range 2 {
+		g.p("VMAXPS %d(SI), V%d, V%d", b*i, 8+i, 8+i)
+	}
+	g.p("ADDQ $%d, SI", 2*b)
+	g.p("DECQ CX")
+	g.p("JNZ %s", l1)
+	for i := range 2 {
+		x := 4 * i // 0-3 and 4-7
+		g.p("VMOVUPS %d(DX), V%d", b*i, x)
+		g.p("VSUBPS V%d, V%d, V%d", 8+i, x, x)
+		g.exp(x, x+1)
+		g.p("VMOVUPS V%d, %d(BX)", x, b*i)
+		g.p("VMOVUPS V%d, %d(DX)", 8+i, b*i)
+		g.p("VMULPS %d(DI), V%d, V%d", b*i, x, 10+i)
+		// Is any factor not 1?
+		if g.mask {
+			g.p("VCMPPS $4, one<>(SB), V%d, K%d", x, 4+i)
+		} else {
+			g.p("VCMPPS $4, one<>(SB), V%d, V%d", x, 12+i)
+		}
+	}
+	if g.mask {
+		g.p("KORW K4, K5, K4")
+		g.p("KMOVW K4, R13")
+	} else {
+		g.p("VORPS V12, V13, V12")
+		g.p("VMOVMSKPS V12, R13")
+	}
+	g.p("MOVQ R13, ret+40(FP)")
+	g.p("MOVQ n+8(FP), CX")
+	g.p("%s:", l2)
+	for i := range 2 {
+		x := 4 * i
+		g.p("VMOVUPS %d(AX), V%d", b*i, x)
+		g.p("VSUBPS V%d, V%d, V%d", 8+i, x, x)
+		g.exp(x, x+1)
+		g.p("VMOVUPS V%d, %d(AX)", x, b*i)
+		g.p("VADDPS V%d, V%d, V%d", x, 10+i, 10+i)
+	}
+	g.p("ADDQ $%d, AX", 2*b)
+	g.p("DECQ CX")
+	g.p("JNZ %s", l2)
+	for i := range 2 {
+		g.p("VMOVUPS V%d, %d(DI)", 10+i, b*i)
+	}
+	g.ret()
+
+	g.function("ScaleCols", "(o *float32, n int, alpha *float32)", 24)
+	g.p("MOVQ o+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	g.p("MOVQ alpha+16(FP), DX")
+	g.p("VMOVUPS (DX), V0")
+	g.p("VMOVUPS %d(DX), V1", b)
+	l := g.label("loop")
+	g.p("%s:", l)
+	for i := range 2 {
+		g.p("VMULPS %d(SI), V%d, V%d", b*i, i, 2+i)
+		g.p("VMOVUPS V%d, %d(SI)", 2+i, b*i)
+	}
+	g.p("ADDQ $%d, SI", 2*b)
+	g.p("DECQ CX")
+	g.p("JNZ %s", l)
+	g.ret()
+}
+
+// retainStep: SI the strip of S, R8 the row, DX rows, BX bytes of a row, R9 k,
+// R10 v, R11 q, DI o, AX the row's count; 12 gamma, 13 k, 14 q; 4-7 v, 8-11 o.
+func (g *gen) retainStep() {
+	g.function("RetainStep", "(s *float32, rows, n int, k, v, q, o *float32, gamma float32)", 60)
+	g.p("MOVQ s+0(FP), SI")
+	g.p("MOVQ rows+8(FP), DX")
+	g.p("MOVQ n+16(FP), CX")
+	g.p("MOVQ v+32(FP), R10")
+	g.p("MOVQ o+48(FP), DI")
+	g.p("VBROADCASTSS gamma+56(FP), V12")
+	g.p("LEAQ (CX*4), BX")
+	strip := func(n int, masked bool) {
+		at := func(r string, i int) string { return fmt.Sprintf("%d(%s)", 4*g.w*i, r) }
+		for i := range n {
+			g.load(at("R10", i), 4+i, masked)
+			g.zero(8 + i)
+		}
+		g.p("MOVQ SI, R8")
+		g.p("MOVQ k+24(FP), R9")
+		g.p("MOVQ q+40(FP), R11")
+		g.p("MOVQ DX, AX")
+		l := g.label("row")
+		g.p("%s:", l)
+		g.p("VBROADCASTSS (R9), V13")
+		g.p("VBROADCASTSS (R11), V14")
+		for i := range n {
+			g.load(at("R8", i), i, masked)
+			g.p("VMULPS V12, V%d, V%d", i, i)
+			g.p("VFMADD231PS V13, V%d, V%d", 4+i, i)
+			g.store(i, at("R8", i), masked)
+			g.p("VFMADD231PS V14, V%d, V%d", i, 8+i)
+		}
+		g.p("ADDQ $4, R9")
+		g.p("ADDQ $4, R11")
+		g.p("ADDQ BX, R8")
+		g.p("DECQ AX")
+		g.p("JNZ %s", l)
+		for i := range n {
+			g.store(8+i, at("DI", i), masked)
+		}
+	}
+	four, one := g.label("four"), g.label("one")
+	g.p("%s:", four)
+	g.p("CMPQ CX, $%d", 4*g.w)
+	g.p("JLT %s", one)
+	strip(4, false)
+	for _, r := range []string{"SI", "R10", "DI"} {
+		g.p("ADDQ $%d, %s", 16*g.w, r)
+	}
+	g.p("SUBQ $%d, CX", 4*g.w)
+	g.p("JMP %s", four)
+	g.p("%s:", one)
+	g.each([]string{"SI", "R10", "DI"}, func(masked bool) { strip(1, masked) })
+	g.ret()
+}
+
+// bf emits the rounding of vector x to the nearest bfloat16, ties to even, in
+// the upper half of each lane (the lower half is noise); t and t+1 are temporaries.
+func (g *gen) bf(x, t int) {
+	if g.mask {
+		g.p("VCMPPS $3, V%d, V%d, K3", x, x)
+	} else {
+		g.p("VCMPPS $3, V%d, V%d, V%d", x, x, t+1)
+	}
+	g.p("VPSRLD $16, V%d, V%d", x, t)
+	if g.mask {
+		g.p("VPANDD bit<>(SB), V%d, V%d", t, t)
+	} else {
+		g.p("VPAND bit<>(SB), V%d, V%d", t, t)
+	}
+	g.p("VPADDD half16<>(SB), V%d, V%d", t, t)
+	g.p("VPADDD V%d, V%d, V%d", t, x, x)
+	if g.mask {
+		g.p("VMOVUPS quiet<>(SB), K3, V%d", x)
+	} else {
+		g.p("VMOVUPS quiet<>(SB), V%d", t)
+		g.p("VBLENDVPS V%d, V%d, V%d, V%d", t+1, t, x, x)
+	}
+}
+
+func (g *gen) bfloat16() {
+	and := "VPAND"
+	or := "VPOR"
+	if g.mask {
+		and, or = "VPANDD", "VPORD"
+	}
+	// DI dst, SI a, DX b.
+	g.function("PairRows", "(dst *uint32, a, b *float32, n int)", 32)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ a+8(FP), SI")
+	g.p("MOVQ b+16(FP), DX")
+	g.p("MOVQ n+24(FP), CX")
+	g.each([]string{"DI", "SI", "DX"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.load("(DX)", 1, masked)
+		g.bf(0, 2)
+		g.bf(1, 2)
+		g.p("VPSRLD $16, V0, V0")
+		g.p("%s high16<>(SB), V1, V1", and)
+		g.p("%s V0, V1, V0", or)
+		g.store(0, "(DI)", masked)
+	})
+	g.ret()
+
+	// DI a, DX b, SI src.
+	g.function("WidenPairs", "(a, b *float32, src *uint32, n int)", 32)
+	g.p("MOVQ a+0(FP), DI")
+	g.p("MOVQ b+8(FP), DX")
+	g.p("MOVQ src+16(FP), SI")
+	g.p("MOVQ n+24(FP), CX")
+	g.each([]string{"DI", "SI", "DX"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.p("VPSLLD $16, V0, V1")
+		g.p("%s high16<>(SB), V0, V0", and)
+		g.store(1, "(DI)", masked)
+		g.store(0, "(DX)", masked)
+	})
+	g.ret()
+
+	// n is a multiple of 16.
+	g.function("RoundRow", "(dst *uint16, x *float32, n int)", 24)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ x+8(FP), SI")
+	g.p("MOVQ n+16(FP), CX")
+	l, done := g.label("loop"), g.label("done")
+	g.p("%s:", l)
+	g.p("SUBQ $16, CX")
+	g.p("JLT %s", done)
+	g.p("VMOVUPS (SI), V0")
+	g.bf(0, 2)
+	g.p("VPSRLD $16, V0, V0")
+	if g.mask {
+		g.p("VPMOVDW V0, Y0")
+	} else {
+		g.p("VMOVUPS 32(SI), V1")
+		g.bf(1, 2)
+		g.p("VPSRLD $16, V1, V1")
+		g.p("VPACKUSDW V1, V0, V0")
+		g.p("VPERMQ $0xd8, V0, V0")
+	}
+	g.p("VMOVUPS Y0, (DI)")
+	g.p("ADDQ $64, SI")
+	g.p("ADDQ $32, DI")
+	g.p("JMP %s", l)
+	g.p("%s:", done)
+	g.ret()
+}
+
+// transpose8: DI dst, R8 ldd, SI src, R9 lds, CX rows, DX columns, both multiples of 8.
+// Always 256-bit: 0-7 the block, 8-15 temporaries.
+func (g *gen) transpose8() {
+	g.function("Transpose8", "(dst *float32, ldd int, src *float32, lds, rows, cols int)", 48)
+	g.p("MOVQ ldd+8(FP), R8")
+	g.p("MOVQ lds+24(FP), R9")
+	g.p("MOVQ rows+32(FP), CX")
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ src+16(FP), SI")
+	rows, cols := g.label("rows"), g.label("cols")
+	g.p("%s:", rows)
+	g.p("MOVQ cols+40(FP), DX")
+	g.p("MOVQ SI, AX")
+	g.p("MOVQ DI, BX")
+	g.p("%s:", cols)
+	g.p("MOVQ AX, R10")
+	for i := range 8 {
+		g.p("VMOVUPS (R10), Y%d", i)
+		if i < 7 {
+			g.p("ADDQ R9, R10")
+		}
+	}
+	for i := 0; i < 8; i += 2 {
+		g.p("VUNPCKLPS Y%d, Y%d, Y%d", i+1, i, 8+i)
+		g.p("VUNPCKHPS Y%d, Y%d, Y%d", i+1, i, 9+i)
+	}
+	for i := 0; i < 8; i += 4 {
+		g.p("VSHUFPS $0x44, Y%d, Y%d, Y%d", 10+i, 8+i, i)
+		g.p("VSHUFPS $0xee, Y%d, Y%d, Y%d", 10+i, 8+i, i+1)
+		g.p("VSHUFPS $0x44, Y%d, Y%d, Y%d", 11+i, 9+i, i+2)
+		g.p("VSHUFPS $0xee, Y%d, Y%d, Y%d", 11+i, 9+i, i+3)
+	}
+	for i := range 4 {
+		g.p("VPERM2F128 $0x20, Y%d, Y%d, Y%d", 4+i, i, 8+i)
+		g.p("VPERM2F128 $0x31, Y%d, Y%d, Y%d", 4+i, i, 12+i)
+	}
+	for i := range 8 {
+		g.p("VMOVUPS Y%d, (BX)", 8+i)
+		if i < 7 {
+			g.p("ADDQ R8, BX")
+		}
+	}
+	g.p("ADDQ R8, BX")
+	g.p("ADDQ $32, AX")
+	g.p("SUBQ $8, DX")
+	g.p("JNZ %s", cols)
+	g.p("LEAQ (SI)(R9*8), SI")
+	g.p("ADDQ $32, DI")
+	g.p("SUBQ $8, CX")
+	g.p("JNZ %s", rows)
+	g.ret()
+}

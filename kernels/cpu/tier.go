@@ -1,0 +1,100 @@
+package cpu
+
+import (
+	"fmt"
+	"strings"
+	"unsafe"
+)
+
+// Tier is a set of kernels for one instruction set.
+type Tier struct {
+	// Name is what users force and records show, such as "avx512-f32".
+	Name string
+	// Needs says which processor features the tier needs, Missing those of
+	// them that this machine lacks (empty: the tier runs here).
+	Needs, Missing string
+
+	// MR is the most rows, NR the most columns of a Gemm's tile.
+	MR, NR int
+	// F32, Wide and Dot are the Gemms by their number of rows, from 1; see Gemm.
+	// Wide may stop before MR. Dot is nil where the tier has no bfloat16 arithmetic.
+	F32, Wide, Dot []Gemm
+
+	// The vector kernels; vector.go says what each computes.
+	SumSquares      func(x *float32, n int) float32
+	MaxRow          func(x *float32, n int) float32
+	ExpRow          func(x *float32, n int, m float32) float32
+	NormScale       func(dst, x, w *float32, n int, s float32)
+	Scale           func(dst, x *float32, n int, s float32)
+	Axpy            func(dst, x *float32, n int, s float32)
+	SiluMul         func(dst, g, x *float32, n int, s float32)
+	DecayRow        func(p, hi, lo *float32, n int, hi0, lo0 float32)
+	ScaleRows       func(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int)
+	RopeInterleaved func(x, c, s *float32, n int)
+	RopeHalf        func(x, c, s *float32, n int)
+	SoftmaxCols     func(s *float32, n int, m, l, alpha *float32) int
+	ScaleCols       func(o *float32, n int, alpha *float32)
+	RetainStep      func(s *float32, rows, n int, k, v, q, o *float32, gamma float32)
+	PairRows        func(dst *uint32, a, b *float32, n int)
+	WidenPairs      func(a, b *float32, src *uint32, n int)
+	RoundRow        func(dst *uint16, x *float32, n int)
+	Transpose8      func(dst *float32, ldd int, src *float32, lds, rows, cols int)
+	Touch           func(p unsafe.Pointer, n int) uint64
+}
+
+// Available reports whether this machine's processor has what the tier needs.
+func (t *Tier) Available() bool { return t.Missing == "" }
+
+// MaxNR bounds NR over all tiers.
+const MaxNR = 32
+
+// Plain is the tier in plain Go, which every machine has.
+func Plain() *Tier {
+	return &Tier{
+		Name: "go", MR: goMR, NR: goNR,
+		F32: gemms(goMR, goGemm), Wide: gemms(goMR, goGemmWide),
+		SumSquares: goSumSquares, MaxRow: goMaxRow, ExpRow: goExpRow,
+		NormScale: goNormScale, Scale: goScale, Axpy: goAxpy, SiluMul: goSiluMul,
+		DecayRow: goDecayRow, ScaleRows: goScaleRows, RopeInterleaved: goRopeInterleaved, RopeHalf: goRopeHalf,
+		SoftmaxCols: goSoftmaxCols, ScaleCols: goScaleCols, RetainStep: goRetainStep,
+		PairRows: goPairRows, WidenPairs: goWidenPairs, RoundRow: goRoundRow,
+		Transpose8: goTranspose8, Touch: goTouch,
+	}
+}
+
+func gemms(mr int, f func(rows int) Gemm) []Gemm {
+	t := make([]Gemm, mr+1)
+	for m := 1; m <= mr; m++ {
+		t[m] = f(m)
+	}
+	return t
+}
+
+// Tiers lists every tier that this build knows, the fastest first, whether or
+// not this machine has it.
+func Tiers() []*Tier { return append(archTiers(), Plain()) }
+
+// Choose returns the named tier, or the fastest that this machine has where
+// name is empty, and why. A tier that is unknown or that the machine lacks is
+// an error that lists what there is.
+func Choose(name string) (t *Tier, why string, err error) {
+	var list []string
+	for _, t := range Tiers() {
+		switch {
+		case !t.Available():
+			list = append(list, fmt.Sprintf("%s (this processor lacks %s)", t.Name, t.Missing))
+		default:
+			list = append(list, t.Name)
+		}
+		if name == "" && t.Available() {
+			if t.Needs == "" {
+				return t, "no faster kernels for this processor", nil
+			}
+			return t, "the processor has " + t.Needs, nil
+		}
+		if name == t.Name && t.Available() {
+			return t, "asked for", nil
+		}
+	}
+	return nil, "", fmt.Errorf("kernel tier %q cannot be used here; tiers: %s", name, strings.Join(list, ", "))
+}
