@@ -1,0 +1,132 @@
+package corpus
+
+import (
+	"fmt"
+	"hash/fnv"
+	"strings"
+)
+
+// KeyHeldOut reports whether a needle's key is kept out of training:
+// the FNV-1a-32 hash of its bytes is a multiple of 8. Training recipes use only
+// keys for which it is false, tasks only keys for which it is true.
+func KeyHeldOut(key string) bool { return fnv32(key)%8 == 0 }
+
+// PackageHeldOut reports whether a package of Go's sources is kept out of
+// training: the FNV-1a-32 hash of its directory's path, relative to GOROOT/src
+// with slashes ("net/http"; the root itself is "."), is a multiple of 10.
+func PackageHeldOut(path string) bool { return fnv32(path)%10 == 0 }
+
+func fnv32(s string) uint32 {
+	h := fnv.New32a()
+	h.Write([]byte(s))
+	return h.Sum32()
+}
+
+// KeyShape is the spelling of a needle's key.
+type KeyShape string
+
+// The shapes of keys. The zero value means KeyWord.
+const (
+	KeyWord    KeyShape = "word"    // one lower-case word of 5 to 10 letters: "brasket"
+	KeyWords   KeyShape = "words"   // two such words: "brasket molune"
+	KeyHyphen  KeyShape = "hyphen"  // "brasket-molune"
+	KeyCapital KeyShape = "capital" // "Brasket"
+	KeyCamel   KeyShape = "camel"   // "BrasketMolune"
+	KeyCode    KeyShape = "code"    // letters and digits: "brask482"
+	KeyMixed   KeyShape = "mixed"   // one of the above, drawn anew for each key
+)
+
+// KeyShapes lists the shapes in the order of the constants.
+func KeyShapes() []KeyShape {
+	return []KeyShape{KeyWord, KeyWords, KeyHyphen, KeyCapital, KeyCamel, KeyCode, KeyMixed}
+}
+
+// Keys returns n keys for needles in measured texts: each is held out of
+// training (KeyHeldOut), and none begins with another, letter case aside, so
+// that no answer can be read off a neighbour. An unknown shape is an error.
+func Keys(r *Rand, n int, shape KeyShape) ([]string, error) { return keys(r, n, shape, true) }
+
+// TrainingKeys is Keys for training texts: none of its keys is held out.
+func TrainingKeys(r *Rand, n int, shape KeyShape) ([]string, error) {
+	return keys(r, n, shape, false)
+}
+
+func keys(r *Rand, n int, shape KeyShape, heldOut bool) ([]string, error) {
+	if shape == "" {
+		shape = KeyWord
+	}
+	if !knownShape(shape) {
+		return nil, fmt.Errorf("unknown key shape %q (known: %v)", shape, KeyShapes())
+	}
+	whole := make(map[string]bool)  // the keys, in lower case
+	begins := make(map[string]bool) // every proper beginning of one
+	var out []string
+	for len(out) < n {
+		s := shape
+		if s == KeyMixed {
+			s = pick(r, KeyShapes()[:6])
+		}
+		key := oneKey(r, s)
+		lower := strings.ToLower(key)
+		if KeyHeldOut(key) != heldOut || whole[lower] || begins[lower] || beginsWithAny(lower, whole) {
+			continue
+		}
+		whole[lower] = true
+		for i := 1; i < len(lower); i++ {
+			begins[lower[:i]] = true
+		}
+		out = append(out, key)
+	}
+	return out, nil
+}
+
+func knownShape(s KeyShape) bool {
+	for _, k := range KeyShapes() {
+		if k == s {
+			return true
+		}
+	}
+	return false
+}
+
+// beginsWithAny reports whether one of the whole words is a beginning of s.
+func beginsWithAny(s string, whole map[string]bool) bool {
+	for i := 1; i < len(s); i++ {
+		if whole[s[:i]] {
+			return true
+		}
+	}
+	return false
+}
+
+// everySyllable is the taste of keys: all of the sounds.
+var everySyllable = taste{onsets, nuclei, codas}
+
+// keyWord returns a pronounceable word of lo to hi letters.
+func keyWord(r *Rand, lo, hi int) string {
+	for {
+		w := everySyllable.syllables(r, r.Range(1, 3), r.Chance(60))
+		if r.Chance(40) {
+			w += pick(r, endsThing)
+		}
+		if len(w) >= lo && len(w) <= hi {
+			return w
+		}
+	}
+}
+
+func oneKey(r *Rand, shape KeyShape) string {
+	switch shape {
+	case KeyWords:
+		return keyWord(r, 4, 8) + " " + keyWord(r, 4, 8)
+	case KeyHyphen:
+		return keyWord(r, 4, 8) + "-" + keyWord(r, 4, 8)
+	case KeyCapital:
+		return title(keyWord(r, 5, 10))
+	case KeyCamel:
+		return title(keyWord(r, 4, 7)) + title(keyWord(r, 4, 7))
+	case KeyCode:
+		return fmt.Sprintf("%s%d", keyWord(r, 3, 6), r.Range(100, 9999))
+	}
+	return keyWord(r, 5, 10)
+}

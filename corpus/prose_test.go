@@ -1,0 +1,243 @@
+package corpus
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// TestProseGolden notices any change of the generator's bytes. After a wanted
+// change raise ProseVersion and run: go test ./corpus -update
+func TestProseGolden(t *testing.T) {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\n", ProseVersion)
+	for _, c := range []struct {
+		stream string
+		seed   uint64
+		n      int
+	}{
+		{StreamTest, 1, 1000}, {StreamTest, 1, 1 << 20}, {StreamTest, 1 << 63, 100_000},
+		{StreamTrain, 1, 1000}, {StreamTrain, 1, 1 << 20}, {StreamTrain, 7, 300_000},
+	} {
+		fmt.Fprintf(&b, "%s %d %d %x\n", c.stream, c.seed, c.n, sha256.Sum256(Prose(c.stream, c.seed, c.n)))
+	}
+	golden(t, "testdata/prose.golden", []byte(b.String()))
+	golden(t, "testdata/prose-sample.txt", CutSentence(Prose(StreamTest, 1, 8<<10)))
+}
+
+func golden(t *testing.T, name string, have []byte) {
+	t.Helper()
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, have, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(have, want) {
+		t.Errorf("%s differs:\nhave %.400s\nwant %.400s", name, have, want)
+	}
+}
+
+func TestProsePrefix(t *testing.T) {
+	long := Prose(StreamTest, 42, 200_000)
+	for _, n := range []int{0, 1, 2, 99, 1000, 4096, 65536, 199_999} {
+		if short := Prose(StreamTest, 42, n); len(short) != n || !bytes.HasPrefix(long, short) {
+			t.Errorf("%d bytes are not the beginning of 200000 (%d bytes)", n, len(short))
+		}
+	}
+}
+
+func TestProseStreamsDiffer(t *testing.T) {
+	seen := make(map[string]string)
+	for _, stream := range []string{StreamTrain, StreamTest} {
+		for seed := range uint64(200) {
+			begin := string(Prose(stream, seed, 400))
+			id := fmt.Sprint(stream, " ", seed)
+			if other, dup := seen[begin]; dup {
+				t.Errorf("%s and %s begin alike", id, other)
+			}
+			seen[begin] = id
+		}
+	}
+}
+
+func TestProseIsPlainText(t *testing.T) {
+	for seed := range uint64(20) {
+		text := Prose(StreamTest, seed, 200_000)
+		for i, c := range text {
+			if c != '\n' && (c < ' ' || c > '~') {
+				t.Fatalf("seed %d: byte %#x at %d", seed, c, i)
+			}
+		}
+		for _, bad := range []string{"  ", "{", "}", "[", "]", "|", " .", " ,", "\n\n\n", "..", ",,", " a a", "his ,"} {
+			if i := bytes.Index(text, []byte(bad)); i >= 0 {
+				t.Errorf("seed %d: %q in %q", seed, bad, text[max(0, i-60):i+20])
+			}
+		}
+	}
+}
+
+var (
+	wordRE  = regexp.MustCompile(`[A-Za-z]+(-[a-z]+)*`)
+	tradeRE = regexp.MustCompile(`([A-Z][a-z]+ [A-Z][a-z]+) (?:worked|made a living|was employed|had found work|earned h\w+ \w+) as an? ([a-z-]+)[.,;]`)
+	bornRE  = regexp.MustCompile(`([A-Z][a-z]+ [A-Z][a-z]+) (?:was born|had come into the world|had first seen the light) in (?:the \w+ of |the year )?(\d+)`)
+)
+
+func TestProseVocabulary(t *testing.T) {
+	text := Prose(StreamTest, 5, 1<<20)
+	lower, names := make(map[string]bool), make(map[string]bool)
+	for _, w := range wordRE.FindAll(text, -1) {
+		if w[0] >= 'a' {
+			lower[string(w)] = true
+		} else {
+			names[string(w)] = true
+		}
+	}
+	t.Logf("%d words, %d words with a capital", len(lower), len(names))
+	if len(lower) < 2800 || len(names) < 1500 {
+		t.Errorf("vocabulary of 1 MiB: %d words and %d with a capital, want at least 2800 and 1500", len(lower), len(names))
+	}
+}
+
+// TestProseRemembers looks at how far apart facts are told again: every octave
+// from 1 KiB to half the text must have its share.
+func TestProseRemembers(t *testing.T) {
+	g := newWriter(NewRand(ProseVersion+"/"+StreamTest, 9))
+	for len(g.b) < 1<<20 {
+		g.section(1 << 20)
+	}
+	last := make(map[int]int)
+	octaves := make([]int, 21)
+	first := 0
+	for i, f := range g.w.toldFact {
+		at := g.w.toldAt[i]
+		if before, known := last[f]; known {
+			o := 0
+			for d := at - before; d > 1; d /= 2 {
+				o++
+			}
+			octaves[o]++
+		} else {
+			first++
+		}
+		last[f] = at
+	}
+	t.Logf("told %d facts, %d for the first time; again by log2 of the distance: %v", len(g.w.toldFact), first, octaves)
+	for o := 10; o < 19; o++ {
+		if octaves[o] < 60 {
+			t.Errorf("only %d tellings at distances from 2^%d bytes", octaves[o], o)
+		}
+	}
+}
+
+// TestProseNamesRecur is the same seen from outside, on the text.
+func TestProseNamesRecur(t *testing.T) {
+	text := Prose(StreamTest, 11, 1<<20)
+	last := make(map[string]int)
+	far := 0
+	for _, m := range wordRE.FindAllIndex(text, -1) {
+		w := string(text[m[0]:m[1]])
+		if w[0] > 'Z' || len(w) < 5 {
+			continue
+		}
+		if before, known := last[w]; known && m[0]-before > 200_000 {
+			far++
+		}
+		last[w] = m[0]
+	}
+	t.Logf("%d capitalised words come back after more than 200000 bytes", far)
+	if far < 200 {
+		t.Errorf("%d capitalised words come back after more than 200000 bytes, want 200", far)
+	}
+}
+
+func TestProseFactsStayTrue(t *testing.T) {
+	again := 0
+	for seed := range uint64(4) {
+		text := Prose(StreamTest, seed, 1<<20)
+		for _, re := range []*regexp.Regexp{tradeRE, bornRE} {
+			told := make(map[string]string)
+			for _, m := range re.FindAllSubmatch(text, -1) {
+				who, what := string(m[1]), string(m[2])
+				if before, known := told[who]; known {
+					again++
+					if before != what {
+						t.Errorf("seed %d: %s is %s and %s", seed, who, before, what)
+					}
+				}
+				told[who] = what
+			}
+		}
+	}
+	t.Logf("%d trades and years told again in like words", again)
+	if again < 40 {
+		t.Errorf("only %d trades and years told again in like words", again)
+	}
+}
+
+// TestProseHasNoKeys: a needle's key never stands in the haystack as a name.
+func TestProseHasNoKeys(t *testing.T) {
+	g := newWriter(NewRand(ProseVersion+"/"+StreamTest, 2))
+	for len(g.b) < 300_000 {
+		g.section(300_000)
+	}
+	for name := range g.w.names.used {
+		if KeyHeldOut(name) || KeyHeldOut(title(name)) {
+			t.Errorf("the name %q is a held-out key", name)
+		}
+	}
+}
+
+func TestShapesCompile(t *testing.T) {
+	compiled() // panics at a mistake
+	for _, bad := range []string{"{nosuch}", "[a|b", "{n"} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q compiled", bad)
+				}
+			}()
+			compile(bad)
+		}()
+	}
+}
+
+func TestInflection(t *testing.T) {
+	for _, c := range []struct{ have, want string }{
+		{plural("box"), "boxes"}, {plural("lily"), "lilies"}, {plural("key"), "keys"}, {plural("foreman"), "foremen"},
+		{past("stop", true), "stopped"}, {past("carry", false), "carried"}, {past("bake", false), "baked"},
+		{present("knit", true), "knitting"}, {present("dye", false), "dyeing"}, {present("tie", false), "tying"},
+		{article("owl"), "an"}, {article("union"), "a"}, {article("honest"), "an"}, {article("boat"), "a"},
+	} {
+		if c.have != c.want {
+			t.Errorf("have %q, want %q", c.have, c.want)
+		}
+	}
+	x := words()
+	for _, th := range x.themes {
+		if len(th.nouns) < 25 || len(th.verbs) < 12 || len(th.adjs) < 12 {
+			t.Errorf("theme %q is thin: %d nouns, %d verbs, %d adjectives", th.name, len(th.nouns), len(th.verbs), len(th.adjs))
+		}
+	}
+}
+
+func BenchmarkProse(b *testing.B) {
+	b.SetBytes(1 << 20)
+	for i := range b.N {
+		Prose(StreamTest, uint64(i), 1<<20)
+	}
+}

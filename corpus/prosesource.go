@@ -1,0 +1,62 @@
+package corpus
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// proseSource serves generated text.
+type proseSource struct{ stream string }
+
+func newProseSource(spec Spec) (Source, error) {
+	switch spec.Stream {
+	case "":
+		return proseSource{StreamTest}, nil
+	case StreamTest, StreamTrain:
+		return proseSource{spec.Stream}, nil
+	}
+	return nil, fmt.Errorf("unknown stream of prose %q (known: %s, %s)", spec.Stream, StreamTest, StreamTrain)
+}
+
+func (s proseSource) Name() string {
+	if s.stream == StreamTest {
+		return "prose"
+	}
+	return "prose (" + s.stream + ")"
+}
+
+// Fingerprint covers the version and a sample, so that a change of the
+// generator that forgot the version is noticed all the same.
+func (s proseSource) Fingerprint() string {
+	h := sha256.New()
+	h.Write([]byte(ProseVersion + "/" + s.stream + "\n"))
+	h.Write(Prose(s.stream, 0, 64<<10))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+func (s proseSource) Notices() []string { return nil }
+
+func (s proseSource) Haystack(seed uint64, n int) (Haystack, error) {
+	if n < 0 {
+		return Haystack{}, fmt.Errorf("haystack of %d bytes", n)
+	}
+	return Haystack{Text: Prose(s.stream, seed, n)}, nil
+}
+
+// Documents of prose have maxBytes less what the last sentence lacks; where
+// that would be fewer than minBytes the last sentence is left torn.
+func (s proseSource) Documents(seed uint64, count, minBytes, maxBytes int) ([]Document, error) {
+	if err := checkSizes(count, minBytes, maxBytes); err != nil {
+		return nil, err
+	}
+	docs := make([]Document, count)
+	for i := range docs {
+		text := Prose(fmt.Sprintf("%s/documents/%d", s.stream, seed), uint64(i), maxBytes)
+		if cut := CutSentence(text); len(cut) >= minBytes {
+			text = cut
+		}
+		docs[i] = Document{Name: fmt.Sprintf("prose %d/%d", seed, i), Text: text}
+	}
+	return docs, nil
+}

@@ -1,0 +1,82 @@
+package corpus
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math/rand/v2"
+)
+
+// Rand is the package's only source of chance. It reads ChaCha8, whose stream
+// is specified byte by byte, and turns it into numbers by arithmetic written
+// here, so that a draw is the same on every platform and with every Go version.
+type Rand struct {
+	src *rand.ChaCha8
+}
+
+// NewRand returns the generator of one named stream. The stream's name and the
+// seed are hashed together with SHA-256, so two streams share no state whatever
+// seeds they are given: training ("train") and measuring ("test") cannot meet.
+func NewRand(stream string, seed uint64) *Rand {
+	h := sha256.New()
+	h.Write([]byte("yocobench corpus\x00"))
+	h.Write([]byte(stream))
+	h.Write([]byte{0})
+	var b [8]byte
+	binary.LittleEndian.PutUint64(b[:], seed)
+	h.Write(b[:])
+	return &Rand{src: rand.NewChaCha8([32]byte(h.Sum(nil)))}
+}
+
+// Uint64 returns 64 random bits.
+func (r *Rand) Uint64() uint64 { return r.src.Uint64() }
+
+// IntN returns a number in [0, n). It panics if n < 1.
+func (r *Rand) IntN(n int) int {
+	if n < 1 {
+		panic("corpus: IntN of less than 1")
+	}
+	// The high half of a 32 x 32 bit product; the bias is below n / 2^32,
+	// and n is a list's length here.
+	if n <= 1<<20 {
+		return int((r.src.Uint64() >> 32) * uint64(n) >> 32)
+	}
+	return int(r.src.Uint64() % uint64(n))
+}
+
+// Chance reports true percent times in a hundred.
+func (r *Rand) Chance(percent int) bool { return r.IntN(100) < percent }
+
+// Range returns a number in [lo, hi].
+func (r *Rand) Range(lo, hi int) int { return lo + r.IntN(hi-lo+1) }
+
+// LogRange returns a number in [lo, hi] whose logarithm is close to uniform:
+// an octave is drawn evenly, then a place in it. lo must be at least 1.
+// Integer arithmetic only, so that no platform rounds differently.
+func (r *Rand) LogRange(lo, hi int) int {
+	if hi <= lo {
+		return lo
+	}
+	octaves := 0
+	for lo<<octaves <= hi/2 {
+		octaves++
+	}
+	// Octaves are counted in 16ths, so that the last, partial one is not favoured.
+	whole := octaves * 16
+	last := lo << octaves
+	part := 16 * (hi - last) / last
+	k := r.IntN(whole + part + 1)
+	base := lo << (k / 16)
+	step := base / 16
+	v := base + (k%16)*step + r.IntN(step+1)
+	return min(v, hi)
+}
+
+// Shuffle permutes n elements by Fisher and Yates.
+func (r *Rand) Shuffle(n int, swap func(i, j int)) {
+	for i := n - 1; i > 0; i-- {
+		swap(i, r.IntN(i+1))
+	}
+}
+
+// pick returns one element of list.
+func pick[T any](r *Rand, list []T) T { return list[r.IntN(len(list))] }

@@ -1,0 +1,156 @@
+package corpus
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// shelf serves texts that were read from the machine.
+type shelf struct {
+	name        string
+	fingerprint string
+	notices     []string
+	docs        []Document // sorted by name; none is empty
+	shuffle     bool       // haystacks take the documents in an order of the seed
+}
+
+// seal computes the fingerprint, of names and contents.
+func (s *shelf) seal() {
+	h := sha256.New()
+	for _, d := range s.docs {
+		fmt.Fprintf(h, "%d %s %d\n", len(d.Name), d.Name, len(d.Text))
+		h.Write(d.Text)
+	}
+	s.fingerprint = hex.EncodeToString(h.Sum(nil))
+}
+
+func (s *shelf) Name() string        { return s.name }
+func (s *shelf) Fingerprint() string { return s.fingerprint }
+func (s *shelf) Notices() []string   { return s.notices }
+
+// Haystack lays the documents in a ring, separated by blank lines, and reads n
+// bytes of it from the beginning of a line.
+func (s *shelf) Haystack(seed uint64, n int) (Haystack, error) {
+	if n < 0 {
+		return Haystack{}, fmt.Errorf("haystack of %d bytes", n)
+	}
+	r := NewRand("haystack", seed)
+	order := s.order(r)
+	first, from := s.start(r, order)
+	text := make([]byte, 0, n+4)
+	taken, laps := 0, 0
+	// A few bytes more than n show where its last character ends.
+	for i := first; len(text) < n+4; i++ {
+		if i == len(order) {
+			i = 0
+		}
+		d := s.docs[order[i]].Text
+		if i == first && taken > 0 {
+			// Back at the document that it began in: its beginning was still new.
+			head := d[:from]
+			text = append(text, head...)
+			if len(text) >= n {
+				break
+			}
+			laps++
+		}
+		if i == first {
+			d = d[from:]
+		}
+		text = append(text, d...)
+		text = append(text, separator(d)...)
+		taken++
+	}
+	return Haystack{Text: cutRune(text, n), Repeats: laps}, nil
+}
+
+// separator ends a document with a blank line.
+func separator(d []byte) string {
+	if len(d) > 0 && d[len(d)-1] == '\n' {
+		return "\n"
+	}
+	return "\n\n"
+}
+
+func (s *shelf) order(r *Rand) []int {
+	order := make([]int, len(s.docs))
+	for i := range order {
+		order[i] = i
+	}
+	if s.shuffle {
+		r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	}
+	return order
+}
+
+// start draws the document and the line with which a haystack begins. In
+// shuffled documents it is a line of the first, elsewhere a line of them all.
+func (s *shelf) start(r *Rand, order []int) (doc, from int) {
+	total := len(s.docs[order[0]].Text)
+	if !s.shuffle {
+		for _, i := range order[1:] {
+			total += len(s.docs[i].Text)
+		}
+	}
+	at := r.IntN(total)
+	for at >= len(s.docs[order[doc]].Text) {
+		at -= len(s.docs[order[doc]].Text)
+		doc++
+	}
+	text := s.docs[order[doc]].Text
+	for at > 0 && text[at-1] != '\n' {
+		at--
+	}
+	return doc, at
+}
+
+func (s *shelf) Documents(seed uint64, count, minBytes, maxBytes int) ([]Document, error) {
+	if err := checkSizes(count, minBytes, maxBytes); err != nil {
+		return nil, err
+	}
+	r := NewRand("documents", seed)
+	order := make([]int, len(s.docs))
+	longest := 0
+	for i := range order {
+		order[i] = i
+		longest = max(longest, len(s.docs[i].Text))
+	}
+	r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+
+	var out []Document
+	rest := make([][]byte, len(s.docs))
+	for round := 1; len(out) < count; round++ {
+		before := len(out)
+		for _, i := range order {
+			if round == 1 {
+				rest[i] = s.docs[i].Text
+			}
+			if len(rest[i]) == 0 || len(rest[i]) < minBytes || len(out) == count {
+				rest[i] = nil
+				continue
+			}
+			text := cutLine(rest[i], maxBytes)
+			if len(text) < minBytes {
+				text = cutRune(rest[i], maxBytes) // one long line
+			}
+			rest[i] = rest[i][len(text):]
+			if len(text) == 0 || len(text) < minBytes {
+				rest[i] = nil
+				continue
+			}
+			name := s.docs[i].Name
+			if round > 1 {
+				name = fmt.Sprintf("%s#%d", name, round)
+			}
+			out = append(out, Document{Name: name, Text: text})
+		}
+		if len(out) == before {
+			break
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("%s: no document of at least %d bytes (the longest has %d): %w", s.name, minBytes, longest, ErrNoText)
+	}
+	return out, nil
+}

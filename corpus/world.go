@@ -1,0 +1,210 @@
+package corpus
+
+import (
+	"sort"
+	"strconv"
+)
+
+// A world is what is true in one document: its people, places and things, and
+// the facts about them, with the place in the text where each was last told.
+
+type entityKind uint8
+
+const (
+	person entityKind = iota
+	place
+	thing
+	ship
+	book
+)
+
+type entity struct {
+	kind   entityKind
+	name   string // the full name
+	given  string // people only
+	family string
+	she    bool
+	what   string // a place's kind, a thing's material
+	shared bool   // someone else bears the family name
+	last   int    // where it was last named, in bytes; -1: never
+	facts  []int
+}
+
+type fact struct {
+	kind    *factKind
+	subject int    // index into world.entities
+	other   int    // a second entity, or -1
+	v, w    string // the values
+	last    int    // where it was last told, in bytes; -1: never
+}
+
+type world struct {
+	r        *Rand
+	x        *lexicon
+	sh       *shapes
+	names    *namer
+	year     int // the year of the document's present
+	entities []entity
+	facts    []fact
+	people   []int
+	places   []int
+	things   []int
+	untold   []int
+	songs    []string // told word for word
+	// The log of tellings, by position in the text.
+	toldAt   []int
+	toldFact []int
+}
+
+func newWorld(r *Rand) *world {
+	return &world{r: r, x: words(), sh: compiled(), names: newNamer(r), year: r.Range(1650, 1980)}
+}
+
+func (w *world) add(e entity) int {
+	e.last = -1
+	w.entities = append(w.entities, e)
+	return len(w.entities) - 1
+}
+
+// addFact records what is true; it is told later.
+func (w *world) addFact(kind *factKind, subject, other int, v, v2 string) int {
+	w.facts = append(w.facts, fact{kind: kind, subject: subject, other: other, v: v, w: v2, last: -1})
+	w.untold = append(w.untold, len(w.facts)-1)
+	w.entities[subject].facts = append(w.entities[subject].facts, len(w.facts)-1)
+	return len(w.facts) - 1
+}
+
+// told notes that fact f stands at position at.
+func (w *world) told(f, at int) {
+	w.facts[f].last = at
+	w.toldAt = append(w.toldAt, at)
+	w.toldFact = append(w.toldFact, f)
+}
+
+// tooNear is the distance in bytes below which nothing is told again.
+const tooNear = 500
+
+// recall returns a fact last told about d bytes before at, d being
+// log-uniform between tooNear and at: every octave of distance gets its share.
+// It returns -1 where it finds none.
+func (w *world) recall(at int) int {
+	if len(w.toldAt) == 0 || at < 2*tooNear {
+		return -1
+	}
+	want := at - w.r.LogRange(tooNear, at)
+	i := min(sort.SearchInts(w.toldAt, want), len(w.toldAt)-1)
+	// A fact that was told again since is nearer than it looks: go on to
+	// one whose last telling this is.
+	for d := range 400 {
+		for _, j := range [2]int{i - d, i + d} {
+			if j < 0 || j >= len(w.toldAt) || at-w.toldAt[j] < tooNear {
+				continue
+			}
+			if f := w.toldFact[j]; w.facts[f].last == w.toldAt[j] {
+				return f
+			}
+		}
+	}
+	return -1
+}
+
+// next returns a fact not told yet, one of the latest, or -1.
+func (w *world) next() int {
+	n := len(w.untold)
+	if n == 0 {
+		return -1
+	}
+	i := n - 1 - w.r.IntN(min(n, 12))
+	f := w.untold[i]
+	w.untold = append(w.untold[:i], w.untold[i+1:]...)
+	return f
+}
+
+func (w *world) number(lo, hi int) string { return strconv.Itoa(w.r.Range(lo, hi)) }
+
+// somePlace returns a known place, or now and then a new one.
+func (w *world) somePlace(newPercent int) int {
+	if len(w.places) == 0 || w.r.Chance(newPercent) {
+		return w.newPlace()
+	}
+	// Log-uniform over recency: the latest places are met most.
+	return w.places[len(w.places)-w.r.LogRange(1, len(w.places))]
+}
+
+func (w *world) somePerson() int {
+	if len(w.people) == 0 {
+		return w.newPerson()
+	}
+	return w.people[len(w.people)-w.r.LogRange(1, len(w.people))]
+}
+
+func (w *world) newPlace() int {
+	e := w.add(entity{kind: place, name: w.names.place(), what: pick(w.r, w.x.placeKinds)})
+	w.places = append(w.places, e)
+	w.makeFacts(w.sh.place, e, w.r.Range(3, 6))
+	return e
+}
+
+func (w *world) newPerson() int {
+	she := w.r.Chance(50)
+	p := entity{kind: person, she: she, given: w.names.given(she)}
+	if len(w.people) > 0 && w.r.Chance(25) {
+		relative := w.somePerson()
+		p.family, p.shared = w.entities[relative].family, true
+		w.entities[relative].shared = true
+	} else {
+		p.family = w.names.family()
+	}
+	p.name = p.given + " " + p.family
+	e := w.add(p)
+	w.people = append(w.people, e)
+	w.makeFacts(w.sh.person, e, w.r.Range(5, 10))
+	return e
+}
+
+func (w *world) newThing() int {
+	var e int
+	switch w.r.IntN(4) {
+	case 0:
+		e = w.add(entity{kind: ship, name: "the " + title(pick(w.r, w.x.adjs)) + " " + title(w.themeNoun().one)})
+		w.makeFacts(w.sh.ship, e, 4)
+	case 1:
+		e = w.add(entity{kind: book, name: bookTitle(w)})
+		w.makeFacts(w.sh.book, e, 4)
+	default:
+		e = w.add(entity{kind: thing, name: w.names.thing()})
+		w.makeFacts(w.sh.thing, e, w.r.Range(3, 5))
+	}
+	w.things = append(w.things, e)
+	return e
+}
+
+func bookTitle(w *world) string {
+	n := title(w.themeNoun().one)
+	switch w.r.IntN(5) {
+	case 0:
+		return "A Short History of " + title(w.themeNoun().many)
+	case 1:
+		return "The " + title(pick(w.r, w.x.adjs)) + " " + n
+	case 2:
+		return "The " + n + " and the " + title(w.themeNoun().one)
+	case 3:
+		return "On " + title(w.themeNoun().many) + " and " + title(pick(w.r, w.x.abstract))
+	}
+	return "The " + n + " of " + w.entities[w.somePlace(20)].name
+}
+
+// themeNoun draws from any theme.
+func (w *world) themeNoun() noun { return pick(w.r, pick(w.r, w.x.themes).nouns) }
+
+// makeFacts gives entity e n facts of different kinds.
+func (w *world) makeFacts(kinds []*factKind, e, n int) {
+	order := make([]int, len(kinds))
+	for i := range order {
+		order[i] = i
+	}
+	w.r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	for _, k := range order[:min(n, len(order))] {
+		kinds[k].make(w, kinds[k], e)
+	}
+}
