@@ -1,0 +1,109 @@
+package suites
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+const explainHead = `A suite is a YAML file: which models, which tasks, and how long it may take.
+
+  name: example
+  title: Does it find a needle, and how fast?
+  seed: 1
+  models:
+    - tiny-yoco-gret                      # an embedded model, by its name
+    - {name: big, model: yoco-gret-160m, kv: bf16}  # a preset, with random weights
+    - {name: mine, model: path/to/folder} # config.json and weights.safetensors
+  tasks:
+    - needle: {lengths: [1Ki, 4Ki], depths: [0, 0.5, 1], trials: 3}
+    - prefill: {lengths: {from: 1Ki, to: 16Ki, factor: 4}}
+  budget: 3m
+
+Sizes are written 4096, 4Ki, 1M; lists of sizes [1Ki, 4Ki]
+or {from: 1Ki, to: 1Mi, factor: 2}. Any field can be set on the command line:
+--set tasks.needle.trials=3 --set 'models=[tiny-transformer]'.
+`
+
+// Explain writes the schema of suites: all of it, or one task's part.
+func Explain(w io.Writer, tasks []Task, only string) error {
+	if only != "" {
+		t := taskNamed(tasks, only)
+		if t == nil {
+			var names []string
+			for _, t := range tasks {
+				names = append(names, t.Name())
+			}
+			return &Problem{Msg: fmt.Sprintf("unknown task %q", only), Hint: Suggest(only, names)}
+		}
+		return explainTask(w, t)
+	}
+	fmt.Fprint(w, explainHead+"\n")
+	fmt.Fprintln(w, "FIELDS")
+	explainStruct(w, reflect.ValueOf(Suite{}), "  ")
+	fmt.Fprintln(w, "\nA MODEL is a name or a mapping")
+	explainStruct(w, reflect.ValueOf(Entry{}), "  ")
+	for _, t := range tasks {
+		fmt.Fprintln(w)
+		if err := explainTask(w, t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func explainTask(w io.Writer, t Task) error {
+	_, err := fmt.Fprintf(w, "TASK %s: %s\n", t.Name(), t.About())
+	explainStruct(w, reflect.ValueOf(t.Params()).Elem(), "  ")
+	return err
+}
+
+// explainStruct writes a line for each documented field of a struct: name, doc and default.
+func explainStruct(w io.Writer, v reflect.Value, indent string) {
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		name, doc := yamlName(f), f.Tag.Get("doc")
+		if name == "" || doc == "" {
+			continue
+		}
+		if d := defaultText(v.Field(i)); d != "" && !strings.Contains(doc, "default") {
+			doc += " (default " + d + ")"
+		}
+		lines := wrap(doc, 58)
+		fmt.Fprintf(w, "%s%-16s %s\n", indent, name, lines[0])
+		for _, l := range lines[1:] {
+			fmt.Fprintf(w, "%s%-16s %s\n", indent, "", l)
+		}
+	}
+}
+
+// defaultText shows a default value; zero values show nothing.
+func defaultText(v reflect.Value) string {
+	if v.IsZero() || v.Kind() == reflect.Pointer || v.Kind() == reflect.Struct {
+		return ""
+	}
+	if s, ok := v.Interface().(Sizes); ok {
+		var parts []string
+		for _, x := range s {
+			parts = append(parts, Size(x).String())
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	}
+	return fmt.Sprint(v.Interface())
+}
+
+func wrap(s string, width int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(s) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
+}

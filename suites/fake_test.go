@@ -1,0 +1,84 @@
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// fakeTask plans one case a length; what happens in it is up to the test.
+type fakeTask struct {
+	run func(ctx context.Context, length int64, r *result.Record) error
+}
+
+type fakeParams struct {
+	Lengths Sizes           `yaml:"lengths" doc:"lengths in tokens"`
+	Trials  int             `yaml:"trials" doc:"questions a cell"`
+	Share   bool            `yaml:"share" doc:"share"`
+	Part    struct{ N int } `yaml:"part"`
+}
+
+func (fakeTask) Name() string  { return "fake" }
+func (fakeTask) About() string { return "a task for tests" }
+func (fakeTask) Params() any   { return &fakeParams{Lengths: Sizes{1, 2, 3}, Trials: 5} }
+
+func (f fakeTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ error) {
+	ps := params.(*fakeParams)
+	if ps.Trials < 1 {
+		return nil, p.Errorf("trials is %d, want at least 1", ps.Trials)
+	}
+	for _, n := range ps.Lengths {
+		cases = append(cases, Case{
+			Label:  fmt.Sprintf("fake %s", Size(n)),
+			Params: map[string]any{"length": n, "trials": ps.Trials},
+			Work:   []Phase{{Work: runners.Work{Self: runners.Cost{FLOPs: float64(n)}}, Times: 1}},
+			Run: func(ctx context.Context, _ runners.Model, r *result.Record, progress func(float64)) error {
+				progress(0.5)
+				r.Metrics = map[string]result.Metric{"x": {Value: float64(n), Unit: "x", Better: result.None}}
+				if f.run != nil {
+					return f.run(ctx, n, r)
+				}
+				return nil
+			},
+		})
+	}
+	return cases, nil
+}
+
+type fakeModel struct{ runners.Model }
+
+func (fakeModel) Close() error { return nil }
+
+// fakeWiring loads nothing; an estimated FLOP is a second. loads counts the loads by model.
+func fakeWiring(t fakeTask, loads map[string]int) Wiring {
+	return Wiring{
+		Tasks: []Task{t},
+		Resolve: func(s *Suite, e Entry) (*Resolved, error) {
+			if e.Model == "unknown" {
+				return nil, errors.New(`unknown model "unknown"`)
+			}
+			return &Resolved{
+				Model: Model{Name: e.Name, Config: runners.Config{Name: e.Model}, Identity: "fake", Runner: "fake"},
+				Load: func() (runners.Model, error) {
+					loads[e.Name]++
+					if e.Model == "big" {
+						return nil, fmt.Errorf("load big: %w", runners.ErrOutOfMemory)
+					}
+					return fakeModel{}, nil
+				},
+				Seconds: func(w runners.Work) float64 { return w.Total().FLOPs },
+			}, nil
+		},
+	}
+}
+
+// watcher notes what an Observer is told.
+type watcher struct{ began, cases, done int }
+
+func (w *watcher) Begin(int, float64)           { w.began++ }
+func (w *watcher) Case(*Planned)                { w.cases++ }
+func (w *watcher) Fraction(float64)             {}
+func (w *watcher) Done(*result.Record, float64) { w.done++ }

@@ -1,0 +1,223 @@
+package suites
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Wiring is what a program links in: the tasks, and the way from a suite's
+// entry to a model.
+type Wiring struct {
+	Tasks []Task
+	// Resolve finds an entry's model without loading it.
+	Resolve func(s *Suite, e Entry) (*Resolved, error)
+	// Machine is what this machine can do, for estimates and limits.
+	Machine *runners.Profile
+}
+
+// Resolved is a model that can be loaded.
+type Resolved struct {
+	Model
+	// Load loads it. The caller closes it.
+	Load func() (runners.Model, error)
+	// Seconds estimates the time of a phase, 0 where it takes none.
+	Seconds func(runners.Work) float64
+}
+
+// Planned is a case with its place in a plan.
+type Planned struct {
+	Case
+	ID    string
+	Task  string
+	Model *Resolved
+	// Seconds is the estimated time. 0: it takes none worth mentioning.
+	Seconds float64
+	// Skip says why the case will not run; empty if it will.
+	Skip string
+}
+
+// Plan is what a run will do.
+type Plan struct {
+	Suite *Suite
+	// Hash is a hash of the suite's content with all settings applied.
+	Hash  string
+	Cases []*Planned
+	// Text names the sources read from the machine, with their fingerprints.
+	Text map[string]string
+}
+
+// caseVersion changes when a change of the program makes old case results incomparable.
+const caseVersion = 1
+
+// NewPlan lists a suite's cases: task by task and, within a task, model by model.
+func NewPlan(s *Suite, w Wiring) (*Plan, error) {
+	sum := sha256.Sum256([]byte(s.Text))
+	plan := &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}}
+	var models []*Resolved
+	for _, e := range s.Models {
+		m, err := w.Resolve(s, e)
+		if err != nil {
+			var p *Problem
+			if errors.As(err, &p) {
+				return nil, err
+			}
+			return nil, &Problem{File: s.File, Line: max(e.line, 0), Msg: err.Error()}
+		}
+		models = append(models, m)
+	}
+	planner := &Planner{Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
+	labels := map[string]string{}
+	for _, b := range s.blocks {
+		params, err := b.params()
+		if err != nil {
+			return nil, s.place(err)
+		}
+		planner.block = b
+		for _, m := range models {
+			cases, err := b.task.Plan(planner, &m.Model, params)
+			if err != nil {
+				return nil, s.place(planner.placed(err))
+			}
+			for _, c := range cases {
+				p := &Planned{Case: c, Task: b.task.Name(), Model: m}
+				if p.ID, err = caseID(s.Seed, p); err != nil {
+					return nil, err
+				}
+				label := fmt.Sprintf("%s: %s", m.Name, c.Label)
+				if other, ok := labels[p.ID]; ok {
+					return nil, s.place(planner.Errorf("two cases are the same: %s and %s", other, label))
+				}
+				labels[p.ID] = label
+				for _, ph := range c.Work {
+					p.Seconds += m.Seconds(ph.Work) * ph.Times
+				}
+				plan.Cases = append(plan.Cases, p)
+			}
+		}
+	}
+	for _, src := range planner.sources {
+		plan.Text[src.Name()] = src.Fingerprint()
+	}
+	if len(plan.Cases) == 0 {
+		return nil, &Problem{File: s.File, Msg: "the suite has no cases"}
+	}
+	return plan, nil
+}
+
+// caseID hashes all that decides a case's result.
+func caseID(seed uint64, p *Planned) (string, error) {
+	m := p.Model
+	b, err := json.Marshal(map[string]any{
+		"version": caseVersion, "seed": seed, "task": p.Task, "params": p.Params,
+		"model": m.Name, "config": m.Config, "weights": m.Identity,
+		"dtype": m.Options.Weights, "kv": m.Options.KV, "chunk": m.Options.PrefillChunk,
+		"runner": m.Runner, "profile": profileName(m),
+	})
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", p.Label, err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:10]), nil
+}
+
+// profileName is the device where it decides the numbers: a computed model's profile. A measuring
+// device is part of a run's environment, not of the question.
+func profileName(m *Resolved) string {
+	if m.Computed {
+		return m.Device
+	}
+	return ""
+}
+
+// Filter keeps the cases that match.
+func (p *Plan) Filter(f Filter) error {
+	kept := p.Cases[:0:0]
+	for _, c := range p.Cases {
+		if f.Match(c.fields()) {
+			kept = append(kept, c)
+		}
+	}
+	if len(kept) == 0 {
+		return fmt.Errorf("no case matches --filter %s; `--dry-run` without it lists them all", f)
+	}
+	p.Cases = kept
+	return nil
+}
+
+// fields are what a filter sees of a case: its params and task, model, arch, label and case.
+func (c *Planned) fields() map[string]any {
+	f := map[string]any{}
+	for k, v := range c.Params {
+		f[k] = v
+	}
+	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, string(c.Model.Config.Arch), c.Label, c.ID
+	return f
+}
+
+// Limit marks what a budget does not hold as skipped, cheapest cases first, so that every model gets its
+// share. Cases in done cost nothing.
+func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
+	if budget <= 0 {
+		return
+	}
+	order := make([]*Planned, 0, len(p.Cases))
+	for _, c := range p.Cases {
+		if _, ok := done[c.ID]; !ok && c.Skip == "" {
+			order = append(order, c)
+		}
+	}
+	sort.SliceStable(order, func(i, j int) bool { return order[i].Seconds < order[j].Seconds })
+	left := budget.Seconds()
+	for _, c := range order {
+		if c.Seconds > left {
+			c.Skip = overBudget(c.Seconds, budget)
+			left = 0 // whatever is dearer is skipped too
+			continue
+		}
+		left -= c.Seconds
+	}
+}
+
+func overBudget(seconds float64, budget time.Duration) string {
+	return fmt.Sprintf("over budget: estimated %s, budget %s", ShortDuration(seconds), budget)
+}
+
+// ShortDuration writes seconds with two or three digits: 850ms, 12s, 3m20s, 2h05m, 3d04h.
+func ShortDuration(s float64) string {
+	d := time.Duration(s * float64(time.Second))
+	switch {
+	case s < 1:
+		return d.Round(10 * time.Millisecond).String()
+	case s < 10:
+		return d.Round(100 * time.Millisecond).String()
+	case s < 60:
+		return d.Round(time.Second).String()
+	case s < 3600:
+		d = d.Round(time.Second)
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case s < 48*3600:
+		d = d.Round(time.Minute)
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	case s < 1e9:
+		return fmt.Sprintf("%dd%02dh", int(s/86400), int(s/3600)%24)
+	}
+	return fmt.Sprintf("%.0f years", s/86400/365)
+}
+
+// Seconds is the estimate for the cases that will run and are not done.
+func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
+	for _, c := range p.Cases {
+		if _, ok := done[c.ID]; !ok && c.Skip == "" {
+			sum += c.Seconds
+		}
+	}
+	return sum
+}

@@ -1,0 +1,56 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Planner is what a task may use while planning.
+type Planner struct {
+	// Seed is the suite's; every random choice comes from it and the case.
+	Seed uint64
+	// Dir is the folder that relative paths in the suite start from.
+	Dir string
+	// Machine is what this machine can do, as measured at the start; nil where nobody measured.
+	Machine *runners.Profile
+
+	block   *block
+	sources map[string]corpus.Source
+}
+
+// Errorf makes an error about the task's block that names its place in the suite.
+func (p *Planner) Errorf(format string, args ...any) error {
+	if p.block == nil {
+		return fmt.Errorf(format, args...)
+	}
+	return &Problem{File: p.block.file, Line: p.block.line, Msg: p.block.task.Name() + ": " + fmt.Sprintf(format, args...)}
+}
+
+// Source opens a text source once for the whole plan.
+func (p *Planner) Source(spec corpus.Spec) (corpus.Source, error) {
+	key := fmt.Sprintf("%+v", spec)
+	if s, ok := p.sources[key]; ok {
+		return s, nil
+	}
+	s, err := corpus.Open(spec, p.Dir)
+	if err != nil {
+		return nil, p.Errorf("%v", err)
+	}
+	if p.sources == nil {
+		p.sources = map[string]corpus.Source{}
+	}
+	p.sources[key] = s
+	return s, nil
+}
+
+// placed gives an error of a task the place of its block, where it has none.
+func (p *Planner) placed(err error) error {
+	var pr *Problem
+	if err == nil || errors.As(err, &pr) {
+		return err
+	}
+	return p.Errorf("%v", err)
+}

@@ -1,0 +1,233 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Problem is an error about a suite's text, with the place where it stands.
+type Problem struct {
+	File string
+	Line int // 0: not known
+	Msg  string
+	Hint string
+}
+
+func (p *Problem) Error() string {
+	var b strings.Builder
+	if p.File != "" {
+		b.WriteString(p.File)
+		if p.Line > 0 {
+			fmt.Fprintf(&b, ":%d", p.Line)
+		}
+		b.WriteString(": ")
+	} else if p.Line > 0 {
+		fmt.Fprintf(&b, "line %d: ", p.Line)
+	}
+	b.WriteString(p.Msg)
+	if p.Hint != "" {
+		b.WriteString("\n  hint: " + p.Hint)
+	}
+	return b.String()
+}
+
+// problemAt makes a Problem about a node.
+func problemAt(n *yaml.Node, hint, format string, args ...any) *Problem {
+	return &Problem{Line: n.Line, Msg: fmt.Sprintf(format, args...), Hint: hint}
+}
+
+// inFile fills in the file's name where a Problem lacks it, and makes any other error one.
+func inFile(err error, file string) error {
+	if err == nil {
+		return nil
+	}
+	var p *Problem
+	if !errors.As(err, &p) {
+		return &Problem{File: file, Msg: err.Error()}
+	}
+	if p.File == "" {
+		p.File = file
+	}
+	return p
+}
+
+// resolve follows an alias to what it stands for.
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+// decodeStrict decodes a node into the struct that out points to. A field that the struct lacks, one given
+// twice, or a value of another type is a Problem with its line and, where one is near, a suggestion.
+func decodeStrict(n *yaml.Node, out any) error {
+	n = resolve(n)
+	if err := checkFields(n, reflect.TypeOf(out).Elem(), ""); err != nil {
+		return err
+	}
+	err := n.Decode(out)
+	var te *yaml.TypeError
+	if errors.As(err, &te) {
+		return typeProblem(n, te)
+	}
+	return err
+}
+
+var (
+	yamlLine  = regexp.MustCompile(`^line (-?\d+): (.*)$`)
+	yamlWrong = regexp.MustCompile("^cannot unmarshal !!(\\w+) (`[^`]*` )?into (.*)$")
+)
+
+// typeProblem turns yaml's "cannot unmarshal !!str `x` into int" into words.
+func typeProblem(n *yaml.Node, te *yaml.TypeError) *Problem {
+	p := &Problem{Line: n.Line, Msg: te.Errors[0]}
+	if m := yamlLine.FindStringSubmatch(p.Msg); m != nil {
+		p.Line, _ = strconv.Atoi(m[1])
+		p.Msg = m[2]
+	}
+	if m := yamlWrong.FindStringSubmatch(p.Msg); m != nil {
+		p.Msg = fmt.Sprintf("expected %s, got %s %s", typeWord(m[3]), m[1], strings.TrimSpace(m[2]))
+		p.Msg = strings.TrimSpace(p.Msg)
+	}
+	return p
+}
+
+func typeWord(goType string) string {
+	switch {
+	case strings.HasPrefix(goType, "[]"):
+		return "a list of " + strings.TrimPrefix(typeWord(goType[2:]), "a ") + "s"
+	case strings.Contains(goType, "int"):
+		return "a whole number"
+	case strings.HasPrefix(goType, "float"):
+		return "a number"
+	case goType == "bool":
+		return "true or false"
+	case goType == "string":
+		return "a string"
+	case strings.HasPrefix(goType, "map"), strings.Contains(goType, "."):
+		return "a mapping"
+	}
+	return goType
+}
+
+var (
+	unmarshaler = reflect.TypeOf((*yaml.Unmarshaler)(nil)).Elem()
+	nodeType    = reflect.TypeOf(yaml.Node{})
+)
+
+// checkFields walks a node beside a type and reports the first key that the type does not have.
+func checkFields(n *yaml.Node, t reflect.Type, path string) error {
+	n = resolve(n)
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if path != "" && reflect.PointerTo(t).Implements(unmarshaler) || t == nodeType {
+		return nil // checks itself, or is decoded later
+	}
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!float" && (reflect.Int <= t.Kind() && t.Kind() <= reflect.Uint64):
+		// the library would cut 1.5 to 1
+		if v, err := strconv.ParseFloat(n.Value, 64); err != nil || v != math.Trunc(v) {
+			return problemAt(n, "", "expected a whole number, got %s", n.Value)
+		}
+	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
+		for _, c := range n.Content {
+			if err := checkFields(c, t.Elem(), path+"[]"); err != nil {
+				return err
+			}
+		}
+	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
+		fields := structFields(t)
+		seen := map[string]bool{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k := n.Content[i]
+			ft, ok := fields[k.Value]
+			if !ok {
+				var names []string
+				for name := range fields {
+					names = append(names, name)
+				}
+				return problemAt(k, Suggest(k.Value, names), "unknown field %q", k.Value)
+			}
+			if seen[k.Value] {
+				return problemAt(k, "", "field %q stands twice", k.Value)
+			}
+			seen[k.Value] = true
+			if err := checkFields(n.Content[i+1], ft, path+"."+k.Value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// structFields maps the yaml names of a struct's fields to their types.
+func structFields(t reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+	for i := range t.NumField() {
+		if name := yamlName(t.Field(i)); name != "" {
+			fields[name] = t.Field(i).Type
+		}
+	}
+	return fields
+}
+
+// yamlName is a field's key, or "" where it has none.
+func yamlName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	if name == "-" || !f.IsExported() {
+		return ""
+	}
+	return name
+}
+
+// Suggest says which known name is nearest to a wrong one, or lists the known names.
+func Suggest(wrong string, known []string) string {
+	sort.Strings(known)
+	best, dist := "", 1+max(2, len(wrong)/3)
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(wrong), strings.ToLower(k)); d < dist {
+			best, dist = k, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	if len(known) == 0 {
+		return ""
+	}
+	return "known: " + strings.Join(known, ", ")
+}
+
+// editDistance is the Levenshtein distance in bytes.
+func editDistance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			sub := diag
+			if a[i] != b[j] {
+				sub++
+			}
+			diag = row[j+1]
+			row[j+1] = min(sub, row[j]+1, diag+1)
+		}
+	}
+	return row[len(b)]
+}

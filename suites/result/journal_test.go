@@ -1,0 +1,146 @@
+package result
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func sample(id string, v float64) Record {
+	return Record{
+		Suite: "s", Case: id, Label: "l", Task: "needle", Model: "m", Status: OK, Source: Measured,
+		Params: map[string]any{"length": 1024.0}, Metrics: map[string]Metric{"exact": {Value: v, Unit: "fraction", Better: Higher}},
+		Start: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+	}
+}
+
+func write(t *testing.T, path string, vs ...any) {
+	t.Helper()
+	w, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range vs {
+		if err := w.Append(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRoundTripKeepsTheLastRecordOfACase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	write(t, path, Run{Suite: "s"}, sample("a", 1), sample("b", 0.5), sample("a", 0.25))
+	j, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(j.Runs) != 1 || len(j.Records) != 2 || j.Notice != "" {
+		t.Fatalf("got %d runs, %d records, notice %q", len(j.Runs), len(j.Records), j.Notice)
+	}
+	if j.Records[0].Case != "a" || j.Records[0].Metrics["exact"].Value != 0.25 {
+		t.Errorf("first record is %s with %v, want a with 0.25", j.Records[0].Case, j.Records[0].Metrics["exact"].Value)
+	}
+}
+
+func TestTornLastLineIsCutOffOnResume(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	write(t, path, Run{Suite: "s"}, sample("a", 1))
+	whole, _ := os.ReadFile(path)
+	for cut := 1; cut < 40; cut += 13 {
+		torn := append(bytes.Clone(whole), whole[:cut]...)
+		if err := os.WriteFile(path, torn, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		w, j, err := Reopen(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if j.Notice == "" || len(j.Records) != 1 {
+			t.Fatalf("cut %d: notice %q, %d records", cut, j.Notice, len(j.Records))
+		}
+		if err := w.Append(sample("b", 1)); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		j, err = ReadFile(path)
+		if err != nil || len(j.Records) != 2 || j.Notice != "" {
+			t.Fatalf("cut %d: after resuming: %v, %d records, notice %q", cut, err, len(j.Records), j.Notice)
+		}
+	}
+}
+
+func TestCreateNeverOverwrites(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	write(t, path)
+	if _, err := Create(path); err == nil {
+		t.Fatal("a second Create succeeded")
+	}
+}
+
+func TestReadRejects(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"not JSON":      {"{\n", "j:1: not a journal line"},
+		"other type":    {`{"type":"x","schema":1}` + "\n", `a line of type "x"`},
+		"newer schema":  {`{"type":"run","schema":99}` + "\n", "schema 99"},
+		"no schema":     {`{"type":"run"}` + "\n", "schema 0"},
+		"no case id":    {`{"type":"case","schema":1}` + "\n", "without a case id"},
+		"broken middle": {`{"type":"run","schema":1}` + "\n{]\n" + `{"type":"run","schema":1}` + "\n", "j:2:"},
+	} {
+		_, err := Read(strings.NewReader(c.text), "j")
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
+		}
+	}
+}
+
+func TestNaNIsNoRecord(t *testing.T) {
+	for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		if _, err := Encode(sample("a", v)); err == nil {
+			t.Errorf("%v was encoded", v)
+		}
+	}
+	r := sample("a", 1)
+	m := r.Metrics["exact"].Interval(0, math.NaN(), .95, "wilson")
+	r.Metrics["exact"] = m
+	if _, err := Encode(r); err == nil {
+		t.Error("an interval with NaN was encoded")
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	line, _ := Encode(sample("a", 1))
+	run, _ := Encode(Run{Suite: "s"})
+	f.Add([]byte{})
+	f.Add(line)
+	f.Add(append(bytes.Clone(run), line...))
+	f.Add(line[:len(line)-5])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		j, err := Read(bytes.NewReader(b), "j")
+		if err != nil {
+			return
+		}
+		if j.Good < 0 || j.Good > int64(len(b)) {
+			t.Fatalf("%d good bytes of %d", j.Good, len(b))
+		}
+		// What was read can be written and read again.
+		var out bytes.Buffer
+		for _, r := range j.Records {
+			l, err := Encode(r)
+			if err != nil {
+				t.Fatalf("a record that was read cannot be written: %v", err)
+			}
+			out.Write(l)
+		}
+		again, err := Read(&out, "again")
+		if err != nil || len(again.Records) != len(j.Records) {
+			t.Fatalf("%v: %d records, want %d", err, len(again.Records), len(j.Records))
+		}
+	})
+}

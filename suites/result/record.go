@@ -1,0 +1,189 @@
+package result
+
+import "time"
+
+// Status is the outcome of a case.
+type Status string
+
+// The statuses. Only Failed makes a run's exit code non-zero: running out of
+// memory, over budget or asking for what a model cannot do are answers.
+const (
+	OK          Status = "ok"
+	OOM         Status = "oom"
+	Skipped     Status = "skipped"
+	Unsupported Status = "unsupported"
+	Failed      Status = "failed"
+)
+
+// Better says in which direction a metric improves.
+type Better string
+
+// The directions.
+const (
+	Higher Better = "higher"
+	Lower  Better = "lower"
+	None   Better = "none"
+)
+
+// Source says where a number comes from.
+type Source string
+
+// Measured numbers come from running a model, computed ones from the cost model. Reports never mix them unmarked.
+const (
+	Measured Source = "measured"
+	Computed Source = "computed"
+)
+
+// Record is the outcome of one case: one line of the journal.
+type Record struct {
+	Type   string `json:"type"` // "case"
+	Schema int    `json:"schema"`
+	Suite  string `json:"suite"`
+	// SuiteHash is a hash of the suite's content after all settings were applied.
+	SuiteHash string `json:"suite_hash"`
+	// Case is a hash of all that decides the result: model and weights, task,
+	// params, seed, text, number types. Equal ids mean the same question.
+	Case string `json:"case"`
+	// Label is the case in words, such as "needle single 8Ki @ 50%".
+	Label  string `json:"label"`
+	Task   string `json:"task"`
+	Model  string `json:"model"`
+	Arch   string `json:"arch"`
+	Runner string `json:"runner"`
+	// Device is what ran the case: the processor's name, or the profile's for computed records.
+	Device string `json:"device"`
+	Source Source `json:"source"`
+	// Params are the case's parameters by name; numbers are float64 after reading.
+	Params map[string]any `json:"params"`
+	// Metrics by name, such as "exact", "ttft", "tps".
+	Metrics map[string]Metric `json:"metrics,omitempty"`
+	// Series are curves, such as NLL against position.
+	Series []Series `json:"series,omitempty"`
+	// Trials are a needle case's questions and answers.
+	Trials []Trial `json:"trials,omitempty"`
+	// Notes are remarks that a reader must see beside the numbers.
+	Notes  []string `json:"notes,omitempty"`
+	Status Status   `json:"status"`
+	// Reason says why Status is not OK.
+	Reason string `json:"reason,omitempty"`
+	// Start is when the case began, Seconds how long it took, EstimateSeconds what the plan expected (0: unknown).
+	Start           time.Time `json:"start"`
+	Seconds         float64   `json:"seconds"`
+	EstimateSeconds float64   `json:"estimate_seconds,omitempty"`
+}
+
+// Metric is one measured or computed number, with every sample behind it.
+type Metric struct {
+	// Value is the figure to show: the median of Samples where there are several, unless the task says otherwise.
+	Value float64 `json:"value"`
+	// Unit is "s", "tokens/s", "bytes", "fraction", "nats/token", "bits/byte", "ratio", "flop", …
+	Unit   string `json:"unit"`
+	Better Better `json:"better"`
+	// Lo and Hi bound the value at the level Level (such as 0.95), by Method ("wilson", "bootstrap", …). Nil: no interval.
+	Lo     *float64 `json:"lo,omitempty"`
+	Hi     *float64 `json:"hi,omitempty"`
+	Level  float64  `json:"level,omitempty"`
+	Method string   `json:"method,omitempty"`
+	// Samples are the single measurements, in the order taken.
+	Samples []float64 `json:"samples,omitempty"`
+}
+
+// Series is a curve y(x), optionally with a band.
+type Series struct {
+	// Name is "nll_bucket", "nll_cumulative", "fit", …
+	Name  string    `json:"name"`
+	XUnit string    `json:"x_unit"`
+	YUnit string    `json:"y_unit"`
+	X     []float64 `json:"x"`
+	Y     []float64 `json:"y"`
+	Lo    []float64 `json:"lo,omitempty"`
+	Hi    []float64 `json:"hi,omitempty"`
+	// N is the number of observations behind each point.
+	N []int `json:"n,omitempty"`
+}
+
+// Trial is one question put to a model.
+type Trial struct {
+	// Facts are the needles as they stood in the text, Distractors those that were not asked for.
+	Facts       []string `json:"facts"`
+	Distractors []string `json:"distractors,omitempty"`
+	Question    string   `json:"question"`
+	Expected    []string `json:"expected"`
+	Answer      string   `json:"answer"`
+	// Tokens is the real length of the prompt, Depths the real places of the
+	// facts in the haystack as fractions of its tokens.
+	Tokens int       `json:"tokens"`
+	Depths []float64 `json:"depths"`
+	// Exact and Contains are the two scores in 0..1 (fractions where several values were asked for).
+	Exact    float64 `json:"exact"`
+	Contains float64 `json:"contains"`
+	// LogProb is the log-probability in nats of the expected answer.
+	LogProb float64 `json:"logprob"`
+}
+
+// Run is the header line of a journal.
+type Run struct {
+	Type      string `json:"type"` // "run"
+	Schema    int    `json:"schema"`
+	Suite     string `json:"suite"`
+	Title     string `json:"title,omitempty"`
+	SuiteHash string `json:"suite_hash"`
+	// SuiteText is the suite with all settings applied, SuiteFile the file or name that was given
+	// (the last element of an absolute path), Filter the filters: with them a run can be resumed.
+	SuiteText string    `json:"suite_text"`
+	SuiteFile string    `json:"suite_file,omitempty"`
+	Filter    []string  `json:"filter,omitempty"`
+	Start     time.Time `json:"start"`
+	// Command is the command line that made the run, without paths of the machine.
+	Command string `json:"command"`
+	Cases   int    `json:"cases"`
+	Env     Env    `json:"env"`
+	// References are published figures that reports set beside the records'.
+	References []Reference `json:"references,omitempty"`
+}
+
+// Reference is a published figure to stand beside a metric, or beside a ratio of two models' metrics.
+type Reference struct {
+	Task   string `json:"task"`
+	Metric string `json:"metric"`
+	Model  string `json:"model"`
+	// Over is the model whose metric divides Model's, where the figure is a ratio; empty where it is Model's own.
+	Over string `json:"over,omitempty"`
+	// Length is the context length in tokens that the figure belongs to: it matches a record's param
+	// "length" or "depth"(throughput); 0 matches all.
+	Length float64 `json:"length,omitempty"`
+	Value  float64 `json:"value"`
+	// Unit is the unit in which the source gives it; "ratio" where Over is set.
+	Unit string `json:"unit"`
+	// Source says where it was published, Note any assumption or bound ("under 6 s").
+	Source string `json:"source"`
+	Note   string `json:"note,omitempty"`
+}
+
+// Env is the environment of a run.
+type Env struct {
+	Version    string `json:"version"`
+	Commit     string `json:"commit,omitempty"`
+	Go         string `json:"go"`
+	OS         string `json:"os"`
+	Arch       string `json:"arch"`
+	CPU        string `json:"cpu"`
+	Cores      int    `json:"cores"`
+	Threads    int    `json:"threads"`
+	Memory     int64  `json:"memory"`
+	KernelTier string `json:"kernel_tier,omitempty"`
+	// Why says why the tier was chosen.
+	Why string `json:"kernel_tier_reason,omitempty"`
+	GPU string `json:"gpu,omitempty"`
+	// GFLOPS and GBps are the peaks measured at the start of the run, 0 if they were not.
+	GFLOPS float64 `json:"gflops,omitempty"`
+	GBps   float64 `json:"gbps,omitempty"`
+	// Text names what was read from the machine (name and fingerprint), such as Go's sources.
+	Text map[string]string `json:"text,omitempty"`
+}
+
+// Interval returns m with the bounds lo and hi at a level.
+func (m Metric) Interval(lo, hi, level float64, method string) Metric {
+	m.Lo, m.Hi, m.Level, m.Method = &lo, &hi, level, method
+	return m
+}

@@ -1,0 +1,204 @@
+package suites
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Observer is told how a run goes on. Calls come from one goroutine.
+type Observer interface {
+	// Begin comes once, with the number of cases to go through and the estimated seconds.
+	Begin(cases int, seconds float64)
+	// Case comes before each case that runs; Fraction while it runs.
+	Case(c *Planned)
+	Fraction(f float64)
+	// Done comes after each record, with the estimated seconds left.
+	Done(r *result.Record, left float64)
+}
+
+// Summary counts a run's outcomes by status.
+type Summary map[result.Status]int
+
+// Run runs what is planned and not done, and appends a record for each case.
+// A case that fails, runs out of memory or does not fit the budget is a record
+// too and the sweep goes on. When ctx ends, the case under way leaves no record
+// and Run returns ctx's error.
+func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
+	r := &run{plan: p, w: w, obs: obs, start: time.Now(), speed: map[string]float64{}, sum: Summary{}}
+	defer r.unload()
+	var todo []*Planned
+	for _, c := range p.Cases {
+		if rec, ok := done[c.ID]; ok {
+			r.sum[rec.Status]++
+			continue
+		}
+		todo = append(todo, c)
+	}
+	obs.Begin(len(todo), p.Seconds(done))
+	for i, c := range todo {
+		if err := ctx.Err(); err != nil {
+			return r.sum, err
+		}
+		rec, err := r.one(ctx, c, todo[i:])
+		if err != nil {
+			return r.sum, err
+		}
+		if err := w.Append(*rec); err != nil {
+			return r.sum, fmt.Errorf("write the journal: %w", err)
+		}
+		r.sum[rec.Status]++
+		obs.Done(rec, r.left(todo[i+1:]))
+	}
+	return r.sum, nil
+}
+
+// run is the state of a run.
+type run struct {
+	plan  *Plan
+	w     *result.Writer
+	obs   Observer
+	start time.Time
+	sum   Summary
+	// speed is how many times longer than estimated the cases of a model and task took, lately.
+	speed map[string]float64
+
+	loaded  *Resolved
+	model   runners.Model
+	loadErr error
+}
+
+// estimate is a case's time in the light of those before it.
+func (r *run) estimate(c *Planned) float64 {
+	if f, ok := r.speed[c.Model.Name+"/"+c.Task]; ok {
+		return c.Seconds * f
+	}
+	return c.Seconds
+}
+
+func (r *run) left(cases []*Planned) (sum float64) {
+	for _, c := range cases {
+		if c.Skip == "" {
+			sum += r.estimate(c)
+		}
+	}
+	return sum
+}
+
+// one runs a case; todo are this and the cases after it. An error is one of the run, not of the case.
+func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Record, error) {
+	m := c.Model
+	rec := &result.Record{
+		Suite: r.plan.Suite.Name, SuiteHash: r.plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
+		Model: m.Name, Arch: string(m.Config.Arch), Runner: m.Runner, Device: m.Device, Source: result.Measured,
+		Params: c.Params, Status: result.OK, Start: time.Now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
+	}
+	if m.Computed {
+		rec.Source = result.Computed
+	}
+	if c.Skip == "" {
+		c.Skip = r.late(c, todo)
+	}
+	if c.Skip != "" {
+		rec.Status, rec.Reason = result.Skipped, c.Skip
+		return rec, nil
+	}
+	r.obs.Case(c)
+	err := r.load(m)
+	start := time.Now()
+	if err == nil {
+		err = guarded(func() error { return c.Run(ctx, r.model, rec, r.obs.Fraction) })
+	}
+	if err == nil {
+		_, err = result.Encode(*rec) // a NaN among the metrics
+	}
+	rec.Seconds = time.Since(start).Seconds()
+	if err == nil {
+		if c.Seconds > 0.01 && rec.Seconds > 0 {
+			key := m.Name + "/" + c.Task
+			f, old := rec.Seconds/c.Seconds, r.speed[key]
+			if old > 0 {
+				f = (f + old) / 2
+			}
+			r.speed[key] = f
+		}
+		return rec, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	rec.Metrics, rec.Series, rec.Trials, rec.Reason = nil, nil, nil, err.Error()
+	switch {
+	case errors.Is(err, runners.ErrOutOfMemory):
+		rec.Status = result.OOM
+	case errors.Is(err, runners.ErrUnsupported):
+		rec.Status = result.Unsupported
+	default:
+		rec.Status = result.Failed
+	}
+	return rec, nil
+}
+
+// late says why a case no longer fits the budget, or "". What cheaper cases after it need is set aside first,
+// so that one that takes longer than estimated leaves the others their share.
+func (r *run) late(c *Planned, todo []*Planned) string {
+	budget := time.Duration(r.plan.Suite.Budget)
+	if budget <= 0 {
+		return ""
+	}
+	need := r.estimate(c)
+	left := budget.Seconds() - time.Since(r.start).Seconds()
+	if need <= left && need <= left-r.cheaper(c, todo) {
+		return ""
+	}
+	return overBudget(need, budget)
+}
+
+// cheaper is the time that the cheaper cases after c need: they come first.
+func (r *run) cheaper(c *Planned, todo []*Planned) (sum float64) {
+	need := r.estimate(c)
+	for _, o := range todo {
+		if o != c && o.Skip == "" && r.estimate(o) < need {
+			sum += r.estimate(o)
+		}
+	}
+	return sum
+}
+
+// load makes m the loaded model.
+func (r *run) load(m *Resolved) error {
+	if r.loaded == m {
+		return r.loadErr
+	}
+	r.unload()
+	r.loaded = m
+	r.loadErr = guarded(func() (err error) {
+		r.model, err = m.Load()
+		return err
+	})
+	return r.loadErr
+}
+
+func (r *run) unload() {
+	if r.model != nil {
+		_ = r.model.Close() // nothing measured depends on it
+	}
+	r.model, r.loaded, r.loadErr = nil, nil, nil
+}
+
+// guarded turns a panic into an error, so that one broken case does not end a sweep.
+func guarded(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("panic: %v (its stack is on stderr)", p)
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,275 @@
+package suites
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"time"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Suite is a suite file as read: what to measure, on which models. The doc tags are its schema.
+type Suite struct {
+	Name   string  `yaml:"name" doc:"short name: letters, digits, - and _; it names the run's folder (required)"`
+	Title  string  `yaml:"title" doc:"one line that heads the reports"`
+	About  string  `yaml:"about" doc:"what the suite is for, for its readers"`
+	Seed   uint64  `yaml:"seed" doc:"every random choice comes from this number and the case (default 1)"`
+	Runner string  `yaml:"runner" doc:"what runs the models: cpu measures, analytic computes (default cpu)"`
+	Device string  `yaml:"device" doc:"for the analytic runner: the device profile (yocobench list devices)"`
+	Models []Entry `yaml:"models" doc:"names of models (yocobench list models), folders of checkpoints, or mappings (required)"`
+	// Tasks are decoded one by one, by the task that each names.
+	Tasks  []yaml.Node `yaml:"tasks" doc:"a list of tasks, each a mapping of one name to its parameters (required)"`
+	Budget Duration    `yaml:"budget" doc:"time for the whole run, such as 3m; cases estimated beyond it are skipped, cheapest first (default: none)"`
+	Memory Size        `yaml:"memory" doc:"bytes that a model with its sequences may hold, such as 8Gi (default: the machine's)"`
+	// References are published figures to set beside the results.
+	References []Reference `yaml:"references" doc:"published figures that reports set beside the results"`
+
+	// File is where it was read from, Text the content with all settings applied.
+	File string `yaml:"-"`
+	Text string `yaml:"-"`
+	// Dir is the folder that relative paths start from.
+	Dir    string `yaml:"-"`
+	blocks []*block
+	sets   []string
+}
+
+// block is a task's part of a suite.
+type block struct {
+	task Task
+	node *yaml.Node // the parameters; nil where there are none
+	line int
+	file string
+}
+
+// Entry is a model of a suite.
+type Entry struct {
+	Name    string         `yaml:"name" doc:"how the suite and its reports call the model (default: the value of model)"`
+	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors (required)"`
+	Weights string         `yaml:"weights" doc:"random, to ignore trained weights and take seeded random ones; presets have no others (default: trained where there are any)"`
+	Seed    uint64         `yaml:"seed" doc:"the seed of random weights (default 1)"`
+	DType   *runners.DType `yaml:"dtype" doc:"f32, bf16 or f16: the type that weights have in memory (default f32 on cpu, bf16 on analytic)"`
+	KV      *runners.DType `yaml:"kv" doc:"f32 or bf16: the type of the key/value caches (default: as dtype)"`
+	Chunk   Size           `yaml:"prefill_chunk" doc:"tokens computed at once in prefill (default: what suits the device)"`
+	Runner  string         `yaml:"runner" doc:"the runner of this model (default: the suite's)"`
+	Device  string         `yaml:"device" doc:"the device profile of this model (default: the suite's)"`
+
+	line int
+}
+
+// UnmarshalYAML reads a name or a mapping.
+func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
+	type plain Entry
+	p := plain{Seed: 1, line: n.Line}
+	switch n.Kind {
+	case yaml.ScalarNode:
+		p.Model = n.Value
+	case yaml.MappingNode:
+		if err := decodeStrict(n, &p); err != nil {
+			return err
+		}
+	default:
+		return problemAt(n, "", "expected a model's name or a mapping")
+	}
+	if p.Model == "" {
+		return problemAt(n, "for example: - {name: big, model: yoco-gret-3b}", "a model without the field model")
+	}
+	if p.Weights != "" && p.Weights != "random" {
+		return problemAt(n, "leave it out to take the trained weights", "weights: expected random, got %q", p.Weights)
+	}
+	if p.Name == "" {
+		p.Name = p.Model
+	}
+	*e = Entry(p)
+	return nil
+}
+
+// Reference is a published figure; see result.Reference.
+type Reference struct {
+	Task   string  `yaml:"task"`
+	Metric string  `yaml:"metric"`
+	Model  string  `yaml:"model"`
+	Over   string  `yaml:"over"`
+	Length Size    `yaml:"length"`
+	Value  float64 `yaml:"value"`
+	Unit   string  `yaml:"unit"`
+	Source string  `yaml:"source"`
+	Note   string  `yaml:"note"`
+}
+
+func (r Reference) result() result.Reference {
+	return result.Reference{
+		Task: r.Task, Metric: r.Metric, Model: r.Model, Over: r.Over, Length: float64(r.Length),
+		Value: r.Value, Unit: r.Unit, Source: r.Source, Note: r.Note,
+	}
+}
+
+// Duration is a time.Duration written as 90s, 3m or 1h30m.
+type Duration time.Duration
+
+// UnmarshalYAML reads a scalar.
+func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
+	v, err := time.ParseDuration(n.Value)
+	if err != nil || v < 0 || n.Kind != yaml.ScalarNode {
+		return problemAt(n, "", "%q is not a duration; expected something like 90s, 3m or 1h30m", n.Value)
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// maxSuite bounds a suite file, in bytes.
+const maxSuite = 1 << 20
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+// Parse reads a suite. file names it in errors; sets are settings path=value applied before decoding; tasks are
+// the known tasks. Every error is a *Problem.
+func Parse(text []byte, file string, sets []string, tasks []Task) (*Suite, error) {
+	s := &Suite{Seed: 1, File: file, sets: sets}
+	return s, s.place(s.parse(text, tasks))
+}
+
+// place gives an error the place where it stands: a line of the file, or a setting.
+func (s *Suite) place(err error) error { return inFile(settingProblem(err, s.sets), s.File) }
+
+func (s *Suite) parse(text []byte, tasks []Task) (err error) {
+	defer func() {
+		if r := recover(); r != nil { // the YAML library panics on a few malformed inputs
+			err = &Problem{Msg: fmt.Sprintf("not a suite: %v", r)}
+		}
+	}()
+	if len(text) > maxSuite {
+		return &Problem{Msg: fmt.Sprintf("%d bytes are too many for a suite (at most %d)", len(text), maxSuite)}
+	}
+	root, err := parseYAML(text)
+	if err != nil {
+		return err
+	}
+	if err := applySets(root, s.sets); err != nil {
+		return err
+	}
+	if err := decodeStrict(root, s); err != nil {
+		return err
+	}
+	if err := s.check(root, tasks); err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2)
+	if err := e.Encode(root); err != nil {
+		return err
+	}
+	s.Text = out.String()
+	return nil
+}
+
+// parseYAML reads one YAML document that is a mapping.
+func parseYAML(text []byte) (*yaml.Node, error) {
+	var doc, more yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(&doc); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, &Problem{Msg: "the file is empty", Hint: "`yocobench suite explain` shows an example"}
+		}
+		return nil, syntaxProblem(err)
+	}
+	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, &Problem{Line: more.Line, Msg: "expected one YAML document, found more"}
+	}
+	root := doc.Content[0]
+	if root.Kind != yaml.MappingNode {
+		return nil, problemAt(root, "`yocobench suite explain` shows an example", "expected a mapping of fields")
+	}
+	return root, nil
+}
+
+var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+func syntaxProblem(err error) *Problem {
+	p := &Problem{Msg: err.Error()}
+	if m := syntaxLine.FindStringSubmatch(p.Msg); m != nil {
+		fmt.Sscan(m[1], &p.Line)
+		p.Msg = "not YAML: " + m[2]
+	}
+	return p
+}
+
+func (s *Suite) check(root *yaml.Node, tasks []Task) error {
+	if !nameForm.MatchString(s.Name) {
+		return problemAt(root, "", "name: expected letters, digits, - and _, got %q", s.Name)
+	}
+	if len(s.Models) == 0 {
+		return problemAt(root, "for example: models: [tiny-yoco-gret, tiny-transformer]", "no models")
+	}
+	if s.Runner == "" {
+		s.Runner = "cpu"
+	}
+	seen := map[string]bool{}
+	for _, e := range s.Models {
+		if seen[e.Name] {
+			return &Problem{Line: e.line, Msg: fmt.Sprintf("two models are called %q", e.Name), Hint: "give one another name"}
+		}
+		seen[e.Name] = true
+	}
+	if len(s.Tasks) == 0 {
+		return problemAt(root, "for example: tasks: [needle: {lengths: [1Ki, 4Ki]}]", "no tasks")
+	}
+	var names []string
+	for _, t := range tasks {
+		names = append(names, t.Name())
+	}
+	for i := range s.Tasks {
+		n := resolve(&s.Tasks[i])
+		b := &block{line: n.Line, file: s.File}
+		switch {
+		case n.Kind == yaml.ScalarNode:
+			b.task = taskNamed(tasks, n.Value)
+		case n.Kind == yaml.MappingNode && len(n.Content) == 2:
+			n, b.node = n.Content[0], resolve(n.Content[1])
+			b.task = taskNamed(tasks, n.Value)
+		default:
+			return problemAt(n, "for example: - needle: {lengths: [1Ki, 4Ki]}", "expected a task: a mapping of one name to its parameters")
+		}
+		if b.task == nil {
+			return problemAt(n, Suggest(n.Value, slices.Clone(names)), "unknown task %q", n.Value)
+		}
+		s.blocks = append(s.blocks, b)
+	}
+	return nil
+}
+
+func taskNamed(tasks []Task, name string) Task {
+	for _, t := range tasks {
+		if t.Name() == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// params decodes a block's parameters over the task's defaults.
+func (b *block) params() (any, error) {
+	p := b.task.Params()
+	if b.node == nil || b.node.Kind == yaml.ScalarNode && b.node.Tag == "!!null" {
+		return p, nil
+	}
+	if b.node.Kind != yaml.MappingNode {
+		return nil, problemAt(b.node, "", "%s: expected a mapping of parameters", b.task.Name())
+	}
+	return p, decodeStrict(b.node, p)
+}
+
+// Published returns the suite's references as reports read them.
+func (s *Suite) Published() (out []result.Reference) {
+	for _, r := range s.References {
+		out = append(out, r.result())
+	}
+	return out
+}

@@ -1,0 +1,60 @@
+package suites
+
+import (
+	"context"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Task is one family of measurements. It plans cases from its block of a suite
+// and knows runners by their interfaces only.
+type Task interface {
+	// Name is the block's key in a suite, About one line for `yocobench list tasks`.
+	Name() string
+	About() string
+	// Params returns a pointer to a new struct with the defaults set; its yaml tags and `doc` tags are the
+	// task's part of the schema (`yocobench suite explain`). Example: Trials int `yaml:"trials" doc:"questions per cell"`.
+	Params() any
+	// Plan returns the cases for one model. params is what Params returned, filled from the suite.
+	// An error about the params should be a *Problem from p.Errorf.
+	Plan(p *Planner, m *Model, params any) ([]Case, error)
+}
+
+// Model is one model of a suite, resolved but not loaded.
+type Model struct {
+	// Name is how the suite calls it.
+	Name    string
+	Config  runners.Config
+	Options runners.Options
+	// Identity names the weights: a file's fingerprint, or a seed.
+	Identity string
+	// Runner is the runner's name, Device the device's; Computed is true when its numbers are
+	// computed and not measured, so that it has no answers to give (no needle, no NLL).
+	Runner   string
+	Device   string
+	Computed bool
+}
+
+// Case is one measurement: the unit of budget, resume and record.
+type Case struct {
+	// Label says the case in words, without the model.
+	Label string
+	// Params are all that decides the result besides the model, by name: strings, numbers, bools and
+	// lists of them. They go into the record and into the case's id. A fingerprint of text read from the
+	// machine belongs here.
+	Params map[string]any
+	// Work is the estimated cost: phases that follow each other. Repeated phases stand once with Times set.
+	Work []Phase
+	// Bytes is the estimated memory held at the peak, weights included.
+	Bytes int64
+	// Run measures and fills r's Metrics, Series, Trials and Notes. An error that wraps runners.ErrOutOfMemory
+	// or runners.ErrUnsupported becomes that status. progress may be called with a fraction 0..1.
+	Run func(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error
+}
+
+// Phase is a part of a case's work and how often it is done.
+type Phase struct {
+	Work  runners.Work
+	Times float64
+}
