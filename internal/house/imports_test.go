@@ -1,0 +1,81 @@
+// Package house holds the test of who may import whom.
+package house
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/yocobench/yocobench/"
+
+// mayImport is the house's plan (docs/architecture.md): for each package, the packages of this module
+// that it may import. A package that is not listed may not exist.
+var mayImport = map[string][]string{
+	"cmd/yocobench":       {"*"},
+	"corpus":              {},
+	"suites":              {"corpus", "runners", "suites/result"},
+	"suites/result":       {},
+	"needle":              {"corpus", "internal/stats", "runners", "runners/tokenizer", "suites", "suites/result"},
+	"nll":                 {"corpus", "internal/stats", "runners", "runners/tokenizer", "suites", "suites/result"},
+	"memory":              {"internal/stats", "runners", "suites", "suites/result"},
+	"runners":             {},
+	"runners/arch":        {"runners"},
+	"runners/cpu":         {"runners", "runners/arch", "kernels/cpu"},
+	"runners/analytic":    {"runners"},
+	"runners/checkpoint":  {"runners"},
+	"runners/tokenizer":   {},
+	"runners/verify":      {"runners", "runners/checkpoint"},
+	"kernels/cpu":         {},
+	"reports":             {"suites/result"},
+	"internal/stats":      {},
+	"internal/house":      {},
+	"tools/train/mkprose": {"corpus"},
+}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, module+"...").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		pkg, imports, ok := strings.Cut(strings.TrimSpace(line), ":")
+		if !ok {
+			t.Fatalf("go list printed %q", line)
+		}
+		name := strings.TrimPrefix(pkg, module)
+		allowed, ok := mayImport[name]
+		if !ok {
+			t.Errorf("package %s is not in the plan; decide what it may import, here and in docs/architecture.md", name)
+			continue
+		}
+		for _, imp := range strings.Fields(imports) {
+			imp, inside := strings.CutPrefix(imp, module)
+			if !inside {
+				continue
+			}
+			ok := false
+			for _, a := range allowed {
+				ok = ok || a == imp || a == "*"
+			}
+			if !ok {
+				t.Errorf("%s imports %s, which it may not", name, imp)
+			}
+		}
+	}
+}
+
+// Only the CUDA runner may need cgo or the CUDA bindings: the default build links neither.
+func TestDefaultBuildIsPlainGo(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", "-f", `{{.ImportPath}} {{len .CgoFiles}}`, module+"cmd/yocobench").CombinedOutput()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, out)
+	}
+	standard := map[string]bool{"net": true, "os/user": true, "runtime/cgo": true, "crypto/internal/boring": true, "plugin": true}
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if f[0] == "gorgonia.org/cu" || f[1] != "0" && !standard[f[0]] {
+			t.Errorf("the default build links %s (%s cgo files)", f[0], f[1])
+		}
+	}
+}

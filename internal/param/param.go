@@ -1,0 +1,62 @@
+// Package param holds the parts of a suite that more than one task reads: which
+// text, which models.
+package param
+
+import (
+	"fmt"
+	"path"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// Corpus is the text that a task reads, written in a suite as prose, go,
+// files:PATH (see corpus.ParseSpec) or {files: [PATH, …]}.
+type Corpus struct{ corpus.Spec }
+
+// UnmarshalYAML reads the two forms.
+func (c *Corpus) UnmarshalYAML(n *yaml.Node) error {
+	const hint = "expected prose, go, or {files: [notes/*.txt, book.txt]}"
+	switch n.Kind {
+	case yaml.ScalarNode:
+		spec, err := corpus.ParseSpec(n.Value)
+		if err != nil {
+			return &suites.Problem{Line: n.Line, Msg: err.Error(), Hint: hint}
+		}
+		c.Spec = spec
+		return nil
+	case yaml.MappingNode:
+		var m struct {
+			Files []string `yaml:"files"`
+		}
+		if len(n.Content) != 2 || n.Content[0].Value != corpus.KindFiles {
+			return &suites.Problem{Line: n.Line, Msg: "a text with other fields than files", Hint: hint}
+		}
+		if err := n.Decode(&m); err != nil || len(m.Files) == 0 {
+			return &suites.Problem{Line: n.Line, Msg: "files: expected a list of files, folders or patterns", Hint: hint}
+		}
+		c.Spec = corpus.Spec{Kind: corpus.KindFiles, Paths: m.Files}
+		return nil
+	}
+	return &suites.Problem{Line: n.Line, Msg: "not a text", Hint: hint}
+}
+
+// Models is a list of names of a suite's models, or of patterns such as
+// tiny-yoco-*. An empty list means all.
+type Models []string
+
+// Match reports whether name is in the list.
+func (m Models) Match(name string) (bool, error) {
+	for _, pattern := range m {
+		ok, err := path.Match(pattern, name)
+		if err != nil {
+			return false, fmt.Errorf("models: %q is a malformed pattern", pattern)
+		}
+		if ok {
+			return true, nil
+		}
+	}
+	return len(m) == 0, nil
+}

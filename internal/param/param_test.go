@@ -1,0 +1,48 @@
+package param
+
+import (
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/corpus"
+)
+
+func TestModels(t *testing.T) {
+	for _, c := range []struct {
+		list Models
+		name string
+		want bool
+	}{
+		{nil, "tiny", true}, {Models{"tiny"}, "tiny", true}, {Models{"tiny-*"}, "tiny", false},
+		{Models{"a", "tiny-*"}, "tiny-yoco-gret", true},
+	} {
+		if got, err := c.list.Match(c.name); err != nil || got != c.want {
+			t.Errorf("%v matches %s: %v, %v", c.list, c.name, got, err)
+		}
+	}
+	if _, err := (Models{"["}).Match("x"); err == nil {
+		t.Error("a malformed pattern was taken")
+	}
+}
+
+func FuzzCorpus(f *testing.F) {
+	for _, text := range []string{"prose", "go:all", "files:a/*.txt", "{files: [a, b]}", "[x]", "{files: {a: b}}", "&a {files: *a}"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		var c Corpus
+		if err := yaml.Unmarshal([]byte(text), &c); err != nil {
+			return
+		}
+		switch c.Kind {
+		case corpus.KindProse, corpus.KindGo, "": // an empty document decodes nothing
+		case corpus.KindFiles:
+			if len(c.Paths) == 0 {
+				t.Errorf("%q: no paths", text)
+			}
+		default:
+			t.Errorf("%q: kind %q", text, c.Kind)
+		}
+	})
+}
