@@ -1,0 +1,17 @@
+// Package needle asks a model for facts hidden in a long text.
+//
+// A cell of the grid (one kind of question at one length and depth) is a case:
+//
+//  1. trial.go draws the cell's trials: keys, values, wordings, depths, all from
+//     the suite's seed and what the cell asks.
+//  2. prompt.go hides the facts in a haystack that fills the context, at ends of
+//     sentences or lines, and adds the question. Real token counts and
+//     real depths are recorded, not the ones asked for.
+//  3. run.go computes what the prompts of the trials have in common once, forks
+//     it, and lets the model answer greedily.
+//  4. score.go compares: exact (the answer begins with the value), contains (the
+//     value stands in it), and the log-probability of the right answer.
+//
+// Where several values are asked for, a trial's scores are the share of them
+// that was found, and its log-probability is the mean over its questions.
+package needle

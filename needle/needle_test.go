@@ -1,0 +1,577 @@
+package needle
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/internal/param"
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func fakeEntry() *suites.Model {
+	return &suites.Model{Name: "fake", Config: fakeConfig(runners.YOCOGatedRetention), Runner: "cpu"}
+}
+
+func planCases(t *testing.T, set func(*Params)) []suites.Case {
+	t.Helper()
+	p := Task{}.Params().(*Params)
+	p.Lengths, p.Trials = suites.Sizes{1024}, 3
+	if set != nil {
+		set(p)
+	}
+	cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, fakeEntry(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+func runCase(t *testing.T, c suites.Case, m runners.Model) *result.Record {
+	t.Helper()
+	r := &result.Record{Label: c.Label, Params: c.Params}
+	if err := c.Run(t.Context(), m, r, func(float64) {}); err != nil {
+		t.Fatalf("%s: %v", c.Label, err)
+	}
+	if _, err := result.Encode(*r); err != nil {
+		t.Fatal(err)
+	}
+	if f, ok := m.(*fakeModel); ok && f.open != 0 {
+		t.Errorf("%s: %d sequences left open", c.Label, f.open)
+	}
+	return r
+}
+
+// everyKind sets up each kind at a length that holds its facts.
+func everyKind(t *testing.T, do func(t *testing.T, kind string, set func(*Params))) {
+	for _, kind := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			do(t, kind, func(p *Params) {
+				p.Kind = kind
+				p.Lengths = suites.Sizes{2048}
+			})
+		})
+	}
+}
+
+// A model that looks facts up finds every one: in every kind, wording, key shape and text, at every depth.
+func TestReaderFindsAll(t *testing.T) {
+	texts := map[string]param.Corpus{"prose": {Spec: corpus.Spec{Kind: corpus.KindProse}}, "lines": lines(t)}
+	for name, text := range texts {
+		everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+			for _, template := range append([]string{"all"}, templateNames()[3:]...) {
+				cases := planCases(t, func(p *Params) {
+					set(p)
+					p.Template, p.Haystack = Wordings{template}, text
+					if template == "all" {
+						p.Trials, p.Keys = 8, corpus.KeyMixed
+					}
+				})
+				for _, c := range cases {
+					r := runCase(t, c, &fakeModel{})
+					if r.Metrics["exact"].Value != 1 || r.Metrics["contains"].Value != 1 {
+						t.Errorf("%s, %s: exact %g, contains %g: %+v", name, c.Label, r.Metrics["exact"].Value, r.Metrics["contains"].Value, r.Trials)
+					}
+					if lp := r.Metrics["logprob"].Value; !(lp > -0.01 && lp <= 0) {
+						t.Errorf("%s: log-probability %g of a sure answer", c.Label, lp)
+					}
+				}
+			}
+		})
+	}
+}
+
+// lines is a corpus of short lines without sentences.
+func lines(t *testing.T) param.Corpus {
+	var b strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&b, "\tx%c = f(y)\n", 'a'+i%26)
+	}
+	path := filepath.Join(t.TempDir(), "code.txt")
+	if err := os.WriteFile(path, []byte(b.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{path}}}
+}
+
+// A blind model finds nothing, its wrong answers are recorded, and the interval says how little that is.
+func TestBlindFindsNothing(t *testing.T) {
+	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+		r := runCase(t, planCases(t, set)[0], &fakeModel{blind: true})
+		e := r.Metrics["exact"]
+		if e.Value != 0 || *e.Lo != 0 || !(*e.Hi > 0.5 && *e.Hi < 0.7) || e.Method != "wilson" || len(e.Samples) != 3 {
+			t.Errorf("exact %+v", e)
+		}
+		for _, tr := range r.Trials {
+			if len(tr.Answer) < 6 || tr.LogProb > -5 {
+				t.Errorf("answer %q, log-probability %g", tr.Answer, tr.LogProb)
+			}
+		}
+	})
+}
+
+// Prompts have at most the length asked for with their answers, nearly as many tokens, and facts near their depths.
+func TestLengthsAndDepths(t *testing.T) {
+	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+		cases := planCases(t, func(p *Params) {
+			set(p)
+			p.Lengths, p.Answer = suites.Sizes{1024, 4000, 16384}, 30
+			if kind == Single || kind == MultiKey {
+				p.Depths = Depths{At: evenly(5)}
+			}
+		})
+		for _, c := range cases {
+			length := c.Params["length"].(int)
+			r := runCase(t, c, &fakeModel{})
+			most := 0.0
+			for _, tr := range r.Trials {
+				most = max(most, float64(tr.Tokens+30))
+				if tr.Tokens+30 > length {
+					t.Errorf("%s: %d tokens with an answer of 30", c.Label, tr.Tokens)
+				}
+				if at, ok := c.Params["depth"].(float64); ok && math.Abs(tr.Depths[0]-at) > 400/float64(length) {
+					t.Errorf("%s: the fact stands at %g", c.Label, tr.Depths[0])
+				}
+				if !slices.IsSorted(tr.Depths[:len(tr.Facts)]) {
+					t.Errorf("%s: depths %v", c.Label, tr.Depths)
+				}
+			}
+			// What earlier questions did not use of their answers' room is missing.
+			if unused := float64(24 * (len(strings.Split(r.Trials[0].Question, "\n")) - 1)); most < float64(length)-unused-20 {
+				t.Errorf("%s: the longest trial takes %g tokens of %d", c.Label, most, length)
+			}
+		}
+	})
+}
+
+func TestSpreadDepths(t *testing.T) {
+	for _, kind := range []string{Single, Multi} {
+		r := runCase(t, planCases(t, func(p *Params) {
+			p.Kind, p.Trials, p.Needles, p.Lengths = kind, 4, 0, suites.Sizes{8192}
+			p.Depths = Depths{Way: spread}
+		})[0], &fakeModel{})
+		for i, tr := range r.Trials {
+			for j, d := range tr.Depths {
+				part := float64(j)
+				if kind == Single {
+					part = float64(i)
+				}
+				if d < part/4-0.001 || d > (part+1)/4+0.04 {
+					t.Errorf("%s: fact %d of trial %d stands at %g", kind, j, i, d)
+				}
+			}
+		}
+	}
+}
+
+// Trials that share a prefix by forks give the records of trials computed one by one, to the bit, hold two
+// sequences at most, and compute less.
+func TestShareIsSame(t *testing.T) {
+	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+		for _, blind := range []bool{false, true} {
+			for _, arch := range runners.Arches() {
+				record := func(share bool, m *fakeModel) (string, *fakeModel) {
+					var all []result.Trial
+					for _, c := range planCases(t, func(p *Params) {
+						set(p)
+						p.Trials, p.Haystacks, p.Share, p.Template = 5, 2, share, Wordings{"trained"}
+						if kind == Single || kind == MultiKey {
+							p.Depths = Depths{At: evenly(3)}
+						}
+					}) {
+						all = append(all, runCase(t, c, m).Trials...)
+					}
+					b, err := json.Marshal(all)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return string(b), m
+				}
+				want, alone := record(false, &fakeModel{blind: blind, arch: arch})
+				got, shared := record(true, &fakeModel{blind: blind, arch: arch})
+				if got != want {
+					t.Errorf("%s, blind %v: shared trials differ", arch, blind)
+				}
+				if most := 2 + count(blind && arch.IsYOCO()); shared.most > most {
+					t.Errorf("%s, blind %v: %d sequences at once, want at most %d", arch, blind, shared.most, most)
+				}
+				if alone.most > 1+count(blind && arch.IsYOCO()) || shared.computed >= alone.computed {
+					t.Errorf("%s, blind %v: alone %d sequences, %d tokens; shared %d tokens", arch, blind, alone.most, alone.computed, shared.computed)
+				}
+				for _, forkErr := range []error{runners.ErrUnsupported, runners.ErrOutOfMemory} {
+					if got, m := record(true, &fakeModel{blind: blind, arch: arch, forkErr: forkErr}); got != want || m.most > 1 {
+						t.Errorf("%s, blind %v, %v: trials differ, or %d sequences at once", arch, blind, forkErr, m.most)
+					}
+				}
+			}
+		}
+	})
+	m := &fakeModel{forkErr: runners.ErrOutOfMemory}
+	r := runCase(t, planCases(t, func(p *Params) { p.Depths = Depths{At: []float64{1}} })[0], m)
+	if !strings.Contains(strings.Join(r.Notes, "\n"), "prefilled anew: out of memory") {
+		t.Errorf("notes %q do not say that nothing was shared", r.Notes)
+	}
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A grid's cells and their trials do not depend on the other cells of the suite, or on the number of trials.
+func TestDeterministic(t *testing.T) {
+	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+		records := func(order func([]suites.Case), more func(*Params)) map[string]string {
+			cases := planCases(t, func(p *Params) {
+				set(p)
+				p.Lengths = suites.Sizes{1500, 3000}
+				if more != nil {
+					more(p)
+				}
+			})
+			order(cases)
+			out := map[string]string{}
+			for _, c := range cases {
+				b, err := json.Marshal(runCase(t, c, &fakeModel{blind: true}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				out[c.Label] = string(b)
+			}
+			return out
+		}
+		want := records(func([]suites.Case) {}, nil)
+		again := records(slices.Reverse, nil)
+		fewer := records(slices.Reverse, func(p *Params) { p.Lengths = suites.Sizes{3000} })
+		for label, b := range want {
+			if again[label] != b {
+				t.Errorf("%s: two runs differ", label)
+			}
+			if f, ok := fewer[label]; ok && f != b {
+				t.Errorf("%s: depends on the other cells", label)
+			}
+		}
+		if len(want) != 2*len(fewer) {
+			t.Errorf("%d cells, %d of one length", len(want), len(fewer))
+		}
+	})
+	c := &cell{Params: defaults(), length: 1024, templates: Templates()[:1], seed: 1}
+	if err := c.complete(); err != nil {
+		t.Fatal(err)
+	}
+	a, _ := c.trial(2)
+	more := *c.Params
+	more.Trials = 50
+	c.Params = &more
+	b, _ := c.trial(2)
+	if a.facts[0] != b.facts[0] {
+		t.Errorf("trial 2 is %+v of 5 trials and %+v of 50", a, b)
+	}
+}
+
+// Trials of a cell, cells of a grid, and seeds differ; keys are held out of training.
+func TestTrialsDiffer(t *testing.T) {
+	seen := map[string]string{}
+	heads := map[string]string{}
+	for _, seed := range []uint64{1, 2} {
+		for _, length := range []int{1024, 2048} {
+			for _, d := range []depth{{at: 0}, {at: 0.5}, {way: spread}} {
+				c := &cell{Params: defaults(), length: length, depth: d, seed: seed, templates: Templates()}
+				if err := c.complete(); err != nil {
+					t.Fatal(err)
+				}
+				at := fmt.Sprint(seed, length, d)
+				if h := fmt.Sprint(c.haystackSeed(0)); heads[h] != "" {
+					t.Errorf("the haystack of %s is that of %s", at, heads[h])
+				} else {
+					heads[h] = at
+				}
+				for i := range 20 {
+					tr, err := c.trial(i)
+					if err != nil {
+						t.Fatal(err)
+					}
+					f := tr.facts[0]
+					if !corpus.KeyHeldOut(f.key) {
+						t.Errorf("key %q is one of training", f.key)
+					}
+					for _, what := range []string{f.key, f.value} {
+						if seen[what] != "" {
+							t.Errorf("%s of %s trial %d stands in %s", what, at, i, seen[what])
+						}
+						seen[what] = fmt.Sprintf("%s trial %d", at, i)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The values and keys of one trial differ from each other.
+func TestFactsDiffer(t *testing.T) {
+	for _, kind := range []string{Multi, MultiKey, MultiValue, MultiQuery} {
+		p := defaults()
+		p.Kind, p.Needles, p.Distractors, p.Digits = kind, 4, 6, 2
+		if kind == MultiKey {
+			p.Needles = 1
+		}
+		if err := p.complete(); err != nil {
+			t.Fatal(err)
+		}
+		c := &cell{Params: p, length: 1024, depth: depth{way: random}, templates: Templates()}
+		for i := range 50 {
+			tr, err := c.trial(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			keys, values := map[string]bool{}, map[string]bool{}
+			for _, f := range tr.facts {
+				values[f.value] = true
+				keys[f.key] = true
+			}
+			wantKeys := len(tr.facts)
+			if kind == MultiValue {
+				wantKeys = 7
+			}
+			if len(values) != len(tr.facts) || len(keys) != wantKeys {
+				t.Errorf("%s: %d facts with %d values and %d keys", kind, len(tr.facts), len(values), len(keys))
+			}
+		}
+	}
+}
+
+// The prompts of each kind, so that a change of wording or placing is noticed: the models were trained on this form.
+func TestPromptGolden(t *testing.T) {
+	tok := tokenizer.Bytes{}
+	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+		p := defaults()
+		set(p)
+		p.Trials = 1
+		if err := p.complete(); err != nil {
+			t.Fatal(err)
+		}
+		source := fixedText("It was a bright day. \"Who goes there?\" said the smith. Nobody came.\n\nThe mill stood still.\n\tif err != nil {\n\t\treturn err\n\t}\nThe road was long and the evening cold. Mr. Reed said so.\n")
+		var b strings.Builder
+		for i, d := range p.Depths.list() {
+			c := &cell{Params: p, length: 700, depth: d, seed: 3, templates: Templates()[i : i+1], source: source}
+			tr, err := c.trial(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := c.haystack(tok, 1, []*trial{tr})
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "--- %s\n%s", d, tok.Decode(tr.prompt(tok, h.Text)))
+			for j, q := range tr.questions {
+				if j > 0 {
+					b.WriteString(betweenAnswers + q.text)
+				}
+				b.WriteString("<" + q.expected() + ">")
+			}
+			b.WriteString("\n")
+		}
+		golden(t, filepath.Join("testdata", "prompt_"+kind+".txt"), []byte(b.String()))
+	})
+}
+
+// fixedText is a corpus of one text, over and over.
+type fixedText string
+
+func (f fixedText) Name() string        { return "fixed" }
+func (f fixedText) Fingerprint() string { return strings.Repeat("0", 64) }
+func (f fixedText) Notices() []string   { return nil }
+func (f fixedText) Haystack(_ uint64, n int) (corpus.Haystack, error) {
+	return corpus.Haystack{Text: bytes.Repeat([]byte(f), n/len(f)+1)[:n], Repeats: n / len(f)}, nil
+}
+func (f fixedText) Documents(uint64, int, int, int) ([]corpus.Document, error) {
+	return nil, errors.New("none")
+}
+
+func golden(t *testing.T, path string, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s differs (-update rewrites it); got\n%s", path, got)
+	}
+}
+
+// pairs is a tokenizer of two bytes a token (the last may have one), to see that nothing depends on bytes.
+type pairs struct{}
+
+func (pairs) Name() string { return "pairs" }
+func (pairs) Vocab() int   { return 1 << 17 }
+func (pairs) Encode(text string) (ids []int) {
+	for i := 0; i+1 < len(text); i += 2 {
+		ids = append(ids, int(text[i])<<8|int(text[i+1]))
+	}
+	if len(text)%2 == 1 {
+		ids = append(ids, 1<<16|int(text[len(text)-1]))
+	}
+	return ids
+}
+func (pairs) Decode(ids []int) string {
+	var b []byte
+	for _, id := range ids {
+		if id < 1<<16 {
+			b = append(b, byte(id>>8))
+		}
+		b = append(b, byte(id))
+	}
+	return string(b)
+}
+
+// A haystack fills the context whatever the tokenizer makes of it.
+func TestHaystackFills(t *testing.T) {
+	for _, tok := range []tokenizer.Tokenizer{tokenizer.Bytes{}, pairs{}} {
+		for _, kind := range kinds {
+			for _, length := range []int{900, 1000, 1001, 5000, 65536} {
+				p := defaults()
+				p.Kind = kind
+				if err := p.complete(); err != nil {
+					t.Fatal(err)
+				}
+				source, err := corpus.Open(corpus.Spec{Kind: corpus.KindProse}, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := &cell{Params: p, length: length, depth: p.Depths.list()[0], templates: Templates()[1:2], source: source}
+				var trials []*trial
+				for i := range 3 {
+					tr, err := c.trial(i)
+					if err != nil {
+						t.Fatal(err)
+					}
+					trials = append(trials, tr)
+				}
+				h, err := c.haystack(tok, 1, trials)
+				if err != nil {
+					t.Fatal(err)
+				}
+				most := 0
+				for _, tr := range trials {
+					most = max(most, c.size(tok, tr, h.Text))
+				}
+				if most > length || most < length-2 {
+					t.Errorf("%s, %s: %d of %d tokens", tok.Name(), kind, most, length)
+				}
+			}
+		}
+	}
+}
+
+func TestPlanErrors(t *testing.T) {
+	for want, set := range map[string]func(*Params){
+		"the least is":     func(p *Params) { p.Lengths = suites.Sizes{64} },
+		"unknown kind":     func(p *Params) { p.Kind = "singel" },
+		"did you mean":     func(p *Params) { p.Kind = "multikeys" },
+		"trials":           func(p *Params) { p.Trials = 0 },
+		"haystacks":        func(p *Params) { p.Haystacks = 4 },
+		"no sizes":         func(p *Params) { p.Lengths = nil },
+		"at most 128Mi":    func(p *Params) { p.Lengths = suites.Sizes{1 << 40} },
+		"shape":            func(p *Params) { p.Keys = "loud" },
+		"needles":          func(p *Params) { p.Needles = 2 },
+		"take multikey":    func(p *Params) { p.Distractors = 2 },
+		"digits":           func(p *Params) { p.Digits = 19 },
+		"are too few for":  func(p *Params) { p.Kind, p.Needles, p.Digits = Multi, 8, 1 },
+		"several facts":    func(p *Params) { p.Kind, p.Depths = Multi, Depths{At: []float64{0.5}} },
+		"malformed":        func(p *Params) { p.Models = param.Models{"["} },
+		"unknown template": func(p *Params) { p.Template = Wordings{"nothing"} },
+		"nothing matches":  func(p *Params) { p.Haystack.Spec = corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"missing.txt"}} },
+	} {
+		p := Task{}.Params().(*Params)
+		p.Trials = 3
+		set(p)
+		_, err := Task{}.Plan(&suites.Planner{Dir: t.TempDir()}, fakeEntry(), p)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
+		}
+	}
+}
+
+// The least length that an error names is enough.
+func TestLeastLength(t *testing.T) {
+	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+		p := Task{}.Params().(*Params)
+		p.Kind, p.Lengths = kind, suites.Sizes{10}
+		_, err := Task{}.Plan(&suites.Planner{}, fakeEntry(), p)
+		if err == nil {
+			t.Fatal("10 tokens were enough")
+		}
+		var least int64
+		if _, err := fmt.Sscan(err.Error()[strings.LastIndex(err.Error(), " ")+1:], &least); err != nil {
+			t.Fatal(err)
+		}
+		cases := planCases(t, func(p *Params) {
+			p.Kind, p.Trials, p.Lengths, p.Depths = kind, 5, suites.Sizes{least + 40}, Depths{Way: spread}
+		})
+		for _, c := range cases {
+			if r := runCase(t, c, &fakeModel{}); r.Metrics["exact"].Value != 1 {
+				t.Errorf("%s: exact %g", c.Label, r.Metrics["exact"].Value)
+			}
+		}
+	})
+}
+
+func TestUnsupported(t *testing.T) {
+	computed, silent := fakeEntry(), fakeEntry()
+	computed.Computed, computed.Runner = true, "analytic"
+	silent.Config.Tokenizer = ""
+	for _, m := range []*suites.Model{computed, silent} {
+		cases, err := Task{}.Plan(&suites.Planner{}, m, Task{}.Params())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cases[0].Run(t.Context(), nil, &result.Record{}, nil); !errors.Is(err, runners.ErrUnsupported) {
+			t.Errorf("got %v", err)
+		}
+	}
+	broken := errors.New("broken")
+	if err := planCases(t, nil)[0].Run(t.Context(), &fakeModel{stepErr: broken}, &result.Record{}, func(float64) {}); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The estimate counts what is shared once: it is near what is computed.
+func TestEstimate(t *testing.T) {
+	for _, share := range []bool{true, false} {
+		for _, c := range planCases(t, func(p *Params) { p.Share, p.Lengths = share, suites.Sizes{8192} }) {
+			m := &fakeModel{}
+			runCase(t, c, m)
+			want := 0.0
+			for _, ph := range c.Work {
+				want += ph.Work.Embed.Read / 4 / 8 * ph.Times // bytes of one embedding row: 8 float32
+			}
+			if got := float64(m.computed); math.Abs(got-want) > 0.1*8192 {
+				t.Errorf("%s, share %v: computed %g tokens, estimated %g", c.Label, share, got, want)
+			}
+			if c.Bytes <= 0 {
+				t.Errorf("%s: %d bytes", c.Label, c.Bytes)
+			}
+		}
+	}
+}

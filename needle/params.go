@@ -1,0 +1,248 @@
+package needle
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/internal/param"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// The kinds of needle tests, by the names that RULER (arXiv 2404.06654) gives them.
+const (
+	// Single: one fact, one question.
+	Single = "single"
+	// Multi: several facts, each asked for by a question of its own, one after another in the same text.
+	Multi = "multi"
+	// MultiKey: one fact is asked for among others in the same wording with other keys.
+	MultiKey = "multikey"
+	// MultiValue: several values of one key, all asked for in one question.
+	MultiValue = "multivalue"
+	// MultiQuery: several facts, all asked for in one question.
+	MultiQuery = "multiquery"
+)
+
+var kinds = []string{Single, Multi, MultiKey, MultiValue, MultiQuery}
+
+// Params are the fields of a needle block in a suite.
+type Params struct {
+	Models      param.Models    `yaml:"models" doc:"the suite's models that the task takes, by name or pattern such as tiny-yoco-* (default: all)"`
+	Kind        string          `yaml:"kind" doc:"single: one fact, one question; multi: several facts, asked for one after another; multikey: one fact among distractors; multivalue: several values of one key in one question; multiquery: several keys in one question"`
+	Lengths     suites.Sizes    `yaml:"lengths" doc:"context lengths in tokens: each holds haystack, facts, question and answer"`
+	Depths      Depths          `yaml:"depths" doc:"where the fact stands: fractions such as [0, 0.5, 1], {count: 11} evenly from 0 to 1, random, or spread: every trial (of several facts: every fact) in another part of the text. Several facts take random or spread (default {count: 5}, for several facts spread)"`
+	Trials      int             `yaml:"trials" doc:"questions per cell, each with other keys and values"`
+	Haystacks   int             `yaml:"haystacks" doc:"different haystacks per cell; the trials take turns"`
+	Needles     int             `yaml:"needles" doc:"facts asked for by multi, multivalue and multiquery (default 4)"`
+	Distractors int             `yaml:"distractors" doc:"facts not asked for, at random depths; not with single (default 3 with multikey, otherwise 0)"`
+	Haystack    param.Corpus    `yaml:"haystack" doc:"the text around: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
+	Template    Wordings        `yaml:"template" doc:"the wording: a name or a list of names from needle/templates.json, all, trained or held-out; trials take turns (default secret-number)"`
+	Keys        corpus.KeyShape `yaml:"keys" doc:"the spelling of keys: word, words, hyphen, capital, camel, code or mixed; always ones that the embedded models never saw"`
+	Digits      int             `yaml:"digits" doc:"digits of a value"`
+	Answer      int             `yaml:"answer" doc:"tokens that an answer may take (default: those of the right answer and 16 more)"`
+	Share       bool            `yaml:"share" doc:"prefill what the trials of a cell have in common once and fork it; false computes everything anew, with half the memory"`
+}
+
+func defaults() *Params {
+	return &Params{
+		Kind: Single, Lengths: suites.Sizes{1 << 10, 2 << 10, 4 << 10, 8 << 10}, Trials: 5, Haystacks: 1,
+		Haystack: param.Corpus{Spec: corpus.Spec{Kind: corpus.KindProse}}, Template: Wordings{"secret-number"},
+		Keys: corpus.KeyWord, Digits: 6, Share: true,
+	}
+}
+
+// several reports whether a trial asks for more than one value.
+func (p *Params) several() bool { return p.Kind != Single && p.Kind != MultiKey }
+
+// Bounds against slips of the pen.
+const (
+	maxTokens = 1 << 27 // a prompt is held as 8 bytes a token
+	maxTrials = 1 << 16
+	maxFacts  = 1 << 12
+)
+
+// complete fills in the defaults that depend on the kind, and reports the first thing that is wrong.
+func (p *Params) complete() error {
+	if !slices.Contains(kinds, p.Kind) {
+		return fmt.Errorf("unknown kind %q; %s", p.Kind, suites.Suggest(p.Kind, slices.Clone(kinds)))
+	}
+	for _, c := range []struct {
+		name           string
+		n, least, most int
+	}{
+		{"trials", p.Trials, 1, maxTrials},
+		{"haystacks", p.Haystacks, 1, p.Trials},
+		{"needles", p.Needles, 0, maxFacts},
+		{"distractors", p.Distractors, 0, maxFacts},
+		{"digits", p.Digits, 1, 18},
+		{"answer", p.Answer, 0, 1 << 16},
+	} {
+		if c.n < c.least || c.n > c.most {
+			return fmt.Errorf("%s: %d, expected %d to %d", c.name, c.n, c.least, c.most)
+		}
+	}
+	if len(p.Lengths) == 0 {
+		return fmt.Errorf("lengths: no sizes")
+	}
+	if last := p.Lengths[len(p.Lengths)-1]; last > maxTokens {
+		return fmt.Errorf("lengths: %d, expected at most %s", last, suites.Size(maxTokens))
+	}
+	if !slices.Contains(corpus.KeyShapes(), p.Keys) {
+		return fmt.Errorf("keys: unknown shape %q (known: %v)", p.Keys, corpus.KeyShapes())
+	}
+	if err := p.completeFacts(); err != nil {
+		return err
+	}
+	if values := p.Needles + p.Distractors; float64(values) > math.Pow10(p.Digits)/4 {
+		return fmt.Errorf("digits: %d digits are too few for %d different values", p.Digits, values)
+	}
+	return p.completeDepths()
+}
+
+func (p *Params) completeFacts() error {
+	if p.several() {
+		if p.Needles == 0 {
+			p.Needles = 4
+		}
+	} else {
+		if p.Needles > 1 {
+			return fmt.Errorf("needles: kind %s asks for one fact; multi, multivalue and multiquery ask for several", p.Kind)
+		}
+		p.Needles = 1
+	}
+	if p.Kind == Single && p.Distractors > 0 {
+		return fmt.Errorf("distractors: kind single has none; take multikey")
+	}
+	if p.Kind == MultiKey && p.Distractors == 0 {
+		p.Distractors = 3
+	}
+	return nil
+}
+
+func (p *Params) completeDepths() error {
+	d := &p.Depths
+	if d.Way == "" && d.At == nil {
+		if p.several() {
+			d.Way = spread
+		} else {
+			d.At = evenly(5)
+		}
+	}
+	if p.several() && d.Way == "" {
+		return fmt.Errorf("depths: kind %s has several facts: their depths are spread (each in another part of the text) or random", p.Kind)
+	}
+	return nil
+}
+
+// The ways to place facts other than at given depths.
+const (
+	spread = "spread"
+	random = "random"
+)
+
+// Depths says where facts stand: at fractions of the haystack, or in a Way.
+type Depths struct {
+	At  []float64
+	Way string
+}
+
+// UnmarshalYAML reads [0, 0.5, 1], one fraction, {count: 11}, random or spread.
+func (d *Depths) UnmarshalYAML(n *yaml.Node) error {
+	bad := func(format string, args ...any) error {
+		return &suites.Problem{Line: n.Line, Msg: "depths: " + fmt.Sprintf(format, args...), Hint: "expected fractions such as [0, 0.5, 1], {count: 11}, spread or random"}
+	}
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if n.Value == spread || n.Value == random {
+			*d = Depths{Way: n.Value}
+			return nil
+		}
+		var one float64
+		if err := n.Decode(&one); err != nil {
+			return bad("%q is no depth", n.Value)
+		}
+		*d = Depths{At: []float64{one}}
+	case yaml.SequenceNode:
+		var at []float64
+		if err := n.Decode(&at); err != nil || len(at) == 0 {
+			return bad("not a list of numbers")
+		}
+		*d = Depths{At: at}
+	case yaml.MappingNode:
+		var m struct {
+			Count int `yaml:"count"`
+		}
+		if len(n.Content) != 2 || n.Content[0].Value != "count" || n.Decode(&m) != nil || m.Count < 1 || m.Count > 1001 {
+			return bad("expected a count of 1 to 1001")
+		}
+		*d = Depths{At: evenly(m.Count)}
+	default:
+		return bad("cannot read them")
+	}
+	for i, f := range d.At {
+		if !(f >= 0 && f <= 1) {
+			return bad("%g is not a fraction of the text, 0 to 1", f)
+		}
+		if i > 0 && f <= d.At[i-1] {
+			return bad("fractions must rise: %g does not follow %g", f, d.At[i-1])
+		}
+	}
+	return nil
+}
+
+// evenly is n depths from 0 to 1; one stands in the middle.
+func evenly(n int) []float64 {
+	if n == 1 {
+		return []float64{0.5}
+	}
+	at := make([]float64, n)
+	for i := range at {
+		at[i] = float64(i) / float64(n-1)
+	}
+	return at
+}
+
+// String writes a suite's form.
+func (d Depths) String() string {
+	if d.Way != "" {
+		return d.Way
+	}
+	return fmt.Sprint(d.At)
+}
+
+// depth is one column of the grid: a fraction, or a way.
+type depth struct {
+	at  float64
+	way string
+}
+
+func (d Depths) list() []depth {
+	if d.Way != "" {
+		return []depth{{way: d.Way}}
+	}
+	var out []depth
+	for _, at := range d.At {
+		out = append(out, depth{at: at})
+	}
+	return out
+}
+
+// String is how labels show it: 50%, spread.
+func (d depth) String() string {
+	if d.way != "" {
+		return d.way
+	}
+	return strconv.FormatFloat(math.Round(d.at*1000)/10, 'f', -1, 64) + "%"
+}
+
+// value is how records hold it: a number or a word.
+func (d depth) value() any {
+	if d.way != "" {
+		return d.way
+	}
+	return d.at
+}

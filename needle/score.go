@@ -1,0 +1,80 @@
+package needle
+
+import (
+	"strings"
+
+	"github.com/yocobench/yocobench/internal/stats"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// exact is the share of the values that the answer gives at their place: the
+// answer, cut at ", " where several were asked for, has the i-th value at the
+// beginning of its i-th part.
+func exact(answer string, q question) float64 {
+	parts := []string{answer}
+	if len(q.values) > 1 {
+		parts = strings.Split(answer, strings.TrimSpace(betweenValues))
+	}
+	hits := 0
+	for i, v := range q.values {
+		if i < len(parts) && strings.HasPrefix(strings.TrimLeft(parts[i], " "), v) {
+			hits++
+		}
+	}
+	return float64(hits) / float64(len(q.values))
+}
+
+// contains is the share of the values that stand anywhere in the answer.
+func contains(answer string, q question) float64 {
+	hits := 0
+	for _, v := range q.values {
+		if strings.Contains(answer, v) {
+			hits++
+		}
+	}
+	return float64(hits) / float64(len(q.values))
+}
+
+// level is that of every interval.
+const level = 0.95
+
+// metrics sums up a cell's trials.
+//
+// The intervals are Wilson's with one observation a trial. Where a trial asks
+// for several values its score is a fraction, and its values are not independent
+// of each other (one text, one chain of answers); counting them one by one would
+// make the interval too narrow. A fraction varies at most as much as a yes or
+// no with the same mean, so counting trials makes it too wide if anything.
+//
+// Trials share a haystack (each has its own if haystacks = trials). The interval
+// is thus one over keys, values and wordings in these haystacks; that all might fare
+// differently in another haystack is not in it. Cells of a grid have haystacks of their
+// own, so that a bad patch of text is not taken for a bad depth.
+func metrics(trials []result.Trial) map[string]result.Metric {
+	collect := func(f func(result.Trial) float64) []float64 {
+		out := make([]float64, len(trials))
+		for i, t := range trials {
+			out[i] = f(t)
+		}
+		return out
+	}
+	score := func(samples []float64) result.Metric {
+		n, mean := float64(len(samples)), stats.Mean(samples)
+		lo, hi := stats.Wilson(mean*n, n, level)
+		return result.Metric{Value: mean, Unit: "fraction", Better: result.Higher, Samples: samples}.
+			Interval(lo, hi, level, "wilson")
+	}
+	mean := func(unit string, better result.Better, samples []float64) result.Metric {
+		return result.Metric{Value: stats.Mean(samples), Unit: unit, Better: better, Samples: samples}
+	}
+	return map[string]result.Metric{
+		"exact":      score(collect(func(t result.Trial) float64 { return t.Exact })),
+		"contains":   score(collect(func(t result.Trial) float64 { return t.Contains })),
+		"logprob":    mean("nats", result.Higher, collect(func(t result.Trial) float64 { return t.LogProb })),
+		"tokens":     mean("tokens", result.None, collect(func(t result.Trial) float64 { return float64(t.Tokens) })),
+		"depth_real": mean("fraction", result.None, collect(askedDepth)),
+	}
+}
+
+// askedDepth is the mean depth of the facts that were asked for: those that come first in Facts.
+func askedDepth(t result.Trial) float64 { return stats.Mean(t.Depths[:len(t.Facts)]) }

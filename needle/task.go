@@ -1,0 +1,169 @@
+package needle
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Task is the needle task.
+type Task struct{}
+
+// Name is "needle".
+func (Task) Name() string { return "needle" }
+
+// About is one line on the task.
+func (Task) About() string {
+	return "find facts hidden in a long text: retrieval by context length and depth"
+}
+
+// Params returns a *Params with the defaults.
+func (Task) Params() any { return defaults() }
+
+// Plan returns one case for each length and depth.
+func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+	p := *params.(*Params) // every model completes a copy of its own
+	if ok, err := p.Models.Match(m.Name); !ok {
+		return nil, err
+	}
+	if err := p.complete(); err != nil {
+		return nil, pl.Errorf("%v", err)
+	}
+	source, err := pl.Source(p.Haystack.Spec)
+	if err != nil {
+		return nil, err
+	}
+	templates, err := p.Template.choose()
+	if err != nil {
+		return nil, pl.Errorf("%v", err)
+	}
+	text := source.Fingerprint()[:16]
+	var cases []suites.Case
+	for _, length := range p.Lengths {
+		for _, d := range p.Depths.list() {
+			c := &cell{Params: &p, length: int(length), depth: d, seed: pl.Seed, templates: templates, source: source}
+			planned, err := c.plan(m, text)
+			if err != nil {
+				return nil, pl.Errorf("%v", err)
+			}
+			cases = append(cases, planned)
+		}
+	}
+	return cases, nil
+}
+
+// plan makes the cell's case for a model; text is the fingerprint of the source.
+func (c *cell) plan(m *suites.Model, text string) (suites.Case, error) {
+	out := suites.Case{Label: c.label(), Params: c.params(m, text), Run: c.run}
+	if m.Computed {
+		out.Run = unsupported("the runner " + m.Runner + " computes costs and gives no answers")
+		return out, nil
+	}
+	tok, err := tokenizer.New(m.Config.Tokenizer)
+	if err != nil {
+		out.Run = unsupported(err.Error())
+		return out, nil
+	}
+	least, err := c.least(tok)
+	if err != nil {
+		return out, err
+	}
+	if c.length < least {
+		return out, fmt.Errorf("lengths: %d tokens are too few for the facts, questions and answers of kind %s on %s; the least is %d", c.length, c.Kind, m.Name, least)
+	}
+	out.Work, out.Bytes, err = c.cost(m, tok)
+	return out, err
+}
+
+func unsupported(why string) func(context.Context, runners.Model, *result.Record, func(float64)) error {
+	return func(context.Context, runners.Model, *result.Record, func(float64)) error {
+		return fmt.Errorf("%s: %w", why, runners.ErrUnsupported)
+	}
+}
+
+// label says what sets the cell apart in a suite.
+func (c *cell) label() string {
+	kind := c.Kind
+	if c.several() {
+		kind += fmt.Sprintf(" x%d", c.Needles)
+	}
+	if c.Distractors > 0 {
+		kind += fmt.Sprintf(" +%d", c.Distractors)
+	}
+	label := fmt.Sprintf("needle %s %s @ %s", kind, suites.Size(c.length), c.depth)
+	if c.source.Name() != "prose" {
+		label += " in " + c.source.Name()
+	}
+	if d := defaults().Template; len(c.Template) != 1 || c.Template[0] != d[0] {
+		label += fmt.Sprintf(" %v", []string(c.Template))
+	}
+	return label
+}
+
+// params are all that decides the result. What is not so in every cell is left out where it is not so here.
+func (c *cell) params(m *suites.Model, text string) map[string]any {
+	ps := map[string]any{
+		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.Trials, "needles": c.Needles,
+		"haystack": c.source.Name(), "text": text,
+		"template": strings.Join(c.Template, ", "), "wording": wordingHash(c.templates),
+		"keys": string(c.Keys), "digits": c.Digits,
+		"dtype": m.Options.Weights.String(), "kv": m.Options.KV.String(),
+	}
+	if c.Distractors > 0 {
+		ps["distractors"] = c.Distractors
+	}
+	if c.Haystacks > 1 {
+		ps["haystacks"] = c.Haystacks
+	}
+	if c.Answer > 0 {
+		ps["answer"] = c.Answer
+	}
+	if !c.Share {
+		ps["share"] = false
+	}
+	return ps
+}
+
+// cost estimates the work, with what is shared counted once, and the memory:
+// for the base, a fork of it, and in a YOCO another one while a wrong answer's
+// log-probability is computed.
+func (c *cell) cost(m *suites.Model, tok tokenizer.Tokenizer) ([]suites.Phase, int64, error) {
+	types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
+	var work []suites.Phase
+	held := 1
+	for h := range c.Haystacks {
+		trials, first, steps := 0, 1.0, 0
+		for i := h; i < c.Trials; i += c.Haystacks {
+			t, err := c.trial(i)
+			if err != nil {
+				return nil, 0, err
+			}
+			trials++
+			first = min(first, t.facts[0].depth)
+			steps = 0
+			for _, q := range t.questions {
+				steps += len(tok.Encode(q.expected()))
+			}
+		}
+		shared := 0
+		if trials > 1 && c.Share {
+			shared, held = int(math.Round(first*float64(c.length))), 2
+		}
+		if shared > 0 {
+			work = append(work, suites.Phase{Work: m.Config.PrefillWork(shared, 0, types), Times: 1})
+		}
+		work = append(work,
+			suites.Phase{Work: m.Config.PrefillWork(c.length-shared, shared, types), Times: float64(trials)},
+			suites.Phase{Work: m.Config.StepWork(c.length, 1, types), Times: float64(trials * steps)})
+	}
+	if m.Config.Arch.IsYOCO() {
+		held++
+	}
+	return work, m.Config.RunBytes(c.length, held, m.Options.PrefillChunk, types).Total(), nil
+}

@@ -1,0 +1,147 @@
+package needle
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+	"strconv"
+
+	"github.com/yocobench/yocobench/corpus"
+)
+
+// cell is what one case measures: a kind at one length and one depth.
+//
+// Every random choice of a cell comes from the suite's seed and from what the
+// cell asks (kind, length, depth, numbers of facts), never from the order in
+// which cases run: so all models get the same questions, and a cell does not
+// change when others are added to the suite or trials to the cell (but for
+// depths spread over the trials).
+type cell struct {
+	*Params
+	length    int
+	depth     depth
+	seed      uint64
+	templates []Template
+	source    corpus.Source
+}
+
+// stream is the source of chance for one thing in the cell.
+func (c *cell) stream(what string, i int) *corpus.Rand {
+	return corpus.NewRand(fmt.Sprintf("needle/%s %d @ %v, %d of %d facts/%s %d",
+		c.Kind, c.length, c.depth.value(), c.Needles, c.Needles+c.Distractors, what, i), c.seed)
+}
+
+// haystackSeed is the seed of the i-th haystack.
+func (c *cell) haystackSeed(i int) uint64 { return c.stream("haystack", i).Uint64() }
+
+// trial is one text: facts in the order in which they stand in it, and the questions at its end.
+type trial struct {
+	facts     []fact
+	questions []question
+}
+
+// fact is a needle. depth is the fraction of the haystack before it, as it was asked for.
+type fact struct {
+	key, value, text string
+	depth            float64
+	asked            bool
+}
+
+// question asks for values, which the answer gives in this order, joined by ", ".
+type question struct {
+	text   string
+	values []string
+}
+
+// trial draws the i-th trial.
+func (c *cell) trial(i int) (*trial, error) {
+	template := c.templates[(c.stream("template", 0).IntN(len(c.templates))+i)%len(c.templates)]
+	r := c.stream("trial", i)
+	nkeys := c.Needles + c.Distractors
+	if c.Kind == MultiValue {
+		nkeys = 1 + c.Distractors
+	}
+	keys, err := corpus.Keys(r, nkeys, c.Keys)
+	if err != nil {
+		return nil, err
+	}
+	values := c.values(r)
+	t := &trial{}
+	for j, value := range values {
+		f := fact{value: value, asked: j < c.Needles}
+		switch {
+		case c.Kind != MultiValue:
+			f.key = keys[j]
+		case f.asked:
+			f.key = keys[0]
+		default:
+			f.key = keys[1+j-c.Needles]
+		}
+		f.text = template.Fact(f.key, value)
+		f.depth = uniform(r)
+		if f.asked {
+			f.depth = c.place(f.depth, i, j)
+		}
+		t.facts = append(t.facts, f)
+	}
+	sort.SliceStable(t.facts, func(a, b int) bool { return t.facts[a].depth < t.facts[b].depth })
+	t.questions = c.questions(r, template, t.facts)
+	return t, nil
+}
+
+// values draws different values for all facts.
+func (c *cell) values(r *corpus.Rand) []string {
+	low := 1
+	for range c.Digits - 1 {
+		low *= 10
+	}
+	var out []string
+	for len(out) < c.Needles+c.Distractors {
+		if v := strconv.Itoa(low + r.IntN(9*low)); !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// uniform is a number in [0, 1).
+func uniform(r *corpus.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
+
+// place is the depth of the j-th fact that trial i asks for; u is uniform.
+func (c *cell) place(u float64, i, j int) float64 {
+	switch {
+	case c.depth.way == random:
+		return u
+	case c.depth.way == spread && c.several():
+		return (float64(j) + u) / float64(c.Needles)
+	case c.depth.way == spread:
+		return (float64(i) + u) / float64(c.Trials)
+	}
+	return c.depth.at
+}
+
+// questions asks for the facts: one by one in an order of their own, or all at once in the order of the text.
+func (c *cell) questions(r *corpus.Rand, t Template, facts []fact) []question {
+	var asked []fact
+	for _, f := range facts {
+		if f.asked {
+			asked = append(asked, f)
+		}
+	}
+	if c.Kind == MultiValue || c.Kind == MultiQuery {
+		var q question
+		var keys []string
+		for _, f := range asked {
+			q.values = append(q.values, f.value)
+			keys = append(keys, f.key)
+		}
+		q.text = t.AskAll(slices.Compact(keys)...)
+		return []question{q}
+	}
+	r.Shuffle(len(asked), func(a, b int) { asked[a], asked[b] = asked[b], asked[a] })
+	var qs []question
+	for _, f := range asked {
+		qs = append(qs, question{text: t.Ask(f.key), values: []string{f.value}})
+	}
+	return qs
+}
