@@ -1,0 +1,72 @@
+package nll
+
+import (
+	"fmt"
+
+	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/internal/param"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// Params are the fields of an nll block in a suite.
+type Params struct {
+	Models    param.Models `yaml:"models" doc:"the suite's models that the task takes, by name or pattern such as tiny-yoco-* (default: all)"`
+	Corpus    param.Corpus `yaml:"corpus" doc:"the text: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
+	Length    suites.Size  `yaml:"length" doc:"tokens of a document; shorter documents are left out"`
+	Documents int          `yaml:"documents" doc:"documents, as far as the corpus has them; intervals stand on their number"`
+	Lengths   suites.Sizes `yaml:"lengths" doc:"context lengths to report the loss up to (default: powers of two from 64, and length)"`
+	PerOctave int          `yaml:"per_octave" doc:"buckets of positions for each doubling of the position"`
+	FitFrom   suites.Size  `yaml:"fit_from" doc:"first position that the power law is fitted to: the first tokens are about what kind of text it is"`
+	ARNgram   int          `yaml:"ar_ngram" doc:"a token is an AR-hit if the n-gram that ends with it occurred before in the document. 2 is the published definition, for word pieces; of bytes nearly every pair occurred before, and about 8 of them make two words"`
+	Bootstrap int          `yaml:"bootstrap" doc:"resamples of the documents for intervals; 0: none"`
+}
+
+func defaults() *Params {
+	return &Params{
+		Corpus: param.Corpus{Spec: corpus.Spec{Kind: corpus.KindProse}}, Length: 32 << 10, Documents: 8,
+		PerOctave: 1, FitFrom: 64, ARNgram: 2, Bootstrap: 1000,
+	}
+}
+
+// maxNgram bounds n, since every token is hashed n times.
+const maxNgram = 64
+
+// maxTokens bounds a document: it is held as 8 bytes a token, and its n-grams in 8 to 16 more.
+const maxTokens = 1 << 27
+
+// complete fills in the defaults that depend on others, and reports the first thing that is wrong.
+func (p *Params) complete() error {
+	for _, c := range []struct {
+		name           string
+		n, least, most int
+	}{
+		{"length", int(min(p.Length, maxTokens+1)), 2, maxTokens},
+		{"documents", p.Documents, 1, 1 << 16},
+		{"per_octave", p.PerOctave, 1, 16},
+		{"fit_from", int(min(p.FitFrom, maxTokens+1)), 1, maxTokens},
+		{"ar_ngram", p.ARNgram, 1, maxNgram},
+		{"bootstrap", p.Bootstrap, 0, 1 << 20},
+	} {
+		if c.n < c.least || c.n > c.most {
+			return fmt.Errorf("%s: %d, expected %d to %d", c.name, c.n, c.least, c.most)
+		}
+	}
+	if p.Lengths == nil {
+		for l := int64(64); l < int64(p.Length); l *= 2 {
+			p.Lengths = append(p.Lengths, l)
+		}
+		p.Lengths = append(p.Lengths, int64(p.Length))
+	}
+	if first, last := p.Lengths[0], p.Lengths[len(p.Lengths)-1]; first < 2 || last > int64(p.Length) {
+		return fmt.Errorf("lengths: expected 2 to length (%s), got %d to %s", p.Length, first, suites.Size(last))
+	}
+	return nil
+}
+
+func (p *Params) lengths() []int {
+	out := make([]int, len(p.Lengths))
+	for i, l := range p.Lengths {
+		out[i] = int(l)
+	}
+	return out
+}

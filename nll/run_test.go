@@ -1,0 +1,243 @@
+package nll
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/internal/param"
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// lawModel loses 1 + 2/sqrt(pos) nats at every position, and a tenth of that more or less in every other document.
+type lawModel struct {
+	runners.Model
+	cfg  runners.Config
+	docs int
+	// short leaves out the last position.
+	short bool
+}
+
+type lawSequence struct{ runners.Sequence }
+
+func (lawSequence) Close() error { return nil }
+
+func (m *lawModel) Config() runners.Config { return m.cfg }
+func (m *lawModel) NewSequence(int) (runners.Sequence, error) {
+	m.docs++
+	return lawSequence{}, nil
+}
+func (m *lawModel) Score(_ context.Context, _ runners.Sequence, tokens []int, emit func(int, float32)) error {
+	for pos := range tokens {
+		if pos == 0 || m.short && pos == len(tokens)-1 {
+			continue
+		}
+		emit(pos, float32(-m.loss(pos, m.docs)))
+	}
+	return nil
+}
+func (m *lawModel) loss(pos, doc int) float64 {
+	return (1 + 2/math.Sqrt(float64(pos))) * []float64{0.9, 1.1}[doc%2]
+}
+
+func bytesModel() *suites.Model {
+	return &suites.Model{Name: "m", Config: runners.Config{Name: "m", Arch: runners.Transformer, Dim: 8, Layers: 1, FFN: 8, Vocab: 256,
+		Heads: 1, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}, Runner: "cpu"}
+}
+
+// plan plans one case with defaults changed by set.
+func plan(t *testing.T, pl *suites.Planner, m *suites.Model, set func(*Params)) suites.Case {
+	t.Helper()
+	p := Task{}.Params().(*Params)
+	p.Length, p.Documents, p.FitFrom, p.Bootstrap = 2048, 6, 1, 200
+	if set != nil {
+		set(p)
+	}
+	cases, err := Task{}.Plan(pl, m, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) != 1 {
+		t.Fatalf("%d cases", len(cases))
+	}
+	return cases[0]
+}
+
+func runCase(t *testing.T, c suites.Case, m runners.Model) *result.Record {
+	t.Helper()
+	r := &result.Record{Label: c.Label, Params: c.Params}
+	if err := c.Run(t.Context(), m, r, func(float64) {}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := result.Encode(*r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (m *lawModel) mean(from, to int) float64 {
+	sum := 0.0
+	for pos := from; pos < to; pos++ {
+		sum += m.loss(pos, 0)/2 + m.loss(pos, 1)/2
+	}
+	return sum / float64(to-from)
+}
+
+func series(t *testing.T, r *result.Record, name string) result.Series {
+	t.Helper()
+	for _, s := range r.Series {
+		if s.Name == name {
+			if len(s.X) != len(s.Y) || s.Lo != nil && (len(s.Lo) != len(s.Y) || len(s.Hi) != len(s.Y)) || s.N != nil && len(s.N) != len(s.Y) {
+				t.Errorf("%s: columns of different lengths", name)
+			}
+			return s
+		}
+	}
+	t.Fatalf("no series %s", name)
+	return result.Series{}
+}
+
+func TestRun(t *testing.T) {
+	m := &lawModel{cfg: bytesModel().Config}
+	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil), m)
+	near := func(what string, got, want, tol float64) {
+		if !(math.Abs(got-want) <= tol) {
+			t.Errorf("%s is %g, want %g", what, got, want)
+		}
+	}
+	nll := r.Metrics["nll"]
+	near("nll", nll.Value, m.mean(1, 2048), 1e-6)
+	near("bits_per_byte", r.Metrics["bits_per_byte"].Value, nll.Value/math.Ln2, 1e-9)
+	if nll.Lo == nil || !(*nll.Lo < nll.Value && nll.Value < *nll.Hi) || nll.Method != "bootstrap" || len(nll.Samples) != 6 {
+		t.Errorf("nll has the interval %v to %v (%s), %d samples", nll.Lo, nll.Hi, nll.Method, len(nll.Samples))
+	}
+	near("lowest bound", *nll.Lo/nll.Value, 0.93, 0.04)
+	f := r.Metrics["ar_hit_fraction"].Value
+	near("the two classes together", f*r.Metrics["nll_ar_hit"].Value+(1-f)*r.Metrics["nll_first_occur"].Value, nll.Value, 1e-9)
+	near("alpha", r.Metrics["fit_alpha"].Value, 0.5, 0.02)
+	near("c", r.Metrics["fit_c"].Value, 1, 0.02)
+	near("a", r.Metrics["fit_a"].Value, 2, 0.03)
+
+	b := series(t, r, "nll_bucket")
+	near("bucket 4..7", b.Y[2], m.mean(4, 8), 1e-6)
+	if b.N[2] != 4*6 || b.Lo == nil {
+		t.Errorf("bucket 4..7 stands on %d tokens, band %v", b.N[2], b.Lo)
+	}
+	c := series(t, r, "nll_cumulative")
+	if c.X[0] != 64 || c.X[len(c.X)-1] != 2048 {
+		t.Errorf("lengths %v", c.X)
+	}
+	near("first 64 tokens", c.Y[0], m.mean(1, 64), 1e-6)
+	for _, name := range []string{"bits_cumulative", "ar_hit_bucket", "first_occur_bucket", "nll_fit"} {
+		series(t, r, name)
+	}
+}
+
+// One document: no intervals and a note. Fewer documents than asked for: a note, and their names.
+func TestFewDocuments(t *testing.T) {
+	m := &lawModel{cfg: bytesModel().Config}
+	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), func(p *Params) { p.Documents = 1 }), m)
+	if r.Metrics["nll"].Lo != nil || series(t, r, "nll_bucket").Lo != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "one document") {
+		t.Errorf("one document: %+v, notes %q", r.Metrics["nll"], r.Notes)
+	}
+	dir := t.TempDir()
+	for name, n := range map[string]int{"a.txt": 300, "b.txt": 200, "c.txt": 20} {
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte("a line\n"), n), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files := func(p *Params) {
+		p.Length = 1000
+		p.Corpus = param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"*.txt"}}}
+	}
+	r = runCase(t, plan(t, &suites.Planner{Seed: 1, Dir: dir}, bytesModel(), files), m)
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "a.txt") || !strings.Contains(notes, "were asked for") || strings.Contains(notes, "c.txt") {
+		t.Errorf("notes %q", notes)
+	}
+	p := Task{}.Params().(*Params)
+	files(p)
+	p.Length = 1 << 20
+	if _, err := (Task{}).Plan(&suites.Planner{Seed: 1, Dir: dir}, bytesModel(), p); err == nil {
+		t.Error("a corpus without a document of that length was planned")
+	}
+}
+
+// The same case gives the same record, and text of the machine changes the parameters.
+func TestDeterministic(t *testing.T) {
+	var first []byte
+	for range 2 {
+		r := runCase(t, plan(t, &suites.Planner{Seed: 5}, bytesModel(), nil), &lawModel{cfg: bytesModel().Config})
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = b
+		} else if !bytes.Equal(first, b) {
+			t.Error("two runs of one case differ")
+		}
+	}
+	dir := t.TempDir()
+	text := func(content string) any {
+		if err := os.WriteFile(filepath.Join(dir, "a.txt"), []byte(strings.Repeat(content, 999)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		c := plan(t, &suites.Planner{Seed: 1, Dir: dir}, bytesModel(), func(p *Params) {
+			p.Corpus = param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"a.txt"}}}
+		})
+		return c.Params["text"]
+	}
+	if text("one line\n") == text("two line\n") {
+		t.Error("other text, same parameters")
+	}
+}
+
+func TestUnsupported(t *testing.T) {
+	computed, silent := bytesModel(), bytesModel()
+	computed.Computed, computed.Runner = true, "analytic"
+	silent.Config.Tokenizer = ""
+	for _, m := range []*suites.Model{computed, silent} {
+		err := plan(t, &suites.Planner{Seed: 1}, m, nil).Run(t.Context(), nil, &result.Record{}, nil)
+		if !errors.Is(err, runners.ErrUnsupported) {
+			t.Errorf("got %v", err)
+		}
+	}
+	err := plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil).Run(t.Context(), &lawModel{cfg: bytesModel().Config, short: true}, &result.Record{}, func(float64) {})
+	if err == nil {
+		t.Error("a model that leaves out a position was believed")
+	}
+}
+
+func TestParams(t *testing.T) {
+	for name, set := range map[string]func(*Params){
+		"length":     func(p *Params) { p.Length = 1 },
+		"long":       func(p *Params) { p.Length = 1 << 40 },
+		"documents":  func(p *Params) { p.Documents = 0 },
+		"lengths":    func(p *Params) { p.Lengths = suites.Sizes{64, 4096} },
+		"per_octave": func(p *Params) { p.PerOctave = 0 },
+		"ar_ngram":   func(p *Params) { p.ARNgram = 65 },
+		"bootstrap":  func(p *Params) { p.Bootstrap = -1 },
+		"models":     func(p *Params) { p.Models = param.Models{"["} },
+	} {
+		p := Task{}.Params().(*Params)
+		p.Length = 2048
+		set(p)
+		if _, err := (Task{}).Plan(&suites.Planner{}, bytesModel(), p); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	p := Task{}.Params().(*Params)
+	p.Models = param.Models{"other-*"}
+	if cases, err := (Task{}).Plan(&suites.Planner{}, bytesModel(), p); err != nil || len(cases) != 0 {
+		t.Errorf("a model that is not listed: %d cases, %v", len(cases), err)
+	}
+}

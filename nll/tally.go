@@ -1,0 +1,228 @@
+package nll
+
+import (
+	"math"
+	"slices"
+)
+
+// spans divides the positions 1..length-1 of a text, those whose token has a
+// context, into the finest pieces that buckets and reported lengths need. Piece
+// i is the positions edges[i]..edges[i+1]-1.
+type spans struct {
+	edges []int
+	// buckets are log-spaced ranges of pieces, lengths the contexts to report.
+	buckets []span
+	lengths []int
+}
+
+// span is the pieces from..to-1.
+type span struct{ from, to int }
+
+// newSpans makes buckets [2^(k/per), 2^((k+1)/per)) of positions, rounded, the last one cut at length.
+func newSpans(length, per int, lengths []int) *spans {
+	var bounds []int
+	for k := 0; ; k++ {
+		b := int(math.Round(math.Exp2(float64(k) / float64(per))))
+		if b >= length {
+			bounds = append(bounds, length)
+			break
+		}
+		if len(bounds) == 0 || b > bounds[len(bounds)-1] {
+			bounds = append(bounds, b)
+		}
+	}
+	s := &spans{lengths: lengths, edges: append(slices.Clone(bounds), lengths...)}
+	slices.Sort(s.edges)
+	s.edges = slices.Compact(s.edges)
+	for i := range len(bounds) - 1 {
+		s.buckets = append(s.buckets, span{s.piece(bounds[i]), s.piece(bounds[i+1])})
+	}
+	return s
+}
+
+// pieces is their number.
+func (s *spans) pieces() int { return len(s.edges) - 1 }
+
+// piece is the piece that starts at an edge.
+func (s *spans) piece(edge int) int {
+	i, _ := slices.BinarySearch(s.edges, edge)
+	return i
+}
+
+// upTo is the pieces of the first length tokens.
+func (s *spans) upTo(length int) span { return span{0, s.piece(length)} }
+
+// center is the geometric mean of a bucket's first and last position.
+func (s *spans) center(b span) float64 {
+	return math.Sqrt(float64(s.edges[b.from]) * float64(s.edges[b.to]-1))
+}
+
+// sum is a number of tokens, the bytes they stand for, and their loss in nats.
+type sum struct {
+	n, bytes, loss float64
+}
+
+func (a *sum) add(b sum, times float64) {
+	a.n += times * b.n
+	a.bytes += times * b.bytes
+	a.loss += times * b.loss
+}
+
+// mean is the loss per token; NaN without tokens.
+func (a sum) mean() float64 { return a.loss / a.n }
+
+// bits is the loss in bits per byte; NaN without bytes.
+func (a sum) bits() float64 { return a.loss / math.Ln2 / a.bytes }
+
+// tally holds the sums of one document by piece: AR-hits and first occurrences apart.
+type tally struct{ hit, first []sum }
+
+func newTally(s *spans) *tally {
+	return &tally{hit: make([]sum, s.pieces()), first: make([]sum, s.pieces())}
+}
+
+// tallies are the sums of all documents.
+type tallies struct {
+	*spans
+	docs []*tally
+	// weights of the fit, one a bucket; 0 leaves a bucket out.
+	weights []float64
+}
+
+// over sums a span over all documents, each counted times[i] times (once where times is nil).
+func (t *tallies) over(s span, times []int) (hit, first sum) {
+	for i, d := range t.docs {
+		k := 1.0
+		if times != nil {
+			k = float64(times[i])
+		}
+		if k == 0 {
+			continue
+		}
+		for p := s.from; p < s.to; p++ {
+			hit.add(d.hit[p], k)
+			first.add(d.first[p], k)
+		}
+	}
+	return hit, first
+}
+
+func both(hit, first sum) sum {
+	hit.add(first, 1)
+	return hit
+}
+
+// The scalar statistics, in the order in which statistics writes them. The curves follow: bucket means, cumulative
+// means, cumulative bits per byte, AR-hit and first-occurrence bucket means.
+const (
+	statNLL = iota
+	statBits
+	statHit
+	statFirst
+	statHitFraction
+	statC
+	statA
+	statAlpha
+	statR2
+	scalars
+)
+
+// width is the number of statistics, curve where the curve of that index begins.
+func (t *tallies) width() int { return t.curve(5) }
+
+func (t *tallies) curve(i int) int {
+	b, l := len(t.buckets), len(t.lengths)
+	return scalars + []int{0, b, b + l, b + 2*l, 2*b + 2*l, 3*b + 2*l}[i]
+}
+
+// statistics computes every number of a case from the documents, each counted times[i] times: means are over tokens. What
+// has no tokens is NaN. The fit is one with the weights of t.
+func (t *tallies) statistics(times []int, out []float64) {
+	whole := span{0, t.pieces()}
+	hit, first := t.over(whole, times)
+	all := both(hit, first)
+	out[statNLL], out[statBits] = all.mean(), all.bits()
+	out[statHit], out[statFirst] = hit.mean(), first.mean()
+	out[statHitFraction] = hit.n / all.n
+	bucket, cumulative, bits := out[t.curve(0):t.curve(1)], out[t.curve(1):t.curve(2)], out[t.curve(2):t.curve(3)]
+	hits, firsts := out[t.curve(3):t.curve(4)], out[t.curve(4):]
+	for i, b := range t.buckets {
+		hit, first := t.over(b, times)
+		bucket[i], hits[i], firsts[i] = both(hit, first).mean(), hit.mean(), first.mean()
+	}
+	for i, l := range t.lengths {
+		all := both(t.over(t.upTo(l), times))
+		cumulative[i], bits[i] = all.mean(), all.bits()
+	}
+	out[statC], out[statA], out[statAlpha], out[statR2] = math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	if p, ok := t.fit(bucket); ok {
+		out[statC], out[statA], out[statAlpha], out[statR2] = p.C, p.A, p.Alpha, p.R2
+	}
+}
+
+// fit fits the power law to bucket means; buckets without a mean are left out.
+func (t *tallies) fit(bucket []float64) (powerLaw, bool) {
+	x, y, w := make([]float64, len(bucket)), make([]float64, len(bucket)), make([]float64, len(bucket))
+	for i, b := range t.buckets {
+		x[i], y[i] = t.center(b), bucket[i]
+		if !math.IsNaN(bucket[i]) {
+			w[i] = t.weights[i]
+		}
+	}
+	return fitPowerLaw(x, y, w)
+}
+
+// weigh sets the weights of the fit: 1 / (s² + m), where s is the standard
+// error of a bucket's mean, from the spread of the documents' means, and m the median of
+// s² over the buckets. So noisy buckets count less, but none counts for more than twice a
+// middling one because a few documents happen to agree there. With fewer than
+// 3 documents all count the same. Buckets that begin before position from count nothing.
+func (t *tallies) weigh(from int) {
+	t.weights = make([]float64, len(t.buckets))
+	variance := make([]float64, len(t.buckets))
+	var known []float64
+	for i, b := range t.buckets {
+		if t.edges[b.from] < from {
+			continue
+		}
+		t.weights[i] = 1
+		variance[i] = t.squaredError(b)
+		known = append(known, variance[i])
+	}
+	if len(known) == 0 || len(t.docs) < 3 {
+		return
+	}
+	slices.Sort(known)
+	median := known[len(known)/2]
+	if median == 0 {
+		return
+	}
+	for i, w := range t.weights {
+		t.weights[i] = w / (variance[i] + median)
+	}
+}
+
+// squaredError is the squared standard error of a bucket's mean over documents: of the ratio of two sums,
+// sum (loss_d - mean n_d)² / n² x D/(D-1).
+func (t *tallies) squaredError(b span) float64 {
+	mean := both(t.over(b, nil)).mean()
+	var sq, n, docs float64
+	for _, d := range t.docs {
+		var s sum
+		for p := b.from; p < b.to; p++ {
+			s.add(d.hit[p], 1)
+			s.add(d.first[p], 1)
+		}
+		if s.n == 0 {
+			continue
+		}
+		e := s.loss - mean*s.n
+		sq += e * e
+		n += s.n
+		docs++
+	}
+	if docs < 2 {
+		return 0
+	}
+	return sq / (n * n) * docs / (docs - 1)
+}
