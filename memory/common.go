@@ -1,0 +1,194 @@
+package memory
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// maxTokens bounds a length: its prompt is held as 8 bytes a token.
+const maxTokens = 1 << 27
+
+// subject is a model as its cases see it.
+type subject struct {
+	cfg      runners.Config
+	types    runners.Types
+	chunk    int
+	computed bool
+	// machine is what the model runs on or is computed for; nil where nothing is known of it.
+	machine *runners.Profile
+}
+
+func subjectOf(p *suites.Planner, m *suites.Model) subject {
+	s := subject{
+		cfg:      m.Config,
+		types:    runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: m.Options.Weights},
+		chunk:    m.Options.PrefillChunk,
+		computed: m.Computed,
+		machine:  p.Machine,
+	}
+	if m.Computed {
+		if profile, err := runners.FindProfile(m.Device); err == nil {
+			s.machine = &profile
+		}
+	}
+	return s
+}
+
+// bytes is the memory held with batch sequences of room for tokens each, by arithmetic.
+func (s subject) bytes(tokens, batch int) runners.Usage {
+	return s.cfg.RunBytes(tokens, batch, s.chunk, s.types)
+}
+
+// assumptions says what computed numbers stand on; measured ones need no such note.
+func (s subject) assumptions(r *result.Record, timed bool) {
+	if !s.computed {
+		return
+	}
+	note := fmt.Sprintf("computed: %s weights, %s keys and values in %d heads for %d query heads",
+		s.types.Weights, s.types.KV, s.cfg.KVHeads, s.cfg.Heads)
+	if s.cfg.Arch == runners.YOCOGatedRetention {
+		note += ", f32 retention state"
+	}
+	if m := s.machine; timed && m != nil {
+		note += fmt.Sprintf("; %s at %s of %s TFLOP/s and %s of %s TB/s (%s)", m.Name,
+			short(m.Efficiency.Compute), short(m.PeakOf(s.types.Weights)/1e12),
+			short(m.Efficiency.Bandwidth), short(m.Bandwidth/1e12), m.Efficiency.Source)
+	}
+	r.Notes = append(r.Notes, note)
+}
+
+func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
+
+// limit sets beside the measured time of some tokens what the machine's peaks would allow for the same work, phase
+// after phase. A computed time is such a limit already, at the efficiency that its note names.
+func (s subject) limit(r *result.Record, seconds float64, tokens int, phases ...runners.Work) {
+	if s.computed || s.machine == nil {
+		return
+	}
+	limit := 0.0
+	for _, w := range phases {
+		limit += s.machine.LimitSeconds(w, s.types.Weights)
+	}
+	set(r, "limit_seconds", "s", result.None, limit)
+	set(r, "limit_tps", "tokens/s", result.None, float64(tokens)/limit)
+	set(r, "limit_fraction", "fraction", result.Higher, limit/seconds)
+}
+
+// params adds the number types, which every record names, to a case's parameters.
+func (s subject) params(ps map[string]any) map[string]any {
+	ps["dtype"], ps["kv"] = s.types.Weights.String(), s.types.KV.String()
+	return ps
+}
+
+// wanted reports whether a task takes a model: patterns is its list of names, empty for all.
+func wanted(p *suites.Planner, patterns []string, m *suites.Model) (bool, error) {
+	for _, pattern := range patterns {
+		ok, err := path.Match(pattern, m.Name)
+		if err != nil {
+			return false, p.Errorf("models: %q is a malformed pattern", pattern)
+		}
+		if ok {
+			return true, nil
+		}
+	}
+	return len(patterns) == 0, nil
+}
+
+// set records a metric: the median of its samples.
+func set(r *result.Record, name, unit string, better result.Better, samples ...float64) {
+	if r.Metrics == nil {
+		r.Metrics = map[string]result.Metric{}
+	}
+	m := result.Metric{Value: median(samples), Unit: unit, Better: better}
+	if len(samples) > 1 {
+		m.Samples = samples
+	}
+	r.Metrics[name] = m
+}
+
+// median is the middle of the samples, or the mean of the two in the middle. It needs at least one.
+func median(samples []float64) float64 {
+	s := slices.Sorted(slices.Values(samples))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// elapsed is the time between two readings of a clock. A clock that stood still would make speeds infinite.
+func elapsed(from, to time.Duration) (float64, error) {
+	s := (to - from).Seconds()
+	if !(s > 0) {
+		return 0, fmt.Errorf("the clock did not advance (%v to %v): nothing can be said about speed", from, to)
+	}
+	return s, nil
+}
+
+// random gives a case its own random numbers, from the suite's seed and the case's label.
+func random(seed uint64, label string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(label))
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// prompt makes n pseudo-random tokens.
+func prompt(rng *rand.Rand, n, vocab int) []int {
+	tokens := make([]int, n)
+	for i := range tokens {
+		tokens[i] = rng.IntN(vocab)
+	}
+	return tokens
+}
+
+// logits makes the rows that a Step writes. A computed one has nothing to write.
+func (s subject) logits(batch int) [][]float32 {
+	rows := make([][]float32, batch)
+	for i := range rows {
+		if !s.computed {
+			rows[i] = make([]float32, s.cfg.Vocab)
+		}
+	}
+	return rows
+}
+
+// sequences are open sequences that are closed together.
+type sequences []runners.Sequence
+
+func (ss sequences) close() {
+	for _, s := range ss {
+		_ = s.Close() // what was measured does not depend on it
+	}
+}
+
+// checkSizes reports the first problem of a list of token counts.
+func checkSizes(p *suites.Planner, name string, sizes suites.Sizes, least int64) error {
+	if len(sizes) == 0 {
+		return p.Errorf("%s: no sizes", name)
+	}
+	for _, n := range sizes {
+		if n < least || n > maxTokens {
+			return p.Errorf("%s: %d, expected %d to %s", name, n, least, suites.Size(maxTokens))
+		}
+	}
+	return nil
+}
+
+// checkCount reports a count outside its bounds.
+func checkCount(p *suites.Planner, name string, n, least, most int) error {
+	if n < least || n > most {
+		return p.Errorf("%s: %d, expected %d to %d", name, n, least, most)
+	}
+	return nil
+}
+
+// Bounds of counts in params, against slips of the pen.
+const (
+	maxBatch   = 1 << 20
+	maxSamples = 1 << 16
+)

@@ -1,0 +1,134 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// decoding is a throughput case under way.
+type decoding struct {
+	throughputCase
+	m     runners.Model
+	clock runners.Clock
+	rng   *rand.Rand
+	held  sequences
+
+	prefillSeconds float64
+	decodeSeconds  float64
+	tpot           []float64 // mean of each block
+}
+
+// prefill makes the first sequence and times its prefill.
+func (d *decoding) prefill(ctx context.Context) error {
+	s, err := d.m.NewSequence(d.capacity())
+	if err != nil {
+		return fmt.Errorf("sequence 1 of %d: %w", d.batch, err)
+	}
+	d.held = append(d.held, s)
+	if d.depth == 0 {
+		return nil
+	}
+	tokens := prompt(d.rng, d.depth, d.cfg.Vocab)
+	if d.warmup > 0 {
+		if err := d.m.Prefill(ctx, s, tokens); err != nil {
+			return err
+		}
+		if err := s.Truncate(ctx, 0); err != nil {
+			return err
+		}
+	}
+	start := d.clock.Now()
+	if err := d.m.Prefill(ctx, s, tokens); err != nil {
+		return err
+	}
+	d.prefillSeconds, err = elapsed(start, d.clock.Now())
+	return err
+}
+
+// fork makes the batch of the first sequence.
+func (d *decoding) fork() error {
+	for len(d.held) < d.batch {
+		s, err := d.held[0].Fork()
+		if err != nil {
+			return fmt.Errorf("sequence %d of %d: %w", len(d.held)+1, d.batch, err)
+		}
+		d.held = append(d.held, s)
+	}
+	return nil
+}
+
+// decode steps the batch: warm-up, then the timed blocks.
+func (d *decoding) decode(ctx context.Context, progress func(float64)) error {
+	rows := d.logits(d.batch)
+	steps := func(n int) (float64, error) {
+		tokens := prompt(d.rng, d.batch, d.cfg.Vocab)
+		start := d.clock.Now()
+		for range n {
+			if err := d.m.Step(ctx, d.held, tokens, rows); err != nil {
+				return 0, err
+			}
+		}
+		return elapsed(start, d.clock.Now())
+	}
+	if d.warmup > 0 {
+		if _, err := steps(d.warmup); err != nil {
+			return err
+		}
+	}
+	for i := range d.samples {
+		n := (i+1)*d.generate/d.samples - i*d.generate/d.samples
+		seconds, err := steps(n)
+		if err != nil {
+			return err
+		}
+		d.decodeSeconds += seconds
+		d.tpot = append(d.tpot, seconds/float64(n))
+		progress(0.3 + 0.7*float64(i+1)/float64(d.samples))
+	}
+	return nil
+}
+
+// report fills in the metrics.
+func (d *decoding) report(r *result.Record) error {
+	batch := float64(d.batch)
+	speeds := make([]float64, len(d.tpot))
+	for i, t := range d.tpot {
+		speeds[i] = batch / t
+	}
+	if d.depth > 0 {
+		set(r, "prefill", "s", result.Lower, d.prefillSeconds)
+	}
+	set(r, "tpot", "s", result.Lower, d.tpot...)
+	set(r, "decode_tps", "tokens/s", result.Higher, speeds...)
+	set(r, "e2e_tps", "tokens/s", result.Higher, batch*float64(d.generate)/(batch*d.prefillSeconds+d.decodeSeconds))
+	if d.memory > 0 {
+		set(r, "max_batch", "sequences", result.Higher, batch)
+	}
+	held := d.m.Usage()
+	set(r, "held", "bytes", result.Lower, float64(held.Total()))
+	d.limit(r, median(d.tpot), d.batch, d.step())
+	if d.batch > 1 && d.depth > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("e2e_tps counts %d prefills; one was timed, the other sequences are its forks", d.batch))
+	}
+	d.assumptions(r, true)
+	return d.checkBudget(held, r)
+}
+
+// checkBudget holds the largest batch against what is really held.
+func (d *decoding) checkBudget(held runners.Usage, r *result.Record) error {
+	if d.memory == 0 {
+		return nil
+	}
+	if fixed := held.Total() - held.Workspace; fixed > d.memory {
+		return fmt.Errorf("by arithmetic %d sequences fit into %d bytes, but weights and caches hold %d", d.batch, d.memory, fixed)
+	}
+	if held.Total() > d.memory {
+		r.Notes = append(r.Notes, fmt.Sprintf("with the runner's workspace of %d bytes the batch holds %d bytes more than the budget",
+			held.Workspace, held.Total()-d.memory))
+	}
+	return nil
+}

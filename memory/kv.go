@@ -1,0 +1,172 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// KV is the task "kv": the memory that a model holds with sequences of a length.
+//
+// Metrics, all in bytes: weights, global_kv, window_kv, state, workspace, total
+// as the model reports them, the same names with _computed by arithmetic
+// (runners.Config.RunBytes), peak where the runner measures it, and
+// bytes_per_token, the part that grows with the context. A case fails where a
+// part differs from its arithmetic. The workspace may differ: what a runner
+// needs for its kernels is its own affair, and its size stands beside; it is
+// as large as the largest use so far made it. Where sequences are only made
+// and not filled, nothing has used it: workspace and peak are left out, of the
+// total too.
+type KV struct{}
+
+// KVParams are the parameters of kv.
+type KVParams struct {
+	Models  []string     `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Lengths suites.Sizes `yaml:"lengths" doc:"context lengths in tokens"`
+	Batch   int          `yaml:"batch" doc:"sequences held together"`
+	Fill    bool         `yaml:"fill" doc:"prefill the sequences and step them once, so that workspace and peak are those of use; false only makes them, which takes no time"`
+}
+
+// Name is "kv".
+func (KV) Name() string { return "kv" }
+
+// About is one line.
+func (KV) About() string {
+	return "memory by part (weights, global KV, window KV, state, workspace) against context length"
+}
+
+// Params are the defaults.
+func (KV) Params() any {
+	return &KVParams{Lengths: suites.Sizes{1 << 10, 4 << 10, 16 << 10}, Batch: 1, Fill: true}
+}
+
+// Plan makes a case for each length.
+func (KV) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+	a := params.(*KVParams)
+	if ok, err := wanted(p, a.Models, m); !ok {
+		return nil, err
+	}
+	if err := checkSizes(p, "lengths", a.Lengths, 1); err != nil {
+		return nil, err
+	}
+	if err := checkCount(p, "batch", a.Batch, 1, maxBatch); err != nil {
+		return nil, err
+	}
+	s := subjectOf(p, m)
+	var cases []suites.Case
+	for _, n := range a.Lengths {
+		k := kvCase{subject: s, seed: p.Seed, length: int(n), batch: a.Batch, fill: a.Fill}
+		c := suites.Case{
+			Label:  fmt.Sprintf("kv %s x %d", suites.Size(n), a.Batch),
+			Params: s.params(map[string]any{"length": n, "batch": a.Batch, "fill": a.Fill}),
+			Bytes:  k.computed().Total(),
+			Run:    k.run,
+		}
+		if a.Fill {
+			c.Work = []suites.Phase{
+				{Work: s.cfg.PrefillWork(int(n)-1, 0, s.types), Times: float64(a.Batch)},
+				{Work: s.cfg.StepWork(int(n)-1, a.Batch, s.types), Times: 1},
+			}
+		}
+		cases = append(cases, c)
+	}
+	return cases, nil
+}
+
+type kvCase struct {
+	subject
+	seed          uint64
+	length, batch int
+	fill          bool
+}
+
+func (c kvCase) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
+	var held sequences
+	defer func() { held.close() }()
+	m.ResetPeak()
+	for i := range c.batch {
+		s, err := m.NewSequence(c.length)
+		if err != nil {
+			return fmt.Errorf("sequence %d of %d: %w", i+1, c.batch, err)
+		}
+		held = append(held, s)
+	}
+	if c.fill {
+		if err := c.use(ctx, m, held, random(c.seed, r.Label), progress); err != nil {
+			return err
+		}
+	}
+	return c.report(m.Usage(), r)
+}
+
+// use fills the sequences: all but the last token by Prefill, that one by a Step of the batch.
+func (c kvCase) use(ctx context.Context, m runners.Model, held sequences, rng *rand.Rand, progress func(float64)) error {
+	for i, s := range held {
+		if c.length > 1 {
+			if err := m.Prefill(ctx, s, prompt(rng, c.length-1, c.cfg.Vocab)); err != nil {
+				return fmt.Errorf("prefill of sequence %d of %d: %w", i+1, c.batch, err)
+			}
+		}
+		progress(float64(i+1) / float64(c.batch+1))
+	}
+	return m.Step(ctx, held, prompt(rng, c.batch, c.cfg.Vocab), c.logits(c.batch))
+}
+
+// computed is the usage by arithmetic.
+func (c kvCase) computed() runners.Usage {
+	u := c.bytes(c.length, c.batch)
+	if !c.fill {
+		u.Workspace = 0
+	}
+	return u
+}
+
+// part is one part of memory, as held and by arithmetic.
+type part struct {
+	name           string
+	held, computed int64
+	// free is true where the two may differ.
+	free bool
+}
+
+func (c kvCase) parts(held, computed runners.Usage) []part {
+	ps := []part{
+		{"weights", held.Weights, computed.Weights, false},
+		{"global_kv", held.GlobalKV, computed.GlobalKV, false},
+		{"window_kv", held.WindowKV, computed.WindowKV, false},
+		{"state", held.State, computed.State, false},
+		{"total", held.Total(), computed.Total(), true},
+	}
+	if c.fill {
+		ps = append(ps, part{"workspace", held.Workspace, computed.Workspace, true})
+	}
+	return ps
+}
+
+// report fills in the metrics, and fails where a part differs from its arithmetic.
+func (c kvCase) report(held runners.Usage, r *result.Record) error {
+	if !c.fill {
+		held.Workspace, held.Peak = 0, 0
+	}
+	for _, p := range c.parts(held, c.computed()) {
+		set(r, p.name, "bytes", result.Lower, float64(p.held))
+		set(r, p.name+"_computed", "bytes", result.None, float64(p.computed))
+		if !p.free && p.held != p.computed {
+			return fmt.Errorf("%s: %d bytes held, %d by arithmetic", p.name, p.held, p.computed)
+		}
+	}
+	set(r, "bytes_per_token", "bytes", result.Lower, float64(held.GlobalKV)/float64(c.length)/float64(c.batch))
+	if held.Peak > 0 {
+		set(r, "peak", "bytes", result.Lower, float64(held.Peak))
+	}
+	c.assumptions(r, false)
+	if c.machine != nil && held.Total() > c.machine.Memory {
+		r.Notes = append(r.Notes, fmt.Sprintf("%.1f GB do not fit the %.0f GB of one %s",
+			float64(held.Total())/1e9, float64(c.machine.Memory)/1e9, c.machine.Name))
+	}
+	return nil
+}

@@ -1,0 +1,506 @@
+package memory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/analytic"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// fake is a model that pretends to measure: an analytic one with planted faults.
+type fake struct {
+	*analytic.Model
+	distort func(runners.Usage) runners.Usage
+	// failAt is the number of the sequence, made or forked, that finds no memory.
+	failAt, made int
+	// stopped is a clock that stands still, broken an error of every Prefill.
+	stopped bool
+	broken  error
+	steps   int
+	rows    [][]float32
+}
+
+func (f *fake) Now() time.Duration {
+	if f.stopped {
+		return time.Second
+	}
+	return f.Model.Now()
+}
+
+func (f *fake) Usage() runners.Usage {
+	u := f.Model.Usage()
+	if f.distort != nil {
+		u = f.distort(u)
+	}
+	return u
+}
+
+func (f *fake) count() error {
+	if f.made++; f.made == f.failAt {
+		return fmt.Errorf("planted: %w", runners.ErrOutOfMemory)
+	}
+	return nil
+}
+
+func (f *fake) NewSequence(capacity int) (runners.Sequence, error) {
+	if err := f.count(); err != nil {
+		return nil, err
+	}
+	s, err := f.Model.NewSequence(capacity)
+	return fakeSequence{s, f}, err
+}
+
+func (f *fake) Prefill(ctx context.Context, s runners.Sequence, tokens []int) error {
+	if f.broken != nil {
+		return f.broken
+	}
+	if err := runners.CheckTokens(f.Config(), tokens); err != nil {
+		return err
+	}
+	return f.Model.Prefill(ctx, s.(fakeSequence).Sequence, tokens)
+}
+
+func (f *fake) Step(ctx context.Context, ss []runners.Sequence, tokens []int, rows [][]float32) error {
+	f.steps++
+	f.rows = rows
+	plain := make([]runners.Sequence, len(ss))
+	for i, s := range ss {
+		plain[i] = s.(fakeSequence).Sequence
+	}
+	return f.Model.Step(ctx, plain, tokens, rows)
+}
+
+type fakeSequence struct {
+	runners.Sequence
+	f *fake
+}
+
+func (s fakeSequence) Fork() (runners.Sequence, error) {
+	if err := s.f.count(); err != nil {
+		return nil, err
+	}
+	c, err := s.Sequence.Fork()
+	return fakeSequence{c, s.f}, err
+}
+
+// machine is what the fakes run on.
+var machine = runners.ThisMachine(100, 20, 1<<30)
+
+// tiny is a small model as a suite resolves it, of each architecture.
+func tiny(a runners.Arch) *suites.Model {
+	c := runners.Config{Name: "tiny", Arch: a, Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
+		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}
+	if a.IsYOCO() {
+		c.SelfHeads = 4
+	}
+	if a == runners.YOCOSlidingWindow {
+		c.Window = 128
+	}
+	return &suites.Model{Name: "tiny", Config: c, Options: runners.Options{KV: runners.BF16}, Runner: "fake", Device: "fake"}
+}
+
+func load(t *testing.T, m *suites.Model, memory int64) *fake {
+	t.Helper()
+	r, err := analytic.New(machine)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := m.Options
+	o.MemoryBudget = memory
+	loaded, err := r.Load(m.Config, nil, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &fake{Model: loaded.(*analytic.Model)}
+}
+
+func plan(t *testing.T, task suites.Task, m *suites.Model, params any) []suites.Case {
+	t.Helper()
+	cases, err := task.Plan(&suites.Planner{Seed: 1, Machine: &machine}, m, params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cases
+}
+
+// run runs a case and checks that it gives back all memory.
+func run(t *testing.T, c suites.Case, f *fake) (*result.Record, error) {
+	t.Helper()
+	before := f.Model.Usage()
+	r := &result.Record{Label: c.Label, Params: c.Params, Case: "x"}
+	last := 0.0
+	err := c.Run(context.Background(), f, r, func(p float64) {
+		if !(p >= last && p <= 1) {
+			t.Errorf("%s: progress from %g to %g", c.Label, last, p)
+		}
+		last = p
+	})
+	after := f.Model.Usage()
+	before.Peak, after.Peak = 0, 0
+	if after != before {
+		t.Errorf("%s: %+v held afterwards, %+v before", c.Label, after, before)
+	}
+	if err == nil {
+		if _, err := result.Encode(*r); err != nil {
+			t.Error(err)
+		}
+	}
+	return r, err
+}
+
+func value(t *testing.T, r *result.Record, name string) float64 {
+	t.Helper()
+	m, ok := r.Metrics[name]
+	if !ok {
+		t.Fatalf("%s: no metric %s", r.Label, name)
+	}
+	return m.Value
+}
+
+func TestKV(t *testing.T) {
+	for _, a := range runners.Arches() {
+		m := tiny(a)
+		for _, fill := range []bool{false, true} {
+			cases := plan(t, KV{}, m, &KVParams{Lengths: suites.Sizes{64, 1000}, Batch: 3, Fill: fill})
+			if len(cases) != 2 {
+				t.Fatalf("%d cases", len(cases))
+			}
+			r, err := run(t, cases[1], load(t, m, 1<<30))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := m.Config.CacheBytes(1000, runners.BF16)
+			for name, v := range map[string]int64{"global_kv": 3 * want.GlobalKV, "window_kv": 3 * want.WindowKV, "state": 3 * want.State} {
+				if value(t, r, name) != float64(v) || value(t, r, name+"_computed") != float64(v) {
+					t.Errorf("%s: %s is %g, computed %g, want %d", a, name, value(t, r, name), value(t, r, name+"_computed"), v)
+				}
+			}
+			total := 0.0
+			for _, part := range []string{"weights", "global_kv", "window_kv", "state"} {
+				total += value(t, r, part)
+			}
+			for _, name := range []string{"workspace", "workspace_computed", "peak"} {
+				if _, ok := r.Metrics[name]; ok != fill {
+					t.Errorf("%s: %s recorded: %v, with fill %v", a, name, ok, fill)
+				}
+			}
+			if fill {
+				total += value(t, r, "workspace")
+				if value(t, r, "peak") < total {
+					t.Errorf("%s: total %g, peak %g", a, total, value(t, r, "peak"))
+				}
+			}
+			if value(t, r, "total") != total || value(t, r, "total_computed") != total {
+				t.Errorf("%s: total %g, computed %g, of parts %g", a, value(t, r, "total"), value(t, r, "total_computed"), total)
+			}
+			if got := value(t, r, "bytes_per_token"); got != float64(want.GlobalKV)/1000 {
+				t.Errorf("%s: %g bytes a token", a, got)
+			}
+			if (len(cases[1].Work) > 0) != fill {
+				t.Errorf("estimated work %v with fill %v", cases[1].Work, fill)
+			}
+			if r.Params["kv"] != "bf16" || r.Params["dtype"] != "f32" {
+				t.Errorf("number types in the record: %v", r.Params)
+			}
+		}
+	}
+}
+
+// A part that differs from its arithmetic fails the case; a workspace may be its own.
+func TestKVDisagreement(t *testing.T) {
+	m := tiny(runners.YOCOSlidingWindow)
+	c := plan(t, KV{}, m, &KVParams{Lengths: suites.Sizes{256}, Batch: 1, Fill: true})[0]
+	for name, distort := range map[string]func(runners.Usage) runners.Usage{
+		"weights":   func(u runners.Usage) runners.Usage { u.Weights++; return u },
+		"global_kv": func(u runners.Usage) runners.Usage { u.GlobalKV--; return u },
+		"window_kv": func(u runners.Usage) runners.Usage { u.WindowKV *= 2; return u },
+		"state":     func(u runners.Usage) runners.Usage { u.State = 4; return u },
+		"workspace": func(u runners.Usage) runners.Usage { u.Workspace += 1 << 20; return u },
+	} {
+		f := load(t, m, 1<<30)
+		f.distort = distort
+		r, err := run(t, c, f)
+		if name == "workspace" {
+			if err != nil || value(t, r, "total") != value(t, r, "total_computed")+1<<20 {
+				t.Errorf("workspace: %v, total %g", err, value(t, r, "total"))
+			}
+			continue
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), name+":") {
+			t.Errorf("%s differs: %v", name, err)
+		}
+	}
+}
+
+func TestPrefill(t *testing.T) {
+	for _, a := range runners.Arches() {
+		m := tiny(a)
+		cases := plan(t, Prefill{}, m, &PrefillParams{Lengths: suites.Sizes{1, 700}, Samples: 4, Warmup: 2})
+		for i, n := range []int{1, 700} {
+			f := load(t, m, 1<<30)
+			r, err := run(t, cases[i], f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			types := runners.Types{KV: runners.BF16}
+			prefill, step := m.Config.PrefillWork(n-1, 0, types), m.Config.StepWork(n-1, 1, types)
+			want := machine.Seconds(prefill, runners.F32) + machine.Seconds(step, runners.F32)
+			if got := value(t, r, "ttft"); math.Abs(got/want-1) > 1e-3 {
+				t.Errorf("%s at %d: ttft %g, want %g", a, n, got, want)
+			}
+			if got := value(t, r, "tps"); math.Abs(got*want/float64(n)-1) > 1e-3 {
+				t.Errorf("%s at %d: tps %g", a, n, got)
+			}
+			if got := value(t, r, "limit_fraction"); math.Abs(got-1) > 1e-3 {
+				t.Errorf("%s at %d: %g of the limit", a, n, got)
+			}
+			if len(r.Metrics["ttft"].Samples) != 4 || f.steps != 6 {
+				t.Errorf("%d samples, %d steps", len(r.Metrics["ttft"].Samples), f.steps)
+			}
+			if len(f.rows[0]) != m.Config.Vocab {
+				t.Errorf("logits of %d", len(f.rows[0]))
+			}
+			if w := cases[i].Work; w[0] != (suites.Phase{Work: prefill, Times: 6}) || w[1] != (suites.Phase{Work: step, Times: 6}) {
+				t.Errorf("estimated work %+v", w)
+			}
+		}
+	}
+}
+
+func TestThroughput(t *testing.T) {
+	for _, a := range runners.Arches() {
+		m := tiny(a)
+		cases := plan(t, Throughput{}, m, &ThroughputParams{
+			Depths: suites.Sizes{0, 512}, Batches: suites.Sizes{1, 3}, Generate: 20, Samples: 6, Warmup: 2})
+		if len(cases) != 4 {
+			t.Fatalf("%d cases", len(cases))
+		}
+		for _, c := range cases {
+			f := load(t, m, 1<<30)
+			r, err := run(t, c, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			depth, batch := r.Params["depth"].(int), float64(r.Params["batch"].(int))
+			if f.steps != 22 {
+				t.Errorf("%s: %d steps", c.Label, f.steps)
+			}
+			decode, types := 0.0, runners.Types{KV: runners.BF16}
+			for i := range 20 {
+				decode += machine.Seconds(m.Config.StepWork(depth+2+i, int(batch), types), runners.F32)
+			}
+			prefill := machine.Seconds(m.Config.PrefillWork(depth, 0, types), runners.F32)
+			for name, want := range map[string]float64{
+				"tpot": decode / 20, "decode_tps": batch * 20 / decode, "e2e_tps": batch * 20 / (batch*prefill + decode),
+			} {
+				if got := value(t, r, name); math.Abs(got/want-1) > .01 {
+					t.Errorf("%s, %s: %s is %g, want %g", a, c.Label, name, got, want)
+				}
+			}
+			if _, ok := r.Metrics["prefill"]; ok != (depth > 0) {
+				t.Errorf("%s: prefill recorded: %v", c.Label, ok)
+			}
+			if n := len(r.Metrics["tpot"].Samples); n != 6 {
+				t.Errorf("%s: %d samples", c.Label, n)
+			}
+			if got := value(t, r, "held"); got != float64(m.Config.RunBytes(depth+22, int(batch), 0, types).Total()) {
+				t.Errorf("%s: %g bytes held", c.Label, got)
+			}
+			if &f.rows[0][0] == &f.rows[len(f.rows)-1][0] && batch > 1 {
+				t.Error("sequences of a batch share a row of logits")
+			}
+		}
+	}
+}
+
+func TestLargestBatch(t *testing.T) {
+	const memory = 8 << 20
+	batches := map[runners.Arch]float64{}
+	for _, a := range runners.Arches() {
+		m := tiny(a)
+		c := plan(t, Throughput{}, m, &ThroughputParams{
+			Depths: suites.Sizes{1024}, MaxBatch: true, Memory: memory, Generate: 4, Samples: 2})[0]
+		r, err := run(t, c, load(t, m, memory)) // the model refuses more than the budget
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := value(t, r, "max_batch")
+		batches[a] = b
+		types := runners.Types{KV: runners.BF16}
+		if now, next := m.Config.RunBytes(1028, int(b), 0, types).Total(), m.Config.RunBytes(1028, int(b)+1, 0, types).Total(); now > memory || next <= memory {
+			t.Errorf("%s: %g sequences hold %d, one more %d, of %d", a, b, now, next, memory)
+		}
+		if r.Params["batch"] != "max" || value(t, r, "held") > memory {
+			t.Errorf("%s: batch %v holds %g", a, r.Params["batch"], value(t, r, "held"))
+		}
+
+		// More held than arithmetic says: an error for caches, a note for a workspace.
+		f := load(t, m, 1<<30)
+		f.distort = func(u runners.Usage) runners.Usage { u.GlobalKV += memory; return u }
+		if _, err := run(t, c, f); err == nil || !strings.Contains(err.Error(), "by arithmetic") {
+			t.Errorf("%s: caches beyond the budget: %v", a, err)
+		}
+		f = load(t, m, 1<<30)
+		f.distort = func(u runners.Usage) runners.Usage { u.Workspace += memory; return u }
+		if r, err := run(t, c, f); err != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "more than the budget") {
+			t.Errorf("%s: a workspace beyond the budget: %v, notes %q", a, err, r.Notes)
+		}
+	}
+	if !(batches[runners.YOCOGatedRetention] > batches[runners.Transformer]) {
+		t.Errorf("largest batches: %v", batches)
+	}
+
+	// Not even one.
+	m := tiny(runners.Transformer)
+	c := plan(t, Throughput{}, m, &ThroughputParams{
+		Depths: suites.Sizes{1024}, MaxBatch: true, Memory: 1 << 20, Generate: 4, Samples: 2})[0]
+	if _, err := run(t, c, load(t, m, 1<<30)); !errors.Is(err, runners.ErrOutOfMemory) {
+		t.Errorf("no sequence fits: %v", err)
+	}
+}
+
+// cases lists one case of each task.
+func oneOfEach(t *testing.T, m *suites.Model) []suites.Case {
+	t.Helper()
+	return append(append(
+		plan(t, KV{}, m, &KVParams{Lengths: suites.Sizes{256}, Batch: 4, Fill: true}),
+		plan(t, Prefill{}, m, &PrefillParams{Lengths: suites.Sizes{256}, Samples: 2})...),
+		plan(t, Throughput{}, m, &ThroughputParams{Depths: suites.Sizes{256}, Batches: suites.Sizes{4}, Generate: 2, Samples: 1})...)
+}
+
+// Out of memory at any sequence is an answer, and leaves the model usable.
+func TestOutOfMemory(t *testing.T) {
+	m := tiny(runners.YOCOGatedRetention)
+	f := load(t, m, 1<<30)
+	for _, c := range oneOfEach(t, m) {
+		for at := 1; ; at++ {
+			f.made, f.failAt = 0, at
+			_, err := run(t, c, f)
+			if f.made < at {
+				if err != nil {
+					t.Errorf("%s: %v", c.Label, err)
+				}
+				break
+			}
+			if !errors.Is(err, runners.ErrOutOfMemory) {
+				t.Errorf("%s, sequence %d: %v", c.Label, at, err)
+			}
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	m := tiny(runners.Transformer)
+	broken := errors.New("planted")
+	for _, c := range oneOfEach(t, m) {
+		f := load(t, m, 1<<30)
+		f.broken = broken
+		if _, err := run(t, c, f); !errors.Is(err, broken) {
+			t.Errorf("%s: %v", c.Label, err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		if err := c.Run(ctx, load(t, m, 1<<30), &result.Record{}, func(float64) {}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s, cancelled: %v", c.Label, err)
+		}
+		f = load(t, m, 1<<30)
+		f.stopped = true
+		_, err := run(t, c, f)
+		if timed := !strings.HasPrefix(c.Label, "kv"); timed != (err != nil) {
+			t.Errorf("%s: with a clock that stands still: %v", c.Label, err)
+		}
+	}
+}
+
+func TestParamErrors(t *testing.T) {
+	one := suites.Sizes{1}
+	for _, tt := range []struct {
+		task   suites.Task
+		params any
+		want   string
+	}{
+		{KV{}, &KVParams{Batch: 1}, "lengths: no sizes"},
+		{KV{}, &KVParams{Lengths: suites.Sizes{0}, Batch: 1}, "lengths: 0, expected 1 to 128Mi"},
+		{KV{}, &KVParams{Lengths: suites.Sizes{1 << 40}, Batch: 1}, "lengths: 1099511627776, expected"},
+		{KV{}, &KVParams{Lengths: one}, "batch: 0, expected 1"},
+		{KV{}, &KVParams{Models: []string{"["}, Lengths: one, Batch: 1}, "malformed pattern"},
+		{Prefill{}, &PrefillParams{Lengths: one}, "samples: 0, expected 1"},
+		{Prefill{}, &PrefillParams{Lengths: one, Samples: 1, Warmup: -1}, "warmup: -1, expected 0"},
+		{Throughput{}, &ThroughputParams{Generate: 1, Samples: 1}, "depths: no sizes"},
+		{Throughput{}, &ThroughputParams{Depths: one, Samples: 1}, "generate: 0"},
+		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 5}, "samples: 5, expected 1 to 4"},
+		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, Warmup: -1}, "warmup: -1"},
+		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, Batches: suites.Sizes{0}}, "batches: 0"},
+		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, Memory: 1}, "memory is for max_batch"},
+		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, MaxBatch: true}, "max_batch needs memory"},
+	} {
+		cases, err := tt.task.Plan(&suites.Planner{}, tiny(runners.Transformer), tt.params)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s %+v: %d cases, error %v, want %q", tt.task.Name(), tt.params, len(cases), err, tt.want)
+		}
+	}
+}
+
+// Defaults are valid, and every field of every task is documented.
+func TestParams(t *testing.T) {
+	for _, task := range Tasks() {
+		cases, err := task.Plan(&suites.Planner{}, tiny(runners.Transformer), task.Params())
+		if err != nil || len(cases) == 0 {
+			t.Errorf("%s: defaults give %d cases, %v", task.Name(), len(cases), err)
+		}
+		for _, c := range cases {
+			if c.Bytes <= 0 {
+				t.Errorf("%s: %d bytes", c.Label, c.Bytes)
+			}
+		}
+		typ := reflect.TypeOf(task.Params()).Elem()
+		for i := range typ.NumField() {
+			if f := typ.Field(i); f.Tag.Get("yaml") == "" || f.Tag.Get("doc") == "" {
+				t.Errorf("%s: field %s lacks a yaml or doc tag", task.Name(), f.Name)
+			}
+		}
+		if task.About() == "" {
+			t.Errorf("%s says nothing about itself", task.Name())
+		}
+	}
+	for pattern, want := range map[string]int{"tiny": 1, "t*": 1, "other": 0} {
+		params := &PrefillParams{Models: []string{"none", pattern}, Lengths: suites.Sizes{4}, Samples: 1}
+		if got := len(plan(t, Prefill{}, tiny(runners.Transformer), params)); got != want {
+			t.Errorf("models: [none, %s] gives %d cases, want %d", pattern, got, want)
+		}
+	}
+}
+
+// Prompts come from the seed and the case, and from nothing else.
+func TestPrompt(t *testing.T) {
+	a, b := prompt(random(1, "x"), 100, 300), prompt(random(1, "x"), 100, 300)
+	if !reflect.DeepEqual(a, b) {
+		t.Error("two prompts of one case")
+	}
+	for _, other := range [][]int{prompt(random(2, "x"), 100, 300), prompt(random(1, "y"), 100, 300)} {
+		if reflect.DeepEqual(a, other) {
+			t.Error("one prompt of two cases")
+		}
+	}
+}
+
+func TestMedian(t *testing.T) {
+	for _, tt := range []struct {
+		samples []float64
+		want    float64
+	}{{[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 9, 2}, 3}} {
+		before := fmt.Sprint(tt.samples)
+		if got := median(tt.samples); got != tt.want || fmt.Sprint(tt.samples) != before {
+			t.Errorf("median(%s) = %g, want %g", before, got, tt.want)
+		}
+	}
+}

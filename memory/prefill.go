@@ -1,0 +1,133 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Prefill is the task "prefill": the time from a prompt to its first token.
+//
+//	ttft  seconds of Prefill(prompt[:n-1]) and one Step with the last token
+//	tps   n / ttft, in tokens/s
+//
+// Every sample is kept; the value is their median. Where the machine's peaks
+// are known, limit_seconds and limit_tps are what they allow (runners.Profile)
+// and limit_fraction is the part of that limit reached.
+type Prefill struct{}
+
+// PrefillParams are the parameters of prefill.
+type PrefillParams struct {
+	Models  []string     `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Lengths suites.Sizes `yaml:"lengths" doc:"prompt lengths in tokens"`
+	Samples int          `yaml:"samples" doc:"timed repetitions of each length; a gate needs 10 or more"`
+	Warmup  int          `yaml:"warmup" doc:"repetitions of each length that are not timed"`
+}
+
+// Name is "prefill".
+func (Prefill) Name() string { return "prefill" }
+
+// About is one line.
+func (Prefill) About() string {
+	return "time to the first token and prompt tokens/s against prompt length"
+}
+
+// Params are the defaults.
+func (Prefill) Params() any {
+	return &PrefillParams{Lengths: suites.Sizes{512, 2 << 10, 8 << 10}, Samples: 5, Warmup: 1}
+}
+
+// Plan makes a case for each length.
+func (Prefill) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+	a := *params.(*PrefillParams)
+	if ok, err := wanted(p, a.Models, m); !ok {
+		return nil, err
+	}
+	if err := checkSizes(p, "lengths", a.Lengths, 1); err != nil {
+		return nil, err
+	}
+	if err := checkCount(p, "samples", a.Samples, 1, maxSamples); err != nil {
+		return nil, err
+	}
+	if err := checkCount(p, "warmup", a.Warmup, 0, maxSamples); err != nil {
+		return nil, err
+	}
+	s := subjectOf(p, m)
+	if s.computed {
+		a.Samples, a.Warmup = 1, 0
+	}
+	var cases []suites.Case
+	for _, n := range a.Lengths {
+		c := prefillCase{subject: s, seed: p.Seed, length: int(n), samples: a.Samples, warmup: a.Warmup}
+		cases = append(cases, suites.Case{
+			Label:  fmt.Sprintf("prefill %s", suites.Size(n)),
+			Params: s.params(map[string]any{"length": n, "samples": a.Samples, "warmup": a.Warmup}),
+			Work:   c.estimate(),
+			Bytes:  s.bytes(int(n), 1).Total(),
+			Run:    c.run,
+		})
+	}
+	return cases, nil
+}
+
+type prefillCase struct {
+	subject
+	seed                    uint64
+	length, samples, warmup int
+}
+
+// phases are the work of one repetition.
+func (c prefillCase) phases() []runners.Work {
+	last := c.length - 1
+	return []runners.Work{c.cfg.PrefillWork(last, 0, c.types), c.cfg.StepWork(last, 1, c.types)}
+}
+
+func (c prefillCase) estimate() (phases []suites.Phase) {
+	for _, w := range c.phases() {
+		phases = append(phases, suites.Phase{Work: w, Times: float64(c.samples + c.warmup)})
+	}
+	return phases
+}
+
+func (c prefillCase) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
+	s, err := m.NewSequence(c.length)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	tokens := prompt(random(c.seed, r.Label), c.length, c.cfg.Vocab)
+	rows, clock := c.logits(1), runners.ClockOf(m)
+	last := c.length - 1
+	var ttft, tps []float64
+	for i := range c.warmup + c.samples {
+		if err := s.Truncate(ctx, 0); err != nil {
+			return err
+		}
+		start := clock.Now()
+		if last > 0 {
+			if err := m.Prefill(ctx, s, tokens[:last]); err != nil {
+				return err
+			}
+		}
+		if err := m.Step(ctx, []runners.Sequence{s}, tokens[last:], rows); err != nil {
+			return err
+		}
+		seconds, err := elapsed(start, clock.Now())
+		if err != nil {
+			return err
+		}
+		if i >= c.warmup {
+			ttft = append(ttft, seconds)
+			tps = append(tps, float64(c.length)/seconds)
+		}
+		progress(float64(i+1) / float64(c.warmup+c.samples))
+	}
+	set(r, "ttft", "s", result.Lower, ttft...)
+	set(r, "tps", "tokens/s", result.Higher, tps...)
+	c.limit(r, median(ttft), c.length, c.phases()...)
+	c.assumptions(r, true)
+	return nil
+}

@@ -1,0 +1,196 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sort"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Throughput is the task "throughput": decoding at a depth, for a batch of sequences stepped together.
+//
+//	prefill     seconds of one Prefill of depth tokens
+//	tpot        seconds of one Step of the whole batch
+//	decode_tps  batch / tpot, in tokens/s
+//	e2e_tps     batch x generate / (batch x prefill + decode), in tokens/s: generated tokens over all time
+//	            spent, prompts included, as the paper counts (arXiv 2405.05254). decode is the time of all
+//	            generate steps; prompts are prefilled one after the other
+//	held        bytes held with all sequences of the batch
+//	max_batch   the largest batch that fits into the memory, where it was asked for
+//
+// limit_seconds, limit_tps and limit_fraction are those of a Step; see Prefill.
+//
+// One prefill is timed and counts for each sequence of the batch: the others
+// are forks of the first, whose making is not counted. The steps are timed in
+// blocks of generate/samples, each block's mean being a sample of tpot. Blocks
+// follow each other, so that the depth grows by generate in all.
+type Throughput struct{}
+
+// ThroughputParams are the parameters of throughput.
+type ThroughputParams struct {
+	Models   []string     `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Depths   suites.Sizes `yaml:"depths" doc:"tokens held before the first generated one"`
+	Batches  suites.Sizes `yaml:"batches" doc:"numbers of sequences stepped together (default: 1, or none with max_batch)"`
+	MaxBatch bool         `yaml:"max_batch" doc:"also the largest batch that fits into memory"`
+	Memory   suites.Size  `yaml:"memory" doc:"bytes for max_batch: weights, caches and workspace (default: what the model may hold)"`
+	Generate int          `yaml:"generate" doc:"tokens generated for each sequence"`
+	Samples  int          `yaml:"samples" doc:"blocks that the generated tokens are timed in; a gate needs 10 or more"`
+	Warmup   int          `yaml:"warmup" doc:"steps before the first timed one; if not 0, an untimed prefill goes before the timed one too"`
+}
+
+// Name is "throughput".
+func (Throughput) Name() string { return "throughput" }
+
+// About is one line.
+func (Throughput) About() string {
+	return "decoded tokens/s at a depth and batch, with and without prefill, and the largest batch that fits"
+}
+
+// Params are the defaults.
+func (Throughput) Params() any {
+	return &ThroughputParams{Depths: suites.Sizes{0, 4 << 10}, Generate: 64, Samples: 8, Warmup: 2}
+}
+
+// Plan makes a case for each depth and batch, and one for each depth's largest batch.
+func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+	a := *params.(*ThroughputParams)
+	if ok, err := wanted(p, a.Models, m); !ok {
+		return nil, err
+	}
+	if err := a.check(p); err != nil {
+		return nil, err
+	}
+	s := subjectOf(p, m)
+	if s.computed {
+		a.Samples, a.Warmup = 1, 0
+	}
+	memory, err := a.memory(p, m, s)
+	if err != nil {
+		return nil, err
+	}
+	var cases []suites.Case
+	for _, d := range a.Depths {
+		c := throughputCase{subject: s, seed: p.Seed, depth: int(d), generate: a.Generate, samples: a.Samples, warmup: a.Warmup}
+		for _, b := range a.Batches {
+			c.batch = int(b)
+			cases = append(cases, c.plan())
+		}
+		if a.MaxBatch {
+			c.memory = memory
+			c.batch = largestBatch(s, c.capacity(), memory)
+			cases = append(cases, c.plan())
+		}
+	}
+	return cases, nil
+}
+
+// check reports the first problem and fills in the default batch.
+func (a *ThroughputParams) check(p *suites.Planner) error {
+	if err := checkSizes(p, "depths", a.Depths, 0); err != nil {
+		return err
+	}
+	if err := checkCount(p, "generate", a.Generate, 1, maxTokens); err != nil {
+		return err
+	}
+	if err := checkCount(p, "samples", a.Samples, 1, a.Generate); err != nil {
+		return err
+	}
+	if err := checkCount(p, "warmup", a.Warmup, 0, maxSamples); err != nil {
+		return err
+	}
+	if len(a.Batches) == 0 && !a.MaxBatch {
+		a.Batches = suites.Sizes{1}
+	}
+	for _, b := range a.Batches {
+		if b < 1 || b > maxBatch {
+			return p.Errorf("batches: %d, expected 1 to %d", b, maxBatch)
+		}
+	}
+	if a.Memory > 0 && !a.MaxBatch {
+		return p.Errorf("memory is for max_batch, which is not asked for")
+	}
+	return nil
+}
+
+// memory is the budget of the largest batch.
+func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Model, s subject) (int64, error) {
+	switch {
+	case !a.MaxBatch:
+		return 0, nil
+	case a.Memory > 0:
+		return int64(a.Memory), nil
+	case m.Options.MemoryBudget > 0:
+		return m.Options.MemoryBudget, nil
+	case s.machine != nil:
+		return s.machine.Memory, nil
+	}
+	return 0, p.Errorf("max_batch needs memory: how many bytes the batch may take")
+}
+
+// largestBatch is the number of sequences of room for tokens each that fit into memory, by arithmetic.
+func largestBatch(s subject, tokens int, memory int64) int {
+	return sort.Search(maxBatch, func(b int) bool { return s.bytes(tokens, b+1).Total() > memory })
+}
+
+type throughputCase struct {
+	subject
+	seed                      uint64
+	depth, batch              int
+	memory                    int64 // the budget, where batch is the largest that fits it; else 0
+	generate, samples, warmup int
+}
+
+func (c throughputCase) capacity() int { return c.depth + c.warmup + c.generate }
+
+func (c throughputCase) plan() suites.Case {
+	params := c.params(map[string]any{"depth": c.depth, "batch": c.batch, "generate": c.generate, "samples": c.samples, "warmup": c.warmup})
+	label := fmt.Sprintf("throughput @ %s x %d", suites.Size(c.depth), c.batch)
+	if c.memory > 0 {
+		// The largest batch is a result: cases of different models belong together by the budget.
+		params["batch"], params["memory"] = "max", c.memory
+		label = fmt.Sprintf("throughput @ %s x max", suites.Size(c.depth))
+	}
+	prefills := 1.0
+	if c.warmup > 0 {
+		prefills = 2
+	}
+	return suites.Case{
+		Label:  label,
+		Params: params,
+		Work: []suites.Phase{
+			{Work: c.cfg.PrefillWork(c.depth, 0, c.types), Times: prefills},
+			{Work: c.step(), Times: float64(c.warmup + c.generate)},
+		},
+		Bytes: c.bytes(c.capacity(), c.batch).Total(),
+		Run:   c.run,
+	}
+}
+
+// step is the work of the step in the middle of the timed ones.
+func (c throughputCase) step() runners.Work {
+	return c.cfg.StepWork(c.depth+c.warmup+c.generate/2, c.batch, c.types)
+}
+
+func (c throughputCase) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
+	if c.batch == 0 {
+		return fmt.Errorf("one sequence of %d tokens needs %d bytes with the weights, of %d there: %w",
+			c.capacity(), c.bytes(c.capacity(), 1).Total(), c.memory, runners.ErrOutOfMemory)
+	}
+	d := &decoding{throughputCase: c, m: m, clock: runners.ClockOf(m), rng: random(c.seed, r.Label)}
+	defer func() { d.held.close() }()
+	m.ResetPeak()
+	if err := d.prefill(ctx); err != nil {
+		return err
+	}
+	progress(0.3)
+	if err := d.fork(); err != nil {
+		return err
+	}
+	if err := d.decode(ctx, progress); err != nil {
+		return err
+	}
+	return d.report(r)
+}
