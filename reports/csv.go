@@ -1,0 +1,81 @@
+package reports
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// csv writes results.csv: one row for each case and metric, and one without a
+// metric for each case that has none. Numbers are exact; every parameter has a
+// column named param.NAME.
+func (v *view) csv(out io.Writer) error {
+	names := map[string]bool{}
+	for _, r := range v.journal.Records {
+		for name := range r.Params {
+			names[name] = true
+		}
+	}
+	params := sortedKeys(names)
+	w := csv.NewWriter(out)
+	head := []string{"suite", "case", "label", "task", "model", "arch", "runner", "device", "source", "status", "reason", "seconds"}
+	for _, p := range params {
+		head = append(head, "param."+clean(p))
+	}
+	head = append(head, "metric", "value", "unit", "better", "lo", "hi", "level", "method", "samples", "reference", "reference_source")
+	w.Write(head)
+	for i := range v.journal.Records {
+		r := &v.journal.Records[i]
+		row := []string{}
+		for _, s := range []string{r.Suite, r.Case, r.Label, r.Task, r.Model, r.Arch, r.Runner, r.Device, string(r.Source), string(r.Status), r.Reason} {
+			row = append(row, clean(s))
+		}
+		row = append(row, exact(r.Seconds))
+		for _, p := range params {
+			row = append(row, csvParam(r.Params[p]))
+		}
+		for _, name := range sortedKeys(r.Metrics) {
+			w.Write(append(row[:len(row):len(row)], v.csvMetric(r, name)...))
+		}
+		if len(r.Metrics) == 0 {
+			w.Write(append(row, make([]string, 11)...))
+		}
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// exact gives a number with every digit that it needs.
+func exact(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+func csvParam(value any) string {
+	if x, ok := value.(float64); ok {
+		return exact(x)
+	}
+	return paramText("", value)
+}
+
+func (v *view) csvMetric(r *result.Record, name string) []string {
+	m := r.Metrics[name]
+	optional := func(x *float64) string {
+		if x == nil {
+			return ""
+		}
+		return exact(*x)
+	}
+	level := ""
+	if m.Level != 0 {
+		level = exact(m.Level)
+	}
+	reference, source := "", ""
+	if ref, ok := v.reference(r, name); ok {
+		if x, same := published(ref, m.Unit); same {
+			reference, source = exact(x), clean(ref.Source)
+		}
+	}
+	return []string{clean(name), exact(m.Value), clean(m.Unit), clean(string(m.Better)), optional(m.Lo), optional(m.Hi),
+		level, clean(m.Method), fmt.Sprint(len(m.Samples)), reference, source}
+}

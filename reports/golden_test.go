@@ -1,0 +1,282 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares data with a file in testdata.
+func golden(t *testing.T, name string, got []byte, equal func(got, want []byte) bool) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equal(got, want) {
+		t.Errorf("%s differs; after looking at the difference: go test ./reports -update\n%s", path, difference(got, want))
+	}
+}
+
+// difference shows the first line that differs.
+func difference(got, want []byte) string {
+	a, b := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
+	for i := range a {
+		if i >= len(b) || a[i] != b[i] {
+			w := ""
+			if i < len(b) {
+				w = b[i]
+			}
+			return fmt.Sprintf("line %d\n got %.300q\nwant %.300q", i+1, a[i], w)
+		}
+	}
+	return "shorter than the golden"
+}
+
+// journal is the golden journal as it stands in testdata.
+func journal(t testing.TB) *result.Journal {
+	t.Helper()
+	path := filepath.Join("testdata", "journal.jsonl")
+	if *update {
+		if err := os.WriteFile(path, lines(t, small()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	j, err := result.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func TestGoldenTexts(t *testing.T) {
+	j := journal(t)
+	for format, name := range map[Format]string{Text: "report.txt", Markdown: "report.md", CSV: "results.csv", HTML: "report.html"} {
+		files, err := newView(j).render(format)
+		if err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, files[0].data, bytes.Equal)
+	}
+	for _, c := range []struct {
+		width int
+		color bool
+		name  string
+	}{{100, false, "wide.txt"}, {80, true, "color.txt"}} {
+		var buf bytes.Buffer
+		if err := Terminal(&buf, j, c.width, c.color); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, c.name, buf.Bytes(), bytes.Equal)
+	}
+}
+
+// Pictures are compared at a low resolution and with a tolerance: processors
+// differ in the last bit of a coordinate.
+func TestGoldenPictures(t *testing.T) {
+	files, err := newView(journal(t)).pictures(PNG, 48)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		golden(t, f.name, f.data, func(got, want []byte) bool {
+			return alike(t, f.name, got, want)
+		})
+	}
+}
+
+// alike tells whether two PNG files show the same: of the same size, and no
+// more than one pixel in a thousand clearly different.
+func alike(t *testing.T, name string, got, want []byte) bool {
+	a, errA := png.Decode(bytes.NewReader(got))
+	b, errB := png.Decode(bytes.NewReader(want))
+	if errA != nil || errB != nil {
+		t.Errorf("%s: %v, %v", name, errA, errB)
+		return false
+	}
+	if a.Bounds() != b.Bounds() {
+		return false
+	}
+	differ, box := 0, a.Bounds()
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			r0, g0, b0, _ := a.At(x, y).RGBA()
+			r1, g1, b1, _ := b.At(x, y).RGBA()
+			for _, d := range []int{int(r0) - int(r1), int(g0) - int(g1), int(b0) - int(b1)} {
+				if max(d, -d) > 0x1800 {
+					differ++
+					break
+				}
+			}
+		}
+	}
+	return differ*1000 <= box.Dx()*box.Dy()
+}
+
+// The pictures of Markdown are those that are written.
+func TestMarkdownShowsPictures(t *testing.T) {
+	v := newView(journal(t))
+	md, err := v.render(Markdown)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pngs, err := v.pictures(PNG, 24)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(pngs) == 0 {
+		t.Fatal("no pictures")
+	}
+	for _, p := range pngs {
+		if !bytes.Contains(md[0].data, []byte("]("+p.name+")")) {
+			t.Errorf("report.md does not show %s", p.name)
+		}
+	}
+}
+
+func TestJSONHoldsTheJournal(t *testing.T) {
+	j := journal(t)
+	files, err := newView(j).render(JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back struct {
+		Schema  int
+		Runs    []result.Run
+		Records []result.Record
+	}
+	if err := json.Unmarshal(files[0].data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(lines(t, &result.Journal{Runs: back.Runs, Records: back.Records})), string(lines(t, j)); got != want || back.Schema != result.SchemaVersion {
+		t.Error("results.json is not the journal")
+	}
+}
+
+// Write leaves every file of every format, whole, and the same on a second run.
+func TestWrite(t *testing.T) {
+	j, dir := journal(t), t.TempDir()
+	names, err := Write(dir, j, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := map[string][]byte{}
+	for _, name := range names {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || len(data) == 0 {
+			t.Errorf("%s: %d bytes, %v", name, len(data), err)
+		}
+		first[name] = data
+	}
+	if _, err := Write(dir, j, Formats()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != len(first) {
+		t.Errorf("%d files in the folder, %d written", len(entries), len(first))
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil || !bytes.Equal(data, first[e.Name()]) {
+			t.Errorf("%s is not the same the second time (%v)", e.Name(), err)
+		}
+	}
+	if _, err := Write(filepath.Join(dir, "missing"), j, []Format{CSV}); err == nil {
+		t.Error("no error for a folder that is not there")
+	}
+	if _, err := Write(dir, j, []Format{"pdf"}); err == nil {
+		t.Error("no error for an unknown format")
+	}
+}
+
+func TestParseFormats(t *testing.T) {
+	for in, want := range map[string]string{"": "[text markdown csv json png svg html]", "png, HTML,png": "[png html]", "md,txt": "[markdown text]"} {
+		got, err := ParseFormats(in)
+		if err != nil || fmt.Sprint(got) != want {
+			t.Errorf("%q: %v, %v", in, got, err)
+		}
+	}
+	if _, err := ParseFormats("png,pdf"); err == nil || !strings.Contains(err.Error(), "pdf") {
+		t.Errorf("pdf: %v", err)
+	}
+}
+
+// An answer that holds markup and escapes is shown as text, never obeyed.
+func TestUntrustedText(t *testing.T) {
+	evil := "</script><script>alert(1)</script>\x1b]0;pwned\a\x00\r\n| `x` \u202e\u009b2J " + `"><img src=x onerror=alert(2)>`
+	r := needleRecord(evil, "yoco-gret", 256, 0.5, 2)
+	r.Label, r.Suite, r.Device, r.Runner, r.Notes = evil, evil, evil, evil, []string{evil}
+	r.Trials[0].Answer, r.Trials[0].Exact, r.Trials[0].Question, r.Trials[0].Expected, r.Trials[0].Facts = evil, 0, evil, []string{evil}, []string{evil}
+	r.Params["haystack"], r.Params["kind"], r.Params[evil] = evil, evil, evil
+	bad := record("kv", evil, evil, evil, map[string]any{"length": 5.0})
+	bad.Status, bad.Reason, bad.Metrics = result.Failed, evil, nil
+	odd := record(evil, "m", "a", evil, map[string]any{evil: evil})
+	odd.Metrics = map[string]result.Metric{evil: {Value: 1, Unit: evil, Better: "none"}}
+	nll := nllRecord(evil, evil, evil)
+	run := small().Runs[0]
+	run.Suite, run.Title, run.Command, run.Env.CPU, run.Env.Text = evil, evil, evil, evil, map[string]string{evil: evil}
+	run.References = []result.Reference{{Task: "needle", Metric: "exact", Model: evil, Value: 1, Unit: evil, Source: evil, Note: evil}}
+	j := reread(t, &result.Journal{Runs: []result.Run{run}, Records: []result.Record{r, bad, odd, nll}, Notice: evil})
+	v := newView(j)
+	for _, f := range Formats() {
+		if f == PNG {
+			continue
+		}
+		files, err := v.render(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			for i, c := range string(file.data) {
+				if c != '\n' && c != '\t' && (unicode.IsControl(c) || c == '\u202e') {
+					t.Errorf("%s holds %q at %d", file.name, c, i)
+					break
+				}
+			}
+			low := strings.ToLower(string(file.data))
+			if f == HTML && (strings.Count(low, "<script") != 2 || strings.Count(low, "</script") != 2 || strings.Contains(low, "<img")) {
+				t.Errorf("%s: markup from a record came through", file.name)
+			}
+			if f == Markdown && (strings.Contains(low, "<script") || strings.Contains(low, "<img")) {
+				t.Errorf("%s: markup from a record came through", file.name)
+			}
+			if f == SVG && (strings.Contains(low, "<script") || strings.Contains(low, "<img")) {
+				t.Errorf("%s: markup from a record came through", file.name)
+			}
+		}
+	}
+}
+
+// The page stands alone: nothing in it is fetched from elsewhere.
+func TestPageStandsAlone(t *testing.T) {
+	files, err := newView(journal(t)).render(HTML)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, word := range []string{"http://", "https://", "//cdn", "@import", "url(", "src="} {
+		if i := bytes.Index(files[0].data, []byte(word)); i >= 0 {
+			t.Errorf("report.html holds %q: %.80q", word, files[0].data[i:])
+		}
+	}
+}

@@ -1,0 +1,362 @@
+package reports
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html"
+	"html/template"
+	"image/color"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/report.html.tmpl"))
+
+// page is what report.html's template draws.
+type page struct {
+	Title, Total, Command string
+	CSS                   template.CSS
+	JS                    template.JS
+	Counts                []pageCount
+	Sections              []pageSection
+	Problems, Cases       []pageCase
+	Environment           []pageFact
+	Notes                 []string
+	// Details belong to the cells of heatmaps, by their data-at.
+	Details []pageDetail
+}
+
+type (
+	pageCount   struct{ N, Status, Class string }
+	pageFact    struct{ Name, Value string }
+	pageSection struct {
+		ID, Title, Lead string
+		Heats           []pageHeat
+		Figures         []pageFigure
+		Tables          []pageTable
+	}
+	pageFigure struct {
+		ID  string
+		SVG template.HTML
+	}
+	pageTable struct {
+		Title      string
+		Notes      []string
+		Prose      bool
+		Head       []pageCell
+		Rows, Foot [][]pageCell
+	}
+	pageCell struct {
+		Text, Class string
+		Head        bool
+	}
+	pageHeat struct {
+		Title, Note string
+		Head        []string
+		Rows, Foot  []pageHeatRow
+	}
+	pageHeatRow struct {
+		Name  string
+		Cells []pageHeatCell
+	}
+	pageHeatCell struct {
+		Text, Class string
+		Color, Ink  template.CSS
+		Has         bool
+		At          int
+	}
+	pageCase struct{ Label, Model, Status, Class, Reason, Seconds, Command string }
+	// pageDetail is what the side panel shows of a cell.
+	pageDetail struct {
+		Title   string      `json:"title"`
+		Facts   [][2]string `json:"facts"`
+		Command string      `json:"command"`
+		Trials  []pageTrial `json:"trials,omitempty"`
+		More    string      `json:"more,omitempty"`
+	}
+	pageTrial struct {
+		Hit  bool        `json:"hit"`
+		Head string      `json:"head"`
+		Rows [][2]string `json:"rows"`
+	}
+)
+
+// html writes report.html, which needs no other file and asks for none.
+func (v *view) html(out io.Writer) error {
+	css, err := pageFiles.ReadFile("page/report.css")
+	if err != nil {
+		return err
+	}
+	js, err := pageFiles.ReadFile("page/report.js")
+	if err != nil {
+		return err
+	}
+	p := &page{Title: v.heading(), CSS: template.CSS(css), JS: template.JS(js), Command: clean(v.run.Command), Notes: v.notes(), Details: []pageDetail{}}
+	v.pageCounts(p)
+	for _, s := range v.sections {
+		section, err := v.pageSection(p, s)
+		if err != nil {
+			return err
+		}
+		p.Sections = append(p.Sections, section)
+	}
+	for _, row := range v.environment().rows {
+		p.Environment = append(p.Environment, pageFact{row[0].text, row[1].text})
+	}
+	for i := range v.journal.Records {
+		c := v.pageCase(&v.journal.Records[i])
+		p.Cases = append(p.Cases, c)
+		if v.journal.Records[i].Status != result.OK {
+			p.Problems = append(p.Problems, c)
+		}
+	}
+	var buf bytes.Buffer
+	if err := pageTemplate.ExecuteTemplate(&buf, "report.html.tmpl", p); err != nil {
+		return err
+	}
+	_, err = out.Write(buf.Bytes())
+	return err
+}
+
+func (v *view) pageCounts(p *page) {
+	counts, missing := v.counts()
+	for _, c := range counts {
+		p.Counts = append(p.Counts, pageCount{fmt.Sprint(c.N), c.Status, statusClass(c.Status)})
+	}
+	if missing > 0 {
+		p.Counts = append(p.Counts, pageCount{fmt.Sprint(missing), "not run", "missing"})
+	}
+	p.Total, _, _ = strings.Cut(v.outcome(), ":")
+}
+
+// statusClass is a status as a CSS class: only those that the style sheet knows.
+func statusClass(status string) string {
+	if slices.Contains(statuses, result.Status(status)) {
+		return status
+	}
+	return "missing"
+}
+
+func (v *view) pageCase(r *result.Record) pageCase {
+	status := ellipsis(clean(string(r.Status)), 20)
+	return pageCase{caseLabel(r), label(r.Model), status, statusClass(status), ellipsis(clean(r.Reason), 1000), secondsText(r.Seconds), v.reproduce(r)}
+}
+
+func (v *view) pageSection(p *page, s section) (pageSection, error) {
+	out := pageSection{ID: s.id, Title: s.title, Lead: s.lead}
+	for _, f := range s.figures {
+		if f.heat {
+			continue // the page shows these as tables whose cells can be read
+		}
+		svg, err := f.inline()
+		if err != nil {
+			return out, fmt.Errorf("%s: %w", f.id, err)
+		}
+		out.Figures = append(out.Figures, pageFigure{"figure-" + f.id, svg})
+	}
+	for _, t := range s.tables {
+		if t.grid != nil {
+			out.Heats = append(out.Heats, v.pageHeat(p, t))
+			continue
+		}
+		out.Tables = append(out.Tables, pageTableOf(t, s.title))
+	}
+	return out, nil
+}
+
+var toneClass = map[tone]string{good: "good", fair: "fair", poor: "poor", dim: "dim", bad: "bad"}
+
+func pageTableOf(t table, fallback string) pageTable {
+	out := pageTable{Title: t.title, Notes: t.notes, Prose: t.prose}
+	if out.Title == "" {
+		out.Title = fallback
+	}
+	for i, h := range t.head {
+		c := pageCell{Text: h}
+		if i < t.fixed {
+			c.Class = "name"
+		}
+		out.Head = append(out.Head, c)
+	}
+	rows := func(in [][]cell) (rows [][]pageCell) {
+		for _, r := range in {
+			row := make([]pageCell, len(r))
+			for i, c := range r {
+				row[i] = pageCell{c.text, toneClass[c.tone], i < t.fixed}
+			}
+			rows = append(rows, row)
+		}
+		return rows
+	}
+	out.Rows, out.Foot = rows(t.rows), rows(t.foot)
+	return out
+}
+
+// pageHeat is a needle grid as a table of coloured cells.
+func (v *view) pageHeat(p *page, t table) pageHeat {
+	out := pageHeat{Title: t.title, Note: strings.Join(t.notes, " "), Head: t.head[1:]}
+	for i, row := range t.rows {
+		r := pageHeatRow{Name: row[0].text}
+		for k, c := range row[1:] {
+			rec := t.grid.at[i][k]
+			h := pageHeatCell{Text: c.text, Class: "none"}
+			if m, ok := metric(rec, "exact"); ok {
+				bg := shade(m.Value)
+				h.Class, h.Color, h.Ink = "score", hex(bg), hex(onShade(bg))
+			}
+			if rec != nil {
+				h.Has, h.At = true, len(p.Details)
+				p.Details = append(p.Details, v.pageDetail(rec))
+			}
+			r.Cells = append(r.Cells, h)
+		}
+		out.Rows = append(out.Rows, r)
+	}
+	for _, row := range t.foot {
+		r := pageHeatRow{Name: row[0].text}
+		for _, c := range row[1:] {
+			r.Cells = append(r.Cells, pageHeatCell{Text: c.text})
+		}
+		out.Foot = append(out.Foot, r)
+	}
+	return out
+}
+
+func hex(c color.NRGBA) template.CSS {
+	return template.CSS(fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B))
+}
+
+// shownTrials bounds how many trials of a cell the page carries; wrong ones come first.
+const shownTrials = 12
+
+// pageDetail is all that there is to read about a needle case.
+func (v *view) pageDetail(r *result.Record) pageDetail {
+	d := pageDetail{Title: caseLabel(r) + " · " + label(r.Model), Command: v.reproduce(r)}
+	fact := func(name, value string) {
+		if value != "" {
+			d.Facts = append(d.Facts, [2]string{name, value})
+		}
+	}
+	if r.Status != result.OK {
+		fact("status", ellipsis(clean(string(r.Status)), 20))
+		fact("reason", ellipsis(clean(r.Reason), 1000))
+	}
+	for _, m := range []struct{ metric, name string }{
+		{"exact", "exact"}, {"contains", "contains"}, {"logprob", "log-probability"}, {"tokens", "tokens"}, {"depth_real", "real depth"},
+	} {
+		x, ok := metric(r, m.metric)
+		if !ok {
+			continue
+		}
+		value := amount(x.Value, x.Unit)
+		switch m.metric {
+		case "depth_real":
+			value = percent(x.Value)
+		case "logprob":
+			value += " nats"
+		}
+		if b := interval(x); b != "" && x.Level > 0 {
+			value += fmt.Sprintf(" (%s at %s)", b, percent(x.Level))
+		}
+		fact(m.name, value)
+	}
+	if _, n := trials(r); n > 0 {
+		fact("trials", fmt.Sprint(n))
+	}
+	order := make([]int, len(r.Trials))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		switch x, y := r.Trials[a].Exact, r.Trials[b].Exact; {
+		case x < y:
+			return -1
+		case x > y:
+			return 1
+		}
+		return 0
+	})
+	for _, i := range order[:min(len(order), shownTrials)] {
+		d.Trials = append(d.Trials, pageTrialOf(i, r.Trials[i]))
+	}
+	if n := len(order) - shownTrials; n > 0 {
+		d.More = fmt.Sprintf("and %d more, no worse than these: see results.json", n)
+	}
+	return d
+}
+
+func pageTrialOf(i int, t result.Trial) pageTrial {
+	out := pageTrial{Hit: t.Exact >= 1, Head: fmt.Sprintf("trial %d: exact %s, contains %s", i+1, fraction(t.Exact), fraction(t.Contains))}
+	add := func(name, value string) {
+		if value != "" {
+			out.Rows = append(out.Rows, [2]string{name, ellipsis(value, 2000)})
+		}
+	}
+	words := func(list []string) string { return clean(strings.Join(list, " | ")) }
+	add("question", clean(t.Question))
+	add("expected", words(t.Expected))
+	add("answer", clean(t.Answer))
+	add("facts", words(t.Facts))
+	add("distractors", words(t.Distractors))
+	add("log-probability", sig4(t.LogProb)+" nats")
+	add("tokens", fmt.Sprint(t.Tokens))
+	var depths []string
+	for _, x := range t.Depths[:min(len(t.Depths), 64)] {
+		depths = append(depths, percent(x))
+	}
+	add("depths", strings.Join(depths, ", "))
+	return out
+}
+
+// inline draws a figure as an SVG element whose colours follow the page's
+// theme, with its hot places as elements that can be pointed at and focused.
+func (f *figure) inline() (template.HTML, error) {
+	data, hots, err := f.svg()
+	if err != nil {
+		return "", err
+	}
+	body := string(data)
+	start, end := strings.Index(body, "<g "), strings.LastIndex(body, "</svg>")
+	if start < 0 || end < start {
+		return "", fmt.Errorf("an SVG without content")
+	}
+	body = theme.Replace(body[start:end])
+	var b strings.Builder
+	height := f.layout(measurer()).height
+	fmt.Fprintf(&b, `<svg viewBox="0 0 %.5g %.5g" role="group" aria-label="%s">`, figureWidth.Points(), height.Points(), html.EscapeString(f.alt))
+	b.WriteString("\n" + body)
+	for _, h := range hots {
+		fmt.Fprintf(&b, `<circle class="hot" cx="%.1f" cy="%.1f" r="6" tabindex="-1" role="img"><title>%s</title></circle>`+"\n", h.x, h.y, html.EscapeString(h.text))
+	}
+	b.WriteString("</svg>")
+	return template.HTML(b.String()), nil
+}
+
+// theme replaces the colours of pictures by the variables of the style sheet.
+var theme = func() *strings.Replacer {
+	var pairs []string
+	add := func(c color.NRGBA, name string) {
+		pairs = append(pairs, fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B), "var(--"+name+")")
+		// The SVG writer rounds the colour of what is half transparent.
+		c.A = pale
+		r, g, b, a := c.RGBA()
+		opaque := func(v uint32) int { return int(float64(v) * (255 / float64(a))) }
+		pairs = append(pairs, fmt.Sprintf("#%02X%02X%02X", opaque(r), opaque(g), opaque(b)), "var(--"+name+")")
+	}
+	add(ink, "ink")
+	add(muted, "muted")
+	add(rule, "rule")
+	add(paper, "paper")
+	for i, s := range styles {
+		add(s.color, fmt.Sprintf("s%d", i))
+	}
+	pairs = append(pairs, "font-family:Liberation Sans;", "font-family:'Liberation Sans',Arial,Helvetica,sans-serif;")
+	return strings.NewReplacer(pairs...)
+}()

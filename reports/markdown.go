@@ -1,0 +1,109 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// markdown writes report.md. It shows the PNG pictures of the same folder.
+func (v *view) markdown(out io.Writer) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# %s\n\n%s\n", mdText(v.heading()), mdText(v.outcome()))
+	for _, s := range v.sections {
+		fmt.Fprintf(&b, "\n## %s\n", mdText(s.title))
+		if s.lead != "" {
+			fmt.Fprintf(&b, "\n%s\n", mdText(s.lead))
+		}
+		for _, f := range s.figures {
+			fmt.Fprintf(&b, "\n![%s](%s.png)\n", mdText(joined(f.title, f.subtitle)), f.id)
+		}
+		for _, t := range s.tables {
+			mdTable(&b, t)
+		}
+	}
+	if t, total := v.misses(20); total > 0 {
+		t.title = fmt.Sprintf("%s (%d of %d)", t.title, len(t.rows), total)
+		mdTable(&b, t)
+	}
+	if t := v.problems(); len(t.rows) > 0 {
+		mdTable(&b, t)
+	}
+	if t := v.environment(); len(t.rows) > 0 {
+		t.head = []string{"environment", ""}
+		t.title = ""
+		b.WriteString("\n## Environment\n")
+		mdTable(&b, t)
+	}
+	if notes := v.notes(); len(notes) > 0 {
+		b.WriteString("\n## Notes\n\n")
+		for _, n := range notes {
+			fmt.Fprintf(&b, "- %s\n", mdText(n))
+		}
+	}
+	_, err := out.Write(b.Bytes())
+	return err
+}
+
+// mdTable writes a table whole: a Markdown page scrolls.
+func mdTable(b *bytes.Buffer, t table) {
+	b.WriteByte('\n')
+	if t.title != "" {
+		fmt.Fprintf(b, "### %s\n\n", mdText(t.title))
+	}
+	for _, n := range t.notes {
+		fmt.Fprintf(b, "%s\n\n", mdText(n))
+	}
+	b.WriteByte('|')
+	for _, h := range t.head {
+		fmt.Fprintf(b, " %s |", mdText(h))
+	}
+	b.WriteString("\n|")
+	for i := range t.head {
+		if i < t.fixed {
+			b.WriteString(" :--- |")
+		} else {
+			b.WriteString(" ---: |")
+		}
+	}
+	b.WriteByte('\n')
+	row := func(r []cell, mark string) {
+		b.WriteByte('|')
+		for _, c := range r {
+			text := mdText(c.text)
+			if text != "" && mark != "" {
+				text = mark + text + mark
+			}
+			fmt.Fprintf(b, " %s |", text)
+		}
+		b.WriteByte('\n')
+	}
+	for _, r := range t.rows {
+		row(r, "")
+	}
+	for i, r := range t.foot {
+		row(r, map[bool]string{true: "**"}[i == 0])
+	}
+}
+
+// mdText escapes text so that Markdown and the HTML inside it show it as it is.
+func mdText(s string) string {
+	var b strings.Builder
+	for _, r := range clean(s) {
+		switch r {
+		case '\\', '`', '*', '_', '[', ']', '|', '~', '#', '$', '!':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case '<':
+			b.WriteString("&lt;")
+		case '>':
+			b.WriteString("&gt;")
+		case '&':
+			b.WriteString("&amp;")
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

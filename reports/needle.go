@@ -1,0 +1,270 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// grid is one model's answers over lengths and depths: what a heatmap shows.
+type grid struct {
+	group   *group
+	model   string
+	lengths []float64 // columns, ascending, in tokens
+	depths  []float64 // rows, ascending: 0 is the start of the text
+	// at[d][l] is nil where the suite had no such case.
+	at [][]*result.Record
+}
+
+// grids gives a grid for each model of a group, all with the same axes.
+func (g *group) grids() []*grid {
+	lengths, depths := numbers(g.records, "length"), numbers(g.records, "depth")
+	var out []*grid
+	for _, m := range g.models {
+		t := &grid{group: g, model: m, lengths: lengths, depths: depths}
+		for _, d := range depths {
+			row := make([]*result.Record, len(lengths))
+			for _, r := range g.records {
+				x, _ := number(r, "length")
+				y, ok := number(r, "depth")
+				if i := slices.Index(lengths, x); ok && r.Model == m && y == d && i >= 0 {
+					row[i] = r
+				}
+			}
+			t.at = append(t.at, row)
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// gridded tells whether a needle group has depths to spread over a grid.
+func (g *group) gridded() bool { return len(numbers(g.records, "depth")) > 0 }
+
+// pool counts the trials of a column of the grid: k is the sum of their exact
+// scores, n their number.
+func (t *grid) pool(column int) (k float64, n int) {
+	for _, row := range t.at {
+		k0, n0 := trials(row[column])
+		k, n = k+k0, n+n0
+	}
+	return k, n
+}
+
+// trials gives the sum of a record's exact scores and the number of its trials.
+func trials(r *result.Record) (k float64, n int) {
+	m, ok := metric(r, "exact")
+	if !ok {
+		return 0, 0
+	}
+	if len(r.Trials) > 0 {
+		for _, t := range r.Trials {
+			k += t.Exact
+		}
+		return k, len(r.Trials)
+	}
+	if x, ok := number(r, "trials"); ok && x >= 1 && x <= 1e9 {
+		return m.Value * float64(int(x)), int(x)
+	}
+	return 0, 0
+}
+
+// trialsText says how many trials stand behind each cell: "20 trials a cell".
+func trialsText(records []*result.Record) string {
+	lo, hi := 0, 0
+	for _, r := range records {
+		if _, n := trials(r); n > 0 {
+			if lo == 0 || n < lo {
+				lo = n
+			}
+			hi = max(hi, n)
+		}
+	}
+	switch {
+	case hi == 0:
+		return ""
+	case lo == hi && lo == 1:
+		return "1 trial a cell"
+	case lo == hi:
+		return fmt.Sprintf("%d trials a cell", lo)
+	}
+	return fmt.Sprintf("%d to %d trials a cell", lo, hi)
+}
+
+// score gives a needle record's cell: the exact score, or the reason why there is none.
+func score(r *result.Record) cell {
+	m, ok := metric(r, "exact")
+	if !ok {
+		c := cell{text: strings.TrimPrefix(short(r), "over "), tone: dim}
+		if r != nil && r.Status == result.Failed {
+			c.tone = bad
+		}
+		return c
+	}
+	return cell{fraction(m.Value), grade(m.Value)}
+}
+
+func grade(v float64) tone {
+	switch {
+	case v >= 0.95:
+		return good
+	case v >= 0.5:
+		return fair
+	}
+	return poor
+}
+
+// interval gives a metric's bounds: "0.93–0.99", "" where it has none.
+func interval(m result.Metric) string {
+	if m.Lo == nil || m.Hi == nil {
+		return ""
+	}
+	return bare(*m.Lo, m.Unit) + "–" + bare(*m.Hi, m.Unit)
+}
+
+// bare is amount without a unit's name, for the units whose name it spells out.
+func bare(v float64, unit string) string {
+	s := amount(v, unit)
+	return strings.TrimSuffix(s, "x")
+}
+
+// needleSection draws the needle groups: a grid a model, and curves for kinds without depths.
+func (v *view) needleSection(groups []*group) section {
+	s := section{id: "needle", title: "Needle in a haystack",
+		lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the value asked for. " +
+			"Depth 0 % is the start of the text. Pooled rows add up the trials of a column; their interval is Wilson's at 95 %."}
+	ids := map[string]bool{}
+	for _, g := range groups {
+		if g.gridded() {
+			grids := g.grids()
+			for _, t := range grids {
+				s.tables = append(s.tables, v.gridTable(t, unique(ids, g.id+"-"+slug(t.model))))
+			}
+			s.figures = append(s.figures, v.heatmaps(g, grids)...)
+			continue
+		}
+		s.tables = append(s.tables, v.spreadTable(g))
+		if f := v.spreadFigure(g); f != nil {
+			s.figures = append(s.figures, f)
+		}
+	}
+	return s
+}
+
+// gridTable is a grid as a table: rows are depths, columns lengths.
+func (v *view) gridTable(t *grid, id string) table {
+	out := table{id: id, title: joined("Needle", t.group.name, label(t.model)), head: []string{"depth"}, fixed: 1, grid: t}
+	out.notes = append(out.notes, joined("exact score", trialsText(t.group.records), t.group.describe()))
+	for _, l := range t.lengths {
+		out.head = append(out.head, tokens(l))
+	}
+	for i, d := range t.depths {
+		row := texts(depthText(d))
+		for _, r := range t.at[i] {
+			row = append(row, score(r))
+		}
+		out.rows = append(out.rows, row)
+	}
+	foot := [][]cell{texts("pooled"), {{"95 % from", dim}}, {{"to", dim}}}
+	any := false
+	for i := range t.lengths {
+		k, n := t.pool(i)
+		if n == 0 {
+			for f := range foot {
+				foot[f] = append(foot[f], cell{})
+			}
+			continue
+		}
+		any = true
+		lo, hi := wilson(k, n)
+		foot[0] = append(foot[0], cell{fraction(k / float64(n)), grade(k / float64(n))})
+		foot[1] = append(foot[1], cell{fraction(lo), dim})
+		foot[2] = append(foot[2], cell{fraction(hi), dim})
+	}
+	if any {
+		out.foot = foot
+	}
+	return out
+}
+
+// short2 gives an accuracy without its leading zero, where space is dear: .93, 1.0.
+func short2(v float64) string {
+	s := fraction(v)
+	if s == "1.00" {
+		return "1.0"
+	}
+	return strings.TrimPrefix(s, "0")
+}
+
+// depthText gives a depth: 0 %, 12.5 %.
+func depthText(d float64) string { return percent(d) }
+
+// spread is one curve of a kind without depths: accuracy against length for a model and a number of needles.
+type spread struct {
+	model   string
+	needles float64 // 0: not told
+	at      []*result.Record
+}
+
+func (g *group) spreads() (lengths []float64, out []spread) {
+	lengths = numbers(g.records, "length")
+	counts := numbers(g.records, "needles")
+	if len(counts) == 0 {
+		counts = []float64{0}
+	}
+	for _, n := range counts {
+		for _, m := range g.models {
+			s := spread{model: m, needles: n, at: make([]*result.Record, len(lengths))}
+			any := false
+			for _, r := range g.records {
+				x, ok := number(r, "length")
+				k, _ := number(r, "needles")
+				if i := slices.Index(lengths, x); ok && r.Model == m && k == n && i >= 0 {
+					s.at[i], any = r, true
+				}
+			}
+			if any {
+				out = append(out, s)
+			}
+		}
+	}
+	return lengths, out
+}
+
+// spreadTable shows accuracy and its interval by length, a pair of rows for each model and number of needles.
+func (v *view) spreadTable(g *group) table {
+	lengths, spreads := g.spreads()
+	out := table{id: g.id, title: joined("Needle", g.name), head: []string{"model", "needles"}, fixed: 2}
+	out.notes = append(out.notes, joined("exact score, with its interval below", trialsText(g.records), g.describe()))
+	for _, l := range lengths {
+		out.head = append(out.head, tokens(l))
+	}
+	for _, s := range spreads {
+		n := ""
+		if s.needles != 0 {
+			n = tokens(s.needles)
+		}
+		row, bounds := texts(label(s.model), n), texts("", "")
+		for _, r := range s.at {
+			row = append(row, score(r))
+			c := cell{tone: dim}
+			if m, ok := metric(r, "exact"); ok && m.Lo != nil && m.Hi != nil {
+				c.text = short2(*m.Lo) + "–" + short2(*m.Hi)
+			}
+			bounds = append(bounds, c)
+		}
+		out.rows = append(out.rows, row, bounds)
+	}
+	return out
+}
+
+// joined puts the non-empty parts of a title together.
+func joined(parts ...string) string {
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return strings.Join(parts, " · ")
+}
+
+// label is a model's name as shown.
+func label(model string) string { return ellipsis(clean(model), 40) }

@@ -1,0 +1,167 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// everything renders a journal in every format and checks what must hold for
+// all of them. Pictures are drawn at a low resolution.
+func everything(t testing.TB, j *result.Journal) {
+	t.Helper()
+	v := newView(j)
+	for _, f := range Formats() {
+		var err error
+		switch f {
+		case PNG, SVG:
+			_, err = v.pictures(f, 24)
+		default:
+			_, err = v.render(f)
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+	}
+	for _, width := range []int{40, 80, 100} {
+		for _, color := range []bool{false, true} {
+			var buf bytes.Buffer
+			if err := Terminal(&buf, j, width, color); err != nil {
+				t.Fatal(err)
+			}
+			for line := range strings.Lines(buf.String()) {
+				if w := textWidth(strings.TrimSuffix(line, "\n")); w > width {
+					t.Fatalf("a line of %d columns where %d are allowed: %q", w, width, line)
+				}
+			}
+		}
+	}
+}
+
+// Odd journals make dull reports, but reports.
+func TestOddJournals(t *testing.T) {
+	with := func(records ...result.Record) *result.Journal { return &result.Journal{Records: records} }
+	failed := func(r result.Record) result.Record {
+		r.Status, r.Reason, r.Metrics, r.Series, r.Trials = result.Failed, "it broke", nil, nil, nil
+		return r
+	}
+	scaled := func(r result.Record, by float64) result.Record {
+		metrics := map[string]result.Metric{}
+		for name, m := range r.Metrics {
+			m.Value *= by
+			metrics[name] = m
+		}
+		r.Metrics = metrics
+		for i := range r.Series {
+			for k := range r.Series[i].Y {
+				r.Series[i].Y[k] *= by
+			}
+		}
+		return r
+	}
+	whole := small()
+	cases := map[string]*result.Journal{
+		"empty":           {},
+		"only a header":   {Runs: small().Runs},
+		"cut short":       {Runs: []result.Run{{Cases: 12}}, Records: whole.Records[:1], Notice: "dropped a torn last line"},
+		"one cell":        with(needleRecord("m", "yoco-gret", 1024, 0.5, 3)),
+		"one NLL":         with(nllRecord("m", "x", "prose")),
+		"one depth":       with(needleRecord("m", "yoco-gret", 256, 0.5, 3), needleRecord("m", "yoco-gret", 512, 0.5, 3)),
+		"no models":       with(record("kv", "", "", "", nil)),
+		"unknown status":  with(result.Record{Case: "a", Task: "needle", Model: "m", Status: "melted", Params: map[string]any{"length": 1.0, "depth": 0.0}}),
+		"no parameters":   with(result.Record{Case: "a", Task: "throughput", Model: "m", Status: result.OK}),
+		"odd parameters":  with(result.Record{Case: "a", Task: "kv", Model: "m", Status: result.OK, Params: map[string]any{"length": "long", "x": []any{1.0, map[string]any{"y": nil}}, "": nil}}),
+		"ragged series":   with(result.Record{Case: "a", Task: "nll", Model: "m", Status: result.OK, Series: []result.Series{{Name: "nll_bucket", X: []float64{1, 2, 3}, Y: []float64{1}, Lo: []float64{}, Hi: []float64{1, 2}}}}),
+		"unicode":         with(needleRecord("模型-🦙-ß-é-שלום", "yoco-gret", 256, 0, 2), nllRecord("模型", "transformer", "散文")),
+		"long names":      with(needleRecord(strings.Repeat("very-long-name-", 40), "yoco-gret", 256, 0, 2), nllRecord(strings.Repeat("long ", 80), "transformer", strings.Repeat("c", 300))),
+		"the same places": with(needleRecord("m", "a", 256, 0, 2), func() result.Record { r := needleRecord("m", "a", 256, 0, 3); r.Case += "x"; return r }()),
+		"three fitted":    with(nllRecord("a", "yoco-gret", "prose"), nllRecord("b", "yoco-gret", "prose"), nllRecord("c", "yoco-gret", "prose")),
+	}
+	var grid []result.Record
+	for l := range 20 {
+		for d := range 21 {
+			grid = append(grid, needleRecord("m", "yoco-swa", float64((l+1)*1000), float64(d)/20, 2))
+		}
+	}
+	cases["20 lengths x 21 depths"] = with(grid...)
+	var many []result.Record
+	for m := range 17 {
+		many = append(many, needleRecord(fmt.Sprint("model-", m), fmt.Sprint("arch-", m%4), 256, 0, 2), nllRecord(fmt.Sprint("model-", m), fmt.Sprint("arch-", m%4), "prose"))
+	}
+	cases["17 models"] = with(many...)
+	var none []result.Record
+	for _, r := range whole.Records {
+		none = append(none, failed(r))
+	}
+	cases["only failures"] = with(none...)
+	for _, by := range []float64{0, -1, 1e-300, 1e300, math.MaxFloat64, 1e-12, 1e12} {
+		var records []result.Record
+		for _, r := range small().Records {
+			r = scaled(r, by)
+			for name, m := range r.Metrics {
+				if math.IsInf(m.Value, 0) {
+					m.Value = math.MaxFloat64
+					r.Metrics[name] = m
+				}
+			}
+			records = append(records, r)
+		}
+		for _, r := range records {
+			for i := range r.Series {
+				for k, y := range r.Series[i].Y {
+					if math.IsInf(y, 0) {
+						r.Series[i].Y[k] = math.MaxFloat64
+					}
+				}
+			}
+		}
+		cases[fmt.Sprint("values times ", by)] = &result.Journal{Runs: small().Runs, Records: records}
+	}
+	for name, j := range cases {
+		t.Run(name, func(t *testing.T) { everything(t, reread(t, j)) })
+	}
+}
+
+// FuzzReports feeds whatever reads as a journal to every writer.
+func FuzzReports(f *testing.F) {
+	f.Add(lines(f, &result.Journal{Runs: small().Runs}))
+	for _, r := range small().Records[:40] {
+		f.Add(lines(f, &result.Journal{Records: []result.Record{r}}))
+	}
+	whole := small()
+	for i := range 10 {
+		f.Add(lines(f, &result.Journal{Runs: whole.Runs, Records: []result.Record{whole.Records[i], whole.Records[len(whole.Records)-1-i], whole.Records[len(whole.Records)/2+i]}}))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > 1<<15 {
+			t.Skip("enough is enough")
+		}
+		j, err := result.Read(bytes.NewReader(data), "fuzz")
+		if err != nil {
+			t.Skip("no journal")
+		}
+		everything(t, j)
+	})
+}
+
+// TestLook writes the reports of a large synthetic journal to the folder named
+// by YOCOBENCH_LOOK, for eyes.
+func TestLook(t *testing.T) {
+	dir := os.Getenv("YOCOBENCH_LOOK")
+	if dir == "" {
+		t.Skip("YOCOBENCH_LOOK names no folder")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	files, err := Write(dir, reread(t, big()), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(files)
+}

@@ -1,0 +1,237 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// place is a record's length for matching references: its param "length", for throughput its "depth".
+func place(r *result.Record) float64 {
+	if r.Task == "throughput" {
+		d, _ := number(r, "depth")
+		return d
+	}
+	l, _ := number(r, "length")
+	return l
+}
+
+// reference finds the published figure of a metric of a record.
+func (v *view) reference(r *result.Record, metric string) (result.Reference, bool) {
+	if r == nil {
+		return result.Reference{}, false
+	}
+	return v.lookUp(r.Task, metric, r.Model, "", place(r))
+}
+
+// lookUp finds the published figure of a metric of a model, or of its ratio over
+// another model's. One that names the length goes before one that fits all.
+func (v *view) lookUp(task, metric, model, over string, length float64) (result.Reference, bool) {
+	for _, any := range []bool{false, true} {
+		for _, run := range slices.Backward(v.journal.Runs) {
+			for _, ref := range run.References {
+				if ref.Task == task && ref.Metric == metric && ref.Model == model && ref.Over == over &&
+					(any && ref.Length == 0 || !any && ref.Length == length) {
+					return ref, true
+				}
+			}
+		}
+	}
+	return result.Reference{}, false
+}
+
+// units are the names under which sources give figures, with the records' unit and the factor to it.
+var units = map[string]struct {
+	unit string
+	by   float64
+}{
+	"B": {"bytes", 1}, "KB": {"bytes", 1e3}, "MB": {"bytes", 1e6}, "GB": {"bytes", 1e9}, "TB": {"bytes", 1e12},
+	"KiB": {"bytes", ki}, "MiB": {"bytes", mi}, "GiB": {"bytes", gi},
+	"ms": {"s", 1e-3}, "seconds": {"s", 1}, "min": {"s", 60}, "tok/s": {"tokens/s", 1}, "x": {"ratio", 1}, "%": {"fraction", 0.01},
+}
+
+// published gives a reference's value in a metric's unit; false where the units do not go together.
+func published(ref result.Reference, unit string) (float64, bool) {
+	if u, ok := units[ref.Unit]; ok && u.unit == unit {
+		return ref.Value * u.by, true
+	}
+	return ref.Value, ref.Unit == unit || ref.Unit == ""
+}
+
+// referenceCells are the two cells of a published figure: the figure, and how
+// far a value, given in unit, is from it.
+func referenceCells(ref result.Reference, found bool, value float64, unit string, ok bool) []cell {
+	if !found {
+		return make([]cell, 2)
+	}
+	x, same := published(ref, unit)
+	if !same {
+		return texts(sig(ref.Value, 4)+" "+clean(ref.Unit), "")
+	}
+	out := texts(amount(x, unit), "")
+	if ok {
+		out[1].text = change(value, x)
+	}
+	return out
+}
+
+// publishedTable lists every published figure that some record stands beside.
+func (v *view) publishedTable() (table, bool) {
+	t := table{id: "published", fixed: 1,
+		head: []string{"figure", "here", "published", "diff"}}
+	var notes, remarks []string
+	var groups []*group
+	for _, g := range v.groups {
+		for _, run := range v.journal.Runs {
+			if slices.ContainsFunc(run.References, func(ref result.Reference) bool { return len(g.stands(ref)) > 0 }) {
+				groups = append(groups, g)
+				break
+			}
+		}
+	}
+	mixed := slices.ContainsFunc(groups, func(g *group) bool { return g.source != groups[0].source })
+	note := func(s string) {
+		if s != "" && !slices.Contains(notes, s) {
+			notes = append(notes, s)
+		}
+	}
+	seen := map[result.Reference]bool{}
+	for _, run := range v.journal.Runs {
+		for _, ref := range run.References {
+			if seen[ref] {
+				continue
+			}
+			seen[ref] = true
+			for _, row := range v.publishedRows(ref, mixed) {
+				if ref.Note != "" {
+					text := ellipsis(clean(ref.Note), 200)
+					n := slices.Index(remarks, text)
+					if n < 0 {
+						n = len(remarks)
+						remarks = append(remarks, text)
+					}
+					row[0].text += fmt.Sprintf(" [%d]", n+1)
+				}
+				t.rows = append(t.rows, row)
+				if s := clean(ref.Source); s != "" {
+					note("Published in: " + ellipsis(s, 200))
+				}
+			}
+		}
+	}
+	t.notes = append([]string{"Bytes in decimal units here, as published."}, notes...)
+	if !slices.ContainsFunc(groups, func(g *group) bool { return g.source != result.Computed }) {
+		t.notes = append([]string{"The figures here are computed, not measured."}, t.notes...)
+	}
+	for i, text := range remarks {
+		t.notes = append(t.notes, fmt.Sprintf("[%d] %s", i+1, text))
+	}
+	return t, len(t.rows) > 0
+}
+
+// stands gives the records of a group that a reference stands beside.
+func (g *group) stands(ref result.Reference) (out []*result.Record) {
+	for _, r := range g.records {
+		if r.Task == ref.Task && r.Model == ref.Model && (ref.Length == 0 || ref.Length == place(r)) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// publishedRows are the places where a reference meets records. mixed: computed
+// and measured figures share the table, so the computed ones are marked.
+func (v *view) publishedRows(ref result.Reference, mixed bool) (rows [][]cell) {
+	var places []*group
+	for _, g := range v.groups {
+		for _, r := range g.stands(ref) {
+			rows = append(rows, g.publishedRow(ref, r))
+			places = append(places, g)
+		}
+	}
+	several := slices.ContainsFunc(places, func(g *group) bool { return g != places[0] })
+	for i, g := range places {
+		switch {
+		case several && g.name != "":
+			rows[i][0].text += ", " + g.name
+		case mixed && g.source == result.Computed:
+			rows[i][0].text += " (computed)"
+		}
+	}
+	return rows
+}
+
+// publishedRow sets a reference beside a record.
+func (g *group) publishedRow(ref result.Reference, r *result.Record) []cell {
+	name := ellipsis(clean(ref.Metric), 30) + ", " + label(ref.Model)
+	m, ok := metric(r, ref.Metric)
+	if ref.Over != "" {
+		name += " / " + label(ref.Over)
+		over, okOver := metric(g.beside(r, ref.Over), ref.Metric)
+		ok = ok && okOver && over.Value > 0
+		if ok {
+			m = result.Metric{Value: m.Value / over.Value}
+		}
+		m.Unit = "ratio"
+	}
+	if at := place(r); at != 0 {
+		name += " @ " + tokens(at)
+	}
+	if b := word(r, "batch"); b != "" && b != "1" {
+		name += ", batch " + b
+	}
+	unit := m.Unit
+	if unit == "" {
+		unit = ref.Unit
+		if u, ok := units[unit]; ok {
+			unit = u.unit
+		}
+	}
+	here := cell{short(r), dim}
+	if r.Status == result.OK {
+		here = cell{text: "–"}
+	}
+	if ok {
+		here = cell{text: decimal(m.Value, unit)}
+	}
+	row := []cell{{text: name}, here, {text: sig(ref.Value, 4) + " " + clean(ref.Unit)}, {}}
+	if x, same := published(ref, unit); same {
+		row[2].text = decimal(x, unit)
+		if ok {
+			row[3].text = change(m.Value, x)
+		}
+	}
+	return row
+}
+
+// beside finds another model's record at the same place of a group.
+func (g *group) beside(r *result.Record, model string) *result.Record {
+	_, at := splitParams(r)
+	for _, o := range g.records {
+		if o.Model != model {
+			continue
+		}
+		if _, there := splitParams(o); there == at {
+			return o
+		}
+	}
+	return nil
+}
+
+// amountB gives bytes in decimal units.
+func amountB(v float64) string {
+	s := scaled(v)
+	if n := len(s); n > 0 && s[n-1] > '9' {
+		return s[:n-1] + " " + s[n-1:] + "B"
+	}
+	return s + " B"
+}
+
+// decimal is amount with decimal units for bytes, as papers give them.
+func decimal(v float64, unit string) string {
+	if unit == "bytes" {
+		return amountB(v)
+	}
+	return amount(v, unit)
+}

@@ -1,0 +1,309 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// build fills the sections.
+func (v *view) build() {
+	byTask := map[string][]*group{}
+	var others []*group
+	for _, g := range v.groups {
+		if slices.Contains(taskOrder, g.task) {
+			byTask[g.task] = append(byTask[g.task], g)
+		} else {
+			others = append(others, g)
+		}
+	}
+	for _, task := range taskOrder {
+		groups := byTask[task]
+		if len(groups) == 0 {
+			continue
+		}
+		switch task {
+		case "needle":
+			v.sections = append(v.sections, v.needleSection(groups))
+		case "nll":
+			v.sections = append(v.sections, v.nllSection(groups))
+		default:
+			v.sections = append(v.sections, v.scalingSection(task, groups))
+		}
+	}
+	for _, g := range others {
+		s := section{id: slug("task " + g.task), title: "Task " + ellipsis(clean(g.task), 40), tables: []table{metricsTable(g)}}
+		v.sections = append(v.sections, s)
+	}
+	if t, ok := v.publishedTable(); ok {
+		v.sections = append(v.sections, section{id: "published", title: "Against published figures", tables: []table{t}})
+	}
+	v.uniqueIDs()
+}
+
+// uniqueIDs makes sure that no two sections, tables or figures share an id.
+func (v *view) uniqueIDs() {
+	taken, files := map[string]bool{}, map[string]bool{}
+	for i := range v.sections {
+		s := &v.sections[i]
+		s.id = unique(taken, s.id)
+		for k := range s.tables {
+			s.tables[k].id = unique(taken, s.tables[k].id+"-table")
+		}
+		for _, f := range s.figures {
+			f.id = unique(files, f.id)
+		}
+	}
+}
+
+// heading is the report's first line.
+func (v *view) heading() string {
+	name := v.run.Suite
+	if name == "" && len(v.journal.Records) > 0 {
+		name = v.journal.Records[0].Suite
+	}
+	title := "yocobench " + ellipsis(clean(name), 60)
+	if v.run.Title != "" {
+		title += ": " + ellipsis(clean(v.run.Title), 100)
+	}
+	return strings.TrimSpace(title)
+}
+
+// statuses is the order in which outcomes are counted.
+var statuses = []result.Status{result.OK, result.OOM, result.Skipped, result.Unsupported, result.Failed}
+
+// count is the number of cases of one status.
+type count struct {
+	Status string
+	N      int
+}
+
+// counts tells how many cases ended how; missing cases are those the run has not come to.
+func (v *view) counts() (out []count, missing int) {
+	n := map[result.Status]int{}
+	var order []result.Status
+	for _, r := range v.journal.Records {
+		if n[r.Status] == 0 {
+			order = append(order, r.Status)
+		}
+		n[r.Status]++
+	}
+	for _, s := range statuses {
+		if n[s] > 0 {
+			out = append(out, count{string(s), n[s]})
+			delete(n, s)
+		}
+	}
+	for _, s := range order {
+		if n[s] > 0 {
+			out = append(out, count{ellipsis(clean(string(s)), 20), n[s]})
+		}
+	}
+	cases := 0
+	for _, r := range v.journal.Runs {
+		cases = max(cases, r.Cases)
+	}
+	return out, max(cases-len(v.journal.Records), 0)
+}
+
+// outcome is counts in a line: "24 cases: 20 ok, 2 oom, 2 skipped".
+func (v *view) outcome() string {
+	counts, missing := v.counts()
+	var words []string
+	for _, c := range counts {
+		words = append(words, fmt.Sprintf("%d %s", c.N, c.Status))
+	}
+	if missing > 0 {
+		words = append(words, fmt.Sprintf("%d not run", missing))
+	}
+	n := len(v.journal.Records) + missing
+	unit := "cases"
+	if n == 1 {
+		unit = "case"
+	}
+	line := fmt.Sprintf("%d %s", n, unit)
+	if len(words) > 0 {
+		line += ": " + strings.Join(words, ", ")
+	}
+	return line
+}
+
+// environment is the table of the machine and the program.
+func (v *view) environment() table {
+	t := table{id: "environment", title: "Environment", head: []string{"", ""}, fixed: 2, prose: true}
+	add := func(name, value string) {
+		if value = clean(value); strings.TrimSpace(value) != "" {
+			t.rows = append(t.rows, texts(name, value))
+		}
+	}
+	if len(v.journal.Runs) == 0 {
+		return t
+	}
+	r := v.run
+	e := r.Env
+	add("suite", joined(r.Suite, strings.TrimSpace("content "+ellipsis(r.SuiteHash, 13))))
+	add("command", r.Command)
+	if !r.Start.IsZero() {
+		add("started", r.Start.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	if n := len(v.journal.Runs) - 1; n > 0 {
+		add("resumed", fmt.Sprintf("%d time(s)", n))
+	}
+	version := e.Version
+	if e.Commit != "" {
+		version += " (" + e.Commit + ")"
+	}
+	add("yocobench", joined(version, e.Go))
+	add("system", strings.Trim(e.OS+"/"+e.Arch, "/"))
+	cores := ""
+	if e.Cores > 0 {
+		cores = fmt.Sprintf("%d cores", e.Cores)
+	}
+	threads := ""
+	if e.Threads > 0 {
+		threads = fmt.Sprintf("%d threads used", e.Threads)
+	}
+	add("processor", joined(e.CPU, cores, threads))
+	if e.Memory > 0 {
+		add("memory", bytesText(float64(e.Memory)))
+	}
+	add("kernels", joined(e.KernelTier, e.Why))
+	add("GPU", e.GPU)
+	if e.GFLOPS > 0 || e.GBps > 0 {
+		add("measured peaks", sig(e.GFLOPS, 3)+" GFLOP/s, "+sig(e.GBps, 3)+" GB/s")
+	}
+	for _, name := range sortedKeys(e.Text) {
+		add("text "+ellipsis(clean(name), 30), e.Text[name])
+	}
+	return t
+}
+
+// problems lists the cases that have no result, with the reason. Cases of one
+// model with one reason share a row.
+func (v *view) problems() table {
+	t := table{id: "problems", title: "Cases without a result", head: []string{"case", "model", "status", "reason"}, fixed: 4, prose: true}
+	type key struct {
+		model  string
+		status result.Status
+		reason string
+	}
+	first := map[key]int{}
+	more := map[int]int{}
+	for i := range v.journal.Records {
+		r := &v.journal.Records[i]
+		if r.Status == result.OK {
+			continue
+		}
+		k := key{r.Model, r.Status, r.Task + r.Reason}
+		if row, ok := first[k]; ok {
+			more[row]++
+			continue
+		}
+		first[k] = len(t.rows)
+		tone := plain
+		if r.Status == result.Failed {
+			tone = bad
+		}
+		t.rows = append(t.rows, []cell{{text: caseLabel(r)}, {text: label(r.Model)}, {ellipsis(clean(string(r.Status)), 20), tone}, {text: ellipsis(clean(r.Reason), 400)}})
+	}
+	for row, n := range more {
+		t.rows[row][0].text += fmt.Sprintf(" and %d more", n)
+	}
+	return t
+}
+
+// caseLabel is a case in words.
+func caseLabel(r *result.Record) string {
+	if r.Label != "" {
+		return ellipsis(clean(r.Label), 80)
+	}
+	return ellipsis(clean(r.Task+" "+r.Case), 80)
+}
+
+// misses lists needle trials whose answer was not exact, at most limit of them, and tells how many there are.
+func (v *view) misses(limit int) (t table, total int) {
+	t = table{id: "misses", title: "Wrong answers", head: []string{"case", "model", "question", "expected", "answer"}, fixed: 5, prose: true}
+	for i := range v.journal.Records {
+		r := &v.journal.Records[i]
+		for _, trial := range r.Trials {
+			if trial.Exact >= 1 {
+				continue
+			}
+			total++
+			if total > limit {
+				continue
+			}
+			t.rows = append(t.rows, texts(caseLabel(r), label(r.Model), ellipsis(clean(trial.Question), 80),
+				ellipsis(clean(strings.Join(trial.Expected, ", ")), 60), ellipsis(clean(trial.Answer), 60)))
+		}
+	}
+	return t, total
+}
+
+// notes are the remarks of the records, each once with how many cases it belongs to.
+func (v *view) notes() []string {
+	n := map[string]int{}
+	var order []string
+	for _, r := range v.journal.Records {
+		for _, note := range r.Notes {
+			if note == "" {
+				continue
+			}
+			if n[note] == 0 {
+				order = append(order, note)
+			}
+			n[note]++
+		}
+	}
+	var out []string
+	for _, note := range order {
+		text := ellipsis(clean(note), 600)
+		switch k := n[note]; {
+		case k == len(v.journal.Records) && k > 1:
+			text += " (all cases)"
+		case k > 1:
+			text += fmt.Sprintf(" (%d cases)", k)
+		}
+		out = append(out, text)
+	}
+	if v.journal.Notice != "" {
+		out = append(out, clean(v.journal.Notice))
+	}
+	return out
+}
+
+// metricsTable shows a task that no section knows: every metric of every case.
+func metricsTable(g *group) table {
+	t := table{id: g.id, title: joined(ellipsis(clean(g.task), 40), g.name), notes: []string{g.describe()}, fixed: 2, head: []string{"case", "metric", "value", "interval"}}
+	for _, r := range g.records {
+		name := caseLabel(r) + " · " + label(r.Model)
+		if r.Status != result.OK {
+			t.rows = append(t.rows, []cell{{text: name}, {}, {short(r), dim}, {}})
+			continue
+		}
+		for _, k := range sortedKeys(r.Metrics) {
+			m := r.Metrics[k]
+			value := amount(m.Value, m.Unit)
+			t.rows = append(t.rows, []cell{{text: name}, {text: ellipsis(clean(k), 40)}, {text: value}, {interval(m), dim}})
+		}
+	}
+	return t
+}
+
+// reproduce is the command that runs one case again.
+func (v *view) reproduce(r *result.Record) string {
+	suite := r.Suite
+	if suite == "" {
+		suite = v.run.Suite
+	}
+	if suite == "" {
+		suite = "SUITE"
+	}
+	id := r.Case
+	if len(id) > 12 {
+		id = id[:12]
+	}
+	return clean("yocobench run " + shell(suite) + " --filter " + shell("case="+id))
+}

@@ -1,0 +1,339 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/olekukonko/tablewriter"
+	"github.com/olekukonko/tablewriter/pkg/twwidth"
+	"github.com/olekukonko/tablewriter/renderer"
+	"github.com/olekukonko/tablewriter/tw"
+)
+
+// text writes the terminal's report.
+func (v *view) text(out io.Writer, width int, color bool) error {
+	if width == 0 {
+		width = 80
+	}
+	w := &textWriter{width: min(max(width, 40), 100), color: color}
+	w.line(bold, v.heading())
+	w.line(plain, v.outcome())
+	for _, s := range v.sections {
+		w.blank()
+		w.line(bold, strings.ToUpper(s.title))
+		w.line(dim, s.lead)
+		for _, t := range s.tables {
+			w.table(t)
+		}
+	}
+	if t, total := v.misses(5); total > 0 {
+		t.title = fmt.Sprintf("%s (%d of %d)", t.title, len(t.rows), total)
+		w.table(t)
+	}
+	if t := v.problems(); len(t.rows) > 0 {
+		w.table(t)
+	}
+	if t := v.environment(); len(t.rows) > 0 {
+		w.table(t)
+	}
+	if notes := v.notes(); len(notes) > 0 {
+		w.blank()
+		w.line(bold, "Notes")
+		for _, n := range notes {
+			for i, l := range wrap(n, w.width-2) {
+				w.buf.WriteString([]string{"- ", "  "}[min(i, 1)] + l + "\n")
+			}
+		}
+	}
+	if w.err != nil {
+		return w.err
+	}
+	_, err := out.Write(w.buf.Bytes())
+	return err
+}
+
+const bold tone = 100
+
+// textWriter collects lines of at most width columns.
+type textWriter struct {
+	buf   bytes.Buffer
+	width int
+	color bool
+	err   error
+}
+
+func (w *textWriter) blank() { w.buf.WriteByte('\n') }
+
+// line writes text, wrapped.
+func (w *textWriter) line(t tone, text string) {
+	if text == "" {
+		return
+	}
+	for _, l := range wrap(text, w.width) {
+		w.buf.WriteString(w.paint(t, l))
+		w.buf.WriteByte('\n')
+	}
+}
+
+// ansi are the colours of the tones: distinguishable without red and green, and without colour by the text itself.
+var ansi = map[tone]string{good: "36", fair: "33", poor: "1;31", dim: "2", bad: "1;31", bold: "1"}
+
+func (w *textWriter) paint(t tone, text string) string {
+	code := ansi[t]
+	if !w.color || code == "" || text == "" {
+		return text
+	}
+	return "\x1b[" + code + "m" + text + "\x1b[0m"
+}
+
+// table writes a table, split into several where its columns do not fit.
+func (w *textWriter) table(t table) {
+	w.blank()
+	w.line(bold, t.title)
+	for _, n := range t.notes {
+		w.line(dim, n)
+	}
+	if t.prose {
+		w.grid(w.fit(t))
+		return
+	}
+	if w.span(t) > w.width {
+		t = w.narrow(t)
+	}
+	for lo := t.fixed; ; {
+		hi := t.next(lo)
+		for hi < len(t.head) && w.span(t.columns(lo, t.next(hi))) <= w.width {
+			hi = t.next(hi)
+		}
+		if hi < len(t.head) && t.grid != nil {
+			hi = w.balance(t, lo, hi)
+		}
+		if lo > t.fixed {
+			w.blank()
+		}
+		w.grid(w.fit(t.columns(lo, hi)))
+		if lo = hi; lo >= len(t.head) {
+			return
+		}
+	}
+}
+
+// next is the first column after i at which the table may be split.
+func (t table) next(i int) int {
+	if t.blocks == nil {
+		return min(i+1, len(t.head))
+	}
+	for _, b := range t.blocks {
+		if b > i {
+			return b
+		}
+	}
+	return len(t.head)
+}
+
+// narrow wraps the words of the fixed columns where that saves splitting the table.
+func (w *textWriter) narrow(t table) table {
+	limit := widths(t)
+	over := w.span(t) - w.width
+	for i := range t.fixed {
+		if cut := min(over, limit[i]-28); cut > 0 {
+			limit[i] -= cut
+			over -= cut
+		}
+	}
+	if over > 0 {
+		return t
+	}
+	return wrapTo(t, limit)
+}
+
+// balance spreads the columns from lo on evenly over the number of tables that they need.
+func (w *textWriter) balance(t table, lo, hi int) int {
+	left, fit := len(t.head)-lo, hi-lo
+	n := (left + fit - 1) / fit
+	return lo + (left+n-1)/n
+}
+
+// span is the width of a table: three columns of rule and padding between cells, one at each end.
+func (w *textWriter) span(t table) int {
+	n := 3*len(t.head) - 1
+	for _, c := range widths(t) {
+		n += c
+	}
+	return n
+}
+
+func widths(t table) []int {
+	out := make([]int, len(t.head))
+	see := func(i int, s string) { out[i] = max(out[i], textWidth(s)) }
+	for i, h := range t.head {
+		see(i, h)
+	}
+	for _, rows := range [][][]cell{t.rows, t.foot} {
+		for _, r := range rows {
+			for i, c := range r {
+				see(i, c.text)
+			}
+		}
+	}
+	return out
+}
+
+// textWidth is the number of columns that text takes on a terminal.
+func textWidth(s string) int {
+	w := 0
+	for l := range strings.SplitSeq(s, "\n") {
+		w = max(w, twwidth.Width(l))
+	}
+	return w
+}
+
+// fit wraps the widest cells of a table until it fits.
+func (w *textWriter) fit(t table) table {
+	cols := widths(t)
+	over := w.span(t) - w.width
+	if over <= 0 {
+		return t
+	}
+	for ; over > 0; over-- {
+		widest := 0
+		for i := range cols {
+			if cols[i] > cols[widest] {
+				widest = i
+			}
+		}
+		if cols[widest] <= 4 {
+			break
+		}
+		cols[widest]--
+	}
+	return wrapTo(t, cols)
+}
+
+// wrapTo wraps every cell of a table to its column's width.
+func wrapTo(t table, cols []int) table {
+	cut := func(s string, i int) string { return strings.Join(wrap(s, cols[i]), "\n") }
+	out := t
+	out.head = nil
+	for i, h := range t.head {
+		out.head = append(out.head, cut(h, i))
+	}
+	rows := func(in [][]cell) (rows [][]cell) {
+		for _, r := range in {
+			row := make([]cell, len(r))
+			for i, c := range r {
+				row[i] = cell{cut(c.text, i), c.tone}
+			}
+			rows = append(rows, row)
+		}
+		return rows
+	}
+	out.rows, out.foot = rows(t.rows), rows(t.foot)
+	return out
+}
+
+// wrap breaks text into lines of at most width columns, at spaces where it can.
+func wrap(text string, width int) []string {
+	if textWidth(text) <= width && !strings.Contains(text, "\n") {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && textWidth(line)+1+textWidth(word) <= width {
+			line += " " + word
+			continue
+		}
+		if line != "" {
+			lines = append(lines, line)
+		}
+		line = ""
+		for _, r := range word {
+			if line != "" && textWidth(line+string(r)) > width {
+				lines = append(lines, line)
+				line = ""
+			}
+			line += string(r)
+		}
+	}
+	if line != "" || len(lines) == 0 {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// grid draws a table that fits.
+func (w *textWriter) grid(t table) {
+	var buf bytes.Buffer
+	align := make(tw.Alignment, len(t.head))
+	for i := range align {
+		align[i] = tw.AlignRight
+		if i < t.fixed {
+			align[i] = tw.AlignLeft
+		}
+	}
+	head := tw.Off
+	if strings.Join(t.head, "") != "" {
+		head = tw.On
+	}
+	tab := tablewriter.NewTable(&buf,
+		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
+			Borders: tw.Border{Left: tw.Off, Right: tw.Off, Top: tw.Off, Bottom: tw.Off},
+			Symbols: tw.NewSymbols(tw.StyleLight),
+			Settings: tw.Settings{
+				Separators: tw.Separators{BetweenColumns: tw.On, BetweenRows: tw.Off, ShowHeader: head, ShowFooter: tw.On},
+				Lines:      tw.Lines{ShowHeaderLine: head, ShowFooterLine: tw.On},
+			},
+		})),
+		tablewriter.WithEastAsian(tw.Off),
+		tablewriter.WithHeaderAutoFormat(tw.Off), tablewriter.WithFooterAutoFormat(tw.Off),
+		tablewriter.WithHeaderAutoWrap(tw.WrapNone), tablewriter.WithRowAutoWrap(tw.WrapNone), tablewriter.WithFooterAutoWrap(tw.WrapNone),
+		tablewriter.WithTrimSpace(tw.Off), tablewriter.WithTrimLine(tw.Off),
+		tablewriter.WithAlignment(align),
+	)
+	if head == tw.On {
+		tab.Header(t.head)
+	}
+	for _, r := range t.rows {
+		w.keep(tab.Append(w.row(r)))
+	}
+	if len(t.foot) > 0 {
+		// tablewriter has one footer row: its cells hold a line for each of ours.
+		foot := make([]string, len(t.head))
+		for i, r := range t.foot {
+			for k, c := range w.row(r) {
+				if i > 0 {
+					foot[k] += "\n"
+				}
+				foot[k] += c
+			}
+		}
+		tab.Footer(foot)
+	}
+	w.keep(tab.Render())
+	for line := range strings.Lines(buf.String()) {
+		w.buf.WriteString(strings.TrimRight(line, " \n"))
+		w.buf.WriteByte('\n')
+	}
+}
+
+func (w *textWriter) keep(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+// row paints a row's cells, each line of a cell for itself.
+func (w *textWriter) row(cells []cell) []string {
+	out := make([]string, len(cells))
+	for i, c := range cells {
+		lines := strings.Split(c.text, "\n")
+		for k := range lines {
+			lines[k] = w.paint(c.tone, lines[k])
+		}
+		out[i] = strings.Join(lines, "\n")
+	}
+	return out
+}

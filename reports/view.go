@@ -1,0 +1,424 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// view is a journal grouped for reading: what every writer draws from.
+type view struct {
+	journal *result.Journal
+	// run is the journal's first header, zero where it has none.
+	run result.Run
+	// models in the order of their first record; a model's place picks its colour and marker everywhere.
+	models []string
+	archs  map[string]string
+	groups []*group
+	// sections hold the tables and figures of the groups, in the order shown.
+	sections []section
+}
+
+// section is a chapter of a report.
+type section struct {
+	id, title string
+	// lead is a sentence or two on how to read the section.
+	lead    string
+	tables  []table
+	figures []*figure
+}
+
+// group holds the records of one task that differ only in the model and in the axes of the task.
+type group struct {
+	task           string
+	runner, device string
+	source         result.Source
+	// settings are the parameters that all records of the group share, by name.
+	settings map[string]string
+	records  []*result.Record
+	// models of this group, in the view's order.
+	models []string
+	// name tells the group from others of its task, in words; id is for file names.
+	name, id string
+}
+
+// axes are the parameters by which a task's records spread inside one group;
+// a record's other parameters part groups. Two exceptions for needles: depths in
+// words ("spread") part groups, and numbers of needles do where depths do not.
+var axes = map[string][]string{
+	"needle":     {"length", "depth", "trials", "needles"},
+	"kv":         {"length", "fill"},
+	"prefill":    {"length"},
+	"throughput": {"depth", "batch"},
+}
+
+// taskOrder is the order of sections; other tasks follow in the order of appearance.
+var taskOrder = []string{"needle", "nll", "kv", "prefill", "throughput"}
+
+func newView(j *result.Journal) *view {
+	v := &view{journal: j, archs: map[string]string{}}
+	if len(j.Runs) > 0 {
+		v.run = j.Runs[0]
+	}
+	for i := range j.Records {
+		r := &j.Records[i]
+		if _, ok := v.archs[r.Model]; !ok {
+			v.archs[r.Model] = r.Arch
+			v.models = append(v.models, r.Model)
+		}
+	}
+	v.groups = v.group()
+	v.build()
+	return v
+}
+
+// group parts the records. Two records that fall on the same place of the same
+// group (they differ in weights or seed, say) go to separate groups.
+func (v *view) group() []*group {
+	var groups []*group
+	index := map[string]*group{}
+	taken := map[string]bool{}
+	for i := range v.journal.Records {
+		r := &v.journal.Records[i]
+		settings, place := splitParams(r)
+		key, _ := json.Marshal([]any{r.Task, r.Runner, r.Device, r.Source, settings})
+		for n := 1; ; n++ {
+			id := fmt.Sprintf("%s#%d", key, n)
+			spot := id + "\x00" + r.Model + "\x00" + place
+			if taken[spot] {
+				continue
+			}
+			taken[spot] = true
+			g := index[id]
+			if g == nil {
+				g = &group{task: r.Task, runner: r.Runner, device: r.Device, source: r.Source, settings: settings}
+				if n > 1 {
+					g.settings = map[string]string{"set": fmt.Sprint(n)}
+					for k, s := range settings {
+						g.settings[k] = s
+					}
+				}
+				index[id] = g
+				groups = append(groups, g)
+			}
+			g.records = append(g.records, r)
+			break
+		}
+	}
+	rank := func(g *group) int {
+		if i := slices.Index(taskOrder, g.task); i >= 0 {
+			return i
+		}
+		return len(taskOrder)
+	}
+	slices.SortStableFunc(groups, func(a, b *group) int { return rank(a) - rank(b) })
+	v.nameGroups(groups)
+	return groups
+}
+
+// splitParams parts a record's parameters into the settings that place it in a
+// group and its place on the group's axes.
+func splitParams(r *result.Record) (settings map[string]string, place string) {
+	settings = map[string]string{}
+	at := map[string]any{}
+	_, deep := number(r, "depth")
+	for name, value := range r.Params {
+		axis := slices.Contains(axes[r.Task], name)
+		if r.Task == "needle" && (name == "depth" && !deep || name == "needles" && deep) {
+			axis = false
+		}
+		if axis {
+			at[name] = value
+		} else {
+			settings[name] = paramText(name, value)
+		}
+	}
+	// These are no places of their own.
+	delete(at, "trials")
+	delete(at, "fill")
+	b, _ := json.Marshal(at)
+	return settings, string(b)
+}
+
+// named are the settings that always stand in a group's name, in this order.
+var named = map[string][]string{"needle": {"kind", "haystack"}, "nll": {"corpus"}}
+
+// told are the settings that a group's description tells; the others stand in
+// the CSV and JSON files, and in the name where they differ.
+var told = []string{"batch", "corpus", "depth", "documents", "dtype", "generate", "haystack", "kind", "kv", "length", "memory", "template"}
+
+// nameGroups gives each group a name of what tells it from the other groups of
+// its task: some settings always, others where they differ.
+func (v *view) nameGroups(groups []*group) {
+	ids := map[string]bool{}
+	for _, g := range groups {
+		var words, parts []string
+		differs := g.differing(groups)
+		add := func(name, value string) {
+			if value == "" {
+				return
+			}
+			words = append(words, value)
+			if slices.Contains(differs, name) {
+				parts = append(parts, value)
+			}
+		}
+		for _, name := range named[g.task] {
+			add(name, g.settings[name])
+		}
+		for _, name := range differs {
+			if s := g.settings[name]; s != "" && !slices.Contains(named[g.task], name) {
+				add(name, clean(name)+" "+s)
+			}
+		}
+		runner, device := g.apart(groups)
+		switch on := clean(g.device); {
+		case runner && on != "" && on != g.runner:
+			words, parts = append(words, strings.TrimPrefix(clean(g.runner)+" on "+on, " on ")), append(parts, g.runner)
+		case runner:
+			words, parts = append(words, clean(g.runner)), append(parts, g.runner)
+		case device:
+			words = append(words, on)
+		}
+		if device {
+			parts = append(parts, g.device)
+		}
+		g.name = ellipsis(strings.Join(words, ", "), 120)
+		if g.source == result.Computed {
+			g.name = strings.TrimPrefix(g.name+" (computed)", " ")
+		}
+		g.id = unique(ids, slug(g.task+" "+strings.Join(slices.Compact(parts), " ")))
+		for _, m := range v.models {
+			if slices.ContainsFunc(g.records, func(r *result.Record) bool { return r.Model == m }) {
+				g.models = append(g.models, m)
+			}
+		}
+	}
+}
+
+// differing gives the settings in which a group differs from another of its
+// task; hashes, and depths in words, are left out where something else differs too.
+func (g *group) differing(groups []*group) []string {
+	differs := map[string]bool{}
+	for _, o := range groups {
+		if o.task != g.task {
+			continue
+		}
+		for name := range union(o.settings, g.settings) {
+			if o.settings[name] != g.settings[name] {
+				differs[name] = true
+			}
+		}
+	}
+	for _, minor := range []string{"text", "wording", "depth"} {
+		if len(differs) > 1 {
+			delete(differs, minor)
+		}
+	}
+	return sortedKeys(differs)
+}
+
+// apart tells whether the groups of g's task ran on different runners, and whether on different devices of one runner.
+func (g *group) apart(groups []*group) (runner, device bool) {
+	for _, o := range groups {
+		if o.task == g.task {
+			runner = runner || o.runner != g.runner
+			device = device || o.runner == g.runner && o.device != g.device
+		}
+	}
+	return runner, device
+}
+
+// unique returns name, with a number where it was taken before.
+func unique(taken map[string]bool, name string) string {
+	if name == "" {
+		name = "x"
+	}
+	out := name
+	for n := 2; taken[out]; n++ {
+		out = fmt.Sprintf("%s-%d", name, n)
+	}
+	taken[out] = true
+	return out
+}
+
+func union(a, b map[string]string) map[string]bool {
+	out := map[string]bool{}
+	for k := range a {
+		out[k] = true
+	}
+	for k := range b {
+		out[k] = true
+	}
+	return out
+}
+
+func sortedKeys[T any](m map[string]T) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+// describe lists a group's settings that its name leaves out, its runner and its device in one line.
+func (g *group) describe() string {
+	var words []string
+	for _, name := range told {
+		s := g.settings[name]
+		if s != "" && !slices.Contains(named[g.task], name) && !strings.Contains(g.name, name+" "+s) {
+			words = append(words, name+" "+ellipsis(s, 60))
+		}
+	}
+	how := "measured"
+	if g.source == result.Computed {
+		how = "computed"
+	}
+	on := g.runner
+	if g.device != "" && g.device != g.runner {
+		on = strings.TrimPrefix(on+" on "+g.device, " on ")
+	}
+	if on != "" {
+		how += " by " + clean(on)
+	}
+	return strings.Join(append(words, how), " · ")
+}
+
+// paramText gives a parameter's value in words.
+func paramText(name string, value any) string {
+	switch x := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return clean(x)
+	case float64:
+		if name == "depth" && x >= 0 && x <= 1 {
+			return percent(x)
+		}
+		if name == "memory" {
+			return bytesText(x)
+		}
+		return tokens(x)
+	case bool:
+		return fmt.Sprint(x)
+	case []any:
+		words := make([]string, len(x))
+		for i := range x {
+			words[i] = paramText(name, x[i])
+		}
+		return strings.Join(words, "+")
+	}
+	b, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return clean(string(b))
+}
+
+// number gives a numeric parameter.
+func number(r *result.Record, name string) (float64, bool) {
+	x, ok := r.Params[name].(float64)
+	return x, ok
+}
+
+// word gives a parameter as text.
+func word(r *result.Record, name string) string { return paramText(name, r.Params[name]) }
+
+// metric gives a metric of a record that has one.
+func metric(r *result.Record, name string) (result.Metric, bool) {
+	if r == nil || r.Status != result.OK {
+		return result.Metric{}, false
+	}
+	m, ok := r.Metrics[name]
+	return m, ok
+}
+
+// series gives a curve of a record, cut to the points that have both coordinates.
+func series(r *result.Record, name string) (result.Series, bool) {
+	if r == nil || r.Status != result.OK {
+		return result.Series{}, false
+	}
+	for _, s := range r.Series {
+		if s.Name == name {
+			n := min(len(s.X), len(s.Y))
+			s.X, s.Y = s.X[:n], s.Y[:n]
+			if len(s.Lo) < n || len(s.Hi) < n {
+				s.Lo, s.Hi = nil, nil
+			}
+			if len(s.N) < n {
+				s.N = nil
+			}
+			return s, n > 0
+		}
+	}
+	return result.Series{}, false
+}
+
+// short says why a record has no numbers, in a word or two.
+func short(r *result.Record) string {
+	switch {
+	case r == nil:
+		return ""
+	case r.Status == result.OK:
+		return "no value"
+	case r.Status == result.Skipped && strings.Contains(strings.ToLower(r.Reason), "budget"):
+		return "over budget"
+	}
+	return ellipsis(clean(string(r.Status)), 12)
+}
+
+// family is a model's name without its architecture: models of one family are
+// compared with each other, such as tiny-yoco-gret and tiny-transformer.
+func family(model, arch string) string {
+	name := strings.ToLower(model)
+	for _, part := range []string{strings.ToLower(arch), "yoco-gret", "yoco-swa", "yoco", "transformer", "llama"} {
+		if part != "" && strings.Contains(name, part) {
+			name = strings.Replace(name, part, "", 1)
+			break
+		}
+	}
+	return strings.Trim(strings.ReplaceAll(name, "--", "-"), "-_ ")
+}
+
+// families gives the models of a group by family, and each family's Transformer
+// baseline ("" where it has none).
+func (v *view) families(g *group) []kin {
+	var out []kin
+	for _, m := range g.models {
+		name := family(m, v.archs[m])
+		i := slices.IndexFunc(out, func(k kin) bool { return k.name == name })
+		if i < 0 {
+			i = len(out)
+			out = append(out, kin{name: name})
+		}
+		out[i].models = append(out[i].models, m)
+		if v.archs[m] == "transformer" && out[i].base == "" {
+			out[i].base = m
+		}
+	}
+	return out
+}
+
+// kin are the models of one family in a group.
+type kin struct {
+	name   string
+	models []string
+	base   string
+}
+
+// numbers gives the distinct values of a parameter in records, ascending.
+func numbers(records []*result.Record, name string) []float64 {
+	var out []float64
+	for _, r := range records {
+		if x, ok := number(r, name); ok && !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
