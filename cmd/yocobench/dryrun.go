@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// dryRun lists a plan's cases with what they are estimated to cost.
+func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format string) error {
+	type row struct {
+		Case    string         `json:"case"`
+		Model   string         `json:"model"`
+		Task    string         `json:"task"`
+		Label   string         `json:"label"`
+		Params  map[string]any `json:"params"`
+		Seconds float64        `json:"estimate_seconds"`
+		Bytes   int64          `json:"estimate_bytes"`
+		Skip    string         `json:"skip,omitempty"`
+		Done    bool           `json:"done,omitempty"`
+	}
+	var rows []row
+	var skipped int
+	for _, c := range p.Cases {
+		_, isDone := done[c.ID]
+		rows = append(rows, row{c.ID, c.Model.Name, c.Task, c.Label, c.Params, c.Seconds, c.Bytes, c.Skip, isDone})
+		if c.Skip != "" {
+			skipped++
+		}
+	}
+	total := p.Seconds(done)
+	if format == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{"suite": p.Suite.Name, "suite_hash": p.Hash, "estimate_seconds": total, "cases": rows})
+	}
+	t := newTable(w, "case", "model", "what", "time", "memory", "")
+	for _, r := range rows {
+		note := ""
+		switch {
+		case r.Done:
+			note = "done"
+		case r.Skip != "":
+			note = "skipped"
+		}
+		t.row(r.Case[:8], r.Model, r.Label, suites.ShortDuration(r.Seconds), shortBytes(r.Bytes), note)
+	}
+	if err := t.write(); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "\n%d cases, estimated %s in all", len(rows), suites.ShortDuration(total))
+	if skipped > 0 {
+		fmt.Fprintf(w, "; %d skipped: over the budget of %s", skipped, time.Duration(p.Suite.Budget))
+	}
+	_, err := fmt.Fprintln(w)
+	return err
+}
+
+// shortBytes writes bytes with three digits: 512 B, 9.75 MiB, 104 GiB.
+func shortBytes(n int64) string {
+	const units = "KMGTPE"
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, i := float64(n)/1024, 0
+	for v >= 1000 && i < len(units)-1 {
+		v, i = v/1024, i+1
+	}
+	return fmt.Sprintf("%.3g %ciB", v, units[i])
+}

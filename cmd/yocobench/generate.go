@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/cpu"
+	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// maxPrompt bounds a prompt, in bytes.
+const maxPrompt = 64 << 20
+
+func newGenerate() *cobra.Command {
+	var d device
+	var n int
+	var file string
+	var stats bool
+	c := &cobra.Command{
+		Use:   "generate MODEL [PROMPT]",
+		Short: "Continue a text greedily, to see that a model works",
+		Long: `Continue a text greedily with a model that has a tokenizer. The prompt is the second
+argument, --file, or standard input.`,
+		Example: `  yocobench generate tiny-yoco-gret 'The secret number of velan is 482913. It rained. The secret number of velan is '
+  yocobench generate path/to/checkpoint --file prompt.txt --tokens 100 --stats`,
+		Args: cobra.RangeArgs(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if n < 1 || n > 1<<20 {
+				return usagef("--tokens is 1 to %d, not %d", 1<<20, n)
+			}
+			prompt, err := readPrompt(args[1:], file, c.InOrStdin())
+			if err != nil {
+				return err
+			}
+			f, err := findModel(args[0], ".", false, 1, runners.F32)
+			if err != nil {
+				return err
+			}
+			tok, err := tokenizer.New(f.config.Tokenizer)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
+			w, err := f.open()
+			if err != nil {
+				return err
+			}
+			m, err := cpu.New().Load(f.config, w, runners.Options{Threads: d.threads, Tier: d.tier})
+			w.Close()
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			ids := tok.Encode(prompt)
+			if len(ids) == 0 {
+				return usagef("the prompt is empty")
+			}
+			s, err := m.NewSequence(len(ids) + n)
+			if err != nil {
+				return err
+			}
+			defer s.Close()
+			out := c.OutOrStdout()
+			var first, last time.Duration
+			count := 0
+			err = runners.Generate(c.Context(), m, s, ids, n, func(t int, at time.Duration) bool {
+				if count == 0 {
+					first = at
+				}
+				last = at
+				count++
+				_, err := io.WriteString(out, tok.Decode([]int{t}))
+				return err == nil
+			})
+			fmt.Fprintln(out)
+			if stats && err == nil {
+				fmt.Fprintf(c.ErrOrStderr(), "%d prompt tokens, ttft %s (%.0f tokens/s); %d tokens", len(ids),
+					suites.ShortDuration(first.Seconds()), float64(len(ids))/first.Seconds(), count)
+				if count > 1 {
+					fmt.Fprintf(c.ErrOrStderr(), ", %.0f tokens/s", float64(count-1)/(last-first).Seconds())
+				}
+				fmt.Fprintln(c.ErrOrStderr())
+			}
+			return err
+		},
+	}
+	deviceFlags(c, &d)
+	c.Flags().IntVarP(&n, "tokens", "n", 64, "tokens to generate")
+	c.Flags().StringVarP(&file, "file", "f", "", "read the prompt from a file (- for standard input)")
+	c.Flags().BoolVar(&stats, "stats", false, "print time to first token and tokens per second on stderr")
+	return c
+}
+
+// readPrompt takes the prompt from the argument, the file or standard input.
+func readPrompt(args []string, file string, stdin io.Reader) (string, error) {
+	if len(args) == 1 {
+		if file != "" {
+			return "", usagef("give the prompt or --file, not both")
+		}
+		return args[0], nil
+	}
+	r := stdin
+	if file != "" && file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return "", &exitError{exitUsage, err}
+		}
+		defer f.Close()
+		r = f
+	}
+	b, err := io.ReadAll(io.LimitReader(r, maxPrompt+1))
+	if err == nil && len(b) > maxPrompt {
+		err = usagef("the prompt is longer than %d MiB", maxPrompt>>20)
+	}
+	return string(b), err
+}

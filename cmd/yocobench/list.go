@@ -1,0 +1,132 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// listing is one list: what `yocobench list NAME` prints.
+type listing struct {
+	name, short string
+	heads       []string
+	rows        func() ([][]string, error)
+}
+
+var listings = []listing{
+	{"suites", "the suites inside the binary", []string{"suite", "what for"}, listSuites},
+	{"models", "trained models and presets", []string{"model", "kind", "arch", "parameters", "layers", "dim", "kv bytes/token (bf16)"}, listModels},
+	{"runners", "what can run a model", []string{"runner", "what it does"}, func() (rows [][]string, _ error) {
+		for _, r := range runnerNames {
+			rows = append(rows, []string{r.name, r.about})
+		}
+		return rows, nil
+	}},
+	{"tasks", "what can be measured", []string{"task", "what it measures"}, func() (rows [][]string, _ error) {
+		for _, t := range tasks() {
+			rows = append(rows, []string{t.Name(), t.About()})
+		}
+		return rows, nil
+	}},
+	{"devices", "device profiles of the analytic runner", []string{"device", "bf16 TFLOP/s", "GB/s", "memory GB", "source"}, func() (rows [][]string, _ error) {
+		for _, p := range runners.Profiles() {
+			rows = append(rows, []string{p.Name, fmt.Sprintf("%.4g", p.PeakOf(runners.BF16)/1e12), fmt.Sprintf("%.4g", p.Bandwidth/1e9), fmt.Sprintf("%.4g", float64(p.Memory)/1e9), p.Source})
+		}
+		return rows, nil
+	}},
+}
+
+func newList() *cobra.Command {
+	var format string
+	var subs []*cobra.Command
+	for _, l := range listings {
+		subs = append(subs, &cobra.Command{
+			Use: l.name, Short: "List " + l.short, Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error {
+				if format != "text" && format != "json" {
+					return usagef("--format is text or json, not %q", format)
+				}
+				rows, err := l.rows()
+				if err != nil {
+					return err
+				}
+				return l.print(c.OutOrStdout(), rows, format)
+			},
+		})
+	}
+	c := group("list", "List suites, models, runners, tasks or devices", subs...)
+	c.PersistentFlags().StringVar(&format, "format", "text", "text or json")
+	return c
+}
+
+func (l listing) print(w io.Writer, rows [][]string, format string) error {
+	if format == "json" {
+		var out []map[string]string
+		for _, r := range rows {
+			m := map[string]string{}
+			for i, h := range l.heads {
+				m[h] = r[i]
+			}
+			out = append(out, m)
+		}
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(out)
+	}
+	t := newTable(w, append([]string(nil), l.heads...)...)
+	for _, r := range rows {
+		t.row(r...)
+	}
+	return t.write()
+}
+
+func listSuites() (rows [][]string, err error) {
+	for _, name := range suites.Shipped() {
+		s, err := suites.Load(name, nil, tasks())
+		if err != nil {
+			return nil, err
+		}
+		rows = append(rows, []string{name, s.Title})
+	}
+	return rows, nil
+}
+
+func listModels() (rows [][]string, err error) {
+	add := func(c runners.Config, kind string) {
+		total, _ := c.Count()
+		perToken := c.CacheBytes(2, runners.BF16).GlobalKV - c.CacheBytes(1, runners.BF16).GlobalKV
+		rows = append(rows, []string{c.Name, kind, string(c.Arch), shortCount(total), strconv.Itoa(c.Layers), strconv.Itoa(c.Dim), strconv.FormatInt(perToken, 10)})
+	}
+	for _, name := range checkpoint.Embedded() {
+		c, w, err := checkpoint.OpenEmbedded(name)
+		if err != nil {
+			return nil, err
+		}
+		w.Close()
+		add(c, "trained")
+	}
+	for _, c := range runners.Presets() {
+		add(c, "preset")
+	}
+	return rows, nil
+}
+
+// shortCount writes a count with three digits: 1.53M, 2.83B.
+func shortCount(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.3gB", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.3gM", float64(n)/1e6)
+	case n >= 1e3:
+		return fmt.Sprintf("%.3gK", float64(n)/1e3)
+	}
+	return strconv.FormatInt(n, 10)
+}

@@ -1,0 +1,121 @@
+// Command yocobench runs suites of long-context measurements and draws their reports.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/suites"
+)
+
+// Exit codes. They are part of the interface: scripts and CI rely on them.
+const (
+	exitOK          = 0   // every case has a result
+	exitFailed      = 1   // a case failed, or the program could not do what was asked
+	exitUsage       = 2   // the command line or the suite is wrong; nothing was run
+	exitGate        = 3   // a gate judged that something regressed
+	exitInterrupted = 130 // interrupted; what was measured is kept and the run can be resumed
+)
+
+// exitError is an error with an exit code of its own. A nil err is silent.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit code %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second signal ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is the program with everything that it touches passed in. It returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot(args)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitOK
+	}
+	code := exitFailed
+	var ee *exitError
+	var problem *suites.Problem
+	switch {
+	case errors.As(err, &ee):
+		code = ee.code
+		if ee.err == nil {
+			return code
+		}
+	case errors.As(err, &problem), isUsage(err):
+		code = exitUsage
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		code = exitInterrupted
+	}
+	fmt.Fprintf(stderr, "error: %v\n", err)
+	return code
+}
+
+// isUsage recognises cobra's own complaints about the command line.
+func isUsage(err error) bool {
+	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "accepts ", "requires ", "required flag", "bad flag", "if any flags in the group"} {
+		if strings.HasPrefix(err.Error(), start) {
+			return true
+		}
+	}
+	return false
+}
+
+func newRoot(args []string) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "yocobench",
+		Short: "Is a long-context architecture worth it? Needle, NLL, memory and speed, measured",
+		Long: `yocobench measures what a long context gives and what it costs: whether a model
+finds a needle in it, whether its loss falls with it, and the memory and time
+that it takes. It compares YOCO (one global KV cache) with a Transformer twin of
+the same size, on one machine, from one YAML file.
+
+  yocobench run needle          a shipped suite; its results go to runs/needle-TIME
+  yocobench list models         what can be measured
+  yocobench suite explain       how to write a suite
+
+Exit codes: 0 every case has a result; 1 a case failed; 2 wrong usage or a bad
+suite; 3 a gate judged a regression; 130 interrupted (resume with run --resume).`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.AddCommand(newRun(args), newReport(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
+	return root
+}
+
+// group is a command that only holds others: without one of them it shows its help.
+func group(use, short string, subs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(subs...)
+	return c
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/cpu"
+	"github.com/yocobench/yocobench/runners/verify"
+	"github.com/yocobench/yocobench/suites"
+)
+
+func newModel() *cobra.Command {
+	return group("model", "Look into a model, or verify one against expected values", newInspect(), newVerify())
+}
+
+func newInspect() *cobra.Command {
+	var format string
+	var context string
+	c := &cobra.Command{
+		Use:   "inspect MODEL",
+		Short: "Show a model's configuration, parameters, and what a context costs in it",
+		Example: `  yocobench model inspect yoco-gret-3b --context 1Mi
+  yocobench model inspect path/to/checkpoint`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			n, err := suites.ParseSize(context)
+			if err != nil || n < 1 || n > 1<<40 {
+				return usagef("--context: expected a length such as 64Ki, got %q", context)
+			}
+			f, err := findModel(args[0], ".", false, 1, runners.BF16)
+			if err != nil {
+				return err
+			}
+			return inspectModel(c.OutOrStdout(), f, int(n), format)
+		},
+	}
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&context, "context", "32Ki", "context length in tokens for the costs shown")
+	return c
+}
+
+func inspectModel(w io.Writer, f found, n int, format string) error {
+	c := f.config
+	total, inner := c.Count()
+	cache := c.CacheBytes(n, runners.BF16)
+	types := runners.Types{Weights: runners.BF16, KV: runners.BF16, Act: runners.BF16}
+	prefill, step := c.PrefillWork(n, 0, types).Total(), c.StepWork(n, 1, types).Total()
+	switch format {
+	case "json":
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(map[string]any{
+			"config": c, "kind": f.kind, "weights": f.identity, "parameters": total, "parameters_non_embedding": inner,
+			"context": n, "cache_bytes_bf16": cache, "prefill_flop": prefill.FLOPs, "step_flop": step.FLOPs, "step_bytes_read": step.Read,
+		})
+	case "text":
+	default:
+		return usagef("--format is text or json, not %q", format)
+	}
+	p := func(name, form string, args ...any) { fmt.Fprintf(w, "%-22s %s\n", name, fmt.Sprintf(form, args...)) }
+	p("model", "%s (%s)", c.Name, f.kind)
+	p("architecture", "%s", c.Arch)
+	p("parameters", "%s, of them %s not in the embedding or output matrix", shortCount(total), shortCount(inner))
+	p("layers", "%d%s", c.Layers, map[bool]string{true: fmt.Sprintf(" (%d self-decoder, %d cross-decoder)", c.SelfLayers(), c.CrossLayers())}[c.Arch.IsYOCO()])
+	p("dim, ffn, vocab", "%d, %d, %d", c.Dim, c.FFN, c.Vocab)
+	p("heads", "%d of %d, %d kv heads", c.Heads, c.HeadDim, c.KVHeads)
+	if c.Arch.IsYOCO() {
+		p("self-decoder heads", "%d of %d", c.SelfHeads, c.SelfHeadDim())
+	}
+	if c.Window > 0 {
+		p("window", "%d", c.Window)
+	}
+	p("rope theta, norm eps", "%g, %g", c.RopeTheta, c.NormEps)
+	p("tokenizer", "%s", firstOf(c.Tokenizer, "none: token ids only"))
+	p("weights", "%s", f.identity)
+	fmt.Fprintf(w, "\nat a context of %s tokens (bf16):\n", suites.Size(n))
+	p("global KV cache", "%s", shortBytes(cache.GlobalKV))
+	if cache.WindowKV > 0 {
+		p("window KV cache", "%s", shortBytes(cache.WindowKV))
+	}
+	if cache.State > 0 {
+		p("retention state (f32)", "%s", shortBytes(cache.State))
+	}
+	p("prefill", "%.3g TFLOP", prefill.FLOPs/1e12)
+	_, err := fmt.Fprintf(w, "%-22s %.3g GFLOP, %s read\n", "one decode step", step.FLOPs/1e9, shortBytes(int64(step.Read)))
+	return err
+}
+
+func newVerify() *cobra.Command {
+	var d device
+	var format string
+	c := &cobra.Command{
+		Use:   "verify DIR...",
+		Short: "Compare a runner's tensors with expected values, by every way of computing them",
+		Long: `Verify folders that hold config.json, weights.safetensors, tokens.json and
+expect.safetensors (see testdata/golden/README.md). Every expected tensor is
+compared: by scoring, by prefill and steps, and by odd-sized chunks and a batch.
+The largest absolute error of each is printed; beyond its tolerance the exit
+code is 1.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if format != "text" && format != "json" {
+				return usagef("--format is text or json, not %q", format)
+			}
+			failed := 0
+			var all []verify.Report
+			for _, dir := range args {
+				rep, err := verify.Verify(c.Context(), dir, cpu.New(), runners.Options{Threads: d.threads, Tier: d.tier})
+				if err != nil {
+					return err
+				}
+				if !rep.OK() {
+					failed++
+				}
+				all = append(all, rep)
+				if format == "text" {
+					if err := rep.Write(c.OutOrStdout()); err != nil {
+						return err
+					}
+				}
+			}
+			if format == "json" {
+				e := json.NewEncoder(c.OutOrStdout())
+				e.SetIndent("", "  ")
+				if err := e.Encode(all); err != nil {
+					return err
+				}
+			}
+			if failed > 0 {
+				return &exitError{exitFailed, fmt.Errorf("%d of %d folders differ from what is expected", failed, len(args))}
+			}
+			return nil
+		},
+	}
+	deviceFlags(c, &d)
+	c.Flags().StringVar(&format, "format", "text", "text or json")
+	return c
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yocobench/yocobench/memory"
+	"github.com/yocobench/yocobench/needle"
+	"github.com/yocobench/yocobench/nll"
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/analytic"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/cpu"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// This file is the one table of names to implementations.
+
+func tasks() []suites.Task {
+	return append([]suites.Task{needle.Task{}, nll.Task{}}, memory.Tasks()...)
+}
+
+// runnerNames lists the runners with a line on each.
+var runnerNames = []struct{ name, about string }{
+	{"cpu", "measures on this machine's processor"},
+	{"analytic", "computes memory and time from the cost model and a device profile"},
+}
+
+// newRunner makes the runner of a name; device is the profile's name for the analytic one.
+func newRunner(name, device string) (runners.Runner, error) {
+	switch name {
+	case "cpu":
+		if device != "" {
+			return nil, usagef("the cpu runner measures this machine; device %q belongs to the analytic runner", device)
+		}
+		return cpu.New(), nil
+	case "analytic":
+		if device == "" {
+			device = "h100-sxm"
+		}
+		p, err := runners.FindProfile(device)
+		if err != nil {
+			return nil, err
+		}
+		return analytic.New(p)
+	}
+	var names []string
+	for _, r := range runnerNames {
+		names = append(names, r.name)
+	}
+	return nil, &suites.Problem{Msg: fmt.Sprintf("unknown runner %q", name), Hint: suites.Suggest(name, names)}
+}
+
+// found is a model of some name: its config and the way to its weights.
+type found struct {
+	config   runners.Config
+	kind     string // "trained" (embedded), "preset" or "checkpoint"
+	identity string
+	open     func() (runners.Weights, error)
+}
+
+// findModel resolves a model's name: embedded, preset, or a folder relative to dir. random asks for seeded
+// random weights of type dtype instead of trained ones; presets have no others.
+func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) (found, error) {
+	var f found
+	switch folder := filepath.Join(dir, name); {
+	case slices.Contains(checkpoint.Embedded(), name):
+		c, w, err := checkpoint.OpenEmbedded(name)
+		if err != nil {
+			return f, err
+		}
+		defer w.Close()
+		f = found{config: c, kind: "trained", open: func() (runners.Weights, error) {
+			_, w, err := checkpoint.OpenEmbedded(name)
+			return w, err
+		}}
+		if f.identity, err = checkpoint.Fingerprint(c, w); err != nil {
+			return f, err
+		}
+	case isPreset(name):
+		c, err := runners.Preset(name)
+		if err != nil {
+			return f, err
+		}
+		f, random = found{config: c, kind: "preset"}, true
+	case hasConfig(folder) || hasConfig(name):
+		if filepath.IsAbs(name) || !hasConfig(folder) {
+			folder = name
+		}
+		c, w, err := checkpoint.Open(folder)
+		if err != nil {
+			return f, err
+		}
+		defer w.Close()
+		f = found{config: c, kind: "checkpoint", open: func() (runners.Weights, error) {
+			_, w, err := checkpoint.Open(folder)
+			return w, err
+		}}
+		if f.identity, err = checkpoint.Fingerprint(c, w); err != nil {
+			return f, err
+		}
+	default:
+		return f, unknownModel(name)
+	}
+	if random {
+		f.identity = fmt.Sprintf("random %s seed %d", dtype, seed)
+		f.open = func() (runners.Weights, error) { return checkpoint.Random(f.config, seed, dtype), nil }
+	}
+	return f, nil
+}
+
+func unknownModel(name string) error {
+	if strings.ContainsAny(name, `/\.`) {
+		return &suites.Problem{Msg: fmt.Sprintf("no model in the folder %s: it has no config.json", name), Hint: "a checkpoint is a folder with config.json and weights.safetensors"}
+	}
+	names := checkpoint.Embedded()
+	for _, c := range runners.Presets() {
+		names = append(names, c.Name)
+	}
+	hint := suites.Suggest(name, names)
+	if !strings.HasPrefix(hint, "did you") {
+		hint = "`yocobench list models` shows them all; a folder with config.json is a model too"
+	}
+	return &suites.Problem{Msg: fmt.Sprintf("unknown model %q", name), Hint: hint}
+}
+
+func isPreset(name string) bool {
+	return slices.ContainsFunc(runners.Presets(), func(c runners.Config) bool { return c.Name == name })
+}
+
+func hasConfig(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "config.json"))
+	return err == nil
+}
+
+// device holds the choices of the command line that are no part of the question a suite asks.
+type device struct {
+	threads int
+	tier    string
+}
+
+// wiring connects suites with everything that this program links in.
+func wiring(d device, machine *runners.Profile) suites.Wiring {
+	return suites.Wiring{
+		Tasks:   tasks(),
+		Machine: machine,
+		Resolve: func(s *suites.Suite, e suites.Entry) (*suites.Resolved, error) { return d.resolve(s, e, machine) },
+	}
+}
+
+func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profile) (*suites.Resolved, error) {
+	name, dev := firstOf(e.Runner, s.Runner), e.Device
+	if e.Runner == "" && dev == "" {
+		dev = s.Device
+	}
+	r, err := newRunner(name, dev)
+	if err != nil {
+		return nil, err
+	}
+	o := runners.Options{Threads: d.threads, Tier: d.tier, MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
+	if name == "analytic" {
+		o.Weights = runners.BF16
+	}
+	if e.DType != nil {
+		o.Weights = *e.DType
+	}
+	o.KV = o.Weights
+	if e.KV != nil {
+		o.KV = *e.KV
+	}
+	f, err := findModel(e.Model, s.Dir, e.Weights == "random", e.Seed, o.Weights)
+	if err != nil {
+		return nil, err
+	}
+	computed := r.Device().Kind == "computed"
+	m := &suites.Resolved{
+		Model: suites.Model{
+			Name: e.Name, Config: f.config, Options: o, Identity: f.identity,
+			Runner: r.Name(), Device: r.Device().Name, Computed: computed,
+		},
+		Load: func() (runners.Model, error) {
+			w, err := f.open()
+			if err != nil {
+				return nil, err
+			}
+			defer w.Close() // a loaded model has its weights laid out on the device
+			return r.Load(f.config, w, o)
+		},
+		Seconds: func(w runners.Work) float64 {
+			if computed || machine == nil {
+				return 0
+			}
+			return machine.Seconds(w, o.Weights)
+		},
+	}
+	if computed {
+		m.Identity = "none: computed"
+	}
+	return m, nil
+}
+
+func firstOf(ss ...string) string {
+	for _, s := range ss {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// defaultOut is the folder of a run that was given none: runs/SUITE-TIME.
+func defaultOut(suite string, now time.Time) string {
+	return filepath.Join("runs", suite+"-"+now.Format("20060102-150405"))
+}
