@@ -1,0 +1,46 @@
+# One target for each thing a contributor does. `make help` lists them.
+GO      ?= go
+FUZZ    ?= 5s
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+.PHONY: help build test race lint fuzz bench golden fixtures images clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: ## build bin/yocobench
+	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/yocobench ./cmd/yocobench
+
+test: ## all tests, every kernel tier this machine has
+	$(GO) test ./...
+
+race: ## the tests of what runs concurrently, under the race detector
+	$(GO) test -race -short ./...
+
+lint: ## gofmt, vet (two platforms) and staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'hint: gofmt -w .'; exit 1; }
+	$(GO) vet ./...
+	GOARCH=arm64 $(GO) vet ./...
+	GOOS=windows $(GO) build ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+fuzz: ## every fuzz target for FUZZ (default 5s)
+	@$(GO) list ./... | while read -r p; do \
+	  for f in $$($(GO) test -list '^Fuzz' "$$p" | grep '^Fuzz'); do \
+	    echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) "$$p" || exit 1; \
+	  done; done
+
+bench: ## kernels beside this machine's measured peaks
+	$(GO) test -run '^$$' -bench . -benchtime 1s ./kernels/cpu ./runners/cpu
+
+golden: ## regenerate the golden files of tests; read the diff before committing
+	$(GO) test ./reports ./corpus ./needle ./suites/... ./cmd/... -update
+
+fixtures: ## regenerate testdata/golden/extra_* with the float64 reference (needs Python, numpy, safetensors)
+	python3 tools/fixtures/make.py
+
+images: build ## redraw docs/img from new runs of the shipped suites
+	tools/images.sh
+
+clean: ## remove what was built
+	rm -rf bin

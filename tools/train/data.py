@@ -1,0 +1,338 @@
+"""Training text and needle tasks.
+
+`python tools/train/data.py` gathers the text of this machine into tools/train/data (ignored by git):
+  go       the Go standard library, without testdata
+  english  public-domain English: the King James Bible, the Jargon File, The Devil's Dictionary (Debian packages
+           bible-kjv, dict-jargon, dict-devil), those of them that are installed
+  prose    generated prose of tools/train/mkprose
+each as NAME.train.bin and NAME.heldout.bin. Held out is what the 32-bit FNV-1a hash says (see heldout).
+"""
+import json
+import os
+import random
+import re
+import subprocess
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+DATA = os.path.join(HERE, "data")
+PROSE_TRAIN, PROSE_HELDOUT = (1, 48 << 20), (1_000_003, 2 << 20)  # (seed, bytes)
+TEMPLATES = json.load(open(os.path.join(HERE, "../../needle/templates.json")))["templates"]
+TRAIN_TEMPLATES = [t for t in TEMPLATES if t["train"]]
+MIX = {"go": 0.5, "english": 0.15, "prose": 0.35}
+
+
+def fnv1a(text):
+    h = 0x811C9DC5
+    for b in text.encode():
+        h = (h ^ b) * 0x01000193 & 0xFFFFFFFF
+    return h
+
+
+def heldout(name):
+    """Of text: name is a Go package's directory below GOROOT/src ("net/http"), or a book's name."""
+    return fnv1a(name) % 10 == 0
+
+
+def key_heldout(key):
+    return fnv1a(key) % 8 == 0
+
+
+# ---- gathering ----------------------------------------------------------------------------------------------------
+
+
+def go_files():
+    root = os.path.join(subprocess.check_output(["go", "env", "GOROOT"], text=True).strip(), "src")
+    for folder, subs, files in os.walk(root):
+        subs[:] = sorted(s for s in subs if s != "testdata")
+        package = os.path.relpath(folder, root).replace(os.sep, "/")
+        for f in sorted(files):
+            if f.endswith(".go"):
+                yield heldout(package), open(os.path.join(folder, f), "rb").read()
+
+
+def english_books():
+    def dictionary(name):
+        text = subprocess.check_output(["dictzip", "-dc", f"/usr/share/dictd/{name}.dict.dz"]).decode("utf-8", "replace")
+        return re.sub(r"[ \t]+", " ", text.replace("{", "").replace("}", ""))
+
+    # A dictionary is cut into parts of 64 KiB, so that some of each is held out.
+    for name in ("jargon", "devil"):
+        if os.path.exists(f"/usr/share/dictd/{name}.dict.dz"):
+            text = dictionary(name)
+            for i in range(0, len(text), 1 << 16):
+                yield heldout(f"{name}/{i >> 16}"), text[i:i + (1 << 16)].encode()
+    try:
+        bible = subprocess.run(["bible", "-f", "gen1:1-rev22:21"], capture_output=True, text=True, check=True).stdout
+    except FileNotFoundError:
+        return
+    books = {}
+    for line in bible.splitlines():
+        match = re.match(r"(\S+?)\d+:\d+ (.*)", line)
+        if match:
+            books.setdefault(match[1], []).append(match[2])
+    for name, verses in books.items():
+        yield heldout(name), "\n".join(" ".join(verses[i:i + 6]) for i in range(0, len(verses), 6)).encode() + b"\n"
+
+
+def gather():
+    os.makedirs(DATA, exist_ok=True)
+    for name, parts in (("go", go_files()), ("english", english_books())):
+        split = {False: [], True: []}
+        for out, text in parts:
+            split[out].append(text)
+        for out, texts in split.items():
+            write(name, out, texts)
+    for out, (seed, size) in ((False, PROSE_TRAIN), (True, PROSE_HELDOUT)):
+        path = bin_path("prose", out)
+        subprocess.check_call(["go", "run", "./tools/train/mkprose", "-seed", str(seed), "-bytes", str(size), "-o", path], cwd=os.path.join(HERE, "../.."))
+        write("prose", out, [open(path, "rb").read()])
+
+
+def bin_path(name, out):
+    return os.path.join(DATA, f"{name}.{'heldout' if out else 'train'}.bin")
+
+
+def write(name, out, texts):
+    """The texts one after another, and where each ends (sampling gives no file more weight than 64 KiB of it)."""
+    with open(bin_path(name, out), "wb") as f:
+        f.write(b"".join(texts))
+    np.save(bin_path(name, out) + ".ends.npy", np.cumsum([len(t) for t in texts], dtype=np.int64))
+    print(f"{bin_path(name, out)}: {len(texts)} texts, {sum(map(len, texts)):,} bytes")
+
+
+class Text:
+    def __init__(self, name, out):
+        self.bytes = open(bin_path(name, out), "rb").read()
+        ends = np.load(bin_path(name, out) + ".ends.npy")
+        self.starts = np.concatenate(([0], ends[:-1]))
+        self.sizes = ends - self.starts
+        self.cumulative = np.cumsum(np.minimum(self.sizes, 1 << 16) if len(ends) > 1 else self.sizes)
+
+    def window(self, rng, n):
+        """n bytes from the start of a line; runs on into the next text where one is short."""
+        i = int(np.searchsorted(self.cumulative, rng.randrange(int(self.cumulative[-1])), "right"))
+        at = int(self.starts[i]) + rng.randrange(max(1, int(self.sizes[i])))
+        at = min(at, len(self.bytes) - n - 1)
+        line = self.bytes.find(b"\n", at, at + 200) + 1
+        at = min(line or at, len(self.bytes) - n)
+        return self.bytes[at:at + n]
+
+
+def texts(out):
+    return {name: Text(name, out) for name in MIX if os.path.exists(bin_path(name, out))}
+
+
+# ---- keys, values, wordings ---------------------------------------------------------------------------------------
+
+ONSETS = "b c d f g h j k l m n p r s t v w z br ch cl dr fl gr kr pl pr sh sk sl st th tr qu".split()
+VOWELS = "a e i o u a e i o ai ea ou io".split()
+CODAS = ["", "", "", "", "n", "r", "l", "s", "m", "t", "nd", "rk", "x", "st"]
+
+
+def syllable(r):
+    return r.choice(ONSETS) + r.choice(VOWELS) + r.choice(CODAS)
+
+
+def word(r, low=5, high=10):
+    while True:
+        w = "".join(syllable(r) for _ in range(r.randint(2, 4)))
+        if low <= len(w) <= high:
+            return w
+
+
+def any_key(r):
+    shape = r.random()
+    if shape < 0.35:
+        return word(r)
+    if shape < 0.50:
+        return word(r, 4, 7) + " " + word(r, 4, 7)
+    if shape < 0.58:
+        return word(r, 3, 7) + "-" + word(r, 3, 7)
+    if shape < 0.72:
+        return word(r).capitalize()
+    if shape < 0.86:
+        k = word(r, 3, 7).capitalize() + word(r, 3, 7).capitalize()
+        return k if r.random() < 0.6 else k[0].lower() + k[1:]
+    if shape < 0.95:
+        return word(r, 3, 6) + str(r.randrange(10 ** r.randint(1, 3)))
+    return "".join(r.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(r.randint(5, 8)))
+
+
+def new_key(r, out, taken=()):
+    while True:
+        k = any_key(r)
+        if key_heldout(k) == out and k not in taken:
+            return k
+
+
+def near_key(r, key, taken):
+    """A key that differs from another in one place: the hardest distractor."""
+    for _ in range(20):
+        i = r.randrange(len(key))
+        k = key[:i] + r.choice("abdegiklmnoprstuvz") + key[i + 1:] if key[i].isalpha() else key
+        if k not in taken and not key_heldout(k):
+            return k
+    return new_key(r, False, taken)
+
+
+def new_value(r):
+    n = 6 if r.random() < 0.8 else r.choice((4, 5, 7, 8))
+    return str(r.randrange(10 ** (n - 1), 10 ** n))
+
+
+# Wordings made up from parts, so that a wording itself is nothing to learn by heart. (No word of the held-out templates.)
+ADJECTIVES = "secret old new private final first current official lucky inner main lost hidden usual".split()
+NOUNS = ("number code pin key id count amount price year total score rank port size weight offset index limit serial phone room "
+         "address balance level token stamp mark record signal distance page track frequency width depth speed date sum answer").split()
+VERBS = "has got uses needs keeps holds received chose wrote sent lost knows carries wants reached".split()
+FACTS = ["The {n} of {key} is {value}.", "The {n} for {key} is {value}.", "{key} {v} the {n} {value}.", "{key} {v} {n} {value}.", "{key} = {value}",
+         "{key} -> {value}", "For {key} the {n} is {value}.", "{N} of {key}: {value}", "{N} {key}: {value}", "# {n} {key} {value}", "set {key} {value}",
+         "The {n} that belongs to {key} {v} {value}.", "We know that {key} {v} the {n} {value}.", "{key}.{n} = {value}", "var {key} int = {value}",
+         "If you look for {key}, take {n} {value}.", "They gave {key} the {n} {value}.", "{key} is at {value}.", "{key}, {n} {value}.", "\"{key}\": {value},"]
+ASKS = ["What is the {n} of {key}? It is ", "The {n} of {key} is ", "{N} of {key}: ", "Q: {key}?\nA: ", "Tell me the {n} of {key}: ", "{key}: ",
+        "Which {n} {v} {key}? The {n} ", "The {n} that {key} {v} is ", "So {key} {v} the {n} ", "For {key}, the {n} was "]
+
+
+def made_template(r):
+    n = r.choice(NOUNS)
+    words = {"n": n if r.random() < 0.5 else r.choice(ADJECTIVES) + " " + n, "v": r.choice(VERBS)}
+    words["N"] = words["n"].capitalize()
+    fact = r.choice(FACTS)
+    ask = fact[:fact.index("{value}")] if r.random() < 0.4 else r.choice(ASKS)
+    fill = lambda t: re.sub(r"\{([nvN])\}", lambda m: words[m[1]], t)
+    return {"fact": fill(fact), "ask": fill(ask), "askAll": fill("All of {key}: ")}
+
+
+# ---- sequences ----------------------------------------------------------------------------------------------------
+
+
+def dress(facts, prose, r):
+    """A fact stands on a line of its own in code (sometimes with an empty line after it), as a sentence in prose."""
+    return [b" " + f if prose else b"\n" + f + (b"\n" if r.random() < 0.5 else b"") for f in facts]
+
+
+def place(background, dressed, prose, r):
+    """Puts facts (in their order) at random places of the background, between lines or between sentences."""
+    out, at = [], 0
+    for cut, fact in zip(sorted(r.randrange(len(background) + 1) for _ in dressed), dressed):
+        cut = max(at, cut)
+        stop = background.find(b". " if prose else b"\n", cut, cut + 150)
+        cut = cut if stop < 0 else stop + 1 if prose else stop  # before the line's own newline
+        out += [background[at:cut], fact]
+        at = cut
+    return b"".join(out) + background[at:]
+
+
+class Sampler:
+    """Training sequences of one seed: a stretch of text with facts in it, and questions at its end."""
+
+    def __init__(self, seed, made=0.3):
+        self.r, self.texts, self.made = random.Random(seed), texts(False), made
+        self.names = list(self.texts)
+        self.weights = [MIX[n] for n in self.names]
+
+    def questions(self, size):
+        """Facts and the questions about them; together at most about 0.7 of the sequence."""
+        r = self.r
+        budget, facts, asks, keys = 0.7 * size, [], [], set()
+        wanted = r.randint(1, 12) if size > 256 else r.randint(1, 4)
+        limit = r.randint(1, 4)
+        shared = self.template() if r.random() < 0.4 else None  # one wording for all: the keys alone tell the facts apart
+        while len(facts) < wanted and budget > 0:
+            template = shared or self.template()
+            key = near_key(r, r.choice(sorted(keys)), keys) if keys and r.random() < 0.1 else new_key(r, False, keys)
+            keys.add(key)
+            many = r.randint(2, 4) if r.random() < 0.2 and size > 256 else 1
+            values = [new_value(r) for _ in range(many)]
+            told = [template["fact"].format(key=key, value=v) for v in values]
+            ask = (template["askAll"] if many > 1 else template["ask"]).format(key=key)
+            cost = sum(map(len, told)) + 2 * many
+            if len(asks) < limit:
+                cost += len(ask) + 9 * many
+            if cost > budget and facts:
+                break
+            budget -= cost
+            facts.append((told, key))
+            if len(asks) < limit:
+                asks.append((ask, ", ".join(values), told[0].endswith(".")))
+        r.shuffle(asks)
+        flat = [(t, i) for i, (told, _) in enumerate(facts) for t in told]
+        # Any order of the facts, but the values of one key in the order in which they are asked for.
+        order = list(range(len(flat)))
+        r.shuffle(order)
+        slots = {}
+        for place_, j in enumerate(order):
+            slots.setdefault(flat[j][1], []).append(place_)
+        arranged = [None] * len(flat)
+        for i, (told, _) in enumerate(facts):
+            for p, t in zip(sorted(slots[i]), told):
+                arranged[p] = t.encode()
+        return arranged, asks
+
+    def template(self):
+        r = self.r
+        if r.random() < self.made:
+            return made_template(r)
+        return TRAIN_TEMPLATES[0] if r.random() < 0.35 else r.choice(TRAIN_TEMPLATES)
+
+    def sequence(self, size):
+        """size bytes, and which of them are answers."""
+        r = self.r
+        name = r.choices(self.names, self.weights)[0]
+        facts, asks = self.questions(size)
+        tail, marks = b"\n\n", []
+        for i, (ask, answer, sentence) in enumerate(asks):
+            tail += ask.encode()
+            end = b"." if sentence and r.random() < 0.7 else b""
+            marks.append((len(tail), len(tail) + len(answer) + 1))
+            tail += answer.encode() + end + b"\n"
+        dressed = dress(facts, name != "go", r)
+        length = size - len(tail) - sum(map(len, dressed))
+        if length < 0:
+            return self.sequence(size)
+        seq = np.frombuffer(place(self.texts[name].window(r, length), dressed, name != "go", r) + tail, np.uint8)
+        answers = np.zeros(size, bool)
+        for a, b in marks:
+            answers[size - len(tail) + a:size - len(tail) + b] = True
+        return seq, answers
+
+    def batch(self, n, size):
+        pairs = [self.sequence(size) for _ in range(n)]
+        return np.stack([p[0] for p in pairs]).astype(np.int64), np.stack([p[1] for p in pairs])
+
+
+def needle_case(r, text, prose, size, depth, template, distractors=0, values=1, queries=1):
+    """A test case of `size` bytes without the answers: [(prompt so far, answer)], one pair per question; held-out keys only.
+    depth in 0..1 places the single needle; several facts are spread at random."""
+    keys = []
+    for _ in range(queries + distractors):
+        keys.append(new_key(r, True, keys))
+    told = [(k, new_value6(r)) for k in keys for _ in range(values if k in keys[:queries] else 1)]
+    r.shuffle(told)
+    facts = [template["fact"].format(key=k, value=v).encode() for k, v in told]
+    asks = [((template["askAll"] if values > 1 else template["ask"]).format(key=k).encode(), ", ".join(v for q, v in told if q == k).encode()) for k in keys[:queries]]
+    tail = sum(len(a) + len(b) + 2 for a, b in asks) + 2
+    background = text.window(r, max(8, size - tail - sum(len(f) + 2 for f in facts)))
+    if len(facts) == 1:
+        cut = int(depth * len(background))
+        stop = background.find(b". " if prose else b"\n", cut, cut + 150)
+        cut = (stop + 1 if prose else stop) if stop >= 0 else cut
+        body = background[:cut] + (b" " if prose else b"\n") + facts[0] + (b"" if prose else b"\n") + background[cut:]
+    else:
+        body = place(background, dress(facts, prose, r), prose, r)
+    prompt, out = body + b"\n\n", []
+    for ask, answer in asks:
+        prompt += ask
+        out.append((prompt, answer))
+        prompt += answer + (b"." if template["fact"].endswith(".") else b"") + b"\n"
+    return out
+
+
+def new_value6(r):
+    return str(r.randrange(100000, 1000000))
+
+
+if __name__ == "__main__":
+    gather()

@@ -1,0 +1,187 @@
+"""Trains one of the tiny models: python tools/train/train.py --model tiny-yoco-gret
+
+The schedule is counted in tokens and is the same for the three models; only the first stage ends by what is reached (held-out
+retrieval), since retrieval appears suddenly and at a different time in each. A run is resumable: --resume goes on from the last
+checkpoint, also with another --tokens (which moves the decay).
+"""
+import argparse
+import json
+import os
+import random
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import data
+from models import CONFIGS, build
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CHECKPOINTS = os.path.join(HERE, "checkpoints")
+
+# (share of the tokens that come after the first stage, length, tokens of a step). The first stage has length 256 and no jumps, and
+# ends when REACHED of the held-out answers are right.
+STAGES = [(0.25, 256, 4096), (0.25, 512, 4096), (0.25, 1024, 8192), (0.25, 2048, 8192)]
+FIRST, REACHED = (256, 4096), 0.9
+FIRST_MAX = 0.5  # of all tokens
+DECAY = 0.35  # the last share of the tokens, over which the learning rate falls linearly to zero
+WARMUP = 100  # steps
+JUMPS = 0.7  # share of the sequences with jumps in their positions
+LR, MUON_LR, WEIGHT_DECAY, CLIP = 2e-3, 0.02, 0.05, 1.0
+ANSWER_WEIGHT = 8.0
+
+
+def positions(rng, n, size, jumps):
+    """Position ids [n, size]. With jumps (PoSE, arXiv 2309.10400) they leap ahead at 1 to 3 random places, each by a distance drawn
+    log-uniformly up to a million, so that short sequences see far distances. Nothing of it remains at inference."""
+    steps = np.ones((n, size))
+    steps[:, 0] = 0
+    for row in steps if jumps else ():
+        if rng.random() < JUMPS:
+            for at in rng.integers(1, size, rng.integers(1, 4)):
+                row[at] += np.floor(10 ** rng.uniform(0, 6))
+    return torch.from_numpy(steps.cumsum(1))
+
+
+def make_loss(model):
+    def loss(ids, tables, weights):
+        logits = model(ids[:, :-1], tables).float()
+        nll = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none").view_as(weights)
+        return (nll * weights).sum() / weights.sum(), nll.detach()
+
+    return torch.compile(loss, dynamic=False)
+
+
+class Eval:
+    """Held-out retrieval (secret-number, over all depths, code and prose alternately) and held-out language-model loss."""
+
+    def __init__(self, device):
+        self.texts, self.device = data.texts(True), device
+
+    def retrieval(self, model, size, cases=32, seed=5):
+        r, right = random.Random(seed), 0
+        names = sorted(self.texts)
+        for i in range(cases):
+            name = names[i % len(names)]
+            (prompt, answer), = data.needle_case(r, self.texts[name], name != "go", size, (i + 0.5) / cases, data.TEMPLATES[0])
+            right += exact(model, prompt, answer, self.device)
+        return right / cases
+
+    def nll(self, model, name="go", size=2048, windows=16, seed=6):
+        r = random.Random(seed)
+        ids = torch.tensor(np.stack([np.frombuffer(self.texts[name].window(r, size), np.uint8) for _ in range(windows)]).astype(np.int64), device=self.device)
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
+            logits = model(ids, model.tables(torch.arange(size, device=self.device)[None])).float()
+        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).item()
+
+
+@torch.no_grad()
+def exact(model, prompt, answer, device):
+    """Whether greedy decoding gives the answer: every one of its bytes is the most likely one after those before it."""
+    ids = torch.tensor([list(prompt + answer)], device=device)
+    logits = model.tail_logits(ids[:, :-1], len(answer))
+    return bool((logits[0].argmax(-1) == ids[0, -len(answer):]).all())
+
+
+def plan(tokens, first_end, total):
+    """Length, tokens of a step and whether positions jump, at a point of the run; first_end is None until the first stage has ended."""
+    if first_end is None:
+        return (*FIRST, False)
+    share, done = 0.0, (tokens - first_end) / max(1, total - first_end)
+    for part, length, step in STAGES:
+        share += part
+        if done < share:
+            break
+    return length, step, True
+
+
+def save(path, state):
+    torch.save(state, path + ".tmp")
+    os.replace(path + ".tmp", path)
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--model", choices=CONFIGS, required=True)
+    p.add_argument("--tokens", type=float, default=8e6, help="bytes to train on in all")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    p.add_argument("--threads", type=int, default=0, help="CPU threads (0: PyTorch's choice)")
+    p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    p.add_argument("--minutes-per-checkpoint", type=float, default=3)
+    o = p.parse_args()
+    if o.threads:
+        torch.set_num_threads(o.threads)
+    device = torch.device(o.device)
+    arch, args = CONFIGS[o.model]
+    torch.manual_seed(o.seed)
+    model = build(arch, args).to(device)
+    matrices = [q for n, q in model.named_parameters() if q.dim() == 2 and "embed" not in n and "output" not in n and "gt_proj" not in n]
+    rest = [q for q in model.parameters() if not any(q is m for m in matrices)]
+    # Muon on the matrices brings retrieval in about two thirds of the tokens that AdamW alone needs.
+    optimisers = [torch.optim.Muon(matrices, lr=MUON_LR, weight_decay=WEIGHT_DECAY / 5),
+                  torch.optim.AdamW(rest, lr=LR, betas=(0.9, 0.95), weight_decay=WEIGHT_DECAY, fused=True)]
+    base = [g["lr"] for opt in optimisers for g in opt.param_groups]
+    tokens, step, first_end = 0, 0, None
+    os.makedirs(CHECKPOINTS, exist_ok=True)
+    path = os.path.join(CHECKPOINTS, o.model)
+    if o.resume:
+        s = torch.load(path + ".pt", map_location=device)
+        model.load_state_dict(s["model"])
+        for opt, st in zip(optimisers, s["optimisers"]):
+            opt.load_state_dict(st)
+        tokens, step, first_end = s["tokens"], s["step"], s["first_end"]
+    log = open(path + ".log.jsonl", "a")
+    print(f"{o.model}: {sum(q.numel() for q in model.parameters()):,} parameters, {torch.get_num_threads()} threads, {device}", flush=True)
+    # Every step draws from its own seed, so that a resumed run sees the data that an uninterrupted one would have seen.
+    sampler, evaluate, compute = data.Sampler(o.seed), Eval(device), make_loss(model)
+    saved, begun, begun_tokens, seen = time.time(), time.time(), tokens, []
+
+    while tokens < o.tokens:
+        size, per_step, jumps = plan(tokens, first_end, o.tokens)
+        left = (o.tokens - tokens) / (DECAY * o.tokens)
+        rate = min(1.0, (step + 1) / WARMUP, left)
+        for group, lr in zip((g for opt in optimisers for g in opt.param_groups), base):
+            group["lr"] = lr * rate
+        sampler.r.seed(f"{o.seed} {step}")
+        rng = np.random.default_rng((o.seed, step))
+        n = per_step // size
+        seqs, answers = sampler.batch(n, size + 1)
+        ids = torch.from_numpy(seqs).to(device)
+        weights = 1 + (ANSWER_WEIGHT - 1) * torch.from_numpy(answers[:, 1:]).float().to(device)
+        tables = model.tables(positions(rng, n, size, jumps).to(device))
+        with torch.autocast(device.type, torch.bfloat16):
+            loss, nll = compute(ids, tables, weights)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
+        for opt in optimisers:
+            opt.step()
+            opt.zero_grad(set_to_none=True)
+        tokens, step = tokens + n * size, step + 1
+        seen.append((nll[weights > 1].mean().item(), nll[weights == 1].mean().item()))
+
+        if step % 50 == 0:
+            answer, text = np.mean(seen, 0)
+            seen = []
+            row = {"step": step, "tokens": tokens, "size": size, "lr": rate, "answer": round(float(answer), 4), "text": round(float(text), 4),
+                   "tokens/s": round((tokens - begun_tokens) / (time.time() - begun))}
+            if answer < 1.2 and (first_end is None or step % 200 == 0):
+                row["retrieval"] = evaluate.retrieval(model, size)
+            if step % 400 == 0:
+                row["heldout"] = {name: round(evaluate.nll(model, name), 4) for name in evaluate.texts}
+            print(json.dumps(row), flush=True)
+            log.write(json.dumps(row) + "\n")
+            log.flush()
+            if first_end is None and (row.get("retrieval", 0) >= REACHED or tokens > FIRST_MAX * o.tokens):
+                first_end = tokens
+        if time.time() - saved > 60 * o.minutes_per_checkpoint or tokens >= o.tokens:
+            saved = time.time()
+            save(path + ".pt", {"model": model.state_dict(), "optimisers": [opt.state_dict() for opt in optimisers], "tokens": tokens, "step": step,
+                                "first_end": first_end, "options": vars(o)})
+            if left > 1:  # the last one before the decay: from here a longer run can go on
+                save(path + ".stable.pt", torch.load(path + ".pt"))
+
+
+if __name__ == "__main__":
+    main()
