@@ -66,10 +66,13 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 		m, err := w.Resolve(s, e)
 		if err != nil {
 			var p *Problem
-			if errors.As(err, &p) {
-				return nil, err
+			if !errors.As(err, &p) {
+				p = &Problem{Msg: err.Error()}
 			}
-			return nil, &Problem{File: s.File, Line: max(e.line, 0), Msg: err.Error()}
+			if p.File == "" {
+				p.Line = e.line
+			}
+			return nil, s.place(p)
 		}
 		models = append(models, m)
 	}

@@ -1,0 +1,19 @@
+// Package gate holds the language of gates: sentences about a run's metrics that
+// may pass, fail or stay undecided. It only reads and writes them;
+// reports/compare judges.
+//
+//	gate    = ["pooled"] [models "."] task "." metric (">=" | "<=") limit ["@" where]
+//	limit   = number [unit]            a fixed bound:       prefill.ttft <= 250ms
+//	        | number "x" "baseline"    against older runs:  throughput.decode_tps >= 0.95x baseline
+//	        | number "x" models        within one run:      yoco-gret.prefill.tps >= 4x transformer
+//	where   = condition {"," condition}
+//	condition = size                   the context: param length, or depth where a task has no length
+//	        | key ("=" | "!=" | "<=" | ">=" | "<" | ">") value
+//	unit    = s ms us ns min | B KB MB GB TB KiB MiB GiB TiB | tokens/s | fraction % | Ki Mi Gi
+//
+// models is the name of a model, a pattern such as tiny-yoco-*, or an
+// architecture. A key is model, arch, runner, label or a parameter of the case;
+// values of = and != may be patterns. A number without a unit is in the metric's
+// own unit. "pooled" judges all matching cases of a model as one: their questions
+// are put together, which only metrics of right and wrong answers allow.
+package gate
