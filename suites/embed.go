@@ -29,30 +29,44 @@ func Shipped() []string {
 // ReadShipped returns the text of a shipped suite.
 func ReadShipped(name string) ([]byte, error) { return shipped.ReadFile(name + ".yaml") }
 
-// Load reads the suite that name stands for: a file, or else a shipped suite's name.
+// Load reads the suite that name stands for: a file, or else a shipped suite's name. (A folder of that
+// name is no suite: a checkout has one for each task.)
 func Load(name string, sets []string, tasks []Task) (*Suite, error) {
-	text, err := os.ReadFile(name)
-	file, dir := name, filepath.Dir(name)
-	if errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(name, `/\`) {
-		var missing error
-		if text, missing = ReadShipped(strings.TrimSuffix(name, ".yaml")); missing == nil {
-			file, dir, err = strings.TrimSuffix(name, ".yaml")+".yaml (shipped)", ".", nil
+	info, err := os.Stat(name)
+	if err == nil && info.Mode().IsRegular() {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, cannotRead(name, err)
+		}
+		return parseIn(filepath.Dir(name), text, name, sets, tasks)
+	}
+	if base := strings.TrimSuffix(name, ".yaml"); !strings.ContainsAny(name, `/\`) {
+		if text, err := ReadShipped(base); err == nil {
+			return parseIn(".", text, base+".yaml", sets, tasks)
 		}
 	}
-	if err != nil {
-		var pe *fs.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, &Problem{
-			Msg:  fmt.Sprintf("cannot read the suite %s: %v", name, err),
-			Hint: "give a file, or the name of a shipped suite: " + strings.Join(Shipped(), ", "),
-		}
+	if err == nil {
+		err = errors.New("not a file")
 	}
+	return nil, cannotRead(name, err)
+}
+
+func parseIn(dir string, text []byte, file string, sets []string, tasks []Task) (*Suite, error) {
 	s, err := Parse(text, file, sets, tasks)
 	if err != nil {
 		return nil, err
 	}
 	s.Dir = dir
 	return s, nil
+}
+
+func cannotRead(name string, err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		err = pe.Err
+	}
+	return &Problem{
+		Msg:  fmt.Sprintf("cannot read the suite %s: %v", name, err),
+		Hint: "give a file, or the name of a shipped suite: " + strings.Join(Shipped(), ", "),
+	}
 }
