@@ -33,8 +33,8 @@ type shape struct {
 // as published; retention heads of 256. What the paper leaves open is assumed:
 // multi-head keys and values, and a Transformer FFN of 8/3 dim rounded up to a
 // multiple of 256 as in LLaMA. The published sizes confirm both: they are these
-// weights with one of the two vocabulary matrices counted. The paper equalises the
-// three architectures by the width of the FFN; so does equalFFN.
+// weights with one of the two vocabulary matrices counted. The three architectures
+// of a size are made equally large by the width of the FFN (equalFFN), an assumption too.
 //
 // 3B is yoco_3b of the reference implementation (microsoft/unilm, folder
 // YOCO): 24 self-decoder heads of 128, so a retention state of 9.75 MiB if it
@@ -126,11 +126,10 @@ func Preset(name string) (Config, error) {
 		names = append(names, c.Name)
 	}
 	near := slices.MinFunc(names, func(a, b string) int { return editDistance(name, a) - editDistance(name, b) })
-	hint := ""
 	if editDistance(name, near) <= max(2, len(name)/3) {
-		hint = fmt.Sprintf(" (did you mean %q?)", near)
+		return Config{}, fmt.Errorf("no preset named %q (did you mean %q?)", name, near)
 	}
-	return Config{}, fmt.Errorf("no preset named %q%s; there are %s", name, hint, strings.Join(names, ", "))
+	return Config{}, fmt.Errorf("no preset named %q; there are %s", name, strings.Join(names, ", "))
 }
 
 // editDistance is the number of bytes to insert, delete or replace to make b of a.

@@ -92,7 +92,8 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 
 func newVerify() *cobra.Command {
 	var d device
-	var format string
+	var format, dtype, kv string
+	var tolerance float64
 	c := &cobra.Command{
 		Use:   "verify DIR...",
 		Short: "Compare a runner's tensors with expected values, by every way of computing them",
@@ -106,12 +107,23 @@ code is 1.`,
 			if format != "text" && format != "json" {
 				return usagef("--format is text or json, not %q", format)
 			}
+			o := runners.Options{Threads: d.threads, Tier: d.tier}
+			var err error
+			if o.Weights, err = runners.ParseDType(dtype); err != nil {
+				return usagef("--dtype: %v", err)
+			}
+			if o.KV, err = runners.ParseDType(firstOf(kv, dtype)); err != nil {
+				return usagef("--kv: %v", err)
+			}
 			failed := 0
 			var all []verify.Report
 			for _, dir := range args {
-				rep, err := verify.Verify(c.Context(), dir, cpu.New(), runners.Options{Threads: d.threads, Tier: d.tier})
+				rep, err := verify.Verify(c.Context(), dir, cpu.New(), o)
 				if err != nil {
 					return err
+				}
+				if tolerance > 0 {
+					rep = rep.With(tolerance)
 				}
 				if !rep.OK() {
 					failed++
@@ -138,5 +150,8 @@ code is 1.`,
 	}
 	deviceFlags(c, &d)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&dtype, "dtype", "f32", "type of the weights in memory: f32, bf16 or f16")
+	c.Flags().StringVar(&kv, "kv", "", "type of the key/value caches (default: as --dtype)")
+	c.Flags().Float64Var(&tolerance, "tolerance", 0, "largest error of a logit (default 2e-4 for f32, 0.1 for f16, 0.5 for bf16)")
 	return c
 }

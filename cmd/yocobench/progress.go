@@ -86,6 +86,9 @@ func (o *observer) Done(r *result.Record, left float64) {
 		o.draw(0)
 		return
 	}
+	if r.Source == result.Computed && r.Status == result.OK {
+		return // a line a millisecond tells nobody anything
+	}
 	what := string(r.Status)
 	if r.Status != result.OK {
 		what += ": " + firstLine(r.Reason)
