@@ -81,6 +81,9 @@ func (s subject) limit(r *result.Record, seconds float64, tokens int, phases ...
 	set(r, "limit_seconds", "s", result.None, limit)
 	set(r, "limit_tps", "tokens/s", result.None, float64(tokens)/limit)
 	set(r, "limit_fraction", "fraction", result.Higher, limit/seconds)
+	if limit > seconds {
+		r.Notes = append(r.Notes, "faster than the limit: what is read stays in the processor's caches, or the peaks were measured while the machine was busy")
+	}
 }
 
 // params adds the number types, which every record names, to a case's parameters.
@@ -137,11 +140,14 @@ func random(seed uint64, label string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// prompt makes n pseudo-random tokens.
-func prompt(rng *rand.Rand, n, vocab int) []int {
+// prompt makes n pseudo-random tokens. What a computed model is given does not matter.
+func (s subject) prompt(rng *rand.Rand, n int) []int {
 	tokens := make([]int, n)
+	if s.computed {
+		return tokens
+	}
 	for i := range tokens {
-		tokens[i] = rng.IntN(vocab)
+		tokens[i] = rng.IntN(s.cfg.Vocab)
 	}
 	return tokens
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
@@ -12,15 +13,14 @@ import (
 
 // KV is the task "kv": the memory that a model holds with sequences of a length.
 //
-// Metrics, all in bytes: weights, global_kv, window_kv, state, workspace, total
-// as the model reports them, the same names with _computed by arithmetic
-// (runners.Config.RunBytes), peak where the runner measures it, and
-// bytes_per_token, the part that grows with the context. A case fails where a
-// part differs from its arithmetic. The workspace may differ: what a runner
-// needs for its kernels is its own affair, and its size stands beside; it is
-// as large as the largest use so far made it. Where sequences are only made
-// and not filled, nothing has used it: workspace and peak are left out, of the
-// total too.
+// Metrics, all in bytes: weights, global_kv, window_kv and state as the model
+// reports them and, with _computed, by arithmetic (runners.Config.HeldBytes); a
+// case fails where the two differ. workspace is what activations and kernels
+// take, which is the runner's own affair: as large as the largest use so far
+// made it. total is the sum, peak the largest total where the runner measures
+// it, bytes_per_token the part that grows with the context. Where sequences are
+// only made and not filled, nothing has used the workspace: it and the peak are
+// left out, of the total too.
 type KV struct{}
 
 // KVParams are the parameters of kv.
@@ -63,7 +63,7 @@ func (KV) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, e
 		c := suites.Case{
 			Label:  fmt.Sprintf("kv %s x %d", suites.Size(n), a.Batch),
 			Params: s.params(map[string]any{"length": n, "batch": a.Batch, "fill": a.Fill}),
-			Bytes:  k.computed().Total(),
+			Bytes:  s.bytes(int(n), a.Batch).Total(),
 			Run:    k.run,
 		}
 		if a.Fill {
@@ -107,66 +107,47 @@ func (c kvCase) run(ctx context.Context, m runners.Model, r *result.Record, prog
 func (c kvCase) use(ctx context.Context, m runners.Model, held sequences, rng *rand.Rand, progress func(float64)) error {
 	for i, s := range held {
 		if c.length > 1 {
-			if err := m.Prefill(ctx, s, prompt(rng, c.length-1, c.cfg.Vocab)); err != nil {
+			if err := m.Prefill(ctx, s, c.prompt(rng, c.length-1)); err != nil {
 				return fmt.Errorf("prefill of sequence %d of %d: %w", i+1, c.batch, err)
 			}
 		}
 		progress(float64(i+1) / float64(c.batch+1))
 	}
-	return m.Step(ctx, held, prompt(rng, c.batch, c.cfg.Vocab), c.logits(c.batch))
-}
-
-// computed is the usage by arithmetic.
-func (c kvCase) computed() runners.Usage {
-	u := c.bytes(c.length, c.batch)
-	if !c.fill {
-		u.Workspace = 0
-	}
-	return u
-}
-
-// part is one part of memory, as held and by arithmetic.
-type part struct {
-	name           string
-	held, computed int64
-	// free is true where the two may differ.
-	free bool
-}
-
-func (c kvCase) parts(held, computed runners.Usage) []part {
-	ps := []part{
-		{"weights", held.Weights, computed.Weights, false},
-		{"global_kv", held.GlobalKV, computed.GlobalKV, false},
-		{"window_kv", held.WindowKV, computed.WindowKV, false},
-		{"state", held.State, computed.State, false},
-		{"total", held.Total(), computed.Total(), true},
-	}
-	if c.fill {
-		ps = append(ps, part{"workspace", held.Workspace, computed.Workspace, true})
-	}
-	return ps
+	return m.Step(ctx, held, c.prompt(rng, c.batch), c.logits(c.batch))
 }
 
 // report fills in the metrics, and fails where a part differs from its arithmetic.
 func (c kvCase) report(held runners.Usage, r *result.Record) error {
-	if !c.fill {
-		held.Workspace, held.Peak = 0, 0
-	}
-	for _, p := range c.parts(held, c.computed()) {
-		set(r, p.name, "bytes", result.Lower, float64(p.held))
-		set(r, p.name+"_computed", "bytes", result.None, float64(p.computed))
-		if !p.free && p.held != p.computed {
-			return fmt.Errorf("%s: %d bytes held, %d by arithmetic", p.name, p.held, p.computed)
+	computed := c.bytes(c.length, c.batch)
+	for _, part := range []struct {
+		name           string
+		held, computed int64
+	}{
+		{"weights", held.Weights, computed.Weights},
+		{"global_kv", held.GlobalKV, computed.GlobalKV},
+		{"window_kv", held.WindowKV, computed.WindowKV},
+		{"state", held.State, computed.State},
+	} {
+		set(r, part.name, "bytes", result.Lower, float64(part.held))
+		set(r, part.name+"_computed", "bytes", result.None, float64(part.computed))
+		if part.held != part.computed {
+			return fmt.Errorf("%s: %d bytes held, %d by arithmetic", part.name, part.held, part.computed)
 		}
 	}
+	if c.fill {
+		set(r, "workspace", "bytes", result.Lower, float64(held.Workspace))
+	} else {
+		held.Workspace, held.Peak = 0, 0
+	}
+	set(r, "total", "bytes", result.Lower, float64(held.Total()))
 	set(r, "bytes_per_token", "bytes", result.Lower, float64(held.GlobalKV)/float64(c.length)/float64(c.batch))
 	if held.Peak > 0 {
 		set(r, "peak", "bytes", result.Lower, float64(held.Peak))
 	}
 	c.assumptions(r, false)
-	if c.machine != nil && held.Total() > c.machine.Memory {
-		r.Notes = append(r.Notes, fmt.Sprintf("%.1f GB do not fit the %.0f GB of one %s",
-			float64(held.Total())/1e9, float64(c.machine.Memory)/1e9, c.machine.Name))
+	if c.computed && c.machine != nil && held.Total() > c.machine.Memory {
+		device, _, _ := strings.Cut(c.machine.Name, "@")
+		r.Notes = append(r.Notes, fmt.Sprintf("this does not fit the %s GB of one %s", short(float64(c.machine.Memory)/1e9), device))
 	}
 	return nil
 }

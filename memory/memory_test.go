@@ -8,163 +8,11 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/analytic"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
-
-// fake is a model that pretends to measure: an analytic one with planted faults.
-type fake struct {
-	*analytic.Model
-	distort func(runners.Usage) runners.Usage
-	// failAt is the number of the sequence, made or forked, that finds no memory.
-	failAt, made int
-	// stopped is a clock that stands still, broken an error of every Prefill.
-	stopped bool
-	broken  error
-	steps   int
-	rows    [][]float32
-}
-
-func (f *fake) Now() time.Duration {
-	if f.stopped {
-		return time.Second
-	}
-	return f.Model.Now()
-}
-
-func (f *fake) Usage() runners.Usage {
-	u := f.Model.Usage()
-	if f.distort != nil {
-		u = f.distort(u)
-	}
-	return u
-}
-
-func (f *fake) count() error {
-	if f.made++; f.made == f.failAt {
-		return fmt.Errorf("planted: %w", runners.ErrOutOfMemory)
-	}
-	return nil
-}
-
-func (f *fake) NewSequence(capacity int) (runners.Sequence, error) {
-	if err := f.count(); err != nil {
-		return nil, err
-	}
-	s, err := f.Model.NewSequence(capacity)
-	return fakeSequence{s, f}, err
-}
-
-func (f *fake) Prefill(ctx context.Context, s runners.Sequence, tokens []int) error {
-	if f.broken != nil {
-		return f.broken
-	}
-	if err := runners.CheckTokens(f.Config(), tokens); err != nil {
-		return err
-	}
-	return f.Model.Prefill(ctx, s.(fakeSequence).Sequence, tokens)
-}
-
-func (f *fake) Step(ctx context.Context, ss []runners.Sequence, tokens []int, rows [][]float32) error {
-	f.steps++
-	f.rows = rows
-	plain := make([]runners.Sequence, len(ss))
-	for i, s := range ss {
-		plain[i] = s.(fakeSequence).Sequence
-	}
-	return f.Model.Step(ctx, plain, tokens, rows)
-}
-
-type fakeSequence struct {
-	runners.Sequence
-	f *fake
-}
-
-func (s fakeSequence) Fork() (runners.Sequence, error) {
-	if err := s.f.count(); err != nil {
-		return nil, err
-	}
-	c, err := s.Sequence.Fork()
-	return fakeSequence{c, s.f}, err
-}
-
-// machine is what the fakes run on.
-var machine = runners.ThisMachine(100, 20, 1<<30)
-
-// tiny is a small model as a suite resolves it, of each architecture.
-func tiny(a runners.Arch) *suites.Model {
-	c := runners.Config{Name: "tiny", Arch: a, Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
-		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}
-	if a.IsYOCO() {
-		c.SelfHeads = 4
-	}
-	if a == runners.YOCOSlidingWindow {
-		c.Window = 128
-	}
-	return &suites.Model{Name: "tiny", Config: c, Options: runners.Options{KV: runners.BF16}, Runner: "fake", Device: "fake"}
-}
-
-func load(t *testing.T, m *suites.Model, memory int64) *fake {
-	t.Helper()
-	r, err := analytic.New(machine)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := m.Options
-	o.MemoryBudget = memory
-	loaded, err := r.Load(m.Config, nil, o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &fake{Model: loaded.(*analytic.Model)}
-}
-
-func plan(t *testing.T, task suites.Task, m *suites.Model, params any) []suites.Case {
-	t.Helper()
-	cases, err := task.Plan(&suites.Planner{Seed: 1, Machine: &machine}, m, params)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cases
-}
-
-// run runs a case and checks that it gives back all memory.
-func run(t *testing.T, c suites.Case, f *fake) (*result.Record, error) {
-	t.Helper()
-	before := f.Model.Usage()
-	r := &result.Record{Label: c.Label, Params: c.Params, Case: "x"}
-	last := 0.0
-	err := c.Run(context.Background(), f, r, func(p float64) {
-		if !(p >= last && p <= 1) {
-			t.Errorf("%s: progress from %g to %g", c.Label, last, p)
-		}
-		last = p
-	})
-	after := f.Model.Usage()
-	before.Peak, after.Peak = 0, 0
-	if after != before {
-		t.Errorf("%s: %+v held afterwards, %+v before", c.Label, after, before)
-	}
-	if err == nil {
-		if _, err := result.Encode(*r); err != nil {
-			t.Error(err)
-		}
-	}
-	return r, err
-}
-
-func value(t *testing.T, r *result.Record, name string) float64 {
-	t.Helper()
-	m, ok := r.Metrics[name]
-	if !ok {
-		t.Fatalf("%s: no metric %s", r.Label, name)
-	}
-	return m.Value
-}
 
 func TestKV(t *testing.T) {
 	for _, a := range runners.Arches() {
@@ -188,7 +36,7 @@ func TestKV(t *testing.T) {
 			for _, part := range []string{"weights", "global_kv", "window_kv", "state"} {
 				total += value(t, r, part)
 			}
-			for _, name := range []string{"workspace", "workspace_computed", "peak"} {
+			for _, name := range []string{"workspace", "peak"} {
 				if _, ok := r.Metrics[name]; ok != fill {
 					t.Errorf("%s: %s recorded: %v, with fill %v", a, name, ok, fill)
 				}
@@ -199,8 +47,8 @@ func TestKV(t *testing.T) {
 					t.Errorf("%s: total %g, peak %g", a, total, value(t, r, "peak"))
 				}
 			}
-			if value(t, r, "total") != total || value(t, r, "total_computed") != total {
-				t.Errorf("%s: total %g, computed %g, of parts %g", a, value(t, r, "total"), value(t, r, "total_computed"), total)
+			if value(t, r, "total") != total {
+				t.Errorf("%s: total %g, of parts %g", a, value(t, r, "total"), total)
 			}
 			if got := value(t, r, "bytes_per_token"); got != float64(want.GlobalKV)/1000 {
 				t.Errorf("%s: %g bytes a token", a, got)
@@ -230,8 +78,8 @@ func TestKVDisagreement(t *testing.T) {
 		f.distort = distort
 		r, err := run(t, c, f)
 		if name == "workspace" {
-			if err != nil || value(t, r, "total") != value(t, r, "total_computed")+1<<20 {
-				t.Errorf("workspace: %v, total %g", err, value(t, r, "total"))
+			if err != nil || value(t, r, "workspace") != float64(f.Model.Config().WorkspaceBytes(256, 1, runners.F32)+1<<20) {
+				t.Errorf("workspace: %v, %g", err, value(t, r, "workspace"))
 			}
 			continue
 		}
@@ -280,7 +128,7 @@ func TestThroughput(t *testing.T) {
 	for _, a := range runners.Arches() {
 		m := tiny(a)
 		cases := plan(t, Throughput{}, m, &ThroughputParams{
-			Depths: suites.Sizes{0, 512}, Batches: suites.Sizes{1, 3}, Generate: 20, Samples: 6, Warmup: 2})
+			Depths: suites.Sizes{0, 512}, Batches: suites.Sizes{1, 3}, Prefills: 3, Generate: 20, Samples: 6, Warmup: 2})
 		if len(cases) != 4 {
 			t.Fatalf("%d cases", len(cases))
 		}
@@ -309,8 +157,8 @@ func TestThroughput(t *testing.T) {
 			if _, ok := r.Metrics["prefill"]; ok != (depth > 0) {
 				t.Errorf("%s: prefill recorded: %v", c.Label, ok)
 			}
-			if n := len(r.Metrics["tpot"].Samples); n != 6 {
-				t.Errorf("%s: %d samples", c.Label, n)
+			if n, p := len(r.Metrics["tpot"].Samples), len(r.Metrics["prefill"].Samples); n != 6 || p != 3 && depth > 0 {
+				t.Errorf("%s: %d samples of tpot, %d of prefill", c.Label, n, p)
 			}
 			if got := value(t, r, "held"); got != float64(m.Config.RunBytes(depth+22, int(batch), 0, types).Total()) {
 				t.Errorf("%s: %g bytes held", c.Label, got)
@@ -328,7 +176,7 @@ func TestLargestBatch(t *testing.T) {
 	for _, a := range runners.Arches() {
 		m := tiny(a)
 		c := plan(t, Throughput{}, m, &ThroughputParams{
-			Depths: suites.Sizes{1024}, MaxBatch: true, Memory: memory, Generate: 4, Samples: 2})[0]
+			Depths: suites.Sizes{1024}, MaxBatch: true, Memory: memory, Prefills: 1, Generate: 4, Samples: 2})[0]
 		r, err := run(t, c, load(t, m, memory)) // the model refuses more than the budget
 		if err != nil {
 			t.Fatal(err)
@@ -362,7 +210,7 @@ func TestLargestBatch(t *testing.T) {
 	// Not even one.
 	m := tiny(runners.Transformer)
 	c := plan(t, Throughput{}, m, &ThroughputParams{
-		Depths: suites.Sizes{1024}, MaxBatch: true, Memory: 1 << 20, Generate: 4, Samples: 2})[0]
+		Depths: suites.Sizes{1024}, MaxBatch: true, Memory: 1 << 20, Prefills: 1, Generate: 4, Samples: 2})[0]
 	if _, err := run(t, c, load(t, m, 1<<30)); !errors.Is(err, runners.ErrOutOfMemory) {
 		t.Errorf("no sequence fits: %v", err)
 	}
@@ -374,7 +222,7 @@ func oneOfEach(t *testing.T, m *suites.Model) []suites.Case {
 	return append(append(
 		plan(t, KV{}, m, &KVParams{Lengths: suites.Sizes{256}, Batch: 4, Fill: true}),
 		plan(t, Prefill{}, m, &PrefillParams{Lengths: suites.Sizes{256}, Samples: 2})...),
-		plan(t, Throughput{}, m, &ThroughputParams{Depths: suites.Sizes{256}, Batches: suites.Sizes{4}, Generate: 2, Samples: 1})...)
+		plan(t, Throughput{}, m, &ThroughputParams{Depths: suites.Sizes{256}, Batches: suites.Sizes{4}, Prefills: 1, Generate: 2, Samples: 1})...)
 }
 
 // Out of memory at any sequence is an answer, and leaves the model usable.
@@ -436,12 +284,13 @@ func TestParamErrors(t *testing.T) {
 		{Prefill{}, &PrefillParams{Lengths: one}, "samples: 0, expected 1"},
 		{Prefill{}, &PrefillParams{Lengths: one, Samples: 1, Warmup: -1}, "warmup: -1, expected 0"},
 		{Throughput{}, &ThroughputParams{Generate: 1, Samples: 1}, "depths: no sizes"},
-		{Throughput{}, &ThroughputParams{Depths: one, Samples: 1}, "generate: 0"},
-		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 5}, "samples: 5, expected 1 to 4"},
-		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, Warmup: -1}, "warmup: -1"},
-		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, Batches: suites.Sizes{0}}, "batches: 0"},
-		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, Memory: 1}, "memory is for max_batch"},
-		{Throughput{}, &ThroughputParams{Depths: one, Generate: 4, Samples: 1, MaxBatch: true}, "max_batch needs memory"},
+		{Throughput{}, &ThroughputParams{Depths: one, Generate: 1, Samples: 1}, "prefills: 0, expected 1"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Samples: 1}, "generate: 0"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 5}, "samples: 5, expected 1 to 4"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Warmup: -1}, "warmup: -1"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Batches: suites.Sizes{0}}, "batches: 0"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Memory: 1}, "memory is for max_batch"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, MaxBatch: true}, "max_batch needs memory"},
 	} {
 		cases, err := tt.task.Plan(&suites.Planner{}, tiny(runners.Transformer), tt.params)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -482,12 +331,13 @@ func TestParams(t *testing.T) {
 
 // Prompts come from the seed and the case, and from nothing else.
 func TestPrompt(t *testing.T) {
-	a, b := prompt(random(1, "x"), 100, 300), prompt(random(1, "x"), 100, 300)
-	if !reflect.DeepEqual(a, b) {
+	s := subject{cfg: tiny(runners.Transformer).Config}
+	of := func(seed uint64, label string) []int { return s.prompt(random(seed, label), 100) }
+	if !reflect.DeepEqual(of(1, "x"), of(1, "x")) {
 		t.Error("two prompts of one case")
 	}
-	for _, other := range [][]int{prompt(random(2, "x"), 100, 300), prompt(random(1, "y"), 100, 300)} {
-		if reflect.DeepEqual(a, other) {
+	for _, other := range [][]int{of(2, "x"), of(1, "y")} {
+		if reflect.DeepEqual(of(1, "x"), other) {
 			t.Error("one prompt of two cases")
 		}
 	}

@@ -98,7 +98,7 @@ func (c prefillCase) run(ctx context.Context, m runners.Model, r *result.Record,
 		return err
 	}
 	defer s.Close()
-	tokens := prompt(random(c.seed, r.Label), c.length, c.cfg.Vocab)
+	tokens := c.prompt(random(c.seed, r.Label), c.length)
 	rows, clock := c.logits(1), runners.ClockOf(m)
 	last := c.length - 1
 	var ttft, tps []float64

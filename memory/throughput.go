@@ -15,18 +15,20 @@ import (
 //	prefill     seconds of one Prefill of depth tokens
 //	tpot        seconds of one Step of the whole batch
 //	decode_tps  batch / tpot, in tokens/s
-//	e2e_tps     batch x generate / (batch x prefill + decode), in tokens/s: generated tokens over all time
-//	            spent, prompts included, as the paper counts (arXiv 2405.05254). decode is the time of all
+//	e2e_tps     batch x generate / (batch x prefill + decode), in tokens/s:
+//	            generated tokens over all time spent, prompts included, as the
+//	            paper counts (arXiv 2405.05254). decode is the time of all
 //	            generate steps; prompts are prefilled one after the other
 //	held        bytes held with all sequences of the batch
 //	max_batch   the largest batch that fits into the memory, where it was asked for
 //
 // limit_seconds, limit_tps and limit_fraction are those of a Step; see Prefill.
 //
-// One prefill is timed and counts for each sequence of the batch: the others
-// are forks of the first, whose making is not counted. The steps are timed in
-// blocks of generate/samples, each block's mean being a sample of tpot. Blocks
-// follow each other, so that the depth grows by generate in all.
+// The median of the timed prefills counts for each sequence of the batch: only
+// the first is prefilled, the others are its forks, whose making is not
+// counted. The steps are timed in blocks of generate/samples, each block's mean
+// being a sample of tpot. Blocks follow each other, so that the depth grows by
+// generate in all.
 type Throughput struct{}
 
 // ThroughputParams are the parameters of throughput.
@@ -35,10 +37,11 @@ type ThroughputParams struct {
 	Depths   suites.Sizes `yaml:"depths" doc:"tokens held before the first generated one"`
 	Batches  suites.Sizes `yaml:"batches" doc:"numbers of sequences stepped together (default: 1, or none with max_batch)"`
 	MaxBatch bool         `yaml:"max_batch" doc:"also the largest batch that fits into memory"`
-	Memory   suites.Size  `yaml:"memory" doc:"bytes for max_batch: weights, caches and workspace (default: what the model may hold)"`
+	Memory   suites.Size  `yaml:"memory" doc:"bytes for max_batch: weights, caches and workspace (default: the suite's memory, or the device profile's)"`
+	Prefills int          `yaml:"prefills" doc:"timed prefills"`
 	Generate int          `yaml:"generate" doc:"tokens generated for each sequence"`
 	Samples  int          `yaml:"samples" doc:"blocks that the generated tokens are timed in; a gate needs 10 or more"`
-	Warmup   int          `yaml:"warmup" doc:"steps before the first timed one; if not 0, an untimed prefill goes before the timed one too"`
+	Warmup   int          `yaml:"warmup" doc:"steps before the first timed one; if not 0, an untimed prefill goes before the timed ones too"`
 }
 
 // Name is "throughput".
@@ -51,7 +54,7 @@ func (Throughput) About() string {
 
 // Params are the defaults.
 func (Throughput) Params() any {
-	return &ThroughputParams{Depths: suites.Sizes{0, 4 << 10}, Generate: 64, Samples: 8, Warmup: 2}
+	return &ThroughputParams{Depths: suites.Sizes{0, 4 << 10}, Prefills: 1, Generate: 64, Samples: 8, Warmup: 2}
 }
 
 // Plan makes a case for each depth and batch, and one for each depth's largest batch.
@@ -65,7 +68,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites
 	}
 	s := subjectOf(p, m)
 	if s.computed {
-		a.Samples, a.Warmup = 1, 0
+		a.Prefills, a.Samples, a.Warmup = 1, 1, 0
 	}
 	memory, err := a.memory(p, m, s)
 	if err != nil {
@@ -73,7 +76,8 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites
 	}
 	var cases []suites.Case
 	for _, d := range a.Depths {
-		c := throughputCase{subject: s, seed: p.Seed, depth: int(d), generate: a.Generate, samples: a.Samples, warmup: a.Warmup}
+		c := throughputCase{subject: s, seed: p.Seed, depth: int(d),
+			prefills: a.Prefills, generate: a.Generate, samples: a.Samples, warmup: a.Warmup}
 		for _, b := range a.Batches {
 			c.batch = int(b)
 			cases = append(cases, c.plan())
@@ -90,6 +94,9 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites
 // check reports the first problem and fills in the default batch.
 func (a *ThroughputParams) check(p *suites.Planner) error {
 	if err := checkSizes(p, "depths", a.Depths, 0); err != nil {
+		return err
+	}
+	if err := checkCount(p, "prefills", a.Prefills, 1, maxSamples); err != nil {
 		return err
 	}
 	if err := checkCount(p, "generate", a.Generate, 1, maxTokens); err != nil {
@@ -124,7 +131,7 @@ func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Model, s subject)
 		return int64(a.Memory), nil
 	case m.Options.MemoryBudget > 0:
 		return m.Options.MemoryBudget, nil
-	case s.machine != nil:
+	case s.computed && s.machine != nil:
 		return s.machine.Memory, nil
 	}
 	return 0, p.Errorf("max_batch needs memory: how many bytes the batch may take")
@@ -137,25 +144,26 @@ func largestBatch(s subject, tokens int, memory int64) int {
 
 type throughputCase struct {
 	subject
-	seed                      uint64
-	depth, batch              int
-	memory                    int64 // the budget, where batch is the largest that fits it; else 0
-	generate, samples, warmup int
+	seed                                uint64
+	depth, batch                        int
+	memory                              int64 // the budget, where batch is the largest that fits it; else 0
+	prefills, generate, samples, warmup int
 }
 
 func (c throughputCase) capacity() int { return c.depth + c.warmup + c.generate }
 
 func (c throughputCase) plan() suites.Case {
-	params := c.params(map[string]any{"depth": c.depth, "batch": c.batch, "generate": c.generate, "samples": c.samples, "warmup": c.warmup})
+	params := c.params(map[string]any{"depth": c.depth, "batch": c.batch,
+		"prefills": c.prefills, "generate": c.generate, "samples": c.samples, "warmup": c.warmup})
 	label := fmt.Sprintf("throughput @ %s x %d", suites.Size(c.depth), c.batch)
 	if c.memory > 0 {
 		// The largest batch is a result: cases of different models belong together by the budget.
 		params["batch"], params["memory"] = "max", c.memory
 		label = fmt.Sprintf("throughput @ %s x max", suites.Size(c.depth))
 	}
-	prefills := 1.0
+	prefills := float64(c.prefills)
 	if c.warmup > 0 {
-		prefills = 2
+		prefills++
 	}
 	return suites.Case{
 		Label:  label,
@@ -182,7 +190,7 @@ func (c throughputCase) run(ctx context.Context, m runners.Model, r *result.Reco
 	d := &decoding{throughputCase: c, m: m, clock: runners.ClockOf(m), rng: random(c.seed, r.Label)}
 	defer func() { d.held.close() }()
 	m.ResetPeak()
-	if err := d.prefill(ctx); err != nil {
+	if err := d.begin(ctx); err != nil {
 		return err
 	}
 	progress(0.3)

@@ -11,7 +11,7 @@ package runners
 //	projections  2 per weight and token
 //	attention    4 x heads x head_dim per token and key that it sees (scores, and the sum of values)
 //	             position p sees p+1 keys, or min(p+1, window) through a window
-//	retention    see RetentionFLOPs; a step takes the recurrent form, 4 x head_dim² per head
+//	retention    see RetentionFLOPs
 //	head         the output matrix, 2 per weight and position whose logits are computed
 //
 // Bytes: weights are read once a pass; a prompt goes in passes of PrefillChunk
@@ -104,20 +104,20 @@ func (w Work) Total() (sum Cost) {
 // sequence holds. A YOCO leaves after the projection to its global keys and
 // values; a Transformer goes through all its layers. No logits are computed.
 func (c Config) PrefillWork(n, depth int, t Types) Work {
-	return c.dense(n, 0, passes(n), false, t).Add(c.mixers(n, depth, false, false, t))
+	return c.dense(n, 0, passes(n), false, t).Add(c.mixers(n, depth, false, t))
 }
 
 // ScoreWork is the work of Score: n tokens after depth, with every layer
 // computed at every position, and the head at all but the last, which has no
 // next token to score.
 func (c Config) ScoreWork(n, depth int, t Types) Work {
-	return c.dense(n, n-1, passes(n), true, t).Add(c.mixers(n, depth, true, false, t))
+	return c.dense(n, n-1, passes(n), true, t).Add(c.mixers(n, depth, true, t))
 }
 
 // StepWork is the work of one Step: one token for each of batch sequences that hold depth tokens.
 func (c Config) StepWork(depth, batch int, t Types) Work {
 	return c.dense(batch, batch, passes(batch), true, t).
-		Add(c.mixers(1, depth, true, true, t).Scale(float64(max(batch, 0))))
+		Add(c.mixers(1, depth, true, t).Scale(float64(max(batch, 0))))
 }
 
 // StepsWork is the work of one Step for sequences that hold depths tokens.
@@ -128,7 +128,7 @@ func (c Config) StepsWork(depths []int, t Types) Work {
 		for j < len(depths) && depths[j] == depths[i] {
 			j++
 		}
-		w = w.Add(c.mixers(1, depths[i], true, true, t).Scale(float64(j - i)))
+		w = w.Add(c.mixers(1, depths[i], true, t).Scale(float64(j - i)))
 		i = j
 	}
 	return w
@@ -174,8 +174,7 @@ func (c Config) dense(rows, heads, passes int, full bool, t Types) (w Work) {
 
 // mixers is the work that depends on the n tokens of a sequence and on the
 // depth tokens before them: attention, retention, and their caches.
-// recurrent is true for a step, false for the chunked form of retention.
-func (c Config) mixers(n, depth int, full, recurrent bool, t Types) (w Work) {
+func (c Config) mixers(n, depth int, full bool, t Types) (w Work) {
 	if n <= 0 {
 		return Work{}
 	}
@@ -197,7 +196,7 @@ func (c Config) mixers(n, depth int, full, recurrent bool, t Types) (w Work) {
 	if c.Arch == YOCOSlidingWindow {
 		w.Self = c.window(n, depth, kv)
 	} else {
-		w.Self = c.retention(n, recurrent)
+		w.Self = c.retention(n)
 	}
 	w.Self = w.Self.Scale(float64(c.SelfLayers()))
 	return w
@@ -216,25 +215,24 @@ func (c Config) window(n, depth int, kv float64) Cost {
 }
 
 // retention is one layer of gated retention; its state is float32.
-func (c Config) retention(n int, recurrent bool) Cost {
+func (c Config) retention(n int) Cost {
 	h, hd := float64(c.SelfHeads), float64(c.SelfHeadDim())
-	cost := Cost{FLOPs: h * RetentionFLOPs(n, c.SelfHeadDim(), RetentionChunk)}
-	if recurrent {
-		cost.FLOPs = h * float64(n) * 4 * hd * hd
-	}
-	cost.Read = h * hd * hd * 4 * float64(passes(n))
-	cost.Write = cost.Read
-	return cost
+	state := h * hd * hd * 4 * float64(passes(n))
+	return Cost{FLOPs: h * RetentionFLOPs(n, c.SelfHeadDim(), RetentionChunk), Read: state, Write: state}
 }
 
-// RetentionFLOPs is the work of one head of chunked retention over n tokens:
-// within a chunk each token meets itself and the tokens before it (4 head_dim
-// each), and it reads from and adds to the state that chunks hand on (4
-// head_dim²). A shorter last chunk counts as what it is.
+// RetentionFLOPs is the work of one head of retention over n tokens. Each token
+// reads from and adds to the state (4 head_dim²). Where there are several, they
+// go in chunks that hand the state on, and each token meets itself and those
+// before it in its chunk besides (4 head_dim each); a shorter last chunk counts
+// as what it is. A single token takes the recurrent form: the state alone.
 func RetentionFLOPs(n, headDim, chunk int) float64 {
 	hd := float64(headDim)
-	keys := float64(n/chunk)*CausalKeys(chunk, 0) + CausalKeys(n%chunk, 0)
-	return 4*hd*keys + 4*hd*hd*float64(n)
+	state := 4 * hd * hd * float64(n)
+	if n < 2 {
+		return state
+	}
+	return state + 4*hd*(float64(n/chunk)*CausalKeys(chunk, 0)+CausalKeys(n%chunk, 0))
 }
 
 // CausalKeys is the number of (token, key) pairs of n tokens after depth, where position p sees keys 0..p.

@@ -1,0 +1,82 @@
+package analytic
+
+import (
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/cpu"
+)
+
+// small models of every architecture, with head counts that differ where they may.
+func small(a runners.Arch) runners.Config {
+	c := runners.Config{Name: "small", Arch: a, Dim: 32, Layers: 4, FFN: 48, Vocab: 64,
+		Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}
+	switch a {
+	case runners.YOCOGatedRetention:
+		c.SelfHeads = 2
+	case runners.YOCOSlidingWindow:
+		c.SelfHeads, c.Window = 2, 50
+	default:
+		c.HeadDim = 10 // a Transformer's heads need not make up its width
+	}
+	return c
+}
+
+// TestCounters holds the cost model against what the CPU runner counts as it
+// works: FLOPs of every part, in Prefill, Step and Score, at lengths around
+// chunks and windows. The chunk of the retention's parallel form is the
+// runner's own.
+func TestCounters(t *testing.T) {
+	types := runners.Types{}
+	for _, a := range runners.Arches() {
+		cfg := small(a)
+		m, err := cpu.New().Load(cfg, checkpoint.Random(cfg, 1, runners.F32), runners.Options{Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		counter := m.(runners.Counter)
+		check := func(what string, want runners.Work) {
+			t.Helper()
+			got := counter.Counts().FLOPs
+			for _, p := range runners.Parts() {
+				if float64(got[p]) != want.Part(p).FLOPs {
+					t.Errorf("%s, %s: %s did %d FLOPs, the cost model says %.0f", a, what, p, got[p], want.Part(p).FLOPs)
+				}
+			}
+			counter.ResetCounts()
+		}
+		// inChunks replaces the retention at the reference's chunk by one at the runner's.
+		inChunks := func(w runners.Work, n int) runners.Work {
+			if a == runners.YOCOGatedRetention {
+				hd, heads := cfg.SelfHeadDim(), float64(cfg.SelfLayers()*cfg.SelfHeads)
+				w.Self.FLOPs += heads * (runners.RetentionFLOPs(n, hd, cpu.RetentionChunk) - runners.RetentionFLOPs(n, hd, runners.RetentionChunk))
+			}
+			return w
+		}
+		for _, n := range []int{1, 2, 49, 50, 51, 63, 64, 65, 255, 256, 257, 500} {
+			s, err := m.NewSequence(600)
+			must(t, err)
+			f, err := m.NewSequence(600)
+			must(t, err)
+			tokens := make([]int, n)
+			for i := range tokens {
+				tokens[i] = i * 7 % cfg.Vocab
+			}
+			counter.ResetCounts()
+			must(t, m.Prefill(ctx, s, tokens))
+			check("prefill", inChunks(cfg.PrefillWork(n, 0, types), n))
+			must(t, m.Prefill(ctx, s, tokens[:min(n, 70)]))
+			check("prefill at depth", inChunks(cfg.PrefillWork(min(n, 70), n, types), min(n, 70)))
+			must(t, m.Score(ctx, f, tokens, func(int, float32) {}))
+			check("score", inChunks(cfg.ScoreWork(n, 0, types), n))
+			rows := [][]float32{make([]float32, cfg.Vocab), make([]float32, cfg.Vocab)}
+			depths := []int{s.Len(), f.Len()}
+			must(t, m.Step(ctx, []runners.Sequence{s, f}, []int{1, 2}, rows))
+			check("step", cfg.StepsWork(depths, types))
+			must(t, s.Close())
+			must(t, f.Close())
+		}
+	}
+}
