@@ -135,6 +135,8 @@ func (s *fakeSequence) Close() error {
 // asks are the forms of questions: what stands before the key, and after it.
 type askForm struct{ fact, before, after string }
 
+var forms = askForms()
+
 func askForms() (out []askForm) {
 	for _, t := range Templates() {
 		for _, ask := range []string{t.AskText, t.AskAllText} {
@@ -152,7 +154,7 @@ var answerSoFar = regexp.MustCompile(`[0-9, ]*$`)
 func lookUp(text string) byte {
 	tail := text[max(0, len(text)-400):]
 	best, bestLen := "", -1
-	for _, f := range askForms() {
+	for _, f := range forms {
 		for from := len(tail); from > 0; { // every place where the words after the key stand, from the end
 			from = strings.LastIndex(tail[:from], f.after)
 			if from < 0 {
@@ -192,6 +194,9 @@ func lookUp(text string) byte {
 func answerTo(text, fact, keys string) (string, bool) {
 	var values []string
 	for _, key := range strings.Split(keys, ", ") {
+		if !strings.Contains(text, strings.ReplaceAll(fact[:strings.Index(fact, "{value}")], "{key}", key)) {
+			continue
+		}
 		form := regexp.QuoteMeta(fact)
 		form = strings.ReplaceAll(form, `\{key\}`, regexp.QuoteMeta(key))
 		form = strings.ReplaceAll(form, `\{value\}`, `([0-9]+)`)

@@ -1,10 +1,8 @@
 package needle
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"math"
 	"os"
@@ -16,12 +14,9 @@ import (
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 func fakeEntry() *suites.Model {
 	return &suites.Model{Name: "fake", Config: fakeConfig(runners.YOCOGatedRetention), Runner: "cpu"}
@@ -76,9 +71,9 @@ func TestReaderFindsAll(t *testing.T) {
 			for _, template := range append([]string{"all"}, templateNames()[3:]...) {
 				cases := planCases(t, func(p *Params) {
 					set(p)
-					p.Template, p.Haystack = Wordings{template}, text
+					p.Template, p.Haystack, p.Trials, p.Depths = Wordings{template}, text, 2, Depths{Way: spread}
 					if template == "all" {
-						p.Trials, p.Keys = 8, corpus.KeyMixed
+						p.Trials, p.Keys, p.Depths = 8, corpus.KeyMixed, Depths{}
 					}
 				})
 				for _, c := range cases {
@@ -161,7 +156,7 @@ func TestLengthsAndDepths(t *testing.T) {
 func TestSpreadDepths(t *testing.T) {
 	for _, kind := range []string{Single, Multi} {
 		r := runCase(t, planCases(t, func(p *Params) {
-			p.Kind, p.Trials, p.Needles, p.Lengths = kind, 4, 0, suites.Sizes{8192}
+			p.Kind, p.Trials, p.Lengths = kind, 4, suites.Sizes{8192}
 			p.Depths = Depths{Way: spread}
 		})[0], &fakeModel{})
 		for i, tr := range r.Trials {
@@ -188,9 +183,9 @@ func TestShareIsSame(t *testing.T) {
 					var all []result.Trial
 					for _, c := range planCases(t, func(p *Params) {
 						set(p)
-						p.Trials, p.Haystacks, p.Share, p.Template = 5, 2, share, Wordings{"trained"}
+						p.Lengths, p.Trials, p.Haystacks, p.Share, p.Template = suites.Sizes{1300}, 5, 2, share, Wordings{"trained"}
 						if kind == Single || kind == MultiKey {
-							p.Depths = Depths{At: evenly(3)}
+							p.Depths = Depths{At: []float64{0.3, 1}}
 						}
 					}) {
 						all = append(all, runCase(t, c, m).Trials...)
@@ -271,7 +266,7 @@ func TestDeterministic(t *testing.T) {
 			t.Errorf("%d cells, %d of one length", len(want), len(fewer))
 		}
 	})
-	c := &cell{Params: defaults(), length: 1024, templates: Templates()[:1], seed: 1}
+	c := &cell{Params: defaults(), needles: 1, length: 1024, templates: Templates()[:1], seed: 1}
 	if err := c.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +287,7 @@ func TestTrialsDiffer(t *testing.T) {
 	for _, seed := range []uint64{1, 2} {
 		for _, length := range []int{1024, 2048} {
 			for _, d := range []depth{{at: 0}, {at: 0.5}, {way: spread}} {
-				c := &cell{Params: defaults(), length: length, depth: d, seed: seed, templates: Templates()}
+				c := &cell{Params: defaults(), needles: 1, length: length, depth: d, seed: seed, templates: Templates()}
 				if err := c.complete(); err != nil {
 					t.Fatal(err)
 				}
@@ -327,14 +322,11 @@ func TestTrialsDiffer(t *testing.T) {
 func TestFactsDiffer(t *testing.T) {
 	for _, kind := range []string{Multi, MultiKey, MultiValue, MultiQuery} {
 		p := defaults()
-		p.Kind, p.Needles, p.Distractors, p.Digits = kind, 4, 6, 2
-		if kind == MultiKey {
-			p.Needles = 1
-		}
+		p.Kind, p.Distractors, p.Digits = kind, 6, 2
 		if err := p.complete(); err != nil {
 			t.Fatal(err)
 		}
-		c := &cell{Params: p, length: 1024, depth: depth{way: random}, templates: Templates()}
+		c := &cell{Params: p, needles: int(p.Needles[0]), length: 1024, depth: depth{way: random}, templates: Templates()}
 		for i := range 50 {
 			tr, err := c.trial(i)
 			if err != nil {
@@ -356,134 +348,6 @@ func TestFactsDiffer(t *testing.T) {
 	}
 }
 
-// The prompts of each kind, so that a change of wording or placing is noticed: the models were trained on this form.
-func TestPromptGolden(t *testing.T) {
-	tok := tokenizer.Bytes{}
-	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
-		p := defaults()
-		set(p)
-		p.Trials = 1
-		if err := p.complete(); err != nil {
-			t.Fatal(err)
-		}
-		source := fixedText("It was a bright day. \"Who goes there?\" said the smith. Nobody came.\n\nThe mill stood still.\n\tif err != nil {\n\t\treturn err\n\t}\nThe road was long and the evening cold. Mr. Reed said so.\n")
-		var b strings.Builder
-		for i, d := range p.Depths.list() {
-			c := &cell{Params: p, length: 700, depth: d, seed: 3, templates: Templates()[i : i+1], source: source}
-			tr, err := c.trial(0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			h, err := c.haystack(tok, 1, []*trial{tr})
-			if err != nil {
-				t.Fatal(err)
-			}
-			fmt.Fprintf(&b, "--- %s\n%s", d, tok.Decode(tr.prompt(tok, h.Text)))
-			for j, q := range tr.questions {
-				if j > 0 {
-					b.WriteString(betweenAnswers + q.text)
-				}
-				b.WriteString("<" + q.expected() + ">")
-			}
-			b.WriteString("\n")
-		}
-		golden(t, filepath.Join("testdata", "prompt_"+kind+".txt"), []byte(b.String()))
-	})
-}
-
-// fixedText is a corpus of one text, over and over.
-type fixedText string
-
-func (f fixedText) Name() string        { return "fixed" }
-func (f fixedText) Fingerprint() string { return strings.Repeat("0", 64) }
-func (f fixedText) Notices() []string   { return nil }
-func (f fixedText) Haystack(_ uint64, n int) (corpus.Haystack, error) {
-	return corpus.Haystack{Text: bytes.Repeat([]byte(f), n/len(f)+1)[:n], Repeats: n / len(f)}, nil
-}
-func (f fixedText) Documents(uint64, int, int, int) ([]corpus.Document, error) {
-	return nil, errors.New("none")
-}
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs (-update rewrites it); got\n%s", path, got)
-	}
-}
-
-// pairs is a tokenizer of two bytes a token (the last may have one), to see that nothing depends on bytes.
-type pairs struct{}
-
-func (pairs) Name() string { return "pairs" }
-func (pairs) Vocab() int   { return 1 << 17 }
-func (pairs) Encode(text string) (ids []int) {
-	for i := 0; i+1 < len(text); i += 2 {
-		ids = append(ids, int(text[i])<<8|int(text[i+1]))
-	}
-	if len(text)%2 == 1 {
-		ids = append(ids, 1<<16|int(text[len(text)-1]))
-	}
-	return ids
-}
-func (pairs) Decode(ids []int) string {
-	var b []byte
-	for _, id := range ids {
-		if id < 1<<16 {
-			b = append(b, byte(id>>8))
-		}
-		b = append(b, byte(id))
-	}
-	return string(b)
-}
-
-// A haystack fills the context whatever the tokenizer makes of it.
-func TestHaystackFills(t *testing.T) {
-	for _, tok := range []tokenizer.Tokenizer{tokenizer.Bytes{}, pairs{}} {
-		for _, kind := range kinds {
-			for _, length := range []int{900, 1000, 1001, 5000, 65536} {
-				p := defaults()
-				p.Kind = kind
-				if err := p.complete(); err != nil {
-					t.Fatal(err)
-				}
-				source, err := corpus.Open(corpus.Spec{Kind: corpus.KindProse}, "")
-				if err != nil {
-					t.Fatal(err)
-				}
-				c := &cell{Params: p, length: length, depth: p.Depths.list()[0], templates: Templates()[1:2], source: source}
-				var trials []*trial
-				for i := range 3 {
-					tr, err := c.trial(i)
-					if err != nil {
-						t.Fatal(err)
-					}
-					trials = append(trials, tr)
-				}
-				h, err := c.haystack(tok, 1, trials)
-				if err != nil {
-					t.Fatal(err)
-				}
-				most := 0
-				for _, tr := range trials {
-					most = max(most, c.size(tok, tr, h.Text))
-				}
-				if most > length || most < length-2 {
-					t.Errorf("%s, %s: %d of %d tokens", tok.Name(), kind, most, length)
-				}
-			}
-		}
-	}
-}
-
 func TestPlanErrors(t *testing.T) {
 	for want, set := range map[string]func(*Params){
 		"the least is":     func(p *Params) { p.Lengths = suites.Sizes{64} },
@@ -494,10 +358,10 @@ func TestPlanErrors(t *testing.T) {
 		"no sizes":         func(p *Params) { p.Lengths = nil },
 		"at most 128Mi":    func(p *Params) { p.Lengths = suites.Sizes{1 << 40} },
 		"shape":            func(p *Params) { p.Keys = "loud" },
-		"needles":          func(p *Params) { p.Needles = 2 },
+		"needles":          func(p *Params) { p.Needles = suites.Sizes{2} },
 		"take multikey":    func(p *Params) { p.Distractors = 2 },
 		"digits":           func(p *Params) { p.Digits = 19 },
-		"are too few for":  func(p *Params) { p.Kind, p.Needles, p.Digits = Multi, 8, 1 },
+		"are too few for":  func(p *Params) { p.Kind, p.Needles, p.Digits = Multi, suites.Sizes{2, 8}, 1 },
 		"several facts":    func(p *Params) { p.Kind, p.Depths = Multi, Depths{At: []float64{0.5}} },
 		"malformed":        func(p *Params) { p.Models = param.Models{"["} },
 		"unknown template": func(p *Params) { p.Template = Wordings{"nothing"} },

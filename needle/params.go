@@ -37,7 +37,7 @@ type Params struct {
 	Depths      Depths          `yaml:"depths" doc:"where the fact stands: fractions such as [0, 0.5, 1], {count: 11} evenly from 0 to 1, random, or spread: every trial (of several facts: every fact) in another part of the text. Several facts take random or spread (default {count: 5}, for several facts spread)"`
 	Trials      int             `yaml:"trials" doc:"questions per cell, each with other keys and values"`
 	Haystacks   int             `yaml:"haystacks" doc:"different haystacks per cell; the trials take turns"`
-	Needles     int             `yaml:"needles" doc:"facts asked for by multi, multivalue and multiquery (default 4)"`
+	Needles     suites.Sizes    `yaml:"needles" doc:"facts asked for by multi, multivalue and multiquery: a number, or a list for as many cases (default 4)"`
 	Distractors int             `yaml:"distractors" doc:"facts not asked for, at random depths; not with single (default 3 with multikey, otherwise 0)"`
 	Haystack    param.Corpus    `yaml:"haystack" doc:"the text around: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
 	Template    Wordings        `yaml:"template" doc:"the wording: a name or a list of names from needle/templates.json, all, trained or held-out; trials take turns (default secret-number)"`
@@ -76,7 +76,6 @@ func (p *Params) complete() error {
 	}{
 		{"trials", p.Trials, 1, maxTrials},
 		{"haystacks", p.Haystacks, 1, p.Trials},
-		{"needles", p.Needles, 0, maxFacts},
 		{"distractors", p.Distractors, 0, maxFacts},
 		{"digits", p.Digits, 1, 18},
 		{"answer", p.Answer, 0, 1 << 16},
@@ -97,22 +96,25 @@ func (p *Params) complete() error {
 	if err := p.completeFacts(); err != nil {
 		return err
 	}
-	if values := p.Needles + p.Distractors; float64(values) > math.Pow10(p.Digits)/4 {
+	if values := int(p.Needles[len(p.Needles)-1]) + p.Distractors; float64(values) > math.Pow10(p.Digits)/4 {
 		return fmt.Errorf("digits: %d digits are too few for %d different values", p.Digits, values)
 	}
 	return p.completeDepths()
 }
 
 func (p *Params) completeFacts() error {
-	if p.several() {
-		if p.Needles == 0 {
-			p.Needles = 4
+	if len(p.Needles) == 0 {
+		p.Needles = suites.Sizes{1}
+		if p.several() {
+			p.Needles = suites.Sizes{4}
 		}
-	} else {
-		if p.Needles > 1 {
-			return fmt.Errorf("needles: kind %s asks for one fact; multi, multivalue and multiquery ask for several", p.Kind)
-		}
-		p.Needles = 1
+	}
+	first, last := p.Needles[0], p.Needles[len(p.Needles)-1]
+	if first < 1 || last > maxFacts {
+		return fmt.Errorf("needles: expected 1 to %d, got %d to %d", maxFacts, first, last)
+	}
+	if !p.several() && last > 1 {
+		return fmt.Errorf("needles: kind %s asks for one fact; multi, multivalue and multiquery ask for several", p.Kind)
 	}
 	if p.Kind == Single && p.Distractors > 0 {
 		return fmt.Errorf("distractors: kind single has none; take multikey")
@@ -204,14 +206,6 @@ func evenly(n int) []float64 {
 		at[i] = float64(i) / float64(n-1)
 	}
 	return at
-}
-
-// String writes a suite's form.
-func (d Depths) String() string {
-	if d.Way != "" {
-		return d.Way
-	}
-	return fmt.Sprint(d.At)
 }
 
 // depth is one column of the grid: a fraction, or a way.

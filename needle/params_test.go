@@ -126,12 +126,13 @@ func FuzzParams(f *testing.F) {
 				t.Errorf("%q: depth %+v", text, d)
 			}
 		}
-		if p.Needles+p.Distractors > 64 || p.Digits < 3 {
+		needles := int(p.Needles[0])
+		if needles+p.Distractors > 64 || p.Digits < 3 {
 			return
 		}
-		c := &cell{Params: p, length: 1000, depth: p.Depths.list()[0], templates: Templates()}
+		c := &cell{Params: p, needles: needles, length: 1000, depth: p.Depths.list()[0], templates: Templates()}
 		tr, err := c.trial(0)
-		if err != nil || len(tr.facts) != p.Needles+p.Distractors {
+		if err != nil || len(tr.facts) != needles+p.Distractors {
 			t.Errorf("%q: %v, %v", text, tr, err)
 		}
 	})
@@ -182,6 +183,24 @@ func TestLabels(t *testing.T) {
 			default:
 				t.Errorf("%s: parameter %s is a %s", want, name, fmt.Sprintf("%T", v))
 			}
+		}
+	}
+}
+
+// A list of numbers of needles gives a case for each.
+func TestNeedlesList(t *testing.T) {
+	p, err := decode("{kind: multi, needles: [1, 2, 8], lengths: 2Ki, trials: 1}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := Task{}.Plan(&suites.Planner{}, fakeEntry(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range []int{1, 2, 8} {
+		r := runCase(t, cases[i], &fakeModel{})
+		if len(r.Trials[0].Facts) != n || r.Params["needles"] != n || r.Metrics["exact"].Value != 1 {
+			t.Errorf("%s: %d facts, exact %g", r.Label, len(r.Trials[0].Facts), r.Metrics["exact"].Value)
 		}
 	}
 }

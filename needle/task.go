@@ -26,7 +26,7 @@ func (Task) About() string {
 // Params returns a *Params with the defaults.
 func (Task) Params() any { return defaults() }
 
-// Plan returns one case for each length and depth.
+// Plan returns one case for each length, number of needles and depth.
 func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
 	p := *params.(*Params) // every model completes a copy of its own
 	if ok, err := p.Models.Match(m.Name); !ok {
@@ -46,13 +46,15 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 	text := source.Fingerprint()[:16]
 	var cases []suites.Case
 	for _, length := range p.Lengths {
-		for _, d := range p.Depths.list() {
-			c := &cell{Params: &p, length: int(length), depth: d, seed: pl.Seed, templates: templates, source: source}
-			planned, err := c.plan(m, text)
-			if err != nil {
-				return nil, pl.Errorf("%v", err)
+		for _, needles := range p.Needles {
+			for _, d := range p.Depths.list() {
+				c := &cell{Params: &p, length: int(length), needles: int(needles), depth: d, seed: pl.Seed, templates: templates, source: source}
+				planned, err := c.plan(m, text)
+				if err != nil {
+					return nil, pl.Errorf("%v", err)
+				}
+				cases = append(cases, planned)
 			}
-			cases = append(cases, planned)
 		}
 	}
 	return cases, nil
@@ -91,7 +93,7 @@ func unsupported(why string) func(context.Context, runners.Model, *result.Record
 func (c *cell) label() string {
 	kind := c.Kind
 	if c.several() {
-		kind += fmt.Sprintf(" x%d", c.Needles)
+		kind += fmt.Sprintf(" x%d", c.needles)
 	}
 	if c.Distractors > 0 {
 		kind += fmt.Sprintf(" +%d", c.Distractors)
@@ -109,7 +111,7 @@ func (c *cell) label() string {
 // params are all that decides the result. What is not so in every cell is left out where it is not so here.
 func (c *cell) params(m *suites.Model, text string) map[string]any {
 	ps := map[string]any{
-		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.Trials, "needles": c.Needles,
+		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.Trials, "needles": c.needles,
 		"haystack": c.source.Name(), "text": text,
 		"template": strings.Join(c.Template, ", "), "wording": wordingHash(c.templates),
 		"keys": string(c.Keys), "digits": c.Digits,

@@ -20,6 +20,7 @@ type cell struct {
 	*Params
 	length    int
 	depth     depth
+	needles   int // facts asked for
 	seed      uint64
 	templates []Template
 	source    corpus.Source
@@ -28,7 +29,7 @@ type cell struct {
 // stream is the source of chance for one thing in the cell.
 func (c *cell) stream(what string, i int) *corpus.Rand {
 	return corpus.NewRand(fmt.Sprintf("needle/%s %d @ %v, %d of %d facts/%s %d",
-		c.Kind, c.length, c.depth.value(), c.Needles, c.Needles+c.Distractors, what, i), c.seed)
+		c.Kind, c.length, c.depth.value(), c.needles, c.needles+c.Distractors, what, i), c.seed)
 }
 
 // haystackSeed is the seed of the i-th haystack.
@@ -57,7 +58,7 @@ type question struct {
 func (c *cell) trial(i int) (*trial, error) {
 	template := c.templates[(c.stream("template", 0).IntN(len(c.templates))+i)%len(c.templates)]
 	r := c.stream("trial", i)
-	nkeys := c.Needles + c.Distractors
+	nkeys := c.needles + c.Distractors
 	if c.Kind == MultiValue {
 		nkeys = 1 + c.Distractors
 	}
@@ -68,14 +69,14 @@ func (c *cell) trial(i int) (*trial, error) {
 	values := c.values(r)
 	t := &trial{}
 	for j, value := range values {
-		f := fact{value: value, asked: j < c.Needles}
+		f := fact{value: value, asked: j < c.needles}
 		switch {
 		case c.Kind != MultiValue:
 			f.key = keys[j]
 		case f.asked:
 			f.key = keys[0]
 		default:
-			f.key = keys[1+j-c.Needles]
+			f.key = keys[1+j-c.needles]
 		}
 		f.text = template.Fact(f.key, value)
 		f.depth = uniform(r)
@@ -96,7 +97,7 @@ func (c *cell) values(r *corpus.Rand) []string {
 		low *= 10
 	}
 	var out []string
-	for len(out) < c.Needles+c.Distractors {
+	for len(out) < c.needles+c.Distractors {
 		if v := strconv.Itoa(low + r.IntN(9*low)); !slices.Contains(out, v) {
 			out = append(out, v)
 		}
@@ -113,7 +114,7 @@ func (c *cell) place(u float64, i, j int) float64 {
 	case c.depth.way == random:
 		return u
 	case c.depth.way == spread && c.several():
-		return (float64(j) + u) / float64(c.Needles)
+		return (float64(j) + u) / float64(c.needles)
 	case c.depth.way == spread:
 		return (float64(i) + u) / float64(c.Trials)
 	}
