@@ -177,6 +177,9 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		return nil, err
 	}
 	computed := r.Device().Kind == "computed"
+	if !computed && o.MemoryBudget > r.Device().Memory {
+		o.MemoryBudget = 0 // more than the machine has: what it has
+	}
 	m := &suites.Resolved{
 		Model: suites.Model{
 			Name: e.Name, Config: f.config, Options: o, Identity: f.identity,
