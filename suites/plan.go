@@ -52,6 +52,8 @@ type Plan struct {
 	Cases []*Planned
 	// Text names the sources read from the machine, with their fingerprints.
 	Text map[string]string
+
+	now func() time.Time
 }
 
 // caseVersion changes when a change of the program makes old case results incomparable.
@@ -60,7 +62,7 @@ const caseVersion = 1
 // NewPlan lists a suite's cases: task by task and, within a task, model by model.
 func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 	sum := sha256.Sum256([]byte(s.Text))
-	plan := &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}}
+	plan := &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}, now: time.Now}
 	var models []*Resolved
 	for _, e := range s.Models {
 		m, err := w.Resolve(s, e)
@@ -165,8 +167,8 @@ func (c *Planned) fields() map[string]any {
 	return f
 }
 
-// Limit marks what a budget does not hold as skipped, cheapest cases first, so that every model gets its
-// share. Cases in done cost nothing.
+// Limit marks what by the estimates a budget will not hold, cheapest cases first, for a dry run. (A run
+// decides before each case anew, by the clock and by how long cases really took.) Cases in done cost nothing.
 func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 	if budget <= 0 {
 		return

@@ -31,7 +31,7 @@ type Summary map[result.Status]int
 // too and the sweep goes on. When ctx ends, the case under way leaves no record
 // and Run returns ctx's error.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
-	r := &run{plan: p, w: w, obs: obs, start: time.Now(), speed: map[string]float64{}, sum: Summary{}}
+	r := &run{plan: p, w: w, obs: obs, start: p.now(), speed: map[string]float64{}, sum: Summary{}}
 	defer r.unload()
 	var todo []*Planned
 	for _, c := range p.Cases {
@@ -68,16 +68,21 @@ type run struct {
 	sum   Summary
 	// speed is how many times longer than estimated the cases of a model and task took, lately.
 	speed map[string]float64
+	// took and estimated are the seconds of all cases so far.
+	took, estimated float64
 
 	loaded  *Resolved
 	model   runners.Model
 	loadErr error
 }
 
-// estimate is a case's time in the light of those before it.
+// estimate is a case's time in the light of those before it: of its model and task, or else of all.
 func (r *run) estimate(c *Planned) float64 {
 	if f, ok := r.speed[c.Model.Name+"/"+c.Task]; ok {
 		return c.Seconds * f
+	}
+	if r.estimated > 0 {
+		return c.Seconds * r.took / r.estimated
 	}
 	return c.Seconds
 }
@@ -97,7 +102,7 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 	rec := &result.Record{
 		Suite: r.plan.Suite.Name, SuiteHash: r.plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
 		Model: m.Name, Arch: string(m.Config.Arch), Runner: m.Runner, Device: m.Device, Source: result.Measured,
-		Params: c.Params, Status: result.OK, Start: time.Now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
+		Params: c.Params, Status: result.OK, Start: r.plan.now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
 	}
 	if m.Computed {
 		rec.Source = result.Computed
@@ -111,14 +116,14 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 	}
 	r.obs.Case(c)
 	err := r.load(m)
-	start := time.Now()
+	start := r.plan.now()
 	if err == nil {
 		err = guarded(func() error { return c.Run(ctx, r.model, rec, r.obs.Fraction) })
 	}
 	if err == nil {
 		_, err = result.Encode(*rec) // a NaN among the metrics
 	}
-	rec.Seconds = time.Since(start).Seconds()
+	rec.Seconds = r.plan.now().Sub(start).Seconds()
 	if err == nil {
 		if c.Seconds > 0.01 && rec.Seconds > 0 {
 			key := m.Name + "/" + c.Task
@@ -127,6 +132,8 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 				f = (f + old) / 2
 			}
 			r.speed[key] = f
+			r.took += rec.Seconds
+			r.estimated += c.Seconds
 		}
 		return rec, nil
 	}
@@ -153,7 +160,7 @@ func (r *run) late(c *Planned, todo []*Planned) string {
 		return ""
 	}
 	need := r.estimate(c)
-	left := budget.Seconds() - time.Since(r.start).Seconds()
+	left := budget.Seconds() - r.plan.now().Sub(r.start).Seconds()
 	if need <= left && need <= left-r.cheaper(c, todo) {
 		return ""
 	}

@@ -160,13 +160,34 @@ func TestBudgetIsSharedCheapestFirst(t *testing.T) {
 	if p.Seconds(nil) != 6 {
 		t.Errorf("the estimate is %g, want 6", p.Seconds(nil))
 	}
-	w, path := journal(t)
-	p.Suite.Budget = Duration(7 * time.Second)
-	if _, err := p.Run(context.Background(), w, nil, &watcher{}); err != nil {
-		t.Fatal(err)
-	}
-	if r := read(t, path)["a fake 3"]; r.Status != result.Skipped || r.Reason != "over budget: estimated 3s, budget 7s" {
-		t.Errorf("got %s: %s", r.Status, r.Reason)
+}
+
+// A run decides by the clock: here every case takes factor times its estimate.
+func TestBudgetByTheClock(t *testing.T) {
+	for _, c := range []struct {
+		factor  float64
+		skipped map[string]bool
+	}{
+		{0.1, nil},
+		{1, map[string]bool{"a fake 3": true, "b fake 3": true}},
+		{3, map[string]bool{"a fake 2": true, "a fake 3": true, "b fake 2": true, "b fake 3": true}},
+	} {
+		clock := time.Unix(0, 0)
+		p := planOf(t, three, fakeTask{run: func(_ context.Context, n int64, _ *result.Record) error {
+			clock = clock.Add(time.Duration(c.factor * float64(n) * float64(time.Second)))
+			return nil
+		}}, map[string]int{})
+		p.now = func() time.Time { return clock }
+		p.Suite.Budget = Duration(7 * time.Second)
+		w, path := journal(t)
+		if _, err := p.Run(context.Background(), w, nil, &watcher{}); err != nil {
+			t.Fatal(err)
+		}
+		for label, r := range read(t, path) {
+			if (r.Status == result.Skipped) != c.skipped[label] {
+				t.Errorf("factor %g: %s is %s (%s)", c.factor, label, r.Status, r.Reason)
+			}
+		}
 	}
 }
 

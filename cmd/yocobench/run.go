@@ -126,8 +126,8 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 		}
 	}
 	done := finished(old)
-	plan.Limit(time.Duration(suite.Budget), done)
 	if f.dryRun {
+		plan.Limit(time.Duration(suite.Budget), done)
 		return dryRun(stdout, plan, done, f.format)
 	}
 	return f.execute(ctx, plan, old, done, d, command, formats, stdout, stderr)
