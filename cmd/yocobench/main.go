@@ -22,6 +22,7 @@ const (
 	exitFailed      = 1   // a case failed, or the program could not do what was asked
 	exitUsage       = 2   // the command line or the suite is wrong; nothing was run
 	exitGate        = 3   // a gate judged that something regressed
+	exitUndecided   = 4   // a gate could not be decided: too few or too noisy samples
 	exitInterrupted = 130 // interrupted; what was measured is kept and the run can be resumed
 )
 
@@ -99,17 +100,19 @@ that it takes. It compares YOCO (one global KV cache) with a Transformer twin of
 the same size, on one machine, from one YAML file.
 
   yocobench run needle          a shipped suite; its results go to runs/needle-TIME
+  yocobench compare RUN RUN     what changed, and whether it is more than noise
   yocobench list models         what can be measured
   yocobench suite explain       how to write a suite
 
-Exit codes: 0 every case has a result; 1 a case failed; 2 wrong usage or a bad
-suite; 3 a gate judged a regression; 130 interrupted (resume with run --resume).`,
+Exit codes: 0 every case has a result and every gate passed; 1 a case failed, or
+a gate lacks its data; 2 wrong usage or a bad suite; 3 a gate judged a
+regression; 4 a gate is undecided; 130 interrupted (resume with run --resume).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newRun(args), newReport(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
+	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
 	return root
 }
 

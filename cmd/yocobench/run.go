@@ -14,8 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/reports"
-	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -27,6 +28,11 @@ type runFlags struct {
 	device                       device
 	dryRun, quiet                bool
 	reports                      string
+	baselines                    []string
+	gates                        gateFlags
+	// judged are the gates of the suite and of the flags, baseline is what they are held against.
+	judged   []gate.Gate
+	baseline *compare.Side
 }
 
 func newRun(args []string) *cobra.Command {
@@ -63,6 +69,8 @@ interrupted run goes on with --resume DIR.`,
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress and no tables, only the folder's name")
 	fs.StringVar(&f.format, "format", "text", "what is printed at the end: text (tables) or json (the records)")
 	fs.StringVar(&f.reports, "reports", "all", "report formats to draw: all, or a list such as png,html")
+	fs.StringArrayVar(&f.baselines, "baseline", nil, "the older run that gates with `baseline` are held against (repeatable: pooled)")
+	f.gates.add(c)
 	return c
 }
 
@@ -103,6 +111,9 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	}
 	suite, old, err := f.suite(args)
 	if err != nil {
+		return err
+	}
+	if err := f.readGates(suite); err != nil {
 		return err
 	}
 	filters, err := suites.ParseFilter(f.filters)
@@ -189,7 +200,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 	defer w.Close()
 	header := result.Run{
 		Suite: plan.Suite.Name, Title: plan.Suite.Title, SuiteHash: plan.Hash, SuiteText: plan.Suite.Text,
-		SuiteFile: portable([]string{plan.Suite.File})[0], Filter: f.filters,
+		SuiteFile: withoutFolders(plan.Suite.File), Filter: f.filters,
 		Start: time.Now().UTC().Round(time.Second), Command: "yocobench " + command, Cases: len(plan.Cases),
 		Env: d.env, References: plan.Suite.Published(),
 	}
@@ -207,15 +218,20 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 	if runErr != nil && !interrupted {
 		return fmt.Errorf("%w\n  hint: what was measured is in %s; go on with: yocobench run --resume %s", runErr, dir, dir)
 	}
-	if err := f.show(dir, formats, stdout, stderr); err != nil {
+	verdicts, err := f.show(dir, !interrupted, formats, stdout, stderr)
+	if err != nil {
 		return err
 	}
 	switch {
 	case interrupted:
 		fmt.Fprintf(stderr, "interrupted; go on with: yocobench run --resume %s\n", dir)
 		return &exitError{exitInterrupted, nil}
+	case verdicts != nil && verdicts.Verdict == compare.Regressed:
+		return gateError(verdicts)
 	case sum[result.Failed] > 0:
 		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; their reasons are in %s", sum[result.Failed], len(plan.Cases), filepath.Join(dir, "report.md"))}
+	case verdicts != nil:
+		return gateError(verdicts)
 	}
 	return nil
 }
@@ -253,31 +269,45 @@ func (f *runFlags) open(plan *suites.Plan, old *result.Journal, stderr io.Writer
 	return dir, w, err
 }
 
-// show draws the reports and prints what the user asked to see.
-func (f *runFlags) show(dir string, formats []reports.Format, stdout, stderr io.Writer) error {
+// show draws the reports, judges the gates if the run is whole, and prints what the user asked to see.
+func (f *runFlags) show(dir string, whole bool, formats []reports.Format, stdout, stderr io.Writer) (*compare.Judgement, error) {
 	j, err := readRun(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	files, err := reports.Write(dir, j, formats)
 	if err != nil {
-		return fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, dir)
+		return nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, dir)
+	}
+	var verdicts *compare.Judgement
+	if whole && len(f.judged) > 0 {
+		verdicts = compare.Judge(f.judged, compare.NewSide("run", []*result.Journal{j}, nil), f.baseline)
 	}
 	switch {
 	case f.format == "json":
+		out := map[string]any{"dir": dir, "files": files, "runs": j.Runs, "records": j.Records}
+		if verdicts != nil {
+			out["gates"] = verdicts
+		}
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"dir": dir, "files": files, "runs": j.Runs, "records": j.Records})
+		return verdicts, e.Encode(out)
 	case f.quiet:
 		_, err = fmt.Fprintln(stdout, dir)
-		return err
+		return verdicts, err
 	}
 	width, color := terminal(stdout)
 	if err := reports.Terminal(stdout, j, width, color); err != nil {
-		return err
+		return verdicts, err
+	}
+	if verdicts != nil {
+		fmt.Fprintln(stdout)
+		if err := verdicts.Text(stdout, tableWidth(stdout)); err != nil {
+			return verdicts, err
+		}
 	}
 	_, err = fmt.Fprintf(stdout, "\n%s: %s\n", dir, listFiles(files))
-	return err
+	return verdicts, err
 }
 
 // listFiles names the files that a reader opens first, and counts the rest.
@@ -320,13 +350,10 @@ func readRun(path string) (*result.Journal, error) {
 func portable(args []string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
-		name, value, ok := strings.Cut(a, "=")
-		switch {
-		case filepath.IsAbs(a):
-			a = filepath.Base(a)
-		case ok && filepath.IsAbs(value):
-			a = name + "=" + filepath.Base(value)
+		if name, value, ok := strings.Cut(a, "="); ok {
+			a = name + "=" + withoutFolders(value)
 		}
+		a = withoutFolders(a)
 		if strings.ContainsAny(a, " *?'\"[]{}<>|&;$") {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}
@@ -335,7 +362,10 @@ func portable(args []string) []string {
 	return out
 }
 
-// machineProfile is what estimates stand on.
-func machineProfile(gflops, gbps float64, memory int64) runners.Profile {
-	return runners.ThisMachine(gflops, gbps, memory)
+// withoutFolders is the last element of an absolute path; anything else it leaves alone.
+func withoutFolders(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Base(path)
+	}
+	return path
 }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+func newCompare() *cobra.Command {
+	var bases, news, filters, metrics []string
+	var alpha float64
+	var format string
+	var gf gateFlags
+	c := &cobra.Command{
+		Use:   "compare BASE NEW",
+		Short: "Compare two runs, or two sets of runs: what changed, and is it more than noise?",
+		Long: `Compare two runs case by case: medians with their intervals, the change, and the
+probability that chance alone makes such a difference (p). A change counts at
+p <= --alpha; ~ stands where nothing can be said.
+
+BASE and NEW are folders of runs or their results.jsonl. Several runs of a side,
+separated by commas or given by --base and --new, are put together: times are
+pooled, or count as one sample a run where the runs differ among themselves.
+
+Gates of NEW's suite and of --gate are judged with BASE as the baseline
+(yocobench gate --help).`,
+		Example: `  yocobench compare runs/before runs/after
+  yocobench compare a1,a2,a3 b1,b2,b3 --metric decode_tps
+  yocobench compare before after --filter 'task=prefill,length<=4Ki' --format markdown
+  yocobench compare before after --gate 'prefill.tps >= 0.95x baseline'`,
+		Args: cobra.MaximumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				bases, news = append(split(args[0]), bases...), append(split(args[1]), news...)
+			} else if len(args) == 1 || len(bases) == 0 || len(news) == 0 {
+				return usagef("which runs? Give BASE and NEW, or --base and --new")
+			}
+			if !(alpha > 0 && alpha < 1) {
+				return usagef("--alpha is between 0 and 1, not %v", alpha)
+			}
+			if err := oneOf(format, "text", "markdown", "json"); err != nil {
+				return err
+			}
+			keep, err := keeping(filters)
+			if err != nil {
+				return err
+			}
+			base, _, err := readSide("base", bases, keep)
+			if err != nil {
+				return err
+			}
+			fresh, journals, err := readSide("new", news, keep)
+			if err != nil {
+				return err
+			}
+			if len(filters) > 0 {
+				base.Filtered, fresh.Filtered = true, true
+			}
+			base.Name, fresh.Name = strings.Join(portable(bases), ","), strings.Join(portable(news), ",")
+			gates, err := gf.all(journals, news[len(news)-1])
+			if err != nil {
+				return err
+			}
+			cmp := compare.Compare(base, fresh, compare.Options{Alpha: alpha, Metrics: metrics})
+			if len(gates) > 0 {
+				cmp.Gates = compare.Judge(gates, fresh, base)
+			}
+			w := c.OutOrStdout()
+			switch format {
+			case "json":
+				err = cmp.JSON(w)
+			case "markdown":
+				err = cmp.Markdown(w)
+			default:
+				err = cmp.Text(w, tableWidth(w))
+			}
+			if err != nil || cmp.Gates == nil {
+				return err
+			}
+			return gateError(cmp.Gates)
+		},
+	}
+	fs := c.Flags()
+	fs.StringArrayVar(&bases, "base", nil, "a run of the base (repeatable)")
+	fs.StringArrayVar(&news, "new", nil, "a run to compare with the base (repeatable)")
+	fs.Float64Var(&alpha, "alpha", 0.05, "p at which a difference counts")
+	fs.StringArrayVar(&filters, "filter", nil, "compare only cases that match: key=glob[,key<=number] (repeatable: any of them)")
+	fs.StringArrayVar(&metrics, "metric", nil, "compare only these metrics: names or patterns such as tps or prefill.* (repeatable)")
+	fs.StringVar(&format, "format", "text", "text, markdown or json")
+	gf.add(c)
+	return c
+}
+
+// tableWidth is the width of a terminal, or 100 columns for a file.
+func tableWidth(w io.Writer) int {
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		width, _ := terminal(w)
+		return width
+	}
+	return 100
+}
+
+// split parts a comma-separated list of runs; a path that exists as it stands is one run.
+func split(list string) []string {
+	if _, err := os.Stat(list); err == nil || !strings.Contains(list, ",") {
+		return []string{list}
+	}
+	var out []string
+	for part := range strings.SplitSeq(list, ",") {
+		if part != "" {
+			out = append(out, part)
+		}
+	}
+	return out
+}
+
+// keeping turns filters into a choice of records.
+func keeping(filters []string) (compare.Keep, error) {
+	f, err := suites.ParseFilter(filters)
+	if err != nil {
+		return nil, &exitError{exitUsage, err}
+	}
+	return func(task string, fields gate.Fields) bool {
+		fields["task"] = task
+		return f.Match(fields)
+	}, nil
+}
+
+// readSide reads and pools runs.
+func readSide(name string, paths []string, keep compare.Keep) (*compare.Side, []*result.Journal, error) {
+	var journals []*result.Journal
+	for _, p := range paths {
+		j, err := readRun(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		journals = append(journals, j)
+	}
+	s := compare.NewSide(name, journals, keep)
+	if len(s.Cases) == 0 {
+		return nil, nil, fmt.Errorf("%s has no case to compare", strings.Join(paths, ", "))
+	}
+	return s, journals, nil
+}
+
+// oneOf reports a --format that is none of those known.
+func oneOf(format string, known ...string) error {
+	for _, k := range known {
+		if format == k {
+			return nil
+		}
+	}
+	return usagef("--format is %s or %s, not %q", strings.Join(known[:len(known)-1], ", "), known[len(known)-1], format)
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// gateFlags are the flags of every command that judges gates.
+type gateFlags struct {
+	gates      []string
+	confidence float64
+}
+
+func (f *gateFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.gates, "gate", nil, "judge a gate beside those of the suite, such as 'prefill.tps >= 0.95x baseline' (repeatable)")
+	c.Flags().Float64Var(&f.confidence, "confidence", gate.DefaultConfidence, "confidence of the gates given by --gate")
+}
+
+// parse reads the flags.
+func (f *gateFlags) parse() (out []gate.Gate, err error) {
+	if !(f.confidence >= 0.5 && f.confidence < 1) {
+		return nil, usagef("--confidence is 0.5 to below 1, not %v", f.confidence)
+	}
+	for _, text := range f.gates {
+		g, err := gate.Parse(text)
+		if err != nil {
+			return nil, &exitError{exitUsage, fmt.Errorf("--gate: %w", err)}
+		}
+		g.Confidence = f.confidence
+		out = append(out, g)
+	}
+	return out, nil
+}
+
+// all gives the gates of the suite that journals were made with, and those of the flags.
+func (f *gateFlags) all(journals []*result.Journal, path string) ([]gate.Gate, error) {
+	flags, err := f.parse()
+	if err != nil {
+		return nil, err
+	}
+	last := journals[len(journals)-1]
+	if len(last.Runs) == 0 {
+		return flags, nil
+	}
+	own, err := suites.ReadGates(last.Runs[len(last.Runs)-1].SuiteText, "the suite in "+filepath.Base(path))
+	return append(own, flags...), err
+}
+
+// readGates reads the gates to judge at the end of a run, and their baseline, before anything is measured.
+func (f *runFlags) readGates(suite *suites.Suite) error {
+	flags, err := f.gates.parse()
+	if err != nil {
+		return err
+	}
+	for _, g := range suite.Gates {
+		f.judged = append(f.judged, g.Gate)
+	}
+	for _, g := range flags {
+		if g.Over == gate.Baseline && len(f.baselines) == 0 {
+			return usagef("--gate %q needs --baseline: the run that it is held against", g.Text)
+		}
+	}
+	f.judged = append(f.judged, flags...)
+	f.baseline, err = readBaseline(f.baselines, nil)
+	return err
+}
+
+// gateError turns a judgement into the program's exit code.
+func gateError(j *compare.Judgement) error {
+	n := map[compare.Verdict]int{}
+	for _, g := range j.Gates {
+		n[g.Verdict]++
+	}
+	exit := func(code int, what string) error {
+		return &exitError{code, fmt.Errorf("%d of %d gates %s", n[j.Verdict], len(j.Gates), what)}
+	}
+	switch j.Verdict {
+	case compare.Regressed:
+		return exit(exitGate, "regressed")
+	case compare.Broken:
+		return exit(exitFailed, "are broken: a case failed, or data are missing")
+	case compare.Undecided:
+		return exit(exitUndecided, "are undecided: the data support neither verdict")
+	}
+	return nil
+}
+
+func newGate() *cobra.Command {
+	var baselines, filters []string
+	var format string
+	var gf gateFlags
+	c := &cobra.Command{
+		Use:   "gate RUN",
+		Short: "Judge the gates of a run from its results: did anything regress?",
+		Long: `Judge gates from a run's results.jsonl: those of its suite (gates:) and of --gate.
+Nothing is measured anew. RUN and --baseline are folders of runs, or several
+separated by commas.
+
+  throughput.decode_tps >= 0.95x baseline           against older runs (--baseline)
+  prefill.ttft <= 250ms @ length=16Ki               a fixed limit
+  needle.exact >= 0.95                              right answers, by an exact interval
+  pooled needle.exact >= 95% @ length<=4Ki          all questions of a model put together
+  yoco-gret.prefill.tps >= 4x transformer @ 16Ki    inside one run: holds on any machine
+  tiny-*.kv.total <= 1.5GiB @ 64Ki, kv=bf16         models by name, pattern or architecture
+
+Behind @ stand conditions on the case: a size (its length, or depth where it has
+no length), or key=pattern, key<=number with model, arch, label or a parameter.
+
+A gate passes on a case where the interval at its confidence (0.95) lies on the
+right side of the limit, and regressed where it lies on the wrong side, held
+against all cases of all gates together (Holm): in a run without a regression,
+one is reported with a probability of 2.5 % at most. Otherwise it is undecided,
+with the number of samples that would decide.
+
+Exit codes: 0 all passed; 3 a gate regressed; 1 broken: a case failed or data
+are missing; 4 undecided.`,
+		Example: `  yocobench gate runs/after --baseline runs/before
+  yocobench gate runs/after --gate 'yoco-gret.prefill.tps >= 4x transformer @ 4Ki'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := oneOf(format, "text", "markdown", "json"); err != nil {
+				return err
+			}
+			keep, err := keeping(filters)
+			if err != nil {
+				return err
+			}
+			paths := split(args[0])
+			fresh, journals, err := readSide("run", paths, keep)
+			if err != nil {
+				return err
+			}
+			fresh.Filtered = fresh.Filtered || len(filters) > 0
+			gates, err := gf.all(journals, paths[len(paths)-1])
+			if err != nil {
+				return err
+			}
+			if len(gates) == 0 {
+				return usagef("%s: its suite has no gates; give some by --gate", args[0])
+			}
+			base, err := readBaseline(baselines, keep)
+			if err != nil {
+				return err
+			}
+			j := compare.Judge(gates, fresh, base)
+			w := c.OutOrStdout()
+			switch format {
+			case "json":
+				err = j.JSON(w)
+			case "markdown":
+				err = j.Markdown(w)
+			default:
+				err = j.Text(w, tableWidth(w))
+			}
+			if err != nil {
+				return err
+			}
+			if j.Verdict == compare.Unjudged {
+				return &exitError{exitFailed, fmt.Errorf("no gate could be judged")}
+			}
+			return gateError(j)
+		},
+	}
+	c.Flags().StringArrayVar(&baselines, "baseline", nil, "the older run that gates with `baseline` are held against (repeatable: pooled)")
+	c.Flags().StringArrayVar(&filters, "filter", nil, "judge only cases that match: key=glob[,key<=number] (repeatable: any of them)")
+	c.Flags().StringVar(&format, "format", "text", "text, markdown or json")
+	gf.add(c)
+	return c
+}
+
+// readBaseline reads the runs of --baseline; nil where there are none.
+func readBaseline(lists []string, keep compare.Keep) (*compare.Side, error) {
+	var paths []string
+	for _, l := range lists {
+		paths = append(paths, split(l)...)
+	}
+	if len(paths) == 0 {
+		return nil, nil
+	}
+	s, _, err := readSide("baseline", paths, keep)
+	return s, err
+}
