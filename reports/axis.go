@@ -23,6 +23,8 @@ type axis struct {
 	quiet  bool
 	lo, hi float64
 	some   bool
+	// marks are the values themselves, where they are few enough to be the ticks.
+	marks []float64
 }
 
 // drawable bounds what a picture can show: beyond it, coordinates overflow.
@@ -46,6 +48,16 @@ func (a *axis) see(v float64) {
 	}
 	a.lo, a.hi = min(a.lo, v), max(a.hi, v)
 }
+
+// mark makes a value a tick.
+func (a *axis) mark(v float64) {
+	if a.drawable(v) && !slices.Contains(a.marks, v) && len(a.marks) <= maxMarks {
+		a.marks = append(a.marks, v)
+	}
+}
+
+// maxMarks bounds how many values are ticks themselves.
+const maxMarks = 10
 
 // close gives the range its margins, so that no mark stands on the frame.
 func (a *axis) close(margin float64) {
@@ -89,6 +101,13 @@ type tick struct {
 func (a *axis) ticks(want int) []tick {
 	var out []tick
 	switch {
+	case len(a.marks) > 0 && len(a.marks) <= maxMarks:
+		for _, v := range slices.Sorted(slices.Values(a.marks)) {
+			if v == 0 && a.log {
+				v = a.zero
+			}
+			out = append(out, tick{v, a.text(v)})
+		}
 	case a.log && a.binary && a.hi/a.lo >= 2.5:
 		out = a.powers(2, want)
 	case a.log:
@@ -132,7 +151,7 @@ func (a *axis) decades(want int) (out []tick) {
 				continue
 			}
 			text := ""
-			if m == 1 && math.Mod(e, step) == 0 || span < 2.2 && (m == 2 || m == 5) {
+			if m == 1 && math.Mod(e, step) == 0 || span < 2.7 && (m == 2 || m == 5) {
 				text = a.text(at)
 			}
 			out = append(out, tick{at, text})
@@ -141,31 +160,40 @@ func (a *axis) decades(want int) (out []tick) {
 	return out
 }
 
-// linear puts ticks at multiples of 1, 2 or 5 times a power of ten.
+// linear puts ticks at multiples of 1, 2 or 5 times a power of ten, of bytes in their unit.
 func (a *axis) linear(want int) (out []tick) {
-	step := math.Pow(10, math.Floor(math.Log10((a.hi-a.lo)/float64(want))))
+	unit := 1.0
+	if a.unit == "bytes" {
+		for _, u := range []float64{ki, mi, gi} {
+			if a.hi >= u {
+				unit = u
+			}
+		}
+	}
+	lo, hi := a.lo/unit, a.hi/unit
+	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/float64(want))))
 	for _, m := range []float64{1, 2, 5, 10} {
-		if (a.hi-a.lo)/(step*m) <= float64(want) {
+		if (hi-lo)/(step*m) <= float64(want) {
 			step *= m
 			break
 		}
 	}
-	first := math.Ceil(a.lo/step - 1e-9)
+	first := math.Ceil(lo/step - 1e-9)
 	for i := range 2*want + 2 {
 		at := (first + float64(i)) * step
-		if at > a.hi+step*1e-9 || at < a.lo-step*1e-9 {
+		if at > hi+step*1e-9 || at < lo-step*1e-9 {
 			continue
 		}
 		if math.Abs(at) < step*1e-9 {
 			at = 0
 		}
-		text := a.text(at)
+		text := a.text(at * unit)
 		if a.unit == "fraction" || a.unit == "nats/token" || a.unit == "" {
 			if d := -math.Floor(math.Log10(step) + 1e-9); d >= 0 && d < 9 && math.Abs(at) < 1e6 {
 				text = strconv.FormatFloat(at, 'f', int(d), 64)
 			}
 		}
-		out = append(out, tick{at, text})
+		out = append(out, tick{at * unit, text})
 	}
 	return out
 }
@@ -185,6 +213,11 @@ func (a *axis) text(v float64) string {
 	default:
 		s = amount(v, a.unit)
 	}
+	return trim(s)
+}
+
+// trim drops the zeros after the point of a number that a unit may follow: 64.0 MiB becomes 64 MiB.
+func trim(s string) string {
 	number, unit := s, ""
 	if i := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789.+-", r) }); i > 0 {
 		number, unit = s[:i], s[i:]

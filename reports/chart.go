@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"slices"
+
 	"gonum.org/v1/plot/vg"
 )
 
@@ -11,6 +13,7 @@ type chart struct {
 	lines  []curveLine
 	tall   vg.Length
 	one    bool // a rule at y = 1
+	dodge  bool // curves stand a little beside each other, so that their bars do not hide
 	closed bool
 }
 
@@ -43,6 +46,9 @@ func (c *chart) add(l curveLine) {
 		kept.x, kept.y = append(kept.x, l.x[i]), append(kept.y, l.y[i])
 		c.x.see(l.x[i])
 		c.y.see(l.y[i])
+		if !l.dotted {
+			c.x.mark(l.x[i])
+		}
 		if band {
 			lo, hi := l.lo[i], l.hi[i]
 			if !c.y.drawable(lo) || !c.y.drawable(hi) || lo > hi {
@@ -62,6 +68,7 @@ func (c *chart) add(l curveLine) {
 		if c.x.drawable(x) {
 			kept.lost, kept.reasons = append(kept.lost, x), append(kept.reasons, l.reasons[i])
 			c.x.see(x)
+			c.x.mark(x)
 		}
 	}
 	if len(kept.x)+len(kept.lost) > 0 {
@@ -81,13 +88,7 @@ func (c *chart) empty() bool {
 
 func (c *chart) close() {
 	if !c.closed {
-		margin := 0.03
-		for _, l := range c.lines {
-			if l.bars {
-				margin = 0.06
-			}
-		}
-		c.x.close(margin)
+		c.x.close(0.045)
 		c.y.close(0.07)
 		c.closed = true
 	}
@@ -133,17 +134,11 @@ func (c *chart) draw(p *painter, area vg.Rectangle, left vg.Length) {
 	for _, l := range c.lines {
 		c.band(p, l, x, y)
 	}
-	bars, n := 0, vg.Length(0)
-	for _, l := range c.lines {
-		if l.bars {
-			bars++
-		}
-	}
-	for _, l := range c.lines {
+	n := vg.Length(0)
+	for _, l := range c.inOrder() {
 		at := x
-		if l.bars {
-			// Bars at the same place would hide each other: they stand beside it.
-			shift := (n - vg.Length(bars-1)/2) * 4
+		if c.dodge {
+			shift := (n - vg.Length(len(c.lines)-1)/2) * 3.5
 			at = func(v float64) vg.Length { return x(v) + shift }
 			n++
 		}
@@ -158,6 +153,23 @@ func (c *chart) draw(p *painter, area vg.Rectangle, left vg.Length) {
 			p.hot(x(v), at, l.reasons[i])
 		}
 	}
+}
+
+// inOrder gives the curves in the order of drawing: fits over the curves, and
+// last the published figures, rings around what they are compared with.
+func (c *chart) inOrder() []curveLine {
+	rank := func(l curveLine) int {
+		switch {
+		case l.hollow:
+			return 2
+		case l.dotted:
+			return 1
+		}
+		return 0
+	}
+	out := slices.Clone(c.lines)
+	slices.SortStableFunc(out, func(a, b curveLine) int { return rank(a) - rank(b) })
+	return out
 }
 
 // grid draws the frame, the rules and the labels.
@@ -245,7 +257,7 @@ func (c *chart) curve(p *painter, l curveLine, x, y func(float64) vg.Length) {
 		size = 1.9
 	}
 	for i, pt := range pts {
-		if l.bars && len(l.lo) > i {
+		if l.bars && len(l.lo) > i && l.lo[i] < l.hi[i] {
 			s := line(l.style.color, 1.1, nil)
 			a, b := y(l.lo[i]), y(l.hi[i])
 			p.StrokeLine2(s, pt.X, a, pt.X, b)
@@ -253,7 +265,7 @@ func (c *chart) curve(p *painter, l curveLine, x, y func(float64) vg.Length) {
 			p.StrokeLine2(s, pt.X-2.5, b, pt.X+2.5, b)
 		}
 		if l.hollow {
-			p.marker(l.style, pt.X, pt.Y, 3.4, true)
+			p.marker(l.style, pt.X, pt.Y, 4.6, true)
 		} else {
 			p.marker(l.style, pt.X, pt.Y, size, false)
 		}

@@ -44,6 +44,14 @@ type panel interface {
 	draw(p *painter, area vg.Rectangle, left vg.Length)
 }
 
+// panels turns charts into a row of a figure.
+func panels(charts []*chart) (row []panel) {
+	for _, c := range charts {
+		row = append(row, c)
+	}
+	return row
+}
+
 const (
 	figureWidth = 6.5 * vg.Inch
 	edge        = vg.Length(8)
@@ -187,7 +195,7 @@ func (p *painter) key(k key, x, y vg.Length) {
 	mid := x + k.sample()/2
 	switch {
 	case k.hollow:
-		p.marker(k.style, mid, y, 3.2, true)
+		p.marker(k.style, mid, y, 4, true)
 	case k.dotted:
 		p.StrokeLine2(line(k.style.color, 1.1, dotted), x, y, x+sample, y)
 		p.marker(k.style, mid, y, 2.2, false)
@@ -228,7 +236,9 @@ const dots = 200
 func (f *figure) png(dpi int) ([]byte, error) {
 	l := f.layout(measurer())
 	c := vgimg.NewWith(vgimg.UseWH(figureWidth, l.height), vgimg.UseDPI(dpi))
-	f.paint(newPainter(c), l)
+	p := newPainter(c)
+	p.raster = true
+	f.paint(p, l)
 	var buf bytes.Buffer
 	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(&buf)
 	return buf.Bytes(), err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image/color"
 	"math"
+	"strings"
 
 	"gonum.org/v1/plot/vg"
 
@@ -46,10 +47,10 @@ func shade(v float64) color.NRGBA {
 // onShade is black or white, whichever reads better on a colour.
 func onShade(c color.NRGBA) color.NRGBA {
 	l := luminance(c)
-	if (1.05)/(l+0.05) > (l+0.05)/0.055 {
+	if 1.05/(l+0.05) > (l+0.05)/0.05 {
 		return color.NRGBA{0xff, 0xff, 0xff, 0xff}
 	}
-	return color.NRGBA{0x10, 0x10, 0x12, 0xff}
+	return color.NRGBA{0, 0, 0, 0xff}
 }
 
 // luminance is the relative luminance of WCAG, 0..1.
@@ -208,6 +209,28 @@ func (h *heat) scale(p *painter, area vg.Rectangle) {
 	}
 }
 
+// hatched counts the cells without a score by their reasons: "hatched: 5 oom, 2 over budget".
+func hatched(grids []*grid) string {
+	n := map[string]int{}
+	for _, g := range grids {
+		for _, row := range g.at {
+			for _, r := range row {
+				if _, ok := metric(r, "exact"); r != nil && !ok {
+					n[short(r)]++
+				}
+			}
+		}
+	}
+	var words []string
+	for _, reason := range sortedKeys(n) {
+		words = append(words, fmt.Sprintf("%d %s", n[reason], reason))
+	}
+	if len(words) == 0 {
+		return ""
+	}
+	return "hatched: " + strings.Join(words, ", ")
+}
+
 // stack bounds how many grids share a picture.
 const stack = 6
 
@@ -217,7 +240,7 @@ func (v *view) heatmaps(g *group, grids []*grid) []*figure {
 	about := joined("exact score", trialsText(g.records), g.describe())
 	title := joined("Needle in a haystack", g.name)
 	make := func(id, title string, grids []*grid) *figure {
-		f := &figure{id: id, title: title, subtitle: about, heat: true}
+		f := &figure{id: id, title: title, subtitle: joined(about, hatched(grids)), heat: true}
 		for i, t := range grids {
 			f.rows = append(f.rows, []panel{&heat{grid: t, title: label(t.model), last: i == len(grids)-1, bar: true}})
 		}

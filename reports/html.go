@@ -58,9 +58,9 @@ type (
 		Head        bool
 	}
 	pageHeat struct {
-		Title, Note string
-		Head        []string
-		Rows, Foot  []pageHeatRow
+		Title, Note, Corner string
+		Head                []string
+		Rows, Foot          []pageHeatRow
 	}
 	pageHeatRow struct {
 		Name  string
@@ -162,7 +162,7 @@ func (v *view) pageSection(p *page, s section) (pageSection, error) {
 		out.Figures = append(out.Figures, pageFigure{"figure-" + f.id, svg})
 	}
 	for _, t := range s.tables {
-		if t.grid != nil {
+		if t.heat != nil {
 			out.Heats = append(out.Heats, v.pageHeat(p, t))
 			continue
 		}
@@ -199,14 +199,13 @@ func pageTableOf(t table, fallback string) pageTable {
 	return out
 }
 
-// pageHeat is a needle grid as a table of coloured cells.
+// pageHeat is a table of needle scores with coloured cells.
 func (v *view) pageHeat(p *page, t table) pageHeat {
-	out := pageHeat{Title: t.title, Note: strings.Join(t.notes, " "), Head: t.head[1:]}
-	for i, row := range t.rows {
-		r := pageHeatRow{Name: row[0].text}
-		for k, c := range row[1:] {
-			rec := t.grid.at[i][k]
-			h := pageHeatCell{Text: c.text, Class: "none"}
+	out := pageHeat{Title: t.title, Note: strings.Join(t.notes, " "), Corner: t.heat.corner, Head: t.head[t.fixed:]}
+	for i, records := range t.heat.at {
+		r := pageHeatRow{Name: t.heat.names[i]}
+		for _, rec := range records {
+			h := pageHeatCell{Text: score(rec).text, Class: "none"}
 			if m, ok := metric(rec, "exact"); ok {
 				bg := shade(m.Value)
 				h.Class, h.Color, h.Ink = "score", hex(bg), hex(onShade(bg))
@@ -221,7 +220,7 @@ func (v *view) pageHeat(p *page, t table) pageHeat {
 	}
 	for _, row := range t.foot {
 		r := pageHeatRow{Name: row[0].text}
-		for _, c := range row[1:] {
+		for _, c := range row[t.fixed:] {
 			r.Cells = append(r.Cells, pageHeatCell{Text: c.text})
 		}
 		out.Foot = append(out.Foot, r)

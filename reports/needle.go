@@ -155,12 +155,13 @@ func (v *view) needleSection(groups []*group) section {
 
 // gridTable is a grid as a table: rows are depths, columns lengths.
 func (v *view) gridTable(t *grid, id string) table {
-	out := table{id: id, title: joined("Needle", t.group.name, label(t.model)), head: []string{"depth"}, fixed: 1, grid: t}
+	out := table{id: id, title: joined("Needle", t.group.name, label(t.model)), head: []string{"depth"}, fixed: 1, heat: &heatRows{corner: "depth", at: t.at}}
 	out.notes = append(out.notes, joined("exact score", trialsText(t.group.records), t.group.describe()))
 	for _, l := range t.lengths {
 		out.head = append(out.head, tokens(l))
 	}
 	for i, d := range t.depths {
+		out.heat.names = append(out.heat.names, depthText(d))
 		row := texts(depthText(d))
 		for _, r := range t.at[i] {
 			row = append(row, score(r))
@@ -236,8 +237,8 @@ func (g *group) spreads() (lengths []float64, out []spread) {
 // spreadTable shows accuracy and its interval by length, a pair of rows for each model and number of needles.
 func (v *view) spreadTable(g *group) table {
 	lengths, spreads := g.spreads()
-	out := table{id: g.id, title: joined("Needle", g.name), head: []string{"model", "needles"}, fixed: 2}
-	out.notes = append(out.notes, joined("exact score, with its interval below", trialsText(g.records), g.describe()))
+	out := table{id: g.id, title: joined("Needle", g.name), head: []string{"model", "needles"}, fixed: 2, heat: &heatRows{corner: "model"}}
+	out.notes = append(out.notes, joined("exact score; intervals: 95 %, Wilson", trialsText(g.records), g.describe()))
 	for _, l := range lengths {
 		out.head = append(out.head, tokens(l))
 	}
@@ -246,6 +247,11 @@ func (v *view) spreadTable(g *group) table {
 		if s.needles != 0 {
 			n = tokens(s.needles)
 		}
+		name := label(s.model)
+		if n != "" {
+			name += ", " + plural(s.needles, "needle")
+		}
+		out.heat.names, out.heat.at = append(out.heat.names, name), append(out.heat.at, s.at)
 		row, bounds := texts(label(s.model), n), texts("", "")
 		for _, r := range s.at {
 			row = append(row, score(r))
@@ -260,10 +266,18 @@ func (v *view) spreadTable(g *group) table {
 	return out
 }
 
-// joined puts the non-empty parts of a title together.
+// plural gives a number of things.
+func plural(n float64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return tokens(n) + " " + thing
+}
+
+// joined puts the non-empty parts of a title together; a part in brackets belongs to the one before it.
 func joined(parts ...string) string {
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	return strings.Join(parts, " · ")
+	return strings.ReplaceAll(strings.Join(parts, " · "), " · (", " (")
 }
 
 // label is a model's name as shown.

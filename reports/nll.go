@@ -2,6 +2,9 @@ package reports
 
 import (
 	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
 
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -13,6 +16,9 @@ func (v *view) nllSection(groups []*group) section {
 			"AR-hit: the last token of a pair that occurred before in the context; first-occur: the rest."}
 	for _, g := range groups {
 		s.tables = append(s.tables, v.nllTable(g))
+		if t, ok := v.fitTable(g); ok {
+			s.tables = append(s.tables, t)
+		}
 		if t, ok := v.cumulativeTable(g); ok {
 			s.tables = append(s.tables, t)
 		}
@@ -22,7 +28,7 @@ func (v *view) nllSection(groups []*group) section {
 }
 
 // nllColumns are the columns of the summary: the metric and its head.
-var nllColumns = []struct{ metric, head string }{
+var nllColumns = []column{
 	{"nll", "nats/token"},
 	{"bits_per_byte", "bits/byte"},
 	{"nll_ar_hit", "AR-hit"},
@@ -31,22 +37,31 @@ var nllColumns = []struct{ metric, head string }{
 
 // nllTable shows the summary metrics of each model of a group, published figures beside them.
 func (v *view) nllTable(g *group) table {
-	out := table{id: g.id, title: joined("NLL", g.name), head: []string{"model"}, fixed: 1, notes: []string{g.describe()}}
-	var fits []string
+	return v.metricsByModel(g, nllColumns, table{id: g.id, title: joined("NLL", g.name), notes: []string{g.describe()}})
+}
+
+// fitTable shows the parameters of the power laws.
+func (v *view) fitTable(g *group) (table, bool) {
+	var columns []column
 	for _, r := range g.records {
-		if r.Status == result.OK {
-			for name := range r.Metrics {
-				if len(name) > 4 && name[:4] == "fit_" && !slices.Contains(fits, name) {
-					fits = append(fits, name)
-				}
+		for name := range r.Metrics {
+			c := column{name, clean(strings.TrimPrefix(name, "fit_"))}
+			if r.Status == result.OK && strings.HasPrefix(name, "fit_") && !slices.Contains(columns, c) {
+				columns = append(columns, c)
 			}
 		}
 	}
-	slices.Sort(fits)
-	cols := slices.Clone(nllColumns)
-	for _, f := range fits {
-		cols = append(cols, struct{ metric, head string }{f, "fit " + clean(f[4:])})
-	}
+	slices.SortFunc(columns, func(a, b column) int { return strings.Compare(a.metric, b.metric) })
+	t := v.metricsByModel(g, columns, table{id: g.id + "-fit", title: joined("Power-law fit", g.name), notes: []string{"loss at position n: c + a n^-alpha"}})
+	return t, len(columns) > 0
+}
+
+// column is a metric that stands in a column, and the column's head.
+type column struct{ metric, head string }
+
+// metricsByModel fills a table with a row for each record, and one for the intervals below it.
+func (v *view) metricsByModel(g *group, cols []column, out table) table {
+	out.head, out.fixed = []string{"model"}, 1
 	references := map[string]bool{}
 	for _, c := range cols {
 		references[c.metric] = slices.ContainsFunc(g.records, func(r *result.Record) bool { _, ok := v.reference(r, c.metric); return ok })
@@ -148,4 +163,75 @@ func (v *view) cumulativeTable(g *group) (table, bool) {
 		out.rows = append(out.rows, row)
 	}
 	return out, true
+}
+
+// nllFigures draws a corpus: loss by position with its fit, cumulatively, and parted by AR-hit and first-occur.
+func (v *view) nllFigures(g *group) []*figure {
+	loss := func(title string, tall vg.Length) *chart {
+		return &chart{title: title, tall: tall, x: axis{label: "position n (tokens)", log: true, binary: true, unit: "tokens"}, y: axis{label: "nats per token", unit: "nats/token"}}
+	}
+	bucket, cumulative := loss("Loss at each position, with power-law fit", 165), loss("Mean loss up to a context length", 135)
+	cumulative.x.label = "context length (tokens)"
+	hit, first := loss("AR-hit tokens", 120), loss("First-occur tokens", 120)
+	f := &figure{id: g.id, title: joined("Loss over long contexts", g.name), subtitle: joined("bands: 95 % over documents", g.describe())}
+	split := &figure{id: g.id + "-split", title: joined("Loss by kind of token", g.name), subtitle: joined("bands: 95 % over documents", g.describe())}
+	looks := v.looks(g.models)
+	var fits []key
+	var shown []string
+	for _, r := range g.records {
+		st, name := looks[r.Model], label(r.Model)
+		add := func(c *chart, curve string, x string) bool {
+			s, ok := series(r, curve)
+			if !ok {
+				return false
+			}
+			l := curveLine{style: st, x: s.X, y: s.Y, lo: s.Lo, hi: s.Hi, fine: len(s.X) > 12}
+			for i := range s.X {
+				bounds := ""
+				if s.Lo != nil {
+					bounds = "\n95 %: " + sig4(s.Lo[i]) + "–" + sig4(s.Hi[i])
+				}
+				l.hints = append(l.hints, hint(name, x+" "+tokens(s.X[i]), sig4(s.Y[i])+" nats/token", bounds))
+			}
+			c.add(l)
+			return true
+		}
+		any := add(bucket, "nll_bucket", "position")
+		any = add(cumulative, "nll_cumulative", "context") || any
+		any = add(hit, "ar_hit_bucket", "position") || any
+		any = add(first, "first_occur_bucket", "position") || any
+		if any {
+			shown = append(shown, r.Model)
+		}
+		if s, ok := series(r, "nll_fit"); ok {
+			bucket.add(curveLine{style: st, x: s.X, y: s.Y, dotted: true})
+			fits = append(fits, key{style: st, dotted: true, apart: len(fits) == 0, name: fitName(r)})
+		}
+	}
+	f.legend = append(keysOf(looks, shown), fits...)
+	split.legend = keysOf(looks, shown)
+	for _, c := range []*chart{bucket, cumulative} {
+		if !c.empty() {
+			f.rows = append(f.rows, []panel{c})
+		}
+	}
+	f.alt = f.title + ": loss in nats per token by position and up to each context length; cumulative values stand in the table below."
+	split.alt = split.title + ": loss in nats per token by position."
+	split.rows = [][]panel{{hit, first}}
+	return figures(f.ready(bucket, cumulative), split.ready(hit, first))
+}
+
+// fitName is a power law with its parameters.
+func fitName(r *result.Record) string {
+	a, okA := metric(r, "fit_a")
+	b, okB := metric(r, "fit_alpha")
+	c, okC := metric(r, "fit_c")
+	if !okA || !okB {
+		return "fit, " + label(r.Model)
+	}
+	law := sig(a.Value, 3) + " n^" + sig(-b.Value, 2)
+	if okC && c.Value != 0 {
+		law = sig(c.Value, 3) + " + " + law
+	}
+	return "fit " + law
 }

@@ -163,6 +163,9 @@ func amount(v float64, unit string) string {
 	case "nats", "nats/token", "bits/byte":
 		return sig4(v)
 	}
+	if v == math.Trunc(v) && math.Abs(v) < 1e9 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
 	return sig(v, 4)
 }
 

@@ -3,8 +3,8 @@ package reports
 import (
 	"image/color"
 	"math"
+	"strings"
 
-	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
 	"gonum.org/v1/plot/text"
@@ -93,6 +93,8 @@ type painter struct {
 	draw.Canvas
 	plain text.Handler
 	hots  []hot
+	// raster: text becomes pixels here, so that no reader's fonts can fill in for a missing character.
+	raster bool
 }
 
 func newPainter(c vg.CanvasSizer) *painter {
@@ -106,7 +108,7 @@ var fonts = font.NewCache(liberation.Collection())
 func (p *painter) font(size vg.Length, c color.Color, bold bool) text.Style {
 	s := text.Style{Color: c, Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}, Handler: p.plain}
 	if bold {
-		s.Font.Weight = xfont.WeightBold
+		s.Font.Weight = 3 // bold
 	}
 	return s
 }
@@ -117,9 +119,24 @@ func (p *painter) text(s text.Style, x, y vg.Length, ax, ay float64, words strin
 	if ay == -0.5 {
 		y += s.Font.Size * 0.07 // the middle of the capitals rather than of the line
 	}
+	if p.raster {
+		words = known(words)
+	}
 	s.XAlign, s.YAlign = text.XAlignment(ax), text.YAlignment(ay)
 	p.FillText(s, vg.Point{X: x, Y: y}, words)
 	return s.Width(words)
+}
+
+// known replaces the characters that the font lacks by question marks, which
+// is better than by nothing.
+func known(words string) string {
+	face := fonts.Lookup(font.Font{Typeface: "Liberation", Variant: "Sans"}, textSize)
+	return strings.Map(func(r rune) rune {
+		if i, err := face.Face.GlyphIndex(nil, r); err != nil || i == 0 {
+			return '?'
+		}
+		return r
+	}, words)
 }
 
 // hot remembers a place, given in canvas coordinates.
@@ -137,13 +154,14 @@ func (p *painter) marker(st style, x, y, size vg.Length, hollow bool) {
 	if path == nil {
 		return
 	}
-	fill, edge, width := color.Color(st.color), color.Color(paper), vg.Length(0.6)
 	if hollow {
-		fill, edge, width = paper, st.color, 1.4
+		p.SetLineStyle(line(st.color, 1.3, nil))
+		p.Stroke(path)
+		return
 	}
-	p.SetColor(fill)
+	p.SetColor(st.color)
 	p.Fill(path)
-	p.SetLineStyle(line(edge, width, nil))
+	p.SetLineStyle(line(paper, 0.6, nil))
 	p.Stroke(path)
 }
 

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -115,12 +116,15 @@ func (v *view) publishedTable() (table, bool) {
 				}
 				t.rows = append(t.rows, row)
 				if s := clean(ref.Source); s != "" {
-					note("Published in: " + ellipsis(s, 200))
+					note(ellipsis(s, 200))
 				}
 			}
 		}
 	}
-	t.notes = append([]string{"Bytes in decimal units here, as published."}, notes...)
+	t.notes = []string{"Bytes in decimal units here, as published."}
+	if len(notes) > 0 {
+		t.notes = append(t.notes, "Published in: "+strings.Join(notes, "; "))
+	}
 	if !slices.ContainsFunc(groups, func(g *group) bool { return g.source != result.Computed }) {
 		t.notes = append([]string{"The figures here are computed, not measured."}, t.notes...)
 	}
@@ -145,8 +149,11 @@ func (g *group) stands(ref result.Reference) (out []*result.Record) {
 func (v *view) publishedRows(ref result.Reference, mixed bool) (rows [][]cell) {
 	var places []*group
 	for _, g := range v.groups {
-		for _, r := range g.stands(ref) {
-			rows = append(rows, g.publishedRow(ref, r))
+		for i, row := range g.publishedPlaces(ref) {
+			if i > 0 && ref.Length == 0 && slices.Equal(row[1:], rows[len(rows)-1][1:]) {
+				continue // the same at every length
+			}
+			rows = append(rows, row)
 			places = append(places, g)
 		}
 	}
@@ -162,8 +169,26 @@ func (v *view) publishedRows(ref result.Reference, mixed bool) (rows [][]cell) {
 	return rows
 }
 
+// publishedPlaces are the rows of a reference in a group. Where it holds for all
+// lengths and the figures do too, the lengths are left out.
+func (g *group) publishedPlaces(ref result.Reference) (rows [][]cell) {
+	for _, at := range []bool{true, false} {
+		rows = nil
+		same := true
+		for _, r := range g.stands(ref) {
+			row := g.publishedRow(ref, r, at)
+			same = same && (rows == nil || slices.Equal(row[1:], rows[0][1:]))
+			rows = append(rows, row)
+		}
+		if ref.Length != 0 || !same || len(rows) < 2 {
+			return rows
+		}
+	}
+	return rows
+}
+
 // publishedRow sets a reference beside a record.
-func (g *group) publishedRow(ref result.Reference, r *result.Record) []cell {
+func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool) []cell {
 	name := ellipsis(clean(ref.Metric), 30) + ", " + label(ref.Model)
 	m, ok := metric(r, ref.Metric)
 	if ref.Over != "" {
@@ -175,7 +200,7 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record) []cell {
 		}
 		m.Unit = "ratio"
 	}
-	if at := place(r); at != 0 {
+	if at := place(r); at != 0 && length {
 		name += " @ " + tokens(at)
 	}
 	if b := word(r, "batch"); b != "" && b != "1" {

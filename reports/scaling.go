@@ -143,220 +143,152 @@ func (v *view) scalingSection(task string, groups []*group) section {
 	return s
 }
 
-// reach gives the lengths at which a family has a result.
-func (g *group) reach(k kin) []float64 {
-	var records []*result.Record
-	for _, r := range g.records {
-		if slices.Contains(k.models, r.Model) && r.Status == result.OK {
-			records = append(records, r)
-		}
-	}
-	return numbers(records, scalingTasks[g.task].x)
-}
-
-// sizeTables compare many sizes of models: what a token costs in each, and the
-// memory in total at the lengths that they share.
-func (v *view) sizeTables(g *group, kins []kin) []table {
-	perToken := table{id: g.id + "-per-token", title: joined("KV cache per token, by model size", g.name), notes: []string{g.describe()}, fixed: 1}
-	total := table{id: g.id + "-sizes", title: joined("Memory in total, by model size", g.name), notes: []string{g.describe()}, fixed: 2}
-	m := measure{metric: "bytes_per_token", unit: "bytes"}
-	whole := scalingTasks["kv"].measures[0]
-	var archs []string
-	for _, k := range kins {
-		for _, model := range k.order() {
-			if a := v.archs[model]; !slices.Contains(archs, a) {
-				archs = append(archs, a)
-			}
-		}
-	}
-	perToken.head, total.head = []string{"size"}, []string{"size", "context"}
-	for i, a := range archs {
-		for _, t := range []*table{&perToken, &total} {
-			t.blocks = append(t.blocks, len(t.head))
-			t.head = append(t.head, ellipsis(clean(a), 20))
-			if i > 0 {
-				t.head = append(t.head, "ratio", "published", "diff")
-			}
-		}
-	}
-	for _, k := range kins {
-		size := ellipsis(clean(k.name), 30)
-		xs := g.reach(k)
-		if len(xs) == 0 {
-			continue
-		}
-		if row, ok := v.sizeRow(g, k, m, archs, xs[len(xs)-1]); ok {
-			perToken.rows = append(perToken.rows, append(texts(size), row...))
-		}
-		for _, x := range xs {
-			if len(xs) > 2 && x != xs[0] && x != xs[len(xs)-1] {
-				continue
-			}
-			if row, ok := v.sizeRow(g, k, whole, archs, x); ok {
-				total.rows = append(total.rows, append(texts(size, tokens(x)), row...))
-			}
-		}
-	}
-	var out []table
-	for _, t := range []table{perToken, total} {
-		if len(t.rows) > 0 {
-			out = append(out, t.dropEmpty())
-		}
-	}
-	return out
-}
-
-// sizeRow is one size's figures at a length: each architecture's value, and its
-// ratio to the first one's beside the published ratio.
-func (v *view) sizeRow(g *group, k kin, m measure, archs []string, x float64) ([]cell, bool) {
-	find := func(model string) *result.Record {
-		for _, r := range g.records {
-			if at, _ := number(r, "length"); r.Model == model && at == x {
-				return r
-			}
-		}
-		return nil
-	}
-	var row []cell
-	any := false
-	for i, a := range archs {
-		model := ""
-		for _, name := range k.models {
-			if v.archs[name] == a {
-				model = name
-				break
-			}
-		}
-		r := find(model)
-		_, ok := metric(r, m.metric)
-		any = any || ok
-		row = append(row, valueCell(r, m.metric))
-		if i == 0 {
-			continue
-		}
-		q, ok := m.ratio(r, find(k.base))
-		c := cell{}
-		if ok {
-			c.text = times(q)
-		}
-		ref, found := v.ratioReference(g.task, m, model, k.base, x)
-		row = append(append(row, c), referenceCells(ref, found, q, "ratio", ok)...)
-	}
-	return row, any
-}
-
 // pairTable shows one figure of a family's models beside each other, with each
 // one's ratio to the Transformer and what was published.
 func (v *view) pairTable(g *group, k kin, m measure, name, id string) (table, bool) {
 	t := scalingTasks[g.task]
 	out := table{id: id, title: joined(m.title, name), notes: []string{g.describe()}, fixed: 1, head: []string{t.xTitle}}
-	xs, curves := g.curves(k.models)
-	var batches []float64
-	for _, c := range curves {
-		if !slices.Contains(batches, c.batch) {
-			batches = append(batches, c.batch)
-		}
-	}
-	batched := len(batches) > 1
-	if batched {
+	p := g.pair(k, m)
+	out.notes = append(out.notes, g.remarks()...)
+	switch {
+	case len(p.batches) > 1:
 		out.head, out.fixed = append(out.head, "batch"), 2
-	} else if len(batches) == 1 && batches[0] != 0 {
-		out.notes[0] = "batch " + tokens(batches[0]) + " · " + out.notes[0]
+	case len(p.batches) == 1 && p.batches[0] != 0:
+		out.notes[0] = "batch " + tokens(p.batches[0]) + " · " + out.notes[0]
 	}
-	find := func(model string, batch float64, i int) *result.Record {
-		for _, c := range curves {
-			if c.model == model && c.batch == batch {
-				return c.at[i]
-			}
-		}
-		return nil
-	}
-	models := k.order()
-	type extra struct{ ratio, reference, ratioReference bool }
-	has := map[string]extra{}
-	any := false
+	models, some := k.order(), false
+	columns := map[string]pairColumns{}
 	for _, model := range models {
-		var e extra
-		for _, b := range batches {
-			for i := range xs {
-				r := find(model, b, i)
-				if _, ok := metric(r, m.metric); ok {
-					any = true
-				}
-				if _, ok := v.reference(r, m.metric); ok && m.unit != "bytes" {
-					e.reference = true
-				}
-				if _, ok := m.ratio(r, find(k.base, b, i)); ok {
-					e.ratio = true
-				}
-				if _, ok := v.ratioReference(g.task, m, model, k.base, xs[i]); ok && r != nil {
-					e.ratioReference = true
-				}
-			}
-		}
-		has[model] = e
+		c := v.pairColumns(p, model)
+		columns[model] = c
+		some = some || c.values > 0
 		out.blocks = append(out.blocks, len(out.head))
-		out.head = append(out.head, label(model))
-		if e.reference {
-			out.head = append(out.head, "published", "diff")
-		}
-		if e.ratio {
-			out.head = append(out.head, "ratio")
-		}
-		if e.ratioReference {
-			out.head = append(out.head, "published", "diff")
-		}
+		out.head = append(append(out.head, label(model)), c.heads()...)
 	}
-	if !any {
-		return out, false
-	}
-	for i, x := range xs {
-		for _, b := range batches {
+	for i, x := range p.xs {
+		for _, b := range p.batches {
 			row := texts(tokens(x))
-			if batched {
+			if len(p.batches) > 1 {
 				row = append(row, cell{text: tokens(b)})
 			}
 			empty := true
 			for _, model := range models {
-				r, e := find(model, b, i), has[model]
-				empty = empty && r == nil
-				value, ok := metric(r, m.metric)
-				row = append(row, valueCell(r, m.metric))
-				if e.reference {
-					ref, found := v.reference(r, m.metric)
-					row = append(row, referenceCells(ref, found, value.Value, m.unit, ok)...)
-				}
-				ratio, ok := m.ratio(r, find(k.base, b, i))
-				if e.ratio {
-					c := cell{}
-					if ok {
-						c.text = times(ratio)
-					}
-					row = append(row, c)
-				}
-				if e.ratioReference {
-					ref, found := v.ratioReference(g.task, m, model, k.base, x)
-					row = append(row, referenceCells(ref, found && r != nil, ratio, "ratio", ok)...)
-				}
+				empty = empty && p.find(model, b, i) == nil
+				row = append(row, v.pairCells(p, columns[model], model, b, i)...)
 			}
 			if !empty {
 				out.rows = append(out.rows, row)
 			}
 		}
 	}
-	return out, true
+	return out, some
 }
 
-// order gives the models of a family with its baseline first, as ratios read.
-func (k kin) order() []string {
-	var out []string
-	if k.base != "" {
-		out = append(out, k.base)
-	}
-	for _, m := range k.models {
-		if m != k.base {
-			out = append(out, m)
+// pair is one measure of a family's models, to be set beside each other.
+type pair struct {
+	g       *group
+	k       kin
+	m       measure
+	xs      []float64
+	curves  []curve
+	batches []float64 // 0 alone where the task has none
+}
+
+func (g *group) pair(k kin, m measure) pair {
+	p := pair{g: g, k: k, m: m}
+	p.xs, p.curves = g.curves(k.models)
+	for _, c := range p.curves {
+		if !slices.Contains(p.batches, c.batch) {
+			p.batches = append(p.batches, c.batch)
 		}
+	}
+	return p
+}
+
+// find gives a model's record at the i-th length.
+func (p pair) find(model string, batch float64, i int) *result.Record {
+	for _, c := range p.curves {
+		if c.model == model && c.batch == batch {
+			return c.at[i]
+		}
+	}
+	return nil
+}
+
+// pairColumns are the columns that a model has beside its values.
+type pairColumns struct {
+	// reference columns are worth their place where half of the values have
+	// one; the table of published figures has all.
+	reference, ratio, ratioReference bool
+	values, references               int
+}
+
+func (v *view) pairColumns(p pair, model string) (c pairColumns) {
+	for _, b := range p.batches {
+		for i, x := range p.xs {
+			r := p.find(model, b, i)
+			if _, ok := metric(r, p.m.metric); ok {
+				c.values++
+			}
+			if _, ok := v.reference(r, p.m.metric); ok && p.m.unit != "bytes" {
+				c.references++
+			}
+			if _, ok := p.m.ratio(r, p.find(p.k.base, b, i)); ok {
+				c.ratio = true
+			}
+			if _, ok := v.ratioReference(p.g.task, p.m, model, p.k.base, x); ok && r != nil {
+				c.ratioReference = true
+			}
+		}
+	}
+	c.reference = c.references > 0 && 2*c.references >= c.values
+	return c
+}
+
+func (c pairColumns) heads() (heads []string) {
+	if c.reference {
+		heads = append(heads, "published", "diff")
+	}
+	if c.ratio {
+		heads = append(heads, "ratio")
+	}
+	if c.ratioReference {
+		heads = append(heads, "published", "diff")
+	}
+	return heads
+}
+
+// pairCells are a model's cells in one row: its value and what its columns ask for.
+func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i int) []cell {
+	r := p.find(model, batch, i)
+	cells := []cell{valueCell(r, p.m.metric)}
+	if c.reference {
+		value, ok := metric(r, p.m.metric)
+		ref, found := v.reference(r, p.m.metric)
+		cells = append(cells, referenceCells(ref, found, value.Value, p.m.unit, ok)...)
+	}
+	ratio, ok := p.m.ratio(r, p.find(p.k.base, batch, i))
+	if c.ratio {
+		q := cell{}
+		if ok {
+			q.text = times(ratio)
+		}
+		cells = append(cells, q)
+	}
+	if c.ratioReference {
+		ref, found := v.ratioReference(p.g.task, p.m, model, p.k.base, p.xs[i])
+		cells = append(cells, referenceCells(ref, found && r != nil, ratio, "ratio", ok)...)
+	}
+	return cells
+}
+
+// remarks are what must be known to read a group's totals and speeds.
+func (g *group) remarks() (out []string) {
+	if note := g.unfilled(); note != "" {
+		out = append(out, note)
+	}
+	if g.task == "throughput" && slices.ContainsFunc(g.records, func(r *result.Record) bool { return word(r, "batch") == "max" }) {
+		out = append(out, "Each at the largest batch that fits the memory budget.")
 	}
 	return out
 }
@@ -374,71 +306,6 @@ func valueCell(r *result.Record, name string) cell {
 		c.tone = bad
 	}
 	return c
-}
-
-// parts are the shares of a model's memory, in the order shown.
-var parts = []struct{ metric, head string }{
-	{"weights", "weights"},
-	{"global_kv", "global KV"},
-	{"window_kv", "window KV"},
-	{"state", "state"},
-	{"workspace", "workspace"},
-	{"total", "total"},
-}
-
-// partTables show where each model's memory goes, with the computed figures
-// beneath the measured ones where they differ.
-func (v *view) partTables(g *group, k kin, name, id string) []table {
-	xs, curves := g.curves(k.models)
-	var out []table
-	for _, c := range curves {
-		t := table{id: id + "-parts-" + slug(c.model), title: joined("Memory by part", label(c.model), g.name), fixed: 1, head: []string{"context"}}
-		t.notes = []string{g.describe()}
-		var shown []string
-		for _, p := range parts {
-			if slices.ContainsFunc(c.at, func(r *result.Record) bool { _, ok := metric(r, p.metric); return ok }) {
-				shown = append(shown, p.metric)
-				t.head = append(t.head, p.head)
-			}
-		}
-		if len(shown) == 0 {
-			continue
-		}
-		equal, differ := 0, 0
-		for i, x := range xs {
-			if c.at[i] == nil {
-				continue
-			}
-			row, computed, differs := texts(tokens(x)), texts("computed"), false
-			for _, p := range shown {
-				row = append(row, valueCell(c.at[i], p))
-				a, okA := metric(c.at[i], p)
-				b, okB := metric(c.at[i], p+"_computed")
-				cell := cell{tone: dim}
-				if okA && okB {
-					cell.text = amount(b.Value, b.Unit)
-					if a.Value != b.Value {
-						differs = true
-					} else {
-						equal++
-					}
-				}
-				computed = append(computed, cell)
-			}
-			t.rows = append(t.rows, row)
-			if differs {
-				differ++
-				t.rows = append(t.rows, computed)
-			}
-		}
-		if equal > 0 && differ == 0 {
-			t.notes = append(t.notes, "Every part measured equals the byte count computed from the configuration.")
-		} else if differ > 0 {
-			t.notes = append(t.notes, "Rows marked computed give what the configuration predicts, where a measured part differs from it.")
-		}
-		out = append(out, t)
-	}
-	return out
 }
 
 // details are the further metrics of a speed case.

@@ -175,7 +175,7 @@ func (v *view) environment() table {
 		add("measured peaks", sig(e.GFLOPS, 3)+" GFLOP/s, "+sig(e.GBps, 3)+" GB/s")
 	}
 	for _, name := range sortedKeys(e.Text) {
-		add("text "+ellipsis(clean(name), 30), e.Text[name])
+		add("text "+ellipsis(clean(name), 30), ellipsis(e.Text[name], 24))
 	}
 	return t
 }
@@ -242,29 +242,43 @@ func (v *view) misses(limit int) (t table, total int) {
 	return t, total
 }
 
-// notes are the remarks of the records, each once with how many cases it belongs to.
+// notes are the remarks of the records. Those that differ in numbers only share
+// an entry: the first of them, with how many cases have one like it.
 func (v *view) notes() []string {
-	n := map[string]int{}
-	var order []string
+	type entry struct {
+		text         string
+		cases, other int
+	}
+	index := map[string]int{}
+	var entries []entry
 	for _, r := range v.journal.Records {
 		for _, note := range r.Notes {
 			if note == "" {
 				continue
 			}
-			if n[note] == 0 {
-				order = append(order, note)
+			kind := withoutNumbers(note)
+			i, ok := index[kind]
+			if !ok {
+				i = len(entries)
+				index[kind] = i
+				entries = append(entries, entry{text: note})
 			}
-			n[note]++
+			entries[i].cases++
+			if note != entries[i].text {
+				entries[i].other++
+			}
 		}
 	}
 	var out []string
-	for _, note := range order {
-		text := ellipsis(clean(note), 600)
-		switch k := n[note]; {
-		case k == len(v.journal.Records) && k > 1:
+	for _, e := range entries {
+		text := ellipsis(clean(e.text), 600)
+		switch {
+		case e.other > 0:
+			text += fmt.Sprintf(" (%d cases, other numbers in %d of them)", e.cases, e.other)
+		case e.cases == len(v.journal.Records) && e.cases > 1:
 			text += " (all cases)"
-		case k > 1:
-			text += fmt.Sprintf(" (%d cases)", k)
+		case e.cases > 1:
+			text += fmt.Sprintf(" (%d cases)", e.cases)
 		}
 		out = append(out, text)
 	}
@@ -272,6 +286,24 @@ func (v *view) notes() []string {
 		out = append(out, clean(v.journal.Notice))
 	}
 	return out
+}
+
+// withoutNumbers is text with each number replaced by one digit.
+func withoutNumbers(s string) string {
+	var b strings.Builder
+	number := false
+	for _, r := range s {
+		if r >= '0' && r <= '9' || number && r == '.' {
+			if !number {
+				b.WriteByte('0')
+			}
+			number = true
+			continue
+		}
+		number = false
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // metricsTable shows a task that no section knows: every metric of every case.

@@ -1,5 +1,7 @@
 package reports
 
+import "github.com/yocobench/yocobench/suites/result"
+
 // tone says how a cell is to be read; writers with colour use it.
 type tone int
 
@@ -35,8 +37,15 @@ type table struct {
 	prose bool
 	// blocks are the columns at which the table may be split, where that is not every column after the fixed ones.
 	blocks []int
-	// grid is the needle grid that the table shows, for writers that can show more of it; nil for others.
-	grid *grid
+	// heat holds the records behind a table of needle scores, for writers that can show more of them; nil for others.
+	heat *heatRows
+}
+
+// heatRows are the records of a table of scores: a name for each row and a record, or nil, for each column that is not fixed.
+type heatRows struct {
+	corner string
+	names  []string
+	at     [][]*result.Record
 }
 
 func texts(words ...string) []cell {

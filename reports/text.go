@@ -107,7 +107,7 @@ func (w *textWriter) table(t table) {
 		for hi < len(t.head) && w.span(t.columns(lo, t.next(hi))) <= w.width {
 			hi = t.next(hi)
 		}
-		if hi < len(t.head) && t.grid != nil {
+		if hi < len(t.head) && t.heat != nil {
 			hi = w.balance(t, lo, hi)
 		}
 		if lo > t.fixed {

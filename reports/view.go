@@ -152,30 +152,29 @@ var named = map[string][]string{"needle": {"kind", "haystack"}, "nll": {"corpus"
 var told = []string{"batch", "corpus", "depth", "documents", "dtype", "generate", "haystack", "kind", "kv", "length", "memory", "template"}
 
 // nameGroups gives each group a name of what tells it from the other groups of
-// its task: some settings always, others where they differ.
+// its task: some settings always, others where those leave groups alike.
 func (v *view) nameGroups(groups []*group) {
 	ids := map[string]bool{}
 	for _, g := range groups {
 		var words, parts []string
-		differs := g.differing(groups)
-		add := func(name, value string) {
+		alike := g.others(groups)
+		for _, name := range named[g.task] {
+			value := g.settings[name]
 			if value == "" {
-				return
+				continue
 			}
 			words = append(words, value)
-			if slices.Contains(differs, name) {
+			if slices.ContainsFunc(g.others(groups), func(o *group) bool { return o.settings[name] != value }) {
 				parts = append(parts, value)
 			}
+			alike = slices.DeleteFunc(alike, func(o *group) bool { return o.settings[name] != value })
 		}
-		for _, name := range named[g.task] {
-			add(name, g.settings[name])
-		}
-		for _, name := range differs {
+		for _, name := range g.differing(alike) {
 			if s := g.settings[name]; s != "" && !slices.Contains(named[g.task], name) {
-				add(name, clean(name)+" "+s)
+				words, parts = append(words, clean(name)+" "+s), append(parts, name+" "+s)
 			}
 		}
-		runner, device := g.apart(groups)
+		runner, device := g.apart(alike)
 		switch on := clean(g.device); {
 		case runner && on != "" && on != g.runner:
 			words, parts = append(words, strings.TrimPrefix(clean(g.runner)+" on "+on, " on ")), append(parts, g.runner)
@@ -191,7 +190,7 @@ func (v *view) nameGroups(groups []*group) {
 		if g.source == result.Computed {
 			g.name = strings.TrimPrefix(g.name+" (computed)", " ")
 		}
-		g.id = unique(ids, slug(g.task+" "+strings.Join(slices.Compact(parts), " ")))
+		g.id = unique(ids, slug(g.task+" "+strings.Join(parts, " ")))
 		for _, m := range v.models {
 			if slices.ContainsFunc(g.records, func(r *result.Record) bool { return r.Model == m }) {
 				g.models = append(g.models, m)
@@ -200,14 +199,21 @@ func (v *view) nameGroups(groups []*group) {
 	}
 }
 
-// differing gives the settings in which a group differs from another of its
-// task; hashes, and depths in words, are left out where something else differs too.
-func (g *group) differing(groups []*group) []string {
-	differs := map[string]bool{}
+// others gives the other groups of the same task.
+func (g *group) others(groups []*group) (out []*group) {
 	for _, o := range groups {
-		if o.task != g.task {
-			continue
+		if o != g && o.task == g.task {
+			out = append(out, o)
 		}
+	}
+	return out
+}
+
+// differing gives the settings in which a group differs from one of others;
+// hashes, and depths in words, are left out where something else differs too.
+func (g *group) differing(others []*group) []string {
+	differs := map[string]bool{}
+	for _, o := range others {
 		for name := range union(o.settings, g.settings) {
 			if o.settings[name] != g.settings[name] {
 				differs[name] = true
@@ -222,13 +228,11 @@ func (g *group) differing(groups []*group) []string {
 	return sortedKeys(differs)
 }
 
-// apart tells whether the groups of g's task ran on different runners, and whether on different devices of one runner.
-func (g *group) apart(groups []*group) (runner, device bool) {
-	for _, o := range groups {
-		if o.task == g.task {
-			runner = runner || o.runner != g.runner
-			device = device || o.runner == g.runner && o.device != g.device
-		}
+// apart tells whether others ran on another runner, and whether on another device of the same.
+func (g *group) apart(others []*group) (runner, device bool) {
+	for _, o := range others {
+		runner = runner || o.runner != g.runner
+		device = device || o.runner == g.runner && o.device != g.device
 	}
 	return runner, device
 }
@@ -287,138 +291,4 @@ func (g *group) describe() string {
 		how += " by " + clean(on)
 	}
 	return strings.Join(append(words, how), " · ")
-}
-
-// paramText gives a parameter's value in words.
-func paramText(name string, value any) string {
-	switch x := value.(type) {
-	case nil:
-		return ""
-	case string:
-		return clean(x)
-	case float64:
-		if name == "depth" && x >= 0 && x <= 1 {
-			return percent(x)
-		}
-		if name == "memory" {
-			return bytesText(x)
-		}
-		return tokens(x)
-	case bool:
-		return fmt.Sprint(x)
-	case []any:
-		words := make([]string, len(x))
-		for i := range x {
-			words[i] = paramText(name, x[i])
-		}
-		return strings.Join(words, "+")
-	}
-	b, err := json.Marshal(value)
-	if err != nil {
-		return ""
-	}
-	return clean(string(b))
-}
-
-// number gives a numeric parameter.
-func number(r *result.Record, name string) (float64, bool) {
-	x, ok := r.Params[name].(float64)
-	return x, ok
-}
-
-// word gives a parameter as text.
-func word(r *result.Record, name string) string { return paramText(name, r.Params[name]) }
-
-// metric gives a metric of a record that has one.
-func metric(r *result.Record, name string) (result.Metric, bool) {
-	if r == nil || r.Status != result.OK {
-		return result.Metric{}, false
-	}
-	m, ok := r.Metrics[name]
-	return m, ok
-}
-
-// series gives a curve of a record, cut to the points that have both coordinates.
-func series(r *result.Record, name string) (result.Series, bool) {
-	if r == nil || r.Status != result.OK {
-		return result.Series{}, false
-	}
-	for _, s := range r.Series {
-		if s.Name == name {
-			n := min(len(s.X), len(s.Y))
-			s.X, s.Y = s.X[:n], s.Y[:n]
-			if len(s.Lo) < n || len(s.Hi) < n {
-				s.Lo, s.Hi = nil, nil
-			}
-			if len(s.N) < n {
-				s.N = nil
-			}
-			return s, n > 0
-		}
-	}
-	return result.Series{}, false
-}
-
-// short says why a record has no numbers, in a word or two.
-func short(r *result.Record) string {
-	switch {
-	case r == nil:
-		return ""
-	case r.Status == result.OK:
-		return "no value"
-	case r.Status == result.Skipped && strings.Contains(strings.ToLower(r.Reason), "budget"):
-		return "over budget"
-	}
-	return ellipsis(clean(string(r.Status)), 12)
-}
-
-// family is a model's name without its architecture: models of one family are
-// compared with each other, such as tiny-yoco-gret and tiny-transformer.
-func family(model, arch string) string {
-	name := strings.ToLower(model)
-	for _, part := range []string{strings.ToLower(arch), "yoco-gret", "yoco-swa", "yoco", "transformer", "llama"} {
-		if part != "" && strings.Contains(name, part) {
-			name = strings.Replace(name, part, "", 1)
-			break
-		}
-	}
-	return strings.Trim(strings.ReplaceAll(name, "--", "-"), "-_ ")
-}
-
-// families gives the models of a group by family, and each family's Transformer
-// baseline ("" where it has none).
-func (v *view) families(g *group) []kin {
-	var out []kin
-	for _, m := range g.models {
-		name := family(m, v.archs[m])
-		i := slices.IndexFunc(out, func(k kin) bool { return k.name == name })
-		if i < 0 {
-			i = len(out)
-			out = append(out, kin{name: name})
-		}
-		out[i].models = append(out[i].models, m)
-		if v.archs[m] == "transformer" && out[i].base == "" {
-			out[i].base = m
-		}
-	}
-	return out
-}
-
-// kin are the models of one family in a group.
-type kin struct {
-	name   string
-	models []string
-	base   string
-}
-
-// numbers gives the distinct values of a parameter in records, ascending.
-func numbers(records []*result.Record, name string) []float64 {
-	var out []float64
-	for _, r := range records {
-		if x, ok := number(r, name); ok && !slices.Contains(out, x) {
-			out = append(out, x)
-		}
-	}
-	slices.Sort(out)
-	return out
 }

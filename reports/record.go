@@ -1,0 +1,109 @@
+package reports
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// paramText gives a parameter's value in words.
+func paramText(name string, value any) string {
+	switch x := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return clean(x)
+	case float64:
+		if name == "depth" && x >= 0 && x <= 1 {
+			return percent(x)
+		}
+		if name == "memory" && math.Mod(x, 1e9) == 0 && x > 0 {
+			return trim(amountB(x))
+		}
+		if name == "memory" {
+			return trim(bytesText(x))
+		}
+		return tokens(x)
+	case bool:
+		return fmt.Sprint(x)
+	case []any:
+		words := make([]string, len(x))
+		for i := range x {
+			words[i] = paramText(name, x[i])
+		}
+		return strings.Join(words, "+")
+	}
+	b, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return clean(string(b))
+}
+
+// number gives a numeric parameter.
+func number(r *result.Record, name string) (float64, bool) {
+	x, ok := r.Params[name].(float64)
+	return x, ok
+}
+
+// word gives a parameter as text.
+func word(r *result.Record, name string) string { return paramText(name, r.Params[name]) }
+
+// metric gives a metric of a record that has one.
+func metric(r *result.Record, name string) (result.Metric, bool) {
+	if r == nil || r.Status != result.OK {
+		return result.Metric{}, false
+	}
+	m, ok := r.Metrics[name]
+	return m, ok
+}
+
+// series gives a curve of a record, cut to the points that have both coordinates.
+func series(r *result.Record, name string) (result.Series, bool) {
+	if r == nil || r.Status != result.OK {
+		return result.Series{}, false
+	}
+	for _, s := range r.Series {
+		if s.Name == name {
+			n := min(len(s.X), len(s.Y))
+			s.X, s.Y = s.X[:n], s.Y[:n]
+			if len(s.Lo) < n || len(s.Hi) < n {
+				s.Lo, s.Hi = nil, nil
+			}
+			if len(s.N) < n {
+				s.N = nil
+			}
+			return s, n > 0
+		}
+	}
+	return result.Series{}, false
+}
+
+// short says why a record has no numbers, in a word or two.
+func short(r *result.Record) string {
+	switch {
+	case r == nil:
+		return ""
+	case r.Status == result.OK:
+		return "no value"
+	case r.Status == result.Skipped && strings.Contains(strings.ToLower(r.Reason), "budget"):
+		return "over budget"
+	}
+	return ellipsis(clean(string(r.Status)), 12)
+}
+
+// numbers gives the distinct values of a parameter in records, ascending.
+func numbers(records []*result.Record, name string) []float64 {
+	var out []float64
+	for _, r := range records {
+		if x, ok := number(r, name); ok && !slices.Contains(out, x) {
+			out = append(out, x)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
