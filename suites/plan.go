@@ -114,6 +114,9 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 	if len(plan.Cases) == 0 {
 		return nil, &Problem{File: s.File, Msg: "the suite has no cases"}
 	}
+	if err := plan.checkGates(); err != nil {
+		return nil, s.place(err)
+	}
 	return plan, nil
 }
 

@@ -30,6 +30,8 @@ type Suite struct {
 	Memory Size        `yaml:"memory" doc:"bytes that a model with its sequences may hold, such as 8Gi (default: the machine's)"`
 	// References are published figures to set beside the results.
 	References []Reference `yaml:"references" doc:"published figures that reports set beside the results"`
+	// Gates are judged at the end of a run.
+	Gates []Gate `yaml:"gates" doc:"what must hold, such as throughput.decode_tps >= 0.95x baseline; or {gate: ..., confidence: 0.99} (yocobench gate --help)"`
 
 	// File is where it was read from, Text the content with all settings applied.
 	File string `yaml:"-"`
@@ -242,7 +244,7 @@ func (s *Suite) check(root *yaml.Node, tasks []Task) error {
 		}
 		s.blocks = append(s.blocks, b)
 	}
-	return nil
+	return s.checkGates()
 }
 
 func taskNamed(tasks []Task, name string) Task {

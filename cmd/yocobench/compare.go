@@ -71,6 +71,9 @@ Gates of NEW's suite and of --gate are judged with BASE as the baseline
 				return err
 			}
 			cmp := compare.Compare(base, fresh, compare.Options{Alpha: alpha, Metrics: metrics})
+			if len(cmp.Groups) == 0 && len(metrics) > 0 {
+				return usagef("no metric matches --metric %s", strings.Join(metrics, ", "))
+			}
 			if len(gates) > 0 {
 				cmp.Gates = compare.Judge(gates, fresh, base)
 			}
@@ -138,18 +141,37 @@ func keeping(filters []string) (compare.Keep, error) {
 // readSide reads and pools runs.
 func readSide(name string, paths []string, keep compare.Keep) (*compare.Side, []*result.Journal, error) {
 	var journals []*result.Journal
+	seen := map[string]string{}
 	for _, p := range paths {
-		j, err := readRun(p)
-		if err != nil {
-			return nil, nil, err
+		for _, run := range runsIn(p) {
+			j, err := readRun(run)
+			if err != nil {
+				return nil, nil, err
+			}
+			if other, ok := seen[runKey(j)]; ok {
+				return nil, nil, usagef("%s and %s are the same run: counting it twice would make it look surer than it is", other, run)
+			}
+			seen[runKey(j)] = run
+			journals = append(journals, j)
 		}
-		journals = append(journals, j)
 	}
 	s := compare.NewSide(name, journals, keep)
 	if len(s.Cases) == 0 {
 		return nil, nil, fmt.Errorf("%s has no case to compare", strings.Join(paths, ", "))
 	}
 	return s, journals, nil
+}
+
+// runKey tells runs apart, wherever they lie.
+func runKey(j *result.Journal) string {
+	key := ""
+	for _, h := range j.Runs {
+		key += fmt.Sprintln(h.Start, h.SuiteHash, h.Env.CPU)
+	}
+	for _, r := range j.Records {
+		key += fmt.Sprintln(r.Case, r.Start, r.Seconds)
+	}
+	return key
 }
 
 // oneOf reports a --format that is none of those known.

@@ -54,7 +54,7 @@ func (f *gateFlags) all(journals []*result.Journal, path string) ([]gate.Gate, e
 }
 
 // readGates reads the gates to judge at the end of a run, and their baseline, before anything is measured.
-func (f *runFlags) readGates(suite *suites.Suite) error {
+func (f *runFlags) readGates(suite *suites.Suite, env result.Env) error {
 	flags, err := f.gates.parse()
 	if err != nil {
 		return err
@@ -63,13 +63,22 @@ func (f *runFlags) readGates(suite *suites.Suite) error {
 		f.judged = append(f.judged, g.Gate)
 	}
 	for _, g := range flags {
-		if g.Over == gate.Baseline && len(f.baselines) == 0 {
+		if g.Over == gate.Baseline && len(f.baselines.paths) == 0 {
 			return usagef("--gate %q needs --baseline: the run that it is held against", g.Text)
 		}
 	}
 	f.judged = append(f.judged, flags...)
-	f.baseline, err = readBaseline(f.baselines, nil)
+	f.baseline, err = f.baselines.read(env, nil)
 	return err
+}
+
+// lastEnv is the environment of the last run.
+func lastEnv(journals []*result.Journal) result.Env {
+	last := journals[len(journals)-1]
+	if len(last.Runs) == 0 {
+		return result.Env{}
+	}
+	return last.Runs[len(last.Runs)-1].Env
 }
 
 // gateError turns a judgement into the program's exit code.
@@ -85,23 +94,24 @@ func gateError(j *compare.Judgement) error {
 	case compare.Regressed:
 		return exit(exitGate, "regressed")
 	case compare.Broken:
-		return exit(exitFailed, "are broken: a case failed, or data are missing")
+		return exit(exitFailed, "broken: a case failed, or data are missing")
 	case compare.Undecided:
-		return exit(exitUndecided, "are undecided: the data support neither verdict")
+		return exit(exitUndecided, "undecided: the data support neither verdict")
 	}
 	return nil
 }
 
 func newGate() *cobra.Command {
-	var baselines, filters []string
+	var filters []string
 	var format string
 	var gf gateFlags
+	var baselines baselineFlags
 	c := &cobra.Command{
 		Use:   "gate RUN",
 		Short: "Judge the gates of a run from its results: did anything regress?",
 		Long: `Judge gates from a run's results.jsonl: those of its suite (gates:) and of --gate.
-Nothing is measured anew. RUN and --baseline are folders of runs, or several
-separated by commas.
+Nothing is measured anew. RUN is a run's folder, or several separated by commas;
+--baseline is such or a baseline's folder (yocobench baseline --help).
 
   throughput.decode_tps >= 0.95x baseline           against older runs (--baseline)
   prefill.ttft <= 250ms @ length=16Ki               a fixed limit
@@ -115,9 +125,11 @@ no length), or key=pattern, key<=number with model, arch, label or a parameter.
 
 A gate passes on a case where the interval at its confidence (0.95) lies on the
 right side of the limit, and regressed where it lies on the wrong side, held
-against all cases of all gates together (Holm): in a run without a regression,
-one is reported with a probability of 2.5 % at most. Otherwise it is undecided,
-with the number of samples that would decide.
+against all cases of all gates together (Holm): without a regression, one is
+reported with a probability of 2.5 % at most. Otherwise it is undecided, with
+the number of samples that would decide. One run against one baseline cannot
+show how the machine shifts from run to run; several of each (separated by
+commas) can, and then each run counts as one sample where they differ.
 
 Exit codes: 0 all passed; 3 a gate regressed; 1 broken: a case failed or data
 are missing; 4 undecided.`,
@@ -145,7 +157,7 @@ are missing; 4 undecided.`,
 			if len(gates) == 0 {
 				return usagef("%s: its suite has no gates; give some by --gate", args[0])
 			}
-			base, err := readBaseline(baselines, keep)
+			base, err := baselines.read(lastEnv(journals), keep)
 			if err != nil {
 				return err
 			}
@@ -168,22 +180,9 @@ are missing; 4 undecided.`,
 			return gateError(j)
 		},
 	}
-	c.Flags().StringArrayVar(&baselines, "baseline", nil, "the older run that gates with `baseline` are held against (repeatable: pooled)")
+	baselines.add(c)
 	c.Flags().StringArrayVar(&filters, "filter", nil, "judge only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	c.Flags().StringVar(&format, "format", "text", "text, markdown or json")
 	gf.add(c)
 	return c
-}
-
-// readBaseline reads the runs of --baseline; nil where there are none.
-func readBaseline(lists []string, keep compare.Keep) (*compare.Side, error) {
-	var paths []string
-	for _, l := range lists {
-		paths = append(paths, split(l)...)
-	}
-	if len(paths) == 0 {
-		return nil, nil
-	}
-	s, _, err := readSide("baseline", paths, keep)
-	return s, err
 }

@@ -112,7 +112,7 @@ regression; 4 a gate is undecided; 130 interrupted (resume with run --resume).`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
+	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newBaseline(), newExport(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
 	return root
 }
 

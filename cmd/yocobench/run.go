@@ -28,7 +28,7 @@ type runFlags struct {
 	device                       device
 	dryRun, quiet                bool
 	reports                      string
-	baselines                    []string
+	baselines                    baselineFlags
 	gates                        gateFlags
 	// judged are the gates of the suite and of the flags, baseline is what they are held against.
 	judged   []gate.Gate
@@ -69,7 +69,7 @@ interrupted run goes on with --resume DIR.`,
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress and no tables, only the folder's name")
 	fs.StringVar(&f.format, "format", "text", "what is printed at the end: text (tables) or json (the records)")
 	fs.StringVar(&f.reports, "reports", "all", "report formats to draw: all, or a list such as png,html")
-	fs.StringArrayVar(&f.baselines, "baseline", nil, "the older run that gates with `baseline` are held against (repeatable: pooled)")
+	f.baselines.add(c)
 	f.gates.add(c)
 	return c
 }
@@ -113,15 +113,15 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if err != nil {
 		return err
 	}
-	if err := f.readGates(suite); err != nil {
-		return err
-	}
 	filters, err := suites.ParseFilter(f.filters)
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
 	d, err := probe(ctx, f.device)
 	if err != nil {
+		return err
+	}
+	if err := f.readGates(suite, d.env); err != nil {
 		return err
 	}
 	plan, err := suites.NewPlan(suite, wiring(f.device, &d.machine))

@@ -14,7 +14,7 @@ const module = "github.com/yocobench/yocobench/"
 var mayImport = map[string][]string{
 	"cmd/yocobench":       {"*"},
 	"corpus":              {},
-	"suites":              {"corpus", "runners", "suites/result"},
+	"suites":              {"corpus", "runners", "suites/gate", "suites/result"},
 	"suites/result":       {},
 	"needle":              {"corpus", "internal/stats", "runners", "runners/tokenizer", "suites", "suites/result"},
 	"nll":                 {"corpus", "internal/stats", "runners", "runners/tokenizer", "suites", "suites/result"},
@@ -28,6 +28,9 @@ var mayImport = map[string][]string{
 	"runners/verify":      {"runners", "runners/checkpoint"},
 	"kernels/cpu":         {},
 	"reports":             {"suites/result"},
+	"reports/compare":     {"suites/gate", "suites/result"},
+	"reports/export":      {"suites/result"},
+	"suites/gate":         {},
 	"internal/stats":      {},
 	"internal/house":      {},
 	"tools/train/mkprose": {"corpus"},

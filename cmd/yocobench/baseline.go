@@ -1,0 +1,225 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// A baseline is a folder of runs to be committed: one journal a run, named by its start and its machine's fingerprint,
+// without what comparisons do not read. Runs of several machines may lie beside each other.
+
+func newBaseline() *cobra.Command {
+	save := &cobra.Command{
+		Use:     "save RUN... DIR",
+		Short:   "Make a baseline of one run or several",
+		Example: "  yocobench baseline save runs/ci-1 runs/ci-2 runs/ci-3 baselines/ci",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := args[len(args)-1]
+			if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+				return err
+			}
+			if err := os.Mkdir(dir, 0o755); errors.Is(err, os.ErrExist) {
+				return usagef("%s exists\n  hint: add runs to it with: yocobench baseline update", dir)
+			} else if err != nil {
+				return err
+			}
+			err := addRuns(args[:len(args)-1], dir, c.OutOrStdout())
+			if err != nil {
+				_ = os.Remove(dir) // if nothing was written
+			}
+			return err
+		},
+	}
+	var last int
+	update := &cobra.Command{
+		Use:     "update RUN... DIR",
+		Short:   "Add runs to a baseline, and drop the oldest of each machine",
+		Example: "  yocobench baseline update runs/ci-4 baselines/ci --keep 5",
+		Args:    cobra.MinimumNArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if last < 1 {
+				return usagef("--keep is 1 or more, not %d", last)
+			}
+			dir := args[len(args)-1]
+			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+				return usagef("no baseline at %s\n  hint: make one with: yocobench baseline save", dir)
+			}
+			if err := addRuns(args[:len(args)-1], dir, c.OutOrStdout()); err != nil {
+				return err
+			}
+			return prune(dir, last, c.OutOrStdout())
+		},
+	}
+	update.Flags().IntVar(&last, "keep", 5, "runs to keep of each machine")
+	c := group("baseline", "Keep runs that later ones are held against", save, update)
+	c.Long = `Keep runs that later ones are held against, in a folder to commit:
+
+  yocobench baseline save runs/a runs/b runs/c baselines/ci
+  yocobench run ci --baseline baselines/ci
+
+A baseline may hold runs of several machines: a run is held against those of a
+machine like its own (processor, cores, threads, kernel tier, GPU, system), and
+refused if there are none; --across-machines takes all of them. Several runs
+show how the machine shifts from one to the next.`
+	return c
+}
+
+// addRuns writes runs into a baseline's folder; one with failed cases is refused before anything is written.
+func addRuns(paths []string, dir string, out io.Writer) error {
+	var journals []*result.Journal
+	names := map[string]bool{}
+	for _, p := range paths {
+		j, err := readRun(p)
+		if err != nil {
+			return err
+		}
+		if len(j.Runs) == 0 || len(j.Records) == 0 {
+			return usagef("%s has no header or no case: nothing to hold later runs against", p)
+		}
+		for _, r := range j.Records {
+			if r.Status == result.Failed {
+				return fmt.Errorf("%s: a case failed (%s: %s): no baseline is made of it", p, r.Model, r.Label)
+			}
+		}
+		name := baselineName(j)
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil || names[name] {
+			return usagef("%s is in %s already", p, dir)
+		}
+		names[name] = true
+		journals = append(journals, j)
+	}
+	for _, j := range journals {
+		name := filepath.Join(dir, baselineName(j))
+		if err := writeBaseline(name, j); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: %d cases\n", name, len(j.Records))
+	}
+	return nil
+}
+
+// baselineName is a run's file in a baseline: its start and its machine.
+func baselineName(j *result.Journal) string {
+	h := j.Runs[len(j.Runs)-1]
+	return fmt.Sprintf("%s-%s.jsonl", h.Start.UTC().Format("20060102-150405"), compare.Fingerprint(h.Env))
+}
+
+// writeBaseline writes a journal without curves and answers: questions are kept, since answers to the same ones are paired.
+func writeBaseline(path string, j *result.Journal) error {
+	w, err := result.Create(path)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for _, h := range j.Runs {
+		if err := w.Append(h); err != nil {
+			return err
+		}
+	}
+	for _, r := range j.Records {
+		r.Series = nil
+		for i, t := range r.Trials {
+			r.Trials[i] = result.Trial{Question: t.Question, Expected: t.Expected, Exact: t.Exact, Contains: t.Contains, LogProb: t.LogProb, Tokens: t.Tokens}
+		}
+		if err := w.Append(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prune drops all but the last runs of each machine. Names begin with the time.
+func prune(dir string, last int, out io.Writer) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	if err != nil {
+		return err
+	}
+	seen := map[string]int{}
+	for i := len(files) - 1; i >= 0; i-- {
+		machine := files[i][strings.LastIndex(files[i], "-")+1:]
+		if seen[machine]++; seen[machine] <= last {
+			continue
+		}
+		if err := os.Remove(files[i]); err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s: dropped\n", files[i])
+	}
+	return nil
+}
+
+// runsIn lists the runs at a path: that of a run's folder or a journal, or all of a baseline.
+func runsIn(path string) []string {
+	if _, err := os.Stat(filepath.Join(path, journalName)); err == nil {
+		return []string{path}
+	}
+	files, err := filepath.Glob(filepath.Join(path, "*.jsonl"))
+	if err != nil || len(files) == 0 {
+		return []string{path}
+	}
+	return files
+}
+
+// baselineFlags choose what a run is held against.
+type baselineFlags struct {
+	paths  []string
+	across bool
+}
+
+func (b *baselineFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVar(&b.paths, "baseline", nil, "what gates with `baseline` are held against: an older run or a baseline's folder (repeatable: pooled)")
+	c.Flags().BoolVar(&b.across, "across-machines", false, "hold the run against baselines of other machines too")
+}
+
+// read pools the runs of the baseline that were made on a machine like env's; nil where no baseline is given.
+func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, error) {
+	var journals []*result.Journal
+	var other []string
+	seen := map[string]bool{}
+	for _, list := range b.paths {
+		for _, path := range split(list) {
+			for _, run := range runsIn(path) {
+				j, err := readRun(run)
+				if err != nil {
+					return nil, err
+				}
+				if seen[runKey(j)] {
+					return nil, usagef("%s is given twice as a baseline", run)
+				}
+				seen[runKey(j)] = true
+				if d := machineOf(j, env); len(d) > 0 && !b.across {
+					other = d
+					continue
+				}
+				journals = append(journals, j)
+			}
+		}
+	}
+	switch {
+	case len(journals) > 0:
+		return compare.NewSide("baseline", journals, keep), nil
+	case len(other) > 0:
+		return nil, fmt.Errorf("the baseline is of other machines only; the nearest to look at differs in %s\n  hint: make one here with `yocobench baseline update`, or compare all the same with --across-machines", strings.Join(other, ", "))
+	}
+	return nil, nil
+}
+
+// machineOf tells in what the machine of a journal's last run differs from env. Where all was computed, no machine matters.
+func machineOf(j *result.Journal, env result.Env) []string {
+	measured := func(r result.Record) bool { return r.Source != result.Computed }
+	if len(j.Runs) == 0 || !slices.ContainsFunc(j.Records, measured) {
+		return nil
+	}
+	return compare.Differences(j.Runs[len(j.Runs)-1].Env, env)
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/reports/export"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+func newExport() *cobra.Command {
+	var as, out string
+	var baselines baselineFlags
+	var gf gateFlags
+	c := &cobra.Command{
+		Use:   "export RUN --as FORMAT",
+		Short: "Write a run's results for other tools: benchstat, JUnit, Prometheus, …",
+		Long: `Write a run's results in the format of another tool:
+
+  gobench                  Go benchmark text: benchstat before.txt after.txt
+  github-action-benchmark  two JSON files, of the tools customBiggerIsBetter and
+                           customSmallerIsBetter (--out names their folder)
+  junit                    JUnit XML: a test a case, and one a gate
+  openmetrics              OpenMetrics text, for Prometheus' textfile collector
+
+Tables as CSV are among the reports (yocobench report --reports csv).`,
+		Example: `  yocobench export runs/after --as gobench > after.txt
+  yocobench export runs/after --as junit --baseline runs/before --out junit.xml`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			j, err := readRun(args[0])
+			if err != nil {
+				return err
+			}
+			w := c.OutOrStdout()
+			switch as {
+			case "gobench":
+				return toFile(out, w, func(w io.Writer) error { return export.GoBench(w, j) })
+			case "openmetrics":
+				return toFile(out, w, func(w io.Writer) error { return export.OpenMetrics(w, j) })
+			case "junit":
+				checks, err := gateChecks(&gf, &baselines, j, args[0])
+				if err != nil {
+					return err
+				}
+				return toFile(out, w, func(w io.Writer) error { return export.JUnit(w, j, checks) })
+			case "github-action-benchmark":
+				return actionFiles(out, j)
+			}
+			return usagef("--as is gobench, github-action-benchmark, junit or openmetrics, not %q", as)
+		},
+	}
+	c.Flags().StringVar(&as, "as", "", "the format (required)")
+	c.Flags().StringVarP(&out, "out", "o", "", "the file to write (default standard output)")
+	baselines.add(c)
+	gf.add(c)
+	return c
+}
+
+// toFile writes what write writes to a file, whole or not at all, or to standard output.
+func toFile(path string, stdout io.Writer, write func(io.Writer) error) error {
+	var b bytes.Buffer
+	if err := write(&b); err != nil {
+		return err
+	}
+	if path == "" || path == "-" {
+		_, err := stdout.Write(b.Bytes())
+		return err
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, b.Bytes(), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
+}
+
+func actionFiles(dir string, j *result.Journal) error {
+	if dir == "" {
+		return usagef("github-action-benchmark is two files: give their folder by --out")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	var bigger, smaller bytes.Buffer
+	if err := export.GitHubAction(&bigger, &smaller, j); err != nil {
+		return err
+	}
+	for name, b := range map[string]*bytes.Buffer{"bigger.json": &bigger, "smaller.json": &smaller} {
+		if err := toFile(filepath.Join(dir, name), nil, func(w io.Writer) error { _, err := b.WriteTo(w); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gateChecks judges the gates of a run as tests.
+func gateChecks(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path string) ([]export.Check, error) {
+	gates, err := gf.all([]*result.Journal{j}, path)
+	if err != nil {
+		return nil, err
+	}
+	base, err := baselines.read(lastEnv([]*result.Journal{j}), nil)
+	if err != nil {
+		return nil, err
+	}
+	var out []export.Check
+	for _, g := range compare.Judge(gates, compare.NewSide("run", []*result.Journal{j}, nil), base).Gates {
+		out = append(out, export.Check{Name: g.Gate.Text, Outcome: string(g.Verdict), Message: strings.Join(g.Lines(), "\n")})
+	}
+	return out, nil
+}

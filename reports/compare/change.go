@@ -1,0 +1,283 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"golang.org/x/perf/benchmath"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Options are the choices of a comparison.
+type Options struct {
+	// Alpha is the p below which a difference counts; Confidence that of intervals, 1 - Alpha if 0.
+	Alpha, Confidence float64
+	// Metrics are patterns of the metrics to compare, as metric or task.metric; none: all that have a better direction.
+	Metrics []string
+}
+
+// Comparison is what changed from one side to another.
+type Comparison struct {
+	Base  string  `json:"base"`
+	New   string  `json:"new"`
+	Alpha float64 `json:"alpha"`
+	// Confidence is that of the intervals.
+	Confidence float64  `json:"confidence"`
+	Warnings   []string `json:"warnings,omitempty"`
+	Groups     []Group  `json:"groups"`
+	// Note is what a reader must bear in mind.
+	Note string `json:"note,omitempty"`
+	// OnlyBase and OnlyNew are the cases of one side alone, in words.
+	OnlyBase []string `json:"only_base,omitempty"`
+	OnlyNew  []string `json:"only_new,omitempty"`
+	// Gates are the verdicts, where gates were judged.
+	Gates *Judgement `json:"gates,omitempty"`
+}
+
+// Group is the changes of one metric of one task.
+type Group struct {
+	Task   string        `json:"task"`
+	Metric string        `json:"metric"`
+	Unit   string        `json:"unit"`
+	Better result.Better `json:"better"`
+	// Changes are those of the single cases.
+	Changes []Change `json:"changes"`
+	// Ratio is the geometric mean of the ratios new/base over cases; nil where they have none.
+	Ratio *float64 `json:"geomean_ratio,omitempty"`
+}
+
+// Change is the change of one metric of one case.
+type Change struct {
+	Case  string `json:"case"`
+	Model string `json:"model"`
+	Label string `json:"label"`
+	Kind  Kind   `json:"kind"`
+	// Base and New are nil where the side has no figure; then its status stands in BaseStatus or NewStatus.
+	Base      *Summary      `json:"base,omitempty"`
+	New       *Summary      `json:"new,omitempty"`
+	BaseState result.Status `json:"base_status"`
+	NewState  result.Status `json:"new_status"`
+	// Ratio is new/base; nil where it means nothing.
+	Ratio *float64 `json:"ratio,omitempty"`
+	// P is the p-value of Test, two-sided; nil where nothing was tested.
+	P    *float64 `json:"p,omitempty"`
+	Test string   `json:"test,omitempty"`
+	// Verdict is better, worse, differs (where no direction is better), equal (exactly, or in every answer), or ~: nothing can be said.
+	Verdict Verdict `json:"verdict"`
+	// Note says why nothing can be said, where more samples would help.
+	Note string `json:"note,omitempty"`
+}
+
+// Verdict is the outcome of a comparison or of a gate.
+type Verdict string
+
+// The verdicts of changes.
+const (
+	Better  Verdict = "better"
+	Worse   Verdict = "worse"
+	Differs Verdict = "differs"
+	Equal   Verdict = "equal"
+	Unknown Verdict = "~"
+)
+
+// Compare sets the cases of two sides beside each other.
+func Compare(base, fresh *Side, o Options) *Comparison {
+	if !(o.Alpha > 0) {
+		o.Alpha = benchmath.DefaultThresholds.CompareAlpha
+	}
+	if !(o.Confidence > 0) {
+		o.Confidence = 1 - o.Alpha
+	}
+	pairs, onlyBase, onlyNew := match(base, fresh)
+	c := &Comparison{Base: base.Name, New: fresh.Name, Alpha: o.Alpha, Confidence: o.Confidence, Groups: []Group{}}
+	c.Warnings = warnings(base, fresh, pairs)
+	index := map[string]int{}
+	for _, p := range pairs {
+		for _, name := range metricsOf(p, o.Metrics) {
+			key := p.fresh.Task + "." + name
+			i, ok := index[key]
+			if !ok {
+				i = len(c.Groups)
+				index[key] = i
+				m := firstSample(p.fresh.Metrics[name], p.base.Metrics[name])
+				c.Groups = append(c.Groups, Group{Task: p.fresh.Task, Metric: name, Unit: m.Unit, Better: m.Better})
+			}
+			c.Groups[i].Changes = append(c.Groups[i].Changes, change(p, name, o))
+		}
+	}
+	slices.SortStableFunc(c.Groups, func(a, b Group) int { return strings.Compare(a.Task, b.Task) })
+	for i := range c.Groups {
+		c.Groups[i].Ratio = geomean(c.Groups[i].Changes)
+	}
+	if base != fresh && single(pairs) {
+		c.Note = oneRun
+	}
+	for _, x := range onlyBase {
+		c.OnlyBase = append(c.OnlyBase, x.name())
+	}
+	for _, x := range onlyNew {
+		c.OnlyNew = append(c.OnlyNew, x.name())
+	}
+	return c
+}
+
+// oneRun is what a single run cannot tell.
+const oneRun = "times of one run on each side do not show how the machine's state shifts from run to run; several runs of each, in turns, do"
+
+// single reports whether times were compared of which each side has one run.
+func single(pairs []pair) bool {
+	for _, p := range pairs {
+		for name, m := range p.fresh.Metrics {
+			if b := p.base.Metrics[name]; m.Kind == Timed && m.Better != result.None && b != nil && b.Kind == Timed && m.Runs == 1 && b.Runs == 1 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// name is a case in words.
+func (c *Case) name() string { return clean(c.Model + ": " + c.Label) }
+
+// metricsOf lists the metrics to compare, in order.
+func metricsOf(p pair, patterns []string) []string {
+	var out []string
+	for _, n := range slices.Concat(p.fresh.names(), p.base.names()) {
+		m := firstSample(p.fresh.Metrics[n], p.base.Metrics[n])
+		if len(patterns) == 0 && m.Better == result.None || !globs(patterns, n, p.fresh.Task+"."+n) {
+			continue
+		}
+		out = append(out, n)
+	}
+	sort.Strings(out)
+	return slices.Compact(out)
+}
+
+func firstSample(a, b *Sample) *Sample {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+func change(p pair, name string, o Options) Change {
+	b, n := p.base.Metrics[name], p.fresh.Metrics[name]
+	if b != nil && n != nil {
+		n, b, _ = asSamples(n, b)
+	}
+	c := Change{Case: p.fresh.ID, Model: p.fresh.Model, Label: p.fresh.Label, Kind: firstSample(n, b).Kind,
+		BaseState: p.base.Status, NewState: p.fresh.Status, Verdict: Unknown}
+	if b != nil {
+		s := b.summary(o.Confidence)
+		c.Base = &s
+	}
+	if n != nil {
+		s := n.summary(o.Confidence)
+		c.New = &s
+	}
+	if b == nil || n == nil {
+		return c
+	}
+	if b.Unit != n.Unit || b.Kind != n.Kind {
+		c.Note = fmt.Sprintf("%s in %s is not comparable with %s in %s", b.Kind, b.Unit, n.Kind, n.Unit)
+		return c
+	}
+	if c.Base.Center > 0 && c.New.Center >= 0 {
+		c.Ratio = finite(c.New.Center / c.Base.Center)
+	}
+	switch test(&c, p, b, n, o); {
+	case c.Verdict == Equal, c.P == nil:
+	case *c.P <= o.Alpha:
+		c.Verdict = direction(n.Better, c.New.Center-c.Base.Center)
+	}
+	return c
+}
+
+// direction turns a difference into a verdict.
+func direction(better result.Better, d float64) Verdict {
+	switch {
+	case d == 0:
+		return Unknown
+	case better == result.None:
+		return Differs
+	case (better == result.Higher) == (d > 0):
+		return Better
+	}
+	return Worse
+}
+
+// test fills in P and Test, or the verdict itself where nothing is left to chance.
+func test(c *Change, p pair, b, n *Sample, o Options) {
+	set := func(p float64, name string) { c.P, c.Test = &p, name }
+	switch n.Kind {
+	case Exact:
+		c.Test = "exact"
+		if c.Verdict = direction(n.Better, c.New.Center-c.Base.Center); c.Verdict == Unknown {
+			c.Verdict = Equal
+		}
+	case Timed:
+		if len(b.Values) == 1 && len(n.Values) == 1 {
+			c.Note = "one sample a run: several runs of each side would tell more"
+			return
+		}
+		t := benchmath.Thresholds{CompareAlpha: o.Alpha}
+		r := benchmath.AssumeNothing.Compare(benchmath.NewSample(slices.Clone(b.Values), &t), benchmath.NewSample(slices.Clone(n.Values), &t))
+		set(r.P, "Mann-Whitney U")
+		var notes []string
+		for _, w := range r.Warnings {
+			notes = append(notes, w.Error())
+		}
+		c.Note = strings.Join(notes, "; ")
+	case Share, Mean:
+		switch {
+		case p.paired(b, n) && slices.Equal(b.Values, n.Values):
+			c.Verdict, c.Test = Equal, "the same answers"
+		case p.paired(b, n):
+			set(flipTest(n.Values, b.Values))
+		case n.Kind == Share && wholes(b.Values) && wholes(n.Values):
+			set(fisher(int(sum(n.Values)), len(n.Values), int(sum(b.Values)), len(b.Values)), "Fisher's exact")
+		case len(b.Values) > 1 && len(n.Values) > 1:
+			r := benchmath.AssumeNormal.Compare(benchmath.NewSample(slices.Clone(b.Values), &benchmath.DefaultThresholds), benchmath.NewSample(slices.Clone(n.Values), &benchmath.DefaultThresholds))
+			set(r.P, "Welch's t")
+		}
+		if c.P != nil && math.IsNaN(*c.P) {
+			c.P, c.Test = nil, ""
+		}
+	case Estimate:
+		if c.New.Center == c.Base.Center {
+			c.Verdict = Equal
+			return
+		}
+		c.Note = "an interval without samples cannot be tested against another"
+	}
+}
+
+// geomean is the geometric mean of the ratios of the cases that have one.
+func geomean(cs []Change) *float64 {
+	var logs []float64
+	for _, c := range cs {
+		if c.Ratio != nil && *c.Ratio > 0 {
+			logs = append(logs, math.Log(*c.Ratio))
+		}
+	}
+	if len(logs) == 0 {
+		return nil
+	}
+	return finite(math.Exp(sum(logs) / float64(len(logs))))
+}
+
+// Count counts the changes with a verdict.
+func (c *Comparison) Count(v Verdict) (n int) {
+	for _, g := range c.Groups {
+		for _, x := range g.Changes {
+			if x.Verdict == v {
+				n++
+			}
+		}
+	}
+	return n
+}

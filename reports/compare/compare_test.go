@@ -1,0 +1,256 @@
+package compare
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// changed is a comparison with something of everything.
+func changed(t *testing.T) *Comparison {
+	t.Helper()
+	m := newMaker()
+	base := m.journal()
+	m.seed, m.speed, m.right = 2, 0.9, 0.4
+	fresh := m.journal()
+	for i := range fresh.Records {
+		r := &fresh.Records[i]
+		if r.Task == "kv" && r.Model == "tiny-yoco-gret" {
+			r.Metrics["total"] = result.Metric{Value: r.Metrics["total"].Value * 1.5, Unit: "bytes", Better: result.Lower}
+		}
+	}
+	last := len(fresh.Records) - 1
+	base.Records = append(base.Records, record("kv", "old", "transformer", "kv 1Ki", nil, nil))
+	fresh.Records[last].Status, fresh.Records[last].Metrics = result.OOM, nil
+	fresh.Records = append(fresh.Records, record("kv", "new\x1b[31m", "transformer", "kv 1Ki", nil, nil))
+	b, n := side("base", base), side("new", fresh)
+	c := Compare(b, n, Options{})
+	c.Gates = Judge(gates(t,
+		"prefill.tps >= 0.95x baseline",
+		"kv.total <= 1x baseline",
+		"prefill.ttft <= 250ms @ 4Ki",
+		"yoco-gret.prefill.tps >= 4x transformer",
+		"needle.exact >= 0.95",
+		"pooled needle.exact >= 0.4",
+		"nll.nll <= 1.3",
+		"prefill.tpot >= 1",
+	), n, b)
+	return c
+}
+
+func TestGoldens(t *testing.T) {
+	c := changed(t)
+	for name, write := range map[string]func(*bytes.Buffer) error{
+		"compare.txt":  func(b *bytes.Buffer) error { return c.Text(b, 0) },
+		"compare.md":   func(b *bytes.Buffer) error { return c.Markdown(b) },
+		"compare.json": func(b *bytes.Buffer) error { return c.JSON(b) },
+		"gates.txt":    func(b *bytes.Buffer) error { return c.Gates.Text(b, 80) },
+	} {
+		var b bytes.Buffer
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, name, b.Bytes())
+	}
+}
+
+func TestTextKeepsItsWidth(t *testing.T) {
+	c := changed(t)
+	for _, width := range []int{80, 100} {
+		var b bytes.Buffer
+		if err := c.Text(&b, width); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(b.String(), "\x1b") {
+			t.Error("an escape of a model's name reaches the terminal")
+		}
+		for line := range strings.Lines(b.String()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > width {
+				t.Errorf("a line of %d columns, of %d: %s", n, width, line)
+			}
+		}
+	}
+}
+
+// find returns the change of a metric of a case.
+func find(t *testing.T, c *Comparison, task, metric, model, label string) Change {
+	t.Helper()
+	for _, g := range c.Groups {
+		for _, x := range g.Changes {
+			if g.Task == task && g.Metric == metric && x.Model == model && x.Label == label {
+				return x
+			}
+		}
+	}
+	t.Fatalf("no change of %s.%s of %s %s", task, metric, model, label)
+	return Change{}
+}
+
+func TestDirections(t *testing.T) {
+	m := newMaker()
+	base := m.journal()
+	m.seed, m.speed = 2, 1.2
+	c := Compare(side("a", base), side("b", m.journal()), Options{})
+	for metric, want := range map[string]string{"tps": "+20", "ttft": "-16"} {
+		x := find(t, c, "prefill", metric, "tiny-transformer", "prefill 4Ki")
+		if x.Verdict != Better || !strings.HasPrefix(percent(x.Ratio), want) {
+			t.Errorf("%s: %s %s, want better by %s", metric, x.Verdict, percent(x.Ratio), want)
+		}
+	}
+	back := Compare(side("b", m.journal()), side("a", base), Options{})
+	if x := find(t, back, "prefill", "ttft", "tiny-transformer", "prefill 4Ki"); x.Verdict != Worse {
+		t.Errorf("the other way round: %s", x.Verdict)
+	}
+	if x := find(t, c, "needle", "exact", "tiny-transformer", "needle single 4Ki @ 50%"); x.Verdict != Equal || x.P != nil {
+		t.Errorf("the same answers: %s, p %v", x.Verdict, x.P)
+	}
+	if x := find(t, c, "kv", "total", "tiny-transformer", "kv 4Ki"); x.Verdict != Equal {
+		t.Errorf("the same bytes: %s", x.Verdict)
+	}
+}
+
+func TestTooFewSamples(t *testing.T) {
+	m := newMaker()
+	m.n = 3
+	base := m.journal()
+	m.seed, m.speed = 2, 0.5
+	x := find(t, Compare(side("a", base), side("b", m.journal()), Options{}), "prefill", "tps", "tiny-transformer", "prefill 4Ki")
+	if x.Verdict != Unknown || !strings.Contains(x.Note, "need >= 4 samples") || x.Base.Lo != nil {
+		t.Errorf("got %+v", x)
+	}
+	m.n = 1
+	x = find(t, Compare(side("a", m.journal()), side("b", m.journal()), Options{}), "prefill", "tps", "tiny-transformer", "prefill 4Ki")
+	if x.Verdict != Unknown || x.P != nil || !strings.Contains(x.Note, "one sample a run") {
+		t.Errorf("got %+v", x)
+	}
+}
+
+// Runs of a side are put together; where they differ among themselves, each counts as one.
+func TestPooling(t *testing.T) {
+	m := newMaker()
+	var runs []*result.Journal
+	for i := range 5 {
+		m.seed = uint64(i)
+		runs = append(runs, m.journal())
+	}
+	c := side("a", runs...).Cases[0]
+	if got := c.Metrics["tps"]; len(got.Values) != 50 || got.Drift != 0 {
+		t.Errorf("%d values, drift %v", len(got.Values), got.Drift)
+	}
+	n := side("a", runs...).Cases[2]
+	if got := n.Metrics["exact"]; len(got.Values) != 20 || got.Kind != Share || sum(got.Values) != 20 {
+		t.Errorf("%d answers of %s: asking again is no new question", len(got.Values), got.Kind)
+	}
+	m.speed = 1.1
+	runs[4] = m.journal()
+	s := side("a", runs...)
+	if got := s.Cases[0].Metrics["tps"]; got.Drift < 0.08 || got.Drift > 0.13 {
+		t.Errorf("drift %v", got.Drift)
+	}
+	// One run on the other side shifts as much, though it does not show it.
+	one := side("b", runs[0])
+	for _, pair := range [][2]*Side{{s, one}, {one, s}} {
+		j := Judge(gates(t, "tiny-transformer.prefill.tps >= 0.95x baseline @ 4Ki"), pair[0], pair[1])
+		if l := j.Gates[0].Lines(); j.Verdict != Undecided || !strings.Contains(l[0], "n=1 runs; about 4 runs on each side would decide") {
+			t.Errorf("verdict %q", l)
+		}
+		if x := find(t, Compare(pair[1], pair[0], Options{}), "prefill", "tps", "tiny-transformer", "prefill 4Ki"); x.Verdict != Unknown || x.Base.N+x.New.N != 6 {
+			t.Errorf("change %+v", x)
+		}
+	}
+	if w := Compare(s, s, Options{}).Warnings; len(w) != 1 || !strings.Contains(w[0], "runs of a side differ") {
+		t.Errorf("warnings %q", w)
+	}
+}
+
+func TestMatching(t *testing.T) {
+	m := newMaker()
+	base, fresh := m.journal(), m.journal()
+	for i := range fresh.Records {
+		fresh.Records[i].Case += "-other-weights"
+	}
+	c := Compare(side("a", base), side("b", fresh), Options{})
+	if len(c.OnlyBase)+len(c.OnlyNew) != 0 || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "14 cases have other weights") {
+		t.Errorf("only %q, only %q, warnings %q", c.OnlyBase, c.OnlyNew, c.Warnings)
+	}
+	// Ambiguous cases are not guessed.
+	twice := fresh.Records[0]
+	twice.Case = "twice"
+	fresh.Records = append(fresh.Records, twice)
+	c = Compare(side("a", base), side("b", fresh), Options{})
+	if len(c.OnlyBase) != 1 || len(c.OnlyNew) != 2 {
+		t.Errorf("only %q, only %q", c.OnlyBase, c.OnlyNew)
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	m := newMaker()
+	base := side("a", m.journal())
+	for want, env := range map[string]func(*result.Env){
+		"differ in CPU (Synthetic CPU, Another)": func(e *result.Env) { e.CPU = "Another" },
+		"threads (4, 2)":                         func(e *result.Env) { e.Threads = 2 },
+		"kernel tier (avx2, go)":                 func(e *result.Env) { e.KernelTier = "go" },
+		"0.50 times as fast for b":               func(e *result.Env) { e.GFLOPS = 50 },
+	} {
+		m.env = env
+		if w := Compare(base, side("b", m.journal()), Options{}).Warnings; len(w) != 1 || !strings.Contains(w[0], want) {
+			t.Errorf("warnings %q, want one with %q", w, want)
+		}
+	}
+	m.env = func(e *result.Env) { e.GFLOPS = 95; e.Version = "v1" }
+	if w := Compare(base, side("b", m.journal()), Options{}).Warnings; len(w) != 0 {
+		t.Errorf("warnings %q of another version on the same machine", w)
+	}
+	computed := m.journal()
+	for i := range computed.Records {
+		computed.Records[i].Source = result.Computed
+		computed.Records[i].Case += "c"
+	}
+	c := Compare(base, side("b", computed), Options{})
+	if len(c.Groups) != 0 || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "measured what the other computed") {
+		t.Errorf("groups %v, warnings %q", c.Groups, c.Warnings)
+	}
+}
+
+func TestFilters(t *testing.T) {
+	m := newMaker()
+	keep := func(task string, f gate.Fields) bool { return task == "kv" && f["length"] == 4096.0 }
+	s := NewSide("a", []*result.Journal{m.journal()}, keep)
+	c := Compare(s, s, Options{Metrics: []string{"kv.total*"}})
+	if len(c.Groups) != 2 || len(c.Groups[0].Changes) != 2 {
+		t.Errorf("%d groups", len(c.Groups))
+	}
+}
+
+// Journals come from outside: numbers that are none leave no figure, and JSON stays JSON.
+func TestHostileNumbers(t *testing.T) {
+	m := newMaker()
+	j := m.journal()
+	zero := m.journal()
+	for i := range zero.Records {
+		for name, x := range zero.Records[i].Metrics {
+			x.Value = 0
+			for k := range x.Samples {
+				x.Samples[k] = 0
+			}
+			zero.Records[i].Metrics[name] = x
+		}
+	}
+	for _, pair := range [][2]*Side{{side("a", j), side("b", zero)}, {side("a", zero), side("b", j)}, {side("a", zero), side("b", zero)}} {
+		c := Compare(pair[0], pair[1], Options{})
+		c.Gates = Judge(gates(t, "prefill.tps >= 1x baseline", "needle.exact >= 0.9x baseline", "kv.total <= 1x baseline", "nll.nll <= 1x baseline",
+			"prefill.ttft <= 1s", "needle.exact >= 1", "yoco-gret.needle.exact >= 1x transformer"), pair[1], pair[0])
+		var b bytes.Buffer
+		if err := c.JSON(&b); err != nil || !json.Valid(b.Bytes()) {
+			t.Errorf("JSON: %v", err)
+		}
+		if err := c.Text(&b, 80); err != nil || strings.Contains(b.String(), "NaN") {
+			t.Errorf("%v\n%s", err, b.String())
+		}
+	}
+}

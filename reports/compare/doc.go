@@ -1,0 +1,59 @@
+// Package compare tells what changed between two sets of runs, and judges gates.
+//
+// The way from journals to verdicts:
+//
+//  1. NewSide (side.go) pools the journals of one side by case: each metric
+//     becomes a Sample of one of five kinds (sample.go).
+//  2. Compare (change.go) sets equal cases side by side: summaries, change, p.
+//  3. Judge (judge.go) gathers the evidence on each gate (weigh.go, evidence.go, ratio.go), and gives
+//     a verdict on each case, each gate and all of them.
+//  4. text.go, markdown.go and json.go write what came out.
+//
+// # What the numbers stand on
+//
+// exact: bytes, sequences, and all that is computed. One value is the whole truth; any difference is one.
+//
+// timed: seconds and tokens/s. The figure is the median, its interval that of
+// order statistics, the test Mann and Whitney's U (golang.org/x/perf/benchmath).
+// Ratios are estimated by the median of all ratios new/base, bounded by those ratios
+// whose ranks the U distribution gives (Hodges and Lehmann 1963, of the logarithms;
+// Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 4.2): exact for any
+// distribution of the noise that is the same on both sides but for a factor. A fixed
+// bound on a median is tested by counting the samples beyond it (the sign test).
+//
+// share: right and wrong answers. Intervals are Clopper and Pearson's (Biometrika
+// 26, 1934), which never err more often than they say. Wilson's, which a needle's
+// record carries, do on one side: of 10 answers of a model that is right with
+// probability .95, its upper 95 % bound lies below .95 in 8.6 % of all cases. The
+// ratio of two shares is bounded by the difference new - factor x base, the distances of its
+// parts to their bounds being added in squares (Newcombe, Statistics in Medicine 17, 1998, 873,
+// method 10; Zou and Donner, ibid. 27, 2008, for factors). Where both sides answered the
+// same questions, the parts are the share gained, the share lost, and (1 - factor) x base. Differences are
+// tested by McNemar's exact test for the same questions (for answers in
+// fractions, by flipping the signs of the differences), by Fisher's exact test for others.
+//
+// mean: a mean over questions or documents, such as nll. Student's t, of the
+// differences where both sides answered the same questions, Welch's elsewhere.
+//
+// estimate: a number with an interval of its own and no samples, such as bits_per_byte. It can be
+// gated by a fixed bound, and is not tested against another.
+//
+// The same question asked again is no new question: shares and means of several runs
+// of a case are averaged, question by question. Times of several runs are put
+// together; but where the runs of a side differ among themselves by more than
+// their samples explain, the medians of the runs are the samples, on both sides.
+//
+// All of this takes the samples of a run, or the runs, to be independent draws. A
+// single run on each side cannot show how far the machine's state shifts from one run to
+// the next, and no interval holds what was not seen: such comparisons carry a note.
+//
+// # Verdicts
+//
+// At a confidence C (0.95), a gate passes on a case where the C interval lies wholly on the right side of the
+// limit, and fails where it lies wholly on the wrong side, so each is wrong with
+// probability (1-C)/2 at most. To fail, p must also pass Holm's step-down test (Scandinavian
+// Journal of Statistics 6, 1979) over all cases of all gates judged together: however
+// many there are, a run in which nothing regressed is called regressed with
+// probability (1-C)/2 at most. A gate passes if all its cases pass; that needs no
+// correction (an intersection-union test, Berger, Technometrics 24, 1982). All else is undecided.
+package compare

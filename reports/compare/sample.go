@@ -1,0 +1,204 @@
+package compare
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"golang.org/x/perf/benchmath"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Kind says what a metric's samples are, and with that how they are summed up and tested.
+type Kind string
+
+// The kinds; the package's documentation tells what each stands on.
+const (
+	Exact    Kind = "exact"
+	Timed    Kind = "timed"
+	Share    Kind = "share"
+	Mean     Kind = "mean"
+	Estimate Kind = "estimate"
+)
+
+// kindOf tells the kind of a record's metric.
+func kindOf(r *result.Record, m result.Metric) Kind {
+	switch {
+	case r.Source == result.Computed:
+		return Exact
+	case m.Unit == "bytes" || m.Unit == "sequences" || m.Unit == "tokens" || m.Unit == "flop":
+		return Exact
+	case m.Method == "wilson" && len(m.Samples) > 0:
+		return Share
+	case strings.HasPrefix(m.Unit, "nats") || strings.HasPrefix(m.Unit, "bits") || m.Lo != nil || len(r.Trials) > 0:
+		if len(m.Samples) > 1 {
+			return Mean
+		}
+		return Estimate
+	}
+	return Timed
+}
+
+// Sample is a metric of a case, pooled over the runs of a side.
+type Sample struct {
+	Kind   Kind
+	Unit   string
+	Better result.Better
+	// Values are times, put together; or scores, one a question, averaged over runs.
+	Values []float64
+	// Runs counts the runs that the values come from.
+	Runs int
+	// Drift is how far the runs' medians lie apart, as a part of the smallest, where they differ by more
+	// than their samples explain; else 0.
+	Drift float64
+	// medians are those of the runs, of a Timed sample.
+	medians []float64
+	// lo, hi and level are the interval of an Estimate.
+	lo, hi *float64
+	level  float64
+	// uneven: exact values differ, or the runs had different numbers of questions.
+	uneven bool
+}
+
+// pool sums up a metric's records, one a run.
+func pool(kind Kind, ms []result.Metric) *Sample {
+	last := ms[len(ms)-1]
+	s := &Sample{Kind: kind, Unit: last.Unit, Better: last.Better, Runs: len(ms), lo: last.Lo, hi: last.Hi, level: last.Level}
+	var runs [][]float64
+	for _, m := range ms {
+		if len(m.Samples) > 0 {
+			runs = append(runs, m.Samples)
+		} else {
+			runs = append(runs, []float64{m.Value})
+		}
+	}
+	switch kind {
+	case Timed:
+		s.Values, s.Drift = slices.Concat(runs...), drift(runs)
+		for _, r := range runs {
+			s.medians = append(s.medians, median(r))
+		}
+	case Share, Mean:
+		s.Values = slices.Clone(runs[len(runs)-1])
+		for _, r := range runs[:len(runs)-1] {
+			if s.uneven = len(r) != len(s.Values); s.uneven {
+				s.Values, s.Runs = slices.Clone(runs[len(runs)-1]), 1
+				return s
+			}
+			for i, v := range r {
+				s.Values[i] += v
+			}
+		}
+		for i := range s.Values {
+			s.Values[i] /= float64(len(runs))
+		}
+	default:
+		s.Values = []float64{last.Value}
+		for _, m := range ms {
+			s.uneven = s.uneven || kind == Exact && m.Value != last.Value
+		}
+	}
+	return s
+}
+
+// asSamples gives the two samples of a comparison (b may be nil). Where the runs of either differ among themselves, each
+// run counts as one sample on both sides: a side of one run shows no shift, but has one.
+func asSamples(a, b *Sample) (_, _ *Sample, byRun bool) {
+	if byRun = a.Drift > 0 || b != nil && b.Drift > 0; !byRun {
+		return a, b, false
+	}
+	of := func(s *Sample) *Sample {
+		if s == nil || s.medians == nil {
+			return s
+		}
+		c := *s
+		c.Values = s.medians
+		return &c
+	}
+	return of(a), of(b), true
+}
+
+// driftAlpha is how unlikely equal runs must be before they are taken to differ.
+const driftAlpha = 0.01
+
+// drift tests each run against the others together, with Bonferroni's correction, and returns how far their
+// medians lie apart if one differs.
+func drift(runs [][]float64) float64 {
+	if len(runs) < 2 {
+		return 0
+	}
+	lo, hi := math.Inf(1), math.Inf(-1)
+	differs := false
+	for i, r := range runs {
+		m := median(r)
+		lo, hi = min(lo, m), max(hi, m)
+		others := slices.Concat(slices.Concat(runs[:i]...), slices.Concat(runs[i+1:]...))
+		t := benchmath.DefaultThresholds
+		p := benchmath.AssumeNothing.Compare(benchmath.NewSample(slices.Clone(r), &t), benchmath.NewSample(others, &t)).P
+		differs = differs || p <= driftAlpha/float64(len(runs))
+	}
+	if !differs || !(lo > 0) {
+		return 0
+	}
+	return hi/lo - 1
+}
+
+func median(xs []float64) float64 {
+	s := sorted(xs)
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// Summary is a sample's figure with its interval.
+type Summary struct {
+	Center float64 `json:"center"`
+	// Lo and Hi bound it; nil where the samples are too few to tell, or nothing is to tell.
+	Lo *float64 `json:"lo,omitempty"`
+	Hi *float64 `json:"hi,omitempty"`
+	// N counts samples or questions.
+	N int `json:"n"`
+}
+
+func (s *Sample) summary(confidence float64) Summary {
+	out := Summary{N: len(s.Values)}
+	var lo, hi float64
+	switch s.Kind {
+	case Timed:
+		sum := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(s.Values), &benchmath.DefaultThresholds), confidence)
+		out.Center, lo, hi = sum.Center, sum.Lo, sum.Hi
+	case Share:
+		n := float64(len(s.Values))
+		out.Center = sum(s.Values) / n
+		lo, hi = clopperPearson(sum(s.Values), n, confidence)
+	case Mean:
+		m := meanOf(s.Values)
+		out.Center = m.mean
+		lo, hi = m.bounds(confidence)
+	case Estimate:
+		out.Center, out.Lo, out.Hi = s.Values[0], s.lo, s.hi
+		return out
+	default:
+		out.Center = s.Values[0]
+		return out
+	}
+	out.Lo, out.Hi = finite(lo), finite(hi)
+	return out
+}
+
+// finite is v where it is a number, nil where it is none.
+func finite(v float64) *float64 {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return nil
+	}
+	return &v
+}
+
+// positive reports whether ratios of the values mean anything.
+func (s *Sample) positive() bool {
+	for _, v := range s.Values {
+		if !(v > 0) {
+			return false
+		}
+	}
+	return true
+}

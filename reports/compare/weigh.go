@@ -1,0 +1,179 @@
+package compare
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// weigh gathers the evidence on one case.
+func weigh(g gate.Gate, p pair) CaseVerdict {
+	c := p.fresh
+	v := CaseVerdict{Model: c.Model, Label: c.Label}
+	if p.base != nil && g.Over != gate.Baseline {
+		v.Over = p.base.Model
+	}
+	if p.base != nil && p.base.Status != result.OK && p.base.Status == c.Status {
+		v.Verdict, v.Reason = Unjudged, fmt.Sprintf("%s on both sides", c.Status)
+		return v
+	}
+	for _, side := range []*Case{c, p.base} {
+		if side == nil || side.Metrics[g.Metric] != nil {
+			continue
+		}
+		v.Verdict, v.Reason = Broken, lacks(side, g.Metric)
+		if side == p.base {
+			v.Reason = "the other side: " + v.Reason
+		}
+		return v
+	}
+	var b *Sample
+	if p.base != nil {
+		b = p.base.Metrics[g.Metric]
+	}
+	paired := b != nil && p.paired(c.Metrics[g.Metric], b)
+	if err := v.judge(g, c.Metrics[g.Metric], b, paired); err != nil {
+		v.Verdict, v.Reason = Broken, err.Error()
+	}
+	return v
+}
+
+// lacks says why a case has no such metric.
+func lacks(c *Case, metric string) string {
+	if c.Status != result.OK {
+		return clean(strings.TrimSuffix(fmt.Sprintf("%s: %s", c.Status, c.Reason), ": "))
+	}
+	return fmt.Sprintf("it has no metric %s, but %s", metric, strings.Join(c.names(), ", "))
+}
+
+// judge sets a sample against the gate's limit, or against another sample.
+func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
+	var err error
+	a, b, v.Runs = asSamples(a, b)
+	if b == nil {
+		v.Unit = a.Unit
+		if !g.Fits(a.Unit) {
+			return fmt.Errorf("%s is in %s, the gate in %s", g.Metric, a.Unit, g.Unit)
+		}
+		v.e = fixed(a, g.Value, g.Confidence)
+	} else {
+		v.Unit = "ratio"
+		if a.Unit != b.Unit || a.Kind != b.Kind {
+			return fmt.Errorf("%s in %s has no ratio to %s in %s", a.Kind, a.Unit, b.Kind, b.Unit)
+		}
+		if v.e, err = relative(a, b, g.Value, g.Confidence, paired); err != nil {
+			return err
+		}
+	}
+	v.Value, v.Lo, v.Hi, v.N, v.Method = finite(v.e.estimate), finite(v.e.lo), finite(v.e.hi), v.e.n, v.e.method
+	fail := v.e.below
+	if !g.AtLeast {
+		fail = v.e.above
+	}
+	v.P = finite(fail)
+	v.slack = (v.e.estimate - g.Value) / max(v.e.hi-v.e.lo, math.SmallestNonzeroFloat64)
+	if !g.AtLeast {
+		v.slack = -v.slack
+	}
+	return nil
+}
+
+// fixed is the evidence of a sample on a fixed limit.
+func fixed(a *Sample, limit, confidence float64) evidence {
+	switch a.Kind {
+	case Timed:
+		return medianAgainst(a.Values, limit, confidence)
+	case Share:
+		return shareAgainst(a.Values, limit, confidence)
+	case Mean:
+		return meanAgainst(a.Values, limit, confidence)
+	case Estimate:
+		e := evidence{estimate: a.Values[0], lo: math.Inf(-1), hi: math.Inf(1), above: 1, below: 1, n: 1, method: "the record's interval"}
+		if a.lo == nil || a.hi == nil || a.level < confidence {
+			return e
+		}
+		e.lo, e.hi = *a.lo, *a.hi
+		if e.lo > limit {
+			e.above = (1 - a.level) / 2
+		}
+		if e.hi < limit {
+			e.below = (1 - a.level) / 2
+		}
+		return e
+	}
+	return exactly(a.Values[0], limit)
+}
+
+// relative is the evidence of two samples on their ratio.
+func relative(a, b *Sample, factor, confidence float64, paired bool) (evidence, error) {
+	if a.Kind != Exact && a.Kind != Share && !(a.positive() && b.positive()) {
+		return evidence{}, fmt.Errorf("a ratio of figures that are not all positive means nothing")
+	}
+	n := min(len(a.Values), len(b.Values))
+	how := map[bool]string{true: "the same questions", false: "other questions"}[paired]
+	switch a.Kind {
+	case Timed:
+		return ratioAgainst(a.Values, b.Values, factor, confidence), nil
+	case Share:
+		c := shareContrast(a.Values, b.Values, paired)
+		return c.against(sum(a.Values)/float64(len(a.Values)), sum(b.Values)/float64(len(b.Values)), factor, confidence, n, "ratio of shares, "+how), nil
+	case Mean:
+		c := meanContrast(a.Values, b.Values, paired)
+		return c.against(meanOf(a.Values).mean, meanOf(b.Values).mean, factor, confidence, n, "ratio of means, "+how), nil
+	case Estimate:
+		return evidence{}, fmt.Errorf("a figure without samples has no ratio that could be tested")
+	}
+	e := exactly(a.Values[0], factor*b.Values[0])
+	e.estimate = a.Values[0] / b.Values[0]
+	e.lo, e.hi = e.estimate, e.estimate
+	return e, nil
+}
+
+// pooled puts the questions of all cases of a model together.
+func pooled(g gate.Gate, pairs []pair) (out []CaseVerdict) {
+	var models []string
+	by := map[string][]pair{}
+	for _, p := range pairs {
+		if by[p.fresh.Model] == nil {
+			models = append(models, p.fresh.Model)
+		}
+		by[p.fresh.Model] = append(by[p.fresh.Model], p)
+	}
+	for _, m := range models {
+		v := CaseVerdict{Model: m, Label: fmt.Sprintf("%d cases", len(by[m]))}
+		a, b, paired := &Sample{Kind: Share}, (*Sample)(nil), true
+		for _, p := range by[m] {
+			one := weigh(g, p)
+			switch x := p.fresh.Metrics[g.Metric]; {
+			case one.Verdict == Unjudged:
+				continue
+			case one.Verdict == Broken:
+				v.Verdict, v.Reason = Broken, clean(p.fresh.Label)+": "+one.Reason
+			case x.Kind != Share:
+				v.Verdict, v.Reason = Broken, "only metrics of right and wrong answers can be pooled"
+			default:
+				a.Unit, a.Values = x.Unit, append(a.Values, x.Values...)
+				if p.base != nil {
+					if b == nil {
+						b = &Sample{Kind: Share, Unit: x.Unit}
+					}
+					b.Values = append(b.Values, p.base.Metrics[g.Metric].Values...)
+					paired = paired && p.paired(x, p.base.Metrics[g.Metric])
+				}
+				v.Over = one.Over
+			}
+		}
+		if v.Verdict == "" {
+			if len(a.Values) == 0 {
+				v.Verdict, v.Reason = Unjudged, "no case has a result on either side"
+			} else if err := v.judge(g, a, b, paired); err != nil {
+				v.Verdict, v.Reason = Broken, err.Error()
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}

@@ -1,0 +1,87 @@
+// Package export writes a run's records in the formats of other tools.
+//
+//	GoBench       Go benchmark text with Unit lines, for benchstat and benchproc (gobench.go)
+//	GitHubAction  the two JSON files of github-action-benchmark (action.go)
+//	JUnit         JUnit XML: a test a case and a gate (junit.go)
+//	OpenMetrics   OpenMetrics text, for Prometheus and its kin (openmetrics.go)
+//
+// Every number and unit is a record's own; nothing is computed here. Computed
+// records say so in a label, a name or a configuration line.
+package export
+
+import (
+	"encoding/json"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// metricNames lists the metrics of a record that have a direction, or all.
+func metricNames(r *result.Record, all bool) []string {
+	var out []string
+	for name, m := range r.Metrics {
+		if all || m.Better != result.None {
+			out = append(out, name)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+// paramNames lists the parameters of a record.
+func paramNames(r *result.Record) []string {
+	var out []string
+	for name := range r.Params {
+		out = append(out, name)
+	}
+	sort.Strings(out)
+	return out
+}
+
+// valueText writes a parameter: numbers in full, lists and mappings as JSON.
+func valueText(v any) string {
+	switch x := v.(type) {
+	case string:
+		return x
+	case float64:
+		return strconv.FormatFloat(x, 'f', -1, 64)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(b)
+}
+
+// number writes a figure so that it can be read back exactly.
+func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+
+// word replaces what is no letter, digit or one of the characters in keep by '_'.
+func word(s, keep string) string {
+	return strings.Map(func(r rune) rune {
+		if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune(keep, r) {
+			return r
+		}
+		return '_'
+	}, s)
+}
+
+// env is the environment of a journal's last run.
+func env(j *result.Journal) result.Env {
+	if len(j.Runs) == 0 {
+		return result.Env{}
+	}
+	return j.Runs[len(j.Runs)-1].Env
+}
+
+// header is the journal's last run.
+func header(j *result.Journal) result.Run {
+	if len(j.Runs) == 0 {
+		return result.Run{}
+	}
+	return j.Runs[len(j.Runs)-1]
+}

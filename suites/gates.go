@@ -1,0 +1,98 @@
+package suites
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/suites/gate"
+)
+
+// Gate is a gate of a suite.
+type Gate struct {
+	gate.Gate
+	line int
+}
+
+// UnmarshalYAML reads a gate's text, or a mapping with its confidence.
+func (g *Gate) UnmarshalYAML(n *yaml.Node) error {
+	v := struct {
+		Gate       string  `yaml:"gate"`
+		Confidence float64 `yaml:"confidence"`
+	}{Confidence: gate.DefaultConfidence}
+	switch n.Kind {
+	case yaml.ScalarNode:
+		v.Gate = n.Value
+	case yaml.MappingNode:
+		if err := decodeStrict(n, &v); err != nil {
+			return err
+		}
+	default:
+		return problemAt(n, gateHint, "expected a gate, or a mapping of gate and confidence")
+	}
+	if !(v.Confidence >= 0.5 && v.Confidence < 1) {
+		return problemAt(n, "", "confidence: expected 0.5 to below 1, got %v", v.Confidence)
+	}
+	parsed, err := gate.Parse(v.Gate)
+	if err != nil {
+		return problemAt(n, gateHint, "%v", err)
+	}
+	parsed.Confidence = v.Confidence
+	*g = Gate{parsed, n.Line}
+	return nil
+}
+
+const gateHint = "`yocobench gate --help` shows the forms of gates"
+
+// checkGates reports the first gate about a task that the suite does not have.
+func (s *Suite) checkGates() error {
+	var names []string
+	for _, b := range s.blocks {
+		names = append(names, b.task.Name())
+	}
+	for _, g := range s.Gates {
+		if !slices.Contains(names, g.Task) {
+			return &Problem{Line: g.line, Msg: fmt.Sprintf("gate %q: the suite has no task %q", g.Text, g.Task), Hint: Suggest(g.Task, slices.Compact(names))}
+		}
+	}
+	return nil
+}
+
+// checkGates reports the first gate that is about no case of the plan.
+func (p *Plan) checkGates() error {
+	for _, g := range p.Suite.Gates {
+		if !slices.ContainsFunc(p.Cases, func(c *Planned) bool { return c.gated(g.Gate) }) {
+			return &Problem{Line: g.line, Msg: fmt.Sprintf("gate %q: no case of the suite matches it", g.Text), Hint: "`yocobench run --dry-run` lists the cases"}
+		}
+	}
+	return nil
+}
+
+// gated reports whether a gate is about a case, whose params it sees as a record will hold them.
+func (c *Planned) gated(g gate.Gate) bool {
+	b, err := json.Marshal(c.Params)
+	var params map[string]any
+	if err == nil {
+		err = json.Unmarshal(b, &params)
+	}
+	arch := string(c.Model.Config.Arch)
+	return err == nil && g.Match(c.Task, c.Model.Name, arch, gate.FieldsOf(params, c.Model.Name, arch, c.Model.Runner, c.Label))
+}
+
+// ReadGates reads the gates of a suite's text and nothing else of it: the tasks and models of an old run may
+// be ones that this program does not know. file names the text in errors.
+func ReadGates(text, file string) ([]gate.Gate, error) {
+	var s struct {
+		Gates []Gate `yaml:"gates"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &s); err != nil {
+		return nil, inFile(err, file)
+	}
+	var out []gate.Gate
+	for _, g := range s.Gates {
+		out = append(out, g.Gate)
+	}
+	return out, nil
+}
