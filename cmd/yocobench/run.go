@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -318,9 +319,10 @@ func listFiles(files []string) string {
 			first = append(first, name)
 		}
 	}
-	if len(first) > 6 {
-		first = first[len(first)-6:]
+	if len(first) == 0 {
+		first = files
 	}
+	first = slices.Clone(first[max(0, len(first)-6):])
 	if rest := len(files) + 1 - len(first); rest > 0 {
 		first = append(first, fmt.Sprintf("and %d more", rest))
 	}
