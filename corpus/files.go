@@ -3,6 +3,7 @@ package corpus
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,18 +26,20 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 			return nil, fmt.Errorf("corpus of files: %s: %w", spec.Paths[i], err)
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("corpus of files: nothing matches %s: %w\nhint: relative paths start at the folder of the suite file", spec.Paths[i], ErrNoText)
+			return nil, fmt.Errorf("corpus of files: nothing matches %s: %w\n  hint: relative paths start at the folder of the suite file", spec.Paths[i], ErrNoText)
 		}
 		names = append(names, found...)
 	}
 	sort.Strings(names)
 	names = slices.Compact(names)
 	common := commonFolder(names)
+	left := int64(maxFiles)
 	for _, name := range names {
-		text, err := os.ReadFile(filepath.FromSlash(name))
+		text, err := readAtMost(filepath.FromSlash(name), left)
 		if err != nil {
 			return nil, fmt.Errorf("corpus of files: %w", err)
 		}
+		left -= int64(len(text))
 		short := strings.TrimPrefix(name, common)
 		switch {
 		case len(text) == 0:
@@ -52,6 +55,23 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 	}
 	s.seal()
 	return s, nil
+}
+
+// maxFiles bounds the texts of a corpus, in bytes: they are held in memory.
+const maxFiles = 4 << 30
+
+// readAtMost reads a file that must not be longer than limit bytes.
+func readAtMost(name string, limit int64) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(text)) > limit {
+		err = fmt.Errorf("%s: the texts are longer than %d GiB together", name, maxFiles>>30)
+	}
+	return text, err
 }
 
 // commonFolder is the folder, with its slash, in which all the names lie, so

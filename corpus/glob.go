@@ -25,8 +25,11 @@ func Glob(pattern string) ([]string, error) {
 	pattern = filepath.ToSlash(pattern)
 	if st, err := os.Stat(filepath.FromSlash(unescapeGlob(pattern))); err == nil {
 		exact := path.Clean(unescapeGlob(pattern))
-		if !st.IsDir() {
+		switch {
+		case st.Mode().IsRegular():
 			return []string{exact}, nil
+		case !st.IsDir():
+			return nil, errors.New("neither a file nor a folder")
 		}
 		return walkGlob(exact, []string{"**"})
 	}

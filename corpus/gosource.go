@@ -46,7 +46,7 @@ func openGo(spec Spec) (Source, error) {
 }
 
 func goMissing(what string) error {
-	return fmt.Errorf("the sources of Go: %s: %w\nhint: install Go, set GOROOT to its tree, or choose the corpus \"prose\", which needs nothing", what, ErrNoText)
+	return fmt.Errorf("the sources of Go: %s: %w\n  hint: install Go, set GOROOT to its tree, or choose the corpus \"prose\", which needs nothing", what, ErrNoText)
 }
 
 // findGOROOT returns the root of a Go tree with sources: the one asked for,

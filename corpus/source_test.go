@@ -213,7 +213,7 @@ func TestGoSource(t *testing.T) {
 
 func TestGoMissing(t *testing.T) {
 	_, err := Open(Spec{Kind: KindGo, GOROOT: t.TempDir()}, "")
-	if !errors.Is(err, ErrNoText) || !strings.Contains(err.Error(), "\nhint: ") {
+	if !errors.Is(err, ErrNoText) || !strings.Contains(err.Error(), "\n  hint: ") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := Open(Spec{Kind: KindGo, Split: "half"}, ""); err == nil {

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
-	"path"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
@@ -30,7 +30,7 @@ type subject struct {
 func subjectOf(p *suites.Planner, m *suites.Model) subject {
 	s := subject{
 		cfg:      m.Config,
-		types:    runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: m.Options.Weights},
+		types:    runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: actType(m)},
 		chunk:    m.Options.PrefillChunk,
 		computed: m.Computed,
 		machine:  p.Machine,
@@ -41,6 +41,14 @@ func subjectOf(p *suites.Planner, m *suites.Model) subject {
 		}
 	}
 	return s
+}
+
+// actType is the type of activations: the cpu runner's are float32 whatever the weights are.
+func actType(m *suites.Model) runners.DType {
+	if m.Computed {
+		return m.Options.Weights
+	}
+	return runners.F32
 }
 
 // bytes is the memory held with batch sequences of room for tokens each, by arithmetic.
@@ -92,18 +100,13 @@ func (s subject) params(ps map[string]any) map[string]any {
 	return ps
 }
 
-// wanted reports whether a task takes a model: patterns is its list of names, empty for all.
-func wanted(p *suites.Planner, patterns []string, m *suites.Model) (bool, error) {
-	for _, pattern := range patterns {
-		ok, err := path.Match(pattern, m.Name)
-		if err != nil {
-			return false, p.Errorf("models: %q is a malformed pattern", pattern)
-		}
-		if ok {
-			return true, nil
-		}
+// wanted reports whether a task takes a model.
+func wanted(p *suites.Planner, models param.Models, m *suites.Model) (bool, error) {
+	ok, err := models.Match(m.Name)
+	if err != nil {
+		return false, p.Errorf("%v", err)
 	}
-	return len(patterns) == 0, nil
+	return ok, nil
 }
 
 // set records a metric: the median of its samples.

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
@@ -25,7 +26,7 @@ type KV struct{}
 
 // KVParams are the parameters of kv.
 type KVParams struct {
-	Models  []string     `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Models  param.Models `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
 	Lengths suites.Sizes `yaml:"lengths" doc:"context lengths in tokens"`
 	Batch   int          `yaml:"batch" doc:"sequences held together"`
 	Fill    bool         `yaml:"fill" doc:"prefill the sequences and step them once, so that workspace and peak are those of use; false only makes them, which takes no time"`
@@ -33,6 +34,9 @@ type KVParams struct {
 
 // Name is "kv".
 func (KV) Name() string { return "kv" }
+
+// Interleaved: nothing here depends on the clock.
+func (KV) Interleaved() bool { return false }
 
 // About is one line.
 func (KV) About() string {

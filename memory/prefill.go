@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
@@ -21,7 +22,7 @@ type Prefill struct{}
 
 // PrefillParams are the parameters of prefill.
 type PrefillParams struct {
-	Models  []string     `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Models  param.Models `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
 	Lengths suites.Sizes `yaml:"lengths" doc:"prompt lengths in tokens"`
 	Samples int          `yaml:"samples" doc:"timed repetitions of each length; a gate needs 10 or more"`
 	Warmup  int          `yaml:"warmup" doc:"repetitions of each length that are not timed"`
@@ -29,6 +30,9 @@ type PrefillParams struct {
 
 // Name is "prefill".
 func (Prefill) Name() string { return "prefill" }
+
+// Interleaved: speeds of different models are compared.
+func (Prefill) Interleaved() bool { return true }
 
 // About is one line.
 func (Prefill) About() string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sort"
 
+	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
@@ -33,7 +34,7 @@ type Throughput struct{}
 
 // ThroughputParams are the parameters of throughput.
 type ThroughputParams struct {
-	Models   []string     `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Models   param.Models `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
 	Depths   suites.Sizes `yaml:"depths" doc:"tokens held before the first generated one"`
 	Batches  suites.Sizes `yaml:"batches" doc:"numbers of sequences stepped together (default: 1, or none with max_batch)"`
 	MaxBatch bool         `yaml:"max_batch" doc:"also the largest batch that fits into memory"`
@@ -46,6 +47,9 @@ type ThroughputParams struct {
 
 // Name is "throughput".
 func (Throughput) Name() string { return "throughput" }
+
+// Interleaved: speeds of different models are compared.
+func (Throughput) Interleaved() bool { return true }
 
 // About is one line.
 func (Throughput) About() string {

@@ -18,6 +18,9 @@ type Task struct{}
 // Name is "needle".
 func (Task) Name() string { return "needle" }
 
+// Interleaved: nothing here depends on the clock.
+func (Task) Interleaved() bool { return false }
+
 // About is one line on the task.
 func (Task) About() string {
 	return "find facts hidden in a long text: retrieval by context length and depth"

@@ -17,6 +17,9 @@ type Task struct{}
 // Name is "nll".
 func (Task) Name() string { return "nll" }
 
+// Interleaved: nothing here depends on the clock.
+func (Task) Interleaved() bool { return false }
+
 // About is one line on the task.
 func (Task) About() string {
 	return "loss over long documents: by position, cumulatively, and split by what the context could tell"

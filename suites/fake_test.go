@@ -21,9 +21,11 @@ type fakeParams struct {
 	Part    struct{ N int } `yaml:"part"`
 }
 
-func (fakeTask) Name() string  { return "fake" }
-func (fakeTask) About() string { return "a task for tests" }
-func (fakeTask) Params() any   { return &fakeParams{Lengths: Sizes{1, 2, 3}, Trials: 5} }
+func (fakeTask) Name() string      { return "fake" }
+func (fakeTask) About() string     { return "a task for tests" }
+func (fakeTask) Interleaved() bool { return false }
+
+func (fakeTask) Params() any { return &fakeParams{Lengths: Sizes{1, 2, 3}, Trials: 5} }
 
 func (f fakeTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ error) {
 	ps := params.(*fakeParams)

@@ -52,6 +52,8 @@ type Plan struct {
 	Cases []*Planned
 	// Text names the sources read from the machine, with their fingerprints.
 	Text map[string]string
+	// Notices say what was left out of them, such as binary files.
+	Notices []string
 
 	now func() time.Time
 }
@@ -59,7 +61,7 @@ type Plan struct {
 // caseVersion changes when a change of the program makes old case results incomparable.
 const caseVersion = 1
 
-// NewPlan lists a suite's cases: task by task and, within a task, model by model.
+// NewPlan lists a suite's cases: task by task and, within a task, model by model, or in turns (Task.Interleaved).
 func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 	sum := sha256.Sum256([]byte(s.Text))
 	plan := &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}, now: time.Now}
@@ -86,12 +88,14 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 			return nil, s.place(err)
 		}
 		planner.block = b
+		first := len(plan.Cases)
+		turn := map[*Planned]int{}
 		for _, m := range models {
 			cases, err := b.task.Plan(planner, &m.Model, params)
 			if err != nil {
 				return nil, s.place(planner.placed(err))
 			}
-			for _, c := range cases {
+			for i, c := range cases {
 				p := &Planned{Case: c, Task: b.task.Name(), Model: m}
 				if p.ID, err = caseID(s.Seed, p); err != nil {
 					return nil, err
@@ -105,12 +109,19 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 					p.Seconds += m.Seconds(ph.Work) * ph.Times
 				}
 				plan.Cases = append(plan.Cases, p)
+				turn[p] = i
 			}
+		}
+		if b.task.Interleaved() {
+			block := plan.Cases[first:]
+			sort.SliceStable(block, func(i, j int) bool { return turn[block[i]] < turn[block[j]] })
 		}
 	}
 	for _, src := range planner.sources {
 		plan.Text[src.Name()] = src.Fingerprint()
+		plan.Notices = append(plan.Notices, src.Notices()...)
 	}
+	sort.Strings(plan.Notices)
 	if len(plan.Cases) == 0 {
 		return nil, &Problem{File: s.File, Msg: "the suite has no cases"}
 	}

@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"math"
@@ -120,8 +121,9 @@ func typeWord(goType string) string {
 }
 
 var (
-	unmarshaler = reflect.TypeOf((*yaml.Unmarshaler)(nil)).Elem()
-	nodeType    = reflect.TypeOf(yaml.Node{})
+	unmarshaler     = reflect.TypeOf((*yaml.Unmarshaler)(nil)).Elem()
+	textUnmarshaler = reflect.TypeOf((*encoding.TextUnmarshaler)(nil)).Elem()
+	nodeType        = reflect.TypeOf(yaml.Node{})
 )
 
 // checkFields walks a node beside a type and reports the first key that the type does not have.
@@ -134,6 +136,10 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 		return nil // checks itself, or is decoded later
 	}
 	switch {
+	case n.Kind == yaml.ScalarNode && reflect.PointerTo(t).Implements(textUnmarshaler):
+		if err := reflect.New(t).Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Value)); err != nil {
+			return problemAt(n, "", "%v", err)
+		}
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!float" && (reflect.Int <= t.Kind() && t.Kind() <= reflect.Uint64):
 		// the library would cut 1.5 to 1
 		if v, err := strconv.ParseFloat(n.Value, 64); err != nil || v != math.Trunc(v) {
@@ -155,6 +161,9 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 				var names []string
 				for name := range fields {
 					names = append(names, name)
+				}
+				if k.Value == "<<" {
+					return problemAt(k, "", "merge keys (<<) are not supported; name the fields, or use an alias for a whole value")
 				}
 				return problemAt(k, Suggest(k.Value, names), "unknown field %q", k.Value)
 			}

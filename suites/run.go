@@ -31,7 +31,7 @@ type Summary map[result.Status]int
 // too and the sweep goes on. When ctx ends, the case under way leaves no record
 // and Run returns ctx's error.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
-	r := &run{plan: p, w: w, obs: obs, start: p.now(), speed: map[string]float64{}, sum: Summary{}}
+	r := &run{plan: p, w: w, obs: obs, start: p.now(), speed: map[string]float64{}, loaded: map[*Resolved]loaded{}, sum: Summary{}}
 	defer r.unload()
 	var todo []*Planned
 	for _, c := range p.Cases {
@@ -71,9 +71,13 @@ type run struct {
 	// took and estimated are the seconds of all cases so far.
 	took, estimated float64
 
-	loaded  *Resolved
-	model   runners.Model
-	loadErr error
+	// loaded are the models at hand, or the errors of those that did not load.
+	loaded map[*Resolved]loaded
+}
+
+type loaded struct {
+	model runners.Model
+	err   error
 }
 
 // estimate is a case's time in the light of those before it: of its model and task, or else of all.
@@ -115,10 +119,10 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 		return rec, nil
 	}
 	r.obs.Case(c)
-	err := r.load(m)
+	model, err := r.load(m)
 	start := r.plan.now()
 	if err == nil {
-		err = guarded(func() error { return c.Run(ctx, r.model, rec, r.obs.Fraction) })
+		err = guarded(func() error { return c.Run(ctx, model, rec, r.obs.Fraction) })
 	}
 	if err == nil {
 		_, err = result.Encode(*rec) // a NaN among the metrics
@@ -178,25 +182,42 @@ func (r *run) cheaper(c *Planned, todo []*Planned) (sum float64) {
 	return sum
 }
 
-// load makes m the loaded model.
-func (r *run) load(m *Resolved) error {
-	if r.loaded == m {
-		return r.loadErr
+// keepLoaded is how many bytes of weights may stay loaded for cases that take turns.
+const keepLoaded = 1 << 30
+
+// load returns m loaded. Others stay loaded beside it as long as all are small.
+func (r *run) load(m *Resolved) (runners.Model, error) {
+	if l, ok := r.loaded[m]; ok {
+		return l.model, l.err
 	}
-	r.unload()
-	r.loaded = m
-	r.loadErr = guarded(func() (err error) {
-		r.model, err = m.Load()
+	held := weightBytes(m)
+	for o := range r.loaded {
+		held += weightBytes(o)
+	}
+	if held > keepLoaded {
+		r.unload()
+	}
+	var l loaded
+	l.err = guarded(func() (err error) {
+		l.model, err = m.Load()
 		return err
 	})
-	return r.loadErr
+	r.loaded[m] = l
+	return l.model, l.err
+}
+
+func weightBytes(m *Resolved) int64 {
+	n, _ := m.Config.Count()
+	return n * int64(m.Options.Weights.Size())
 }
 
 func (r *run) unload() {
-	if r.model != nil {
-		_ = r.model.Close() // nothing measured depends on it
+	for _, l := range r.loaded {
+		if l.model != nil {
+			_ = l.model.Close() // nothing measured depends on it
+		}
 	}
-	r.model, r.loaded, r.loadErr = nil, nil, nil
+	clear(r.loaded)
 }
 
 // guarded turns a panic into an error, so that one broken case does not end a sweep.

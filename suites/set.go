@@ -15,6 +15,12 @@ import (
 // is YAML. A new field is added; the strict decoding that follows rejects one
 // that does not exist. Nodes made here have the line -(i+1) for setting i.
 func applySets(root *yaml.Node, sets []string) error {
+	if len(sets) > 0 {
+		left := maxNodes
+		if err := expand(root, &left); err != nil {
+			return err
+		}
+	}
 	for i, set := range sets {
 		path, value, ok := strings.Cut(set, "=")
 		if !ok || path == "" {
@@ -31,6 +37,37 @@ func applySets(root *yaml.Node, sets []string) error {
 		mark(v, -(i + 1))
 		if n := assign(root, strings.Split(path, "."), v); n == 0 {
 			return setProblem(set, fmt.Sprintf("nothing in the suite is called %s", path))
+		}
+	}
+	return nil
+}
+
+// maxNodes bounds a document whose aliases are expanded.
+const maxNodes = 100_000
+
+// expand replaces every alias by a copy of what it stands for, so that a setting changes one place only.
+func expand(n *yaml.Node, left *int) error {
+	if *left--; *left < 0 {
+		return problemAt(n, "", "the suite's aliases expand to more than %d values", maxNodes)
+	}
+	if n.Kind == yaml.AliasNode {
+		line := n.Line
+		*n = *n.Alias
+		n.Line = line
+		n.Content = append([]*yaml.Node(nil), n.Content...)
+		for i, c := range n.Content {
+			copied := *c
+			n.Content[i] = &copied
+		}
+	}
+	n.Anchor = ""
+	for i, c := range n.Content {
+		if c.Kind == yaml.AliasNode { // not the node that others share
+			copied := *c
+			n.Content[i] = &copied
+		}
+		if err := expand(n.Content[i], left); err != nil {
+			return err
 		}
 	}
 	return nil

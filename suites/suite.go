@@ -85,6 +85,9 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	if p.Weights != "" && p.Weights != "random" {
 		return problemAt(n, "leave it out to take the trained weights", "weights: expected random, got %q", p.Weights)
 	}
+	if p.Chunk > maxChunk {
+		return problemAt(n, "", "prefill_chunk is %s, more than %s", p.Chunk, Size(maxChunk))
+	}
 	if p.Name == "" {
 		p.Name = p.Model
 	}
@@ -124,6 +127,9 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	*d = Duration(v)
 	return nil
 }
+
+// maxChunk bounds the tokens computed at once.
+const maxChunk = 1 << 20
 
 // maxSuite bounds a suite file, in bytes.
 const maxSuite = 1 << 20

@@ -16,6 +16,9 @@ type Task interface {
 	// Params returns a pointer to a new struct with the defaults set; its yaml tags and `doc` tags are the
 	// task's part of the schema (`yocobench suite explain`). Example: Trials int `yaml:"trials" doc:"questions per cell"`.
 	Params() any
+	// Interleaved is true for a task that measures time: its cases go from model to model, so that what
+	// is compared was measured side by side. Other tasks go through one model after another.
+	Interleaved() bool
 	// Plan returns the cases for one model. params is what Params returned, filled from the suite.
 	// An error about the params should be a *Problem from p.Errorf.
 	Plan(p *Planner, m *Model, params any) ([]Case, error)

@@ -74,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &problem), isUsage(err):
 		code = exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		code = exitInterrupted
+		code, err = exitInterrupted, errors.New("interrupted before anything was measured")
 	}
 	fmt.Fprintf(stderr, "error: %v\n", err)
 	return code

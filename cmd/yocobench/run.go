@@ -138,6 +138,13 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 		}
 	}
 	done := finished(old)
+	for i, n := range plan.Notices {
+		if i == 10 {
+			fmt.Fprintf(stderr, "notice: and %d more\n", len(plan.Notices)-i)
+			break
+		}
+		fmt.Fprintln(stderr, "notice:", n)
+	}
 	if f.dryRun {
 		plan.Limit(time.Duration(suite.Budget), done)
 		return dryRun(stdout, plan, done, f.format)

@@ -141,10 +141,27 @@ func hasConfig(dir string) bool {
 type device struct {
 	threads int
 	tier    string
+	found   cache
+}
+
+// cache keeps the models found, so that a suite that names one a thousand times opens it once.
+type cache map[string]found
+
+func (c cache) get(name, dir string, random bool, seed uint64, dtype runners.DType) (found, error) {
+	key := fmt.Sprint(name, "\n", dir, random, seed, dtype)
+	if f, ok := c[key]; ok {
+		return f, nil
+	}
+	f, err := findModel(name, dir, random, seed, dtype)
+	if err == nil && c != nil {
+		c[key] = f
+	}
+	return f, err
 }
 
 // wiring connects suites with everything that this program links in.
 func wiring(d device, machine *runners.Profile) suites.Wiring {
+	d.found = cache{}
 	return suites.Wiring{
 		Tasks:   tasks(),
 		Machine: machine,
@@ -172,7 +189,10 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	if e.KV != nil {
 		o.KV = *e.KV
 	}
-	f, err := findModel(e.Model, s.Dir, e.Weights == "random", e.Seed, o.Weights)
+	if name == "cpu" && o.KV == runners.F16 {
+		return nil, fmt.Errorf("model %s: the cpu runner keeps keys and values in f32 or bf16, not f16; set kv", e.Name)
+	}
+	f, err := d.found.get(e.Model, s.Dir, e.Weights == "random", e.Seed, o.Weights)
 	if err != nil {
 		return nil, err
 	}

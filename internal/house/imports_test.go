@@ -18,7 +18,7 @@ var mayImport = map[string][]string{
 	"suites/result":       {},
 	"needle":              {"corpus", "internal/stats", "runners", "runners/tokenizer", "suites", "suites/result"},
 	"nll":                 {"corpus", "internal/stats", "runners", "runners/tokenizer", "suites", "suites/result"},
-	"memory":              {"internal/stats", "runners", "suites", "suites/result"},
+	"memory":              {"internal/param", "internal/stats", "runners", "suites", "suites/result"},
 	"runners":             {},
 	"runners/arch":        {"runners"},
 	"runners/cpu":         {"runners", "runners/arch", "kernels/cpu"},
