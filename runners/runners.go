@@ -74,6 +74,8 @@ type Model interface {
 	Score(ctx context.Context, s Sequence, tokens []int, emit func(pos int, logprob float32)) error
 	// Usage is the memory held now, by part, and the largest total since the last ResetPeak.
 	Usage() Usage
+	// ResetPeak gives back the workspace, which grows again as it is needed, and starts a new peak at what is
+	// held then: what is measured afterwards does not depend on what ran before.
 	ResetPeak()
 	Close() error
 }
@@ -102,7 +104,8 @@ type Usage struct {
 	WindowKV int64 `json:"window_kv"`
 	// State holds the retention state of each retention layer.
 	State int64 `json:"state"`
-	// Workspace holds activations, logits and kernels' scratch.
+	// Workspace holds activations, logits, kernels' scratch and, of a YOCO's sequences, the tokens that
+	// Truncate needs (4 bytes each).
 	Workspace int64 `json:"workspace"`
 	// Peak is the largest total held at one time; only measured usage has it.
 	Peak int64 `json:"peak,omitempty"`

@@ -14,7 +14,7 @@ const explainHead = `A suite is a YAML file: which models, which tasks, and how 
   seed: 1
   models:
     - tiny-yoco-gret                      # an embedded model, by its name
-    - {name: big, model: yoco-gret-160m, kv: bf16}  # a preset, with random weights
+    - {name: big, model: yoco-gret-160m}  # a preset, with random weights
     - {name: mine, model: path/to/folder} # config.json and weights.safetensors
   tasks:
     - needle: {lengths: [1Ki, 4Ki], depths: [0, 0.5, 1], trials: 3}
@@ -54,7 +54,7 @@ func Explain(w io.Writer, tasks []Task, only string) error {
 }
 
 func explainTask(w io.Writer, t Task) error {
-	_, err := fmt.Fprintf(w, "TASK %s: %s\n", t.Name(), t.About())
+	_, err := fmt.Fprintln(w, strings.Join(wrap("TASK "+t.Name()+": "+t.About(), 78), "\n  "))
 	explainStruct(w, reflect.ValueOf(t.Params()).Elem(), "  ")
 	return err
 }

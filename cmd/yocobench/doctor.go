@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -42,12 +43,15 @@ func newDoctor() *cobra.Command {
 			v, commit := buildVersion()
 			line("yocobench", "%s %s, %s", v, commit, runtime.Version())
 			line("processor", "%s, %d cores, %s/%s", p.device.Name, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
-			for i, l := range wrapWords(cpu.Features(), 60) {
-				line(map[bool]string{true: "features"}[i == 0], "%s", l)
+			wrapped := func(name, text string) {
+				for i, l := range wrapWords(strings.Fields(text), 64) {
+					line(map[bool]string{true: name}[i == 0], "%s", l)
+				}
 			}
+			wrapped("features", strings.Join(cpu.Features(), " "))
 			line("memory", "%s", shortBytes(p.device.Memory))
 			line("threads", "%d", p.device.Threads)
-			line("kernel tier", "%s (%s)", p.device.Tier, p.device.Why)
+			wrapped("kernel tier", p.device.Tier+": "+p.device.Why)
 			for _, t := range cpu.Tiers() {
 				have := "yes"
 				if !t.Available {
@@ -70,20 +74,4 @@ func newDoctor() *cobra.Command {
 	deviceFlags(c, &d)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
-}
-
-// wrapWords joins words into lines of at most width columns.
-func wrapWords(words []string, width int) (lines []string) {
-	line := ""
-	for _, w := range words {
-		if line != "" && len(line)+1+len(w) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += w
-	}
-	return append(lines, line)
 }

@@ -38,7 +38,7 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format s
 		e.SetIndent("", "  ")
 		return e.Encode(map[string]any{"suite": p.Suite.Name, "suite_hash": p.Hash, "estimate_seconds": total, "cases": rows})
 	}
-	t := newTable(w, "case", "model", "what", "time", "memory", "")
+	t := newTable(w, "case", "time", "memory", "", "model", "what")
 	for _, r := range rows {
 		note := ""
 		switch {
@@ -47,7 +47,7 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format s
 		case r.Skip != "":
 			note = "skipped"
 		}
-		t.row(r.Case[:8], r.Model, r.Label, suites.ShortDuration(r.Seconds), shortBytes(r.Bytes), note)
+		t.row(r.Case[:8], suites.ShortDuration(r.Seconds), shortBytes(r.Bytes), note, r.Model, r.Label)
 	}
 	if err := t.write(); err != nil {
 		return err

@@ -27,7 +27,7 @@ func newGenerate() *cobra.Command {
 		Short: "Continue a text greedily, to see that a model works",
 		Long: `Continue a text greedily with a model that has a tokenizer. The prompt is the second
 argument, --file, or standard input.`,
-		Example: `  yocobench generate tiny-yoco-gret 'The secret number of velan is 482913. It rained. The secret number of velan is '
+		Example: `  yocobench generate tiny-yoco-gret 'const velan = 482913; const velan = '
   yocobench generate path/to/checkpoint --file prompt.txt --tokens 100 --stats`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {

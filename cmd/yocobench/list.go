@@ -22,7 +22,7 @@ type listing struct {
 
 var listings = []listing{
 	{"suites", "the suites inside the binary", []string{"suite", "what for"}, listSuites},
-	{"models", "trained models and presets", []string{"model", "kind", "arch", "params", "non-emb.", "layers", "dim", "kv/token"}, listModels},
+	{"models", "trained models and presets", []string{"model", "kind", "params", "non-emb.", "layers", "dim", "kv/token"}, listModels},
 	{"runners", "what can run a model", []string{"runner", "what it does"}, func() (rows [][]string, _ error) {
 		for _, r := range runnerNames {
 			rows = append(rows, []string{r.name, r.about})
@@ -102,7 +102,7 @@ func listModels() (rows [][]string, err error) {
 	add := func(c runners.Config, kind string) {
 		total, inner := c.Count()
 		perToken := c.CacheBytes(2, runners.BF16).GlobalKV - c.CacheBytes(1, runners.BF16).GlobalKV
-		rows = append(rows, []string{c.Name, kind, string(c.Arch), shortCount(total), shortCount(inner), strconv.Itoa(c.Layers), strconv.Itoa(c.Dim), shortBytes(perToken)})
+		rows = append(rows, []string{c.Name, kind, shortCount(total), shortCount(inner), strconv.Itoa(c.Layers), strconv.Itoa(c.Dim), shortBytes(perToken)})
 	}
 	for _, name := range checkpoint.Embedded() {
 		c, w, err := checkpoint.OpenEmbedded(name)

@@ -112,13 +112,25 @@ regression; 4 a gate is undecided; 130 interrupted (resume with run --resume).`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	// Flags are explained within 80 columns.
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 80 |"))
 	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newBaseline(), newExport(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
 	return root
 }
 
 // group is a command that only holds others: without one of them it shows its help.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	var names []string
+	for _, s := range subs {
+		names = append(names, s.Name())
+	}
+	c := &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return &suites.Problem{Msg: fmt.Sprintf("unknown command %q for %q", args[0], "yocobench "+use), Hint: suites.Suggest(args[0], names)}
+		}}
 	c.AddCommand(subs...)
 	return c
 }

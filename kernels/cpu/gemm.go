@@ -33,15 +33,15 @@ func goGemm(rows int) Gemm {
 	}
 }
 
-// goGemmRow is one row, eight columns at a time.
+// goGemmRow is one row, eight columns at a time. Addresses are made anew for
+// each p: one that has run past the end must not exist when the garbage collector looks.
 func goGemmRow(c, a unsafe.Pointer, cs int, b unsafe.Pointer, ldb, k, n, add int) {
 	out := unsafe.Slice((*float32)(c), n)
 	j := 0
 	for ; j+8 <= n; j += 8 {
 		var s0, s1, s2, s3, s4, s5, s6, s7 float32
-		ap, bp := a, unsafe.Add(b, 4*j)
-		for range k {
-			x, y := *(*float32)(ap), (*[8]float32)(bp)
+		for p := range k {
+			x, y := *(*float32)(unsafe.Add(a, p*cs)), (*[8]float32)(unsafe.Add(b, p*ldb+4*j))
 			s0 += x * y[0]
 			s1 += x * y[1]
 			s2 += x * y[2]
@@ -50,17 +50,14 @@ func goGemmRow(c, a unsafe.Pointer, cs int, b unsafe.Pointer, ldb, k, n, add int
 			s5 += x * y[5]
 			s6 += x * y[6]
 			s7 += x * y[7]
-			ap, bp = unsafe.Add(ap, cs), unsafe.Add(bp, ldb)
 		}
 		s := [8]float32{s0, s1, s2, s3, s4, s5, s6, s7}
 		goStore(out[j:j+8], s[:], add)
 	}
 	for ; j < n; j++ {
 		var s [1]float32
-		ap, bp := a, unsafe.Add(b, 4*j)
-		for range k {
-			s[0] += *(*float32)(ap) * *(*float32)(bp)
-			ap, bp = unsafe.Add(ap, cs), unsafe.Add(bp, ldb)
+		for p := range k {
+			s[0] += *(*float32)(unsafe.Add(a, p*cs)) * *(*float32)(unsafe.Add(b, p*ldb+4*j))
 		}
 		goStore(out[j:j+1], s[:], add)
 	}

@@ -17,6 +17,8 @@ type Model struct {
 	logits runners.Buffer
 	chunk  int
 	closed bool
+	// history is the memory in bytes of the tokens that sequences keep.
+	history int64
 
 	b   batch // reused by every pass, so that decoding allocates nothing
 	lps []float32
@@ -55,10 +57,26 @@ func New(cfg runners.Config, w runners.Weights, ops runners.Ops, opts runners.Op
 func (m *Model) Config() runners.Config { return m.cfg }
 
 // Usage returns the memory held, by part.
-func (m *Model) Usage() runners.Usage { return m.ops.Usage() }
+func (m *Model) Usage() runners.Usage {
+	u := m.ops.Usage()
+	u.Workspace += m.history
+	u.Peak += m.history
+	return u
+}
 
-// ResetPeak starts a new peak at what is held now.
-func (m *Model) ResetPeak() { m.ops.ResetPeak() }
+// ResetPeak gives back the workspace and starts a new peak.
+func (m *Model) ResetPeak() {
+	m.freeWorkspace()
+	m.ops.ResetPeak()
+}
+
+func (m *Model) freeWorkspace() {
+	m.ws.close()
+	if m.logits != nil {
+		m.logits.Close()
+		m.logits = nil
+	}
+}
 
 // Counts returns the operations counted by the device.
 func (m *Model) Counts() runners.Counts { return m.ops.Counts() }
@@ -72,10 +90,7 @@ func (m *Model) Close() error {
 		return nil
 	}
 	m.closed = true
-	m.ws.close()
-	if m.logits != nil {
-		m.logits.Close()
-	}
+	m.freeWorkspace()
 	return m.ops.Close()
 }
 
@@ -88,7 +103,7 @@ func (m *Model) NewSequence(capacity int) (runners.Sequence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("a sequence of %d tokens: %w", capacity, err)
 	}
-	return &sequence{m: m, caches: c, capacity: capacity}, nil
+	return m.sequence(c, 0, capacity), nil
 }
 
 // sequences checks that ss are open sequences of m with room for n more tokens each.

@@ -18,6 +18,15 @@ type sequence struct {
 	history []int32
 }
 
+func (m *Model) sequence(c *caches, length, capacity int) *sequence {
+	s := &sequence{m: m, caches: c, length: length, capacity: capacity}
+	if !m.net.cuttable() {
+		s.history = make([]int32, 0, capacity)
+		m.history += 4 * int64(cap(s.history))
+	}
+	return s
+}
+
 func (s *sequence) Len() int { return s.length }
 
 func (s *sequence) Capacity() int { return s.capacity }
@@ -27,9 +36,6 @@ func (s *sequence) append(tokens []int) {
 	s.length += len(tokens)
 	if s.m.net.cuttable() {
 		return
-	}
-	if s.history == nil {
-		s.history = make([]int32, 0, s.capacity)
 	}
 	for _, t := range tokens {
 		s.history = append(s.history, int32(t))
@@ -44,10 +50,8 @@ func (s *sequence) Fork() (runners.Sequence, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fork a sequence of %d tokens: %w", s.length, err)
 	}
-	f := &sequence{m: s.m, caches: c, length: s.length, capacity: s.capacity}
-	if s.history != nil {
-		f.history = append(make([]int32, 0, s.capacity), s.history...)
-	}
+	f := s.m.sequence(c, s.length, s.capacity)
+	f.history = append(f.history, s.history...)
 	return f, nil
 }
 
@@ -87,6 +91,7 @@ func (s *sequence) Truncate(ctx context.Context, n int) error {
 func (s *sequence) Close() error {
 	if s.caches != nil {
 		s.caches.close()
+		s.m.history -= 4 * int64(cap(s.history))
 		s.caches, s.history = nil, nil
 	}
 	return nil

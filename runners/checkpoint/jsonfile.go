@@ -177,14 +177,6 @@ func (j *jsonFile) asInt(what string, t json.Token) (int64, error) {
 	return n, nil
 }
 
-func (j *jsonFile) integer(what string) (int64, error) {
-	t, err := j.token(what)
-	if err != nil {
-		return 0, err
-	}
-	return j.asInt(what, t)
-}
-
 func (j *jsonFile) float(what string) (float64, error) {
 	t, err := j.token(what)
 	if err != nil {

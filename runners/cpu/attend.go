@@ -29,14 +29,14 @@ type attendJob struct {
 	partial []float32
 }
 
-// FewRows bounds the rows of queries (positions x heads of a group) of a span
+// fewRows bounds the rows of queries (positions x heads of a group) of a span
 // that are computed one position at a time: below it the lanes of a tile of
 // queries would be half empty.
 const fewRows = 16
 
 // start prepares an attention without units.
 func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, kvHeads int, rope runners.RopeTable) bool {
-	if !o.check(heads > 0 && kvHeads > 0 && heads%kvHeads == 0 && q.Cols%heads == 0 && dst.Cols == q.Cols, "attention of %d heads on %d, queries [%d] to [%d]", heads, kvHeads, q.Cols, dst.Cols) {
+	if !((heads > 0 && kvHeads > 0 && heads%kvHeads == 0 && q.Cols%heads == 0 && dst.Cols == q.Cols) || o.failf("attention of %d heads on %d, queries [%d] to [%d]", heads, kvHeads, q.Cols, dst.Cols)) {
 		return false
 	}
 	var ok1, ok2, ok3 bool
@@ -51,21 +51,21 @@ func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, k
 	j.window = 0
 	j.stores, j.base = j.stores[:0], j.base[:0]
 	j.flash, j.split, j.joins = j.flash[:0], j.split[:0], j.joins[:0]
-	return o.check(j.rope.spec.HeadDim == j.hd, "rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd)
+	return (j.rope.spec.HeadDim == j.hd || o.failf("rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd))
 }
 
 func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
-	if o.err != nil || !o.check(len(kv) > 0, "attention without caches") {
+	if o.err != nil || !(len(kv) > 0 || o.failf("attention without caches")) {
 		return
 	}
 	first, ok := kv[0].(*cache)
 	j := &o.att
-	if !o.check(ok, "attention over a foreign cache") || !j.start(o, b, dst, q, heads, first.heads, rope) {
+	if !(ok || o.failf("attention over a foreign cache")) || !j.start(o, b, dst, q, heads, first.heads, rope) {
 		return
 	}
 	for i, s := range b.Spans {
-		c, ok := o.cacheOf(kv, i, b, 0)
-		if !ok || !o.check(c.heads == first.heads && c.hd == j.hd && c.window == 0 && c.len >= s.Pos+s.Len, "attention over positions that are not appended") {
+		c, ok := o.cacheOf(kv, i, b)
+		if !ok || !((c.heads == first.heads && c.hd == j.hd && c.window == 0 && c.len >= s.Pos+s.Len) || o.failf("attention over positions that are not appended")) {
 			return
 		}
 		*o.flops += attendFLOPs(heads, j.hd, s.Pos, s.Len, 0)
@@ -128,13 +128,13 @@ func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int
 		return
 	}
 	j := &o.att
-	if !j.start(o, b, dst, q, heads, heads, rope) || !o.check(k.Cols == q.Cols && v.Cols == q.Cols, "window attention: [%d], [%d], [%d]", q.Cols, k.Cols, v.Cols) {
+	if !j.start(o, b, dst, q, heads, heads, rope) || !((k.Cols == q.Cols && v.Cols == q.Cols) || o.failf("window attention: [%d], [%d], [%d]", q.Cols, k.Cols, v.Cols)) {
 		return
 	}
 	longest := 0
 	for i, s := range b.Spans {
-		c, ok := o.cacheOf(kv, i, b, 0)
-		if !ok || !o.check(c.window > 0 && c.heads == heads && c.hd == j.hd && c.len >= s.Pos, "window attention over a cache of another shape") {
+		c, ok := o.cacheOf(kv, i, b)
+		if !ok || !((c.window > 0 && c.heads == heads && c.hd == j.hd && c.len >= s.Pos) || o.failf("window attention over a cache of another shape")) {
 			return
 		}
 		*o.flops += attendFLOPs(heads, j.hd, s.Pos, s.Len, c.window)
@@ -181,6 +181,14 @@ func (o *ops) attendStaged(b *runners.Batch, i int, c *cache, k, v runners.Mat, 
 		return false
 	}
 	st.data = blk.words()
+	if st.bf && st.n&1 == 1 { // the last pair of values has no second
+		for h := range st.heads {
+			for d := 0; d < st.hd; d += st.tile {
+				pairs, _ := st.half(h, st.n-1, d)
+				clear(pairs)
+			}
+		}
+	}
 	for n := 0; n < old; {
 		from := c.slot(s.Pos - old + n)
 		m := min(old-n, c.n-from)
@@ -208,11 +216,12 @@ func (o *ops) attendStaged(b *runners.Batch, i int, c *cache, k, v runners.Mat, 
 	return o.err == nil
 }
 
-// gemmBlocks computes c [m, n<=NR] (+)= A B over blocks of rows.
+// gemmBlocks computes c [m, n<=NR] (+)= A B over blocks of rows. (No pointer
+// is made beyond the last row: the garbage collector would take it amiss.)
 func gemmBlocks(t []cpu.Gemm, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, m, k, n, add int) {
-	for m > 0 {
-		x := evenly(m, len(t)-1)
-		t[x](c, ldc, a, rs, cs, b, ldb, k, n, add)
-		c, a, m = unsafe.Add(c, x*ldc), unsafe.Add(a, x*rs), m-x
+	for r := 0; r < m; {
+		x := evenly(m-r, len(t)-1)
+		t[x](unsafe.Add(c, r*ldc), ldc, unsafe.Add(a, r*rs), rs, cs, b, ldb, k, n, add)
+		r += x
 	}
 }

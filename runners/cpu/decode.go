@@ -54,6 +54,9 @@ func (o *ops) attendSplit() {
 			q := j.q.at(s.row, (s.head*j.group+g)*j.hd)
 			o.rotate(j.rope, s.row, q)
 			o.k.Scale(q, q, j.hd, j.scale)
+			if j.stores[s.span].bf && o.k.Dot != nil {
+				o.roundRow((*uint16)(unsafe.Pointer(q)), q, j.hd)
+			}
 		}
 	}
 	o.crew.run(len(j.split), splitTask)
@@ -68,8 +71,12 @@ func splitTask(o *ops, wk *worker, i int) {
 	m, l, sum := out[:g], out[g:2*g], out[2*g:]
 	p := wk.scratch[:g*splitKeys]
 	gemm, depth, keys := o.k.F32, hd, u.n
+	dot := st.bf && o.k.Dot != nil
 	if st.bf {
 		gemm, depth, keys = o.k.Wide, hd/2, (u.n+1)/2
+	}
+	if dot {
+		gemm = o.k.Dot
 	}
 	q := unsafe.Pointer(j.q.at(u.row, u.head*g*hd))
 	for k := 0; k < u.n; k += st.tile {
@@ -83,10 +90,13 @@ func splitTask(o *ops, wk *worker, i int) {
 		if u.n < splitKeys {
 			row[u.n] = 0 // the other half of the last pair
 		}
+		if dot {
+			o.roundRow((*uint16)(unsafe.Pointer(&row[0])), &row[0], 2*keys)
+		}
 	}
 	for d := 0; d < hd; d += nr {
-		v := unsafe.Add(st.value(u.head, u.from), 4*d)
-		gemmBlocks(gemm, ptr(sum, d), 4*hd, ptr(p, 0), 4*splitKeys, 4, v, 4*hd, g, keys, min(nr, hd-d), 0)
+		v, w := st.value(u.head, u.from, d)
+		gemmBlocks(gemm, ptr(sum, d), 4*hd, ptr(p, 0), 4*splitKeys, 4, v, 4*w, g, keys, w, 0)
 	}
 }
 

@@ -189,10 +189,7 @@ func (f *flasher) scores(q []float32, kb, from, n int) {
 // sums adds Vᵀ Pᵀ for n keys from slot from on to out.
 func (f *flasher) sums(out []float32, kb, from, n int) {
 	o, nr := f.o, f.nr
-	gemm, p, a := o.k.F32, f.s, f.st.value(f.head, from)
-	if f.kf != nil {
-		a = ptr(f.vf, (from-kb)*f.hd)
-	}
+	gemm, p := o.k.F32, f.s
 	if f.dot {
 		if n&1 == 1 {
 			clear(f.s[n*nr : (n+1)*nr])
@@ -203,5 +200,11 @@ func (f *flasher) sums(out []float32, kb, from, n int) {
 		}
 		gemm, p, n = o.k.Dot, f.p, n/2
 	}
-	gemmBlocks(gemm, ptr(out, 0), 4*nr, a, 4, 4*f.hd, ptr(p, 0), 4*nr, f.hd, n, nr, 1)
+	for d := 0; d < f.hd; d += f.st.tile {
+		a, w := f.st.value(f.head, from, d)
+		if f.kf != nil {
+			a = ptr(f.vf, d*flashKeys+(from-kb)*w)
+		}
+		gemmBlocks(gemm, ptr(out, d*nr), 4*nr, a, 4, 4*w, ptr(p, 0), 4*nr, w, n, nr, 1)
+	}
 }

@@ -13,26 +13,28 @@ import (
 //
 //	keys    tiles of NR slots (the last one narrower): tile[d][slot], so that a tile is B of a
 //	        decode step's scores (lanes along slots) and A of a prefill's (broadcast)
-//	values  [slot][d]: B of a decode step's sums (lanes along d), A of a prefill's
+//	values  panels of NR d (the last one narrower): panel[slot][d]: B of a decode step's sums
+//	        (lanes along d), read from front to back, and A of a prefill's
 //
 // In bfloat16 a 32-bit word holds a pair: of neighbouring d in keys,
-// tile[d/2][slot], and of neighbouring slots in values, [slot/2][d]; so both are
+// tile[d/2][slot], and of neighbouring slots in values, panel[slot/2][d]; so both are
 // operands of the Wide and Dot kernels.
 type store struct {
 	heads, hd, n int
 	bf           bool
-	tile         int // slots
-	// kWords is the words of a key; kHead, vHead those of a head; vBase where values begin.
-	kWords, kHead, vHead, vBase int
-	data                        []uint32
+	tile         int // slots of a tile of keys, and d of a panel of values
+	// kWords is the words of a key, vRows the rows of a panel of values; kHead and
+	// vHead the words of a head; vBase is where values begin.
+	kWords, vRows, kHead, vHead, vBase int
+	data                               []uint32
 }
 
 func newStore(heads, hd, n int, t runners.DType, tile int) store {
-	s := store{heads: heads, hd: hd, n: n, tile: tile, kWords: hd, vHead: n * hd}
+	s := store{heads: heads, hd: hd, n: n, tile: tile, kWords: hd, vRows: n}
 	if t == runners.BF16 {
-		s.bf, s.kWords, s.vHead = true, hd/2, (n+1)/2*hd
+		s.bf, s.kWords, s.vRows = true, hd/2, (n+1)/2
 	}
-	s.kHead = n * s.kWords
+	s.kHead, s.vHead = n*s.kWords, s.vRows*hd
 	s.vBase = heads * s.kHead
 	return s
 }
@@ -49,12 +51,20 @@ func (s *store) key(h, slot int) (p unsafe.Pointer, stride int) {
 	return unsafe.Pointer(&s.data[h*s.kHead+t*s.kWords+slot-t]), 4 * w
 }
 
-// value returns the address of a slot's row (in bfloat16 of its pair of slots).
-func (s *store) value(h, slot int) unsafe.Pointer {
+// value returns the address of a slot's row (in bfloat16 of its pair of slots)
+// in the panel that begins at d, and the panel's width.
+func (s *store) value(h, slot, d int) (p unsafe.Pointer, w int) {
 	if s.bf {
 		slot /= 2
 	}
-	return unsafe.Pointer(&s.data[s.vBase+h*s.vHead+slot*s.hd])
+	w = min(s.tile, s.hd-d)
+	return unsafe.Pointer(&s.data[s.vBase+h*s.vHead+d*s.vRows+slot*w]), w
+}
+
+// half returns the 16-bit halves of a bfloat16 value row that are the slot's.
+func (s *store) half(h, slot, d int) (row [][2]uint16, at int) {
+	p, w := s.value(h, slot, d)
+	return unsafe.Slice((*[2]uint16)(p), w), slot & 1
 }
 
 // write stores n rows of head h from slot on; the keys are rotated already.
@@ -73,19 +83,21 @@ func (s *store) write(o *ops, h, slot, n int, k unsafe.Pointer, ldk int, v unsaf
 		o.transpose(dst, stride, unsafe.Add(k, i*ldk), ldk, m, s.kWords)
 		i += m
 	}
-	for i := 0; i < n; i++ {
-		row := unsafe.Add(v, i*ldv)
-		dst := s.value(h, slot+i)
-		switch {
-		case !s.bf:
-			copyRows(dst, 0, row, 0, 1, s.hd)
-		case (slot+i)&1 == 0 && i+1 < n:
-			o.k.PairRows((*uint32)(dst), (*float32)(row), (*float32)(unsafe.Add(row, ldv)), s.hd)
-			i++
-		default: // one half of the pairs; the other may be in use
-			at := unsafe.Slice((*[2]uint16)(dst), s.hd)
-			for d, x := range unsafe.Slice((*float32)(row), s.hd) {
-				at[d][(slot+i)&1] = cpu.BF16(x)
+	for d := 0; d < s.hd; d += s.tile {
+		for i := 0; i < n; i++ {
+			row := unsafe.Add(v, i*ldv+4*d)
+			dst, w := s.value(h, slot+i, d)
+			switch {
+			case !s.bf:
+				copyRows(dst, 0, row, 0, 1, w)
+			case (slot+i)&1 == 0 && i+1 < n:
+				o.k.PairRows((*uint32)(dst), (*float32)(row), (*float32)(unsafe.Add(row, ldv)), w)
+				i++
+			default: // one half of the pairs; the other may be in use
+				pairs, at := s.half(h, slot+i, d)
+				for x, f := range unsafe.Slice((*float32)(row), w) {
+					pairs[x][at] = cpu.BF16(f)
+				}
 			}
 		}
 	}
@@ -101,20 +113,30 @@ func (s *store) copySlots(at int, from *store, slot, n int) {
 			copyRows(dst, ldd, src, lds, s.kWords, m)
 			i += m
 		}
-		if !s.bf {
-			copyRows(s.value(h, at), 4*s.hd, from.value(h, slot), 4*s.hd, n, s.hd)
-			continue
+		for d := 0; d < s.hd; d += s.tile {
+			s.copyValues(h, d, at, from, slot, n)
 		}
-		for i := 0; i < n; {
-			if (at+i)&1 == 0 && (slot+i)&1 == 0 && i+1 < n {
-				m := (n - i) / 2
-				copyRows(s.value(h, at+i), 4*s.hd, from.value(h, slot+i), 4*s.hd, m, s.hd)
-				i += 2 * m
-				continue
-			}
-			d := unsafe.Slice((*[2]uint16)(s.value(h, at+i)), s.hd)
-			for x, v := range unsafe.Slice((*[2]uint16)(from.value(h, slot+i)), s.hd) {
-				d[x][(at+i)&1] = v[(slot+i)&1]
+	}
+}
+
+// copyValues copies n slots of one panel of values.
+func (s *store) copyValues(h, d, at int, from *store, slot, n int) {
+	for i := 0; i < n; {
+		dst, w := s.value(h, at+i, d)
+		src, _ := from.value(h, slot+i, d)
+		switch {
+		case !s.bf:
+			copyRows(dst, 0, src, 0, 1, n*w)
+			return
+		case (at+i)&1 == 0 && (slot+i)&1 == 0 && i+1 < n:
+			m := (n - i) / 2
+			copyRows(dst, 0, src, 0, 1, m*w)
+			i += 2 * m
+		default:
+			to, x := s.half(h, at+i, d)
+			pairs, y := from.half(h, slot+i, d)
+			for j := range to {
+				to[j][x] = pairs[j][y]
 			}
 			i++
 		}
@@ -122,7 +144,7 @@ func (s *store) copySlots(at int, from *store, slot, n int) {
 }
 
 // widen converts n keys and values of head h, from a slot that begins a tile
-// and a pair, to float32: keys in tiles as they are, values row after row.
+// and a pair, to float32 in the same tiles and panels: a panel of values has flashKeys rows.
 func (s *store) widen(o *ops, h, slot, n int, k, v []float32) {
 	for i := 0; i < n; i += s.tile {
 		src, stride := s.key(h, slot+i)
@@ -133,23 +155,28 @@ func (s *store) widen(o *ops, h, slot, n int, k, v []float32) {
 			o.k.WidenPairs(&k[at], &k[at+w], (*uint32)(unsafe.Add(src, d*stride)), m)
 		}
 	}
-	for i := 0; i < n; i += 2 {
-		o.k.WidenPairs(&v[i*s.hd], &v[(i+1)*s.hd], (*uint32)(s.value(h, slot+i)), s.hd)
+	for d := 0; d < s.hd; d += s.tile {
+		for i := 0; i < n; i += 2 {
+			src, w := s.value(h, slot+i, d)
+			at := d*flashKeys + i*w
+			o.k.WidenPairs(&v[at], &v[at+w], (*uint32)(src), w)
+		}
 	}
 }
 
 // read returns one key and value as float32.
 func (s *store) read(h, slot int, k, v []float32) {
 	p, stride := s.key(h, slot)
-	val := s.value(h, slot)
 	for d := range s.hd {
+		val, w := s.value(h, slot, d/s.tile*s.tile)
+		at := d % s.tile
 		if !s.bf {
 			k[d] = *(*float32)(unsafe.Add(p, d*stride))
-			v[d] = *(*float32)(unsafe.Add(val, 4*d))
+			v[d] = unsafe.Slice((*float32)(val), w)[at]
 			continue
 		}
 		k[d] = cpu.Widen16((*(*[2]uint16)(unsafe.Add(p, d/2*stride)))[d&1])
-		v[d] = cpu.Widen16((*(*[2]uint16)(unsafe.Add(val, 4*d)))[slot&1])
+		v[d] = cpu.Widen16(unsafe.Slice((*[2]uint16)(val), w)[at][slot&1])
 	}
 }
 
@@ -289,7 +316,7 @@ func (o *ops) AppendKV(b *runners.Batch, kv []runners.KV, k, v runners.Mat, rope
 		return
 	}
 	for i, s := range b.Spans {
-		c, ok := o.cacheOf(kv, i, b, 0)
+		c, ok := o.cacheOf(kv, i, b)
 		if !ok {
 			return
 		}
@@ -307,17 +334,16 @@ func (o *ops) startAppend(b *runners.Batch, k, v runners.Mat, rope runners.RopeT
 	j.v, ok2 = o.mat(v, b.Rows, op)
 	j.rope, ok3 = o.rope(rope)
 	j.units = j.units[:0]
-	return ok1 && ok2 && ok3 && o.check(k.Cols == v.Cols && k.Cols%j.rope.spec.HeadDim == 0, "%s: keys [%d] and values [%d]", op, k.Cols, v.Cols) &&
+	return ok1 && ok2 && ok3 && ((k.Cols == v.Cols && k.Cols%j.rope.spec.HeadDim == 0) || o.failf("%s: keys [%d] and values [%d]", op, k.Cols, v.Cols)) &&
 		o.growWorkers(appendRows*j.rope.spec.HeadDim)
 }
 
 // cacheOf checks that span i of b continues cache i.
-func (o *ops) cacheOf(kv []runners.KV, i int, b *runners.Batch, ahead int) (*cache, bool) {
-	if !o.check(len(kv) == len(b.Spans), "%d caches for %d spans", len(kv), len(b.Spans)) {
+func (o *ops) cacheOf(kv []runners.KV, i int, b *runners.Batch) (*cache, bool) {
+	if !(len(kv) == len(b.Spans) || o.failf("%d caches for %d spans", len(kv), len(b.Spans))) {
 		return nil, false
 	}
 	c, ok := kv[i].(*cache)
 	s := b.Spans[i]
-	return c, o.check(ok && c.data != nil && s.Pos+s.Len <= c.capacity && s.Pos >= 0 && s.Len >= 1 && s.Row+s.Len <= b.Rows && s.Pos <= c.len+ahead,
-		"positions %d to %d do not fit the cache", s.Pos, s.Pos+s.Len)
+	return c, ((ok && c.data != nil && s.Pos+s.Len <= c.capacity && s.Pos >= 0 && s.Len >= 1 && s.Row+s.Len <= b.Rows && s.Pos <= c.len) || o.failf("positions %d to %d do not fit the cache", s.Pos, s.Pos+s.Len))
 }

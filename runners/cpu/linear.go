@@ -41,8 +41,7 @@ func (o *ops) LinearAdd(rows int, dst, x runners.Mat, w runners.Weight) { o.line
 
 func (o *ops) linear(rows int, dst, x runners.Mat, rw runners.Weight, add int) {
 	w, ok := rw.(*weight)
-	if o.err != nil || !o.check(ok && w.vec == nil && w.in == x.Cols && w.out == dst.Cols,
-		"Linear: [%d] times a weight into [%d]: the sizes do not fit", x.Cols, dst.Cols) {
+	if o.err != nil || !((ok && w.vec == nil && w.in == x.Cols && w.out == dst.Cols) || o.failf("Linear: [%d] times a weight into [%d]: the sizes do not fit", x.Cols, dst.Cols)) {
 		return
 	}
 	o.product(rows, dst, x, w, add, false)
@@ -51,8 +50,7 @@ func (o *ops) linear(rows int, dst, x runners.Mat, rw runners.Weight, add int) {
 // SwiGLU computes a panel of each half into scratch and joins them.
 func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {
 	w, ok := rw.(*weight)
-	if o.err != nil || !o.check(ok && len(w.first) == 2 && w.in == x.Cols && w.out == 2*dst.Cols && 2*w.first[1] == len(w.panels),
-		"SwiGLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols) {
+	if o.err != nil || !((ok && len(w.first) == 2 && w.in == x.Cols && w.out == 2*dst.Cols && 2*w.first[1] == len(w.panels)) || o.failf("SwiGLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
 		return
 	}
 	o.product(rows, dst, x, w, 0, true)
@@ -152,8 +150,8 @@ func (j *linearJob) group(o *ops, units int) {
 	perUnit := j.rowGroup * j.w.in * o.k.NR
 	n := max(1, (2<<20)/max(1, perUnit))
 	share := (units*j.rowGroups + 8*len(o.crew.workers) - 1) / (8 * len(o.crew.workers))
-	if perUnit*share < 1<<15 { // too small to be worth sharing so finely
-		share = min(units, max(share, (1<<15)/perUnit))
+	if perUnit*share < 1<<16 { // too small to be worth sharing so finely
+		share = min(units, max(share, (1<<16)/perUnit))
 	}
 	j.panelGroup = max(1, min(n, share, units))
 }

@@ -22,11 +22,11 @@ const probPanels = 16
 
 func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []float32) error {
 	w, ok := rw.(*weight)
-	if o.err != nil || !o.check(ok && w.vec == nil && w.in == x.Cols && len(out) == len(targets), "LogProbs: the sizes do not fit") {
+	if o.err != nil || !((ok && w.vec == nil && w.in == x.Cols && len(out) == len(targets)) || o.failf("LogProbs: the sizes do not fit")) {
 		return o.err
 	}
 	for _, t := range targets {
-		if !o.check(t >= 0 && t < w.out, "LogProbs: target %d of %d", t, w.out) {
+		if !((t >= 0 && t < w.out) || o.failf("LogProbs: target %d of %d", t, w.out)) {
 			return o.err
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 func mapMemory(n int) ([]byte, error) {
 	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
-	if err == nil && n >= 4<<20 {
+	if err == nil && n >= 2<<20 {
 		_ = syscall.Madvise(b, syscall.MADV_HUGEPAGE) // a hint: fewer page faults and TLB misses
 	}
 	return b, err

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"fmt"
-	"runtime"
 	"unsafe"
 
 	"github.com/yocobench/yocobench/kernels/cpu"
@@ -122,12 +121,11 @@ func (o *ops) fail(err error) {
 	}
 }
 
-// check records a failure unless ok.
-func (o *ops) check(ok bool, format string, args ...any) bool {
-	if !ok {
-		o.fail(fmt.Errorf(format, args...))
-	}
-	return ok
+// failf records a failure and returns false, for use as `ok || o.failf(...)`:
+// the arguments are made only then, and nothing is allocated where all is well.
+func (o *ops) failf(format string, args ...any) bool {
+	o.fail(fmt.Errorf(format, args...))
+	return false
 }
 
 // buffer is [rows, cols] with a row stride ld (in floats) chosen so that the
@@ -175,8 +173,7 @@ func (m mat) at(r, c int) *float32 {
 // mat checks that m has the rows.
 func (o *ops) mat(m runners.Mat, rows int, op string) (mat, bool) {
 	b, ok := m.Buf.(*buffer)
-	if !o.check(ok && b.blk.data != nil && m.Col >= 0 && m.Cols > 0 && m.Col+m.Cols <= b.cols && rows <= b.rows,
-		"%s: %d rows of columns %d to %d are not in the buffer", op, rows, m.Col, m.Col+m.Cols) {
+	if !((ok && b.blk.data != nil && m.Col >= 0 && m.Cols > 0 && m.Col+m.Cols <= b.cols && rows <= b.rows) || o.failf("%s: %d rows of columns %d to %d are not in the buffer", op, rows, m.Col, m.Col+m.Cols)) {
 		return mat{}, false
 	}
 	return mat{unsafe.Pointer(&b.blk.data[4*m.Col]), 4 * b.ld, m.Cols}, true
@@ -221,7 +218,7 @@ func (o *ops) Read(m runners.Mat, dst [][]float32) error {
 		return o.err
 	}
 	for r, d := range dst {
-		if !o.check(len(d) == m.Cols, "Read: row %d has room for %d of %d values", r, len(d), m.Cols) {
+		if !(len(d) == m.Cols || o.failf("Read: row %d has room for %d of %d values", r, len(d), m.Cols)) {
 			return o.err
 		}
 		copy(d, unsafe.Slice(s.row(r), m.Cols))
@@ -231,7 +228,24 @@ func (o *ops) Read(m runners.Mat, dst [][]float32) error {
 
 func (o *ops) Sync() error          { return o.err }
 func (o *ops) Usage() runners.Usage { return o.pool.usage() }
-func (o *ops) ResetPeak()           { o.pool.resetPeak() }
+
+// ResetPeak gives back the scratch, which grows again as it is needed.
+func (o *ops) ResetPeak() {
+	o.freeScratch()
+	o.pool.resetPeak()
+}
+
+func (o *ops) freeScratch() {
+	for i := range o.shared {
+		o.shared[i].blk.free()
+		o.shared[i].blk = nil
+	}
+	o.workerB.free()
+	o.workerB = nil
+	for _, w := range o.crew.workers {
+		w.scratch = nil
+	}
+}
 
 // prefillChunk rows make the reading of the weights cheap beside the work on
 // them, and still fit the second-level caches with a group of rows.
@@ -250,6 +264,7 @@ func (o *ops) Close() error {
 	for _, b := range o.blocks {
 		b.free()
 	}
+	o.pool.freeArenas()
 	for _, r := range o.ropes {
 		r.blk.free()
 		r.table.free()
@@ -259,6 +274,5 @@ func (o *ops) Close() error {
 	}
 	o.workerB.free()
 	o.blocks, o.ropes = nil, nil
-	runtime.KeepAlive(o)
 	return nil
 }

@@ -27,7 +27,8 @@ const (
 )
 
 // Peaks measures the peaks in less than a second: the best of several short
-// rounds, since a round that another process disturbed says nothing about the machine.
+// rounds, by the processor time that they took, so that what else runs on the
+// machine disturbs them little.
 func Peaks(ctx context.Context, opts runners.Options) (Peak, error) {
 	opts.MemoryBudget = 0
 	o, err := open(opts)
@@ -60,6 +61,26 @@ func Peaks(ctx context.Context, opts runners.Options) (Peak, error) {
 	return p, nil
 }
 
+// stopwatch measures a round: by processor time of each thread where that is
+// known and less than the time on the wall.
+type stopwatch struct {
+	wall    time.Time
+	cpu     float64
+	threads int
+}
+
+func (o *ops) startWatch() stopwatch {
+	return stopwatch{time.Now(), cpuSeconds(), len(o.crew.workers)}
+}
+
+func (s stopwatch) seconds() float64 {
+	wall := time.Since(s.wall).Seconds()
+	if cpu := (cpuSeconds() - s.cpu) / float64(s.threads); cpu > 0 && cpu < wall {
+		return cpu
+	}
+	return wall
+}
+
 // computeRound runs one full tile over and over on every worker and returns FLOP/s.
 func (o *ops) computeRound() float64 {
 	gemm, perRow := o.k.F32, 2
@@ -71,7 +92,7 @@ func (o *ops) computeRound() float64 {
 	}
 	m, nr := len(gemm)-1, o.k.NR
 	var tiles atomic.Int64
-	start := time.Now()
+	watch, start := o.startWatch(), time.Now()
 	o.crew.run(len(o.crew.workers), func(_ *ops, w *worker, _ int) {
 		s := w.scratch
 		a, b, c := cut(&s, 2*peakDepth*m), cut(&s, peakDepth*nr), cut(&s, m*nr)
@@ -82,16 +103,16 @@ func (o *ops) computeRound() float64 {
 			tiles.Add(100)
 		}
 	})
-	return float64(tiles.Load()) * float64(perRow*peakDepth*m*nr) / time.Since(start).Seconds()
+	return float64(tiles.Load()) * float64(perRow*peakDepth*m*nr) / watch.seconds()
 }
 
 // readRound reads the memory once, in pieces that the workers take in turn, and returns bytes/s.
 func (o *ops) readRound(b []byte) float64 {
 	const piece = 1 << 20
 	n := len(b) / piece
-	start := time.Now()
+	watch := o.startWatch()
 	o.crew.run(n, func(o *ops, _ *worker, i int) {
 		o.k.Touch(unsafe.Pointer(&b[i*piece]), piece)
 	})
-	return float64(n) * piece / time.Since(start).Seconds()
+	return float64(n) * piece / watch.seconds()
 }

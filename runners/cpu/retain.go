@@ -107,8 +107,8 @@ type chunk struct{ row, n int }
 type chain struct{ span, first, n int }
 
 func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads int, st []runners.State, rope runners.RopeTable, eps float32) {
-	if o.err != nil || !o.check(heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && gate.Cols == heads &&
-		dst.Cols == q.Cols && k.Cols == q.Cols && v.Cols == q.Cols && g.Cols == q.Cols, "Retain: the sizes do not fit") {
+	if o.err != nil || !((heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && gate.Cols == heads &&
+		dst.Cols == q.Cols && k.Cols == q.Cols && v.Cols == q.Cols && g.Cols == q.Cols) || o.failf("Retain: the sizes do not fit")) {
 		return
 	}
 	j := &o.ret
@@ -127,13 +127,13 @@ func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads 
 	}
 	j.b, j.heads, j.hd, j.eps = b, heads, q.Cols/heads, eps
 	j.scale = float32(1 / math.Sqrt(float64(j.hd)))
-	if !o.check(j.rope.spec.HeadDim == j.hd, "Retain: rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd) {
+	if !(j.rope.spec.HeadDim == j.hd || o.failf("Retain: rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd)) {
 		return
 	}
 	j.st, j.chunks, j.spans, j.single = j.st[:0], j.chunks[:0], j.spans[:0], j.single[:0]
 	for i, s := range b.Spans {
 		x, ok := st[i].(*state)
-		if !o.check(ok && x.blk.data != nil && x.heads == heads && x.hd == j.hd && s.Len >= 1, "Retain: a state of another shape") {
+		if !((ok && x.blk.data != nil && x.heads == heads && x.hd == j.hd && s.Len >= 1) || o.failf("Retain: a state of another shape")) {
 			return
 		}
 		j.st = append(j.st, x)

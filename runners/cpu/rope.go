@@ -71,7 +71,7 @@ func (r *ropeTable) angles() []float64 {
 // rope returns the table prepared for the present pass.
 func (o *ops) rope(t runners.RopeTable) (*ropeTable, bool) {
 	r, ok := t.(*ropeTable)
-	if !o.check(ok && o.batch != nil && r.table != nil, "rotary positions without Rope or Begin") {
+	if !((ok && o.batch != nil && r.table != nil) || o.failf("rotary positions without Rope or Begin")) {
 		return nil, false
 	}
 	if r.pass == o.pass {

@@ -20,7 +20,7 @@ func rowsPerTask(cols int) int { return max(1, 8192/cols) }
 
 func (o *ops) RMSNorm(rows int, dst, x runners.Mat, rw runners.Weight, eps float32) {
 	w, ok := rw.(*weight)
-	if o.err != nil || !o.check(ok && len(w.vec) == x.Cols && dst.Cols == x.Cols, "RMSNorm: [%d] to [%d]: the sizes do not fit", x.Cols, dst.Cols) {
+	if o.err != nil || !((ok && len(w.vec) == x.Cols && dst.Cols == x.Cols) || o.failf("RMSNorm: [%d] to [%d]: the sizes do not fit", x.Cols, dst.Cols)) {
 		return
 	}
 	j := &o.row
@@ -50,7 +50,7 @@ func (o *ops) rms(x *float32, n int, eps float32) float32 {
 }
 
 func (o *ops) Gather(dst, src runners.Mat, rows []int) {
-	if o.err != nil || !o.check(dst.Cols == src.Cols, "Gather: [%d] to [%d]", src.Cols, dst.Cols) {
+	if o.err != nil || !(dst.Cols == src.Cols || o.failf("Gather: [%d] to [%d]", src.Cols, dst.Cols)) {
 		return
 	}
 	d, ok := o.mat(dst, len(rows), "Gather")
@@ -59,7 +59,7 @@ func (o *ops) Gather(dst, src runners.Mat, rows []int) {
 	}
 	for i, r := range rows {
 		s, ok := o.mat(src, r+1, "Gather")
-		if !ok || !o.check(r >= 0, "Gather: row %d", r) {
+		if !ok || !(r >= 0 || o.failf("Gather: row %d", r)) {
 			return
 		}
 		copy(unsafe.Slice(d.row(i), d.cols), unsafe.Slice(s.row(r), d.cols))

@@ -191,7 +191,7 @@ func half(h uint16) float32 {
 // Embed reads a row of the packed table: one value from each row of its panel.
 func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale float32) {
 	w, ok := table.(*weight)
-	if o.err != nil || !o.check(ok && len(w.first) == 1 && dst.Cols == w.in, "Embed: table and destination do not fit") {
+	if o.err != nil || !((ok && len(w.first) == 1 && dst.Cols == w.in) || o.failf("Embed: table and destination do not fit")) {
 		return
 	}
 	d, ok := o.mat(dst, len(tokens), "Embed")
@@ -199,7 +199,7 @@ func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale f
 		return
 	}
 	for r, t := range tokens {
-		if !o.check(t >= 0 && t < w.out, "Embed: token %d of %d", t, w.out) {
+		if !((t >= 0 && t < w.out) || o.failf("Embed: token %d of %d", t, w.out)) {
 			return
 		}
 		p := w.panels[t/o.k.NR]

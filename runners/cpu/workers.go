@@ -22,7 +22,9 @@ type crew struct {
 	round  atomic.Uint32
 	busy   atomic.Int32
 	closed atomic.Bool
-	done   chan struct{}
+	// waiting says that the caller sleeps until the last other worker says finished.
+	waiting  atomic.Bool
+	finished chan struct{}
 }
 
 type worker struct {
@@ -44,7 +46,7 @@ func newCrew(o *ops, threads int) *crew {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	c := &crew{o: o, done: make(chan struct{}, threads)}
+	c := &crew{o: o, finished: make(chan struct{}, threads)}
 	for range threads {
 		c.workers = append(c.workers, &worker{wake: make(chan struct{}, 1)})
 	}
@@ -69,7 +71,14 @@ func (c *crew) run(n int, fn func(*ops, *worker, int)) {
 	c.wakeAll()
 	c.work(c.workers[0])
 	for spins := 0; c.busy.Load() != 0; spins++ {
-		if spins > spinsBeforeYield {
+		if spins > spinsBeforePark {
+			c.waiting.Store(true)
+			if c.busy.Load() != 0 || !c.waiting.CompareAndSwap(true, false) {
+				<-c.finished
+			}
+			return
+		}
+		if spins > spinsBeforeYield && spins%64 == 0 {
 			runtime.Gosched()
 		}
 	}
@@ -116,11 +125,13 @@ func (c *crew) loop(w *worker) {
 		}
 		seen = c.round.Load()
 		if c.closed.Load() {
-			c.done <- struct{}{}
+			c.finished <- struct{}{}
 			return
 		}
 		c.work(w)
-		c.busy.Add(-1)
+		if c.busy.Add(-1) == 0 && c.waiting.CompareAndSwap(true, false) {
+			c.finished <- struct{}{}
+		}
 	}
 }
 
@@ -132,7 +143,7 @@ func (c *crew) close() {
 	c.round.Add(1)
 	c.wakeAll()
 	for range c.workers[1:] {
-		<-c.done
+		<-c.finished
 	}
 }
 

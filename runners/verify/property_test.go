@@ -153,7 +153,7 @@ func TestForkAndTruncateEqualFresh(t *testing.T) {
 			}
 			pool := []held{{prefilled(t, m, nil), nil}}
 			worst := 0.0
-			for range 60 {
+			for range 300 {
 				h := &pool[random.IntN(len(pool))]
 				switch random.IntN(4) {
 				case 0:
@@ -201,5 +201,60 @@ func TestForkAndTruncateEqualFresh(t *testing.T) {
 			}
 			t.Logf("largest difference %.1e", worst)
 		})
+	}
+}
+
+// misread is a runner that takes a config for another one.
+type misread struct {
+	runners.Runner
+	change func(*runners.Config)
+}
+
+func (m misread) Load(c runners.Config, w runners.Weights, o runners.Options) (runners.Model, error) {
+	m.change(&c)
+	return m.Runner.Load(c, w, o)
+}
+
+// The fixtures tell configs apart that differ in one field, which no shape shows.
+func TestFixturesNoticeWrongConfigs(t *testing.T) {
+	for name, change := range map[string]func(*runners.Config){
+		"eps":         func(c *runners.Config) { c.NormEps /= 10 },
+		"theta":       func(c *runners.Config) { c.RopeTheta *= 1.5 },
+		"window + 1":  func(c *runners.Config) { c.Window++ },
+		"window - 1":  func(c *runners.Config) { c.Window-- },
+		"self heads":  func(c *runners.Config) { c.SelfHeads *= 2 },
+		"other heads": func(c *runners.Config) { c.Heads, c.KVHeads, c.HeadDim = c.Heads/2, c.KVHeads/2, c.HeadDim*2 },
+	} {
+		noticed := 0
+		for _, dir := range folders(t) {
+			c, err := checkpoint.ReadConfig(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			read := c
+			change(&c)
+			if (c.Window > 0) != (read.Window > 0) || c.Window < 0 || c.Window > 300 {
+				continue // longer than every text: no difference
+			}
+			if c.Arch == runners.YOCOGatedRetention && c.SelfHeads != read.SelfHeads {
+				continue // the gates' shape tells
+			}
+			if c == read || c.Validate() != nil {
+				continue
+			}
+			r, err := Verify(t.Context(), dir, misread{cpu.New(), change}, runners.Options{})
+			if err != nil {
+				t.Errorf("%s: %s: %v", name, dir, err)
+				continue
+			}
+			if r.OK() {
+				t.Errorf("%s: nobody notices in\n%s", name, r)
+			}
+			noticed++
+		}
+		if noticed == 0 {
+			t.Errorf("%s: no fixture to try it on", name)
+		}
+		t.Logf("%s: noticed in %d fixtures", name, noticed)
 	}
 }

@@ -1,0 +1,40 @@
+package cpu
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+func TestPeaks(t *testing.T) {
+	eachTier(t, func(t *testing.T, opts runners.Options) {
+		p, err := Peaks(context.Background(), opts)
+		if err != nil || !(p.GFLOPS > 0.01) || !(p.GBps > 0.01) {
+			t.Errorf("%+v, %v", p, err)
+		}
+		t.Logf("%.1f GFLOP/s, %.1f GB/s", p.GFLOPS, p.GBps)
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Peaks(ctx, runners.Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after cancel: %v", err)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	d, err := Describe(runners.Options{Threads: 3, MemoryBudget: 1 << 30})
+	if err != nil || d.Kind != "cpu" || d.Name == "" || d.Tier == "" || d.Why == "" || d.Threads != 3 || d.Memory != 1<<30 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if d := New().Device(); d.Threads < 1 || d.Memory < 1<<20 || New().Name() != "cpu" {
+		t.Errorf("%+v", d)
+	}
+	if _, err := Describe(runners.Options{Tier: "vax"}); err == nil {
+		t.Error("an unknown tier was accepted")
+	}
+	if tiers := Tiers(); len(tiers) == 0 || !tiers[len(tiers)-1].Available || tiers[len(tiers)-1].Name != "go" {
+		t.Errorf("%+v", tiers)
+	}
+}

@@ -1,0 +1,188 @@
+package cpu
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+)
+
+// tiny is a small model of each architecture, of uneven sizes.
+func tiny(a runners.Arch) runners.Config {
+	c := runners.Config{Name: "tiny", Arch: a, Dim: 96, Layers: 4, FFN: 200, Vocab: 300, Heads: 6, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}
+	switch a {
+	case runners.YOCOGatedRetention:
+		c.SelfHeads = 3
+	case runners.YOCOSlidingWindow:
+		c.SelfHeads, c.Window = 3, 40
+	}
+	return c
+}
+
+func load(t testing.TB, c runners.Config, opts runners.Options) runners.Model {
+	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if u := m.Usage(); u.Total() != 0 {
+			t.Errorf("held after Close: %+v", u)
+		}
+	})
+	return m
+}
+
+func someTokens(n, vocab, seed int) []int {
+	ids := make([]int, n)
+	for i := range ids {
+		ids[i] = (i*i*7 + i*13 + seed) % vocab
+	}
+	return ids
+}
+
+// TestThreads: one, two and four workers give the same bits.
+func TestThreads(t *testing.T) {
+	eachTier(t, func(t *testing.T, opts runners.Options) {
+		for _, a := range runners.Arches() {
+			var first []float32
+			for _, threads := range []int{1, 2, 4} {
+				opts.Threads = threads
+				c := tiny(a)
+				m := load(t, c, opts)
+				n := 150
+				if opts.Tier == "go" {
+					n = 40 // slow
+				}
+				got := runAll(t, m, c, n)
+				if first == nil {
+					first = got
+				}
+				for i := range got {
+					if math.Float32bits(got[i]) != math.Float32bits(first[i]) {
+						t.Fatalf("%s with %d threads: value %d is %g, with one thread %g", a, threads, i, got[i], first[i])
+					}
+				}
+			}
+		}
+	})
+}
+
+// runAll scores some n tokens, prefills three times as many and steps, and
+// returns every number that came out.
+func runAll(t *testing.T, m runners.Model, c runners.Config, n int) (out []float32) {
+	ctx := context.Background()
+	var ss []runners.Sequence
+	for i := range 2 {
+		s, err := m.NewSequence(700)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		ss = append(ss, s)
+		if err := m.Score(ctx, s, someTokens(n+20*i, c.Vocab, i), func(_ int, p float32) { out = append(out, p) }); err != nil {
+			t.Fatal(err)
+		}
+		if err := m.Prefill(ctx, s, someTokens(3*n+50, c.Vocab, i+5)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	logits := [][]float32{make([]float32, c.Vocab), make([]float32, c.Vocab)}
+	for i := range 3 {
+		if err := m.Step(ctx, ss, []int{i, i + 1}, logits); err != nil {
+			t.Fatal(err)
+		}
+		out = append(append(out, logits[0]...), logits[1]...)
+	}
+	return out
+}
+
+// TestStepAllocs: the operations of a decode step allocate nothing.
+func TestStepAllocs(t *testing.T) {
+	eachTier(t, func(t *testing.T, opts runners.Options) {
+		o := openTest(t, opts)
+		const heads, hd, d, vocab = 4, 16, 64, 300
+		r := rand.New(rand.NewPCG(5, 5))
+		weight := func(rows ...int) runners.Weight {
+			var ts []runners.Tensor
+			for _, n := range rows {
+				ts = append(ts, tensorOf(randomHost(r, n, d, 0.1)))
+			}
+			w, err := o.Weight(ts...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w
+		}
+		vec := tensorOf(randomHost(r, 1, d, 1))
+		vec.Shape = []int{d}
+		norm, _ := o.Weight(vec)
+		proj, gated, out, table := weight(d, d, d, d, heads), weight(d, d), weight(d), weight(vocab)
+		logits := weight(vocab)
+		var bufs [4]runners.Buffer
+		for i, cols := range []int{d, d, 4*d + heads, vocab} {
+			b, err := o.Buffer(2, cols)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			bufs[i] = b
+		}
+		x, y, z := runners.All(bufs[0]), runners.All(bufs[1]), bufs[3]
+		part := func(i int) runners.Mat { return runners.Mat{Buf: bufs[2], Col: i * d, Cols: d} }
+		gate := runners.Mat{Buf: bufs[2], Col: 4 * d, Cols: heads}
+		b := &runners.Batch{Spans: []runners.Span{{Row: 0, Len: 1}, {Row: 1, Len: 1}}, Rows: 2}
+		var global, window []runners.KV
+		var states []runners.State
+		for range 2 {
+			g, err1 := o.GlobalKV(heads, hd, 2000)
+			w, err2 := o.WindowKV(heads, hd, 30, 2000)
+			s, err3 := o.State(heads, hd)
+			if err := errors.Join(err1, err2, err3); err != nil {
+				t.Fatal(err)
+			}
+			defer g.Close()
+			defer w.Close()
+			defer s.Close()
+			global, window, states = append(global, g), append(window, w), append(states, s)
+		}
+		rope := o.Rope(runners.Rope{HeadDim: hd, Theta: 1e4})
+		tokens, rows := []int{5, 7}, []int{1, 0}
+		read := [][]float32{make([]float32, vocab), make([]float32, vocab)}
+		probs := make([]float32, 2)
+		step := func() {
+			o.Begin(b)
+			o.Part(runners.PartSelf)
+			o.Embed(x, table, tokens, 1)
+			o.RMSNorm(2, y, x, norm, 1e-5)
+			o.Linear(2, runners.All(bufs[2]), y, proj)
+			o.Retain(b, part(0), part(0), part(1), part(2), part(3), gate, heads, states, rope, 1e-5)
+			o.AttendWindow(b, part(0), part(0), part(1), part(2), heads, window, rope)
+			o.Part(runners.PartCross)
+			o.AppendKV(b, global, part(1), part(2), rope)
+			o.Attend(b, part(0), part(0), heads, global, rope)
+			o.LinearAdd(2, x, part(0), out)
+			o.SwiGLU(2, y, x, gated)
+			o.Gather(y, x, rows)
+			o.Linear(2, runners.All(z), y, logits)
+			if err := errors.Join(o.Read(runners.All(z), read), o.LogProbs(y, logits, tokens, probs)); err != nil {
+				t.Fatal(err)
+			}
+			for i := range b.Spans {
+				b.Spans[i].Pos++
+			}
+		}
+		for range 1100 {
+			step() // past two splits of the keys
+		}
+		if n := testing.AllocsPerRun(200, step); n != 0 {
+			t.Errorf("%g allocations a step", n)
+		}
+	})
+}
