@@ -88,6 +88,8 @@ def gather():
         path = bin_path("prose", out)
         subprocess.check_call(["go", "run", "./tools/train/mkprose", "-seed", str(seed), "-bytes", str(size), "-o", path], cwd=os.path.join(HERE, "../.."))
         write("prose", out, [open(path, "rb").read()])
+    subprocess.check_call(["go", "run", "./tools/train/mkprose", "-keys", "200000", "-shape", "mixed", "-o", os.path.join(DATA, "keys.train.txt")],
+                          cwd=os.path.join(HERE, "../.."))
 
 
 def bin_path(name, out):
@@ -160,9 +162,18 @@ def any_key(r):
     return "".join(r.choice("abcdefghijklmnopqrstuvwxyz0123456789") for _ in range(r.randint(5, 8)))
 
 
+def go_keys():
+    """Training keys of the Go program: the shapes that its tasks ask for."""
+    path = os.path.join(DATA, "keys.train.txt")
+    return open(path).read().split("\n")[:-1] if os.path.exists(path) else []
+
+
+GO_KEYS = go_keys()
+
+
 def new_key(r, out, taken=()):
     while True:
-        k = any_key(r)
+        k = r.choice(GO_KEYS) if GO_KEYS and not out and r.random() < 0.5 else any_key(r)
         if key_heldout(k) == out and k not in taken:
             return k
 
@@ -208,20 +219,27 @@ def made_template(r):
 # ---- sequences ----------------------------------------------------------------------------------------------------
 
 
-def dress(facts, prose, r):
-    """A fact stands on a line of its own in code (sometimes with an empty line after it), as a sentence in prose."""
-    return [b" " + f if prose else b"\n" + f + (b"\n" if r.random() < 0.5 else b"") for f in facts]
+def place(background, facts, r):
+    """Puts facts (in their order) at random places of the background, where the Go program puts them: after a sentence as the next
+    one, or on a line of its own. Each takes one byte more than its own."""
+    cuts = sorted(r.randrange(len(background) + 1) for _ in facts)
+    return insert(background, facts, cuts)
 
 
-def place(background, dressed, prose, r):
-    """Puts facts (in their order) at random places of the background, between lines or between sentences."""
+def insert(background, facts, cuts):
     out, at = [], 0
-    for cut, fact in zip(sorted(r.randrange(len(background) + 1) for _ in dressed), dressed):
+    for cut, fact in zip(cuts, facts):
         cut = max(at, cut)
-        stop = background.find(b". " if prose else b"\n", cut, cut + 150)
-        cut = cut if stop < 0 else stop + 1 if prose else stop  # before the line's own newline
-        out += [background[at:cut], fact]
-        at = cut
+        line, sentence = background.find(b"\n", cut, cut + 400), background.find(b". ", cut, cut + 400)
+        if cut == 0:
+            out.append(fact + b"\n")
+        elif sentence >= 0 and (line < 0 or sentence < line):
+            out += [background[at:sentence + 1], b" " + fact]
+            at = sentence + 1
+        else:
+            line = line if line >= 0 else len(background)
+            out += [background[at:line], b"\n" + fact]
+            at = line
     return b"".join(out) + background[at:]
 
 
@@ -254,11 +272,11 @@ class Sampler:
             if cost > budget and facts:
                 break
             budget -= cost
-            facts.append((told, key))
+            facts.append((told, key, values[0]))
             if len(asks) < limit:
                 asks.append((ask, ", ".join(values), told[0].endswith(".")))
         r.shuffle(asks)
-        flat = [(t, i) for i, (told, _) in enumerate(facts) for t in told]
+        flat = [(t, i) for i, (told, _, _) in enumerate(facts) for t in told]
         # Any order of the facts, but the values of one key in the order in which they are asked for.
         order = list(range(len(flat)))
         r.shuffle(order)
@@ -266,9 +284,15 @@ class Sampler:
         for place_, j in enumerate(order):
             slots.setdefault(flat[j][1], []).append(place_)
         arranged = [None] * len(flat)
-        for i, (told, _) in enumerate(facts):
+        for i, (told, _, _) in enumerate(facts):
             for p, t in zip(sorted(slots[i]), told):
                 arranged[p] = t.encode()
+        # Several keys in one question: their values in the order of the text.
+        single = sorted((slots[i][0], i) for i, (told, _, _) in enumerate(facts) if len(told) == 1)
+        if shared and len(single) > 1 and r.random() < 0.3:
+            chosen = sorted(r.sample(single, r.randint(2, min(4, len(single)))))
+            ask = shared["askAll"].format(key=", ".join(facts[i][1] for _, i in chosen))
+            asks = [(ask, ", ".join(facts[i][2] for _, i in chosen), facts[chosen[0][1]][0][0].endswith("."))]
         return arranged, asks
 
     def template(self):
@@ -285,14 +309,13 @@ class Sampler:
         tail, marks = b"\n\n", []
         for i, (ask, answer, sentence) in enumerate(asks):
             tail += ask.encode()
-            end = b"." if sentence and r.random() < 0.7 else b""
+            end = b"." if sentence and r.random() < 0.5 else b""
             marks.append((len(tail), len(tail) + len(answer) + 1))
             tail += answer.encode() + end + b"\n"
-        dressed = dress(facts, name != "go", r)
-        length = size - len(tail) - sum(map(len, dressed))
+        length = size - len(tail) - sum(len(f) + 1 for f in facts)
         if length < 0:
             return self.sequence(size)
-        seq = np.frombuffer(place(self.texts[name].window(r, length), dressed, name != "go", r) + tail, np.uint8)
+        seq = np.frombuffer(place(self.texts[name].window(r, length), facts, r) + tail, np.uint8)
         answers = np.zeros(size, bool)
         for a, b in marks:
             answers[size - len(tail) + a:size - len(tail) + b] = True
@@ -303,25 +326,23 @@ class Sampler:
         return np.stack([p[0] for p in pairs]).astype(np.int64), np.stack([p[1] for p in pairs])
 
 
-def needle_case(r, text, prose, size, depth, template, distractors=0, values=1, queries=1):
-    """A test case of `size` bytes without the answers: [(prompt so far, answer)], one pair per question; held-out keys only.
-    depth in 0..1 places the single needle; several facts are spread at random."""
+def needle_case(r, text, size, depth, template, distractors=0, values=1, queries=1, together=False):
+    """A test case of about `size` bytes: [(prompt so far, answer)], one pair per question; held-out keys only.
+    depth in 0..1 places the single needle; several facts are spread at random. together: one question asks for all keys."""
     keys = []
     for _ in range(queries + distractors):
         keys.append(new_key(r, True, keys))
     told = [(k, new_value6(r)) for k in keys for _ in range(values if k in keys[:queries] else 1)]
     r.shuffle(told)
     facts = [template["fact"].format(key=k, value=v).encode() for k, v in told]
-    asks = [((template["askAll"] if values > 1 else template["ask"]).format(key=k).encode(), ", ".join(v for q, v in told if q == k).encode()) for k in keys[:queries]]
-    tail = sum(len(a) + len(b) + 2 for a, b in asks) + 2
-    background = text.window(r, max(8, size - tail - sum(len(f) + 2 for f in facts)))
-    if len(facts) == 1:
-        cut = int(depth * len(background))
-        stop = background.find(b". " if prose else b"\n", cut, cut + 150)
-        cut = (stop + 1 if prose else stop) if stop >= 0 else cut
-        body = background[:cut] + (b" " if prose else b"\n") + facts[0] + (b"" if prose else b"\n") + background[cut:]
+    if together:
+        asked = [(k, v) for k, v in told if k in keys[:queries]]
+        asks = [(template["askAll"].format(key=", ".join(k for k, _ in asked)).encode(), ", ".join(v for _, v in asked).encode())]
     else:
-        body = place(background, dress(facts, prose, r), prose, r)
+        asks = [((template["askAll"] if values > 1 else template["ask"]).format(key=k).encode(), ", ".join(v for q, v in told if q == k).encode()) for k in keys[:queries]]
+    tail = sum(len(a) + len(b) + 2 for a, b in asks) + 2
+    background = text.window(r, max(8, size - tail - sum(len(f) + 1 for f in facts)))
+    body = insert(background, facts, [int(depth * len(background))]) if len(facts) == 1 else place(background, facts, r)
     prompt, out = body + b"\n\n", []
     for ask, answer in asks:
         prompt += ask

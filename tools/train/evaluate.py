@@ -15,10 +15,10 @@ from safetensors.torch import load_file
 import data
 from models import build
 
-SINGLE = dict(distractors=0, values=1, queries=1)
+SINGLE = dict(distractors=0, values=1, queries=1, together=False)
 TASKS = {  # what differs from a single needle; `fraction` counts each answer of a trial
-    "multi-key": dict(distractors=7), "multi-value": dict(values=4), "multi-query": dict(queries=4),
-    "multi-2": dict(queries=2), "multi-4": dict(queries=4, distractors=0), "multi-8": dict(queries=8),
+    "multi-key": dict(distractors=7), "multi-value": dict(values=4), "multi-query": dict(queries=4, together=True),
+    "multi-2": dict(queries=2), "multi-4": dict(queries=4), "multi-8": dict(queries=8),
 }
 
 
@@ -43,7 +43,7 @@ def score(model, texts, size, trials, template, **task):
     r, right, asked = random.Random(f"{size} {template['name']} {sorted(task.items())}"), 0, 0
     for i in range(trials):
         name = ("go", "prose")[i % 2]
-        case = data.needle_case(r, texts[name], name != "go", size, (i + 0.5) / trials, template, **{**SINGLE, **task})
+        case = data.needle_case(r, texts[name], size, (i + 0.5) / trials, template, **{**SINGLE, **task})
         result = answers_right(model, case)
         right, asked = right + sum(result), asked + len(result)
     return f"{right}/{asked}"

@@ -23,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def prompt_of_300():
     text, seed = data.Text("go", True), 0
     while True:
-        (prompt, answer), = data.needle_case(random.Random(seed), text, False, 308, 0.3, data.TEMPLATES[0])
+        (prompt, answer), = data.needle_case(random.Random(seed), text, 308, 0.3, data.TEMPLATES[0])
         if len(prompt) == 300:
             return list(prompt)
         seed += 1
