@@ -193,7 +193,8 @@ def new_value(r):
     return str(r.randrange(10 ** (n - 1), 10 ** n))
 
 
-# Wordings made up from parts, so that a wording itself is nothing to learn by heart. (No word of the held-out templates.)
+# Wordings made up from parts, so that a wording itself is nothing to learn by heart. None is one of the held-out templates, but some share
+# words with them ("that belongs to", "sent").
 ADJECTIVES = "secret old new private final first current official lucky inner main lost hidden usual".split()
 NOUNS = ("number code pin key id count amount price year total score rank port size weight offset index limit serial phone room "
          "address balance level token stamp mark record signal distance page track frequency width depth speed date sum answer").split()
@@ -227,6 +228,7 @@ def place(background, facts, r):
 
 
 def insert(background, facts, cuts):
+    """Puts each fact at the first end of a sentence or a line from its cut on."""
     out, at = [], 0
     for cut, fact in zip(cuts, facts):
         cut = max(at, cut)

@@ -232,7 +232,8 @@ class Yoco(nn.Module):
         return self.cross_part(x, tables, k, v)
 
     def tail_logits(self, ids, tail, segment=8192):
-        """Logits of the last `tail` positions, the self-decoder run in segments and the cross-decoder only on the tail."""
+        """Logits of the last `tail` positions, the self-decoder run in segments (multiples of the window) and the cross-decoder
+        only on the tail."""
         pos = torch.arange(ids.shape[1], device=ids.device)[None]
         states, xs, ks, vs = [None] * len(self.self_decoder.layers), [], [], []
         for at in range(0, ids.shape[1], segment):

@@ -23,7 +23,8 @@ CHECKPOINTS = os.path.join(HERE, "checkpoints")
 # (share of the tokens that come after the first stage, lengths that its steps take in turn). The first stage has no jumps, and ends when
 # REACHED of the held-out answers are right. The last one keeps the short texts in practice.
 STAGES = [(0.22, (256,)), (0.22, (512,)), (0.22, (1024,)), (0.22, (2048,)), (0.12, (256, 512, 1024, 2048))]
-STEP_TOKENS = {256: 4096, 512: 4096, 1024: 8192, 2048: 8192}
+STEP_TOKENS = {256: 4096, 512: 4096, 1024: 8192, 2048: 8192, 4096: 8192, 8192: 8192}
+LONG, LONG_RATE = (4096, 8192), 0.25  # lengths of the added long stage, and the share of the learning rate that it begins with
 FIRST, REACHED = 256, 0.9
 FIRST_MAX = 0.5  # of all tokens
 DECAY = 0.35  # the last share of the tokens, over which the learning rate falls linearly to zero
@@ -87,6 +88,8 @@ def exact(model, prompt, answer, device):
 
 def plan(step, tokens, first_end, total):
     """The length of a step and whether positions jump; first_end is None until the first stage has ended."""
+    if tokens >= total:
+        return LONG[step % len(LONG)], True
     if first_end is None:
         return FIRST, False
     share, done = 0.0, (tokens - first_end) / max(1, total - first_end)
@@ -106,6 +109,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", choices=CONFIGS, required=True)
     p.add_argument("--tokens", type=float, default=13.5e6, help="bytes to train on in all")
+    p.add_argument("--long-tokens", type=float, default=0, help="bytes of an added stage of texts of 4 and 8 KiB, after the rest")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     p.add_argument("--threads", type=int, default=0, help="CPU threads (0: PyTorch's choice)")
@@ -139,10 +143,11 @@ def main():
     sampler, evaluate, compute = data.Sampler(o.seed), Eval(device), make_loss(model)
     saved, begun, begun_tokens, seen = time.time(), time.time(), tokens, []
 
-    while tokens < o.tokens:
+    total = o.tokens + o.long_tokens
+    while tokens < total:
         size, jumps = plan(step, tokens, first_end, o.tokens)
         left = (o.tokens - tokens) / (DECAY * o.tokens)
-        rate = min(1.0, (step + 1) / WARMUP, left)
+        rate = min(1.0, (step + 1) / WARMUP, left) if left > 0 else LONG_RATE * (total - tokens) / o.long_tokens
         for group, lr in zip((g for opt in optimisers for g in opt.param_groups), base):
             group["lr"] = lr * rate
         sampler.r.seed(f"{o.seed} {step}")
@@ -162,7 +167,7 @@ def main():
         tokens, step = tokens + n * size, step + 1
         seen.append((nll[weights > 1].mean().item(), nll[weights == 1].mean().item()))
 
-        if step % 50 == 0:
+        if step % (50 if tokens < o.tokens else 20) == 0:
             answer, text = np.mean(seen, 0)
             seen = []
             row = {"step": step, "tokens": tokens, "size": size, "lr": rate, "answer": round(float(answer), 4), "text": round(float(text), 4),
@@ -176,7 +181,7 @@ def main():
             log.flush()
             if first_end is None and (row.get("retrieval", 0) >= REACHED or tokens > FIRST_MAX * o.tokens):
                 first_end = tokens
-        if time.time() - saved > 60 * o.minutes_per_checkpoint or tokens >= o.tokens:
+        if time.time() - saved > 60 * o.minutes_per_checkpoint or tokens >= total:
             saved = time.time()
             save(path + ".pt", {"model": model.state_dict(), "optimisers": [opt.state_dict() for opt in optimisers], "tokens": tokens, "step": step,
                                 "first_end": first_end, "options": vars(o)})
