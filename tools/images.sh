@@ -14,7 +14,7 @@ for suite in "${@:-needle nll kv prefill throughput paper}"; do
       nll) keep="nll" ;;
       kv) keep="kv" ;;
       prefill) keep="prefill" ;;
-      throughput) keep="throughput-e2e" ;;
+      throughput) keep="throughput" ;;
       paper) keep="prefill throughput-e2e" ;;
       *) echo "images.sh: no pictures are kept of $s" >&2; exit 2 ;;
     esac
