@@ -14,13 +14,14 @@ for suite in "${@:-needle nll kv prefill throughput paper}"; do
       nll) keep="nll" ;;
       kv) keep="kv" ;;
       prefill) keep="prefill" ;;
-      throughput) keep="throughput" ;;
+      throughput) keep="throughput-generate-160-e2e" ;;
       paper) keep="prefill throughput-e2e" ;;
       *) echo "images.sh: no pictures are kept of $s" >&2; exit 2 ;;
     esac
     for k in $keep; do
       name=$k.png
       [ "$s" = paper ] && name=paper-$k.png
+      [ "$s" = throughput ] && name=throughput.png
       cp "$work/$s/$k.png" "docs/img/$name"
       echo "docs/img/$name"
     done
