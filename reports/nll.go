@@ -13,7 +13,7 @@ import (
 func (v *view) nllSection(groups []*group) section {
 	s := section{id: "nll", title: "Language modelling over long contexts",
 		lead: "Does the model keep learning from what it has read? Loss in nats per token at each position, and cumulatively up to each context length. " +
-			"AR-hit: the last token of a pair that occurred before in the context; first-occur: the rest."}
+			"AR-hit: the last token of an n-gram that occurred before in the context (n: ar_ngram); first-occur: the rest."}
 	for _, g := range groups {
 		s.tables = append(s.tables, v.nllTable(g))
 		if t, ok := v.fitTable(g); ok {
