@@ -13,6 +13,17 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
+// fastest says whether a tier is the one that this machine would choose: short runs
+// (those under the race detector) test it alone, for who writes what does not depend on the tier.
+func fastest(tier string) bool {
+	for _, k := range cpu.Tiers() {
+		if k.Available() {
+			return k.Name == tier
+		}
+	}
+	return false
+}
+
 // eachTier runs f for every tier that this machine has, with float32 and with bfloat16 weights and caches.
 func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 	for _, k := range cpu.Tiers() {
@@ -21,8 +32,8 @@ func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 				if !k.Available() {
 					t.Skipf("UNTESTED here: this processor lacks %s", k.Missing)
 				}
-				if testing.Short() && k.Name == "go" && d == runners.BF16 {
-					t.Skip("slow")
+				if testing.Short() && !fastest(k.Name) {
+					t.Skip("-short: the fastest tier alone")
 				}
 				f(t, runners.Options{Tier: k.Name, Weights: d, KV: d, Threads: 2})
 			})

@@ -19,11 +19,13 @@ type crew struct {
 	next  atomic.Int64
 
 	// round goes up with each job; busy is the number of other workers still at it.
-	round  atomic.Uint32
+	round  atomic.Uint64
 	busy   atomic.Int32
 	closed atomic.Bool
-	// waiting says that the caller sleeps until the last other worker says finished.
-	waiting  atomic.Bool
+	// waiting is the round whose caller sleeps until the last other worker says
+	// finished, 0 if none does. It names the round because a worker that ends a
+	// round can be late in looking: it must not wake the caller of the next.
+	waiting  atomic.Uint64
 	finished chan struct{}
 }
 
@@ -67,13 +69,13 @@ func (c *crew) run(n int, fn func(*ops, *worker, int)) {
 	c.fn, c.count = fn, int64(n)
 	c.next.Store(0)
 	c.busy.Store(int32(len(c.workers) - 1))
-	c.round.Add(1)
+	round := c.round.Add(1)
 	c.wakeAll()
 	c.work(c.workers[0])
 	for spins := 0; c.busy.Load() != 0; spins++ {
 		if spins > spinsBeforePark {
-			c.waiting.Store(true)
-			if c.busy.Load() != 0 || !c.waiting.CompareAndSwap(true, false) {
+			c.waiting.Store(round)
+			if c.busy.Load() != 0 || !c.waiting.CompareAndSwap(round, 0) {
 				<-c.finished
 			}
 			return
@@ -110,7 +112,7 @@ const (
 )
 
 func (c *crew) loop(w *worker) {
-	seen := uint32(0)
+	seen := uint64(0)
 	for {
 		for spins := 0; c.round.Load() == seen; spins++ {
 			if spins > spinsBeforePark {
@@ -129,7 +131,7 @@ func (c *crew) loop(w *worker) {
 			return
 		}
 		c.work(w)
-		if c.busy.Add(-1) == 0 && c.waiting.CompareAndSwap(true, false) {
+		if c.busy.Add(-1) == 0 && c.waiting.CompareAndSwap(seen, 0) {
 			c.finished <- struct{}{}
 		}
 	}

@@ -42,6 +42,9 @@ func TestGolden(t *testing.T) {
 		"bf16 weights": {Weights: runners.BF16},
 	}
 	for _, tier := range kernels.Tiers() {
+		if testing.Short() && tier.Name == "go" {
+			continue // slow under the race detector
+		}
 		options[tier.Name] = runners.Options{Tier: tier.Name}
 	}
 	for _, dir := range folders(t) {
