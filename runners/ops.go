@@ -33,8 +33,8 @@ type Ops interface {
 	// Weight lays out the tensors, stacked along their first axis, once and for all as one
 	// matrix [sum of out, in] or as one vector. All have the same in.
 	Weight(stack ...Tensor) (Weight, error)
-	// Buffer makes an activation buffer. Its content is undefined.
-	Buffer(rows, cols int) (Buffer, error)
+	// Buffer makes a buffer for activations. Its content is undefined.
+	Buffer(kind BufferKind, rows, cols int) (Buffer, error)
 	// GlobalKV makes a cache for keys and values of heads x headDim at positions 0..capacity-1.
 	GlobalKV(heads, headDim, capacity int) (KV, error)
 	// WindowKV makes a cache for keys and values of the last window positions; capacity bounds the sequence.
@@ -49,11 +49,11 @@ type Ops interface {
 	Begin(b *Batch)
 	Part(p Part)
 
-	// Embed: dst[r] = table[tokens[r]] x scale.
+	// Embed: dst[r] = table[tokens[r]] x scale. dst is Residual.
 	Embed(dst Mat, table Weight, tokens []int, scale float32)
-	// RMSNorm: dst[r] = x[r] / sqrt(mean(x[r]²) + eps) * w. dst may be x.
+	// RMSNorm: dst[r] = x[r] / sqrt(mean(x[r]²) + eps) * w. x is Residual, dst is not.
 	RMSNorm(rows int, dst, x Mat, w Weight, eps float32)
-	// Linear: dst = x Wᵀ. LinearAdd: dst += x Wᵀ.
+	// Linear: dst = x Wᵀ, dst Inner or Logits. LinearAdd: dst += x Wᵀ, dst Residual.
 	Linear(rows int, dst, x Mat, w Weight)
 	LinearAdd(rows int, dst, x Mat, w Weight)
 	// SwiGLU: dst = silu(x W1ᵀ) * (x W2ᵀ) where w is W1 stacked on W2, each [dst.Cols, x.Cols].
@@ -74,8 +74,6 @@ type Ops interface {
 	//   S = gamma S + k vᵀ;  o = Sᵀ q;  dst = silu(g) * o / sqrt(mean(o² over the head) + eps)
 	// st[i] is read and left at the state after span i. dst may be q; q and k are undefined afterwards.
 	Retain(b *Batch, dst, q, k, v, g, gate Mat, heads int, st []State, rope RopeTable, eps float32)
-	// Gather: dst[i] = src[rows[i]].
-	Gather(dst, src Mat, rows []int)
 
 	// LogProbs writes out[r] = log softmax(x[r] Wᵀ)[targets[r]] for r < len(targets), without a [rows, vocab] matrix for long
 	// inputs. It waits for the result.
@@ -105,6 +103,20 @@ type Batch struct {
 
 // Span is a run of rows: rows Row..Row+Len-1 are positions Pos..Pos+Len-1 of one sequence. Len is at least 1.
 type Span struct{ Row, Len, Pos int }
+
+// BufferKind is what a buffer is for, by which a device chooses its type.
+// Every Mat that is said to be nothing else is Inner.
+type BufferKind int
+
+// The kinds of buffers.
+const (
+	// Inner is activations inside a block, at the precision that the device computes in.
+	Inner BufferKind = iota
+	// Residual is the residual stream.
+	Residual
+	// Logits is scores of the vocabulary: float32.
+	Logits
+)
 
 // Buffer is an activation buffer in the device's memory.
 type Buffer interface {

@@ -236,7 +236,7 @@ func (m *Model) reserveLogits(rows int) error {
 		m.logits.Close()
 		m.logits = nil
 	}
-	b, err := m.ops.Buffer(rows, m.cfg.Vocab)
+	b, err := m.ops.Buffer(runners.Logits, rows, m.cfg.Vocab)
 	if err == nil {
 		m.logits = b
 	}

@@ -110,14 +110,15 @@ func (s *scratch) states(b *batch, i int) []runners.State {
 
 // workspace holds the activations of a pass; rows grow to the largest pass seen.
 type workspace struct {
-	ops    runners.Ops
-	widths []int // columns of x, y, mix, ffn
-	rows   int
+	ops   runners.Ops
+	dim   int // columns of x and y
+	mixer int // columns that a mixer needs
+	ffn   int // columns that the feed-forward block needs
+	rows  int
 
 	x   runners.Buffer // residual stream
 	y   runners.Buffer // normed input of a block
-	mix runners.Buffer // projections of a mixer, side by side
-	ffn runners.Buffer // gated hidden of the feed-forward block
+	mix runners.Buffer // what a block makes: the projections of a mixer side by side, or the gated hidden of the feed-forward block
 }
 
 // reserve makes room for rows.
@@ -126,20 +127,24 @@ func (w *workspace) reserve(rows int) error {
 		return nil
 	}
 	w.close()
-	for i, b := range []*runners.Buffer{&w.x, &w.y, &w.mix, &w.ffn} {
-		buf, err := w.ops.Buffer(rows, w.widths[i])
+	for _, b := range []struct {
+		buf  *runners.Buffer
+		kind runners.BufferKind
+		cols int
+	}{{&w.x, runners.Residual, w.dim}, {&w.y, runners.Inner, w.dim}, {&w.mix, runners.Inner, max(w.mixer, w.ffn)}} {
+		buf, err := w.ops.Buffer(b.kind, rows, b.cols)
 		if err != nil {
 			w.close()
 			return err
 		}
-		*b = buf
+		*b.buf = buf
 	}
 	w.rows = rows
 	return nil
 }
 
 func (w *workspace) close() {
-	for _, b := range []*runners.Buffer{&w.x, &w.y, &w.mix, &w.ffn} {
+	for _, b := range []*runners.Buffer{&w.x, &w.y, &w.mix} {
 		if *b != nil {
 			(*b).Close()
 			*b = nil

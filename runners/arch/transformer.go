@@ -28,7 +28,7 @@ type transformerLayer struct {
 
 func newTransformer(cfg runners.Config, ops runners.Ops, ws *workspace, l *loader) *transformer {
 	t := &transformer{cfg: cfg, ops: ops, ws: ws, eps: float32(cfg.NormEps)}
-	ws.widths = []int{cfg.Dim, cfg.Dim, cfg.QDim() + 2*cfg.KVDim(), cfg.FFN}
+	ws.dim, ws.mixer, ws.ffn = cfg.Dim, cfg.QDim()+2*cfg.KVDim(), cfg.FFN
 	t.rope = ops.Rope(runners.Rope{HeadDim: cfg.HeadDim, Theta: cfg.RopeTheta})
 	t.embed = l.weight("tok_embeddings")
 	for i := range cfg.Layers {
@@ -81,7 +81,7 @@ func (t *transformer) forward(b *batch) {
 	for i := range t.layers {
 		l := &t.layers[i]
 		ops.RMSNorm(rows, n, x, l.attnNorm, t.eps)
-		ops.Linear(rows, runners.All(ws.mix), n, l.proj)
+		ops.Linear(rows, cols(ws.mix, 0, ws.mixer), n, l.proj)
 		kv := t.tmp.globals(b, i)
 		ops.AppendKV(&b.Batch, kv, k, v, t.rope)
 		ops.Attend(&b.Batch, q, q, t.cfg.Heads, kv, t.rope)

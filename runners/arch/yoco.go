@@ -18,12 +18,12 @@ type yoco struct {
 	tmp  scratch
 	self []selfLayer
 	// kvNorm and kvProj make the global keys and values: K^ = rope(Wk n), V^ = Wv n, n = norm(self-decoder's output).
-	kvNorm, kvProj         runners.Weight
-	cross                  []crossLayer
-	embed, norm, output    runners.Weight
-	selfRope, crossRope    runners.RopeTable
-	embedScale, eps        float32
-	dim, kvDim, ffn, gates int
+	kvNorm, kvProj      runners.Weight
+	cross               []crossLayer
+	embed, norm, output runners.Weight
+	selfRope, crossRope runners.RopeTable
+	embedScale, eps     float32
+	dim, kvDim, gates   int
 }
 
 type selfLayer struct {
@@ -46,14 +46,14 @@ func newYOCO(cfg runners.Config, ops runners.Ops, ws *workspace, l *loader) *yoc
 	y := &yoco{
 		cfg: cfg, ops: ops, ws: ws,
 		embedScale: float32(math.Sqrt(float64(cfg.Dim))), eps: float32(cfg.NormEps),
-		dim: cfg.Dim, kvDim: cfg.KVDim(), ffn: cfg.FFN,
+		dim: cfg.Dim, kvDim: cfg.KVDim(),
 	}
 	mixWidth := 3 * cfg.Dim
 	if cfg.Arch == runners.YOCOGatedRetention {
 		y.gates = cfg.SelfHeads
 		mixWidth = 4*cfg.Dim + y.gates
 	}
-	ws.widths = []int{cfg.Dim, cfg.Dim, max(mixWidth, 2*y.kvDim), cfg.FFN}
+	ws.dim, ws.mixer, ws.ffn = cfg.Dim, max(mixWidth, 2*y.kvDim), cfg.FFN
 	y.selfRope = ops.Rope(runners.Rope{HeadDim: cfg.SelfHeadDim(), Theta: cfg.RopeTheta, EndPoint: true, Interleaved: true})
 	y.crossRope = y.selfRope
 	if cfg.HeadDim != cfg.SelfHeadDim() {
@@ -205,7 +205,7 @@ func (y *yoco) crossDecoder(b *batch) {
 
 // add is the feed-forward block on the residual stream.
 func (f *feedForward) add(ops runners.Ops, ws *workspace, rows int, eps float32) {
-	x, n, h := runners.All(ws.x), runners.All(ws.y), runners.All(ws.ffn)
+	x, n, h := runners.All(ws.x), runners.All(ws.y), cols(ws.mix, 0, ws.ffn)
 	ops.RMSNorm(rows, n, x, f.norm, eps)
 	ops.SwiGLU(rows, h, n, f.up)
 	ops.LinearAdd(rows, x, h, f.down)

@@ -146,7 +146,7 @@ func stride(n int) int {
 	return 16 * (lines | 1)
 }
 
-func (o *ops) Buffer(rows, cols int) (runners.Buffer, error) {
+func (o *ops) Buffer(_ runners.BufferKind, rows, cols int) (runners.Buffer, error) {
 	if rows < 1 || cols < 1 {
 		return nil, fmt.Errorf("a buffer of %d x %d", rows, cols)
 	}

@@ -75,7 +75,7 @@ func randomHost(r *rand.Rand, rows, cols int, sd float64) host {
 
 // upload puts h into a buffer wider than it, at column col.
 func upload(t testing.TB, o *ops, h host, col int) (runners.Mat, func()) {
-	b, err := o.Buffer(h.rows, h.cols+col+3)
+	b, err := o.Buffer(runners.Inner, h.rows, h.cols+col+3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,19 +272,7 @@ func TestRows(t *testing.T) {
 				}
 			}
 			compare(t, "Embed", download(t, o, xm, rows), want, 0)
-			pick := []int{rows - 1, 0, rows / 2}
-			gm, done2 := upload(t, o, randomHost(r, 3, n, 1), 0)
-			o.Gather(gm, xm, pick)
-			got := download(t, o, gm, 3)
-			for i, p := range pick {
-				for c := range n {
-					if got.at(i, c) != want.at(p, c) {
-						t.Fatalf("Gather of row %d", p)
-					}
-				}
-			}
 			done()
-			done2()
 		}
 	})
 }
@@ -696,10 +684,10 @@ func TestErrors(t *testing.T) {
 	if _, err := o.State(1<<20, 1<<20); !errors.Is(err, runners.ErrOutOfMemory) {
 		t.Errorf("state: %v", err)
 	}
-	if _, err := o.Buffer(1<<40, 1<<40); !errors.Is(err, runners.ErrOutOfMemory) {
+	if _, err := o.Buffer(runners.Inner, 1<<40, 1<<40); !errors.Is(err, runners.ErrOutOfMemory) {
 		t.Errorf("buffer: %v", err)
 	}
-	b, err := o.Buffer(2, 8)
+	b, err := o.Buffer(runners.Inner, 2, 8)
 	if err != nil {
 		t.Fatal(err)
 	}

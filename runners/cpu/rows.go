@@ -49,23 +49,6 @@ func (o *ops) rms(x *float32, n int, eps float32) float32 {
 	return float32(1 / math.Sqrt(float64(o.k.SumSquares(x, n))/float64(n)+float64(eps)))
 }
 
-func (o *ops) Gather(dst, src runners.Mat, rows []int) {
-	if o.err != nil || !(dst.Cols == src.Cols || o.failf("Gather: [%d] to [%d]", src.Cols, dst.Cols)) {
-		return
-	}
-	d, ok := o.mat(dst, len(rows), "Gather")
-	if !ok {
-		return
-	}
-	for i, r := range rows {
-		s, ok := o.mat(src, r+1, "Gather")
-		if !ok || !(r >= 0 || o.failf("Gather: row %d", r)) {
-			return
-		}
-		copy(unsafe.Slice(d.row(i), d.cols), unsafe.Slice(s.row(r), d.cols))
-	}
-}
-
 // copyRows copies n 32-bit words for each of rows, strides in bytes.
 func copyRows(dst unsafe.Pointer, ldd int, src unsafe.Pointer, lds, rows, n int) {
 	for r := range rows {

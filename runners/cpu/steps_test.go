@@ -127,7 +127,7 @@ func TestStepAllocs(t *testing.T) {
 		logits := weight(vocab)
 		var bufs [4]runners.Buffer
 		for i, cols := range []int{d, d, 4*d + heads, vocab} {
-			b, err := o.Buffer(2, cols)
+			b, err := o.Buffer(runners.Inner, 2, cols)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -153,7 +153,7 @@ func TestStepAllocs(t *testing.T) {
 			global, window, states = append(global, g), append(window, w), append(states, s)
 		}
 		rope := o.Rope(runners.Rope{HeadDim: hd, Theta: 1e4})
-		tokens, rows := []int{5, 7}, []int{1, 0}
+		tokens := []int{5, 7}
 		read := [][]float32{make([]float32, vocab), make([]float32, vocab)}
 		probs := make([]float32, 2)
 		step := func() {
@@ -169,7 +169,6 @@ func TestStepAllocs(t *testing.T) {
 			o.Attend(b, part(0), part(0), heads, global, rope)
 			o.LinearAdd(2, x, part(0), out)
 			o.SwiGLU(2, y, x, gated)
-			o.Gather(y, x, rows)
 			o.Linear(2, runners.All(z), y, logits)
 			if err := errors.Join(o.Read(runners.All(z), read), o.LogProbs(y, logits, tokens, probs)); err != nil {
 				t.Fatal(err)
