@@ -3,13 +3,19 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help build test race lint fuzz bench golden fixtures images clean
+.PHONY: help venv build test race lint fuzz bench golden fixtures images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## build bin/yocobench
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/yocobench ./cmd/yocobench
+
+venv: .venv/.made ## a virtual environment with the pinned packages that the CUDA kernels' build and tests need
+.venv/.made: kernels/cuda/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 test: ## all tests, every kernel tier this machine has
 	$(GO) test ./...
