@@ -24,7 +24,7 @@ func mustPreset(t *testing.T, name string) Config {
 // near reports whether got is want to want's last printed digit. The figures by
 // hand leave out the decay gate's projection and the norms (.06 % of the YOCO):
 // that is what more than half a digit is allowed for.
-func near(got float64, want string) bool {
+func closeTo(got float64, want string) bool {
 	w, err := strconv.ParseFloat(want, 64)
 	digit := 1.0
 	if _, fraction, ok := strings.Cut(want, "."); ok {
@@ -44,7 +44,7 @@ func TestPrefillOf3B(t *testing.T) {
 	for i, n := range contexts {
 		a, b := x.PrefillWork(n, 0, bf16).Total().FLOPs/1e15, y.PrefillWork(n, 0, bf16).Total().FLOPs/1e15
 		for j, got := range []float64{a, b, a / b} {
-			if !near(got, want[i][j]) {
+			if !closeTo(got, want[i][j]) {
 				t.Errorf("%d tokens, column %d: %.5g, want %s", n, j, got, want[i][j])
 			}
 		}
@@ -59,13 +59,13 @@ func TestHeldBy3B(t *testing.T) {
 	}
 	for i, n := range contexts {
 		for j, c := range []Config{x, y} {
-			if got := float64(c.HeldBytes(n, 1, bf16, 0).Total()) / 1e9; !near(got, want[i][j]) {
+			if got := float64(c.HeldBytes(n, 1, bf16, 0).Total()) / 1e9; !closeTo(got, want[i][j]) {
 				t.Errorf("%s at %d tokens: %.5g GB, want %s", c.Name, n, got, want[i][j])
 			}
 		}
 	}
 	// With the activations of one prefill chunk the YOCO comes to the published 12.4 GB.
-	if got := float64(y.RunBytes(1<<20, 1, 0, bf16).Total()) / 1e9; !near(got, "12.4") {
+	if got := float64(y.RunBytes(1<<20, 1, 0, bf16).Total()) / 1e9; !closeTo(got, "12.4") {
 		t.Errorf("yoco-gret-3b at 1Mi with workspace: %.5g GB, want 12.4", got)
 	}
 }

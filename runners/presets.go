@@ -3,8 +3,9 @@ package runners
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
+
+	"github.com/yocobench/yocobench/internal/near"
 )
 
 // vocabCL100K is the vocabulary of the published models: the 100,277 tokens of
@@ -125,29 +126,8 @@ func Preset(name string) (Config, error) {
 		}
 		names = append(names, c.Name)
 	}
-	near := slices.MinFunc(names, func(a, b string) int { return editDistance(name, a) - editDistance(name, b) })
-	if editDistance(name, near) <= max(2, len(name)/3) {
-		return Config{}, fmt.Errorf("no preset named %q (did you mean %q?)", name, near)
+	if n := near.Name(name, names); n != "" {
+		return Config{}, fmt.Errorf("no preset named %q (did you mean %q?)", name, n)
 	}
 	return Config{}, fmt.Errorf("no preset named %q; there are %s", name, strings.Join(names, ", "))
-}
-
-// editDistance is the number of bytes to insert, delete or replace to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/near"
 	"gopkg.in/yaml.v3"
 )
 
@@ -202,41 +203,11 @@ func yamlName(f reflect.StructField) string {
 // Suggest says which known name is nearest to a wrong one, or lists the known names.
 func Suggest(wrong string, known []string) string {
 	sort.Strings(known)
-	best, dist := "", 1+max(2, len(wrong)/3)
-	for _, k := range known {
-		if d := editDistance(strings.ToLower(wrong), strings.ToLower(k)); d < dist {
-			best, dist = k, d
-		}
-	}
-	if best != "" {
+	if best := near.Name(wrong, known); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	if len(known) == 0 {
 		return ""
 	}
 	return "known: " + strings.Join(known, ", ")
-}
-
-// editDistance is the Levenshtein distance in bytes.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			sub := diag
-			if a[i] != b[j] {
-				sub++
-			}
-			diag = row[j+1]
-			row[j+1] = min(sub, row[j]+1, diag+1)
-		}
-	}
-	return row[len(b)]
 }

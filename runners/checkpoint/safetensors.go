@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/near"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -308,42 +309,11 @@ func (closedContent) close() error { return nil }
 
 // didYouMean suggests the known name that is nearest to name, if any is near.
 func didYouMean(name string, known []string) string {
-	best, dist := "", max(2, len(name)/4)+1
-	for i, k := range known {
-		if i == 10000 {
-			break
-		}
-		if d := editDistance(name, k, dist); d < dist {
-			best, dist = k, d
-		}
-	}
+	best := near.Name(name, known[:min(len(known), 10000)])
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf(" (did you mean %q?)", best)
-}
-
-// editDistance is the Levenshtein distance of a and b, or limit if it is at least that.
-func editDistance(a, b string, limit int) int {
-	if len(a) > 256 || len(b) > 256 || max(len(a)-len(b), len(b)-len(a)) >= limit {
-		return limit
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return min(limit, row[len(b)])
 }
 
 // quoteSome lists at most three names.
