@@ -3,6 +3,7 @@ package arch
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/yocobench/yocobench/runners"
 )
@@ -211,10 +212,11 @@ func (f *feedForward) add(ops runners.Ops, ws *workspace, rows int, eps float32)
 	ops.LinearAdd(rows, x, h, f.down)
 }
 
-// show passes an activation to the trace, where there is one.
+// show passes an activation to the trace, where there is one. The trace gets a
+// copy of the shape, so that callers need not allocate theirs.
 func (b *batch) show(name string, m runners.Mat, shape ...int) {
 	if b.trace != nil {
-		b.trace(name, m, shape...)
+		b.trace(name, m, slices.Clone(shape)...)
 	}
 }
 

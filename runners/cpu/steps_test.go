@@ -103,6 +103,43 @@ func runAll(t *testing.T, m runners.Model, c runners.Config, n int) (out []float
 	return out
 }
 
+// TestModelStepAllocs: a whole decode step allocates nothing, in any
+// architecture, for one sequence and for a batch.
+func TestModelStepAllocs(t *testing.T) {
+	eachTier(t, func(t *testing.T, opts runners.Options) {
+		ctx := context.Background()
+		for _, a := range runners.Arches() {
+			c := tiny(a)
+			for _, batch := range []int{1, 4} {
+				m := load(t, c, opts)
+				ss, ids, logits := make([]runners.Sequence, batch), make([]int, batch), make([][]float32, batch)
+				for i := range ss {
+					s, err := m.NewSequence(700)
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer s.Close()
+					ss[i], ids[i], logits[i] = s, i, make([]float32, c.Vocab)
+					if err := m.Prefill(ctx, s, someTokens(500+i, c.Vocab, i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				step := func() {
+					if err := m.Step(ctx, ss, ids, logits); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for range 20 {
+					step() // past a window's end and a split of the keys: scratch has grown
+				}
+				if n := testing.AllocsPerRun(100, step); n != 0 {
+					t.Errorf("%s, %d sequences: %g allocations a step", a, batch, n)
+				}
+			}
+		}
+	})
+}
+
 // TestStepAllocs: the operations of a decode step allocate nothing.
 func TestStepAllocs(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
