@@ -11,20 +11,7 @@ import (
 // every stored type exactly.
 func Float32s(t runners.Tensor) []float32 {
 	xs := make([]float32, len(t.Data)/t.DType.Size())
-	switch t.DType {
-	case runners.BF16:
-		for i := range xs {
-			xs[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(t.Data[2*i:])) << 16)
-		}
-	case runners.F16:
-		for i := range xs {
-			xs[i] = fromHalf(binary.LittleEndian.Uint16(t.Data[2*i:]))
-		}
-	default:
-		for i := range xs {
-			xs[i] = math.Float32frombits(binary.LittleEndian.Uint32(t.Data[4*i:]))
-		}
-	}
+	t.Decode(xs, 0)
 	return xs
 }
 
@@ -34,7 +21,7 @@ func Encode(xs []float32, dtype runners.DType) []byte {
 	switch dtype {
 	case runners.BF16:
 		for i, x := range xs {
-			binary.LittleEndian.PutUint16(b[2*i:], toBrain(x))
+			binary.LittleEndian.PutUint16(b[2*i:], runners.BFloat16(x))
 		}
 	case runners.F16:
 		for i, x := range xs {
@@ -58,15 +45,6 @@ func roundDoubles(data []byte) []byte {
 	return b
 }
 
-// toBrain rounds to bfloat16: the upper half of a float32.
-func toBrain(x float32) uint16 {
-	b := math.Float32bits(x)
-	if b&0x7fffffff > 0x7f800000 {
-		return uint16(b>>16) | 0x40 // a NaN stays one
-	}
-	return uint16((b + 0x7fff + b>>16&1) >> 16)
-}
-
 // toHalf rounds to IEEE half precision: 1 sign, 5 exponent and 10 fraction bits.
 func toHalf(x float32) uint16 {
 	b := math.Float32bits(x)
@@ -83,18 +61,5 @@ func toHalf(x float32) uint16 {
 	default:
 		// A carry out of the fraction moves into the exponent, and from 65520 on to infinity.
 		return sign | uint16((b-0x38000000+0xfff+b>>13&1)>>13)
-	}
-}
-
-func fromHalf(h uint16) float32 {
-	sign := uint32(h&0x8000) << 16
-	exp, frac := uint32(h>>10&0x1f), uint32(h&0x3ff)
-	switch exp {
-	case 0:
-		return math.Float32frombits(math.Float32bits(float32(frac)*0x1p-24) | sign)
-	case 0x1f:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	default:
-		return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 	}
 }

@@ -107,9 +107,9 @@ func (r *random) uniform(n int, key uint64, std float64) []byte {
 				binary.LittleEndian.PutUint32(b[4*i+4:], math.Float32bits(y))
 			}
 		case r.dtype == runners.BF16:
-			binary.LittleEndian.PutUint16(b[2*i:], toBrain(x))
+			binary.LittleEndian.PutUint16(b[2*i:], runners.BFloat16(x))
 			if i+1 < n {
-				binary.LittleEndian.PutUint16(b[2*i+2:], toBrain(y))
+				binary.LittleEndian.PutUint16(b[2*i+2:], runners.BFloat16(y))
 			}
 		default:
 			binary.LittleEndian.PutUint16(b[2*i:], toHalf(x))

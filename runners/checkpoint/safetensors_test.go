@@ -215,13 +215,13 @@ func TestConversions(t *testing.T) {
 		if got := toHalf(tt.x); got != tt.half {
 			t.Errorf("%g as f16 is %#04x, want %#04x", tt.x, got, tt.half)
 		}
-		if got := toBrain(tt.x); got != tt.brn {
+		if got := runners.BFloat16(tt.x); got != tt.brn {
 			t.Errorf("%g as bf16 is %#04x, want %#04x", tt.x, got, tt.brn)
 		}
 	}
 	// Every half precision value survives a round trip.
 	for h := range 1 << 16 {
-		x := fromHalf(uint16(h))
+		x := Float32s(runners.Tensor{DType: runners.F16, Data: []byte{byte(h), byte(h >> 8)}})[0]
 		if got := toHalf(x); got != uint16(h) && x == x {
 			t.Fatalf("f16 %#04x is %g, which is f16 %#04x", h, x, got)
 		}
@@ -229,7 +229,7 @@ func TestConversions(t *testing.T) {
 			t.Fatalf("f16 %#04x is a NaN, which becomes %#04x", h, toHalf(x))
 		}
 	}
-	if nan := toBrain(math.Float32frombits(0x7f800001)); nan&0x7f != 0x40 {
+	if nan := runners.BFloat16(math.Float32frombits(0x7f800001)); nan&0x7f != 0x40 {
 		t.Errorf("a NaN becomes bf16 %#04x", nan)
 	}
 }

@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"encoding/binary"
 	"fmt"
 	"math"
 	"unsafe"
@@ -107,7 +106,7 @@ func (o *ops) vector(stack []runners.Tensor) (runners.Weight, error) {
 	w.vec = w.blk.floats()
 	n := 0
 	for _, t := range stack {
-		decode(w.vec[n:n+t.Shape[0]], t, 0)
+		t.Decode(w.vec[n:n+t.Shape[0]], 0)
 		n += t.Shape[0]
 	}
 	return w, nil
@@ -133,7 +132,7 @@ func packTask(o *ops, _ *worker, i int) {
 	for j := range p.w {
 		for k := 0; k < w.in; k += len(buf) {
 			n := min(len(buf), w.in-k)
-			decode(buf[:n], o.pack.stack[t], (row+j)*w.in+k)
+			o.pack.stack[t].Decode(buf[:n], (row+j)*w.in+k)
 			if w.dtype == runners.F32 {
 				dst := w.blk.floats()[p.off+k*p.w+j:]
 				for x, v := range buf[:n] {
@@ -151,41 +150,6 @@ func packTask(o *ops, _ *worker, i int) {
 			}
 		}
 	}
-}
-
-// decode reads len(dst) stored values from index i.
-func decode(dst []float32, t runners.Tensor, i int) {
-	b := t.Data[i*t.DType.Size():]
-	switch t.DType {
-	case runners.F32:
-		for x := range dst {
-			dst[x] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*x:]))
-		}
-	case runners.BF16:
-		for x := range dst {
-			dst[x] = cpu.Widen16(binary.LittleEndian.Uint16(b[2*x:]))
-		}
-	default:
-		for x := range dst {
-			dst[x] = half(binary.LittleEndian.Uint16(b[2*x:]))
-		}
-	}
-}
-
-// half is the value of an IEEE 754 binary16 number.
-func half(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
-	switch exp {
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	case 0:
-		v := float32(frac) / (1 << 24)
-		if sign != 0 {
-			v = -v
-		}
-		return v
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
 }
 
 // Embed reads a row of the packed table: one value from each row of its panel.

@@ -1,0 +1,48 @@
+package runners
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+// Decode reads len(dst) values from index i on as float32, which holds those of every type exactly.
+func (t Tensor) Decode(dst []float32, i int) {
+	b := t.Data[i*t.DType.Size():]
+	switch t.DType {
+	case F32:
+		for x := range dst {
+			dst[x] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*x:]))
+		}
+	case BF16:
+		for x := range dst {
+			dst[x] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[2*x:])) << 16)
+		}
+	default:
+		for x := range dst {
+			dst[x] = fromHalf(binary.LittleEndian.Uint16(b[2*x:]))
+		}
+	}
+}
+
+// fromHalf is the value of an IEEE 754 binary16 number.
+func fromHalf(h uint16) float32 {
+	sign := uint32(h&0x8000) << 16
+	exp, frac := uint32(h>>10&0x1f), uint32(h&0x3ff)
+	switch exp {
+	case 0:
+		return math.Float32frombits(math.Float32bits(float32(frac)*0x1p-24) | sign)
+	case 0x1f:
+		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
+	default:
+		return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+	}
+}
+
+// BFloat16 rounds to bfloat16, the upper half of a float32: to nearest, ties to even.
+func BFloat16(x float32) uint16 {
+	b := math.Float32bits(x)
+	if b&0x7fffffff > 0x7f800000 {
+		return uint16(b>>16) | 0x40 // a NaN stays one
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
