@@ -35,6 +35,9 @@ func subjectOf(p *suites.Planner, m *suites.Model) subject {
 		computed: m.Computed,
 		machine:  p.Machine,
 	}
+	if m.Machine != nil {
+		s.machine = m.Machine
+	}
 	if m.Computed {
 		if profile, err := runners.FindProfile(m.Device); err == nil {
 			s.machine = &profile

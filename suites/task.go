@@ -37,6 +37,8 @@ type Model struct {
 	Runner   string
 	Device   string
 	Computed bool
+	// Machine is what the device can do, where it is not the machine of the planner.
+	Machine *runners.Profile
 }
 
 // Case is one measurement: the unit of budget, resume and record.

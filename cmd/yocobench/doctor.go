@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/suites"
@@ -37,6 +39,11 @@ func newDoctor() *cobra.Command {
 				if gpuErr != nil {
 					out["no_gpu"] = gpuErr.Error()
 				}
+				if a, err := cudaAccelerator(); err != nil {
+					out["no_cuda_runner"] = firstLine(err.Error())
+				} else {
+					out["accelerator"] = a
+				}
 				return e.Encode(out)
 			}
 			line := func(name, form string, args ...any) { fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(form, args...)) }
@@ -65,7 +72,9 @@ func newDoctor() *cobra.Command {
 			} else {
 				line("GPU", "%s", gpu)
 			}
-			line("GPU runner", "not in this build: models run on the processor")
+			if err := doctorCUDA(c.Context(), wrapped); err != nil {
+				return err
+			}
 			line("models", "%d trained ones inside; `yocobench list models`", len(checkpoint.Embedded()))
 			line("suites", "%d inside; `yocobench list suites`", len(suites.Shipped()))
 			return nil
@@ -74,4 +83,33 @@ func newDoctor() *cobra.Command {
 	deviceFlags(c, &d)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
+}
+
+// doctorCUDA says what the cuda runner would run on, or what it lacks.
+func doctorCUDA(ctx context.Context, line func(name, text string)) error {
+	a, err := cudaAccelerator()
+	if err != nil {
+		line("cuda runner", "none: "+strings.ReplaceAll(err.Error(), "\n  hint: ", "; "))
+		return nil
+	}
+	line("cuda runner", fmt.Sprintf("%s, compute capability %d.%d, %d multiprocessors, %s; driver for CUDA %s", a.Name, a.Capability/10, a.Capability%10,
+		a.Multiprocessors, shortBytes(a.Memory), a.CUDA))
+	line("", "kernels "+a.Kernels+": "+a.Why)
+	for _, t := range []runners.DType{runners.BF16, runners.F32} {
+		gflops, gbps, err := cudaPeaks(ctx, t)
+		if err != nil {
+			return err
+		}
+		line("", fmt.Sprintf("measured %.3g TFLOP/s (matrix product, %s), %.0f GB/s (memory copy)", gflops/1e3, t, gbps))
+	}
+	switch s := a.State; {
+	case s == nil:
+		line("", "clocks and power are unknown: "+a.NoState)
+	default:
+		line("", fmt.Sprintf("driver %s; %d of %d MHz, memory %d of %d MHz; %.0f of %.0f W, %d °C", s.Driver, s.SMClock, s.SMClockMax, s.MemoryClock, s.MemoryClockMax, s.Power, s.PowerLimit, s.Temperature))
+		if len(s.Throttled) > 0 {
+			line("", "clocks are held back by: "+strings.Join(s.Throttled, ", "))
+		}
+	}
+	return nil
 }

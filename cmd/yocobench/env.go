@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cpu"
+	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -69,6 +71,14 @@ func probe(ctx context.Context, d device) (*probed, error) {
 		KernelTier: dev.Tier, Why: dev.Why, GPU: gpu, GFLOPS: peaks.GFLOPS, GBps: peaks.GBps,
 	}
 	return p, nil
+}
+
+// onGPU describes the GPU in env, if a model of the plan runs on it.
+func onGPU(p *suites.Plan, env *result.Env) (err error) {
+	if slices.ContainsFunc(p.Cases, func(c *suites.Planned) bool { return c.Model.Runner == "cuda" }) {
+		env.Accelerator, err = cudaAccelerator()
+	}
+	return err
 }
 
 // findGPU names the NVIDIA GPUs that the driver lists, or says why there is none.

@@ -64,7 +64,7 @@ interrupted run goes on with --resume DIR.`,
 	fs.BoolVar(&f.dryRun, "dry-run", false, "list the cases with their estimated time and memory, and run nothing")
 	fs.StringVar(&f.budget, "budget", "", "time for the whole run, such as 10m: what is estimated beyond it is skipped, cheapest first")
 	fs.StringVar(&f.memory, "memory", "", "bytes that a model with its sequences may hold, such as 8Gi")
-	fs.StringVar(&f.runner, "runner", "", "the runner instead of the suite's: cpu or analytic")
+	fs.StringVar(&f.runner, "runner", "", "the runner instead of the suite's: cpu, cuda or analytic")
 	fs.StringVar(&f.devp, "device", "", "device profile of the analytic runner (yocobench list devices)")
 	deviceFlags(c, &f.device)
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress and no tables, only the folder's name")
@@ -127,6 +127,9 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	}
 	plan, err := suites.NewPlan(suite, wiring(f.device, &d.machine))
 	if err != nil {
+		return err
+	}
+	if err := onGPU(plan, &d.env); err != nil {
 		return err
 	}
 	if len(f.filters) > 0 {

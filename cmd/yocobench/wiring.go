@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/yocobench/yocobench/runners/analytic"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
+	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -27,6 +29,7 @@ func tasks() []suites.Task {
 // runnerNames lists the runners with a line on each.
 var runnerNames = []struct{ name, about string }{
 	{"cpu", "measures on this machine's processor"},
+	{"cuda", "measures on an NVIDIA GPU; a build of its own has it (make cuda)"},
 	{"analytic", "computes memory and time from the cost model and a device profile"},
 }
 
@@ -38,6 +41,11 @@ func newRunner(name, device string) (runners.Runner, error) {
 			return nil, usagef("the cpu runner measures this machine; device %q belongs to the analytic runner", device)
 		}
 		return cpu.New(), nil
+	case "cuda":
+		if device != "" {
+			return nil, usagef("the cuda runner measures this machine; device %q belongs to the analytic runner", device)
+		}
+		return newCUDA()
 	case "analytic":
 		if device == "" {
 			device = "h100-sxm"
@@ -144,24 +152,48 @@ type device struct {
 	found   cache
 }
 
-// cache keeps the models found, so that a suite that names one a thousand times opens it once.
-type cache map[string]found
+// cache keeps what was found, so that a suite that names a model a thousand times opens it once.
+type cache struct {
+	models map[string]found
+	gpus   map[runners.DType]*runners.Profile
+}
+
+func newCache() cache {
+	return cache{map[string]found{}, map[runners.DType]*runners.Profile{}}
+}
+
+// gpu is what the GPU of a runner can do with weights of a type, measured when it is first asked for.
+func (c cache) gpu(r runners.Runner, weights runners.DType) (*runners.Profile, error) {
+	if p := c.gpus[weights]; p != nil {
+		return p, nil
+	}
+	gflops, gbps, err := cudaPeaks(context.Background(), weights)
+	if err != nil {
+		return nil, err
+	}
+	p := runners.ThisMachine(gflops, gbps, r.Device().Memory)
+	p.Kind = "gpu"
+	if c.gpus != nil {
+		c.gpus[weights] = &p
+	}
+	return &p, nil
+}
 
 func (c cache) get(name, dir string, random bool, seed uint64, dtype runners.DType) (found, error) {
 	key := fmt.Sprint(name, "\n", dir, random, seed, dtype)
-	if f, ok := c[key]; ok {
+	if f, ok := c.models[key]; ok {
 		return f, nil
 	}
 	f, err := findModel(name, dir, random, seed, dtype)
-	if err == nil && c != nil {
-		c[key] = f
+	if err == nil && c.models != nil {
+		c.models[key] = f
 	}
 	return f, err
 }
 
 // wiring connects suites with everything that this program links in.
 func wiring(d device, machine *runners.Profile) suites.Wiring {
-	d.found = cache{}
+	d.found = newCache()
 	return suites.Wiring{
 		Tasks:   tasks(),
 		Machine: machine,
@@ -179,8 +211,11 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		return nil, err
 	}
 	o := runners.Options{Threads: d.threads, Tier: d.tier, MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
-	if name == "analytic" {
+	if name == "analytic" || name == "cuda" {
 		o.Weights = runners.BF16
+	}
+	if name == "cuda" && o.PrefillChunk == 0 {
+		o.PrefillChunk = cuda.PrefillChunk
 	}
 	if e.DType != nil {
 		o.Weights = *e.DType
@@ -196,6 +231,13 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	if err != nil {
 		return nil, err
 	}
+	var gpu *runners.Profile
+	if name == "cuda" {
+		if gpu, err = d.found.gpu(r, o.Weights); err != nil {
+			return nil, err
+		}
+		machine = gpu
+	}
 	computed := r.Device().Kind == "computed"
 	if !computed && o.MemoryBudget > r.Device().Memory {
 		o.MemoryBudget = 0 // more than the machine has: what it has
@@ -203,7 +245,7 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	m := &suites.Resolved{
 		Model: suites.Model{
 			Name: e.Name, Config: f.config, Options: o, Identity: f.identity,
-			Runner: r.Name(), Device: r.Device().Name, Computed: computed,
+			Runner: r.Name(), Device: r.Device().Name, Computed: computed, Machine: gpu,
 		},
 		Load: func() (runners.Model, error) {
 			w, err := f.open()

@@ -22,6 +22,7 @@ var mayImport = map[string][]string{
 	"runners":             {"internal/near"},
 	"runners/arch":        {"runners"},
 	"runners/cpu":         {"runners", "runners/arch", "kernels/cpu"},
+	"runners/cuda":        {"runners", "runners/arch", "kernels/cuda"},
 	"runners/analytic":    {"runners"},
 	"runners/checkpoint":  {"internal/near", "runners"},
 	"runners/tokenizer":   {},

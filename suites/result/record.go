@@ -175,11 +175,46 @@ type Env struct {
 	// Why says why the tier was chosen.
 	Why string `json:"kernel_tier_reason,omitempty"`
 	GPU string `json:"gpu,omitempty"`
+	// Accelerator is the GPU that models ran on, nil where none did.
+	Accelerator *Accelerator `json:"accelerator,omitempty"`
 	// GFLOPS and GBps are the peaks measured at the start of the run, 0 if they were not.
 	GFLOPS float64 `json:"gflops,omitempty"`
 	GBps   float64 `json:"gbps,omitempty"`
 	// Text names what was read from the machine (name and fingerprint), such as Go's sources.
 	Text map[string]string `json:"text,omitempty"`
+}
+
+// Accelerator describes a GPU that models ran on, as it was when the run began.
+type Accelerator struct {
+	Name string `json:"name"`
+	// Capability is the compute capability, 10 major + minor.
+	Capability      int   `json:"capability"`
+	Multiprocessors int   `json:"multiprocessors"`
+	Memory          int64 `json:"memory"`
+	// CUDA is the version that the driver is for; Kernels the target of the kernels in use, and Why the reason.
+	CUDA    string `json:"cuda"`
+	Kernels string `json:"kernels"`
+	Why     string `json:"kernels_reason"`
+	// State is nil where NVML did not give it; NoState says why.
+	State   *GPUState `json:"state,omitempty"`
+	NoState string    `json:"no_state,omitempty"`
+}
+
+// GPUState is what a GPU did at a moment. Zero values are unknown.
+type GPUState struct {
+	// Driver is the driver's own version.
+	Driver string `json:"driver,omitempty"`
+	// SMClock and MemoryClock are in MHz, with the highest that the GPU can have.
+	SMClock        int `json:"sm_mhz,omitempty"`
+	SMClockMax     int `json:"sm_mhz_max,omitempty"`
+	MemoryClock    int `json:"memory_mhz,omitempty"`
+	MemoryClockMax int `json:"memory_mhz_max,omitempty"`
+	// Power and its limit are in watts, Temperature in degrees Celsius.
+	Power       float64 `json:"power_w,omitempty"`
+	PowerLimit  float64 `json:"power_limit_w,omitempty"`
+	Temperature int     `json:"temperature_c,omitempty"`
+	// Throttled lists what held the clocks back, idleness apart.
+	Throttled []string `json:"throttled,omitempty"`
 }
 
 // Interval returns m with the bounds lo and hi at a level.

@@ -1,0 +1,24 @@
+//go:build !cuda
+
+package main
+
+import (
+	"context"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// cudaMissing says why there is no CUDA runner: it is not linked in.
+func cudaMissing() error {
+	return &suites.Problem{Msg: "the cuda runner is not in this build", Hint: "make cuda builds bin/yocobench-cuda, which has it (docs/cuda.md)"}
+}
+
+func newCUDA() (runners.Runner, error) { return nil, cudaMissing() }
+
+func cudaAccelerator() (*result.Accelerator, error) { return nil, cudaMissing() }
+
+func cudaPeaks(context.Context, runners.DType) (gflops, gbps float64, err error) {
+	return 0, 0, cudaMissing()
+}

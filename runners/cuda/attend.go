@@ -1,0 +1,233 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"math"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Attention of a pass of single rows (decoding) is one launch for all
+// sequences, whose keys are cut into splits, and one that joins the splits. In
+// any other pass it is one launch a span.
+
+// attention checks queries and output and returns the head's width.
+func (o *ops) attention(b *runners.Batch, dst, q runners.Mat, heads, kvHeads int) (d, x mat, hd int, ok bool) {
+	if !((heads > 0 && kvHeads > 0 && heads%kvHeads == 0 && q.Cols%heads == 0 && dst.Cols == q.Cols) || o.failf("attention of %d heads on %d, queries [%d] to [%d]", heads, kvHeads, q.Cols, dst.Cols)) {
+		return d, x, 0, false
+	}
+	hd = q.Cols / heads
+	if d, ok = o.inner(dst, b.Rows, "attention"); !ok {
+		return d, x, 0, false
+	}
+	x, ok = o.inner(q, b.Rows, "attention")
+	return d, x, hd, ok && o.headDim(hd)
+}
+
+// headDim checks that there are kernels for heads of a width.
+func (o *ops) headDim(hd int) bool {
+	return (hd <= maxHeadDim || o.failf("%w: heads of %d, more than the kernels' %d", runners.ErrUnsupported, hd, maxHeadDim)) && o.aligned("head dimension", hd)
+}
+
+// cacheOf checks that span i of b continues cache i.
+func (o *ops) cacheOf(kv []runners.KV, i int, b *runners.Batch) (*cache, bool) {
+	if !(len(kv) == len(b.Spans) || o.failf("%d caches for %d spans", len(kv), len(b.Spans))) {
+		return nil, false
+	}
+	c, ok := kv[i].(*cache)
+	s := b.Spans[i]
+	return c, (ok && c.blk.ptr != 0 && s.Pos+s.Len <= c.capacity && s.Pos >= 0 && s.Len >= 1 && s.Row+s.Len <= b.Rows && s.Pos <= c.len) || o.failf("positions %d to %d do not fit the cache", s.Pos, s.Pos+s.Len)
+}
+
+// table puts the address and slots of each cache into the arena.
+func (o *ops) table(kv []runners.KV) (uint64, bool) {
+	at, words, err := o.ar.words(2 * len(kv))
+	if !o.check(err) {
+		return 0, false
+	}
+	for i, x := range kv {
+		c := x.(*cache)
+		words[2*i], words[2*i+1] = c.blk.at(0), uint64(c.slots)
+	}
+	return o.ar.at(at), o.check(o.ar.ready())
+}
+
+// keysValues checks k and v [rows, heads x hd].
+func (o *ops) keysValues(b *runners.Batch, k, v runners.Mat, hd int, op string) (km, vm mat, ok bool) {
+	if !((k.Cols == v.Cols && k.Cols%hd == 0) || o.failf("%s: keys [%d] and values [%d]", op, k.Cols, v.Cols)) {
+		return km, vm, false
+	}
+	if km, ok = o.inner(k, b.Rows, op); !ok {
+		return km, vm, false
+	}
+	vm, ok = o.inner(v, b.Rows, op)
+	return km, vm, ok && o.headDim(hd)
+}
+
+func (o *ops) AppendKV(b *runners.Batch, kv []runners.KV, k, v runners.Mat, rope runners.RopeTable) {
+	if o.err != nil || !(rope != nil || o.failf("AppendKV without rotary positions")) {
+		return
+	}
+	hd := rope.Spec().HeadDim
+	r, ok := o.rope(rope, hd)
+	if !ok {
+		return
+	}
+	km, vm, ok := o.keysValues(b, k, v, hd, "AppendKV")
+	if !ok {
+		return
+	}
+	for i := range b.Spans {
+		c, ok := o.cacheOf(kv, i, b)
+		if !ok || !((c.heads == k.Cols/hd && c.hd == hd && c.window == 0) || o.failf("AppendKV to a cache of another shape")) {
+			return
+		}
+	}
+	table, ok := o.table(kv)
+	if !ok {
+		return
+	}
+	o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.ptr, vm.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), o.seq(0), b.Rows, k.Cols/hd, hd, km.ld, vm.ld, 1)
+	if !o.enqueue() {
+		return
+	}
+	for i, s := range b.Spans {
+		kv[i].(*cache).len = s.Pos + s.Len
+	}
+}
+
+func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+	if o.err != nil || !(len(kv) > 0 || o.failf("attention without caches")) {
+		return
+	}
+	first, ok := kv[0].(*cache)
+	if !(ok || o.failf("attention over a foreign cache")) {
+		return
+	}
+	d, x, hd, ok := o.attention(b, dst, q, heads, first.heads)
+	if !ok {
+		return
+	}
+	r, ok := o.rope(rope, hd)
+	if !ok {
+		return
+	}
+	for i, s := range b.Spans {
+		c, ok := o.cacheOf(kv, i, b)
+		if !ok || !((c.heads == first.heads && c.hd == hd && c.window == 0 && c.len >= s.Pos+s.Len) || o.failf("attention over positions that are not appended")) {
+			return
+		}
+		*o.flops += 4 * int64(heads*hd) * int64(runners.CausalKeys(s.Len, s.Pos))
+	}
+	if o.single {
+		o.decode(kv, d, x, heads, first.heads, hd, r)
+		return
+	}
+	if !o.rotate(x, b.Rows, heads, hd, r) {
+		return
+	}
+	for i, s := range b.Spans {
+		c := kv[i].(*cache)
+		o.k.AttendPrefill(&o.c, hd, d.row(s.Row), x.row(s.Row), c.blk.at(0), s.Len, s.Pos, heads, c.heads, hd, c.slots, d.ld, x.ld, scale(hd))
+		if !o.enqueue() {
+			return
+		}
+	}
+}
+
+// scale is headDim^-0.5.
+func scale(hd int) float32 { return float32(1 / math.Sqrt(float64(hd))) }
+
+// rotate turns the heads of all rows of the pass in place.
+func (o *ops) rotate(x mat, rows, heads, hd int, r *ropeTable) bool {
+	o.k.Rope(&o.c, hd, r.spec.Interleaved, x.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), rows, heads, hd, x.ld)
+	return o.enqueue()
+}
+
+// splitSlots is the fewest slots for which a split is worth joining.
+const splitSlots = 256
+
+// decode is attention of one row a sequence over all that its cache holds, the row's own position included.
+func (o *ops) decode(kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
+	table, ok := o.table(kv)
+	if !ok {
+		return
+	}
+	n, slots := len(kv), 0
+	for _, c := range kv {
+		slots = max(slots, c.(*cache).slots)
+	}
+	// Two blocks for each multiprocessor, unless the caches are short. It does not depend on positions,
+	// so that a step's launches are those of the step before.
+	splits := min((2*o.d.info.Multiprocessors+n*kvHeads-1)/(n*kvHeads), (slots+splitSlots-1)/splitSlots)
+	parts, ok1 := o.scratch(scratchParts, product(4, n, heads, splits, hd))
+	if !ok1 {
+		return
+	}
+	stats, ok2 := o.scratch(scratchStats, product(8, n, heads, splits))
+	if !ok2 {
+		return
+	}
+	o.k.AttendDecode(&o.c, hd, r.spec.Interleaved, parts, stats, x.ptr, table, r.lo.at(0), r.hi.at(0), o.pos(0), n, heads, kvHeads, hd, x.ld, scale(hd), splits)
+	if !o.enqueue() {
+		return
+	}
+	o.k.AttendReduce(&o.c, hd, d.ptr, parts, stats, n, heads, hd, d.ld, splits)
+	o.enqueue()
+}
+
+// AttendWindow: single rows are written into the ring first, which then holds
+// exactly the window, in an order that a softmax does not see. A long span is
+// attended over the ring as it was and its own keys, and its last rows are written after that.
+func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+	if o.err != nil {
+		return
+	}
+	d, x, hd, ok := o.attention(b, dst, q, heads, heads)
+	if !ok {
+		return
+	}
+	r, ok := o.rope(rope, hd)
+	if !ok {
+		return
+	}
+	km, vm, ok := o.keysValues(b, k, v, hd, "window attention")
+	if !ok || !(k.Cols == q.Cols || o.failf("window attention: [%d], [%d], [%d]", q.Cols, k.Cols, v.Cols)) {
+		return
+	}
+	for i, s := range b.Spans {
+		c, ok := o.cacheOf(kv, i, b)
+		if !ok || !((c.window > 0 && c.heads == heads && c.hd == hd && c.len >= s.Pos) || o.failf("window attention over a cache of another shape")) {
+			return
+		}
+		*o.flops += 4 * int64(heads*hd) * int64(runners.WindowKeys(s.Len, s.Pos, c.window))
+	}
+	table, ok := o.table(kv)
+	if !ok {
+		return
+	}
+	if o.single {
+		o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.ptr, vm.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), o.seq(0), b.Rows, heads, hd, km.ld, vm.ld, 1)
+		if o.enqueue() {
+			o.decode(kv, d, x, heads, heads, hd, r)
+		}
+	} else if o.rotate(x, b.Rows, heads, hd, r) && o.rotate(km, b.Rows, heads, hd, r) {
+		for i, s := range b.Spans {
+			c := kv[i].(*cache)
+			o.k.AttendWindow(&o.c, hd, d.row(s.Row), x.row(s.Row), km.row(s.Row), vm.row(s.Row), c.blk.at(0), s.Len, s.Pos, heads, hd, c.window, c.slots, d.ld, x.ld, km.ld, vm.ld, scale(hd))
+			if !o.enqueue() {
+				return
+			}
+			keep := min(s.Len, c.slots)
+			row := s.Row + s.Len - keep
+			o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.row(row), vm.row(row), r.lo.at(0), r.hi.at(0), o.pos(row), o.seq(row), keep, heads, hd, km.ld, vm.ld, 0)
+			if !o.enqueue() {
+				return
+			}
+		}
+	}
+	for i, s := range b.Spans {
+		kv[i].(*cache).len = s.Pos + s.Len
+	}
+}

@@ -1,0 +1,228 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	kernels "github.com/yocobench/yocobench/kernels/cuda"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Info describes a GPU.
+type Info struct {
+	Name string `json:"name"`
+	// Capability is the compute capability, 10 major + minor.
+	Capability int `json:"capability"`
+	// Multiprocessors is their number; SharedMemory the bytes that one block can have.
+	Multiprocessors int `json:"multiprocessors"`
+	SharedMemory    int `json:"shared_memory"`
+	// Memory is its size in bytes.
+	Memory int64 `json:"memory"`
+	// Driver is the CUDA version that the driver is for, such as "12.4".
+	Driver string `json:"driver"`
+}
+
+// maxSharedOptIn is CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, which gorgonia.org/cu does not name.
+const maxSharedOptIn cu.DeviceAttribute = 97
+
+// Inspect describes the first GPU that the driver lists (CUDA_VISIBLE_DEVICES chooses).
+func Inspect() (Info, error) {
+	if err := Available(); err != nil {
+		return Info{}, err
+	}
+	_, i, err := inspect()
+	return i, err
+}
+
+func inspect() (cu.Device, Info, error) {
+	i := Info{Driver: cudaVersion(cu.Version())}
+	dev, err := cu.GetDevice(0)
+	if err != nil {
+		return dev, i, failure("the first GPU", err)
+	}
+	if i.Name, err = dev.Name(); err != nil {
+		return dev, i, failure("the GPU's name", err)
+	}
+	if i.Memory, err = dev.TotalMem(); err != nil {
+		return dev, i, failure("the GPU's memory", err)
+	}
+	var major, minor int
+	for _, a := range []struct {
+		to   *int
+		attr cu.DeviceAttribute
+	}{{&major, cu.ComputeCapabilityMajor}, {&minor, cu.ComputeCapabilityMinor}, {&i.Multiprocessors, cu.MultiprocessorCount}, {&i.SharedMemory, maxSharedOptIn}} {
+		if *a.to, err = dev.Attribute(a.attr); err != nil {
+			return dev, i, failure("the GPU's attributes", err)
+		}
+	}
+	i.Capability = 10*major + minor
+	return dev, i, nil
+}
+
+// device is a context on a GPU, with one stream and the kernels of one build.
+// Contexts belong to threads, goroutines do not: bind makes the calls of one go to this context.
+type device struct {
+	info   Info
+	ctx    cu.CUContext
+	stream cu.Stream
+	set    *kernels.Set
+	loaded map[*kernels.Kernel]loaded
+	files  map[string]cu.Module
+	params [kernels.MaxParams]uint64
+	argv   [kernels.MaxParams]unsafe.Pointer
+}
+
+// loaded is a kernel in the context.
+type loaded struct {
+	fn cu.Function
+	ok bool
+}
+
+// target chooses the kernels for a GPU: those of tier, or the best that it can run.
+func (i Info) target(tier string) (target, why string, err error) {
+	best := ""
+	for _, t := range kernels.Targets() {
+		switch {
+		case t == "sm_90a" && i.Capability == 90:
+			best, why = t, "the GPU is of compute capability 9.0"
+		case t == "sm_80" && best == "" && i.Capability >= 80:
+			best, why = t, fmt.Sprintf("runs on compute capability %d.%d", i.Capability/10, i.Capability%10)
+		}
+	}
+	switch {
+	case best == "":
+		return "", "", fmt.Errorf("%w: %s is of compute capability %d.%d, and the kernels need 8.0", runners.ErrUnsupported, i.Name, i.Capability/10, i.Capability%10)
+	case tier == "" || tier == best:
+		return best, why, nil
+	case tier == "sm_80":
+		return tier, "it was asked for", nil
+	}
+	return "", "", fmt.Errorf("no kernel tier %q on %s: it can run %s, and sm_80", tier, i.Name, best)
+}
+
+// openDevice makes a context and its stream.
+func openDevice(build, tier string) (d *device, err error) {
+	if err := Available(); err != nil {
+		return nil, err
+	}
+	dev, info, err := inspect()
+	if err != nil {
+		return nil, err
+	}
+	target, _, err := info.target(tier)
+	if err != nil {
+		return nil, err
+	}
+	d = &device{info: info, loaded: map[*kernels.Kernel]loaded{}, files: map[string]cu.Module{}}
+	if d.set, err = kernels.Choose(build, target); err != nil {
+		return nil, err
+	}
+	for i := range d.argv {
+		d.argv[i] = unsafe.Pointer(&d.params[i])
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	// Blocking synchronisation would cost a decode step the time of a wake-up.
+	if d.ctx, err = dev.MakeContext(cu.SchedAuto); err != nil {
+		return nil, failure("a context on "+info.Name, err)
+	}
+	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
+		_ = d.ctx.Destroy()
+		return nil, failure("a stream", err)
+	}
+	_, err = cu.PopCurrentCtx()
+	return d, err
+}
+
+// bind makes the driver calls of this goroutine go to the context, until the function that it returns is called.
+func (d *device) bind() func() {
+	runtime.LockOSThread()
+	_ = cu.SetCurrentContext(d.ctx) // a bad context fails the call that follows
+	return runtime.UnlockOSThread
+}
+
+// close gives back all that the context holds.
+func (d *device) close() error {
+	if d == nil || d.ctx == (cu.CUContext{}) {
+		return nil
+	}
+	defer d.bind()()
+	var first error
+	keep := func(what string, err error) {
+		if first == nil {
+			first = failure(what, err)
+		}
+	}
+	for _, m := range d.files {
+		keep("unload kernels", m.Unload())
+	}
+	keep("destroy the stream", d.stream.Destroy())
+	keep("destroy the context", d.ctx.Destroy())
+	d.files, d.loaded = nil, nil
+	return first
+}
+
+// function returns the function of a kernel, loaded when it is first asked for.
+func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
+	if f := d.loaded[k]; f.ok {
+		return f.fn, nil
+	}
+	if k.Shared > d.info.SharedMemory {
+		return cu.Function{}, fmt.Errorf("%w: the kernel %s for %s needs %d bytes of shared memory in a block, and %s has %d",
+			runners.ErrUnsupported, k.Name, d.set.Target, k.Shared, d.info.Name, d.info.SharedMemory)
+	}
+	m, ok := d.files[k.File]
+	if !ok {
+		text, err := k.PTX()
+		if err != nil {
+			return cu.Function{}, err
+		}
+		if m, err = cu.LoadData(text); err != nil {
+			return cu.Function{}, failure("load the kernel "+k.File, err)
+		}
+		d.files[k.File] = m
+	}
+	fn, err := m.Function(k.Name)
+	if err != nil {
+		return fn, failure("find the kernel "+k.Name, err)
+	}
+	if k.Shared > 48<<10 {
+		if err := setShared(fn, k.Shared); err != nil {
+			return fn, failure(fmt.Sprintf("give the kernel %s %d bytes of shared memory", k.Name, k.Shared), err)
+		}
+	}
+	d.loaded[k] = loaded{fn, true}
+	return fn, nil
+}
+
+// launch enqueues a call. The context is bound.
+func (d *device) launch(c *kernels.Call) error {
+	fn, err := d.function(c.Kernel)
+	if err != nil {
+		return err
+	}
+	copy(d.params[:], c.Params[:c.N])
+	err = fn.Launch(int(c.Grid[0]), int(c.Grid[1]), int(c.Grid[2]), c.Kernel.Threads, 1, 1, c.Kernel.Shared, d.stream, d.argv[:c.N])
+	if err != nil {
+		return failure("launch "+c.Kernel.Name, err)
+	}
+	return nil
+}
+
+// sync waits for all that was enqueued.
+func (d *device) sync() error {
+	defer d.bind()()
+	return failure("wait for the device", d.stream.Synchronize())
+}
+
+// MemoryInfo is what the driver says of the GPU's memory: bytes free and in all, whoever holds them.
+func (d *device) memoryInfo() (free, total int64, err error) {
+	defer d.bind()()
+	free, total, err = cu.MemInfo()
+	return free, total, failure("the device's memory", err)
+}

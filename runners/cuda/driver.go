@@ -1,0 +1,99 @@
+//go:build cuda
+
+package cuda
+
+// #cgo LDFLAGS: -ldl
+// #include "driver.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// minimumDriver is the CUDA version, as 1000 major + 10 minor, that the
+// driver must be able to do: the kernels' PTX is version 8.0.
+const minimumDriver = 12000
+
+// Available is nil where a GPU can be used, and otherwise says what is missing.
+func Available() error {
+	if m := C.GoString(C.driver_missing()); m != "" {
+		return fmt.Errorf("no NVIDIA driver: %s", m)
+	}
+	switch r := int(C.driver_init_result()); r {
+	case 0:
+	case int(cu.NoDevice):
+		return errors.New("the NVIDIA driver finds no GPU")
+	default:
+		return fmt.Errorf("the NVIDIA driver does not start: %w", driverError(r))
+	}
+	if v := cu.Version(); v < minimumDriver {
+		return fmt.Errorf("the NVIDIA driver is for CUDA %s, and %s is needed: update the driver", cudaVersion(v), cudaVersion(minimumDriver))
+	}
+	n, err := cu.NumDevices()
+	if err != nil {
+		return fmt.Errorf("the NVIDIA driver lists no GPUs: %w", err)
+	}
+	if n < 1 {
+		return errors.New("the NVIDIA driver finds no GPU")
+	}
+	return nil
+}
+
+func cudaVersion(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) }
+
+// driverError is a CUresult of a call that gorgonia.org/cu lacks.
+type driverError int
+
+func (e driverError) Error() string { return fmt.Sprintf("CUDA error %d", int(e)) }
+
+func resultOf(r C.int) error {
+	if r == 0 {
+		return nil
+	}
+	return driverError(r)
+}
+
+// failure says what the driver could not do; where memory ran out it wraps runners.ErrOutOfMemory.
+func failure(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if err == error(cu.OutOfMemory) || err == error(driverError(cu.OutOfMemory)) {
+		return fmt.Errorf("%w: %s", runners.ErrOutOfMemory, what)
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// setShared allows a function more dynamic shared memory than the 48 KiB that every function has.
+func setShared(f cu.Function, bytes int) error {
+	return resultOf(C.driver_shared(*(*unsafe.Pointer)(unsafe.Pointer(&f)), C.int(bytes)))
+}
+
+// pinned is host memory that the device copies from and to without waiting.
+func pinned(bytes int) (unsafe.Pointer, error) {
+	var p unsafe.Pointer
+	err := resultOf(C.driver_pinned(&p, C.size_t(bytes)))
+	return p, err
+}
+
+func beginCapture(s cu.Stream) error {
+	return resultOf(C.driver_capture(unsafe.Pointer(s.C())))
+}
+
+// endCapture makes a graph, ready to launch, of what was enqueued since beginCapture.
+func endCapture(s cu.Stream) (graph unsafe.Pointer, err error) {
+	err = resultOf(C.driver_captured(unsafe.Pointer(s.C()), &graph))
+	return graph, err
+}
+
+func launchGraph(graph unsafe.Pointer, s cu.Stream) error {
+	return resultOf(C.driver_graph_launch(graph, unsafe.Pointer(s.C())))
+}
+
+func destroyGraph(graph unsafe.Pointer) error { return resultOf(C.driver_graph_destroy(graph)) }

@@ -1,0 +1,93 @@
+package cuda
+
+import (
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// PrefillChunk is the number of rows that go through a layer together, unless
+// Options say otherwise. Their activations leave YOCO-3B at a million tokens
+// within the 12.4 GB that the paper reports; those of 32 Ki rows would not
+// (TestPaperMemory). A larger chunk would read the weights less often, but at
+// 16 Ki rows a product does 16 Ki FLOP for each byte of weights, far beyond the
+// 300 or so at which an H100's arithmetic, not its memory, is the limit.
+const PrefillChunk = 16 << 10
+
+// retainRows is the number of rows of a span whose chunks go together through
+// the kernels of gated retention: their states take memory. It is a multiple of every chunk.
+const retainRows = 4096
+
+// retainChunk is the fewest rows of a chunk of gated retention in any build.
+const retainChunk = 64
+
+// maxHeadDim is the widest head that there are kernels for.
+const maxHeadDim = 256
+
+// Supports reports the first thing about a model that the kernels for its number types do not take.
+func Supports(c runners.Config, opts runners.Options) error {
+	if opts.Weights != opts.KV || opts.Weights != runners.F32 && opts.Weights != runners.BF16 {
+		return fmt.Errorf("%w: the CUDA runner holds weights, keys and values all as f32 or all as bf16, not weights as %s with keys and values as %s",
+			runners.ErrUnsupported, opts.Weights, opts.KV)
+	}
+	for _, f := range []struct {
+		name   string
+		n      int
+		isHead bool
+	}{
+		{"head_dim", c.HeadDim, true}, {"dim/self_heads", c.SelfHeadDim(), true},
+		{"dim", c.Dim, false}, {"ffn", c.FFN, false},
+	} {
+		switch {
+		case f.isHead && f.n > maxHeadDim:
+			return fmt.Errorf("%w: %s is %d, and the CUDA kernels go to %d", runners.ErrUnsupported, f.name, f.n, maxHeadDim)
+		case opts.Weights == runners.BF16 && f.n%16 != 0:
+			return fmt.Errorf("%w: %s is %d, and the CUDA kernels for bf16 need a multiple of 16; f32 takes any", runners.ErrUnsupported, f.name, f.n)
+		}
+	}
+	return nil
+}
+
+// WorkspaceBytes is the most that a prefill of rows tokens at a time, in a context
+// of up to tokens, takes beside weights and caches: the residual stream in float32, its norm and what a
+// block makes of it in type t, the states of retention's chunks, rotary tables, and the arena.
+func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
+	round := func(n int) int64 { return int64(n+15) &^ 15 }
+	mixer := c.QDim() + 2*c.KVDim()
+	switch c.Arch {
+	case runners.YOCOGatedRetention:
+		mixer = max(4*c.Dim+c.SelfHeads, 2*c.KVDim())
+	case runners.YOCOSlidingWindow:
+		mixer = max(3*c.Dim, 2*c.KVDim())
+	}
+	row := round(c.Dim)*int64(4+t.Size()) + round(max(mixer, c.FFN))*int64(t.Size())
+	bytes := int64(rows) * row
+	if c.Arch == runners.YOCOGatedRetention {
+		n := min(rows, retainRows)
+		hd := int64(c.SelfHeadDim())
+		chunks := int64(n+retainChunk-1) / retainChunk
+		bytes += chunks * int64(c.SelfHeads) * (hd*hd + retainChunk) * 4
+	}
+	table := func(hd int) int64 { // lo, and hi up to the next power of two of positions
+		hi := int64(1)
+		for hi*ropeStep < int64(tokens) {
+			hi *= 2
+		}
+		return (ropeStep + hi) * int64(hd) * 4
+	}
+	bytes += table(c.HeadDim)
+	if s := c.SelfHeadDim(); s != 0 && s != c.HeadDim {
+		bytes += table(s)
+	}
+	arena := int64(arenaBytes)
+	for arena < 12*int64(rows)+64*1024 {
+		arena *= 2
+	}
+	return bytes + arena
+}
+
+// ropeStep is the number of positions of the fine table of rotary angles.
+const ropeStep = 1024
+
+// arenaBytes is the size of the arena at first; it doubles as needed.
+const arenaBytes = 64 << 10

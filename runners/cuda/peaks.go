@@ -1,0 +1,168 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+
+	"gorgonia.org/cu"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Peak is what this GPU does at best: the limits beside which measured speeds are shown.
+type Peak struct {
+	// GFLOPS is that of this runner's matrix product on large random matrices of the type in Options, 10^9 FLOP/s.
+	GFLOPS float64 `json:"gflops"`
+	// GBps is that of a copy within the device's memory, read and written bytes together, 10^9 bytes/s.
+	GBps float64 `json:"gbps"`
+}
+
+const (
+	peakMillis = 2.0     // a size is large enough where it takes this long
+	peakRounds = 5       // of which the best counts
+	peakDim    = 8192    // the largest matrices
+	peakBytes  = 1 << 30 // the largest copy
+)
+
+// Peaks measures the peaks in a second or two. Sizes grow until they take
+// long enough to be timed, or memory ends.
+func Peaks(ctx context.Context, opts runners.Options) (p Peak, err error) {
+	opts.MemoryBudget = 0
+	opts.KV = opts.Weights
+	o, err := newOps(opts)
+	if err != nil {
+		return p, err
+	}
+	defer func() {
+		if e := o.Close(); err == nil {
+			err = e
+		}
+	}()
+	for n := 128; n <= peakDim; n *= 2 {
+		ms, err := o.timeProduct(n)
+		if err != nil {
+			return p, err
+		}
+		if p.GFLOPS = 2 * math.Pow(float64(n), 3) / (ms * 1e6); ms >= peakMillis {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return p, err
+		}
+	}
+	for n := int64(1 << 20); n <= peakBytes; n *= 2 {
+		ms, err := o.timeCopy(n)
+		if err != nil {
+			return p, err
+		}
+		if p.GBps = 2 * float64(n) / (ms * 1e6); ms >= peakMillis {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// timeProduct is the time in milliseconds of one product of n x n matrices.
+func (o *ops) timeProduct(n int) (float64, error) {
+	var m [3]*block
+	for i := range m {
+		b, err := o.pool.take(partWorkspace, product(n, n, o.t.Size()))
+		if err != nil {
+			return 0, err
+		}
+		defer b.free()
+		m[i] = b
+		if i == 2 {
+			break
+		}
+		if err := o.randomize(b); err != nil {
+			return 0, err
+		}
+	}
+	o.k.GemmT(&o.c, m[2].at(0), m[0].at(0), m[1].at(0), n, n, n, n, n, n, o.d.info.Multiprocessors)
+	return o.best(func() error { return o.d.launch(&o.c) })
+}
+
+// randomize fills a block with values of random sign between 1 and 2: zeros would take less power, and so be faster.
+func (o *ops) randomize(b *block) error {
+	r := rand.New(rand.NewPCG(1, 2))
+	pattern := make([]byte, 64<<10)
+	for i := 0; i < len(pattern); i += o.t.Size() {
+		bits := r.Uint32()&0x807fffff | 0x3f800000
+		for j := range o.t.Size() {
+			pattern[i+j] = byte(bits >> (8 * (4 - o.t.Size() + j)))
+		}
+	}
+	return o.st.upload(o.d, b.at(0), b.bytes, func(piece []byte, _ int64) {
+		for i := 0; i < len(piece); {
+			i += copy(piece[i:], pattern)
+		}
+	})
+}
+
+// timeCopy is the time in milliseconds of copying n bytes.
+func (o *ops) timeCopy(n int64) (float64, error) {
+	from, err := o.pool.take(partWorkspace, n)
+	if err != nil {
+		return 0, err
+	}
+	defer from.free()
+	to, err := o.pool.take(partWorkspace, n)
+	if err != nil {
+		return 0, err
+	}
+	defer to.free()
+	unbind := o.d.bind()
+	err = cu.MemsetD8Async(from.ptr, 1, n, o.d.stream)
+	unbind()
+	if err != nil {
+		return 0, failure("fill memory", err)
+	}
+	return o.best(func() error { return cu.MemcpyDtoDAsync(to.ptr, from.ptr, n, o.d.stream) })
+}
+
+// best is the shortest time in milliseconds, by events, of some rounds of f after one that warms up.
+func (o *ops) best(f func() error) (float64, error) {
+	defer o.d.bind()()
+	var e [2]cu.Event
+	for i := range e {
+		var err error
+		if e[i], err = cu.MakeEvent(cu.DefaultEvent); err != nil {
+			return 0, failure("make an event", err)
+		}
+		defer cu.DestroyEvent(&e[i]) //nolint:errcheck // nothing depends on it
+	}
+	best := math.Inf(1)
+	for i := range peakRounds + 1 {
+		err := e[0].Record(o.d.stream)
+		if err == nil {
+			err = f()
+		}
+		if err == nil {
+			err = e[1].Record(o.d.stream)
+		}
+		if err == nil {
+			err = e[1].Synchronize()
+		}
+		var ms float64
+		if err == nil {
+			ms, err = e[0].Elapsed(e[1])
+		}
+		if err != nil {
+			return 0, failure("time the device", err)
+		}
+		if i > 0 {
+			best = math.Min(best, max(ms, 1e-6))
+		}
+		if i == 0 && ms > 100 { // far too slow a device to be timed more often
+			return ms, nil
+		}
+	}
+	return best, nil
+}

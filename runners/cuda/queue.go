@@ -1,0 +1,124 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"slices"
+	"unsafe"
+
+	kernels "github.com/yocobench/yocobench/kernels/cuda"
+)
+
+// queue is the way of calls to the device.
+//
+// A pass over many rows launches each call at once: the device is busy for
+// longer than a launch takes. In a pass of single rows (a decode step) it is not, so calls are
+// collected until somebody waits for their result. Where the list is that of
+// the pass before, call for call, it is captured as a graph, and where it is
+// that of the graph, the graph is launched: one call to the driver. What
+// changes from step to step is none of a call's parameters, but lies in
+// the arena, at the same addresses.
+type queue struct {
+	d *device
+	// deferred: calls are collected.
+	deferred bool
+	list     []kernels.Call
+	// last is the list of the deferred pass before, and graph, if not nil, is made of it.
+	last  []kernels.Call
+	graph unsafe.Pointer
+	// whole is false once a part of the present pass was launched on its own.
+	whole bool
+
+	// What was done, for tests: launches of single calls, graphs made and launched.
+	launched, captured, replayed int
+}
+
+// call enqueues c, which may be used again.
+func (q *queue) call(c *kernels.Call) error {
+	if q.deferred {
+		q.list = append(q.list, *c)
+		return nil
+	}
+	defer q.d.bind()()
+	q.launched++
+	return q.d.launch(c)
+}
+
+// begin starts a pass; the list is empty.
+func (q *queue) begin(deferred bool) { q.deferred, q.whole = deferred, true }
+
+// flush launches what was collected. end is true at the end of a pass.
+func (q *queue) flush(end bool) error {
+	if len(q.list) == 0 {
+		return nil
+	}
+	defer q.d.bind()()
+	if !end {
+		q.whole = false
+	}
+	same := q.whole && slices.Equal(q.list, q.last)
+	switch {
+	case same && q.graph != nil:
+		q.list = q.list[:0]
+		q.replayed++
+		return failure("launch the graph of a step", launchGraph(q.graph, q.d.stream))
+	case same:
+		return q.capture()
+	}
+	err := q.launchAll()
+	q.drop()
+	if q.whole && err == nil {
+		q.last, q.list = q.list, q.last
+	}
+	q.list = q.list[:0]
+	return err
+}
+
+func (q *queue) launchAll() error {
+	for i := range q.list {
+		if err := q.d.launch(&q.list[i]); err != nil {
+			return err
+		}
+	}
+	q.launched += len(q.list)
+	return nil
+}
+
+// capture makes a graph of the list and launches it. All its kernels are loaded: they ran before.
+func (q *queue) capture() error {
+	defer func() { q.list = q.list[:0] }()
+	if err := beginCapture(q.d.stream); err != nil {
+		return failure("capture a step", err)
+	}
+	err := q.launchAll()
+	graph, endErr := endCapture(q.d.stream)
+	if err == nil {
+		err = failure("make a graph of a step", endErr)
+	}
+	if err != nil {
+		if graph != nil {
+			_ = destroyGraph(graph)
+		}
+		q.drop()
+		return err
+	}
+	q.captured++
+	q.graph = graph
+	return failure("launch the graph of a step", launchGraph(graph, q.d.stream))
+}
+
+// drop forgets the graph and the list that it was made of.
+func (q *queue) drop() {
+	if q.graph != nil {
+		_ = destroyGraph(q.graph) // one that is being executed is freed when it ends
+		q.graph = nil
+	}
+	q.last = q.last[:0]
+}
+
+// close forgets everything.
+func (q *queue) close() {
+	defer q.d.bind()()
+	q.drop()
+	q.list = nil
+}

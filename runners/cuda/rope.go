@@ -1,0 +1,96 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// ropeTable is (cos, sin) of the angles of positions 0..1023 (lo) and of
+// multiples of 1024 (hi), float32 [positions, headDim/2, 2], made in float64:
+// position x freq in float32 has lost its fraction long before a million. The
+// kernels join the two, angle by angle. hi grows to the positions that are in use.
+type ropeTable struct {
+	spec   runners.Rope
+	freq   []float64
+	lo, hi *block
+}
+
+func (r *ropeTable) Spec() runners.Rope { return r.spec }
+
+func (o *ops) Rope(spec runners.Rope) runners.RopeTable {
+	for _, r := range o.ropes {
+		if r.spec == spec {
+			return r
+		}
+	}
+	r := &ropeTable{spec: spec}
+	half := spec.HeadDim / 2
+	for j := range half {
+		e := 2 * float64(j) / float64(spec.HeadDim)
+		if spec.EndPoint {
+			e = float64(j) / float64(half-1)
+		}
+		r.freq = append(r.freq, math.Pow(spec.Theta, -e))
+	}
+	var err error
+	if r.lo, err = o.angles(r, ropeStep, 1); !o.check(err) {
+		return r
+	}
+	o.ropes = append(o.ropes, r)
+	return r
+}
+
+// angles makes a table of n positions that are step apart.
+func (o *ops) angles(r *ropeTable, n, step int) (*block, error) {
+	half := len(r.freq)
+	blk, err := o.pool.take(partWorkspace, product(8, n, half))
+	if err != nil {
+		return nil, err
+	}
+	err = o.st.upload(o.d, blk.at(0), blk.bytes, func(piece []byte, at int64) {
+		for i := 0; i < len(piece); i += 8 { // pieces are a multiple of 8 bytes
+			x := (int(at) + i) / 8
+			s, c := math.Sincos(float64(x/half*step) * r.freq[x%half])
+			binary.LittleEndian.PutUint32(piece[i:], math.Float32bits(float32(c)))
+			binary.LittleEndian.PutUint32(piece[i+4:], math.Float32bits(float32(s)))
+		}
+	})
+	if err != nil {
+		blk.free()
+		return nil, err
+	}
+	return blk, nil
+}
+
+// reachRopes makes every table go to positions below end. Its length is a
+// power of two, so that it grows seldom and does not depend on what ran before a ResetPeak.
+func (o *ops) reachRopes(end int) bool {
+	n := 1
+	for n*ropeStep < end {
+		n *= 2
+	}
+	for _, r := range o.ropes {
+		have := r.hi
+		if have != nil && have.bytes >= product(8, n, len(r.freq)) {
+			continue
+		}
+		hi, err := o.angles(r, n, ropeStep)
+		if !o.check(err) {
+			return false
+		}
+		have.free()
+		r.hi = hi
+	}
+	return true
+}
+
+// rope returns a table that is ready for the present pass.
+func (o *ops) rope(t runners.RopeTable, headDim int) (*ropeTable, bool) {
+	r, ok := t.(*ropeTable)
+	return r, ((ok && o.batch != nil && r.lo != nil && r.hi != nil) || o.failf("rotary positions without Rope or Begin")) &&
+		(r.spec.HeadDim == headDim || o.failf("rotary positions of %d for heads of %d", r.spec.HeadDim, headDim))
+}

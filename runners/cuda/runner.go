@@ -1,0 +1,120 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"time"
+
+	"gorgonia.org/cu"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/arch"
+)
+
+// Runner runs models on the first GPU that the driver lists.
+type Runner struct{}
+
+// New returns the CUDA runner. Available says whether it can be used.
+func New() *Runner { return &Runner{} }
+
+// Name is "cuda".
+func (*Runner) Name() string { return "cuda" }
+
+// Device describes the GPU, with the kernels that Load takes by default.
+func (*Runner) Device() runners.Device {
+	d, _ := Describe(runners.Options{})
+	return d
+}
+
+// Describe describes the GPU with the kernels and memory that Load takes with opts.
+func Describe(opts runners.Options) (runners.Device, error) {
+	d := runners.Device{Kind: "cuda", Memory: opts.MemoryBudget}
+	i, err := Inspect()
+	if err != nil {
+		return d, err
+	}
+	d.Name = i.Name
+	if d.Memory <= 0 || d.Memory > i.Memory {
+		d.Memory = i.Memory
+	}
+	d.Tier, d.Why, err = i.target(opts.Tier)
+	return d, err
+}
+
+// Load lays out the weights on the GPU and makes the model. Weights, keys and
+// values are all float32 or all bfloat16. With bfloat16 the residual stream, sums, retention
+// states and logits are float32 all the same, and what goes from kernel to kernel inside a block is bfloat16.
+func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options) (runners.Model, error) {
+	if err := Supports(cfg, opts); err != nil {
+		return nil, err
+	}
+	o, err := newOps(opts)
+	if err != nil {
+		return nil, err
+	}
+	m, err := arch.New(cfg, w, o, opts)
+	if err != nil {
+		return nil, err // ops are closed
+	}
+	c := &model{Model: m.(*arch.Model), o: o}
+	if err := c.startClock(); err != nil {
+		m.Close() //nolint:errcheck // the first error counts
+		return nil, err
+	}
+	return c, nil
+}
+
+// model is an arch.Model that tells the device's time.
+type model struct {
+	*arch.Model
+	o *ops
+	// last is the event up to which passed has been counted, next one to use.
+	last, next cu.Event
+	passed     float64 // milliseconds
+}
+
+func (m *model) startClock() (err error) {
+	defer m.o.d.bind()()
+	for _, e := range []*cu.Event{&m.last, &m.next} {
+		if *e, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
+			return failure("make an event", err)
+		}
+	}
+	return failure("record an event", m.last.Record(m.o.d.stream))
+}
+
+// Now implements runners.Clock by events of the device, after all that was enqueued. An event's
+// time to another is float32 in milliseconds, so it is summed up in short stretches.
+func (m *model) Now() time.Duration {
+	m.o.check(m.o.flush(true))
+	defer m.o.d.bind()()
+	err := m.next.Record(m.o.d.stream)
+	if err == nil {
+		err = m.next.Synchronize()
+	}
+	var ms float64
+	if err == nil {
+		ms, err = m.last.Elapsed(m.next)
+	}
+	if m.o.check(failure("read the device's clock", err)) {
+		m.passed += ms
+		m.last, m.next = m.next, m.last
+	}
+	return time.Duration(m.passed * float64(time.Millisecond))
+}
+
+// DeviceMemory is what the driver says of the GPU's memory: bytes in use and in all, whoever uses them.
+func (m *model) DeviceMemory() (used, total int64, err error) {
+	free, total, err := m.o.d.memoryInfo()
+	return total - free, total, err
+}
+
+func (m *model) Close() error {
+	if m.last != (cu.Event{}) {
+		unbind := m.o.d.bind()
+		_, _ = cu.DestroyEvent(&m.last), cu.DestroyEvent(&m.next)
+		unbind()
+		m.last, m.next = cu.Event{}, cu.Event{}
+	}
+	return m.Model.Close()
+}
