@@ -253,7 +253,7 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 				return nil, err
 			}
 			defer w.Close() // a loaded model has its weights laid out on the device
-			return r.Load(f.config, w, o)
+			return slowed(r.Load(f.config, w, o))
 		},
 		Seconds: func(w runners.Work) float64 {
 			if computed || machine == nil {

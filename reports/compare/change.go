@@ -132,7 +132,7 @@ const oneRun = "times of one run on each side do not show how the machine's stat
 func single(pairs []pair) bool {
 	for _, p := range pairs {
 		for name, m := range p.fresh.Metrics {
-			if b := p.base.Metrics[name]; m.Kind == Timed && m.Better != result.None && b != nil && b.Kind == Timed && m.Runs == 1 && b.Runs == 1 {
+			if b := p.base.Metrics[name]; m.Kind == Timed && m.turns == nil && m.Better != result.None && b != nil && b.Kind == Timed && m.Runs == 1 && b.Runs == 1 {
 				return true
 			}
 		}

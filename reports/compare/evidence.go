@@ -23,6 +23,8 @@ type evidence struct {
 	// known, tooMany where it is beyond reason.
 	n, need int
 	method  string
+	// rounds are the figures of the rounds of a measurement in turns.
+	rounds []float64
 }
 
 // tooMany is where an estimate of the samples needed ends.

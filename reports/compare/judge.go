@@ -55,13 +55,19 @@ type CaseVerdict struct {
 	// N counts samples (of the smaller side), P is the one-sided p-value of a regression, Method how it was tested.
 	N int `json:"n,omitempty"`
 	// Runs: the samples are the medians of runs, which differ among themselves.
-	Runs   bool     `json:"runs_as_samples,omitempty"`
-	P      *float64 `json:"p,omitempty"`
-	Method string   `json:"method,omitempty"`
+	Runs bool `json:"runs_as_samples,omitempty"`
+	// Rounds: the samples are the rounds of a measurement in turns.
+	Rounds bool `json:"rounds_as_samples,omitempty"`
+	// Figures are those of the rounds.
+	Figures []float64 `json:"rounds,omitempty"`
+	P       *float64  `json:"p,omitempty"`
+	Method  string    `json:"method,omitempty"`
 	// Need is about how many samples would decide, 0 if that is not known; tooMany or more are beyond reason.
 	Need int `json:"need,omitempty"`
 
 	e evidence
+	// cases are the two that were compared; the second may be nil.
+	cases []*Case
 	// slack is how far the bound is from the limit, as a part of the interval's width: the closest case has the least.
 	slack float64
 }

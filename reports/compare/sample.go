@@ -52,8 +52,11 @@ type Sample struct {
 	// Drift is how far the runs' medians lie apart, as a part of the smallest, where they differ by more
 	// than their samples explain; else 0.
 	Drift float64
-	// medians are those of the runs, of a Timed sample.
+	// medians are those of the runs, of a Timed sample, and runs its single samples.
 	medians []float64
+	runs    [][]float64
+	// turns are the runs where each is a round of a measurement in turns (NewTurns).
+	turns [][]float64
 	// lo, hi and level are the interval of an Estimate.
 	lo, hi *float64
 	level  float64
@@ -75,7 +78,7 @@ func pool(kind Kind, ms []result.Metric) *Sample {
 	}
 	switch kind {
 	case Timed:
-		s.Values, s.Drift = slices.Concat(runs...), drift(runs)
+		s.Values, s.Drift, s.runs = slices.Concat(runs...), drift(runs), runs
 		for _, r := range runs {
 			s.medians = append(s.medians, median(r))
 		}

@@ -97,8 +97,11 @@ func (c CaseVerdict) line(g gate.Gate) string {
 			return amount(*v, c.Unit)
 		}
 		s += fmt.Sprintf(" (%s to %s), n=%d", bound(c.Lo, "-∞"), bound(c.Hi, "∞"), c.N)
-		if c.Runs {
+		switch {
+		case c.Runs:
 			s += " runs"
+		case c.Rounds:
+			s += " rounds"
 		}
 	}
 	if c.Verdict == Regressed && c.P != nil && !c.e.exact {
@@ -118,6 +121,9 @@ func (c CaseVerdict) needText(baseline bool) string {
 	word := "samples"
 	if c.Runs {
 		word = "runs"
+	}
+	if c.Rounds {
+		word, baseline = "rounds", false
 	}
 	if c.Unit == "fraction" || strings.Contains(c.Method, "share") {
 		word = "questions"

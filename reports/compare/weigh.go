@@ -12,7 +12,7 @@ import (
 // weigh gathers the evidence on one case.
 func weigh(g gate.Gate, p pair) CaseVerdict {
 	c := p.fresh
-	v := CaseVerdict{Model: c.Model, Label: c.Label}
+	v := CaseVerdict{Model: c.Model, Label: c.Label, cases: []*Case{c, p.base}}
 	if p.base != nil && g.Over != gate.Baseline {
 		v.Over = p.base.Model
 	}
@@ -52,7 +52,10 @@ func lacks(c *Case, metric string) string {
 // judge sets a sample against the gate's limit, or against another sample.
 func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 	var err error
-	a, b, v.Runs = asSamples(a, b)
+	v.Rounds = a.turns != nil
+	if !v.Rounds {
+		a, b, v.Runs = asSamples(a, b)
+	}
 	if b == nil {
 		v.Unit = a.Unit
 		if !g.Fits(a.Unit) {
@@ -64,11 +67,12 @@ func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 		if a.Unit != b.Unit || a.Kind != b.Kind {
 			return fmt.Errorf("%s in %s has no ratio to %s in %s", a.Kind, a.Unit, b.Kind, b.Unit)
 		}
-		if v.e, err = relative(a, b, g.Value, g.Confidence, paired); err != nil {
+		if v.e, err = relative(a, b, g, paired); err != nil {
 			return err
 		}
 	}
 	v.Value, v.Lo, v.Hi, v.N, v.Method = finite(v.e.estimate), finite(v.e.lo), finite(v.e.hi), v.e.n, v.e.method
+	v.Figures = v.e.rounds
 	fail := v.e.below
 	if !g.AtLeast {
 		fail = v.e.above
@@ -85,6 +89,9 @@ func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 func fixed(a *Sample, limit, confidence float64) evidence {
 	switch a.Kind {
 	case Timed:
+		if a.turns != nil {
+			return medianInTurns(a.figures(), limit, confidence)
+		}
 		return medianAgainst(a.Values, limit, confidence)
 	case Share:
 		return shareAgainst(a.Values, limit, confidence)
@@ -108,7 +115,8 @@ func fixed(a *Sample, limit, confidence float64) evidence {
 }
 
 // relative is the evidence of two samples on their ratio.
-func relative(a, b *Sample, factor, confidence float64, paired bool) (evidence, error) {
+func relative(a, b *Sample, g gate.Gate, paired bool) (evidence, error) {
+	factor, confidence := g.Value, g.Confidence
 	if a.Kind != Exact && a.Kind != Share && !(a.positive() && b.positive()) {
 		return evidence{}, fmt.Errorf("a ratio of figures that are not all positive means nothing")
 	}
@@ -116,7 +124,13 @@ func relative(a, b *Sample, factor, confidence float64, paired bool) (evidence, 
 	how := map[bool]string{true: "the same questions", false: "other questions"}[paired]
 	switch a.Kind {
 	case Timed:
-		return ratioAgainst(a.Values, b.Values, factor, confidence), nil
+		switch {
+		case a.turns == nil:
+			return ratioAgainst(a.Values, b.Values, factor, confidence), nil
+		case g.Over == gate.Baseline:
+			return turnsAgainst(a, b, factor, confidence), nil
+		}
+		return ratioInTurns(a, b, factor, confidence), nil
 	case Share:
 		c := shareContrast(a.Values, b.Values, paired)
 		return c.against(sum(a.Values)/float64(len(a.Values)), sum(b.Values)/float64(len(b.Values)), factor, confidence, n, "ratio of shares, "+how), nil

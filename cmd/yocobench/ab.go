@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/gate"
+)
+
+// abFlags are the flags of ab.
+type abFlags struct {
+	base, fresh, out, format string
+	sets                     []string
+	budget                   time.Duration
+	device                   device
+	quiet                    bool
+	gates                    gateFlags
+}
+
+func newAB(args []string) *cobra.Command {
+	var f abFlags
+	c := &cobra.Command{
+		Use:   "ab SUITE --base BIN|REF [--new BIN|REF]",
+		Short: "Measure two builds in turns on this machine, until the suite's gates are decided",
+		Long: `Measure two builds of yocobench in turns (A B B A) on this machine until every gate
+of the suite is decided or the budget ends: the way to gate on a noisy machine.
+A side is a binary, a folder with a checkout, or a git ref, which is built.
+
+Each round starts a fresh process of both sides, in an order that a coin decides,
+and runs each case that a gate is about in blocks A B B A or B A A B. A round
+gives one ratio a case, the median of its blocks. Gates against the baseline are
+judged by Wilcoxon's signed ranks of these ratios, after 10, 12, 15, 18, 22, 27,
+... 120 rounds, so that all looks together are wrong no more often than the
+gate's confidence allows, however noisy the machine is. Accuracy and memory are
+measured once, in the first round. docs/ci.md tells more.
+
+What was measured lies in --out: base/001.jsonl, new/001.jsonl, ... (one journal
+a round, which yocobench compare reads too), ab.json and ab.md.
+
+Exit codes: 0 all gates passed; 3 a gate regressed; 1 broken: a case failed or
+data are missing; 4 undecided within the budget; 130 interrupted.`,
+		Example: `  yocobench ab ci --base main
+  yocobench ab suites/ci.yaml --base origin/main --new . --budget 3m
+  yocobench ab ci --base ./old --new ./new --gate 'prefill.ttft <= 1.03x baseline'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, a []string) error {
+			return f.run(c.Context(), a[0], "yocobench "+strings.Join(portable(args), " "), c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.base, "base", "", "what is the measure: a binary, a checkout's folder or a git ref (required)")
+	fs.StringVar(&f.fresh, "new", "", "what is judged: a binary, a checkout's folder or a git ref (default: this program)")
+	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time to measure; what is undecided then stays so")
+	fs.StringVarP(&f.out, "out", "o", "", "folder for what was measured, which must not exist (default runs/ab-SUITE-TIME)")
+	fs.StringVar(&f.format, "format", "text", "text, markdown or json")
+	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
+	deviceFlags(c, &f.device)
+	fs.Lookup("threads").Usage = "worker threads (default: all cores but one, which is left to the neighbours)"
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress")
+	f.gates.add(c)
+	return c
+}
+
+func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr io.Writer) error {
+	if err := oneOf(f.format, "text", "markdown", "json"); err != nil {
+		return err
+	}
+	if f.base == "" {
+		return usagef("which build is the measure? Give --base: a binary, a checkout's folder or a git ref")
+	}
+	if f.budget <= 0 {
+		return usagef("--budget is a time such as 3m, not %v", f.budget)
+	}
+	if f.device.threads < 0 || f.device.threads > 1024 {
+		return usagef("--threads is 0 (all cores but one) to 1024, not %d", f.device.threads)
+	}
+	if f.device.threads == 0 {
+		f.device.threads = max(1, runtime.NumCPU()-1)
+	}
+	t := &trial{device: f.device, budget: f.budget, progress: stderr, command: command}
+	if f.quiet {
+		t.progress = io.Discard
+	}
+	var err error
+	if t.suite, err = suites.Load(name, f.sets, tasks()); err != nil {
+		return err
+	}
+	if t.gates, err = f.gates.parse(); err != nil {
+		return err
+	}
+	for i := len(t.suite.Gates) - 1; i >= 0; i-- {
+		t.gates = append([]gate.Gate{t.suite.Gates[i].Gate}, t.gates...)
+	}
+	if len(t.gates) == 0 {
+		return usagef("the suite %s has no gates to decide; give some by --gate 'throughput.decode_tps >= 0.97x baseline'", t.suite.Name)
+	}
+	if _, err := suites.NewPlan(t.suite, wiring(f.device, nil)); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp("", "yocobench-ab-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := t.resolve(ctx, f.base, f.fresh, tmp); err != nil {
+		return err
+	}
+	if t.dir, err = f.open(t.suite.Name); err != nil {
+		return err
+	}
+	err = t.run(ctx)
+	interrupted := err != nil && ctx.Err() != nil
+	if t.rounds() == 0 {
+		_ = os.RemoveAll(t.dir)
+	}
+	if err != nil && !interrupted {
+		return err
+	}
+	if interrupted && t.rounds() == 0 {
+		return ctx.Err()
+	}
+	report := t.report()
+	if err := f.write(report, t.dir, stdout); err != nil {
+		return err
+	}
+	if interrupted {
+		fmt.Fprintf(stderr, "interrupted after %d rounds; they are in %s\n", t.rounds(), t.dir)
+		return &exitError{exitInterrupted, nil}
+	}
+	return gateError(report.Gates)
+}
+
+// open makes the folder for what will be measured.
+func (f *abFlags) open(suite string) (string, error) {
+	dir := f.out
+	if dir == "" {
+		dir = defaultOut("ab-"+suite, time.Now())
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(dir, 0o755); errors.Is(err, os.ErrExist) {
+		return "", usagef("%s exists; a run is never overwritten\n  hint: give another --out", dir)
+	} else if err != nil {
+		return "", err
+	}
+	for _, side := range []string{"base", "new"} {
+		if err := os.Mkdir(filepath.Join(dir, side), 0o755); err != nil {
+			return "", err
+		}
+	}
+	return dir, nil
+}
+
+// write prints the verdicts and keeps them in the folder.
+func (f *abFlags) write(r *compare.Turns, dir string, stdout io.Writer) error {
+	text := func(w io.Writer) error { return r.Text(w, tableWidth(stdout)) }
+	for name, write := range map[string]func(io.Writer) error{"ab.json": r.JSON, "ab.md": r.Markdown} {
+		if err := toFile(filepath.Join(dir, name), nil, write); err != nil {
+			return err
+		}
+	}
+	var b bytes.Buffer
+	if err := map[string]func(io.Writer) error{"text": text, "markdown": r.Markdown, "json": r.JSON}[f.format](&b); err != nil {
+		return err
+	}
+	if f.format == "text" {
+		fmt.Fprintf(&b, "\n%s: %s\n", dir, strings.Join([]string{"base", "new", "ab.md", "ab.json"}, ", "))
+	}
+	_, err := stdout.Write(b.Bytes())
+	return err
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// side is one of the two binaries of an A/B measurement.
+type abSide struct {
+	// name is "base" or "new", source what the user gave, binary the file to run.
+	name, source, binary string
+}
+
+// resolve finds a side's binary, or builds it below dir: source is a file, a folder with a checkout, or a git ref of the
+// repository around the present folder.
+func (s *abSide) resolve(ctx context.Context, dir string) error {
+	info, err := os.Stat(s.source)
+	switch {
+	case err == nil && info.Mode().IsRegular():
+		s.binary, err = filepath.Abs(s.source)
+		return err
+	case err == nil && info.IsDir() && isCheckout(s.source):
+		return s.build(ctx, s.source, dir)
+	}
+	hash, err := output(ctx, ".", "git", "rev-parse", "--verify", "--quiet", "--end-of-options", s.source+"^{commit}")
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return usagef("--%s %s: no such binary, checkout or git ref\n  hint: in a shallow clone (CI), fetch the ref first, with its commits: git fetch --depth 1 origin %s:%s", s.name, s.source, s.source, s.source)
+	}
+	tree := filepath.Join(dir, s.name+"-tree")
+	if _, err := output(ctx, ".", "git", "worktree", "add", "--detach", "--quiet", tree, hash); err != nil {
+		return fmt.Errorf("--%s %s: %w", s.name, s.source, err)
+	}
+	// Not under ctx: what was added is taken away, also after an interrupt.
+	defer func() { _, _ = output(context.WithoutCancel(ctx), ".", "git", "worktree", "remove", "--force", tree) }()
+	if !isCheckout(tree) {
+		return usagef("--%s %s: that commit has no cmd/yocobench", s.name, s.source)
+	}
+	return s.build(ctx, tree, dir)
+}
+
+func isCheckout(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "cmd", "yocobench", "main.go"))
+	return err == nil
+}
+
+// build builds the checkout in tree. Both sides are built alike: paths are trimmed, so that they shift no code.
+func (s *abSide) build(ctx context.Context, tree, dir string) error {
+	s.binary = filepath.Join(dir, s.name)
+	if os.PathSeparator == '\\' {
+		s.binary += ".exe"
+	}
+	if _, err := output(ctx, tree, "go", "build", "-trimpath", "-o", s.binary, "./cmd/yocobench"); err != nil {
+		return fmt.Errorf("--%s %s does not build: %w", s.name, s.source, err)
+	}
+	return nil
+}
+
+// output runs a command in a folder and returns what it prints. Its error holds what the command complained of.
+func output(ctx context.Context, dir, name string, args ...string) (string, error) {
+	c := exec.CommandContext(ctx, name, args...)
+	c.Dir = dir
+	var out, complaint bytes.Buffer
+	c.Stdout, c.Stderr = &out, &complaint
+	if err := c.Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		if text := strings.TrimSpace(complaint.String()); text != "" {
+			return "", fmt.Errorf("%s %s: %w:\n%s", name, args[0], err, text)
+		}
+		return "", fmt.Errorf("%s %s: %w", name, args[0], err)
+	}
+	return strings.TrimSpace(out.String()), nil
+}

@@ -1,0 +1,45 @@
+//go:build slowdown
+
+package main
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// slowdown is the part by which a binary built with -tags slowdown works longer, such as 0.05; the linker sets it. Such
+// binaries are what tools/calibrate lets yocobench ab find.
+var slowdown = "0"
+
+// slowed makes a model's work longer: after each operation it spins for a part of the time that the operation took.
+func slowed(m runners.Model, err error) (runners.Model, error) {
+	part, bad := strconv.ParseFloat(slowdown, 64)
+	if bad != nil || !(part >= 0) {
+		panic("slowdown is no number: " + slowdown)
+	}
+	return slowModel{m, part}, err
+}
+
+type slowModel struct {
+	runners.Model
+	part float64
+}
+
+func (m slowModel) spin(start time.Time) {
+	took := time.Since(start)
+	for end := start.Add(took + time.Duration(m.part*float64(took))); time.Now().Before(end); {
+	}
+}
+
+func (m slowModel) Prefill(ctx context.Context, s runners.Sequence, tokens []int) error {
+	defer m.spin(time.Now())
+	return m.Model.Prefill(ctx, s, tokens)
+}
+
+func (m slowModel) Step(ctx context.Context, ss []runners.Sequence, tokens []int, logits [][]float32) error {
+	defer m.spin(time.Now())
+	return m.Model.Step(ctx, ss, tokens, logits)
+}

@@ -1,0 +1,201 @@
+package compare
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"sync"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// looks are the numbers of rounds after which a measurement in turns is judged. Between them the data are not looked at;
+// after the last nothing more is decided. Each look spends the same part of the probability of error, so
+// that all looks together err no more often than one would.
+var looks = []int{10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120}
+
+// MaxRounds is the number of rounds after which nothing more is decided.
+func MaxRounds() int { return looks[len(looks)-1] }
+
+// IsLook reports whether a measurement in turns is judged after so many rounds.
+func IsLook(rounds int) bool { return slices.Contains(looks, rounds) }
+
+// Repeats reports whether measuring a metric of a record again gives another figure: whether it is a time or a speed.
+func Repeats(r *result.Record, metric string) bool {
+	m, ok := r.Metrics[metric]
+	return ok && kindOf(r, m) == Timed
+}
+
+// NewTurns pools the journals of one side of a measurement in turns, one a round. The samples of a time or speed are its visits:
+// the i-th sample of a round belongs to the i-th of the other side in the same round.
+func NewTurns(name string, rounds []*result.Journal) *Side {
+	s := NewSide(name, rounds, nil)
+	for _, c := range s.Cases {
+		for _, m := range c.Metrics {
+			if m.Kind == Timed {
+				m.turns, m.Drift = m.runs, 0
+			}
+		}
+	}
+	return s
+}
+
+// undisturbed is the mean of the best tenth of a round's samples, at least one: the fastest times or the highest speeds. What
+// disturbs a measurement makes it slower, and on a busy machine it does so to most samples; those that
+// ran between two disturbances tell the program's own speed. They are found where samples are shorter than the time that
+// the system gives to one process at a stretch, some milliseconds.
+func undisturbed(samples []float64, better result.Better) float64 {
+	s := sorted(samples)
+	if better == result.Higher {
+		slices.Reverse(s)
+	}
+	best := s[:max(1, len(s)/10)]
+	return sum(best) / float64(len(best))
+}
+
+// figures are the undisturbed figures of a sample's rounds.
+func (s *Sample) figures() (out []float64) {
+	for _, r := range s.turns {
+		out = append(out, undisturbed(r, s.Better))
+	}
+	return out
+}
+
+// ratios are those of the figures of two sides, or of two cases of one side, round by round.
+func ratios(a, b *Sample) []float64 {
+	x, y := a.figures(), b.figures()
+	x = x[:min(len(x), len(y))]
+	for i := range x {
+		x[i] /= y[i]
+	}
+	return x
+}
+
+// turnsAgainst judges the ratio of two sides measured in turns against a factor, by Wilcoxon's signed ranks of the
+// logarithms of the rounds' ratios, at every look so far.
+func turnsAgainst(fresh, base *Sample, factor, confidence float64) evidence {
+	r := ratios(fresh, base)
+	x := make([]float64, len(r))
+	for i := range r {
+		x[i] = math.Log(r[i])
+	}
+	e := sequential(x, math.Log(factor), confidence, signedRanks)
+	e.rounds = r
+	e.estimate, e.lo, e.hi = math.Exp(e.estimate), math.Exp(e.lo), math.Exp(e.hi)
+	e.method = "ratio in turns, Wilcoxon's signed ranks"
+	return e
+}
+
+// medianInTurns judges the median of single rounds, x, against a limit, by the sign test at every look so far.
+func medianInTurns(x []float64, limit, confidence float64) evidence {
+	e := sequential(x, limit, confidence, medianAgainst)
+	e.rounds = x
+	e.method = "median of rounds, sign test"
+	return e
+}
+
+// ratioInTurns judges the median over rounds of the ratio of two cases of one side against a factor, by the sign test. What
+// differs between two cases is no coin's doing, so that nothing makes the distribution of their ratio symmetric.
+func ratioInTurns(fresh, base *Sample, factor, confidence float64) evidence {
+	e := medianInTurns(ratios(fresh, base), factor, confidence)
+	e.lo = max(e.lo, 0)
+	e.method = "ratio in each round, sign test"
+	return e
+}
+
+// sequential puts the evidence of all looks at the first rounds of x together. A claim is held at a look if its p-value there
+// is at most the look's part of what the claim may err; so the p-value of the whole is the smallest of the looks', times
+// their number, and the interval is what all looks' intervals have in common.
+func sequential(x []float64, limit, confidence float64, test func(x []float64, limit, confidence float64) evidence) evidence {
+	parts := float64(len(looks))
+	all := evidence{lo: math.Inf(-1), hi: math.Inf(1), above: 1, below: 1, n: len(x), need: looks[0]}
+	for _, n := range looks {
+		if n > len(x) {
+			break
+		}
+		e := test(x[:n], limit, 1-(1-confidence)/parts)
+		all.lo, all.hi = max(all.lo, e.lo), min(all.hi, e.hi)
+		all.above, all.below = min(all.above, parts*e.above), min(all.below, parts*e.below)
+		e.n = n
+		all.need = e.samplesNeeded(limit, looks[0], func(v float64) float64 { return v })
+	}
+	if len(x) > 0 {
+		all.estimate = test(x, limit, confidence).estimate
+	}
+	if all.need > MaxRounds() {
+		all.need = tooMany
+	}
+	return all
+}
+
+// signedRanks judges the centre of symmetry of x against a limit by Wilcoxon's signed-rank test, and bounds it by
+// the Walsh averages, (x_i + x_j) / 2 with i <= j, whose ranks the test's distribution gives (Hodges and Lehmann 1963; Hollander, Wolfe
+// and Chicken, 3.1 to 3.3). The rank sum of the x above the limit is the number of averages above it. Ties
+// count against every claim.
+func signedRanks(x []float64, limit, confidence float64) evidence {
+	n := len(x)
+	var walsh []float64
+	for i := range x {
+		for j := i; j < n; j++ {
+			walsh = append(walsh, (x[i]+x[j])/2)
+		}
+	}
+	slices.Sort(walsh)
+	w := len(walsh)
+	atMost := sort.Search(w, func(i int) bool { return walsh[i] > limit })
+	below := sort.Search(w, func(i int) bool { return walsh[i] >= limit })
+	e := evidence{estimate: (walsh[(w-1)/2] + walsh[w/2]) / 2, lo: math.Inf(-1), hi: math.Inf(1), n: n}
+	p := signedRankDistribution(n)
+	e.above, e.below = p[atMost], p[w-below]
+	// The k-th smallest average is a lower bound if at most k-1 averages lie below the truth with a small enough probability.
+	if k := sort.Search(w/2+1, func(k int) bool { return p[k] > (1-confidence)/2 }); k > 0 {
+		e.lo, e.hi = walsh[k-1], walsh[w-k]
+	}
+	return e
+}
+
+var signedRankCache sync.Map
+
+// signedRankDistribution gives P(T <= t) for t from 0 to n(n+1)/2, T being the sum of those ranks 1 to n that a fair coin
+// picks: 2^-n times the coefficients of the product of 1 + q^i, added up.
+func signedRankDistribution(n int) []float64 {
+	if p, ok := signedRankCache.Load(n); ok {
+		return p.([]float64)
+	}
+	p := make([]float64, n*(n+1)/2+1)
+	p[0] = 1
+	for i := 1; i <= n; i++ {
+		for t := i * (i + 1) / 2; t >= 0; t-- {
+			p[t] /= 2
+			if t >= i {
+				p[t] += p[t-i] / 2
+			}
+		}
+	}
+	for t := 1; t < len(p); t++ {
+		p[t] += p[t-1]
+	}
+	signedRankCache.Store(n, p)
+	return p
+}
+
+// Open are the ids of the cases that more rounds may decide a gate on. A gate that has regressed needs no more of them.
+func (j *Judgement) Open() map[string]bool {
+	open := map[string]bool{}
+	for _, g := range j.Gates {
+		if g.Verdict != Undecided {
+			continue
+		}
+		for _, c := range g.Cases {
+			if c.Verdict != Undecided || !c.Rounds {
+				continue
+			}
+			for _, o := range c.cases {
+				if o != nil {
+					open[o.ID] = true
+				}
+			}
+		}
+	}
+	return open
+}

@@ -1,0 +1,126 @@
+package compare
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Turns is what came out of a measurement in turns.
+type Turns struct {
+	// Base and New say what the sides are.
+	Base string `json:"base"`
+	New  string `json:"new"`
+	// Rounds is how many there were, Seconds how long they took, First the side that a coin let go first in each.
+	Rounds  int      `json:"rounds"`
+	Seconds float64  `json:"seconds"`
+	First   []string `json:"first"`
+	// Gates are the verdicts.
+	Gates *Judgement `json:"gates"`
+}
+
+// JSON writes it as one document.
+func (t *Turns) JSON(w io.Writer) error { return writeJSON(w, t) }
+
+// about tells what was measured.
+func (t *Turns) about() string {
+	took := time.Duration(t.Seconds * float64(time.Second)).Round(time.Second)
+	return fmt.Sprintf("new %s against base %s: %s in turns, %s", clean(t.New), clean(t.Base), plural(t.Rounds, "round"), took)
+}
+
+// columns head the tables of cases.
+var columns = []string{"case", "figure", "interval", "n", "p", "verdict"}
+
+// row is a case's line in its gate's table.
+func (c CaseVerdict) row() []string {
+	name := clean(c.Model + " " + c.Label)
+	if c.Over != "" {
+		name += " over " + clean(c.Over)
+	}
+	if c.Value == nil {
+		return []string{name, "", "", "", "", string(c.Verdict)}
+	}
+	r := []string{name, amount(*c.Value, c.Unit), "", "", "", string(c.Verdict)}
+	if c.e.exact {
+		return r
+	}
+	bound := func(v *float64, none string) string {
+		if v == nil {
+			return none
+		}
+		return amount(*v, c.Unit)
+	}
+	r[2], r[3] = bound(c.Lo, "-∞")+" to "+bound(c.Hi, "∞"), fmt.Sprint(c.N)
+	if c.P != nil {
+		r[4] = pText(min(*c.P, 1))
+	}
+	return r
+}
+
+// remarks are what a table's row has no room for.
+func (g GateVerdict) remarks() (out []string) {
+	if g.Reason != "" {
+		out = append(out, g.Reason)
+	}
+	for _, c := range g.Cases {
+		name := clean(c.Model+" "+c.Label) + ": "
+		if c.Reason != "" {
+			out = append(out, name+clean(c.Reason))
+		}
+		if c.Verdict == Undecided {
+			out = append(out, name+c.needText(false))
+		}
+	}
+	return out
+}
+
+// Text writes it for a terminal of so many columns (60 to 120; 0 stands for 100).
+func (t *Turns) Text(w io.Writer, width int) error {
+	if width == 0 {
+		width = 100
+	}
+	b := &textWriter{width: min(max(width, 60), 120)}
+	b.wrapped("", t.about())
+	for _, g := range t.Gates.Gates {
+		fmt.Fprintf(&b.buf, "\n%s: %s\n", g.Verdict, clean(g.Gate.Text))
+		if len(g.Cases) > 0 {
+			rows := [][]string{columns}
+			for _, c := range g.Cases {
+				rows = append(rows, c.row())
+			}
+			b.table(rows)
+		}
+		for _, r := range g.remarks() {
+			b.wrapped("  ", r)
+		}
+	}
+	fmt.Fprintf(&b.buf, "\ngates: %s\n", t.Gates.Verdict)
+	_, err := w.Write(b.buf.Bytes())
+	return err
+}
+
+// Markdown writes it for a job's summary or a pull request.
+func (t *Turns) Markdown(w io.Writer) error {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "## Gates: %s\n\n%s.\n", t.Gates.Verdict, mdText(t.about()))
+	for _, g := range t.Gates.Gates {
+		fmt.Fprintf(&b, "\n**%s**: %s\n", mdText(string(g.Verdict)), mdText(g.Gate.Text))
+		if len(g.Cases) > 0 {
+			fmt.Fprintf(&b, "\n| %s |\n| :--- | ---: | ---: | ---: | ---: | :--- |\n", strings.Join(columns, " | "))
+			for _, c := range g.Cases {
+				row := c.row()
+				for i := range row {
+					row[i] = mdText(row[i])
+				}
+				fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
+			}
+		}
+		for _, r := range g.remarks() {
+			fmt.Fprintf(&b, "\n- %s\n", mdText(r))
+		}
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}

@@ -1,0 +1,219 @@
+//go:build linux
+
+// Command calibrate measures how often `yocobench ab` is wrong on this machine: it runs a build against itself, which must not
+// be called a regression, and against a build that works 5 % longer (-tags slowdown), which must, both in turn, beside
+// a neighbour that keeps a core busy in random bursts. It writes a table (-out, .md) and what it stands on (.json).
+//
+//	go run ./tools/calibrate -runs 40
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	runs := flag.Int("runs", 40, "runs of each kind")
+	suite := flag.String("suite", "suites/ci.yaml", "the suite")
+	slower := flag.Float64("slowdown", 0.05, "the part by which the slower build works longer")
+	out := flag.String("out", "docs/measurements/ab-calibration", "where the table (.md) and the figures (.json) go")
+	neighbour := flag.Bool("neighbour", false, "be the busy neighbour")
+	table := flag.Bool("table", false, "only write the table of the figures that are there")
+	flag.Parse()
+	if *neighbour {
+		burn()
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := calibrate(ctx, *runs, *suite, *slower, *out, *table); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+// burn keeps core 0 busy in bursts of 5 to 500 ms, with as long pauses between them: lengths are drawn evenly
+// on a logarithmic scale.
+func burn() {
+	runtime.LockOSThread()
+	var core unix.CPUSet
+	core.Set(0)
+	if err := unix.SchedSetaffinity(0, &core); err != nil {
+		fmt.Fprintln(os.Stderr, "neighbour: not bound to a core:", err)
+	}
+	length := func() time.Duration {
+		return time.Duration(5e6 * math.Pow(100, rand.Float64()))
+	}
+	parent := os.Getppid()
+	for os.Getppid() == parent {
+		for end := time.Now().Add(length()); time.Now().Before(end); {
+		}
+		time.Sleep(length())
+	}
+	os.Exit(0)
+}
+
+// figures are what the table stands on.
+type figures struct {
+	Version  string  `json:"version"`
+	CPU      string  `json:"cpu"`
+	Cores    int     `json:"cores"`
+	Suite    string  `json:"suite"`
+	Slowdown float64 `json:"slowdown"`
+	Date     string  `json:"date"`
+	Runs     []run   `json:"runs"`
+}
+
+// run is one run of yocobench ab.
+type run struct {
+	// Slower: new works longer than base; otherwise both are the same build.
+	Slower  bool    `json:"slower"`
+	Verdict string  `json:"verdict"`
+	Seconds float64 `json:"seconds"`
+	Rounds  int     `json:"rounds"`
+	// Load is the number of processes that wanted a core, by the system, averaged over the minute before the run's end.
+	Load float64 `json:"load"`
+	// Ratios are new/base of each round, by gate and case.
+	Ratios map[string][]float64 `json:"ratios"`
+}
+
+func calibrate(ctx context.Context, runs int, suite string, slower float64, out string, table bool) error {
+	var f figures
+	if table {
+		b, err := os.ReadFile(out + ".json")
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(b, &f); err != nil {
+			return err
+		}
+		return os.WriteFile(out+".md", f.markdown(), 0o644)
+	}
+	dir, err := os.MkdirTemp("", "calibrate-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	base, same, slow := filepath.Join(dir, "base"), filepath.Join(dir, "same"), filepath.Join(dir, "slow")
+	for _, b := range []struct {
+		path string
+		args []string
+	}{{base, nil}, {same, nil}, {slow, []string{"-tags", "slowdown", "-ldflags", fmt.Sprintf("-X main.slowdown=%v", slower)}}} {
+		args := append([]string{"build", "-trimpath", "-o", b.path}, append(b.args, "./cmd/yocobench")...)
+		if text, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("go build: %w\n%s", err, text)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	neighbour := exec.CommandContext(ctx, self, "-neighbour")
+	if err := neighbour.Start(); err != nil {
+		return err
+	}
+	defer func() { _ = neighbour.Process.Kill(); _ = neighbour.Wait() }()
+
+	version, _ := exec.Command(base, "version").Output()
+	f = figures{Version: strings.TrimSpace(string(version)), CPU: cpuName(), Cores: runtime.NumCPU(), Suite: suite, Slowdown: slower,
+		Date: time.Now().UTC().Format(time.DateOnly)}
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	for i := range 2 * runs {
+		fresh := []string{same, slow}[i%2]
+		r, err := one(ctx, base, fresh, suite, filepath.Join(dir, fmt.Sprint(i)))
+		if err != nil {
+			return err
+		}
+		r.Slower = fresh == slow
+		f.Runs = append(f.Runs, *r)
+		fmt.Printf("%d/%d slower=%v %s, %d rounds, %.0f s, load %.1f\n", i+1, 2*runs, r.Slower, r.Verdict, r.Rounds, r.Seconds, r.Load)
+		b, err := json.Marshal(f)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(out+".json", append(b, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(out+".md", f.markdown(), 0o644)
+}
+
+// one runs yocobench ab once.
+func one(ctx context.Context, base, fresh, suite, dir string) (*run, error) {
+	start := time.Now()
+	c := exec.CommandContext(ctx, base, "ab", suite, "--base", base, "--new", fresh, "--out", dir, "--format", "json", "--quiet", "--budget", "3m")
+	var complaint bytes.Buffer
+	c.Stderr = &complaint
+	text, err := c.Output()
+	var failed *exec.ExitError
+	if err != nil && !errors.As(err, &failed) {
+		return nil, err
+	}
+	var ab struct {
+		Rounds int
+		Gates  struct {
+			Verdict string
+			Gates   []struct {
+				Gate  struct{ Task, Metric, Over string }
+				Cases []struct {
+					Model, Label string
+					Rounds       []float64
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &ab); err != nil {
+		return nil, fmt.Errorf("yocobench ab: %w: %s", err, complaint.String())
+	}
+	r := &run{Verdict: ab.Gates.Verdict, Seconds: time.Since(start).Seconds(), Rounds: ab.Rounds, Load: load(), Ratios: map[string][]float64{}}
+	for _, g := range ab.Gates.Gates {
+		for _, k := range g.Cases {
+			if g.Gate.Over != "baseline" || len(k.Rounds) == 0 {
+				continue
+			}
+			name := g.Gate.Metric + " " + k.Model + " " + k.Label
+			for _, x := range k.Rounds {
+				r.Ratios[name] = append(r.Ratios[name], float64(int(x*1e5+0.5))/1e5)
+			}
+		}
+	}
+	return r, nil
+}
+
+func load() (l float64) {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &l)
+	}
+	if err != nil {
+		return -1
+	}
+	return l
+}
+
+func cpuName() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(b)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}

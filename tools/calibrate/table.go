@@ -1,0 +1,80 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// markdown writes the table.
+func (f figures) markdown() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `# How often yocobench ab is wrong
+
+Measured by tools/calibrate on %s: %s, %d cores, %s against itself and against a build that works %g %% longer,
+suite %s, a budget of 3 minutes each. A neighbour kept core 0 busy in random bursts of 5 to 500 ms, about half the time;
+whatever else the machine did meanwhile is in the column load (processes that wanted a core, those of the measurement included).
+
+| new | runs | regressed | passed | undecided | broken | rounds: median (most) | seconds: median (most) | load: median (most) |
+| :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+`, f.Date, f.CPU, f.Cores, f.Version, 100*f.Slowdown, f.Suite)
+	for _, slower := range []bool{false, true} {
+		n := map[string]int{}
+		var rounds, seconds, loads []float64
+		for _, r := range f.Runs {
+			if r.Slower != slower {
+				continue
+			}
+			n[r.Verdict]++
+			rounds, seconds, loads = append(rounds, float64(r.Rounds)), append(seconds, r.Seconds), append(loads, r.Load)
+		}
+		name := "the same build"
+		if slower {
+			name = fmt.Sprintf("%g %% slower", 100*f.Slowdown)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %s | %s | %s |\n", name, len(rounds), n["regressed"], n["passed"], n["undecided"], n["broken"],
+			spread(rounds, "%.0f"), spread(seconds, "%.0f"), spread(loads, "%.1f"))
+	}
+	b.WriteString(`
+How far the ratio new/base of single rounds of the same build lies from 1, by case (the root of the mean square, and the largest):
+
+| case | rounds | rms | largest |
+| :--- | ---: | ---: | ---: |
+`)
+	all := map[string][]float64{}
+	var names []string
+	for _, r := range f.Runs {
+		for name, ratios := range r.Ratios {
+			if r.Slower {
+				continue
+			}
+			if all[name] == nil {
+				names = append(names, name)
+			}
+			all[name] = append(all[name], ratios...)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		squares, most := 0.0, 0.0
+		for _, x := range all[name] {
+			d := math.Abs(math.Log(x))
+			squares, most = squares+d*d, max(most, d)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.2f %% | %.1f %% |\n", name, len(all[name]), 100*math.Sqrt(squares/float64(len(all[name]))), 100*most)
+	}
+	b.WriteString("\nThe figures of every round are in ab-calibration.json; tests of reports/compare draw from them.\n")
+	return b.Bytes()
+}
+
+// spread gives the median and the largest.
+func spread(xs []float64, format string) string {
+	if len(xs) == 0 {
+		return ""
+	}
+	s := slices.Sorted(slices.Values(xs))
+	return fmt.Sprintf(format+" ("+format+")", (s[(len(s)-1)/2]+s[len(s)/2])/2, s[len(s)-1])
+}
