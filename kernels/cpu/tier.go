@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -97,4 +98,30 @@ func Choose(name string) (t *Tier, why string, err error) {
 		}
 	}
 	return nil, "", fmt.Errorf("kernel tier %q cannot be used here; tiers: %s", name, strings.Join(list, ", "))
+}
+
+// feature is one of the processor's, by the name that its maker gives it.
+type feature struct {
+	name string
+	has  bool
+}
+
+func (t *Tier) need(names ...string) {
+	var missing []string
+	for _, f := range featureTable {
+		if slices.Contains(names, f.name) && !f.has {
+			missing = append(missing, f.name)
+		}
+	}
+	t.Needs, t.Missing = strings.Join(names, " "), strings.Join(missing, " ")
+}
+
+// Features names the processor's features that decide about tiers.
+func Features() (have []string) {
+	for _, f := range featureTable {
+		if f.has {
+			have = append(have, f.name)
+		}
+	}
+	return have
 }

@@ -1,27 +1,12 @@
 package cpu
 
-import (
-	"slices"
-	"strings"
-
-	"golang.org/x/sys/cpu"
-)
+import "golang.org/x/sys/cpu"
 
 var featureTable = []feature{
 	{"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA},
 	{"AVX512F", cpu.X86.HasAVX512F}, {"AVX512BW", cpu.X86.HasAVX512BW}, {"AVX512DQ", cpu.X86.HasAVX512DQ},
 	{"AVX512VL", cpu.X86.HasAVX512VL}, {"AVX512_BF16", cpu.X86.HasAVX512BF16},
 	{"AMX_TILE", cpu.X86.HasAMXTile}, {"AMX_BF16", cpu.X86.HasAMXBF16},
-}
-
-// Features names the processor's features that decide about tiers.
-func Features() (have []string) {
-	for _, f := range featureTable {
-		if f.has {
-			have = append(have, f.name)
-		}
-	}
-	return have
 }
 
 func archTiers() []*Tier {
@@ -35,21 +20,6 @@ func archTiers() []*Tier {
 	y := avx2Tier()
 	y.need("AVX2", "FMA")
 	return []*Tier{bf, z, y}
-}
-
-type feature struct {
-	name string
-	has  bool
-}
-
-func (t *Tier) need(names ...string) {
-	var missing []string
-	for _, f := range featureTable {
-		if slices.Contains(names, f.name) && !f.has {
-			missing = append(missing, f.name)
-		}
-	}
-	t.Needs, t.Missing = strings.Join(names, " "), strings.Join(missing, " ")
 }
 
 func avx512Tier(name string) *Tier {

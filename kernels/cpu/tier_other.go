@@ -1,8 +1,7 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package cpu
 
-func archTiers() []*Tier { return nil }
+var featureTable []feature
 
-// Features names the processor's features that decide about tiers.
-func Features() []string { return nil }
+func archTiers() []*Tier { return nil }

@@ -129,30 +129,43 @@ func (g *gen) exp(x, t int) {
 	}
 }
 
+// constants are the bits of those that kernels read.
+var constants = []struct {
+	name string
+	bits uint32
+}{
+	{"expLow", 0xc2aeac50},  // -87.33655
+	{"expHigh", 0x42b0c0a5}, // 88.37626
+	{"log2e", 0x3fb8aa3b},
+	{"ln2hi", 0x3f318000}, // 0.693359375
+	{"ln2lo", 0xb95e8083}, // -2.12194440e-4
+	{"exp0", 0x3f000000},
+	{"exp1", 0x3e2aaaaa},
+	{"exp2", 0x3d2aa9c1},
+	{"exp3", 0x3c088908},
+	{"exp4", 0x3ab743ce},
+	{"exp5", 0x39506967},
+	{"one", 0x3f800000},
+	{"half16", 0x7fff},
+	{"bit", 1},
+	{"high16", 0xffff0000},
+	{"quiet", 0x7fc00000},
+	{"negInf", 0xff800000},
+}
+
+// constant returns the bits of a name.
+func constant(name string) uint32 {
+	for _, c := range constants {
+		if c.name == name {
+			return c.bits
+		}
+	}
+	panic("no constant " + name)
+}
+
 func (g *gen) constants() {
 	g.p("")
-	for _, c := range []struct {
-		name string
-		bits uint32
-	}{
-		{"expLow", 0xc2aeac50},  // -87.33655
-		{"expHigh", 0x42b0c0a5}, // 88.37626
-		{"log2e", 0x3fb8aa3b},
-		{"ln2hi", 0x3f318000}, // 0.693359375
-		{"ln2lo", 0xb95e8083}, // -2.12194440e-4
-		{"exp0", 0x3f000000},
-		{"exp1", 0x3e2aaaaa},
-		{"exp2", 0x3d2aa9c1},
-		{"exp3", 0x3c088908},
-		{"exp4", 0x3ab743ce},
-		{"exp5", 0x39506967},
-		{"one", 0x3f800000},
-		{"half16", 0x7fff},
-		{"bit", 1},
-		{"high16", 0xffff0000},
-		{"quiet", 0x7fc00000},
-		{"negInf", 0xff800000},
-	} {
+	for _, c := range constants {
 		for i := range g.w {
 			g.p("DATA %s<>+%d(SB)/4, $%#08x", c.name, 4*i, c.bits)
 		}
