@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/verify"
 	"github.com/yocobench/yocobench/suites"
 )
@@ -92,7 +91,7 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 
 func newVerify() *cobra.Command {
 	var d device
-	var format, dtype, kv string
+	var format, dtype, kv, runner string
 	var tolerance float64
 	c := &cobra.Command{
 		Use:   "verify DIR...",
@@ -115,10 +114,17 @@ code is 1.`,
 			if o.KV, err = runners.ParseDType(firstOf(kv, dtype)); err != nil {
 				return usagef("--kv: %v", err)
 			}
+			r, err := newRunner(runner, "")
+			if err != nil {
+				return err
+			}
+			if r.Device().Kind == "computed" {
+				return usagef("--runner: the %s runner computes no tensors", runner)
+			}
 			failed := 0
 			var all []verify.Report
 			for _, dir := range args {
-				rep, err := verify.Verify(c.Context(), dir, cpu.New(), o)
+				rep, err := verify.Verify(c.Context(), dir, r, o)
 				if err != nil {
 					return err
 				}
@@ -150,6 +156,7 @@ code is 1.`,
 	}
 	deviceFlags(c, &d)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
+	c.Flags().StringVar(&runner, "runner", "cpu", "cpu or cuda")
 	c.Flags().StringVar(&dtype, "dtype", "f32", "type of the weights in memory: f32, bf16 or f16")
 	c.Flags().StringVar(&kv, "kv", "", "type of the key/value caches (default: as --dtype)")
 	c.Flags().Float64Var(&tolerance, "tolerance", 0, "largest error of a logit (default 2e-4 for f32, 0.1 for f16, 0.5 for bf16)")
