@@ -3,13 +3,22 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help venv build test race lint fuzz bench golden fixtures images clean
+.PHONY: help venv build cuda cuda-test gpu-check test race lint fuzz bench golden fixtures images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## build bin/yocobench
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/yocobench ./cmd/yocobench
+
+cuda: .venv/.made ## build bin/yocobench-cuda, which has the CUDA runner: no CUDA installation is needed, and the driver only to use a GPU
+	tools/cuda.sh $(GO) build -tags cuda -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/yocobench-cuda ./cmd/yocobench
+
+cuda-test: ## the CUDA runner and its kernels on a simulated GPU
+	tools/cudatest.sh
+
+gpu-check: cuda ## on a machine with a GPU: fixtures, kernels against PyTorch, measurements into docs/measurements
+	tools/gpucheck.sh
 
 venv: .venv/.made ## a virtual environment with the pinned packages that the CUDA kernels' build and tests need
 .venv/.made: kernels/cuda/requirements.txt

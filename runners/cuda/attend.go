@@ -150,10 +150,13 @@ const splitSlots = 256
 
 // decode is attention of one row a sequence over all that its cache holds, the row's own position included.
 func (o *ops) decode(kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
-	table, ok := o.table(kv)
-	if !ok {
-		return
+	if table, ok := o.table(kv); ok {
+		o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r)
 	}
+}
+
+// decodeOver is decode with the table of caches in the arena.
+func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
 	n, slots := len(kv), 0
 	for _, c := range kv {
 		slots = max(slots, c.(*cache).slots)
@@ -161,12 +164,12 @@ func (o *ops) decode(kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeT
 	// Two blocks for each multiprocessor, unless the caches are short. It does not depend on positions,
 	// so that a step's launches are those of the step before.
 	splits := min((2*o.d.info.Multiprocessors+n*kvHeads-1)/(n*kvHeads), (slots+splitSlots-1)/splitSlots)
-	parts, ok1 := o.scratch(scratchParts, product(4, n, heads, splits, hd))
-	if !ok1 {
+	parts, ok := o.scratch(scratchParts, product(4, n, heads, splits, hd))
+	if !ok {
 		return
 	}
-	stats, ok2 := o.scratch(scratchStats, product(8, n, heads, splits))
-	if !ok2 {
+	stats, ok := o.scratch(scratchStats, product(8, n, heads, splits))
+	if !ok {
 		return
 	}
 	o.k.AttendDecode(&o.c, hd, r.spec.Interleaved, parts, stats, x.ptr, table, r.lo.at(0), r.hi.at(0), o.pos(0), n, heads, kvHeads, hd, x.ld, scale(hd), splits)
@@ -210,7 +213,7 @@ func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int
 	if o.single {
 		o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.ptr, vm.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), o.seq(0), b.Rows, heads, hd, km.ld, vm.ld, 1)
 		if o.enqueue() {
-			o.decode(kv, d, x, heads, heads, hd, r)
+			o.decodeOver(table, kv, d, x, heads, heads, hd, r)
 		}
 	} else if o.rotate(x, b.Rows, heads, hd, r) && o.rotate(km, b.Rows, heads, hd, r) {
 		for i, s := range b.Spans {

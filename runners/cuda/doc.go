@@ -15,4 +15,5 @@
 //	                     retain.go and logprobs.go one operation each
 //	nvml.go              clocks, power and what holds the clocks back, where NVML is there
 //	peaks.go             what this GPU can do: the limits beside which speeds are shown
+//	bench.go             the kernels one by one: checked, then timed
 package cuda

@@ -6,6 +6,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gorgonia.org/cu"
 
@@ -127,19 +128,30 @@ func (o *ops) timeCopy(n int64) (float64, error) {
 	return o.best(func() error { return cu.MemcpyDtoDAsync(to.ptr, from.ptr, n, o.d.stream) })
 }
 
-// best is the shortest time in milliseconds, by events, of some rounds of f after one that warms up.
+// best is the shortest of some times of f.
 func (o *ops) best(f func() error) (float64, error) {
+	times, err := o.times(1, peakRounds, f)
+	if err != nil {
+		return 0, err
+	}
+	return max(slices.Min(times), 1e-6), nil
+}
+
+// tooSlow is the time in milliseconds beyond which one run is enough.
+const tooSlow = 3000
+
+// times are those in milliseconds, by events, of n runs of f after some that warm up.
+// Of a device that takes seconds for one, that one is the only time.
+func (o *ops) times(warmup, n int, f func() error) (ms []float64, err error) {
 	defer o.d.bind()()
 	var e [2]cu.Event
 	for i := range e {
-		var err error
 		if e[i], err = cu.MakeEvent(cu.DefaultEvent); err != nil {
-			return 0, failure("make an event", err)
+			return nil, failure("make an event", err)
 		}
 		defer cu.DestroyEvent(&e[i]) //nolint:errcheck // nothing depends on it
 	}
-	best := math.Inf(1)
-	for i := range peakRounds + 1 {
+	for i := range warmup + n {
 		err := e[0].Record(o.d.stream)
 		if err == nil {
 			err = f()
@@ -150,19 +162,19 @@ func (o *ops) best(f func() error) (float64, error) {
 		if err == nil {
 			err = e[1].Synchronize()
 		}
-		var ms float64
+		var t float64
 		if err == nil {
-			ms, err = e[0].Elapsed(e[1])
+			t, err = e[0].Elapsed(e[1])
 		}
 		if err != nil {
-			return 0, failure("time the device", err)
+			return nil, failure("time the device", err)
 		}
-		if i > 0 {
-			best = math.Min(best, max(ms, 1e-6))
+		if i >= warmup || t > tooSlow {
+			ms = append(ms, t)
 		}
-		if i == 0 && ms > 100 { // far too slow a device to be timed more often
-			return ms, nil
+		if t > tooSlow {
+			break
 		}
 	}
-	return best, nil
+	return ms, nil
 }

@@ -1,0 +1,528 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Measurement is one kernel (or the few that make an operation) on one shape:
+// checked against float64 first, and timed only if it passed.
+type Measurement struct {
+	// Kernel is the operation: gemm, gemv, swiglu, attend_prefill, attend_window, attend_decode or retain.
+	Kernel string `json:"kernel"`
+	// Shape is its sizes by name, from which a peer can make the same inputs (see Input).
+	Shape map[string]int `json:"shape"`
+	DType string         `json:"dtype"`
+	// Checked is the number of values compared with float64, Error the largest difference over
+	// 1 + |value| and Tolerance what is allowed; OK is whether the kernel passed.
+	Checked   int     `json:"checked"`
+	Error     float64 `json:"error"`
+	Tolerance float64 `json:"tolerance"`
+	OK        bool    `json:"ok"`
+	// Samples are some of the values that came out, for a peer to compare: of row Row, column Col.
+	Samples []Sample `json:"samples"`
+	// Millis are the times in milliseconds by the device's events; none if not OK.
+	Millis []float64 `json:"ms,omitempty"`
+	// FLOPs and Bytes are the work, by arithmetic: each operand is read and each result written once.
+	FLOPs float64 `json:"flops"`
+	Bytes float64 `json:"bytes"`
+}
+
+// Sample is a value of a result.
+type Sample struct {
+	Row   int     `json:"row"`
+	Col   int     `json:"col"`
+	Value float64 `json:"value"`
+	want  float64
+}
+
+// Median of the times in milliseconds; NaN without any.
+func (m Measurement) Median() float64 {
+	if len(m.Millis) == 0 {
+		return math.NaN()
+	}
+	s := slices.Sorted(slices.Values(m.Millis))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// Input is element i of input number seed of a measurement: one of 256 values from -1 to 127/128, which bfloat16 holds exactly.
+//
+//	h = (i * 2654435761 + seed * 2246822519) mod 2^32;  h = ((h xor h >> 15) * 2246822519) mod 2^32;  ((h >> 24) - 128) / 128
+func Input(seed, i int) float32 {
+	h := uint32(i)*2654435761 + uint32(seed)*2246822519
+	h = (h ^ h>>15) * 2246822519
+	return float32(int(h>>24)-128) / 128
+}
+
+const (
+	benchSamples = 12 // timed runs
+	benchWarmup  = 2
+	benchChecks  = 24 // rows that are compared
+)
+
+// bench is the state of one measurement.
+type bench struct {
+	o      *ops
+	ctx    context.Context
+	m      Measurement
+	blocks []*block
+}
+
+// Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on each result.
+// A failure to compute is an error; a wrong result is a Measurement that is not OK.
+func Bench(ctx context.Context, opts runners.Options, toy bool, emit func(Measurement)) (err error) {
+	opts.KV = opts.Weights
+	o, err := newOps(opts)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if e := o.Close(); err == nil {
+			err = e
+		}
+	}()
+	dim, ffn, vocab, heads, kvHeads, hd, window := 3072, 8192, 100288, 24, 8, 128, 1024
+	rows, long, deep := 8<<10, 16<<10, 128<<10
+	if toy {
+		dim, ffn, vocab, heads, kvHeads, hd, window = 64, 96, 130, 4, 2, 16, 24
+		rows, long, deep = 40, 70, 300
+	}
+	for _, f := range []func(*bench) error{
+		func(b *bench) error { return b.product("gemm", rows, dim, 4*dim+heads) },
+		func(b *bench) error { return b.product("gemm", rows, dim, dim) },
+		func(b *bench) error { return b.product("gemm", rows, ffn, dim) },
+		func(b *bench) error { return b.product("swiglu", rows, dim, ffn) },
+		func(b *bench) error { return b.attend(long, heads, kvHeads, hd, 0) },
+		func(b *bench) error { return b.attend(long, heads, heads, hd, window) },
+		func(b *bench) error { return b.retain(long, heads, hd) },
+		func(b *bench) error { return b.product("gemv", 1, dim, 4*dim+heads) },
+		func(b *bench) error { return b.product("gemv", 1, dim, vocab) },
+		func(b *bench) error { return b.product("swiglu", 1, dim, ffn) },
+		func(b *bench) error { return b.product("gemv", 16, dim, vocab) },
+		func(b *bench) error { return b.decode(deep, 1, heads, kvHeads, hd) },
+		func(b *bench) error { return b.decode(deep/8, 16, heads, kvHeads, hd) },
+	} {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		b := &bench{o: o, ctx: ctx, m: Measurement{DType: opts.Weights.String()}}
+		err := f(b)
+		for _, x := range b.blocks {
+			x.free()
+		}
+		if err != nil {
+			return fmt.Errorf("%s %v: %w", b.m.Kernel, b.m.Shape, err)
+		}
+		emit(b.m)
+	}
+	return nil
+}
+
+// input makes a block of n values of input seed in T, beginning at element from of it.
+func (b *bench) input(seed, n int) (*block, error) {
+	x, err := b.output(n, b.o.t)
+	if err != nil {
+		return nil, err
+	}
+	size := b.o.t.Size()
+	return x, b.o.st.upload(b.o.d, x.at(0), x.bytes, func(piece []byte, at int64) {
+		for i := range len(piece) / size {
+			v := Input(seed, int(at)/size+i)
+			if size == 4 {
+				binary.LittleEndian.PutUint32(piece[4*i:], math.Float32bits(v))
+			} else {
+				binary.LittleEndian.PutUint16(piece[2*i:], runners.BFloat16(v))
+			}
+		}
+	})
+}
+
+// output makes a block for n values.
+func (b *bench) output(n int, t runners.DType) (*block, error) {
+	x, err := b.o.pool.take(partWorkspace, product(n, t.Size()))
+	if err == nil {
+		b.blocks = append(b.blocks, x)
+	}
+	return x, err
+}
+
+// inputs makes inputs 1, 2, … of the given lengths.
+func (b *bench) inputs(n ...int) (xs []*block, err error) {
+	for i, n := range n {
+		x, err := b.input(i+1, n)
+		if err != nil {
+			return nil, err
+		}
+		xs = append(xs, x)
+	}
+	return xs, nil
+}
+
+// finish reads the samples' values from out [rows, cols] and compares them with what is wanted; then run is timed, if it passed.
+// What a run leaves must not change what the next one reads.
+func (b *bench) finish(out *block, t runners.DType, cols int, tolerance float64, run func() error) error {
+	b.m.Tolerance = tolerance
+	b.m.OK = len(b.m.Samples) > 0
+	for i := range b.m.Samples {
+		s := &b.m.Samples[i]
+		var v [1]float32
+		at := out.at(int64(s.Row*cols+s.Col) * int64(t.Size()))
+		if err := b.o.st.download(b.o.d, at, int64(t.Size()), func(p []byte, _ int64) { widen(v[:], p, t) }); err != nil {
+			return err
+		}
+		s.Value = float64(v[0])
+		e := math.Abs(s.Value-s.want) / (1 + math.Abs(s.want))
+		if !(e <= b.m.Error) {
+			b.m.Error = e
+		}
+		b.m.OK = b.m.OK && e <= tolerance // false for NaN
+	}
+	b.m.Checked = len(b.m.Samples)
+	if !b.m.OK {
+		return nil
+	}
+	times, err := b.o.times(benchWarmup, benchSamples, run)
+	b.m.Millis = times
+	return err
+}
+
+// launch runs the call in o.c.
+func (b *bench) launch() error {
+	defer b.o.d.bind()()
+	return b.o.d.launch(&b.o.c)
+}
+
+// sample asks for the value at a place.
+func (b *bench) sample(row, col int, want float64) {
+	b.m.Samples = append(b.m.Samples, Sample{Row: row, Col: col, want: want})
+}
+
+// spread is place i of benchChecks in 0..n-1, the first and the last among them.
+func spread(i, n int) int { return i * (n - 1) / (benchChecks - 1) }
+
+// tolerance is that of a sum in float32 of numbers near 1, rounded to T at the end or, steps times, on the way.
+func (b *bench) tolerance(steps int) float64 {
+	if b.o.t == runners.F32 {
+		return 2e-5
+	}
+	return 2e-5 + float64(steps)*0x1p-8
+}
+
+// product measures a [rows, in] times b [out, in]ᵀ (input 1, input 2), or SwiGLU with b [2 out, in].
+func (b *bench) product(kernel string, rows, in, out int) error {
+	b.m.Kernel, b.m.Shape = kernel, map[string]int{"rows": rows, "in": in, "out": out}
+	n := out
+	if kernel == "swiglu" {
+		n = 2 * out
+	}
+	x, err := b.inputs(rows*in, n*in)
+	if err != nil {
+		return err
+	}
+	ld := (out + 15) &^ 15
+	c, err := b.output(rows*ld, b.o.t)
+	if err != nil {
+		return err
+	}
+	dot := func(r, c int) (sum float64) {
+		for i := range in {
+			sum += float64(Input(1, r*in+i)) * float64(Input(2, c*in+i))
+		}
+		return sum
+	}
+	for i := range benchChecks {
+		r, c := spread(i, rows), spread((7*i)%benchChecks, out)
+		want := dot(r, c)
+		if kernel == "swiglu" {
+			want = want / (1 + math.Exp(-want)) * dot(r, out+c)
+		}
+		b.sample(r, c, want)
+	}
+	k, o, sms := b.o.k, b.o, b.o.d.info.Multiprocessors
+	few := rows <= gemvRows
+	switch {
+	case kernel == "swiglu" && few:
+		k.GemvSwiglu(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
+	case kernel == "swiglu":
+		k.GemmSwiglu(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
+	case few:
+		k.GemvT(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
+	default:
+		k.GemmT(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
+	}
+	size := float64(o.t.Size())
+	b.m.FLOPs = 2 * float64(rows) * float64(in) * float64(n)
+	b.m.Bytes = size * (float64(rows*in) + float64(n)*float64(in) + float64(rows*out))
+	if err := b.launch(); err != nil {
+		return err
+	}
+	return b.finish(c, o.t, ld, b.tolerance(1), b.launch)
+}
+
+// head is a head of an input [rows, heads, hd].
+func head(seed, row, heads, h, hd int) []float64 {
+	v := make([]float64, hd)
+	for i := range v {
+		v[i] = float64(Input(seed, (row*heads+h)*hd+i))
+	}
+	return v
+}
+
+// softmax is attention of q over keys and values from..to-1.
+func softmax(q []float64, from, to int, key, value func(int) []float64) []float64 {
+	out, sum, top := make([]float64, len(q)), 0.0, math.Inf(-1)
+	scores := make([]float64, to-from)
+	for p := from; p < to; p++ {
+		for i, v := range key(p) {
+			scores[p-from] += v * q[i]
+		}
+		scores[p-from] /= math.Sqrt(float64(len(q)))
+		top = max(top, scores[p-from])
+	}
+	for p := from; p < to; p++ {
+		w := math.Exp(scores[p-from] - top)
+		sum += w
+		for i, v := range value(p) {
+			out[i] += w * v
+		}
+	}
+	for i := range out {
+		out[i] /= sum
+	}
+	return out
+}
+
+// attend measures causal attention of rows queries (input 1 [rows, heads, hd]) over as many keys: in a cache
+// [kv_heads, rows, hd] (inputs 2 and 3, values after keys), or through a window over rows [rows, heads, hd] of inputs 2 and 3.
+func (b *bench) attend(rows, heads, kvHeads, hd, window int) error {
+	b.m.Kernel, b.m.Shape = "attend_prefill", map[string]int{"rows": rows, "heads": heads, "kv_heads": kvHeads, "hd": hd}
+	if window > 0 {
+		b.m.Kernel, b.m.Shape["window"] = "attend_window", window
+	}
+	o, n := b.o, kvHeads*rows*hd
+	c, err := b.output(rows*heads*hd, o.t)
+	if err != nil {
+		return err
+	}
+	q, err := b.input(1, rows*heads*hd)
+	if err != nil {
+		return err
+	}
+	ld, ldk := heads*hd, kvHeads*hd
+	cacheAt := func(seed int) func(h, p int) []float64 {
+		return func(h, p int) []float64 { return head(seed, h*rows+p, 1, 0, hd) }
+	}
+	if window > 0 {
+		k, err := b.input(2, n)
+		if err != nil {
+			return err
+		}
+		v, err := b.input(3, n)
+		if err != nil {
+			return err
+		}
+		ring, err := b.input(4, 2*kvHeads*window*hd) // position 0 is the first: none of it is read
+		if err != nil {
+			return err
+		}
+		cacheAt = func(seed int) func(h, p int) []float64 {
+			return func(h, p int) []float64 { return head(seed, p, kvHeads, h, hd) }
+		}
+		o.k.AttendWindow(&o.c, hd, c.at(0), q.at(0), k.at(0), v.at(0), ring.at(0), rows, 0, heads, hd, window, window, ld, ld, ldk, ldk, scale(hd))
+	} else {
+		cache, err := b.keysValues(n)
+		if err != nil {
+			return err
+		}
+		o.k.AttendPrefill(&o.c, hd, c.at(0), q.at(0), cache.at(0), rows, 0, heads, kvHeads, hd, rows, ld, ld, scale(hd))
+	}
+	keys, values := cacheAt(2), cacheAt(3)
+	pairs := runners.CausalKeys(rows, 0)
+	if window > 0 {
+		pairs = runners.WindowKeys(rows, 0, window)
+	}
+	for i := range benchChecks {
+		r, h := spread(i, rows), i%heads
+		from := 0
+		if window > 0 {
+			from = max(0, r+1-window)
+		}
+		kh := h / (heads / kvHeads)
+		ref := softmax(head(1, r, heads, h, hd), from, r+1, func(p int) []float64 { return keys(kh, p) }, func(p int) []float64 { return values(kh, p) })
+		b.sample(r, h*hd+i%hd, ref[i%hd])
+	}
+	b.m.FLOPs = 4 * float64(heads*hd) * pairs
+	b.m.Bytes = float64(o.t.Size()) * float64(2*rows*ld+2*n)
+	if err := b.launch(); err != nil {
+		return err
+	}
+	return b.finish(c, o.t, ld, b.tolerance(2), b.launch)
+}
+
+// keysValues makes a cache of inputs 2 and 3, n values each.
+func (b *bench) keysValues(n int) (*block, error) {
+	x, err := b.output(2*n, b.o.t)
+	if err != nil {
+		return nil, err
+	}
+	size := b.o.t.Size()
+	return x, b.o.st.upload(b.o.d, x.at(0), x.bytes, func(piece []byte, at int64) {
+		for i := range len(piece) / size {
+			e, seed := int(at)/size+i, 2
+			if e >= n {
+				e, seed = e-n, 3
+			}
+			v := Input(seed, e)
+			if size == 4 {
+				binary.LittleEndian.PutUint32(piece[4*i:], math.Float32bits(v))
+			} else {
+				binary.LittleEndian.PutUint16(piece[2*i:], runners.BFloat16(v))
+			}
+		}
+	})
+}
+
+// decode measures one query a sequence (input 1 [batch, heads, hd], at position 0 of the rotary tables: not
+// turned) over depth keys, all sequences reading a cache of their own of inputs 2 and 3.
+func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
+	b.m.Kernel, b.m.Shape = "attend_decode", map[string]int{"depth": depth, "batch": batch, "heads": heads, "kv_heads": kvHeads, "hd": hd}
+	o, n := b.o, kvHeads*depth*hd
+	q, err := b.input(1, batch*heads*hd)
+	if err != nil {
+		return err
+	}
+	c, err := b.output(batch*heads*hd, o.t)
+	if err != nil {
+		return err
+	}
+	// Frequencies near zero leave every query as it is, wherever it stands.
+	still := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: 1e4}, freq: make([]float64, hd/2)}
+	for _, t := range []struct {
+		to *(*block)
+		n  int
+	}{{&still.lo, ropeStep}, {&still.hi, depth/ropeStep + 1}} {
+		if *t.to, err = o.angles(still, t.n, 1); err != nil {
+			return err
+		}
+		b.blocks = append(b.blocks, *t.to)
+	}
+	if err := o.ar.begin(); err != nil {
+		return err
+	}
+	o.q.begin(false)
+	posAt, pos, err := o.ar.ints(batch)
+	if err != nil {
+		return err
+	}
+	for i := range pos {
+		pos[i] = int32(depth - 1)
+	}
+	if err := o.ar.ready(); err != nil {
+		return err
+	}
+	var caches []runners.KV
+	for range batch {
+		x, err := b.keysValues(n)
+		if err != nil {
+			return err
+		}
+		caches = append(caches, &cache{o: o, blk: x, heads: kvHeads, hd: hd, slots: depth, capacity: depth, len: depth})
+	}
+	o.posAt = posAt
+	x, d := mat{q.at(0), heads * hd, heads * hd, o.t}, mat{c.at(0), heads * hd, heads * hd, o.t}
+	table, ok := o.table(caches)
+	if !ok {
+		return o.Sync()
+	}
+	run := func() error {
+		o.decodeOver(table, caches, d, x, heads, kvHeads, hd, still)
+		return o.err
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	for i := range min(benchChecks, 8) {
+		s, h := i%batch, (5*i)%heads
+		kh := h / (heads / kvHeads)
+		at := func(seed int) func(int) []float64 {
+			return func(p int) []float64 { return head(seed, kh*depth+p, 1, 0, hd) }
+		}
+		ref := softmax(head(1, s, heads, h, hd), 0, depth, at(2), at(3))
+		b.sample(s, h*hd+(11*i)%hd, ref[(11*i)%hd])
+	}
+	b.m.FLOPs = 4 * float64(batch*heads*hd) * float64(depth)
+	b.m.Bytes = float64(o.t.Size()) * (2*float64(batch)*float64(n) + 2*float64(batch*heads*hd))
+	return b.finish(c, o.t, heads*hd, b.tolerance(2), run)
+}
+
+// retain measures gated retention of rows (inputs 1 to 5: q, k, v, g and gates; not turned) from an empty state.
+func (b *bench) retain(rows, heads, hd int) error {
+	b.m.Kernel, b.m.Shape = "retain", map[string]int{"rows": rows, "heads": heads, "hd": hd}
+	o, n := b.o, rows*heads*hd
+	ldGate := (heads + 15) &^ 15
+	xs, err := b.inputs(n, n, n, n, rows*ldGate)
+	if err != nil {
+		return err
+	}
+	out, err := b.output(n, o.t)
+	if err != nil {
+		return err
+	}
+	st, err := o.newState(heads, hd)
+	if err != nil {
+		return err
+	}
+	b.blocks = append(b.blocks, st.blk)
+	ld := heads * hd
+	m := [6]mat{{out.at(0), ld, ld, o.t}}
+	for i, x := range xs {
+		m[i+1] = mat{x.at(0), ld, ld, o.t}
+	}
+	m[5].ld, m[5].cols = ldGate, heads
+	o.q.begin(false)
+	const eps = 1e-5
+	run := func() error {
+		st.Reset()
+		for at := 0; at < rows; at += retainRows {
+			if !o.retainChunks(m, at, min(retainRows, rows-at), heads, hd, st, eps) {
+				break
+			}
+		}
+		return o.err
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	const checked = 600 // rows from the first on, a few chunks
+	h := heads - 1
+	S := make([]float64, hd*hd)
+	for r := range min(rows, checked) {
+		q, k, v, g := head(1, r, heads, h, hd), head(2, r, heads, h, hd), head(3, r, heads, h, hd), head(4, r, heads, h, hd)
+		z := float64(Input(5, r*ldGate+h))
+		gamma := math.Exp((math.Min(z, 0) - math.Log1p(math.Exp(-math.Abs(z)))) / runners.GateNormalizer)
+		y, ss := make([]float64, hd), 0.0
+		for a := range hd {
+			for e := range hd {
+				S[a*hd+e] = gamma*S[a*hd+e] + k[a]*v[e]/math.Sqrt(float64(hd))
+				y[e] += S[a*hd+e] * q[a]
+			}
+		}
+		for _, x := range y {
+			ss += x * x
+		}
+		if r%(checked/benchChecks) == 0 || r == rows-1 {
+			e := r % hd
+			b.sample(r, h*hd+e, g[e]/(1+math.Exp(-g[e]))*y[e]/math.Sqrt(ss/float64(hd)+eps))
+		}
+	}
+	b.m.FLOPs = float64(heads) * runners.RetentionFLOPs(rows, hd, o.chunk())
+	b.m.Bytes = float64(o.t.Size()) * (5*float64(n) + float64(rows*heads))
+	return b.finish(out, o.t, ld, b.tolerance(4), run)
+}

@@ -1,0 +1,196 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/optest"
+)
+
+func TestMain(m *testing.M) {
+	if err := Available(); err != nil {
+		fmt.Fprintf(os.Stderr, "these tests need a GPU, or the simulated one (make cuda-test): %v\n", err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// combos are the builds and targets that the GPU can run.
+func combos(t testing.TB) (all []runners.Options) {
+	i, err := Inspect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, target := range []string{"sm_80", "sm_90a"} {
+		if _, _, err := i.target(target); err != nil {
+			t.Logf("UNTESTED here: %s: %v", target, err)
+			continue
+		}
+		for _, d := range []runners.DType{runners.F32, runners.BF16} {
+			all = append(all, runners.Options{Tier: target, Weights: d, KV: d})
+		}
+	}
+	return all
+}
+
+func name(o runners.Options) string { return o.Tier + "/" + o.Weights.String() }
+
+// openTest opens ops whose memory is poisoned; at the end of the test nothing may be held.
+func openTest(t testing.TB, opts runners.Options) *ops {
+	t.Helper()
+	o, err := newOps(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.pool.poison = true
+	t.Cleanup(func() { closed(t, o) })
+	return o
+}
+
+// closed closes o and fails if anything is held afterwards.
+func closed(t testing.TB, o *ops) {
+	t.Helper()
+	if err := o.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if u := o.Usage(); u.Total() != 0 || o.pool.blocks != 0 {
+		t.Errorf("%d blocks are held after Close: %+v", o.pool.blocks, u)
+	}
+}
+
+// tested is the device as optest sees it.
+func tested(t testing.TB, opts runners.Options) optest.Device {
+	d := optest.Device{
+		Weights: opts.Weights, KV: opts.KV, Inner: opts.Weights, Chunk: 1, Multiple: 1, Slow: simulated(t),
+		Open: func(t testing.TB, budget int64) runners.Ops {
+			o := opts
+			o.MemoryBudget = budget
+			return openTest(t, o)
+		},
+		Set: func(t testing.TB, o runners.Ops, m runners.Mat, h optest.Host) { set(t, o.(*ops), m, h) },
+	}
+	if opts.Weights == runners.BF16 {
+		d.Multiple = 16
+	}
+	o, err := newOps(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Chunk = o.chunk()
+	closed(t, o)
+	return d
+}
+
+// simulated reports whether the GPU is the simulated one, on which large shapes take long.
+func simulated(t testing.TB) bool {
+	i, err := Inspect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i.Name == "cudasim"
+}
+
+// set writes h into the first rows of a Mat.
+func set(t testing.TB, o *ops, m runners.Mat, h optest.Host) {
+	t.Helper()
+	d, ok := o.mat(m, h.Rows, "set")
+	if !ok {
+		t.Fatal(o.Sync())
+	}
+	for r := range h.Rows {
+		err := o.st.upload(o.d, d.row(r), int64(h.Cols*d.t.Size()), func(b []byte, at int64) {
+			for i := range len(b) / d.t.Size() {
+				v := float32(h.At(r, int(at)/d.t.Size()+i))
+				if d.t == runners.F32 {
+					binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(v))
+				} else {
+					binary.LittleEndian.PutUint16(b[2*i:], runners.BFloat16(v))
+				}
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func each(t *testing.T, f func(*testing.T, optest.Device)) {
+	for _, opts := range combos(t) {
+		t.Run(name(opts), func(t *testing.T) { f(t, tested(t, opts)) })
+	}
+}
+
+func TestLinear(t *testing.T)     { each(t, optest.Linear) }
+func TestRows(t *testing.T)       { each(t, optest.Rows) }
+func TestAttention(t *testing.T)  { each(t, optest.Attention) }
+func TestRetain(t *testing.T)     { each(t, optest.Retain) }
+func TestErrors(t *testing.T)     { each(t, optest.Errors) }
+func TestCacheBytes(t *testing.T) { each(t, optest.CacheBytes) }
+
+// TestRopeFar: rotary positions are as good at ten million as at ten.
+func TestRopeFar(t *testing.T) {
+	for _, opts := range combos(t) {
+		if opts.Weights != runners.F32 {
+			continue
+		}
+		o := openTest(t, opts)
+		for _, spec := range []runners.Rope{{HeadDim: 16, Theta: 1e4, EndPoint: true, Interleaved: true}, {HeadDim: 16, Theta: 5e5}} {
+			table := o.Rope(spec)
+			for _, pos := range []int{0, 1023, 1024, 1000000, 10000019} {
+				r := rand.New(rand.NewPCG(1, 9))
+				x := optest.Host{Rows: 3, Cols: 16}
+				for range 48 {
+					x.V = append(x.V, float64(float32(r.NormFloat64())))
+				}
+				buf, err := o.Buffer(runners.Inner, 3, 16)
+				if err != nil {
+					t.Fatal(err)
+				}
+				set(t, o, runners.All(buf), x)
+				o.Begin(&runners.Batch{Spans: []runners.Span{{Len: 3, Pos: pos}}, Rows: 3})
+				rt, ok := o.rope(table, 16)
+				m, _ := o.inner(runners.All(buf), 3, "")
+				if !ok || !o.rotate(m, 3, 1, 16, rt) {
+					t.Fatal(o.Sync())
+				}
+				got := [][]float32{make([]float32, 16), make([]float32, 16), make([]float32, 16)}
+				if err := o.Read(runners.All(buf), got); err != nil {
+					t.Fatal(err)
+				}
+				for i := range got {
+					for j, want := range optest.Rotated(x, i, 0, spec, pos+i) {
+						if !(math.Abs(float64(got[i][j])-want) <= 1e-6) {
+							t.Fatalf("%s, position %d: %d is %g, want %g", opts.Tier, pos+i, j, got[i][j], want)
+						}
+					}
+				}
+				buf.Close()
+			}
+		}
+	}
+}
+
+// TestUnsupported: what the kernels do not take is said, not guessed at.
+func TestUnsupported(t *testing.T) {
+	if _, err := newOps(runners.Options{Tier: "sm_75"}); err == nil {
+		t.Error("an unknown tier was accepted")
+	}
+	o := openTest(t, runners.Options{Weights: runners.BF16, KV: runners.BF16})
+	b, err := o.Buffer(runners.Inner, 1, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	o.inner(runners.Mat{Buf: b, Col: 3, Cols: 16}, 1, "test")
+	if err := o.Sync(); !errors.Is(err, runners.ErrUnsupported) {
+		t.Errorf("a misaligned column: %v", err)
+	}
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The tests that need the build tag cuda, on the simulated GPU of kernels/cudasim.
+# Where they cannot be built it says why and skips them; with YOCOBENCH_NO_SKIP=1 that is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+skip() {
+	echo "SKIPPED: the CUDA runner on the simulated GPU: $1" >&2
+	[ "${YOCOBENCH_NO_SKIP:-}" = 1 ] && exit 1
+	exit 0
+}
+[ "$(uname -sm)" = "Linux x86_64" ] || skip "the simulator is built on Linux x86_64 only"
+for tool in g++ gcc ar; do
+	command -v "$tool" >/dev/null || skip "no $tool"
+done
+if [ -z "${CUDA_INCLUDE:-}" ]; then
+	make --no-print-directory venv || skip "make venv does not work here"
+fi
+kernels/cudasim/build.sh bin/cudasim .venv/bin/python
+export LD_LIBRARY_PATH=$PWD/bin/cudasim${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+tools/cuda.sh go test -tags cuda -timeout 20m ./runners/cuda
+tools/cuda.sh go test -tags cuda -timeout 10m -run TestCUDA ./cmd/yocobench
