@@ -1,0 +1,175 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/reports/history"
+)
+
+func newHistory() *cobra.Command {
+	var filters, metrics []string
+	var alpha float64
+	var format, out string
+	var across bool
+	c := &cobra.Command{
+		Use:   "history DIR...",
+		Short: "Follow metrics over many runs and mark where they changed",
+		Long: `Follow metrics over runs, in the order of their start, and mark where their
+level changed. DIR is a run, a journal, or a folder in which runs lie at any
+depth.
+
+Each trend is one metric of one case on one machine. A change point is marked
+where a step between two runs is clearer than in all but a share --alpha of
+random orders of the same runs: in a series without a change, one is marked with
+that probability at most. It takes eleven runs to show a change at 0.01, and
+three runs on the new level. Exact figures (bytes, computed ones) are marked
+wherever they differ.
+
+Runs of different machines are never put into one trend, unless
+--across-machines is given.`,
+		Example: `  yocobench history runs
+  yocobench history runs --metric tps --filter 'model=tiny-yoco-*' --out trends
+  yocobench history baselines/main --metric prefill.ttft --alpha 0.05`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if !(alpha > 0 && alpha < 1) {
+				return usagef("--alpha is between 0 and 1, not %v", alpha)
+			}
+			if err := oneOf(format, "text", "markdown", "json"); err != nil {
+				return err
+			}
+			keep, err := keeping(filters)
+			if err != nil {
+				return err
+			}
+			chosen, err := choosing(metrics)
+			if err != nil {
+				return err
+			}
+			runs, notices, err := findRuns(args)
+			if err != nil {
+				return err
+			}
+			h := history.Build(runs, history.Options{Alpha: alpha, Keep: keep, Metric: chosen, AcrossMachines: across})
+			h.Notices = append(notices, h.Notices...)
+			if len(h.Trends) == 0 {
+				return usagef("none of %d runs has a result that fits --filter and --metric", len(runs))
+			}
+			w := c.OutOrStdout()
+			switch format {
+			case "json":
+				err = h.JSON(w)
+			case "markdown":
+				err = h.Markdown(w)
+			default:
+				err = h.Text(w, tableWidth(w))
+			}
+			if err != nil || out == "" {
+				return err
+			}
+			if err := os.MkdirAll(out, 0o755); err != nil {
+				return err
+			}
+			names, err := h.Pictures(out)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(c.ErrOrStderr(), "%d pictures in %s\n", len(names), out)
+			return nil
+		},
+	}
+	fs := c.Flags()
+	fs.StringArrayVar(&metrics, "metric", nil, "follow these metrics instead of each task's main one: names or patterns such as ttft, prefill.* or '*' (repeatable)")
+	fs.StringArrayVar(&filters, "filter", nil, "follow only cases that match: key=glob[,key<=number] (repeatable: any of them)")
+	fs.Float64Var(&alpha, "alpha", 0.01, "probability of marking a change in a series that has none")
+	fs.BoolVar(&across, "across-machines", false, "put the runs of all machines into one trend")
+	fs.StringVarP(&out, "out", "o", "", "draw the trends as PNG and SVG into this folder")
+	fs.StringVar(&format, "format", "text", "text, markdown or json")
+	return c
+}
+
+// headline is the metric of each task that is followed unless others are asked for.
+var headline = map[string]string{"needle": "exact", "nll": "nll", "kv": "total", "prefill": "tps", "throughput": "decode_tps"}
+
+// choosing turns patterns of metrics, with or without their task, into a choice.
+func choosing(patterns []string) (func(task, name string) bool, error) {
+	for _, p := range patterns {
+		if _, err := filepath.Match(p, ""); err != nil {
+			return nil, usagef("--metric %q: %v", p, err)
+		}
+	}
+	if len(patterns) == 0 {
+		return func(task, name string) bool { return headline[task] == "" || headline[task] == name }, nil
+	}
+	return func(task, name string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool {
+			short, _ := filepath.Match(p, name)
+			long, _ := filepath.Match(p, task+"."+name)
+			return short || long
+		})
+	}, nil
+}
+
+// findRuns reads every journal at and below the paths. A journal below a folder that cannot be read is left out with a notice.
+func findRuns(paths []string) (runs []history.Run, notices []string, err error) {
+	seen := map[string]string{}
+	add := func(path, name string) error {
+		j, err := readRun(path)
+		if err != nil {
+			return err
+		}
+		if len(j.Runs) == 0 {
+			return fmt.Errorf("%s has no header", path)
+		}
+		if other, ok := seen[runKey(j)]; ok {
+			notices = append(notices, fmt.Sprintf("%s is %s again: counted once", name, other))
+			return nil
+		}
+		seen[runKey(j)] = name
+		runs = append(runs, history.Run{Name: name, Journal: j})
+		return nil
+	}
+	for _, p := range paths {
+		if info, err := os.Stat(p); err != nil || !info.IsDir() {
+			if err := add(p, portable([]string{p})[0]); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		err := filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			if d.IsDir() || !strings.HasSuffix(path, ".jsonl") {
+				return nil
+			}
+			name := path
+			if d.Name() == journalName {
+				name = filepath.Dir(path)
+			}
+			if rel, err := filepath.Rel(p, name); err == nil && rel != "." {
+				name = rel
+			} else {
+				name = filepath.Base(name)
+			}
+			if err := add(path, name); err != nil {
+				notices = append(notices, "left out: "+err.Error())
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(runs) == 0 {
+		return nil, nil, usagef("no run in %s%s", strings.Join(paths, ", "), strings.Join(append([]string{""}, notices...), "\n  "))
+	}
+	return runs, notices, nil
+}
