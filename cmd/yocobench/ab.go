@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
-	"github.com/yocobench/yocobench/suites/gate"
 )
 
 // abFlags are the flags of ab.
@@ -97,16 +95,21 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if t.suite, err = suites.Load(name, f.sets, tasks()); err != nil {
 		return err
 	}
-	if t.gates, err = f.gates.parse(); err != nil {
+	flags, err := f.gates.parse()
+	if err != nil {
 		return err
 	}
-	for i := len(t.suite.Gates) - 1; i >= 0; i-- {
-		t.gates = append([]gate.Gate{t.suite.Gates[i].Gate}, t.gates...)
+	for _, g := range t.suite.Gates {
+		t.gates = append(t.gates, g.Gate)
 	}
+	t.gates = append(t.gates, flags...)
 	if len(t.gates) == 0 {
 		return usagef("the suite %s has no gates to decide; give some by --gate 'throughput.decode_tps >= 0.97x baseline'", t.suite.Name)
 	}
 	if _, err := suites.NewPlan(t.suite, wiring(f.device, nil)); err != nil {
+		return err
+	}
+	if t.dir, err = f.folder(t.suite.Name); err != nil {
 		return err
 	}
 	tmp, err := os.MkdirTemp("", "yocobench-ab-")
@@ -117,14 +120,8 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if err := t.resolve(ctx, f.base, f.fresh, tmp); err != nil {
 		return err
 	}
-	if t.dir, err = f.open(t.suite.Name); err != nil {
-		return err
-	}
 	err = t.run(ctx)
 	interrupted := err != nil && ctx.Err() != nil
-	if t.rounds() == 0 {
-		_ = os.RemoveAll(t.dir)
-	}
 	if err != nil && !interrupted {
 		return err
 	}
@@ -142,24 +139,14 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	return gateError(report.Gates)
 }
 
-// open makes the folder for what will be measured.
-func (f *abFlags) open(suite string) (string, error) {
+// folder is where what is measured will lie. It is made when there is something to keep.
+func (f *abFlags) folder(suite string) (string, error) {
 	dir := f.out
 	if dir == "" {
 		dir = defaultOut("ab-"+suite, time.Now())
 	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", err
-	}
-	if err := os.Mkdir(dir, 0o755); errors.Is(err, os.ErrExist) {
+	if _, err := os.Lstat(dir); err == nil {
 		return "", usagef("%s exists; a run is never overwritten\n  hint: give another --out", dir)
-	} else if err != nil {
-		return "", err
-	}
-	for _, side := range []string{"base", "new"} {
-		if err := os.Mkdir(filepath.Join(dir, side), 0o755); err != nil {
-			return "", err
-		}
 	}
 	return dir, nil
 }

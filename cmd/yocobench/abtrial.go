@@ -200,48 +200,48 @@ func (t *trial) job() workerJob {
 
 // choose finds the cases that gates are about, and pairs those of both sides.
 func (t *trial) choose(base, fresh []result.Record) error {
-	byName := map[string]int{}
-	for i, r := range base {
-		byName[nameOf(r, byName)] = i
-	}
-	seen := map[string]int{}
+	baseNames, freshNames := namesOf(base), namesOf(fresh)
 	for i, r := range fresh {
-		name := nameOf(r, seen)
-		seen[name] = i
 		c := &turn{place: [2]int{-1, i}, ids: [2]string{"", r.Case}}
 		against := false
 		for _, g := range t.gates {
-			if !t.needs(g, r, fresh) {
-				continue
+			if needs(g, r, fresh) {
+				c.metrics = append(c.metrics, g.Metric)
+				against = against || g.Over == gate.Baseline
 			}
-			c.metrics = append(c.metrics, g.Metric)
-			against = against || g.Over == gate.Baseline
 		}
-		if b, ok := byName[name]; ok && against {
+		if b := slices.Index(baseNames, freshNames[i]); b >= 0 && against {
 			c.place[0], c.ids[0] = b, base[b].Case
 		}
 		if len(c.metrics) > 0 {
 			t.cases = append(t.cases, c)
 		}
 	}
+	for i, r := range base { // what new has no more
+		lost := slices.ContainsFunc(t.gates, func(g gate.Gate) bool { return g.Over == gate.Baseline && needs(g, r, base) })
+		if lost && !slices.Contains(freshNames, baseNames[i]) {
+			t.cases = append(t.cases, &turn{place: [2]int{i, -1}, ids: [2]string{r.Case, ""}})
+		}
+	}
 	if len(t.cases) == 0 {
-		return fmt.Errorf("no case of the suite is one that a gate is about")
+		return fmt.Errorf("no case of the suite is one that a gate is about\n  hint: `yocobench run --dry-run` lists the cases")
 	}
 	return nil
 }
 
-// nameOf is what a case of one side is found by on the other: what it measures and, of equal names, which it is.
-func nameOf(r result.Record, taken map[string]int) string {
-	for n := 1; ; n++ {
-		name := fmt.Sprintf("%s %s: %s #%d", r.Task, r.Model, r.Label, n)
-		if _, ok := taken[name]; !ok {
-			return name
-		}
+// namesOf are what cases of one side are found by on the other: what each measures and, of equal names, which it is.
+func namesOf(cases []result.Record) (names []string) {
+	seen := map[string]int{}
+	for _, r := range cases {
+		name := fmt.Sprintf("%s %s: %s", r.Task, r.Model, r.Label)
+		seen[name]++
+		names = append(names, fmt.Sprintf("%s #%d", name, seen[name]))
 	}
+	return names
 }
 
 // needs reports whether a gate needs a case: as one that it is about, or as the measure of one.
-func (t *trial) needs(g gate.Gate, r result.Record, all []result.Record) bool {
+func needs(g gate.Gate, r result.Record, all []result.Record) bool {
 	about := func(r result.Record) bool {
 		return g.Match(r.Task, r.Model, r.Arch, gate.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label))
 	}
@@ -299,6 +299,9 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 			j.Records = append(j.Records, r)
 		}
 		t.journals[i] = append(t.journals[i], j)
+		if err := os.MkdirAll(filepath.Join(t.dir, p.name), 0o755); err != nil {
+			return err
+		}
 		if err := writeJournal(filepath.Join(t.dir, p.name, fmt.Sprintf("%03d.jsonl", n)), j); err != nil {
 			return err
 		}
@@ -364,13 +367,16 @@ func encodeTo(w io.Writer, v any) error {
 func (t *trial) report() *compare.Turns {
 	t.judge()
 	about := func(i int) string {
-		s := t.sides[i].source
+		s := withoutFolders(t.sides[i].source)
 		if e := t.journals[i][0].Runs[0].Env; e.Commit != "" && e.Commit != s {
 			s += " (" + e.Commit + ")"
 		}
-		return withoutFolders(s)
+		return s
 	}
-	return &compare.Turns{Base: about(0), New: about(1), Rounds: t.rounds(), Seconds: t.seconds, First: t.firsts, Gates: t.verdicts}
+	return &compare.Turns{
+		Base: about(0), New: about(1), Rounds: t.rounds(), Seconds: t.seconds, First: t.firsts, Gates: t.verdicts,
+		Differences: compare.Differences(t.journals[0][0].Runs[0].Env, t.journals[1][0].Runs[0].Env),
+	}
 }
 
 func medianOf(samples []float64) float64 {

@@ -168,9 +168,7 @@ func startWorker(ctx context.Context, name, binary string, job workerJob) (*proc
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", name, err)
 	}
-	if err := json.NewEncoder(p.in).Encode(job); err != nil {
-		return nil, p.failed(err)
-	}
+	_ = json.NewEncoder(p.in).Encode(job) // await tells what became of a process that does not read it
 	return p, nil
 }
 

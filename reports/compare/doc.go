@@ -47,6 +47,26 @@
 // single run on each side cannot show how far the machine's state shifts from one run to
 // the next, and no interval holds what was not seen: such comparisons carry a note.
 //
+// # In turns
+//
+// A measurement in turns (yocobench ab; NewTurns) consists of rounds. In each, a fresh process of either
+// side runs every case a few times, in the order A B B A B A A B, and a coin decides which side is A. A round's figure is the mean of
+// the best tenth of its samples: what runs beside a program only makes it slower, and samples of a millisecond find gaps. The
+// unit is the round, because two processes of one program differ for as long as they live, by where their memory lies.
+//
+// The ratio new/base is judged by Wilcoxon's signed-rank test of the logarithms of the rounds' ratios, and bounded by
+// Walsh averages. If the sides are equal but for a factor, exchanging them in a round only changes the
+// sign of its logarithm (less the factor's), and the coin did so with probability 1/2, independently in each
+// round. So the test is exact, whatever the noise is: bursts, drift, heavy tails, a first process that is always slower.
+// Limits of one side and ratios between its models are judged by the sign test of the rounds' figures: no coin makes
+// their distribution symmetric.
+//
+// One may stop as soon as a gate is decided, because there is a plan: the data are looked at after 10, 12, 15, ... 120 rounds, and
+// each of these 14 looks may err with a 14th of the probability (Bonferroni's inequality, so that it does not
+// matter how the looks depend on each other). The p-value of the whole is 14 times the smallest of the looks', the interval what
+// their intervals have in common; a verdict once reached stays. Boundaries of Pocock's kind (Biometrika 64, 1977), which
+// take the looks for normally distributed sums, would save a fifth of the rounds.
+//
 // # Verdicts
 //
 // At a confidence C (0.95), a gate passes on a case where the C interval lies wholly on the right side of the

@@ -52,10 +52,9 @@ type Sample struct {
 	// Drift is how far the runs' medians lie apart, as a part of the smallest, where they differ by more
 	// than their samples explain; else 0.
 	Drift float64
-	// medians are those of the runs, of a Timed sample, and runs its single samples.
+	// medians are those of the runs, of a Timed sample.
 	medians []float64
-	runs    [][]float64
-	// turns are the runs where each is a round of a measurement in turns (NewTurns).
+	// turns are the samples by round, of a Timed sample measured in turns (NewTurns).
 	turns [][]float64
 	// lo, hi and level are the interval of an Estimate.
 	lo, hi *float64
@@ -64,8 +63,8 @@ type Sample struct {
 	uneven bool
 }
 
-// pool sums up a metric's records, one a run.
-func pool(kind Kind, ms []result.Metric) *Sample {
+// pool sums up a metric's records, one a run, or one a round of a measurement in turns.
+func pool(kind Kind, ms []result.Metric, inTurns bool) *Sample {
 	last := ms[len(ms)-1]
 	s := &Sample{Kind: kind, Unit: last.Unit, Better: last.Better, Runs: len(ms), lo: last.Lo, hi: last.Hi, level: last.Level}
 	var runs [][]float64
@@ -78,7 +77,12 @@ func pool(kind Kind, ms []result.Metric) *Sample {
 	}
 	switch kind {
 	case Timed:
-		s.Values, s.Drift, s.runs = slices.Concat(runs...), drift(runs), runs
+		s.Values = slices.Concat(runs...)
+		if inTurns {
+			s.turns = runs
+			return s
+		}
+		s.Drift = drift(runs)
 		for _, r := range runs {
 			s.medians = append(s.medians, median(r))
 		}

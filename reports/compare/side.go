@@ -49,6 +49,10 @@ type Keep func(task string, f gate.Fields) bool
 
 // NewSide pools journals. keep chooses the records; nil takes all.
 func NewSide(name string, journals []*result.Journal, keep Keep) *Side {
+	return newSide(name, journals, keep, false)
+}
+
+func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *Side {
 	s := &Side{Name: name, Runs: len(journals)}
 	metrics := map[string]map[string][]result.Metric{}
 	kinds := map[string]Kind{}
@@ -104,7 +108,7 @@ func NewSide(name string, journals []*result.Journal, keep Keep) *Side {
 	uneven := 0
 	for _, c := range s.Cases {
 		for name, ms := range metrics[c.ID] {
-			c.Metrics[name] = pool(kinds[c.ID+" "+name], ms)
+			c.Metrics[name] = pool(kinds[c.ID+" "+name], ms, inTurns)
 			if c.Metrics[name].uneven {
 				uneven++
 			}

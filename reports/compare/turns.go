@@ -9,9 +9,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// looks are the numbers of rounds after which a measurement in turns is judged. Between them the data are not looked at;
-// after the last nothing more is decided. Each look spends the same part of the probability of error, so
-// that all looks together err no more often than one would.
+// looks are the numbers of rounds after which a measurement in turns is judged. In between the data are not looked at, after
+// the last one nothing more is decided. Each look spends the same part of the probability of error.
 var looks = []int{10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120}
 
 // MaxRounds is the number of rounds after which nothing more is decided.
@@ -26,19 +25,9 @@ func Repeats(r *result.Record, metric string) bool {
 	return ok && kindOf(r, m) == Timed
 }
 
-// NewTurns pools the journals of one side of a measurement in turns, one a round. The samples of a time or speed are its visits:
-// the i-th sample of a round belongs to the i-th of the other side in the same round.
-func NewTurns(name string, rounds []*result.Journal) *Side {
-	s := NewSide(name, rounds, nil)
-	for _, c := range s.Cases {
-		for _, m := range c.Metrics {
-			if m.Kind == Timed {
-				m.turns, m.Drift = m.runs, 0
-			}
-		}
-	}
-	return s
-}
+// NewTurns pools the journals of one side of a measurement in turns, one a round. The i-th journal of a side is to the
+// i-th of the other what one side's turns are to the other's.
+func NewTurns(name string, rounds []*result.Journal) *Side { return newSide(name, rounds, nil, true) }
 
 // undisturbed is the mean of the best tenth of a round's samples, at least one: the fastest times or the highest speeds. What
 // disturbs a measurement makes it slower, and on a busy machine it does so to most samples; those that
@@ -130,28 +119,44 @@ func sequential(x []float64, limit, confidence float64, test func(x []float64, l
 
 // signedRanks judges the centre of symmetry of x against a limit by Wilcoxon's signed-rank test, and bounds it by
 // the Walsh averages, (x_i + x_j) / 2 with i <= j, whose ranks the test's distribution gives (Hodges and Lehmann 1963; Hollander, Wolfe
-// and Chicken, 3.1 to 3.3). The rank sum of the x above the limit is the number of averages above it. Ties
-// count against every claim.
+// and Chicken, 3.1 to 3.3).
 func signedRanks(x []float64, limit, confidence float64) evidence {
-	n := len(x)
+	e := evidence{lo: math.Inf(-1), hi: math.Inf(1), n: len(x)}
+	e.above, e.below = signedRankP(x, limit)
 	var walsh []float64
 	for i := range x {
-		for j := i; j < n; j++ {
+		for j := i; j < len(x); j++ {
 			walsh = append(walsh, (x[i]+x[j])/2)
 		}
 	}
 	slices.Sort(walsh)
 	w := len(walsh)
-	atMost := sort.Search(w, func(i int) bool { return walsh[i] > limit })
-	below := sort.Search(w, func(i int) bool { return walsh[i] >= limit })
-	e := evidence{estimate: (walsh[(w-1)/2] + walsh[w/2]) / 2, lo: math.Inf(-1), hi: math.Inf(1), n: n}
-	p := signedRankDistribution(n)
-	e.above, e.below = p[atMost], p[w-below]
+	e.estimate = (walsh[(w-1)/2] + walsh[w/2]) / 2
 	// The k-th smallest average is a lower bound if at most k-1 averages lie below the truth with a small enough probability.
+	p := signedRankDistribution(len(x))
 	if k := sort.Search(w/2+1, func(k int) bool { return p[k] > (1-confidence)/2 }); k > 0 {
 		e.lo, e.hi = walsh[k-1], walsh[w-k]
 	}
 	return e
+}
+
+// signedRankP gives the one-sided p-values of Wilcoxon's test for a centre of x above and below a limit. The rank sum of the x
+// above the limit is the number of Walsh averages above it. Averages at the limit count against every claim.
+func signedRankP(x []float64, limit float64) (above, below float64) {
+	s, n := sorted(x), len(x)
+	var more, less int // averages above and below the limit
+	for i, j, k := 0, n, n; i < n; i++ {
+		for j > 0 && (s[i]+s[j-1])/2 > limit {
+			j--
+		}
+		for k > 0 && (s[i]+s[k-1])/2 >= limit {
+			k--
+		}
+		more += n - max(j, i)
+		less += max(k-i, 0)
+	}
+	p, w := signedRankDistribution(n), n*(n+1)/2
+	return p[w-more], p[w-less]
 }
 
 var signedRankCache sync.Map

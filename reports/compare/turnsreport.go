@@ -17,6 +17,8 @@ type Turns struct {
 	Rounds  int      `json:"rounds"`
 	Seconds float64  `json:"seconds"`
 	First   []string `json:"first"`
+	// Differences are those of the sides' environments, such as the kernel tier that they chose.
+	Differences []string `json:"differences,omitempty"`
 	// Gates are the verdicts.
 	Gates *Judgement `json:"gates"`
 }
@@ -27,7 +29,11 @@ func (t *Turns) JSON(w io.Writer) error { return writeJSON(w, t) }
 // about tells what was measured.
 func (t *Turns) about() string {
 	took := time.Duration(t.Seconds * float64(time.Second)).Round(time.Second)
-	return fmt.Sprintf("new %s against base %s: %s in turns, %s", clean(t.New), clean(t.Base), plural(t.Rounds, "round"), took)
+	s := fmt.Sprintf("base %s, new %s; %s in turns, %s", clean(t.Base), clean(t.New), plural(t.Rounds, "round"), took)
+	if len(t.Differences) > 0 {
+		s += "; the sides differ in " + clean(strings.Join(t.Differences, ", "))
+	}
+	return s
 }
 
 // columns head the tables of cases.
@@ -42,7 +48,13 @@ func (c CaseVerdict) row() []string {
 	if c.Value == nil {
 		return []string{name, "", "", "", "", string(c.Verdict)}
 	}
-	r := []string{name, amount(*c.Value, c.Unit), "", "", "", string(c.Verdict)}
+	figure := func(v float64) string {
+		if c.Unit == "ratio" { // a per cent matters here
+			return digits(v, 4) + "x"
+		}
+		return amount(v, c.Unit)
+	}
+	r := []string{name, figure(*c.Value), "", "", "", string(c.Verdict)}
 	if c.e.exact {
 		return r
 	}
@@ -50,7 +62,7 @@ func (c CaseVerdict) row() []string {
 		if v == nil {
 			return none
 		}
-		return amount(*v, c.Unit)
+		return figure(*v)
 	}
 	r[2], r[3] = bound(c.Lo, "-∞")+" to "+bound(c.Hi, "∞"), fmt.Sprint(c.N)
 	if c.P != nil {
