@@ -5,6 +5,8 @@ package main
 import (
 	"context"
 
+	"github.com/spf13/cobra"
+
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
@@ -22,3 +24,6 @@ func cudaAccelerator() (*result.Accelerator, error) { return nil, cudaMissing() 
 func cudaPeaks(context.Context, runners.DType) (gflops, gbps float64, err error) {
 	return 0, 0, cudaMissing()
 }
+
+// gpuCommands are the commands that only a build with the cuda runner has.
+func gpuCommands() []*cobra.Command { return nil }

@@ -1,0 +1,126 @@
+"""Times PyTorch on the inputs of the kernels' measurements and compares the kernels' samples with its results.
+
+Reads the measurements as JSON on standard input and writes {"torch": version, "peers": [[peer, ...] for each]}.
+"""
+import json
+import sys
+
+import torch
+
+assert torch.cuda.is_available(), "PyTorch finds no GPU"
+torch.backends.cuda.matmul.allow_tf32 = False
+dev = "cuda"
+
+
+def values(seed, n, dtype):
+    """Input number seed, as runners/cuda.Input makes it."""
+    m = 0xFFFFFFFF
+    h = (torch.arange(n, dtype=torch.int64, device=dev) * 2654435761 + seed * 2246822519) & m
+    h = ((h ^ (h >> 15)) * 2246822519) & m
+    return (((h >> 24) - 128).to(torch.float32) / 128).to(dtype)
+
+
+def time(f, samples=12, warmup=3):
+    for _ in range(warmup):
+        out = f()
+    times = []
+    for _ in range(samples):
+        a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        a.record()
+        out = f()
+        b.record()
+        torch.cuda.synchronize()
+        times.append(a.elapsed_time(b))
+    return sorted(times)[len(times) // 2], out
+
+
+def compare(m, out):
+    """The largest difference of the samples from out [rows, cols], over 1 + |value|; NaN counts as infinite."""
+    worst = 0.0
+    for s in m["samples"]:
+        want = out[s["row"], s["col"]].float().item()
+        d = abs(s["value"] - want) / (1 + abs(want))
+        worst = max(worst, d if d == d else float("inf"))
+    return worst
+
+
+def product(m, t):
+    s = m["shape"]
+    n = s["out"] * (2 if m["kernel"] == "swiglu" else 1)
+    a = values(1, s["rows"] * s["in"], t).view(s["rows"], s["in"])
+    b = values(2, n * s["in"], t).view(n, s["in"])
+    ms, out = time(lambda: a @ b.t())
+    if m["kernel"] != "swiglu":
+        return [dict(name="torch.matmul", ms=ms, error=compare(m, out))]
+    f = lambda: torch.nn.functional.silu((y := a @ b.t())[:, :s["out"]]) * y[:, s["out"]:]
+    ms2, out = time(f)
+    return [dict(name="torch.matmul alone", ms=ms), dict(name="torch.matmul and silu", ms=ms2, error=compare(m, out))]
+
+
+def attention(m, t):
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    s = m["shape"]
+    h, kv, hd = s["heads"], s["kv_heads"], s["hd"]
+    if m["kernel"] == "attend_decode":
+        rows, n, batch = 1, s["depth"], s["batch"]
+        q = values(1, batch * h * hd, t).view(batch, 1, h, hd).transpose(1, 2)
+    else:
+        rows = n = s["rows"]
+        batch = 1
+        q = values(1, rows * h * hd, t).view(1, rows, h, hd).transpose(1, 2).contiguous()
+    if "window" in s:
+        k, v = (values(i, n * kv * hd, t).view(1, n, kv, hd).transpose(1, 2) for i in (2, 3))
+        from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+        mask = create_block_mask(lambda b, h, i, j: (i >= j) & (i - j < s["window"]), None, None, n, n, device=dev)
+        flex = torch.compile(flex_attention)
+        ways = [("flex_attention", None, lambda: flex(q, k, v, block_mask=mask))]
+    else:
+        k, v = (values(i, kv * n * hd, t).view(1, kv, n, hd).expand(batch, kv, n, hd) for i in (2, 3))
+        if batch > 1:
+            k, v = k.contiguous(), v.contiguous()  # each sequence reads a cache of its own
+        f = lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=rows > 1, enable_gqa=h != kv)
+        ways = [("SDPA flash", SDPBackend.FLASH_ATTENTION, f), ("SDPA cuDNN", SDPBackend.CUDNN_ATTENTION, f)]
+    peers = []
+    for name, backend, f in ways:
+        try:
+            if backend is None:
+                ms, out = time(f)
+            else:
+                with sdpa_kernel(backend):
+                    ms, out = time(f)
+            peers.append(dict(name=name, ms=ms, error=compare(m, out.transpose(1, 2).reshape(-1, h * hd))))
+        except Exception as e:  # a backend that this build of PyTorch lacks
+            peers.append(dict(name=name, ms=0, why=str(e).strip().splitlines()[0][:120] if str(e).strip() else type(e).__name__))
+    return peers
+
+
+def retain(m, t):
+    try:
+        from fla.ops.simple_gla import chunk_simple_gla
+    except Exception as e:
+        return [dict(name="flash-linear-attention", ms=0, why=str(e).strip().splitlines()[0][:120])]
+    s = m["shape"]
+    n, h, hd = s["rows"], s["heads"], s["hd"]
+    q, k, v, g = (values(i, n * h * hd, t).view(1, n, h, hd) for i in (1, 2, 3, 4))
+    ld = (h + 15) // 16 * 16
+    gate = torch.nn.functional.logsigmoid(values(5, n * ld, torch.float32).view(n, ld)[:, :h]).view(1, n, h) / 16
+    ms, o = time(lambda: chunk_simple_gla(q, k, v, gate, scale=hd ** -0.5)[0])
+    o = o.float()
+    out = torch.nn.functional.silu(g.float()) * o * torch.rsqrt((o * o).mean(-1, keepdim=True) + 1e-5)
+    return [dict(name="flash-linear-attention chunk_simple_gla (without norm and gate)", ms=ms, error=compare(m, out.view(n, h * hd)))]
+
+
+def main():
+    peers = []
+    for m in json.load(sys.stdin):
+        t = torch.bfloat16 if m["dtype"] == "bf16" else torch.float32
+        f = product if m["kernel"] in ("gemm", "gemv", "swiglu") else retain if m["kernel"] == "retain" else attention
+        try:
+            peers.append(f(m, t) if m["ok"] else [])
+        except Exception as e:
+            peers.append([dict(name="PyTorch", ms=0, why=(str(e).strip().splitlines() or [type(e).__name__])[0][:120])])
+        torch.cuda.empty_cache()
+    json.dump(dict(torch=torch.__version__, peers=peers), sys.stdout)
+
+
+main()
