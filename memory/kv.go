@@ -21,7 +21,8 @@ import (
 // made it. total is the sum, peak the largest total where the runner measures
 // it, bytes_per_token the part that grows with the context. Where sequences are
 // only made and not filled, nothing has used the workspace: it and the peak are
-// left out, of the total too.
+// left out, of the total too. device_used is what a GPU's driver says is in use:
+// the total, its own context and kernels, and other programs.
 type KV struct{}
 
 // KVParams are the parameters of kv.
@@ -103,6 +104,13 @@ func (c kvCase) run(ctx context.Context, m runners.Model, r *result.Record, prog
 		if err := c.use(ctx, m, held, random(c.seed, r.Label), progress); err != nil {
 			return err
 		}
+	}
+	if d, ok := m.(runners.DeviceMemory); ok {
+		used, _, err := d.DeviceMemory()
+		if err != nil {
+			return err
+		}
+		set(r, "device_used", "bytes", result.None, float64(used))
 	}
 	return c.report(m.Usage(), r)
 }

@@ -178,6 +178,12 @@ type Counter interface {
 	ResetCounts()
 }
 
+// DeviceMemory is the capability of a Model to say what its device's driver counts: the bytes of the
+// device's memory in use, whoever uses them, and in all.
+type DeviceMemory interface {
+	DeviceMemory() (used, total int64, err error)
+}
+
 // Inspector is the capability of a Model to show what is inside: the tensors
 // of the reference fixtures (hidden.n, khat, vhat, gret_state.i, swa_key.i,
 // final_norm, logits, …).
