@@ -1,0 +1,119 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+)
+
+// tiny is a small model of each architecture.
+func tiny(a runners.Arch) runners.Config {
+	c := runners.Config{Name: "tiny", Arch: a, Dim: 64, Layers: 2, FFN: 96, Vocab: 50, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}
+	switch a {
+	case runners.YOCOGatedRetention:
+		c.SelfHeads = 2
+	case runners.YOCOSlidingWindow:
+		c.SelfHeads, c.Window = 2, 10
+	}
+	return c
+}
+
+// load loads a model; at the end of the test nothing may be held.
+func load(t testing.TB, c runners.Config, opts runners.Options) *model {
+	t.Helper()
+	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := m.(*model)
+	t.Cleanup(func() {
+		if err := m.Close(); err != nil {
+			t.Error(err)
+		}
+		if u := m.Usage(); u.Total() != 0 || x.o.pool.blocks != 0 {
+			t.Errorf("held after Close: %d blocks, %+v", x.o.pool.blocks, u)
+		}
+	})
+	return x
+}
+
+func sequences(t testing.TB, m runners.Model, n, capacity int) (ss []runners.Sequence) {
+	t.Helper()
+	for i := range n {
+		s, err := m.NewSequence(capacity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		if err := m.Prefill(context.Background(), s, tokens(5+i, m.Config().Vocab)); err != nil {
+			t.Fatal(err)
+		}
+		ss = append(ss, s)
+	}
+	return ss
+}
+
+func tokens(n, vocab int) []int {
+	ids := make([]int, n)
+	for i := range ids {
+		ids[i] = (i*i*7 + i*13) % vocab
+	}
+	return ids
+}
+
+// TestStepGraph: a step that repeats the one before becomes a graph, one of
+// other sequences does not replay it, and steps allocate nothing.
+func TestStepGraph(t *testing.T) {
+	ctx := context.Background()
+	for _, a := range runners.Arches() {
+		t.Run(string(a), func(t *testing.T) {
+			c := tiny(a)
+			m := load(t, c, runners.Options{})
+			ss := sequences(t, m, 3, 300)
+			logits := [][]float32{make([]float32, c.Vocab), make([]float32, c.Vocab), make([]float32, c.Vocab)}
+			ids := []int{1, 2, 3}
+			q := &m.o.q
+			step := func(n int) {
+				if err := m.Step(ctx, ss[:n], ids[:n], logits[:n]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			step(3) // may move the arena
+			step(3)
+			step(3)
+			launched, captured, replayed := q.launched, q.captured, q.replayed
+			if captured != 1 {
+				t.Errorf("%d graphs after three steps of the same sequences, want 1", captured)
+			}
+			step(3)
+			step(3)
+			if q.launched != launched || q.captured != captured || q.replayed != replayed+2 {
+				t.Errorf("two more steps launched %d kernels, made %d graphs and replayed %d", q.launched-launched, q.captured-captured, q.replayed-replayed)
+			}
+			step(2)
+			if q.launched == launched {
+				t.Error("a step of two sequences replayed the graph of three")
+			}
+			step(2)
+			if q.captured != captured+1 {
+				t.Error("a second step of two sequences made no graph")
+			}
+			// A pass between steps of the same sequences leaves the graph as it is.
+			if err := m.Prefill(ctx, ss[2], tokens(4, c.Vocab)); err != nil {
+				t.Fatal(err)
+			}
+			replayed = q.replayed
+			step(2)
+			if q.replayed != replayed+1 {
+				t.Error("a prefill in between cost the graph")
+			}
+			if n := testing.AllocsPerRun(5, func() { step(2) }); n != 0 {
+				t.Errorf("%g allocations a step", n)
+			}
+		})
+	}
+}
