@@ -102,7 +102,7 @@ func (a *arena) send() error {
 	defer a.o.d.bind()()
 	from := a.sent
 	a.sent = a.used
-	return failure("copy to the device", cu.MemcpyHtoDAsync(a.dev.ptr+cu.DevicePtr(from), unsafe.Add(a.host[a.turn].p, from), int64(a.used-from), a.o.d.stream))
+	return copyIn(a.dev.ptr+cu.DevicePtr(from), unsafe.Add(a.host[a.turn].p, from), int64(a.used-from), a.o.d.stream)
 }
 
 // at is the address of a place.
@@ -148,9 +148,9 @@ func (s *slot) grow(d *device, size, used int) error {
 	}
 	defer d.bind()()
 	if s.done == (cu.Event{}) {
-		e, err := cu.MakeEvent(cu.DisableTiming)
+		e, err := makeEvent(cu.DisableTiming)
 		if err != nil {
-			return failure("make an event", err)
+			return err
 		}
 		s.done = e
 	}
@@ -181,9 +181,7 @@ func (a *arena) close() {
 		if s.p != nil {
 			_ = cu.MemFreeHost(s.p)
 		}
-		if s.done != (cu.Event{}) {
-			_ = cu.DestroyEvent(&s.done)
-		}
+		destroyEvent(&s.done)
 		*s = slot{}
 	}
 }

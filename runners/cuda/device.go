@@ -127,8 +127,10 @@ func openDevice(build, tier string) (d *device, err error) {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	// Blocking synchronisation would cost a decode step the time of a wake-up.
-	if d.ctx, err = dev.MakeContext(cu.SchedAuto); err != nil {
+	if err = attempt(callContext); err == nil {
+		d.ctx, err = dev.MakeContext(cu.SchedAuto)
+	}
+	if err != nil {
 		return nil, failure("a context on "+info.Name, err)
 	}
 	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
@@ -182,7 +184,10 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 		if err != nil {
 			return cu.Function{}, err
 		}
-		if m, err = cu.LoadData(text); err != nil {
+		if err = attempt(callLoad); err == nil {
+			m, err = cu.LoadData(text)
+		}
+		if err != nil {
 			return cu.Function{}, failure("load the kernel "+k.File, err)
 		}
 		d.files[k.File] = m
@@ -207,7 +212,9 @@ func (d *device) launch(c *kernels.Call) error {
 		return err
 	}
 	copy(d.params[:], c.Params[:c.N])
-	err = fn.Launch(int(c.Grid[0]), int(c.Grid[1]), int(c.Grid[2]), c.Kernel.Threads, 1, 1, c.Kernel.Shared, d.stream, d.argv[:c.N])
+	if err = attempt(callLaunch); err == nil {
+		err = fn.Launch(int(c.Grid[0]), int(c.Grid[1]), int(c.Grid[2]), c.Kernel.Threads, 1, 1, c.Kernel.Shared, d.stream, d.argv[:c.N])
+	}
 	if err != nil {
 		return failure("launch "+c.Kernel.Name, err)
 	}
@@ -217,7 +224,16 @@ func (d *device) launch(c *kernels.Call) error {
 // sync waits for all that was enqueued.
 func (d *device) sync() error {
 	defer d.bind()()
-	return failure("wait for the device", d.stream.Synchronize())
+	return d.wait()
+}
+
+// wait is sync with the context bound.
+func (d *device) wait() error {
+	err := attempt(callSync)
+	if err == nil {
+		err = d.stream.Synchronize()
+	}
+	return failure("wait for the device", err)
 }
 
 // MemoryInfo is what the driver says of the GPU's memory: bytes free and in all, whoever holds them.

@@ -70,6 +70,30 @@ func failure(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// inject, where it is not nil, is asked before calls that can fail at run time and may fail them (tests).
+var inject func(call string) error
+
+// The calls that inject is asked about.
+const (
+	callContext = "context"
+	callAlloc   = "allocation"
+	callPinned  = "pinned memory"
+	callEvent   = "event"
+	callCopy    = "copy"
+	callLoad    = "load"
+	callLaunch  = "launch"
+	callCapture = "capture"
+	callGraph   = "graph"
+	callSync    = "sync"
+)
+
+func attempt(call string) error {
+	if inject != nil {
+		return inject(call)
+	}
+	return nil
+}
+
 // setShared allows a function more dynamic shared memory than the 48 KiB that every function has.
 func setShared(f cu.Function, bytes int) error {
 	return resultOf(C.driver_shared(*(*unsafe.Pointer)(unsafe.Pointer(&f)), C.int(bytes)))
@@ -78,22 +102,74 @@ func setShared(f cu.Function, bytes int) error {
 // pinned is host memory that the device copies from and to without waiting.
 func pinned(bytes int) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
+	if err := attempt(callPinned); err != nil {
+		return nil, err
+	}
 	err := resultOf(C.driver_pinned(&p, C.size_t(bytes)))
 	return p, err
 }
 
 func beginCapture(s cu.Stream) error {
+	if err := attempt(callCapture); err != nil {
+		return err
+	}
 	return resultOf(C.driver_capture(unsafe.Pointer(s.C())))
 }
 
 // endCapture makes a graph, ready to launch, of what was enqueued since beginCapture.
 func endCapture(s cu.Stream) (graph unsafe.Pointer, err error) {
 	err = resultOf(C.driver_captured(unsafe.Pointer(s.C()), &graph))
+	if err == nil {
+		err = attempt(callGraph)
+	}
 	return graph, err
 }
 
 func launchGraph(graph unsafe.Pointer, s cu.Stream) error {
+	if err := attempt(callLaunch); err != nil {
+		return err
+	}
 	return resultOf(C.driver_graph_launch(graph, unsafe.Pointer(s.C())))
+}
+
+func makeEvent(flags cu.EventFlags) (cu.Event, error) {
+	if err := attempt(callEvent); err != nil {
+		return cu.Event{}, failure("make an event", err)
+	}
+	e, err := cu.MakeEvent(flags)
+	return e, failure("make an event", err)
+}
+
+// destroyEvent destroys an event, if there is one.
+func destroyEvent(e *cu.Event) {
+	if *e != (cu.Event{}) {
+		_ = cu.DestroyEvent(e)
+	}
+}
+
+// The copies below are enqueued on a stream. Host memory is pinned.
+func copyIn(to cu.DevicePtr, from unsafe.Pointer, bytes int64, s cu.Stream) error {
+	err := attempt(callCopy)
+	if err == nil {
+		err = cu.MemcpyHtoDAsync(to, from, bytes, s)
+	}
+	return failure("copy to the device", err)
+}
+
+func copyOut(to unsafe.Pointer, from cu.DevicePtr, bytes int64, s cu.Stream) error {
+	err := attempt(callCopy)
+	if err == nil {
+		err = cu.MemcpyDtoHAsync(to, from, bytes, s)
+	}
+	return failure("copy from the device", err)
+}
+
+func copyWithin(to, from cu.DevicePtr, bytes int64, s cu.Stream) error {
+	err := attempt(callCopy)
+	if err == nil {
+		err = cu.MemcpyDtoDAsync(to, from, bytes, s)
+	}
+	return failure("copy within the device", err)
 }
 
 func destroyGraph(graph unsafe.Pointer) error { return resultOf(C.driver_graph_destroy(graph)) }

@@ -87,11 +87,11 @@ func (c *cache) Fork(n int) (runners.KV, error) {
 	defer o.d.bind()()
 	// A window's slots are copied as they stand: those of the first n positions keep their places.
 	err = c.runs(0, min(n, c.slots), func(at int64, _, _, m int) error {
-		return cu.MemcpyDtoDAsync(f.blk.ptr+cu.DevicePtr(at), c.blk.ptr+cu.DevicePtr(at), int64(m*c.hd*o.t.Size()), o.d.stream)
+		return copyWithin(f.blk.ptr+cu.DevicePtr(at), c.blk.ptr+cu.DevicePtr(at), int64(m*c.hd*o.t.Size()), o.d.stream)
 	})
 	if err != nil {
 		f.Close()
-		return nil, failure("copy a cache", err)
+		return nil, err
 	}
 	return f, nil
 }
@@ -161,9 +161,9 @@ func (s *state) Fork() (runners.State, error) {
 		return nil, err
 	}
 	defer o.d.bind()()
-	if err := cu.MemcpyDtoDAsync(f.blk.ptr, s.blk.ptr, s.blk.bytes, o.d.stream); err != nil {
+	if err := copyWithin(f.blk.ptr, s.blk.ptr, s.blk.bytes, o.d.stream); err != nil {
 		f.Close()
-		return nil, failure("copy a state", err)
+		return nil, err
 	}
 	return f, nil
 }

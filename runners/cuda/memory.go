@@ -69,7 +69,11 @@ func (p *pool) take(kind part, bytes int64) (*block, error) {
 			runners.ErrOutOfMemory, size(bytes), size(held), size(p.budget))
 	}
 	defer p.d.bind()()
-	ptr, err := cu.MemAlloc(bytes)
+	err := attempt(callAlloc)
+	var ptr cu.DevicePtr
+	if err == nil {
+		ptr, err = cu.MemAlloc(bytes)
+	}
 	if err != nil {
 		return nil, failure(fmt.Sprintf("the device has no %s more beside the %s held", size(bytes), size(held)), err)
 	}

@@ -125,7 +125,7 @@ func (o *ops) timeCopy(n int64) (float64, error) {
 	if err != nil {
 		return 0, failure("fill memory", err)
 	}
-	return o.best(func() error { return cu.MemcpyDtoDAsync(to.ptr, from.ptr, n, o.d.stream) })
+	return o.best(func() error { return copyWithin(to.ptr, from.ptr, n, o.d.stream) })
 }
 
 // best is the shortest of some times of f.
@@ -146,10 +146,10 @@ func (o *ops) times(warmup, n int, f func() error) (ms []float64, err error) {
 	defer o.d.bind()()
 	var e [2]cu.Event
 	for i := range e {
-		if e[i], err = cu.MakeEvent(cu.DefaultEvent); err != nil {
-			return nil, failure("make an event", err)
+		if e[i], err = makeEvent(cu.DefaultEvent); err != nil {
+			return nil, err
 		}
-		defer cu.DestroyEvent(&e[i]) //nolint:errcheck // nothing depends on it
+		defer destroyEvent(&e[i])
 	}
 	for i := range warmup + n {
 		err := e[0].Record(o.d.stream)

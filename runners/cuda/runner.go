@@ -3,6 +3,7 @@
 package cuda
 
 import (
+	"errors"
 	"time"
 
 	"gorgonia.org/cu"
@@ -58,8 +59,7 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	}
 	c := &model{Model: m.(*arch.Model), o: o}
 	if err := c.startClock(); err != nil {
-		m.Close() //nolint:errcheck // the first error counts
-		return nil, err
+		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
@@ -76,8 +76,8 @@ type model struct {
 func (m *model) startClock() (err error) {
 	defer m.o.d.bind()()
 	for _, e := range []*cu.Event{&m.last, &m.next} {
-		if *e, err = cu.MakeEvent(cu.DefaultEvent); err != nil {
-			return failure("make an event", err)
+		if *e, err = makeEvent(cu.DefaultEvent); err != nil {
+			return err
 		}
 	}
 	return failure("record an event", m.last.Record(m.o.d.stream))
@@ -110,11 +110,9 @@ func (m *model) DeviceMemory() (used, total int64, err error) {
 }
 
 func (m *model) Close() error {
-	if m.last != (cu.Event{}) {
-		unbind := m.o.d.bind()
-		_, _ = cu.DestroyEvent(&m.last), cu.DestroyEvent(&m.next)
-		unbind()
-		m.last, m.next = cu.Event{}, cu.Event{}
-	}
+	unbind := m.o.d.bind()
+	destroyEvent(&m.last)
+	destroyEvent(&m.next)
+	unbind()
 	return m.Model.Close()
 }

@@ -32,8 +32,8 @@ func (s *staging) open(d *device) error {
 		if h.p, err = pinned(stagingBytes); err != nil {
 			return failure("pinned memory", err)
 		}
-		if h.done, err = cu.MakeEvent(cu.DisableTiming); err != nil {
-			return failure("make an event", err)
+		if h.done, err = makeEvent(cu.DisableTiming); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -46,9 +46,7 @@ func (s *staging) close(d *device) {
 		if h.p != nil {
 			_ = cu.MemFreeHost(h.p)
 		}
-		if h.done != (cu.Event{}) {
-			_ = cu.DestroyEvent(&h.done)
-		}
+		destroyEvent(&h.done)
 	}
 	*s = staging{}
 }
@@ -66,15 +64,15 @@ func (s *staging) upload(d *device, to uint64, bytes int64, fill func(piece []by
 			}
 		}
 		fill(unsafe.Slice((*byte)(h.p), n), at)
-		if err := cu.MemcpyHtoDAsync(cu.DevicePtr(to)+cu.DevicePtr(at), h.p, n, d.stream); err != nil {
-			return failure("copy to the device", err)
+		if err := copyIn(cu.DevicePtr(to)+cu.DevicePtr(at), h.p, n, d.stream); err != nil {
+			return err
 		}
 		if err := h.done.Record(d.stream); err != nil {
 			return failure("record an event", err)
 		}
 		at += n
 	}
-	return failure("copy to the device", d.stream.Synchronize())
+	return d.wait()
 }
 
 // download passes device memory to use, piece by piece and in order.
@@ -82,23 +80,27 @@ func (s *staging) download(d *device, from uint64, bytes int64, use func(piece [
 	defer d.bind()()
 	fetch := func(i int, at int64) error {
 		h := &s.half[i&1]
-		if err := cu.MemcpyDtoHAsync(h.p, cu.DevicePtr(from)+cu.DevicePtr(at), min(bytes-at, stagingBytes), d.stream); err != nil {
+		if err := copyOut(h.p, cu.DevicePtr(from)+cu.DevicePtr(at), min(bytes-at, stagingBytes), d.stream); err != nil {
 			return err
 		}
-		return h.done.Record(d.stream)
+		return failure("record an event", h.done.Record(d.stream))
 	}
 	if err := fetch(0, 0); err != nil {
-		return failure("copy from the device", err)
+		return err
 	}
 	for i, at := 0, int64(0); at < bytes; i++ {
 		n := min(bytes-at, stagingBytes)
 		if at+n < bytes {
 			if err := fetch(i+1, at+n); err != nil {
-				return failure("copy from the device", err)
+				return err
 			}
 		}
 		h := &s.half[i&1]
-		if err := h.done.Synchronize(); err != nil {
+		err := attempt(callSync)
+		if err == nil {
+			err = h.done.Synchronize()
+		}
+		if err != nil {
 			return failure("wait for the device", err)
 		}
 		use(unsafe.Slice((*byte)(h.p), n), at)

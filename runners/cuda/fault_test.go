@@ -1,0 +1,234 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"gorgonia.org/cu"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+)
+
+// failing makes the n-th of the named calls fail, counted from 0, and reports how many there were.
+type failing struct {
+	n, seen int
+	err     error
+	calls   map[string]bool
+}
+
+func fail(t *testing.T, n int, err error, calls ...string) *failing {
+	f := &failing{n: n, err: err, calls: map[string]bool{}}
+	for _, c := range calls {
+		f.calls[c] = true
+	}
+	inject = func(call string) error {
+		if !f.calls[call] {
+			return nil
+		}
+		f.seen++
+		if f.seen == f.n+1 {
+			return f.err
+		}
+		return nil
+	}
+	t.Cleanup(func() { inject = nil })
+	return f
+}
+
+// scenario makes two sequences, prefills, steps them together until a graph runs, forks, truncates and scores.
+func scenario(m runners.Model) (err error) {
+	ctx := context.Background()
+	var ss []runners.Sequence
+	defer func() {
+		for _, s := range ss {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	vocab := m.Config().Vocab
+	for i := range 2 {
+		s, err := m.NewSequence(40)
+		if err != nil {
+			return err
+		}
+		ss = append(ss, s)
+		if err := m.Prefill(ctx, s, tokens(12+i, vocab)); err != nil {
+			return err
+		}
+	}
+	logits := [][]float32{make([]float32, vocab), make([]float32, vocab)}
+	for range 4 {
+		if err := m.Step(ctx, ss, []int{1, 2}, logits); err != nil {
+			return err
+		}
+	}
+	for _, row := range logits {
+		for _, v := range row {
+			if math.IsNaN(float64(v)) {
+				return errors.New("a logit is no number")
+			}
+		}
+	}
+	f, err := ss[0].Fork()
+	if err != nil {
+		return err
+	}
+	ss = append(ss, f)
+	if err := ss[0].Truncate(ctx, 3); err != nil {
+		return err
+	}
+	return m.Score(ctx, f, tokens(6, vocab), func(int, float32) {})
+}
+
+// TestOutOfMemory: an allocation that fails, wherever it is, ends in
+// ErrOutOfMemory, nothing is left behind, and the model works afterwards.
+func TestOutOfMemory(t *testing.T) {
+	for _, a := range runners.Arches() {
+		t.Run(string(a), func(t *testing.T) {
+			c := tiny(a)
+			n := 0
+			for ; ; n++ {
+				f := fail(t, n, cu.OutOfMemory, callContext, callAlloc, callPinned, callEvent, callLoad, callGraph)
+				m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
+				loaded := err == nil
+				if loaded {
+					err = scenario(m)
+				}
+				inject = nil
+				reached := f.seen > n
+				if reached != errors.Is(err, runners.ErrOutOfMemory) || !reached && err != nil {
+					t.Fatalf("call %d of %d failed: %v", n, f.seen, err)
+				}
+				if loaded {
+					if err := scenario(m); err != nil {
+						t.Errorf("after call %d failed, the model does not work: %v", n, err)
+					}
+					checkClosed(t, m.(*model))
+				}
+				if !reached {
+					break
+				}
+			}
+			if n < 20 {
+				t.Errorf("only %d calls were seen", n)
+			}
+			t.Logf("%d calls failed in turn", n)
+		})
+	}
+}
+
+// TestLaunchErrors: a launch, copy or wait that fails is reported by what waits for it, and stays; closing leaves nothing.
+func TestLaunchErrors(t *testing.T) {
+	c := tiny(runners.YOCOSlidingWindow)
+	n, step := 0, 1
+	for ; ; n += step {
+		f := fail(t, n, cu.LaunchFailed, callCopy, callLaunch, callCapture, callSync)
+		m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
+		loaded := err == nil
+		if loaded {
+			err = scenario(m)
+		}
+		reached := f.seen > n
+		if reached != errors.Is(err, error(cu.LaunchFailed)) || !reached && err != nil {
+			t.Fatalf("call %d of %d failed: %v", n, f.seen, err)
+		}
+		inject = nil
+		if loaded {
+			if reached {
+				err := m.(*model).o.Sync()
+				if err2 := scenario(m); err != nil && !errors.Is(err2, error(cu.LaunchFailed)) {
+					t.Errorf("after call %d failed, a later use says: %v", n, err2)
+				}
+			}
+			checkClosed(t, m.(*model))
+		}
+		if !reached {
+			break
+		}
+	}
+	if n < 50 {
+		t.Errorf("only %d calls were seen", n)
+	}
+	t.Logf("%d calls failed in turn", n)
+}
+
+func checkClosed(t *testing.T, m *model) {
+	t.Helper()
+	if err := m.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if m.o.pool.blocks != 0 || m.Usage().Total() != 0 {
+		t.Errorf("held after Close: %d blocks, %+v", m.o.pool.blocks, m.Usage())
+	}
+}
+
+// TestBudget: a budget is kept, and what does not fit it says by how much.
+func TestBudget(t *testing.T) {
+	c := tiny(runners.Transformer)
+	m := load(t, c, runners.Options{MemoryBudget: 1 << 20})
+	if _, err := m.NewSequence(1 << 20); !errors.Is(err, runners.ErrOutOfMemory) {
+		t.Errorf("over the budget: %v", err)
+	}
+	if err := scenario(m); err != nil {
+		t.Error(err)
+	}
+	if _, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{MemoryBudget: 1 << 12}); !errors.Is(err, runners.ErrOutOfMemory) {
+		t.Errorf("weights over the budget: %v", err)
+	}
+}
+
+// TestUsage: what a model holds is what arithmetic says, in both number types, and peaks count from a ResetPeak.
+func TestUsage(t *testing.T) {
+	for _, opts := range combos(t) {
+		for _, a := range runners.Arches() {
+			t.Run(fmt.Sprint(name(opts), "/", a), func(t *testing.T) {
+				c := tiny(a)
+				m := load(t, c, opts)
+				types := runners.Types{Weights: opts.Weights, KV: opts.KV}
+				if got, want := m.Usage().Weights, c.HeldBytes(0, 0, types, 0).Weights; got != want {
+					t.Errorf("weights: %d bytes held, %d by arithmetic", got, want)
+				}
+				const capacity = 700
+				s, err := m.NewSequence(capacity)
+				if err != nil {
+					t.Fatal(err)
+				}
+				u, want := m.Usage(), c.CacheBytes(capacity, opts.KV)
+				if u.GlobalKV != want.GlobalKV || u.WindowKV != want.WindowKV || u.State != want.State {
+					t.Errorf("held %+v, by arithmetic %+v", u, want)
+				}
+				m.ResetPeak()
+				before := m.Usage()
+				if before.Peak != before.Total() {
+					t.Errorf("peak is %d after ResetPeak, %d are held", before.Peak, before.Total())
+				}
+				if err := m.Prefill(context.Background(), s, tokens(30, c.Vocab)); err != nil {
+					t.Fatal(err)
+				}
+				after := m.Usage()
+				if limit := WorkspaceBytes(c, 30, 30, opts.Weights) + 4*capacity; after.Workspace > limit {
+					t.Errorf("a prefill of 30 rows takes %d bytes of workspace, by arithmetic at most %d", after.Workspace, limit)
+				}
+				if after.Peak < after.Total() {
+					t.Errorf("peak %d is below the %d held", after.Peak, after.Total())
+				}
+				if used, total, err := m.DeviceMemory(); err != nil || used < 0 || total < after.Total() {
+					t.Errorf("the driver says %d of %d bytes: %v", used, total, err)
+				}
+				now := m.Now()
+				if later := m.Now(); later < now || now <= 0 {
+					t.Errorf("the clock goes from %v to %v", now, later)
+				}
+				s.Close()
+				if u := m.Usage(); u.Cache() != 0 {
+					t.Errorf("held after the sequence was closed: %+v", u)
+				}
+			})
+		}
+	}
+}
