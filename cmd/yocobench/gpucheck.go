@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -195,6 +196,9 @@ func (r *gpuCheck) verify(ctx context.Context, folder string, toy bool, log io.W
 						rep = rep.With(2.5 * max(bf16.Worst(), bf16.Tolerance))
 					}
 					f.Error, f.Tolerance, f.OK = rep.Worst(), rep.Tolerance, rep.OK()
+					if !(f.Error < math.MaxFloat64) {
+						f.Error = math.MaxFloat64 // JSON has no NaN
+					}
 					if !f.OK {
 						_ = rep.Write(log)
 					}
