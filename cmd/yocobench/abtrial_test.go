@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+func testGates(t testing.TB, texts ...string) (out []gate.Gate) {
+	t.Helper()
+	for _, text := range texts {
+		g, err := gate.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+func planned(task, model, arch, label string, length float64) result.Record {
+	return result.Record{Case: fmt.Sprint(task, model, label), Task: task, Model: model, Arch: arch, Label: label, Params: map[string]any{"length": length}}
+}
+
+// Only cases that gates are about are measured, those of one side only if no gate needs the other.
+func TestChoose(t *testing.T) {
+	fresh := []result.Record{
+		planned("prefill", "a", "yoco-gret", "prefill 64", 64),
+		planned("prefill", "b", "transformer", "prefill 64", 64),
+		planned("prefill", "a", "yoco-gret", "prefill 1Ki", 1024),
+		planned("prefill", "b", "transformer", "prefill 1Ki", 1024),
+		planned("kv", "a", "yoco-gret", "kv", 64),
+	}
+	base := append([]result.Record{planned("prefill", "gone", "yoco-swa", "prefill 1Ki", 1024)}, fresh...)
+	tr := &trial{gates: testGates(t, "a.prefill.ttft <= 1x baseline @ 64", "yoco-gret.prefill.tps >= 1x transformer @ 1Ki", "gone.prefill.ttft <= 1x baseline")}
+	if err := tr.choose(base, fresh); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, c := range tr.cases {
+		got = append(got, fmt.Sprint(c.place, c.metrics))
+	}
+	want := []string{"[1 0] [ttft]", "[-1 2] [tps]", "[-1 3] [tps]", "[0 -1] []"}
+	if !slices.Equal(got, want) {
+		t.Errorf("chosen: %q, want %q", got, want)
+	}
+	if err := (&trial{gates: testGates(t, "nll.nll <= 1")}).choose(base, fresh); err == nil || !strings.Contains(err.Error(), "no case of the suite is one that a gate is about") {
+		t.Errorf("no case: %v", err)
+	}
+}
+
+// Cases of the same name are told apart by their place among each other.
+func TestNamesOf(t *testing.T) {
+	a, b := planned("prefill", "a", "", "prefill 64", 64), planned("prefill", "b", "", "prefill 64", 64)
+	if got := namesOf([]result.Record{a, b, a}); got[0] == got[1] || got[0] == got[2] || got[2] != "prefill a: prefill 64 #2" {
+		t.Errorf("%q", got)
+	}
+}
+
+// Each side goes first as often as the coin says, and as early on average, in a block and in a round.
+func TestOrder(t *testing.T) {
+	for first := range 2 {
+		sum := [2]int{}
+		for block := range blocksPerRound {
+			o := order(first, block)
+			for turn, side := range o {
+				sum[side] += turn
+			}
+			if o[0] != o[3] || o[1] != o[2] || o[0] == o[1] {
+				t.Errorf("block %d: %v", block, o)
+			}
+		}
+		if o := order(first, 0); o[0] != first || sum[0] != sum[1] {
+			t.Errorf("first %d: %v, turns add up to %v", first, o, sum)
+		}
+	}
+}
+
+func TestMerged(t *testing.T) {
+	visit := func(tps float64, samples ...float64) *result.Record {
+		return &result.Record{Status: result.OK, Seconds: 2, Metrics: map[string]result.Metric{
+			"ttft": {Value: samples[0], Unit: "s", Samples: samples}, "tps": {Value: tps, Unit: "tokens/s"}, "held": {Value: 7, Unit: "bytes"}}}
+	}
+	r := merged([]*result.Record{visit(10, 1, 2), visit(30, 3, 4)})
+	if got := fmt.Sprint(r.Metrics["ttft"].Samples, r.Metrics["ttft"].Value, r.Metrics["tps"].Samples, r.Metrics["held"].Samples, r.Seconds); got != "[1 2 3 4] 2.5 [10 30] [] 4" {
+		t.Errorf("got %s", got)
+	}
+	bad := visit(1, 1)
+	bad.Status, bad.Reason = result.Failed, "no"
+	if r := merged([]*result.Record{visit(1, 1), bad}); r.Status != result.Failed || r.Reason != "no" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Whatever a binary answers that calls itself a yocobench: no answer makes a trial panic, and none makes a verdict of nothing.
+func FuzzWorkerAnswers(f *testing.F) {
+	ready, err := json.Marshal(workerReady{Protocol: workerProtocol, Cases: []result.Record{planned("prefill", "a", "yoco-gret", "prefill 64", 64)}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	r := planned("prefill", "a", "yoco-gret", "prefill 64", 64)
+	r.Status, r.Metrics = result.OK, map[string]result.Metric{"ttft": {Value: 1, Unit: "s", Better: result.Lower, Samples: []float64{1, 2}}}
+	record, err := json.Marshal(workerRecord{r})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(ready), string(record))
+	f.Add(string(ready), strings.Replace(string(record), "[1,2]", "[0,-1]", 1))
+	f.Add(string(ready), strings.Replace(string(record), `"unit":"s"`, `"unit":"bytes"`, 1))
+	f.Add(string(ready), `{"record":{"status":"ok"}}`)
+	f.Add(`{"protocol":1,"cases":[{}]}`, `{}`)
+	f.Add(`{"error":"no"}`, `[]`)
+	gates := testGates(f, "prefill.ttft <= 1.02x baseline", "prefill.ttft <= 1s", "yoco-gret.prefill.ttft <= 1x transformer")
+	f.Fuzz(func(t *testing.T, ready, answer string) {
+		p := &process{from: json.NewDecoder(strings.NewReader(ready + "\n" + answer + "\n"))}
+		var w workerRecord
+		if p.from.Decode(&p.ready) != nil || p.from.Decode(&w) != nil {
+			return
+		}
+		tr := &trial{suite: &suites.Suite{Name: "s"}, gates: gates, dir: t.TempDir()}
+		if tr.choose(p.ready.Cases, p.ready.Cases) != nil {
+			return
+		}
+		visits := [2][][]*result.Record{}
+		for i := range visits {
+			for range tr.cases {
+				visits[i] = append(visits[i], []*result.Record{&w.Record, &w.Record})
+			}
+		}
+		sides := [2]*process{{name: "base", ready: p.ready}, {name: "new", ready: p.ready}}
+		if tr.keep(sides, visits, 0) != nil {
+			return
+		}
+		tr.judge()
+		for _, g := range tr.verdicts.Gates {
+			for _, c := range g.Cases {
+				if c.Rounds && c.Value != nil && math.IsNaN(*c.Value) {
+					t.Errorf("a figure that is none: %+v", c)
+				}
+				if c.Rounds && (c.Verdict == compare.Passed || c.Verdict == compare.Regressed) {
+					t.Errorf("%s after one round", c.Verdict)
+				}
+			}
+		}
+	})
+}
