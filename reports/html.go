@@ -25,6 +25,7 @@ type page struct {
 	CSS                   template.CSS
 	JS                    template.JS
 	Counts                []pageCount
+	Gates                 *pageGates
 	Sections              []pageSection
 	Problems, Cases       []pageCase
 	Environment           []pageFact
@@ -34,7 +35,15 @@ type page struct {
 }
 
 type (
-	pageCount   struct{ N, Status, Class string }
+	pageCount struct{ N, Status, Class string }
+	pageGates struct {
+		Verdict, Class, Note string
+		List                 []pageGate
+	}
+	pageGate struct {
+		Verdict, Class, Text string
+		Lines                []string
+	}
 	pageFact    struct{ Name, Value string }
 	pageSection struct {
 		ID, Title, Lead string
@@ -100,6 +109,7 @@ func (v *view) html(out io.Writer) error {
 	}
 	p := &page{Title: v.heading(), CSS: template.CSS(css), JS: template.JS(js), Command: clean(v.run.Command), Notes: v.notes(), Details: []pageDetail{}}
 	v.pageCounts(p)
+	p.Gates = v.pageGates()
 	for _, s := range v.sections {
 		section, err := v.pageSection(p, s)
 		if err != nil {
@@ -134,6 +144,23 @@ func (v *view) pageCounts(p *page) {
 		p.Counts = append(p.Counts, pageCount{fmt.Sprint(missing), "not run", "missing"})
 	}
 	p.Total, _, _ = strings.Cut(v.outcome(), ":")
+}
+
+func (v *view) pageGates() *pageGates {
+	g := v.gates()
+	if g == nil {
+		return nil
+	}
+	out := &pageGates{Verdict: g.Verdict, Class: verdictClass(g.Verdict), Note: g.Note}
+	for _, x := range g.List {
+		out.List = append(out.List, pageGate{x.Verdict, verdictClass(x.Verdict), x.Text, x.Lines})
+	}
+	return out
+}
+
+// verdictClass is a verdict as a CSS class.
+func verdictClass(verdict string) string {
+	return map[tone]string{good: "ok", bad: "failed", fair: "fair"}[toneOf(verdict)]
 }
 
 // statusClass is a status as a CSS class: only those that the style sheet knows.

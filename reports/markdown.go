@@ -11,6 +11,9 @@ import (
 func (v *view) markdown(out io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s\n\n%s\n", mdText(v.heading()), mdText(v.outcome()))
+	if g := v.gates(); g != nil {
+		mdGates(&b, g)
+	}
 	for _, s := range v.sections {
 		fmt.Fprintf(&b, "\n## %s\n", mdText(s.title))
 		if s.lead != "" {

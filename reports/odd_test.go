@@ -15,7 +15,7 @@ import (
 // all of them. Pictures are drawn at a low resolution.
 func everything(t testing.TB, j *result.Journal) {
 	t.Helper()
-	v := newView(j)
+	v := newView(j, nil)
 	for _, f := range Formats() {
 		var err error
 		switch f {
@@ -31,7 +31,7 @@ func everything(t testing.TB, j *result.Journal) {
 	for _, width := range []int{40, 80, 100} {
 		for _, color := range []bool{false, true} {
 			var buf bytes.Buffer
-			if err := Terminal(&buf, j, width, color); err != nil {
+			if err := Terminal(&buf, j, nil, width, color); err != nil {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(buf.String()) {
@@ -147,7 +147,7 @@ func TestLook(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	files, err := Write(dir, reread(t, big()), nil)
+	files, err := Write(dir, reread(t, big()), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,14 +57,14 @@ func ParseFormats(list string) ([]Format, error) {
 	return out, nil
 }
 
-// Write draws a journal in the given formats (nil: all of them) into an existing
-// folder. It returns the names of the files written, in order. Each file appears
+// Write draws a journal, with the verdicts on its gates unless they are nil, in the
+// given formats (nil: all of them) into an existing folder. It returns the names of the files written, in order. Each file appears
 // whole or not at all, and replaces one of the same name.
-func Write(dir string, j *result.Journal, formats []Format) ([]string, error) {
+func Write(dir string, j *result.Journal, g *Gates, formats []Format) ([]string, error) {
 	if formats == nil {
 		formats = Formats()
 	}
-	v := newView(j)
+	v := newView(j, g)
 	var written []string
 	save := func(name string, data []byte) error {
 		if err := writeFile(filepath.Join(dir, name), data); err != nil {
@@ -87,12 +87,11 @@ func Write(dir string, j *result.Journal, formats []Format) ([]string, error) {
 	return written, nil
 }
 
-// Terminal writes the tables that end a run. Lines are at most width columns
+// Terminal writes the tables that end a run, and the verdicts last. Lines are at most width columns
 // (40 to 100; 0 stands for 80). Colour is ANSI; the caller decides by NO_COLOR
 // and by whether w is a terminal.
-func Terminal(w io.Writer, j *result.Journal, width int, color bool) error {
-	v := newView(j)
-	return v.text(w, width, color)
+func Terminal(w io.Writer, j *result.Journal, g *Gates, width int, color bool) error {
+	return newView(j, g).text(w, width, color)
 }
 
 // file is a report's file before it is written.
@@ -122,4 +121,7 @@ func (v *view) render(f Format) ([]file, error) {
 }
 
 // MarkdownTo writes what report.md holds, for a terminal or a CI job's summary.
-func MarkdownTo(w io.Writer, j *result.Journal) error { return newView(j).markdown(w) }
+func MarkdownTo(w io.Writer, j *result.Journal, g *Gates) error { return newView(j, g).markdown(w) }
+
+// HTMLTo writes what report.html holds.
+func HTMLTo(w io.Writer, j *result.Journal, g *Gates) error { return newView(j, g).html(w) }

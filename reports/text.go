@@ -47,6 +47,9 @@ func (v *view) text(out io.Writer, width int, color bool) error {
 			}
 		}
 	}
+	if g := v.gates(); g != nil {
+		w.gates(g)
+	}
 	if w.err != nil {
 		return w.err
 	}

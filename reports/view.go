@@ -13,6 +13,8 @@ import (
 // view is a journal grouped for reading: what every writer draws from.
 type view struct {
 	journal *result.Journal
+	// verdicts are those on the run's gates, nil where none were judged.
+	verdicts *Gates
 	// run is the journal's first header, zero where it has none.
 	run result.Run
 	// models in the order of their first record; a model's place picks its colour and marker everywhere.
@@ -59,8 +61,8 @@ var axes = map[string][]string{
 // taskOrder is the order of sections; other tasks follow in the order of appearance.
 var taskOrder = []string{"needle", "nll", "kv", "prefill", "throughput"}
 
-func newView(j *result.Journal) *view {
-	v := &view{journal: j, archs: map[string]string{}}
+func newView(j *result.Journal, g *Gates) *view {
+	v := &view{journal: j, verdicts: g, archs: map[string]string{}}
 	if len(j.Runs) > 0 {
 		v.run = j.Runs[0]
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -45,11 +44,7 @@ func (f *gateFlags) all(journals []*result.Journal, path string) ([]gate.Gate, e
 	if err != nil {
 		return nil, err
 	}
-	last := journals[len(journals)-1]
-	if len(last.Runs) == 0 {
-		return flags, nil
-	}
-	own, err := suites.ReadGates(last.Runs[len(last.Runs)-1].SuiteText, "the suite in "+filepath.Base(path))
+	own, err := gatesOf(journals[len(journals)-1], path)
 	return append(own, flags...), err
 }
 

@@ -51,7 +51,7 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 	if r.EndToEnd == nil {
 		return nil
 	}
-	return reports.MarkdownTo(w, r.EndToEnd)
+	return reports.MarkdownTo(w, r.EndToEnd, nil)
 }
 
 // kernelTable writes the kernels: errors, times, rates and those of peers.

@@ -3,21 +3,30 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/reports"
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites/result"
 )
 
 func newReport() *cobra.Command {
 	var out, formats, format string
+	var gf gateFlags
+	var baselines baselineFlags
 	c := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Draw the reports of a run anew from its results.jsonl",
 		Long: `Draw the reports of a run anew: terminal tables, Markdown, CSV, JSON, PNG and SVG
-pictures and one HTML page. Nothing but the run's results.jsonl is needed.`,
+pictures and one HTML page. Nothing but the run's results.jsonl is needed.
+
+The gates of the run's suite are judged anew, and those of --gate; those that
+name a baseline need --baseline. Their verdicts do not change the exit code
+(yocobench gate does that).`,
 		Example: `  yocobench report runs/needle-20260102-150405
   yocobench report runs/needle-20260102-150405 --reports png,svg --out figures
   yocobench report results.jsonl --format markdown`,
@@ -49,7 +58,11 @@ pictures and one HTML page. Nothing but the run's results.jsonl is needed.`,
 			} else if err := os.MkdirAll(dir, 0o755); err != nil {
 				return err
 			}
-			files, err := reports.Write(dir, j, fs)
+			verdicts, err := reportGates(&gf, &baselines, j, args[0], c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			files, err := reports.Write(dir, j, shown(verdicts), fs)
 			if err != nil {
 				return err
 			}
@@ -57,12 +70,12 @@ pictures and one HTML page. Nothing but the run's results.jsonl is needed.`,
 			case "json":
 				e := json.NewEncoder(w)
 				e.SetIndent("", "  ")
-				return e.Encode(map[string]any{"dir": dir, "files": files, "runs": j.Runs, "records": j.Records})
+				return e.Encode(runJSON(dir, files, j, verdicts))
 			case "markdown":
-				return reports.MarkdownTo(w, j)
+				return reports.MarkdownTo(w, j, shown(verdicts))
 			}
 			width, color := terminal(w)
-			if err := reports.Terminal(w, j, width, color); err != nil {
+			if err := reports.Terminal(w, j, shown(verdicts), width, color); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(w, "\n%s: %s\n", dir, listFiles(files))
@@ -72,5 +85,33 @@ pictures and one HTML page. Nothing but the run's results.jsonl is needed.`,
 	c.Flags().StringVarP(&out, "out", "o", "", "folder for the files (default: the run's)")
 	c.Flags().StringVar(&formats, "reports", "all", "report formats to draw: all, or a list such as png,html")
 	c.Flags().StringVar(&format, "format", "text", "what is printed: text, markdown or json")
+	baselines.add(c)
+	gf.add(c)
 	return c
+}
+
+// reportGates judges the gates of an old run. Those that this program cannot read are left out with a notice: the report is drawn all the same.
+func reportGates(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path string, stderr io.Writer) (*compare.Judgement, error) {
+	gates, err := gatesOf(j, path)
+	if err != nil {
+		fmt.Fprintf(stderr, "notice: the gates of its suite are not judged: %v\n", err)
+	}
+	more, err := gf.parse()
+	if err != nil {
+		return nil, err
+	}
+	base, err := baselines.read(lastEnv([]*result.Journal{j}), nil)
+	if err != nil {
+		return nil, err
+	}
+	return judge(append(gates, more...), j, base), nil
+}
+
+// runJSON is a run as run and report print it.
+func runJSON(dir string, files []string, j *result.Journal, verdicts *compare.Judgement) map[string]any {
+	out := map[string]any{"dir": dir, "files": files, "runs": j.Runs, "records": j.Records}
+	if verdicts != nil {
+		out["gates"] = verdicts
+	}
+	return out
 }

@@ -229,7 +229,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 	if runErr != nil && !interrupted {
 		return fmt.Errorf("%w\n  hint: what was measured is in %s; go on with: yocobench run --resume %s", runErr, dir, dir)
 	}
-	verdicts, err := f.show(dir, !interrupted, formats, stdout, stderr)
+	verdicts, err := f.show(dir, formats, stdout, stderr)
 	if err != nil {
 		return err
 	}
@@ -280,42 +280,29 @@ func (f *runFlags) open(plan *suites.Plan, old *result.Journal, stderr io.Writer
 	return dir, w, err
 }
 
-// show draws the reports, judges the gates if the run is whole, and prints what the user asked to see.
-func (f *runFlags) show(dir string, whole bool, formats []reports.Format, stdout, stderr io.Writer) (*compare.Judgement, error) {
+// show judges the gates, draws the reports and prints what the user asked to see.
+func (f *runFlags) show(dir string, formats []reports.Format, stdout, stderr io.Writer) (*compare.Judgement, error) {
 	j, err := readRun(dir)
 	if err != nil {
 		return nil, err
 	}
-	files, err := reports.Write(dir, j, formats)
+	verdicts := judge(f.judged, j, f.baseline)
+	files, err := reports.Write(dir, j, shown(verdicts), formats)
 	if err != nil {
 		return nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, dir)
 	}
-	var verdicts *compare.Judgement
-	if whole && len(f.judged) > 0 {
-		verdicts = compare.Judge(f.judged, compare.NewSide("run", []*result.Journal{j}, nil), f.baseline)
-	}
 	switch {
 	case f.format == "json":
-		out := map[string]any{"dir": dir, "files": files, "runs": j.Runs, "records": j.Records}
-		if verdicts != nil {
-			out["gates"] = verdicts
-		}
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
-		return verdicts, e.Encode(out)
+		return verdicts, e.Encode(runJSON(dir, files, j, verdicts))
 	case f.quiet:
 		_, err = fmt.Fprintln(stdout, dir)
 		return verdicts, err
 	}
 	width, color := terminal(stdout)
-	if err := reports.Terminal(stdout, j, width, color); err != nil {
+	if err := reports.Terminal(stdout, j, shown(verdicts), width, color); err != nil {
 		return verdicts, err
-	}
-	if verdicts != nil {
-		fmt.Fprintln(stdout)
-		if err := verdicts.Text(stdout, tableWidth(stdout)); err != nil {
-			return verdicts, err
-		}
 	}
 	_, err = fmt.Fprintf(stdout, "\n%s: %s\n", dir, listFiles(files))
 	return verdicts, err

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/yocobench/yocobench/reports"
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// gatesOf gives the gates of the suite that a run was made with.
+func gatesOf(j *result.Journal, path string) ([]gate.Gate, error) {
+	if len(j.Runs) == 0 {
+		return nil, nil
+	}
+	return suites.ReadGates(j.Runs[len(j.Runs)-1].SuiteText, "the suite in "+filepath.Base(path))
+}
+
+// judge judges gates on one run; nil where there are none. A run that is not whole passes and regresses nowhere.
+func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Judgement {
+	if len(gates) == 0 {
+		return nil
+	}
+	planned := 0
+	for _, h := range j.Runs {
+		planned = max(planned, h.Cases)
+	}
+	if n := len(j.Records); n < planned {
+		out := &compare.Judgement{Verdict: compare.Unjudged}
+		for _, g := range gates {
+			out.Gates = append(out.Gates, compare.GateVerdict{Gate: g, Verdict: compare.Unjudged, Reason: fmt.Sprintf("the run holds %d of its %d cases", n, planned)})
+		}
+		return out
+	}
+	return compare.Judge(gates, compare.NewSide("run", []*result.Journal{j}, nil), base)
+}
+
+// shown are verdicts as reports show them; nil for none.
+func shown(j *compare.Judgement) *reports.Gates {
+	if j == nil {
+		return nil
+	}
+	out := &reports.Gates{Verdict: string(j.Verdict), Note: j.Note}
+	for _, g := range j.Gates {
+		out.List = append(out.List, reports.Gate{Verdict: string(g.Verdict), Text: g.Gate.Text, Lines: g.Lines()})
+	}
+	return out
+}

@@ -1,0 +1,94 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// Gates are the verdicts on a run's gates, for reports to show. Package compare judges; nothing is judged here.
+type Gates struct {
+	// Verdict is that on all of them: "passed", "regressed", "broken", "undecided" or "not judged".
+	Verdict string
+	// Note is what a reader must bear in mind; may be empty.
+	Note string
+	List []Gate
+}
+
+// Gate is the verdict on one gate.
+type Gate struct {
+	Verdict string
+	// Text is the gate as it was written.
+	Text string
+	// Lines tell what the verdict stands on: figures with their intervals and samples, or why there are none.
+	Lines []string
+}
+
+// verdictTone says how a verdict is to be read.
+var verdictTone = map[string]tone{"passed": good, "regressed": bad, "broken": bad, "undecided": fair}
+
+// toneOf is the tone of a verdict; that of one not judged is dim.
+func toneOf(verdict string) tone {
+	if t, ok := verdictTone[verdict]; ok {
+		return t
+	}
+	return dim
+}
+
+// gates gives the verdicts with every text clean; nil where there are none.
+func (v *view) gates() *Gates {
+	if v.verdicts == nil || len(v.verdicts.List) == 0 {
+		return nil
+	}
+	out := &Gates{Verdict: ellipsis(clean(v.verdicts.Verdict), 20), Note: clean(v.verdicts.Note)}
+	for _, g := range v.verdicts.List {
+		shown := Gate{Verdict: ellipsis(clean(g.Verdict), 20), Text: clean(g.Text)}
+		for _, l := range g.Lines {
+			shown.Lines = append(shown.Lines, clean(l))
+		}
+		out.List = append(out.List, shown)
+	}
+	return out
+}
+
+// gates writes the verdicts, each with what it stands on.
+func (w *textWriter) gates(g *Gates) {
+	w.blank()
+	w.line(bold, "gates: "+g.Verdict)
+	for _, x := range g.List {
+		word := x.Verdict
+		for i, l := range wrap(x.Text, w.width-14) {
+			if i > 0 {
+				word = ""
+			}
+			w.buf.WriteString("  " + w.paint(toneOf(x.Verdict), fmt.Sprintf("%-10s", word)) + "  " + l + "\n")
+		}
+		for _, l := range x.Lines {
+			for i, part := range wrap(l, w.width-6) {
+				w.buf.WriteString([]string{"    ", "      "}[min(i, 1)] + part + "\n")
+			}
+		}
+	}
+	if g.Note != "" {
+		w.line(plain, "note: "+g.Note)
+	}
+}
+
+// mdGates writes the verdicts as a table, the evidence of a gate in one cell.
+func mdGates(b *bytes.Buffer, g *Gates) {
+	fmt.Fprintf(b, "\n## Gates: %s\n\n| verdict | gate | evidence |\n| :--- | :--- | :--- |\n", mdText(g.Verdict))
+	for _, x := range g.List {
+		verdict := mdText(x.Verdict)
+		if x.Verdict != "passed" {
+			verdict = "**" + verdict + "**"
+		}
+		var lines []string
+		for _, l := range x.Lines {
+			lines = append(lines, mdText(l))
+		}
+		fmt.Fprintf(b, "| %s | %s | %s |\n", verdict, mdText(x.Text), strings.Join(lines, "<br>"))
+	}
+	if g.Note != "" {
+		fmt.Fprintf(b, "\nNote: %s.\n", mdText(g.Note))
+	}
+}

@@ -1,0 +1,59 @@
+package reports
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+// verdicts are one of each kind.
+func verdicts() *Gates {
+	return &Gates{Verdict: "regressed", Note: "one run on each side cannot show how the machine shifts from run to run", List: []Gate{
+		{"passed", "pooled needle.exact >= 80%", []string{"3 cases passed, the closest tiny-yoco-swa: 0.917 (0.83 to 0.97), n=72"}},
+		{"regressed", "prefill.ttft <= 250ms @ length=16Ki", []string{"tiny-transformer prefill 16Ki: 412.1 ms (401 ms to 431 ms), n=5, p<0.001"}},
+		{"undecided", "throughput.decode_tps >= 100", []string{"tiny-yoco-gret: 99 (90 to 110), n=3; about 40 samples would decide"}},
+		{"broken", "kv.total <= 1GiB", []string{"no case matches it"}},
+		{"not judged", "nll.nll <= 1.01x baseline", []string{"it needs a baseline"}},
+	}}
+}
+
+// Every format for readers shows the verdicts with what they stand on; without gates it says nothing of them.
+func TestVerdicts(t *testing.T) {
+	j, g := few(journal(t)), verdicts()
+	for _, f := range []Format{Text, Markdown, HTML} {
+		files, err := newView(j, g).render(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(files[0].data)
+		if f == Text {
+			got = strings.Join(strings.Fields(got), " ") // its lines are wrapped
+		}
+		for _, x := range g.List {
+			text := x.Text
+			switch f {
+			case Markdown:
+				text = mdText(text)
+			case HTML:
+				text = strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(text)
+			}
+			for _, want := range []string{text, x.Verdict} {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s does not say %q", f, want)
+				}
+			}
+		}
+		for _, want := range []string{"3 cases passed, the closest", "412.1 ms", "it needs a baseline", "cannot show how the machine shifts"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("%s does not say %q", f, want)
+			}
+		}
+		files, err = newView(j, nil).render(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if low := bytes.ToLower(files[0].data); bytes.Contains(low, []byte("gates: ")) || bytes.Contains(low, []byte("#gates")) {
+			t.Errorf("%s speaks of gates where there are none", f)
+		}
+	}
+}
