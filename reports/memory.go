@@ -2,6 +2,7 @@ package reports
 
 import (
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot/vg"
 
@@ -147,13 +148,14 @@ func (v *view) partTables(g *group, k kin, name, id string) []table {
 		if note := g.unfilled(); note != "" {
 			t.notes = append(t.notes, note)
 		}
-		equal, differ := 0, 0
+		var equal []string
+		differ := 0
 		for i, x := range xs {
 			if c.at[i] == nil {
 				continue
 			}
 			row, computed, differs := texts(tokens(x)), texts("computed"), false
-			for _, p := range shown {
+			for k, p := range shown {
 				row = append(row, valueCell(c.at[i], p))
 				a, okA := metric(c.at[i], p)
 				b, okB := metric(c.at[i], p+"_computed")
@@ -162,8 +164,8 @@ func (v *view) partTables(g *group, k kin, name, id string) []table {
 					cell.text = amount(b.Value, b.Unit)
 					if a.Value != b.Value {
 						differs = true
-					} else {
-						equal++
+					} else if name := t.head[k+1]; !slices.Contains(equal, name) {
+						equal = append(equal, name)
 					}
 				}
 				computed = append(computed, cell)
@@ -174,8 +176,8 @@ func (v *view) partTables(g *group, k kin, name, id string) []table {
 				t.rows = append(t.rows, computed)
 			}
 		}
-		if g.source == result.Measured && equal > 0 && differ == 0 {
-			t.notes = append(t.notes, "Every part measured equals the byte count computed from the configuration.")
+		if g.source == result.Measured && len(equal) > 0 && differ == 0 {
+			t.notes = append(t.notes, "Equal to the byte count computed from the configuration: "+strings.Join(equal, ", ")+".")
 		}
 		if differ > 0 {
 			t.notes = append(t.notes, "Rows marked computed give what the configuration predicts, where a measured part differs from it.")

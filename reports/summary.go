@@ -323,19 +323,3 @@ func metricsTable(g *group) table {
 	}
 	return t
 }
-
-// reproduce is the command that runs one case again.
-func (v *view) reproduce(r *result.Record) string {
-	suite := r.Suite
-	if suite == "" {
-		suite = v.run.Suite
-	}
-	if suite == "" {
-		suite = "SUITE"
-	}
-	id := r.Case
-	if len(id) > 12 {
-		id = id[:12]
-	}
-	return clean("yocobench run " + shell(suite) + " --filter " + shell("case="+id))
-}

@@ -1,6 +1,6 @@
 "use strict";
-// The page works without this script, but for the details of cells and the
-// keyboard in charts. All text from records is set as text, never as HTML.
+// The page works without this script, but for the details of cells, the buttons
+// that copy and the keyboard in charts. All text from records is set as text, never as HTML.
 (() => {
   const details = JSON.parse(document.getElementById("details").textContent);
 
@@ -18,7 +18,32 @@
     return dl;
   };
 
-  // Needle grids: one tab stop each, arrow keys within.
+  // Commands: a button copies each. Pages from files may not use the clipboard
+  // everywhere; there the command is selected instead, to be copied by hand.
+  const copyable = (code) => {
+    const button = make("button", { type: "button", class: "copy", "aria-label": "Copy the command " + code.textContent }, "copy");
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        button.textContent = "copied";
+      } catch {
+        getSelection().selectAllChildren(code);
+        button.textContent = "selected";
+      }
+      setTimeout(() => { button.textContent = "copy"; }, 2000);
+    });
+    code.after(" ", button);
+  };
+  for (const code of document.querySelectorAll("code.command")) copyable(code);
+
+  // Needle grids: one tab stop each, arrow keys within. A clicked cell stays
+  // shown, whatever the pointer passes, until Escape or another click.
+  let held = null;
+  const clear = (section) => {
+    held = null;
+    for (const c of section.querySelectorAll(".heat td.on")) c.classList.remove("on");
+    section.querySelector(".detail").replaceChildren(make("p", { class: "empty" }, "No cell chosen."));
+  };
   const show = (cell) => {
     const d = details[cell.dataset.at];
     const aside = cell.closest("section").querySelector(".detail");
@@ -26,7 +51,9 @@
     if (!d) return;
     cell.classList.add("on");
     aside.replaceChildren(make("h3", {}, d.title), list(d.facts));
-    aside.append(make("p", {}, make("code", {}, d.command)));
+    const code = make("code", { class: "command" }, d.command);
+    aside.append(make("p", {}, code));
+    copyable(code);
     const ol = make("ol");
     for (const t of d.trials || []) {
       const li = make("li", { class: t.hit ? "hit" : "miss" });
@@ -69,15 +96,25 @@
     grid.addEventListener("focusin", (e) => {
       const cell = e.target.closest("td");
       if (cell) {
+        held = null;
         take(cell);
         show(cell);
       }
     });
     grid.addEventListener("mouseover", (e) => {
       const cell = e.target.closest("td[data-at]");
-      if (cell) show(cell);
+      if (cell && !held) show(cell);
+    });
+    grid.addEventListener("click", (e) => {
+      const cell = e.target.closest("td[data-at]");
+      if (cell) held = cell;
     });
   }
+
+  document.addEventListener("keydown", (e) => {
+    if (e.key !== "Escape") return;
+    for (const aside of document.querySelectorAll(".detail")) clear(aside.closest("section"));
+  });
 
   // Charts: one tab stop each, arrow keys go from point to point.
   const tip = document.getElementById("tip");
@@ -96,17 +133,38 @@
     for (const h of hots) {
       h.setAttribute("aria-label", h.querySelector("title").textContent);
       h.querySelector("title").remove(); // or the browser would show it beside ours
-      h.addEventListener("mouseenter", () => point(h));
-      h.addEventListener("mouseleave", hide);
       h.addEventListener("focus", () => point(h));
       h.addEventListener("blur", hide);
     }
     if (!hots.length) continue;
+    // The pointer need not hit a point: the nearest within reach is told.
+    const reach = 32;
+    let near = null;
+    const away = () => {
+      if (near) near.classList.remove("on");
+      near = null;
+      hide();
+    };
+    svg.addEventListener("mousemove", (e) => {
+      let best = reach, found = null;
+      for (const h of hots) {
+        const at = h.getBoundingClientRect();
+        const far = Math.hypot(at.left + at.width / 2 - e.clientX, at.top + at.height / 2 - e.clientY);
+        if (far < best) [best, found] = [far, h];
+      }
+      if (found === near) return;
+      away();
+      if (!found) return;
+      near = found;
+      near.classList.add("on");
+      point(near);
+    });
+    svg.addEventListener("mouseleave", away);
     let n = 0;
     hots[0].setAttribute("tabindex", "0");
     svg.addEventListener("keydown", (e) => {
       const step = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[e.key];
-      if (e.key === "Escape") hide();
+      if (e.key === "Escape") away();
       if (!step) return;
       e.preventDefault();
       hots[n].setAttribute("tabindex", "-1");
@@ -115,4 +173,9 @@
       hots[n].focus();
     });
   }
+
+  // Paper shows everything.
+  const folded = document.querySelectorAll("details:not([open])");
+  addEventListener("beforeprint", () => { for (const d of folded) d.open = true; });
+  addEventListener("afterprint", () => { for (const d of folded) d.open = false; });
 })();
