@@ -28,7 +28,8 @@ var mayImport = map[string][]string{
 	"runners/checkpoint":  {"internal/near", "runners"},
 	"runners/tokenizer":   {},
 	"runners/verify":      {"runners", "runners/checkpoint"},
-	"kernels/cpu":         {},
+	"kernels/cpu":         {"kernels/cpu/amxsim"}, // with the build tag amxsim
+	"kernels/cpu/amxsim":  {},
 	"reports":             {"suites/result"},
 	"reports/compare":     {"suites/gate", "suites/result"},
 	"reports/history":     {"reports", "reports/compare", "suites/gate", "suites/result"},

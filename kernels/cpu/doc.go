@@ -6,7 +6,7 @@
 // against. What a kernel computes is said once, beside its plain Go form in
 // gemm.go and vector.go; the assembly is written by ./gen.
 //
-//	gemm.go    the matrix kernel: a tile of C from strided A and B
+//	gemm.go    the matrix kernel: a tile of C from strided A and B; amx_amd64.go the one on matrix registers
 //	vector.go  loops over rows: norms, exponentials, rotations, bfloat16
 //	tier.go    the tiers and how one is chosen
 //

@@ -22,6 +22,11 @@ import "unsafe"
 // Cost: 2 x rows x n x k FLOP (k in values). Each value of B read serves every row.
 type Gemm func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
 
+// Tiles is a Gemm of the Dot kind for any number of rows, with cs = 4, k at
+// least 1, and a sum of another order (amx_amd64.go) that does not depend on
+// the number of rows either. Its cost for few rows is that of 16.
+type Tiles func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, rows, k, n, add int)
+
 // goMR and goNR are the plain Go tier's tile.
 const goMR, goNR = 4, 16
 

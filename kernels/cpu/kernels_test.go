@@ -13,7 +13,7 @@ func eachTier(t *testing.T, f func(t *testing.T, k *Tier)) {
 	for _, k := range Tiers() {
 		t.Run(k.Name, func(t *testing.T) {
 			if !k.Available() {
-				t.Skipf("UNTESTED here: this processor lacks %s", k.Missing)
+				t.Skipf("UNTESTED here: this machine lacks %s", k.Missing)
 			}
 			f(t, k)
 		})
@@ -174,6 +174,86 @@ func testGemm(t *testing.T, k *Tier, r *rand.Rand, kind, m, n, depth int) {
 	}
 }
 
+// TestTiles: ragged numbers of rows, columns and values, and denormals.
+func TestTiles(t *testing.T) {
+	eachTier(t, func(t *testing.T, k *Tier) {
+		if k.Tiles == nil {
+			t.Skip("this tier has no matrix registers")
+		}
+		r := rand.New(rand.NewPCG(13, 14))
+		for _, rows := range []int{1, 3, 16, 17, 32, 33, 63, 64, 65, 500} {
+			for _, n := range []int{1, 3, 15, 16, 17, 31, 32} {
+				for _, depth := range []int{1, 3, 15, 16, 17, 63, 64, 65, 500} {
+					if rows+depth < 500 && (rows < 65 || depth < 65) {
+						testTiles(t, k, r, rows, n, depth)
+					}
+				}
+			}
+			testTiles(t, k, r, rows, 32, 500)
+		}
+		// A denormal is taken as zero, as a factor and as a sum.
+		tiny := uint32(0x0040)                                               // of bfloat16
+		for _, pair := range [][2]uint32{{tiny, 0x7f00}, {0x1f80, 0x1f80}} { // 2^-127 x 2^127, 2^-64 x 2^-64
+			a, b, c := make([]uint32, 16), make([]uint32, 16), []float32{0}
+			a[0], b[0] = pair[0], pair[1]
+			k.Tiles(unsafe.Pointer(&c[0]), 4, unsafe.Pointer(&a[0]), 64, unsafe.Pointer(&b[0]), 4, 1, 16, 1, 0)
+			if c[0] != 0 {
+				t.Errorf("%#x x %#x is %g, want 0", pair[0], pair[1], c[0])
+			}
+		}
+	})
+}
+
+// testTiles checks one shape; depth counts pairs. What lies outside the operands is NaN.
+func testTiles(t *testing.T, k *Tier, r *rand.Rand, rows, n, depth int) {
+	t.Helper()
+	name := fmt.Sprintf("Tiles %dx%dx%d", rows, n, depth)
+	pairs := func(rows, cols, ld int) (words []uint32, lo, hi func(i, j int) float64) {
+		f := poisoned(rows * ld)
+		words = unsafe.Slice((*uint32)(unsafe.Pointer(&f[0])), len(f))
+		for i := range rows {
+			for j := range cols {
+				words[i*ld+j] = uint32(BF16(float32(r.NormFloat64()))) | uint32(BF16(float32(r.NormFloat64())))<<16
+			}
+		}
+		return words, func(i, j int) float64 { x, _ := widen(words[i*ld+j]); return float64(x) },
+			func(i, j int) float64 { _, x := widen(words[i*ld+j]); return float64(x) }
+	}
+	lda, ldb, ldc := depth+3, n+r.IntN(3), n+2
+	a, alo, ahi := pairs(rows, depth, lda)
+	b, blo, bhi := pairs(depth, n, ldb)
+	for add := range 2 {
+		c, base := poisoned(rows*ldc), make([]float32, rows*ldc)
+		for i := range rows {
+			for j := range n {
+				if add == 1 {
+					base[i*ldc+j] = float32(r.NormFloat64())
+					c[i*ldc+j] = base[i*ldc+j]
+				}
+			}
+		}
+		k.Tiles(unsafe.Pointer(&c[0]), 4*ldc, unsafe.Pointer(&a[0]), 4*lda, unsafe.Pointer(&b[0]), 4*ldb, rows, depth, n, add)
+		for i := range rows {
+			for j := range ldc {
+				if j >= n {
+					if c[i*ldc+j] == c[i*ldc+j] {
+						t.Fatalf("%s: wrote column %d of row %d, outside the tile", name, j, i)
+					}
+					continue
+				}
+				want, size := float64(base[i*ldc+j]), 1.0
+				for p := range depth {
+					x, y := alo(i, p)*blo(p, j), ahi(i, p)*bhi(p, j)
+					want += x + y
+					size += math.Abs(x) + math.Abs(y)
+				}
+				near(t, fmt.Sprintf("%s add %d (%d,%d)", name, add, i, j), c[i*ldc+j], want, 3e-7*size*math.Sqrt(float64(2*depth)+1))
+			}
+		}
+		outside(t, name, c)
+	}
+}
+
 // TestGemmRowsAlone: a row's bits do not depend on how many rows are computed with it.
 func TestGemmRowsAlone(t *testing.T) {
 	eachTier(t, func(t *testing.T, k *Tier) {
@@ -181,6 +261,9 @@ func TestGemmRowsAlone(t *testing.T) {
 		const depth = 77
 		a, b := random(r, k.MR*2*depth), random(r, depth*k.NR)
 		for kind, table := range [][]Gemm{k.F32, k.Wide, k.Dot} {
+			if kind == 2 && k.Tiles != nil {
+				tilesRowsAlone(t, k, a, b)
+			}
 			for m := 1; m < len(table); m++ {
 				all, one := poisoned(m*k.NR), poisoned(k.NR)
 				run := func(m int, c []float32, a []float32) {
@@ -198,6 +281,24 @@ func TestGemmRowsAlone(t *testing.T) {
 			}
 		}
 	})
+}
+
+func tilesRowsAlone(t *testing.T, k *Tier, a, b []float32) {
+	t.Helper()
+	const rows, depth = 9, 77
+	all, one := poisoned(rows*k.NR), poisoned(k.NR)
+	run := func(m int, c, a []float32) {
+		k.Tiles(unsafe.Pointer(&c[0]), 4*k.NR, unsafe.Pointer(&a[0]), 8*depth, unsafe.Pointer(&b[0]), 4*k.NR, m, depth, k.NR, 0)
+	}
+	run(rows, all, a)
+	for i := range rows {
+		run(1, one, a[i*2*depth:])
+		for j := range one {
+			if math.Float32bits(one[j]) != math.Float32bits(all[i*k.NR+j]) {
+				t.Fatalf("Tiles: row %d of %d differs from the row alone", i, rows)
+			}
+		}
+	}
 }
 
 var lengths = []int{1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 500}
@@ -540,6 +641,9 @@ func FuzzGemm(f *testing.F) {
 			if k.Available() {
 				for kind := range 3 {
 					testGemm(t, k, r, kind, int(m)%k.MR+1, int(n)%k.NR+1, int(depth)%600+1)
+				}
+				if k.Tiles != nil {
+					testTiles(t, k, r, int(m)%70+1, int(n)%k.NR+1, int(depth)%600+1)
 				}
 			}
 		}

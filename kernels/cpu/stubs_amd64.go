@@ -255,3 +255,15 @@ func yRoundRow(dst *uint16, x *float32, n int)
 
 //go:noescape
 func yTranspose8(dst *float32, ldd int, src *float32, lds, rows, cols int)
+
+//go:noescape
+func xTiles1x1(cfg *tileConfig, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, steps, add, blocks int)
+
+//go:noescape
+func xTiles1x2(cfg *tileConfig, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, steps, add, blocks int)
+
+//go:noescape
+func xTiles2x1(cfg *tileConfig, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, steps, add, blocks int)
+
+//go:noescape
+func xTiles2x2(cfg *tileConfig, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, steps, add, blocks int)

@@ -12,7 +12,7 @@ type Tier struct {
 	// Name is what users force and records show, such as "avx512-f32".
 	Name string
 	// Needs says which processor features the tier needs, Missing those of
-	// them that this machine lacks (empty: the tier runs here).
+	// them that this machine lacks, or what else keeps it from running here (empty: nothing).
 	Needs, Missing string
 
 	// MR is the most rows, NR the most columns of a Gemm's tile.
@@ -20,6 +20,8 @@ type Tier struct {
 	// F32, Wide and Dot are the Gemms by their number of rows, from 1; see Gemm.
 	// Wide may stop before MR. Dot is nil where the tier has no bfloat16 arithmetic.
 	F32, Wide, Dot []Gemm
+	// Tiles is nil where the processor has no matrix registers.
+	Tiles Tiles
 
 	// The vector kernels; vector.go says what each computes.
 	SumSquares      func(x *float32, n int) float32
@@ -83,7 +85,7 @@ func Choose(name string) (t *Tier, why string, err error) {
 	for _, t := range Tiers() {
 		switch {
 		case !t.Available():
-			list = append(list, fmt.Sprintf("%s (this processor lacks %s)", t.Name, t.Missing))
+			list = append(list, fmt.Sprintf("%s (this machine lacks %s)", t.Name, t.Missing))
 		default:
 			list = append(list, t.Name)
 		}

@@ -6,20 +6,26 @@ var featureTable = []feature{
 	{"AVX2", cpu.X86.HasAVX2}, {"FMA", cpu.X86.HasFMA},
 	{"AVX512F", cpu.X86.HasAVX512F}, {"AVX512BW", cpu.X86.HasAVX512BW}, {"AVX512DQ", cpu.X86.HasAVX512DQ},
 	{"AVX512VL", cpu.X86.HasAVX512VL}, {"AVX512_BF16", cpu.X86.HasAVX512BF16},
-	{"AMX_TILE", cpu.X86.HasAMXTile}, {"AMX_BF16", cpu.X86.HasAMXBF16},
+	{"AMX_TILE", cpu.X86.HasAMXTile || amxSimulated}, {"AMX_BF16", cpu.X86.HasAMXBF16 || amxSimulated},
 }
 
 func archTiers() []*Tier {
-	bf := avx512Tier("avx512-bf16")
-	bf.Dot = []Gemm{nil, zGemmDot1, zGemmDot2, zGemmDot3, zGemmDot4, zGemmDot5, zGemmDot6,
-		zGemmDot7, zGemmDot8, zGemmDot9, zGemmDot10, zGemmDot11, zGemmDot12}
 	f32 := []string{"AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX2", "FMA"}
-	bf.need(append(f32[:len(f32):len(f32)], "AVX512_BF16")...)
+	dot := append(f32[:len(f32):len(f32)], "AVX512_BF16")
+	x := avx512Tier("amx-bf16")
+	x.Dot, x.Tiles = avx512Dot(), amxTiles
+	x.need(append(dot[:len(dot):len(dot)], "AMX_TILE", "AMX_BF16")...)
+	if x.Missing == "" {
+		x.Missing = tilesForbidden()
+	}
+	bf := avx512Tier("avx512-bf16")
+	bf.Dot = avx512Dot()
+	bf.need(dot...)
 	z := avx512Tier("avx512-f32")
 	z.need(f32...)
 	y := avx2Tier()
 	y.need("AVX2", "FMA")
-	return []*Tier{bf, z, y}
+	return []*Tier{x, bf, z, y}
 }
 
 func avx512Tier(name string) *Tier {
@@ -36,6 +42,11 @@ func avx512Tier(name string) *Tier {
 		PairRows: zPairRows, WidenPairs: zWidenPairs, RoundRow: zRoundRow,
 		Transpose8: zTranspose8, Touch: zTouch,
 	}
+}
+
+func avx512Dot() []Gemm {
+	return []Gemm{nil, zGemmDot1, zGemmDot2, zGemmDot3, zGemmDot4, zGemmDot5, zGemmDot6,
+		zGemmDot7, zGemmDot8, zGemmDot9, zGemmDot10, zGemmDot11, zGemmDot12}
 }
 
 func avx2Tier() *Tier {

@@ -26,7 +26,7 @@ func peaksOf(b *testing.B, opts runners.Options) Peak {
 	o := openTest(b, opts)
 	var p Peak
 	blk, err := o.pool.take(partWorkspace, 256<<20, 0)
-	if err != nil || !o.growWorkers(3*2*peakDepth*32) {
+	if err != nil || !o.growWorkers(peakScratch) {
 		b.Fatal(err)
 	}
 	defer blk.free()

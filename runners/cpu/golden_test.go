@@ -32,7 +32,7 @@ func TestGolden(t *testing.T) {
 		for _, types := range [][2]runners.DType{{runners.F32, runners.F32}, {runners.F32, runners.BF16}, {runners.BF16, runners.BF16}} {
 			t.Run(fmt.Sprintf("%s-%s-%s", k.Name, types[0], types[1]), func(t *testing.T) {
 				if !k.Available() {
-					t.Skipf("UNTESTED here: this processor lacks %s", k.Missing)
+					t.Skipf("UNTESTED here: this machine lacks %s", k.Missing)
 				}
 				for _, d := range dirs {
 					d = filepath.Dir(d)

@@ -21,6 +21,7 @@ type linearJob struct {
 	add    int
 	swiglu bool
 	gemm   []cpu.Gemm
+	tiles  cpu.Tiles // in place of gemm, where it is not nil
 	// a is what the kernel reads as A: x itself, or x rounded to bfloat16.
 	a mat
 	// cs is the kernel's column stride of A, aStep A's step for one row of a panel, in bytes.
@@ -83,7 +84,7 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 // operandA chooses the kernels for the weight's type, and rounds x where they want bfloat16.
 func (o *ops) operandA(in int) bool {
 	j := &o.lin
-	j.a, j.cs, j.aStep, j.kBlock, j.gemm = j.x, 4, 4, kBlock, o.k.F32
+	j.a, j.cs, j.aStep, j.kBlock, j.gemm, j.tiles = j.x, 4, 4, kBlock, o.k.F32, nil
 	if j.w.dtype != runners.BF16 {
 		return true
 	}
@@ -92,7 +93,7 @@ func (o *ops) operandA(in int) bool {
 		j.gemm, j.aStep = o.k.Wide, 8
 		return in&1 == 0 || o.padA(in)
 	}
-	j.gemm = o.k.Dot
+	j.gemm, j.tiles = o.k.Dot, o.k.Tiles
 	ld := stride((in + 1) / 2)
 	b, ok := o.grow(scratchA, product(j.rows, ld))
 	if !ok {
@@ -147,8 +148,13 @@ func (j *linearJob) group(o *ops, units int) {
 	j.rowGroups = (j.rows + rowGroupMax - 1) / rowGroupMax
 	j.rowGroup = (j.rows + j.rowGroups - 1) / j.rowGroups
 	// A task has some 2 million multiply-adds, or an eighth of a worker's share if that is less.
+	work := 2 << 20
+	if j.tiles != nil { // whole pairs of tiles, and as much time as that takes otherwise
+		j.rowGroup = min(j.rows, (j.rowGroup+31)&^31)
+		work *= 8
+	}
 	perUnit := j.rowGroup * j.w.in * o.k.NR
-	n := max(1, (2<<20)/max(1, perUnit))
+	n := max(1, work/max(1, perUnit))
 	share := (units*j.rowGroups + 8*len(o.crew.workers) - 1) / (8 * len(o.crew.workers))
 	if perUnit*share < 1<<16 { // too small to be worth sharing so finely
 		share = min(units, max(share, (1<<16)/perUnit))
@@ -204,6 +210,10 @@ func (o *ops) panelProduct(c unsafe.Pointer, ldc int, p panel, r0, rows, k, n in
 	add := j.add
 	if k > 0 {
 		add = 1
+	}
+	if j.tiles != nil {
+		j.tiles(c, ldc, unsafe.Add(unsafe.Pointer(j.a.row(r0)), aStep), j.a.ld, b, 4*p.w, rows, n, p.w, add)
+		return
 	}
 	mr := len(j.gemm) - 1
 	blocks := (rows + mr - 1) / mr

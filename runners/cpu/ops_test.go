@@ -30,7 +30,7 @@ func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 		for _, d := range []runners.DType{runners.F32, runners.BF16} {
 			t.Run(k.Name+"/"+d.String(), func(t *testing.T) {
 				if !k.Available() {
-					t.Skipf("UNTESTED here: this processor lacks %s", k.Missing)
+					t.Skipf("UNTESTED here: this machine lacks %s", k.Missing)
 				}
 				if testing.Short() && !fastest(k.Name) {
 					t.Skip("-short: the fastest tier alone")

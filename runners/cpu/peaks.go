@@ -6,6 +6,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/yocobench/yocobench/kernels/cpu"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -24,6 +25,9 @@ const (
 	peakRounds = 5                     // of which the best counts
 	peakBytes  = 256 << 20             // read from memory: larger than most caches
 	peakDepth  = 64                    // keeps the operands of a tile in the first-level cache
+	peakRows   = 64                    // of a product on matrix registers, likewise
+	// peakScratch is the floats that a worker needs for computeRound.
+	peakScratch = peakDepth*cpu.MaxNR + 2*peakDepth*peakRows + peakRows*cpu.MaxNR + 64
 )
 
 // Peaks measures the peaks in less than a second: the best of several short
@@ -37,7 +41,7 @@ func Peaks(ctx context.Context, opts runners.Options) (Peak, error) {
 	}
 	defer o.Close()
 	var p Peak
-	if !o.growWorkers(3 * 2 * peakDepth * 32) {
+	if !o.growWorkers(peakScratch) {
 		return p, o.err
 	}
 	for _, w := range o.crew.workers {
@@ -91,6 +95,10 @@ func (o *ops) computeRound() float64 {
 		}
 	}
 	m, nr := len(gemm)-1, o.k.NR
+	matrix := o.opts.Weights == runners.BF16 && o.k.Tiles != nil
+	if matrix {
+		m = peakRows
+	}
 	var tiles atomic.Int64
 	watch, start := o.startWatch(), time.Now()
 	o.crew.run(len(o.crew.workers), func(_ *ops, w *worker, _ int) {
@@ -98,7 +106,11 @@ func (o *ops) computeRound() float64 {
 		a, b, c := cut(&s, 2*peakDepth*m), cut(&s, peakDepth*nr), cut(&s, m*nr)
 		for time.Since(start) < peakTime {
 			for range 100 {
-				gemm[m](ptr(c, 0), 4*nr, ptr(a, 0), 8*peakDepth, 4, ptr(b, 0), 4*nr, peakDepth, nr, 0)
+				if matrix {
+					o.k.Tiles(ptr(c, 0), 4*nr, ptr(a, 0), 8*peakDepth, ptr(b, 0), 4*nr, m, peakDepth, nr, 0)
+				} else {
+					gemm[m](ptr(c, 0), 4*nr, ptr(a, 0), 8*peakDepth, 4, ptr(b, 0), 4*nr, peakDepth, nr, 0)
+				}
 			}
 			tiles.Add(100)
 		}

@@ -87,7 +87,7 @@ func open(opts runners.Options) (*ops, error) {
 type TierStatus struct {
 	Name      string `json:"name"`
 	Available bool   `json:"available"`
-	// Why says what the tier needs, or what of it the processor lacks.
+	// Why says what the tier needs, or what of it is missing.
 	Why string `json:"why"`
 }
 
@@ -98,7 +98,7 @@ func Tiers() []TierStatus {
 		why := "needs " + t.Needs
 		switch {
 		case !t.Available():
-			why = "this processor lacks " + t.Missing
+			why = "this machine lacks " + t.Missing
 		case t.Needs == "":
 			why = "runs everywhere"
 		}

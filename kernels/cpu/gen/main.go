@@ -44,7 +44,11 @@ func generate() map[string][]byte {
 		files["vector_"+v.name+"_amd64.s"] = g.text.Bytes()
 		stubs = append(stubs, g.stubs.Bytes()...)
 	}
-	files["stubs_amd64.go"] = stubs
+	amx := &gen{isa: isa{fn: "x"}}
+	amx.header("The matrix kernels on AMX tiles: amx_amd64.go says what they compute.")
+	amx.amxGemms()
+	files["gemm_amx_amd64.s"] = amx.text.Bytes()
+	files["stubs_amd64.go"] = append(stubs, amx.stubs.Bytes()...)
 
 	g := &gen{isa: neon}
 	g.header("The matrix kernels of the neon tier: gemm.go says what they compute.")

@@ -3,6 +3,11 @@ package main
 import (
 	"bytes"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -16,4 +21,86 @@ func TestFresh(t *testing.T) {
 			t.Errorf("%s is not what gen writes: run `go generate ./kernels/cpu`", name)
 		}
 	}
+}
+
+// TestEncodings: instructions written as bytes are what their comments say,
+// by GNU objdump where that is installed.
+func TestEncodings(t *testing.T) {
+	for _, m := range []struct{ suffix, objdump, machine string }{
+		{"_amd64.s", "objdump", "i386:x86-64"},
+		{"_arm64.s", "aarch64-linux-gnu-objdump", "aarch64"},
+	} {
+		t.Run(m.machine, func(t *testing.T) {
+			tool, err := exec.LookPath(m.objdump)
+			if err != nil {
+				t.Skipf("no %s: %v", m.objdump, err)
+			}
+			checked := 0
+			for name, text := range generate() {
+				if strings.HasSuffix(name, m.suffix) {
+					checked += checkEncodings(t, tool, m.machine, name, string(text))
+				}
+			}
+			if checked == 0 {
+				t.Error("no instruction was checked")
+			}
+		})
+	}
+}
+
+var (
+	encoded = regexp.MustCompile(`(?m)^\t((?:BYTE|WORD) \$.*) // (.*)$`)
+	number  = regexp.MustCompile(`(BYTE|WORD) \$(0x[0-9a-f]+)`)
+	printed = regexp.MustCompile(`(?m)^\s+[0-9a-f]+:\t[0-9a-f ]+\t(.*)$`)
+)
+
+func checkEncodings(t *testing.T, tool, machine, name, text string) int {
+	var code []byte
+	var want []string
+	seen := map[string]bool{}
+	for _, m := range encoded.FindAllStringSubmatch(text, -1) {
+		if seen[m[0]] {
+			continue
+		}
+		seen[m[0]] = true
+		for _, n := range number.FindAllStringSubmatch(m[1], -1) {
+			v, err := strconv.ParseUint(n[2], 0, 32)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := 0; i < map[string]int{"BYTE": 1, "WORD": 4}[n[1]]; i++ {
+				code = append(code, byte(v>>(8*i)))
+			}
+		}
+		want = append(want, plainCode(m[2]))
+	}
+	if len(want) == 0 {
+		return 0
+	}
+	file := filepath.Join(t.TempDir(), "code")
+	if err := os.WriteFile(file, code, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(tool, "-D", "-b", "binary", "-m", machine, "--insn-width=16", file).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	got := printed.FindAllStringSubmatch(string(out), -1)
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d instructions, objdump sees %d", name, len(want), len(got))
+	}
+	for i := range want {
+		if g := plainCode(got[i][1]); g != want[i] {
+			t.Errorf("%s: %q is %q", name, want[i], g)
+		}
+	}
+	return len(want)
+}
+
+// plainCode writes an instruction without the differences of spelling.
+func plainCode(s string) string {
+	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
+	// VDPBF16PS is commented as Go's assembler would write it.
+	s = regexp.MustCompile(`([ ,])z(\d+)`).ReplaceAllString(s, "$1%zmm$2")
+	return strings.ReplaceAll(s, ", ", ",")
 }
