@@ -32,17 +32,18 @@ func newAB(args []string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "ab SUITE --base BIN|REF [--new BIN|REF]",
 		Short: "Measure two builds in turns on this machine, until the suite's gates are decided",
-		Long: `Measure two builds of yocobench in turns (A B B A) on this machine until every gate
-of the suite is decided or the budget ends: the way to gate on a noisy machine.
-A side is a binary, a folder with a checkout, or a git ref, which is built.
+		Long: `Measure two builds of yocobench in turns (A B B A) on this machine until every
+gate of the suite is decided or the budget ends: the way to gate on a noisy
+machine. A side is a binary, a folder with a checkout, or a git ref, which is
+built.
 
-Each round starts a fresh process of both sides, in an order that a coin decides,
-and runs each case that a gate is about in blocks A B B A or B A A B. A round
-gives one ratio a case, the median of its blocks. Gates against the baseline are
-judged by Wilcoxon's signed ranks of these ratios, after 10, 12, 15, 18, 22, 27,
-... 120 rounds, so that all looks together are wrong no more often than the
-gate's confidence allows, however noisy the machine is. Accuracy and memory are
-measured once, in the first round. docs/ci.md tells more.
+Each round starts a fresh process of both sides and runs each case that a gate
+is about in turns, A B B A and B A A B; a coin decides who is A. A round gives
+one ratio a case, of the best tenth of both sides' samples. Gates against the
+baseline are judged by Wilcoxon's signed ranks of these ratios after 10, 12, 15,
+18, 22, 27, ... 120 rounds, so that all looks together are wrong no more often
+than the gate's confidence allows, however noisy the machine is. Accuracy and
+memory are measured once, in the first round. docs/ci.md tells more.
 
 What was measured lies in --out: base/001.jsonl, new/001.jsonl, ... (one journal
 a round, which yocobench compare reads too), ab.json and ab.md.

@@ -175,10 +175,6 @@ func startWorker(ctx context.Context, name, binary string, job workerJob) (*proc
 // await waits until a worker has read its suite.
 func (p *process) await() error {
 	if err := p.from.Decode(&p.ready); err != nil {
-		if strings.Contains(p.words.String(), "unknown command") {
-			p.end()
-			return fmt.Errorf("%s is a yocobench without `ab-worker`, older than yocobench ab\n  hint: compare runs of it instead, with yocobench run and yocobench compare", p.name)
-		}
 		return p.failed(err)
 	}
 	if p.ready.Error != "" {
@@ -204,12 +200,15 @@ func (p *process) visit(i int) (*result.Record, error) {
 	return &r.Record, nil
 }
 
-// failed ends a worker that does not answer, and tells its last words.
+// failed ends a worker that does not answer, and tells its last words. They are whole only when it has ended.
 func (p *process) failed(err error) error {
 	if ended := p.end(); ended != nil {
 		err = ended
 	}
-	if words := strings.TrimSpace(p.words.String()); words != "" {
+	switch words := strings.TrimSpace(p.words.String()); {
+	case strings.Contains(words, `unknown command "ab-worker"`):
+		return fmt.Errorf("%s is a yocobench without `ab-worker`, older than yocobench ab\n  hint: compare runs of it instead, with yocobench run and yocobench compare", p.name)
+	case words != "":
 		return fmt.Errorf("%s does not answer as a yocobench would: %w; it said: %s", p.name, err, words)
 	}
 	return fmt.Errorf("%s does not answer as a yocobench would: %w", p.name, err)

@@ -116,7 +116,7 @@ func (t *Turns) Text(w io.Writer, width int) error {
 // Markdown writes it for a job's summary or a pull request.
 func (t *Turns) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "## Gates: %s\n\n%s.\n", t.Gates.Verdict, mdText(t.about()))
+	fmt.Fprintf(&b, "## Gates in turns: %s\n\n%s.\n", t.Gates.Verdict, mdText(t.about()))
 	for _, g := range t.Gates.Gates {
 		fmt.Fprintf(&b, "\n**%s**: %s\n", mdText(string(g.Verdict)), mdText(g.Gate.Text))
 		if len(g.Cases) > 0 {
