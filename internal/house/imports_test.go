@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"internal/near":       {},
 	"internal/stats":      {},
 	"internal/house":      {},
+	"internal/browser":    {},
 	"tools/train/mkprose": {"corpus"},
 	"tools/calibrate":     {},
 }
