@@ -70,7 +70,8 @@ func burn() {
 
 // figures are what the table stands on.
 type figures struct {
-	Version  string  `json:"version"`
+	Go       string  `json:"go"`
+	Commit   string  `json:"commit"`
 	CPU      string  `json:"cpu"`
 	Cores    int     `json:"cores"`
 	Suite    string  `json:"suite"`
@@ -129,8 +130,11 @@ func calibrate(ctx context.Context, runs int, suite string, slower float64, out 
 	}
 	defer func() { _ = neighbour.Process.Kill(); _ = neighbour.Wait() }()
 
-	version, _ := exec.Command(base, "version").Output()
-	f = figures{Version: strings.TrimSpace(string(version)), CPU: cpuName(), Cores: runtime.NumCPU(), Suite: suite, Slowdown: slower,
+	commit, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12").Output()
+	if err != nil {
+		return fmt.Errorf("git describe: %w", err)
+	}
+	f = figures{Go: runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH, Commit: strings.TrimSpace(string(commit)), CPU: cpuName(), Cores: runtime.NumCPU(), Suite: suite, Slowdown: slower,
 		Date: time.Now().UTC().Format(time.DateOnly)}
 	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
 		return err

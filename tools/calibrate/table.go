@@ -14,13 +14,14 @@ func (f figures) markdown() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# How often yocobench ab is wrong
 
-Measured by tools/calibrate on %s: %s, %d cores, %s against itself and against a build that works %g %% longer,
-suite %s, a budget of 3 minutes each. A neighbour kept core 0 busy in random bursts of 5 to 500 ms, about half the time;
-whatever else the machine did meanwhile is in the column load (processes that wanted a core, those of the measurement included).
+Measured by tools/calibrate on %s: %s, %d cores, %s, commit %s. A build was compared with itself and with
+a build that works %g %% longer (after each operation it spins for %g %% of the time that the operation took), both in turn, with
+%s and a budget of 3 minutes each. A neighbour kept core 0 busy in random bursts of 5 to 500 ms, about half the time.
+What else the machine did shows in its load: the number of processes that wanted a core, those of the measurement included.
 
 | new | runs | regressed | passed | undecided | broken | rounds: median (most) | seconds: median (most) | load: median (most) |
 | :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-`, f.Date, f.CPU, f.Cores, f.Version, 100*f.Slowdown, f.Suite)
+`, f.Date, f.CPU, f.Cores, f.Go, f.Commit, 100*f.Slowdown, 100*f.Slowdown, f.Suite)
 	for _, slower := range []bool{false, true} {
 		n := map[string]int{}
 		var rounds, seconds, loads []float64
@@ -38,12 +39,29 @@ whatever else the machine did meanwhile is in the column load (processes that wa
 		fmt.Fprintf(&b, "| %s | %d | %d | %d | %d | %d | %s | %s | %s |\n", name, len(rounds), n["regressed"], n["passed"], n["undecided"], n["broken"],
 			spread(rounds, "%.0f"), spread(seconds, "%.0f"), spread(loads, "%.1f"))
 	}
-	b.WriteString(`
+	var alarms, missed, same, slow int
+	for _, r := range f.Runs {
+		switch {
+		case r.Slower:
+			if slow++; r.Verdict != "regressed" {
+				missed++
+			}
+		default:
+			if same++; r.Verdict == "regressed" {
+				alarms++
+			}
+		}
+	}
+	fmt.Fprintf(&b, `
+What so many runs can show (exact, at 95 %%): false alarms come in at most %.1f %% of all runs, %.1f %% of such slowdowns at least are
+caught within the budget. Tests of reports/compare go on from here: they put thousands of runs together, from the rounds
+below and from worse noise.
+
 How far the ratio new/base of single rounds of the same build lies from 1, by case (the root of the mean square, and the largest):
 
 | case | rounds | rms | largest |
 | :--- | ---: | ---: | ---: |
-`)
+`, 100*atMost(alarms, same), 100*(1-atMost(missed, slow)))
 	all := map[string][]float64{}
 	var names []string
 	for _, r := range f.Runs {
@@ -66,7 +84,7 @@ How far the ratio new/base of single rounds of the same build lies from 1, by ca
 		}
 		fmt.Fprintf(&b, "| %s | %d | %.2f %% | %.1f %% |\n", name, len(all[name]), 100*math.Sqrt(squares/float64(len(all[name]))), 100*most)
 	}
-	b.WriteString("\nThe figures of every round are in ab-calibration.json; tests of reports/compare draw from them.\n")
+	b.WriteString("\nThe figures of every round are in ab-calibration.json.\n")
 	return b.Bytes()
 }
 
@@ -77,4 +95,23 @@ func spread(xs []float64, format string) string {
 	}
 	s := slices.Sorted(slices.Values(xs))
 	return fmt.Sprintf(format+" ("+format+")", (s[(len(s)-1)/2]+s[len(s)/2])/2, s[len(s)-1])
+}
+
+// atMost is the largest probability of an event that is seen no more than k times in n with a probability of 5 %.
+func atMost(k, n int) float64 {
+	lo, hi := 0.0, 1.0
+	for range 50 {
+		p := (lo + hi) / 2
+		seen, term := 0.0, math.Pow(1-p, float64(n))
+		for i := 0; i <= k; i++ {
+			seen += term
+			term *= float64(n-i) / float64(i+1) * p / (1 - p)
+		}
+		if seen > 0.05 {
+			lo = p
+		} else {
+			hi = p
+		}
+	}
+	return hi
 }

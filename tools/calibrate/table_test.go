@@ -1,0 +1,56 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"testing"
+)
+
+// The committed table is that of the committed figures; and these keep what docs/ci.md promises.
+func TestCommittedTable(t *testing.T) {
+	const name = "../../docs/measurements/ab-calibration"
+	text, err := os.ReadFile(name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f figures
+	if err := json.Unmarshal(text, &f); err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile(name + ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(f.markdown()) != string(table) {
+		t.Errorf("%s.md is not the table of its figures; go run ./tools/calibrate -table writes it", name)
+	}
+	n := map[bool]int{}
+	wrong := map[bool]int{}
+	for _, r := range f.Runs {
+		n[r.Slower]++
+		if (r.Verdict == "regressed") != r.Slower {
+			wrong[r.Slower]++
+		}
+		if !(r.Seconds < 200) {
+			t.Errorf("a run of %v seconds", r.Seconds)
+		}
+	}
+	if n[false] < 40 || n[true] < 40 || float64(wrong[false]) > 0.02*float64(n[false]) || float64(wrong[true]) > 0.05*float64(n[true]) {
+		t.Errorf("%d false alarms of %d runs, %d slowdowns not found of %d", wrong[false], n[false], wrong[true], n[true])
+	}
+}
+
+func TestAtMost(t *testing.T) {
+	// (1-p)^40 = .05; and the bound for 2 of 10 from tables of Clopper and Pearson's intervals.
+	for _, c := range []struct {
+		k, n int
+		want float64
+	}{{0, 40, 1 - math.Pow(0.05, 1.0/40)}, {2, 10, 0.5069}, {10, 10, 1}} {
+		if got := atMost(c.k, c.n); math.Abs(got-c.want) > 1e-4 {
+			t.Errorf("%d of %d: %v, want %v", c.k, c.n, got, c.want)
+		}
+	}
+}
