@@ -194,10 +194,10 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 				if err != nil {
 					return nil, err
 				}
-				if seen[runKey(j)] {
+				if seen[compare.RunKey(j)] {
 					return nil, usagef("%s is given twice as a baseline", run)
 				}
-				seen[runKey(j)] = true
+				seen[compare.RunKey(j)] = true
 				if d := machineOf(j, env); len(d) > 0 && !b.across {
 					other = d
 					continue

@@ -148,10 +148,10 @@ func readSide(name string, paths []string, keep compare.Keep) (*compare.Side, []
 			if err != nil {
 				return nil, nil, err
 			}
-			if other, ok := seen[runKey(j)]; ok {
+			if other, ok := seen[compare.RunKey(j)]; ok {
 				return nil, nil, usagef("%s and %s are the same run: counting it twice would make it look surer than it is", other, run)
 			}
-			seen[runKey(j)] = run
+			seen[compare.RunKey(j)] = run
 			journals = append(journals, j)
 		}
 	}
@@ -160,18 +160,6 @@ func readSide(name string, paths []string, keep compare.Keep) (*compare.Side, []
 		return nil, nil, fmt.Errorf("%s has no case to compare", strings.Join(paths, ", "))
 	}
 	return s, journals, nil
-}
-
-// runKey tells runs apart, wherever they lie.
-func runKey(j *result.Journal) string {
-	key := ""
-	for _, h := range j.Runs {
-		key += fmt.Sprintln(h.Start, h.SuiteHash, h.Env.CPU)
-	}
-	for _, r := range j.Records {
-		key += fmt.Sprintln(r.Case, r.Start, r.Seconds)
-	}
-	return key
 }
 
 // oneOf reports a --format that is none of those known.

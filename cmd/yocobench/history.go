@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/reports/history"
 )
 
@@ -128,11 +129,11 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 		if len(j.Runs) == 0 {
 			return fmt.Errorf("%s has no header", path)
 		}
-		if other, ok := seen[runKey(j)]; ok {
+		if other, ok := seen[compare.RunKey(j)]; ok {
 			notices = append(notices, fmt.Sprintf("%s is %s again: counted once", name, other))
 			return nil
 		}
-		seen[runKey(j)] = name
+		seen[compare.RunKey(j)] = name
 		runs = append(runs, history.Run{Name: name, Journal: j})
 		return nil
 	}
