@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help venv build cuda cuda-test gpu-check test race lint fuzz bench golden fixtures images clean
+.PHONY: help venv build cuda cuda-test gpu-check test race emulated lint fuzz bench golden fixtures images clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -38,6 +38,9 @@ lint: ## gofmt, vet (two platforms) and staticcheck
 	GOARCH=arm64 $(GO) vet ./...
 	GOOS=windows $(GO) build ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
+
+emulated: ## the kernel tiers that this machine may lack: NEON and AVX2 under QEMU (qemu-user), AMX simulated
+	kernels/cpu/emulated.sh
 
 fuzz: ## every fuzz target for FUZZ (default 5s)
 	@$(GO) list ./... | while read -r p; do \
