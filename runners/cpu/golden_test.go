@@ -39,18 +39,19 @@ func TestGolden(t *testing.T) {
 					if testing.Short() && !fastest(k.Name) && filepath.Base(d) != "yoco_gret_C" {
 						continue
 					}
-					r, err := verify.Verify(context.Background(), d, New(), runners.Options{Tier: k.Name, Weights: types[0], KV: types[1], Threads: 2})
-					if err != nil {
-						t.Errorf("%s: %v", d, err)
-						continue
-					}
-					if types[0] == runners.BF16 {
-						r = r.With(2.5 * weightRounding(t, d))
-					}
-					if !r.OK() {
-						t.Errorf("%s differs from the reference", d)
-						r.Write(os.Stderr)
-					}
+					t.Run(filepath.Base(d), func(t *testing.T) {
+						r, err := verify.Verify(context.Background(), d, New(), runners.Options{Tier: k.Name, Weights: types[0], KV: types[1], Threads: 2})
+						if err != nil {
+							t.Fatal(err)
+						}
+						if types[0] == runners.BF16 {
+							r = r.With(2.5 * weightRounding(t, d))
+						}
+						if !r.OK() {
+							t.Errorf("%s differs from the reference", d)
+							r.Write(os.Stderr)
+						}
+					})
 				}
 			})
 		}
