@@ -19,8 +19,8 @@ import (
 
 // trial is an A/B measurement: rounds of two fresh processes that take turns.
 //
-// The unit of the statistics is the round, not the visit: two processes of one binary differ by some per cent for as long
-// as they live, by where their memory happens to lie, and no number of visits within one pair of processes
+// The unit of the statistics is the round, not the visit: two processes of one binary differ for as long as they live, by where
+// their memory happens to lie (decoding by half a per cent), and no number of visits within one pair of processes
 // shows that. And since a coin decides which side goes first, in starting as in every block, exchanging two equal binaries
 // exchanges nothing but the sign of a round's logarithmic ratio, whatever the noise is.
 type trial struct {
