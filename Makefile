@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help venv build cuda cuda-test gpu-check test race emulated lint fuzz bench golden fixtures images clean
+.PHONY: help venv build cuda cuda-test gpu-check test race emulated lint fuzz bench golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -52,13 +52,16 @@ bench: ## kernels beside this machine's measured peaks
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./kernels/cpu ./runners/cpu
 
 golden: ## regenerate the golden files of tests; read the diff before committing
-	$(GO) test ./reports ./corpus ./needle ./suites/... ./cmd/... -update
+	$(GO) test ./reports ./reports/compare ./reports/export ./corpus ./needle ./suites/... ./cmd/... -update
 
 fixtures: ## regenerate testdata/golden/extra_* with the float64 reference (needs Python, numpy, safetensors)
 	python3 tools/fixtures/make.py
 
 images: build ## redraw docs/img from new runs of the shipped suites
 	tools/images.sh
+
+calibrate: ## measure how often yocobench ab is wrong on this machine (Linux; 40 minutes or more)
+	$(GO) run ./tools/calibrate
 
 clean: ## remove what was built
 	rm -rf bin
