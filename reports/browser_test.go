@@ -85,6 +85,8 @@ func TestPageInBrowser(t *testing.T) {
 	// A page from a file may use the clipboard or not: the button tells which.
 	p.Click("#problems .copy")
 	p.Wait(`["copied", "selected"].includes(document.querySelector("#problems .copy").textContent)`)
+	p.Click("#cases summary")
+	p.Wait(`document.querySelector("#cases .copy") !== null`)
 	if n := p.Number(`document.querySelectorAll("code.command").length - document.querySelectorAll(".copy").length`); n != 0 {
 		t.Errorf("%v commands have no button to copy them", n)
 	}

@@ -32,6 +32,7 @@ type page struct {
 	Notes                 []string
 	// Details belong to the cells of heatmaps, by their data-at.
 	Details []pageDetail
+	perCell int
 }
 
 type (
@@ -108,6 +109,7 @@ func (v *view) html(out io.Writer) error {
 		return err
 	}
 	p := &page{Title: v.heading(), CSS: template.CSS(css), JS: template.JS(js), Command: clean(v.run.Command), Notes: v.notes(), Details: []pageDetail{}}
+	p.perCell = v.perCell()
 	v.pageCounts(p)
 	p.Gates = v.pageGates()
 	for _, s := range v.sections {
@@ -239,7 +241,7 @@ func (v *view) pageHeat(p *page, t table) pageHeat {
 			}
 			if rec != nil {
 				h.Has, h.At = true, len(p.Details)
-				p.Details = append(p.Details, v.pageDetail(rec))
+				p.Details = append(p.Details, v.pageDetail(rec, p.perCell))
 			}
 			r.Cells = append(r.Cells, h)
 		}
@@ -259,11 +261,26 @@ func hex(c color.NRGBA) template.CSS {
 	return template.CSS(fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B))
 }
 
-// shownTrials bounds how many trials of a cell the page carries; wrong ones come first.
-const shownTrials = 12
+// A page carries at most cellTrials trials of a cell, wrong ones first, and of all cells about pageTrials: a run of
+// ten thousand cases stays a page that a browser opens in seconds.
+const (
+	cellTrials = 12
+	pageTrials = 20_000
+)
 
-// pageDetail is all that there is to read about a needle case.
-func (v *view) pageDetail(r *result.Record) pageDetail {
+// perCell is how many trials of a cell the page carries.
+func (v *view) perCell() int {
+	cells := 0
+	for i := range v.journal.Records {
+		if len(v.journal.Records[i].Trials) > 0 {
+			cells++
+		}
+	}
+	return max(1, min(cellTrials, pageTrials/max(1, cells)))
+}
+
+// pageDetail is what there is to read about a needle case, with at most so many of its trials.
+func (v *view) pageDetail(r *result.Record, most int) pageDetail {
 	d := pageDetail{Title: caseLabel(r) + " · " + label(r.Model), Command: v.reproduce(r)}
 	fact := func(name, value string) {
 		if value != "" {
@@ -309,10 +326,10 @@ func (v *view) pageDetail(r *result.Record) pageDetail {
 		}
 		return 0
 	})
-	for _, i := range order[:min(len(order), shownTrials)] {
+	for _, i := range order[:min(len(order), most)] {
 		d.Trials = append(d.Trials, pageTrialOf(i, r.Trials[i]))
 	}
-	if n := len(order) - shownTrials; n > 0 {
+	if n := len(order) - most; n > 0 {
 		d.More = fmt.Sprintf("and %d more, no worse than these: see results.json", n)
 	}
 	return d

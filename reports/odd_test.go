@@ -153,3 +153,34 @@ func TestLook(t *testing.T) {
 	}
 	t.Log(files)
 }
+
+// A run of thousands of cases stays a page that a browser opens: each cell carries fewer trials, the wrong ones first.
+func TestPageOfManyCases(t *testing.T) {
+	j := &result.Journal{Runs: small().Runs}
+	for model := range 10 {
+		for depth := range 50 {
+			for length := range 10 {
+				r := needleRecord(fmt.Sprintf("m%d", model), "yoco-gret", float64(int(256)<<length), float64(depth)/49, 20)
+				r.Trials[19].Exact, r.Trials[19].Answer = 0, "a wrong answer"
+				j.Records = append(j.Records, r)
+			}
+		}
+	}
+	v := newView(j, nil)
+	if n := v.perCell(); n != 4 {
+		t.Errorf("%d trials a cell, want 4", n)
+	}
+	var buf bytes.Buffer
+	if err := v.html(&buf); err != nil {
+		t.Fatal(err)
+	}
+	if n := buf.Len(); n > 10<<20 {
+		t.Errorf("a page of %d cases has %.1f MB", len(j.Records), float64(n)/1e6)
+	}
+	if n := strings.Count(buf.String(), `"a wrong answer"`); n != len(j.Records) {
+		t.Errorf("%d of %d cells show their wrong answer", n, len(j.Records))
+	}
+	if n := strings.Count(buf.String(), "and 16 more, no worse than these"); n != len(j.Records) {
+		t.Errorf("%d of %d cells tell of the trials left out", n, len(j.Records))
+	}
+}

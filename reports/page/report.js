@@ -2,7 +2,11 @@
 // The page works without this script, but for the details of cells, the buttons
 // that copy and the keyboard in charts. All text from records is set as text, never as HTML.
 (() => {
-  const details = JSON.parse(document.getElementById("details").textContent);
+  let details = null; // read when the first cell is shown: it is most of the page
+  const detailOf = (cell) => {
+    details ??= JSON.parse(document.getElementById("details").textContent);
+    return details[cell.dataset.at];
+  };
 
   const make = (tag, attrs, ...children) => {
     const e = document.createElement(tag);
@@ -34,7 +38,14 @@
     });
     code.after(" ", button);
   };
-  for (const code of document.querySelectorAll("code.command")) copyable(code);
+  const folded = [...document.querySelectorAll("details")];
+  for (const code of document.querySelectorAll("code.command")) {
+    if (!code.closest("details")) copyable(code);
+  }
+  // What is folded gets its buttons when it is first opened.
+  for (const d of folded) {
+    d.addEventListener("toggle", () => { for (const code of d.querySelectorAll("code.command")) copyable(code); }, { once: true });
+  }
 
   // Needle grids: one tab stop each, arrow keys within. A clicked cell stays
   // shown, whatever the pointer passes, until Escape or another click.
@@ -45,7 +56,7 @@
     section.querySelector(".detail").replaceChildren(make("p", { class: "empty" }, "No cell chosen."));
   };
   const show = (cell) => {
-    const d = details[cell.dataset.at];
+    const d = detailOf(cell);
     const aside = cell.closest("section").querySelector(".detail");
     for (const c of cell.closest("section").querySelectorAll(".heat td.on")) c.classList.remove("on");
     if (!d) return;
@@ -175,7 +186,10 @@
   }
 
   // Paper shows everything.
-  const folded = document.querySelectorAll("details:not([open])");
-  addEventListener("beforeprint", () => { for (const d of folded) d.open = true; });
-  addEventListener("afterprint", () => { for (const d of folded) d.open = false; });
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = folded.filter((d) => !d.open);
+    for (const d of opened) d.open = true;
+  });
+  addEventListener("afterprint", () => { for (const d of opened) d.open = false; });
 })();
