@@ -3,13 +3,20 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help venv build cuda cuda-test gpu-check test race emulated lint fuzz bench golden fixtures images calibrate clean
+.PHONY: help venv build kernels kernels-test cuda cuda-test gpu-check test race emulated lint fuzz bench golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: ## build bin/yocobench
 	$(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/yocobench ./cmd/yocobench
+
+kernels: .venv/.made ## compile the CUDA kernels ahead of time: PTX, manifest and launch functions in kernels/cuda
+	.venv/bin/python kernels/cuda/build.py
+
+kernels-test: .venv/.made ## the CUDA kernels: in Triton's interpreter against float64, and the committed PTX against the sources
+	.venv/bin/python -m unittest discover -s kernels/cuda/tests
+	.venv/bin/python kernels/cuda/build.py --check
 
 cuda: .venv/.made ## build bin/yocobench-cuda, which has the CUDA runner: no CUDA installation is needed, and the driver only to use a GPU
 	tools/cuda.sh $(GO) build -tags cuda -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/yocobench-cuda ./cmd/yocobench

@@ -1,0 +1,201 @@
+"""Compiles src/*.py ahead of time (no GPU is needed) to ptx/BUILD_TARGET.zip and kernels.json, and writes launch_gen.go.
+
+    build.py               compile everything
+    build.py --check       compile everything and compare it with what is there
+    build.py --only NAME   compile only this entry, and keep the others as they are
+
+A kernel that spills registers is an error in all three.
+"""
+import argparse
+import concurrent.futures
+import hashlib
+import inspect
+import io
+import json
+import multiprocessing
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE / "src"))
+sys.dont_write_bytecode = True
+
+import triton  # noqa: E402
+from triton.backends.compiler import GPUTarget  # noqa: E402
+
+import launch  # noqa: E402
+from spec import TARGETS, load  # noqa: E402
+
+PTX_VERSION = 80  # the oldest that has wgmma: every CUDA 12 driver loads it
+SHARED_LIMIT = {"sm_80": 163 << 10, "sm_90a": 227 << 10}
+ELEMENT = {"f32": "fp32", "bf16": "bf16"}
+
+
+def kernels():
+    """(entry, build, target, variant) of everything that is shipped."""
+    return [(e, b, t, v) for e in load() for b in e.builds for t in TARGETS for v in e.variants]
+
+
+def symbol(entry, variant):
+    """The entry point's name: attend_decode_128i is the variant for head dims up to 128 and interleaved pairs."""
+    return entry.name + (f"_{variant['HD']}" if "HD" in variant else "") + ("i" if variant.get("INTERLEAVED") else "")
+
+
+def tidy(ptx, name):
+    """PTX without line information, debug sections and comments, and with the entry point's name."""
+    ptx = re.sub(r"^\s*\.section\s+\S+\s*\{.*?^\s*\}\s*$", "", ptx, flags=re.M | re.S)
+    ptx = re.sub(r"/\*.*?\*/|//[^\n]*", "", ptx, flags=re.S)
+    lines = (line.rstrip() for line in ptx.split("\n"))
+    text = "\n".join(s for s in lines if s and not re.match(r"\s*(\.loc|\.file)\s|\$L__(tmp|func)\S*:$", s)) + "\n"
+    old = re.search(r"\.entry (\w+)\(", text)[1]
+    return re.sub(rf"\b{old}(?=\(|_param_)", name, text)
+
+
+def source_hash(entry):
+    """sha256 of the files that a kernel is made of: its own and those that it imports from."""
+    files, todo = {}, [pathlib.Path(inspect.getsourcefile(entry.fn.fn))]
+    while todo:
+        f = todo.pop()
+        if f.name not in files and f.exists():
+            files[f.name] = f.read_bytes()
+            todo += [f.parent / (m.decode() + ".py") for m in re.findall(rb"^from (\w+) import", files[f.name], re.M)]
+    return hashlib.sha256(b"".join(n.encode() + b"\0" + files[n] for n in sorted(files))).hexdigest()
+
+
+def compile_kernel(entry, build, target, variant, known):
+    """The manifest's record of a kernel and its PTX."""
+    consts = dict(variant, **entry.config(build, target, variant))
+    warps, stages = consts.pop("num_warps"), consts.pop("num_stages", 3)
+    names = entry.fn.arg_names
+    given = [a.name for a in entry.args]
+    if names != given + [n for n in names if n in consts]:
+        raise ValueError(f"the function has arguments {names}, declared are {given} and constants {sorted(consts)}")
+    signature = {a.name: a.type.replace("f32", "fp32").replace("T", ELEMENT[build]) for a in entry.args} | {n: "constexpr" for n in consts}
+    attrs = {(i,): [["tt.divisibility", 16]] for i, a in enumerate(entry.args) if a.aligned and build == "bf16"}
+    src = triton.compiler.ASTSource(entry.fn, {n: signature[n] for n in names}, {(names.index(n),): v for n, v in consts.items()}, attrs)
+    k = triton.compile(src, target=GPUTarget("cuda", int(re.sub(r"\D", "", target)), 32),
+                       options=dict(num_warps=warps, num_stages=stages, ptx_version=PTX_VERSION, enable_fp_fusion=True))
+    if k.metadata.global_scratch_size or k.metadata.profile_scratch_size:
+        raise ValueError("it needs scratch memory")
+    if k.metadata.shared > SHARED_LIMIT[target]:
+        raise ValueError(f"it needs {k.metadata.shared} bytes of shared memory")
+    name = symbol(entry, variant)
+    ptx = tidy(k.asm["ptx"], name)
+    digest = hashlib.sha256(ptx.encode()).hexdigest()
+    registers, spills = known.get((target, digest)) or assemble(ptx, target)
+    # Triton appends the pointers to scratch memory, which are null.
+    params = [[a.name, a.type] for a in entry.args] + [["global_scratch", "*u8"], ["profile_scratch", "*u8"]]
+    return dict(entry=entry.name, name=name, build=build, target=target, source=source_hash(entry), ptx=digest, params=params,
+                consts=consts, warps=warps, stages=stages, shared=k.metadata.shared, registers=registers, spills=spills), ptx
+
+
+def assemble(ptx, target):
+    """Registers a thread and bytes spilled, as ptxas reports them."""
+    ptxas = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
+    r = subprocess.run([ptxas, "-v", f"-arch={target}", "/dev/stdin", "-o", "/dev/null"], input=ptx, capture_output=True, text=True)
+    if r.returncode:
+        raise ValueError(r.stderr)
+    spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill (?:stores|loads)", r.stderr))
+    return int(re.search(r"Used (\d+) registers", r.stderr)[1]), spills
+
+
+def guarded(job, known):
+    entry, build, target, variant = kernels()[job]
+    try:
+        return job, compile_kernel(entry, build, target, variant, known), None
+    except Exception as e:  # one bad kernel must not hide the others
+        return job, None, f"{build}_{target} {symbol(entry, variant)}: {type(e).__name__}: {e}"
+
+
+def archive(members):
+    """A zip of {name: text} that depends on nothing else."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as z:
+        for name, text in members.items():
+            info = zipfile.ZipInfo(name)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            z.writestr(info, text, compresslevel=9)
+    return out.getvalue()
+
+
+def unpack(path):
+    if not path.exists():
+        return {}
+    with zipfile.ZipFile(path) as z:
+        return {n: z.read(n).decode() for n in z.namelist()}
+
+
+def dump(records):
+    """The manifest as JSON, one kernel a line."""
+    lines = ",\n".join("  " + json.dumps(r) for r in records)
+    return f'{{\n "triton": "{triton.__version__}",\n "ptx_version": "{PTX_VERSION / 10}",\n "kernels": [\n{lines}\n ]\n}}\n'
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--check", action="store_true")
+    p.add_argument("--only", metavar="NAME")
+    p.add_argument("--jobs", type=int, default=os.cpu_count())
+    o = p.parse_args()
+    everything = kernels()
+    if o.only and o.only not in {e.name for e, *_ in everything}:
+        p.error(f"no entry is named {o.only}")
+    # Triton's cache is keyed by everything that decides a kernel.
+    os.environ["TRITON_CACHE_DIR"] = str(pathlib.Path(tempfile.gettempdir()) / "yocobench-triton")
+    sys.exit(run(everything, o))
+
+
+def run(everything, o):
+    manifest = HERE / "kernels.json"
+    old = {(r["build"], r["target"], r["name"]): r for r in json.loads(manifest.read_text())["kernels"]} if manifest.exists() else {}
+    known = {(r["target"], r["ptx"]): (r["registers"], r["spills"]) for r in old.values()}  # the same PTX, so the same code
+    zips = {f"{b}_{t}": unpack(HERE / f"ptx/{b}_{t}.zip") for b, t in dict.fromkeys((b, t) for _, b, t, _ in everything)}
+    records, ptx, bad = {}, {z: {} for z in zips}, []
+    todo = [i for i, (e, *_) in enumerate(everything) if o.only in (None, e.name)]
+    with concurrent.futures.ProcessPoolExecutor(o.jobs, multiprocessing.get_context("fork")) as pool:
+        for job, result, error in pool.map(guarded, todo, [known] * len(todo)):
+            if error:
+                bad.append(error)
+                continue
+            records[job] = r = result[0]
+            ptx[f"{r['build']}_{r['target']}"][r["name"] + ".ptx"] = result[1]
+            if r["spills"]:
+                bad.append(f"{r['build']}_{r['target']} {r['name']}: {r['registers']} registers, {r['spills']} bytes spilled")
+    for i, (e, b, t, v) in enumerate(everything):
+        name = symbol(e, v)
+        if i not in records and i not in todo and (b, t, name) in old:
+            records[i] = old[b, t, name]
+            ptx[f"{b}_{t}"][name + ".ptx"] = zips[f"{b}_{t}"][name + ".ptx"]
+    records = [records[i] for i in sorted(records)]
+    texts = {"kernels.json": dump(records), "launch_gen.go": launch.source(load(), records)}
+    order = {z: dict(sorted(m.items())) for z, m in ptx.items()}
+    if o.check:
+        for name, text in texts.items():
+            if not (HERE / name).exists() or (HERE / name).read_text() != text:
+                bad.append(f"{name} is not what the sources give")
+        for z, members in order.items():
+            bad += [f"ptx/{z}.zip: {n} is not what the sources give" for n in sorted(members.keys() | zips[z].keys())
+                    if members.get(n) != zips[z].get(n)]
+        if bad:
+            bad.append("hint: make kernels")
+    else:
+        for name, text in texts.items():
+            (HERE / name).write_text(text)
+        for z, members in order.items():
+            (HERE / "ptx").mkdir(exist_ok=True)
+            (HERE / f"ptx/{z}.zip").write_bytes(archive(members))
+    size = sum(len(t) for m in ptx.values() for t in m.values())
+    print(f"{len(todo)} kernels compiled of {len(everything)}; {size / 1e6:.1f} MB of PTX, "
+          f"{sum(f.stat().st_size for f in HERE.glob('ptx/*.zip')) / 1e6:.1f} MB compressed")
+    for b in bad:
+        print(b, file=sys.stderr)
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+// Package cuda describes the GPU kernels: the sources in src/ compiled ahead of time to
+// PTX (ptx/), and how each is launched. It makes no call to a driver; runners/cuda does.
+// README.md states the layouts and what each kernel computes.
+package cuda
+
+import "fmt"
+
+//go:generate make -C ../.. kernels
+
+// MaxParams bounds the parameters of a kernel.
+const MaxParams = 28
+
+// Kernel is a compiled kernel.
+type Kernel struct {
+	// Name is its entry point in the PTX file File, for element type Build ("f32" or "bf16") and Target.
+	// Each kernel has a file of its own, so that a driver compiles no more than what is launched.
+	Name, Build, Target, File string
+	// Threads is the block size, Shared the dynamic shared memory of a block in bytes, N the number of parameters.
+	Threads, Shared, N int
+
+	entry       int
+	headDim     int // the variant's, 0 where there are none
+	interleaved bool
+	constants
+}
+
+// Call is a kernel with its grid and its parameters, each in 8 bytes as the
+// driver wants them. Two calls are the same launch if they are equal.
+type Call struct {
+	Kernel *Kernel
+	Grid   [3]uint32
+	Params [MaxParams]uint64
+	N      int
+}
+
+// begin sets everything but the parameters; those that the sources do not name are 0 (Triton's scratch pointers).
+func (c *Call) begin(k *Kernel, x, y, z int) {
+	c.Kernel, c.N, c.Grid = k, k.N, [3]uint32{uint32(x), uint32(y), uint32(z)}
+	clear(c.Params[:])
+}
+
+// Set is all kernels of a build for a target.
+type Set struct {
+	Build, Target string
+	byHead        [entries][headDims][2]*Kernel
+}
+
+// headDims counts the head dim variants 16, 32, …, MaxHeadDim.
+const headDims = 5
+
+// MaxHeadDim is the largest head dim that a kernel takes.
+const MaxHeadDim = 256
+
+// Targets lists the targets, the lowest first.
+func Targets() []string { return []string{"sm_80", "sm_90a"} }
+
+// Choose returns the kernels of a build ("f32" or "bf16") for a target.
+func Choose(build, target string) (*Set, error) {
+	s := &Set{Build: build, Target: target}
+	found := false
+	for i := range table {
+		k := &table[i]
+		if k.Build != build || k.Target != target {
+			continue
+		}
+		found = true
+		in := 0
+		if k.interleaved {
+			in = 1
+		}
+		s.byHead[k.entry][variant(k.headDim)][in] = k
+	}
+	if !found {
+		return nil, fmt.Errorf("no kernels of build %q for target %q", build, target)
+	}
+	return s, nil
+}
+
+// variant is the place of the smallest head dim variant that holds hd.
+func variant(hd int) int {
+	v := 0
+	for 16<<v < hd {
+		v++
+	}
+	return v
+}
+
+// kernel finds the variant of an entry for a head dim, which is at most MaxHeadDim, and 0 where there are no variants.
+func (s *Set) kernel(entry, hd int, interleaved bool) *Kernel {
+	in := 0
+	if interleaved {
+		in = 1
+	}
+	return s.byHead[entry][variant(hd)][in]
+}
+
+// All lists the kernels of the set.
+func (s *Set) All() (out []*Kernel) {
+	for i := range table {
+		if k := &table[i]; k.Build == s.Build && k.Target == s.Target {
+			out = append(out, k)
+		}
+	}
+	return out
+}
+
+// RetainChunk is the chunk length of the retention kernels, in rows.
+func (s *Set) RetainChunk() int { return s.kernel(entryRetainGates, 0, false).chunk }
+
+// LogprobsSplits is into how many parts Logprobs should cut the vocabulary, so
+// that two blocks for each multiprocessor are at work; at most as many as it has tiles.
+func (s *Set) LogprobsSplits(rows, vocab, sms int) int {
+	k := s.kernel(entryLogprobs, 0, false)
+	return min(max(2*sms/cdiv(rows, k.bm), 1), cdiv(vocab, k.bn))
+}
+
+func cdiv(a, b int) int { return (a + b - 1) / b }

@@ -1,0 +1,58 @@
+"""Causal attention of one span over a global cache: row r, at position pos0 + r, sees keys 0..pos0 + r.
+
+dst, q T [rows, heads, hd] (q rotated; dst may be q); cache: keys T [kv_heads, slots, hd], then values; slot = position.
+Query head h reads kv head h / (heads/kv_heads). A program takes BM rows of one head; the longest rows start first, all heads
+of the same rows together. Keys that all its rows see go through a loop without masks, the rest through one with.
+FLOP 4*heads*hd*rows*(pos0 + rows/2); bytes at least 2*rows*heads*hd*(size of T) + the keys and values once.
+"""
+import triton
+import triton.language as tl
+
+from attend import attend_tiles, load_queries
+from common import LOG2E
+from spec import HEAD_DIMS, Entry, args
+
+
+@triton.jit
+def attend_prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst, ld_q, scale,
+                   HD: tl.constexpr, HK: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr):
+    t = q.dtype.element_ty
+    head = tl.program_id(0) % heads
+    row0 = (tl.cdiv(rows, BM) - 1 - tl.program_id(0) // heads) * BM
+    row = tl.arange(0, BM)
+    in_row = row < rows - row0
+    keys = cache.to(tl.pointer_type(t)) + (head // (heads // kv_heads)).to(tl.int64) * slots * hd
+    values = keys + kv_heads.to(tl.int64) * slots * hd
+    queries = load_queries(q + row0.to(tl.int64) * ld_q + head * hd, ld_q, in_row, hd, BM, HD, HK)
+    first = pos0 + row0
+    end = first + min(rows - row0, BM)
+    seen_by_all = (first + 1) // BN * BN
+    acc = tl.zeros([BM, HD], tl.float32)
+    top = tl.full([BM], float("-inf"), tl.float32)
+    total = tl.zeros([BM], tl.float32)
+    scale *= LOG2E
+    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, 0, seen_by_all, end, first, end, 1,
+                                   False, False, HD, HK, BN)
+    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, seen_by_all, end, end, first, end, 1,
+                                   True, False, HD, HK, BN)
+    out = acc / tl.where(in_row, total, 1.0)[:, None]
+    d = tl.arange(0, HD)[None, :]
+    dst += row0.to(tl.int64) * ld_dst + head * hd
+    tl.store(dst + row[:, None] * ld_dst + d, out.to(t), mask=in_row[:, None] & (d < hd))
+
+
+def config(build, target, v):
+    hd = v["HD"]
+    if build == "f32":
+        return dict(HK=16 if hd == 256 else min(hd, 32), BM=16, BN=16, num_warps=4 if hd <= 64 else 8, num_stages=1)
+    if hd == 256:
+        return dict(HK=hd, BM=64, BN=32 if target == "sm_80" else 64, num_warps=8, num_stages=2)
+    if hd == 32 and target == "sm_80":
+        return dict(HK=hd, BM=64, BN=64, num_warps=4, num_stages=3)
+    return dict(HK=hd, BM=128, BN=64, num_warps=8, num_stages=3)
+
+
+ENTRIES = [Entry(
+    "attend_prefill", attend_prefill, "causal attention of one span: row r, at position pos0+r, sees slots 0..pos0+r. dst may be q.",
+    args("dst *T!, q *T!, cache i64!, rows i32, pos0 i32, heads i32, kv_heads i32, hd i32!, slots i32, ld_dst i32!, ld_q i32!, scale f32"),
+    ("cdiv(rows, BM)*heads",), config, tuple(dict(HD=h) for h in HEAD_DIMS))]

@@ -1,0 +1,70 @@
+"""Sliding-window attention of one span: row r, at position p = pos0 + r, sees positions p - window + 1 .. p.
+
+Positions before pos0 come from the ring cache as it was before this span (slot = position % slots, slots = min(window, capacity)), those of the span from
+k (rotated) and v T [rows, heads, hd]. dst, q T [rows, heads, hd] (q rotated; dst may be q).
+A program takes BM rows of one head: keys in the ring, then the span's keys at the lower edge of the windows, those that all its
+rows see, and those at the diagonal.
+FLOP 4*heads*hd*rows*window; bytes at least 4*rows*heads*hd*(size of T).
+"""
+import triton
+import triton.language as tl
+
+from attend import attend_tiles, load_queries
+from attend_prefill import config as prefill_config
+from common import LOG2E
+from spec import HEAD_DIMS, Entry, args
+
+
+@triton.jit
+def attend_window(dst, q, k, v, cache, rows, pos0, heads, hd, window, slots, ld_dst, ld_q, ld_k, ld_v, scale,
+                  HD: tl.constexpr, HK: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr):
+    t = q.dtype.element_ty
+    head = tl.program_id(0) % heads
+    row0 = tl.program_id(0) // heads * BM
+    row = tl.arange(0, BM)
+    in_row = row < rows - row0
+    queries = load_queries(q + row0.to(tl.int64) * ld_q + head * hd, ld_q, in_row, hd, BM, HD, HK)
+    acc = tl.zeros([BM, HD], tl.float32)
+    top = tl.full([BM], float("-inf"), tl.float32)
+    total = tl.zeros([BM], tl.float32)
+    scale *= LOG2E
+
+    ring_k = cache.to(tl.pointer_type(t)) + head.to(tl.int64) * slots * hd
+    ring_v = ring_k + heads.to(tl.int64) * slots * hd
+    oldest = max(pos0 + row0 - window + 1, 0)
+    acc, top, total = attend_tiles(acc, top, total, queries, ring_k, ring_v, hd, hd, hd, scale, oldest, pos0, pos0, pos0 + row0, window,
+                                   slots, True, True, HD, HK, BN)
+
+    # The span's keys count from the oldest that a row of this program sees.
+    oldest = max(row0 - window + 1, 0)
+    k += oldest.to(tl.int64) * ld_k + head * hd
+    v += oldest.to(tl.int64) * ld_v + head * hd
+    first = row0 - oldest
+    end = first + min(rows - row0, BM)
+    low = min(tl.cdiv(max(first + BM - window, 0), BN) * BN, end)
+    high = max((first + 1) // BN * BN, low)
+    acc, top, total = attend_tiles(acc, top, total, queries, k, v, ld_k, ld_v, hd, scale, 0, low, end, first, window, 1,
+                                   True, False, HD, HK, BN)
+    acc, top, total = attend_tiles(acc, top, total, queries, k, v, ld_k, ld_v, hd, scale, low, high, end, first, window, 1,
+                                   False, False, HD, HK, BN)
+    acc, top, total = attend_tiles(acc, top, total, queries, k, v, ld_k, ld_v, hd, scale, high, end, end, first, window, 1,
+                                   True, False, HD, HK, BN)
+    out = acc / tl.where(in_row, total, 1.0)[:, None]
+    d = tl.arange(0, HD)[None, :]
+    dst += row0.to(tl.int64) * ld_dst + head * hd
+    tl.store(dst + row[:, None] * ld_dst + d, out.to(t), mask=in_row[:, None] & (d < hd))
+
+
+def config(build, target, v):
+    c = prefill_config(build, target, v)
+    if build == "bf16" and v["HD"] == 128:
+        c["BN"] = 32
+    return c
+
+
+ENTRIES = [Entry(
+    "attend_window", attend_window, "sliding-window attention of one span: earlier positions come from the ring cache (as it was "
+    "before the span), the span's own from k (rotated) and v. dst may be q.",
+    args("dst *T!, q *T!, k *T!, v *T!, cache i64!, rows i32, pos0 i32, heads i32, hd i32!, window i32, slots i32, "
+         "ld_dst i32!, ld_q i32!, ld_k i32!, ld_v i32!, scale f32"),
+    ("cdiv(rows, BM)*heads",), config, tuple(dict(HD=h) for h in HEAD_DIMS))]

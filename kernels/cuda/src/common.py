@@ -1,0 +1,51 @@
+"""What several kernels share. `spec.py` says how a kernel's arguments and variants are declared."""
+import triton
+import triton.language as tl
+
+LOG2E = tl.constexpr(1.4426950408889634)
+
+
+@triton.jit
+def pair_angles(lo, hi, pos, j, mask, half):
+    """cos and sin of the angles of positions pos (one, or [R, 1]) and pairs j: hi[pos / 1024] + lo[pos % 1024].
+
+    lo and hi hold (cos, sin) pairs: [positions, half, 2]."""
+    a = ((pos % 1024) * half + j) * 2
+    b = ((pos // 1024) * half + j) * 2
+    ca = tl.load(lo + a, mask=mask, other=0.0)
+    sa = tl.load(lo + a + 1, mask=mask, other=0.0)
+    cb = tl.load(hi + b, mask=mask, other=0.0)
+    sb = tl.load(hi + b + 1, mask=mask, other=0.0)
+    return ca * cb - sa * sb, sa * cb + ca * sb
+
+
+@triton.jit
+def rotated(x, off, lo, hi, pos, d, mask, hd, INTERLEAVED: tl.constexpr):
+    """The elements d of rotated head vectors at x + off, as float32: each is loaded together with its pair's other."""
+    half = hd // 2
+    if INTERLEAVED:
+        other = d ^ 1
+        j = d // 2
+        first = d % 2 == 0
+    else:
+        first = d < half
+        other = tl.where(first, d + half, d - half)
+        j = tl.where(first, d, d - half)
+    c, s = pair_angles(lo, hi, pos, j, mask, half)
+    a = tl.load(x + off + d, mask=mask, other=0.0).to(tl.float32)
+    b = tl.load(x + off + other, mask=mask, other=0.0).to(tl.float32)
+    return a * c + tl.where(first, -b, b) * s
+
+
+@triton.jit
+def silu(x):
+    return x / (1.0 + tl.exp(-x))
+
+
+@triton.jit
+def grouped_tile(tile, tiles_m, tiles_n, GROUP: tl.constexpr):
+    """Row and column of a tile when GROUP rows of tiles go column by column: neighbours share what they read."""
+    width = GROUP * tiles_n
+    first = tile // width * GROUP
+    size = min(tiles_m - first, GROUP)
+    return first + tile % width % size, tile % width // size

@@ -1,0 +1,45 @@
+"""How a kernel is declared: its arguments, its variants, and the constants of each build and target."""
+from dataclasses import dataclass
+from typing import Callable
+
+TARGETS = ("sm_80", "sm_90a")
+BUILDS = ("f32", "bf16")
+HEAD_DIMS = (16, 32, 64, 128, 256)
+
+
+@dataclass
+class Arg:
+    name: str
+    type: str  # *T, *f32, *i32, *i64, i32, i64, f32
+    aligned: bool  # a multiple of 16 in the bf16 build: bytes of an address, elements of a stride
+
+
+def args(text):
+    """Arguments from "name type, ...": a type that ends in ! is aligned."""
+    out = []
+    for a in text.split(","):
+        name, typ = a.split()
+        out.append(Arg(name, typ.rstrip("!"), typ.endswith("!")))
+    return out
+
+
+@dataclass
+class Entry:
+    name: str
+    fn: object
+    doc: str  # what it computes, one sentence for the launch function
+    args: list
+    grid: tuple  # Go expressions over arguments, constants of the variant and sms
+    config: Callable  # (build, target, variant) -> dict: constants, and num_warps, num_stages
+    variants: tuple = ({},)  # constants that tell the variants apart
+    builds: tuple = BUILDS
+
+
+def load():
+    """All entries, in the order of their sources' names."""
+    import importlib
+    import pathlib
+    out = []
+    for f in sorted(pathlib.Path(__file__).parent.glob("*.py")):
+        out += getattr(importlib.import_module(f.stem), "ENTRIES", [])
+    return out

@@ -1,0 +1,320 @@
+"""Every kernel under Triton's interpreter against reference.py, over ragged shapes, in both builds' constants.
+
+Outputs and scratch begin as NaN; a NaN fails every comparison; what lies beside an output must stay NaN.
+"""
+import itertools
+import unittest
+
+import numpy as np
+
+import reference as ref
+from interpret import ELEMENT, ENTRIES, launch, pad
+
+BUILDS = ("f32", "bf16")
+TOLERANCE = {"f32": 2e-5, "bf16": 4e-3}
+
+
+def variant(name, hd, interleaved=None):
+    for v in ENTRIES[name].variants:
+        if v["HD"] >= hd and (interleaved is None or v["INTERLEAVED"] == interleaved):
+            return v
+    raise ValueError(hd)
+
+
+class Case(unittest.TestCase):
+    def setUp(self):
+        self.rng = np.random.default_rng(1)
+
+    def random(self, rows, cols, dtype, scale=1.0):
+        """[rows, cols] of an array with wider rows, whose rest is NaN: reading it shows."""
+        out = pad(rows, cols, dtype, 3)
+        out[:] = self.rng.standard_normal((rows, cols)) * scale
+        return out
+
+    def close(self, got, want, build, what, loose=1.0):
+        got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+        self.assertEqual(got.shape, want.shape, what)
+        bound = TOLERANCE[build] * loose * max(1.0, np.abs(want).max(initial=0))
+        error = np.abs(got - want)
+        self.assertTrue((error <= bound).all(), f"{what}: error {np.nanmax(error)} of {bound}, {np.isnan(error).sum()} NaN")
+
+    def untouched(self, view, what):
+        self.assertTrue(np.isnan(view.base[:, view.shape[1]:].astype(np.float64)).all(), f"{what}: wrote beside the output")
+
+
+def ld(x):
+    return x.strides[0] // x.itemsize
+
+
+class Rows(Case):
+    def test_embed(self):
+        for build, rows, dim in itertools.product(BUILDS, (1, 3, 65), (7, 64, 1500)):
+            table = self.rng.standard_normal((11, dim)).astype(ELEMENT[build])
+            tokens = self.rng.integers(0, 11, rows, np.int32)
+            dst = pad(rows, dim, np.float32)
+            launch("embed", build, dst=dst, table=table, tokens=tokens, rows=rows, dim=dim, ld_dst=ld(dst), scale=2.5)
+            self.close(dst, table[tokens].astype(np.float64) * 2.5, "f32", f"{build} {rows}x{dim}")
+            self.untouched(dst, "embed")
+
+    def test_rmsnorm(self):
+        for build, rows, dim in itertools.product(BUILDS, (1, 3), (6, 1024, 2500)):
+            for size in (1.0, 1e-3):
+                x, w = self.random(rows, dim, np.float32, size), self.rng.standard_normal(dim).astype(np.float32)
+                dst = pad(rows, dim, ELEMENT[build])
+                launch("rmsnorm", build, dst=dst, x=x, w=w, rows=rows, dim=dim, ld_dst=ld(dst), ld_x=ld(x), eps=1e-5)
+                y = x.astype(np.float64)
+                self.close(dst, y / np.sqrt((y * y).mean(1, keepdims=True) + 1e-5) * w, build, f"{build} {rows}x{dim}")
+                self.untouched(dst, "rmsnorm")
+
+    def test_argmax(self):
+        for rows, n in itertools.product((1, 3), (1, 7, 4096, 9001)):
+            x = self.random(rows, n, np.float32)
+            x[:, n // 2] = x[:, -1] = 9
+            out = np.full(rows, -7, np.int32)
+            launch("argmax", "f32", out=out, x=x, rows=rows, n=n, ld=ld(x))
+            self.assertEqual(out.tolist(), [n // 2] * rows)
+        for row, want in (([np.nan, -np.inf, np.nan], 1), ([np.nan] * 3, -1), ([np.nan, 2, 2], 1)):
+            out = np.full(1, -7, np.int32)
+            launch("argmax", "f32", out=out, x=np.array([row], np.float32), rows=1, n=3, ld=3)
+            self.assertEqual(out[0], want, row)
+
+
+class Products(Case):
+    def product(self, kind, build, m, n, k, mode, **more):
+        t = ELEMENT[build]
+        a, b = self.random(m, k, t), self.random(2 * n if mode == "swiglu" else n, k, t, k ** -0.5)
+        c = pad(m, n, t if mode in ("t", "swiglu") else np.float32)
+        x, w = a.astype(np.float64), b.astype(np.float64)
+        want = x @ w[:n].T
+        if mode == "swiglu":
+            want = ref.silu(want) * (x @ w[n:].T)
+        if mode == "add":
+            c[:] = self.rng.standard_normal((m, n))
+            want += c
+        launch(f"{kind}_{mode}", build, c=c, a=a, b=b, m=m, n=n, k=k, ldc=ld(c), lda=ld(a), ldb=ld(b), **more)
+        self.close(c, want, build, f"{kind}_{mode} {build} {m}x{n}x{k}")
+        self.untouched(c, kind)
+
+    def test_gemm(self):
+        for build, mode in itertools.product(BUILDS, ("t", "f32", "add", "swiglu")):
+            for m, n, k in ((1, 1, 1), (3, 63, 65), (64, 64, 16), (65, 130, 48), (300, 70, 33)):
+                self.product("gemm", build, m, n, k, mode)
+        for m, n in ((257, 600), (129, 257)):
+            self.product("gemm", "bf16", m, n, 80, "t", target="sm_80")
+
+    def test_gemv(self):
+        for build, mode in itertools.product(BUILDS, ("t", "f32", "add", "swiglu")):
+            for m, n, k in ((1, 1, 1), (3, 63, 65), (16, 64, 16), (15, 130, 700)):
+                self.product("gemv", build, m, n, k, mode)
+
+    def test_logprobs(self):
+        for build, (rows, vocab, dim) in itertools.product(BUILDS, ((1, 5, 3), (3, 63, 16), (65, 300, 40), (130, 129, 70))):
+            x, w = self.random(rows, dim, ELEMENT[build]), self.random(vocab, dim, ELEMENT[build])
+            targets = self.rng.integers(0, vocab, rows, np.int32)
+            targets[-1] = vocab - 1
+            s = x.astype(np.float64) @ w.astype(np.float64).T
+            want = (s - np.logaddexp.reduce(s, 1, keepdims=True))[np.arange(rows), targets]
+            tiles = -(-vocab // ENTRIES["logprobs"].config(build, "sm_90a", {})["BN"])
+            for splits in sorted({1, min(2, tiles), tiles}):
+                part, out = np.full((rows, splits, 3), np.nan, np.float32), np.full(rows, np.nan, np.float32)
+                launch("logprobs", build, part=part, x=x, w=w, targets=targets, rows=rows, vocab=vocab, dim=dim, ld_x=ld(x), ld_w=ld(w), splits=splits)
+                launch("logprobs_reduce", build, out=out, part=part, rows=rows, splits=splits)
+                self.close(out, want, build, f"{build} {rows} {vocab} {dim} {splits}", 2)
+
+
+class Cache:
+    """Caches of several sequences with their own numbers of slots, never-written slots being NaN, and their table."""
+
+    def __init__(self, heads, hd, slots, t):
+        self.kv = [np.full((2, heads, n, hd), np.nan, t) for n in slots]
+        self.table = np.array([[c.ctypes.data, c.shape[2]] for c in self.kv], np.int64)
+
+    def fill(self, i, k, v):
+        """Puts positions 0.. of k and v [n, heads, hd] where they belong."""
+        for p in range(len(k)):
+            self.kv[i][:, :, p % self.kv[i].shape[2]] = k[p], v[p]
+
+
+SHAPES = {"f32": (6, 8, 10, 16, 40, 128), "bf16": (16, 48, 64, 128)}
+
+
+class Rope(Case):
+    def test_rope(self):
+        for build in BUILDS:
+            for hd, interleaved, (rows, heads) in itertools.product(SHAPES[build] + (256,), (0, 1), ((1, 1), (3, 11), (65, 2))):
+                pos = self.rng.integers(0, 1 << 20, rows, np.int32)
+                lo, hi = ref.tables(hd, 1 << 20)
+                x = self.random(rows, heads * hd, ELEMENT[build])
+                want = ref.rotate(x.astype(np.float64).reshape(rows, heads, hd), pos, interleaved).reshape(rows, -1)
+                launch("rope", build, variant=variant("rope", hd, interleaved), x=x, lo=lo, hi=hi, pos=pos, rows=rows, heads=heads, hd=hd, ld_x=ld(x))
+                self.close(x, want, build, f"{build} hd {hd} {rows} rows")
+                self.untouched(x, "rope")
+
+    def test_rope_store(self):
+        for build in BUILDS:
+            for hd, interleaved, rotate in itertools.product(SHAPES[build], (0, 1), (0, 1)):
+                heads, t = 3, ELEMENT[build]
+                slots = (5, 2000, 64)
+                c = Cache(heads, hd, slots, t)
+                seq = np.array([1, 0, 2, 1, 1, 0], np.int32)
+                pos = np.array([1998, 4093, 63, 1999, 0, 4094], np.int32)
+                k, v = self.random(6, heads * hd, t), self.random(6, heads * hd, t)
+                lo, hi = ref.tables(hd, 1 << 13)
+                before = k.copy()
+                launch("rope_store", build, variant=variant("rope_store", hd, interleaved), caches=c.table, k=k, v=v, lo=lo, hi=hi, pos=pos, seq=seq,
+                       rows=6, kv_heads=heads, hd=hd, ld_k=ld(k), ld_v=ld(v), rotate=rotate)
+                self.assertTrue((k == before).all(), "k was changed")
+                wk, wv = (x.astype(np.float64).reshape(6, heads, hd) for x in (k, v))
+                if rotate:
+                    wk = ref.rotate(wk, pos, interleaved)
+                for r in range(6):
+                    slot = pos[r] % slots[seq[r]]
+                    self.close(c.kv[seq[r]][0, :, slot], wk[r], build, f"{build} hd {hd} key {r}")
+                    self.close(c.kv[seq[r]][1, :, slot], wv[r], build, f"{build} hd {hd} value {r}")
+                    c.kv[seq[r]][:, :, slot] = np.nan
+                self.assertTrue(all(np.isnan(x.astype(np.float64)).all() for x in c.kv), "wrote to another slot")
+
+
+class Attend(Case):
+    def heads(self, n, heads, hd, t):
+        return self.rng.standard_normal((n, heads, hd)).astype(t)
+
+    def test_prefill(self):
+        shapes = ((1, 0, 1, 1), (3, 62, 2, 2), (65, 0, 4, 1), (64, 65, 8, 1), (63, 1, 6, 2), (130, 70, 3, 3))
+        for build in BUILDS:
+            for hd, (rows, pos0, heads, kv) in itertools.product(SHAPES[build], shapes):
+                if rows * heads * hd > 16000 and hd != 16:
+                    continue
+                self.prefill(build, rows, pos0, heads, kv, hd)
+            self.prefill(build, 17, 40, 2, 1, 256)
+
+    def prefill(self, build, rows, pos0, heads, kv, hd):
+        t, n = ELEMENT[build], pos0 + rows
+        c = Cache(kv, hd, [n + 9], t)
+        k, v = self.heads(n, kv, hd, t), self.heads(n, kv, hd, t)
+        c.fill(0, k, v)
+        q = self.random(rows, heads * hd, t)
+        want = ref.attend(q.astype(np.float64).reshape(rows, heads, hd), k.astype(np.float64), v.astype(np.float64), pos0 + np.arange(rows), n, hd ** -0.5)
+        for dst in (pad(rows, heads * hd, t), q):
+            launch("attend_prefill", build, variant=variant("attend_prefill", hd), dst=dst, q=q, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
+                   heads=heads, kv_heads=kv, hd=hd, slots=n + 9, ld_dst=ld(dst), ld_q=ld(q), scale=hd ** -0.5)
+            self.close(dst, want.reshape(rows, -1), build, f"{build} {rows} rows at {pos0}, {heads}/{kv} heads of {hd}")
+            self.untouched(dst, "attend_prefill")
+
+    def test_window(self):
+        shapes = [(rows, pos0, window) for rows, pos0 in ((1, 0), (1, 90), (3, 5), (65, 0), (64, 63), (150, 100)) for window in (1, 7, 64, 100, 1000)]
+        for build in BUILDS:
+            for hd, shape in [(16, s) for s in shapes] + [(h, s) for h in SHAPES[build] for s in shapes[::7]] + [(256, (20, 30, 24))]:
+                self.window(build, *shape, hd)
+
+    def window(self, build, rows, pos0, window, hd, heads=2):
+        t, n = ELEMENT[build], pos0 + rows
+        for slots in {window, min(window, n)}:
+            c = Cache(heads, hd, [slots], t)
+            k, v = self.heads(n, heads, hd, t), self.heads(n, heads, hd, t)
+            c.fill(0, k[:pos0], v[:pos0])
+            q, sk, sv = self.random(rows, heads * hd, t), self.random(rows, heads * hd, t), self.random(rows, heads * hd, t)
+            sk[:], sv[:] = k[pos0:].reshape(rows, -1), v[pos0:].reshape(rows, -1)
+            want = ref.attend(q.astype(np.float64).reshape(rows, heads, hd), k.astype(np.float64), v.astype(np.float64), pos0 + np.arange(rows), window, hd ** -0.5)
+            for dst in (pad(rows, heads * hd, t), q):
+                launch("attend_window", build, variant=variant("attend_window", hd), dst=dst, q=q, k=sk, v=sv, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
+                       heads=heads, hd=hd, window=window, slots=slots, ld_dst=ld(dst), ld_q=ld(q), ld_k=ld(sk), ld_v=ld(sv), scale=hd ** -0.5)
+                self.close(dst, want.reshape(rows, -1), build, f"{build} {rows} rows at {pos0}, window {window}, {slots} slots, hd {hd}")
+                self.untouched(dst, "attend_window")
+
+    def test_decode(self):
+        for build in BUILDS:
+            for hd, interleaved, (heads, kv), splits in itertools.product(SHAPES[build], (0, 1), ((1, 1), (8, 1), (6, 2), (40, 2)), (1, 3)):
+                if heads == 40 and hd > 16:
+                    continue
+                self.decode(build, heads, kv, hd, interleaved, splits)
+            self.decode(build, 2, 1, 256, 0, 40)
+
+    def decode(self, build, heads, kv, hd, interleaved, splits):
+        t = ELEMENT[build]
+        pos = np.array([0, 63, 200, 170], np.int32)
+        slots = (5, 64, 201, 100)  # the last is a window's
+        c = Cache(kv, hd, slots, t)
+        q = self.random(len(pos), heads * hd, t)
+        lo, hi = ref.tables(hd, 1024)
+        rotated = ref.rotate(q.astype(np.float64).reshape(len(pos), heads, hd), pos, interleaved)
+        want = []
+        for i, p in enumerate(pos):
+            k, v = self.heads(p + 1, kv, hd, t), self.heads(p + 1, kv, hd, t)
+            c.fill(i, k, v)
+            want.append(ref.attend(rotated[i:i + 1], k.astype(np.float64), v.astype(np.float64), [p], slots[i], hd ** -0.5)[0])
+        part = np.full((len(pos), heads, splits, hd), np.nan, np.float32)
+        stat = np.full((len(pos), heads, splits, 2), np.nan, np.float32)
+        launch("attend_decode", build, variant=variant("attend_decode", hd, interleaved), part=part, stat=stat, q=q, caches=c.table, lo=lo, hi=hi, pos=pos,
+               n_seq=len(pos), heads=heads, kv_heads=kv, hd=hd, ld_q=ld(q), scale=hd ** -0.5, splits=splits)
+        for dst in (pad(len(pos), heads * hd, t), q):
+            launch("attend_reduce", build, variant=variant("attend_reduce", hd), dst=dst, part=part, stat=stat, n_seq=len(pos), heads=heads, hd=hd,
+                   ld_dst=ld(dst), splits=splits)
+            self.close(dst, np.array(want).reshape(len(pos), -1), build, f"{build} {heads}/{kv} heads of {hd}, {splits} splits", 2)
+            self.untouched(dst, "attend_reduce")
+
+
+class Retain(Case):
+    def inputs(self, rows, heads, hd, t):
+        q, k, v, g = (self.random(rows, heads * hd, t) for _ in range(4))
+        gate = self.random(rows, heads, t, 3)
+        gate[:, 0] += 5  # decays near 1
+        state = self.rng.standard_normal((heads, hd, hd)).astype(np.float32)
+        return q, k, v, g, gate, state
+
+    def wide(self, heads, hd, *xs):
+        return [x.astype(np.float64).reshape(len(x), heads, hd) for x in xs]
+
+    def test_chunks(self):
+        for build in BUILDS:
+            for hd in SHAPES[build]:
+                for rows in (1, 3, 63, 64, 65, 129) if hd in (6, 16) else (70,):
+                    self.chunks(build, rows, 3, hd)
+            self.chunks(build, 140, 1, 256)
+
+    def chunks(self, build, rows, heads, hd):
+        t, eps = ELEMENT[build], 1e-5
+        q, k, v, g, gate, state = self.inputs(rows, heads, hd, t)
+        want, after = ref.retain(*self.wide(heads, hd, q, k, v, g), gate.astype(np.float64), state.astype(np.float64), eps)
+        chunk = ENTRIES["retain_gates"].config(build, "sm_90a", {})["CHUNK"]
+        chunks = -(-rows // chunk)
+        decay = np.full((chunks * chunk, heads), np.nan, np.float32)
+        sums = np.full((chunks, heads, hd, hd), np.nan, np.float32)
+        what = f"{build} {rows} rows, hd {hd}"
+        launch("retain_gates", build, decay=decay, gate=gate, rows=rows, heads=heads, ld_gate=ld(gate))
+        launch("retain_states", build, variant=variant("retain_states", hd), sums=sums, k=k, v=v, decay=decay, rows=rows, heads=heads, hd=hd, ld_k=ld(k), ld_v=ld(v))
+        launch("retain_scan", build, sums=sums, state=state, decay=decay, rows=rows, heads=heads, hd=hd)
+        self.close(state, after, build, what + ": state", 2)
+        for dst in (pad(rows, heads * hd, t), q):
+            launch("retain_output", build, variant=variant("retain_output", hd), dst=dst, q=q, k=k, v=v, g=g, sums=sums, decay=decay, rows=rows, heads=heads, hd=hd,
+                   ld_dst=ld(dst), ld_q=ld(q), ld_k=ld(k), ld_v=ld(v), ld_g=ld(g), eps=eps)
+            self.close(dst, want.reshape(rows, -1), build, what, 4)
+            self.untouched(dst, "retain_output")
+
+    def test_step(self):
+        for build in BUILDS:
+            for hd, interleaved in itertools.product(SHAPES[build] + (256,), (0, 1)):
+                self.step(build, 2 if hd > 100 else 3, hd, interleaved)
+
+    def step(self, build, heads, hd, interleaved):
+        t, eps, n = ELEMENT[build], 1e-5, 3
+        q, k, v, g, gate, _ = self.inputs(n, heads, hd, t)
+        pos = np.array([0, 1500, 77], np.int32)
+        lo, hi = ref.tables(hd, 2048)
+        states = [self.rng.standard_normal((heads, hd, hd)).astype(np.float32) for _ in range(n)]
+        wq, wk, wv, wg = self.wide(heads, hd, q, k, v, g)
+        wq, wk = ref.rotate(wq, pos, interleaved), ref.rotate(wk, pos, interleaved)
+        want, after = zip(*(ref.retain(wq[i:i + 1], wk[i:i + 1], wv[i:i + 1], wg[i:i + 1], gate[i:i + 1].astype(np.float64), states[i].astype(np.float64), eps)
+                            for i in range(n)))
+        table = np.array([s.ctypes.data for s in states], np.int64)
+        dst = q if interleaved else pad(n, heads * hd, t)
+        launch("retain_step", build, variant=variant("retain_step", hd, interleaved), dst=dst, q=q, k=k, v=v, g=g, gate=gate, states=table, lo=lo, hi=hi, pos=pos,
+               n_seq=n, heads=heads, hd=hd, ld_dst=ld(dst), ld_q=ld(q), ld_k=ld(k), ld_v=ld(v), ld_g=ld(g), ld_gate=ld(gate), eps=eps)
+        for i in range(n):
+            self.close(states[i], after[i], build, f"{build} hd {hd}: state {i}")
+        self.close(dst, np.concatenate(want).reshape(n, -1), build, f"{build} hd {hd}", 4)
+        self.untouched(dst, "retain_step")
+
+
+if __name__ == "__main__":
+    unittest.main()
