@@ -51,10 +51,24 @@ func (v *view) gates() *Gates {
 	return out
 }
 
+// heading is the verdict on all gates, and how many were not judged.
+func (g *Gates) heading() string {
+	n := 0
+	for _, x := range g.List {
+		if x.Verdict == "not judged" {
+			n++
+		}
+	}
+	if n == 0 || n == len(g.List) {
+		return g.Verdict
+	}
+	return fmt.Sprintf("%s, %d of %d not judged", g.Verdict, n, len(g.List))
+}
+
 // gates writes the verdicts, each with what it stands on.
 func (w *textWriter) gates(g *Gates) {
 	w.blank()
-	w.line(bold, "gates: "+g.Verdict)
+	w.line(bold, "gates: "+g.heading())
 	for _, x := range g.List {
 		word := x.Verdict
 		for i, l := range wrap(x.Text, w.width-14) {
@@ -76,7 +90,7 @@ func (w *textWriter) gates(g *Gates) {
 
 // mdGates writes the verdicts as a table, the evidence of a gate in one cell.
 func mdGates(b *bytes.Buffer, g *Gates) {
-	fmt.Fprintf(b, "\n## Gates: %s\n\n| verdict | gate | evidence |\n| :--- | :--- | :--- |\n", mdText(g.Verdict))
+	fmt.Fprintf(b, "\n## Gates: %s\n\n| verdict | gate | evidence |\n| :--- | :--- | :--- |\n", mdText(g.heading()))
 	for _, x := range g.List {
 		verdict := mdText(x.Verdict)
 		if x.Verdict != "passed" {

@@ -98,17 +98,19 @@ type (
 	}
 )
 
+// StyleSheet is the CSS of report.html, for other pages that are to look like it. (The file is embedded: reading it does not fail.)
+func StyleSheet() string {
+	css, _ := pageFiles.ReadFile("page/report.css")
+	return string(css)
+}
+
 // html writes report.html, which needs no other file and asks for none.
 func (v *view) html(out io.Writer) error {
-	css, err := pageFiles.ReadFile("page/report.css")
-	if err != nil {
-		return err
-	}
 	js, err := pageFiles.ReadFile("page/report.js")
 	if err != nil {
 		return err
 	}
-	p := &page{Title: v.heading(), CSS: template.CSS(css), JS: template.JS(js), Command: clean(v.run.Command), Notes: v.notes(), Details: []pageDetail{}}
+	p := &page{Title: v.heading(), CSS: template.CSS(StyleSheet()), JS: template.JS(js), Command: clean(v.run.Command), Notes: v.notes(), Details: []pageDetail{}}
 	p.perCell = v.perCell()
 	v.pageCounts(p)
 	p.Gates = v.pageGates()
@@ -153,7 +155,7 @@ func (v *view) pageGates() *pageGates {
 	if g == nil {
 		return nil
 	}
-	out := &pageGates{Verdict: g.Verdict, Class: verdictClass(g.Verdict), Note: g.Note}
+	out := &pageGates{Verdict: g.heading(), Class: verdictClass(g.Verdict), Note: g.Note}
 	for _, x := range g.List {
 		out.List = append(out.List, pageGate{x.Verdict, verdictClass(x.Verdict), x.Text, x.Lines})
 	}

@@ -114,7 +114,7 @@ regression; 4 a gate is undecided; 130 interrupted (resume with run --resume).`,
 	}
 	// Flags are explained within 80 columns.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 80 |"))
-	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newBaseline(), newExport(), newHistory(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
+	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newBaseline(), newExport(), newHistory(), newServe(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
 	root.AddCommand(gpuCommands()...)
 	return root
 }

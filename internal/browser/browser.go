@@ -218,10 +218,16 @@ func (p *Page) Open(url string) {
 	p.do(chromedp.Navigate(url))
 }
 
-// Wait waits until an expression is true.
+// Wait waits until an expression is true, whatever pages come and go meanwhile.
 func (p *Page) Wait(expression string) {
 	p.t.Helper()
-	if _, err := chromedp.Run(p.ctx, chromedp.Poll[bool](expression, chromedp.WithPollingTimeout(20*time.Second))); err != nil {
-		p.t.Fatalf("%s: %v", expression, err)
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		yes, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
+		if yes && err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			p.t.Fatalf("%s: still not true (%v)", expression, err)
+		}
 	}
 }

@@ -34,6 +34,7 @@ var mayImport = map[string][]string{
 	"reports/compare":     {"suites/gate", "suites/result"},
 	"reports/history":     {"reports", "reports/compare", "suites/gate", "suites/result"},
 	"reports/export":      {"suites/result"},
+	"reports/serve":       {"reports", "reports/compare", "suites/gate", "suites/result"},
 	"suites/gate":         {},
 	"internal/param":      {"corpus", "suites"},
 	"kernels/cpu/gen":     {},

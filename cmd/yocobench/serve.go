@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/reports"
+	"github.com/yocobench/yocobench/reports/serve"
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+func newServe() *cobra.Command {
+	var addr string
+	var expose bool
+	c := &cobra.Command{
+		Use:   "serve DIR",
+		Short: "List, open and compare the runs of a folder in a browser, on this machine",
+		Long: `List the runs in a folder and below it in a browser: open their reports, drawn
+from results.jsonl, and compare chosen ones. Nothing is written. Only this
+machine can reach the pages, unless --expose allows another --addr: there is no
+password, so whoever reaches the address can read every run.`,
+		Example: `  yocobench serve runs
+  yocobench serve runs --addr 127.0.0.1:9000`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return serveRuns(c.Context(), args[0], addr, expose, c.OutOrStdout(), c.ErrOrStderr())
+		},
+	}
+	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen at: host:port; port 0 takes a free one")
+	c.Flags().BoolVar(&expose, "expose", false, "allow an --addr that other machines can reach")
+	return c
+}
+
+// serveRuns serves until ctx ends.
+func serveRuns(ctx context.Context, dir, addr string, expose bool, stdout, stderr io.Writer) error {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return usagef("%s is not a folder", dir)
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return usagef("--addr is host:port, such as 127.0.0.1:8080, not %q", addr)
+	}
+	if !serve.Loopback(addr) {
+		if !expose {
+			return usagef("other machines can reach %s, and whoever does can read every run in %s\n  hint: add --expose to allow that", addr, dir)
+		}
+		fmt.Fprintf(stderr, "warning: other machines can reach %s; there is no password, and whoever does can read every run in %s\n", addr, dir)
+	}
+	s, err := serve.New(dir, serve.Options{
+		Addr: addr,
+		Report: func(w io.Writer, j *result.Journal) error {
+			gates, _ := gatesOf(j, dir) // a suite that cannot be read has no verdicts
+			return reports.HTMLTo(w, j, shown(judge(gates, j, nil)))
+		},
+		Gates: func(j *result.Journal) ([]gate.Gate, error) { return gatesOf(j, dir) },
+	})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fmt.Errorf("%w\n  hint: another address, such as --addr 127.0.0.1:0", err)
+	}
+	fmt.Fprintf(stdout, "http://%s/ shows the runs in %s; Ctrl-C ends it\n", l.Addr(), dir)
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		// Answers under way are finished, within reason.
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		err = server.Shutdown(limit)
+	}
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,184 @@
+package serve
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// stamp tells whether a file has changed.
+type stamp struct {
+	size  int64
+	mtime time.Time
+}
+
+// entry is a journal as the list shows it.
+type entry struct {
+	// Path is the journal's below the folder, with slashes.
+	Path string
+	// Name is the run's folder, or the journal where it has another name than results.jsonl.
+	Name         string
+	Suite, Title string
+	Models       []string
+	Counts       []count
+	Start        time.Time
+	Machine      string
+	Notice       string
+	// Broken says why the journal cannot be read; then all else but Path, Name and Start, the file's time, is empty.
+	Broken string
+
+	stamp stamp
+}
+
+// count is the number of cases of one status.
+type count struct {
+	N      int
+	Status string
+}
+
+// journalName is the journal's file in a run's folder.
+const journalName = "results.jsonl"
+
+// runs finds the journals, the newest first. Those that did not change since the last time are not read again.
+func (s *Server) runs() ([]entry, error) {
+	var out []entry
+	fresh := map[string]entry{}
+	s.mu.Lock()
+	known := s.known
+	s.mu.Unlock()
+	err := fs.WalkDir(s.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			if p == "." {
+				return err
+			}
+			out = append(out, entry{Path: p, Name: p, Broken: err.Error()})
+			return nil
+		}
+		if d.IsDir() {
+			if p != "." && strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !d.Type().IsRegular() || path.Ext(p) != ".jsonl" {
+			return nil
+		}
+		e, ok := known[p]
+		info, err := d.Info()
+		if err != nil {
+			return nil // it went away meanwhile
+		}
+		if now := (stamp{info.Size(), info.ModTime()}); !ok || e.stamp != now {
+			e = s.describe(p)
+			e.stamp = now
+			if e.Start.IsZero() {
+				e.Start = info.ModTime()
+			}
+		}
+		fresh[p] = e
+		out = append(out, e)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	s.known = fresh
+	s.mu.Unlock()
+	slices.SortStableFunc(out, func(a, b entry) int {
+		return cmp.Or(b.Start.Compare(a.Start), strings.Compare(a.Path, b.Path))
+	})
+	return out, nil
+}
+
+// nameOf is what a run is called: its folder, or its journal's name.
+func nameOf(p string) string {
+	if dir, file := path.Split(p); file == journalName && dir != "" {
+		return strings.TrimSuffix(dir, "/")
+	}
+	return p
+}
+
+// describe reads a journal for the list.
+func (s *Server) describe(p string) entry {
+	e := entry{Path: p, Name: nameOf(p)}
+	j, err := s.read(p)
+	if err == nil && len(j.Runs) == 0 && len(j.Records) == 0 {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		e.Broken = err.Error()
+		return e
+	}
+	e.Notice = j.Notice
+	planned := 0
+	for _, h := range j.Runs {
+		planned = max(planned, h.Cases)
+	}
+	if len(j.Runs) > 0 {
+		h := j.Runs[0]
+		e.Suite, e.Title, e.Start, e.Machine = h.Suite, h.Title, h.Start, machine(h.Env)
+	}
+	n := map[string]int{}
+	for _, r := range j.Records {
+		if !slices.Contains(e.Models, r.Model) {
+			e.Models = append(e.Models, r.Model)
+		}
+		status := string(r.Status)
+		if n[status]++; n[status] == 1 {
+			e.Counts = append(e.Counts, count{0, status})
+		}
+	}
+	for i := range e.Counts {
+		e.Counts[i].N = n[e.Counts[i].Status]
+	}
+	if missing := planned - len(j.Records); missing > 0 {
+		e.Counts = append(e.Counts, count{missing, "not run"})
+	}
+	return e
+}
+
+// machine is an environment in a few words.
+func machine(e result.Env) string {
+	words := []string{e.CPU}
+	if e.Threads > 0 {
+		words = append(words, fmt.Sprintf("%d threads", e.Threads))
+	}
+	words = append(words, e.GPU)
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
+}
+
+// stat tells the state of the journal at a path below the folder.
+func (s *Server) stat(p string) (stamp, error) {
+	if !fs.ValidPath(p) || path.Ext(p) != ".jsonl" {
+		return stamp{}, fmt.Errorf("%q is no journal's path: %w", p, fs.ErrNotExist)
+	}
+	info, err := s.root.Stat(p)
+	if err != nil {
+		return stamp{}, err
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for its other end
+		return stamp{}, fmt.Errorf("%s is not a file: %w", p, fs.ErrNotExist)
+	}
+	return stamp{info.Size(), info.ModTime()}, nil
+}
+
+// read reads the journal at a path below the folder.
+func (s *Server) read(p string) (*result.Journal, error) {
+	if _, err := s.stat(p); err != nil {
+		return nil, err
+	}
+	f, err := s.root.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return result.Read(f, p)
+}

@@ -1,0 +1,263 @@
+package serve
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/yocobench/yocobench/reports"
+	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{"report": reportURL, "class": statusClass}).ParseFS(pageFiles, "page/*.tmpl"))
+
+// Options are what a server is told.
+type Options struct {
+	// Addr is where it listens, host:port.
+	Addr string
+	// Report writes a run's report.html.
+	Report func(io.Writer, *result.Journal) error
+	// Gates reads the gates of the suite that a run was made with.
+	Gates func(*result.Journal) ([]gate.Gate, error)
+}
+
+// Server answers requests about the runs of a folder.
+type Server struct {
+	root    *os.Root
+	dir     string
+	host    string
+	exposed bool
+	options Options
+
+	mu    sync.Mutex
+	known map[string]entry
+	// drawn are the reports drawn last, the newest at the end.
+	drawn []drawing
+}
+
+// drawing is a report as it was drawn from a journal.
+type drawing struct {
+	path  string
+	stamp stamp
+	page  []byte
+}
+
+// kept is how many drawn reports are kept.
+const kept = 16
+
+// New opens a folder. Close the server to let go of it.
+func New(dir string, o Options) (*Server, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(o.Addr)
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("address %q: %w", o.Addr, err)
+	}
+	return &Server{root: root, dir: dir, host: host, exposed: !Loopback(o.Addr), options: o}, nil
+}
+
+// Close lets go of the folder.
+func (s *Server) Close() error { return s.root.Close() }
+
+// Handler answers requests.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/{$}", s.list)
+	mux.HandleFunc("/run/{path...}", s.report)
+	mux.HandleFunc("/compare", s.compare)
+	mux.HandleFunc("/favicon.ico", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	return s.guard(mux)
+}
+
+// lately gives a report that was drawn from a journal in this state; nil for none.
+func (s *Server) lately(p string, now stamp) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.drawn {
+		if d.path == p && d.stamp == now {
+			return d.page
+		}
+	}
+	return nil
+}
+
+// list shows the runs.
+func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
+	runs, err := s.runs()
+	if err != nil {
+		s.fail(w, http.StatusInternalServerError, err)
+		return
+	}
+	s.page(w, http.StatusOK, "list.html.tmpl", map[string]any{"Title": "Runs in " + s.dir, "Runs": runs})
+}
+
+// report shows one run.
+func (s *Server) report(w http.ResponseWriter, r *http.Request) {
+	page, err := s.draw(r.PathValue("path"))
+	if err != nil {
+		s.fail(w, statusOf(err), err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "; img-src", "; script-src 'unsafe-inline'; img-src", 1))
+	send(w, http.StatusOK, page)
+}
+
+// draw gives a run's report, drawn anew where its journal has changed.
+func (s *Server) draw(p string) ([]byte, error) {
+	now, err := s.stat(p)
+	if err != nil {
+		return nil, err
+	}
+	if page := s.lately(p, now); page != nil {
+		return page, nil
+	}
+	j, err := s.read(p)
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	if err := s.options.Report(&buf, j); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drawn = slices.DeleteFunc(s.drawn, func(d drawing) bool { return d.path == p })
+	s.drawn = append(s.drawn, drawing{p, now, buf.Bytes()})
+	s.drawn = slices.Delete(s.drawn, 0, max(len(s.drawn)-kept, 0))
+	return buf.Bytes(), nil
+}
+
+// most is how many runs a comparison takes.
+const most = 200
+
+// compare compares the chosen runs.
+func (s *Server) compare(w http.ResponseWriter, r *http.Request) {
+	c, err := s.comparison(r.URL.Query())
+	if err != nil {
+		s.fail(w, statusOf(err), err)
+		return
+	}
+	var body bytes.Buffer
+	if err := c.HTML(&body); err != nil {
+		s.fail(w, http.StatusInternalServerError, err)
+		return
+	}
+	s.page(w, http.StatusOK, "compare.html.tmpl", map[string]any{"Title": "Comparison", "Body": template.HTML(body.String())})
+}
+
+// errChoice is a wrong choice of runs.
+type errChoice string
+
+func (e errChoice) Error() string { return string(e) }
+
+// comparison compares the runs that a query names, and judges the gates of the last new one's suite.
+func (s *Server) comparison(q url.Values) (*compare.Comparison, error) {
+	bases, news := q["base"], q["new"]
+	switch {
+	case len(bases) == 0 || len(news) == 0:
+		return nil, errChoice("Choose at least one run as base and one as new.")
+	case len(bases)+len(news) > most:
+		return nil, errChoice(fmt.Sprintf("%d runs are too many: at most %d.", len(bases)+len(news), most))
+	}
+	seen := map[string]string{}
+	side := func(paths []string) (*compare.Side, *result.Journal, error) {
+		var journals []*result.Journal
+		var names []string
+		for _, p := range paths {
+			j, err := s.read(p)
+			if err != nil {
+				return nil, nil, err
+			}
+			if other, ok := seen[compare.RunKey(j)]; ok {
+				return nil, nil, errChoice(fmt.Sprintf("%s and %s are the same run: comparing it with itself, or counting it twice, says nothing.", other, nameOf(p)))
+			}
+			seen[compare.RunKey(j)] = nameOf(p)
+			journals, names = append(journals, j), append(names, nameOf(p))
+		}
+		return compare.NewSide(strings.Join(names, ", "), journals, nil), journals[len(journals)-1], nil
+	}
+	base, _, err := side(bases)
+	if err != nil {
+		return nil, err
+	}
+	fresh, last, err := side(news)
+	if err != nil {
+		return nil, err
+	}
+	c := compare.Compare(base, fresh, compare.Options{})
+	gates, err := s.options.Gates(last)
+	if err != nil {
+		c.Warnings = append(c.Warnings, "the gates of its suite are not judged: "+err.Error())
+	}
+	if len(gates) > 0 {
+		c.Gates = compare.Judge(gates, fresh, base)
+	}
+	return c, nil
+}
+
+// statusOf is the HTTP status of an error.
+func statusOf(err error) int {
+	var choice errChoice
+	switch {
+	case errors.As(err, &choice):
+		return http.StatusBadRequest
+	case errors.Is(err, fs.ErrNotExist):
+		return http.StatusNotFound
+	}
+	return http.StatusUnprocessableEntity
+}
+
+// fail shows an error.
+func (s *Server) fail(w http.ResponseWriter, status int, err error) {
+	s.page(w, status, "error.html.tmpl", map[string]any{"Title": http.StatusText(status), "Error": err.Error()})
+}
+
+// page writes a page of a template, in the style of report.html.
+func (s *Server) page(w http.ResponseWriter, status int, name string, data map[string]any) {
+	data["CSS"] = template.CSS(reports.StyleSheet())
+	var buf bytes.Buffer
+	if err := pages.ExecuteTemplate(&buf, name, data); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	send(w, status, buf.Bytes())
+}
+
+func send(w http.ResponseWriter, status int, page []byte) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Length", fmt.Sprint(len(page)))
+	w.WriteHeader(status)
+	_, _ = w.Write(page) // the reader may have gone
+}
+
+// reportURL is where a journal's report is.
+func reportURL(p string) string { return (&url.URL{Path: "/run/" + p}).EscapedPath() }
+
+// statusClass is the style sheet's class for cases of a status: only those that it knows.
+func statusClass(status string) string {
+	switch result.Status(status) {
+	case result.OK, result.OOM, result.Skipped, result.Unsupported, result.Failed:
+		return status
+	}
+	return "missing"
+}

@@ -1,0 +1,365 @@
+package serve
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/yocobench/yocobench/internal/browser"
+	"github.com/yocobench/yocobench/reports"
+	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// writeRun leaves a run of one prefill case whose samples lie at a time, begun some hours in.
+func writeRun(t testing.TB, dir, name string, hour int, seconds float64) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w, err := result.Create(filepath.Join(dir, name, journalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	start := time.Date(2026, 1, 2, hour, 0, 0, 0, time.UTC)
+	var samples []float64
+	for i := range 12 {
+		samples = append(samples, seconds*(1+float64(i)/100))
+	}
+	record := result.Record{Suite: "mine", Case: "c0ffee", Label: "prefill 1Ki", Task: "prefill", Model: "m-<b>", Arch: "yoco-gret", Runner: "cpu", Source: result.Measured,
+		Params: map[string]any{"length": 1024.0}, Status: result.OK, Start: start, Seconds: seconds,
+		Metrics: map[string]result.Metric{"ttft": {Value: seconds, Unit: "s", Better: result.Lower, Samples: samples}}}
+	failed := record
+	failed.Case, failed.Label, failed.Status, failed.Reason, failed.Metrics = "dead", "prefill 2Ki", result.Failed, "it broke </script><b>", nil
+	env := result.Env{CPU: "Synthetic CPU", Threads: 4}
+	for _, v := range []any{result.Run{Suite: "mine", Title: "a <title>", Start: start, Cases: 3, Env: env, Command: "yocobench run mine"}, record, failed} {
+		if err := w.Append(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// folder holds three runs, one of them nested, a broken journal, an empty one and files that are no journals.
+func folder(t testing.TB) string {
+	dir := filepath.Join(t.TempDir(), "runs")
+	writeRun(t, dir, "old", 3, 0.1)
+	writeRun(t, dir, "new", 5, 0.2)
+	writeRun(t, dir, "deep/er & <er>", 4, 0.1)
+	writeRun(t, dir, ".hidden", 4, 0.1)
+	for name, text := range map[string]string{"broken/results.jsonl": "{\n", "empty.jsonl": "", "notes.txt": "x", "../secret.jsonl": `{"type":"run","schema":1,"suite":"secret"}` + "\n"} {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// serving is a server for a folder, and how often it drew a report.
+func serving(t testing.TB, dir, addr string) (*Server, *int) {
+	t.Helper()
+	var mu sync.Mutex
+	drawn := 0
+	s, err := New(dir, Options{Addr: addr,
+		Report: func(w io.Writer, j *result.Journal) error {
+			mu.Lock()
+			drawn++
+			mu.Unlock()
+			return reports.HTMLTo(w, j, nil)
+		},
+		Gates: func(*result.Journal) ([]gate.Gate, error) {
+			g, err := gate.Parse("prefill.ttft <= 1.05x baseline")
+			return []gate.Gate{g}, err
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s, &drawn
+}
+
+// ask sends a request as a browser would, to a host.
+func ask(s *Server, method, host, target string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, nil)
+	r.Host = host
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	return w
+}
+
+const here = "127.0.0.1:8080"
+
+func TestList(t *testing.T) {
+	s, _ := serving(t, folder(t), here)
+	w := ask(s, "GET", here, "/")
+	page := w.Body.String()
+	if w.Code != http.StatusOK || w.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+		t.Fatalf("status %d, type %q", w.Code, w.Header().Get("Content-Type"))
+	}
+	last := 0
+	for _, want := range []string{`href="/run/new/results.jsonl">new<`, `href="/run/deep/er%20&amp;%20%3Cer%3E/results.jsonl">deep/er &amp; &lt;er&gt;<`, `href="/run/old/results.jsonl">old<`} {
+		i := strings.Index(page, want)
+		if i < last {
+			t.Errorf("%q stands at %d, behind %d: not the newest first", want, i, last)
+		}
+		last = i
+	}
+	for _, want := range []string{"a &lt;title&gt;", "m-&lt;b&gt;", `<span class="chip ok">1 ok</span>`, `<span class="chip failed">1 failed</span>`, "1 not run", "2026-01-02 05:00:00", "Synthetic CPU, 4 threads",
+		"cannot be read: broken/results.jsonl:1: not a journal line", "cannot be read: it is empty"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the list does not say %q", want)
+		}
+	}
+	for _, no := range []string{".hidden", "secret", "notes.txt", `href="/run/broken`} {
+		if strings.Contains(page, no) {
+			t.Errorf("the list speaks of %q", no)
+		}
+	}
+}
+
+func TestReportIsDrawnAnewWhenItsJournalChanges(t *testing.T) {
+	dir := folder(t)
+	s, drawn := serving(t, dir, here)
+	const url = "/run/old/results.jsonl"
+	for range 3 {
+		w := ask(s, "GET", here, url)
+		if body := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(body, "yocobench mine") || !strings.Contains(body, "prefill 1Ki") || strings.Contains(body, "</script><b>") {
+			t.Fatalf("status %d: %.200s", w.Code, body)
+		}
+	}
+	if *drawn != 1 {
+		t.Errorf("drawn %d times, want once", *drawn)
+	}
+	writeMore(t, filepath.Join(dir, "old", journalName))
+	if body := ask(s, "GET", here, url).Body.String(); *drawn != 2 || !strings.Contains(body, "prefill 4Ki") {
+		t.Errorf("drawn %d times; the new case is not there", *drawn)
+	}
+	if page := ask(s, "GET", here, "/").Body.String(); !strings.Contains(page, "2 ok") {
+		t.Error("the list does not count the new case")
+	}
+	// The reports that are kept are bounded.
+	for i := range kept + 5 {
+		name := fmt.Sprint("many-", i)
+		writeRun(t, dir, name, 6, 0.1)
+		if w := ask(s, "GET", here, "/run/"+name+"/results.jsonl"); w.Code != http.StatusOK {
+			t.Fatalf("%s: %d", name, w.Code)
+		}
+	}
+	if len(s.drawn) != kept {
+		t.Errorf("%d reports kept, want %d", len(s.drawn), kept)
+	}
+}
+
+// writeMore adds a case to a journal.
+func writeMore(t *testing.T, path string) {
+	t.Helper()
+	w, _, err := result.Reopen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := w.Append(result.Record{Suite: "mine", Case: "beef", Label: "prefill 4Ki", Task: "prefill", Model: "m-<b>", Status: result.OK, Params: map[string]any{"length": 4096.0}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	s, _ := serving(t, folder(t), here)
+	w := ask(s, "GET", here, "/compare?base=old/results.jsonl&new=new/results.jsonl")
+	page := w.Body.String()
+	for _, want := range []string{"<dd>old</dd>", "<dd>new</dd>", "prefill.ttft", "m-&lt;b&gt; 1Ki", "worse", "Gates: <span class=\"chip failed\">regressed</span>", "prefill.ttft &lt;= 1.05x baseline"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the comparison does not say %q", want)
+		}
+	}
+	if w.Code != http.StatusOK || strings.Contains(page, "<b>") {
+		t.Errorf("status %d; or text from a record was taken for markup", w.Code)
+	}
+	pooled := ask(s, "GET", here, "/compare?base=old/results.jsonl&base=deep/er+%26+%3Cer%3E/results.jsonl&new=new/results.jsonl").Body.String()
+	if !strings.Contains(pooled, "<dd>old, deep/er &amp; &lt;er&gt;</dd>") {
+		t.Error("two runs of a side are not put together")
+	}
+	for query, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"":                        {400, "Choose at least one run as base"},
+		"?base=old/results.jsonl": {400, "Choose at least one run as base"},
+		"?base=old/results.jsonl&new=old/results.jsonl":            {400, "are the same run"},
+		"?base=old/results.jsonl&new=gone/results.jsonl":           {404, "no such file"},
+		"?base=old/results.jsonl&new=../secret.jsonl":              {404, "no journal"},
+		"?base=old/results.jsonl&new=broken/results.jsonl":         {422, "not a journal line"},
+		"?base=old/results.jsonl" + strings.Repeat("&new=x", most): {400, "too many"},
+	} {
+		w := ask(s, "GET", here, "/compare"+query)
+		if w.Code != want.status || !strings.Contains(w.Body.String(), want.text) {
+			t.Errorf("%.60q: status %d, want %d with %q", query, w.Code, want.status, want.text)
+		}
+	}
+}
+
+// Nothing outside the folder is read, whatever the path.
+func TestTraversal(t *testing.T) {
+	dir := folder(t)
+	if err := os.Symlink(filepath.Join(dir, "..", "secret.jsonl"), filepath.Join(dir, "link.jsonl")); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	if err := os.Symlink("..", filepath.Join(dir, "up")); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := serving(t, dir, here)
+	if _, err := os.Stat(filepath.Join(dir, "up", "secret.jsonl")); err != nil {
+		t.Fatal("the secret is not there to be found: ", err)
+	}
+	for _, p := range []string{"../secret.jsonl", "..%2fsecret.jsonl", "%2e%2e/secret.jsonl", "old/../../secret.jsonl", "up/secret.jsonl", "link.jsonl", "/etc/passwd", "%2fetc%2fpasswd",
+		"old", "notes.txt", "", ".", "old/results.jsonl/", "old%00/results.jsonl", `..\secret.jsonl`} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = here
+		r.URL.Path, r.URL.RawPath = "/run/"+unescape(t, p), "/run/"+p
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code == http.StatusOK || strings.Contains(w.Body.String(), "yocobench secret") {
+			t.Errorf("%q: status %d", p, w.Code)
+		}
+	}
+	if page := ask(s, "GET", here, "/").Body.String(); strings.Contains(page, "secret") {
+		t.Error("the list shows what a link leads to")
+	}
+}
+
+func unescape(t *testing.T, p string) string {
+	t.Helper()
+	s, err := url.PathUnescape(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Other sites can neither ask by a name of theirs, nor send anything, nor frame a page.
+func TestGuard(t *testing.T) {
+	dir := folder(t)
+	for _, c := range []struct {
+		addr, host string
+		ok         bool
+	}{
+		{here, "127.0.0.1:8080", true}, {here, "localhost:8080", true}, {here, "LOCALHOST", true}, {here, "[::1]:8080", true}, {here, "127.0.0.2", true},
+		{here, "evil.example", false}, {here, "evil.example:8080", false}, {here, "127.0.0.1.evil.example", false}, {here, "localhost.evil.example", false},
+		{here, "192.168.0.7:8080", false}, {here, "", false}, {here, "::", false},
+		{"0.0.0.0:80", "192.168.0.7", true}, {"0.0.0.0:80", "localhost", true}, {"0.0.0.0:80", "evil.example", false},
+		{"box.example:80", "box.example:80", true}, {"box.example:80", "evil.example", false}, {":80", "", false},
+	} {
+		s, _ := serving(t, dir, c.addr)
+		if got := ask(s, "GET", c.host, "/").Code; (got == http.StatusOK) != c.ok || !c.ok && got != http.StatusForbidden {
+			t.Errorf("at %s, asked as %q: status %d", c.addr, c.host, got)
+		}
+	}
+	s, _ := serving(t, dir, here)
+	for _, m := range []string{"POST", "PUT", "DELETE", "OPTIONS", "PATCH"} {
+		if got := ask(s, m, here, "/"); got.Code != http.StatusMethodNotAllowed || got.Header().Get("Allow") != "GET, HEAD" {
+			t.Errorf("%s: status %d", m, got.Code)
+		}
+	}
+	for _, p := range []string{"/", "/run/old/results.jsonl", "/compare", "/nothing", "/favicon.ico"} {
+		h := ask(s, "GET", here, p).Header()
+		csp := h.Get("Content-Security-Policy")
+		for _, want := range []string{"default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"} {
+			if !strings.Contains(csp, want) {
+				t.Errorf("%s: the policy %q lacks %s", p, csp, want)
+			}
+		}
+		if scripts := strings.Contains(csp, "script-src"); scripts != strings.HasPrefix(p, "/run/") {
+			t.Errorf("%s: scripts allowed: %v", p, scripts)
+		}
+		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Referrer-Policy") != "no-referrer" || h.Get("Cross-Origin-Resource-Policy") != "same-origin" {
+			t.Errorf("%s: headers %v", p, h)
+		}
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for addr, want := range map[string]bool{"127.0.0.1:1": true, "localhost:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true, ":1": false, "0.0.0.0:1": false, "[::]:1": false,
+		"10.0.0.1:1": false, "localhost.evil.example:1": false, "127.0.0.1": false, "": false} {
+		if got := Loopback(addr); got != want {
+			t.Errorf("%q: %v, want %v", addr, got, want)
+		}
+	}
+}
+
+// A reader lists the runs, compares two and opens one; the folder is left as it was.
+func TestInBrowser(t *testing.T) {
+	dir := folder(t)
+	s, _ := serving(t, dir, here)
+	server := httptest.NewServer(s.Handler())
+	defer server.Close()
+	before := state(t, dir)
+
+	p := browser.Open(t, server.URL)
+	if got := p.Text(`[...document.querySelectorAll("tbody th")].map((e) => e.innerText).slice(0, 3).join("|")`); got != "empty.jsonl|broken|new" && got != "broken|empty.jsonl|new" {
+		t.Errorf("the list begins with %q", got) // the broken ones count as of their files' time
+	}
+	p.Click(`input[name=base][value="old/results.jsonl"]`)
+	p.Text(`document.querySelector('input[name=new][value="new/results.jsonl"]').focus(), ""`)
+	p.Keys("Space", "Enter") // by the keyboard
+	p.Wait(`location.pathname === "/compare" && document.readyState === "complete"`)
+	if got := p.Text(`document.querySelector("main").innerText`); !strings.Contains(got, "regressed") || !strings.Contains(got, "worse") || !strings.Contains(got, "prefill.ttft") {
+		t.Errorf("the comparison says %.300q", got)
+	}
+	p.Click("nav a")
+	p.Wait(`location.pathname === "/" && document.readyState === "complete"`)
+	p.Click(`a[href="/run/new/results.jsonl"]`)
+	p.Wait(`location.pathname.startsWith("/run/") && document.readyState === "complete"`)
+	if got := p.Text(`document.querySelector("main").innerText`); !strings.Contains(got, "it broke </script><b>") || !strings.Contains(got, "Synthetic CPU") {
+		t.Errorf("the report says %.300q", got)
+	}
+	if got := p.Text(`document.querySelector("figure .hot") ? "" : "no curve"`) + p.Text(`(document.querySelector(".copy") || {}).textContent || "no script ran"`); got != "copy" {
+		t.Errorf("the report's script: %s", got)
+	}
+	p.Open(server.URL + "/run/gone/results.jsonl")
+	if got := p.Text(`document.body.innerText`); !strings.Contains(got, "Not Found") {
+		t.Errorf("a run that is gone: %q", got)
+	}
+	for _, asked := range p.Requests() {
+		if !strings.HasPrefix(asked, server.URL) && !strings.HasPrefix(asked, "data:") {
+			t.Errorf("the page asked for %s", asked)
+		}
+	}
+	for _, e := range p.Errors() {
+		if !strings.Contains(e, "404") {
+			t.Errorf("the console says %q", e)
+		}
+	}
+	if after := state(t, dir); after != before {
+		t.Errorf("the folder changed:\n%s\n%s", before, after)
+	}
+}
+
+// state is the names, sizes and times of all below a folder.
+func state(t *testing.T, dir string) (s string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		s += fmt.Sprintln(path, info.Size(), info.ModTime(), info.Mode())
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
