@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
@@ -326,7 +327,7 @@ func merged(visits []*result.Record) result.Record {
 					m.Samples = append(m.Samples, one.Value)
 				}
 			}
-			m.Value = medianOf(m.Samples)
+			m.Value = stats.Quantile(slices.Sorted(slices.Values(m.Samples)), 0.5)
 		}
 		r.Metrics[name] = m
 	}
@@ -379,9 +380,4 @@ func (t *trial) report() *compare.Turns {
 		Base: about(0), New: about(1), Rounds: t.rounds(), Seconds: t.seconds, First: t.firsts, Gates: t.verdicts,
 		Differences: compare.Differences(t.journals[0][0].Runs[0].Env, t.journals[1][0].Runs[0].Env),
 	}
-}
-
-func medianOf(samples []float64) float64 {
-	s := slices.Sorted(slices.Values(samples))
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
