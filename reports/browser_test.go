@@ -103,6 +103,25 @@ func TestPageInBrowser(t *testing.T) {
 // checkLooks checks both themes, motion and paper.
 func checkLooks(t *testing.T, p *browser.Page) {
 	t.Helper()
+	checkThemes(t, p)
+	// Nothing moves, so nobody who prefers that has to ask.
+	if n := p.Number(`[...document.querySelectorAll("*")].filter((e) => { const s = getComputedStyle(e); return s.animationName !== "none" || s.transitionDuration !== "0s" || s.scrollBehavior === "smooth"; }).length`); n != 0 {
+		t.Errorf("%v elements move", n)
+	}
+	p.Print(true)
+	if got := p.Text(`[".copy", "nav", ".detail"].map((s) => getComputedStyle(document.querySelector(s)).display).join(" ")`); got != "none none none" {
+		t.Errorf("on paper, buttons, links and the panel are %s", got)
+	}
+	p.Text(`dispatchEvent(new Event("beforeprint")), ""`)
+	if n := p.Number(`document.querySelectorAll("details:not([open])").length`); n != 0 {
+		t.Errorf("%v folded parts stay folded on paper", n)
+	}
+	p.Print(false)
+}
+
+// checkThemes checks that light and dark differ, and that both can be read.
+func checkThemes(t *testing.T, p *browser.Page) {
+	t.Helper()
 	const colors = `getComputedStyle(document.body).backgroundColor + " " + getComputedStyle(document.body).color + " " + getComputedStyle(document.querySelector("figure path[style]") || document.body).stroke`
 	p.Dark(false)
 	light := p.Text(colors)
@@ -117,19 +136,6 @@ func checkLooks(t *testing.T, p *browser.Page) {
 			t.Errorf("dark %v: too little contrast: %s", theme, low)
 		}
 	}
-	// Nothing moves, so nobody who prefers that has to ask.
-	if n := p.Number(`[...document.querySelectorAll("*")].filter((e) => { const s = getComputedStyle(e); return s.animationName !== "none" || s.transitionDuration !== "0s" || s.scrollBehavior === "smooth"; }).length`); n != 0 {
-		t.Errorf("%v elements move", n)
-	}
-	p.Print(true)
-	if got := p.Text(`[".copy", "nav", ".detail"].map((s) => getComputedStyle(document.querySelector(s)).display).join(" ")`); got != "none none none" {
-		t.Errorf("on paper, buttons, links and the panel are %s", got)
-	}
-	p.Text(`dispatchEvent(new Event("beforeprint")), ""`)
-	if n := p.Number(`document.querySelectorAll("details:not([open])").length`); n != 0 {
-		t.Errorf("%v folded parts stay folded on paper", n)
-	}
-	p.Print(false)
 }
 
 // faint names the first text whose contrast with what lies behind it is below 4.5, the least that WCAG 2.2 (1.4.3) allows.

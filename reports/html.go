@@ -33,6 +33,8 @@ type page struct {
 	// Details belong to the cells of heatmaps, by their data-at.
 	Details []pageDetail
 	perCell int
+	// Trends marks a page of many runs, which has no environment of its own.
+	Trends bool
 }
 
 type (
@@ -106,11 +108,11 @@ func StyleSheet() string {
 
 // html writes report.html, which needs no other file and asks for none.
 func (v *view) html(out io.Writer) error {
-	js, err := pageFiles.ReadFile("page/report.js")
+	p, err := newPage(v.heading())
 	if err != nil {
 		return err
 	}
-	p := &page{Title: v.heading(), CSS: template.CSS(StyleSheet()), JS: template.JS(js), Command: clean(v.run.Command), Notes: v.notes(), Details: []pageDetail{}}
+	p.Command, p.Notes = clean(v.run.Command), v.notes()
 	p.perCell = v.perCell()
 	v.pageCounts(p)
 	p.Gates = v.pageGates()
@@ -131,11 +133,25 @@ func (v *view) html(out io.Writer) error {
 			p.Problems = append(p.Problems, c)
 		}
 	}
+	return p.write(out)
+}
+
+// newPage is an empty page.
+func newPage(title string) (*page, error) {
+	js, err := pageFiles.ReadFile("page/report.js")
+	if err != nil {
+		return nil, err
+	}
+	return &page{Title: title, CSS: template.CSS(StyleSheet()), JS: template.JS(js), Details: []pageDetail{}}, nil
+}
+
+// write writes the page, or nothing where it cannot be drawn.
+func (p *page) write(out io.Writer) error {
 	var buf bytes.Buffer
 	if err := pageTemplate.ExecuteTemplate(&buf, "report.html.tmpl", p); err != nil {
 		return err
 	}
-	_, err = out.Write(buf.Bytes())
+	_, err := out.Write(buf.Bytes())
 	return err
 }
 

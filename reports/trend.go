@@ -221,10 +221,44 @@ func (h *History) JSON(out io.Writer) error {
 	return e.Encode(h)
 }
 
-// Pictures draws a figure for each task, metric and machine into an existing folder, as
-// PNG and SVG, with at most trendPanels trends in each, and returns the files' names.
-func (h *History) Pictures(dir string) ([]string, error) {
+// HTML writes history.html: the tables, and figures whose points tell run, date, commit and value.
+func (h *History) HTML(out io.Writer) error {
+	p, err := newPage("Metrics over runs")
+	if err != nil {
+		return err
+	}
+	p.Total, p.Trends = h.outcome(), true
+	s := pageSection{ID: "trends", Title: "Trends"}
+	for _, n := range h.Notices {
+		p.Notes = append(p.Notes, clean(n))
+	}
+	for _, f := range h.figures() {
+		svg, err := f.inline()
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.id, err)
+		}
+		s.Figures = append(s.Figures, pageFigure{"figure-" + f.id, svg})
+	}
+	for _, t := range h.tables() {
+		if t.id == "changes" {
+			p.Sections = append(p.Sections, pageSection{ID: t.id, Title: t.title, Tables: []pageTable{pageTableOf(t, t.title)}})
+			continue
+		}
+		s.Tables = append(s.Tables, pageTableOf(t, t.title))
+	}
+	p.Sections = append(p.Sections, s)
+	return p.write(out)
+}
+
+// Write writes history.html into an existing folder, and a figure for each task, metric and machine as
+// PNG and SVG, with at most trendPanels trends in each. It returns the files' names.
+func (h *History) Write(dir string) ([]string, error) {
 	var written []string
+	var page bytes.Buffer
+	if err := h.HTML(&page); err != nil {
+		return nil, err
+	}
+	files := []file{{"history.html", page.Bytes()}}
 	for _, f := range h.figures() {
 		png, err := f.png(dots)
 		if err != nil {
@@ -234,12 +268,13 @@ func (h *History) Pictures(dir string) ([]string, error) {
 		if err != nil {
 			return written, fmt.Errorf("%s: %w", f.id, err)
 		}
-		for _, x := range []file{{f.id + ".png", png}, {f.id + ".svg", svg}} {
-			if err := writeFile(filepath.Join(dir, x.name), x.data); err != nil {
-				return written, err
-			}
-			written = append(written, x.name)
+		files = append(files, file{f.id + ".png", png}, file{f.id + ".svg", svg})
+	}
+	for _, x := range files {
+		if err := writeFile(filepath.Join(dir, x.name), x.data); err != nil {
+			return written, err
 		}
+		written = append(written, x.name)
 	}
 	return written, nil
 }

@@ -78,11 +78,11 @@ Runs of different machines are never put into one trend, unless
 			if err := os.MkdirAll(out, 0o755); err != nil {
 				return err
 			}
-			names, err := h.Pictures(out)
+			names, err := h.Write(out)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(c.ErrOrStderr(), "%d pictures in %s\n", len(names), out)
+			fmt.Fprintf(c.ErrOrStderr(), "history.html and %d pictures in %s\n", len(names)-1, out)
 			return nil
 		},
 	}
@@ -91,7 +91,7 @@ Runs of different machines are never put into one trend, unless
 	fs.StringArrayVar(&filters, "filter", nil, "follow only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	fs.Float64Var(&alpha, "alpha", 0.01, "probability of marking a change in a series that has none")
 	fs.BoolVar(&across, "across-machines", false, "put the runs of all machines into one trend")
-	fs.StringVarP(&out, "out", "o", "", "draw the trends as PNG and SVG into this folder")
+	fs.StringVarP(&out, "out", "o", "", "write history.html and the trends as PNG and SVG into this folder")
 	fs.StringVar(&format, "format", "text", "text, markdown or json")
 	return c
 }
