@@ -1,0 +1,238 @@
+// The checker of memory accesses. README.md says what it finds and what it cannot.
+#include "exec.h"
+
+namespace {
+
+constexpr u64 manyBlocks = u64(0xffffff) << 24, manyThreads = 0x7ff;
+u64 blockOf(u64 r) { return r >> 24 & 0xffffff; }
+
+// identity of a thread's access: launch 16 bits, block 24, interval 13, thread 11
+u64 identity(Warp &w, int lane) { return w.b->id | u64(w.b->interval & 0x1fff) << 11 | u32(w.id * 32 + lane); }
+
+std::string hex(u64 a) { return format("0x%llx", (unsigned long long)a); }
+
+bool outside(Warp &w, const Ins &i, u64 a, u32 n, int lane, const char *what) {
+	fault(w, i, OutOfBounds, format("lane %d %s %u bytes at %s, %s", lane, what, n, hex(a).c_str(), memoryPlace(a).c_str()));
+	return false;
+}
+
+bool globalRace(Warp &w, const Ins &i, u64 a, int lane, u64 other, const char *what) {
+	u64 b = blockOf(other), t = other & 0x7ff;
+	std::string who = b == 0xffffff ? "several blocks" : format("block %llu", (unsigned long long)b);
+	if (b != 0xffffff && t != manyThreads) who += format(" thread %llu", (unsigned long long)t);
+	fault(w, i, GlobalRace, format("lane %d %s %s (%s) %s in this launch, with no barrier between", lane, what, hex(a).c_str(), memoryPlace(a).c_str(), who.c_str()));
+	return false;
+}
+
+// allSet: the n bytes at p, n of 1, 2, 4, 8 or 16, all have the bits of v.
+inline bool allSet(const u8 *p, u32 n, u8 v) {
+	u64 k = 0x0101010101010101ull * v, x, y;
+	switch (n) {
+	case 16:
+		memcpy(&x, p, 8), memcpy(&y, p + 8, 8);
+		return (x & y & k) == k;
+	case 8: memcpy(&x, p, 8); return (x & k) == k;
+	case 4: { u32 z; memcpy(&z, p, 4); return (z & u32(k)) == u32(k); }
+	case 2: { u16 z; memcpy(&z, p, 2); return (z & u16(k)) == u16(k); }
+	default:
+		for (u32 j = 0; j < n; j++)
+			if ((p[j] & v) != v) return false;
+		return true;
+	}
+}
+
+} // namespace
+
+bool globalRead(Warp &w, const Ins &i, u64 a, u32 n, int lane) {
+	u64 off = a - (u64)mem.base;
+	if (off >= mem.range - 16) return outside(w, i, a, n, lane, "reads");
+	if (a & ((n & -n) - 1)) {
+		fault(w, i, Misaligned, format("lane %d reads %u bytes at %s", lane, n, hex(a).c_str()));
+		return false;
+	}
+	const u8 *s = mem.state + off;
+	if (!w.b->check) return allSet(s, n, stAllocated) || outside(w, i, a, n, lane, "reads");
+	if (!allSet(s, n, stBoth)) {
+		if (!allSet(s, n, stAllocated)) return outside(w, i, a, n, lane, "reads");
+		fault(w, i, Uninitialised, format("lane %d reads %u bytes of device memory at %s that were never written, %s", lane, n, hex(a).c_str(), memoryPlace(a).c_str()));
+		return false;
+	}
+	u64 me = identity(w, lane), launch = me >> 48;
+	u64 *wr = mem.writer + off / 2, *rd = mem.reader + off / 2;
+	for (u32 g = 0; g < (n + 1) / 2; g++) {
+		u64 x = wr[g], r = rd[g];
+		if (__builtin_expect(x >> 48 == launch, 0) && x != me && (blockOf(x) != blockOf(me) || ((x ^ me) & 0xfff800) == 0))
+			return globalRace(w, i, a + 2 * g, lane, x, "reads what was written by");
+		if (r == me) continue;
+		if (r >> 48 != launch) rd[g] = me;
+		else if (blockOf(r) != blockOf(me)) rd[g] = me | manyBlocks;
+		else if (((r ^ me) & 0xfff800) == 0) rd[g] = me | manyThreads;
+		else rd[g] = me;
+	}
+	return true;
+}
+
+bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane) {
+	u64 off = a - (u64)mem.base;
+	if (off >= mem.range - 16) return outside(w, i, a, n, lane, "writes");
+	if (a & ((n & -n) - 1)) {
+		fault(w, i, Misaligned, format("lane %d writes %u bytes at %s", lane, n, hex(a).c_str()));
+		return false;
+	}
+	u8 *s = mem.state + off;
+	if (!allSet(s, n, stAllocated)) return outside(w, i, a, n, lane, "writes");
+	memset(s, stBoth, n);
+	if (!w.b->check || n < 2) return true;
+	u64 me = identity(w, lane), launch = me >> 48;
+	u64 *wr = mem.writer + off / 2, *rd = mem.reader + off / 2;
+	for (u32 g = 0; g < n / 2; g++) {
+		u64 x = wr[g], r = rd[g];
+		if (x >> 48 == launch && x != me && (blockOf(x) != blockOf(me) || ((x ^ me) & 0xfff800) == 0))
+			return globalRace(w, i, a + 2 * g, lane, x, "writes what was written by");
+		if (r >> 48 == launch && r != me && (blockOf(r) != blockOf(me) || ((r ^ me) & 0xfff800) == 0))
+			return globalRace(w, i, a + 2 * g, lane, r, "writes what was read by");
+		wr[g] = me;
+	}
+	return true;
+}
+
+// Records of shared memory, one a word: interval << 14 | warp << 9 | pending << 8 | unfenced or many << 7 | matrix << 6 | bytes.
+namespace {
+
+constexpr u32 pending = 1 << 8, unfenced = 1 << 7, many = 1 << 7, matrix = 1 << 6;
+inline u32 mine(Warp &w) { return w.b->interval << 14 | u32(w.id) << 9; }
+
+bool sharedBounds(Warp &w, const Ins &i, u32 a, u32 n, int lane, const char *what) {
+	u32 off = a - sharedBase;
+	if (off >= w.b->sharedBytes || n > w.b->sharedBytes - off) {
+		fault(w, i, OutOfBounds, format("lane %d %s %u bytes of shared memory at %d, the block has %u", lane, what, n, int(off), w.b->sharedBytes));
+		return false;
+	}
+	if (off & ((n & -n) - 1)) {
+		fault(w, i, Misaligned, format("lane %d %s %u bytes of shared memory at %u", lane, what, n, off));
+		return false;
+	}
+	return true;
+}
+
+u32 maskOf(u32 off, u32 n) { return n >= 4 ? 15 : ((1u << n) - 1) << (off & 3); }
+
+bool race(Warp &w, const Ins &i, u32 off, int lane, u32 rec, const char *what) {
+	if (rec & pending) {
+		fault(w, i, AsyncRace, format("lane %d %s shared memory at %u that a cp.async of warp %u still writes: no cp.async.wait_group", lane, what, off, rec >> 9 & 31));
+	} else if (rec & matrix) {
+		fault(w, i, AsyncRace, format("lane %d %s shared memory at %u that a wgmma of warp %u still reads: no wgmma.wait_group", lane, what, off, rec >> 9 & 31));
+	} else {
+		fault(w, i, SharedRace, format("lane %d %s shared memory at %u that warp %u%s used with no barrier between", lane, what, off, rec >> 9 & 31, rec & many ? " (and maybe others)" : ""));
+	}
+	return false;
+}
+
+} // namespace
+
+bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane) {
+	Block &b = *w.b;
+	if (!sharedBounds(w, i, a, n, lane, "reads")) return false;
+	if (!b.check) return true;
+	u32 off = a - sharedBase, me = mine(w), mask = maskOf(off, n);
+	if (!allSet(b.init + off, n, 1)) {
+		fault(w, i, Uninitialised, format("lane %d reads %u bytes of shared memory at %u that were never written", lane, n, off));
+		return false;
+	}
+	u32 *wr = b.writer + off / 4, *rd = b.reader + off / 4;
+	for (u32 k = 0; k < (n + 3) / 4; k++) {
+		u32 x = wr[k], r = rd[k];
+		if (((x >> 14 == me >> 14 && (x ^ me) >> 9 != 0) || (x & pending)) && (x & mask)) return race(w, i, off + 4 * k, lane, x, "reads");
+		if (r & matrix) continue;
+		if (r >> 9 == me >> 9) rd[k] = r | mask;
+		else rd[k] = r >> 14 == me >> 14 ? me | many | mask | (r & 15) : me | mask;
+	}
+	return true;
+}
+
+bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, bool async) {
+	Block &b = *w.b;
+	if (!sharedBounds(w, i, a, n, lane, "writes")) return false;
+	if (!b.check) return true;
+	u32 off = a - sharedBase, me = mine(w), mask = maskOf(off, n);
+	memset(b.init + off, 1, n);
+	u32 *wr = b.writer + off / 4, *rd = b.reader + off / 4;
+	u32 rec = me | mask | unfenced | (async ? pending : 0);
+	b.unfenced = true;
+	for (u32 k = 0; k < (n + 3) / 4; k++) {
+		u32 x = wr[k], r = rd[k];
+		if (((x >> 14 == me >> 14 && (x ^ me) >> 9 != 0) || (x & pending)) && (x & mask)) return race(w, i, off + 4 * k, lane, x & ~unfenced, "writes");
+		if (((r >> 14 == me >> 14 && ((r ^ me) >> 9 != 0 || (r & many))) || (r & matrix)) && (r & mask)) return race(w, i, off + 4 * k, lane, r, "writes");
+		wr[k] = x >> 9 == me >> 9 ? rec | (x & 15) : rec;
+	}
+	return true;
+}
+
+bool matrixRead(Warp &w, const Ins &i, u32 a, u32 n) {
+	Block &b = *w.b;
+	if (!sharedBounds(w, i, a, n, 0, "reads for a wgmma")) return false;
+	if (!b.check) return true;
+	u32 off = a - sharedBase, me = mine(w);
+	if (!allSet(b.init + off, n, 1)) {
+		fault(w, i, Uninitialised, format("wgmma reads %u bytes of shared memory at %u that were never written", n, off));
+		return false;
+	}
+	u32 *wr = b.writer + off / 4, *rd = b.reader + off / 4;
+	for (u32 k = 0; k < n / 4; k++) {
+		u32 x = wr[k];
+		if ((x >> 14 == me >> 14 && (x ^ me) >> 9 != 0) || (x & pending)) return race(w, i, off + 4 * k, 0, x & ~unfenced, "reads for a wgmma");
+		if (x & unfenced) {
+			fault(w, i, Proxy, format("wgmma reads shared memory at %u that warp %u wrote: no fence.proxy.async after the write", off + 4 * k, x >> 9 & 31));
+			return false;
+		}
+		rd[k] = me | matrix | 15;
+	}
+	w.reads.push_back({off, n});
+	return true;
+}
+
+void copiesDone(Warp &w, size_t left) {
+	if (w.copyGroups.size() <= left) return;
+	size_t done = w.copyGroups.size() - left, end = w.copyGroups[done - 1];
+	if (w.b->check) {
+		u32 me = mine(w);
+		for (size_t s = 0; s < end; s++) {
+			Span sp = w.copies[s];
+			for (u32 k = sp.at / 4; k < (sp.at + sp.bytes) / 4; k++)
+				if (w.b->writer[k] & pending) w.b->writer[k] = me | 15 | unfenced;
+		}
+	}
+	w.copies.erase(w.copies.begin(), w.copies.begin() + (long)end);
+	w.copyGroups.erase(w.copyGroups.begin(), w.copyGroups.begin() + (long)done);
+	for (auto &e : w.copyGroups) e -= end;
+}
+
+void matricesDone(Warp &w, size_t left) {
+	if (w.mmaGroups.size() > left) {
+		size_t done = w.mmaGroups.size() - left;
+		auto end = w.mmaGroups[done - 1];
+		u32 me = mine(w);
+		for (size_t s = 0; s < end.first; s++)
+			for (u32 k = w.reads[s].at / 4; k < (w.reads[s].at + w.reads[s].bytes) / 4; k++)
+				w.b->reader[k] = me | many | 15;
+		w.reads.erase(w.reads.begin(), w.reads.begin() + (long)end.first);
+		w.accumulators.erase(w.accumulators.begin(), w.accumulators.begin() + (long)end.second);
+		w.mmaGroups.erase(w.mmaGroups.begin(), w.mmaGroups.begin() + (long)done);
+		for (auto &e : w.mmaGroups) e.first -= end.first, e.second -= end.second;
+	}
+	if (w.accumulators.empty()) w.ev &= ~evPending;
+}
+
+void proxyFence(Warp &w) {
+	Block &b = *w.b;
+	if (!b.check || !b.unfenced) return;
+	u32 me = mine(w), n = b.sharedBytes / 4;
+	u32 *wr = b.writer;
+	// what this warp wrote, and what others wrote before the last barrier
+#pragma GCC ivdep
+	for (u32 k = 0; k < n; k++) {
+		u32 x = wr[k];
+		bool seen = (x >> 14 != me >> 14 || x >> 9 == me >> 9) && !(x & pending);
+		wr[k] = seen ? x & ~unfenced : x;
+	}
+}

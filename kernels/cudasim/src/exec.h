@@ -1,0 +1,132 @@
+// A decoded kernel and the state of the blocks and warps that execute it.
+#pragma once
+#include "ptx.h"
+
+#include <cstring>
+
+struct Warp;
+struct Ins;
+using Handler = void (*)(Warp &, const Ins &);
+
+// Ins is a decoded instruction. An operand in x or ext is the byte offset of 32 lanes in the
+// warp's registers, or, with bit 0 set, in the kernel's constants. Predicates are indices of Warp::P.
+struct Ins {
+	Handler fn;
+	i64 imm;
+	u32 x[8];
+	u32 flip;   // ~0 for @!p
+	u16 pred;   // 0: always
+	u8 n, flag; // what they mean depends on the handler
+	u32 ext;    // of Program::ext, where there are more operands
+	i32 line;
+};
+static_assert(sizeof(Ins) == 64);
+
+constexpr u32 slotBytes = 128; // 32 lanes of 32 bits; 64-bit registers take two slots
+
+struct Program {
+	std::string name;
+	std::vector<Ins> code;
+	std::vector<u32> ext;
+	std::vector<u32> constants;     // with room to align
+	u8 *constant = nullptr;
+	u32 slots = 0, preds = 2;
+	std::vector<std::pair<int, u32>> specials; // which, its offset
+	u32 staticShared = 0;
+	std::vector<std::string> texts;  // per instruction, for findings
+	// for each instruction the registers that it names, while they matter: see wgmma
+	std::vector<std::vector<std::pair<u32, bool>>> registers; // offset, written
+};
+
+struct Group { const Ins *pc; u32 mask; }; // lanes that wait elsewhere
+
+enum Event : u32 { evBarrier = 1, evExit = 2, evFault = 4, evDiverged = 8, evPending = 16 };
+
+struct Span { u32 at, bytes; };
+
+struct Block {
+	const Launch *launch;
+	const Program *program;
+	u32 cta[3];
+	u64 id;              // launch and block, as in Memory::writer
+	u8 *shared;
+	u32 sharedBytes;
+	u8 *init;            // a byte each: written
+	u32 *writer, *reader; // a record each 4 bytes
+	u32 interval;        // counts barriers
+	bool check, unfenced, failed;
+	Kind kind;
+};
+
+struct Warp {
+	u8 *base[2];
+	u32 *P;
+	u32 active, full;
+	const Ins *pc;
+	u32 ev;
+	int id;
+	Block *b;
+	u32 barrier;
+	bool done, waiting;
+	u64 count;
+	std::vector<Group> groups;
+	// cp.async: what is under way, and where each committed group ends
+	std::vector<Span> copies;
+	std::vector<size_t> copyGroups;
+	// wgmma: shared memory read and registers written by what is under way
+	std::vector<Span> reads;
+	std::vector<u32> accumulators;
+	std::vector<std::pair<size_t, size_t>> mmaGroups;
+};
+
+template <class T> static inline T *R(Warp &w, u32 o) { return (T *)(w.base[o & 1] + (o & ~1u)); }
+static inline u32 lanes(const Warp &w, const Ins &i) { return w.active & (w.P[i.pred] ^ i.flip); }
+
+void fault(Warp &w, const Ins &i, Kind k, const std::string &why);
+
+// check.cpp: the checker. Each returns false after a finding.
+bool globalRead(Warp &w, const Ins &i, u64 a, u32 n, int lane);
+bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane);
+bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane);
+bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, bool async);
+bool matrixRead(Warp &w, const Ins &i, u32 a, u32 n);  // by wgmma
+void copiesDone(Warp &w, size_t groupsLeft);
+void matricesDone(Warp &w, size_t groupsLeft);
+void proxyFence(Warp &w);
+
+bool isWgmma(const Ins &i); // wgmma and what orders it
+
+// access.cpp, matrix.cpp: instructions on memory and matrices, found by opcode
+struct Decoder;
+bool decodeMemory(Decoder &d, const Statement &s);
+bool decodeMatrix(Decoder &d, const Statement &s);
+
+// Decoder turns statements into instructions.
+struct Decoder {
+	const Module &m;
+	const Kernel &k;
+	Body body;
+	Program &p;
+	std::vector<u32> predIndex;
+	std::unordered_map<std::string_view, u32> symbols; // addresses in shared memory
+	std::unordered_map<u64, u32> constants32, constants64;
+	struct Use { u8 reg = 0, def = 0; }; // bits of x
+	std::vector<Use> uses;
+	std::vector<u8> extDef;               // for each of ext: 1 written, 2 read, 3 both
+	std::vector<u32> extCount;            // for each instruction
+	int junk;
+
+	[[noreturn]] void fail(const Statement &s, const std::string &why) const;
+	u32 constant(u64 bits, int width);
+	u32 predicate(const Statement &s, const Operand &o);
+	u32 source(const Statement &s, const Operand &o, int width);
+	u32 target(const Statement &s, const Operand &o, int width);
+	i64 address(const Statement &s, const Operand &o, int width, u32 *base); // of [reg+offset]
+	Ins &begin(const Statement &s, Handler fn);
+	void put(Ins &i, int at, u32 operand, bool def);  // a register or constant at x[at]
+	void putExt(Ins &i, u32 operand, u8 def);
+	int widthOf(int reg) const { return body.registers[reg].width; }
+};
+
+// Modifiers splits "ld.global.v4.b32" at the dots, keeping "shared::cta" whole.
+std::vector<std::string_view> modifiers(std::string_view op);
