@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"internal/house":      {},
 	"internal/browser":    {},
 	"tools/train/mkprose": {"corpus"},
+	"tools/peers/ours":    {"runners", "runners/checkpoint", "runners/cpu"},
 	"tools/calibrate":     {},
 }
 
