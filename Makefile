@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help venv build kernels kernels-test cuda cuda-test gpu-check test race emulated lint fuzz bench golden fixtures images calibrate clean
+.PHONY: help venv build kernels kernels-test cuda cuda-test gpu-check test race emulated lint fuzz bench peers golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -57,6 +57,9 @@ fuzz: ## every fuzz target for FUZZ (default 5s)
 
 bench: ## kernels beside this machine's measured peaks
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./kernels/cpu ./runners/cpu
+
+peers: ## the CPU runner beside PyTorch, interleaved, into docs/measurements/cpu.md (fetches PyTorch once)
+	tools/peers/run.py
 
 golden: ## regenerate the golden files of tests; read the diff before committing
 	$(GO) test ./reports ./reports/compare ./reports/export ./corpus ./needle ./suites/... ./cmd/... -update
