@@ -59,12 +59,22 @@ def nll(model, text, size=8192, windows=12):
     return {str(1 << k): round(total[(1 << k) // 2:1 << k].mean().item(), 3) for k in range(8, 14)}
 
 
+@torch.no_grad()
+def copying(model, text, size=256, windows=16):
+    """Nats per byte of a text and of the same text read again at once; the first 8 bytes of the second reading, by which it is recognised, left out."""
+    r = random.Random(4)
+    ids = torch.tensor([list(text.window(r, size) * 2) for _ in range(windows)])
+    logits = model(ids, model.tables(torch.arange(2 * size)[None]))
+    loss = F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten(), reduction="none").view(windows, -1)
+    return {"first": round(loss[:, :size - 1].mean().item(), 3), "again": round(loss[:, size + 7:].mean().item(), 3)}
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("folders", nargs="+")
     p.add_argument("--lengths", default="256,512,1024,2048,4096,8192", help="bytes of the single needle's texts")
     p.add_argument("--trials", type=int, default=100)
-    p.add_argument("--only", default="single,templates,tasks,nll")
+    p.add_argument("--only", default="single,templates,tasks,nll,copy")
     p.add_argument("--at", type=int, default=4096, help="bytes of the other tasks' texts")
     p.add_argument("--json", help="write the results there")
     o = p.parse_args()
@@ -84,6 +94,9 @@ def main():
         if "nll" in only:
             for name, text in texts.items():
                 show("nats per byte, positions up to", name, nll(model, text))
+        if "copy" in only:
+            for name, text in texts.items():
+                show("nats per byte, read twice", name, copying(model, text))
         results[os.path.basename(os.path.normpath(folder))] = out
         if o.json:
             json.dump(results, open(o.json, "w"), indent=1)
