@@ -111,7 +111,8 @@ func (s *Server) describe(p string) entry {
 	e := entry{Path: p, Name: nameOf(p)}
 	j, err := s.read(p)
 	if err == nil && len(j.Runs) == 0 && len(j.Records) == 0 {
-		err = errors.New("it is empty")
+		// A run that broke off before its first line was whole, or a file of nothing.
+		err = errors.New(cmp.Or(j.Notice, "it is empty"))
 	}
 	if err != nil {
 		e.Broken = err.Error()

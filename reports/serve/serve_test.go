@@ -130,6 +130,18 @@ func TestList(t *testing.T) {
 	}
 }
 
+// A run that broke off in its first line is listed with that as the reason.
+func TestTornJournalIsListed(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "torn.jsonl"), []byte(`{"type":"run","schema":1`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := serving(t, dir, here)
+	if page := ask(s, "GET", here, "/").Body.String(); !strings.Contains(page, "cannot be read: torn.jsonl:1: dropped a torn last line of 24 bytes") {
+		t.Errorf("the list says %q", page[strings.Index(page, "<main"):])
+	}
+}
+
 func TestReportIsDrawnAnewWhenItsJournalChanges(t *testing.T) {
 	dir := folder(t)
 	s, drawn := serving(t, dir, here)
