@@ -31,7 +31,7 @@ func newAB(args []string) *cobra.Command {
 	var f abFlags
 	c := &cobra.Command{
 		Use:   "ab SUITE --base BIN|REF [--new BIN|REF]",
-		Short: "Measure two builds in turns on this machine, until the suite's gates are decided",
+		Short: "Measure two builds in turns until the suite's gates are decided",
 		Long: `Measure two builds of yocobench in turns (A B B A) on this machine until every
 gate of the suite is decided or the budget ends: the way to gate on a noisy
 machine. A side is a binary, a folder with a checkout, or a git ref, which is
@@ -52,7 +52,8 @@ Exit codes: 0 all gates passed; 3 a gate regressed; 1 broken: a case failed or
 data are missing; 4 undecided within the budget; 130 interrupted.`,
 		Example: `  yocobench ab ci --base main
   yocobench ab suites/ci.yaml --base origin/main --new . --budget 3m
-  yocobench ab ci --base ./old --new ./new --gate 'prefill.ttft <= 1.03x baseline'`,
+  yocobench ab ci --base ./old --new ./new \
+    --gate 'prefill.ttft <= 1.03x baseline'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, a []string) error {
 			return f.run(c.Context(), a[0], "yocobench "+strings.Join(portable(args), " "), c.OutOrStdout(), c.ErrOrStderr())

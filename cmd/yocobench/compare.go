@@ -22,7 +22,7 @@ func newCompare() *cobra.Command {
 	var gf gateFlags
 	c := &cobra.Command{
 		Use:   "compare BASE NEW",
-		Short: "Compare two runs, or two sets of runs: what changed, and is it more than noise?",
+		Short: "Compare runs: what changed, and is it more than noise?",
 		Long: `Compare two runs case by case: medians with their intervals, the change, and the
 probability that chance alone makes such a difference (p). A change counts at
 p <= --alpha; ~ stands where nothing can be said.
@@ -35,7 +35,7 @@ Gates of NEW's suite and of --gate are judged with BASE as the baseline
 (yocobench gate --help).`,
 		Example: `  yocobench compare runs/before runs/after
   yocobench compare a1,a2,a3 b1,b2,b3 --metric decode_tps
-  yocobench compare before after --filter 'task=prefill,length<=4Ki' --format markdown
+  yocobench compare before after --filter 'task=prefill,length<=4Ki'
   yocobench compare before after --gate 'prefill.tps >= 0.95x baseline'`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {

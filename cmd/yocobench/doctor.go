@@ -20,7 +20,7 @@ func newDoctor() *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Show what this machine can do: kernels, threads, memory, measured peaks, GPU",
+		Short: "Show what this machine can do: kernels, memory, peaks, GPU",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {

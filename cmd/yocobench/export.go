@@ -20,7 +20,7 @@ func newExport() *cobra.Command {
 	var gf gateFlags
 	c := &cobra.Command{
 		Use:   "export RUN --as FORMAT",
-		Short: "Write a run's results for other tools: benchstat, JUnit, Prometheus, …",
+		Short: "Write results for other tools: benchstat, JUnit, Prometheus, …",
 		Long: `Write a run's results in the format of another tool:
 
   gobench                  Go benchmark text: benchstat before.txt after.txt

@@ -104,19 +104,20 @@ func newGate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "gate RUN",
 		Short: "Judge the gates of a run from its results: did anything regress?",
-		Long: `Judge gates from a run's results.jsonl: those of its suite (gates:) and of --gate.
-Nothing is measured anew. RUN is a run's folder, or several separated by commas;
---baseline is such or a baseline's folder (yocobench baseline --help).
+		Long: `Judge gates from a run's results.jsonl: those of its suite (gates:) and of
+--gate. Nothing is measured anew. RUN is a run's folder, or several separated by
+commas; --baseline is such or a baseline's folder (yocobench baseline --help).
 
-  throughput.decode_tps >= 0.95x baseline           against older runs (--baseline)
-  prefill.ttft <= 250ms @ length=16Ki               a fixed limit
-  needle.exact >= 0.95                              right answers, by an exact interval
-  pooled needle.exact >= 95% @ length<=4Ki          all questions of a model put together
-  yoco-gret.prefill.tps >= 4x transformer @ 16Ki    inside one run: holds on any machine
-  tiny-*.kv.total <= 1.5GiB @ 64Ki, kv=bf16         models by name, pattern or architecture
+  throughput.decode_tps >= 0.95x baseline         against older runs
+  prefill.ttft <= 250ms @ length=16Ki             a fixed limit
+  needle.exact >= 0.95                            right answers, exact interval
+  pooled needle.exact >= 95% @ length<=4Ki        all of a model's questions
+  yoco-gret.prefill.tps >= 4x transformer @ 16Ki  inside one run, any machine
+  tiny-*.kv.total <= 1.5GiB @ 64Ki, kv=bf16       models by name or pattern
 
-Behind @ stand conditions on the case: a size (its length, or depth where it has
-no length), or key=pattern, key<=number with model, arch, label or a parameter.
+Models are given by name, pattern or architecture. Behind @ stand conditions on
+the case: a size (its length, or depth where it has no length), or key=pattern,
+key<=number with model, arch, label or a parameter.
 
 A gate passes on a case where the interval at its confidence (0.95) lies on the
 right side of the limit, and regressed where it lies on the wrong side, held
@@ -129,7 +130,7 @@ commas) can, and then each run counts as one sample where they differ.
 Exit codes: 0 all passed; 3 a gate regressed; 1 broken: a case failed or data
 are missing; 4 undecided.`,
 		Example: `  yocobench gate runs/after --baseline runs/before
-  yocobench gate runs/after --gate 'yoco-gret.prefill.tps >= 4x transformer @ 4Ki'`,
+  yocobench gate runs/after --gate 'yoco-gret.prefill.tps >= 4x transformer'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := oneOf(format, "text", "markdown", "json"); err != nil {

@@ -25,8 +25,8 @@ func newGenerate() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "generate MODEL [PROMPT]",
 		Short: "Continue a text greedily, to see that a model works",
-		Long: `Continue a text greedily with a model that has a tokenizer. The prompt is the second
-argument, --file, or standard input.`,
+		Long: `Continue a text greedily with a model that has a tokenizer. The prompt is the
+second argument, --file, or standard input.`,
 		Example: `  yocobench generate tiny-yoco-gret 'const velan = 482913; const velan = '
   yocobench generate path/to/checkpoint --file prompt.txt --tokens 100 --stats`,
 		Args: cobra.RangeArgs(1, 2),

@@ -99,7 +99,7 @@ finds a needle in it, whether its loss falls with it, and the memory and time
 that it takes. It compares YOCO (one global KV cache) with a Transformer twin of
 the same size, on one machine, from one YAML file.
 
-  yocobench run needle          a shipped suite; its results go to runs/needle-TIME
+  yocobench run needle          a shipped suite; results go to runs/needle-TIME
   yocobench compare RUN RUN     what changed, and whether it is more than noise
   yocobench list models         what can be measured
   yocobench suite explain       how to write a suite

@@ -21,7 +21,7 @@ func newInspect() *cobra.Command {
 	var context string
 	c := &cobra.Command{
 		Use:   "inspect MODEL",
-		Short: "Show a model's configuration, parameters, and what a context costs in it",
+		Short: "Show a model's configuration, parameters and costs of a context",
 		Example: `  yocobench model inspect yoco-gret-3b --context 1Mi
   yocobench model inspect path/to/checkpoint`,
 		Args: cobra.ExactArgs(1),
@@ -95,7 +95,7 @@ func newVerify() *cobra.Command {
 	var tolerance float64
 	c := &cobra.Command{
 		Use:   "verify DIR...",
-		Short: "Compare a runner's tensors with expected values, by every way of computing them",
+		Short: "Compare a runner's tensors with expected values",
 		Long: `Verify folders that hold config.json, weights.safetensors, tokens.json and
 expect.safetensors (see testdata/golden/README.md). Every expected tensor is
 compared: by scoring, by prefill and steps, and by odd-sized chunks and a batch.

@@ -21,8 +21,8 @@ func newReport() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report DIR",
 		Short: "Draw the reports of a run anew from its results.jsonl",
-		Long: `Draw the reports of a run anew: terminal tables, Markdown, CSV, JSON, PNG and SVG
-pictures and one HTML page. Nothing but the run's results.jsonl is needed.
+		Long: `Draw the reports of a run anew: terminal tables, Markdown, CSV, JSON, PNG and
+SVG pictures and one HTML page. Nothing but the run's results.jsonl is needed.
 
 The gates of the run's suite are judged anew, and those of --gate; those that
 name a baseline need --baseline. Their verdicts do not change the exit code

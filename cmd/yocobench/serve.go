@@ -23,7 +23,7 @@ func newServe() *cobra.Command {
 	var expose bool
 	c := &cobra.Command{
 		Use:   "serve DIR",
-		Short: "List, open and compare the runs of a folder in a browser, on this machine",
+		Short: "List, open and compare the runs of a folder in a browser",
 		Long: `List the runs in a folder and below it in a browser: open their reports, drawn
 from results.jsonl, and compare chosen ones. Nothing is written. Only this
 machine can reach the pages, unless --expose allows another --addr: there is no
