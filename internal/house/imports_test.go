@@ -29,6 +29,7 @@ var mayImport = map[string][]string{
 	"runners/tokenizer":   {},
 	"runners/verify":      {"runners", "runners/checkpoint"},
 	"kernels/cpu":         {"kernels/cpu/amxsim"}, // with the build tag amxsim
+	"kernels/cuda":        {},
 	"kernels/cpu/amxsim":  {},
 	"reports":             {"suites/result"},
 	"reports/compare":     {"suites/gate", "suites/result"},

@@ -81,10 +81,10 @@ def rope_store(caches, k, v, lo, hi, pos, seq, rows, kv_heads, hd, ld_k, ld_v, r
     for head in range(first, min(first + HEADS, kv_heads)):
         a, b = load_pair(k + head * hd, in_pair, in_row, hd, HD, INTERLEAVED)
         a, b = a.to(tl.float32), b.to(tl.float32)
-        keys = cache + (head.to(tl.int64) * slots + slot) * hd
+        keys = cache + (head * slots + slot) * hd
         store_pair(keys, a * c - b * s, b * c + a * s, in_pair, in_row, hd, HD, INTERLEAVED)
         values = tl.load(v + head * hd + d, mask=in_head, other=0.0)
-        tl.store(keys + kv_heads.to(tl.int64) * slots * hd + d, values, mask=in_head)
+        tl.store(keys + kv_heads * slots * hd + d, values, mask=in_head)
 
 
 def config(build, target, v):
