@@ -131,6 +131,18 @@ func TestTooFewSamples(t *testing.T) {
 }
 
 // Runs of a side are put together; where they differ among themselves, each counts as one.
+// Two samples against one that ties: twice the smaller tail is more than all there is.
+func TestProbabilitiesEndAtOne(t *testing.T) {
+	at := func(samples ...float64) *result.Journal {
+		r := record("prefill", "m", "yoco-gret", "prefill 64", nil, map[string]result.Metric{"tps": {Value: samples[0], Unit: "tokens/s", Better: result.Higher, Samples: samples}})
+		return &result.Journal{Runs: []result.Run{{Suite: "s"}}, Records: []result.Record{r}}
+	}
+	c := Compare(side("base", at(1, 2)), side("new", at(2)), Options{}).Groups[0].Changes[0]
+	if c.P == nil || *c.P > 1 {
+		t.Errorf("p %v", c.P)
+	}
+}
+
 func TestPooling(t *testing.T) {
 	m := newMaker()
 	var runs []*result.Journal
