@@ -36,12 +36,12 @@ func (d Device) exact() bool {
 }
 
 // tolerance is that of values near 1: exact where all is float32; otherwise roundings to
-// bfloat16, each of at most 2^-9 of the value, of n factors or steps.
+// bfloat16, each of at most 2^-8 of the value, of n factors or steps.
 func (d Device) tolerance(exact float64, n float64) float64 {
 	if d.exact() {
 		return exact
 	}
-	return exact + n*0x1p-9
+	return exact + n*0x1p-8
 }
 
 // Host is a matrix on the host.
