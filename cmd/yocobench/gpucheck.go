@@ -162,7 +162,7 @@ func checkGPU(ctx context.Context, fixtures, python string, toy bool, log io.Wri
 	return r, nil
 }
 
-// verify holds the runner to every fixture, in both builds. The tolerance of bfloat16 is 2.5 times the error that rounding the
+// verify holds the runner to every fixture, in both builds. The tolerance of bfloat16 is 3.8 times the error that rounding the
 // weights alone makes, in float32 arithmetic on the processor (see TestGolden of runners/cuda).
 func (r *gpuCheck) verify(ctx context.Context, folder string, toy bool, log io.Writer) error {
 	dirs, err := filepath.Glob(filepath.Join(folder, "*", "config.json"))
@@ -193,7 +193,7 @@ func (r *gpuCheck) verify(ctx context.Context, folder string, toy bool, log io.W
 					return err
 				default:
 					if d == runners.BF16 {
-						rep = rep.With(2.5 * max(bf16.Worst(), bf16.Tolerance))
+						rep = rep.With(3.8 * max(bf16.Worst(), bf16.Tolerance))
 					}
 					f.Error, f.Tolerance, f.OK = rep.Worst(), rep.Tolerance, rep.OK()
 					if !(f.Error < math.MaxFloat64) {
