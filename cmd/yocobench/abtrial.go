@@ -289,7 +289,7 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 		j := &result.Journal{Runs: []result.Run{{
 			Type: "run", Schema: result.SchemaVersion, Suite: t.suite.Name, Title: t.suite.Title, SuiteHash: p.ready.Hash,
 			SuiteText: t.suite.Text, SuiteFile: withoutFolders(t.suite.File), Start: t.began, Command: t.command,
-			Cases: len(t.cases), Env: p.ready.Env,
+			Cases: len(t.cases), Round: n, Env: p.ready.Env,
 		}}}
 		for _, v := range visits[i] {
 			if len(v) == 0 {

@@ -118,9 +118,10 @@ func choosing(patterns []string) (func(task, name string) bool, error) {
 	}, nil
 }
 
-// findRuns reads every journal at and below the paths. A journal below a folder that cannot be read is left out with a notice.
+// findRuns reads every journal at and below the paths. A journal below a folder that cannot be read is left out with a notice,
+// and so are the rounds of yocobench ab: a few samples each, of two builds by turns.
 func findRuns(paths []string) (runs []history.Run, notices []string, err error) {
-	seen := map[string]string{}
+	seen, rounds := map[string]string{}, 0
 	add := func(path, name string) error {
 		j, err := readRun(path)
 		if err != nil {
@@ -128,6 +129,10 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 		}
 		if len(j.Runs) == 0 {
 			return fmt.Errorf("%s has no header", path)
+		}
+		if j.Runs[0].Round > 0 {
+			rounds++
+			return nil
 		}
 		if other, ok := seen[compare.RunKey(j)]; ok {
 			notices = append(notices, fmt.Sprintf("%s is %s again: counted once", name, other))
@@ -168,6 +173,9 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 		if err != nil {
 			return nil, nil, err
 		}
+	}
+	if rounds > 0 {
+		notices = append(notices, fmt.Sprintf("left out: %d rounds of yocobench ab, of both builds", rounds))
 	}
 	if len(runs) == 0 {
 		return nil, nil, usagef("no run in %s%s", strings.Join(paths, ", "), strings.Join(append([]string{""}, notices...), "\n  "))

@@ -138,8 +138,8 @@ func TestProbabilitiesEndAtOne(t *testing.T) {
 		return &result.Journal{Runs: []result.Run{{Suite: "s"}}, Records: []result.Record{r}}
 	}
 	c := Compare(side("base", at(1, 2)), side("new", at(2)), Options{}).Groups[0].Changes[0]
-	if c.P == nil || *c.P > 1 {
-		t.Errorf("p %v", c.P)
+	if c.P == nil || *c.P != 1 {
+		t.Errorf("got %+v", c)
 	}
 }
 

@@ -31,6 +31,8 @@ type entry struct {
 	Start        time.Time
 	Machine      string
 	Notice       string
+	// Round is not 0 where the journal is a round of a measurement in turns.
+	Round int
 	// Broken says why the journal cannot be read; then all else but Path, Name and Start, the file's time, is empty.
 	Broken string
 
@@ -125,7 +127,7 @@ func (s *Server) describe(p string) entry {
 	}
 	if len(j.Runs) > 0 {
 		h := j.Runs[0]
-		e.Suite, e.Title, e.Start, e.Machine = h.Suite, h.Title, h.Start, machine(h.Env)
+		e.Suite, e.Title, e.Start, e.Machine, e.Round = h.Suite, h.Title, h.Start, machine(h.Env), h.Round
 	}
 	n := map[string]int{}
 	for _, r := range j.Records {

@@ -107,7 +107,9 @@ func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
 		s.fail(w, http.StatusInternalServerError, err)
 		return
 	}
-	s.page(w, http.StatusOK, "list.html.tmpl", map[string]any{"Title": "Runs in " + s.dir, "Runs": runs})
+	all := len(runs)
+	runs = slices.DeleteFunc(runs, func(e entry) bool { return e.Round > 0 })
+	s.page(w, http.StatusOK, "list.html.tmpl", map[string]any{"Title": "Runs in " + s.dir, "Runs": runs, "Rounds": all - len(runs)})
 }
 
 // report shows one run.

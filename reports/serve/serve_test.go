@@ -130,6 +130,25 @@ func TestList(t *testing.T) {
 	}
 }
 
+// The rounds of a measurement in turns would bury the runs: they are counted only.
+func TestRoundsAreNotListed(t *testing.T) {
+	dir := folder(t)
+	for _, name := range []string{"ab/base/001.jsonl", "ab/new/001.jsonl"} {
+		p := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(p, []byte(`{"type":"run","schema":1,"suite":"ci","round":1}`+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, _ := serving(t, dir, here)
+	page := ask(s, "GET", here, "/").Body.String()
+	if strings.Contains(page, "001.jsonl") || !strings.Contains(page, "Not listed: 2 journals of rounds") || !strings.Contains(page, `href="/run/new/results.jsonl"`) {
+		t.Errorf("the list says %q", page[strings.Index(page, "<main"):])
+	}
+}
+
 // A run that broke off in its first line is listed with that as the reason.
 func TestTornJournalIsListed(t *testing.T) {
 	dir := t.TempDir()

@@ -137,7 +137,9 @@ type Run struct {
 	// Command is the command line that made the run, without paths of the machine.
 	Command string `json:"command"`
 	Cases   int    `json:"cases"`
-	Env     Env    `json:"env"`
+	// Round counts the rounds of a measurement of two builds in turns, whose journals hold a round each; 0 elsewhere.
+	Round int `json:"round,omitempty"`
+	Env   Env `json:"env"`
 	// References are published figures that reports set beside the records'.
 	References []Reference `json:"references,omitempty"`
 }
