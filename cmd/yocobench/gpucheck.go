@@ -193,7 +193,7 @@ func (r *gpuCheck) verify(ctx context.Context, folder string, toy bool, log io.W
 					return err
 				default:
 					if d == runners.BF16 {
-						rep = rep.With(3.8 * max(bf16.Worst(), bf16.Tolerance))
+						rep = rep.With(3.8 * max(bf16.Worst(), verify.DefaultTolerance(runners.Options{})))
 					}
 					f.Error, f.Tolerance, f.OK = rep.Worst(), rep.Tolerance, rep.OK()
 					if !(f.Error < math.MaxFloat64) {

@@ -211,7 +211,8 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		return nil, err
 	}
 	o := runners.Options{Threads: d.threads, Tier: d.tier, MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
-	if name == "analytic" || name == "cuda" {
+	// The trained models are tiny, and stored as f32: that is what they run as everywhere.
+	if name == "analytic" || name == "cuda" && !slices.Contains(checkpoint.Embedded(), e.Model) {
 		o.Weights = runners.BF16
 	}
 	if name == "cuda" && o.PrefillChunk == 0 {

@@ -77,7 +77,7 @@ func weightRounding(t *testing.T, dir string) float64 {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rounding[dir] = max(r.Worst(), r.Tolerance)
+		rounding[dir] = max(r.Worst(), verify.DefaultTolerance(runners.Options{}))
 	}
 	return rounding[dir]
 }
