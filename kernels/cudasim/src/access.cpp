@@ -62,20 +62,21 @@ template <int E, int N, Space S> void st(Warp &w, const Ins &i) {
 	for (int k = 0; k < N; k++) d[k] = R<u32>(w, i.x[k]);
 	for (u32 rest = m; rest; rest &= rest - 1) {
 		int l = __builtin_ctz(rest);
-		u8 *p;
+		u8 *p, data[E * N];
+		for (int k = 0; k < N; k++) {
+			if (i.flag & 1) memcpy(data + E * k, (const u64 *)d[k] + l, E);
+			else memcpy(data + E * k, d[k] + l, E);
+		}
 		if (S == Global) {
 			u64 a = a64[l] + u64(i.imm);
 			if (!globalWrite(w, i, a, E * N, l)) return;
 			p = (u8 *)a;
 		} else {
 			u32 a = a32[l] + u32(i.imm);
-			if (!sharedWrite(w, i, a, E * N, l, false)) return;
+			if (!sharedWrite(w, i, a, E * N, l, data, false)) return;
 			p = w.b->shared + (a - sharedBase);
 		}
-		for (int k = 0; k < N; k++) {
-			if (i.flag & 1) memcpy(p + E * k, (const u64 *)d[k] + l, E);
-			else memcpy(p + E * k, d[k] + l, E);
-		}
+		memcpy(p, data, E * N);
 	}
 }
 
@@ -160,10 +161,10 @@ void cpAsync(Warp &w, const Ins &i) {
 		u64 g = from[l] + u64(i64(i32(i.ext)));
 		if (n && !globalRead(w, i, g, n, l)) return;
 		if (g & (i.n - 1) && n) return fault(w, i, Misaligned, format("lane %d copies %u bytes from 0x%llx", l, i.n, (unsigned long long)g));
-		if (!sharedWrite(w, i, a, i.n, l, true)) return;
-		u8 *d = w.b->shared + (a - sharedBase);
-		memcpy(d, (const void *)g, n);
-		memset(d + n, 0, i.n - n);
+		u8 data[16] = {};
+		memcpy(data, (const void *)g, n);
+		if (!sharedWrite(w, i, a, i.n, l, data, true)) return;
+		memcpy(w.b->shared + (a - sharedBase), data, i.n);
 		if (w.b->check) w.copies.push_back({a - sharedBase, i.n});
 	}
 }
@@ -242,21 +243,17 @@ template <bool Trans> void stmatrix(Warp &w, const Ins &i) {
 	if (!converged(w, i)) return;
 	const u32 *a = R<u32>(w, i.x[4]);
 	for (int q = 0; q < i.n; q++) {
-		u8 *row[8];
+		u16 m[8][8];
+		const u32 *d = R<u32>(w, i.x[q]);
+		for (int l = 0; l < 32; l++)
+			for (int e = 0; e < 2; e++) {
+				u16 v = u16(d[l] >> 16 * e);
+				(Trans ? m[l % 4 * 2 + e][l / 4] : m[l / 4][l % 4 * 2 + e]) = v;
+			}
 		for (int r = 0; r < 8; r++) {
 			u32 at = a[8 * q + r] + u32(i.imm);
-			if (!sharedWrite(w, i, at, 16, 8 * q + r, false)) return;
-			row[r] = w.b->shared + (at - sharedBase);
-		}
-		const u32 *d = R<u32>(w, i.x[q]);
-		for (int l = 0; l < 32; l++) {
-			if (Trans) {
-				u16 lo = u16(d[l]), hi = u16(d[l] >> 16);
-				memcpy(row[l % 4 * 2] + l / 4 * 2, &lo, 2);
-				memcpy(row[l % 4 * 2 + 1] + l / 4 * 2, &hi, 2);
-			} else {
-				memcpy(row[l / 4] + l % 4 * 4, &d[l], 4);
-			}
+			if (!sharedWrite(w, i, at, 16, 8 * q + r, m[r], false)) return;
+			memcpy(w.b->shared + (at - sharedBase), m[r], 16);
 		}
 	}
 }

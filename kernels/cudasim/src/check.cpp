@@ -96,10 +96,12 @@ bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane) {
 	return true;
 }
 
-// Records of shared memory, one a word: interval << 14 | warp << 9 | pending << 8 | unfenced or many << 7 | matrix << 6 | bytes.
+// Records of shared memory, one a word: interval << 14 | warp << 9 | flags | bytes. Flags: pending (a cp.async writes it),
+// unfenced (written, no proxy fence since), several (warps wrote the same, Block::writers says which); of readers:
+// many (other warps too), matrix (a wgmma reads it).
 namespace {
 
-constexpr u32 pending = 1 << 8, unfenced = 1 << 7, many = 1 << 7, matrix = 1 << 6;
+constexpr u32 pending = 1 << 8, unfenced = 1 << 7, several = 1 << 6, many = 1 << 7, matrix = 1 << 6;
 inline u32 mine(Warp &w) { return w.b->interval << 14 | u32(w.id) << 9; }
 
 bool sharedBounds(Warp &w, const Ins &i, u32 a, u32 n, int lane, const char *what) {
@@ -130,6 +132,17 @@ bool race(Warp &w, const Ins &i, u32 off, int lane, u32 rec, const char *what) {
 
 } // namespace
 
+namespace {
+
+// foreign: another warp's write in this interval, or one that is under way.
+inline bool foreign(Warp &w, u32 x, u32 me, u32 word) {
+	if (x & pending) return true;
+	if (x >> 14 != me >> 14 || (x ^ me) >> 9 == 0) return false;
+	return !(x & several) || !(w.b->writers[word] >> w.id & 1);
+}
+
+} // namespace
+
 bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane) {
 	Block &b = *w.b;
 	if (!sharedBounds(w, i, a, n, lane, "reads")) return false;
@@ -142,7 +155,7 @@ bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane) {
 	u32 *wr = b.writer + off / 4, *rd = b.reader + off / 4;
 	for (u32 k = 0; k < (n + 3) / 4; k++) {
 		u32 x = wr[k], r = rd[k];
-		if (((x >> 14 == me >> 14 && (x ^ me) >> 9 != 0) || (x & pending)) && (x & mask)) return race(w, i, off + 4 * k, lane, x, "reads");
+		if ((x & mask) && foreign(w, x, me, off / 4 + k)) return race(w, i, off + 4 * k, lane, x & ~(unfenced | several), "reads");
 		if (r & matrix) continue;
 		if (r >> 9 == me >> 9) rd[k] = r | mask;
 		else rd[k] = r >> 14 == me >> 14 ? me | many | mask | (r & 15) : me | mask;
@@ -150,21 +163,35 @@ bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane) {
 	return true;
 }
 
-bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, bool async) {
+bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, const void *data, bool async) {
 	Block &b = *w.b;
 	if (!sharedBounds(w, i, a, n, lane, "writes")) return false;
 	if (!b.check) return true;
 	u32 off = a - sharedBase, me = mine(w), mask = maskOf(off, n);
-	memset(b.init + off, 1, n);
 	u32 *wr = b.writer + off / 4, *rd = b.reader + off / 4;
 	u32 rec = me | mask | unfenced | (async ? pending : 0);
 	b.unfenced = true;
 	for (u32 k = 0; k < (n + 3) / 4; k++) {
 		u32 x = wr[k], r = rd[k];
-		if (((x >> 14 == me >> 14 && (x ^ me) >> 9 != 0) || (x & pending)) && (x & mask)) return race(w, i, off + 4 * k, lane, x & ~unfenced, "writes");
-		if (((r >> 14 == me >> 14 && ((r ^ me) >> 9 != 0 || (r & many))) || (r & matrix)) && (r & mask)) return race(w, i, off + 4 * k, lane, r, "writes");
-		wr[k] = x >> 9 == me >> 9 ? rec | (x & 15) : rec;
+		bool other = (x & mask) && (x & pending || (x >> 14 == me >> 14 && (x ^ me) >> 9 != 0));
+		bool readers = (r & mask) && (r & matrix || (r >> 14 == me >> 14 && ((r ^ me) >> 9 != 0 || r & many)));
+		// Warps that hold copies of a tile may all store it: the same bytes again change nothing.
+		u32 at = off + 4 * k, bytes = n < 4 ? n : 4;
+		bool same = (other || readers) && allSet(b.init + at, bytes, 1) && memcmp(b.shared + at, (const u8 *)data + 4 * k, bytes) == 0;
+		if (other && !(same && (async || !(x & pending)))) return race(w, i, at, lane, x & ~(unfenced | several), "writes");
+		if (readers && !(same && !(r & matrix))) return race(w, i, at, lane, r, "writes");
+		u32 bytesNow = x >> 9 == me >> 9 || other ? x & 15 : 0, flag = 0;
+		if (other) {
+			u32 &ws = b.writers[off / 4 + k];
+			if (!(x & several)) ws = 1u << (x >> 9 & 31);
+			ws |= 1u << w.id;
+			flag = several;
+		} else if (x >> 9 == me >> 9) {
+			flag = same ? x & several : 0;
+		}
+		wr[k] = rec | bytesNow | flag;
 	}
+	memset(b.init + off, 1, n);
 	return true;
 }
 
@@ -180,7 +207,7 @@ bool matrixRead(Warp &w, const Ins &i, u32 a, u32 n) {
 	u32 *wr = b.writer + off / 4, *rd = b.reader + off / 4;
 	for (u32 k = 0; k < n / 4; k++) {
 		u32 x = wr[k];
-		if ((x >> 14 == me >> 14 && (x ^ me) >> 9 != 0) || (x & pending)) return race(w, i, off + 4 * k, 0, x & ~unfenced, "reads for a wgmma");
+		if (foreign(w, x, me, off / 4 + k)) return race(w, i, off + 4 * k, 0, x & ~(unfenced | several), "reads for a wgmma");
 		if (x & unfenced) {
 			fault(w, i, Proxy, format("wgmma reads shared memory at %u that warp %u wrote: no fence.proxy.async after the write", off + 4 * k, x >> 9 & 31));
 			return false;

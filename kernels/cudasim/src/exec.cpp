@@ -408,7 +408,7 @@ struct Arena {
 	u64 registerBytes = 0;
 	std::vector<u32> preds;
 	u8 *shared = aligned(256 << 10), *init = aligned(256 << 10);
-	u32 *writer = (u32 *)aligned(256 << 10), *reader = (u32 *)aligned(256 << 10);
+	u32 *writer = (u32 *)aligned(256 << 10), *reader = (u32 *)aligned(256 << 10), *writers = (u32 *)aligned(256 << 10);
 	std::vector<Warp> warps;
 	u64 count = 0;
 
@@ -430,7 +430,7 @@ bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, 
 	b.cta[1] = u32(index / l.grid[0] % l.grid[1]);
 	b.cta[2] = u32(index / l.grid[0] / l.grid[1]);
 	b.id = u64(epoch) << 48 | std::min<u64>(index, 0xfffffe) << 24;
-	b.shared = a.shared, b.init = a.init, b.writer = a.writer, b.reader = a.reader;
+	b.shared = a.shared, b.init = a.init, b.writer = a.writer, b.reader = a.reader, b.writers = a.writers;
 	b.sharedBytes = p.staticShared + l.shared;
 	b.interval = 1;
 	b.check = settings.check;

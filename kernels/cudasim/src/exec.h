@@ -53,6 +53,7 @@ struct Block {
 	u32 sharedBytes;
 	u8 *init;            // a byte each: written
 	u32 *writer, *reader; // a record each 4 bytes
+	u32 *writers;         // where several warps wrote the same: which
 	u32 interval;        // counts barriers
 	bool check, unfenced, failed;
 	Kind kind;
@@ -88,7 +89,8 @@ void fault(Warp &w, const Ins &i, Kind k, const std::string &why);
 bool globalRead(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane);
-bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, bool async);
+// sharedWrite comes before the data are stored.
+bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, const void *data, bool async);
 bool matrixRead(Warp &w, const Ins &i, u32 a, u32 n);  // by wgmma
 void copiesDone(Warp &w, size_t groupsLeft);
 void matricesDone(Warp &w, size_t groupsLeft);
