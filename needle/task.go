@@ -1,7 +1,6 @@
 package needle
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -9,7 +8,6 @@ import (
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
-	"github.com/yocobench/yocobench/suites/result"
 )
 
 // Task is the needle task.
@@ -67,12 +65,12 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 func (c *cell) plan(m *suites.Model, text string) (suites.Case, error) {
 	out := suites.Case{Label: c.label(), Params: c.params(m, text), Run: c.run}
 	if m.Computed {
-		out.Run = unsupported("the runner " + m.Runner + " computes costs and gives no answers")
+		out.Unsupported = "the runner " + m.Runner + " computes costs and gives no answers"
 		return out, nil
 	}
 	tok, err := tokenizer.New(m.Config.Tokenizer)
 	if err != nil {
-		out.Run = unsupported(err.Error())
+		out.Unsupported = err.Error()
 		return out, nil
 	}
 	least, err := c.least(tok)
@@ -84,12 +82,6 @@ func (c *cell) plan(m *suites.Model, text string) (suites.Case, error) {
 	}
 	out.Work, out.Bytes, err = c.cost(m, tok)
 	return out, err
-}
-
-func unsupported(why string) func(context.Context, runners.Model, *result.Record, func(float64)) error {
-	return func(context.Context, runners.Model, *result.Record, func(float64)) error {
-		return fmt.Errorf("%s: %w", why, runners.ErrUnsupported)
-	}
 }
 
 // label says what sets the cell apart in a suite.

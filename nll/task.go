@@ -1,14 +1,12 @@
 package nll
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
-	"github.com/yocobench/yocobench/suites/result"
 )
 
 // Task is the nll task.
@@ -46,9 +44,9 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 	tok, err := tokenizer.New(m.Config.Tokenizer)
 	switch {
 	case m.Computed:
-		c.Run = unsupported("the runner " + m.Runner + " computes costs and predicts no text")
+		c.Unsupported = "the runner " + m.Runner + " computes costs and predicts no text"
 	case err != nil:
-		c.Run = unsupported(err.Error())
+		c.Unsupported = err.Error()
 	default:
 		// Whether the corpus has a document of that length is known now.
 		if _, err := w.documents(tok, 1); err != nil {
@@ -59,12 +57,6 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 		c.Bytes = m.Config.RunBytes(int(p.Length), 1, m.Options.PrefillChunk, types).Total()
 	}
 	return []suites.Case{c}, nil
-}
-
-func unsupported(why string) func(context.Context, runners.Model, *result.Record, func(float64)) error {
-	return func(context.Context, runners.Model, *result.Record, func(float64)) error {
-		return fmt.Errorf("%s: %w", why, runners.ErrUnsupported)
-	}
 }
 
 // work is one case: a corpus read by a model.

@@ -12,6 +12,8 @@ import (
 // fakeTask plans one case a length; what happens in it is up to the test.
 type fakeTask struct {
 	run func(ctx context.Context, length int64, r *result.Record) error
+	// unsupported is why no model can do it.
+	unsupported string
 }
 
 type fakeParams struct {
@@ -34,9 +36,10 @@ func (f fakeTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ error)
 	}
 	for _, n := range ps.Lengths {
 		cases = append(cases, Case{
-			Label:  fmt.Sprintf("fake %s", Size(n)),
-			Params: map[string]any{"length": n, "trials": ps.Trials},
-			Work:   []Phase{{Work: runners.Work{Self: runners.Cost{FLOPs: float64(n)}}, Times: 1}},
+			Label:       fmt.Sprintf("fake %s", Size(n)),
+			Params:      map[string]any{"length": n, "trials": ps.Trials},
+			Work:        []Phase{{Work: runners.Work{Self: runners.Cost{FLOPs: float64(n)}}, Times: 1}},
+			Unsupported: f.unsupported,
 			Run: func(ctx context.Context, _ runners.Model, r *result.Record, progress func(float64)) error {
 				progress(0.5)
 				r.Metrics = map[string]result.Metric{"x": {Value: float64(n), Unit: "x", Better: result.None}}

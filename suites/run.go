@@ -118,6 +118,10 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 		rec.Status, rec.Reason = result.Skipped, c.Skip
 		return rec, nil
 	}
+	if c.Unsupported != "" {
+		rec.Status, rec.Reason = result.Unsupported, c.Unsupported
+		return rec, nil
+	}
 	r.obs.Case(c)
 	model, err := r.load(m)
 	start := r.plan.now()

@@ -116,6 +116,19 @@ func TestModelThatDoesNotLoad(t *testing.T) {
 	}
 }
 
+// What is known to be unsupported takes no memory: a model too large for the machine is not loaded to say so.
+func TestUnsupportedLoadsNothing(t *testing.T) {
+	w, path := journal(t)
+	loads := map[string]int{}
+	sum, err := planOf(t, three, fakeTask{unsupported: "no tokenizer"}, loads).Run(context.Background(), w, nil, &watcher{})
+	if err != nil || sum[result.Unsupported] != 6 || len(loads) > 0 {
+		t.Errorf("got %v, %v; loaded %v", sum, err, loads)
+	}
+	if r := read(t, path)["b fake 3"]; r.Status != result.Unsupported || r.Reason != "no tokenizer" || len(r.Metrics) > 0 {
+		t.Errorf("got %+v", r)
+	}
+}
+
 func TestInterruptAndResume(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

@@ -53,6 +53,8 @@ type Case struct {
 	Work []Phase
 	// Bytes is the estimated memory held at the peak, weights included.
 	Bytes int64
+	// Unsupported says why the model cannot do this, where that is known before it is loaded; then Run is not called.
+	Unsupported string
 	// Run measures and fills r's Metrics, Series, Trials and Notes. An error that wraps runners.ErrOutOfMemory
 	// or runners.ErrUnsupported becomes that status. progress may be called with a fraction 0..1.
 	Run func(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error

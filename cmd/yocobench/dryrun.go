@@ -22,12 +22,14 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format s
 		Bytes   int64          `json:"estimate_bytes"`
 		Skip    string         `json:"skip,omitempty"`
 		Done    bool           `json:"done,omitempty"`
+		// Unsupported says why the model cannot do it.
+		Unsupported string `json:"unsupported,omitempty"`
 	}
 	var rows []row
 	var skipped int
 	for _, c := range p.Cases {
 		_, isDone := done[c.ID]
-		rows = append(rows, row{c.ID, c.Model.Name, c.Task, c.Label, c.Params, c.Seconds, c.Bytes, c.Skip, isDone})
+		rows = append(rows, row{c.ID, c.Model.Name, c.Task, c.Label, c.Params, c.Seconds, c.Bytes, c.Skip, isDone, c.Unsupported})
 		if c.Skip != "" {
 			skipped++
 		}
@@ -46,6 +48,8 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format s
 			note = "done"
 		case r.Skip != "":
 			note = "skipped"
+		case r.Unsupported != "":
+			note = "unsupported"
 		}
 		t.row(r.Case[:8], suites.ShortDuration(r.Seconds), shortBytes(r.Bytes), note, r.Model, r.Label)
 	}
