@@ -33,8 +33,9 @@ venv: .venv/.made ## a virtual environment with the pinned packages that the CUD
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-test: ## all tests, every kernel tier this machine has
+test: ## all tests, every kernel tier this machine has, and the CUDA runner on a simulated GPU
 	$(GO) test ./...
+	tools/cudatest.sh
 
 race: ## the tests of what runs concurrently, under the race detector
 	$(GO) test -race -short ./...
