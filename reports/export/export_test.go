@@ -203,6 +203,18 @@ func TestOpenMetrics(t *testing.T) {
 	}
 }
 
+// A metric that is called by its unit does not get it twice.
+func TestOpenMetricsUnitsStandOnce(t *testing.T) {
+	r := result.Record{Task: "prefill", Status: result.OK, Metrics: map[string]result.Metric{"limit_seconds": {Value: 1, Unit: "s", Better: result.None}}}
+	var b bytes.Buffer
+	if err := OpenMetrics(&b, &result.Journal{Records: []result.Record{r}}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "# TYPE yocobench_prefill_limit_seconds gauge\n# UNIT yocobench_prefill_limit_seconds seconds\n"; !strings.Contains(b.String(), want) {
+		t.Errorf("got %s", b.String())
+	}
+}
+
 // An empty journal is no crash.
 func TestEmpty(t *testing.T) {
 	var b bytes.Buffer

@@ -34,7 +34,7 @@ func OpenMetrics(w io.Writer, j *result.Journal) error {
 				unit = strings.Trim(word(strings.ReplaceAll(m.Unit, "/", "_per_"), "_"), "_")
 			}
 			name := strings.ToLower("yocobench_" + word(r.Task, "_") + "_" + word(n, "_"))
-			if unit != "" {
+			if unit != "" && !strings.HasSuffix(name, "_"+unit) {
 				name += "_" + unit
 			}
 			f := families[name]
