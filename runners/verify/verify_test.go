@@ -42,8 +42,8 @@ func TestGolden(t *testing.T) {
 		"bf16 weights": {Weights: runners.BF16},
 	}
 	for _, tier := range kernels.Tiers() {
-		if testing.Short() && tier.Name == "go" {
-			continue // slow under the race detector
+		if !tier.Available() || testing.Short() && tier.Name == "go" {
+			continue // runners/cpu says which are untested; plain Go is slow under the race detector
 		}
 		options[tier.Name] = runners.Options{Tier: tier.Name}
 	}
