@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 
 from attend import attend_tiles
-from common import LOG2E, rotated
+from common import LOG2E, aligned_pointer, rotated
 from spec import HEAD_DIMS, Entry, args
 
 
@@ -32,9 +32,8 @@ def attend_decode(part, stat, q, caches, lo, hi, pos, n_seq, heads, kv_heads, hd
         d = c + tl.arange(0, HK)[None, :]
         queries = queries + (rotated(q + seq.to(tl.int64) * ld_q, head[:, None] * hd, lo, hi, p, d, in_group[:, None] & (d < hd), hd,
                                      INTERLEAVED).to(t),)
-    cache = tl.multiple_of(tl.load(caches + 2 * seq), 16)
     slots = tl.load(caches + 2 * seq + 1).to(tl.int32)
-    keys = cache.to(tl.pointer_type(t)) + kv_head.to(tl.int64) * slots * hd
+    keys = aligned_pointer(tl.load(caches + 2 * seq), t) + kv_head.to(tl.int64) * slots * hd
     values = keys + kv_heads.to(tl.int64) * slots * hd
 
     n = min(p + 1, slots)
@@ -61,7 +60,7 @@ def attend_decode(part, stat, q, caches, lo, hi, pos, n_seq, heads, kv_heads, hd
 def config(build, target, v):
     hd = v["HD"]
     if build == "f32":
-        return dict(HK=16, GROUP=16, BN=16, num_warps=4 if hd <= 64 else 8, num_stages=1)
+        return dict(HK=16, GROUP=16, BN=16, num_warps=4 if hd <= 128 else 8, num_stages=1)
     if target == "sm_80":
         return dict(HK=hd, GROUP=16, BN=64 if hd <= 64 else 4096 // hd, num_warps=4, num_stages=3)
     return dict(HK=hd, GROUP=16, BN=128 if hd <= 64 else 8192 // hd, num_warps=4, num_stages=3)

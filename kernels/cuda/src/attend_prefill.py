@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 
 from attend import attend_tiles, load_queries
-from common import LOG2E
+from common import LOG2E, aligned_pointer
 from spec import HEAD_DIMS, Entry, args
 
 
@@ -21,7 +21,7 @@ def attend_prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst
     row0 = (tl.cdiv(rows, BM) - 1 - tl.program_id(0) // heads) * BM
     row = tl.arange(0, BM)
     in_row = row < rows - row0
-    keys = cache.to(tl.pointer_type(t)) + (head // (heads // kv_heads)).to(tl.int64) * slots * hd
+    keys = aligned_pointer(cache, t) + (head // (heads // kv_heads)).to(tl.int64) * slots * hd
     values = keys + kv_heads.to(tl.int64) * slots * hd
     queries = load_queries(q + row0.to(tl.int64) * ld_q + head * hd, ld_q, in_row, hd, BM, HD, HK)
     first = pos0 + row0
@@ -46,7 +46,7 @@ def config(build, target, v):
     if build == "f32":
         return dict(HK=16 if hd == 256 else min(hd, 32), BM=16, BN=16, num_warps=4 if hd <= 64 else 8, num_stages=1)
     if hd == 256:
-        return dict(HK=hd, BM=64, BN=32 if target == "sm_80" else 64, num_warps=8, num_stages=2)
+        return dict(HK=hd, BM=64, BN=32, num_warps=8, num_stages=2)
     if hd == 32 and target == "sm_80":
         return dict(HK=hd, BM=64, BN=64, num_warps=4, num_stages=3)
     return dict(HK=hd, BM=128, BN=64, num_warps=8, num_stages=3)

@@ -11,7 +11,7 @@ import triton.language as tl
 
 from attend import attend_tiles, load_queries
 from attend_prefill import config as prefill_config
-from common import LOG2E
+from common import LOG2E, aligned_pointer
 from spec import HEAD_DIMS, Entry, args
 
 
@@ -29,7 +29,7 @@ def attend_window(dst, q, k, v, cache, rows, pos0, heads, hd, window, slots, ld_
     total = tl.zeros([BM], tl.float32)
     scale *= LOG2E
 
-    ring_k = cache.to(tl.pointer_type(t)) + head.to(tl.int64) * slots * hd
+    ring_k = aligned_pointer(cache, t) + head.to(tl.int64) * slots * hd
     ring_v = ring_k + heads.to(tl.int64) * slots * hd
     oldest = max(pos0 + row0 - window + 1, 0)
     acc, top, total = attend_tiles(acc, top, total, queries, ring_k, ring_v, hd, hd, hd, scale, oldest, pos0, pos0, pos0 + row0, window,
@@ -57,7 +57,7 @@ def attend_window(dst, q, k, v, cache, rows, pos0, heads, hd, window, slots, ld_
 
 def config(build, target, v):
     c = prefill_config(build, target, v)
-    if build == "bf16" and v["HD"] == 128:
+    if build == "bf16" and (v["HD"] == 128 or v["HD"] == 32 and target == "sm_80"):
         c["BN"] = 32
     return c
 

@@ -6,6 +6,12 @@ LOG2E = tl.constexpr(1.4426950408889634)
 
 
 @triton.jit
+def aligned_pointer(address, t):
+    """The 16-byte aligned address as a pointer to t. The hint must be on the pointer: it does not pass through the conversion."""
+    return tl.multiple_of(address.to(tl.pointer_type(t)), 16)
+
+
+@triton.jit
 def pair_angles(lo, hi, pos, j, mask, half):
     """cos and sin of the angles of positions pos (one, or [R, 1]) and pairs j: hi[pos / 1024] + lo[pos % 1024].
 

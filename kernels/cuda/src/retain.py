@@ -135,7 +135,7 @@ def states_config(build, target, v):
 def output_config(build, target, v):
     hd = v["HD"]
     if build == "f32":
-        return dict(CHUNK=64, HK=min(hd, 32), BM=16, BN=16, num_warps=4 if hd <= 64 else 8, num_stages=1)
+        return dict(CHUNK=64, HK=min(hd, 32) if hd < 128 else 16, BM=16, BN=16, num_warps=4 if hd <= 64 else 8, num_stages=1)
     return dict(CHUNK=CHUNK, HK=min(hd, 64), BM=64, BN=64, num_warps=4 if hd <= 128 else 8, num_stages=2)
 
 

@@ -8,7 +8,7 @@ FLOP 5*n_seq*heads*hd^2; bytes 8*n_seq*heads*hd^2.
 import triton
 import triton.language as tl
 
-from common import rotated, silu
+from common import aligned_pointer, rotated, silu
 from spec import HEAD_DIMS, Entry, args
 
 
@@ -22,7 +22,7 @@ def retain_step(dst, q, k, v, g, gate, states, lo, hi, pos, n_seq, heads, hd, ld
     p = tl.load(pos + seq)
     z = tl.load(gate + at * ld_gate + head).to(tl.float32)
     gamma = tl.exp((tl.minimum(z, 0.0) - tl.log(1.0 + tl.exp(-tl.abs(z)))) / 16)
-    state = tl.multiple_of(tl.load(states + seq), 16).to(tl.pointer_type(tl.float32)) + head.to(tl.int64) * hd * hd
+    state = aligned_pointer(tl.load(states + seq), tl.float32) + head.to(tl.int64) * hd * hd
     value = tl.load(v + at * ld_v + head * hd + d, mask=d < hd, other=0.0).to(tl.float32)
     scale = tl.rsqrt(hd.to(tl.float32))
     o = tl.zeros([BK, HD], tl.float32)
@@ -45,5 +45,5 @@ ENTRIES = [Entry(
     "retain_step", retain_step, "one token a sequence: rotates q and k, updates the state in place, dst = silu(g) * headnorm(o). dst may be q.",
     args("dst *T!, q *T!, k *T!, v *T!, g *T!, gate *T!, states *i64!, lo *f32!, hi *f32!, pos *i32, n_seq i32, heads i32, hd i32!, "
          "ld_dst i32!, ld_q i32!, ld_k i32!, ld_v i32!, ld_g i32!, ld_gate i32!, eps f32"),
-    ("heads", "n_seq"), lambda build, target, v: dict(BK=16, num_warps=4 if v["HD"] <= 128 else 8),
+    ("heads", "n_seq"), lambda build, target, v: dict(BK=16, num_warps=max(v["HD"] // 32, 1)),
     tuple(dict(HD=h, INTERLEAVED=i) for h in HEAD_DIMS for i in (0, 1)))]

@@ -71,8 +71,8 @@ def rope_store(caches, k, v, lo, hi, pos, seq, rows, kv_heads, hd, ld_k, ld_v, r
     if rotate != 0:
         c, s = pair_angles(lo, hi, p, j, in_pair, hd // 2)
     entry = caches + 2 * tl.load(seq + row, mask=in_row, other=0)
-    base = tl.multiple_of(tl.load(entry, mask=in_row, other=0), [16, 16])
-    cache = base.to(tl.pointer_type(k.dtype.element_ty))
+    base = tl.load(entry, mask=in_row, other=0)
+    cache = tl.multiple_of(base.to(tl.pointer_type(k.dtype.element_ty)), [16, 16])
     slots = tl.load(entry + 1, mask=in_row, other=1)
     slot = p % slots
     k += row.to(tl.int64) * ld_k

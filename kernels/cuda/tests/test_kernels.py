@@ -202,7 +202,7 @@ class Attend(Case):
             self.untouched(dst, "attend_prefill")
 
     def test_window(self):
-        shapes = [(rows, pos0, window) for rows, pos0 in ((1, 0), (1, 90), (3, 5), (65, 0), (64, 63), (150, 100)) for window in (1, 7, 64, 100, 1000)]
+        shapes = [(rows, pos0, window) for rows, pos0 in ((1, 0), (1, 90), (3, 5), (65, 0), (64, 63), (150, 100)) for window in (7, 100, 1000)]
         for build in BUILDS:
             for hd, shape in [(16, s) for s in shapes] + [(h, s) for h in SHAPES[build] for s in shapes[::7]] + [(256, (20, 30, 24))]:
                 self.window(build, *shape, hd)
