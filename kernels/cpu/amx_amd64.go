@@ -4,10 +4,10 @@ import "unsafe"
 
 // tileConfig is what LDTILECFG reads: the shapes of the eight tiles.
 type tileConfig struct {
-	palette, startRow uint8
-	_                 [14]uint8
-	colBytes          [16]uint16
-	rows              [16]uint8
+	palette  uint8
+	_        [15]uint8 // the row to start at, 0, and reserved bytes
+	colBytes [16]uint16
+	rows     [16]uint8
 }
 
 // The most rows of a tile, and pairs of bfloat16 (or float32) of a row.

@@ -13,6 +13,8 @@
 package cpu
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 
 	"github.com/yocobench/yocobench/kernels/cpu"
@@ -66,6 +68,13 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	o, err := open(opts)
 	if err != nil {
 		return nil, err
+	}
+	// Weights that do not fit are refused at once, not when they have filled the memory.
+	if cfg.Validate() == nil {
+		need := cfg.HeldBytes(0, 0, runners.Types{Weights: o.opts.Weights, KV: o.opts.KV}, 0).Weights
+		if need > o.pool.budget {
+			return nil, errors.Join(fmt.Errorf("load %s: %w: its weights are %s, and %s are allowed", cfg.Name, runners.ErrOutOfMemory, size(need), size(o.pool.budget)), o.Close())
+		}
 	}
 	m, err := arch.New(cfg, w, o, opts)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/yocobench/yocobench/runners"
@@ -221,4 +222,23 @@ func TestStepAllocs(t *testing.T) {
 			t.Errorf("%g allocations a step", n)
 		}
 	})
+}
+
+// neverRead is weights that nobody may ask for.
+type neverRead struct{ runners.Weights }
+
+func (neverRead) Tensor(p runners.Param) (runners.Tensor, error) {
+	panic("weights that do not fit are read: " + p.Name)
+}
+
+// TestWeightsTooLarge: weights beyond the budget are refused before one is read.
+func TestWeightsTooLarge(t *testing.T) {
+	c, err := runners.Preset("yoco-gret-65b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = New().Load(c, neverRead{}, runners.Options{Weights: runners.BF16, MemoryBudget: 8 << 30})
+	if !errors.Is(err, runners.ErrOutOfMemory) || !strings.Contains(err.Error(), "its weights are") {
+		t.Error(err)
+	}
 }
