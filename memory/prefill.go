@@ -31,6 +31,9 @@ type PrefillParams struct {
 // Name is "prefill".
 func (Prefill) Name() string { return "prefill" }
 
+// Metrics of prefill.
+func (Prefill) Metrics() []string { return append([]string{"ttft", "tps"}, limitMetrics...) }
+
 // Interleaved: speeds of different models are compared.
 func (Prefill) Interleaved() bool { return true }
 

@@ -26,6 +26,7 @@ type fakeParams struct {
 func (fakeTask) Name() string      { return "fake" }
 func (fakeTask) About() string     { return "a task for tests" }
 func (fakeTask) Interleaved() bool { return false }
+func (fakeTask) Metrics() []string { return []string{"x", "call"} }
 
 func (fakeTask) Params() any { return &fakeParams{Lengths: Sizes{1, 2, 3}, Trials: 5} }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
@@ -46,28 +47,54 @@ func (g *Gate) UnmarshalYAML(n *yaml.Node) error {
 
 const gateHint = "`yocobench gate --help` shows the forms of gates"
 
-// checkGates reports the first gate about a task that the suite does not have.
+// checkGates reports the first gate about a task that the suite does not have, or a metric that the task does not.
 func (s *Suite) checkGates() error {
-	var names []string
-	for _, b := range s.blocks {
-		names = append(names, b.task.Name())
-	}
 	for _, g := range s.Gates {
-		if !slices.Contains(names, g.Task) {
-			return &Problem{Line: g.line, Msg: fmt.Sprintf("gate %q: the suite has no task %q", g.Text, g.Task), Hint: Suggest(g.Task, slices.Compact(names))}
+		if err := s.checkGate(g.Gate, g.line); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+func (s *Suite) checkGate(g gate.Gate, line int) error {
+	var names []string
+	for _, b := range s.blocks {
+		names = append(names, b.task.Name())
+		if b.task.Name() == g.Task {
+			known := b.task.Metrics()
+			if slices.Contains(known, g.Metric) {
+				return nil
+			}
+			return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: %s has no metric %q", g.Text, g.Task, g.Metric), Hint: "its metrics: " + strings.Join(known, ", ")}
+		}
+	}
+	return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: the suite has no task %q", g.Text, g.Task), Hint: Suggest(g.Task, slices.Compact(names))}
+}
+
 // checkGates reports the first gate that is about no case of the plan.
 func (p *Plan) checkGates() error {
 	for _, g := range p.Suite.Gates {
-		if !slices.ContainsFunc(p.Cases, func(c *Planned) bool { return c.gated(g.Gate) }) {
-			return &Problem{Line: g.line, Msg: fmt.Sprintf("gate %q: no case of the suite matches it", g.Text), Hint: "`yocobench run --dry-run` lists the cases"}
+		if err := p.matches(g.Gate, g.line); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// CheckGate reports a gate given beside the suite's that is about no task, metric or case of the plan.
+func (p *Plan) CheckGate(g gate.Gate) error {
+	if err := p.Suite.checkGate(g, 0); err != nil {
+		return err
+	}
+	return p.matches(g, 0)
+}
+
+func (p *Plan) matches(g gate.Gate, line int) error {
+	if slices.ContainsFunc(p.Cases, func(c *Planned) bool { return c.gated(g) }) {
+		return nil
+	}
+	return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: no case of the suite matches it", g.Text), Hint: "`yocobench run --dry-run` lists the cases"}
 }
 
 // gated reports whether a gate is about a case, whose params it sees as a record will hold them.

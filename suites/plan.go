@@ -38,6 +38,8 @@ type Planned struct {
 	ID    string
 	Task  string
 	Model *Resolved
+	// metrics are those that the task declares.
+	metrics []string
 	// Seconds is the estimated time. 0: it takes none worth mentioning.
 	Seconds float64
 	// Skip says why the case will not run; empty if it will.
@@ -96,7 +98,7 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 				return nil, s.place(planner.placed(err))
 			}
 			for i, c := range cases {
-				p := &Planned{Case: c, Task: b.task.Name(), Model: m}
+				p := &Planned{Case: c, Task: b.task.Name(), Model: m, metrics: b.task.Metrics()}
 				if p.ID, err = caseID(s.Seed, p); err != nil {
 					return nil, err
 				}

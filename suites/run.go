@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/yocobench/yocobench/runners"
@@ -100,6 +101,16 @@ func (r *run) left(cases []*Planned) (sum float64) {
 	return sum
 }
 
+// declared reports a metric that the task did not declare: no gate could be about it.
+func (c *Planned) declared(r *result.Record) error {
+	for name := range r.Metrics {
+		if !slices.Contains(c.metrics, name) {
+			return fmt.Errorf("the task %s does not declare its metric %q", c.Task, name)
+		}
+	}
+	return nil
+}
+
 // one runs a case; todo are this and the cases after it. An error is one of the run, not of the case.
 func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Record, error) {
 	m := c.Model
@@ -127,6 +138,9 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 	start := r.plan.now()
 	if err == nil {
 		err = guarded(func() error { return c.Run(ctx, model, rec, r.obs.Fraction) })
+	}
+	if err == nil {
+		err = c.declared(rec)
 	}
 	if err == nil {
 		_, err = result.Encode(*rec) // a NaN among the metrics

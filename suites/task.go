@@ -16,6 +16,8 @@ type Task interface {
 	// Params returns a pointer to a new struct with the defaults set; its yaml tags and `doc` tags are the
 	// task's part of the schema (`yocobench suite explain`). Example: Trials int `yaml:"trials" doc:"questions per cell"`.
 	Params() any
+	// Metrics are the names of all metrics that records of the task can have: what gates can be about.
+	Metrics() []string
 	// Interleaved is true for a task that measures time: its cases go from model to model, so that what
 	// is compared was measured side by side. Other tasks go through one model after another.
 	Interleaved() bool

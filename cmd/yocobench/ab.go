@@ -108,7 +108,11 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if len(t.gates) == 0 {
 		return usagef("the suite %s has no gates to decide; give some by --gate 'throughput.decode_tps >= 0.97x baseline'", t.suite.Name)
 	}
-	if _, err := suites.NewPlan(t.suite, wiring(f.device, nil)); err != nil {
+	plan, err := suites.NewPlan(t.suite, wiring(f.device, nil))
+	if err != nil {
+		return err
+	}
+	if err := checkFlagGates(plan, flags); err != nil {
 		return err
 	}
 	if t.dir, err = f.folder(t.suite.Name); err != nil {

@@ -67,6 +67,16 @@ func (f *runFlags) readGates(suite *suites.Suite, env result.Env) error {
 	return err
 }
 
+// checkFlagGates reports a gate of --gate that no case of the plan can answer.
+func checkFlagGates(plan *suites.Plan, gates []gate.Gate) error {
+	for _, g := range gates {
+		if err := plan.CheckGate(g); err != nil {
+			return &exitError{exitUsage, fmt.Errorf("--gate: %w", err)}
+		}
+	}
+	return nil
+}
+
 // lastEnv is the environment of the last run.
 func lastEnv(journals []*result.Journal) result.Env {
 	last := journals[len(journals)-1]

@@ -129,6 +129,9 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if err != nil {
 		return err
 	}
+	if err := checkFlagGates(plan, f.judged[len(suite.Gates):]); err != nil {
+		return err
+	}
 	if err := onGPU(plan, &d.env); err != nil {
 		return err
 	}
