@@ -1,5 +1,5 @@
 // Instructions on memory, between lanes and between warps.
-#include "exec.h"
+#include "check.h"
 
 #include <algorithm>
 
@@ -39,11 +39,11 @@ template <int E, int N, Space S> void ld(Warp &w, const Ins &i) {
 		const u8 *p;
 		if (S == Global) {
 			u64 a = a64[l] + u64(i.imm);
-			if (!globalRead(w, i, a, E * N, l)) return;
+			if (!(E * N == 16 ? globalRead16(w, i, a, l) : globalRead(w, i, a, E * N, l))) return;
 			p = (const u8 *)a;
 		} else {
 			u32 a = a32[l] + u32(i.imm);
-			if (a != last && !sharedRead(w, i, a, E * N, l)) return; // lanes beside each other often read the same
+			if (a != last && !(E * N == 16 ? sharedRead16(w, i, a, l) : sharedRead(w, i, a, E * N, l))) return; // lanes beside each other often read the same
 			last = a;
 			p = w.b->shared + (a - sharedBase);
 		}
@@ -73,7 +73,7 @@ template <int E, int N, Space S> void st(Warp &w, const Ins &i) {
 			p = (u8 *)a;
 		} else {
 			u32 a = a32[l] + u32(i.imm);
-			if (!sharedWrite(w, i, a, E * N, l, data, false)) return;
+			if (!(E * N == 16 ? sharedWrite16(w, i, a, l, data, false) : sharedWrite(w, i, a, E * N, l, data, false))) return;
 			p = w.b->shared + (a - sharedBase);
 		}
 		memcpy(p, data, E * N);
@@ -159,13 +159,21 @@ void cpAsync(Warp &w, const Ins &i) {
 		int l = __builtin_ctz(rest);
 		u32 a = to[l] + u32(i.imm), n = std::min<u32>(bytes[l], i.n);
 		u64 g = from[l] + u64(i64(i32(i.ext)));
-		if (n && !globalRead(w, i, g, n, l)) return;
+		if (n && !(n == 16 ? globalRead16(w, i, g, l) : globalRead(w, i, g, n, l))) return;
 		if (g & (i.n - 1) && n) return fault(w, i, Misaligned, format("lane %d copies %u bytes from 0x%llx", l, i.n, (unsigned long long)g));
-		u8 data[16] = {};
-		memcpy(data, (const void *)g, n);
-		if (!sharedWrite(w, i, a, i.n, l, data, true)) return;
-		memcpy(w.b->shared + (a - sharedBase), data, i.n);
-		if (w.b->check) w.copies.push_back({a - sharedBase, i.n});
+		u8 data[16] = {}, *d = w.b->shared + (a - sharedBase);
+		if (n == 16) memcpy(data, (const void *)g, 16);
+		else memcpy(data, (const void *)g, n);
+		if (i.n == 16) {
+			if (!sharedWrite16(w, i, a, l, data, true)) return;
+			memcpy(d, data, 16);
+		} else {
+			if (!sharedWrite(w, i, a, i.n, l, data, true)) return;
+			memcpy(d, data, i.n);
+		}
+		if (!w.b->check) continue;
+		if (!w.copies.empty() && w.copies.size() > w.copyEnd() && w.copies.back().at + w.copies.back().bytes == a - sharedBase) w.copies.back().bytes += i.n;
+		else w.copies.push_back({a - sharedBase, i.n});
 	}
 }
 void cpCommit(Warp &w, const Ins &) { w.copyGroups.push_back(w.copies.size()); }
@@ -222,7 +230,7 @@ template <bool Trans> void ldmatrix(Warp &w, const Ins &i) {
 		const u8 *row[8];
 		for (int r = 0; r < 8; r++) {
 			u32 at = a[8 * q + r] + u32(i.imm);
-			if (!sharedRead(w, i, at, 16, 8 * q + r)) return;
+			if (!sharedRead16(w, i, at, 8 * q + r)) return;
 			row[r] = w.b->shared + (at - sharedBase);
 		}
 		for (int l = 0; l < 32; l++) {
@@ -252,7 +260,7 @@ template <bool Trans> void stmatrix(Warp &w, const Ins &i) {
 			}
 		for (int r = 0; r < 8; r++) {
 			u32 at = a[8 * q + r] + u32(i.imm);
-			if (!sharedWrite(w, i, at, 16, 8 * q + r, m[r], false)) return;
+			if (!sharedWrite16(w, i, at, 8 * q + r, m[r], false)) return;
 			memcpy(w.b->shared + (at - sharedBase), m[r], 16);
 		}
 	}

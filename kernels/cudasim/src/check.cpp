@@ -1,13 +1,7 @@
 // The checker of memory accesses. README.md says what it finds and what it cannot.
-#include "exec.h"
+#include "check.h"
 
 namespace {
-
-constexpr u64 manyBlocks = u64(0xffffff) << 24, manyThreads = 0x7ff;
-u64 blockOf(u64 r) { return r >> 24 & 0xffffff; }
-
-// identity of a thread's access: launch 16 bits, block 24, interval 13, thread 11
-u64 identity(Warp &w, int lane) { return w.b->id | u64(w.b->interval & 0x1fff) << 11 | u32(w.id * 32 + lane); }
 
 std::string hex(u64 a) { return format("0x%llx", (unsigned long long)a); }
 
@@ -96,13 +90,7 @@ bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane) {
 	return true;
 }
 
-// Records of shared memory, one a word: interval << 14 | warp << 9 | flags | bytes. Flags: pending (a cp.async writes it),
-// unfenced (written, no proxy fence since), several (warps wrote the same, Block::writers says which); of readers:
-// many (other warps too), matrix (a wgmma reads it).
 namespace {
-
-constexpr u32 pending = 1 << 8, unfenced = 1 << 7, several = 1 << 6, many = 1 << 7, matrix = 1 << 6;
-inline u32 mine(Warp &w) { return w.b->interval << 14 | u32(w.id) << 9; }
 
 bool sharedBounds(Warp &w, const Ins &i, u32 a, u32 n, int lane, const char *what) {
 	u32 off = a - sharedBase;
@@ -225,8 +213,8 @@ void copiesDone(Warp &w, size_t left) {
 		u32 me = mine(w);
 		for (size_t s = 0; s < end; s++) {
 			Span sp = w.copies[s];
-			for (u32 k = sp.at / 4; k < (sp.at + sp.bytes) / 4; k++)
-				if (w.b->writer[k] & pending) w.b->writer[k] = me | 15 | unfenced;
+			u32 *wr = w.b->writer + sp.at / 4;
+			for (u32 k = 0; k < sp.bytes / 4; k++) wr[k] = wr[k] & pending ? me | 15 | unfenced : wr[k];
 		}
 	}
 	w.copies.erase(w.copies.begin(), w.copies.begin() + (long)end);

@@ -435,11 +435,12 @@ bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, 
 	b.interval = 1;
 	b.check = settings.check;
 	u32 round = (b.sharedBytes + 15) & ~15u;
-	memset(b.shared, 0xff, round);
 	if (b.check) {
 		memset(b.init, 0, round);
 		memset(b.writer, 0, round);
 		memset(b.reader, 0, round);
+	} else {
+		memset(b.shared, 0xff, round);
 	}
 	u32 threads = l.block[0] * l.block[1] * l.block[2], n = (threads + 31) / 32;
 	u64 perWarp = u64(p.slots) * slotBytes;

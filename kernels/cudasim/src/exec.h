@@ -74,6 +74,7 @@ struct Warp {
 	// cp.async: what is under way, and where each committed group ends
 	std::vector<Span> copies;
 	std::vector<size_t> copyGroups;
+	size_t copyEnd() const { return copyGroups.empty() ? 0 : copyGroups.back(); }
 	// wgmma: shared memory read and registers written by what is under way
 	std::vector<Span> reads;
 	std::vector<u32> accumulators;
@@ -85,7 +86,7 @@ static inline u32 lanes(const Warp &w, const Ins &i) { return w.active & (w.P[i.
 
 void fault(Warp &w, const Ins &i, Kind k, const std::string &why);
 
-// check.cpp: the checker. Each returns false after a finding.
+// check.cpp: the checker. Each returns false after a finding. check.h has their common cases.
 bool globalRead(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane);
