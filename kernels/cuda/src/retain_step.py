@@ -45,5 +45,5 @@ ENTRIES = [Entry(
     "retain_step", retain_step, "one token a sequence: rotates q and k, updates the state in place, dst = silu(g) * headnorm(o). dst may be q.",
     args("dst *T!, q *T!, k *T!, v *T!, g *T!, gate *T!, states *i64!, lo *f32!, hi *f32!, pos *i32, n_seq i32, heads i32, hd i32!, "
          "ld_dst i32!, ld_q i32!, ld_k i32!, ld_v i32!, ld_g i32!, ld_gate i32!, eps f32"),
-    ("heads", "n_seq"), lambda build, target, v: dict(BK=16, num_warps=max(v["HD"] // 32, 1)),
+    ("heads", "n_seq"), lambda build, target, v: dict(BK=16, num_warps=v["HD"] // 32 if v["HD"] > 32 else 4),
     tuple(dict(HD=h, INTERLEAVED=i) for h in HEAD_DIMS for i in (0, 1)))]
