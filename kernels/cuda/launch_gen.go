@@ -532,7 +532,7 @@ var table = [...]Kernel{
 	{Name: "gemm_f32", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_f32.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmF32, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_f32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_f32.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmF32, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_f32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_f32.ptx", Threads: 256, Shared: 32768, N: 11, entry: entryGemmF32, constants: constants{bk: 32, bm: 128, bn: 128, group: 8}},
-	{Name: "gemm_f32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_f32.ptx", Threads: 256, Shared: 196608, N: 11, entry: entryGemmF32, constants: constants{bk: 64, bm: 128, bn: 256, group: 8}},
+	{Name: "gemm_f32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_f32.ptx", Threads: 256, Shared: 131072, N: 11, entry: entryGemmF32, constants: constants{bk: 64, bm: 128, bn: 128, group: 8}},
 	{Name: "gemm_add", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_add.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmAdd, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_add", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_add.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmAdd, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_add", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_add.ptx", Threads: 256, Shared: 32768, N: 11, entry: entryGemmAdd, constants: constants{bk: 32, bm: 128, bn: 128, group: 8}},

@@ -31,12 +31,12 @@ def attend_window(dst, q, k, v, cache, rows, pos0, heads, hd, window, slots, ld_
 
     ring_k = aligned_pointer(cache, t) + head.to(tl.int64) * slots * hd
     ring_v = ring_k + heads.to(tl.int64) * slots * hd
-    oldest = max(pos0 + row0 - window + 1, 0)
+    oldest = tl.maximum(pos0 + row0 - window + 1, 0)
     acc, top, total = attend_tiles(acc, top, total, queries, ring_k, ring_v, hd, hd, hd, scale, oldest, pos0, pos0, pos0 + row0, window,
                                    slots, True, True, HD, HK, BN)
 
     # The span's keys count from the oldest that a row of this program sees.
-    oldest = max(row0 - window + 1, 0)
+    oldest = tl.maximum(row0 - window + 1, 0)
     k += oldest.to(tl.int64) * ld_k + head * hd
     v += oldest.to(tl.int64) * ld_v + head * hd
     first = row0 - oldest
