@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"runners/verify":      {"runners", "runners/checkpoint"},
 	"kernels/cpu":         {"kernels/cpu/amxsim"}, // with the build tag amxsim
 	"kernels/cuda":        {},
+	"kernels/cudasim":     {},
 	"kernels/cpu/amxsim":  {},
 	"reports":             {"suites/result"},
 	"reports/compare":     {"suites/gate", "suites/result"},

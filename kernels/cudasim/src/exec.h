@@ -2,6 +2,7 @@
 #pragma once
 #include "ptx.h"
 
+#include <cstdlib>
 #include <cstring>
 
 struct Warp;
@@ -29,13 +30,14 @@ struct Program {
 	std::vector<Ins> code;
 	std::vector<u32> ext;
 	std::vector<u32> constants;     // with room to align
-	u8 *constant = nullptr;
+	u8 *constant = nullptr;         // the same, aligned
 	u32 slots = 0, preds = 2;
 	std::vector<std::pair<int, u32>> specials; // which, its offset
 	u32 staticShared = 0;
 	std::vector<std::string> texts;  // per instruction, for findings
 	// for each instruction the registers that it names, while they matter: see wgmma
 	std::vector<std::vector<std::pair<u32, bool>>> registers; // offset, written
+	~Program() { free(constant); }
 };
 
 struct Group { const Ins *pc; u32 mask; }; // lanes that wait elsewhere

@@ -1,0 +1,164 @@
+//go:build cuda
+
+package cudasim
+
+import (
+	"strings"
+	"testing"
+)
+
+// Each fault is planted in a kernel that is without findings but for the one line. FAULT stands for that line.
+func TestFindings(t *testing.T) {
+	const tid = "mov.u32 %r0, %tid.x; mov.u32 %r1, smem; mad.lo.s32 %r2, %r0, 4, %r1; mad.wide.u32 %rd0, %r0, 4, %p0;\n"
+	cases := []struct {
+		name, kind     string
+		result         Result
+		body           string // FAULT is replaced by fault or good
+		fault, good    string
+		threads, grid  int
+		shared, global int // bytes; global is allocated and written to its half, parameter 0
+		target         string
+	}{
+		{name: "read behind an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "ld.global.b32 %r9, [%rd0+4];", good: "ld.global.b32 %r9, [%rd0];", threads: 32, global: 256},
+		{name: "write before an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "st.global.b32 [%rd0+-4], %r0;", good: "st.global.b32 [%rd0], %r0;", global: 128},
+		{name: "read at null", kind: "out-of-bounds", result: illegalAddress, body: "FAULT ld.global.b32 %r9, [%rd1];", fault: "mov.b64 %rd1, 0;", good: "mov.b64 %rd1, %p0;", global: 128},
+		{name: "cp.async from behind an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "mad.lo.s32 %r3, %r0, 16, %r1; mad.wide.u32 %rd1, %r0, 16, %p0; FAULT cp.async.commit_group; cp.async.wait_group 0;",
+			fault: "cp.async.cg.shared.global [%r3], [%rd1+16], 16;", good: "cp.async.cg.shared.global [%r3], [%rd1], 16;", global: 512, shared: 1024},
+		{name: "vector at a bad alignment", kind: "misaligned", result: misalignedAddress, body: "FAULT", fault: "ld.global.v4.b32 {%r1, %r2, %r3, %r4}, [%p0+8];", good: "ld.global.v4.b32 {%r1, %r2, %r3, %r4}, [%p0+16];", global: 256},
+		{name: "shared vector at a bad alignment", kind: "misaligned", result: misalignedAddress, body: "mov.u32 %r1, smem; FAULT", fault: "st.shared.v2.b32 [%r1+4], {%r1, %r1};", good: "st.shared.v2.b32 [%r1+8], {%r1, %r1};", shared: 64},
+		{name: "unwritten device memory", kind: "uninitialised", result: illegalAddress, body: tid + "FAULT", fault: "ld.global.b32 %r9, [%rd0+128];", good: "ld.global.b32 %r9, [%rd0];", global: 256},
+		{name: "unwritten shared memory", kind: "uninitialised", result: illegalAddress, body: tid + "st.shared.b32 [%r2], %r0; FAULT", fault: "ld.shared.b32 %r9, [%r2+4];", good: "ld.shared.b32 %r9, [%r2];", shared: 256},
+		{name: "behind the shared memory", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "st.shared.b32 [%r2+4], %r0;", good: "st.shared.b32 [%r2], %r0;", shared: 128},
+		{name: "before the shared memory", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "st.shared.b32 [%r2+-4], %r0;", good: "st.shared.b32 [%r2], %r0;", shared: 128},
+		{name: "read of another warp's write", kind: "shared-race", result: illegalAddress, threads: 64, shared: 256,
+			body: tid + "st.shared.b32 [%r2], %r0; FAULT xor.b32 %r3, %r0, 32; mad.lo.s32 %r4, %r3, 4, %r1; setp.ge.u32 %q1, %r0, 32; @%q1 ld.shared.b32 %r9, [%r4];", fault: "", good: "bar.sync 0;"},
+		{name: "write over what another warp reads", kind: "shared-race", result: illegalAddress, threads: 64, shared: 256,
+			body: tid + "xor.b32 %r3, %r0, 32; mad.lo.s32 %r4, %r3, 4, %r1; st.shared.b32 [%r2], %r0; bar.sync 0; ld.shared.b32 %r9, [%r4]; FAULT st.shared.b32 [%r2], %r3;", fault: "", good: "bar.sync 0;"},
+		{name: "two warps write different values", kind: "shared-race", result: illegalAddress, threads: 64, shared: 256,
+			body: tid + "and.b32 %r3, %r0, 31; mad.lo.s32 %r4, %r3, 4, %r1; FAULT", fault: "st.shared.b32 [%r4], %r0;", good: "st.shared.b32 [%r4], %r3;"},
+		{name: "read of a part of what two warps wrote", kind: "shared-race", result: illegalAddress, threads: 96, shared: 256,
+			body: tid + "and.b32 %r3, %r0, 31; mad.lo.s32 %r4, %r3, 4, %r1; setp.lt.u32 %q1, %r0, 64; @%q1 st.shared.b32 [%r4], %r3; FAULT", fault: "ld.shared.b32 %r9, [%r4];", good: "@%q1 ld.shared.b32 %r9, [%r4];"},
+		{name: "cp.async read before wait_group", kind: "async-race", result: illegalAddress, shared: 128, global: 256,
+			body: tid + "cp.async.ca.shared.global [%r2], [%rd0], 4; cp.async.commit_group; FAULT ld.shared.b32 %r9, [%r2];", fault: "", good: "cp.async.wait_group 0;"},
+		{name: "cp.async read one group too early", kind: "async-race", result: illegalAddress, shared: 256, global: 256,
+			body:  tid + "cp.async.ca.shared.global [%r2], [%rd0], 4; cp.async.commit_group; cp.async.ca.shared.global [%r2+128], [%rd0], 4; cp.async.commit_group; FAULT ld.shared.b32 %r9, [%r2+128];",
+			fault: "cp.async.wait_group 1;", good: "cp.async.wait_group 0;"},
+		{name: "cp.async of another warp without a barrier", kind: "shared-race", result: illegalAddress, threads: 64, shared: 256, global: 512,
+			body: tid + "xor.b32 %r3, %r0, 32; mad.lo.s32 %r4, %r3, 4, %r1; cp.async.ca.shared.global [%r2], [%rd0], 4; cp.async.wait_all; FAULT setp.ge.u32 %q1, %r0, 32; @%q1 ld.shared.b32 %r9, [%r4];", fault: "", good: "bar.sync 0;"},
+		{name: "two blocks write one place", kind: "global-race", result: illegalAddress, grid: 2, global: 512,
+			body: tid + "mov.u32 %r3, %ctaid.x; FAULT mad.wide.u32 %rd1, %r4, 128, %rd0; st.global.b32 [%rd1], %r0;", fault: "mov.b32 %r4, 0;", good: "mov.b32 %r4, %r3;"},
+		{name: "a block reads what another writes", kind: "global-race", result: illegalAddress, grid: 2, global: 512,
+			body: tid + "mov.u32 %r3, %ctaid.x; mad.wide.u32 %rd1, %r3, 128, %rd0; st.global.b32 [%rd1], %r0; FAULT", fault: "ld.global.b32 %r9, [%rd0];", good: "ld.global.b32 %r9, [%rd1];"},
+		{name: "a block writes what another has read", kind: "global-race", result: illegalAddress, grid: 3, global: 512,
+			body: tid + "mov.u32 %r3, %ctaid.x; ld.global.b32 %r9, [%rd0]; setp.eq.u32 %q1, %r3, 2; FAULT", fault: "@%q1 st.global.b32 [%rd0], %r0;", good: "@%q1 st.global.b32 [%rd0+256], %r0;"},
+		{name: "two threads write one place", kind: "global-race", result: illegalAddress, global: 256,
+			body: tid + "FAULT", fault: "st.global.b32 [%p0], %r0;", good: "st.global.b32 [%rd0], %r0;"},
+		{name: "a thread reads what another wrote", kind: "global-race", result: illegalAddress, threads: 64, global: 512,
+			body: tid + "st.global.b32 [%rd0], %r0; FAULT xor.b32 %r3, %r0, 32; mad.wide.u32 %rd1, %r3, 4, %p0; ld.global.b32 %r9, [%rd1];", fault: "", good: "bar.sync 0;"},
+		{name: "shuffle without all lanes", kind: "divergence", result: illegalInstruction, body: tid + "setp.lt.u32 %q1, %r0, 16; FAULT", fault: "@%q1 shfl.sync.bfly.b32 %r9, %r0, 1, 31, -1;", good: "@%q1 shfl.sync.bfly.b32 %r9, %r0, 1, 31, 65535;"},
+		{name: "barrier of a part of a warp", kind: "divergence", result: illegalInstruction, body: tid + "setp.lt.u32 %q1, %r0, 16; FAULT", fault: "@%q1 bar.sync 0;", good: "bar.sync 0;"},
+		{name: "ldmatrix of a part of a warp", kind: "divergence", result: illegalInstruction, shared: 512, body: tid + "st.shared.b32 [%r2], %r0; setp.lt.u32 %q1, %r0, 16; FAULT", fault: "@%q1 ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r9}, [%r1];", good: "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r9}, [%r1];"},
+	}
+	wg := wgmmaCase{n: 8, a: operand{swizzle: 128}, b: operand{swizzle: 128}}
+	for _, c := range []struct{ name, kind, fault, good string }{
+		{"wgmma of what was written without a proxy fence", "proxy-fence", "", "fence.proxy.async.shared::cta;"},
+		{"accumulator read before wait_group", "wgmma-register", "mov.b32 %r9, %acc0;", ""},
+		{"operand overwritten before wait_group", "async-race", "st.shared.b32 [%r1], %r0;", ""},
+	} {
+		body := wg.body()
+		switch c.kind {
+		case "proxy-fence":
+			body = strings.Replace(body, "fence.proxy.async.shared::cta;", "FAULT", 1)
+		default:
+			body = strings.Replace(body, "wgmma.wait_group", "FAULT wgmma.wait_group", 1)
+		}
+		cases = append(cases, struct {
+			name, kind     string
+			result         Result
+			body           string
+			fault, good    string
+			threads, grid  int
+			shared, global int
+			target         string
+		}{name: c.name, kind: c.kind, result: illegalAddress, body: body, fault: c.fault, good: c.good, threads: 128, shared: 40 << 10, global: 64 << 10, target: "sm_90a"})
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			for _, bad := range []bool{false, true} {
+				s := use(t)
+				var p uint64
+				if c.global > 0 {
+					var err error
+					if p, err = s.Alloc(c.global); err != nil {
+						t.Fatal(err)
+					}
+					n := c.global
+					if c.kind == "uninitialised" {
+						n /= 2
+					}
+					if err := s.Write(p, make([]byte, n)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				line := c.good
+				if bad {
+					line = c.fault
+				}
+				threads, target := max(c.threads, 32), c.target
+				if target == "" {
+					target = "sm_80"
+				}
+				if c.name == "read behind an allocation" {
+					threads = 64
+				}
+				err := launch(t, s, kernel(target, threads, 1, strings.Replace(c.body, "FAULT", line, 1)), max(c.grid, 1), threads, c.shared, p)
+				f := s.Findings()
+				switch {
+				case !bad && (err != nil || len(f) != 0):
+					t.Errorf("without the fault: %v %v", err, f)
+				case bad && (!is(err, c.result) || len(f) != 1 || !strings.HasPrefix(f[0], c.kind+": k block")):
+					t.Fatalf("with the fault: %v %q, want CUresult %d and one finding %s", err, f, c.result, c.kind)
+				}
+				if bad {
+					if _, err := s.Alloc(4); !is(err, c.result) {
+						t.Errorf("a call after the fault returns %v", err)
+					}
+					if !strings.Contains(f[0], "PTX line ") {
+						t.Errorf("no line in %q", f[0])
+					}
+				}
+			}
+		})
+	}
+}
+
+// With the checker off, bounds and alignment are still looked at.
+func TestCheckerOff(t *testing.T) {
+	s := use(t)
+	s.Set("check", 0)
+	p, err := s.Alloc(128)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := launch(t, s, kernel("sm_80", 32, 1, "ld.global.b32 %r1, [%p0];"), 1, 32, 0, p); err != nil {
+		t.Errorf("unwritten memory with the checker off: %v", err)
+	}
+	if err := launch(t, s, kernel("sm_80", 32, 1, "ld.global.b32 %r1, [%p0+128];"), 1, 32, 0, p); !is(err, illegalAddress) {
+		t.Errorf("behind the allocation with the checker off: %v", err)
+	}
+}
+
+func TestPoison(t *testing.T) {
+	s := use(t)
+	p := upload(t, s, make([]byte, 256))
+	ptx := kernel("sm_80", 32, 1, "ld.global.b32 %r1, [%p0+128];")
+	if err := launch(t, s, ptx, 1, 32, 0, p); err != nil {
+		t.Fatal(err)
+	}
+	if !s.Poison(p+128, 128) || s.Poison(p+128, 256) {
+		t.Error("poison")
+	}
+	if err := launch(t, s, ptx, 1, 32, 0, p); !is(err, illegalAddress) || !strings.HasPrefix(s.Findings()[0], "uninitialised") {
+		t.Errorf("%v %v", err, s.Findings())
+	}
+}
