@@ -34,16 +34,17 @@ template <int E, int N, Space S> void ld(Warp &w, const Ins &i) {
 	u32 *d[N]; // the address is read before the lane's elements are written: it may be among them
 	for (int k = 0; k < N; k++) d[k] = R<u32>(w, i.x[k]);
 	u64 last = ~u64(0);
+	if (S == Global) ahead(w, m, a64, u64(i.imm));
 	for (u32 rest = m; rest; rest &= rest - 1) {
 		int l = __builtin_ctz(rest);
 		const u8 *p;
 		if (S == Global) {
 			u64 a = a64[l] + u64(i.imm);
-			if (!(E * N == 16 ? globalRead16(w, i, a, l) : globalRead(w, i, a, E * N, l))) return;
+			if (!globalReadN<E * N>(w, i, a, l)) return;
 			p = (const u8 *)a;
 		} else {
 			u32 a = a32[l] + u32(i.imm);
-			if (a != last && !(E * N == 16 ? sharedRead16(w, i, a, l) : sharedRead(w, i, a, E * N, l))) return; // lanes beside each other often read the same
+			if (a != last && !sharedReadN<E * N>(w, i, a, l)) return; // lanes beside each other often read the same
 			last = a;
 			p = w.b->shared + (a - sharedBase);
 		}
@@ -69,19 +70,20 @@ template <int E, int N, Space S> void st(Warp &w, const Ins &i) {
 		}
 		if (S == Global) {
 			u64 a = a64[l] + u64(i.imm);
-			if (!globalWrite(w, i, a, E * N, l)) return;
+			if (!globalWriteN<E * N>(w, i, a, l)) return;
 			p = (u8 *)a;
 		} else {
 			u32 a = a32[l] + u32(i.imm);
-			if (!(E * N == 16 ? sharedWrite16(w, i, a, l, data, false) : sharedWrite(w, i, a, E * N, l, data, false))) return;
+			if (!sharedWriteN<E * N>(w, i, a, l, data, false)) return;
 			p = w.b->shared + (a - sharedBase);
 		}
 		memcpy(p, data, E * N);
 	}
 }
 
-template <Space S, int E> Handler ldOf(int n) { return n == 1 ? ld<E, 1, S> : n == 2 ? ld<E, 2, S> : ld<E, 4, S>; }
-template <Space S, int E> Handler stOf(int n) { return n == 1 ? st<E, 1, S> : n == 2 ? st<E, 2, S> : st<E, 4, S>; }
+// 16 bytes is the most
+template <Space S, int E> Handler ldOf(int n) { return n == 1 ? ld<E, 1, S> : n == 2 ? ld<E, 2, S> : ld<E, E == 8 ? 2 : 4, S>; }
+template <Space S, int E> Handler stOf(int n) { return n == 1 ? st<E, 1, S> : n == 2 ? st<E, 2, S> : st<E, E == 8 ? 2 : 4, S>; }
 template <Space S> Handler accessOf(bool load, int e, int n) {
 	switch (e) {
 	case 1: return load ? ldOf<S, 1>(n) : stOf<S, 1>(n);
@@ -155,21 +157,26 @@ bool decodeAccess(Decoder &d, const Statement &s) {
 void cpAsync(Warp &w, const Ins &i) {
 	const u32 *to = R<u32>(w, i.x[0]), *bytes = R<u32>(w, i.x[2]);
 	const u64 *from = R<u64>(w, i.x[1]);
+	ahead(w, lanes(w, i), from, u64(i64(i32(i.ext))));
 	for (u32 rest = lanes(w, i); rest; rest &= rest - 1) {
 		int l = __builtin_ctz(rest);
 		u32 a = to[l] + u32(i.imm), n = std::min<u32>(bytes[l], i.n);
 		u64 g = from[l] + u64(i64(i32(i.ext)));
-		if (n && !(n == 16 ? globalRead16(w, i, g, l) : globalRead(w, i, g, n, l))) return;
+		if (n && !(n == 16 ? globalRead16(w, i, g, l) : n == 4 ? globalReadN<4>(w, i, g, l) : globalRead(w, i, g, n, l))) return;
 		if (g & (i.n - 1) && n) return fault(w, i, Misaligned, format("lane %d copies %u bytes from 0x%llx", l, i.n, (unsigned long long)g));
 		u8 data[16] = {}, *d = w.b->shared + (a - sharedBase);
 		if (n == 16) memcpy(data, (const void *)g, 16);
+		else if (n == 4) memcpy(data, (const void *)g, 4);
 		else memcpy(data, (const void *)g, n);
 		if (i.n == 16) {
 			if (!sharedWrite16(w, i, a, l, data, true)) return;
 			memcpy(d, data, 16);
+		} else if (i.n == 4) {
+			if (!sharedWriteN<4>(w, i, a, l, data, true)) return;
+			memcpy(d, data, 4);
 		} else {
-			if (!sharedWrite(w, i, a, i.n, l, data, true)) return;
-			memcpy(d, data, i.n);
+			if (!sharedWriteN<8>(w, i, a, l, data, true)) return;
+			memcpy(d, data, 8);
 		}
 		if (!w.b->check) continue;
 		if (!w.copies.empty() && w.copies.size() > w.copyEnd() && w.copies.back().at + w.copies.back().bytes == a - sharedBase) w.copies.back().bytes += i.n;

@@ -89,3 +89,101 @@ inline bool globalRead16(Warp &w, const Ins &i, u64 a, int lane) {
 	}
 	return globalRead(w, i, a, 16, lane);
 }
+
+// The same for fewer bytes, N of 1, 2, 4, 8; 16 goes to those above.
+template <u32 N> inline bool have(const u8 *p, u64 bits) {
+	static_assert(N >= 1 && N <= 8);
+	u64 v = 0;
+	memcpy(&v, p, N);
+	u64 want = bits * (0x0101010101010101ull >> (64 - 8 * N));
+	return (v & want) == want;
+}
+
+template <u32 N> inline bool sharedReadN(Warp &w, const Ins &i, u32 a, int lane) {
+	if constexpr (N == 16) return sharedRead16(w, i, a, lane);
+	Block &b = *w.b;
+	u32 off = a - sharedBase;
+	if (b.check && off < b.sharedBytes && b.sharedBytes - off >= N && off % N == 0 && have<N == 16 ? 8 : N>(b.init + off, 1)) {
+		u32 me = mine(w), mask = N >= 4 ? 15 : ((1u << N) - 1) << (off & 3);
+		bool clean = true;
+		for (u32 k = 0; k < (N + 3) / 4; k++) {
+			u32 x = b.writer[off / 4 + k], r = b.reader[off / 4 + k];
+			clean &= !(x & pending) && (x >> 14 != me >> 14 || x >> 9 == me >> 9) && !(r & matrix);
+		}
+		if (clean) {
+			for (u32 k = 0; k < (N + 3) / 4; k++) {
+				u32 &r = b.reader[off / 4 + k];
+				r = r >> 9 == me >> 9 ? r | mask : r >> 14 == me >> 14 ? me | many | mask | (r & 15) : me | mask;
+			}
+			return true;
+		}
+	}
+	return sharedRead(w, i, a, N, lane);
+}
+
+template <u32 N> inline bool sharedWriteN(Warp &w, const Ins &i, u32 a, int lane, const void *data, bool async) {
+	if constexpr (N == 16) return sharedWrite16(w, i, a, lane, data, async);
+	Block &b = *w.b;
+	u32 off = a - sharedBase;
+	if (b.check && off < b.sharedBytes && b.sharedBytes - off >= N && off % N == 0) {
+		u32 me = mine(w), mask = N >= 4 ? 15 : ((1u << N) - 1) << (off & 3);
+		bool clean = true;
+		for (u32 k = 0; k < (N + 3) / 4; k++) {
+			u32 x = b.writer[off / 4 + k], r = b.reader[off / 4 + k];
+			clean &= !(x & pending) && (x >> 14 != me >> 14 || (x >> 9 == me >> 9 && !(x & several))) && !(r & matrix) && (r >> 14 != me >> 14 || (r >> 9 == me >> 9 && !(r & many)));
+		}
+		if (clean) {
+			for (u32 k = 0; k < (N + 3) / 4; k++) {
+				u32 &x = b.writer[off / 4 + k];
+				x = me | mask | unfenced | (async ? pending : 0) | (x >> 9 == me >> 9 ? x & 15 : 0);
+			}
+			memset(b.init + off, 1, N);
+			b.unfenced = true;
+			return true;
+		}
+	}
+	return sharedWrite(w, i, a, N, lane, data, async);
+}
+
+template <u32 N> inline bool globalReadN(Warp &w, const Ins &i, u64 a, int lane) {
+	if constexpr (N == 16) return globalRead16(w, i, a, lane);
+	u64 off = a - (u64)mem.base;
+	if (off < mem.range - 16 && off % N == 0 && have<N == 16 ? 8 : N>(mem.state + off, stBoth)) {
+		if (!w.b->check) return true;
+		u64 me = identity(w, lane), launch = me >> 48, *wr = mem.writer + off / 2, *rd = mem.reader + off / 2;
+		bool clean = true;
+		for (u32 g = 0; g < (N + 1) / 2; g++) clean &= wr[g] >> 48 != launch && (rd[g] >> 48 != launch || rd[g] == me);
+		if (clean) {
+			for (u32 g = 0; g < (N + 1) / 2; g++) rd[g] = me;
+			return true;
+		}
+	}
+	return globalRead(w, i, a, N, lane);
+}
+
+template <u32 N> inline bool globalWriteN(Warp &w, const Ins &i, u64 a, int lane) {
+	u64 off = a - (u64)mem.base;
+	if (N > 1 && off < mem.range - 16 && off % N == 0 && w.b->check && (N == 16 ? have<8>(mem.state + off, stAllocated) && have<8>(mem.state + off + 8, stAllocated) : have<N == 16 ? 8 : N>(mem.state + off, stAllocated))) {
+		u64 me = identity(w, lane), launch = me >> 48, *wr = mem.writer + off / 2, *rd = mem.reader + off / 2;
+		bool clean = true;
+		for (u32 g = 0; g < N / 2; g++) clean &= (wr[g] >> 48 != launch || wr[g] == me) && (rd[g] >> 48 != launch || rd[g] == me);
+		if (clean) {
+			for (u32 g = 0; g < N / 2; g++) wr[g] = me;
+			memset(mem.state + off, stBoth, N);
+			return true;
+		}
+	}
+	return globalWrite(w, i, a, N, lane);
+}
+
+// ahead fetches the records of the lanes' addresses, which lie far apart, before they are looked at one by one.
+inline void ahead(Warp &w, u32 m, const u64 *a, u64 add) {
+	if (!w.b->check) return;
+	for (u32 rest = m; rest; rest &= rest - 1) {
+		u64 off = a[__builtin_ctz(rest)] + add - (u64)mem.base;
+		if (off >= mem.range) continue;
+		__builtin_prefetch(mem.state + off);
+		__builtin_prefetch(mem.writer + off / 2);
+		__builtin_prefetch(mem.reader + off / 2, 1);
+	}
+}
