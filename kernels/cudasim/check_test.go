@@ -162,3 +162,21 @@ func TestPoison(t *testing.T) {
 		t.Errorf("%v %v", err, s.Findings())
 	}
 }
+
+func TestUnending(t *testing.T) {
+	s := use(t)
+	s.Set("limit", 1<<20)
+	defer s.Set("limit", 1<<36)
+	if err := launch(t, s, kernel("sm_80", 32, 0, "L: bra L;"), 1, 32, 0); !is(err, launchTimeout) || len(s.Findings()) != 1 || !strings.HasPrefix(s.Findings()[0], "unending") {
+		t.Errorf("%v %v", err, s.Findings())
+	}
+}
+
+// Execution that comes to the end of the body without ret.
+func TestPastTheEnd(t *testing.T) {
+	s := use(t)
+	ptx := strings.Replace(kernel("sm_80", 32, 0, ""), "\nret;", "", 1)
+	if err := launch(t, s, ptx, 1, 32, 0); !is(err, illegalInstruction) || len(s.Findings()) != 1 || !strings.HasPrefix(s.Findings()[0], "illegal") {
+		t.Errorf("%v %v", err, s.Findings())
+	}
+}

@@ -3,6 +3,9 @@
 package cudasim
 
 import (
+	"os"
+	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -295,6 +298,50 @@ mov.u32 %r13, %warpid; mov.u32 %r14, %laneid; mad.lo.s32 %r15, %r13, 32, %r14; s
 	}
 	if err := s.Launch(f, [3]uint32{2, 3, 1}, [3]uint32{5, 4, 4}, 0, nil, p); !is(err, invalidValue) {
 		t.Errorf("more threads than .maxntid: %v", err)
+	}
+}
+
+// The environment is read once in a process: the test runs itself again with other settings.
+func TestEnvironment(t *testing.T) {
+	if os.Getenv("YOCOSIM_SM") == "" {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestEnvironment$")
+		cmd.Env = append(os.Environ(), "YOCOSIM_SM=80", "YOCOSIM_MEMORY=100000", "YOCOSIM_MULTIPROCESSORS=3", "YOCOSIM_CHECK=0", "YOCOSIM_THREADS=7", "YOCOSIM_FAIL_ALLOC=2", "YOCOSIM_FAIL_LAUNCH=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	runtime.LockOSThread()
+	if err := sim.Use(); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{"sm": 80, "memory": 100000, "multiprocessors": 3, "check": 0, "threads": 7} {
+		if got := sim.Get(name); got != want {
+			t.Errorf("%s is %d, want %d", name, got, want)
+		}
+	}
+	p, err := sim.Alloc(1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sim.Alloc(1000); !is(err, outOfMemory) {
+		t.Errorf("the second allocation: %v", err)
+	}
+	if _, err := sim.Alloc(99001); !is(err, outOfMemory) {
+		t.Errorf("more than the memory: %v", err)
+	}
+	if _, err := sim.Load(kernel("sm_90a", 32, 0, "")); !is(err, noBinary) {
+		t.Errorf("PTX for sm_90a: %v", err)
+	}
+	f := function(t, sim, kernel("sm_80", 32, 1, addOne))
+	if err := sim.AllowShared(f, 163<<10); err != nil {
+		t.Error(err)
+	}
+	if err := sim.AllowShared(f, 163<<10+1); !is(err, invalidValue) {
+		t.Errorf("more shared memory than the GPU has: %v", err)
+	}
+	if err := sim.Launch(f, [3]uint32{1, 1, 1}, [3]uint32{32, 1, 1}, 0, nil, p); !is(err, launchFailed) {
+		t.Errorf("the first launch: %v", err)
 	}
 }
 

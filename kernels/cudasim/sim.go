@@ -105,6 +105,7 @@ const (
 	noBinary           Result = 209
 	invalidPTX         Result = 218
 	illegalAddress     Result = 700
+	launchTimeout      Result = 702
 	illegalInstruction Result = 715
 	misalignedAddress  Result = 716
 	launchFailed       Result = 719

@@ -790,13 +790,14 @@ API cuGraphLaunch(CUgraphExec e, CUstream h) {
 
 // ---- what a real driver does not have: for tests
 
-// yocosim_set changes a setting: check, threads, quiet; fail_alloc and fail_launch: the n-th from now fails (0: none).
+// yocosim_set changes a setting: check, threads, quiet, limit (instructions of a warp); fail_alloc and fail_launch: the n-th from now fails (0: none).
 EXTRA int yocosim_set(const char *name, long long v) {
 	Call c;
 	std::string n = name;
 	if (n == "check") settings.check = v != 0;
 	else if (n == "threads") settings.threads = (int)v;
 	else if (n == "quiet") settings.quiet = v != 0;
+	else if (n == "limit") settings.limit = (u64)v;
 	else if (n == "fail_alloc") failAlloc = v - 1;
 	else if (n == "fail_launch") failLaunch = v - 1;
 	else return 0;
@@ -809,6 +810,8 @@ EXTRA long long yocosim_get(const char *name) {
 	if (n == "check") return settings.check;
 	if (n == "threads") return settings.threads;
 	if (n == "sm") return settings.sm;
+	if (n == "memory") return (long long)settings.memory;
+	if (n == "multiprocessors") return settings.multiprocessors;
 	if (n == "live_blocks") return (long long)live.blocks;
 	if (n == "live_bytes") return (long long)live.bytes;
 	if (n == "peak_bytes") return (long long)live.peak;

@@ -261,8 +261,6 @@ void ranOff(Warp &w, const Ins &i) { fault(w, i, Illegal, "execution runs past t
 
 } // namespace
 
-void allocate(Decoder &d, std::vector<u32> &place); // registers to slots; regalloc.cpp
-
 void decode(const Module &m, Kernel &k) {
 	auto p = std::make_shared<Program>();
 	p->name = k.name;
@@ -293,8 +291,11 @@ void decode(const Module &m, Kernel &k) {
 	end.line = d.body.statements.empty() ? k.line : d.body.statements.back().line + 1;
 	d.begin(end, ranOff);
 
-	std::vector<u32> place;
-	allocate(d, place);
+	std::vector<u32> place(d.body.registers.size()); // registers to slots
+	for (size_t r = 0; r < place.size(); r++) {
+		place[r] = p->slots;
+		p->slots += d.body.registers[r].width == 1 ? 0 : d.body.registers[r].width == 64 ? 2 : 1;
+	}
 	auto move = [&](u32 o) { return o & 1 ? o : place[o / slotBytes] * slotBytes; };
 	p->registers.resize(p->code.size());
 	for (size_t n = 0; n < p->code.size(); n++) {
@@ -377,8 +378,7 @@ bool pendingRegisters(Warp &w, const Ins &i) {
 
 // advance runs a warp to a barrier, its end or a fault.
 void advance(Warp &w) {
-	constexpr u64 limit = u64(1) << 36;
-	u64 count = w.count;
+	u64 count = w.count, limit = settings.limit;
 	for (;;) {
 		const Ins &i = *w.pc++;
 		count++;
@@ -389,8 +389,8 @@ void advance(Warp &w) {
 			if (w.ev & evDiverged) merge(w);
 			if (w.ev & (evExit | evBarrier)) break;
 		}
-		if (__builtin_expect((count & 0xfffffff) == 0 && count > limit, 0)) {
-			fault(w, i, Unending, "2^36 instructions in one warp");
+		if (__builtin_expect((count & 0xffff) == 0 && count > limit, 0)) {
+			fault(w, i, Unending, format("more than %llu instructions in one warp", (unsigned long long)limit));
 			break;
 		}
 	}

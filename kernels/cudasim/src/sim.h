@@ -25,6 +25,7 @@ struct Settings {
 	int sm = 90;           // compute capability
 	int multiprocessors = 8;
 	u64 memory = u64(8) << 30;
+	u64 limit = u64(1) << 36; // instructions of a warp, before it is taken to run for ever
 	bool quiet = false;    // findings are not printed to stderr
 };
 extern Settings settings;
