@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -102,20 +102,14 @@ var headline = map[string]string{"needle": "exact", "nll": "nll", "kv": "total",
 // choosing turns patterns of metrics, with or without their task, into a choice.
 func choosing(patterns []string) (func(task, name string) bool, error) {
 	for _, p := range patterns {
-		if _, err := filepath.Match(p, ""); err != nil {
+		if _, err := path.Match(p, ""); err != nil {
 			return nil, usagef("--metric %q: %v", p, err)
 		}
 	}
 	if len(patterns) == 0 {
 		return func(task, name string) bool { return headline[task] == "" || headline[task] == name }, nil
 	}
-	return func(task, name string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool {
-			short, _ := filepath.Match(p, name)
-			long, _ := filepath.Match(p, task+"."+name)
-			return short || long
-		})
-	}, nil
+	return func(task, name string) bool { return compare.Chosen(patterns, task, name) }, nil
 }
 
 // findRuns reads every journal at and below the paths. A journal below a folder that cannot be read is left out with a notice,

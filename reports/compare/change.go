@@ -148,7 +148,7 @@ func metricsOf(p pair, patterns []string) []string {
 	var out []string
 	for _, n := range slices.Concat(p.fresh.names(), p.base.names()) {
 		m := firstSample(p.fresh.Metrics[n], p.base.Metrics[n])
-		if len(patterns) == 0 && m.Better == result.None || !globs(patterns, n, p.fresh.Task+"."+n) {
+		if len(patterns) == 0 && m.Better == result.None || !Chosen(patterns, p.fresh.Task, n) {
 			continue
 		}
 		out = append(out, n)
