@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the simulated driver: OUTDIR/libcuda.so.1 and the link OUTDIR/libcuda.so.
+# Builds the simulated driver, OUTDIR/libcuda.so.1 with the link OUTDIR/libcuda.so, and OUTDIR/libcublas.so.12.
 #
 #   build.sh OUTDIR [PYTHON]
 #
@@ -25,7 +25,7 @@ fi
 # -march=native: the library runs where it is built; the stamp holds the processor for caches that move.
 flags="-std=c++17 -O3 -march=native -ffp-contract=off -fno-strict-aliasing -fno-trapping-math -fno-math-errno -fPIC -fvisibility=hidden -Wall -pthread ${CXXFLAGS:-}"
 stamp=$(cat "$here"/src/* "$0" "$include/cuda.h" | sha256sum)$flags$("$cxx" --version | head -1)$(grep -m1 '^model name' /proc/cpuinfo || true)
-if [ -f "$out/libcuda.so.1" ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$stamp" ]; then
+if [ -f "$out/libcuda.so.1" ] && [ -f "$out/libcublas.so.12" ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$stamp" ]; then
 	exit 0
 fi
 
@@ -34,12 +34,14 @@ trap 'rm -rf "$tmp"' EXIT
 for f in "$here"/src/*.cpp; do
 	"$cxx" $flags -I"$include" -c "$f" -o "$tmp/$(basename "$f" .cpp).o"
 done
+mv "$tmp/cublas.o" "$tmp/cublas.obj" # a library of its own
 nm -g --defined-only "$tmp"/*.o | awk '$2 == "T" { print $3 }' | sort -u >"$tmp/have"
 "$cxx" -E -x c "$include/cuda.h" | tr '\n' ' ' | grep -oE 'CUresult +cu[A-Z][A-Za-z0-9_]* *\(' |
 	sed -E 's/CUresult +//; s/ *\(//' | sort -u >"$tmp/all"
 comm -23 "$tmp/all" "$tmp/have" | awk '{ print "int " $1 "(void) { return 801; }" }' >"$tmp/stubs.c"
 "$cxx" -x c -O1 -fPIC -c "$tmp/stubs.c" -o "$tmp/stubs.o"
 "$cxx" -shared -pthread -Wl,-soname,libcuda.so.1 -o "$tmp/libcuda.so.1" "$tmp"/*.o
-mv "$tmp/libcuda.so.1" "$out/libcuda.so.1"
+"$cxx" -shared -Wl,-soname,libcublas.so.12 -o "$tmp/libcublas.so.12" "$tmp/cublas.obj" "$tmp/libcuda.so.1"
+mv "$tmp/libcuda.so.1" "$tmp/libcublas.so.12" "$out/"
 ln -sf libcuda.so.1 "$out/libcuda.so"
 printf %s "$stamp" >"$out/.stamp"

@@ -24,7 +24,7 @@ struct CUfunc_st { Kernel *kernel; CUmod_st *module; u32 dynamicLimit = 48 << 10
 struct CUevent_st { unsigned flags; bool recorded = false; std::chrono::steady_clock::time_point at; };
 
 struct Op {
-	enum Type { Kernel, Copy, Set, Record } type;
+	enum Type { Kernel, Copy, Set, Record, Host } type;
 	Launch launch;
 	CUfunc_st *func = nullptr;
 	// Copy: rows of width bytes
@@ -33,6 +33,8 @@ struct Op {
 	std::shared_ptr<std::vector<u8>> staged; // what pageable host memory held at the call
 	u32 value = 0, unit = 1;                 // Set: width elements of unit bytes
 	CUevent_st *event = nullptr;
+	CUhostFn host = nullptr;
+	void *data = nullptr;
 };
 
 struct CUgraphNode_st { Op op; };
@@ -63,6 +65,7 @@ static CUstream_st legacy;
 static std::map<u64, u64> pinned;
 static i64 failAlloc = -1, failLaunch = -1; // how many more succeed before one fails; -1: none fails
 static u64 allocs, launches;
+static CUresult touched; // what yocosim_touch found in the host function that runs
 
 static u64 number(const char *name, u64 otherwise) {
 	const char *s = getenv(name);
@@ -153,6 +156,10 @@ static CUresult execute(Op &o) {
 			o.event->at = std::chrono::steady_clock::now();
 		}
 		return CUDA_SUCCESS;
+	case Op::Host:
+		touched = CUDA_SUCCESS;
+		o.host(o.data);
+		return touched;
 	}
 	return CUDA_ERROR_UNKNOWN;
 }
@@ -644,6 +651,14 @@ API cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned
 	return submit(s, std::move(o));
 }
 
+API cuLaunchHostFunc(CUstream h, CUhostFn f, void *data) {
+	ENTER STREAM(s, h)
+	if (!f) return CUDA_ERROR_INVALID_VALUE;
+	Op o{Op::Host};
+	o.host = f, o.data = data;
+	return submit(s, std::move(o));
+}
+
 // ---- streams and events
 
 API cuStreamCreateWithPriority(CUstream *s, unsigned flags, int priority) { ENTER *s = new CUstream_st{flags, priority}; streams.insert(*s); return CUDA_SUCCESS; }
@@ -852,6 +867,26 @@ EXTRA int yocosim_poison(unsigned long long address, unsigned long long bytes) {
 	memset((void *)address, 0xff, bytes);
 	memoryMark(address, bytes, false);
 	return 1;
+}
+// yocosim_touch is an access to device memory by a host function (cuLaunchHostFunc) of a library that stands in for one of
+// the GPU's: it is checked as a kernel's is, and what is written counts as written. It returns whether all is well; what is not fails the context.
+EXTRA int yocosim_touch(const char *who, unsigned long long address, unsigned long long bytes, int write) {
+	Call c;
+	if (touched) return 0;
+	if (!memoryRange(address, bytes)) {
+		report(OutOfBounds, format("%s %s %llu bytes: %s", who, write ? "writes" : "reads", bytes, memoryPlace(address).c_str()));
+		touched = CUDA_ERROR_ILLEGAL_ADDRESS;
+	} else if (write) {
+		memoryMark(address, bytes, true);
+	} else if (settings.check) {
+		const u8 *state = mem.state + (address - (u64)mem.base);
+		for (u64 i = 0; i < bytes && !touched; i++)
+			if (state[i] != stBoth) {
+				report(Uninitialised, format("%s reads %s", who, memoryPlace(address + i).c_str()));
+				touched = CUDA_ERROR_ILLEGAL_ADDRESS;
+			}
+	}
+	return !touched;
 }
 // yocosim_parse parses a module and decodes all its kernels: 1 if it is well-formed; the message goes to buf if not.
 EXTRA int yocosim_parse(const char *text, unsigned long long n, char *buf, int len) {
