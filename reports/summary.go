@@ -172,7 +172,11 @@ func (v *view) environment() table {
 	add("kernels", joined(e.KernelTier, e.Why))
 	add("GPU", e.GPU)
 	if e.GFLOPS > 0 || e.GBps > 0 {
-		add("measured peaks", sig(e.GFLOPS, 3)+" GFLOP/s, "+sig(e.GBps, 3)+" GB/s")
+		bf16 := ""
+		if e.BF16GFLOPS > 0 {
+			bf16 = " float32, " + sig(e.BF16GFLOPS, 3) + " bfloat16"
+		}
+		add("measured peaks", sig(e.GFLOPS, 3)+" GFLOP/s"+bf16+", "+sig(e.GBps, 3)+" GB/s")
 	}
 	for _, name := range sortedKeys(e.Text) {
 		add("text "+ellipsis(clean(name), 30), ellipsis(e.Text[name], 24))

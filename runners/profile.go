@@ -151,8 +151,9 @@ func parseEfficiency(compute, bandwidth string) (Efficiency, error) {
 
 // ThisMachine is the profile of the machine at hand from measured peaks:
 // gflops in 1e9 FLOP/s, by the matrix kernels in use whatever the type of the
-// weights; gbps in 1e9 bytes/s read; memory in bytes. Its peaks are already
-// what software reached, so nothing is taken off them.
+// weights unless the caller adds peaks of other types; gbps in 1e9 bytes/s
+// read; memory in bytes. Its peaks are already what software reached, so
+// nothing is taken off them.
 func ThisMachine(gflops, gbps float64, memory int64) Profile {
 	return Profile{
 		Name: "this-machine", Kind: "cpu",

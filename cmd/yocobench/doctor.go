@@ -66,7 +66,7 @@ func newDoctor() *cobra.Command {
 				}
 				line("", "%-14s %s", t.Name, have)
 			}
-			line("measured", "%.0f GFLOP/s (matrix product), %.1f GB/s (memory read)", p.peaks.GFLOPS, p.peaks.GBps)
+			line("measured", "%.0f GFLOP/s float32, %.0f bfloat16; memory read %.1f GB/s", p.peaks.GFLOPS, p.peaks.BF16GFLOPS, p.peaks.GBps)
 			if gpuErr != nil {
 				line("GPU", "none: %v", gpuErr)
 			} else {

@@ -62,13 +62,14 @@ func probe(ctx context.Context, d device) (*probed, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &probed{device: dev, peaks: peaks, machine: runners.ThisMachine(peaks.GFLOPS, peaks.GBps, dev.Memory)}
+	p := &probed{device: dev, peaks: peaks, machine: peaks.Profile(dev.Memory)}
 	v, commit := buildVersion()
 	gpu, _ := findGPU()
 	p.env = result.Env{
 		Version: v, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPU: dev.Name, Cores: runtime.NumCPU(), Threads: dev.Threads, Memory: dev.Memory,
-		KernelTier: dev.Tier, Why: dev.Why, GPU: gpu, GFLOPS: peaks.GFLOPS, GBps: peaks.GBps,
+		KernelTier: dev.Tier, Why: dev.Why, GPU: gpu,
+		GFLOPS: peaks.GFLOPS, BF16GFLOPS: peaks.BF16GFLOPS, GBps: peaks.GBps,
 	}
 	return p, nil
 }

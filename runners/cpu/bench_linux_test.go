@@ -2,59 +2,86 @@ package cpu
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/yocobench/yocobench/runners"
 )
 
-// The benchmarks show beside each time the rate and its share of this
-// machine's peak. They run on one thread and count the processor time that the
-// process got, for the peak as well as for the work, so that what else runs on
-// the machine distorts them little. (`time/op` is wall-clock time and says
-// nothing on a busy machine.)
+// The benchmarks show beside each rate its limit, which is what the cost model
+// gives at this machine's peaks, and the share of the limit that is reached.
+// They run on one thread and count the processor time that the process got, for
+// the peaks as well as for the work, so that what else runs on the machine
+// distorts them little. (`ns/op` is wall-clock time and says nothing on a busy
+// machine.) With `-args -threads N` they run on N and count wall-clock time.
+
+var benchThreads = flag.Int("threads", 1, "worker threads of the benchmarks; with more than one they count wall-clock time")
 
 var peaksKnown sync.Map
 
-func peaksOf(b *testing.B, opts runners.Options) Peak {
-	key := fmt.Sprint(opts.Tier, opts.Weights)
-	if p, ok := peaksKnown.Load(key); ok {
-		return p.(Peak)
+func peaksOf(b *testing.B, opts runners.Options) runners.Profile {
+	if p, ok := peaksKnown.Load(opts.Tier); ok {
+		return p.(runners.Profile)
 	}
-	o := openTest(b, opts)
-	var p Peak
-	blk, err := o.pool.take(partWorkspace, 256<<20, 0)
-	if err != nil || !o.growWorkers(peakScratch) {
+	p, err := Peaks(context.Background(), runners.Options{Tier: opts.Tier, Threads: opts.Threads})
+	if err != nil {
 		b.Fatal(err)
 	}
-	defer blk.free()
-	clear(o.crew.workers[0].scratch)
-	clear(blk.data)
-	for range 10 {
-		p.GFLOPS = max(p.GFLOPS, o.computeRound()/1e9)
-		p.GBps = max(p.GBps, o.readRound(blk.data)/1e9)
-	}
-	b.Logf("peak of one thread, %s %s: %.1f GFLOP/s, %.1f GB/s", opts.Tier, opts.Weights, p.GFLOPS, p.GBps)
-	peaksKnown.Store(key, p)
-	return p
+	b.Logf("peaks of %d thread(s), %s: %.1f GFLOP/s float32, %.1f bfloat16, %.1f GB/s", opts.Threads, opts.Tier, p.GFLOPS, p.BF16GFLOPS, p.GBps)
+	m := p.Profile(1)
+	peaksKnown.Store(opts.Tier, m)
+	return m
 }
 
-// rate runs f b.N times and reports work (FLOP or bytes) of each against peak (per second).
-func rate(b *testing.B, unit string, work, peak float64, f func()) {
+// rate runs f b.N times and reports the rate beside its limit: in GFLOP/s where
+// computing is what limits the work of each run, else in GB/s.
+func rate(b *testing.B, work runners.Work, peak runners.Profile, weights runners.DType, f func()) {
 	f()
+	seconds := benchClock()
 	b.ResetTimer()
-	start := cpuSeconds()
+	start := seconds()
 	for range b.N {
 		f()
 	}
 	b.StopTimer()
-	used := cpuSeconds() - start
-	total := work * float64(b.N) / 1e9
-	b.ReportMetric(used/float64(b.N)*1e6, "cpu-us/op")
-	b.ReportMetric(total/used, unit)
-	b.ReportMetric(100*total/used/peak, "%-of-peak")
+	used := (seconds() - start) / float64(b.N)
+	total, limit := work.Total(), peak.LimitSeconds(work, weights)
+	unit, amount := "GFLOP/s", total.FLOPs/1e9
+	if total.FLOPs/peak.PeakOf(weights) < total.Bytes()/peak.Bandwidth {
+		unit, amount = "GB/s", total.Bytes()/1e9
+	}
+	b.ReportMetric(used*1e6, "us/op")
+	b.ReportMetric(amount/used, unit)
+	b.ReportMetric(amount/limit, "limit-"+unit)
+	b.ReportMetric(100*limit/used, "%-of-limit")
+}
+
+// cpuSeconds is the processor time that this process has used.
+func cpuSeconds() float64 {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		panic(err)
+	}
+	return float64(r.Utime.Sec+r.Stime.Sec) + float64(r.Utime.Usec+r.Stime.Usec)/1e6
+}
+
+// benchClock returns the clock that counts: of the processor for one thread, else on the wall.
+func benchClock() func() float64 {
+	if *benchThreads == 1 {
+		return cpuSeconds
+	}
+	start := time.Now()
+	return func() float64 { return time.Since(start).Seconds() }
+}
+
+// kernel is the work of one operation: FLOPs, and bytes read and written.
+func kernel(flops, bytes float64) runners.Work {
+	return runners.Work{Layers: runners.Cost{FLOPs: flops, Read: bytes}}
 }
 
 // benchTiers are the tiers and weight types worth timing.
@@ -65,7 +92,7 @@ func benchTiers(b *testing.B, f func(b *testing.B, opts runners.Options)) {
 		}
 		for _, d := range []runners.DType{runners.F32, runners.BF16} {
 			b.Run(fmt.Sprintf("%s/%s", t.Name, d), func(b *testing.B) {
-				f(b, runners.Options{Tier: t.Name, Weights: d, KV: d, Threads: 1})
+				f(b, runners.Options{Tier: t.Name, Weights: d, KV: d, Threads: *benchThreads})
 			})
 		}
 	}
@@ -76,7 +103,7 @@ func BenchmarkLinear(b *testing.B) {
 		peak := peaksOf(b, opts)
 		o := openTest(b, opts)
 		r := rand.New(rand.NewPCG(1, 1))
-		for _, sh := range [][3]int{{1024, 1024, 1024}, {512, 768, 2304}, {512, 768, 768}, {512, 128, 384}, {8, 768, 2304}, {1, 4096, 4096}} {
+		for _, sh := range [][3]int{{1024, 1024, 1024}, {512, 768, 2304}, {512, 768, 768}, {512, 768, 4096}, {512, 2048, 768}, {512, 128, 384}, {8, 4096, 11008}, {1, 4096, 11008}} {
 			rows, in, out := sh[0], sh[1], sh[2]
 			b.Run(fmt.Sprintf("%dx%dx%d", rows, in, out), func(b *testing.B) {
 				w, err := o.Weight(tensorOf(randomHost(r, out, in, 1)))
@@ -87,12 +114,7 @@ func BenchmarkLinear(b *testing.B) {
 				y, done2 := upload(b, o, randomHost(r, rows, out, 1), 0)
 				defer done1()
 				defer done2()
-				f := func() { o.Linear(rows, y, x, w) }
-				if rows > 8 {
-					rate(b, "GFLOP/s", 2*float64(rows*in*out), peak.GFLOPS, f)
-				} else {
-					rate(b, "GB/s", float64(in*out*opts.Weights.Size()), peak.GBps, f)
-				}
+				rate(b, kernel(2*float64(rows*in*out), float64(in*out*opts.Weights.Size())), peak, opts.Weights, func() { o.Linear(rows, y, x, w) })
 			})
 		}
 	})
@@ -132,9 +154,7 @@ func BenchmarkAttend(b *testing.B) {
 					o.AppendKV(bt, caches, k, k, rope)
 				}
 				if sh.window > 0 {
-					bt := &runners.Batch{Spans: []runners.Span{{Len: 512, Pos: 0}}, Rows: 512}
 					kv.(*cache).len = sh.pos
-					_ = bt
 				}
 				bt := &runners.Batch{Spans: []runners.Span{{Len: sh.rows, Pos: sh.pos}}, Rows: sh.rows}
 				o.Begin(bt)
@@ -148,11 +168,11 @@ func BenchmarkAttend(b *testing.B) {
 						o.Attend(bt, y, q, sh.heads, caches, rope)
 					}
 				}
-				if sh.rows > 1 {
-					rate(b, "GFLOP/s", float64(attendFLOPs(sh.heads, sh.hd, sh.pos, sh.rows, sh.window)), peak.GFLOPS, f)
-				} else {
-					rate(b, "GB/s", float64(2*total*sh.kvHeads*sh.hd*opts.KV.Size()), peak.GBps, f)
+				seen := total
+				if sh.window > 0 {
+					seen = sh.window + sh.rows
 				}
+				rate(b, kernel(float64(attendFLOPs(sh.heads, sh.hd, sh.pos, sh.rows, sh.window)), float64(2*seen*sh.kvHeads*sh.hd*opts.KV.Size())), peak, opts.Weights, f)
 				if err := o.Sync(); err != nil {
 					b.Fatal(err)
 				}
@@ -193,11 +213,7 @@ func BenchmarkRetain(b *testing.B) {
 				o.Begin(bt)
 				st := []runners.State{s}
 				f := func() { o.Retain(bt, y, m[0], m[1], m[2], m[3], m[4], sh.heads, st, rope, 1e-5) }
-				if sh.rows > 1 {
-					rate(b, "GFLOP/s", float64(sh.heads)*float64(retentionFLOPs(sh.rows, RetentionChunk, sh.hd)), peak.GFLOPS, f)
-				} else {
-					rate(b, "GB/s", float64(2*4*sh.heads*sh.hd*sh.hd), peak.GBps, f)
-				}
+				rate(b, kernel(float64(sh.heads)*float64(retentionFLOPs(sh.rows, RetentionChunk, sh.hd)), float64(2*4*sh.heads*sh.hd*sh.hd)), peak, opts.Weights, f)
 			})
 		}
 	})
@@ -215,7 +231,7 @@ func benchConfigs() []runners.Config {
 }
 
 // BenchmarkModel prefills 2048 tokens, and decodes at depth 0 and 4096, with
-// processor time a token and the rates against the peaks.
+// each beside what the cost model gives at the peaks.
 func BenchmarkModel(b *testing.B) {
 	benchTiers(b, func(b *testing.B, opts runners.Options) {
 		peak := peaksOf(b, opts)
@@ -225,7 +241,7 @@ func BenchmarkModel(b *testing.B) {
 	})
 }
 
-func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak Peak) {
+func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak runners.Profile) {
 	ctx := context.Background()
 	m := load(b, c, opts)
 	s, err := m.NewSequence(1 << 14)
@@ -233,23 +249,17 @@ func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak Peak)
 		b.Fatal(err)
 	}
 	defer s.Close()
+	types := runners.Types{Weights: opts.Weights, KV: opts.KV}
 	b.Run("prefill2048", func(b *testing.B) {
 		ids := someTokens(2048, c.Vocab, 1)
-		m.(runners.Counter).ResetCounts()
-		prefill := func() {
+		rate(b, c.PrefillWork(len(ids), 0, types), peak, opts.Weights, func() {
 			if err := s.Truncate(ctx, 0); err != nil {
 				b.Fatal(err)
 			}
 			if err := m.Prefill(ctx, s, ids); err != nil {
 				b.Fatal(err)
 			}
-		}
-		prefill()
-		flops := int64(0)
-		for _, n := range m.(runners.Counter).Counts().FLOPs {
-			flops += n
-		}
-		rate(b, "GFLOP/s", float64(flops), peak.GFLOPS, prefill)
+		})
 	})
 	for _, depth := range []int{0, 4096} {
 		b.Run(fmt.Sprintf("decode@%d", depth), func(b *testing.B) {
@@ -261,11 +271,9 @@ func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak Peak)
 					b.Fatal(err)
 				}
 			}
-			_, body := c.Count()
-			bytes := (body+int64(c.Vocab)*int64(c.Dim))*int64(opts.Weights.Size()) + c.CacheBytes(depth, opts.KV).Total()
 			logits := [][]float32{make([]float32, c.Vocab)}
 			ss, n := []runners.Sequence{s}, 0
-			rate(b, "GB/s", float64(bytes), peak.GBps, func() {
+			rate(b, c.StepWork(depth, 1, types), peak, opts.Weights, func() {
 				if n++; n%64 == 0 && depth == 0 {
 					_ = s.Truncate(ctx, 0)
 				}
@@ -275,20 +283,4 @@ func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak Peak)
 			})
 		})
 	}
-}
-
-// BenchmarkRead is the plain reading of 96 MiB: what the memory gives on average, now.
-func BenchmarkRead(b *testing.B) {
-	opts := runners.Options{Threads: 1}
-	peak := peaksOf(b, opts)
-	o := openTest(b, opts)
-	blk, err := o.pool.take(partGlobalKV, 96<<20, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer blk.free()
-	for i := range blk.data {
-		blk.data[i] = 1
-	}
-	rate(b, "GB/s", float64(len(blk.data)), peak.GBps, func() { o.readRound(blk.data) })
 }

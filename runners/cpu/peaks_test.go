@@ -11,10 +11,13 @@ import (
 func TestPeaks(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		p, err := Peaks(context.Background(), opts)
-		if err != nil || !(p.GFLOPS > 0.01) || !(p.GBps > 0.01) {
+		if err != nil || !(p.GFLOPS > 0.01) || !(p.BF16GFLOPS > 0.01) || !(p.GBps > 0.01) {
 			t.Errorf("%+v, %v", p, err)
 		}
-		t.Logf("%.1f GFLOP/s, %.1f GB/s", p.GFLOPS, p.GBps)
+		t.Logf("%.1f GFLOP/s float32, %.1f bfloat16, %.1f GB/s", p.GFLOPS, p.BF16GFLOPS, p.GBps)
+		if m := p.Profile(1); m.PeakOf(runners.BF16) != p.BF16GFLOPS*1e9 || m.PeakOf(runners.F32) != p.GFLOPS*1e9 || m.Validate() != nil {
+			t.Errorf("profile %+v of %+v", m, p)
+		}
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()

@@ -179,9 +179,10 @@ type Env struct {
 	GPU string `json:"gpu,omitempty"`
 	// Accelerator is the GPU that models ran on, nil where none did.
 	Accelerator *Accelerator `json:"accelerator,omitempty"`
-	// GFLOPS and GBps are the peaks measured at the start of the run, 0 if they were not.
-	GFLOPS float64 `json:"gflops,omitempty"`
-	GBps   float64 `json:"gbps,omitempty"`
+	// GFLOPS (float32 weights), BF16GFLOPS and GBps are the peaks measured at the start of the run, 0 if they were not.
+	GFLOPS     float64 `json:"gflops,omitempty"`
+	BF16GFLOPS float64 `json:"bf16_gflops,omitempty"`
+	GBps       float64 `json:"gbps,omitempty"`
 	// Text names what was read from the machine (name and fingerprint), such as Go's sources.
 	Text map[string]string `json:"text,omitempty"`
 }

@@ -73,7 +73,7 @@ func serve(opts runners.Options) error {
 	if err := out.Encode(Greeting{d.Tier, d.Name, peak}); err != nil {
 		return err
 	}
-	profile := runners.ThisMachine(peak.GFLOPS, peak.GBps, d.Memory)
+	profile := peak.Profile(d.Memory)
 	// One sequence a depth, so that a deep one is filled once.
 	ss := map[int]runners.Sequence{}
 	defer func() {
