@@ -4,12 +4,20 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -57,10 +65,11 @@ func TestCUDARun(t *testing.T) {
 	}
 }
 
-// TestCUDACheck rehearses gpu-check.
-func TestCUDACheck(t *testing.T) {
+// rehearse runs gpu-check at toy sizes, with the parts in processes of this program, and returns what it wrote and printed.
+func rehearse(t *testing.T, want int, args ...string) (r gpuCheck, out string) {
+	t.Helper()
 	dir := t.TempDir()
-	out := program(t, exitOK, "gpu-check", "--toy", "--out", dir, "--fixtures", "../../testdata/golden", "--python", "no-such-python")
+	out = program(t, want, append([]string{"gpu-check", "--toy", "--out", dir, "--fixtures", "../../testdata/golden", "--budget", "1h"}, args...)...)
 	files, _ := filepath.Glob(filepath.Join(dir, "gpu-*.json"))
 	if len(files) != 1 {
 		t.Fatalf("files: %v\n%s", files, out)
@@ -69,21 +78,188 @@ func TestCUDACheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var r gpuCheck
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Kernels) < 20 || len(r.Fixtures) < 2 || r.EndToEnd == nil || len(r.EndToEnd.Records) < 3 || r.NoEndToEnd != "" || r.NoPeers == "" {
-		t.Errorf("%d kernels, %d fixtures, end to end %v %q, no peers %q", len(r.Kernels), len(r.Fixtures), r.EndToEnd, r.NoEndToEnd, r.NoPeers)
+	if md, err := os.ReadFile(strings.TrimSuffix(files[0], "json") + "md"); err != nil || !strings.Contains(out, string(md)) {
+		t.Errorf("the table in the file is not the one that is printed: %v", err)
+	}
+	return r, out
+}
+
+// parts makes gpu-check run its parts with a shell script, whose arguments are theirs, or with this program where there is none.
+func parts(t *testing.T, script string) {
+	t.Helper()
+	path, err := exec.LookPath("yocobench")
+	if script != "" {
+		path = filepath.Join(t.TempDir(), "parts")
+		err = os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := self
+	self = func() (string, error) { return path, nil }
+	t.Cleanup(func() { self = old })
+}
+
+// TestCUDACheck rehearses gpu-check.
+func TestCUDACheck(t *testing.T) {
+	parts(t, "")
+	r, out := rehearse(t, exitOK, "--python", "no-such-python")
+	if len(r.Kernels) < 20 || len(r.Fixtures) < 2 || r.GFLOPS <= 0 || r.EndToEnd == nil || len(r.EndToEnd.Records) < 3 || r.NoEndToEnd != "" || len(r.Problems) > 0 || r.NoPeers == "" {
+		t.Errorf("%d kernels, %d fixtures, end to end %v %q, problems %q, no peers %q", len(r.Kernels), len(r.Fixtures), r.EndToEnd, r.NoEndToEnd, r.Problems, r.NoPeers)
 	}
 	for _, k := range r.Kernels {
 		if !k.OK || k.Checked == 0 || len(k.Millis) == 0 {
 			t.Errorf("%s %s %v: ok %t, %d checked, error %g of %g, %d times", k.Kernel, k.DType, k.Shape, k.OK, k.Checked, k.Error, k.Tolerance, len(k.Millis))
 		}
 	}
-	for _, want := range []string{"a rehearsal", "## Kernels", "attend_prefill", "No peers"} {
+	for _, f := range r.Fixtures {
+		if !f.OK || f.Note != "" {
+			t.Errorf("%s %s %s: ok %t %s", f.Name, f.DType, f.Kernels, f.OK, f.Note)
+		}
+	}
+	for _, want := range []string{"a rehearsal", "## Kernels", "attend_prefill", "No peers", "#### Memory in total"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the table does not say %q:\n%s", want, out)
+		}
+	}
+	if strings.Contains(out, "![") {
+		t.Error("the table shows pictures that are in no file")
+	}
+}
+
+// What stands in for the parts: kernels of which the second and third end their process.
+const brokenParts = `
+from=0; part=$1
+while [ $# -gt 0 ]; do case "$1" in --part) part=$2;; --from) from=$2;; --dtype) type=$2;; esac; shift; done
+case $part in
+fixtures) echo '{"fixture":{"name":"f","dtype":"bf16","kernels":"'$KERNELS'","ok":true}}';;
+peaks) echo "error: no peak today" >&2; exit 1;;
+kernels)
+	case $from in
+	0) echo '{"kernel":{"kernel":"gemm","dtype":"'$type'","shape":{"rows":1},"ok":true,"ms":[1.5]}}'
+		echo "error: gemm 2: an illegal memory access" >&2; exit 1;;
+	2) kill -9 $$;;
+	*) echo '{"kernel":{"kernel":"retain","dtype":"'$type'","shape":{"rows":1},"ok":true,"ms":[2.5]}}';;
+	esac;;
+run) exit 130;;
+esac
+`
+
+// TestCUDACheckLosesNothing: a part that dies costs its own results only, and is a failure.
+func TestCUDACheckLosesNothing(t *testing.T) {
+	a, err := cudaAccelerator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KERNELS", a.Kernels)
+	parts(t, brokenParts)
+	python := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(python, []byte(`#!/bin/sh
+echo '{"torch":"9.9 on a stand-in"}'
+echo '{"index":1,"peers":[{"name":"fla","ms":5},{"name":"other","why":"is not there"}]}'
+echo "RuntimeError: device-side assert" >&2
+exit 1
+`), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r, out := rehearse(t, exitFailed, "--python", python)
+	if len(r.Fixtures) != 1 || len(r.Kernels) != 4 || r.Kernels[1].Kernel != "retain" || r.Kernels[3].DType != "f32" {
+		t.Errorf("%d fixtures and the kernels %+v", len(r.Fixtures), r.Kernels)
+	}
+	for i, want := range []string{"no peak today", "kernels bf16, number 2: exit status 1: gemm 2: an illegal memory access", "kernels bf16, number 3: signal: killed", "kernels f32, number 2", "kernels f32, number 3", "yocobench run smoke: exit status 130"} {
+		if i >= len(r.Problems) || !strings.Contains(r.Problems[i], want) {
+			t.Errorf("problem %d is not %q: %q", i, want, r.Problems)
+		}
+	}
+	for _, want := range []string{"## Problems", "fla 5 ms (2.00); other: is not there", "PyTorch 9.9 on a stand-in", "device-side assert", "error: 6 checks failed"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("nothing says %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestCUDACheckDoubts: models are not timed with kernels that are wrong, or that nothing has checked.
+func TestCUDACheckDoubts(t *testing.T) {
+	good := fixtureCheck{Name: "f", DType: "bf16", Kernels: "sm_90a", OK: true}
+	kernel := kernelCheck{}
+	kernel.DType, kernel.OK = "bf16", true
+	of := func(change func(r *gpuCheck)) string {
+		r := &gpuCheck{Accelerator: &result.Accelerator{Kernels: "sm_90a"}, Fixtures: []fixtureCheck{good}, Kernels: []kernelCheck{kernel}}
+		change(r)
+		return r.doubts()
+	}
+	for name, c := range map[string]struct {
+		change func(r *gpuCheck)
+		want   string
+	}{
+		"all is well":               {func(*gpuCheck) {}, ""},
+		"a wrong fixture":           {func(r *gpuCheck) { r.Fixtures[0].OK = false }, "1 of 2 checks of bf16 failed"},
+		"a wrong kernel":            {func(r *gpuCheck) { r.Kernels[0].OK = false }, "1 of 2 checks of bf16 failed"},
+		"no fixtures":               {func(r *gpuCheck) { r.Fixtures = nil }, "bf16 was not checked"},
+		"no kernels":                {func(r *gpuCheck) { r.Kernels = nil }, "bf16 was not checked"},
+		"fixtures of other kernels": {func(r *gpuCheck) { r.Fixtures[0].Kernels = "sm_80" }, "bf16 was not checked"},
+		"a wrong fixture of f32": {func(r *gpuCheck) {
+			r.Fixtures = append(r.Fixtures, fixtureCheck{DType: "f32", Kernels: "sm_90a"})
+		}, ""},
+	} {
+		if got := of(c.change); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+// TestRunLines: a program that goes on too long is interrupted and keeps what it printed.
+func TestRunLines(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var got []string
+	err := runLines(ctx, io.Discard, nil, func(b []byte) error { got = append(got, string(b)); return nil }, "sh", "-c", "echo one; echo two; exec sleep 60")
+	if err == nil || !strings.HasPrefix(err.Error(), "cut off after") || strings.Join(got, " ") != "one two" {
+		t.Errorf("%q: %v", got, err)
+	}
+	want := errors.New("no such line")
+	if err := runLines(t.Context(), io.Discard, nil, func([]byte) error { return want }, "echo", "one"); !errors.Is(err, want) {
+		t.Errorf("a line that is refused: %v", err)
+	}
+}
+
+// TestCUDAPeers runs the script with PyTorch, where PYTHON has it, on the processor where there is no GPU.
+func TestCUDAPeers(t *testing.T) {
+	python := cmp.Or(os.Getenv("PYTHON"), "python3")
+	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
+		t.Skipf("UNTESTED here: PyTorch beside the kernels: %s has no PyTorch (PYTHON chooses one)\n%s", python, out)
+	}
+	r := &gpuCheck{Toy: true, Accelerator: &result.Accelerator{}}
+	for _, d := range []runners.DType{runners.BF16, runners.F32} {
+		err := cuda.Bench(t.Context(), runners.Options{Weights: d}, true, 0, func(m cuda.Measurement) {
+			r.Kernels = append(r.Kernels, kernelCheck{Measurement: m})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.peers(t.Context(), 5*time.Minute, python, os.Stderr)
+	if r.NoPeers != "" || r.Torch == "" {
+		t.Fatalf("no peers: %s", r.NoPeers)
+	}
+	for _, k := range r.Kernels {
+		compared := 0
+		for _, p := range k.Peers {
+			t.Logf("%s %s %v: %s %g ms, %s", k.Kernel, k.DType, k.Shape, p.Name, p.Millis, p.Why)
+			if p.Error == nil {
+				continue
+			}
+			compared++
+			// Both are rounded, and PyTorch's SwiGLU once more on the way.
+			if !(*p.Error <= 3*k.Tolerance) {
+				t.Errorf("%s %s %v differs from %s by %g, tolerance %g", k.Kernel, k.DType, k.Shape, p.Name, *p.Error, k.Tolerance)
+			}
+		}
+		if compared == 0 && (k.Kernel != "retain" || len(k.Peers) == 0) { // its peer is not in PyTorch
+			t.Errorf("%s %s %v was compared with nothing: %+v", k.Kernel, k.DType, k.Shape, k.Peers)
 		}
 	}
 }

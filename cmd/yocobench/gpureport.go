@@ -33,7 +33,17 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 			p(", held back by: %s", strings.Join(s.Throttled, ", "))
 		}
 	}
-	p(". Kernels: %s (%s). Peaks measured here: %.3g TFLOP/s (matrix product, bf16), %.0f GB/s (memory copy).\n", a.Kernels, a.Why, r.GFLOPS/1e3, r.GBps)
+	p(". Kernels: %s (%s).", a.Kernels, a.Why)
+	if r.GFLOPS > 0 {
+		p(" Peaks measured here: %.3g TFLOP/s (matrix product, bf16), %.0f GB/s (memory copy).", r.GFLOPS/1e3, r.GBps)
+	}
+	p("\n")
+	if len(r.Problems) > 0 {
+		p("\n## Problems\n\n")
+		for _, x := range r.Problems {
+			p("- %s\n", x)
+		}
+	}
 
 	p("\n## Fixtures\n\n| fixture | type | kernels | largest error of a logit | tolerance | |\n|---|---|---|---|---|---|\n")
 	for _, f := range r.Fixtures {
@@ -51,17 +61,33 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 	if r.EndToEnd == nil {
 		return nil
 	}
-	return reports.MarkdownTo(w, r.EndToEnd, nil)
+	// Its report without pictures, which are in no file here, one level down.
+	var b strings.Builder
+	if err := reports.MarkdownTo(&b, r.EndToEnd, nil); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		switch {
+		case strings.HasPrefix(line, "!["):
+			continue
+		case strings.HasPrefix(line, "#"):
+			line = "##" + line
+		}
+		if _, err := io.WriteString(w, line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // kernelTable writes the kernels: errors, times, rates and those of peers.
 func (r *gpuCheck) kernelTable(p func(string, ...any)) {
 	p("\n## Kernels\n\nMedian times by the device's events. TFLOP/s and GB/s count the work once, by arithmetic. A peer's ratio is its time over the kernel's: above 1 the kernel is faster.\n\n")
-	switch {
-	case r.NoPeers != "":
-		p("No peers: %s\n\n", r.NoPeers)
-	default:
+	if r.Torch != "" {
 		p("Peers: PyTorch %s\n\n", r.Torch)
+	}
+	if r.NoPeers != "" {
+		p("No peers, or not all: %s\n\n", r.NoPeers)
 	}
 	p("| kernel | type | shape | error | ms | TFLOP/s | GB/s | of peak | peers |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, k := range r.Kernels {
@@ -81,7 +107,7 @@ func (r *gpuCheck) kernelTable(p func(string, ...any)) {
 		if share := memory / r.GBps; share > compute*1e3/r.GFLOPS {
 			of = fmt.Sprintf("%.0f %% of GB/s", 100*share)
 		}
-		if k.DType != "bf16" {
+		if k.DType != "bf16" || r.GFLOPS == 0 {
 			of = ""
 		}
 		var peers []string

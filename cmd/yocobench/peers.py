@@ -1,15 +1,19 @@
 """Times PyTorch on the inputs of the kernels' measurements and compares the kernels' samples with its results.
 
-Reads the measurements as JSON on standard input and writes {"torch": version, "peers": [[peer, ...] for each]}.
+Reads the measurements as JSON on standard input. Writes a JSON document a line: {"torch": version and device}, then
+{"index": i, "peers": [...]} for measurement i as soon as it is done. With the argument "any" it takes the processor where there is no GPU.
 """
 import json
 import sys
+import time as clock
 
 import torch
 
-assert torch.cuda.is_available(), "PyTorch finds no GPU"
+gpu = torch.cuda.is_available()
+if not gpu and "any" not in sys.argv[1:]:
+    sys.exit("PyTorch finds no GPU")
+dev = "cuda" if gpu else "cpu"
 torch.backends.cuda.matmul.allow_tf32 = False
-dev = "cuda"
 
 
 def values(seed, n, dtype):
@@ -20,27 +24,43 @@ def values(seed, n, dtype):
     return (((h >> 24) - 128).to(torch.float32) / 128).to(dtype)
 
 
+def elapsed(f):
+    """f's result and its time in milliseconds."""
+    if not gpu:
+        start = clock.perf_counter()
+        return f(), (clock.perf_counter() - start) * 1e3
+    a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    a.record()
+    out = f()
+    b.record()
+    torch.cuda.synchronize()
+    return out, a.elapsed_time(b)
+
+
 def time(f, samples=12, warmup=3):
+    """The median time in milliseconds and the result."""
     for _ in range(warmup):
-        out = f()
+        f()
     times = []
     for _ in range(samples):
-        a, b = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-        a.record()
-        out = f()
-        b.record()
-        torch.cuda.synchronize()
-        times.append(a.elapsed_time(b))
-    return sorted(times)[len(times) // 2], out
+        out, ms = elapsed(f)
+        times.append(ms)
+    times.sort()
+    return (times[(samples - 1) // 2] + times[samples // 2]) / 2, out
+
+
+def why(e):
+    """An exception in a few words."""
+    return (str(e).strip().splitlines() or [type(e).__name__])[0][:120]
 
 
 def compare(m, out):
-    """The largest difference of the samples from out [rows, cols], over 1 + |value|; NaN counts as infinite."""
+    """The largest difference of the samples from out [rows, cols], over 1 + |value|; NaN counts as the largest number."""
     worst = 0.0
     for s in m["samples"]:
         want = out[s["row"], s["col"]].float().item()
         d = abs(s["value"] - want) / (1 + abs(want))
-        worst = max(worst, d if d == d else float("inf"))
+        worst = max(worst, d if d == d else sys.float_info.max)
     return worst
 
 
@@ -72,7 +92,7 @@ def attention(m, t):
         k, v = (values(i, n * kv * hd, t).view(1, n, kv, hd).transpose(1, 2) for i in (2, 3))
         from torch.nn.attention.flex_attention import create_block_mask, flex_attention
         mask = create_block_mask(lambda b, h, i, j: (i >= j) & (i - j < s["window"]), None, None, n, n, device=dev)
-        flex = torch.compile(flex_attention)
+        flex = torch.compile(flex_attention) if gpu else flex_attention
         ways = [("flex_attention", None, lambda: flex(q, k, v, block_mask=mask))]
     else:
         k, v = (values(i, kv * n * hd, t).view(1, kv, n, hd).expand(batch, kv, n, hd) for i in (2, 3))
@@ -90,7 +110,7 @@ def attention(m, t):
                     ms, out = time(f)
             peers.append(dict(name=name, ms=ms, error=compare(m, out.transpose(1, 2).reshape(-1, h * hd))))
         except Exception as e:  # a backend that this build of PyTorch lacks
-            peers.append(dict(name=name, ms=0, why=str(e).strip().splitlines()[0][:120] if str(e).strip() else type(e).__name__))
+            peers.append(dict(name=name, ms=0, why=why(e)))
     return peers
 
 
@@ -98,7 +118,7 @@ def retain(m, t):
     try:
         from fla.ops.simple_gla import chunk_simple_gla
     except Exception as e:
-        return [dict(name="flash-linear-attention", ms=0, why=str(e).strip().splitlines()[0][:120])]
+        return [dict(name="flash-linear-attention", ms=0, why=why(e))]
     s = m["shape"]
     n, h, hd = s["rows"], s["heads"], s["hd"]
     q, k, v, g = (values(i, n * h * hd, t).view(1, n, h, hd) for i in (1, 2, 3, 4))
@@ -110,17 +130,22 @@ def retain(m, t):
     return [dict(name="flash-linear-attention chunk_simple_gla (without norm and gate)", ms=ms, error=compare(m, out.view(n, h * hd)))]
 
 
+def put(x):
+    print(json.dumps(x), flush=True)
+
+
 def main():
-    peers = []
-    for m in json.load(sys.stdin):
+    put(dict(torch=f"{torch.__version__} on {torch.cuda.get_device_name() if gpu else 'the processor'}"))
+    for i, m in enumerate(json.load(sys.stdin)):
         t = torch.bfloat16 if m["dtype"] == "bf16" else torch.float32
         f = product if m["kernel"] in ("gemm", "gemv", "swiglu") else retain if m["kernel"] == "retain" else attention
         try:
-            peers.append(f(m, t) if m["ok"] else [])
+            peers = f(m, t) if m["ok"] else []
         except Exception as e:
-            peers.append([dict(name="PyTorch", ms=0, why=(str(e).strip().splitlines() or [type(e).__name__])[0][:120])])
-        torch.cuda.empty_cache()
-    json.dump(dict(torch=torch.__version__, peers=peers), sys.stdout)
+            peers = [dict(name="PyTorch", ms=0, why=why(e))]
+        put(dict(index=i, peers=peers))
+        if gpu:
+            torch.cuda.empty_cache()
 
 
 main()

@@ -1,0 +1,258 @@
+//go:build cuda
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/cpu"
+	"github.com/yocobench/yocobench/runners/cuda"
+	"github.com/yocobench/yocobench/runners/verify"
+)
+
+// Each part of gpu-check runs in a process of its own: a kernel that breaks the GPU's context, hangs or crashes
+// ends that process, and costs no other part anything. A part prints a partLine as JSON a line as soon as it has it.
+
+// partLine is one result of a part; one of its fields is set.
+type partLine struct {
+	Fixture *fixtureCheck     `json:"fixture,omitempty"`
+	Peak    *cuda.Peak        `json:"peak,omitempty"`
+	Kernel  *cuda.Measurement `json:"kernel,omitempty"`
+}
+
+// partFlags are what a part is told.
+type partFlags struct {
+	part, dtype, fixtures string
+	from                  int
+	toy                   bool
+}
+
+func newGPUPart() *cobra.Command {
+	var f partFlags
+	c := &cobra.Command{
+		Use:    "gpu-part",
+		Short:  "A part of yocobench gpu-check: results as JSON lines on standard output",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			e := json.NewEncoder(c.OutOrStdout())
+			return f.run(c.Context(), func(l partLine) error { return e.Encode(l) }, c.ErrOrStderr())
+		},
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.part, "part", "", "fixtures, peaks or kernels")
+	fs.StringVar(&f.dtype, "dtype", "bf16", "number type of peaks and kernels")
+	fs.StringVar(&f.fixtures, "fixtures", "", "folder of fixtures")
+	fs.IntVar(&f.from, "from", 0, "leave out the first ones")
+	fs.BoolVar(&f.toy, "toy", false, "toy sizes")
+	return c
+}
+
+// toyFixture is the only one of a rehearsal. Both number types can run it.
+const toyFixture = "yoco_gret_A"
+
+func (f *partFlags) args() []string {
+	return []string{"gpu-part", "--part", f.part, "--dtype", f.dtype, "--fixtures", f.fixtures, "--from", fmt.Sprint(f.from), fmt.Sprintf("--toy=%t", f.toy)}
+}
+
+func (f *partFlags) run(ctx context.Context, emit func(partLine) error, log io.Writer) error {
+	d, err := runners.ParseDType(f.dtype)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	switch f.part {
+	case "fixtures":
+		return f.verify(ctx, emit, log)
+	case "peaks":
+		p, err := cuda.Peaks(ctx, runners.Options{Weights: d})
+		if err != nil {
+			return err
+		}
+		return emit(partLine{Peak: &p})
+	case "kernels":
+		var broken error
+		err := cuda.Bench(ctx, runners.Options{Weights: d}, f.toy, f.from, func(m cuda.Measurement) {
+			fmt.Fprintf(log, "%s %s %v: error %.2g of %.2g, %.4g ms\n", m.Kernel, m.DType, m.Shape, m.Error, m.Tolerance, m.Median())
+			broken = errors.Join(broken, emit(partLine{Kernel: &m}))
+		})
+		return errors.Join(err, broken)
+	}
+	return usagef("--part is fixtures, peaks or kernels, not %q\n  hint: this command is run by yocobench gpu-check", f.part)
+}
+
+// verify holds the runner to every fixture, in both builds. The tolerance of bfloat16 is 3.8 times the error that rounding the
+// weights alone makes, in float32 arithmetic on the processor (see TestGolden of runners/cuda).
+func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log io.Writer) error {
+	dirs, err := filepath.Glob(filepath.Join(f.fixtures, "*", "config.json"))
+	if err != nil || len(dirs) == 0 {
+		return usagef("no fixtures in %q", f.fixtures)
+	}
+	if f.toy {
+		dirs = slices.DeleteFunc(dirs, func(d string) bool { return filepath.Base(filepath.Dir(d)) != toyFixture })
+	}
+	device, err := cuda.Describe(runners.Options{})
+	if err != nil {
+		return err
+	}
+	tiers := []string{device.Tier}
+	if tiers[0] != "sm_80" {
+		tiers = append(tiers, "sm_80")
+	}
+	n := 0
+	for _, dir := range dirs {
+		dir, rounding := filepath.Dir(dir), math.NaN()
+		for _, tier := range tiers {
+			for _, d := range []runners.DType{runners.F32, runners.BF16} {
+				if n++; n <= f.from {
+					continue
+				}
+				if math.IsNaN(rounding) {
+					r, err := verify.Verify(ctx, dir, cpu.New(), runners.Options{Tier: "go", Weights: runners.BF16})
+					if err != nil {
+						return err
+					}
+					rounding = max(r.Worst(), verify.DefaultTolerance(runners.Options{}))
+				}
+				c, err := checkFixture(ctx, dir, tier, d, rounding, log)
+				if err == nil {
+					err = emit(partLine{Fixture: &c})
+				}
+				if err != nil {
+					return fmt.Errorf("%s %s %s: %w", filepath.Base(dir), d, tier, err)
+				}
+				fmt.Fprintf(log, "%s %s %s: error %.2g of %.2g, ok %t %s\n", c.Name, c.DType, c.Kernels, c.Error, c.Tolerance, c.OK, c.Note)
+			}
+		}
+	}
+	return nil
+}
+
+func checkFixture(ctx context.Context, dir, tier string, d runners.DType, rounding float64, log io.Writer) (fixtureCheck, error) {
+	f := fixtureCheck{Name: filepath.Base(dir), DType: d.String(), Kernels: tier}
+	r, err := verify.Verify(ctx, dir, cuda.New(), runners.Options{Weights: d, KV: d, Tier: tier})
+	if errors.Is(err, runners.ErrUnsupported) {
+		f.OK, f.Note = true, "unsupported"
+		return f, nil
+	}
+	if err != nil {
+		return f, err
+	}
+	if d == runners.BF16 {
+		r = r.With(3.8 * rounding)
+	}
+	f.Error, f.Tolerance, f.OK = r.Worst(), r.Tolerance, r.OK()
+	if !(f.Error < math.MaxFloat64) {
+		f.Error = math.MaxFloat64 // JSON has no NaN
+	}
+	if !f.OK {
+		_ = r.Write(log)
+	}
+	return f, nil
+}
+
+// self is this program, to run parts with.
+var self = os.Executable
+
+// giveUp is after how many processes in a row that die without a result a part is given up.
+const giveUp = 3
+
+// part runs a part in processes of its own until it is through: one that dies is followed by another, which begins behind
+// what killed it. What went wrong is a problem, not an error.
+func (r *gpuCheck) part(ctx context.Context, limit time.Duration, f partFlags, log io.Writer) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	program, err := self()
+	for dead := 0; err == nil; {
+		got := 0
+		err := runLines(ctx, log, nil, func(line []byte) error {
+			var l partLine
+			if err := json.Unmarshal(line, &l); err != nil {
+				return fmt.Errorf("a line that is no result: %w", err)
+			}
+			got++
+			switch {
+			case l.Fixture != nil:
+				r.Fixtures = append(r.Fixtures, *l.Fixture)
+			case l.Kernel != nil:
+				r.Kernels = append(r.Kernels, kernelCheck{Measurement: *l.Kernel})
+			case l.Peak != nil:
+				r.GFLOPS, r.GBps = l.Peak.GFLOPS, l.Peak.GBps
+			}
+			return nil
+		}, program, f.args()...)
+		if err == nil {
+			return
+		}
+		f.from += got
+		r.problem(log, "%s %s, number %d: %v", f.part, f.dtype, f.from+1, err)
+		if dead++; got > 0 {
+			dead = 1
+		}
+		if ctx.Err() != nil || f.part == "peaks" || dead == giveUp {
+			return
+		}
+		f.from++
+	}
+	r.problem(log, "%s: %v", f.part, err)
+}
+
+// runLines runs a program and passes on each line that it prints. Where ctx ends, the program is interrupted, so that it can
+// keep what it has, and ten seconds later killed. The error holds the last line of its standard error, which goes to log too.
+func runLines(ctx context.Context, log io.Writer, stdin io.Reader, line func([]byte) error, program string, args ...string) error {
+	var complaint bytes.Buffer
+	var broken error
+	lines := &lineWriter{each: func(b []byte) {
+		if broken == nil && len(bytes.TrimSpace(b)) > 0 {
+			broken = line(b)
+		}
+	}}
+	start := time.Now()
+	c := exec.CommandContext(ctx, program, args...)
+	c.Stdin, c.Stdout, c.Stderr = stdin, lines, io.MultiWriter(log, &complaint)
+	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
+	c.WaitDelay = 10 * time.Second
+	err := c.Run()
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("cut off after %v", time.Since(start).Round(time.Second))
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		text := strings.Split(strings.TrimSpace(complaint.String()), "\n")
+		return fmt.Errorf("%v: %s", err, strings.TrimPrefix(text[len(text)-1], "error: "))
+	}
+	return broken
+}
+
+// lineWriter passes on whole lines.
+type lineWriter struct {
+	rest []byte
+	each func([]byte)
+}
+
+func (w *lineWriter) Write(b []byte) (int, error) {
+	w.rest = append(w.rest, b...)
+	for {
+		line, rest, ok := bytes.Cut(w.rest, []byte("\n"))
+		if !ok {
+			return len(b), nil
+		}
+		w.each(line)
+		w.rest = bytes.Clone(rest)
+	}
+}
