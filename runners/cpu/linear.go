@@ -11,9 +11,10 @@ import (
 // activations [rows, in] with a packed weight.
 //
 // A task is a group of rows times a group of panels. Within it the sum over
-// `in` is cut into blocks of kBlock, so that a panel's block (64 KiB in
-// float32) is read from the second-level cache for every tile of rows, and the
-// rows' block stays there for every panel.
+// `in` is cut into even blocks of at most kBlock rows of a panel (64 KiB), so that
+// a panel's block is read from the second-level cache for every tile of rows, and
+// the rows' block stays there for every panel. Where there is one tile of rows
+// only, its panels are read from front to back, as the memory likes it best.
 type linearJob struct {
 	dst, x mat
 	w      *weight
@@ -31,7 +32,7 @@ type linearJob struct {
 	rowGroup, panelGroup, rowGroups int
 }
 
-// kBlock is the number of inputs summed at a time; rowGroupMax the rows of a task.
+// kBlock is the most rows of a panel summed at a time; rowGroupMax the rows of a task.
 const (
 	kBlock      = 512
 	rowGroupMax = 96
@@ -84,11 +85,12 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 // operandA chooses the kernels for the weight's type, and rounds x where they want bfloat16.
 func (o *ops) operandA(in int) bool {
 	j := &o.lin
-	j.a, j.cs, j.aStep, j.kBlock, j.gemm, j.tiles = j.x, 4, 4, kBlock, o.k.F32, nil
+	j.a, j.cs, j.aStep, j.gemm, j.tiles = j.x, 4, 4, o.k.F32, nil
+	// Whole steps of the matrix registers in every block but the last.
+	j.kBlock = (evenly(j.w.rows(), kBlock) + 15) &^ 15
 	if j.w.dtype != runners.BF16 {
 		return true
 	}
-	j.kBlock = kBlock / 2
 	if o.k.Dot == nil || in&1 == 1 {
 		j.gemm, j.aStep = o.k.Wide, 8
 		return in&1 == 0 || o.padA(in)
@@ -177,6 +179,14 @@ func linearTask(o *ops, wk *worker, i int) {
 	}
 	if !j.swiglu {
 		depth := j.w.rows()
+		if rows <= o.k.MR {
+			for _, p := range j.w.panels[first:last] {
+				for k := 0; k < depth; k += j.kBlock {
+					o.panelProduct(unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, r0, rows, k, min(j.kBlock, depth-k))
+				}
+			}
+			return
+		}
 		for k := 0; k < depth; k += j.kBlock {
 			for _, p := range j.w.panels[first:last] {
 				o.panelProduct(unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, r0, rows, k, min(j.kBlock, depth-k))

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"sync/atomic"
 	"unsafe"
+
+	"github.com/yocobench/yocobench/kernels/cpu"
 )
 
 // crew is the worker threads of one model. Each operation is cut into tasks
@@ -12,11 +14,11 @@ import (
 type crew struct {
 	workers []*worker // workers[0] is the caller
 	o       *ops
+	// patience is the number of looks before one that waits lets others run.
+	patience int
 
-	// The present job: fn is called with every i < count.
-	fn    func(*ops, *worker, int)
-	count int64
-	next  atomic.Int64
+	// The present job: fn is called with every task of the workers' shares.
+	fn func(*ops, *worker, int)
 
 	// round goes up with each job; busy is the number of other workers still at it.
 	round  atomic.Uint64
@@ -30,6 +32,12 @@ type crew struct {
 }
 
 type worker struct {
+	// next and end are what is left of this worker's share of the job. They have a
+	// cache line to themselves, which its owner changes and the others seldom look at.
+	next atomic.Int64
+	end  int64
+	_    [112]byte
+
 	parked atomic.Bool
 	wake   chan struct{}
 	// scratch is this worker's own memory; a task begins with it undefined.
@@ -49,16 +57,21 @@ func newCrew(o *ops, threads int) *crew {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	c := &crew{o: o, finished: make(chan struct{}, threads)}
+	if threads <= runtime.GOMAXPROCS(0) {
+		c.patience = spinsBeforeYield
+	}
 	for range threads {
 		c.workers = append(c.workers, &worker{wake: make(chan struct{}, 1)})
 	}
-	for _, w := range c.workers[1:] {
-		go c.loop(w)
+	for i := range c.workers[1:] {
+		go c.loop(i + 1)
 	}
 	return c
 }
 
 // run calls fn for every i < n, on all workers, and returns when all are done.
+// Each worker begins with a share of neighbouring tasks, so that it reads one
+// run of memory; one that is done early takes from the others' shares.
 func (c *crew) run(n int, fn func(*ops, *worker, int)) {
 	if n <= 1 || len(c.workers) == 1 {
 		for i := range n {
@@ -66,12 +79,15 @@ func (c *crew) run(n int, fn func(*ops, *worker, int)) {
 		}
 		return
 	}
-	c.fn, c.count = fn, int64(n)
-	c.next.Store(0)
+	c.fn = fn
+	for i, w := range c.workers {
+		w.next.Store(int64(i * n / len(c.workers)))
+		w.end = int64((i + 1) * n / len(c.workers))
+	}
 	c.busy.Store(int32(len(c.workers) - 1))
 	round := c.round.Add(1)
 	c.wakeAll()
-	c.work(c.workers[0])
+	c.work(0)
 	for spins := 0; c.busy.Load() != 0; spins++ {
 		if spins > spinsBeforePark {
 			c.waiting.Store(round)
@@ -80,19 +96,31 @@ func (c *crew) run(n int, fn func(*ops, *worker, int)) {
 			}
 			return
 		}
-		if spins > spinsBeforeYield && spins%64 == 0 {
-			runtime.Gosched()
-		}
+		c.pause(spins)
 	}
 }
 
-func (c *crew) work(w *worker) {
-	for {
-		i := c.next.Add(1) - 1
-		if i >= c.count {
-			return
+// pause is what one that waits does between two looks.
+func (c *crew) pause(spins int) {
+	if spins > c.patience {
+		runtime.Gosched()
+	} else {
+		cpu.Pause()
+	}
+}
+
+// work does worker me's share, and then what is left of the others'.
+func (c *crew) work(me int) {
+	w := c.workers[me]
+	for k := range c.workers {
+		v := c.workers[(me+k)%len(c.workers)]
+		for v.next.Load() < v.end {
+			i := v.next.Add(1) - 1
+			if i >= v.end {
+				break
+			}
+			c.fn(c.o, w, int(i))
 		}
-		c.fn(c.o, w, int(i))
 	}
 }
 
@@ -104,14 +132,17 @@ func (c *crew) wakeAll() {
 	}
 }
 
-// A worker without a job looks for one for some tens of microseconds, which is
-// the time between two operations of a decode step, and then sleeps.
+// Who waits looks for some tens of microseconds, longer than the time between two
+// operations of a decode step; then it lets other goroutines run for as long, and
+// then it sleeps. Handing a processor over and back takes longer than most jobs,
+// so it comes at once only where there are more workers than processors.
 const (
-	spinsBeforeYield = 200
-	spinsBeforePark  = 3000
+	spinsBeforeYield = 1000
+	spinsBeforePark  = 1200
 )
 
-func (c *crew) loop(w *worker) {
+func (c *crew) loop(me int) {
+	w := c.workers[me]
 	seen := uint64(0)
 	for {
 		for spins := 0; c.round.Load() == seen; spins++ {
@@ -121,16 +152,16 @@ func (c *crew) loop(w *worker) {
 					<-w.wake
 				}
 				spins = 0
-			} else if spins > spinsBeforeYield && spins%64 == 0 {
-				runtime.Gosched()
+				continue
 			}
+			c.pause(spins)
 		}
 		seen = c.round.Load()
 		if c.closed.Load() {
 			c.finished <- struct{}{}
 			return
 		}
-		c.work(w)
+		c.work(me)
 		if c.busy.Add(-1) == 0 && c.waiting.CompareAndSwap(seen, 0) {
 			c.finished <- struct{}{}
 		}
