@@ -198,21 +198,20 @@ func retainScoresTask(o *ops, _ *worker, i int) {
 	ch, h, hd, nr := j.chunks[i/j.heads], i%j.heads, j.hd, o.k.NR
 	hi, lo, grow, rest := j.decays(i)
 	sum := 0.0
-	var sums [c]float64
 	for r := range ch.n {
 		o.rotate(j.rope, ch.row+r, j.q.at(ch.row+r, h*hd))
 		k := j.k.at(ch.row+r, h*hd)
 		o.rotate(j.rope, ch.row+r, k)
 		o.k.Scale(k, k, hd, j.scale)
 		sum += logGamma(*j.gate.at(ch.row+r, h))
-		sums[r] = sum
 		hi[r] = float32(sum)
 		lo[r] = float32(sum - float64(hi[r]))
-		grow[r] = float32(math.Exp(sum))
+		grow[r], rest[r] = hi[r], 1
 	}
-	for r := range ch.n {
-		rest[r] = float32(math.Exp(sum - sums[r]))
-	}
+	o.k.ExpRow(&grow[0], ch.n, 0)
+	// The state takes this one chunk after chunk: its error must not add up.
+	grow[ch.n-1] = float32(math.Exp(sum))
+	o.k.DecayRow(&rest[0], &hi[0], &lo[0], ch.n, hi[ch.n-1], lo[ch.n-1])
 	keys := j.keys[i*c*hd:]
 	o.transpose(ptr(keys, 0), 4*c, unsafe.Pointer(j.k.at(ch.row, h*hd)), j.k.ld, ch.n, hd)
 	scores := j.scores[i*c*c:]
