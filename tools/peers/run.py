@@ -1,161 +1,244 @@
 #!/usr/bin/env python3
-"""Measures the CPU runner beside PyTorch, interleaved, and writes docs/measurements/cpu.md and cpu.json.
+"""Measures the CPU runner beside its limits and its peers, interleaved.
 
-    tools/peers/run.py [--python PYTHON] [--rounds 5] [--threads 1] [--clock cpu]
+    tools/peers/run.py                      everything, after installing the peers
+    tools/peers/run.py --only kernels --peers installed      what `make bench` does
+    tools/peers/run.py --out docs/measurements               and writes cpu.md and cpu.json
 
-PYTHON has torch; without it a virtual environment is made in the cache folder
-(~/.cache/yocobench/peers). In each round every piece of work is done by both
-sides, one right after the other; a ratio is that of one round, and the table
-has the median of the rounds with the smallest and largest. --clock cpu counts
-the processor time that a process got, which other programs on the machine
-disturb little and which is the time of the work for one thread only; on a
-quiet machine use --clock wall and more threads.
+Sections (--only): kernels (GEMM, GEMV, attention, retention), model (a model of
+SmolLM2-135M's shape beside PyTorch and llama.cpp), yoco (prefill beside our own
+Transformer, a million tokens), suite (wall time beside the estimate).
+
+Each round does every piece of work on all sides, one right after the other, and
+ratios are of one round; a first round warms up. Peers (PyTorch, OpenBLAS,
+llama.cpp built from source) are put into ~/.cache/yocobench/peers. On a busy
+machine `--threads 1 --clock cpu` counts the processor time that each side got;
+llama-bench knows time on the wall only and is then left out.
 """
 import argparse
+import contextlib
 import datetime
+import fcntl
 import json
 import os
 import pathlib
 import platform
-import re
-import statistics
+import shlex
 import subprocess
 import sys
 import tempfile
+import time
+
+import install
+import shape
+import table
+import work
+from sides import Bench, Llama, Process, output, positive
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-HERE = ROOT / "tools" / "peers"
-MODEL = [("prefill", 512, 0), ("prefill", 2048, 0), ("prefill", 512, 4096), ("decode", 16, 0), ("decode", 16, 4096)]
-GEMMS = [(1024, 1024, 1024, "bf16"), (512, 768, 2304, "bf16"), (512, 768, 768, "bf16"), (1024, 1024, 1024, "f32"), (512, 768, 2304, "f32")]
-TARGETS = {"prefill 512 @ 0": 1.2, "prefill 2048 @ 0": 1.2, "gemm bf16": 1.0, "gemm f32": 0.95}
 
 
-class Peer:
-    """A process that is told a piece of work and answers with its seconds."""
+class Session:
+    """The sides that a run needs, started when they are first asked for."""
 
-    def __init__(self, *command):
-        self.p = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.about = self.answer()
+    def __init__(self, a, tmp):
+        self.a, self.tmp, self.prefix = a, pathlib.Path(tmp), shlex.split(a.prefix)
+        self.lock = open(a.lock, "a") if a.lock else None
+        self.ours = Process([*self.prefix, self.build("ours", "./tools/peers/ours"), "--threads", a.threads])
+        self.sides, self.versions = {}, {}
+        self._bench = None
 
-    def answer(self):
-        line = self.p.stdout.readline()
-        if not line:
-            sys.exit(f"error: {self.p.args[0]} ended with {self.p.wait()}")
-        return json.loads(line)
+    def build(self, name, package, *how):
+        subprocess.run(["go", *(how or ["build"]), "-o", self.tmp / name, package], cwd=ROOT, check=True)
+        return self.tmp / name
 
-    def work(self, *what):
-        print(*what, file=self.p.stdin, flush=True)
-        return self.answer()
+    @contextlib.contextmanager
+    def turn(self):
+        """Holds the lock, so that of several who measure on this machine one does at a time."""
+        if self.lock:
+            fcntl.flock(self.lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            if self.lock:
+                fcntl.flock(self.lock, fcntl.LOCK_UN)
+
+    def bench(self):
+        if not self._bench:
+            self._bench = Bench(self.build("bench", "./runners/cpu", "test", "-c"), self.ours.about["tier"], self.a.threads, self.prefix, ROOT / "runners" / "cpu")
+        return self._bench
+
+    def peer(self, name):
+        """The side of a peer, None where it is not wanted or not installed."""
+        if name == "openblas":
+            name = "torch"
+        if name not in self.sides:
+            self.sides[name] = {"torch": self.torch, "llama": self.llama}[name]()
+        return self.sides[name]
+
+    def python(self):
+        if self.a.python:
+            return self.a.python
+        venv = install.CACHE / "venv"
+        if self.a.peers == "installed" and not (venv / "requirements.txt").exists():
+            return None
+        return install.python()
+
+    def torch(self):
+        python = self.python() if self.a.peers != "none" else None
+        if not python:
+            return None
+        p = Process([*self.prefix, python, install.HERE / "torch_peer.py", "--threads", self.a.threads], {"OPENBLAS_NUM_THREADS": str(self.a.threads)})
+        self.versions.update(torch=p.about["torch"], openblas=f"of NumPy {p.about['numpy']}")
+        return p
+
+    def llama(self):
+        a = self.a
+        if a.peers == "none" or a.clock == "cpu":
+            return None
+        binary, model = a.llama_bench, a.llama_model
+        if not (binary and model):
+            built = install.CACHE / f"llama-cpp-python-{install.LLAMA}" / "build" / "bin" / "llama-bench"
+            python = self.python()
+            if not python or a.peers == "installed" and not (binary or built.exists()):
+                return None
+            binary, model = binary or install.llama_bench(python), model or install.model(python)
+        self.versions["llama"] = f"of llama-cpp-python {install.LLAMA}"
+        return Llama(binary, model, a.threads, self.prefix, shape.PARAMETERS)
 
     def close(self):
-        self.p.stdin.close()
-        self.p.wait()
+        self.ours.close()
+        if p := self.sides.get("torch"):
+            p.close()
 
 
-def python_with_torch(given):
-    if given:
-        return given
-    venv = pathlib.Path(os.environ.get("XDG_CACHE_HOME", pathlib.Path.home() / ".cache")) / "yocobench" / "peers" / "venv"
-    if not (venv / "bin" / "python").exists():
-        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-        subprocess.run([venv / "bin" / "pip", "install", "--quiet", "-r", HERE / "requirements.txt"], check=True)
-    return str(venv / "bin" / "python")
-
-
-def our_gemm(binary, tier, rows, depth, cols, dtype):
-    """GFLOP/s and % of peak of one thread by processor time, from the runner's own benchmark."""
-    name = f"^BenchmarkLinear$/^{tier}$/^{dtype}$/^{rows}x{depth}x{cols}$"
-    out = subprocess.run([binary, "-test.run", "^$", "-test.bench", name, "-test.benchtime", "0.3s"],
-                         cwd=ROOT / "runners" / "cpu", check=True, capture_output=True, text=True).stdout
-    rate, share = re.search(r"([\d.]+) GFLOP/s", out), re.search(r"([\d.]+) %-of-peak", out)
-    if not rate or not share:
-        sys.exit(f"error: {name} printed no rate:\n{out}")
-    return float(rate[1]), float(share[1])
-
-
-def spread(values, digits=2):
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
-def measure(a):
-    """Yields the results so far after each round."""
-    tmp = tempfile.TemporaryDirectory()
-    ours_bin, bench = f"{tmp.name}/ours", f"{tmp.name}/bench"
-    subprocess.run(["go", "build", "-o", ours_bin, "./tools/peers/ours"], cwd=ROOT, check=True)
-    subprocess.run(["go", "test", "-c", "-o", bench, "./runners/cpu"], cwd=ROOT, check=True)
-    ours = Peer(ours_bin, "--threads", str(a.threads))
-    torch = Peer(python_with_torch(a.python), str(HERE / "torch_peer.py"), "--threads", str(a.threads))
-    tier, rows = ours.about["tier"], {}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-
-    def add(name, unit, mine, theirs, limit):
-        if not (mine > 0 and theirs > 0 and limit > 0):
-            sys.exit(f"error: {name}: {mine}, {theirs}, {limit}")
-        r = rows.setdefault(name, dict(unit=unit, ours=[], torch=[], ratio=[], percent_of_limit=[]))
-        r["ours"].append(mine)
-        r["torch"].append(theirs)
-        r["ratio"].append(mine / theirs)
-        r["percent_of_limit"].append(100 * mine / limit)
-
-    for round in range(a.rounds + 1):  # the first warms up
-        for kind, n, depth in MODEL:
-            o, t = ours.work(kind, n, depth), torch.work(kind, n, depth)
+def compare(s, rows):
+    """Rounds over rows, each on all sides; yields the results after each round but the first."""
+    results = [dict(name=r.name, unit=r.unit, ours=[], limit=[], peers={}, targets=r.targets) for r in rows]
+    for round in range(s.a.rounds + 1):
+        for r, out in zip(rows, results):
+            with s.turn():
+                o, rates = ours(s, r), {}
+                for p, how in r.peers.items():
+                    if side := s.peer(p):
+                        rates[p] = side.work(r.name, how) if p == "llama" else r.amount / positive(side.work(how)[s.a.clock], f"{p}: {how}")
             if round:
-                add(f"{kind} {n} @ {depth}", "tokens/s", n / o[a.clock], n / t[a.clock], n / o["limit"])
-        if a.threads == 1:
-            for m, k, n, dtype in GEMMS:
-                rate, share = our_gemm(bench, tier, m, k, n, dtype)
-                t = torch.work("gemm", m, k, n, dtype)
-                if round:
-                    add(f"gemm {dtype} {m} x {k} x {n}", "GFLOP/s", rate, 2e-9 * m * k * n / t["cpu"], 100 * rate / share)
-        load = os.getloadavg()[0]
-        print(f"round {round} of {a.rounds}; load {load:.1f}", file=sys.stderr)
+                out["ours"].append(o["rate"])
+                out["limit"].append(o["limit"])
+                for p, x in rates.items():
+                    out["peers"].setdefault(p, []).append(x)
+        done(round, s.a.rounds)
+        if llama := s.sides.get("llama"):
+            for out in results:
+                out["llama_variants"] = llama.tried.get(out["name"])
         if round:
-            yield dict(about=dict(
-                date=datetime.date.today().isoformat(), processor=ours.about["processor"], cores=os.cpu_count(), system=platform.platform(),
-                tier=tier, peak=ours.about["peak"], torch=torch.about["version"], threads=a.threads, clock=a.clock, rounds=round, load=load,
-                commit=commit), rows=rows)
-    ours.close()
-    torch.close()
+            yield results
 
 
-def markdown(r):
-    b = r["about"]
-    clock = {"cpu": "processor time", "wall": "time on the wall"}[b["clock"]]
-    busy = f"The machine was busy with other work (load {b['load']:.1f} on {b['cores']} cores)." if b["load"] > b["threads"] + 0.7 else "The machine was quiet."
-    lines = [f"""# The CPU runner beside PyTorch
+def ours(s, r):
+    how, what = r.ours
+    if how == "bench":
+        b = s.bench().work(what)
+        if b["unit"] != r.unit:
+            sys.exit(f"error: {what} is limited by {b['unit']}, expected {r.unit}")
+        return b
+    t = s.ours.work(what)
+    return dict(rate=r.amount / positive(t[s.a.clock], what), limit=r.amount / positive(t["limit"], what))
 
-Written by `tools/peers/run.py`; the numbers of every round are in cpu.json.
 
-{b['date']}, {b['processor']}, {b['cores']} cores, {b['threads']} thread(s), tier {b['tier']}, commit {b['commit']}, PyTorch {b['torch']} (oneDNN, eager mode).
-Rates by {clock}; {b['rounds']} rounds, interleaved: median of the rounds (smallest to largest). {busy}
-The model has SmolLM2-135M's shape with random weights; weights and caches are bfloat16 on both sides. `@` is the number of tokens before.
-`% of limit`: of what the cost model gives at this machine's peaks, measured at the start: {b['peak']['gflops']:.0f} GFLOP/s (bfloat16), {b['peak']['gbps']:.1f} GB/s; for a gemm, of the peak measured with it.
+def done(round, rounds):
+    print(f"round {round} of {rounds}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
 
-| work | unit | ours | PyTorch | ours / PyTorch | target | % of limit |
-|---|---|---|---|---|---|---|"""]
-    for name, x in r["rows"].items():
-        target = next((f"{v:.2f}" for k, v in TARGETS.items() if name.startswith(k)), "")
-        digits = 1 if x["unit"] == "tokens/s" else 0
-        lines.append(f"| {name} | {x['unit']} | {spread(x['ours'], digits)} | {spread(x['torch'], digits)} | {spread(x['ratio'])} | {target} | {spread(x['percent_of_limit'], 0)} |")
-    return "\n".join(lines) + "\n"
+
+def yoco(s):
+    """Prefill of YOCOs beside our own Transformer, and of a million tokens."""
+    twins = [dict(name=f"{y} {n // 1024} Ki", seconds=[], limit=[], ratio=[], target=work.TWINS_TARGET) for y, _, _, n in work.TWINS]
+    bases = {(b, d, n): dict(name=f"{b} {n // 1024} Ki", seconds=[], limit=[]) for _, b, d, n in work.TWINS}
+    million = [dict(name=f"{m} {d} 1 Mi", seconds=[], limit=[], target=work.MILLION_TARGET) for m, d in work.MILLION]
+
+    def prefill(out, model, dtype, n):
+        with s.turn():
+            t = s.ours.work(f"{model} {dtype} prefill {n} 0")
+        out["seconds"].append(positive(t[s.a.clock], model))
+        out["limit"].append(positive(t["limit"], model))
+        return t
+
+    for model, dtype in {(m, d) for y, b, d, _ in work.TWINS for m in (y, b)} | set(work.MILLION):
+        s.ours.work(f"{model} {dtype} prefill 512 0")  # loads and warms up
+    for round in range(1, s.a.rounds + 1):
+        base = {k: prefill(out, *k) for k, out in bases.items()}
+        for (y, b, d, n), out in zip(work.TWINS, twins):
+            t, u = prefill(out, y, d, n), base[b, d, n]
+            out["ratio"].append(u[s.a.clock] / t[s.a.clock])
+            out["predicted"] = positive(u["flops"] / t["flops"], "FLOPs")
+        for (m, d), out in zip(work.MILLION, million):
+            prefill(out, m, d, 1 << 20)
+        done(round, s.a.rounds)
+        yield [*bases.values(), *twins, *million]
+
+
+def suite(s):
+    """A shipped suite's wall time beside the sum of its estimates, once."""
+    program, folder = s.build("yocobench", "./cmd/yocobench"), s.tmp / "run"
+    with s.turn():
+        start = time.monotonic()
+        output([*s.prefix, program, "run", work.SUITE, "-q", "-o", folder, "-t", s.a.threads], cwd=ROOT)
+        wall = time.monotonic() - start
+    cases = [r for r in map(json.loads, (folder / "results.jsonl").open()) if r["type"] == "case" and r["status"] == "ok"]
+    estimate = positive(sum(r.get("estimate_seconds", 0) for r in cases), "estimate")
+    tasks = {}
+    for r in cases:
+        t = tasks.setdefault(f"{r['model']} {r['label']}", [0, 0])
+        t[0], t[1] = t[0] + r["seconds"], t[1] + r.get("estimate_seconds", 0)
+    yield [dict(name=work.SUITE, cases=len(cases), wall=wall, estimate=estimate, target=work.SUITE_TARGET, by_case=tasks)]
+
+
+MEASURE = {"kernels": lambda s: compare(s, work.KERNELS), "model": lambda s: compare(s, work.MODEL), "yoco": yoco, "suite": suite}
+
+
+def save(folder, name, section):
+    """Puts a section into cpu.json and draws cpu.md anew."""
+    f = folder / "cpu.json"
+    old = json.loads(f.read_text()) if f.exists() else {}
+    old[name] = section
+    results = {n: old[n] for n in work.SECTIONS if n in old}
+    f.write_text(json.dumps(results, indent=1) + "\n")
+    (folder / "cpu.md").write_text(table.markdown(results))
 
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--python", help="an interpreter that has torch")
+    p.add_argument("--only", action="append", choices=work.SECTIONS, help="a section (repeatable; default: all)")
+    p.add_argument("--peers", choices=["all", "installed", "none"], default="all", help="install what is missing, take what is there, or measure alone")
     p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--clock", choices=["cpu", "wall"], default="cpu")
-    p.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "measurements")
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.add_argument("--clock", choices=["cpu", "wall"], default="wall")
+    p.add_argument("--out", type=pathlib.Path, help="folder whose cpu.md and cpu.json get the sections measured")
+    p.add_argument("--prefix", default="", help="command that every side is run by, such as 'chrt -r 10' or 'taskset -c 0,1'")
+    p.add_argument("--lock", help="file to lock (as flock does) for each piece of work")
+    p.add_argument("--python", help="an interpreter that has the packages of requirements.txt")
+    p.add_argument("--llama-bench", help="a llama-bench built elsewhere")
+    p.add_argument("--llama-model", help="the model's file for it, written by gguf_model.py")
     a = p.parse_args()
     if a.rounds < 1 or a.threads < 1:
         p.error("--rounds and --threads are at least 1")
     if a.clock == "cpu" and a.threads != 1:
         p.error("--clock cpu is the time of the work for one thread only; use --clock wall")
-    for r in measure(a):
-        (a.out / "cpu.json").write_text(json.dumps(r, indent=1) + "\n")
-        (a.out / "cpu.md").write_text(markdown(r))
+    if a.out and not a.out.is_dir():
+        p.error(f"--out {a.out} is not a folder")
+    commit = output(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT).strip()
+    with tempfile.TemporaryDirectory() as tmp:
+        s = Session(a, tmp)
+        for name in a.only or work.SECTIONS:
+            for n, rows in enumerate(MEASURE[name](s), 1):
+                about = dict(date=datetime.date.today().isoformat(), processor=s.ours.about["processor"], cores=os.cpu_count(), system=platform.platform(),
+                             tier=s.ours.about["tier"], peak=s.ours.about["peak"], threads=a.threads, clock=a.clock, rounds=n, load=os.getloadavg()[0],
+                             commit=commit, peers={p: v for p, v in s.versions.items() if name in ("kernels", "model") and any(p in r["peers"] for r in rows)})
+                section = dict(about=about, rows=rows)
+                if a.out:
+                    save(a.out, name, section)
+            print(table.text(name, section), flush=True)
+        s.close()
 
 
 if __name__ == "__main__":

@@ -1,17 +1,27 @@
-"""PyTorch's side of the comparison: the same model and protocol as ours/main.go,
-and `gemm M K N TYPE`. Eager mode, as the library is: scaled_dot_product_attention
-over a preallocated cache, torch.nn.functional.linear and rms_norm."""
+"""PyTorch's side of the comparison, and OpenBLAS's, which NumPy brings. Reads a
+piece of work a line and answers with its seconds as JSON, like ours/main.go:
+
+    prefill N D, decode N D        the model of shape.py, as ours/main.go has it
+    gemm M K N TYPE                [M, K] x [N, K] transposed
+    attend H KV HD POS ROWS TYPE   ROWS queries of H heads after POS tokens
+    blas M K N                     a float32 gemm by NumPy
+
+Eager mode, as the library is: scaled_dot_product_attention over a preallocated
+cache, torch.nn.functional.linear and rms_norm."""
 import argparse
+import functools
 import json
 import resource
 import sys
 import time
 
+import numpy
 import torch
 import torch.nn.functional as F
 
-D, LAYERS, FFN, VOCAB, HEADS, KV, HD, THETA, EPS = 576, 30, 1536, 49152, 9, 3, 64, 1e5, 1e-5
-CAPACITY = 8192
+from shape import CONTEXT as CAPACITY, DIM as D, FFN, HEAD_DIM as HD, HEADS, KV_HEADS as KV, LAYERS, NORM_EPS as EPS, ROPE_THETA as THETA, VOCAB
+
+TYPES = {"bf16": torch.bfloat16, "f32": torch.float32}
 
 
 def cpu_seconds():
@@ -65,19 +75,37 @@ class Model:
 CHUNK = 512
 
 
-def work(m, line):
-    kind, *args = line.split()
-    if kind == "gemm":
-        rows, depth, cols = map(int, args[:3])
-        t = {"bf16": torch.bfloat16, "f32": torch.float32}[args[3]]
-        a, w = torch.randn(rows, depth).to(t), torch.randn(cols, depth).to(t)
-        F.linear(a, w)
-        times = max(1, int(2e10 / (2 * rows * depth * cols)))
-        wall, cpu = time.perf_counter(), cpu_seconds()
-        for _ in range(times):
-            F.linear(a, w)
-        return dict(wall=(time.perf_counter() - wall) / times, cpu=(cpu_seconds() - cpu) / times)
-    n, depth = map(int, args)
+def timed(f, flops):
+    """Seconds of f, the mean over about 2e10 FLOPs or 20 calls."""
+    f()
+    times = min(max(1, int(2e10 / flops)), 1000)
+    wall, cpu = time.perf_counter(), cpu_seconds()
+    for _ in range(times):
+        f()
+    return dict(wall=(time.perf_counter() - wall) / times, cpu=(cpu_seconds() - cpu) / times)
+
+
+def gemm(rows, depth, cols, dtype):
+    a, w = torch.randn(rows, depth).to(TYPES[dtype]), torch.randn(cols, depth).to(TYPES[dtype])
+    return timed(lambda: F.linear(a, w), 2 * rows * depth * cols)
+
+
+def blas(rows, depth, cols):
+    a, w = (numpy.random.default_rng(1).standard_normal(s, dtype=numpy.float32) for s in ((rows, depth), (cols, depth)))
+    out = numpy.empty((rows, cols), dtype=numpy.float32)
+    return timed(lambda: numpy.matmul(a, w.T, out=out), 2 * rows * depth * cols)
+
+
+def attend(heads, kv, hd, pos, rows, dtype):
+    new = lambda h, n: torch.randn(1, h, n, hd).to(TYPES[dtype])
+    q, k, v = new(heads, rows), new(kv, pos + rows), new(kv, pos + rows)
+    mask = torch.ones(rows, pos + rows, dtype=torch.bool).tril(pos) if rows > 1 and pos > 0 else None
+    f = lambda: F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None and rows > 1, enable_gqa=heads != kv)
+    return timed(f, 4 * heads * hd * rows * (pos + rows))
+
+
+def tokens(model, kind, n, depth):
+    m = model()
     ids = [(i * 7919 + 13) % VOCAB for i in range(max(n, depth))]
     m.length = min(m.filled, depth)
     while m.length < depth:
@@ -86,23 +114,29 @@ def work(m, line):
     wall, cpu = time.perf_counter(), cpu_seconds()
     if kind == "prefill":
         m.forward(ids[:n], False)  # in one pass: the fastest of the ways tried
-    elif kind == "decode":
+    else:
         for i in range(n):
             m.forward([i], True)
-    else:
-        raise ValueError(f"unknown work {line!r}")
     return dict(wall=time.perf_counter() - wall, cpu=cpu_seconds() - cpu)
 
 
+def work(model, line):
+    kind, *args = line.split()
+    args = [int(a) if a.isdigit() else a for a in args]
+    if kind in ("prefill", "decode"):
+        return tokens(model, kind, *args)
+    return {"gemm": gemm, "attend": attend, "blas": blas}[kind](*args)
+
+
 def main():
-    p = argparse.ArgumentParser(description=__doc__)
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--threads", type=int, default=1)
     torch.set_num_threads(p.parse_args().threads)
     with torch.inference_mode():
-        m = Model()
-        print(json.dumps(dict(version=torch.__version__)), flush=True)
+        model = functools.cache(Model)  # made when it is first asked for
+        print(json.dumps(dict(torch=torch.__version__, numpy=numpy.__version__)), flush=True)
         for line in sys.stdin:
-            print(json.dumps(work(m, line)), flush=True)
+            print(json.dumps(work(model, line)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 //go:build linux
 
 // Ours is the CPU runner's side of the comparison with its peers
-// (tools/peers/run.py): it loads a model of SmolLM2-135M's shape with random
-// bfloat16 weights, and then reads the name of a piece of work a line, does it
-// and answers with a line of JSON. torch_peer.py speaks the same protocol.
+// (tools/peers/run.py): it reads a piece of work a line, does it and answers
+// with a line of JSON. torch_peer.py speaks the same protocol.
 //
-//	prefill N D   N tokens after D; no logits, as in every peer
-//	decode N D    N tokens, one after the other, after D
+//	MODEL TYPE prefill N D   N tokens after D tokens, without logits
+//	MODEL TYPE decode N D    N tokens, one after the other, after D
+//
+// MODEL is a trained model or a preset (random weights), TYPE that of its
+// weights and caches: f32 or bf16. A model is loaded when it is first named.
 package main
 
 import (
@@ -17,6 +19,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,15 +28,14 @@ import (
 	"github.com/yocobench/yocobench/runners/cpu"
 )
 
-var smol = runners.Config{Name: "smollm2-135m", Arch: runners.Transformer, Dim: 576, Layers: 30, FFN: 1536, Vocab: 49152,
-	Heads: 9, KVHeads: 3, HeadDim: 64, RopeTheta: 1e5, NormEps: 1e-5}
-
 // Answer is the time of one piece of work, in seconds: on the wall, of the
-// processor over all threads, and by the cost model at the peaks of this machine.
+// processor over all threads, and by the cost model at the peaks of this
+// machine; and the FLOPs that the cost model counts.
 type Answer struct {
 	Wall  float64 `json:"wall"`
 	CPU   float64 `json:"cpu"`
-	Limit float64 `json:"limit,omitempty"`
+	Limit float64 `json:"limit"`
+	FLOPs float64 `json:"flops"`
 }
 
 // Greeting is the first line.
@@ -45,12 +47,26 @@ type Greeting struct {
 
 func main() {
 	log.SetFlags(0)
-	threads := flag.Int("threads", 1, "worker threads")
+	threads := flag.Int("threads", 0, "worker threads (0: all cores)")
 	tier := flag.String("tier", "", "kernel tier to force")
 	flag.Parse()
-	if err := serve(runners.Options{Threads: *threads, Tier: *tier, Weights: runners.BF16, KV: runners.BF16}); err != nil {
+	if err := serve(runners.Options{Threads: *threads, Tier: *tier}); err != nil {
 		log.Fatal("error: ", err)
 	}
+}
+
+// server holds what was loaded for the lines so far.
+type server struct {
+	opts    runners.Options
+	machine runners.Profile
+	models  map[string]*subject
+}
+
+// subject is a loaded model, and its sequences by the tokens that each held before the work: a deep one is filled once.
+type subject struct {
+	runners.Model
+	types     runners.Types
+	sequences map[int]runners.Sequence
 }
 
 func serve(opts runners.Options) error {
@@ -63,27 +79,14 @@ func serve(opts runners.Options) error {
 	if err != nil {
 		return err
 	}
-	w := checkpoint.Random(smol, 1, runners.BF16)
-	defer w.Close()
-	m, err := cpu.New().Load(smol, w, opts)
-	if err != nil {
-		return err
-	}
-	defer m.Close()
 	if err := out.Encode(Greeting{d.Tier, d.Name, peak}); err != nil {
 		return err
 	}
-	profile := peak.Profile(d.Memory)
-	// One sequence a depth, so that a deep one is filled once.
-	ss := map[int]runners.Sequence{}
-	defer func() {
-		for _, s := range ss {
-			s.Close()
-		}
-	}()
+	s := server{opts, peak.Profile(d.Memory), map[string]*subject{}}
+	defer s.close()
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
-		a, err := work(ctx, m, ss, in.Text(), profile)
+		a, err := s.work(ctx, in.Text())
 		if err != nil {
 			return fmt.Errorf("%q: %w", in.Text(), err)
 		}
@@ -94,51 +97,113 @@ func serve(opts runners.Options) error {
 	return in.Err()
 }
 
-const capacity = 8192
+func (s *server) close() {
+	for _, m := range s.models {
+		for _, q := range m.sequences {
+			q.Close()
+		}
+		m.Close()
+	}
+}
 
-func work(ctx context.Context, m runners.Model, ss map[int]runners.Sequence, line string, profile runners.Profile) (a Answer, err error) {
-	var kind string
+// model loads a model, or finds it loaded.
+func (s *server) model(name, dtype string) (*subject, error) {
+	if m := s.models[name+" "+dtype]; m != nil {
+		return m, nil
+	}
+	opts := s.opts
+	if err := opts.Weights.UnmarshalText([]byte(dtype)); err != nil {
+		return nil, err
+	}
+	opts.KV = opts.Weights
+	c, w, err := open(name, opts.Weights)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	m, err := cpu.New().Load(c, w, opts)
+	if err != nil {
+		return nil, err
+	}
+	sub := &subject{m, runners.Types{Weights: opts.Weights, KV: opts.KV}, map[int]runners.Sequence{}}
+	s.models[name+" "+dtype] = sub
+	return sub, nil
+}
+
+func open(name string, dtype runners.DType) (runners.Config, runners.Weights, error) {
+	if slices.Contains(checkpoint.Embedded(), name) {
+		return checkpoint.OpenEmbedded(name)
+	}
+	c, err := runners.Preset(name)
+	if err != nil {
+		return c, nil, err
+	}
+	return c, checkpoint.Random(c, 1, dtype), nil
+}
+
+const maxTokens = 1 << 21
+
+func (s *server) work(ctx context.Context, line string) (a Answer, err error) {
+	var name, dtype, kind string
 	var n, depth int
-	if _, err := fmt.Sscanf(line, "%s %d %d", &kind, &n, &depth); err != nil || n < 1 || depth < 0 || n+depth > capacity {
-		return a, fmt.Errorf("want `prefill N D` or `decode N D`, with N + D at most %d", capacity)
+	if _, err := fmt.Sscanf(line, "%s %s %s %d %d", &name, &dtype, &kind, &n, &depth); err != nil || n < 1 || depth < 0 || max(n, depth) > maxTokens {
+		return a, fmt.Errorf("want `MODEL TYPE prefill N D` or `MODEL TYPE decode N D`, with N and D at most %d", maxTokens)
 	}
-	s := ss[depth]
-	if s == nil {
-		if s, err = m.NewSequence(capacity); err != nil {
-			return a, err
-		}
-		ss[depth] = s
-	}
-	if s.Len() < depth {
-		if err := m.Prefill(ctx, s, tokens(depth-s.Len())); err != nil {
-			return a, err
-		}
-	} else if err := s.Truncate(ctx, depth); err != nil {
+	m, err := s.model(name, dtype)
+	if err != nil {
 		return a, err
 	}
-	types := runners.Types{Weights: runners.BF16, KV: runners.BF16}
+	c := m.Config()
+	q, err := m.at(ctx, depth, n)
+	if err != nil {
+		return a, err
+	}
+	ids, work := tokens(n, c.Vocab), runners.Work{}
 	wall, used := time.Now(), cpuSeconds()
 	switch kind {
 	case "prefill":
-		err = m.Prefill(ctx, s, tokens(n))
-		a.Limit = profile.LimitSeconds(smol.PrefillWork(n, depth, types), runners.BF16)
+		err = m.Prefill(ctx, q, ids)
+		work = c.PrefillWork(n, depth, m.types)
+		a.Limit = s.machine.LimitSeconds(work, m.types.Weights)
 	case "decode":
-		logits := [][]float32{make([]float32, smol.Vocab)}
+		logits := [][]float32{make([]float32, c.Vocab)}
 		for i := 0; i < n && err == nil; i++ {
-			err = m.Step(ctx, []runners.Sequence{s}, []int{i}, logits)
-			a.Limit += profile.LimitSeconds(smol.StepWork(depth+i, 1, types), runners.BF16)
+			err = m.Step(ctx, []runners.Sequence{q}, ids[i:i+1], logits)
+			step := c.StepWork(depth+i, 1, m.types)
+			work, a.Limit = work.Add(step), a.Limit+s.machine.LimitSeconds(step, m.types.Weights)
 		}
 	default:
 		err = fmt.Errorf("unknown work %q", kind)
 	}
-	a.Wall, a.CPU = time.Since(wall).Seconds(), cpuSeconds()-used
+	a.Wall, a.CPU, a.FLOPs = time.Since(wall).Seconds(), cpuSeconds()-used, work.Total().FLOPs
 	return a, err
 }
 
-func tokens(n int) []int {
+// at returns a sequence that holds depth tokens and has room for n more.
+func (m *subject) at(ctx context.Context, depth, n int) (runners.Sequence, error) {
+	q := m.sequences[depth]
+	if q != nil && q.Capacity() >= depth+n {
+		return q, q.Truncate(ctx, depth)
+	}
+	if q != nil {
+		q.Close()
+		delete(m.sequences, depth)
+	}
+	q, err := m.NewSequence(depth + n)
+	if err != nil {
+		return nil, err
+	}
+	m.sequences[depth] = q
+	if depth > 0 {
+		err = m.Prefill(ctx, q, tokens(depth, m.Config().Vocab))
+	}
+	return q, err
+}
+
+func tokens(n, vocab int) []int {
 	ids := make([]int, n)
 	for i := range ids {
-		ids[i] = (i*7919 + 13) % smol.Vocab
+		ids[i] = (i*7919 + 13) % vocab
 	}
 	return ids
 }

@@ -1,0 +1,80 @@
+"""Puts the peers into the cache folder (~/.cache/yocobench/peers): a virtual
+environment with PyTorch and NumPy, and llama-bench, built from the source of
+llama.cpp that llama-cpp-python's source distribution carries. What is there
+already is not made again."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "yocobench" / "peers"
+LLAMA = re.search(r"^llama-cpp-python==(\S+)", (HERE / "sources.txt").read_text(), re.M)[1]
+
+
+def run(*command, **more):
+    """Runs a command; what it prints goes to stderr, which leaves stdout to the tables."""
+    print("+", *command, file=sys.stderr)
+    try:
+        subprocess.run([str(c) for c in command], check=True, stdout=sys.stderr, **more)
+    except (OSError, subprocess.CalledProcessError) as e:
+        sys.exit(f"error: {e}")
+
+
+def made(path, make):
+    """Makes path under another name first, so that it is whole where it exists."""
+    if not path.exists():
+        part = path.with_name(path.name + ".part")
+        shutil.rmtree(part, ignore_errors=True)
+        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(part)
+        part.rename(path)
+    return path
+
+
+def python():
+    """The interpreter that has the packages of requirements.txt."""
+    venv, wanted = CACHE / "venv", (HERE / "requirements.txt").read_text()
+    has = venv / "requirements.txt"
+    if not has.exists() or has.read_text() != wanted:
+        run(sys.executable, "-m", "venv", "--clear", venv)
+        run(venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt")
+        has.write_text(wanted)
+    return venv / "bin" / "python"
+
+
+def llama_bench(python):
+    """llama-bench, built for this processor with the compiler at hand."""
+    top = CACHE / f"llama-cpp-python-{LLAMA}"
+    binary = top / "build" / "bin" / "llama-bench"
+    if binary.exists():
+        return binary
+    source = made(top / "source", lambda part: unpack(python, part)) / "vendor" / "llama.cpp"
+    path = dict(os.environ, PATH=f"{pathlib.Path(python).parent}{os.pathsep}{os.environ['PATH']}")  # cmake and ninja
+    off = [f"-D{name}=OFF" for name in ("BUILD_SHARED_LIBS", "LLAMA_CURL", "LLAMA_OPENSSL", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_EXAMPLES", "LLAMA_BUILD_SERVER")]
+    run("cmake", "-S", source, "-B", top / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", *off, env=path)
+    run("cmake", "--build", top / "build", "--target", "llama-bench", env=path)
+    return binary
+
+
+def unpack(python, to):
+    to.mkdir()
+    run(python, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", "llama-cpp-python",
+        "-r", HERE / "sources.txt", "-d", to)
+    [archive] = to.glob("*.tar.gz")
+    with tarfile.open(archive) as t:
+        t.extractall(to, filter="data")
+    archive.unlink()
+    [top] = to.iterdir()
+    for f in top.iterdir():
+        f.rename(to / f.name)
+    top.rmdir()
+
+
+def model(python):
+    """The model's file for llama-bench."""
+    return made(CACHE / "smollm2-135m-shape-bf16.gguf", lambda part: run(python, HERE / "gguf_model.py", part))
