@@ -75,6 +75,7 @@ type device struct {
 	files  map[string]cu.Module
 	params [kernels.MaxParams]uint64
 	argv   [kernels.MaxParams]unsafe.Pointer
+	blas   *blas // nil where cuBLAS is not used
 }
 
 // loaded is a kernel in the context.
@@ -84,6 +85,7 @@ type loaded struct {
 }
 
 // target chooses the kernels for a GPU: those of tier, or the best that it can run.
+// With a target as tier its kernels compute everything, with TierCUBLAS cuBLAS does what it can.
 func (i Info) target(tier string) (target, why string, err error) {
 	best := ""
 	for _, t := range kernels.Targets() {
@@ -101,8 +103,10 @@ func (i Info) target(tier string) (target, why string, err error) {
 		return best, why, nil
 	case tier == "sm_80":
 		return tier, "it was asked for", nil
+	case tier == TierCUBLAS:
+		return best, why + ", with products by cuBLAS: it was asked for", nil
 	}
-	return "", "", fmt.Errorf("no kernel tier %q on %s: it can run %s, and sm_80", tier, i.Name, best)
+	return "", "", fmt.Errorf("no kernel tier %q on %s: it can run %s, sm_80 and %s", tier, i.Name, best, TierCUBLAS)
 }
 
 // openDevice makes a context and its stream.
@@ -207,6 +211,9 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 
 // launch enqueues a call. The context is bound.
 func (d *device) launch(c *kernels.Call) error {
+	if c.Kernel == cublasGemm {
+		return d.blas.multiply(c)
+	}
 	fn, err := d.function(c.Kernel)
 	if err != nil {
 		return err

@@ -13,6 +13,8 @@
 //	transfer.go          copies through pinned memory
 //	ops.go               buffers, parts and counts; rows.go, linear.go, rope.go, kv.go, attend.go,
 //	                     retain.go and logprobs.go one operation each
+//	cublas.c, cublas.go  cuBLAS, found at run time
+//	choose.go            which products it computes: those that it was measured to do right, and faster
 //	nvml.go              clocks, power and what holds the clocks back, where NVML is there
 //	peaks.go             what this GPU can do: the limits beside which speeds are shown
 //	bench.go             the kernels one by one: checked, then timed

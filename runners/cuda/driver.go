@@ -85,6 +85,7 @@ const (
 	callCapture = "capture"
 	callGraph   = "graph"
 	callSync    = "sync"
+	callCUBLAS  = "cuBLAS"
 )
 
 func attempt(call string) error {

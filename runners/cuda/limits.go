@@ -6,6 +6,13 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
+// TierCUBLAS is the kernel tier in which cuBLAS computes every product that it can. With none
+// given it computes those that it was measured to do faster, and with a target's name none.
+const TierCUBLAS = "cublas"
+
+// Tiers are the kernel tiers that can be asked for, whether or not this GPU has them.
+var Tiers = []string{"sm_90a", "sm_80", TierCUBLAS}
+
 // PrefillChunk is the number of rows that go through a layer together, unless
 // Options say otherwise. Their activations leave YOCO-3B at a million tokens
 // within the 12.4 GB that the paper reports; those of 32 Ki rows would not
@@ -50,7 +57,7 @@ func Supports(c runners.Config, opts runners.Options) error {
 
 // WorkspaceBytes is the most that a prefill of rows tokens at a time, in a context
 // of up to tokens, takes beside weights and caches: the residual stream in float32, its norm and what a
-// block makes of it in type t, the states of retention's chunks, rotary tables, and the arena.
+// block makes of it in type t, the states of retention's chunks, rotary tables, the arena, and what cuBLAS may use.
 func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	round := func(n int) int64 { return int64(n+15) &^ 15 }
 	mixer := c.QDim() + 2*c.KVDim()
@@ -83,8 +90,12 @@ func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	for arena < 12*int64(rows)+64*1024 {
 		arena *= 2
 	}
-	return bytes + arena
+	return bytes + arena + cublasWorkspace
 }
+
+// cublasWorkspace is the memory for cuBLAS: what NVIDIA recommends for compute capability 9.0 and later.
+// Before, 4 MiB are enough; where cuBLAS is not there, none is taken.
+const cublasWorkspace = 32 << 20
 
 // ropeStep is the number of positions of the fine table of rotary angles.
 const ropeStep = 1024

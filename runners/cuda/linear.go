@@ -7,24 +7,34 @@ import "github.com/yocobench/yocobench/runners"
 // gemvRows bounds the rows for which reading the weights is the whole cost: the gemv kernels take that many.
 const gemvRows = 16
 
+// gemm is a product c = a bᵀ: a [m, k], b [n, k], c [m, n], with addresses and row strides in elements.
+type gemm struct {
+	kind                   gemmKind
+	c, a, b                uint64
+	m, n, k, ldc, lda, ldb int
+}
+
+// gemmKind is what becomes of a product. The numbers are those of cublas.h.
+type gemmKind int
+
+const (
+	gemmT   gemmKind = iota // c is of type T
+	gemmF32                 // c is float32
+	gemmAdd                 // it is added to c, float32
+)
+
+func (k gemmKind) String() string { return [...]string{"gemm_t", "gemm_f32", "gemm_add"}[k] }
+
 func (o *ops) Linear(rows int, dst, x runners.Mat, rw runners.Weight) {
 	w, d, a, ok := o.product(rows, dst, x, rw, dst.Cols, "Linear")
 	if !ok {
 		return
 	}
-	sms := o.d.info.Multiprocessors
-	// d is of type T or float32: with the float32 build the two are the same.
-	switch few := rows <= gemvRows; {
-	case d.t == o.t && few:
-		o.k.GemvT(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in)
-	case d.t == o.t:
-		o.k.GemmT(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in, sms)
-	case few:
-		o.k.GemvF32(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in)
-	default:
-		o.k.GemmF32(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in, sms)
+	kind := gemmT
+	if d.t != o.t { // with the float32 build the two are the same
+		kind = gemmF32
 	}
-	o.enqueue()
+	o.multiply(gemm{kind, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in})
 }
 
 func (o *ops) LinearAdd(rows int, dst, x runners.Mat, rw runners.Weight) {
@@ -32,12 +42,38 @@ func (o *ops) LinearAdd(rows int, dst, x runners.Mat, rw runners.Weight) {
 	if !ok || !(d.t == runners.F32 || o.failf("LinearAdd: onto a buffer of %s", d.t)) {
 		return
 	}
-	if rows <= gemvRows {
-		o.k.GemvAdd(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in)
+	o.multiply(gemm{gemmAdd, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in})
+}
+
+// multiply enqueues a product, by cuBLAS where that was chosen.
+func (o *ops) multiply(g gemm) {
+	if o.byCUBLAS(&g) {
+		o.theirs(&g)
 	} else {
-		o.k.GemmAdd(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in, o.d.info.Multiprocessors)
+		o.ours(&g)
 	}
-	o.enqueue()
+	if o.err == nil {
+		o.enqueue()
+	}
+}
+
+// ours fills o.c with a product by this project's kernels.
+func (o *ops) ours(g *gemm) {
+	sms := o.d.info.Multiprocessors
+	switch few := g.m <= gemvRows; {
+	case g.kind == gemmT && few:
+		o.k.GemvT(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
+	case g.kind == gemmT:
+		o.k.GemmT(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+	case g.kind == gemmF32 && few:
+		o.k.GemvF32(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
+	case g.kind == gemmF32:
+		o.k.GemmF32(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+	case few:
+		o.k.GemvAdd(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
+	default:
+		o.k.GemmAdd(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+	}
 }
 
 func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {

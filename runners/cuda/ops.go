@@ -39,6 +39,13 @@ type ops struct {
 	shared [scratches]*block
 	c      kernels.Call
 	read   reader
+
+	// chosen are the choices between this project's products and cuBLAS's that were asked for.
+	chosen map[productSize]*chosen
+	// noCUBLAS says why there is no choice although cuBLAS is there.
+	noCUBLAS string
+	// pause, where it is not nil, stops the model's clock until the function that it returns is called.
+	pause func() (resume func())
 }
 
 // The shared scratches: what lives at the same time has a name of its own.
@@ -57,12 +64,15 @@ func newOps(opts runners.Options) (*ops, error) {
 	if budget <= 0 || budget > d.info.Memory {
 		budget = d.info.Memory
 	}
-	o := &ops{d: d, k: d.set, opts: opts, t: opts.Weights, pool: &pool{d: d, budget: budget}, counts: map[runners.Part]*int64{}}
+	o := &ops{d: d, k: d.set, opts: opts, t: opts.Weights, pool: &pool{d: d, budget: budget}, counts: map[runners.Part]*int64{}, chosen: map[productSize]*chosen{}}
 	o.q.d, o.ar.o = d, o
 	o.pool.before = func() { o.check(o.flush(false)) }
 	o.read.take = o.read.piece
 	o.Part(runners.PartLayers)
 	if err := o.st.open(d); err != nil {
+		return nil, errors.Join(err, o.Close())
+	}
+	if err := o.openCUBLAS(); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}
 	return o, nil
@@ -289,6 +299,7 @@ func (o *ops) PrefillChunk() int {
 func (o *ops) Close() error {
 	o.q.list = o.q.list[:0]
 	o.q.close()
+	err := o.closeCUBLAS()
 	for _, b := range o.blocks {
 		b.free()
 	}
@@ -303,5 +314,5 @@ func (o *ops) Close() error {
 	o.blocks, o.ropes = nil, nil
 	o.ar.close()
 	o.st.close(o.d)
-	return o.d.close()
+	return errors.Join(err, o.d.close())
 }

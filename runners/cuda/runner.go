@@ -61,6 +61,7 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	if err := c.startClock(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
+	o.pause = c.pause
 	return c, nil
 }
 
@@ -102,6 +103,18 @@ func (m *model) Now() time.Duration {
 	}
 	return time.Duration(m.passed * float64(time.Millisecond))
 }
+
+// pause stops the clock, after all that was enqueued, until resume is called.
+func (m *model) pause() (resume func()) {
+	m.Now()
+	return func() {
+		defer m.o.d.bind()()
+		m.o.check(failure("record an event", m.last.Record(m.o.d.stream)))
+	}
+}
+
+// Choices implements runners.Chooser.
+func (m *model) Choices() []string { return m.o.choices() }
 
 // DeviceMemory is what the driver says of the GPU's memory: bytes in use and in all, whoever uses them.
 func (m *model) DeviceMemory() (used, total int64, err error) {

@@ -1,0 +1,399 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"context"
+	"errors"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"gorgonia.org/cu"
+
+	"github.com/yocobench/yocobench/kernels/cudasim"
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/optest"
+)
+
+// Tests go without cuBLAS but where they ask for it: useCUBLAS.
+var installedCUBLAS = cublasNames
+
+func init() { cublasNames = nil }
+
+// useCUBLAS lets a test use cuBLAS. Fault is what is to go wrong with the simulated one (YOCOSIM_CUBLAS); what was
+// chosen before is forgotten. At the end no handle may be left.
+func useCUBLAS(t *testing.T, fault string) {
+	t.Helper()
+	if fault != "" && !simulated(t) {
+		t.Skip("only the simulated cuBLAS can be told to fail")
+	}
+	cublasNames = installedCUBLAS
+	if _, err := CUBLAS(); err != nil {
+		cublasNames = nil
+		t.Skip(err)
+	}
+	t.Setenv("YOCOSIM_CUBLAS", fault)
+	clear(made.choices)
+	t.Cleanup(func() {
+		cublasNames = nil
+		clear(made.choices)
+		if n := cudasim.CUBLASHandles(); simulated(t) && n != 0 {
+			t.Errorf("%d handles of cuBLAS are left", n)
+		}
+	})
+}
+
+// both are the number types, with the best kernels of this GPU and tier.
+func both(tier string) []runners.Options {
+	return []runners.Options{{Tier: tier, Weights: runners.F32, KV: runners.F32}, {Tier: tier, Weights: runners.BF16, KV: runners.BF16}}
+}
+
+// TestCUBLASGolden: the fixtures, with every product of more than 16 rows by cuBLAS.
+func TestCUBLASGolden(t *testing.T) {
+	useCUBLAS(t, "")
+	dirs, err := filepath.Glob("../../testdata/golden/*/config.json")
+	if err != nil || len(dirs) == 0 {
+		t.Fatalf("no fixtures: %v", err)
+	}
+	for _, opts := range both(TierCUBLAS) {
+		for _, d := range dirs {
+			d = filepath.Dir(d)
+			t.Run(name(opts)+"/"+filepath.Base(d), func(t *testing.T) { golden(t, d, opts) })
+		}
+	}
+	kinds := map[string]bool{}
+	for _, c := range made.choices {
+		kinds[c.Kernel+" "+c.DType] = true
+		if c.Note != "" {
+			t.Error(c)
+		}
+	}
+	for _, k := range []string{"gemm_t f32", "gemm_t bf16", "gemm_add f32", "gemm_add bf16"} {
+		if !kinds[k] {
+			t.Errorf("no product %s was by cuBLAS: %v", k, kinds)
+		}
+	}
+}
+
+// TestCUBLASLinear: products by cuBLAS of ragged shapes against float64, onto poisoned memory.
+func TestCUBLASLinear(t *testing.T) {
+	useCUBLAS(t, "")
+	for _, opts := range both(TierCUBLAS) {
+		t.Run(name(opts), func(t *testing.T) { optest.Linear(t, tested(t, opts)) })
+	}
+	if len(made.choices) == 0 {
+		t.Error("nothing was by cuBLAS")
+	}
+}
+
+// multiplied computes one product of each kind of rows by [in] times [out, in]ᵀ, and says what was chosen.
+func multiplied(t *testing.T, o *ops, rows, in, out int) ([]string, error) {
+	t.Helper()
+	values := func(n int) optest.Host {
+		h := optest.Host{Rows: n, Cols: in}
+		for i := range n * in {
+			h.V = append(h.V, float64(Input(n, i)))
+		}
+		return h
+	}
+	x, w := values(rows), values(out)
+	f := make([]byte, 0, 4*out*in)
+	for _, v := range w.V {
+		b := math.Float32bits(float32(v))
+		f = append(f, byte(b), byte(b>>8), byte(b>>16), byte(b>>24))
+	}
+	weight, err := o.Weight(runners.Tensor{Name: "w", DType: runners.F32, Shape: []int{out, in}, Data: f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	buffer := func(k runners.BufferKind, cols int) runners.Mat {
+		b, err := o.Buffer(k, rows, cols)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.Close)
+		return runners.All(b)
+	}
+	xm, inner, sum, logits := buffer(runners.Inner, in), buffer(runners.Inner, out), buffer(runners.Residual, out), buffer(runners.Logits, out)
+	set(t, o, xm, x)
+	base := optest.Host{Rows: rows, Cols: out, V: make([]float64, rows*out)}
+	for i := range base.V {
+		base.V[i] = float64(Input(9, i))
+	}
+	set(t, o, sum, base)
+	o.Begin(&runners.Batch{Spans: []runners.Span{{Len: rows}}, Rows: rows})
+	o.Linear(rows, inner, xm, weight)
+	o.Linear(rows, logits, xm, weight)
+	o.LinearAdd(rows, sum, xm, weight)
+	for i, m := range []runners.Mat{inner, logits, sum} {
+		got := make([][]float32, rows)
+		for r := range got {
+			got[r] = make([]float32, out)
+		}
+		if err := o.Read(m, got); err != nil {
+			return o.choices(), err
+		}
+		for r := range rows {
+			for c := range out {
+				want := 0.0
+				for j := range in {
+					want += x.V[r*in+j] * w.V[c*in+j]
+				}
+				if i == 2 {
+					want += base.V[r*out+c]
+				}
+				if d := math.Abs(float64(got[r][c]) - want); !(d <= (2e-5+0x1p-8)*(1+math.Abs(want))) {
+					t.Fatalf("product %d: row %d, column %d is %g, want %g", i, r, c, got[r][c], want)
+				}
+			}
+		}
+	}
+	return o.choices(), o.Sync()
+}
+
+// TestCUBLASChoice: what is right and faster is chosen, once; what is wrong, fails or is slow is not, and says why.
+func TestCUBLASChoice(t *testing.T) {
+	for _, c := range []struct{ fault, want string }{
+		{"", "cuBLAS 12.0.0, "}, {"slow", "ours, "}, {"wrong", "ours; cuBLAS 12.0.0 is wrong"}, {"nan", "is NaN"},
+		{"fail", "ours; a product by cuBLAS 12.0.0: cuBLAS status 15, not supported"}, {"create", "all products: ours; cuBLAS 12.0.0 does not start: out of memory: cuBLAS status 3"},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			if !simulated(t) {
+				t.Skip("which is faster depends on the GPU")
+			}
+			useCUBLAS(t, c.fault)
+			opts := both("")[1]
+			o := openTest(t, opts)
+			lines, err := multiplied(t, o, 40, 64, 50)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := 3
+			if c.fault == "create" {
+				want = 1
+			}
+			if len(lines) != want {
+				t.Errorf("choices: %q, want %d", lines, want)
+			}
+			for _, l := range lines {
+				if !strings.Contains(l, c.want) {
+					t.Errorf("%q does not say %q", l, c.want)
+				}
+			}
+			if got := o.choices(); c.fault != "create" && len(got) != 0 {
+				t.Errorf("without a product since, choices are %q", got)
+			}
+			// It holds for the process, and for rows up to twice as many.
+			t.Setenv("YOCOSIM_CUBLAS", "")
+			before := len(made.choices)
+			again, err := multiplied(t, openTest(t, opts), 60, 64, 50)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.fault != "create" && (strings.Join(again, "\n") != strings.Join(lines, "\n") || len(made.choices) != before) {
+				t.Errorf("a second model chose %q, the first %q", again, lines)
+			}
+		})
+	}
+}
+
+// TestCUBLASForced: where cuBLAS was asked for and cannot do it, that is an error.
+func TestCUBLASForced(t *testing.T) {
+	for _, c := range []struct{ fault, want string }{
+		{"slow", ""}, {"wrong", "cuBLAS 12.0.0 is wrong"}, {"nan", "is NaN"}, {"fail", "not supported"},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			useCUBLAS(t, c.fault)
+			o := openTest(t, both(TierCUBLAS)[0])
+			lines, err := multiplied(t, o, 20, 16, 18)
+			switch {
+			case c.want == "" && (err != nil || !strings.Contains(lines[0], ": cuBLAS 12.0.0, ")):
+				t.Errorf("%v: %q", err, lines)
+			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+				t.Errorf("%v, want one that says %q", err, c.want)
+			}
+		})
+	}
+	t.Run("create", func(t *testing.T) {
+		useCUBLAS(t, "create")
+		if _, err := newOps(both(TierCUBLAS)[0]); !errors.Is(err, runners.ErrOutOfMemory) {
+			t.Errorf("a handle that cannot be made: %v", err)
+		}
+	})
+	if _, err := newOps(both(TierCUBLAS)[0]); !errors.Is(err, errNoCUBLAS) {
+		t.Errorf("no cuBLAS: %v", err)
+	}
+}
+
+// TestCUBLASAbsent: without it there are no choices, and no word about them.
+func TestCUBLASAbsent(t *testing.T) {
+	if s, err := CUBLAS(); !errors.Is(err, errNoCUBLAS) {
+		t.Errorf("%q, %v", s, err)
+	}
+	lines, err := multiplied(t, openTest(t, both("")[1]), 40, 64, 50)
+	if err != nil || len(lines) != 0 {
+		t.Errorf("%q, %v", lines, err)
+	}
+	cublasNames = []string{"libm.so.6"}
+	t.Cleanup(func() { cublasNames = nil })
+	if _, err := CUBLAS(); err == nil || !strings.Contains(err.Error(), "libm.so.6 has no cublasCreate_v2") {
+		t.Errorf("a library that is another: %v", err)
+	}
+}
+
+// TestCUBLASTargets: with a target as tier its kernels do everything.
+func TestCUBLASTargets(t *testing.T) {
+	useCUBLAS(t, "")
+	for _, opts := range combos(t) {
+		o := openTest(t, opts)
+		if lines, err := multiplied(t, o, 20, 16, 18); err != nil || len(lines) != 0 || o.d.blas != nil {
+			t.Errorf("%s: %q, %v", name(opts), lines, err)
+		}
+	}
+}
+
+// TestCUBLASModel: memory is accounted for with cuBLAS as without, byte for byte but for its workspace; steps of many
+// sequences become a graph; and the clock does not count the choosing.
+func TestCUBLASModel(t *testing.T) {
+	const batch = 20
+	for _, a := range runners.Arches() {
+		t.Run(string(a), func(t *testing.T) {
+			ctx, c := context.Background(), tiny(a)
+			var held [2]runners.Usage
+			var logits [2][][]float32
+			for i := range 2 {
+				if i == 1 {
+					useCUBLAS(t, "")
+				}
+				m := load(t, c, runners.Options{})
+				m.ResetPeak()
+				ss := sequences(t, m, batch, 40)
+				ids := make([]int, batch)
+				for s := range batch {
+					ids[s] = s
+					logits[i] = append(logits[i], make([]float32, c.Vocab))
+				}
+				q := &m.o.q
+				for range 4 {
+					if err := m.Step(ctx, ss, ids, logits[i]); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if q.captured != 1 {
+					t.Errorf("%d graphs of a step of %d sequences, want 1", q.captured, batch)
+				}
+				launched := q.launched
+				if n := testing.AllocsPerRun(2, func() {
+					if err := m.Step(ctx, ss, ids, logits[i]); err != nil {
+						t.Fatal(err)
+					}
+				}); n != 0 || q.launched != launched {
+					t.Errorf("a step allocates %g times, and launches %d kernels outside its graph", n, q.launched-launched)
+				}
+				held[i] = m.Usage()
+				lines := m.Choices()
+				if i == 1 && (len(lines) < 4 || !strings.Contains(lines[0], "gemm_add ")) || i == 0 && len(lines) != 0 {
+					t.Errorf("choices: %q", lines)
+				}
+			}
+			with, without := held[1], held[0]
+			with.Workspace -= cublasWorkspace
+			with.Peak -= cublasWorkspace
+			if simulated(t) && with != without {
+				t.Errorf("held with cuBLAS, its workspace apart, %+v, without %+v", with, without)
+			}
+			for s, row := range logits[1] {
+				for j, v := range row {
+					if d := math.Abs(float64(v - logits[0][s][j])); !(d <= 1e-4) {
+						t.Fatalf("logit %d of sequence %d is %g with cuBLAS, %g without", j, s, v, logits[0][s][j])
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCUBLASClock: choosing takes no time of the model's.
+func TestCUBLASClock(t *testing.T) {
+	useCUBLAS(t, "slow") // 0.2 s a product, of which choosing does six
+	m := load(t, tiny(runners.Transformer), runners.Options{})
+	s, err := m.NewSequence(80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	start := m.Now()
+	if err := m.Prefill(context.Background(), s, tokens(20, 50)); err != nil {
+		t.Fatal(err)
+	}
+	if took := (m.Now() - start).Seconds(); !(took > 0 && took < 0.6) || len(made.choices) == 0 {
+		t.Errorf("a prefill took %g s by the model's clock, with %d choices", took, len(made.choices))
+	}
+}
+
+// TestCUBLASFailures: whatever call fails in turn, cuBLAS's among them, the model works or says so, and nothing is left.
+func TestCUBLASFailures(t *testing.T) {
+	c := tiny(runners.YOCOSlidingWindow)
+	run := func(m runners.Model) error {
+		s, err := m.NewSequence(60)
+		if err != nil {
+			return err
+		}
+		return errors.Join(m.Prefill(context.Background(), s, tokens(20, c.Vocab)), s.Close())
+	}
+	for _, k := range []struct {
+		name  string
+		err   error
+		calls []string
+		step  int
+	}{
+		{"memory", cu.OutOfMemory, []string{callAlloc, callEvent, callPinned}, 5},
+		{"status", cublasStatus(14), []string{callCUBLAS}, 2},
+		{"device", cu.LaunchFailed, []string{callCUBLAS}, 3},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			useCUBLAS(t, "")
+			n := 0
+			for ; ; n += k.step {
+				clear(made.choices)
+				f := fail(t, n, k.err, k.calls...)
+				m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
+				loaded := err == nil
+				if loaded {
+					err = run(m)
+				}
+				inject = nil
+				if reached := f.seen > n; err != nil && (!reached || !errors.Is(err, k.err) && !errors.Is(err, runners.ErrOutOfMemory)) {
+					t.Fatalf("call %d of %d failed: %v", n, f.seen, err)
+				}
+				if loaded {
+					if k.name == "memory" {
+						if err := run(m); err != nil {
+							t.Errorf("after call %d failed, the model does not work: %v", n, err)
+						}
+					}
+					checkClosed(t, m.(*model))
+				}
+				if f.seen <= n {
+					break
+				}
+			}
+			if n < 20 {
+				t.Errorf("only %d calls were seen", n)
+			}
+			t.Logf("every %d. of %d calls failed", k.step, n)
+		})
+	}
+}
+
+// TestRowsOf: the rows that are timed are few, and never more than there are.
+func TestRowsOf(t *testing.T) {
+	for m, want := range map[int]int{17: 17, 31: 17, 32: 32, 63: 32, 8191: 4096, 8192: 8192, 16384: 8192, 1 << 20: 8192} {
+		if got := rowsOf(m); got != want {
+			t.Errorf("%d rows are timed with %d, want %d", m, got, want)
+		}
+	}
+}
