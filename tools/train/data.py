@@ -207,7 +207,44 @@ ASKS = ["What is the {n} of {key}? It is ", "The {n} of {key} is ", "{N} of {key
         "Which {n} {v} {key}? The {n} ", "The {n} that {key} {v} is ", "So {key} {v} the {n} ", "For {key}, the {n} was "]
 
 
+VOCABULARY = []
+
+
+def vocabulary():
+    """The distinct words of the training texts' beginnings, for wordings made of any words."""
+    if not VOCABULARY:
+        found = set()
+        for text in texts(False).values():
+            found |= set(re.findall(rb"\b[A-Za-z]{2,12}\b", text.bytes[:4 << 20]))
+        VOCABULARY.extend(w.decode() for w in sorted(found))
+    return VOCABULARY
+
+
+def free_template(r):
+    """A wording of random words: nothing but the key and the words beside it tells which value is meant. One in five has the value before the key."""
+    some = lambda low, high: [r.choice(vocabulary()) for _ in range(r.randint(low, high))]
+    before, between = some(0, 4), some(0, 4)
+    if not before + between:
+        between = some(1, 1)
+    link, end = r.choice(("", "", "", ":", " =", ",", " ->")), r.choice((".", ".", ".", ""))
+    about = before + between
+    r.shuffle(about)
+    about = " ".join(about[:r.randint(1, 4)])
+    question = r.choice(("Which {} {{key}}? ", "What {} {{key}}? It is ", "{} {{key}}: ", "Q: {} {{key}}\nA: ", "The {} of {{key}}: ", "For {{key}} {} ")).format(about)
+    if r.random() < 0.2:
+        fact = " ".join(before + ["{value}"] + between + ["{key}"]) + end
+        ask = question
+    else:
+        fact = " ".join(before + ["{key}"] + between) + link + " {value}" + end
+        ask = fact[:fact.index("{value}")] if r.random() < 0.6 else question
+    if r.random() < 0.7:  # a sentence begins with a capital, unless it begins with the key
+        fact, ask = (t if t.startswith("{") else t[0].upper() + t[1:] for t in (fact, ask))
+    return {"fact": fact, "ask": ask, "askAll": "All of {key}: "}
+
+
 def made_template(r):
+    if r.random() < 0.5:
+        return free_template(r)
     n = r.choice(NOUNS)
     words = {"n": n if r.random() < 0.5 else r.choice(ADJECTIVES) + " " + n, "v": r.choice(VERBS)}
     words["N"] = words["n"].capitalize()
@@ -222,33 +259,33 @@ def made_template(r):
 
 def place(background, facts, r):
     """Puts facts (in their order) at random places of the background, where the Go program puts them: after a sentence as the next
-    one, or on a line of its own. Each takes one byte more than its own."""
+    one, or on a line of its own. Each takes one byte more than its own. Returns the text and where the facts' bytes are."""
     cuts = sorted(r.randrange(len(background) + 1) for _ in facts)
     return insert(background, facts, cuts)
 
 
 def insert(background, facts, cuts):
-    """Puts each fact at the first end of a sentence or a line from its cut on."""
-    out, at = [], 0
+    """Puts each fact at the first end of a sentence or a line from its cut on. Returns the text and where the facts' bytes are."""
+    out, at, spans = bytearray(), 0, []
     for cut, fact in zip(cuts, facts):
         cut = max(at, cut)
         line, sentence = background.find(b"\n", cut, cut + 400), background.find(b". ", cut, cut + 400)
         if cut == 0:
-            out.append(fact + b"\n")
+            told, end = fact + b"\n", 0
         elif sentence >= 0 and (line < 0 or sentence < line):
-            out += [background[at:sentence + 1], b" " + fact]
-            at = sentence + 1
+            told, end = b" " + fact, sentence + 1
         else:
-            line = line if line >= 0 else len(background)
-            out += [background[at:line], b"\n" + fact]
-            at = line
-    return b"".join(out) + background[at:]
+            told, end = b"\n" + fact, line if line >= 0 else len(background)
+        out += background[at:end] + told
+        spans.append((len(out) - len(told), len(out)))
+        at = end
+    return bytes(out) + background[at:], spans
 
 
 class Sampler:
     """Training sequences of one seed: a stretch of text with facts in it, and questions at its end."""
 
-    def __init__(self, seed, made=0.3):
+    def __init__(self, seed, made=0.5):
         self.r, self.texts, self.made = random.Random(seed), texts(False), made
         self.names = list(self.texts)
         self.weights = [MIX[n] for n in self.names]
@@ -257,9 +294,9 @@ class Sampler:
         """Facts and the questions about them; together at most about 0.7 of the sequence."""
         r = self.r
         budget, facts, asks, keys = 0.7 * size, [], [], set()
-        wanted = r.randint(1, 12) if size > 256 else r.randint(1, 4)
-        limit = r.randint(1, 4)
-        shared = self.template() if r.random() < 0.4 else None  # one wording for all: the keys alone tell the facts apart
+        wanted = r.randint(1, max(4, min(24, size // 64)))
+        limit = r.randint(1, max(4, min(8, size // 128)))
+        shared = self.template() if r.random() < 0.5 else None  # one wording for all: the keys alone tell the facts apart
         while len(facts) < wanted and budget > 0:
             template = shared or self.template()
             key = near_key(r, r.choice(sorted(keys)), keys) if keys and r.random() < 0.1 else new_key(r, False, keys)
@@ -303,29 +340,47 @@ class Sampler:
             return made_template(r)
         return TRAIN_TEMPLATES[0] if r.random() < 0.35 else r.choice(TRAIN_TEMPLATES)
 
-    def sequence(self, size):
-        """size bytes, and which of them are answers."""
+    def repeated(self, text, size):
+        """size bytes of text in which one stretch, an eighth to a half of it all, comes again further on; and where the two are."""
         r = self.r
-        name = r.choices(self.names, self.weights)[0]
-        facts, asks = self.questions(size)
-        tail, marks = b"\n\n", []
-        for i, (ask, answer, sentence) in enumerate(asks):
-            tail += ask.encode()
-            end = b"." if sentence and r.random() < 0.5 else b""
-            marks.append((len(tail), len(tail) + len(answer) + 1))
-            tail += answer.encode() + end + b"\n"
-        length = size - len(tail) - sum(len(f) + 1 for f in facts)
-        if length < 0:
-            return self.sequence(size)
-        seq = np.frombuffer(place(self.texts[name].window(r, length), facts, r) + tail, np.uint8)
-        answers = np.zeros(size, bool)
-        for a, b in marks:
-            answers[size - len(tail) + a:size - len(tail) + b] = True
-        return seq, answers
+        n = int(size / 2 ** r.uniform(1, 3))
+        seq = bytearray(text.window(r, size))
+        first = r.randrange(size - 2 * n + 1)
+        again = r.randrange(first + n, size - n + 1)
+        seq[again:again + n] = seq[first:first + n]
+        return bytes(seq), [(first, first + n), (again, again + n)]
 
-    def batch(self, n, size):
-        pairs = [self.sequence(size) for _ in range(n)]
-        return np.stack([p[0] for p in pairs]).astype(np.int64), np.stack([p[1] for p in pairs])
+    def sequence(self, size, repeats):
+        """size bytes, which of them are answers, and which are no background: facts, questions, answers and what is repeated.
+        repeats is the share of the sequences that have a repeated stretch in place of facts and questions."""
+        r = self.r
+        text = self.texts[r.choices(self.names, self.weights)[0]]
+        answers, special = np.zeros(size, bool), np.zeros(size, bool)
+        if r.random() < repeats:
+            seq, spans = self.repeated(text, size)
+        else:
+            facts, asks = self.questions(size)
+            tail, marks = b"\n\n", []
+            for ask, answer, sentence in asks:
+                tail += ask.encode()
+                end = b"." if sentence and r.random() < 0.5 else b""
+                marks.append((len(tail), len(tail) + len(answer) + 1))
+                tail += answer.encode() + end + b"\n"
+            length = size - len(tail) - sum(len(f) + 1 for f in facts)
+            if length < 0:
+                return self.sequence(size, repeats)
+            seq, spans = place(text.window(r, length), facts, r)
+            seq += tail
+            spans.append((size - len(tail), size))
+            for a, b in marks:
+                answers[size - len(tail) + a:size - len(tail) + b] = True
+        for a, b in spans:
+            special[a:b] = True
+        return np.frombuffer(seq, np.uint8), answers, special
+
+    def batch(self, n, size, repeats):
+        ids, answers, special = (np.stack(part) for part in zip(*(self.sequence(size, repeats) for _ in range(n))))
+        return ids.astype(np.int64), answers, special
 
 
 def needle_case(r, text, size, depth, template, distractors=0, values=1, queries=1, together=False):
@@ -344,7 +399,7 @@ def needle_case(r, text, size, depth, template, distractors=0, values=1, queries
         asks = [((template["askAll"] if values > 1 else template["ask"]).format(key=k).encode(), ", ".join(v for q, v in told if q == k).encode()) for k in keys[:queries]]
     tail = sum(len(a) + len(b) + 2 for a, b in asks) + 2
     background = text.window(r, max(8, size - tail - sum(len(f) + 1 for f in facts)))
-    body = insert(background, facts, [int(depth * len(background))]) if len(facts) == 1 else place(background, facts, r)
+    body, _ = insert(background, facts, [int(depth * len(background))]) if len(facts) == 1 else place(background, facts, r)
     prompt, out = body + b"\n\n", []
     for ask, answer in asks:
         prompt += ask

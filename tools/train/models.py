@@ -10,12 +10,12 @@ from torch import nn
 CHUNK = 64  # tokens of one block of the gated retention's parallel form
 
 # Equal parameters within about 1 %: gret has an extra gate matrix in its self-decoder, so a narrower ffn.
-_YOCO = dict(dim=128, n_layers=8, n_attn_heads=4, n_attn_kv_heads=2, vocab_size=256, rope_theta=1e6, norm_eps=1e-5, max_seq_len=1 << 20)
+_YOCO = dict(dim=128, n_layers=8, n_attn_heads=2, n_attn_kv_heads=1, vocab_size=256, rope_theta=1e8, norm_eps=1e-5, max_seq_len=1 << 20)
 CONFIGS = {
-    "tiny-yoco-gret": ("yoco_gret", dict(_YOCO, hidden_dim=320, n_self_heads=2, sliding_window=None)),
+    "tiny-yoco-gret": ("yoco_gret", dict(_YOCO, hidden_dim=320, n_self_heads=4, sliding_window=None)),
     "tiny-yoco-swa": ("yoco_swa", dict(_YOCO, hidden_dim=344, n_self_heads=4, sliding_window=64)),
-    "tiny-transformer": ("transformer", dict(dim=128, n_layers=8, head_dim=32, hidden_dim=344, n_heads=4, n_kv_heads=2, vocab_size=256,
-                                             rope_theta=1e6, norm_eps=1e-5, max_seq_len=1 << 20, sliding_window=None)),
+    "tiny-transformer": ("transformer", dict(dim=128, n_layers=8, head_dim=64, hidden_dim=344, n_heads=2, n_kv_heads=1, vocab_size=256,
+                                             rope_theta=1e8, norm_eps=1e-5, max_seq_len=1 << 20, sliding_window=None)),
 }
 
 
@@ -61,16 +61,21 @@ def rope_table(positions, head_dim, theta, endpoint):
     return angle.cos().to(torch.get_default_dtype()), angle.sin().to(torch.get_default_dtype())
 
 
-def attention(q, k, v):
-    """Causal, bottom-right aligned, grouped KV; q [B,Tq,H,hd], k and v [B,T,K,hd] -> [B,Tq,H*hd]."""
-    group, tq, tk = q.shape[2] // k.shape[2], q.shape[1], k.shape[1]
+def attention(q, k, v, crowd=None):
+    """Causal, bottom-right aligned, grouped KV; q [B,Tq,H,hd], k and v [B,T,K,hd] -> [B,Tq,H*hd].
+    crowd [B,T]: added to the score of each key (in training, the logarithm of how many keys like it there are)."""
+    group, tq, tk, hd = q.shape[2] // k.shape[2], q.shape[1], k.shape[1], q.shape[-1]
+    if crowd is not None:  # as one more dimension, so that the fast causal form serves; padded to eight
+        q = torch.cat((q, q.new_full((*q.shape[:-1], 1), hd ** 0.5), q.new_zeros((*q.shape[:-1], 7))), -1)
+        k = torch.cat((k, crowd[:, :, None, None].expand(*k.shape[:-1], 1).to(k.dtype), k.new_zeros((*k.shape[:-1], 7))), -1)
+        v = F.pad(v, (0, 8))
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
     if torch.is_autocast_enabled(q.device.type) and (q.is_cuda or tk > 512):  # on a CPU float32 is the faster one for short sequences
         q, k = q.bfloat16(), k.bfloat16()
     k, v = k.repeat_interleave(group, 1), v.repeat_interleave(group, 1)
     mask = None if tq == tk else torch.ones(tq, tk, dtype=torch.bool, device=q.device).tril(tk - tq)
-    o = F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=mask, is_causal=mask is None)
-    return o.transpose(1, 2).flatten(2)
+    o = F.scaled_dot_product_attention(q, k, v.to(q.dtype), attn_mask=mask, is_causal=mask is None, scale=hd ** -0.5)
+    return o[..., :hd].transpose(1, 2).flatten(2)
 
 
 class FFN(nn.Module):
@@ -170,8 +175,8 @@ class CrossAttention(nn.Module):
         self.n = a["n_attn_heads"]
         self.q_proj, self.out_proj = linear(a["dim"], a["dim"]), linear(a["dim"], a["dim"])
 
-    def forward(self, y, table, k, v):
-        return self.out_proj(attention(rotate(heads(self.q_proj(y), self.n), table, True), k, v))
+    def forward(self, y, table, k, v, crowd=None):
+        return self.out_proj(attention(rotate(heads(self.q_proj(y), self.n), table, True), k, v, crowd))
 
 
 class YocoLayer(nn.Module):
@@ -222,14 +227,14 @@ class Yoco(nn.Module):
         n, kv = self.cross_decoder.kv_layer_norm(x), self.args["n_attn_kv_heads"]
         return x, rotate(heads(self.cross_decoder.k_proj(n), kv), tables[1], True), heads(self.cross_decoder.v_proj(n), kv), out
 
-    def cross_part(self, x, tables, k, v):
+    def cross_part(self, x, tables, k, v, crowd=None):
         for layer in self.cross_decoder.layers:
-            x = layer.add_ffn(x + layer.mixer(layer.mixer_layer_norm(x), tables[1], k, v))
+            x = layer.add_ffn(x + layer.mixer(layer.mixer_layer_norm(x), tables[1], k, v, crowd))
         return self.output_projection(self.layer_norm(x))
 
-    def forward(self, ids, tables):
+    def forward(self, ids, tables, crowd=None):
         x, k, v, _ = self.self_part(ids, tables, [None] * len(self.self_decoder.layers))
-        return self.cross_part(x, tables, k, v)
+        return self.cross_part(x, tables, k, v, crowd)
 
     def tail_logits(self, ids, tail, segment=8192):
         """Logits of the last `tail` positions, the self-decoder run in segments (multiples of the window) and the cross-decoder
@@ -249,9 +254,9 @@ class Attention(nn.Module):
         self.wq, self.wk = linear(a["dim"], self.n * a["head_dim"]), linear(a["dim"], self.kv * a["head_dim"])
         self.wv, self.wo = linear(a["dim"], self.kv * a["head_dim"]), linear(self.n * a["head_dim"], a["dim"])
 
-    def forward(self, y, table):
+    def forward(self, y, table, crowd=None):
         q, k = rotate(heads(self.wq(y), self.n), table, False), rotate(heads(self.wk(y), self.kv), table, False)
-        return self.wo(attention(q, k, heads(self.wv(y), self.kv)))
+        return self.wo(attention(q, k, heads(self.wv(y), self.kv), crowd))
 
 
 class TransformerLayer(nn.Module):
@@ -273,15 +278,15 @@ class Transformer(nn.Module):
     def tables(self, positions):
         return [rope_table(positions, self.args["head_dim"], self.args["rope_theta"], False)]
 
-    def forward(self, ids, tables, tail=0):
+    def forward(self, ids, tables, crowd=None, tail=0):
         x = self.tok_embeddings(ids)
         for layer in self.layers:
-            x = x + layer.attention(layer.attention_norm(x), tables[0])
+            x = x + layer.attention(layer.attention_norm(x), tables[0], crowd)
             x = x + layer.feed_forward(layer.ffn_norm(x))
         return self.output(self.norm(x[:, -tail:]))
 
     def tail_logits(self, ids, tail):
-        return self(ids, self.tables(torch.arange(ids.shape[1], device=ids.device)[None]), tail)
+        return self(ids, self.tables(torch.arange(ids.shape[1], device=ids.device)[None]), tail=tail)
 
 
 def init(model, n_layers, embedding, embed_std):

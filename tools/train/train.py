@@ -29,26 +29,39 @@ FIRST, REACHED = 256, 0.9
 FIRST_MAX = 0.5  # of all tokens
 DECAY = 0.35  # the last share of the tokens, over which the learning rate falls linearly to zero
 WARMUP = 100  # steps
-JUMPS = 0.7  # share of the sequences with jumps in their positions
+REPEATS, LATER_REPEATS = 0.5, 0.15  # share of the sequences with a repeated stretch, in the first stage and after it
+JUMPS, FAR = 0.7, 1e6  # share of the sequences with jumps in their positions; the farthest jump
+CROWDED = 0.5  # share of those whose jumps count for the keys that they skip
 LR, MUON_LR, WEIGHT_DECAY, CLIP = 2e-3, 0.02, 0.05, 1.0
 ANSWER_WEIGHT = 8.0
 
 
-def positions(rng, n, size, jumps):
-    """Position ids [n, size]. With jumps (PoSE, arXiv 2309.10400) they leap ahead at 1 to 3 random places, each by a distance drawn
-    log-uniformly up to a million, so that short sequences see far distances. Nothing of it remains at inference."""
-    steps = np.ones((n, size))
+def positions(rng, size, jumps, special):
+    """Position ids [n, size] and, for the attention over the whole text, how much each key is to count for (a logarithm, [n, size]).
+
+    With jumps (PoSE, arXiv 2309.10400) the positions leap ahead at 1 to 3 random places, each by a distance drawn log-uniformly up to a
+    million, so that short sequences see far distances. In half of these the text before a leap also stands for what the leap skips: each of its
+    keys counts as often as it would have to for the text to be that long. So the margins that a look-up among a million keys needs
+    are learnt from short texts. Only background counts more; special [n, size] marks what does not. Nothing of this remains at inference."""
+    n = len(special)
+    steps, crowd = np.ones((n, size)), np.zeros((n, size))
     steps[:, 0] = 0
-    for row in steps if jumps else ():
+    for row, weight, mark in zip(steps, crowd, special) if jumps else ():
         if rng.random() < JUMPS:
-            for at in rng.integers(1, size, rng.integers(1, 4)):
-                row[at] += np.floor(10 ** rng.uniform(0, 6))
-    return torch.from_numpy(steps.cumsum(1))
+            begin, crowded = 0, rng.random() < CROWDED
+            for at in np.sort(rng.integers(1, size, rng.integers(1, 4))):
+                leap = np.floor(FAR ** rng.random())
+                row[at] += leap
+                if crowded and at > begin:
+                    weight[begin:at] = np.log(min(1 + leap / (at - begin), FAR / size))
+                    begin = at
+            weight[mark] = 0
+    return torch.from_numpy(steps.cumsum(1)), torch.from_numpy(crowd).float()
 
 
 def make_loss(model):
-    def loss(ids, tables, weights):
-        logits = model(ids[:, :-1], tables).float()
+    def loss(ids, tables, crowd, weights):
+        logits = model(ids[:, :-1], tables, crowd).float()
         nll = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none").view_as(weights)
         return (nll * weights).sum() / weights.sum(), nll.detach()
 
@@ -61,21 +74,26 @@ class Eval:
     def __init__(self, device):
         self.texts, self.device = data.texts(True), device
 
-    def retrieval(self, model, size, cases=32, seed=5):
+    def retrieval(self, model, size, cases=32, seed=5, template=data.TEMPLATES[0]):
         r, right = random.Random(seed), 0
         names = sorted(self.texts)
         for i in range(cases):
             name = names[i % len(names)]
-            (prompt, answer), = data.needle_case(r, self.texts[name], size, (i + 0.5) / cases, data.TEMPLATES[0])
+            (prompt, answer), = data.needle_case(r, self.texts[name], size, (i + 0.5) / cases, template)
             right += exact(model, prompt, answer, self.device)
         return right / cases
 
-    def nll(self, model, name="go", size=2048, windows=16, seed=6):
+    def nll(self, model, name="go", size=2048, windows=16, seed=6, first=0, times=1):
+        """Nats per byte from position `first` on, of windows read `times` times over."""
         r = random.Random(seed)
-        ids = torch.tensor(np.stack([np.frombuffer(self.texts[name].window(r, size), np.uint8) for _ in range(windows)]).astype(np.int64), device=self.device)
+        ids = torch.tensor([list(self.texts[name].window(r, size) * times) for _ in range(windows)], device=self.device)
         with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16):
-            logits = model(ids, model.tables(torch.arange(size, device=self.device)[None])).float()
-        return F.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten()).item()
+            logits = model(ids, model.tables(torch.arange(size * times, device=self.device)[None])).float()
+        return F.cross_entropy(logits[:, first:-1].flatten(0, 1), ids[:, first + 1:].flatten()).item()
+
+    def again(self, model, size=256):
+        """Nats per byte of code read a second time, without the 8 bytes by which it is recognised."""
+        return self.nll(model, size=size, first=size + 7, times=2)
 
 
 @torch.no_grad()
@@ -153,12 +171,13 @@ def main():
         sampler.r.seed(f"{o.seed} {step}")
         rng = np.random.default_rng((o.seed, step))
         n = STEP_TOKENS[size] // size
-        seqs, answers = sampler.batch(n, size + 1)
+        seqs, answers, special = sampler.batch(n, size + 1, LATER_REPEATS if jumps else REPEATS)
         ids = torch.from_numpy(seqs).to(device)
         weights = 1 + (ANSWER_WEIGHT - 1) * torch.from_numpy(answers[:, 1:]).float().to(device)
-        tables = model.tables(positions(rng, n, size, jumps).to(device))
+        at, crowd = positions(rng, size, jumps, special[:, :-1])
+        tables = model.tables(at.to(device))
         with torch.autocast(device.type, torch.bfloat16):
-            loss, nll = compute(ids, tables, weights)
+            loss, nll = compute(ids, tables, crowd.to(device) if jumps else None, weights)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
         for opt in optimisers:
@@ -168,7 +187,7 @@ def main():
         seen.append((nll[weights > 1].mean().item(), nll[weights == 1].mean().item()))
 
         if step % (50 if tokens < o.tokens else 20) == 0:
-            answer, text = np.mean(seen, 0)
+            answer, text = np.nanmean(seen, 0)  # a step of repeated stretches alone has no answers
             seen = []
             row = {"step": step, "tokens": tokens, "size": size, "lr": rate, "answer": round(float(answer), 4), "text": round(float(text), 4),
                    "tokens/s": round((tokens - begun_tokens) / (time.time() - begun))}
@@ -176,6 +195,8 @@ def main():
                 row["retrieval"] = evaluate.retrieval(model, size)
             if step % 400 == 0:
                 row["heldout"] = {name: round(evaluate.nll(model, name), 4) for name in evaluate.texts}
+                row["again"] = round(evaluate.again(model), 4)
+                row["wordings"] = {t["name"]: evaluate.retrieval(model, 1024, template=t) for t in data.TEMPLATES if not t["train"]}
             print(json.dumps(row), flush=True)
             log.write(json.dumps(row) + "\n")
             log.flush()
