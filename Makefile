@@ -35,6 +35,7 @@ venv: .venv/.made ## a virtual environment with the pinned packages that the CUD
 
 test: ## all tests, every kernel tier this machine has, and the CUDA runner on a simulated GPU
 	$(GO) test ./...
+	@if command -v python3 >/dev/null; then python3 -m unittest discover -s tools/peers; else echo 'skipped: the tests of tools/peers (no python3)'; fi
 	tools/cudatest.sh
 
 race: ## the tests of what runs concurrently, under the race detector
@@ -56,11 +57,11 @@ fuzz: ## every fuzz target for FUZZ (default 5s)
 	    echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 1x "$$p" || exit 1; \
 	  done; done
 
-bench: ## kernels beside this machine's measured peaks
-	$(GO) test -run '^$$' -bench . -benchtime 1s ./kernels/cpu ./runners/cpu
+bench: ## kernels beside their limits at this machine's peaks, and beside PyTorch and OpenBLAS where `make peers` installed them
+	tools/peers/run.py --only kernels --peers installed --rounds 3
 
-peers: ## the CPU runner beside PyTorch, interleaved, into docs/measurements/cpu.md (fetches PyTorch once)
-	tools/peers/run.py
+peers: ## the CPU runner beside PyTorch, OpenBLAS and llama.cpp, into docs/measurements/cpu.md (installs them once)
+	tools/peers/run.py --out docs/measurements
 
 golden: ## regenerate the golden files of tests; read the diff before committing
 	$(GO) test ./reports ./reports/compare ./reports/export ./corpus ./needle ./suites/... ./cmd/... -update

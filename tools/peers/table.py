@@ -22,7 +22,7 @@ def rows_of(section, spread):
     """The cells of the sections that compare with peers."""
     rows = section["rows"]
     peers = [p for p in PEERS if any(p in r["peers"] for r in rows)]
-    head = ["work", "unit", "ours", "limit", "% of limit"] + [f"x {PEERS[p]}" for p in peers]
+    head = ["work", "unit", "ours", "limit", "% of limit"] + [f"×{PEERS[p]}" for p in peers]
     out = []
     for r in rows:
         share = [100 * o / l for o, l in zip(r["ours"], r["limit"])]
@@ -44,7 +44,7 @@ def rows_of(section, spread):
 
 
 def yoco_rows(section, spread):
-    head = ["work", "seconds", "limit s", "% of limit", "x faster", "FLOPs say", "target"]
+    head = ["work", "time s", "limit", "% of limit", "×", "FLOPs", "of it (target)"]
     out = []
     for r in section["rows"]:
         s, limit = median(r["seconds"]), median(r["limit"])
@@ -52,9 +52,9 @@ def yoco_rows(section, spread):
         if "ratio" in r:
             ratio = median(r["ratio"])
             share = 100 * ratio / r["predicted"]
-            cells += [f"{ratio:.2f}", f"{r['predicted']:.2f}", f"{share:.0f} % of it, target {r['target']}" + ("" if share >= r["target"] else ", missed")]
+            cells += [f"{ratio:.2f}", f"{r['predicted']:.2f}", f"{share:.0f} % ({r['target']} %)" + ("" if share >= r["target"] else " missed")]
         elif "target" in r:
-            cells += ["", "", f"{r['target']} s" + ("" if s <= r["target"] else ", missed")]
+            cells += ["", "", f"({r['target']} s)" + ("" if s <= r["target"] else " missed")]
         else:
             cells += ["", "", ""]
         out.append(cells)
@@ -89,15 +89,16 @@ TITLES = {
     "suite": "A suite beside its estimate",
 }
 ABOUT = {
-    "kernels": """Rates of single operations. PyTorch runs oneDNN and MKL in eager mode. Our attention turns the queries by their
+    "kernels": """Rates of single operations. Attention: so many queries after so many tokens, 9 heads on 3 key heads of 64, bfloat16; retention: 512
+tokens through 3 heads of 256, float32. PyTorch runs oneDNN and MKL in eager mode. Our attention turns the queries by their
 positions besides, which PyTorch's does not.""",
     "model": """bfloat16 weights and caches, random, the same shape and number of parameters on every side (checked). `@ dN`: after N
 tokens. pp: prefill; none of the three computes logits at every position: llama-bench asks for those of the last one only and
 leaves the last layer's other rows out after its attention, ours and PyTorch's compute all layers and no logits. tg: one token
 after the other, with logits. llama.cpp is taken at the best of flash attention on or off and of an f16 or bf16 cache, for each row apart,
 and computes prompts 512 tokens at once, its default; which was best, and all four, are in cpu.json.""",
-    "yoco": """Prefill from an empty cache, random weights for 160M, the trained tiny models for 1 Mi tokens. `x faster` is the
-Transformer's time over the YOCO's, `FLOPs say` the ratio of the FLOPs that the cost model counts.""",
+    "yoco": """Prefill from an empty cache, random weights for 160M, the trained tiny models for 1 Mi tokens. `×` is the
+Transformer's time over the YOCO's, `FLOPs` the ratio of the FLOPs that the cost model counts; limits are in seconds.""",
     "suite": """The whole program, from start to reports, beside the sum of the estimates (as in `--dry-run`) of the cases that ran.""",
 }
 
@@ -106,7 +107,8 @@ def markdown(results):
     out = ["""# The CPU runner beside its limits and its peers
 
 Written by `tools/peers/run.py` (`make peers`); every round is in cpu.json. `limit` is what the cost model gives at this machine's peaks,
-which are measured in the same run. Ratios are of one round, both sides one right after the other; tables have medians
+which are measured in the same run. `×` is how many times as fast
+ours is: ratios are of one round, both sides one right after the other; tables have medians
 (smallest to largest), and behind a ratio the peer's own median. [cpu-limits.md](cpu-limits.md) says what holds back where a target is missed.
 """]
     for name, section in results.items():

@@ -39,9 +39,9 @@ def gemv(depth, cols, dtype):
 
 
 def attend(heads, kv, hd, pos, rows):
-    kind, unit = ("prefill", "GFLOP/s") if rows > 1 else ("decode", "GB/s")
+    unit = "GFLOP/s" if rows > 1 else "GB/s"
     amount = 4e-9 * heads * hd * (rows * pos + rows * (rows + 1) / 2) if rows > 1 else 4e-9 * kv * hd * (pos + 1)
-    return Row(f"attention {kind} {rows} @ {pos}", unit, amount, ("bench", f"Attend/TIER/bf16/h{heads}-kv{kv}-hd{hd}-pos{pos}-rows{rows}-w0"),
+    return Row(f"attention {rows} @ {pos}", unit, amount, ("bench", f"Attend/TIER/bf16/h{heads}-kv{kv}-hd{hd}-pos{pos}-rows{rows}-w0"),
                {"torch": f"attend {heads} {kv} {hd} {pos} {rows} bf16"}, {"% of limit": 85} if rows == 1 else {})
 
 
@@ -57,7 +57,7 @@ KERNELS = [
     gemm(1024, 1024, 1024, "f32"), gemm(512, 768, 2304, "f32"),
     gemv(4096, 11008, "bf16"), gemv(4096, 11008, "f32"),
     attend(9, 3, 64, 0, 512), attend(9, 3, 64, 4096, 512), attend(9, 3, 64, 65536, 1),
-    Row("retention 3 heads of 256, 512", "GFLOP/s", 0, ("bench", "Retain/TIER/f32/h3-hd256-rows512")),
+    Row("retention 512, 3 heads", "GFLOP/s", 0, ("bench", "Retain/TIER/f32/h3-hd256-rows512")),
 ]
 
 MODEL = [
