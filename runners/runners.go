@@ -184,6 +184,12 @@ type DeviceMemory interface {
 	DeviceMemory() (used, total int64, err error)
 }
 
+// Chooser is the capability of a Model whose device chooses by measuring between ways of computing the same.
+type Chooser interface {
+	// Choices are those that were used since the last call, a line each, with what was measured.
+	Choices() []string
+}
+
 // Inspector is the capability of a Model to show what is inside: the tensors
 // of the reference fixtures (hidden.n, khat, vhat, gret_state.i, swa_key.i,
 // final_norm, logits, …).

@@ -139,6 +139,9 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 	if err == nil {
 		err = guarded(func() error { return c.Run(ctx, model, rec, r.obs.Fraction) })
 	}
+	if m, ok := model.(runners.Chooser); ok {
+		rec.Choices = m.Choices()
+	}
 	if err == nil {
 		err = c.declared(rec)
 	}

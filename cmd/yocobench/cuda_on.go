@@ -29,6 +29,9 @@ func cudaAccelerator() (*result.Accelerator, error) {
 		return nil, err
 	}
 	a := &result.Accelerator{Name: i.Name, Capability: i.Capability, Multiprocessors: i.Multiprocessors, Memory: i.Memory, CUDA: i.Driver, Kernels: d.Tier, Why: d.Why}
+	if a.CUBLAS, err = cuda.CUBLAS(); err != nil {
+		a.NoCUBLAS = err.Error()
+	}
 	if s, err := cuda.Now(); err != nil {
 		a.NoState = err.Error()
 	} else {

@@ -95,6 +95,11 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 	line("cuda runner", fmt.Sprintf("%s, compute capability %d.%d, %d multiprocessors, %s; driver for CUDA %s", a.Name, a.Capability/10, a.Capability%10,
 		a.Multiprocessors, shortBytes(a.Memory), a.CUDA))
 	line("", "kernels "+a.Kernels+": "+a.Why)
+	if a.CUBLAS != "" {
+		line("", a.CUBLAS+": computes the products that it does faster")
+	} else {
+		line("", "all products by these kernels: "+a.NoCUBLAS)
+	}
 	for _, t := range []runners.DType{runners.BF16, runners.F32} {
 		gflops, gbps, err := cudaPeaks(ctx, t)
 		if err != nil {

@@ -111,6 +111,9 @@ func (r *gpuCheck) kernelTable(p func(string, ...any)) {
 			of = ""
 		}
 		var peers []string
+		if k.Choice != nil {
+			peers = append(peers, "chosen: "+k.Choice.String())
+		}
 		for _, q := range k.Peers {
 			switch {
 			case q.Why != "":

@@ -30,6 +30,8 @@ type Measurement struct {
 	Samples []Sample `json:"samples"`
 	// Millis are the times in milliseconds by the device's events; none if not OK.
 	Millis []float64 `json:"ms,omitempty"`
+	// Choice is what was chosen between this kernel and cuBLAS; nil where there is none.
+	Choice *Choice `json:"choice,omitempty"`
 	// FLOPs and Bytes are the work, by arithmetic: each operand is read and each result written once.
 	FLOPs float64 `json:"flops"`
 	Bytes float64 `json:"bytes"`
@@ -270,7 +272,12 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 	if err := b.launch(); err != nil {
 		return err
 	}
-	return b.finish(c, o.t, ld, b.tolerance(1), b.launch)
+	if err := b.finish(c, o.t, ld, b.tolerance(1), b.launch); err != nil || !b.m.OK || kernel != "gemm" || o.d.blas == nil {
+		return err
+	}
+	choice, err := o.race(gemm{gemmT, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in})
+	b.m.Choice = &choice
+	return err
 }
 
 // head is a head of an input [rows, heads, hd].

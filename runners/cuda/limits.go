@@ -10,9 +10,6 @@ import (
 // given it computes those that it was measured to do faster, and with a target's name none.
 const TierCUBLAS = "cublas"
 
-// Tiers are the kernel tiers that can be asked for, whether or not this GPU has them.
-var Tiers = []string{"sm_90a", "sm_80", TierCUBLAS}
-
 // PrefillChunk is the number of rows that go through a layer together, unless
 // Options say otherwise. Their activations leave YOCO-3B at a million tokens
 // within the 12.4 GB that the paper reports; those of 32 Ki rows would not

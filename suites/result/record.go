@@ -62,8 +62,10 @@ type Record struct {
 	// Trials are a needle case's questions and answers.
 	Trials []Trial `json:"trials,omitempty"`
 	// Notes are remarks that a reader must see beside the numbers.
-	Notes  []string `json:"notes,omitempty"`
-	Status Status   `json:"status"`
+	Notes []string `json:"notes,omitempty"`
+	// Choices are what the device chose by measuring, a line each (runners.Chooser).
+	Choices []string `json:"choices,omitempty"`
+	Status  Status   `json:"status"`
 	// Reason says why Status is not OK.
 	Reason string `json:"reason,omitempty"`
 	// Start is when the case began, Seconds how long it took, EstimateSeconds what the plan expected (0: unknown).
@@ -198,6 +200,9 @@ type Accelerator struct {
 	CUDA    string `json:"cuda"`
 	Kernels string `json:"kernels"`
 	Why     string `json:"kernels_reason"`
+	// CUBLAS is the version of cuBLAS that products may be computed by; NoCUBLAS says why there is none.
+	CUBLAS   string `json:"cublas,omitempty"`
+	NoCUBLAS string `json:"no_cublas,omitempty"`
 	// State is nil where NVML did not give it; NoState says why.
 	State   *GPUState `json:"state,omitempty"`
 	NoState string    `json:"no_state,omitempty"`
