@@ -117,7 +117,7 @@ func (j workerJob) plan(ready *workerReady) (*suites.Plan, error) {
 	}
 	s.Dir = j.Dir
 	d := device{threads: j.Threads, tier: j.Tier}
-	dev, err := cpu.Describe(runners.Options{Threads: d.threads, Tier: d.tier})
+	dev, err := cpu.Describe(runners.Options{Threads: d.threads, Tier: d.cpuTier()})
 	if err != nil {
 		return nil, err
 	}

@@ -19,9 +19,11 @@ func cudaMissing() error {
 
 func newCUDA() (runners.Runner, error) { return nil, cudaMissing() }
 
-func cudaAccelerator() (*result.Accelerator, error) { return nil, cudaMissing() }
+func cudaTiers() []string { return nil }
 
-func cudaPeaks(context.Context, runners.DType) (gflops, gbps float64, err error) {
+func cudaAccelerator(string) (*result.Accelerator, error) { return nil, cudaMissing() }
+
+func cudaPeaks(context.Context, runners.DType, string) (gflops, gbps float64, err error) {
 	return 0, 0, cudaMissing()
 }
 

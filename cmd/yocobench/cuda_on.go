@@ -5,11 +5,15 @@ package main
 import (
 	"context"
 
+	kernels "github.com/yocobench/yocobench/kernels/cuda"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
+
+// cudaTiers are the kernel tiers that --tier can force on a GPU.
+func cudaTiers() []string { return append(kernels.Targets(), cuda.TierCUBLAS) }
 
 func newCUDA() (runners.Runner, error) {
 	if err := cuda.Available(); err != nil {
@@ -18,13 +22,13 @@ func newCUDA() (runners.Runner, error) {
 	return cuda.New(), nil
 }
 
-// cudaAccelerator describes the GPU as it is now, or says what is missing.
-func cudaAccelerator() (*result.Accelerator, error) {
+// cudaAccelerator describes the GPU as it is now with the kernels of tier ("": the best), or says what is missing.
+func cudaAccelerator(tier string) (*result.Accelerator, error) {
 	i, err := cuda.Inspect()
 	if err != nil {
 		return nil, err
 	}
-	d, err := cuda.Describe(runners.Options{})
+	d, err := cuda.Describe(runners.Options{Tier: tier})
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +45,7 @@ func cudaAccelerator() (*result.Accelerator, error) {
 	return a, nil
 }
 
-func cudaPeaks(ctx context.Context, weights runners.DType) (gflops, gbps float64, err error) {
-	p, err := cuda.Peaks(ctx, runners.Options{Weights: weights})
+func cudaPeaks(ctx context.Context, weights runners.DType, tier string) (gflops, gbps float64, err error) {
+	p, err := cuda.Peaks(ctx, runners.Options{Weights: weights, Tier: tier})
 	return p.GFLOPS, p.GBps, err
 }

@@ -43,15 +43,15 @@ func TestCUDADoctor(t *testing.T) {
 // TestCUDARun measures memory, prefill and throughput of a tiny model: records are measured, and the header names the GPU.
 func TestCUDARun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	program(t, exitOK, "run", "smoke", "--runner", "cuda", "--out", dir, "--quiet", "--reports", "md",
+	program(t, exitOK, "run", "smoke", "--runner", "cuda", "--tier", "sm_80", "--out", dir, "--quiet", "--reports", "md",
 		"--filter", "task=kv,length<=256", "--filter", "task=prefill,length<=256,model=tiny-yoco-*", "--filter", "task=throughput,model=tiny-yoco-gret",
 		"--set", "tasks.prefill.samples=1", "--set", "tasks.prefill.warmup=0", "--set", "tasks.throughput.generate=4", "--set", "tasks.throughput.samples=1")
 	j, err := readRun(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := j.Runs[0].Env.Accelerator; a == nil || a.Name == "" || a.Kernels == "" {
-		t.Errorf("the header does not name the GPU: %+v", a)
+	if a := j.Runs[0].Env.Accelerator; a == nil || a.Name == "" || a.Kernels != "sm_80" {
+		t.Errorf("the header does not name the GPU and the kernels asked for: %+v", a)
 	}
 	tasks := map[string]int{}
 	for _, r := range j.Records {
@@ -150,7 +150,7 @@ esac
 
 // TestCUDACheckLosesNothing: a part that dies costs its own results only, and is a failure.
 func TestCUDACheckLosesNothing(t *testing.T) {
-	a, err := cudaAccelerator()
+	a, err := cudaAccelerator("")
 	if err != nil {
 		t.Fatal(err)
 	}

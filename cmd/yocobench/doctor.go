@@ -39,7 +39,7 @@ func newDoctor() *cobra.Command {
 				if gpuErr != nil {
 					out["no_gpu"] = gpuErr.Error()
 				}
-				if a, err := cudaAccelerator(); err != nil {
+				if a, err := cudaAccelerator(""); err != nil {
 					out["no_cuda_runner"] = firstLine(err.Error())
 				} else {
 					out["accelerator"] = a
@@ -87,7 +87,7 @@ func newDoctor() *cobra.Command {
 
 // doctorCUDA says what the cuda runner would run on, or what it lacks.
 func doctorCUDA(ctx context.Context, line func(name, text string)) error {
-	a, err := cudaAccelerator()
+	a, err := cudaAccelerator("")
 	if err != nil {
 		line("cuda runner", "none: "+strings.ReplaceAll(err.Error(), "\n  hint: ", "; "))
 		return nil
@@ -101,7 +101,7 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 		line("", "all products by these kernels: "+a.NoCUBLAS)
 	}
 	for _, t := range []runners.DType{runners.BF16, runners.F32} {
-		gflops, gbps, err := cudaPeaks(ctx, t)
+		gflops, gbps, err := cudaPeaks(ctx, t, "")
 		if err != nil {
 			return err
 		}

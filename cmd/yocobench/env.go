@@ -54,11 +54,11 @@ type probed struct {
 
 // probe measures this machine's peaks, in a fraction of a second, and describes the environment.
 func probe(ctx context.Context, d device) (*probed, error) {
-	dev, err := cpu.Describe(runners.Options{Threads: d.threads, Tier: d.tier})
+	dev, err := cpu.Describe(runners.Options{Threads: d.threads, Tier: d.cpuTier()})
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	peaks, err := cpu.Peaks(ctx, runners.Options{Threads: d.threads, Tier: d.tier})
+	peaks, err := cpu.Peaks(ctx, runners.Options{Threads: d.threads, Tier: d.cpuTier()})
 	if err != nil {
 		return nil, err
 	}
@@ -75,9 +75,9 @@ func probe(ctx context.Context, d device) (*probed, error) {
 }
 
 // onGPU describes the GPU in env, if a model of the plan runs on it.
-func onGPU(p *suites.Plan, env *result.Env) (err error) {
+func onGPU(p *suites.Plan, d device, env *result.Env) (err error) {
 	if slices.ContainsFunc(p.Cases, func(c *suites.Planned) bool { return c.Model.Runner == "cuda" }) {
-		env.Accelerator, err = cudaAccelerator()
+		env.Accelerator, err = cudaAccelerator(d.gpuTier())
 	}
 	return err
 }

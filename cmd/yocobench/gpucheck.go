@@ -124,7 +124,7 @@ func (f *gpuFlags) run(ctx context.Context, stdout, log io.Writer) error {
 	v, commit := buildVersion()
 	r := &gpuCheck{Version: v, Commit: commit, Start: start.UTC().Round(time.Second), Toy: f.toy}
 	var err error
-	if r.Accelerator, err = cudaAccelerator(); err != nil {
+	if r.Accelerator, err = cudaAccelerator(""); err != nil {
 		return err
 	}
 	fmt.Fprintf(log, "%s, kernels %s\n", r.Accelerator.Name, r.Accelerator.Kernels)

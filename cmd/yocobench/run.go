@@ -132,7 +132,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if err := checkFlagGates(plan, f.judged[len(suite.Gates):]); err != nil {
 		return err
 	}
-	if err := onGPU(plan, &d.env); err != nil {
+	if err := onGPU(plan, f.device, &d.env); err != nil {
 		return err
 	}
 	if len(f.filters) > 0 {

@@ -152,6 +152,22 @@ type device struct {
 	found   cache
 }
 
+// cpuTier is the tier to force on the processor: none where the one asked for is a GPU's.
+func (d device) cpuTier() string {
+	if slices.Contains(cudaTiers(), d.tier) {
+		return ""
+	}
+	return d.tier
+}
+
+// gpuTier is the tier to force on the GPU: none where the one asked for is the processor's.
+func (d device) gpuTier() string {
+	if d.cpuTier() == "" {
+		return d.tier
+	}
+	return ""
+}
+
 // cache keeps what was found, so that a suite that names a model a thousand times opens it once.
 type cache struct {
 	models map[string]found
@@ -163,11 +179,11 @@ func newCache() cache {
 }
 
 // gpu is what the GPU of a runner can do with weights of a type, measured when it is first asked for.
-func (c cache) gpu(r runners.Runner, weights runners.DType) (*runners.Profile, error) {
+func (c cache) gpu(r runners.Runner, weights runners.DType, tier string) (*runners.Profile, error) {
 	if p := c.gpus[weights]; p != nil {
 		return p, nil
 	}
-	gflops, gbps, err := cudaPeaks(context.Background(), weights)
+	gflops, gbps, err := cudaPeaks(context.Background(), weights, tier)
 	if err != nil {
 		return nil, err
 	}
@@ -210,13 +226,16 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	if err != nil {
 		return nil, err
 	}
-	o := runners.Options{Threads: d.threads, Tier: d.tier, MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
+	o := runners.Options{Threads: d.threads, Tier: d.cpuTier(), MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
 	// The trained models are tiny, and stored as f32: that is what they run as everywhere.
 	if name == "analytic" || name == "cuda" && !slices.Contains(checkpoint.Embedded(), e.Model) {
 		o.Weights = runners.BF16
 	}
-	if name == "cuda" && o.PrefillChunk == 0 {
-		o.PrefillChunk = cuda.PrefillChunk
+	if name == "cuda" {
+		o.Tier = d.gpuTier()
+		if o.PrefillChunk == 0 {
+			o.PrefillChunk = cuda.PrefillChunk
+		}
 	}
 	if e.DType != nil {
 		o.Weights = *e.DType
@@ -234,7 +253,7 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	}
 	var gpu *runners.Profile
 	if name == "cuda" {
-		if gpu, err = d.found.gpu(r, o.Weights); err != nil {
+		if gpu, err = d.found.gpu(r, o.Weights, o.Tier); err != nil {
 			return nil, err
 		}
 		machine = gpu
