@@ -25,14 +25,14 @@ func shippedPlan(t testing.TB) *suites.Plan {
 	return plan
 }
 
-// The shipped suite gives every model the same cells from 256 to 64Ki at five depths, under labels of their own.
+// The shipped suite gives every model the same cells, from 256 to 64Ki at five depths and from 128Ki to 1Mi at two, under labels of their own.
 func TestShippedSuite(t *testing.T) {
 	labels := map[string]int{}
 	for _, c := range shippedPlan(t).Cases {
 		labels[c.Label]++
 	}
-	if len(labels) != 9*5 {
-		t.Errorf("%d cells, want 45", len(labels))
+	if want := 9*5 + 4*2; len(labels) != want {
+		t.Errorf("%d cells, want %d", len(labels), want)
 	}
 	for label, n := range labels {
 		if n != 3 {
