@@ -53,9 +53,6 @@ func (a *arena) begin() error {
 		}
 		s.pending = false
 	}
-	if a.dev != nil {
-		a.dev.undefined()
-	}
 	return nil
 }
 

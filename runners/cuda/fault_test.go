@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"testing"
 
 	"gorgonia.org/cu"
@@ -165,82 +164,6 @@ func checkClosed(t *testing.T, m *model) {
 	}
 	if m.o.pool.blocks != 0 || m.Usage().Total() != 0 {
 		t.Errorf("held after Close: %d blocks, %+v", m.o.pool.blocks, m.Usage())
-	}
-	if held := left(); held != "" {
-		t.Errorf("the driver holds after Close: %s", held)
-	}
-}
-
-// TestDriverOutOfMemory: as TestOutOfMemory, but it is the driver that refuses each allocation in turn.
-func TestDriverOutOfMemory(t *testing.T) {
-	if sim == nil {
-		t.Skip("only the simulated GPU fails when it is told to")
-	}
-	defer sim.Set("fail_alloc", 0)
-	c := tiny(runners.YOCOGatedRetention)
-	n := 1
-	for ; ; n++ {
-		before := sim.Get("allocs")
-		sim.Set("fail_alloc", n)
-		m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
-		loaded := err == nil
-		if loaded {
-			err = scenario(m)
-		}
-		reached := sim.Get("allocs")-before >= n
-		sim.Set("fail_alloc", 0)
-		if reached != errors.Is(err, runners.ErrOutOfMemory) || !reached && err != nil {
-			t.Fatalf("allocation %d failed: %v", n, err)
-		}
-		if loaded {
-			if err := scenario(m); err != nil {
-				t.Errorf("after allocation %d failed, the model does not work: %v", n, err)
-			}
-			checkClosed(t, m.(*model))
-		} else if held := left(); held != "" {
-			t.Errorf("after allocation %d failed, the driver holds %s", n, held)
-		}
-		if !reached {
-			break
-		}
-	}
-	if n < 20 {
-		t.Errorf("only %d allocations were seen", n)
-	}
-}
-
-// TestPoisonReachesReuse: scratch that is used again holds nothing of its earlier use that can be read.
-func TestPoisonReachesReuse(t *testing.T) {
-	if sim == nil {
-		t.Skip("only the simulated GPU tells reads of undefined memory")
-	}
-	o := openTest(t, runners.Options{})
-	buf, err := o.Buffer(runners.Logits, 1, 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer buf.Close()
-	read := func() error {
-		at, ok := o.scratch(scratchParts, 64)
-		if !ok {
-			return o.Sync()
-		}
-		o.k.Argmax(&o.c, buf.(*buffer).blk.at(0), at, 1, 16, 16)
-		o.enqueue()
-		return o.Sync()
-	}
-	at, ok := o.scratch(scratchParts, 64)
-	if !ok {
-		t.Fatal(o.Sync())
-	}
-	if err := o.st.upload(o.d, at, 64, func(p []byte, _ int64) { clear(p) }); err != nil {
-		t.Fatal(err)
-	}
-	sim.Set("quiet", 1)
-	defer sim.Set("quiet", 0)
-	defer sim.Reset()
-	if err := read(); err == nil || len(sim.Findings()) == 0 || !strings.HasPrefix(sim.Findings()[0], "uninitialised") {
-		t.Errorf("what scratch held before was read: %v, %v", err, sim.Findings())
 	}
 }
 

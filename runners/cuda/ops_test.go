@@ -11,9 +11,6 @@ import (
 	"os"
 	"testing"
 
-	"gorgonia.org/cu"
-
-	"github.com/yocobench/yocobench/kernels/cudasim"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/optest"
 )
@@ -23,42 +20,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "these tests need a GPU, or the simulated one (make cuda-test): %v\n", err)
 		os.Exit(1)
 	}
-	sim, _ = cudasim.Attach()
-	poison = func(d *device, at cu.DevicePtr, bytes int64) {
-		if sim != nil {
-			if !sim.Poison(uint64(at), int(bytes)) {
-				panic("poison outside the device's memory")
-			}
-			return
-		}
-		defer d.bind()()
-		if err := cu.MemsetD8Async(at, 0xff, bytes, d.stream); err != nil {
-			panic(err)
-		}
-	}
-	code := m.Run()
-	if held := left("contexts", "live_bytes"); code == 0 && held != "" {
-		fmt.Fprintf(os.Stderr, "after all tests the driver holds %s\n", held)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// sim is the simulated GPU, nil on a real one.
-var sim *cudasim.Sim
-
-// left names what the simulated driver holds that closed models have left: memory of the host and graphs, what was on the
-// device when the context ended, and what more is asked for.
-func left(more ...string) (text string) {
-	if sim == nil {
-		return ""
-	}
-	for _, what := range append(more, "leaked", "pinned", "graphs", "graph_execs") {
-		if n := sim.Get(what); n != 0 {
-			text += fmt.Sprintf("%s: %d ", what, n)
-		}
-	}
-	return text
+	os.Exit(m.Run())
 }
 
 // combos are the builds and targets that the GPU can run.
@@ -81,13 +43,14 @@ func combos(t testing.TB) (all []runners.Options) {
 
 func name(o runners.Options) string { return o.Tier + "/" + o.Weights.String() }
 
-// openTest opens ops; at the end of the test nothing may be held.
+// openTest opens ops whose memory is poisoned; at the end of the test nothing may be held.
 func openTest(t testing.TB, opts runners.Options) *ops {
 	t.Helper()
 	o, err := newOps(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	o.pool.poison = true
 	t.Cleanup(func() { closed(t, o) })
 	return o
 }
@@ -100,9 +63,6 @@ func closed(t testing.TB, o *ops) {
 	}
 	if u := o.Usage(); u.Total() != 0 || o.pool.blocks != 0 {
 		t.Errorf("%d blocks are held after Close: %+v", o.pool.blocks, u)
-	}
-	if held := left(); held != "" {
-		t.Errorf("the driver holds after Close: %s", held)
 	}
 }
 
@@ -181,43 +141,39 @@ func TestRopeFar(t *testing.T) {
 		if opts.Weights != runners.F32 {
 			continue
 		}
-		t.Run(opts.Tier, func(t *testing.T) { ropeFar(t, opts) })
-	}
-}
-
-func ropeFar(t *testing.T, opts runners.Options) {
-	o := openTest(t, opts)
-	for _, spec := range []runners.Rope{{HeadDim: 16, Theta: 1e4, EndPoint: true, Interleaved: true}, {HeadDim: 16, Theta: 5e5}} {
-		table := o.Rope(spec)
-		for _, pos := range []int{0, 1023, 1024, 1000000, 10000019} {
-			r := rand.New(rand.NewPCG(1, 9))
-			x := optest.Host{Rows: 3, Cols: 16}
-			for range 48 {
-				x.V = append(x.V, float64(float32(r.NormFloat64())))
-			}
-			buf, err := o.Buffer(runners.Inner, 3, 16)
-			if err != nil {
-				t.Fatal(err)
-			}
-			set(t, o, runners.All(buf), x)
-			o.Begin(&runners.Batch{Spans: []runners.Span{{Len: 3, Pos: pos}}, Rows: 3})
-			rt, ok := o.rope(table, 16)
-			m, _ := o.inner(runners.All(buf), 3, "")
-			if !ok || !o.rotate(m, 3, 1, 16, rt) {
-				t.Fatal(o.Sync())
-			}
-			got := [][]float32{make([]float32, 16), make([]float32, 16), make([]float32, 16)}
-			if err := o.Read(runners.All(buf), got); err != nil {
-				t.Fatal(err)
-			}
-			for i := range got {
-				for j, want := range optest.Rotated(x, i, 0, spec, pos+i) {
-					if !(math.Abs(float64(got[i][j])-want) <= 1e-6) {
-						t.Fatalf("%s, position %d: %d is %g, want %g", opts.Tier, pos+i, j, got[i][j], want)
+		o := openTest(t, opts)
+		for _, spec := range []runners.Rope{{HeadDim: 16, Theta: 1e4, EndPoint: true, Interleaved: true}, {HeadDim: 16, Theta: 5e5}} {
+			table := o.Rope(spec)
+			for _, pos := range []int{0, 1023, 1024, 1000000, 10000019} {
+				r := rand.New(rand.NewPCG(1, 9))
+				x := optest.Host{Rows: 3, Cols: 16}
+				for range 48 {
+					x.V = append(x.V, float64(float32(r.NormFloat64())))
+				}
+				buf, err := o.Buffer(runners.Inner, 3, 16)
+				if err != nil {
+					t.Fatal(err)
+				}
+				set(t, o, runners.All(buf), x)
+				o.Begin(&runners.Batch{Spans: []runners.Span{{Len: 3, Pos: pos}}, Rows: 3})
+				rt, ok := o.rope(table, 16)
+				m, _ := o.inner(runners.All(buf), 3, "")
+				if !ok || !o.rotate(m, 3, 1, 16, rt) {
+					t.Fatal(o.Sync())
+				}
+				got := [][]float32{make([]float32, 16), make([]float32, 16), make([]float32, 16)}
+				if err := o.Read(runners.All(buf), got); err != nil {
+					t.Fatal(err)
+				}
+				for i := range got {
+					for j, want := range optest.Rotated(x, i, 0, spec, pos+i) {
+						if !(math.Abs(float64(got[i][j])-want) <= 1e-6) {
+							t.Fatalf("%s, position %d: %d is %g, want %g", opts.Tier, pos+i, j, got[i][j], want)
+						}
 					}
 				}
+				buf.Close()
 			}
-			buf.Close()
 		}
 	}
 }
