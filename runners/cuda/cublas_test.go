@@ -33,6 +33,9 @@ func useCUBLAS(t *testing.T, fault string) {
 	cublasNames = installedCUBLAS
 	if _, err := CUBLAS(); err != nil {
 		cublasNames = nil
+		if simulated(t) { // it comes with the simulated GPU
+			t.Fatal(err)
+		}
 		t.Skip(err)
 	}
 	t.Setenv("YOCOSIM_CUBLAS", fault)
