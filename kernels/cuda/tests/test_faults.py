@@ -11,7 +11,8 @@ import test_kernels
 
 SRC = pathlib.Path(interpret.__file__).resolve().parent.parent / "src"
 
-# (test that has to fail, source, what it says, what the fault makes of it)
+# (test that has to fail, source, what it says, what the fault makes of it); the interpreter touches memory as it is told, so no fault may
+# lead out of the arrays
 FAULTS = [
     (test_kernels.Rows, "test_embed", "embed.py", "x * scale", "x"),
     (test_kernels.Rows, "test_rmsnorm", "rmsnorm.py", "v * inv * weight", "v * inv"),
@@ -23,7 +24,7 @@ FAULTS = [
     (test_kernels.Products, "test_logprobs", "logprobs.py", "total = total * tl.exp(top - new) + tl.sum(", "total = total + tl.sum("),
     (test_kernels.Products, "test_logprobs", "logprobs.py", 's = tl.where(in_col[None, :], s, float("-inf"))', "s = s"),
     (test_kernels.Rope, "test_rope", "rope.py", "a * c - b * s, b * c + a * s", "a * c + b * s, b * c - a * s"),
-    (test_kernels.Rope, "test_rope_store", "rope.py", "slot = p % slots", "slot = p"),
+    (test_kernels.Rope, "test_rope_store", "rope.py", "slot = p % slots", "slot = (p + 1) % slots"),
     (test_kernels.Attend, "test_prefill", "attend.py", "(gap >= 0)", "(gap >= -1)"),
     (test_kernels.Attend, "test_prefill", "attend.py", "s *= scale", "s *= 1.0"),
     (test_kernels.Attend, "test_prefill", "attend.py", "acc * shrink[:, None]", "acc"),
