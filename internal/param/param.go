@@ -47,6 +47,20 @@ func (c *Corpus) UnmarshalYAML(n *yaml.Node) error {
 // tiny-yoco-*. An empty list means all.
 type Models []string
 
+// UnmarshalYAML reads a name or pattern, or a list of them.
+func (m *Models) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*m = Models{n.Value}
+		return nil
+	}
+	var names []string
+	if err := n.Decode(&names); err != nil {
+		return &suites.Problem{Line: n.Line, Msg: "models: expected a name, a pattern such as tiny-yoco-*, or a list of them"}
+	}
+	*m = names
+	return nil
+}
+
 // Match reports whether name is in the list.
 func (m Models) Match(name string) (bool, error) {
 	for _, pattern := range m {

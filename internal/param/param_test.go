@@ -1,6 +1,7 @@
 package param
 
 import (
+	"slices"
 	"testing"
 
 	"gopkg.in/yaml.v3"
@@ -19,6 +20,12 @@ func TestModels(t *testing.T) {
 	} {
 		if got, err := c.list.Match(c.name); err != nil || got != c.want {
 			t.Errorf("%v matches %s: %v, %v", c.list, c.name, got, err)
+		}
+	}
+	for text, want := range map[string]Models{"tiny-*": {"tiny-*"}, "[a, b]": {"a", "b"}, "{a: b}": nil} {
+		var m Models
+		if err := yaml.Unmarshal([]byte(text), &m); (err == nil) != (want != nil) || !slices.Equal(m, want) {
+			t.Errorf("%s: %q, %v; want %q", text, m, err, want)
 		}
 	}
 	if _, err := (Models{"["}).Match("x"); err == nil {

@@ -5,12 +5,14 @@
   english  public-domain English: the King James Bible, the Jargon File, The Devil's Dictionary (Debian packages
            bible-kjv, dict-jargon, dict-devil), those of them that are installed
   prose    generated prose of tools/train/mkprose
-each as NAME.train.bin and NAME.heldout.bin. Held out is what the 32-bit FNV-1a hash says (see heldout).
+each as NAME.train.bin and NAME.heldout.bin, the held-out English also as english.heldout/*.txt for card.yaml. Held out is what the 32-bit
+FNV-1a hash says (see heldout).
 """
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 
 import numpy as np
@@ -84,6 +86,13 @@ def gather():
             split[out].append(text)
         for out, texts in split.items():
             write(name, out, texts)
+        if name == "english":
+            folder = os.path.join(DATA, "english.heldout")
+            shutil.rmtree(folder, ignore_errors=True)
+            os.makedirs(folder)
+            for i, text in enumerate(split[True]):
+                with open(os.path.join(folder, f"{i:02}.txt"), "wb") as f:
+                    f.write(text)
     for out, (seed, size) in ((False, PROSE_TRAIN), (True, PROSE_HELDOUT)):
         path = bin_path("prose", out)
         subprocess.check_call(["go", "run", "./tools/train/mkprose", "-seed", str(seed), "-bytes", str(size), "-o", path], cwd=os.path.join(HERE, "../.."))
@@ -221,7 +230,7 @@ def vocabulary():
 
 
 def free_template(r):
-    """A wording of random words: nothing but the key and the words beside it tells which value is meant. One in five has the value before the key."""
+    """A wording of random words: nothing but the key and the words beside it tells which value is meant. One in four has the value before the key."""
     some = lambda low, high: [r.choice(vocabulary()) for _ in range(r.randint(low, high))]
     before, between = some(0, 4), some(0, 4)
     if not before + between:
@@ -231,7 +240,7 @@ def free_template(r):
     r.shuffle(about)
     about = " ".join(about[:r.randint(1, 4)])
     question = r.choice(("Which {} {{key}}? ", "What {} {{key}}? It is ", "{} {{key}}: ", "Q: {} {{key}}\nA: ", "The {} of {{key}}: ", "For {{key}} {} ")).format(about)
-    if r.random() < 0.2:
+    if r.random() < 0.25:
         fact = " ".join(before + ["{value}"] + between + ["{key}"]) + end
         ask = question
     else:
@@ -243,7 +252,7 @@ def free_template(r):
 
 
 def made_template(r):
-    if r.random() < 0.5:
+    if r.random() < 0.6:
         return free_template(r)
     n = r.choice(NOUNS)
     words = {"n": n if r.random() < 0.5 else r.choice(ADJECTIVES) + " " + n, "v": r.choice(VERBS)}
@@ -285,7 +294,7 @@ def insert(background, facts, cuts):
 class Sampler:
     """Training sequences of one seed: a stretch of text with facts in it, and questions at its end."""
 
-    def __init__(self, seed, made=0.5):
+    def __init__(self, seed, made=0.7):
         self.r, self.texts, self.made = random.Random(seed), texts(False), made
         self.names = list(self.texts)
         self.weights = [MIX[n] for n in self.names]

@@ -22,7 +22,7 @@ CHECKPOINTS = os.path.join(HERE, "checkpoints")
 
 # (share of the tokens that come after the first stage, lengths that its steps take in turn). The first stage has no jumps, and ends when
 # REACHED of the held-out answers are right. The last one keeps the short texts in practice.
-STAGES = [(0.22, (256,)), (0.22, (512,)), (0.22, (1024,)), (0.22, (2048,)), (0.12, (256, 512, 1024, 2048))]
+STAGES = [(0.16, (256,)), (0.16, (512,)), (0.24, (1024,)), (0.24, (2048,)), (0.20, (256, 512, 1024, 2048, 4096))]
 STEP_TOKENS = {256: 4096, 512: 4096, 1024: 8192, 2048: 8192, 4096: 8192, 8192: 8192}
 LONG, LONG_RATE = (4096, 8192), 0.25  # lengths of the added long stage, and the share of the learning rate that it begins with
 FIRST, REACHED = 256, 0.9
@@ -30,7 +30,7 @@ FIRST_MAX = 0.5  # of all tokens
 DECAY = 0.35  # the last share of the tokens, over which the learning rate falls linearly to zero
 WARMUP = 100  # steps
 REPEATS, LATER_REPEATS = 0.5, 0.15  # share of the sequences with a repeated stretch, in the first stage and after it
-JUMPS, FAR = 0.7, 1e6  # share of the sequences with jumps in their positions; the farthest jump
+JUMPS, FAR = 0.7, 2e6  # share of the sequences with jumps in their positions; the farthest jump
 CROWDED = 0.5  # share of those whose jumps count for the keys that they skip
 LR, MUON_LR, WEIGHT_DECAY, CLIP = 2e-3, 0.02, 0.05, 1.0
 ANSWER_WEIGHT = 8.0
@@ -39,8 +39,8 @@ ANSWER_WEIGHT = 8.0
 def positions(rng, size, jumps, special):
     """Position ids [n, size] and, for the attention over the whole text, how much each key is to count for (a logarithm, [n, size]).
 
-    With jumps (PoSE, arXiv 2309.10400) the positions leap ahead at 1 to 3 random places, each by a distance drawn log-uniformly up to a
-    million, so that short sequences see far distances. In half of these the text before a leap also stands for what the leap skips: each of its
+    With jumps (PoSE, arXiv 2309.10400) the positions leap ahead at 1 to 3 random places, each by up to two
+    million, the far ones more often than log-uniformly, so that short sequences see far distances. In half of these the text before a leap also stands for what the leap skips: each of its
     keys counts as often as it would have to for the text to be that long. So the margins that a look-up among a million keys needs
     are learnt from short texts. Only background counts more; special [n, size] marks what does not. Nothing of this remains at inference."""
     n = len(special)
@@ -50,7 +50,7 @@ def positions(rng, size, jumps, special):
         if rng.random() < JUMPS:
             begin, crowded = 0, rng.random() < CROWDED
             for at in np.sort(rng.integers(1, size, rng.integers(1, 4))):
-                leap = np.floor(FAR ** rng.random())
+                leap = np.floor(FAR ** rng.random() ** 0.5)
                 row[at] += leap
                 if crowded and at > begin:
                     weight[begin:at] = np.log(min(1 + leap / (at - begin), FAR / size))
@@ -126,7 +126,7 @@ def save(path, state):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", choices=CONFIGS, required=True)
-    p.add_argument("--tokens", type=float, default=13.5e6, help="bytes to train on in all")
+    p.add_argument("--tokens", type=float, default=21e6, help="bytes to train on in all")
     p.add_argument("--long-tokens", type=float, default=0, help="bytes of an added stage of texts of 4 and 8 KiB, after the rest")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
