@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,6 +37,158 @@ func TestCUDADoctor(t *testing.T) {
 	for _, want := range []string{"cuda runner", "compute capability", "kernels sm_", "TFLOP/s"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("doctor does not say %q:\n%s", want, out)
+		}
+	}
+}
+
+// child is this program in a process of its own, with settings of the environment beside the test's.
+func child(t *testing.T, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := exec.LookPath("yocobench")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), path, args...)
+	c.Env = append(os.Environ(), env...)
+	return c
+}
+
+// TestCUDADevices: what doctor says of GPUs that there are kernels for, of one that is too old, and where the driver's library cannot be used.
+func TestCUDADevices(t *testing.T) {
+	if a, err := cudaAccelerator(""); err != nil || a.Name != "cudasim" {
+		t.Skip("only the simulated GPU can be another")
+	}
+	broken := t.TempDir()
+	if err := os.WriteFile(filepath.Join(broken, "libcuda.so.1"), []byte("no library"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ env, want string }{
+		{"YOCOSIM_SM=75", `"no_cuda_runner": "unsupported: cudasim is of compute capability 7.5, and the kernels need 8.0"`},
+		{"YOCOSIM_SM=86", `"kernels_reason": "runs on compute capability 8.6"`},
+		{"YOCOSIM_SM=90", `"kernels": "sm_90a"`},
+		{"YOCOSIM_SM=120", `"kernels_reason": "runs on compute capability 12.0"`},
+		{"YOCOSIM_SM=99", `"no_cuda_runner": "the NVIDIA driver finds no GPU"`},
+		{"LD_LIBRARY_PATH=" + broken, `"no_cuda_runner": "no NVIDIA driver: ` + broken + `/libcuda.so.1: file too short"`},
+	} {
+		out, err := child(t, []string{c.env}, "doctor", "--format", "json").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), c.want) {
+			t.Errorf("%s: doctor does not say %s: %v\n%s", c.env, c.want, err, out)
+		}
+	}
+	out, err := child(t, []string{"YOCOSIM_SM=75"}, "run", "smoke", "--runner", "cuda", "--out", filepath.Join(t.TempDir(), "run")).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "compute capability 7.5") {
+		t.Errorf("a run on a GPU that is too old: %v\n%s", err, out)
+	}
+}
+
+// TestCUDAAnswers runs needle, nll and kv on tiny models, interrupts the run and goes on with it: answers and losses are those of the cpu runner.
+func TestCUDAAnswers(t *testing.T) {
+	dir := t.TempDir()
+	suite := filepath.Join(dir, "suite.yaml")
+	if err := os.WriteFile(suite, []byte(`name: answers
+seed: 1
+models: [tiny-yoco-gret, tiny-yoco-swa, tiny-transformer]
+tasks:
+  - kv: {lengths: [64]}
+  - needle: {lengths: [256], depths: [0.5], trials: 1}
+  - nll: {length: 96, documents: 1, lengths: [64, 96], bootstrap: 10}
+`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	gpu, cpu := filepath.Join(dir, "gpu"), filepath.Join(dir, "cpu")
+	c := child(t, nil, "run", suite, "--runner", "cuda", "--out", gpu, "--quiet", "--reports", "csv")
+	var log bytes.Buffer
+	c.Stdout, c.Stderr = &log, &log
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- c.Wait() }()
+	for {
+		if j, err := readRun(gpu); err == nil && len(j.Records) > 0 {
+			break
+		}
+		select {
+		case err := <-ended:
+			t.Fatalf("ended without a record: %v\n%s", err, log.String())
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	if err := c.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; c.ProcessState.ExitCode() != exitInterrupted {
+		t.Fatalf("interrupted: %v\n%s", err, log.String())
+	}
+	before, err := readRun(gpu)
+	if err != nil || len(before.Records) == 0 || len(before.Records) >= 9 {
+		t.Fatalf("%d records before the interrupt: %v", len(before.Records), err)
+	}
+	program(t, exitOK, "run", "--resume", gpu, "--quiet", "--reports", "csv")
+	program(t, exitOK, "run", suite, "--runner", "cpu", "--tier", "go", "--out", cpu, "--quiet", "--reports", "csv")
+	ours, err := readRun(gpu)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := readRun(cpu)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ours.Records) != 9 || len(theirs.Records) != 9 || len(ours.Runs) != 2 {
+		t.Fatalf("%d records of %d runs by cuda, %d by cpu", len(ours.Records), len(ours.Runs), len(theirs.Records))
+	}
+	of := map[string]result.Record{}
+	for _, r := range theirs.Records {
+		of[r.Model+r.Label] = r
+	}
+	for _, r := range ours.Records {
+		want, ok := of[r.Model+r.Label]
+		if !ok || r.Status != result.OK || want.Status != result.OK {
+			t.Errorf("%s %s: %s by cuda, %s by cpu: %s", r.Model, r.Label, r.Status, want.Status, r.Reason)
+			continue
+		}
+		for i, x := range r.Trials {
+			if y := want.Trials[i]; x.Question != y.Question || x.Answer != y.Answer || !(math.Abs(x.LogProb-y.LogProb) <= 1e-2) {
+				t.Errorf("%s %s: %q answers %q (%g) by cuda, %q (%g) by cpu", r.Model, r.Label, x.Question, x.Answer, x.LogProb, y.Answer, y.LogProb)
+			}
+		}
+		if r.Task == "needle" && len(r.Trials) == 0 {
+			t.Errorf("%s %s: no trials", r.Model, r.Label)
+		}
+		if r.Task != "nll" {
+			continue
+		}
+		compared := 0
+		for name, m := range r.Metrics {
+			if !strings.HasPrefix(name, "nll") {
+				continue
+			}
+			compared++
+			if y := want.Metrics[name].Value; !(math.Abs(m.Value-y) <= 1e-3) {
+				t.Errorf("%s: %s is %g by cuda, %g by cpu", r.Model, name, m.Value, y)
+			}
+		}
+		if compared == 0 {
+			t.Errorf("%s: no losses among %v", r.Model, r.Metrics)
+		}
+	}
+}
+
+// TestCUDARefusals: what does not fit the memory is a record with that status, what does not fit the time is skipped.
+func TestCUDARefusals(t *testing.T) {
+	for _, c := range []struct {
+		flags []string
+		want  result.Status
+	}{{[]string{"--memory", "4Mi"}, result.OOM}, {[]string{"--budget", "1ms"}, result.Skipped}} {
+		dir := filepath.Join(t.TempDir(), "run")
+		args := []string{"run", "smoke", "--runner", "cuda", "--out", dir, "--quiet", "--reports", "csv", "--filter", "task=kv,length<=256,model=tiny-yoco-swa"}
+		program(t, exitOK, append(args, c.flags...)...)
+		j, err := readRun(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(j.Records) != 1 || j.Records[0].Status != c.want || j.Records[0].Reason == "" {
+			t.Errorf("%v: %+v", c.flags, j.Records)
 		}
 	}
 }

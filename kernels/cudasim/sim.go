@@ -89,6 +89,7 @@ CALL(parse, P(const char *s, u64 n, char *b, int bn), (s, n, b, bn))
 import "C"
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 )
@@ -138,6 +139,18 @@ func Open(path string) (*Sim, error) {
 		return nil, err
 	}
 	return s, result(C.callCtxCreate(&s.lib, &s.ctx))
+}
+
+// Attach is the library that this process has as its driver, without a context of its own: for settings, counts and
+// Poison. It is an error where that is no simulator.
+func Attach() (*Sim, error) {
+	s := &Sim{}
+	p := C.CString("libcuda.so.1")
+	defer C.free(unsafe.Pointer(p))
+	if e := C.load(&s.lib, p); e != nil {
+		return nil, errors.New(C.GoString(e))
+	}
+	return s, nil
 }
 
 // Renew ends the context, and so all that it holds, and makes another.

@@ -53,6 +53,9 @@ func (a *arena) begin() error {
 		}
 		s.pending = false
 	}
+	if a.dev != nil {
+		a.dev.undefined()
+	}
 	return nil
 }
 

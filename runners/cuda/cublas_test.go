@@ -378,7 +378,7 @@ func TestCUBLASFailures(t *testing.T) {
 							t.Errorf("after call %d failed, the model does not work: %v", n, err)
 						}
 					}
-					checkClosed(t, m.(*model))
+					checkClosed(t, m.(*model), holding{})
 				}
 				if f.seen <= n {
 					break

@@ -225,8 +225,14 @@ func (d *device) launch(c *kernels.Call) error {
 	if err != nil {
 		return failure("launch "+c.Kernel.Name, err)
 	}
+	if launched != nil {
+		launched(c.Kernel)
+	}
 	return nil
 }
+
+// launched, where it is not nil, is told of every kernel that was launched (tests).
+var launched func(k *kernels.Kernel)
 
 // sync waits for all that was enqueued.
 func (d *device) sync() error {

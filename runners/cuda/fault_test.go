@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"gorgonia.org/cu"
@@ -108,7 +109,7 @@ func TestOutOfMemory(t *testing.T) {
 					if err := scenario(m); err != nil {
 						t.Errorf("after call %d failed, the model does not work: %v", n, err)
 					}
-					checkClosed(t, m.(*model))
+					checkClosed(t, m.(*model), holding{})
 				}
 				if !reached {
 					break
@@ -145,7 +146,7 @@ func TestLaunchErrors(t *testing.T) {
 					t.Errorf("after call %d failed, a later use says: %v", n, err2)
 				}
 			}
-			checkClosed(t, m.(*model))
+			checkClosed(t, m.(*model), holding{})
 		}
 		if !reached {
 			break
@@ -157,13 +158,90 @@ func TestLaunchErrors(t *testing.T) {
 	t.Logf("%d calls failed in turn", n)
 }
 
-func checkClosed(t *testing.T, m *model) {
+// checkClosed closes m and fails if anything is held that was not before it was loaded.
+func checkClosed(t testing.TB, m *model, before holding) {
 	t.Helper()
 	if err := m.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
 	if m.o.pool.blocks != 0 || m.Usage().Total() != 0 {
 		t.Errorf("held after Close: %d blocks, %+v", m.o.pool.blocks, m.Usage())
+	}
+	if now := held(); now != before {
+		t.Errorf("the driver holds %+v after Close, %+v before", now, before)
+	}
+}
+
+// TestDriverOutOfMemory: as TestOutOfMemory, but it is the driver that refuses each allocation in turn.
+func TestDriverOutOfMemory(t *testing.T) {
+	if sim == nil {
+		t.Skip("only the simulated GPU fails when it is told to")
+	}
+	defer sim.Set("fail_alloc", 0)
+	c := tiny(runners.YOCOGatedRetention)
+	n := 1
+	for ; ; n++ {
+		before := sim.Get("allocs")
+		sim.Set("fail_alloc", n)
+		m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
+		loaded := err == nil
+		if loaded {
+			err = scenario(m)
+		}
+		reached := sim.Get("allocs")-before >= n
+		sim.Set("fail_alloc", 0)
+		if reached != errors.Is(err, runners.ErrOutOfMemory) || !reached && err != nil {
+			t.Fatalf("allocation %d failed: %v", n, err)
+		}
+		if loaded {
+			if err := scenario(m); err != nil {
+				t.Errorf("after allocation %d failed, the model does not work: %v", n, err)
+			}
+			checkClosed(t, m.(*model), holding{})
+		} else if now := held(); now != (holding{}) {
+			t.Errorf("after allocation %d failed, the driver holds %+v", n, now)
+		}
+		if !reached {
+			break
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d allocations were seen", n)
+	}
+}
+
+// TestPoisonReachesReuse: scratch that is used again holds nothing of its earlier use that can be read.
+func TestPoisonReachesReuse(t *testing.T) {
+	if sim == nil {
+		t.Skip("only the simulated GPU tells reads of undefined memory")
+	}
+	o := openTest(t, runners.Options{})
+	buf, err := o.Buffer(runners.Logits, 1, 16)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer buf.Close()
+	read := func() error {
+		at, ok := o.scratch(scratchParts, 64)
+		if !ok {
+			return o.Sync()
+		}
+		o.k.Argmax(&o.c, buf.(*buffer).blk.at(0), at, 1, 16, 16)
+		o.enqueue()
+		return o.Sync()
+	}
+	at, ok := o.scratch(scratchParts, 64)
+	if !ok {
+		t.Fatal(o.Sync())
+	}
+	if err := o.st.upload(o.d, at, 64, func(p []byte, _ int64) { clear(p) }); err != nil {
+		t.Fatal(err)
+	}
+	sim.Set("quiet", 1)
+	defer sim.Set("quiet", 0)
+	defer sim.Reset()
+	if err := read(); err == nil || len(sim.Findings()) == 0 || !strings.HasPrefix(sim.Findings()[0], "uninitialised") {
+		t.Errorf("what scratch held before was read: %v, %v", err, sim.Findings())
 	}
 }
 

@@ -31,8 +31,6 @@ type pool struct {
 	held   [partWorkspace + 1]int64
 	peak   int64
 	blocks int // that are not freed
-	// poison fills new memory with NaN (tests).
-	poison bool
 	// before is called before a block is freed, so that nothing enqueued uses it any more.
 	before func()
 }
@@ -78,11 +76,7 @@ func (p *pool) take(kind part, bytes int64) (*block, error) {
 		return nil, failure(fmt.Sprintf("the device has no %s more beside the %s held", size(bytes), size(held)), err)
 	}
 	b := &block{pool: p, part: kind, bytes: bytes, ptr: ptr}
-	if p.poison {
-		if err := cu.MemsetD8Async(ptr, 0xff, bytes, p.d.stream); err != nil {
-			return nil, failure("poison", err)
-		}
-	}
+	b.undefined()
 	p.held[kind] += bytes
 	p.blocks++
 	p.peak = max(p.peak, held+bytes)
@@ -103,6 +97,16 @@ func (b *block) free() {
 	b.ptr = 0
 	b.pool.held[b.part] -= b.bytes
 	b.pool.blocks--
+}
+
+// poison, where it is not nil, is told of device memory whose content is undefined behind what was enqueued (tests).
+var poison func(d *device, at cu.DevicePtr, bytes int64)
+
+// undefined says that nobody relies on what the block holds.
+func (b *block) undefined() {
+	if poison != nil {
+		poison(b.pool.d, b.ptr, b.bytes)
+	}
 }
 
 // at is an address in the block.

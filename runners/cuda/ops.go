@@ -129,6 +129,7 @@ func (o *ops) flush(end bool) error {
 // scratch makes shared scratch i hold n bytes, undefined at first.
 func (o *ops) scratch(i int, n int64) (uint64, bool) {
 	if b := o.shared[i]; b != nil && b.bytes >= n {
+		b.undefined()
 		return b.at(0), true
 	}
 	o.shared[i].free()

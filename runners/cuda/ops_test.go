@@ -5,12 +5,17 @@ package cuda
 import (
 	"encoding/binary"
 	"errors"
+	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"testing"
 
+	"gorgonia.org/cu"
+
+	kernels "github.com/yocobench/yocobench/kernels/cuda"
+	"github.com/yocobench/yocobench/kernels/cudasim"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/optest"
 )
@@ -20,7 +25,72 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "these tests need a GPU, or the simulated one (make cuda-test): %v\n", err)
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	sim, _ = cudasim.Attach()
+	poison = func(d *device, at cu.DevicePtr, bytes int64) {
+		if sim != nil {
+			if !sim.Poison(uint64(at), int(bytes)) {
+				panic("poison outside the device's memory")
+			}
+			return
+		}
+		defer d.bind()()
+		if err := cu.MemsetD8Async(at, 0xff, bytes, d.stream); err != nil {
+			panic(err)
+		}
+	}
+	ran := map[*kernels.Kernel]bool{}
+	launched = func(k *kernels.Kernel) { ran[k] = true }
+	code := m.Run()
+	// Where all tests ran, every kernel of every build and target that the GPU can run was launched by one.
+	if all := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""; code == 0 && all {
+		for _, k := range shipped() {
+			if !ran[k] {
+				fmt.Fprintln(os.Stderr, "no test launches the kernel", k.File)
+				code = 1
+			}
+		}
+	}
+	if now := held(); code == 0 && now != (holding{}) {
+		fmt.Fprintf(os.Stderr, "after all tests the driver holds %+v\n", now)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// shipped are the kernels that this program has for this GPU.
+func shipped() (all []*kernels.Kernel) {
+	i, err := Inspect()
+	if err != nil {
+		panic(err)
+	}
+	for _, target := range kernels.Targets() {
+		for _, build := range []string{"f32", "bf16"} {
+			if _, _, err := i.target(target); err != nil {
+				continue
+			}
+			s, err := kernels.Choose(build, target)
+			if err != nil {
+				panic(err)
+			}
+			all = append(all, s.All()...)
+		}
+	}
+	return all
+}
+
+// sim is the simulated GPU, nil on a real one.
+var sim *cudasim.Sim
+
+// holding is what the simulated driver holds. Leaked is what was still on the device when the last context ended: blocks, modules,
+// streams and events.
+type holding struct{ Contexts, Leaked, Pinned, Graphs, Execs int }
+
+// held is nothing on a real GPU.
+func held() holding {
+	if sim == nil {
+		return holding{}
+	}
+	return holding{sim.Get("contexts"), sim.Get("leaked"), sim.Get("pinned"), sim.Get("graphs"), sim.Get("graph_execs")}
 }
 
 // combos are the builds and targets that the GPU can run.
@@ -43,26 +113,29 @@ func combos(t testing.TB) (all []runners.Options) {
 
 func name(o runners.Options) string { return o.Tier + "/" + o.Weights.String() }
 
-// openTest opens ops whose memory is poisoned; at the end of the test nothing may be held.
+// openTest opens ops; at the end of the test nothing more may be held than before.
 func openTest(t testing.TB, opts runners.Options) *ops {
 	t.Helper()
+	before := held()
 	o, err := newOps(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.pool.poison = true
-	t.Cleanup(func() { closed(t, o) })
+	t.Cleanup(func() { closed(t, o, before) })
 	return o
 }
 
-// closed closes o and fails if anything is held afterwards.
-func closed(t testing.TB, o *ops) {
+// closed closes o and fails if anything is held that was not before it was opened.
+func closed(t testing.TB, o *ops, before holding) {
 	t.Helper()
 	if err := o.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
 	if u := o.Usage(); u.Total() != 0 || o.pool.blocks != 0 {
 		t.Errorf("%d blocks are held after Close: %+v", o.pool.blocks, u)
+	}
+	if now := held(); now != before {
+		t.Errorf("the driver holds %+v after Close, %+v before", now, before)
 	}
 }
 
@@ -80,12 +153,13 @@ func tested(t testing.TB, opts runners.Options) optest.Device {
 	if opts.Weights == runners.BF16 {
 		d.Multiple = 16
 	}
+	before := held()
 	o, err := newOps(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Chunk = o.chunk()
-	closed(t, o)
+	closed(t, o, before)
 	return d
 }
 
@@ -141,39 +215,43 @@ func TestRopeFar(t *testing.T) {
 		if opts.Weights != runners.F32 {
 			continue
 		}
-		o := openTest(t, opts)
-		for _, spec := range []runners.Rope{{HeadDim: 16, Theta: 1e4, EndPoint: true, Interleaved: true}, {HeadDim: 16, Theta: 5e5}} {
-			table := o.Rope(spec)
-			for _, pos := range []int{0, 1023, 1024, 1000000, 10000019} {
-				r := rand.New(rand.NewPCG(1, 9))
-				x := optest.Host{Rows: 3, Cols: 16}
-				for range 48 {
-					x.V = append(x.V, float64(float32(r.NormFloat64())))
-				}
-				buf, err := o.Buffer(runners.Inner, 3, 16)
-				if err != nil {
-					t.Fatal(err)
-				}
-				set(t, o, runners.All(buf), x)
-				o.Begin(&runners.Batch{Spans: []runners.Span{{Len: 3, Pos: pos}}, Rows: 3})
-				rt, ok := o.rope(table, 16)
-				m, _ := o.inner(runners.All(buf), 3, "")
-				if !ok || !o.rotate(m, 3, 1, 16, rt) {
-					t.Fatal(o.Sync())
-				}
-				got := [][]float32{make([]float32, 16), make([]float32, 16), make([]float32, 16)}
-				if err := o.Read(runners.All(buf), got); err != nil {
-					t.Fatal(err)
-				}
-				for i := range got {
-					for j, want := range optest.Rotated(x, i, 0, spec, pos+i) {
-						if !(math.Abs(float64(got[i][j])-want) <= 1e-6) {
-							t.Fatalf("%s, position %d: %d is %g, want %g", opts.Tier, pos+i, j, got[i][j], want)
-						}
+		t.Run(opts.Tier, func(t *testing.T) { ropeFar(t, opts) })
+	}
+}
+
+func ropeFar(t *testing.T, opts runners.Options) {
+	o := openTest(t, opts)
+	for _, spec := range []runners.Rope{{HeadDim: 16, Theta: 1e4, EndPoint: true, Interleaved: true}, {HeadDim: 16, Theta: 5e5}} {
+		table := o.Rope(spec)
+		for _, pos := range []int{0, 1023, 1024, 1000000, 10000019} {
+			r := rand.New(rand.NewPCG(1, 9))
+			x := optest.Host{Rows: 3, Cols: 16}
+			for range 48 {
+				x.V = append(x.V, float64(float32(r.NormFloat64())))
+			}
+			buf, err := o.Buffer(runners.Inner, 3, 16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			set(t, o, runners.All(buf), x)
+			o.Begin(&runners.Batch{Spans: []runners.Span{{Len: 3, Pos: pos}}, Rows: 3})
+			rt, ok := o.rope(table, 16)
+			m, _ := o.inner(runners.All(buf), 3, "")
+			if !ok || !o.rotate(m, 3, 1, 16, rt) {
+				t.Fatal(o.Sync())
+			}
+			got := [][]float32{make([]float32, 16), make([]float32, 16), make([]float32, 16)}
+			if err := o.Read(runners.All(buf), got); err != nil {
+				t.Fatal(err)
+			}
+			for i := range got {
+				for j, want := range optest.Rotated(x, i, 0, spec, pos+i) {
+					if !(math.Abs(float64(got[i][j])-want) <= 1e-6) {
+						t.Fatalf("%s, position %d: %d is %g, want %g", opts.Tier, pos+i, j, got[i][j], want)
 					}
 				}
-				buf.Close()
 			}
+			buf.Close()
 		}
 	}
 }

@@ -22,22 +22,16 @@ func tiny(a runners.Arch) runners.Config {
 	return c
 }
 
-// load loads a model; at the end of the test nothing may be held.
+// load loads a model; at the end of the test nothing more may be held than before.
 func load(t testing.TB, c runners.Config, opts runners.Options) *model {
 	t.Helper()
+	before := held()
 	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	x := m.(*model)
-	t.Cleanup(func() {
-		if err := m.Close(); err != nil {
-			t.Error(err)
-		}
-		if u := m.Usage(); u.Total() != 0 || x.o.pool.blocks != 0 {
-			t.Errorf("held after Close: %d blocks, %+v", x.o.pool.blocks, u)
-		}
-	})
+	t.Cleanup(func() { checkClosed(t, x, before) })
 	return x
 }
 

@@ -32,6 +32,7 @@ struct Op {
 	bool dstDevice = false, srcDevice = false;
 	std::shared_ptr<std::vector<u8>> staged; // what pageable host memory held at the call
 	u32 value = 0, unit = 1;                 // Set: width elements of unit bytes
+	bool poison = false;                     // Set: the bytes count as never written
 	CUevent_st *event = nullptr;
 	CUhostFn host = nullptr;
 	void *data = nullptr;
@@ -65,6 +66,7 @@ static CUstream_st legacy;
 static std::map<u64, u64> pinned;
 static i64 failAlloc = -1, failLaunch = -1; // how many more succeed before one fails; -1: none fails
 static u64 allocs, launches;
+static u64 leaked; // device allocations, modules, streams and events that contexts still held when they ended
 static CUresult touched; // what yocosim_touch found in the host function that runs
 
 static u64 number(const char *name, u64 otherwise) {
@@ -147,7 +149,7 @@ static CUresult execute(Op &o) {
 			return CUDA_ERROR_ILLEGAL_ADDRESS;
 		}
 		for (u64 i = 0; i < o.width; i++) memcpy((u8 *)o.dst + i * o.unit, &o.value, o.unit);
-		memoryMark(o.dst, n, true);
+		memoryMark(o.dst, n, !o.poison);
 		return CUDA_SUCCESS;
 	}
 	case Op::Record:
@@ -196,11 +198,23 @@ static bool isPinned(const void *p, u64 n) {
 
 // ---- initialisation, devices, errors
 
+// sharedOptIn is the most shared memory of a block by compute capability (CUDA C++ Programming Guide, "Technical
+// Specifications per Compute Capability"), 0 for one that there is not.
+static u32 sharedOptIn() {
+	switch (settings.sm) {
+	case 75: return 64 << 10;
+	case 80: case 87: return 163 << 10;
+	case 86: case 89: case 120: case 121: return 99 << 10;
+	case 90: case 100: case 103: return 227 << 10;
+	}
+	return 0;
+}
+
 API cuInit(unsigned flags) {
 	Call c;
 	if (flags) return CUDA_ERROR_INVALID_VALUE;
-	if (settings.sm != 80 && settings.sm != 90) {
-		fprintf(stderr, "cudasim: YOCOSIM_SM is 80 or 90\n");
+	if (!sharedOptIn()) {
+		fprintf(stderr, "cudasim: YOCOSIM_SM is 75, 80, 86, 87, 89, 90, 100, 103, 120 or 121\n");
 		return CUDA_ERROR_NO_DEVICE;
 	}
 	if (!memoryInit()) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -222,8 +236,6 @@ API cuDeviceGetUuid_v2(CUuuid *u, CUdevice d) { return cuDeviceGetUuid(u, d); }
 API cuDeviceTotalMem_v2(size_t *n, CUdevice d) { DEVICE(d) *n = settings.memory; return CUDA_SUCCESS; }
 API cuDeviceComputeCapability(int *major, int *minor, CUdevice d) { DEVICE(d) *major = settings.sm / 10; *minor = settings.sm % 10; return CUDA_SUCCESS; }
 API cuDeviceGetPCIBusId(char *s, int len, CUdevice d) { DEVICE(d) snprintf(s, len, "0000:00:00.0"); return CUDA_SUCCESS; }
-
-static u32 sharedOptIn() { return settings.sm == 80 ? 163 << 10 : 227 << 10; }
 
 API cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice d) {
 	DEVICE(d)
@@ -297,6 +309,7 @@ static void clean() {
 	if (!contexts.empty()) return;
 	sticky = CUDA_SUCCESS;
 	queue.clear();
+	leaked += live.blocks + modules.size() + streams.size() + events.size();
 	memoryFreeAll();
 	for (auto *m : modules) { for (auto &f : m->functions) delete f.second; delete m; }
 	for (auto *s : streams) { delete s->capture; delete s; }
@@ -838,6 +851,7 @@ EXTRA long long yocosim_get(const char *name) {
 	if (n == "modules") return (long long)modules.size();
 	if (n == "graphs") return (long long)graphs.size();
 	if (n == "graph_execs") return (long long)execs.size();
+	if (n == "leaked") return (long long)leaked;
 	if (n == "contexts") return (long long)contexts.size();
 	if (n == "instructions") return (long long)executed;
 	if (n == "nanoseconds") return (long long)nanoseconds;
@@ -860,13 +874,14 @@ EXTRA void yocosim_reset() {
 	queue.clear();
 	sticky = CUDA_SUCCESS;
 }
-// yocosim_poison makes device memory as if it had never been written: the bytes are 0xff, reading them is a finding.
+// yocosim_poison makes device memory as if it had never been written: the bytes are 0xff, reading them is a finding. Like
+// a memset it is done in its turn, behind what was submitted before.
 EXTRA int yocosim_poison(unsigned long long address, unsigned long long bytes) {
 	Call c;
-	if (drain() || !memoryRange(address, bytes)) return 0;
-	memset((void *)address, 0xff, bytes);
-	memoryMark(address, bytes, false);
-	return 1;
+	if (!memoryRange(address, bytes)) return 0;
+	Op o{Op::Set};
+	o.dst = address, o.value = 0xff, o.width = bytes, o.poison = true;
+	return submit(&legacy, std::move(o)) == CUDA_SUCCESS;
 }
 // yocosim_touch is an access to device memory by a host function (cuLaunchHostFunc) of a library that stands in for one of
 // the GPU's: it is checked as a kernel's is, and what is written counts as written. It returns whether all is well; what is not fails the context.
