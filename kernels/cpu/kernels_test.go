@@ -388,13 +388,11 @@ func outside(t *testing.T, what string, s []float32) {
 func testRows(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	t.Helper()
 	x, y := random(r, n), random(r, n)
-	var ss, mx, sum float64
+	var mx, sum float64
 	mx = math.Inf(-1)
 	for _, v := range x {
-		ss += float64(v) * float64(v)
 		mx = max(mx, float64(v))
 	}
-	near(t, "SumSquares", k.SumSquares(&x[0], n), ss, 1e-6*ss)
 	near(t, "MaxRow", k.MaxRow(&x[0], n), mx, 0)
 	e := append(poisoned(n)[:0], x...)
 	for _, v := range x {
@@ -411,10 +409,9 @@ func testRows(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	X := func(i int) float64 { return float64(x[i]) }
 	Y := func(i int) float64 { return float64(y[i]) }
 	for _, o := range []op{
-		{"NormScale", func() { k.NormScale(&d[0], &x[0], &y[0], n, 1.5) }, func(i int) float64 { return 1.5 * X(i) * Y(i) }},
 		{"Scale", func() { k.Scale(&d[0], &x[0], n, 1.5) }, func(i int) float64 { return 1.5 * X(i) }},
 		{"Axpy", func() { copy(d, y); k.Axpy(&d[0], &x[0], n, 1.5) }, func(i int) float64 { return Y(i) + 1.5*X(i) }},
-		{"SiluMul", func() { k.SiluMul(&d[0], &x[0], &y[0], n, 1.5) }, func(i int) float64 { return X(i) / (1 + math.Exp(-X(i))) * Y(i) * 1.5 }},
+		{"LogSigmoid", func() { copy(d, x); k.LogSigmoid(&d[0], n) }, func(i int) float64 { return -math.Log1p(math.Exp(-X(i))) }},
 		{"DecayRow", func() { copy(d, y); k.DecayRow(&d[0], &x[0], &y[0], n, -2, -1) }, func(i int) float64 { return Y(i) * math.Exp(-2-X(i)-1-Y(i)) }},
 	} {
 		for i := range d {
@@ -427,41 +424,129 @@ func testRows(t *testing.T, k *Tier, r *rand.Rand, n int) {
 		outside(t, o.name, d)
 	}
 	for _, rows := range []int{1, 3, 10} {
-		src, dst, f := random(r, rows*(n+1)), poisoned(rows*(n+2)), random(r, 2*rows)
-		k.ScaleRows(&dst[0], 4*(n+2), &src[0], 4*(n+1), rows, n, &f[0], 8)
-		for i := range rows {
-			for j := range n + 2 {
-				v := dst[i*(n+2)+j]
-				if j >= n && v == v {
-					t.Fatalf("ScaleRows n=%d: wrote column %d", n, j)
-				}
-				if j < n {
-					near(t, "ScaleRows", v, float64(src[i*(n+1)+j])*float64(f[2*i]), 1e-5)
-				}
-			}
-		}
+		testRowsOf(t, k, r, rows, n)
 	}
 	// Extreme gates.
 	g := []float32{-1000, -100, -88, 0, 88, 1000}
 	one := []float32{1, 1, 1, 1, 1, 1}
-	k.SiluMul(&g[0], &g[0], &one[0], len(g), 1)
+	k.SiluRows(&g[0], 0, &g[0], 0, &one[0], 0, 1, len(g), &one[0], 0)
 	for i, want := range []float64{0, 0, 0, 0, 88, 1000} {
-		near(t, "SiluMul of extreme values", g[i], want, 1e-5)
+		near(t, "SiluRows of extreme values", g[i], want, 1e-5)
 	}
+}
+
+// testRowsOf checks the kernels of several rows, each operand with a stride of its own.
+func testRowsOf(t *testing.T, k *Tier, r *rand.Rand, rows, n int) {
+	t.Helper()
+	ldx, ldy, ldd := n+1, n+3, n+2
+	x, y, w, f := random(r, rows*ldx), random(r, rows*ldy), random(r, n), random(r, 2*rows)
+	at := func(s []float32, i int) float64 { return float64(s[i]) }
+	for _, o := range []struct {
+		name string
+		run  func(dst *float32)
+		want func(i, j int) float64
+	}{
+		{"ScaleRows", func(d *float32) { k.ScaleRows(d, 4*ldd, &x[0], 4*ldx, rows, n, &f[0], 8) }, func(i, j int) float64 { return at(x, i*ldx+j) * at(f, 2*i) }},
+		{"NormRows", func(d *float32) { k.NormRows(d, 4*ldd, &x[0], 4*ldx, &w[0], rows, n, &f[0]) }, func(i, j int) float64 { return at(x, i*ldx+j) * at(f, i) * at(w, j) }},
+		{"SiluRows", func(d *float32) { k.SiluRows(d, 4*ldd, &x[0], 4*ldx, &y[0], 4*ldy, rows, n, &f[0], 8) }, func(i, j int) float64 {
+			return at(x, i*ldx+j) / (1 + math.Exp(-at(x, i*ldx+j))) * at(y, i*ldy+j) * at(f, 2*i)
+		}},
+		{"SiluRows of one factor", func(d *float32) { k.SiluRows(d, 4*ldd, &x[0], 4*ldx, &y[0], 4*ldy, rows, n, &f[0], 0) }, func(i, j int) float64 {
+			return at(x, i*ldx+j) / (1 + math.Exp(-at(x, i*ldx+j))) * at(y, i*ldy+j) * at(f, 0)
+		}},
+	} {
+		dst := poisoned(rows * ldd)
+		o.run(&dst[0])
+		for i := range rows {
+			for j := range ldd {
+				v := dst[i*ldd+j]
+				if j >= n && v == v {
+					t.Fatalf("%s n=%d: wrote column %d", o.name, n, j)
+				}
+				if j < n {
+					near(t, fmt.Sprintf("%s n=%d [%d][%d]", o.name, n, i, j), v, o.want(i, j), 1e-6*(1+math.Abs(o.want(i, j))))
+				}
+			}
+		}
+		outside(t, o.name, dst)
+	}
+	const eps = 0.5
+	out := poisoned(rows)
+	k.RMSRows(&out[0], &x[0], 4*ldx, rows, n, eps)
+	for i := range rows {
+		sum := 0.0
+		for j := range n {
+			sum += at(x, i*ldx+j) * at(x, i*ldx+j)
+		}
+		want := 1 / math.Sqrt(sum/float64(n)+eps)
+		near(t, fmt.Sprintf("RMSRows n=%d [%d]", n, i), out[i], want, 1e-6*want)
+	}
+	outside(t, "RMSRows", out)
+}
+
+// TestLogSigmoid: within its bound over every binade, and what lies beyond.
+func TestLogSigmoid(t *testing.T) {
+	eachTier(t, func(t *testing.T, k *Tier) {
+		r := rand.New(rand.NewPCG(15, 16))
+		var xs []float32
+		for e := -149; e < 7; e++ {
+			for range 50 {
+				v := float32(math.Ldexp(1+r.Float64(), e))
+				xs = append(xs, v, -v)
+			}
+		}
+		for range 20000 {
+			xs = append(xs, float32(r.Float64()*174-87))
+		}
+		in := append([]float32(nil), xs...)
+		k.LogSigmoid(&xs[0], len(xs))
+		worst := 0.0
+		for i, x := range in {
+			if x > 87 {
+				continue
+			}
+			want := min(float64(x), 0) - math.Log1p(math.Exp(-math.Abs(float64(x))))
+			e := math.Abs(float64(xs[i])-want) / math.Abs(want)
+			worst = max(worst, e)
+			if !(e <= LogSigmoidBound) {
+				t.Fatalf("LogSigmoid(%g) = %g, want %g: relative error %.3g", x, xs[i], want, e)
+			}
+		}
+		t.Logf("largest relative error %.3g (bound %.3g)", worst, LogSigmoidBound)
+		inf := float32(math.Inf(1))
+		far := []float32{inf, 1e30, 100, -1e30, -inf, nan, 0}
+		k.LogSigmoid(&far[0], 6)
+		for i, want := range []float32{0, 0, 0, -1e30, -inf} {
+			if far[i] != want {
+				t.Errorf("far value %d: %g, want %g", i, far[i], want)
+			}
+		}
+		if far[5] == far[5] || far[6] != 0 {
+			t.Errorf("NaN gave %g, and what lies behind became %g", far[5], far[6])
+		}
+	})
 }
 
 func testPairs(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	t.Helper()
-	x, y := random(r, n), random(r, n)
-	x[0], y[n-1] = 1+1.0/256, nan // a tie, a NaN
-	p := poisoned(n)
-	w := unsafe.Slice((*uint32)(unsafe.Pointer(&p[0])), n)
-	k.PairRows(&w[0], &x[0], &y[0], n)
-	for i := range w {
-		if want := uint32(BF16(x[i])) | uint32(BF16(y[i]))<<16; w[i] != want {
-			t.Fatalf("PairRows n=%d [%d]: %#x, want %#x", n, i, w[i], want)
+	const rows = 3
+	ldx, ldd := n+1, n+2
+	x := random(r, 2*rows*ldx)
+	x[0], x[ldx+n-1] = 1+1.0/256, nan // a tie, a NaN
+	p := poisoned(rows * ldd)
+	w := unsafe.Slice((*uint32)(unsafe.Pointer(&p[0])), len(p))
+	k.PairRows(&w[0], 4*ldd, &x[0], 4*ldx, rows, n)
+	for i := range rows {
+		for j := range ldd {
+			switch u, v := x[2*i*ldx+min(j, n-1)], x[(2*i+1)*ldx+min(j, n-1)]; {
+			case j >= n && p[i*ldd+j] == p[i*ldd+j]:
+				t.Fatalf("PairRows n=%d: wrote column %d", n, j)
+			case j < n && w[i*ldd+j] != uint32(BF16(u))|uint32(BF16(v))<<16:
+				t.Fatalf("PairRows n=%d [%d][%d]: %#x of %g and %g", n, i, j, w[i*ldd+j], u, v)
+			}
 		}
 	}
+	outside(t, "PairRows", p)
 	a, b := poisoned(n), poisoned(n)
 	k.WidenPairs(&a[0], &b[0], &w[0], n)
 	for i := range a {
@@ -472,6 +557,7 @@ func testPairs(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	}
 	outside(t, "WidenPairs", a)
 	outside(t, "WidenPairs", b)
+	y := x[ldx : ldx+n]
 	m := n &^ 15
 	if m == 0 {
 		return
@@ -491,29 +577,47 @@ func testPairs(t *testing.T, k *Tier, r *rand.Rand, n int) {
 
 func testRopes(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	t.Helper()
-	c, s := make([]float32, 2*n), make([]float32, 2*n)
-	for i := range n {
-		sin, cos := math.Sincos(r.Float64() * 6)
-		c[2*i], c[2*i+1] = float32(cos), float32(cos)
-		s[2*i], s[2*i+1] = float32(-sin), float32(sin)
+	const rows, scale = 3, 0.75
+	ldx := 2*n + 1
+	in := random(r, rows*ldx)
+	for _, ldt := range []int{0, 4*n + 1} { // one row of angles for all, or one for each
+		// Interleaved: each cosine twice, then -sin, +sin; else n cosines and n sines.
+		inter, half := make([]float32, 4*n+2*ldt), make([]float32, 4*n+2*ldt)
+		for row := range rows {
+			for i := range n {
+				sin, cos := math.Sincos(r.Float64() * 6)
+				a, b := inter[row*ldt:], half[row*ldt:]
+				a[2*i], a[2*i+1], a[2*n+2*i], a[2*n+2*i+1] = float32(cos), float32(cos), float32(-sin), float32(sin)
+				b[i], b[n+i] = float32(cos), float32(sin)
+			}
+		}
+		for _, o := range []struct {
+			name               string
+			run                func(x *float32)
+			t                  []float32
+			a, b, cosine, sine func(i int) int // where pair i, its cosine and its sine are in a row
+		}{
+			{"RopeInterleaved", func(x *float32) { k.RopeInterleaved(x, 4*ldx, &inter[0], 4*ldt, rows, 2*n, scale) }, inter,
+				func(i int) int { return 2 * i }, func(i int) int { return 2*i + 1 }, func(i int) int { return 2 * i }, func(i int) int { return 2*n + 2*i + 1 }},
+			{"RopeHalf", func(x *float32) { k.RopeHalf(x, 4*ldx, &half[0], 4*ldt, rows, n, scale) }, half,
+				func(i int) int { return i }, func(i int) int { return n + i }, func(i int) int { return i }, func(i int) int { return n + i }},
+		} {
+			x := append(poisoned(len(in))[:0], in...)
+			o.run(&x[0])
+			for row := range rows {
+				for i := range n {
+					at := func(s []float32, ld, i int) float64 { return float64(s[row*ld+i]) }
+					a, b, co, si := at(in, ldx, o.a(i)), at(in, ldx, o.b(i)), at(o.t, ldt, o.cosine(i)), at(o.t, ldt, o.sine(i))
+					near(t, fmt.Sprintf("%s n=%d", o.name, n), x[row*ldx+o.a(i)], (a*co-b*si)*scale, 1e-6)
+					near(t, fmt.Sprintf("%s n=%d", o.name, n), x[row*ldx+o.b(i)], (b*co+a*si)*scale, 1e-6)
+				}
+				if got, want := x[row*ldx+2*n], in[row*ldx+2*n]; got != want {
+					t.Fatalf("%s n=%d: wrote behind row %d", o.name, n, row)
+				}
+			}
+			outside(t, o.name, x)
+		}
 	}
-	x := random(r, 2*n)
-	in := append([]float32(nil), x...)
-	k.RopeInterleaved(&x[0], &c[0], &s[0], 2*n)
-	for i := range n {
-		a, b, co, si := float64(in[2*i]), float64(in[2*i+1]), float64(c[2*i]), float64(s[2*i+1])
-		near(t, "RopeInterleaved", x[2*i], a*co-b*si, 1e-6)
-		near(t, "RopeInterleaved", x[2*i+1], b*co+a*si, 1e-6)
-	}
-	outside(t, "RopeInterleaved", x)
-	copy(x, in)
-	k.RopeHalf(&x[0], &c[0], &s[0], n)
-	for i := range n {
-		a, b, co, si := float64(in[i]), float64(in[i+n]), float64(c[i]), float64(s[i])
-		near(t, "RopeHalf", x[i], a*co-b*si, 1e-6)
-		near(t, "RopeHalf", x[i+n], b*co+a*si, 1e-6)
-	}
-	outside(t, "RopeHalf", x)
 }
 
 func testRetainStep(t *testing.T, k *Tier, r *rand.Rand, n int) {

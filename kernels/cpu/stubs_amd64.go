@@ -113,7 +113,7 @@ func zGemmDot11(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsaf
 func zGemmDot12(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
 
 //go:noescape
-func zSumSquares(x *float32, n int) float32
+func zRMSRows(f, x *float32, ldx, rows, n int, eps float32)
 
 //go:noescape
 func zMaxRow(x *float32, n int) float32
@@ -122,7 +122,7 @@ func zMaxRow(x *float32, n int) float32
 func zExpRow(x *float32, n int, m float32) float32
 
 //go:noescape
-func zNormScale(dst, x, w *float32, n int, s float32)
+func zNormRows(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)
 
 //go:noescape
 func zScale(dst, x *float32, n int, s float32)
@@ -131,7 +131,10 @@ func zScale(dst, x *float32, n int, s float32)
 func zAxpy(dst, x *float32, n int, s float32)
 
 //go:noescape
-func zSiluMul(dst, gate, x *float32, n int, s float32)
+func zSiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+
+//go:noescape
+func zLogSigmoid(x *float32, n int)
 
 //go:noescape
 func zDecayRow(p, hi, lo *float32, n int, hi0, lo0 float32)
@@ -143,10 +146,10 @@ func zScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float3
 func zTouch(p unsafe.Pointer, n int) uint64
 
 //go:noescape
-func zRopeInterleaved(x, c, s *float32, n int)
+func zRopeInterleaved(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
 
 //go:noescape
-func zRopeHalf(x, c, s *float32, n int)
+func zRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
 
 //go:noescape
 func zSoftmaxCols(s *float32, n int, m, l, alpha *float32) int
@@ -158,7 +161,13 @@ func zScaleCols(o *float32, n int, alpha *float32)
 func zRetainStep(s *float32, rows, n int, k, v, q, o *float32, gamma float32)
 
 //go:noescape
-func zPairRows(dst *uint32, a, b *float32, n int)
+func zPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int)
+
+//go:noescape
+func zPairRowsDot(dst *uint32, ldd int, x *float32, ldx, rows, n int)
+
+//go:noescape
+func zRoundRowDot(dst *uint16, x *float32, n int)
 
 //go:noescape
 func zWidenPairs(a, b *float32, src *uint32, n int)
@@ -200,7 +209,7 @@ func yGemmWide3(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsaf
 func yGemmWide4(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
 
 //go:noescape
-func ySumSquares(x *float32, n int) float32
+func yRMSRows(f, x *float32, ldx, rows, n int, eps float32)
 
 //go:noescape
 func yMaxRow(x *float32, n int) float32
@@ -209,7 +218,7 @@ func yMaxRow(x *float32, n int) float32
 func yExpRow(x *float32, n int, m float32) float32
 
 //go:noescape
-func yNormScale(dst, x, w *float32, n int, s float32)
+func yNormRows(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)
 
 //go:noescape
 func yScale(dst, x *float32, n int, s float32)
@@ -218,7 +227,10 @@ func yScale(dst, x *float32, n int, s float32)
 func yAxpy(dst, x *float32, n int, s float32)
 
 //go:noescape
-func ySiluMul(dst, gate, x *float32, n int, s float32)
+func ySiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+
+//go:noescape
+func yLogSigmoid(x *float32, n int)
 
 //go:noescape
 func yDecayRow(p, hi, lo *float32, n int, hi0, lo0 float32)
@@ -230,10 +242,10 @@ func yScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float3
 func yTouch(p unsafe.Pointer, n int) uint64
 
 //go:noescape
-func yRopeInterleaved(x, c, s *float32, n int)
+func yRopeInterleaved(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
 
 //go:noescape
-func yRopeHalf(x, c, s *float32, n int)
+func yRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
 
 //go:noescape
 func ySoftmaxCols(s *float32, n int, m, l, alpha *float32) int
@@ -245,7 +257,7 @@ func yScaleCols(o *float32, n int, alpha *float32)
 func yRetainStep(s *float32, rows, n int, k, v, q, o *float32, gamma float32)
 
 //go:noescape
-func yPairRows(dst *uint32, a, b *float32, n int)
+func yPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int)
 
 //go:noescape
 func yWidenPairs(a, b *float32, src *uint32, n int)

@@ -38,7 +38,7 @@ func nGemmWide4(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsaf
 func nGemmWide5(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
 
 //go:noescape
-func nSumSquares(x *float32, n int) float32
+func nRMSRows(f, x *float32, ldx, rows, n int, eps float32)
 
 //go:noescape
 func nMaxRow(x *float32, n int) float32
@@ -47,7 +47,7 @@ func nMaxRow(x *float32, n int) float32
 func nExpRow(x *float32, n int, m float32) float32
 
 //go:noescape
-func nNormScale(dst, x, w *float32, n int, s float32)
+func nNormRows(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)
 
 //go:noescape
 func nScale(dst, x *float32, n int, s float32)
@@ -56,7 +56,10 @@ func nScale(dst, x *float32, n int, s float32)
 func nAxpy(dst, x *float32, n int, s float32)
 
 //go:noescape
-func nSiluMul(dst, gate, x *float32, n int, s float32)
+func nSiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+
+//go:noescape
+func nLogSigmoid(x *float32, n int)
 
 //go:noescape
 func nDecayRow(p, hi, lo *float32, n int, hi0, lo0 float32)
@@ -68,10 +71,10 @@ func nScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float3
 func nTouch(p unsafe.Pointer, n int) uint64
 
 //go:noescape
-func nRopeInterleaved(x, c, s *float32, n int)
+func nRopeInterleaved(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
 
 //go:noescape
-func nRopeHalf(x, c, s *float32, n int)
+func nRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
 
 //go:noescape
 func nSoftmaxCols(s *float32, n int, m, l, alpha *float32) int
@@ -83,7 +86,7 @@ func nScaleCols(o *float32, n int, alpha *float32)
 func nRetainStep(s *float32, rows, n int, k, v, q, o *float32, gamma float32)
 
 //go:noescape
-func nPairRows(dst *uint32, a, b *float32, n int)
+func nPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int)
 
 //go:noescape
 func nWidenPairs(a, b *float32, src *uint32, n int)

@@ -24,21 +24,22 @@ type Tier struct {
 	Tiles Tiles
 
 	// The vector kernels; vector.go says what each computes.
-	SumSquares      func(x *float32, n int) float32
+	RMSRows         func(f, x *float32, ldx, rows, n int, eps float32)
 	MaxRow          func(x *float32, n int) float32
 	ExpRow          func(x *float32, n int, m float32) float32
-	NormScale       func(dst, x, w *float32, n int, s float32)
+	NormRows        func(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)
 	Scale           func(dst, x *float32, n int, s float32)
 	Axpy            func(dst, x *float32, n int, s float32)
-	SiluMul         func(dst, g, x *float32, n int, s float32)
+	SiluRows        func(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+	LogSigmoid      func(x *float32, n int)
 	DecayRow        func(p, hi, lo *float32, n int, hi0, lo0 float32)
 	ScaleRows       func(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int)
-	RopeInterleaved func(x, c, s *float32, n int)
-	RopeHalf        func(x, c, s *float32, n int)
+	RopeInterleaved func(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
+	RopeHalf        func(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
 	SoftmaxCols     func(s *float32, n int, m, l, alpha *float32) int
 	ScaleCols       func(o *float32, n int, alpha *float32)
 	RetainStep      func(s *float32, rows, n int, k, v, q, o *float32, gamma float32)
-	PairRows        func(dst *uint32, a, b *float32, n int)
+	PairRows        func(dst *uint32, ldd int, x *float32, ldx, rows, n int)
 	WidenPairs      func(a, b *float32, src *uint32, n int)
 	RoundRow        func(dst *uint16, x *float32, n int)
 	Transpose8      func(dst *float32, ldd int, src *float32, lds, rows, cols int)
@@ -56,8 +57,8 @@ func Plain() *Tier {
 	return &Tier{
 		Name: "go", MR: goMR, NR: goNR,
 		F32: gemms(goMR, goGemm), Wide: gemms(goMR, goGemmWide),
-		SumSquares: goSumSquares, MaxRow: goMaxRow, ExpRow: goExpRow,
-		NormScale: goNormScale, Scale: goScale, Axpy: goAxpy, SiluMul: goSiluMul,
+		RMSRows: goRMSRows, MaxRow: goMaxRow, ExpRow: goExpRow,
+		NormRows: goNormRows, Scale: goScale, Axpy: goAxpy, SiluRows: goSiluRows, LogSigmoid: goLogSigmoid,
 		DecayRow: goDecayRow, ScaleRows: goScaleRows, RopeInterleaved: goRopeInterleaved, RopeHalf: goRopeHalf,
 		SoftmaxCols: goSoftmaxCols, ScaleCols: goScaleCols, RetainStep: goRetainStep,
 		PairRows: goPairRows, WidenPairs: goWidenPairs, RoundRow: goRoundRow,

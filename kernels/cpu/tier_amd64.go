@@ -13,13 +13,14 @@ func archTiers() []*Tier {
 	f32 := []string{"AVX512F", "AVX512BW", "AVX512DQ", "AVX512VL", "AVX2", "FMA"}
 	dot := append(f32[:len(f32):len(f32)], "AVX512_BF16")
 	x := avx512Tier("amx-bf16")
-	x.Dot, x.Tiles = avx512Dot(), amxTiles
+	x.avx512Dot()
+	x.Tiles = amxTiles
 	x.need(append(dot[:len(dot):len(dot)], "AMX_TILE", "AMX_BF16")...)
 	if x.Missing == "" {
 		x.Missing = tilesForbidden()
 	}
 	bf := avx512Tier("avx512-bf16")
-	bf.Dot = avx512Dot()
+	bf.avx512Dot()
 	bf.need(dot...)
 	z := avx512Tier("avx512-f32")
 	z.need(f32...)
@@ -35,8 +36,8 @@ func avx512Tier(name string) *Tier {
 			zGemmF32x7, zGemmF32x8, zGemmF32x9, zGemmF32x10, zGemmF32x11, zGemmF32x12},
 		Wide: []Gemm{nil, zGemmWide1, zGemmWide2, zGemmWide3, zGemmWide4, zGemmWide5, zGemmWide6,
 			zGemmWide7, zGemmWide8, zGemmWide9, zGemmWide10, zGemmWide11, zGemmWide12},
-		SumSquares: zSumSquares, MaxRow: zMaxRow, ExpRow: zExpRow,
-		NormScale: zNormScale, Scale: zScale, Axpy: zAxpy, SiluMul: zSiluMul,
+		RMSRows: zRMSRows, MaxRow: zMaxRow, ExpRow: zExpRow,
+		NormRows: zNormRows, Scale: zScale, Axpy: zAxpy, SiluRows: zSiluRows, LogSigmoid: zLogSigmoid,
 		DecayRow: zDecayRow, ScaleRows: zScaleRows, RopeInterleaved: zRopeInterleaved, RopeHalf: zRopeHalf,
 		SoftmaxCols: zSoftmaxCols, ScaleCols: zScaleCols, RetainStep: zRetainStep,
 		PairRows: zPairRows, WidenPairs: zWidenPairs, RoundRow: zRoundRow,
@@ -44,18 +45,20 @@ func avx512Tier(name string) *Tier {
 	}
 }
 
-func avx512Dot() []Gemm {
-	return []Gemm{nil, zGemmDot1, zGemmDot2, zGemmDot3, zGemmDot4, zGemmDot5, zGemmDot6,
+// avx512Dot adds the kernels of bfloat16 arithmetic.
+func (t *Tier) avx512Dot() {
+	t.PairRows, t.RoundRow = zPairRowsDot, zRoundRowDot
+	t.Dot = []Gemm{nil, zGemmDot1, zGemmDot2, zGemmDot3, zGemmDot4, zGemmDot5, zGemmDot6,
 		zGemmDot7, zGemmDot8, zGemmDot9, zGemmDot10, zGemmDot11, zGemmDot12}
 }
 
 func avx2Tier() *Tier {
 	return &Tier{
 		Name: "avx2-f32", MR: 6, NR: 16,
-		F32:        []Gemm{nil, yGemmF32x1, yGemmF32x2, yGemmF32x3, yGemmF32x4, yGemmF32x5, yGemmF32x6},
-		Wide:       []Gemm{nil, yGemmWide1, yGemmWide2, yGemmWide3, yGemmWide4},
-		SumSquares: ySumSquares, MaxRow: yMaxRow, ExpRow: yExpRow,
-		NormScale: yNormScale, Scale: yScale, Axpy: yAxpy, SiluMul: ySiluMul,
+		F32:     []Gemm{nil, yGemmF32x1, yGemmF32x2, yGemmF32x3, yGemmF32x4, yGemmF32x5, yGemmF32x6},
+		Wide:    []Gemm{nil, yGemmWide1, yGemmWide2, yGemmWide3, yGemmWide4},
+		RMSRows: yRMSRows, MaxRow: yMaxRow, ExpRow: yExpRow,
+		NormRows: yNormRows, Scale: yScale, Axpy: yAxpy, SiluRows: ySiluRows, LogSigmoid: yLogSigmoid,
 		DecayRow: yDecayRow, ScaleRows: yScaleRows, RopeInterleaved: yRopeInterleaved, RopeHalf: yRopeHalf,
 		SoftmaxCols: ySoftmaxCols, ScaleCols: yScaleCols, RetainStep: yRetainStep,
 		PairRows: yPairRows, WidenPairs: yWidenPairs, RoundRow: yRoundRow,

@@ -9,13 +9,21 @@ import (
 // are linear in their arguments; none needs alignment, none may be given n < 0,
 // and a count of rows must be at least 1.
 
-// SumSquares is Σ x².
-func goSumSquares(x *float32, n int) float32 {
-	var s [4]float32
-	for i, v := range unsafe.Slice(x, n) {
-		s[i&3] += v * v
+// floatsAt is n values at row i of rows that are ld bytes apart.
+func floatsAt(p *float32, ld, i, n int) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), i*ld)), n)
+}
+
+// RMSRows: f[i] = 1 / sqrt(mean of the squares of row i of x + eps), rows of n >= 1 values.
+func goRMSRows(f, x *float32, ldx, rows, n int, eps float32) {
+	for i, fs := 0, unsafe.Slice(f, rows); i < rows; i++ {
+		var s [4]float32
+		for j, v := range floatsAt(x, ldx, i, n) {
+			s[j&3] += v * v
+		}
+		sum := (s[0] + s[1]) + (s[2] + s[3])
+		fs[i] = float32(1 / math.Sqrt(float64(sum)/float64(n)+float64(eps)))
 	}
-	return (s[0] + s[1]) + (s[2] + s[3])
 }
 
 // MaxRow is the largest of x, -Inf where n is 0. NaN may be passed over.
@@ -39,11 +47,14 @@ func goExpRow(x *float32, n int, m float32) float32 {
 	return (s[0] + s[1]) + (s[2] + s[3])
 }
 
-// NormScale: dst = x s w.
-func goNormScale(dst, x, w *float32, n int, s float32) {
-	d, xs, ws := unsafe.Slice(dst, n), unsafe.Slice(x, n), unsafe.Slice(w, n)
-	for i := range d {
-		d[i] = xs[i] * s * ws[i]
+// NormRows: dst[i] = x[i] f[i] w for rows of n values.
+func goNormRows(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32) {
+	ws := unsafe.Slice(w, n)
+	for i, v := range unsafe.Slice(f, rows) {
+		d, xs := floatsAt(dst, ldd, i, n), floatsAt(x, ldx, i, n)
+		for j := range d {
+			d[j] = xs[j] * v * ws[j]
+		}
 	}
 }
 
@@ -63,13 +74,38 @@ func goAxpy(dst, x *float32, n int, s float32) {
 	}
 }
 
-// SiluMul: dst = g/(1+exp(-g)) x s. dst may be g or x.
-func goSiluMul(dst, g, x *float32, n int, s float32) {
-	d, gs, xs := unsafe.Slice(dst, n), unsafe.Slice(g, n), unsafe.Slice(x, n)
-	for i := range d {
-		d[i] = gs[i] / (1 + Exp(-gs[i])) * (xs[i] * s)
+// SiluRows: dst[i] = g[i]/(1+exp(-g[i])) x[i] f[i] for rows of n values; fstep is
+// the stride of f in bytes, 0 for one factor. dst may be g or x.
+func goSiluRows(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int) {
+	for i := range rows {
+		d, gs, xs, v := floatsAt(dst, ldd, i, n), floatsAt(g, ldg, i, n), floatsAt(x, ldx, i, n), floatsAt(f, fstep, i, 1)[0]
+		for j := range d {
+			d[j] = gs[j] / (1 + Exp(-gs[j])) * (xs[j] * v)
+		}
 	}
 }
+
+// LogSigmoid replaces x by log(1/(1+exp(-x))) = min(x, 0) - log1p(exp(-|x|)), where
+// log1p(t) = 2 artanh(s) = 2 (s + s³/3 + s⁵/5 + ...), s = t/(2+t) <= 1/3, to s¹³/13.
+func goLogSigmoid(x *float32, n int) {
+	xs := unsafe.Slice(x, n)
+	for i, v := range xs {
+		t := Exp(-max(v, -v))
+		s := t / (2 + t)
+		q := s * s
+		p := float32(1.0 / 13)
+		for k := 11; k >= 1; k -= 2 {
+			p = p*q + 1/float32(k)
+		}
+		xs[i] = min(v, 0) - (s+s)*p
+	}
+}
+
+// LogSigmoidBound is the largest relative error of LogSigmoid in any tier, for x
+// of at most 87; above, where the exponential ends, the result is 0. It sums up: ExpBound of t, which s and
+// the logarithm hand on at most as large; three roundings in s; the series' end,
+// 2/15 3^-14 < 3e-8; and some 4 more roundings.
+const LogSigmoidBound = ExpBound + 3e-8 + 7*6e-8
 
 // DecayRow: p *= exp(x0 - x), where each x is given as a sum hi + lo, so that
 // the difference of two large neighbours keeps its digits.
@@ -89,23 +125,28 @@ func goScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float
 	}
 }
 
-// RopeInterleaved rotates the pairs (2i, 2i+1) of x: x' = x c + swapped(x) s,
-// with each cosine twice in c and -sin, +sin in s. n is even.
-func goRopeInterleaved(x, c, s *float32, n int) {
-	xs, cs, ss := unsafe.Slice(x, n), unsafe.Slice(c, n), unsafe.Slice(s, n)
-	for i := 0; i < n; i += 2 {
-		a, b := xs[i], xs[i+1]
-		xs[i], xs[i+1] = a*cs[i]+b*ss[i], b*cs[i+1]+a*ss[i+1]
+// RopeInterleaved rotates the pairs (2i, 2i+1) of rows of n values and scales
+// them: x' = (x c + swapped(x) s) scale. A row of t is c, with each cosine twice, and
+// behind it s, with -sin, +sin; its stride may be 0. n is even.
+func goRopeInterleaved(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32) {
+	for r := range rows {
+		xs, ts := floatsAt(x, ldx, r, n), floatsAt(t, ldt, r, 2*n)
+		for i := 0; i < n; i += 2 {
+			a, b := xs[i], xs[i+1]
+			xs[i], xs[i+1] = (a*ts[i]+b*ts[n+i])*scale, (b*ts[i+1]+a*ts[n+i+1])*scale
+		}
 	}
 }
 
-// RopeHalf rotates the pairs (i, i+n) of the 2n values at x by the n cosines and sines.
-func goRopeHalf(x, c, s *float32, n int) {
-	as, bs := unsafe.Slice(x, n), unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(x), 4*n)), n)
-	cs, ss := unsafe.Slice(c, n), unsafe.Slice(s, n)
-	for i := range as {
-		a, b := as[i], bs[i]
-		as[i], bs[i] = a*cs[i]-b*ss[i], b*cs[i]+a*ss[i]
+// RopeHalf is RopeInterleaved for the pairs (i, i+n) of rows of 2n values; a row
+// of t is n cosines and n sines.
+func goRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32) {
+	for r := range rows {
+		xs, ts := floatsAt(x, ldx, r, 2*n), floatsAt(t, ldt, r, 2*n)
+		for i := range n {
+			a, b := xs[i], xs[i+n]
+			xs[i], xs[i+n] = (a*ts[i]-b*ts[n+i])*scale, (b*ts[i]+a*ts[n+i])*scale
+		}
 	}
 }
 
@@ -164,15 +205,20 @@ func goRetainStep(s *float32, rows, n int, k, v, q, o *float32, gamma float32) {
 	}
 }
 
-// PairRows rounds a and b to bfloat16 and interleaves them: dst[i] = a[i] low, b[i] high.
-func goPairRows(dst *uint32, a, b *float32, n int) {
-	d, as, bs := unsafe.Slice(dst, n), unsafe.Slice(a, n), unsafe.Slice(b, n)
-	for i := range d {
-		d[i] = uint32(BF16(as[i])) | uint32(BF16(bs[i]))<<16
+// PairRows rounds rows of n values to bfloat16 and interleaves each two: row i of
+// dst has row 2i of x in the low halves, row 2i+1 in the high ones. rows counts those
+// of dst. (Rounding of denormals: see RoundRow.)
+func goPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int) {
+	for i := range rows {
+		d := unsafe.Slice((*uint32)(unsafe.Add(unsafe.Pointer(dst), i*ldd)), n)
+		a, b := floatsAt(x, ldx, 2*i, n), floatsAt(x, ldx, 2*i+1, n)
+		for j := range d {
+			d[j] = uint32(BF16(a[j])) | uint32(BF16(b[j]))<<16
+		}
 	}
 }
 
-// WidenPairs undoes PairRows.
+// WidenPairs undoes PairRows for one row: a is what was in the low halves, b in the high ones.
 func goWidenPairs(a, b *float32, src *uint32, n int) {
 	as, bs, s := unsafe.Slice(a, n), unsafe.Slice(b, n), unsafe.Slice(src, n)
 	for i := range s {
@@ -180,7 +226,8 @@ func goWidenPairs(a, b *float32, src *uint32, n int) {
 	}
 }
 
-// RoundRow rounds x to bfloat16. n is a multiple of 16.
+// RoundRow rounds x to bfloat16, to nearest, ties to even; NaN stays NaN. n is a
+// multiple of 16. Where a tier has Dot kernels, which take denormals as zero, rounding may do so too.
 func goRoundRow(dst *uint16, x *float32, n int) {
 	d, xs := unsafe.Slice(dst, n), unsafe.Slice(x, n)
 	for i := range d {

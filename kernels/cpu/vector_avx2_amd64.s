@@ -4,36 +4,53 @@
 
 #include "textflag.h"
 
-// func ySumSquares(x *float32, n int) float32
-TEXT ·ySumSquares(SB), NOSPLIT, $0-20
-	MOVQ x+0(FP), SI
-	MOVQ n+8(FP), CX
+// func yRMSRows(f, x *float32, ldx, rows, n int, eps float32)
+TEXT ·yRMSRows(SB), NOSPLIT, $0-44
+	MOVQ f+0(FP), DI
+	MOVQ x+8(FP), SI
+	MOVQ rows+24(FP), DX
+	MOVQ n+32(FP), CX
+	VMOVSS eps+40(FP), X5
+	VMOVSS one<>(SB), X7
+	VXORPS Y6, Y6, Y6
+	VCVTSI2SSQ CX, X6, X6
+	VDIVSS X6, X7, X6
+rows1:
+	MOVQ SI, R8
+	MOVQ n+32(FP), CX
 	VXORPS Y4, Y4, Y4
-loop1:
+loop2:
 	CMPQ CX, $8
-	JLT tail2
-	VMOVUPS (SI), Y0
+	JLT tail3
+	VMOVUPS (R8), Y0
 	VFMADD231PS Y0, Y0, Y4
-	ADDQ $32, SI
+	ADDQ $32, R8
 	SUBQ $8, CX
-	JMP loop1
-tail2:
+	JMP loop2
+tail3:
 	TESTQ CX, CX
-	JZ done3
+	JZ done4
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
 	VMOVUPS (R13), Y15
-	VMASKMOVPS (SI), Y15, Y0
+	VMASKMOVPS (R8), Y15, Y0
 	VFMADD231PS Y0, Y0, Y4
-done3:
+done4:
 	VEXTRACTF128 $1, Y4, X1
 	VADDPS X1, X4, X0
 	VPERMILPD $1, X0, X1
 	VADDPS X1, X0, X0
 	VMOVSHDUP X0, X1
 	VADDSS X1, X0, X0
-	VMOVSS X0, ret+16(FP)
+	VFMADD213SS X5, X6, X0
+	VSQRTSS X0, X0, X0
+	VDIVSS X0, X7, X0
+	VMOVSS X0, (DI)
+	ADDQ $4, DI
+	ADDQ ldx+16(FP), SI
+	DECQ DX
+	JNZ rows1
 	VZEROUPPER
 	RET
 
@@ -42,17 +59,17 @@ TEXT ·yMaxRow(SB), NOSPLIT, $0-20
 	MOVQ x+0(FP), SI
 	MOVQ n+8(FP), CX
 	VMOVUPS negInf<>(SB), Y4
-loop4:
+loop5:
 	CMPQ CX, $8
-	JLT tail5
+	JLT tail6
 	VMOVUPS (SI), Y0
 	VMAXPS Y0, Y4, Y4
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP loop4
-tail5:
+	JMP loop5
+tail6:
 	TESTQ CX, CX
-	JZ done6
+	JZ done7
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -61,7 +78,7 @@ tail5:
 	VMOVUPS negInf<>(SB), Y1
 	VBLENDVPS Y15, Y0, Y1, Y0
 	VMAXPS Y0, Y4, Y4
-done6:
+done7:
 	VEXTRACTF128 $1, Y4, X1
 	VMAXPS X1, X4, X0
 	VPERMILPD $1, X0, X1
@@ -78,14 +95,12 @@ TEXT ·yExpRow(SB), NOSPLIT, $0-28
 	MOVQ n+8(FP), CX
 	VBROADCASTSS m+16(FP), Y5
 	VXORPS Y4, Y4, Y4
-loop7:
+loop8:
 	CMPQ CX, $8
-	JLT tail8
+	JLT tail9
 	VMOVUPS (SI), Y0
 	VSUBPS Y5, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -108,10 +123,10 @@ loop7:
 	VADDPS Y0, Y4, Y4
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP loop7
-tail8:
+	JMP loop8
+tail9:
 	TESTQ CX, CX
-	JZ done9
+	JZ done10
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -119,8 +134,6 @@ tail8:
 	VMASKMOVPS (SI), Y15, Y0
 	VSUBPS Y5, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -142,7 +155,7 @@ tail8:
 	VMASKMOVPS Y0, Y15, (SI)
 	VANDPS Y15, Y0, Y0
 	VADDPS Y0, Y4, Y4
-done9:
+done10:
 	VEXTRACTF128 $1, Y4, X1
 	VADDPS X1, X4, X0
 	VPERMILPD $1, X0, X1
@@ -153,39 +166,49 @@ done9:
 	VZEROUPPER
 	RET
 
-// func yNormScale(dst, x, w *float32, n int, s float32)
-TEXT ·yNormScale(SB), NOSPLIT, $0-36
+// func yNormRows(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)
+TEXT ·yNormRows(SB), NOSPLIT, $0-64
 	MOVQ dst+0(FP), DI
-	MOVQ x+8(FP), SI
-	MOVQ w+16(FP), DX
-	MOVQ n+24(FP), CX
-	VBROADCASTSS s+32(FP), Y5
-loop10:
+	MOVQ x+16(FP), SI
+	MOVQ rows+40(FP), DX
+	MOVQ f+56(FP), AX
+rows11:
+	MOVQ DI, R8
+	MOVQ SI, R9
+	MOVQ w+32(FP), R10
+	MOVQ n+48(FP), CX
+	VBROADCASTSS (AX), Y5
+loop12:
 	CMPQ CX, $8
-	JLT tail11
-	VMOVUPS (SI), Y0
-	VMOVUPS (DX), Y1
+	JLT tail13
+	VMOVUPS (R9), Y0
+	VMOVUPS (R10), Y1
 	VMULPS Y5, Y0, Y0
 	VMULPS Y1, Y0, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, DX
+	VMOVUPS Y0, (R8)
+	ADDQ $32, R8
+	ADDQ $32, R9
+	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop10
-tail11:
+	JMP loop12
+tail13:
 	TESTQ CX, CX
-	JZ done12
+	JZ done14
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
 	VMOVUPS (R13), Y15
-	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (DX), Y15, Y1
+	VMASKMOVPS (R9), Y15, Y0
+	VMASKMOVPS (R10), Y15, Y1
 	VMULPS Y5, Y0, Y0
 	VMULPS Y1, Y0, Y0
-	VMASKMOVPS Y0, Y15, (DI)
-done12:
+	VMASKMOVPS Y0, Y15, (R8)
+done14:
+	ADDQ $4, AX
+	ADDQ ldd+8(FP), DI
+	ADDQ ldx+24(FP), SI
+	DECQ DX
+	JNZ rows11
 	VZEROUPPER
 	RET
 
@@ -195,19 +218,19 @@ TEXT ·yScale(SB), NOSPLIT, $0-28
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Y5
-loop13:
+loop15:
 	CMPQ CX, $8
-	JLT tail14
+	JLT tail16
 	VMOVUPS (SI), Y0
 	VMULPS Y5, Y0, Y0
 	VMOVUPS Y0, (DI)
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP loop13
-tail14:
+	JMP loop15
+tail16:
 	TESTQ CX, CX
-	JZ done15
+	JZ done17
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -215,7 +238,7 @@ tail14:
 	VMASKMOVPS (SI), Y15, Y0
 	VMULPS Y5, Y0, Y0
 	VMASKMOVPS Y0, Y15, (DI)
-done15:
+done17:
 	VZEROUPPER
 	RET
 
@@ -225,9 +248,9 @@ TEXT ·yAxpy(SB), NOSPLIT, $0-28
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
 	VBROADCASTSS s+24(FP), Y5
-loop16:
+loop18:
 	CMPQ CX, $8
-	JLT tail17
+	JLT tail19
 	VMOVUPS (SI), Y0
 	VMOVUPS (DI), Y1
 	VFMADD231PS Y5, Y0, Y1
@@ -235,10 +258,10 @@ loop16:
 	ADDQ $32, DI
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP loop16
-tail17:
+	JMP loop18
+tail19:
 	TESTQ CX, CX
-	JZ done18
+	JZ done20
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -247,26 +270,30 @@ tail17:
 	VMASKMOVPS (DI), Y15, Y1
 	VFMADD231PS Y5, Y0, Y1
 	VMASKMOVPS Y1, Y15, (DI)
-done18:
+done20:
 	VZEROUPPER
 	RET
 
-// func ySiluMul(dst, gate, x *float32, n int, s float32)
-TEXT ·ySiluMul(SB), NOSPLIT, $0-36
+// func ySiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+TEXT ·ySiluRows(SB), NOSPLIT, $0-80
 	MOVQ dst+0(FP), DI
-	MOVQ gate+8(FP), SI
-	MOVQ x+16(FP), DX
-	MOVQ n+24(FP), CX
-	VBROADCASTSS s+32(FP), Y5
-loop19:
+	MOVQ gate+16(FP), SI
+	MOVQ x+32(FP), DX
+	MOVQ rows+48(FP), BX
+	MOVQ f+64(FP), AX
+rows21:
+	MOVQ DI, R8
+	MOVQ SI, R9
+	MOVQ DX, R10
+	MOVQ n+56(FP), CX
+	VBROADCASTSS (AX), Y5
+loop22:
 	CMPQ CX, $8
-	JLT tail20
-	VMOVUPS (SI), Y4
+	JLT tail23
+	VMOVUPS (R9), Y4
 	VXORPS Y0, Y0, Y0
 	VSUBPS Y4, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -287,28 +314,119 @@ loop19:
 	VANDNPS Y0, Y3, Y0
 	VADDPS one<>(SB), Y0, Y0
 	VDIVPS Y0, Y4, Y0
-	VMOVUPS (DX), Y1
+	VMOVUPS (R10), Y1
 	VMULPS Y5, Y1, Y1
 	VMULPS Y1, Y0, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, DX
+	VMOVUPS Y0, (R8)
+	ADDQ $32, R8
+	ADDQ $32, R9
+	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop19
-tail20:
+	JMP loop22
+tail23:
 	TESTQ CX, CX
-	JZ done21
+	JZ done24
+	LEAQ lanes<>+64(SB), R13
+	SHLQ $2, CX
+	SUBQ CX, R13
+	VMOVUPS (R13), Y15
+	VMASKMOVPS (R9), Y15, Y4
+	VXORPS Y0, Y0, Y0
+	VSUBPS Y4, Y0, Y0
+	VCMPPS $1, expLow<>(SB), Y0, Y3
+	VMOVUPS expHigh<>(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMULPS log2e<>(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS ln2hi<>(SB), Y1, Y0
+	VFNMADD231PS ln2lo<>(SB), Y1, Y0
+	VMOVUPS exp5<>(SB), Y2
+	VFMADD213PS exp4<>(SB), Y0, Y2
+	VFMADD213PS exp3<>(SB), Y0, Y2
+	VFMADD213PS exp2<>(SB), Y0, Y2
+	VFMADD213PS exp1<>(SB), Y0, Y2
+	VFMADD213PS exp0<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y2, Y0
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y0, Y0
+	VANDNPS Y0, Y3, Y0
+	VADDPS one<>(SB), Y0, Y0
+	VDIVPS Y0, Y4, Y0
+	VMASKMOVPS (R10), Y15, Y1
+	VMULPS Y5, Y1, Y1
+	VMULPS Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (R8)
+done24:
+	ADDQ fstep+72(FP), AX
+	ADDQ ldd+8(FP), DI
+	ADDQ ldg+24(FP), SI
+	ADDQ ldx+40(FP), DX
+	DECQ BX
+	JNZ rows21
+	VZEROUPPER
+	RET
+
+// func yLogSigmoid(x *float32, n int)
+TEXT ·yLogSigmoid(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS sign<>(SB), Y7
+	VBROADCASTSS one<>(SB), Y8
+	VADDPS Y8, Y8, Y8
+loop25:
+	CMPQ CX, $8
+	JLT tail26
+	VMOVUPS (SI), Y4
+	VORPS Y4, Y7, Y0
+	VCMPPS $1, expLow<>(SB), Y0, Y3
+	VMOVUPS expHigh<>(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMULPS log2e<>(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS ln2hi<>(SB), Y1, Y0
+	VFNMADD231PS ln2lo<>(SB), Y1, Y0
+	VMOVUPS exp5<>(SB), Y2
+	VFMADD213PS exp4<>(SB), Y0, Y2
+	VFMADD213PS exp3<>(SB), Y0, Y2
+	VFMADD213PS exp2<>(SB), Y0, Y2
+	VFMADD213PS exp1<>(SB), Y0, Y2
+	VFMADD213PS exp0<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y2, Y0
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y0, Y0
+	VANDNPS Y0, Y3, Y0
+	VADDPS Y0, Y8, Y5
+	VDIVPS Y5, Y0, Y5
+	VMULPS Y5, Y5, Y6
+	VMOVUPS log13<>(SB), Y0
+	VFMADD213PS log11<>(SB), Y6, Y0
+	VFMADD213PS log9<>(SB), Y6, Y0
+	VFMADD213PS log7<>(SB), Y6, Y0
+	VFMADD213PS log5<>(SB), Y6, Y0
+	VFMADD213PS log3<>(SB), Y6, Y0
+	VFMADD213PS one<>(SB), Y6, Y0
+	VADDPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VMINPS Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMOVUPS Y4, (SI)
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JMP loop25
+tail26:
+	TESTQ CX, CX
+	JZ done27
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
 	VMOVUPS (R13), Y15
 	VMASKMOVPS (SI), Y15, Y4
-	VXORPS Y0, Y0, Y0
-	VSUBPS Y4, Y0, Y0
+	VORPS Y4, Y7, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -327,13 +445,22 @@ tail20:
 	VPSLLD $23, Y1, Y1
 	VPADDD Y1, Y0, Y0
 	VANDNPS Y0, Y3, Y0
-	VADDPS one<>(SB), Y0, Y0
-	VDIVPS Y0, Y4, Y0
-	VMASKMOVPS (DX), Y15, Y1
-	VMULPS Y5, Y1, Y1
-	VMULPS Y1, Y0, Y0
-	VMASKMOVPS Y0, Y15, (DI)
-done21:
+	VADDPS Y0, Y8, Y5
+	VDIVPS Y5, Y0, Y5
+	VMULPS Y5, Y5, Y6
+	VMOVUPS log13<>(SB), Y0
+	VFMADD213PS log11<>(SB), Y6, Y0
+	VFMADD213PS log9<>(SB), Y6, Y0
+	VFMADD213PS log7<>(SB), Y6, Y0
+	VFMADD213PS log5<>(SB), Y6, Y0
+	VFMADD213PS log3<>(SB), Y6, Y0
+	VFMADD213PS one<>(SB), Y6, Y0
+	VADDPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VMINPS Y6, Y4, Y4
+	VFNMADD231PS Y5, Y0, Y4
+	VMASKMOVPS Y4, Y15, (SI)
+done27:
 	VZEROUPPER
 	RET
 
@@ -345,17 +472,15 @@ TEXT ·yDecayRow(SB), NOSPLIT, $0-40
 	MOVQ n+24(FP), CX
 	VBROADCASTSS hi0+32(FP), Y5
 	VBROADCASTSS lo0+36(FP), Y6
-loop22:
+loop28:
 	CMPQ CX, $8
-	JLT tail23
+	JLT tail29
 	VMOVUPS (DX), Y1
 	VMOVUPS (DI), Y2
 	VSUBPS Y1, Y5, Y0
 	VSUBPS Y2, Y6, Y2
 	VADDPS Y2, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -381,10 +506,10 @@ loop22:
 	ADDQ $32, DX
 	ADDQ $32, DI
 	SUBQ $8, CX
-	JMP loop22
-tail23:
+	JMP loop28
+tail29:
 	TESTQ CX, CX
-	JZ done24
+	JZ done30
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -395,8 +520,6 @@ tail23:
 	VSUBPS Y2, Y6, Y2
 	VADDPS Y2, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -418,7 +541,7 @@ tail23:
 	VMASKMOVPS (SI), Y15, Y1
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (SI)
-done24:
+done30:
 	VZEROUPPER
 	RET
 
@@ -431,24 +554,24 @@ TEXT ·yScaleRows(SB), NOSPLIT, $0-64
 	MOVQ rows+32(FP), DX
 	MOVQ f+48(FP), AX
 	MOVQ fstep+56(FP), BX
-rows25:
+rows31:
 	VBROADCASTSS (AX), Y5
 	MOVQ n+40(FP), CX
 	MOVQ DI, R10
 	MOVQ SI, R11
-loop26:
+loop32:
 	CMPQ CX, $8
-	JLT tail27
+	JLT tail33
 	VMOVUPS (R11), Y0
 	VMULPS Y5, Y0, Y0
 	VMOVUPS Y0, (R10)
 	ADDQ $32, R10
 	ADDQ $32, R11
 	SUBQ $8, CX
-	JMP loop26
-tail27:
+	JMP loop32
+tail33:
 	TESTQ CX, CX
-	JZ done28
+	JZ done34
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -456,12 +579,12 @@ tail27:
 	VMASKMOVPS (R11), Y15, Y0
 	VMULPS Y5, Y0, Y0
 	VMASKMOVPS Y0, Y15, (R10)
-done28:
+done34:
 	ADDQ R8, DI
 	ADDQ R9, SI
 	ADDQ BX, AX
 	DECQ DX
-	JNZ rows25
+	JNZ rows31
 	VZEROUPPER
 	RET
 
@@ -473,7 +596,7 @@ TEXT ·yTouch(SB), NOSPLIT, $0-24
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-loop29:
+loop35:
 	VPOR 0(SI), Y0, Y0
 	VPOR 32(SI), Y1, Y1
 	VPOR 64(SI), Y2, Y2
@@ -484,95 +607,123 @@ loop29:
 	VPOR 224(SI), Y3, Y3
 	ADDQ $256, SI
 	SUBQ $256, CX
-	JNZ loop29
+	JNZ loop35
 	VMOVQ X0, AX
 	MOVQ AX, ret+16(FP)
 	VZEROUPPER
 	RET
 
-// func yRopeInterleaved(x, c, s *float32, n int)
-TEXT ·yRopeInterleaved(SB), NOSPLIT, $0-32
+// func yRopeInterleaved(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
+TEXT ·yRopeInterleaved(SB), NOSPLIT, $0-52
 	MOVQ x+0(FP), SI
-	MOVQ c+8(FP), DX
-	MOVQ s+16(FP), DI
-	MOVQ n+24(FP), CX
-loop30:
+	MOVQ t+16(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ n+40(FP), AX
+	SHLQ $2, AX
+	VBROADCASTSS scale+48(FP), Y6
+rows36:
+	MOVQ SI, R8
+	MOVQ DX, R9
+	LEAQ (DX)(AX*1), R10
+	MOVQ n+40(FP), CX
+loop37:
 	CMPQ CX, $8
-	JLT tail31
-	VMOVUPS (SI), Y0
-	VMOVUPS (DX), Y1
-	VMOVUPS (DI), Y2
+	JLT tail38
+	VMOVUPS (R8), Y0
+	VMOVUPS (R9), Y1
+	VMOVUPS (R10), Y2
 	VPERMILPS $0xb1, Y0, Y3
 	VMULPS Y1, Y0, Y0
 	VFMADD231PS Y2, Y3, Y0
-	VMOVUPS Y0, (SI)
-	ADDQ $32, SI
-	ADDQ $32, DX
-	ADDQ $32, DI
+	VMULPS Y6, Y0, Y0
+	VMOVUPS Y0, (R8)
+	ADDQ $32, R8
+	ADDQ $32, R9
+	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop30
-tail31:
+	JMP loop37
+tail38:
 	TESTQ CX, CX
-	JZ done32
+	JZ done39
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
 	VMOVUPS (R13), Y15
-	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (DX), Y15, Y1
-	VMASKMOVPS (DI), Y15, Y2
+	VMASKMOVPS (R8), Y15, Y0
+	VMASKMOVPS (R9), Y15, Y1
+	VMASKMOVPS (R10), Y15, Y2
 	VPERMILPS $0xb1, Y0, Y3
 	VMULPS Y1, Y0, Y0
 	VFMADD231PS Y2, Y3, Y0
-	VMASKMOVPS Y0, Y15, (SI)
-done32:
+	VMULPS Y6, Y0, Y0
+	VMASKMOVPS Y0, Y15, (R8)
+done39:
+	ADDQ ldx+8(FP), SI
+	ADDQ ldt+24(FP), DX
+	DECQ BX
+	JNZ rows36
 	VZEROUPPER
 	RET
 
-// func yRopeHalf(x, c, s *float32, n int)
-TEXT ·yRopeHalf(SB), NOSPLIT, $0-32
+// func yRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
+TEXT ·yRopeHalf(SB), NOSPLIT, $0-52
 	MOVQ x+0(FP), SI
-	MOVQ c+8(FP), DX
-	MOVQ s+16(FP), DI
-	MOVQ n+24(FP), CX
-	LEAQ (SI)(CX*4), BX
-loop33:
+	MOVQ t+16(FP), DX
+	MOVQ rows+32(FP), BX
+	MOVQ n+40(FP), AX
+	SHLQ $2, AX
+	VBROADCASTSS scale+48(FP), Y6
+rows40:
+	MOVQ SI, R8
+	MOVQ DX, R9
+	LEAQ (DX)(AX*1), R10
+	MOVQ n+40(FP), CX
+	LEAQ (SI)(AX*1), R11
+loop41:
 	CMPQ CX, $8
-	JLT tail34
-	VMOVUPS (SI), Y0
-	VMOVUPS (BX), Y1
-	VMOVUPS (DX), Y2
-	VMOVUPS (DI), Y3
+	JLT tail42
+	VMOVUPS (R8), Y0
+	VMOVUPS (R11), Y1
+	VMOVUPS (R9), Y2
+	VMOVUPS (R10), Y3
 	VMULPS Y2, Y0, Y4
 	VFNMADD231PS Y3, Y1, Y4
 	VMULPS Y2, Y1, Y5
 	VFMADD231PS Y3, Y0, Y5
-	VMOVUPS Y4, (SI)
-	VMOVUPS Y5, (BX)
-	ADDQ $32, SI
-	ADDQ $32, BX
-	ADDQ $32, DX
-	ADDQ $32, DI
+	VMULPS Y6, Y4, Y4
+	VMULPS Y6, Y5, Y5
+	VMOVUPS Y4, (R8)
+	VMOVUPS Y5, (R11)
+	ADDQ $32, R8
+	ADDQ $32, R11
+	ADDQ $32, R9
+	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop33
-tail34:
+	JMP loop41
+tail42:
 	TESTQ CX, CX
-	JZ done35
+	JZ done43
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
 	VMOVUPS (R13), Y15
-	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (BX), Y15, Y1
-	VMASKMOVPS (DX), Y15, Y2
-	VMASKMOVPS (DI), Y15, Y3
+	VMASKMOVPS (R8), Y15, Y0
+	VMASKMOVPS (R11), Y15, Y1
+	VMASKMOVPS (R9), Y15, Y2
+	VMASKMOVPS (R10), Y15, Y3
 	VMULPS Y2, Y0, Y4
 	VFNMADD231PS Y3, Y1, Y4
 	VMULPS Y2, Y1, Y5
 	VFMADD231PS Y3, Y0, Y5
-	VMASKMOVPS Y4, Y15, (SI)
-	VMASKMOVPS Y5, Y15, (BX)
-done35:
+	VMULPS Y6, Y4, Y4
+	VMULPS Y6, Y5, Y5
+	VMASKMOVPS Y4, Y15, (R8)
+	VMASKMOVPS Y5, Y15, (R11)
+done43:
+	ADDQ ldx+8(FP), SI
+	ADDQ ldt+24(FP), DX
+	DECQ BX
+	JNZ rows40
 	VZEROUPPER
 	RET
 
@@ -586,17 +737,15 @@ TEXT ·ySoftmaxCols(SB), NOSPLIT, $0-48
 	MOVQ SI, AX
 	VMOVUPS 0(DX), Y8
 	VMOVUPS 32(DX), Y9
-max36:
+max44:
 	VMAXPS 0(SI), Y8, Y8
 	VMAXPS 32(SI), Y9, Y9
 	ADDQ $64, SI
 	DECQ CX
-	JNZ max36
+	JNZ max44
 	VMOVUPS 0(DX), Y0
 	VSUBPS Y8, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -622,8 +771,6 @@ max36:
 	VMOVUPS 32(DX), Y4
 	VSUBPS Y9, Y4, Y4
 	VCMPPS $1, expLow<>(SB), Y4, Y7
-	VMOVUPS expLow<>(SB), Y5
-	VMAXPS Y4, Y5, Y4
 	VMOVUPS expHigh<>(SB), Y5
 	VMINPS Y4, Y5, Y4
 	VMULPS log2e<>(SB), Y4, Y5
@@ -650,12 +797,10 @@ max36:
 	VMOVMSKPS Y12, R13
 	MOVQ R13, ret+40(FP)
 	MOVQ n+8(FP), CX
-exp37:
+exp45:
 	VMOVUPS 0(AX), Y0
 	VSUBPS Y8, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
-	VMOVUPS expLow<>(SB), Y1
-	VMAXPS Y0, Y1, Y0
 	VMOVUPS expHigh<>(SB), Y1
 	VMINPS Y0, Y1, Y0
 	VMULPS log2e<>(SB), Y0, Y1
@@ -679,8 +824,6 @@ exp37:
 	VMOVUPS 32(AX), Y4
 	VSUBPS Y9, Y4, Y4
 	VCMPPS $1, expLow<>(SB), Y4, Y7
-	VMOVUPS expLow<>(SB), Y5
-	VMAXPS Y4, Y5, Y4
 	VMOVUPS expHigh<>(SB), Y5
 	VMINPS Y4, Y5, Y4
 	VMULPS log2e<>(SB), Y4, Y5
@@ -703,7 +846,7 @@ exp37:
 	VADDPS Y4, Y11, Y11
 	ADDQ $64, AX
 	DECQ CX
-	JNZ exp37
+	JNZ exp45
 	VMOVUPS Y10, 0(DI)
 	VMOVUPS Y11, 32(DI)
 	VZEROUPPER
@@ -716,14 +859,14 @@ TEXT ·yScaleCols(SB), NOSPLIT, $0-24
 	MOVQ alpha+16(FP), DX
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
-loop38:
+loop46:
 	VMULPS 0(SI), Y0, Y2
 	VMOVUPS Y2, 0(SI)
 	VMULPS 32(SI), Y1, Y3
 	VMOVUPS Y3, 32(SI)
 	ADDQ $64, SI
 	DECQ CX
-	JNZ loop38
+	JNZ loop46
 	VZEROUPPER
 	RET
 
@@ -736,9 +879,9 @@ TEXT ·yRetainStep(SB), NOSPLIT, $0-60
 	MOVQ o+48(FP), DI
 	VBROADCASTSS gamma+56(FP), Y12
 	LEAQ (CX*4), BX
-four39:
+four47:
 	CMPQ CX, $32
-	JLT one40
+	JLT one48
 	VMOVUPS 0(R10), Y4
 	VXORPS Y8, Y8, Y8
 	VMOVUPS 32(R10), Y5
@@ -751,7 +894,7 @@ four39:
 	MOVQ k+24(FP), R9
 	MOVQ q+40(FP), R11
 	MOVQ DX, AX
-row41:
+row49:
 	VBROADCASTSS (R9), Y13
 	VBROADCASTSS (R11), Y14
 	VMOVUPS 0(R8), Y0
@@ -778,7 +921,7 @@ row41:
 	ADDQ $4, R11
 	ADDQ BX, R8
 	DECQ AX
-	JNZ row41
+	JNZ row49
 	VMOVUPS Y8, 0(DI)
 	VMOVUPS Y9, 32(DI)
 	VMOVUPS Y10, 64(DI)
@@ -787,18 +930,18 @@ row41:
 	ADDQ $128, R10
 	ADDQ $128, DI
 	SUBQ $32, CX
-	JMP four39
-one40:
-loop42:
+	JMP four47
+one48:
+loop50:
 	CMPQ CX, $8
-	JLT tail43
+	JLT tail51
 	VMOVUPS 0(R10), Y4
 	VXORPS Y8, Y8, Y8
 	MOVQ SI, R8
 	MOVQ k+24(FP), R9
 	MOVQ q+40(FP), R11
 	MOVQ DX, AX
-row45:
+row53:
 	VBROADCASTSS (R9), Y13
 	VBROADCASTSS (R11), Y14
 	VMOVUPS 0(R8), Y0
@@ -810,16 +953,16 @@ row45:
 	ADDQ $4, R11
 	ADDQ BX, R8
 	DECQ AX
-	JNZ row45
+	JNZ row53
 	VMOVUPS Y8, 0(DI)
 	ADDQ $32, SI
 	ADDQ $32, R10
 	ADDQ $32, DI
 	SUBQ $8, CX
-	JMP loop42
-tail43:
+	JMP loop50
+tail51:
 	TESTQ CX, CX
-	JZ done44
+	JZ done52
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -830,7 +973,7 @@ tail43:
 	MOVQ k+24(FP), R9
 	MOVQ q+40(FP), R11
 	MOVQ DX, AX
-row46:
+row54:
 	VBROADCASTSS (R9), Y13
 	VBROADCASTSS (R11), Y14
 	VMASKMOVPS 0(R8), Y15, Y0
@@ -842,23 +985,28 @@ row46:
 	ADDQ $4, R11
 	ADDQ BX, R8
 	DECQ AX
-	JNZ row46
+	JNZ row54
 	VMASKMOVPS Y8, Y15, 0(DI)
-done44:
+done52:
 	VZEROUPPER
 	RET
 
-// func yPairRows(dst *uint32, a, b *float32, n int)
-TEXT ·yPairRows(SB), NOSPLIT, $0-32
+// func yPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int)
+TEXT ·yPairRows(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), DI
-	MOVQ a+8(FP), SI
-	MOVQ b+16(FP), DX
-	MOVQ n+24(FP), CX
-loop47:
+	MOVQ x+16(FP), SI
+	MOVQ ldx+24(FP), BX
+	MOVQ rows+32(FP), DX
+rows55:
+	MOVQ DI, R8
+	MOVQ SI, R9
+	LEAQ (SI)(BX*1), R10
+	MOVQ n+40(FP), CX
+loop56:
 	CMPQ CX, $8
-	JLT tail48
-	VMOVUPS (SI), Y0
-	VMOVUPS (DX), Y1
+	JLT tail57
+	VMOVUPS (R9), Y0
+	VMOVUPS (R10), Y1
 	VCMPPS $3, Y0, Y0, Y3
 	VPSRLD $16, Y0, Y2
 	VPAND bit<>(SB), Y2, Y2
@@ -876,21 +1024,21 @@ loop47:
 	VPSRLD $16, Y0, Y0
 	VPAND high16<>(SB), Y1, Y1
 	VPOR Y0, Y1, Y0
-	VMOVUPS Y0, (DI)
-	ADDQ $32, DI
-	ADDQ $32, SI
-	ADDQ $32, DX
+	VMOVUPS Y0, (R8)
+	ADDQ $32, R8
+	ADDQ $32, R9
+	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop47
-tail48:
+	JMP loop56
+tail57:
 	TESTQ CX, CX
-	JZ done49
+	JZ done58
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
 	VMOVUPS (R13), Y15
-	VMASKMOVPS (SI), Y15, Y0
-	VMASKMOVPS (DX), Y15, Y1
+	VMASKMOVPS (R9), Y15, Y0
+	VMASKMOVPS (R10), Y15, Y1
 	VCMPPS $3, Y0, Y0, Y3
 	VPSRLD $16, Y0, Y2
 	VPAND bit<>(SB), Y2, Y2
@@ -908,8 +1056,12 @@ tail48:
 	VPSRLD $16, Y0, Y0
 	VPAND high16<>(SB), Y1, Y1
 	VPOR Y0, Y1, Y0
-	VMASKMOVPS Y0, Y15, (DI)
-done49:
+	VMASKMOVPS Y0, Y15, (R8)
+done58:
+	ADDQ ldd+8(FP), DI
+	LEAQ (SI)(BX*2), SI
+	DECQ DX
+	JNZ rows55
 	VZEROUPPER
 	RET
 
@@ -919,9 +1071,9 @@ TEXT ·yWidenPairs(SB), NOSPLIT, $0-32
 	MOVQ b+8(FP), DX
 	MOVQ src+16(FP), SI
 	MOVQ n+24(FP), CX
-loop50:
+loop59:
 	CMPQ CX, $8
-	JLT tail51
+	JLT tail60
 	VMOVUPS (SI), Y0
 	VPSLLD $16, Y0, Y1
 	VPAND high16<>(SB), Y0, Y0
@@ -931,10 +1083,10 @@ loop50:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JMP loop50
-tail51:
+	JMP loop59
+tail60:
 	TESTQ CX, CX
-	JZ done52
+	JZ done61
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -944,7 +1096,7 @@ tail51:
 	VPAND high16<>(SB), Y0, Y0
 	VMASKMOVPS Y1, Y15, (DI)
 	VMASKMOVPS Y0, Y15, (DX)
-done52:
+done61:
 	VZEROUPPER
 	RET
 
@@ -953,9 +1105,9 @@ TEXT ·yRoundRow(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
-loop53:
+loop62:
 	SUBQ $16, CX
-	JLT done54
+	JLT done63
 	VMOVUPS (SI), Y0
 	VCMPPS $3, Y0, Y0, Y3
 	VPSRLD $16, Y0, Y2
@@ -979,8 +1131,8 @@ loop53:
 	VMOVUPS Y0, (DI)
 	ADDQ $64, SI
 	ADDQ $32, DI
-	JMP loop53
-done54:
+	JMP loop62
+done63:
 	VZEROUPPER
 	RET
 
@@ -991,11 +1143,11 @@ TEXT ·yTranspose8(SB), NOSPLIT, $0-48
 	MOVQ rows+32(FP), CX
 	MOVQ dst+0(FP), DI
 	MOVQ src+16(FP), SI
-rows55:
+rows64:
 	MOVQ cols+40(FP), DX
 	MOVQ SI, AX
 	MOVQ DI, BX
-cols56:
+cols65:
 	MOVQ AX, R10
 	VMOVUPS (R10), Y0
 	ADDQ R9, R10
@@ -1054,11 +1206,11 @@ cols56:
 	ADDQ R8, BX
 	ADDQ $32, AX
 	SUBQ $8, DX
-	JNZ cols56
+	JNZ cols65
 	LEAQ (SI)(R9*8), SI
 	ADDQ $32, DI
 	SUBQ $8, CX
-	JNZ rows55
+	JNZ rows64
 	VZEROUPPER
 	RET
 
@@ -1249,3 +1401,66 @@ DATA negInf<>+20(SB)/4, $0xff800000
 DATA negInf<>+24(SB)/4, $0xff800000
 DATA negInf<>+28(SB)/4, $0xff800000
 GLOBL negInf<>(SB), RODATA|NOPTR, $32
+DATA sign<>+0(SB)/4, $0x80000000
+DATA sign<>+4(SB)/4, $0x80000000
+DATA sign<>+8(SB)/4, $0x80000000
+DATA sign<>+12(SB)/4, $0x80000000
+DATA sign<>+16(SB)/4, $0x80000000
+DATA sign<>+20(SB)/4, $0x80000000
+DATA sign<>+24(SB)/4, $0x80000000
+DATA sign<>+28(SB)/4, $0x80000000
+GLOBL sign<>(SB), RODATA|NOPTR, $32
+DATA log3<>+0(SB)/4, $0x3eaaaaab
+DATA log3<>+4(SB)/4, $0x3eaaaaab
+DATA log3<>+8(SB)/4, $0x3eaaaaab
+DATA log3<>+12(SB)/4, $0x3eaaaaab
+DATA log3<>+16(SB)/4, $0x3eaaaaab
+DATA log3<>+20(SB)/4, $0x3eaaaaab
+DATA log3<>+24(SB)/4, $0x3eaaaaab
+DATA log3<>+28(SB)/4, $0x3eaaaaab
+GLOBL log3<>(SB), RODATA|NOPTR, $32
+DATA log5<>+0(SB)/4, $0x3e4ccccd
+DATA log5<>+4(SB)/4, $0x3e4ccccd
+DATA log5<>+8(SB)/4, $0x3e4ccccd
+DATA log5<>+12(SB)/4, $0x3e4ccccd
+DATA log5<>+16(SB)/4, $0x3e4ccccd
+DATA log5<>+20(SB)/4, $0x3e4ccccd
+DATA log5<>+24(SB)/4, $0x3e4ccccd
+DATA log5<>+28(SB)/4, $0x3e4ccccd
+GLOBL log5<>(SB), RODATA|NOPTR, $32
+DATA log7<>+0(SB)/4, $0x3e124925
+DATA log7<>+4(SB)/4, $0x3e124925
+DATA log7<>+8(SB)/4, $0x3e124925
+DATA log7<>+12(SB)/4, $0x3e124925
+DATA log7<>+16(SB)/4, $0x3e124925
+DATA log7<>+20(SB)/4, $0x3e124925
+DATA log7<>+24(SB)/4, $0x3e124925
+DATA log7<>+28(SB)/4, $0x3e124925
+GLOBL log7<>(SB), RODATA|NOPTR, $32
+DATA log9<>+0(SB)/4, $0x3de38e39
+DATA log9<>+4(SB)/4, $0x3de38e39
+DATA log9<>+8(SB)/4, $0x3de38e39
+DATA log9<>+12(SB)/4, $0x3de38e39
+DATA log9<>+16(SB)/4, $0x3de38e39
+DATA log9<>+20(SB)/4, $0x3de38e39
+DATA log9<>+24(SB)/4, $0x3de38e39
+DATA log9<>+28(SB)/4, $0x3de38e39
+GLOBL log9<>(SB), RODATA|NOPTR, $32
+DATA log11<>+0(SB)/4, $0x3dba2e8c
+DATA log11<>+4(SB)/4, $0x3dba2e8c
+DATA log11<>+8(SB)/4, $0x3dba2e8c
+DATA log11<>+12(SB)/4, $0x3dba2e8c
+DATA log11<>+16(SB)/4, $0x3dba2e8c
+DATA log11<>+20(SB)/4, $0x3dba2e8c
+DATA log11<>+24(SB)/4, $0x3dba2e8c
+DATA log11<>+28(SB)/4, $0x3dba2e8c
+GLOBL log11<>(SB), RODATA|NOPTR, $32
+DATA log13<>+0(SB)/4, $0x3d9d89d9
+DATA log13<>+4(SB)/4, $0x3d9d89d9
+DATA log13<>+8(SB)/4, $0x3d9d89d9
+DATA log13<>+12(SB)/4, $0x3d9d89d9
+DATA log13<>+16(SB)/4, $0x3d9d89d9
+DATA log13<>+20(SB)/4, $0x3d9d89d9
+DATA log13<>+24(SB)/4, $0x3d9d89d9
+DATA log13<>+28(SB)/4, $0x3d9d89d9
+GLOBL log13<>(SB), RODATA|NOPTR, $32

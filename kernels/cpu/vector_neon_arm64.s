@@ -4,32 +4,48 @@
 
 #include "textflag.h"
 
-// func nSumSquares(x *float32, n int) float32
-TEXT ·nSumSquares(SB), NOSPLIT, $0-20
-	MOVD x+0(FP), R0
-	MOVD n+8(FP), R15
-	VEOR V4.B16, V4.B16, V4.B16
+// func nRMSRows(f, x *float32, ldx, rows, n int, eps float32)
+TEXT ·nRMSRows(SB), NOSPLIT, $0-44
+	MOVD f+0(FP), R0
+	MOVD x+8(FP), R1
+	MOVD ldx+16(FP), R2
+	MOVD rows+24(FP), R3
+	MOVD n+32(FP), R4
+	SCVTFS R4, F7
+	FMOVS eps+40(FP), F8
+	FMOVS $1.0, F9
 	VEOR V6.B16, V6.B16, V6.B16
-loop1:
+rows1:
+	MOVD R1, R5
+	MOVD R4, R15
+	VEOR V4.B16, V4.B16, V4.B16
+loop2:
 	CMP $4, R15
-	BLT tail2
-	VLD1 (R0), [V0.S4]
+	BLT tail3
+	VLD1 (R5), [V0.S4]
 	VFMLA V0.S4, V0.S4, V4.S4
-	ADD $16, R0
+	ADD $16, R5
 	SUB $4, R15
-	B loop1
-tail2:
-	CBZ R15, done3
-	FMOVS (R0), F0
+	B loop2
+tail3:
+	CBZ R15, done4
+	FMOVS (R5), F0
 	VFMLA V0.S4, V0.S4, V4.S4
-	ADD $4, R0
+	ADD $4, R5
 	SUB $1, R15
-	B tail2
-done3:
+	B tail3
+done4:
 	WORD $0x6e24d480 // FADDP v0.4s, v4.4s, v4.4s
 	WORD $0x6e20d400 // FADDP v0.4s, v0.4s, v0.4s
 	FADDS F6, F0, F0
-	FMOVS F0, ret+16(FP)
+	FDIVS F7, F0, F0
+	FADDS F8, F0, F0
+	FSQRTS F0, F0
+	FDIVS F0, F9, F0
+	FMOVS.P F0, 4(R0)
+	ADD R2, R1
+	SUBS $1, R3, R3
+	BNE rows1
 	RET
 
 // func nMaxRow(x *float32, n int) float32
@@ -39,22 +55,22 @@ TEXT ·nMaxRow(SB), NOSPLIT, $0-20
 	MOVD $0xff800000, R21
 	VDUP R21, V4.S4
 	VORR V4.B16, V4.B16, V6.B16
-loop4:
+loop5:
 	CMP $4, R15
-	BLT tail5
+	BLT tail6
 	VLD1 (R0), [V0.S4]
 	WORD $0x4e20f484 // FMAX v4.4s, v4.4s, v0.4s
 	ADD $16, R0
 	SUB $4, R15
-	B loop4
-tail5:
-	CBZ R15, done6
+	B loop5
+tail6:
+	CBZ R15, done7
 	FMOVS (R0), F0
 	FMAXS F0, F6, F6
 	ADD $4, R0
 	SUB $1, R15
-	B tail5
-done6:
+	B tail6
+done7:
 	WORD $0x6e24f480 // FMAXP v0.4s, v4.4s, v4.4s
 	WORD $0x6e20f400 // FMAXP v0.4s, v0.4s, v0.4s
 	FMAXS F6, F0, F0
@@ -73,13 +89,12 @@ TEXT ·nExpRow(SB), NOSPLIT, $0-28
 	VLD1.P 64(R21), [V24.S4, V25.S4, V26.S4, V27.S4]
 	VEOR V6.B16, V6.B16, V6.B16
 	VEOR V7.B16, V7.B16, V7.B16
-loop7:
+loop8:
 	CMP $4, R15
-	BLT tail8
+	BLT tail9
 	VLD1 (R0), [V0.S4]
 	WORD $0x4ea5d400 // FSUB v0.4s, v0.4s, v5.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -107,13 +122,12 @@ loop7:
 	WORD $0x4e20d4c6 // FADD v6.4s, v6.4s, v0.4s
 	ADD $16, R0
 	SUB $4, R15
-	B loop7
-tail8:
-	CBZ R15, done9
+	B loop8
+tail9:
+	CBZ R15, done10
 	FMOVS (R0), F0
 	WORD $0x4ea5d400 // FSUB v0.4s, v0.4s, v5.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -141,48 +155,62 @@ tail8:
 	FADDS F0, F7, F7
 	ADD $4, R0
 	SUB $1, R15
-	B tail8
-done9:
+	B tail9
+done10:
 	WORD $0x6e26d4c0 // FADDP v0.4s, v6.4s, v6.4s
 	WORD $0x6e20d400 // FADDP v0.4s, v0.4s, v0.4s
 	FADDS F7, F0, F0
 	FMOVS F0, ret+24(FP)
 	RET
 
-// func nNormScale(dst, x, w *float32, n int, s float32)
-TEXT ·nNormScale(SB), NOSPLIT, $0-36
+// func nNormRows(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)
+TEXT ·nNormRows(SB), NOSPLIT, $0-64
 	MOVD dst+0(FP), R0
-	MOVD x+8(FP), R1
-	MOVD w+16(FP), R2
-	MOVD n+24(FP), R15
-	FMOVS s+32(FP), F5
+	MOVD ldd+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD ldx+24(FP), R3
+	MOVD w+32(FP), R4
+	MOVD rows+40(FP), R5
+	MOVD n+48(FP), R6
+	MOVD f+56(FP), R7
+rows11:
+	FMOVS (R7), F5
 	VDUP V5.S[0], V5.S4
-loop10:
+	ADD $4, R7
+	MOVD R0, R8
+	MOVD R2, R9
+	MOVD R4, R10
+	MOVD R6, R15
+loop12:
 	CMP $4, R15
-	BLT tail11
-	VLD1 (R1), [V0.S4]
-	VLD1 (R2), [V1.S4]
+	BLT tail13
+	VLD1 (R9), [V0.S4]
+	VLD1 (R10), [V1.S4]
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
-	VST1 [V0.S4], (R0)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
+	VST1 [V0.S4], (R8)
+	ADD $16, R8
+	ADD $16, R9
+	ADD $16, R10
 	SUB $4, R15
-	B loop10
-tail11:
-	CBZ R15, done12
-	FMOVS (R1), F0
-	FMOVS (R2), F1
+	B loop12
+tail13:
+	CBZ R15, done14
+	FMOVS (R9), F0
+	FMOVS (R10), F1
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
-	FMOVS F0, (R0)
-	ADD $4, R0
-	ADD $4, R1
-	ADD $4, R2
+	FMOVS F0, (R8)
+	ADD $4, R8
+	ADD $4, R9
+	ADD $4, R10
 	SUB $1, R15
-	B tail11
-done12:
+	B tail13
+done14:
+	ADD R1, R0
+	ADD R3, R2
+	SUBS $1, R5, R5
+	BNE rows11
 	RET
 
 // func nScale(dst, x *float32, n int, s float32)
@@ -192,26 +220,26 @@ TEXT ·nScale(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R15
 	FMOVS s+24(FP), F5
 	VDUP V5.S[0], V5.S4
-loop13:
+loop15:
 	CMP $4, R15
-	BLT tail14
+	BLT tail16
 	VLD1 (R1), [V0.S4]
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	VST1 [V0.S4], (R0)
 	ADD $16, R0
 	ADD $16, R1
 	SUB $4, R15
-	B loop13
-tail14:
-	CBZ R15, done15
+	B loop15
+tail16:
+	CBZ R15, done17
 	FMOVS (R1), F0
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	FMOVS F0, (R0)
 	ADD $4, R0
 	ADD $4, R1
 	SUB $1, R15
-	B tail14
-done15:
+	B tail16
+done17:
 	RET
 
 // func nAxpy(dst, x *float32, n int, s float32)
@@ -221,9 +249,9 @@ TEXT ·nAxpy(SB), NOSPLIT, $0-28
 	MOVD n+16(FP), R15
 	FMOVS s+24(FP), F5
 	VDUP V5.S[0], V5.S4
-loop16:
+loop18:
 	CMP $4, R15
-	BLT tail17
+	BLT tail19
 	VLD1 (R1), [V0.S4]
 	VLD1 (R0), [V1.S4]
 	VFMLA V5.S4, V0.S4, V1.S4
@@ -231,9 +259,9 @@ loop16:
 	ADD $16, R0
 	ADD $16, R1
 	SUB $4, R15
-	B loop16
-tail17:
-	CBZ R15, done18
+	B loop18
+tail19:
+	CBZ R15, done20
 	FMOVS (R1), F0
 	FMOVS (R0), F1
 	VFMLA V5.S4, V0.S4, V1.S4
@@ -241,30 +269,41 @@ tail17:
 	ADD $4, R0
 	ADD $4, R1
 	SUB $1, R15
-	B tail17
-done18:
+	B tail19
+done20:
 	RET
 
-// func nSiluMul(dst, gate, x *float32, n int, s float32)
-TEXT ·nSiluMul(SB), NOSPLIT, $0-36
+// func nSiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+TEXT ·nSiluRows(SB), NOSPLIT, $0-80
 	MOVD dst+0(FP), R0
-	MOVD gate+8(FP), R1
-	MOVD x+16(FP), R2
-	MOVD n+24(FP), R15
-	FMOVS s+32(FP), F5
-	VDUP V5.S[0], V5.S4
+	MOVD ldd+8(FP), R1
+	MOVD gate+16(FP), R2
+	MOVD ldg+24(FP), R3
+	MOVD x+32(FP), R4
+	MOVD ldx+40(FP), R5
+	MOVD rows+48(FP), R6
+	MOVD n+56(FP), R7
+	MOVD f+64(FP), R8
+	MOVD fstep+72(FP), R9
 	MOVD $exp<>(SB), R21
 	VLD1.P 64(R21), [V16.S4, V17.S4, V18.S4, V19.S4]
 	VLD1.P 64(R21), [V20.S4, V21.S4, V22.S4, V23.S4]
 	VLD1.P 64(R21), [V24.S4, V25.S4, V26.S4, V27.S4]
-loop19:
+rows21:
+	FMOVS (R8), F5
+	VDUP V5.S[0], V5.S4
+	ADD R9, R8
+	MOVD R0, R10
+	MOVD R2, R11
+	MOVD R4, R12
+	MOVD R7, R15
+loop22:
 	CMP $4, R15
-	BLT tail20
-	VLD1 (R1), [V6.S4]
+	BLT tail23
+	VLD1 (R11), [V6.S4]
 	VEOR V0.B16, V0.B16, V0.B16
 	WORD $0x4ea6d400 // FSUB v0.4s, v0.4s, v6.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -290,22 +329,21 @@ loop19:
 	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
 	WORD $0x4e3bd400 // FADD v0.4s, v0.4s, v27.4s
 	WORD $0x6e20fcc0 // FDIV v0.4s, v6.4s, v0.4s
-	VLD1 (R2), [V1.S4]
+	VLD1 (R12), [V1.S4]
 	WORD $0x6e25dc21 // FMUL v1.4s, v1.4s, v5.4s
 	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
-	VST1 [V0.S4], (R0)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
+	VST1 [V0.S4], (R10)
+	ADD $16, R10
+	ADD $16, R11
+	ADD $16, R12
 	SUB $4, R15
-	B loop19
-tail20:
-	CBZ R15, done21
-	FMOVS (R1), F6
+	B loop22
+tail23:
+	CBZ R15, done24
+	FMOVS (R11), F6
 	VEOR V0.B16, V0.B16, V0.B16
 	WORD $0x4ea6d400 // FSUB v0.4s, v0.4s, v6.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -331,16 +369,152 @@ tail20:
 	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
 	WORD $0x4e3bd400 // FADD v0.4s, v0.4s, v27.4s
 	WORD $0x6e20fcc0 // FDIV v0.4s, v6.4s, v0.4s
-	FMOVS (R2), F1
+	FMOVS (R12), F1
 	WORD $0x6e25dc21 // FMUL v1.4s, v1.4s, v5.4s
 	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
-	FMOVS F0, (R0)
-	ADD $4, R0
-	ADD $4, R1
-	ADD $4, R2
+	FMOVS F0, (R10)
+	ADD $4, R10
+	ADD $4, R11
+	ADD $4, R12
 	SUB $1, R15
-	B tail20
-done21:
+	B tail23
+done24:
+	ADD R1, R0
+	ADD R3, R2
+	ADD R5, R4
+	SUBS $1, R6, R6
+	BNE rows21
+	RET
+
+// func nLogSigmoid(x *float32, n int)
+TEXT ·nLogSigmoid(SB), NOSPLIT, $0-16
+	MOVD x+0(FP), R0
+	MOVD n+8(FP), R15
+	MOVD $exp<>(SB), R21
+	VLD1.P 64(R21), [V16.S4, V17.S4, V18.S4, V19.S4]
+	VLD1.P 64(R21), [V20.S4, V21.S4, V22.S4, V23.S4]
+	VLD1.P 64(R21), [V24.S4, V25.S4, V26.S4, V27.S4]
+	MOVD $0x3d9d89d9, R21
+	VDUP R21, V8.S4
+	MOVD $0x3dba2e8c, R21
+	VDUP R21, V9.S4
+	MOVD $0x3de38e39, R21
+	VDUP R21, V10.S4
+	MOVD $0x3e124925, R21
+	VDUP R21, V11.S4
+	MOVD $0x3e4ccccd, R21
+	VDUP R21, V12.S4
+	MOVD $0x3eaaaaab, R21
+	VDUP R21, V13.S4
+	MOVD $0x80000000, R21
+	VDUP R21, V14.S4
+	WORD $0x4e3bd76f // FADD v15.4s, v27.4s, v27.4s
+loop25:
+	CMP $4, R15
+	BLT tail26
+	VLD1 (R0), [V5.S4]
+	VORR V5.B16, V14.B16, V0.B16
+	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
+	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
+	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
+	VFMLS V19.S4, V1.S4, V0.S4
+	VFMLS V20.S4, V1.S4, V0.S4
+	VORR V25.B16, V25.B16, V4.B16
+	VFMLA V26.S4, V0.S4, V4.S4
+	VORR V24.B16, V24.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V23.B16, V23.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V22.B16, V22.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V21.B16, V21.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V27.B16, V27.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V27.B16, V27.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	WORD $0x4e21a821 // FCVTNS v1.4s, v1.4s
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V0.S4
+	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
+	WORD $0x4e2fd406 // FADD v6.4s, v0.4s, v15.4s
+	WORD $0x6e26fc06 // FDIV v6.4s, v0.4s, v6.4s
+	WORD $0x6e26dcc7 // FMUL v7.4s, v6.4s, v6.4s
+	VORR V8.B16, V8.B16, V0.B16
+	VORR V9.B16, V9.B16, V1.B16
+	VFMLA V0.S4, V7.S4, V1.S4
+	VORR V10.B16, V10.B16, V0.B16
+	VFMLA V1.S4, V7.S4, V0.S4
+	VORR V11.B16, V11.B16, V1.B16
+	VFMLA V0.S4, V7.S4, V1.S4
+	VORR V12.B16, V12.B16, V0.B16
+	VFMLA V1.S4, V7.S4, V0.S4
+	VORR V13.B16, V13.B16, V1.B16
+	VFMLA V0.S4, V7.S4, V1.S4
+	VORR V27.B16, V27.B16, V0.B16
+	VFMLA V1.S4, V7.S4, V0.S4
+	WORD $0x4e26d4c6 // FADD v6.4s, v6.4s, v6.4s
+	VEOR V7.B16, V7.B16, V7.B16
+	WORD $0x4ea7f4a5 // FMIN v5.4s, v5.4s, v7.4s
+	VFMLS V6.S4, V0.S4, V5.S4
+	VST1 [V5.S4], (R0)
+	ADD $16, R0
+	SUB $4, R15
+	B loop25
+tail26:
+	CBZ R15, done27
+	FMOVS (R0), F5
+	VORR V5.B16, V14.B16, V0.B16
+	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
+	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
+	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
+	VFMLS V19.S4, V1.S4, V0.S4
+	VFMLS V20.S4, V1.S4, V0.S4
+	VORR V25.B16, V25.B16, V4.B16
+	VFMLA V26.S4, V0.S4, V4.S4
+	VORR V24.B16, V24.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V23.B16, V23.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V22.B16, V22.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V21.B16, V21.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V27.B16, V27.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V27.B16, V27.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	WORD $0x4e21a821 // FCVTNS v1.4s, v1.4s
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V0.S4
+	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
+	WORD $0x4e2fd406 // FADD v6.4s, v0.4s, v15.4s
+	WORD $0x6e26fc06 // FDIV v6.4s, v0.4s, v6.4s
+	WORD $0x6e26dcc7 // FMUL v7.4s, v6.4s, v6.4s
+	VORR V8.B16, V8.B16, V0.B16
+	VORR V9.B16, V9.B16, V1.B16
+	VFMLA V0.S4, V7.S4, V1.S4
+	VORR V10.B16, V10.B16, V0.B16
+	VFMLA V1.S4, V7.S4, V0.S4
+	VORR V11.B16, V11.B16, V1.B16
+	VFMLA V0.S4, V7.S4, V1.S4
+	VORR V12.B16, V12.B16, V0.B16
+	VFMLA V1.S4, V7.S4, V0.S4
+	VORR V13.B16, V13.B16, V1.B16
+	VFMLA V0.S4, V7.S4, V1.S4
+	VORR V27.B16, V27.B16, V0.B16
+	VFMLA V1.S4, V7.S4, V0.S4
+	WORD $0x4e26d4c6 // FADD v6.4s, v6.4s, v6.4s
+	VEOR V7.B16, V7.B16, V7.B16
+	WORD $0x4ea7f4a5 // FMIN v5.4s, v5.4s, v7.4s
+	VFMLS V6.S4, V0.S4, V5.S4
+	FMOVS F5, (R0)
+	ADD $4, R0
+	SUB $1, R15
+	B tail26
+done27:
 	RET
 
 // func nDecayRow(p, hi, lo *float32, n int, hi0, lo0 float32)
@@ -357,16 +531,15 @@ TEXT ·nDecayRow(SB), NOSPLIT, $0-40
 	VLD1.P 64(R21), [V16.S4, V17.S4, V18.S4, V19.S4]
 	VLD1.P 64(R21), [V20.S4, V21.S4, V22.S4, V23.S4]
 	VLD1.P 64(R21), [V24.S4, V25.S4, V26.S4, V27.S4]
-loop22:
+loop28:
 	CMP $4, R15
-	BLT tail23
+	BLT tail29
 	VLD1 (R1), [V0.S4]
 	VLD1 (R2), [V1.S4]
 	WORD $0x4ea0d4a0 // FSUB v0.4s, v5.4s, v0.4s
 	WORD $0x4ea1d4c1 // FSUB v1.4s, v6.4s, v1.4s
 	WORD $0x4e21d400 // FADD v0.4s, v0.4s, v1.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -397,16 +570,15 @@ loop22:
 	ADD $16, R1
 	ADD $16, R2
 	SUB $4, R15
-	B loop22
-tail23:
-	CBZ R15, done24
+	B loop28
+tail29:
+	CBZ R15, done30
 	FMOVS (R1), F0
 	FMOVS (R2), F1
 	WORD $0x4ea0d4a0 // FSUB v0.4s, v5.4s, v0.4s
 	WORD $0x4ea1d4c1 // FSUB v1.4s, v6.4s, v1.4s
 	WORD $0x4e21d400 // FADD v0.4s, v0.4s, v1.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -437,8 +609,8 @@ tail23:
 	ADD $4, R1
 	ADD $4, R2
 	SUB $1, R15
-	B tail23
-done24:
+	B tail29
+done30:
 	RET
 
 // func nScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int)
@@ -450,37 +622,37 @@ TEXT ·nScaleRows(SB), NOSPLIT, $0-64
 	MOVD rows+32(FP), R4
 	MOVD f+48(FP), R5
 	MOVD fstep+56(FP), R6
-rows25:
+rows31:
 	FMOVS (R5), F5
 	VDUP V5.S[0], V5.S4
 	MOVD n+40(FP), R15
 	MOVD R0, R7
 	MOVD R2, R8
-loop26:
+loop32:
 	CMP $4, R15
-	BLT tail27
+	BLT tail33
 	VLD1 (R8), [V0.S4]
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	VST1 [V0.S4], (R7)
 	ADD $16, R7
 	ADD $16, R8
 	SUB $4, R15
-	B loop26
-tail27:
-	CBZ R15, done28
+	B loop32
+tail33:
+	CBZ R15, done34
 	FMOVS (R8), F0
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	FMOVS F0, (R7)
 	ADD $4, R7
 	ADD $4, R8
 	SUB $1, R15
-	B tail27
-done28:
+	B tail33
+done34:
 	ADD R1, R0
 	ADD R3, R2
 	ADD R6, R5
 	SUBS $1, R4, R4
-	BNE rows25
+	BNE rows31
 	RET
 
 // func nTouch(p unsafe.Pointer, n int) uint64
@@ -491,7 +663,7 @@ TEXT ·nTouch(SB), NOSPLIT, $0-24
 	VEOR V17.B16, V17.B16, V17.B16
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-loop29:
+loop35:
 	VLD1.P 64(R0), [V0.S4, V1.S4, V2.S4, V3.S4]
 	VORR V0.B16, V16.B16, V16.B16
 	VORR V1.B16, V17.B16, V17.B16
@@ -513,89 +685,123 @@ loop29:
 	VORR V2.B16, V18.B16, V18.B16
 	VORR V3.B16, V19.B16, V19.B16
 	SUBS $256, R15, R15
-	BNE loop29
+	BNE loop35
 	VMOV V16.D[0], R1
 	MOVD R1, ret+16(FP)
 	RET
 
-// func nRopeInterleaved(x, c, s *float32, n int)
-TEXT ·nRopeInterleaved(SB), NOSPLIT, $0-32
+// func nRopeInterleaved(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
+TEXT ·nRopeInterleaved(SB), NOSPLIT, $0-52
 	MOVD x+0(FP), R0
-	MOVD c+8(FP), R1
-	MOVD s+16(FP), R2
-	MOVD n+24(FP), R15
-loop30:
+	MOVD ldx+8(FP), R1
+	MOVD t+16(FP), R2
+	MOVD ldt+24(FP), R3
+	MOVD rows+32(FP), R4
+	MOVD n+40(FP), R5
+	LSL $2, R5, R6
+	FMOVS scale+48(FP), F6
+	VDUP V6.S[0], V6.S4
+rows36:
+	MOVD R0, R7
+	MOVD R2, R8
+	ADD R6, R2, R9
+	MOVD R5, R15
+loop37:
 	CMP $4, R15
-	BLT tail31
-	VLD1 (R0), [V0.S4]
-	VLD1 (R1), [V1.S4]
-	VLD1 (R2), [V2.S4]
+	BLT tail38
+	VLD1 (R7), [V0.S4]
+	VLD1 (R8), [V1.S4]
+	VLD1 (R9), [V2.S4]
 	VREV64 V0.S4, V3.S4
 	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
 	VFMLA V2.S4, V3.S4, V0.S4
-	VST1 [V0.S4], (R0)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
+	WORD $0x6e26dc00 // FMUL v0.4s, v0.4s, v6.4s
+	VST1 [V0.S4], (R7)
+	ADD $16, R7
+	ADD $16, R8
+	ADD $16, R9
 	SUB $4, R15
-	B loop30
-tail31:
-	CBZ R15, done32
-	FMOVD (R0), F0
-	FMOVD (R1), F1
-	FMOVD (R2), F2
+	B loop37
+tail38:
+	CBZ R15, done39
+	FMOVD (R7), F0
+	FMOVD (R8), F1
+	FMOVD (R9), F2
 	VREV64 V0.S4, V3.S4
 	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
 	VFMLA V2.S4, V3.S4, V0.S4
-	FMOVD F0, (R0)
-done32:
+	WORD $0x6e26dc00 // FMUL v0.4s, v0.4s, v6.4s
+	FMOVD F0, (R7)
+done39:
+	ADD R1, R0
+	ADD R3, R2
+	SUBS $1, R4, R4
+	BNE rows36
 	RET
 
-// func nRopeHalf(x, c, s *float32, n int)
-TEXT ·nRopeHalf(SB), NOSPLIT, $0-32
+// func nRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
+TEXT ·nRopeHalf(SB), NOSPLIT, $0-52
 	MOVD x+0(FP), R0
-	MOVD c+8(FP), R1
-	MOVD s+16(FP), R2
-	MOVD n+24(FP), R15
-	ADD R15<<2, R0, R3
-loop33:
+	MOVD ldx+8(FP), R1
+	MOVD t+16(FP), R2
+	MOVD ldt+24(FP), R3
+	MOVD rows+32(FP), R4
+	MOVD n+40(FP), R5
+	LSL $2, R5, R6
+	FMOVS scale+48(FP), F6
+	VDUP V6.S[0], V6.S4
+rows40:
+	MOVD R0, R7
+	MOVD R2, R8
+	ADD R6, R2, R9
+	MOVD R5, R15
+	ADD R6, R0, R10
+loop41:
 	CMP $4, R15
-	BLT tail34
-	VLD1 (R0), [V0.S4]
-	VLD1 (R3), [V1.S4]
-	VLD1 (R1), [V2.S4]
-	VLD1 (R2), [V3.S4]
+	BLT tail42
+	VLD1 (R7), [V0.S4]
+	VLD1 (R10), [V1.S4]
+	VLD1 (R8), [V2.S4]
+	VLD1 (R9), [V3.S4]
 	WORD $0x6e22dc04 // FMUL v4.4s, v0.4s, v2.4s
 	VFMLS V3.S4, V1.S4, V4.S4
 	WORD $0x6e22dc25 // FMUL v5.4s, v1.4s, v2.4s
 	VFMLA V3.S4, V0.S4, V5.S4
-	VST1 [V4.S4], (R0)
-	VST1 [V5.S4], (R3)
-	ADD $16, R0
-	ADD $16, R3
-	ADD $16, R1
-	ADD $16, R2
+	WORD $0x6e26dc84 // FMUL v4.4s, v4.4s, v6.4s
+	WORD $0x6e26dca5 // FMUL v5.4s, v5.4s, v6.4s
+	VST1 [V4.S4], (R7)
+	VST1 [V5.S4], (R10)
+	ADD $16, R7
+	ADD $16, R10
+	ADD $16, R8
+	ADD $16, R9
 	SUB $4, R15
-	B loop33
-tail34:
-	CBZ R15, done35
-	FMOVS (R0), F0
-	FMOVS (R3), F1
-	FMOVS (R1), F2
-	FMOVS (R2), F3
+	B loop41
+tail42:
+	CBZ R15, done43
+	FMOVS (R7), F0
+	FMOVS (R10), F1
+	FMOVS (R8), F2
+	FMOVS (R9), F3
 	WORD $0x6e22dc04 // FMUL v4.4s, v0.4s, v2.4s
 	VFMLS V3.S4, V1.S4, V4.S4
 	WORD $0x6e22dc25 // FMUL v5.4s, v1.4s, v2.4s
 	VFMLA V3.S4, V0.S4, V5.S4
-	FMOVS F4, (R0)
-	FMOVS F5, (R3)
-	ADD $4, R0
-	ADD $4, R3
-	ADD $4, R1
-	ADD $4, R2
+	WORD $0x6e26dc84 // FMUL v4.4s, v4.4s, v6.4s
+	WORD $0x6e26dca5 // FMUL v5.4s, v5.4s, v6.4s
+	FMOVS F4, (R7)
+	FMOVS F5, (R10)
+	ADD $4, R7
+	ADD $4, R10
+	ADD $4, R8
+	ADD $4, R9
 	SUB $1, R15
-	B tail34
-done35:
+	B tail42
+done43:
+	ADD R1, R0
+	ADD R3, R2
+	SUBS $1, R4, R4
+	BNE rows40
 	RET
 
 // func nSoftmaxCols(s *float32, n int, m, l, alpha *float32) int
@@ -612,20 +818,19 @@ TEXT ·nSoftmaxCols(SB), NOSPLIT, $0-48
 	VLD1 (R2), [V8.S4, V9.S4, V10.S4, V11.S4]
 	VLD1 (R3), [V12.S4, V13.S4, V14.S4, V15.S4]
 	MOVD R0, R1
-max36:
+max44:
 	VLD1.P 64(R1), [V0.S4, V1.S4, V2.S4, V3.S4]
 	WORD $0x4e20f508 // FMAX v8.4s, v8.4s, v0.4s
 	WORD $0x4e21f529 // FMAX v9.4s, v9.4s, v1.4s
 	WORD $0x4e22f54a // FMAX v10.4s, v10.4s, v2.4s
 	WORD $0x4e23f56b // FMAX v11.4s, v11.4s, v3.4s
 	SUBS $1, R15, R15
-	BNE max36
+	BNE max44
 	MOVD $0xffffffff, R21
 	VDUP R21, V7.S4
 	VLD1 (R2), [V0.S4]
 	WORD $0x4ea8d400 // FSUB v0.4s, v0.4s, v8.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -657,7 +862,6 @@ max36:
 	VLD1 (R2), [V0.S4]
 	WORD $0x4ea9d400 // FSUB v0.4s, v0.4s, v9.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -689,7 +893,6 @@ max36:
 	VLD1 (R2), [V0.S4]
 	WORD $0x4eaad400 // FSUB v0.4s, v0.4s, v10.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -721,7 +924,6 @@ max36:
 	VLD1 (R2), [V0.S4]
 	WORD $0x4eabd400 // FSUB v0.4s, v0.4s, v11.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -756,11 +958,10 @@ max36:
 	MVN R21, R21
 	MOVD R21, ret+40(FP)
 	MOVD n+8(FP), R15
-exp37:
+exp45:
 	VLD1 (R0), [V0.S4]
 	WORD $0x4ea8d400 // FSUB v0.4s, v0.4s, v8.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -789,7 +990,6 @@ exp37:
 	VLD1 (R0), [V0.S4]
 	WORD $0x4ea9d400 // FSUB v0.4s, v0.4s, v9.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -818,7 +1018,6 @@ exp37:
 	VLD1 (R0), [V0.S4]
 	WORD $0x4eaad400 // FSUB v0.4s, v0.4s, v10.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -847,7 +1046,6 @@ exp37:
 	VLD1 (R0), [V0.S4]
 	WORD $0x4eabd400 // FSUB v0.4s, v0.4s, v11.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
-	WORD $0x4e30f400 // FMAX v0.4s, v0.4s, v16.4s
 	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
 	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
 	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
@@ -874,7 +1072,7 @@ exp37:
 	VST1.P [V0.S4], 16(R0)
 	WORD $0x4e20d5ef // FADD v15.4s, v15.4s, v0.4s
 	SUBS $1, R15, R15
-	BNE exp37
+	BNE exp45
 	VST1 [V12.S4, V13.S4, V14.S4, V15.S4], (R3)
 	RET
 
@@ -884,7 +1082,7 @@ TEXT ·nScaleCols(SB), NOSPLIT, $0-24
 	MOVD n+8(FP), R15
 	MOVD alpha+16(FP), R1
 	VLD1 (R1), [V4.S4, V5.S4, V6.S4, V7.S4]
-loop38:
+loop46:
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
 	WORD $0x6e24dc00 // FMUL v0.4s, v0.4s, v4.4s
 	WORD $0x6e25dc21 // FMUL v1.4s, v1.4s, v5.4s
@@ -892,7 +1090,7 @@ loop38:
 	WORD $0x6e27dc63 // FMUL v3.4s, v3.4s, v7.4s
 	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
 	SUBS $1, R15, R15
-	BNE loop38
+	BNE loop46
 	RET
 
 // func nRetainStep(s *float32, rows, n int, k, v, q, o *float32, gamma float32)
@@ -905,9 +1103,9 @@ TEXT ·nRetainStep(SB), NOSPLIT, $0-60
 	FMOVS gamma+56(FP), F12
 	VDUP V12.S[0], V12.S4
 	LSL $2, R15, R3
-four39:
+four47:
 	CMP $16, R15
-	BLT one40
+	BLT one48
 	VLD1 (R5), [V4.S4, V5.S4, V6.S4, V7.S4]
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
@@ -917,7 +1115,7 @@ four39:
 	MOVD k+24(FP), R4
 	MOVD q+40(FP), R6
 	MOVD R2, R8
-row41:
+row49:
 	FMOVS.P 4(R4), F13
 	FMOVS.P 4(R6), F14
 	VLD1 (R1), [V0.S4, V1.S4, V2.S4, V3.S4]
@@ -936,24 +1134,24 @@ row41:
 	WORD $0x4f8e106b // FMLA v11.4s, v3.4s, v14.s[0]
 	ADD R3, R1
 	SUBS $1, R8, R8
-	BNE row41
+	BNE row49
 	VST1 [V8.S4, V9.S4, V10.S4, V11.S4], (R7)
 	ADD $64, R0
 	ADD $64, R5
 	ADD $64, R7
 	SUB $16, R15
-	B four39
-one40:
-loop42:
+	B four47
+one48:
+loop50:
 	CMP $4, R15
-	BLT tail43
+	BLT tail51
 	VLD1 (R5), [V4.S4]
 	VEOR V8.B16, V8.B16, V8.B16
 	MOVD R0, R1
 	MOVD k+24(FP), R4
 	MOVD q+40(FP), R6
 	MOVD R2, R8
-row45:
+row53:
 	FMOVS.P 4(R4), F13
 	FMOVS.P 4(R6), F14
 	VLD1 (R1), [V0.S4]
@@ -963,22 +1161,22 @@ row45:
 	WORD $0x4f8e1008 // FMLA v8.4s, v0.4s, v14.s[0]
 	ADD R3, R1
 	SUBS $1, R8, R8
-	BNE row45
+	BNE row53
 	VST1 [V8.S4], (R7)
 	ADD $16, R0
 	ADD $16, R5
 	ADD $16, R7
 	SUB $4, R15
-	B loop42
-tail43:
-	CBZ R15, done44
+	B loop50
+tail51:
+	CBZ R15, done52
 	FMOVS (R5), F4
 	VEOR V8.B16, V8.B16, V8.B16
 	MOVD R0, R1
 	MOVD k+24(FP), R4
 	MOVD q+40(FP), R6
 	MOVD R2, R8
-row46:
+row54:
 	FMOVS.P 4(R4), F13
 	FMOVS.P 4(R6), F14
 	FMOVS (R1), F0
@@ -988,22 +1186,24 @@ row46:
 	WORD $0x4f8e1008 // FMLA v8.4s, v0.4s, v14.s[0]
 	ADD R3, R1
 	SUBS $1, R8, R8
-	BNE row46
+	BNE row54
 	FMOVS F8, (R7)
 	ADD $4, R0
 	ADD $4, R5
 	ADD $4, R7
 	SUB $1, R15
-	B tail43
-done44:
+	B tail51
+done52:
 	RET
 
-// func nPairRows(dst *uint32, a, b *float32, n int)
-TEXT ·nPairRows(SB), NOSPLIT, $0-32
+// func nPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int)
+TEXT ·nPairRows(SB), NOSPLIT, $0-48
 	MOVD dst+0(FP), R0
-	MOVD a+8(FP), R1
-	MOVD b+16(FP), R2
-	MOVD n+24(FP), R15
+	MOVD ldd+8(FP), R1
+	MOVD x+16(FP), R2
+	MOVD ldx+24(FP), R3
+	MOVD rows+32(FP), R4
+	MOVD n+40(FP), R5
 	MOVD $0x1, R21
 	VDUP R21, V16.S4
 	MOVD $0x7fff, R21
@@ -1012,11 +1212,16 @@ TEXT ·nPairRows(SB), NOSPLIT, $0-32
 	VDUP R21, V18.S4
 	MOVD $0xffff0000, R21
 	VDUP R21, V19.S4
-loop47:
+rows55:
+	MOVD R0, R6
+	MOVD R2, R7
+	ADD R3, R2, R8
+	MOVD R5, R15
+loop56:
 	CMP $4, R15
-	BLT tail48
-	VLD1 (R1), [V0.S4]
-	VLD1 (R2), [V1.S4]
+	BLT tail57
+	VLD1 (R7), [V0.S4]
+	VLD1 (R8), [V1.S4]
 	WORD $0x4e20e403 // FCMEQ v3.4s, v0.4s, v0.4s
 	VUSHR $16, V0.S4, V2.S4
 	VAND V16.B16, V2.B16, V2.B16
@@ -1032,16 +1237,16 @@ loop47:
 	VUSHR $16, V0.S4, V0.S4
 	VAND V19.B16, V1.B16, V1.B16
 	VORR V1.B16, V0.B16, V0.B16
-	VST1 [V0.S4], (R0)
-	ADD $16, R0
-	ADD $16, R1
-	ADD $16, R2
+	VST1 [V0.S4], (R6)
+	ADD $16, R6
+	ADD $16, R7
+	ADD $16, R8
 	SUB $4, R15
-	B loop47
-tail48:
-	CBZ R15, done49
-	FMOVS (R1), F0
-	FMOVS (R2), F1
+	B loop56
+tail57:
+	CBZ R15, done58
+	FMOVS (R7), F0
+	FMOVS (R8), F1
 	WORD $0x4e20e403 // FCMEQ v3.4s, v0.4s, v0.4s
 	VUSHR $16, V0.S4, V2.S4
 	VAND V16.B16, V2.B16, V2.B16
@@ -1057,13 +1262,17 @@ tail48:
 	VUSHR $16, V0.S4, V0.S4
 	VAND V19.B16, V1.B16, V1.B16
 	VORR V1.B16, V0.B16, V0.B16
-	FMOVS F0, (R0)
-	ADD $4, R0
-	ADD $4, R1
-	ADD $4, R2
+	FMOVS F0, (R6)
+	ADD $4, R6
+	ADD $4, R7
+	ADD $4, R8
 	SUB $1, R15
-	B tail48
-done49:
+	B tail57
+done58:
+	ADD R1, R0
+	ADD R3<<1, R2, R2
+	SUBS $1, R4, R4
+	BNE rows55
 	RET
 
 // func nWidenPairs(a, b *float32, src *uint32, n int)
@@ -1074,9 +1283,9 @@ TEXT ·nWidenPairs(SB), NOSPLIT, $0-32
 	MOVD n+24(FP), R15
 	MOVD $0xffff0000, R21
 	VDUP R21, V2.S4
-loop50:
+loop59:
 	CMP $4, R15
-	BLT tail51
+	BLT tail60
 	VLD1 (R2), [V0.S4]
 	VSHL $16, V0.S4, V1.S4
 	VAND V2.B16, V0.B16, V0.B16
@@ -1086,9 +1295,9 @@ loop50:
 	ADD $16, R1
 	ADD $16, R2
 	SUB $4, R15
-	B loop50
-tail51:
-	CBZ R15, done52
+	B loop59
+tail60:
+	CBZ R15, done61
 	FMOVS (R2), F0
 	VSHL $16, V0.S4, V1.S4
 	VAND V2.B16, V0.B16, V0.B16
@@ -1098,8 +1307,8 @@ tail51:
 	ADD $4, R1
 	ADD $4, R2
 	SUB $1, R15
-	B tail51
-done52:
+	B tail60
+done61:
 	RET
 
 // func nRoundRow(dst *uint16, x *float32, n int)
@@ -1115,9 +1324,9 @@ TEXT ·nRoundRow(SB), NOSPLIT, $0-24
 	VDUP R21, V18.S4
 	MOVD $0xffff0000, R21
 	VDUP R21, V19.S4
-loop53:
+loop62:
 	SUBS $16, R15, R15
-	BLT done54
+	BLT done63
 	VLD1.P 64(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4e24e481 // FCMEQ v1.4s, v4.4s, v4.4s
 	VUSHR $16, V4.S4, V0.S4
@@ -1146,8 +1355,8 @@ loop53:
 	VUZP2 V5.H8, V4.H8, V0.H8
 	VUZP2 V7.H8, V6.H8, V1.H8
 	VST1.P [V0.H8, V1.H8], 32(R0)
-	B loop53
-done54:
+	B loop62
+done63:
 	RET
 
 // func nTranspose8(dst *float32, ldd int, src *float32, lds, rows, cols int)
@@ -1157,11 +1366,11 @@ TEXT ·nTranspose8(SB), NOSPLIT, $0-48
 	MOVD src+16(FP), R2
 	MOVD lds+24(FP), R3
 	MOVD rows+32(FP), R4
-rows55:
+rows64:
 	MOVD cols+40(FP), R5
 	MOVD R2, R6
 	MOVD R0, R7
-cols56:
+cols65:
 	MOVD R6, R8
 	VLD1 (R8), [V0.S4]
 	ADD R3, R8
@@ -1189,11 +1398,11 @@ cols56:
 	ADD R1, R7
 	ADD $16, R6
 	SUBS $4, R5, R5
-	BNE cols56
+	BNE cols65
 	ADD R3<<2, R2, R2
 	ADD $16, R0
 	SUBS $4, R4, R4
-	BNE rows55
+	BNE rows64
 	RET
 
 DATA exp<>+0(SB)/4, $0xc2aeac50

@@ -50,11 +50,10 @@ func (o *ops) attendSplit() {
 	j.partial = b.floats()
 	for _, u := range j.joins {
 		s := j.split[u.first]
-		for g := range j.group {
-			q := j.q.at(s.row, (s.head*j.group+g)*j.hd)
-			o.rotate(j.rope, s.row, q)
-			o.k.Scale(q, q, j.hd, j.scale)
-			if j.stores[s.span].bf && o.k.Dot != nil {
+		o.rotateHeads(j.rope, s.row, j.group, j.q.at(s.row, s.head*j.group*j.hd), j.scale)
+		if j.stores[s.span].bf && o.k.Dot != nil {
+			for g := range j.group {
+				q := j.q.at(s.row, (s.head*j.group+g)*j.hd)
 				o.roundRow((*uint16)(unsafe.Pointer(q)), q, j.hd)
 			}
 		}

@@ -148,21 +148,26 @@ func fill(s []float32) {
 func (j *attendJob) loadQ(o *ops, f *flasher, u flashUnit, t int, rows, q []float32) {
 	sp, hd, nr := j.b.Spans[u.span], j.hd, f.nr
 	n := min(nr, u.lanes-t*nr)
-	for x := range n {
-		lane := u.lane + t*nr + x
-		row := sp.Row + lane/j.group
-		p := j.q.at(row, (u.head*j.group+lane%j.group)*hd)
-		o.rotate(j.rope, row, p)
-		o.k.Scale(&rows[x*hd], p, hd, j.scale)
-	}
-	clear(rows[n*hd:])
 	words := hd
 	if f.dot {
 		words = hd / 2
-		for x := range nr { // in place: row x ends before it begins anew
-			o.roundRow((*uint16)(ptr(rows, x*words)), &rows[x*hd], hd)
-		}
 	}
+	for x := 0; x < n; {
+		lane := u.lane + t*nr + x
+		row, head := sp.Row+lane/j.group, lane%j.group
+		heads := min(n-x, j.group-head) // of this row
+		p := j.q.at(row, (u.head*j.group+head)*hd)
+		o.rotateHeads(j.rope, row, heads, p, j.scale)
+		if f.dot {
+			for h := range heads {
+				o.roundRow((*uint16)(ptr(rows, (x+h)*words)), j.q.at(row, (u.head*j.group+head+h)*hd), hd)
+			}
+		} else {
+			copyRows(ptr(rows, x*hd), 0, unsafe.Pointer(p), 0, 1, heads*hd)
+		}
+		x += heads
+	}
+	clear(rows[n*words : nr*words])
 	o.transpose(ptr(q, 0), 4*nr, ptr(rows, 0), 4*words, nr, words)
 }
 
@@ -195,9 +200,7 @@ func (f *flasher) sums(out []float32, kb, from, n int) {
 			clear(f.s[n*nr : (n+1)*nr])
 			n++
 		}
-		for i := 0; i < n; i += 2 {
-			o.k.PairRows((*uint32)(ptr(f.p, i/2*nr)), &f.s[i*nr], &f.s[(i+1)*nr], nr)
-		}
+		o.k.PairRows((*uint32)(ptr(f.p, 0)), 4*nr, &f.s[0], 4*nr, n/2, nr)
 		gemm, p, n = o.k.Dot, f.p, n/2
 	}
 	for d := 0; d < f.hd; d += f.st.tile {

@@ -89,10 +89,12 @@ func (s *store) write(o *ops, h, slot, n int, k unsafe.Pointer, ldk int, v unsaf
 			dst, w := s.value(h, slot+i, d)
 			switch {
 			case !s.bf:
-				copyRows(dst, 0, row, 0, 1, w)
+				copyRows(dst, 4*w, row, ldv, n, w)
+				i = n
 			case (slot+i)&1 == 0 && i+1 < n:
-				o.k.PairRows((*uint32)(dst), (*float32)(row), (*float32)(unsafe.Add(row, ldv)), w)
-				i++
+				pairs := (n - i) / 2
+				o.k.PairRows((*uint32)(dst), 4*w, (*float32)(row), ldv, pairs, w)
+				i += 2*pairs - 1
 			default: // one half of the pairs; the other may be in use
 				pairs, at := s.half(h, slot+i, d)
 				for x, f := range unsafe.Slice((*float32)(row), w) {
@@ -304,9 +306,7 @@ func appendTask(o *ops, wk *worker, i int) {
 	j := &o.add
 	u := j.units[i]
 	hd := u.st.hd
-	for r := range u.n {
-		o.rotate(j.rope, u.row+r, j.k.at(u.row+r, u.head*hd))
-	}
+	o.rotate(j.rope, u.row, u.n, j.k.at(u.row, u.head*hd), j.k.ld, 1)
 	u.st.write(o, u.head, u.slot, u.n, unsafe.Pointer(j.k.at(u.row, u.head*hd)), j.k.ld,
 		unsafe.Pointer(j.v.at(u.row, u.head*hd)), j.v.ld, wk.scratch)
 }

@@ -164,6 +164,9 @@ func (j *linearJob) group(o *ops, units int) {
 	j.panelGroup = max(1, min(n, share, units))
 }
 
+// unscaled is a factor for the kernels that take one.
+var unscaled = float32(1)
+
 func linearTask(o *ops, wk *worker, i int) {
 	j := &o.lin
 	group, rg := i/j.rowGroups, i%j.rowGroups
@@ -205,9 +208,7 @@ func linearTask(o *ops, wk *worker, i int) {
 			o.panelProduct(ptr(out, 0), 8*nr, p, r0, rows, k, n)
 			o.panelProduct(ptr(out, nr), 8*nr, q, r0, rows, k, n)
 		}
-		for r := range rows {
-			o.k.SiluMul(j.dst.at(r0+r, p.col), &out[2*nr*r], &out[2*nr*r+nr], p.w, 1)
-		}
+		o.k.SiluRows(j.dst.at(r0, p.col), j.dst.ld, &out[0], 8*nr, &out[nr], 8*nr, rows, p.w, &unscaled, 0)
 	}
 }
 

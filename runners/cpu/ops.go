@@ -43,6 +43,8 @@ type ops struct {
 	ret  retainJob
 	prob probJob
 	add  appendJob
+	emb  embedJob
+	turn fillJob
 }
 
 // The shared scratches: what lives at the same time has a name of its own.

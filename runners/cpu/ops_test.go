@@ -304,7 +304,7 @@ func turned(t *testing.T, o *ops, table *ropeTable, x host, r, h int, pos int) (
 	for d := range f {
 		f[d] = float32(x.at(r, h*hd+d))
 	}
-	o.rotate(table, r, &f[0])
+	o.rotateHeads(table, r, 1, &f[0], 1)
 	for _, y := range f {
 		v = append(v, float64(y))
 	}
@@ -593,7 +593,7 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 				row := span.Row + x
 				for hh := range c.heads {
 					S := ref[who[s]][hh]
-					gamma := math.Exp(logGamma(float32(gate.at(row, hh))))
+					gamma := math.Exp(-math.Log1p(math.Exp(-gate.at(row, hh))) / runners.GateNormalizer)
 					kr, qr := rotated(k, row, hh, spec, span.Pos+x), rotated(q, row, hh, spec, span.Pos+x)
 					out, ss, size := make([]float64, c.hd), 0.0, 0.0
 					for a := range c.hd {
@@ -663,7 +663,7 @@ func TestRopeFar(t *testing.T) {
 			d, _ := o.mat(m, 3, "")
 			want := host{3, 64, nil}
 			for r := range 3 {
-				o.rotate(table, r, d.row(r))
+				o.rotateHeads(table, r, 1, d.row(r), 1)
 				want.v = append(want.v, rotated(x, r, 0, spec, pos+r)...)
 			}
 			compare(t, fmt.Sprint("position ", pos), download(t, o, m, 3), want, 5e-7)

@@ -184,12 +184,6 @@ func (j *retainJob) decays(i int) (hi, lo, grow, rest []float32) {
 	return d[:c], d[c : 2*c], d[2*c : 3*c], d[3*c:]
 }
 
-// logGamma is logsigmoid(z)/16.
-func logGamma(z float32) float64 {
-	x := float64(z)
-	return (math.Min(x, 0) - math.Log1p(math.Exp(-math.Abs(x)))) / runners.GateNormalizer
-}
-
 // retainScoresTask prepares chunk i/heads for head i%heads: rotates q and k,
 // transposes the scaled keys, and computes P.
 func retainScoresTask(o *ops, _ *worker, i int) {
@@ -197,13 +191,15 @@ func retainScoresTask(o *ops, _ *worker, i int) {
 	const c = RetentionChunk
 	ch, h, hd, nr := j.chunks[i/j.heads], i%j.heads, j.hd, o.k.NR
 	hi, lo, grow, rest := j.decays(i)
+	o.rotate(j.rope, ch.row, ch.n, j.q.at(ch.row, h*hd), j.q.ld, 1)
+	o.rotate(j.rope, ch.row, ch.n, j.k.at(ch.row, h*hd), j.k.ld, j.scale)
+	for r := range ch.n {
+		hi[r] = *j.gate.at(ch.row+r, h)
+	}
+	o.k.LogSigmoid(&hi[0], ch.n)
 	sum := 0.0
 	for r := range ch.n {
-		o.rotate(j.rope, ch.row+r, j.q.at(ch.row+r, h*hd))
-		k := j.k.at(ch.row+r, h*hd)
-		o.rotate(j.rope, ch.row+r, k)
-		o.k.Scale(k, k, hd, j.scale)
-		sum += logGamma(*j.gate.at(ch.row+r, h))
+		sum += float64(hi[r]) / runners.GateNormalizer
 		hi[r] = float32(sum)
 		lo[r] = float32(sum - float64(hi[r]))
 		grow[r], rest[r] = hi[r], 1
@@ -259,13 +255,12 @@ func retainStateTask(o *ops, wk *worker, i int) {
 }
 
 // retainGateTask norms and gates the rows of chunk i/heads, head i%heads.
-func retainGateTask(o *ops, _ *worker, i int) {
+func retainGateTask(o *ops, wk *worker, i int) {
 	j := &o.ret
 	ch, h, hd := j.chunks[i/j.heads], i%j.heads, j.hd
-	for r := range ch.n {
-		x := &j.out[(i*RetentionChunk+r)*hd]
-		o.k.SiluMul(j.dst.at(ch.row+r, h*hd), j.g.at(ch.row+r, h*hd), x, hd, o.rms(x, hd, j.eps))
-	}
+	x, f := &j.out[i*RetentionChunk*hd], &wk.scratch[0]
+	o.k.RMSRows(f, x, 4*hd, ch.n, hd, j.eps)
+	o.k.SiluRows(j.dst.at(ch.row, h*hd), j.dst.ld, j.g.at(ch.row, h*hd), j.g.ld, x, 4*hd, ch.n, hd, f, 4)
 }
 
 // retainStepTask is one token of one head.
@@ -273,11 +268,15 @@ func retainStepTask(o *ops, wk *worker, i int) {
 	j := &o.ret
 	span, h, hd := j.single[i/j.heads], i%j.heads, j.hd
 	row := j.b.Spans[span].Row
-	q, k, out := j.q.at(row, h*hd), j.k.at(row, h*hd), wk.scratch[:hd]
-	o.rotate(j.rope, row, q)
-	o.rotate(j.rope, row, k)
-	o.k.Scale(k, k, hd, j.scale)
-	gamma := float32(math.Exp(logGamma(*j.gate.at(row, h))))
+	mem := wk.scratch
+	f, out := cut(&mem, 1), cut(&mem, hd)
+	q, k := j.q.at(row, h*hd), j.k.at(row, h*hd)
+	o.rotateHeads(j.rope, row, 1, q, 1)
+	o.rotateHeads(j.rope, row, 1, k, j.scale)
+	f[0] = *j.gate.at(row, h)
+	o.k.LogSigmoid(&f[0], 1)
+	gamma := float32(math.Exp(float64(f[0]) / runners.GateNormalizer))
 	o.k.RetainStep(j.st[span].head(h), hd, hd, k, j.v.at(row, h*hd), q, &out[0], gamma)
-	o.k.SiluMul(j.dst.at(row, h*hd), j.g.at(row, h*hd), &out[0], hd, o.rms(&out[0], hd, j.eps))
+	o.k.RMSRows(&f[0], &out[0], 0, 1, hd, j.eps)
+	o.k.SiluRows(j.dst.at(row, h*hd), 0, j.g.at(row, h*hd), 0, &out[0], 0, 1, hd, &f[0], 0)
 }

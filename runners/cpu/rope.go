@@ -86,17 +86,35 @@ func (o *ops) rope(t runners.RopeTable) (*ropeTable, bool) {
 			return nil, false
 		}
 	}
+	j := &o.turn
+	j.table, j.units = r, j.units[:0]
 	for _, s := range o.batch.Spans {
-		for i := 0; i < s.Len; i += 256 - (s.Pos+i)%256 {
-			r.fill(s.Row+i, s.Pos+i, min(s.Len-i, 256-(s.Pos+i)%256))
+		for i := 0; i < s.Len; {
+			n := min(s.Len-i, fillRows-(s.Pos+i)%fillRows)
+			j.units = append(j.units, fillUnit{s.Row + i, s.Pos + i, n})
+			i += n
 		}
 	}
+	o.crew.run(len(j.units), fillTask)
 	r.pass = o.pass
 	return r, true
 }
 
-// fill writes n rows for positions pos.., which have the same pos/256.
-func (r *ropeTable) fill(row, pos, n int) {
+// fillJob is the present filling of a table.
+type fillJob struct {
+	table *ropeTable
+	units []fillUnit
+}
+
+// fillUnit is n rows for positions pos.., which have the same pos/fillRows.
+type fillUnit struct{ row, pos, n int }
+
+// fillRows divides 256.
+const fillRows = 64
+
+func fillTask(o *ops, _ *worker, i int) {
+	r, u := o.turn.table, o.turn.units[i]
+	row, pos, n := u.row, u.pos, u.n
 	half, t, out := len(r.freq), r.angles(), r.blk.floats()
 	for j, f := range r.freq {
 		hs, hc := math.Sincos(float64(pos&^255) * f)
@@ -114,12 +132,21 @@ func (r *ropeTable) fill(row, pos, n int) {
 	}
 }
 
-// rotate turns one head of the row of the pass in place.
-func (o *ops) rotate(r *ropeTable, row int, x *float32) {
-	t := r.blk.floats()[row*2*r.width:]
+// rotate turns one head of n rows of the pass, from row on, in place and scales it.
+func (o *ops) rotate(r *ropeTable, row, n int, x *float32, ldx int, scale float32) {
+	o.turnRows(r, row, 8*r.width, n, x, ldx, scale)
+}
+
+// rotateHeads turns n neighbouring heads of one row of the pass in place and scales them.
+func (o *ops) rotateHeads(r *ropeTable, row, n int, x *float32, scale float32) {
+	o.turnRows(r, row, 0, n, x, 4*r.spec.HeadDim, scale)
+}
+
+func (o *ops) turnRows(r *ropeTable, row, ldt, n int, x *float32, ldx int, scale float32) {
+	t := &r.blk.floats()[row*2*r.width]
 	if r.spec.Interleaved {
-		o.k.RopeInterleaved(x, &t[0], &t[r.width], r.width)
+		o.k.RopeInterleaved(x, ldx, t, ldt, n, r.width, scale)
 	} else {
-		o.k.RopeHalf(x, &t[0], &t[r.width], r.width)
+		o.k.RopeHalf(x, ldx, t, ldt, n, r.width, scale)
 	}
 }

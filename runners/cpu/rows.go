@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"math"
 	"unsafe"
 
 	"github.com/yocobench/yocobench/runners"
@@ -27,26 +26,23 @@ func (o *ops) RMSNorm(rows int, dst, x runners.Mat, rw runners.Weight, eps float
 	var ok1, ok2 bool
 	j.dst, ok1 = o.mat(dst, rows, "RMSNorm")
 	j.x, ok2 = o.mat(x, rows, "RMSNorm")
-	if !ok1 || !ok2 {
+	if !ok1 || !ok2 || rows < 1 {
 		return
 	}
 	j.w, j.rows, j.eps = w.vec, rows, eps
 	n := rowsPerTask(x.Cols)
-	o.crew.run((rows+n-1)/n, normTask)
-}
-
-func normTask(o *ops, _ *worker, i int) {
-	j := &o.row
-	n := rowsPerTask(j.x.cols)
-	for r := i * n; r < min(j.rows, (i+1)*n); r++ {
-		x := j.x.row(r)
-		o.k.NormScale(j.dst.row(r), x, &j.w[0], j.x.cols, o.rms(x, j.x.cols, j.eps))
+	if o.growWorkers(n) {
+		o.crew.run((rows+n-1)/n, normTask)
 	}
 }
 
-// rms is 1 / sqrt(mean(x²) + eps).
-func (o *ops) rms(x *float32, n int, eps float32) float32 {
-	return float32(1 / math.Sqrt(float64(o.k.SumSquares(x, n))/float64(n)+float64(eps)))
+func normTask(o *ops, wk *worker, i int) {
+	j := &o.row
+	n := rowsPerTask(j.x.cols)
+	r, f := i*n, &wk.scratch[0]
+	n = min(n, j.rows-r)
+	o.k.RMSRows(f, j.x.row(r), j.x.ld, n, j.x.cols, j.eps)
+	o.k.NormRows(j.dst.row(r), j.dst.ld, j.x.row(r), j.x.ld, &j.w[0], n, j.x.cols, f)
 }
 
 // copyRows copies n 32-bit words for each of rows, strides in bytes.

@@ -162,12 +162,33 @@ func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale f
 	if !ok {
 		return
 	}
-	for r, t := range tokens {
+	for _, t := range tokens {
 		if !((t >= 0 && t < w.out) || o.failf("Embed: token %d of %d", t, w.out)) {
 			return
 		}
+	}
+	o.emb = embedJob{d, w, tokens, scale}
+	o.crew.run((len(tokens)+embedRows-1)/embedRows, embedTask)
+	o.emb.tokens = nil
+}
+
+// embedJob is the present Embed.
+type embedJob struct {
+	dst    mat
+	w      *weight
+	tokens []int
+	scale  float32
+}
+
+// embedRows is the tokens of a task.
+const embedRows = 64
+
+func embedTask(o *ops, _ *worker, i int) {
+	w, scale := o.emb.w, o.emb.scale
+	for r := i * embedRows; r < min(len(o.emb.tokens), (i+1)*embedRows); r++ {
+		t := o.emb.tokens[r]
 		p := w.panels[t/o.k.NR]
-		row := unsafe.Slice(d.row(r), w.in)
+		row := unsafe.Slice(o.emb.dst.row(r), w.in)
 		if w.dtype == runners.F32 {
 			src := w.blk.floats()[p.off+t-p.col:]
 			for k := range row {

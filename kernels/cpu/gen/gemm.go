@@ -200,14 +200,20 @@ func (g *gen) gemmBody(m int, kind bKind, masked bool) {
 	store(true)
 }
 
-// dpbf16 is VDPBF16PS zmm(b), zmm(a), zmm(acc) in bytes, which Go's assembler
-// does not know: EVEX.512.F3.0F38.W0 52 /r.
+// dpbf16 is acc += a b on pairs of bfloat16.
 func dpbf16(acc, a, b int) string {
+	return evex("VDPBF16PS Z%d, Z%d, Z%d", 2, 0x52, acc, a, b)
+}
+
+// evex is an instruction of the AVX512_BF16 extension in bytes, which Go's assembler
+// does not know, EVEX.512.prefix.0F38.W0 opcode /r: d = op(a, b), or op(b) where a is 0. The
+// comment's format gets b, a and d, the order of Go's assembler.
+func evex(comment string, prefix, opcode, d, a, b int) string {
 	inv := func(x int) int { return ^x & 1 }
-	p0 := inv(acc>>3)<<7 | inv(b>>4)<<6 | inv(b>>3)<<5 | inv(acc>>4)<<4 | 2
-	p1 := (^a&15)<<3 | 1<<2 | 2
+	p0 := inv(d>>3)<<7 | inv(b>>4)<<6 | inv(b>>3)<<5 | inv(d>>4)<<4 | 2
+	p1 := (^a&15)<<3 | 1<<2 | prefix
 	p2 := 2<<5 | inv(a>>4)<<3
-	modrm := 3<<6 | (acc&7)<<3 | b&7
-	return fmt.Sprintf("BYTE $0x62; BYTE $%#02x; BYTE $%#02x; BYTE $%#02x; BYTE $0x52; BYTE $%#02x // VDPBF16PS Z%d, Z%d, Z%d",
-		p0, p1, p2, modrm, b, a, acc)
+	modrm := 3<<6 | (d&7)<<3 | b&7
+	return fmt.Sprintf("BYTE $0x62; BYTE $%#02x; BYTE $%#02x; BYTE $%#02x; BYTE $%#02x; BYTE $%#02x // ", p0, p1, p2, opcode, modrm) +
+		fmt.Sprintf(comment, b, a, d)
 }

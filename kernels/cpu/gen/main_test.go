@@ -103,7 +103,7 @@ func checkEncodings(t *testing.T, tool, machine, name, text string) int {
 // plainCode writes an instruction without the differences of spelling.
 func plainCode(s string) string {
 	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
-	// VDPBF16PS is commented as Go's assembler would write it.
-	s = regexp.MustCompile(`([ ,])z(\d+)`).ReplaceAllString(s, "$1%zmm$2")
+	// Those of AVX512_BF16 are commented as Go's assembler would write them.
+	s = regexp.MustCompile(`([ ,])([yz])(\d+)`).ReplaceAllString(s, "$1%${2}mm$3")
 	return strings.ReplaceAll(s, ", ", ",")
 }

@@ -212,12 +212,25 @@ func (g *gen) neach(ptrs []string, body func(scalar bool)) {
 	g.p("%s:", done)
 }
 
-// neonExpNames are the constants of nexp, in registers from 16 on.
-var neonExpNames = []string{"expLow", "expHigh", "log2e", "ln2hi", "ln2lo", "exp0", "exp1", "exp2", "exp3", "exp4", "exp5", "one"}
+// nrows emits a loop over as many rows as the register says, at least one.
+func (g *gen) nrows(register string, body func()) {
+	l := g.label("rows")
+	g.p("%s:", l)
+	body()
+	g.p("SUBS $1, %s, %s", register, register)
+	g.p("BNE %s", l)
+}
 
+// nfactor broadcasts the value at an address.
+func (g *gen) nfactor(at string, v int) {
+	g.p("FMOVS (%s), F%d", at, v)
+	g.p("VDUP V%d.S[0], V%d.S4", v, v)
+}
+
+// nexpConstants loads the constants of nexp, the expNames, into registers from 16 on.
 func (g *gen) nexpConstants() {
 	g.p("MOVD $exp<>(SB), R21")
-	for i := 0; i < len(neonExpNames); i += 4 {
+	for i := 0; i < len(expNames); i += 4 {
 		g.p("VLD1.P 64(R21), %s", list(16+i, 4))
 	}
 }
@@ -227,7 +240,6 @@ func (g *gen) nexp(x, t int) {
 	const low, high, log2e, hi, lo, c0, one = 16, 17, 18, 19, 20, 21, 27
 	n, k, q, next := t, t+1, t+2, t+3
 	g.v3("FCMGT", k, low, x) // false for NaN
-	g.v3("FMAX", x, x, low)
 	g.v3("FMIN", x, x, high)
 	g.v3("FMUL", n, x, log2e)
 	g.v2("FRINTN", n, n)
@@ -252,12 +264,12 @@ func (g *gen) nexp(x, t int) {
 
 func (g *gen) neonConstants() {
 	g.p("")
-	for i, name := range neonExpNames {
+	for i, name := range expNames {
 		for j := range 4 {
 			g.p("DATA exp<>+%d(SB)/4, $%#08x", 16*i+4*j, constant(name))
 		}
 	}
-	g.p("GLOBL exp<>(SB), RODATA|NOPTR, $%d", 16*len(neonExpNames))
+	g.p("GLOBL exp<>(SB), RODATA|NOPTR, $%d", 16*len(expNames))
 }
 
 // nsum leaves op over vector v's lanes and scalar s in F0; it uses 0.
@@ -268,17 +280,30 @@ func (g *gen) nsum(v, s int, pair, scalar string) {
 }
 
 func (g *gen) neonVectors() {
-	// R0 x; 4 the sums of the lanes, 6 of the single values.
-	g.function("SumSquares", "(x *float32, n int) float32", 20)
-	g.args("x+0", "R0", "n+8", "R15")
-	g.nzero(4)
+	// R0 f, R1 x, R2 ldx, R3 rows, R4 n, R5 within the row; 4 the sums of the lanes,
+	// 6 nothing, 7: n, 8: eps, 9: one.
+	g.function("RMSRows", "(f, x *float32, ldx, rows, n int, eps float32)", 44)
+	g.args("f+0", "R0", "x+8", "R1", "ldx+16", "R2", "rows+24", "R3", "n+32", "R4")
+	g.p("SCVTFS R4, F7")
+	g.p("FMOVS eps+40(FP), F8")
+	g.p("FMOVS $1.0, F9")
 	g.nzero(6)
-	g.neach([]string{"R0"}, func(scalar bool) {
-		g.nload("R0", 0, 1, scalar)
-		g.p("VFMLA V0.S4, V0.S4, V4.S4") // the other lanes of a single value are 0
+	g.nrows("R3", func() {
+		g.p("MOVD R1, R5")
+		g.p("MOVD R4, R15")
+		g.nzero(4)
+		g.neach([]string{"R5"}, func(scalar bool) {
+			g.nload("R5", 0, 1, scalar)
+			g.p("VFMLA V0.S4, V0.S4, V4.S4") // the other lanes of a single value are 0
+		})
+		g.nsum(4, 6, "FADDP", "FADDS")
+		g.p("FDIVS F7, F0, F0")
+		g.p("FADDS F8, F0, F0")
+		g.p("FSQRTS F0, F0")
+		g.p("FDIVS F0, F9, F0")
+		g.p("FMOVS.P F0, 4(R0)")
+		g.p("ADD R2, R1")
 	})
-	g.nsum(4, 6, "FADDP", "FADDS")
-	g.p("FMOVS F0, ret+16(FP)")
 	g.p("RET")
 
 	g.function("MaxRow", "(x *float32, n int) float32", 20)
@@ -319,16 +344,25 @@ func (g *gen) neonVectors() {
 	g.p("FMOVS F0, ret+24(FP)")
 	g.p("RET")
 
-	// R0 dst, R1 x, R2 w; 5: s.
-	g.function("NormScale", "(dst, x, w *float32, n int, s float32)", 36)
-	g.args("dst+0", "R0", "x+8", "R1", "w+16", "R2", "n+24", "R15")
-	g.broadcast("s+32", 5)
-	g.neach([]string{"R0", "R1", "R2"}, func(scalar bool) {
-		g.nload("R1", 0, 1, scalar)
-		g.nload("R2", 1, 1, scalar)
-		g.v3("FMUL", 0, 0, 5)
-		g.v3("FMUL", 0, 0, 1)
-		g.nstore(0, 1, "R0", scalar)
+	// R0 dst, R1 ldd, R2 x, R3 ldx, R4 w, R5 rows, R6 n, R7 f, R8 R9 R10 dst, x and w within the row; 5: f of the row.
+	g.function("NormRows", "(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)", 64)
+	g.args("dst+0", "R0", "ldd+8", "R1", "x+16", "R2", "ldx+24", "R3", "w+32", "R4", "rows+40", "R5", "n+48", "R6", "f+56", "R7")
+	g.nrows("R5", func() {
+		g.nfactor("R7", 5)
+		g.p("ADD $4, R7")
+		g.p("MOVD R0, R8")
+		g.p("MOVD R2, R9")
+		g.p("MOVD R4, R10")
+		g.p("MOVD R6, R15")
+		g.neach([]string{"R8", "R9", "R10"}, func(scalar bool) {
+			g.nload("R9", 0, 1, scalar)
+			g.nload("R10", 1, 1, scalar)
+			g.v3("FMUL", 0, 0, 5)
+			g.v3("FMUL", 0, 0, 1)
+			g.nstore(0, 1, "R8", scalar)
+		})
+		g.p("ADD R1, R0")
+		g.p("ADD R3, R2")
 	})
 	g.p("RET")
 
@@ -353,22 +387,64 @@ func (g *gen) neonVectors() {
 	})
 	g.p("RET")
 
-	// R0 dst, R1 g, R2 x; 6: g, 5: s.
-	g.function("SiluMul", "(dst, gate, x *float32, n int, s float32)", 36)
-	g.args("dst+0", "R0", "gate+8", "R1", "x+16", "R2", "n+24", "R15")
-	g.broadcast("s+32", 5)
+	// R0 dst, R1 ldd, R2 g, R3 ldg, R4 x, R5 ldx, R6 rows, R7 n, R8 f, R9 fstep,
+	// R10 R11 R12 dst, g and x within the row; 6: g, 5: f of the row.
+	g.function("SiluRows", "(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)", 80)
+	g.args("dst+0", "R0", "ldd+8", "R1", "gate+16", "R2", "ldg+24", "R3", "x+32", "R4", "ldx+40", "R5",
+		"rows+48", "R6", "n+56", "R7", "f+64", "R8", "fstep+72", "R9")
 	g.nexpConstants()
-	g.neach([]string{"R0", "R1", "R2"}, func(scalar bool) {
-		g.nload("R1", 6, 1, scalar)
-		g.nzero(0)
-		g.v3("FSUB", 0, 0, 6)
+	g.nrows("R6", func() {
+		g.nfactor("R8", 5)
+		g.p("ADD R9, R8")
+		g.p("MOVD R0, R10")
+		g.p("MOVD R2, R11")
+		g.p("MOVD R4, R12")
+		g.p("MOVD R7, R15")
+		g.neach([]string{"R10", "R11", "R12"}, func(scalar bool) {
+			g.nload("R11", 6, 1, scalar)
+			g.nzero(0)
+			g.v3("FSUB", 0, 0, 6)
+			g.nexp(0, 1)
+			g.v3("FADD", 0, 0, 27)
+			g.v3("FDIV", 0, 6, 0)
+			g.nload("R12", 1, 1, scalar)
+			g.v3("FMUL", 1, 1, 5)
+			g.v3("FMUL", 0, 0, 1)
+			g.nstore(0, 1, "R10", scalar)
+		})
+		g.p("ADD R1, R0")
+		g.p("ADD R3, R2")
+		g.p("ADD R5, R4")
+	})
+	g.p("RET")
+
+	// R0 x; 5: x, 6: t and then s, 7: s², 8-13 the series' constants, 14: the sign's bit, 15: 2, 0 and 1 the series.
+	g.function("LogSigmoid", "(x *float32, n int)", 16)
+	g.args("x+0", "R0", "n+8", "R15")
+	g.nexpConstants()
+	for i, c := range []string{"log13", "log11", "log9", "log7", "log5", "log3", "sign"} {
+		g.bits(constant(c), 8+i)
+	}
+	g.v3("FADD", 15, 27, 27)
+	g.neach([]string{"R0"}, func(scalar bool) {
+		g.nload("R0", 5, 1, scalar)
+		g.p("VORR V5.B16, V14.B16, V0.B16")
 		g.nexp(0, 1)
-		g.v3("FADD", 0, 0, 27)
-		g.v3("FDIV", 0, 6, 0)
-		g.nload("R2", 1, 1, scalar)
-		g.v3("FMUL", 1, 1, 5)
-		g.v3("FMUL", 0, 0, 1)
-		g.nstore(0, 1, "R0", scalar)
+		g.v3("FADD", 6, 0, 15)
+		g.v3("FDIV", 6, 0, 6)
+		g.v3("FMUL", 7, 6, 6)
+		q, next := 0, 1
+		g.ncopy(8, q)
+		for _, c := range []int{9, 10, 11, 12, 13, 27} {
+			g.ncopy(c, next)
+			g.p("VFMLA V%d.S4, V7.S4, V%d.S4", q, next)
+			q, next = next, q
+		}
+		g.v3("FADD", 6, 6, 6)
+		g.nzero(7)
+		g.v3("FMIN", 5, 5, 7)
+		g.p("VFMLS V6.S4, V%d.S4, V5.S4", q)
+		g.nstore(5, 1, "R0", scalar)
 	})
 	g.p("RET")
 
@@ -394,23 +470,20 @@ func (g *gen) neonVectors() {
 	// R0 dst, R1 ldd, R2 src, R3 lds, R4 rows, R5 f, R6 fstep, R7 R8 within the row.
 	g.function("ScaleRows", "(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int)", 64)
 	g.args("dst+0", "R0", "ldd+8", "R1", "src+16", "R2", "lds+24", "R3", "rows+32", "R4", "f+48", "R5", "fstep+56", "R6")
-	l := g.label("rows")
-	g.p("%s:", l)
-	g.p("FMOVS (R5), F5")
-	g.p("VDUP V5.S[0], V5.S4")
-	g.args("n+40", "R15")
-	g.p("MOVD R0, R7")
-	g.p("MOVD R2, R8")
-	g.neach([]string{"R7", "R8"}, func(scalar bool) {
-		g.nload("R8", 0, 1, scalar)
-		g.v3("FMUL", 0, 0, 5)
-		g.nstore(0, 1, "R7", scalar)
+	g.nrows("R4", func() {
+		g.nfactor("R5", 5)
+		g.args("n+40", "R15")
+		g.p("MOVD R0, R7")
+		g.p("MOVD R2, R8")
+		g.neach([]string{"R7", "R8"}, func(scalar bool) {
+			g.nload("R8", 0, 1, scalar)
+			g.v3("FMUL", 0, 0, 5)
+			g.nstore(0, 1, "R7", scalar)
+		})
+		g.p("ADD R1, R0")
+		g.p("ADD R3, R2")
+		g.p("ADD R6, R5")
 	})
-	g.p("ADD R1, R0")
-	g.p("ADD R3, R2")
-	g.p("ADD R6, R5")
-	g.p("SUBS $1, R4, R4")
-	g.p("BNE %s", l)
 	g.p("RET")
 
 	// R0 p; 16-19 what was read.
@@ -441,54 +514,70 @@ func (g *gen) neonVectors() {
 }
 
 func (g *gen) neonRopes() {
-	// R0 x, R1 c, R2 s: two pairs at once, and one where two values are left.
-	g.function("RopeInterleaved", "(x, c, s *float32, n int)", 32)
-	g.args("x+0", "R0", "c+8", "R1", "s+16", "R2", "n+24", "R15")
+	// R0 x, R1 ldx, R2 t, R3 ldt, R4 rows, R5 n, R6 4n, R7 R8 R9 x, c and s within the row (R10: the second half of x); 6: scale.
+	start := func(name string, row func()) {
+		g.function(name, "(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)", 52)
+		g.args("x+0", "R0", "ldx+8", "R1", "t+16", "R2", "ldt+24", "R3", "rows+32", "R4", "n+40", "R5")
+		g.p("LSL $2, R5, R6")
+		g.broadcast("scale+48", 6)
+		g.nrows("R4", func() {
+			g.p("MOVD R0, R7")
+			g.p("MOVD R2, R8")
+			g.p("ADD R6, R2, R9")
+			g.p("MOVD R5, R15")
+			row()
+			g.p("ADD R1, R0")
+			g.p("ADD R3, R2")
+		})
+		g.p("RET")
+	}
+	// Two pairs at once, and one where two values are left.
 	turn := func() {
 		g.p("VREV64 V0.S4, V3.S4")
 		g.v3("FMUL", 0, 0, 1)
 		g.p("VFMLA V2.S4, V3.S4, V0.S4")
+		g.v3("FMUL", 0, 0, 6)
 	}
-	loop, tail, done := g.label("loop"), g.label("tail"), g.label("done")
-	g.p("%s:", loop)
-	g.p("CMP $4, R15")
-	g.p("BLT %s", tail)
-	for i, r := range []string{"R0", "R1", "R2"} {
-		g.nload(r, i, 1, false)
-	}
-	turn()
-	g.nstore(0, 1, "R0", false)
-	for _, r := range []string{"R0", "R1", "R2"} {
-		g.p("ADD $16, %s", r)
-	}
-	g.p("SUB $4, R15")
-	g.p("B %s", loop)
-	g.p("%s:", tail)
-	g.p("CBZ R15, %s", done)
-	for i, r := range []string{"R0", "R1", "R2"} {
-		g.p("FMOVD (%s), F%d", r, i)
-	}
-	turn()
-	g.p("FMOVD F0, (R0)")
-	g.p("%s:", done)
-	g.p("RET")
-
-	// R0 a, R3 b = a + n, R1 c, R2 s.
-	g.function("RopeHalf", "(x, c, s *float32, n int)", 32)
-	g.args("x+0", "R0", "c+8", "R1", "s+16", "R2", "n+24", "R15")
-	g.p("ADD R15<<2, R0, R3")
-	g.neach([]string{"R0", "R3", "R1", "R2"}, func(scalar bool) {
-		for i, r := range []string{"R0", "R3", "R1", "R2"} {
-			g.nload(r, i, 1, scalar)
+	start("RopeInterleaved", func() {
+		loop, tail, done := g.label("loop"), g.label("tail"), g.label("done")
+		g.p("%s:", loop)
+		g.p("CMP $4, R15")
+		g.p("BLT %s", tail)
+		for i, r := range []string{"R7", "R8", "R9"} {
+			g.nload(r, i, 1, false)
 		}
-		g.v3("FMUL", 4, 0, 2)
-		g.p("VFMLS V3.S4, V1.S4, V4.S4")
-		g.v3("FMUL", 5, 1, 2)
-		g.p("VFMLA V3.S4, V0.S4, V5.S4")
-		g.nstore(4, 1, "R0", scalar)
-		g.nstore(5, 1, "R3", scalar)
+		turn()
+		g.nstore(0, 1, "R7", false)
+		for _, r := range []string{"R7", "R8", "R9"} {
+			g.p("ADD $16, %s", r)
+		}
+		g.p("SUB $4, R15")
+		g.p("B %s", loop)
+		g.p("%s:", tail)
+		g.p("CBZ R15, %s", done)
+		for i, r := range []string{"R7", "R8", "R9"} {
+			g.p("FMOVD (%s), F%d", r, i)
+		}
+		turn()
+		g.p("FMOVD F0, (R7)")
+		g.p("%s:", done)
 	})
-	g.p("RET")
+	start("RopeHalf", func() {
+		g.p("ADD R6, R0, R10")
+		g.neach([]string{"R7", "R10", "R8", "R9"}, func(scalar bool) {
+			for i, r := range []string{"R7", "R10", "R8", "R9"} {
+				g.nload(r, i, 1, scalar)
+			}
+			g.v3("FMUL", 4, 0, 2)
+			g.p("VFMLS V3.S4, V1.S4, V4.S4")
+			g.v3("FMUL", 5, 1, 2)
+			g.p("VFMLA V3.S4, V0.S4, V5.S4")
+			g.v3("FMUL", 4, 4, 6)
+			g.v3("FMUL", 5, 5, 6)
+			g.nstore(4, 1, "R7", scalar)
+			g.nstore(5, 1, "R10", scalar)
+		})
+	})
 }
 
 // neonSoftmaxCols: R0 s, R1 the row, R2 m, R3 l, R4 alpha, R15 rows left; 8-11
@@ -618,19 +707,27 @@ func (g *gen) neonBfloat16() {
 			g.bits(constant(c), 16+i)
 		}
 	}
-	// R0 dst, R1 a, R2 b.
-	g.function("PairRows", "(dst *uint32, a, b *float32, n int)", 32)
-	g.args("dst+0", "R0", "a+8", "R1", "b+16", "R2", "n+24", "R15")
+	// R0 dst, R1 ldd, R2 x, R3 ldx, R4 rows, R5 n, R6 R7 R8 dst and the two rows of x within the row.
+	g.function("PairRows", "(dst *uint32, ldd int, x *float32, ldx, rows, n int)", 48)
+	g.args("dst+0", "R0", "ldd+8", "R1", "x+16", "R2", "ldx+24", "R3", "rows+32", "R4", "n+40", "R5")
 	constants()
-	g.neach([]string{"R0", "R1", "R2"}, func(scalar bool) {
-		g.nload("R1", 0, 1, scalar)
-		g.nload("R2", 1, 1, scalar)
-		g.nbf(0, 2)
-		g.nbf(1, 2)
-		g.p("VUSHR $16, V0.S4, V0.S4")
-		g.p("VAND V19.B16, V1.B16, V1.B16")
-		g.p("VORR V1.B16, V0.B16, V0.B16")
-		g.nstore(0, 1, "R0", scalar)
+	g.nrows("R4", func() {
+		g.p("MOVD R0, R6")
+		g.p("MOVD R2, R7")
+		g.p("ADD R3, R2, R8")
+		g.p("MOVD R5, R15")
+		g.neach([]string{"R6", "R7", "R8"}, func(scalar bool) {
+			g.nload("R7", 0, 1, scalar)
+			g.nload("R8", 1, 1, scalar)
+			g.nbf(0, 2)
+			g.nbf(1, 2)
+			g.p("VUSHR $16, V0.S4, V0.S4")
+			g.p("VAND V19.B16, V1.B16, V1.B16")
+			g.p("VORR V1.B16, V0.B16, V0.B16")
+			g.nstore(0, 1, "R6", scalar)
+		})
+		g.p("ADD R1, R0")
+		g.p("ADD R3<<1, R2, R2")
 	})
 	g.p("RET")
 

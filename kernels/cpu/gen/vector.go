@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Registers of the vector kernels: general registers as said in each; CX is
 // the count of values left. Vector registers 0-3 are exp's, the mask of the
@@ -25,6 +28,15 @@ func (g *gen) each(ptrs []string, body func(masked bool)) {
 	g.setMask()
 	body(true)
 	g.p("%s:", done)
+}
+
+// rows emits a loop over as many rows as the register says, at least one.
+func (g *gen) rows(register string, body func()) {
+	l := g.label("rows")
+	g.p("%s:", l)
+	body()
+	g.p("DECQ %s", register)
+	g.p("JNZ %s", l)
 }
 
 // setMask makes the mask of the first CX lanes.
@@ -87,40 +99,60 @@ func (g *gen) sum(v int, op string) {
 	g.p("%sSS X1, X0, X0", op)
 }
 
-// exp replaces vector x (0 <= x <= 0) by its exponential; t is the first of three temporaries.
+// expNames are the constants of exp. AVX-512 has registers to spare for them, from
+// 20 on, which a function fills by expConstants; AVX2 reads them from memory.
+var expNames = []string{"expLow", "expHigh", "log2e", "ln2hi", "ln2lo", "exp0", "exp1", "exp2", "exp3", "exp4", "exp5", "one"}
+
+func (g *gen) expConstants() {
+	if !g.mask {
+		return
+	}
+	for i, name := range expNames {
+		g.p("VBROADCASTSS %s<>(SB), V%d", name, 20+i)
+	}
+}
+
+// c is a constant of exp as an operand.
+func (g *gen) c(name string) string {
+	if g.mask {
+		return fmt.Sprintf("V%d", 20+slices.Index(expNames, name))
+	}
+	return name + "<>(SB)"
+}
+
+// exp replaces vector x by its exponential; t is the first of three temporaries.
 //
 //	n = round(x log2 e), r = x - n ln 2 in two steps, exp x = 2^n (1 + r + r² P(r))
 //
-// An argument below expLow gives 0, above expHigh that of expHigh, NaN stays NaN.
+// An argument below expLow gives 0 (whatever is computed for it is masked out at the
+// end), above expHigh that of expHigh, NaN stays NaN.
 func (g *gen) exp(x, t int) {
 	n, q, k := t, t+1, t+2
 	if g.mask {
-		g.p("VCMPPS $5, expLow<>(SB), V%d, K3", x) // NLT: true for NaN
+		g.p("VCMPPS $5, %s, V%d, K3", g.c("expLow"), x) // NLT: true for NaN
+		g.p("VMINPS V%d, %s, V%d", x, g.c("expHigh"), x)
 	} else {
-		g.p("VCMPPS $1, expLow<>(SB), V%d, V%d", x, k)
+		g.p("VCMPPS $1, %s, V%d, V%d", g.c("expLow"), x, k)
+		g.p("VMOVUPS %s, V%d", g.c("expHigh"), n)
+		g.p("VMINPS V%d, V%d, V%d", x, n, x)
 	}
-	g.p("VMOVUPS expLow<>(SB), V%d", n)
-	g.p("VMAXPS V%d, V%d, V%d", x, n, x)
-	g.p("VMOVUPS expHigh<>(SB), V%d", n)
-	g.p("VMINPS V%d, V%d, V%d", x, n, x)
-	g.p("VMULPS log2e<>(SB), V%d, V%d", x, n)
+	g.p("VMULPS %s, V%d, V%d", g.c("log2e"), x, n)
 	if g.mask {
 		g.p("VRNDSCALEPS $8, V%d, V%d", n, n)
 	} else {
 		g.p("VROUNDPS $8, V%d, V%d", n, n)
 	}
-	g.p("VFNMADD231PS ln2hi<>(SB), V%d, V%d", n, x)
-	g.p("VFNMADD231PS ln2lo<>(SB), V%d, V%d", n, x)
-	g.p("VMOVUPS exp5<>(SB), V%d", q)
+	g.p("VFNMADD231PS %s, V%d, V%d", g.c("ln2hi"), n, x)
+	g.p("VFNMADD231PS %s, V%d, V%d", g.c("ln2lo"), n, x)
+	g.p("VMOVUPS %s, V%d", g.c("exp5"), q)
 	for i := 4; i >= 0; i-- {
-		g.p("VFMADD213PS exp%d<>(SB), V%d, V%d", i, x, q)
+		g.p("VFMADD213PS %s, V%d, V%d", g.c(fmt.Sprintf("exp%d", i)), x, q)
 	}
 	// x = 1 + r + r² q = 1 + r (1 + r q): r q + 1, times r, plus 1.
-	g.p("VFMADD213PS one<>(SB), V%d, V%d", x, q)
-	g.p("VFMADD213PS one<>(SB), V%d, V%d", q, x)
+	g.p("VFMADD213PS %s, V%d, V%d", g.c("one"), x, q)
+	g.p("VFMADD213PS %s, V%d, V%d", g.c("one"), q, x)
 	if g.mask {
-		g.p("VSCALEFPS V%d, V%d, V%d", n, x, x)
-		g.p("VMOVUPS.Z V%d, K3, V%d", x, x)
+		g.p("VSCALEFPS.Z V%d, V%d, K3, V%d", n, x, x)
 	} else {
 		g.p("VCVTPS2DQ V%d, V%d", n, n)
 		g.p("VPSLLD $23, V%d, V%d", n, n)
@@ -151,6 +183,13 @@ var constants = []struct {
 	{"high16", 0xffff0000},
 	{"quiet", 0x7fc00000},
 	{"negInf", 0xff800000},
+	{"sign", 0x80000000},
+	{"log3", 0x3eaaaaab}, // 1/3, and so on
+	{"log5", 0x3e4ccccd},
+	{"log7", 0x3e124925},
+	{"log9", 0x3de38e39},
+	{"log11", 0x3dba2e8c},
+	{"log13", 0x3d9d89d9},
 }
 
 // constant returns the bits of a name.
@@ -171,20 +210,42 @@ func (g *gen) constants() {
 		}
 		g.p("GLOBL %s<>(SB), RODATA|NOPTR, $%d", c.name, 4*g.w)
 	}
+	if g.mask {
+		for i := range 16 {
+			g.p("DATA interleave<>+%d(SB)/4, $%#08x", 4*i, i|(16+i)<<16)
+		}
+		g.p("GLOBL interleave<>(SB), RODATA|NOPTR, $64")
+	}
 }
 
 func (g *gen) vectors() {
-	// SI x
-	g.function("SumSquares", "(x *float32, n int) float32", 20)
-	g.p("MOVQ x+0(FP), SI")
-	g.p("MOVQ n+8(FP), CX")
-	g.zero(4)
-	g.each([]string{"SI"}, func(masked bool) {
-		g.load("(SI)", 0, masked)
-		g.p("VFMADD231PS V0, V0, V4")
+	// DI f, SI x, DX rows, R8 within the row; 6: 1/n, 5: eps, 7: one.
+	g.function("RMSRows", "(f, x *float32, ldx, rows, n int, eps float32)", 44)
+	g.p("MOVQ f+0(FP), DI")
+	g.p("MOVQ x+8(FP), SI")
+	g.p("MOVQ rows+24(FP), DX")
+	g.p("MOVQ n+32(FP), CX")
+	g.p("VMOVSS eps+40(FP), X5")
+	g.p("VMOVSS one<>(SB), X7")
+	g.zero(6)
+	g.p("VCVTSI2SSQ CX, X6, X6")
+	g.p("VDIVSS X6, X7, X6")
+	g.rows("DX", func() {
+		g.p("MOVQ SI, R8")
+		g.p("MOVQ n+32(FP), CX")
+		g.zero(4)
+		g.each([]string{"R8"}, func(masked bool) {
+			g.load("(R8)", 0, masked)
+			g.p("VFMADD231PS V0, V0, V4")
+		})
+		g.sum(4, "VADD")
+		g.p("VFMADD213SS X5, X6, X0")
+		g.p("VSQRTSS X0, X0, X0")
+		g.p("VDIVSS X0, X7, X0")
+		g.p("VMOVSS X0, (DI)")
+		g.p("ADDQ $4, DI")
+		g.p("ADDQ ldx+16(FP), SI")
 	})
-	g.sum(4, "VADD")
-	g.p("VMOVSS X0, ret+16(FP)")
 	g.ret()
 
 	g.function("MaxRow", "(x *float32, n int) float32", 20)
@@ -213,6 +274,7 @@ func (g *gen) vectors() {
 	g.p("MOVQ x+0(FP), SI")
 	g.p("MOVQ n+8(FP), CX")
 	g.p("VBROADCASTSS m+16(FP), V5")
+	g.expConstants()
 	g.zero(4)
 	g.each([]string{"SI"}, func(masked bool) {
 		g.load("(SI)", 0, masked)
@@ -233,19 +295,28 @@ func (g *gen) vectors() {
 	g.p("VMOVSS X0, ret+24(FP)")
 	g.ret()
 
-	// DI dst, SI x, DX w; 5: s.
-	g.function("NormScale", "(dst, x, w *float32, n int, s float32)", 36)
+	// DI dst, SI x, DX rows, AX f, R8 R9 R10 dst, x and w within the row; 5: f of the row.
+	g.function("NormRows", "(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)", 64)
 	g.p("MOVQ dst+0(FP), DI")
-	g.p("MOVQ x+8(FP), SI")
-	g.p("MOVQ w+16(FP), DX")
-	g.p("MOVQ n+24(FP), CX")
-	g.p("VBROADCASTSS s+32(FP), V5")
-	g.each([]string{"DI", "SI", "DX"}, func(masked bool) {
-		g.load("(SI)", 0, masked)
-		g.load("(DX)", 1, masked)
-		g.p("VMULPS V5, V0, V0")
-		g.p("VMULPS V1, V0, V0")
-		g.store(0, "(DI)", masked)
+	g.p("MOVQ x+16(FP), SI")
+	g.p("MOVQ rows+40(FP), DX")
+	g.p("MOVQ f+56(FP), AX")
+	g.rows("DX", func() {
+		g.p("MOVQ DI, R8")
+		g.p("MOVQ SI, R9")
+		g.p("MOVQ w+32(FP), R10")
+		g.p("MOVQ n+48(FP), CX")
+		g.p("VBROADCASTSS (AX), V5")
+		g.each([]string{"R8", "R9", "R10"}, func(masked bool) {
+			g.load("(R9)", 0, masked)
+			g.load("(R10)", 1, masked)
+			g.p("VMULPS V5, V0, V0")
+			g.p("VMULPS V1, V0, V0")
+			g.store(0, "(R8)", masked)
+		})
+		g.p("ADDQ $4, AX")
+		g.p("ADDQ ldd+8(FP), DI")
+		g.p("ADDQ ldx+24(FP), SI")
 	})
 	g.ret()
 
@@ -274,24 +345,67 @@ func (g *gen) vectors() {
 	})
 	g.ret()
 
-	// DI dst, SI g, DX x; 4: g, 5: s.
-	g.function("SiluMul", "(dst, gate, x *float32, n int, s float32)", 36)
+	// DI dst, SI g, DX x, AX f, BX rows, R8 R9 R10 dst, g and x within the row; 4: g, 5: f of the row.
+	g.function("SiluRows", "(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)", 80)
 	g.p("MOVQ dst+0(FP), DI")
-	g.p("MOVQ gate+8(FP), SI")
-	g.p("MOVQ x+16(FP), DX")
-	g.p("MOVQ n+24(FP), CX")
-	g.p("VBROADCASTSS s+32(FP), V5")
-	g.each([]string{"DI", "SI", "DX"}, func(masked bool) {
+	g.p("MOVQ gate+16(FP), SI")
+	g.p("MOVQ x+32(FP), DX")
+	g.p("MOVQ rows+48(FP), BX")
+	g.p("MOVQ f+64(FP), AX")
+	g.expConstants()
+	g.rows("BX", func() {
+		g.p("MOVQ DI, R8")
+		g.p("MOVQ SI, R9")
+		g.p("MOVQ DX, R10")
+		g.p("MOVQ n+56(FP), CX")
+		g.p("VBROADCASTSS (AX), V5")
+		g.each([]string{"R8", "R9", "R10"}, func(masked bool) {
+			g.load("(R9)", 4, masked)
+			g.zero(0)
+			g.p("VSUBPS V4, V0, V0")
+			g.exp(0, 1)
+			g.p("VADDPS %s, V0, V0", g.c("one"))
+			g.p("VDIVPS V0, V4, V0")
+			g.load("(R10)", 1, masked)
+			g.p("VMULPS V5, V1, V1")
+			g.p("VMULPS V1, V0, V0")
+			g.store(0, "(R8)", masked)
+		})
+		g.p("ADDQ fstep+72(FP), AX")
+		g.p("ADDQ ldd+8(FP), DI")
+		g.p("ADDQ ldg+24(FP), SI")
+		g.p("ADDQ ldx+40(FP), DX")
+	})
+	g.ret()
+
+	// SI x; 4: x, 5: t and then s, 6: s², 7: the sign's bit, 8: 2, 0: the series.
+	g.function("LogSigmoid", "(x *float32, n int)", 16)
+	g.p("MOVQ x+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	g.expConstants()
+	g.p("VBROADCASTSS sign<>(SB), V7")
+	g.p("VBROADCASTSS one<>(SB), V8")
+	g.p("VADDPS V8, V8, V8")
+	g.each([]string{"SI"}, func(masked bool) {
 		g.load("(SI)", 4, masked)
-		g.zero(0)
-		g.p("VSUBPS V4, V0, V0")
+		or := "VORPS"
+		if g.mask {
+			or = "VPORD"
+		}
+		g.p("%s V4, V7, V0", or)
 		g.exp(0, 1)
-		g.p("VADDPS one<>(SB), V0, V0")
-		g.p("VDIVPS V0, V4, V0")
-		g.load("(DX)", 1, masked)
-		g.p("VMULPS V5, V1, V1")
-		g.p("VMULPS V1, V0, V0")
-		g.store(0, "(DI)", masked)
+		g.p("VADDPS V0, V8, V5")
+		g.p("VDIVPS V5, V0, V5")
+		g.p("VMULPS V5, V5, V6")
+		g.p("VMOVUPS log13<>(SB), V0")
+		for _, k := range []string{"log11<>(SB)", "log9<>(SB)", "log7<>(SB)", "log5<>(SB)", "log3<>(SB)", g.c("one")} {
+			g.p("VFMADD213PS %s, V6, V0", k)
+		}
+		g.p("VADDPS V5, V5, V5")
+		g.zero(6)
+		g.p("VMINPS V6, V4, V4")
+		g.p("VFNMADD231PS V5, V0, V4")
+		g.store(4, "(SI)", masked)
 	})
 	g.ret()
 
@@ -303,6 +417,7 @@ func (g *gen) vectors() {
 	g.p("MOVQ n+24(FP), CX")
 	g.p("VBROADCASTSS hi0+32(FP), V5")
 	g.p("VBROADCASTSS lo0+36(FP), V6")
+	g.expConstants()
 	g.each([]string{"SI", "DX", "DI"}, func(masked bool) {
 		g.load("(DX)", 1, masked)
 		g.load("(DI)", 2, masked)
@@ -325,22 +440,20 @@ func (g *gen) vectors() {
 	g.p("MOVQ rows+32(FP), DX")
 	g.p("MOVQ f+48(FP), AX")
 	g.p("MOVQ fstep+56(FP), BX")
-	l := g.label("rows")
-	g.p("%s:", l)
-	g.p("VBROADCASTSS (AX), V5")
-	g.p("MOVQ n+40(FP), CX")
-	g.p("MOVQ DI, R10")
-	g.p("MOVQ SI, R11")
-	g.each([]string{"R10", "R11"}, func(masked bool) {
-		g.load("(R11)", 0, masked)
-		g.p("VMULPS V5, V0, V0")
-		g.store(0, "(R10)", masked)
+	g.rows("DX", func() {
+		g.p("VBROADCASTSS (AX), V5")
+		g.p("MOVQ n+40(FP), CX")
+		g.p("MOVQ DI, R10")
+		g.p("MOVQ SI, R11")
+		g.each([]string{"R10", "R11"}, func(masked bool) {
+			g.load("(R11)", 0, masked)
+			g.p("VMULPS V5, V0, V0")
+			g.store(0, "(R10)", masked)
+		})
+		g.p("ADDQ R8, DI")
+		g.p("ADDQ R9, SI")
+		g.p("ADDQ BX, AX")
 	})
-	g.p("ADDQ R8, DI")
-	g.p("ADDQ R9, SI")
-	g.p("ADDQ BX, AX")
-	g.p("DECQ DX")
-	g.p("JNZ %s", l)
 	g.ret()
 
 	// SI p; 0-3 what was read, so that loads do not wait for each other.
@@ -374,43 +487,55 @@ func (g *gen) vectors() {
 }
 
 func (g *gen) ropes() {
-	// SI x, DX c, DI s.
-	g.function("RopeInterleaved", "(x, c, s *float32, n int)", 32)
-	g.p("MOVQ x+0(FP), SI")
-	g.p("MOVQ c+8(FP), DX")
-	g.p("MOVQ s+16(FP), DI")
-	g.p("MOVQ n+24(FP), CX")
-	g.each([]string{"SI", "DX", "DI"}, func(masked bool) {
-		g.load("(SI)", 0, masked)
-		g.load("(DX)", 1, masked)
-		g.load("(DI)", 2, masked)
-		g.p("VPERMILPS $0xb1, V0, V3")
-		g.p("VMULPS V1, V0, V0")
-		g.p("VFMADD231PS V2, V3, V0")
-		g.store(0, "(SI)", masked)
+	const signature = "(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)"
+	// SI x, DX t, BX rows, AX 4n, R8 R9 R10 x, c and s within the row (R11: the second half of x); 6: scale.
+	start := func(name string, row func()) {
+		g.function(name, signature, 52)
+		g.p("MOVQ x+0(FP), SI")
+		g.p("MOVQ t+16(FP), DX")
+		g.p("MOVQ rows+32(FP), BX")
+		g.p("MOVQ n+40(FP), AX")
+		g.p("SHLQ $2, AX")
+		g.p("VBROADCASTSS scale+48(FP), V6")
+		g.rows("BX", func() {
+			g.p("MOVQ SI, R8")
+			g.p("MOVQ DX, R9")
+			g.p("LEAQ (DX)(AX*1), R10")
+			g.p("MOVQ n+40(FP), CX")
+			row()
+			g.p("ADDQ ldx+8(FP), SI")
+			g.p("ADDQ ldt+24(FP), DX")
+		})
+		g.ret()
+	}
+	start("RopeInterleaved", func() {
+		g.each([]string{"R8", "R9", "R10"}, func(masked bool) {
+			g.load("(R8)", 0, masked)
+			g.load("(R9)", 1, masked)
+			g.load("(R10)", 2, masked)
+			g.p("VPERMILPS $0xb1, V0, V3")
+			g.p("VMULPS V1, V0, V0")
+			g.p("VFMADD231PS V2, V3, V0")
+			g.p("VMULPS V6, V0, V0")
+			g.store(0, "(R8)", masked)
+		})
 	})
-	g.ret()
-
-	// SI a, BX b = a + n, DX c, DI s.
-	g.function("RopeHalf", "(x, c, s *float32, n int)", 32)
-	g.p("MOVQ x+0(FP), SI")
-	g.p("MOVQ c+8(FP), DX")
-	g.p("MOVQ s+16(FP), DI")
-	g.p("MOVQ n+24(FP), CX")
-	g.p("LEAQ (SI)(CX*4), BX")
-	g.each([]string{"SI", "BX", "DX", "DI"}, func(masked bool) {
-		g.load("(SI)", 0, masked)
-		g.load("(BX)", 1, masked)
-		g.load("(DX)", 2, masked)
-		g.load("(DI)", 3, masked)
-		g.p("VMULPS V2, V0, V4")
-		g.p("VFNMADD231PS V3, V1, V4")
-		g.p("VMULPS V2, V1, V5")
-		g.p("VFMADD231PS V3, V0, V5")
-		g.store(4, "(SI)", masked)
-		g.store(5, "(BX)", masked)
+	start("RopeHalf", func() {
+		g.p("LEAQ (SI)(AX*1), R11")
+		g.each([]string{"R8", "R11", "R9", "R10"}, func(masked bool) {
+			for i, at := range []string{"(R8)", "(R11)", "(R9)", "(R10)"} {
+				g.load(at, i, masked)
+			}
+			g.p("VMULPS V2, V0, V4")
+			g.p("VFNMADD231PS V3, V1, V4")
+			g.p("VMULPS V2, V1, V5")
+			g.p("VFMADD231PS V3, V0, V5")
+			g.p("VMULPS V6, V4, V4")
+			g.p("VMULPS V6, V5, V5")
+			g.store(4, "(R8)", masked)
+			g.store(5, "(R11)", masked)
+		})
 	})
-	g.ret()
 }
 
 // softmaxCols: SI s, CX rows, AX the first row; 8 9 the maxima, 10 11 the sums.
@@ -423,6 +548,7 @@ func (g *gen) softmaxCols() {
 	g.p("MOVQ l+24(FP), DI")
 	g.p("MOVQ alpha+32(FP), BX")
 	g.p("MOVQ SI, AX")
+	g.expConstants()
 	for i := range 2 {
 		g.p("VMOVUPS %d(DX), V%d", b*i, 8+i)
 	}
@@ -444,9 +570,9 @@ func (g *gen) softmaxCols() {
 		g.p("VMULPS %d(DI), V%d, V%d", b*i, x, 10+i)
 		// Is any factor not 1?
 		if g.mask {
-			g.p("VCMPPS $4, one<>(SB), V%d, K%d", x, 4+i)
+			g.p("VCMPPS $4, %s, V%d, K%d", g.c("one"), x, 4+i)
 		} else {
-			g.p("VCMPPS $4, one<>(SB), V%d, V%d", x, 12+i)
+			g.p("VCMPPS $4, %s, V%d, V%d", g.c("one"), x, 12+i)
 		}
 	}
 	if g.mask {
@@ -575,27 +701,14 @@ func (g *gen) bf(x, t int) {
 
 func (g *gen) bfloat16() {
 	and := "VPAND"
-	or := "VPOR"
 	if g.mask {
-		and, or = "VPANDD", "VPORD"
+		and = "VPANDD"
 	}
-	// DI dst, SI a, DX b.
-	g.function("PairRows", "(dst *uint32, a, b *float32, n int)", 32)
-	g.p("MOVQ dst+0(FP), DI")
-	g.p("MOVQ a+8(FP), SI")
-	g.p("MOVQ b+16(FP), DX")
-	g.p("MOVQ n+24(FP), CX")
-	g.each([]string{"DI", "SI", "DX"}, func(masked bool) {
-		g.load("(SI)", 0, masked)
-		g.load("(DX)", 1, masked)
-		g.bf(0, 2)
-		g.bf(1, 2)
-		g.p("VPSRLD $16, V0, V0")
-		g.p("%s high16<>(SB), V1, V1", and)
-		g.p("%s V0, V1, V0", or)
-		g.store(0, "(DI)", masked)
-	})
-	g.ret()
+	g.pairRows("PairRows", false)
+	if g.mask {
+		g.pairRows("PairRowsDot", true)
+		g.roundRowDot()
+	}
 
 	// DI a, DX b, SI src.
 	g.function("WidenPairs", "(a, b *float32, src *uint32, n int)", 32)
@@ -633,6 +746,67 @@ func (g *gen) bfloat16() {
 		g.p("VPACKUSDW V1, V0, V0")
 		g.p("VPERMQ $0xd8, V0, V0")
 	}
+	g.p("VMOVUPS Y0, (DI)")
+	g.p("ADDQ $64, SI")
+	g.p("ADDQ $32, DI")
+	g.p("JMP %s", l)
+	g.p("%s:", done)
+	g.ret()
+}
+
+// pairRows: DI dst, SI x, BX ldx, DX rows, R8 R9 R10 dst and the two rows of x within
+// the row; 4: the order of words that interleaves. With dot the processor rounds.
+func (g *gen) pairRows(name string, dot bool) {
+	and, or := "VPAND", "VPOR"
+	if g.mask {
+		and, or = "VPANDD", "VPORD"
+	}
+	g.function(name, "(dst *uint32, ldd int, x *float32, ldx, rows, n int)", 48)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ x+16(FP), SI")
+	g.p("MOVQ ldx+24(FP), BX")
+	g.p("MOVQ rows+32(FP), DX")
+	if dot {
+		g.p("VMOVUPS interleave<>(SB), V4")
+	}
+	g.rows("DX", func() {
+		g.p("MOVQ DI, R8")
+		g.p("MOVQ SI, R9")
+		g.p("LEAQ (SI)(BX*1), R10")
+		g.p("MOVQ n+40(FP), CX")
+		g.each([]string{"R8", "R9", "R10"}, func(masked bool) {
+			g.load("(R9)", 0, masked)
+			g.load("(R10)", 1, masked)
+			if dot {
+				g.p("%s", evex("VCVTNE2PS2BF16 Z%d, Z%d, Z%d", 3, 0x72, 0, 1, 0))
+				g.p("VPERMW V0, V4, V0")
+			} else {
+				g.bf(0, 2)
+				g.bf(1, 2)
+				g.p("VPSRLD $16, V0, V0")
+				g.p("%s high16<>(SB), V1, V1", and)
+				g.p("%s V0, V1, V0", or)
+			}
+			g.store(0, "(R8)", masked)
+		})
+		g.p("ADDQ ldd+8(FP), DI")
+		g.p("LEAQ (SI)(BX*2), SI")
+	})
+	g.ret()
+}
+
+// roundRowDot: n is a multiple of 16, and the processor rounds.
+func (g *gen) roundRowDot() {
+	g.function("RoundRowDot", "(dst *uint16, x *float32, n int)", 24)
+	g.p("MOVQ dst+0(FP), DI")
+	g.p("MOVQ x+8(FP), SI")
+	g.p("MOVQ n+16(FP), CX")
+	l, done := g.label("loop"), g.label("done")
+	g.p("%s:", l)
+	g.p("SUBQ $16, CX")
+	g.p("JLT %s", done)
+	g.p("VMOVUPS (SI), V0")
+	g.p("%s", evex("VCVTNEPS2BF16 Z%d, Y%[3]d", 2, 0x72, 0, 0, 0))
 	g.p("VMOVUPS Y0, (DI)")
 	g.p("ADDQ $64, SI")
 	g.p("ADDQ $32, DI")
