@@ -155,11 +155,20 @@ func TestPoison(t *testing.T) {
 	if err := launch(t, s, ptx, 1, 32, 0, p); err != nil {
 		t.Fatal(err)
 	}
+	// It is done in its turn: a kernel that was enqueued before still reads what was there.
+	f := function(t, s, ptx)
+	one, warp := [3]uint32{1, 1, 1}, [3]uint32{32, 1, 1}
+	if err := s.Launch(f, one, warp, 0, nil, p); err != nil {
+		t.Fatal(err)
+	}
 	if !s.Poison(p+128, 128) || s.Poison(p+128, 256) {
 		t.Error("poison")
 	}
+	if err := s.Sync(); err != nil || len(s.Findings()) != 0 {
+		t.Errorf("a kernel before it: %v %v", err, s.Findings())
+	}
 	if err := launch(t, s, ptx, 1, 32, 0, p); !is(err, illegalAddress) || !strings.HasPrefix(s.Findings()[0], "uninitialised") {
-		t.Errorf("%v %v", err, s.Findings())
+		t.Errorf("a kernel behind it: %v %v", err, s.Findings())
 	}
 }
 

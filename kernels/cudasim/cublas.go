@@ -8,7 +8,7 @@ package cudasim
 #include <stdlib.h>
 
 typedef struct {
-	int (*create)(void **), (*destroy)(void *), (*setStream)(void *, void *), (*setWorkspace)(void *, void *, size_t);
+	int (*create)(void **), (*destroy)(void *), (*setStream)(void *, void *), (*setWorkspace)(void *, void *, size_t), (*setMathMode)(void *, int);
 	int (*gemm)(void *, int, int, int, int, int, const void *, const void *, int, int, const void *, int, int, const void *, void *, int, int, int, int);
 } Blas;
 
@@ -17,7 +17,7 @@ static const char *loadBlas(Blas *b, const char *path) {
 	if (!h) return dlerror();
 	struct { void *to; const char *name; } names[] = {
 		{&b->create, "cublasCreate_v2"}, {&b->destroy, "cublasDestroy_v2"}, {&b->setStream, "cublasSetStream_v2"},
-		{&b->setWorkspace, "cublasSetWorkspace_v2"}, {&b->gemm, "cublasGemmEx"},
+		{&b->setWorkspace, "cublasSetWorkspace_v2"}, {&b->setMathMode, "cublasSetMathMode"}, {&b->gemm, "cublasGemmEx"},
 	};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (!(*(void **)names[i].to = dlsym(h, names[i].name))) return dlerror();
@@ -27,8 +27,9 @@ static int blasCreate(Blas *b, void **h) { return b->create(h); }
 static int blasDestroy(Blas *b, void *h) { return b->destroy(h); }
 static int blasSetStream(Blas *b, void *h, void *s) { return b->setStream(h, s); }
 static int blasSetWorkspace(Blas *b, void *h, uint64_t p, size_t n) { return b->setWorkspace(h, (void *)p, n); }
-static int blasGemm(Blas *b, void *h, int ta, int tb, int m, int n, int k, float alpha, uint64_t a, int at, int lda, uint64_t x, int xt, int ldx, float beta, uint64_t c, int ct, int ldc) {
-	return b->gemm(h, ta, tb, m, n, k, &alpha, (void *)a, at, lda, (void *)x, xt, ldx, &beta, (void *)c, ct, ldc, 68, -1);
+static int blasSetMathMode(Blas *b, void *h, int mode) { return b->setMathMode(h, mode); }
+static int blasGemm(Blas *b, void *h, int ta, int tb, int m, int n, int k, float alpha, uint64_t a, int at, int lda, uint64_t x, int xt, int ldx, float beta, uint64_t c, int ct, int ldc, int compute, int algorithm) {
+	return b->gemm(h, ta, tb, m, n, k, &alpha, (void *)a, at, lda, (void *)x, xt, ldx, &beta, (void *)c, ct, ldc, compute, algorithm);
 }
 
 static int blasHandles(void) {
@@ -61,8 +62,8 @@ type CUBLASMatrix struct {
 	Type, LD int
 }
 
-// CUBLAS makes a handle of the library at path on a stream, with a workspace in device memory (none if bytes is 0).
-func (s *Sim) CUBLAS(path string, st Stream, workspace uint64, bytes int) (*CUBLAS, error) {
+// CUBLAS makes a handle of the library at path on a stream, with a workspace in device memory (none if bytes is 0) and a math mode.
+func (s *Sim) CUBLAS(path string, st Stream, workspace uint64, bytes, mode int) (*CUBLAS, error) {
 	b := &CUBLAS{}
 	p := C.CString(path)
 	defer C.free(unsafe.Pointer(p))
@@ -72,20 +73,30 @@ func (s *Sim) CUBLAS(path string, st Stream, workspace uint64, bytes int) (*CUBL
 	if err := status(C.blasCreate(&b.lib, &b.handle)); err != nil {
 		return nil, err
 	}
-	if err := status(C.blasSetStream(&b.lib, b.handle, unsafe.Pointer(st))); err != nil {
-		return nil, err
+	err := status(C.blasSetStream(&b.lib, b.handle, unsafe.Pointer(st)))
+	if err == nil && bytes > 0 {
+		err = status(C.blasSetWorkspace(&b.lib, b.handle, C.uint64_t(workspace), C.size_t(bytes)))
 	}
-	if bytes == 0 {
-		return b, nil
+	if err == nil {
+		err = status(C.blasSetMathMode(&b.lib, b.handle, C.int(mode)))
 	}
-	return b, status(C.blasSetWorkspace(&b.lib, b.handle, C.uint64_t(workspace), C.size_t(bytes)))
+	return b, err
 }
 
-// Gemm enqueues c = alpha op(a) op(b) + beta c: op(a) is m x k, op(b) k x n, and op transposes where it is asked to.
-func (b *CUBLAS) Gemm(transA, transB bool, m, n, k int, alpha float32, a, x CUBLASMatrix, beta float32, c CUBLASMatrix) error {
+// Gemm is c = alpha op(a) op(x) + beta c, where op(a) is M x K, op(x) K x N, and op transposes where it is asked to.
+type Gemm struct {
+	TransA, TransB     bool
+	M, N, K            int
+	Alpha, Beta        float32
+	A, X, C            CUBLASMatrix
+	Compute, Algorithm int // as cublasComputeType_t and cublasGemmAlgo_t
+}
+
+// Gemm enqueues a product.
+func (b *CUBLAS) Gemm(g Gemm) error {
 	op := map[bool]C.int{true: 1}
-	return status(C.blasGemm(&b.lib, b.handle, op[transA], op[transB], C.int(m), C.int(n), C.int(k), C.float(alpha), C.uint64_t(a.At), C.int(a.Type), C.int(a.LD),
-		C.uint64_t(x.At), C.int(x.Type), C.int(x.LD), C.float(beta), C.uint64_t(c.At), C.int(c.Type), C.int(c.LD)))
+	return status(C.blasGemm(&b.lib, b.handle, op[g.TransA], op[g.TransB], C.int(g.M), C.int(g.N), C.int(g.K), C.float(g.Alpha), C.uint64_t(g.A.At), C.int(g.A.Type), C.int(g.A.LD),
+		C.uint64_t(g.X.At), C.int(g.X.Type), C.int(g.X.LD), C.float(g.Beta), C.uint64_t(g.C.At), C.int(g.C.Type), C.int(g.C.LD), C.int(g.Compute), C.int(g.Algorithm)))
 }
 
 // Close destroys the handle.

@@ -3,6 +3,7 @@
 package cudasim
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
@@ -65,6 +66,23 @@ func TestAllocations(t *testing.T) {
 	p, _ := s.Alloc(16)
 	if err := s.Write(p, make([]byte, 17)); !is(err, invalidValue) {
 		t.Errorf("a copy past the end: %v", err)
+	}
+}
+
+// What a context still holds when it ends is counted.
+func TestLeaked(t *testing.T) {
+	s := use(t)
+	before := s.Get("leaked")
+	if err := s.Renew(); err != nil || s.Get("leaked") != before {
+		t.Errorf("an empty context leaves %d: %v", s.Get("leaked")-before, err)
+	}
+	upload(t, s, make([]byte, 16))
+	if _, err := s.Stream(); err != nil {
+		t.Fatal(err)
+	}
+	function(t, s, kernel("sm_80", 64, 1, addOne))
+	if err := s.Renew(); err != nil || s.Get("leaked") != before+3 {
+		t.Errorf("a block, a stream and a module leave %d: %v", s.Get("leaked")-before, err)
 	}
 }
 
@@ -342,6 +360,48 @@ func TestEnvironment(t *testing.T) {
 	}
 	if err := sim.Launch(f, [3]uint32{1, 1, 1}, [3]uint32{32, 1, 1}, 0, nil, p); !is(err, launchFailed) {
 		t.Errorf("the first launch: %v", err)
+	}
+}
+
+// What each compute capability takes: PTX for no later one, sm_90a on 9.0 alone, and so much shared memory in a block.
+func TestCapabilities(t *testing.T) {
+	if sm := os.Getenv("YOCOSIM_SM"); sm != "" {
+		runtime.LockOSThread()
+		if err := sim.Use(); err != nil {
+			t.Fatal(err)
+		}
+		for _, target := range []string{"sm_75", "sm_80", "sm_86", "sm_90", "sm_90a", "sm_100"} {
+			m, err := sim.Load(kernel(target, 32, 0, ""))
+			if fmt.Println(target, err == nil); err != nil {
+				continue
+			}
+			f, err := sim.Function(m, "k")
+			if err != nil {
+				t.Fatal(err)
+			}
+			most := 0
+			for kb := 1; kb <= 256; kb++ {
+				if sim.AllowShared(f, kb<<10) == nil {
+					most = kb
+				}
+			}
+			fmt.Println("KiB", most)
+		}
+		return
+	}
+	for sm, want := range map[string]string{
+		"75":  "sm_75 true KiB 64 sm_80 false sm_86 false sm_90 false sm_90a false sm_100 false",
+		"80":  "sm_75 true KiB 163 sm_80 true KiB 163 sm_86 false sm_90 false sm_90a false sm_100 false",
+		"86":  "sm_75 true KiB 99 sm_80 true KiB 99 sm_86 true KiB 99 sm_90 false sm_90a false sm_100 false",
+		"90":  "sm_75 true KiB 227 sm_80 true KiB 227 sm_86 true KiB 227 sm_90 true KiB 227 sm_90a true KiB 227 sm_100 false",
+		"120": "sm_75 true KiB 99 sm_80 true KiB 99 sm_86 true KiB 99 sm_90 true KiB 99 sm_90a false sm_100 true KiB 99",
+	} {
+		cmd := exec.Command(os.Args[0], "-test.run", "^TestCapabilities$")
+		cmd.Env = append(os.Environ(), "YOCOSIM_SM="+sm)
+		out, err := cmd.Output()
+		if got := strings.Join(strings.Fields(string(out)), " "); err != nil || got != want+" PASS" {
+			t.Errorf("compute capability %s: %v: %s, want %s", sm, err, got, want)
+		}
 	}
 }
 

@@ -1,5 +1,6 @@
 // A libcublas.so.12 for tests: the few calls that runners/cuda makes, computed on the processor when the stream
-// comes to them. It is stricter than NVIDIA's: a product without a workspace of its own is refused.
+// comes to them. It is stricter than NVIDIA's, and refuses what the runner does not ask for: another product than
+// aT b, alone or added to c, one without a workspace of its own, or in another math mode.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -18,7 +19,7 @@ extern "C" int yocosim_touch(const char *who, unsigned long long address, unsign
 
 // As in NVIDIA's cublas_api.h and library_types.h.
 enum { Success = 0, NotInitialized = 1, AllocFailed = 3, InvalidValue = 7, ExecutionFailed = 13, NotSupported = 15 };
-enum { R32F = 0, R16BF = 14, Compute32F = 68, OpN = 0, OpT = 1 };
+enum { R32F = 0, R16BF = 14, Compute32F = 68, OpN = 0, OpT = 1, Default = -1, DisallowReducedPrecisionReduction = 16 };
 
 namespace {
 
@@ -26,6 +27,7 @@ struct Product;
 struct Handle {
 	CUstream stream = nullptr;
 	uint64_t work = 0, workBytes = 0;
+	int mode = 0;
 	// Products live as long as the handle: a graph may run them again.
 	std::vector<std::unique_ptr<Product>> products;
 };
@@ -67,10 +69,8 @@ struct Matrix {
 
 struct Product {
 	Handle *handle;
-	Matrix a, b, c;
-	bool transA, transB;
-	int k;
-	float alpha, beta;
+	Matrix a, b, c; // k x m, k x n, m x n
+	float beta;
 
 	void run() const {
 		uint64_t edge = std::min<uint64_t>(handle->workBytes, 4096);
@@ -79,19 +79,18 @@ struct Product {
 			memset((void *)at, 0xff, edge);
 		}
 		if (!a.touch(false) || !b.touch(false) || (beta != 0 && !c.touch(false)) || !c.touch(true)) return;
-		auto lines = [&](const Matrix &x, int n, bool byColumn) { // n lines of the k values that are summed over
-			std::vector<float> v(size_t(n) * k);
-			for (int i = 0; i < n; i++)
-				for (int l = 0; l < k; l++) v[size_t(i) * k + l] = byColumn ? x.get(l, i) : x.get(i, l);
+		auto columns = [&](const Matrix &x) {
+			std::vector<float> v;
+			for (int j = 0; j < x.cols; j++)
+				for (int i = 0; i < x.rows; i++) v.push_back(x.get(i, j));
 			return v;
 		};
-		std::vector<float> x = lines(a, c.rows, transA), y = lines(b, c.cols, !transB);
+		std::vector<float> x = columns(a), y = columns(b);
 		for (int j = 0; j < c.cols; j++)
 			for (int i = 0; i < c.rows; i++) {
 				float sum = 0;
-				for (int l = 0; l < k; l++) sum += x[size_t(i) * k + l] * y[size_t(j) * k + l];
-				sum *= alpha;
-				if (beta != 0) sum += beta * c.get(i, j);
+				for (int l = 0; l < a.rows; l++) sum += x[size_t(i) * a.rows + l] * y[size_t(j) * a.rows + l];
+				if (beta != 0) sum += c.get(i, j);
 				bool last = i == c.rows - 1 && j == c.cols - 1;
 				if (last && fault("wrong")) sum += 0.5f + std::fabs(sum);
 				if (last && fault("nan")) sum = NAN;
@@ -139,21 +138,20 @@ API int cublasSetWorkspace_v2(Handle *h, void *p, size_t n) {
 	h->work = (uint64_t)p, h->workBytes = n;
 	return Success;
 }
-API int cublasSetMathMode(Handle *h, int mode) { ENTER(h) return mode == 0 || mode == 16 ? Success : InvalidValue; }
+API int cublasSetMathMode(Handle *h, int mode) { ENTER(h) h->mode = mode; return Success; }
 
 API int cublasGemmEx(Handle *h, int transA, int transB, int m, int n, int k, const void *alpha, const void *a, int aType, int lda,
-	const void *b, int bType, int ldb, const void *beta, void *c, int cType, int ldc, int compute, int) {
+	const void *b, int bType, int ldb, const void *beta, void *c, int cType, int ldc, int compute, int algorithm) {
 	CUstream stream;
 	Product *p;
 	{
 		ENTER(h)
-		bool tA = transA == OpT, tB = transB == OpT;
-		if ((transA != OpN && !tA) || (transB != OpN && !tB) || m < 0 || n < 0 || k < 0 || lda < std::max(1, tA ? k : m) || ldb < std::max(1, tB ? n : k) || ldc < std::max(1, m))
-			return InvalidValue;
-		if (aType != bType || (aType != R32F && aType != R16BF) || (cType != R32F && cType != aType) || compute != Compute32F || !h->workBytes || fault("fail"))
+		float one = *(const float *)alpha, add = *(const float *)beta;
+		if (m < 0 || n < 0 || k < 0 || lda < std::max(1, k) || ldb < std::max(1, k) || ldc < std::max(1, m)) return InvalidValue;
+		if (transA != OpT || transB != OpN || one != 1 || (add != 0 && add != 1) || compute != Compute32F || algorithm != Default || h->mode != DisallowReducedPrecisionReduction ||
+			aType != bType || (aType != R32F && aType != R16BF) || (cType != R32F && cType != aType) || !h->workBytes || fault("fail"))
 			return NotSupported;
-		p = new Product{h, {(uint64_t)a, aType, tA ? k : m, tA ? m : k, lda}, {(uint64_t)b, bType, tB ? n : k, tB ? k : n, ldb},
-			{(uint64_t)c, cType, m, n, ldc}, tA, tB, k, *(const float *)alpha, *(const float *)beta};
+		p = new Product{h, {(uint64_t)a, aType, k, m, lda}, {(uint64_t)b, bType, k, n, ldb}, {(uint64_t)c, cType, m, n, ldc}, add};
 		h->products.emplace_back(p);
 		stream = h->stream;
 	}

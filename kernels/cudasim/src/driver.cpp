@@ -18,32 +18,27 @@
 
 // ---- objects
 
-struct CUctx_st { unsigned flags = 0; bool primary = false; };
+struct CUctx_st {};
 struct CUmod_st { std::shared_ptr<Module> module; std::map<std::string, CUfunc_st *> functions; };
 struct CUfunc_st { Kernel *kernel; CUmod_st *module; u32 dynamicLimit = 48 << 10; };
 struct CUevent_st { unsigned flags; bool recorded = false; std::chrono::steady_clock::time_point at; };
 
 struct Op {
-	enum Type { Kernel, Copy, Set, Record, Host } type;
+	enum Type { Kernel, Copy, Set, Poison, Record, Host } type;
 	Launch launch;
 	CUfunc_st *func = nullptr;
-	// Copy: rows of width bytes
-	u64 dst = 0, src = 0, dstPitch = 0, srcPitch = 0, width = 0, rows = 1;
+	u64 dst = 0, src = 0, width = 0;         // Copy, Poison: bytes
 	bool dstDevice = false, srcDevice = false;
 	std::shared_ptr<std::vector<u8>> staged; // what pageable host memory held at the call
-	u32 value = 0, unit = 1;                 // Set: width elements of unit bytes
-	bool poison = false;                     // Set: the bytes count as never written
+	u32 value = 0;                           // Set: width words
 	CUevent_st *event = nullptr;
 	CUhostFn host = nullptr;
 	void *data = nullptr;
 };
 
-struct CUgraphNode_st { Op op; };
-struct CUgraph_st { std::vector<std::unique_ptr<CUgraphNode_st>> nodes; };
-struct CUgraphExec_st { std::vector<Op> ops; std::vector<CUgraphNode_st *> from; };
+struct CUgraph_st { std::vector<Op> ops; };
+struct CUgraphExec_st { std::vector<Op> ops; };
 struct CUstream_st {
-	unsigned flags = 0;
-	int priority = 0;
 	CUgraph_st *capture = nullptr;
 	CUstreamCaptureMode mode{};
 	bool broken = false;
@@ -53,8 +48,6 @@ static std::recursive_mutex lock;
 static bool initialised;
 static CUresult sticky = CUDA_SUCCESS;
 static std::set<CUctx_st *> contexts;
-static CUctx_st *primary;
-static int primaryCount;
 static thread_local std::vector<CUctx_st *> current;
 static std::deque<Op> queue;
 static std::set<CUstream_st *> streams;
@@ -127,29 +120,30 @@ static CUstream_st *streamOf(CUstream h) {
 static CUresult execute(Op &o) {
 	switch (o.type) {
 	case Op::Kernel: return (CUresult)run(o.launch);
-	case Op::Copy:
-		for (u64 r = 0; r < o.rows; r++) {
-			u64 d = o.dst + r * o.dstPitch, s = (o.staged ? (u64)o.staged->data() : o.src) + r * o.srcPitch;
-			if ((o.dstDevice && !memoryRange(d, o.width)) || (o.srcDevice && !memoryRange(s, o.width))) {
-				report(OutOfBounds, format("a copy of %llu bytes from %s to %s", (unsigned long long)o.width,
-					o.srcDevice ? memoryPlace(s).c_str() : "host memory", o.dstDevice ? memoryPlace(d).c_str() : "host memory"));
-				return CUDA_ERROR_ILLEGAL_ADDRESS;
-			}
-			memmove((void *)d, (void *)s, o.width);
-			if (o.dstDevice) {
-				if (o.srcDevice) memoryCopyState(d, s, o.width);
-				else memoryMark(d, o.width, true);
-			}
+	case Op::Copy: {
+		u64 src = o.staged ? (u64)o.staged->data() : o.src;
+		if ((o.dstDevice && !memoryRange(o.dst, o.width)) || (o.srcDevice && !memoryRange(src, o.width))) {
+			report(OutOfBounds, format("a copy of %llu bytes from %s to %s", (unsigned long long)o.width,
+				o.srcDevice ? memoryPlace(src).c_str() : "host memory", o.dstDevice ? memoryPlace(o.dst).c_str() : "host memory"));
+			return CUDA_ERROR_ILLEGAL_ADDRESS;
+		}
+		memmove((void *)o.dst, (void *)src, o.width);
+		if (o.dstDevice) {
+			if (o.srcDevice) memoryCopyState(o.dst, src, o.width);
+			else memoryMark(o.dst, o.width, true);
 		}
 		return CUDA_SUCCESS;
-	case Op::Set: {
-		u64 n = o.width * o.unit;
+	}
+	case Op::Set:
+	case Op::Poison: {
+		u64 n = o.type == Op::Set ? 4 * o.width : o.width;
 		if (!memoryRange(o.dst, n)) {
 			report(OutOfBounds, format("a memset of %llu bytes at %s", (unsigned long long)n, memoryPlace(o.dst).c_str()));
 			return CUDA_ERROR_ILLEGAL_ADDRESS;
 		}
-		for (u64 i = 0; i < o.width; i++) memcpy((u8 *)o.dst + i * o.unit, &o.value, o.unit);
-		memoryMark(o.dst, n, !o.poison);
+		if (o.type == Op::Set) std::fill_n((u32 *)o.dst, o.width, o.value);
+		else memset((void *)o.dst, 0xff, n);
+		memoryMark(o.dst, n, o.type == Op::Set);
 		return CUDA_SUCCESS;
 	}
 	case Op::Record:
@@ -180,9 +174,7 @@ static CUresult drain() {
 static CUresult submit(CUstream_st *s, Op &&o) {
 	if (s->capture) {
 		if (s->broken) return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-		auto n = std::make_unique<CUgraphNode_st>();
-		n->op = std::move(o);
-		s->capture->nodes.push_back(std::move(n));
+		s->capture->ops.push_back(std::move(o));
 		return CUDA_SUCCESS;
 	}
 	queue.push_back(std::move(o));
@@ -231,11 +223,7 @@ API cuDeviceGet(CUdevice *d, int i) {
 }
 #define DEVICE(d) BEGIN if ((d) != 0) return CUDA_ERROR_INVALID_DEVICE;
 API cuDeviceGetName(char *name, int len, CUdevice d) { DEVICE(d) if (len < 1) return CUDA_ERROR_INVALID_VALUE; snprintf(name, len, "cudasim"); return CUDA_SUCCESS; }
-API cuDeviceGetUuid(CUuuid *u, CUdevice d) { DEVICE(d) memcpy(u->bytes, "cudasim-00000000", 16); return CUDA_SUCCESS; }
-API cuDeviceGetUuid_v2(CUuuid *u, CUdevice d) { return cuDeviceGetUuid(u, d); }
 API cuDeviceTotalMem_v2(size_t *n, CUdevice d) { DEVICE(d) *n = settings.memory; return CUDA_SUCCESS; }
-API cuDeviceComputeCapability(int *major, int *minor, CUdevice d) { DEVICE(d) *major = settings.sm / 10; *minor = settings.sm % 10; return CUDA_SUCCESS; }
-API cuDeviceGetPCIBusId(char *s, int len, CUdevice d) { DEVICE(d) snprintf(s, len, "0000:00:00.0"); return CUDA_SUCCESS; }
 
 API cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice d) {
 	DEVICE(d)
@@ -274,33 +262,6 @@ API cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice d) {
 	return CUDA_SUCCESS;
 }
 
-static const struct { CUresult r; const char *name, *text; } errorTexts[] = {
-#define E(r, text) {r, #r, text}
-	E(CUDA_SUCCESS, "no error"), E(CUDA_ERROR_INVALID_VALUE, "invalid argument"), E(CUDA_ERROR_OUT_OF_MEMORY, "out of memory"),
-	E(CUDA_ERROR_NOT_INITIALIZED, "initialization error"), E(CUDA_ERROR_NO_DEVICE, "no CUDA-capable device is detected"),
-	E(CUDA_ERROR_INVALID_DEVICE, "invalid device ordinal"), E(CUDA_ERROR_INVALID_CONTEXT, "invalid device context"),
-	E(CUDA_ERROR_CONTEXT_IS_DESTROYED, "context is destroyed"), E(CUDA_ERROR_NO_BINARY_FOR_GPU, "no kernel image is available for execution on the device"),
-	E(CUDA_ERROR_INVALID_PTX, "a PTX JIT compilation failed"), E(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, "the provided PTX was compiled with an unsupported toolchain."),
-	E(CUDA_ERROR_INVALID_HANDLE, "invalid resource handle"), E(CUDA_ERROR_NOT_FOUND, "named symbol not found"), E(CUDA_ERROR_NOT_READY, "device not ready"),
-	E(CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal memory access was encountered"), E(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "too many resources requested for launch"),
-	E(CUDA_ERROR_ILLEGAL_INSTRUCTION, "an illegal instruction was encountered"), E(CUDA_ERROR_MISALIGNED_ADDRESS, "misaligned address"),
-	E(CUDA_ERROR_LAUNCH_TIMEOUT, "the launch timed out and was terminated"), E(CUDA_ERROR_LAUNCH_FAILED, "unspecified launch failure"),
-	E(CUDA_ERROR_NOT_SUPPORTED, "operation not supported"), E(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "operation not permitted when stream is capturing"),
-	E(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "operation failed due to a previous error during capture"), E(CUDA_ERROR_ILLEGAL_STATE, "the operation cannot be performed in the present state"),
-	E(CUDA_ERROR_UNKNOWN, "unknown error"),
-#undef E
-};
-API cuGetErrorName(CUresult r, const char **s) {
-	for (auto &e : errorTexts) if (e.r == r) { *s = e.name; return CUDA_SUCCESS; }
-	*s = nullptr;
-	return CUDA_ERROR_INVALID_VALUE;
-}
-API cuGetErrorString(CUresult r, const char **s) {
-	for (auto &e : errorTexts) if (e.r == r) { *s = e.text; return CUDA_SUCCESS; }
-	*s = nullptr;
-	return CUDA_ERROR_INVALID_VALUE;
-}
-
 // ---- contexts
 
 // clean ends what a context held: all of it, when the last context goes, as a driver does.
@@ -317,9 +278,9 @@ static void clean() {
 	modules.clear(), streams.clear(), events.clear();
 }
 
-API cuCtxCreate_v2(CUcontext *c, unsigned flags, CUdevice d) {
+API cuCtxCreate_v2(CUcontext *c, unsigned, CUdevice d) {
 	DEVICE(d)
-	*c = new CUctx_st{flags, false};
+	*c = new CUctx_st;
 	contexts.insert(*c);
 	current.push_back(*c);
 	return CUDA_SUCCESS;
@@ -342,7 +303,6 @@ API cuCtxSetCurrent(CUcontext c) {
 	return CUDA_SUCCESS;
 }
 API cuCtxGetCurrent(CUcontext *c) { BEGIN *c = current.empty() ? nullptr : current.back(); return CUDA_SUCCESS; }
-API cuCtxPushCurrent_v2(CUcontext c) { BEGIN if (!c || !contexts.count(c)) return CUDA_ERROR_INVALID_CONTEXT; current.push_back(c); return CUDA_SUCCESS; }
 API cuCtxPopCurrent_v2(CUcontext *c) {
 	BEGIN
 	if (current.empty()) return CUDA_ERROR_INVALID_CONTEXT;
@@ -350,36 +310,8 @@ API cuCtxPopCurrent_v2(CUcontext *c) {
 	current.pop_back();
 	return CUDA_SUCCESS;
 }
-API cuCtxGetDevice(CUdevice *d) { ENTER *d = 0; return CUDA_SUCCESS; }
-API cuCtxGetFlags(unsigned *f) { ENTER *f = current.back()->flags; return CUDA_SUCCESS; }
-API cuCtxGetApiVersion(CUcontext, unsigned *v) { BEGIN *v = 3020; return CUDA_SUCCESS; }
-API cuCtxGetStreamPriorityRange(int *least, int *greatest) { ENTER if (least) *least = 0; if (greatest) *greatest = 0; return CUDA_SUCCESS; }
 API cuCtxSynchronize() { ENTER UNSAFE return drain(); }
-static std::map<int, size_t> limits = {{CU_LIMIT_STACK_SIZE, 1024}, {CU_LIMIT_PRINTF_FIFO_SIZE, 1 << 20}, {CU_LIMIT_MALLOC_HEAP_SIZE, 8 << 20}};
-API cuCtxGetLimit(size_t *v, CUlimit l) { ENTER if (!limits.count(l)) return CUDA_ERROR_UNSUPPORTED_LIMIT; *v = limits[l]; return CUDA_SUCCESS; }
-API cuCtxSetLimit(CUlimit l, size_t v) { ENTER if (!limits.count(l)) return CUDA_ERROR_UNSUPPORTED_LIMIT; limits[l] = v; return CUDA_SUCCESS; }
-API cuCtxSetCacheConfig(CUfunc_cache) { ENTER return CUDA_SUCCESS; }
-API cuCtxGetCacheConfig(CUfunc_cache *c) { ENTER *c = CU_FUNC_CACHE_PREFER_NONE; return CUDA_SUCCESS; }
 
-API cuDevicePrimaryCtxRetain(CUcontext *c, CUdevice d) {
-	DEVICE(d)
-	if (!primary) contexts.insert(primary = new CUctx_st{0, true});
-	primaryCount++;
-	*c = primary;
-	return CUDA_SUCCESS;
-}
-static void endPrimary() {
-	drain();
-	contexts.erase(primary);
-	clean();
-	delete primary;
-	primary = nullptr;
-	primaryCount = 0;
-}
-API cuDevicePrimaryCtxRelease_v2(CUdevice d) { DEVICE(d) if (!primary) return CUDA_ERROR_INVALID_CONTEXT; if (--primaryCount == 0) endPrimary(); return CUDA_SUCCESS; }
-API cuDevicePrimaryCtxReset_v2(CUdevice d) { DEVICE(d) if (primary) endPrimary(); return CUDA_SUCCESS; }
-API cuDevicePrimaryCtxGetState(CUdevice d, unsigned *f, int *active) { DEVICE(d) if (f) *f = 0; if (active) *active = primary != nullptr; return CUDA_SUCCESS; }
-API cuDevicePrimaryCtxSetFlags_v2(CUdevice d, unsigned) { DEVICE(d) return CUDA_SUCCESS; }
 
 // ---- memory
 
@@ -400,14 +332,6 @@ API cuMemFree_v2(CUdeviceptr p) {
 	return memoryFree(p) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 API cuMemGetInfo_v2(size_t *f, size_t *t) { ENTER *f = settings.memory - live.bytes; *t = settings.memory; return CUDA_SUCCESS; }
-API cuMemGetAddressRange_v2(CUdeviceptr *b, size_t *n, CUdeviceptr p) {
-	ENTER
-	u64 s, z;
-	if (!memoryFind(p, &s, &z)) return CUDA_ERROR_INVALID_VALUE;
-	if (b) *b = s;
-	if (n) *n = z;
-	return CUDA_SUCCESS;
-}
 API cuMemHostAlloc(void **p, size_t n, unsigned) {
 	ENTER UNSAFE
 	if (!p || !n) return CUDA_ERROR_INVALID_VALUE;
@@ -415,7 +339,6 @@ API cuMemHostAlloc(void **p, size_t n, unsigned) {
 	pinned[(u64)*p] = n;
 	return CUDA_SUCCESS;
 }
-API cuMemAllocHost_v2(void **p, size_t n) { return cuMemHostAlloc(p, n, 0); }
 API cuMemFreeHost(void *p) {
 	ENTER UNSAFE
 	if (!pinned.count((u64)p)) return CUDA_ERROR_INVALID_VALUE;
@@ -426,17 +349,12 @@ API cuMemFreeHost(void *p) {
 }
 
 static CUresult copy(CUstream_st *s, bool async, Op &&o) {
-	if (!o.width || !o.rows) return CUDA_SUCCESS;
-	u64 srcSpan = (o.rows - 1) * o.srcPitch + o.width, dstSpan = (o.rows - 1) * o.dstPitch + o.width;
+	if (!o.width) return CUDA_SUCCESS;
 	bool wait = !async;
-	for (u64 r = 0; r < o.rows; r++)
-		if ((o.srcDevice && !memoryRange(o.src + r * o.srcPitch, o.width)) || (o.dstDevice && !memoryRange(o.dst + r * o.dstPitch, o.width)))
-			return CUDA_ERROR_INVALID_VALUE;
+	if ((o.srcDevice && !memoryRange(o.src, o.width)) || (o.dstDevice && !memoryRange(o.dst, o.width))) return CUDA_ERROR_INVALID_VALUE;
 	if (!s->capture && async) {
-		if (!o.srcDevice && !isPinned((void *)o.src, srcSpan)) {
-			o.staged = std::make_shared<std::vector<u8>>((u8 *)o.src, (u8 *)o.src + srcSpan);
-		}
-		wait = !o.dstDevice && !isPinned((void *)o.dst, dstSpan);
+		if (!o.srcDevice && !isPinned((void *)o.src, o.width)) o.staged = std::make_shared<std::vector<u8>>((u8 *)o.src, (u8 *)o.src + o.width);
+		wait = !o.dstDevice && !isPinned((void *)o.dst, o.width);
 	}
 	CUresult r = submit(s, std::move(o));
 	return r ? r : wait ? drain() : CUDA_SUCCESS;
@@ -448,50 +366,23 @@ static Op line(u64 d, bool dd, u64 s, bool sd, u64 n) {
 }
 API cuMemcpyHtoD_v2(CUdeviceptr d, const void *s, size_t n) { ENTER UNSAFE return copy(&legacy, false, line(d, true, (u64)s, false, n)); }
 API cuMemcpyDtoH_v2(void *d, CUdeviceptr s, size_t n) { ENTER UNSAFE return copy(&legacy, false, line((u64)d, false, s, true, n)); }
-API cuMemcpyDtoD_v2(CUdeviceptr d, CUdeviceptr s, size_t n) { ENTER UNSAFE return copy(&legacy, false, line(d, true, s, true, n)); }
 API cuMemcpyHtoDAsync_v2(CUdeviceptr d, const void *s, size_t n, CUstream h) { ENTER STREAM(st, h) return copy(st, true, line(d, true, (u64)s, false, n)); }
 API cuMemcpyDtoHAsync_v2(void *d, CUdeviceptr s, size_t n, CUstream h) { ENTER STREAM(st, h) return copy(st, true, line((u64)d, false, s, true, n)); }
 API cuMemcpyDtoDAsync_v2(CUdeviceptr d, CUdeviceptr s, size_t n, CUstream h) { ENTER STREAM(st, h) return copy(st, true, line(d, true, s, true, n)); }
-static bool onDevice(u64 a) { return a - (u64)mem.base < mem.range; }
-API cuMemcpy(CUdeviceptr d, CUdeviceptr s, size_t n) { ENTER UNSAFE return copy(&legacy, false, line(d, onDevice(d), s, onDevice(s), n)); }
-API cuMemcpyAsync(CUdeviceptr d, CUdeviceptr s, size_t n, CUstream h) { ENTER STREAM(st, h) return copy(st, true, line(d, onDevice(d), s, onDevice(s), n)); }
 
-static CUresult copy2D(const CUDA_MEMCPY2D *c, CUstream_st *s, bool async) {
-	auto type = [](CUmemorytype t, u64 a) { return t == CU_MEMORYTYPE_DEVICE || (t == CU_MEMORYTYPE_UNIFIED && onDevice(a)); };
-	if (!c || c->srcMemoryType == CU_MEMORYTYPE_ARRAY || c->dstMemoryType == CU_MEMORYTYPE_ARRAY) return CUDA_ERROR_NOT_SUPPORTED;
-	Op o{Op::Copy};
-	o.srcDevice = type(c->srcMemoryType, c->srcDevice);
-	o.dstDevice = type(c->dstMemoryType, c->dstDevice);
-	o.srcPitch = c->srcPitch ? c->srcPitch : c->WidthInBytes;
-	o.dstPitch = c->dstPitch ? c->dstPitch : c->WidthInBytes;
-	o.width = c->WidthInBytes;
-	o.rows = c->Height;
-	if (c->WidthInBytes > o.srcPitch || c->WidthInBytes > o.dstPitch) return CUDA_ERROR_INVALID_VALUE;
-	o.src = (o.srcDevice || c->srcMemoryType == CU_MEMORYTYPE_UNIFIED ? c->srcDevice : (u64)c->srcHost) + c->srcY * o.srcPitch + c->srcXInBytes;
-	o.dst = (o.dstDevice || c->dstMemoryType == CU_MEMORYTYPE_UNIFIED ? c->dstDevice : (u64)c->dstHost) + c->dstY * o.dstPitch + c->dstXInBytes;
-	return copy(s, async, std::move(o));
-}
-API cuMemcpy2D_v2(const CUDA_MEMCPY2D *c) { ENTER UNSAFE return copy2D(c, &legacy, false); }
-API cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *c) { ENTER UNSAFE return copy2D(c, &legacy, false); }
-API cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *c, CUstream h) { ENTER STREAM(s, h) return copy2D(c, s, true); }
 
-static CUresult set(CUstream_st *s, CUdeviceptr d, u32 v, u32 unit, size_t n) {
+API cuMemsetD32Async(CUdeviceptr d, unsigned v, size_t n, CUstream h) {
+	ENTER STREAM(s, h)
 	if (!n) return CUDA_SUCCESS;
-	if (d % unit || !memoryRange(d, n * unit)) return CUDA_ERROR_INVALID_VALUE;
+	if (d % 4 || !memoryRange(d, 4 * n)) return CUDA_ERROR_INVALID_VALUE;
 	Op o{Op::Set};
-	o.dst = d, o.value = v, o.unit = unit, o.width = n;
+	o.dst = d, o.value = v, o.width = n;
 	return submit(s, std::move(o));
 }
-#define MEMSET(name, type, unit)                                                                                        \
-	API name##_v2(CUdeviceptr d, type v, size_t n) { ENTER UNSAFE return set(&legacy, d, v, unit, n); }                 \
-	API name##Async(CUdeviceptr d, type v, size_t n, CUstream h) { ENTER STREAM(s, h) return set(s, d, v, unit, n); }
-MEMSET(cuMemsetD8, unsigned char, 1)
-MEMSET(cuMemsetD16, unsigned short, 2)
-MEMSET(cuMemsetD32, unsigned, 4)
 
 // ---- modules
 
-API cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option *options, void **values) {
+API cuModuleLoadData(CUmodule *m, const void *image) {
 	ENTER UNSAFE
 	if (!m || !image) return CUDA_ERROR_INVALID_VALUE;
 	static std::unordered_map<std::string, std::shared_ptr<Module>> known;
@@ -514,20 +405,12 @@ API cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option 
 	}
 	if (r) {
 		if (!settings.quiet) fprintf(stderr, "cudasim: %s\n", log.c_str());
-		char *buffer = nullptr;
-		size_t size = 0;
-		for (unsigned i = 0; i < n; i++) {
-			if (options[i] == CU_JIT_ERROR_LOG_BUFFER) buffer = (char *)values[i];
-			if (options[i] == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES) size = (size_t)values[i];
-		}
-		if (buffer && size) snprintf(buffer, size, "%s", log.c_str());
 		return r;
 	}
 	*m = new CUmod_st{mod, {}};
 	modules.insert(*m);
 	return CUDA_SUCCESS;
 }
-API cuModuleLoadData(CUmodule *m, const void *image) { return cuModuleLoadDataEx(m, image, 0, nullptr, nullptr); }
 API cuModuleUnload(CUmodule m) {
 	ENTER UNSAFE
 	if (!modules.count(m)) return CUDA_ERROR_INVALID_HANDLE;
@@ -556,7 +439,6 @@ API cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
 	*f = it->second;
 	return CUDA_SUCCESS;
 }
-API cuModuleGetGlobal_v2(CUdeviceptr *, size_t *, CUmodule m, const char *) { ENTER return modules.count(m) ? CUDA_ERROR_NOT_FOUND : CUDA_ERROR_INVALID_HANDLE; }
 
 static bool isFunction(CUfunction f) {
 	for (auto *m : modules) for (auto &p : m->functions) if (p.second == f) return true;
@@ -565,50 +447,15 @@ static bool isFunction(CUfunction f) {
 #define FUNCTION(f) if (!isFunction(f)) return CUDA_ERROR_INVALID_HANDLE;
 
 static u32 maxThreads(Kernel *k) { return k->reqntid[0] ? k->reqntid[0] * k->reqntid[1] * k->reqntid[2] : k->maxThreads; }
-API cuFuncGetAttribute(int *v, CUfunction_attribute a, CUfunction f) {
-	ENTER FUNCTION(f)
-	switch (a) {
-	case CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *v = (int)maxThreads(f->kernel); break;
-	case CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES: *v = (int)staticShared(*f->kernel); break;
-	case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES: *v = 0; break;
-	case CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES: *v = 0; break;
-	case CU_FUNC_ATTRIBUTE_NUM_REGS: *v = registers(*f->kernel); break;
-	case CU_FUNC_ATTRIBUTE_PTX_VERSION:
-	case CU_FUNC_ATTRIBUTE_BINARY_VERSION: *v = f->module->module->sm; break;
-	case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES: *v = (int)f->dynamicLimit; break;
-	default: return CUDA_ERROR_INVALID_VALUE;
-	}
-	return CUDA_SUCCESS;
-}
 API cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int v) {
 	ENTER FUNCTION(f)
-	if (a == CU_FUNC_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT) return CUDA_SUCCESS;
 	if (a != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || v < 0 || u32(v) + staticShared(*f->kernel) > sharedOptIn()) return CUDA_ERROR_INVALID_VALUE;
 	f->dynamicLimit = u32(v);
 	return CUDA_SUCCESS;
 }
-API cuFuncSetCacheConfig(CUfunction f, CUfunc_cache) { ENTER FUNCTION(f) return CUDA_SUCCESS; }
-API cuFuncGetName(const char **s, CUfunction f) { ENTER FUNCTION(f) *s = f->kernel->name.c_str(); return CUDA_SUCCESS; }
-API cuFuncGetModule(CUmodule *m, CUfunction f) { ENTER FUNCTION(f) *m = f->module; return CUDA_SUCCESS; }
-API cuFuncGetParamInfo(CUfunction f, size_t i, size_t *o, size_t *n) {
-	ENTER FUNCTION(f)
-	if (i >= f->kernel->params.size()) return CUDA_ERROR_INVALID_VALUE;
-	if (o) *o = f->kernel->params[i].offset;
-	if (n) *n = f->kernel->params[i].size;
-	return CUDA_SUCCESS;
-}
-API cuOccupancyMaxActiveBlocksPerMultiprocessor(int *n, CUfunction f, int threads, size_t shared) {
-	ENTER FUNCTION(f)
-	if (threads < 1) return CUDA_ERROR_INVALID_VALUE;
-	u64 s = shared + staticShared(*f->kernel) + 1024;
-	*n = (int)std::min<u64>({32, 2048 / u64((threads + 31) / 32 * 32), (sharedOptIn() + 1024) / s});
-	if (u32(threads) > maxThreads(f->kernel)) *n = 0;
-	return CUDA_SUCCESS;
-}
-API cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *n, CUfunction f, int t, size_t s, unsigned) { return cuOccupancyMaxActiveBlocksPerMultiprocessor(n, f, t, s); }
 
 // prepare checks a launch and copies its parameters, as the driver does when it is called.
-static CUresult prepare(Op &o, CUfunction f, const u32 grid[3], const u32 block[3], u32 shared, void **params, void **extra) {
+static CUresult prepare(Op &o, CUfunction f, const u32 grid[3], const u32 block[3], u32 shared, void **params) {
 	FUNCTION(f)
 	Kernel *k = f->kernel;
 	auto refuse = [&](const std::string &why, CUresult r = CUDA_ERROR_INVALID_VALUE) {
@@ -638,16 +485,6 @@ static CUresult prepare(Op &o, CUfunction f, const u32 grid[3], const u32 block[
 			if (!params[i]) return refuse(format("parameter %zu of %zu is a null pointer", i, k->params.size()));
 			memcpy(&o.launch.params[k->params[i].offset], params[i], k->params[i].size);
 		}
-	} else if (extra) {
-		void *buffer = nullptr;
-		size_t size = 0;
-		for (int i = 0; extra[i] != CU_LAUNCH_PARAM_END; i += 2) {
-			if (extra[i] == CU_LAUNCH_PARAM_BUFFER_POINTER) buffer = extra[i + 1];
-			else if (extra[i] == CU_LAUNCH_PARAM_BUFFER_SIZE) size = *(size_t *)extra[i + 1];
-			else return refuse("an unknown entry in extra");
-		}
-		if (!buffer || size != k->paramBytes) return refuse(format("%zu bytes of parameters, the kernel takes %u", size, k->paramBytes));
-		memcpy(o.launch.params.data(), buffer, size);
 	} else if (!k->params.empty()) {
 		return refuse("no parameters");
 	}
@@ -656,9 +493,10 @@ static CUresult prepare(Op &o, CUfunction f, const u32 grid[3], const u32 block[
 
 API cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream h, void **params, void **extra) {
 	ENTER STREAM(s, h)
+	if (extra) return CUDA_ERROR_NOT_SUPPORTED;
 	u32 g[3] = {gx, gy, gz}, b[3] = {bx, by, bz};
 	Op o{Op::Kernel};
-	if (CUresult r = prepare(o, f, g, b, shared, params, extra)) return r;
+	if (CUresult r = prepare(o, f, g, b, shared, params)) return r;
 	launches++;
 	if (failLaunch >= 0 && failLaunch-- == 0) return sticky = CUDA_ERROR_LAUNCH_FAILED;
 	return submit(s, std::move(o));
@@ -674,8 +512,7 @@ API cuLaunchHostFunc(CUstream h, CUhostFn f, void *data) {
 
 // ---- streams and events
 
-API cuStreamCreateWithPriority(CUstream *s, unsigned flags, int priority) { ENTER *s = new CUstream_st{flags, priority}; streams.insert(*s); return CUDA_SUCCESS; }
-API cuStreamCreate(CUstream *s, unsigned flags) { return cuStreamCreateWithPriority(s, flags, 0); }
+API cuStreamCreate(CUstream *s, unsigned) { ENTER *s = new CUstream_st; streams.insert(*s); return CUDA_SUCCESS; }
 API cuStreamDestroy_v2(CUstream s) {
 	BEGIN
 	if (!streams.count(s)) return CUDA_ERROR_INVALID_HANDLE;
@@ -690,14 +527,6 @@ API cuStreamSynchronize(CUstream h) {
 	if (s->capture) { s->broken = true; return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED; }
 	return drain();
 }
-API cuStreamQuery(CUstream h) {
-	ENTER STREAM(s, h)
-	if (s->capture) { s->broken = true; return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED; }
-	return drain();
-}
-API cuStreamGetFlags(CUstream h, unsigned *f) { ENTER STREAM(s, h) *f = s->flags; return CUDA_SUCCESS; }
-API cuStreamGetPriority(CUstream h, int *p) { ENTER STREAM(s, h) *p = s->priority; return CUDA_SUCCESS; }
-API cuStreamWaitEvent(CUstream h, CUevent e, unsigned) { ENTER STREAM(s, h) (void)s; return events.count(e) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE; }
 API cuEventCreate(CUevent *e, unsigned flags) { ENTER *e = new CUevent_st{flags}; events.insert(*e); return CUDA_SUCCESS; }
 API cuEventDestroy_v2(CUevent e) { BEGIN if (!events.count(e)) return CUDA_ERROR_INVALID_HANDLE; CUresult r = drain(); events.erase(e); delete e; return r; }
 API cuEventRecord(CUevent e, CUstream h) {
@@ -708,7 +537,6 @@ API cuEventRecord(CUevent e, CUstream h) {
 	return submit(s, std::move(o));
 }
 API cuEventSynchronize(CUevent e) { ENTER if (!events.count(e)) return CUDA_ERROR_INVALID_HANDLE; return drain(); }
-API cuEventQuery(CUevent e) { ENTER if (!events.count(e)) return CUDA_ERROR_INVALID_HANDLE; return drain(); }
 API cuEventElapsedTime(float *ms, CUevent a, CUevent b) {
 	ENTER
 	if (!events.count(a) || !events.count(b) || !a->recorded || !b->recorded || ((a->flags | b->flags) & CU_EVENT_DISABLE_TIMING)) return CUDA_ERROR_INVALID_HANDLE;
@@ -716,7 +544,6 @@ API cuEventElapsedTime(float *ms, CUevent a, CUevent b) {
 	*ms = std::chrono::duration<float, std::milli>(b->at - a->at).count();
 	return CUDA_SUCCESS;
 }
-API cuEventElapsedTime_v2(float *ms, CUevent a, CUevent b) { return cuEventElapsedTime(ms, a, b); }
 
 // ---- capture and graphs
 
@@ -740,69 +567,17 @@ API cuStreamEndCapture(CUstream h, CUgraph *g) {
 	*g = c;
 	return CUDA_SUCCESS;
 }
-API cuStreamIsCapturing(CUstream h, CUstreamCaptureStatus *st) {
-	ENTER STREAM(s, h)
-	*st = !s->capture ? CU_STREAM_CAPTURE_STATUS_NONE : s->broken ? CU_STREAM_CAPTURE_STATUS_INVALIDATED : CU_STREAM_CAPTURE_STATUS_ACTIVE;
-	return CUDA_SUCCESS;
-}
-API cuGraphCreate(CUgraph *g, unsigned) { ENTER *g = new CUgraph_st; graphs.insert(*g); return CUDA_SUCCESS; }
 API cuGraphDestroy(CUgraph g) { BEGIN if (!graphs.erase(g)) return CUDA_ERROR_INVALID_VALUE; delete g; return CUDA_SUCCESS; }
-API cuGraphGetNodes(CUgraph g, CUgraphNode *nodes, size_t *n) {
-	ENTER
-	if (!graphs.count(g) || !n) return CUDA_ERROR_INVALID_VALUE;
-	for (size_t i = 0; nodes && i < *n; i++) nodes[i] = i < g->nodes.size() ? g->nodes[i].get() : nullptr;
-	if (!nodes || *n > g->nodes.size()) *n = g->nodes.size();
-	return CUDA_SUCCESS;
-}
-static CUresult kernelNode(Op &o, const CUDA_KERNEL_NODE_PARAMS *p) {
-	u32 g[3] = {p->gridDimX, p->gridDimY, p->gridDimZ}, b[3] = {p->blockDimX, p->blockDimY, p->blockDimZ};
-	return prepare(o, p->func, g, b, p->sharedMemBytes, p->kernelParams, p->extra);
-}
-// Nodes run in the order in which they were added, which keeps every dependency since a node depends on earlier ones only.
-API cuGraphAddKernelNode_v2(CUgraphNode *out, CUgraph g, const CUgraphNode *, size_t, const CUDA_KERNEL_NODE_PARAMS *p) {
-	ENTER
-	if (!graphs.count(g) || !p) return CUDA_ERROR_INVALID_VALUE;
-	auto n = std::make_unique<CUgraphNode_st>();
-	if (CUresult r = kernelNode(n->op, p)) return r;
-	*out = n.get();
-	g->nodes.push_back(std::move(n));
-	return CUDA_SUCCESS;
-}
 API cuGraphInstantiateWithFlags(CUgraphExec *e, CUgraph g, unsigned long long) {
 	ENTER
 	if (!graphs.count(g)) return CUDA_ERROR_INVALID_VALUE;
 	allocs++;
 	if (failAlloc >= 0 && failAlloc-- == 0) return CUDA_ERROR_OUT_OF_MEMORY;
-	*e = new CUgraphExec_st;
-	for (auto &n : g->nodes) (*e)->ops.push_back(n->op), (*e)->from.push_back(n.get());
+	*e = new CUgraphExec_st{g->ops};
 	execs.insert(*e);
 	return CUDA_SUCCESS;
 }
-API cuGraphInstantiateWithParams(CUgraphExec *e, CUgraph g, CUDA_GRAPH_INSTANTIATE_PARAMS *p) { CUresult r = cuGraphInstantiateWithFlags(e, g, p->flags); p->result_out = r ? CUDA_GRAPH_INSTANTIATE_ERROR : CUDA_GRAPH_INSTANTIATE_SUCCESS; return r; }
 API cuGraphExecDestroy(CUgraphExec e) { BEGIN if (!execs.erase(e)) return CUDA_ERROR_INVALID_VALUE; delete e; return CUDA_SUCCESS; }
-API cuGraphExecKernelNodeSetParams_v2(CUgraphExec e, CUgraphNode n, const CUDA_KERNEL_NODE_PARAMS *p) {
-	ENTER
-	if (!execs.count(e) || !p) return CUDA_ERROR_INVALID_VALUE;
-	for (size_t i = 0; i < e->from.size(); i++)
-		if (e->from[i] == n && e->ops[i].type == Op::Kernel) {
-			Op o{Op::Kernel};
-			if (CUresult r = kernelNode(o, p)) return r;
-			e->ops[i] = std::move(o);
-			return CUDA_SUCCESS;
-		}
-	return CUDA_ERROR_INVALID_VALUE;
-}
-API cuGraphExecUpdate_v2(CUgraphExec e, CUgraph g, CUgraphExecUpdateResultInfo *info) {
-	ENTER
-	if (!execs.count(e) || !graphs.count(g)) return CUDA_ERROR_INVALID_VALUE;
-	CUgraphExecUpdateResult r = e->ops.size() == g->nodes.size() ? CU_GRAPH_EXEC_UPDATE_SUCCESS : CU_GRAPH_EXEC_UPDATE_ERROR_TOPOLOGY_CHANGED;
-	for (size_t i = 0; !r && i < e->ops.size(); i++)
-		if (e->ops[i].type != g->nodes[i]->op.type) r = CU_GRAPH_EXEC_UPDATE_ERROR_NODE_TYPE_CHANGED;
-	if (info) *info = {}, info->result = r;
-	if (r) return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
-	for (size_t i = 0; i < e->ops.size(); i++) e->ops[i] = g->nodes[i]->op;
-	return CUDA_SUCCESS;
-}
 API cuGraphLaunch(CUgraphExec e, CUstream h) {
 	ENTER STREAM(s, h)
 	if (!execs.count(e)) return CUDA_ERROR_INVALID_VALUE;
@@ -879,8 +654,8 @@ EXTRA void yocosim_reset() {
 EXTRA int yocosim_poison(unsigned long long address, unsigned long long bytes) {
 	Call c;
 	if (!memoryRange(address, bytes)) return 0;
-	Op o{Op::Set};
-	o.dst = address, o.value = 0xff, o.width = bytes, o.poison = true;
+	Op o{Op::Poison};
+	o.dst = address, o.width = bytes;
 	return submit(&legacy, std::move(o)) == CUDA_SUCCESS;
 }
 // yocosim_touch is an access to device memory by a host function (cuLaunchHostFunc) of a library that stands in for one of

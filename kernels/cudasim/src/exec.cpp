@@ -325,7 +325,6 @@ void decode(const Module &m, Kernel &k) {
 }
 
 u32 staticShared(const Kernel &k) { return k.program ? k.program->staticShared : 0; }
-int registers(const Kernel &k) { return k.program ? (int)k.program->slots : 0; }
 
 // ---- execution
 
@@ -520,11 +519,12 @@ bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, 
 	return !b.failed;
 }
 
-// Pool runs a job on several host threads, the caller's among them.
+// Pool runs a job on several host threads, the caller's among them. A thread that has not begun when the caller is through
+// is not waited for: on a busy machine it may take long to get its turn.
 class Pool {
 	std::mutex m;
 	std::condition_variable wake, idle;
-	std::function<void(int)> job;
+	const std::function<void(int)> *job = nullptr; // nullptr: no thread may begin any more
 	u64 turn = 0;
 	int running = 0, width = 0;
 	std::vector<std::thread> threads;
@@ -535,17 +535,18 @@ class Pool {
 		for (;;) {
 			wake.wait(g, [&] { return turn != seen; });
 			seen = turn;
-			if (id >= width) continue;
+			if (!job || id >= width) continue;
 			auto j = job;
+			running++;
 			g.unlock();
-			j(id);
+			(*j)(id);
 			g.lock();
 			if (--running == 0) idle.notify_one();
 		}
 	}
 
 public:
-	void run(int n, std::function<void(int)> f) {
+	void run(int n, const std::function<void(int)> &f) {
 		if (n <= 1) return f(0);
 		{
 			std::lock_guard<std::mutex> g(m);
@@ -554,11 +555,12 @@ public:
 				threads.emplace_back([this, id] { loop(id); });
 				threads.back().detach();
 			}
-			job = f, width = n, running = n - 1, turn++;
+			job = &f, width = n, turn++;
 		}
 		wake.notify_all();
 		f(0);
 		std::unique_lock<std::mutex> g(m);
+		job = nullptr;
 		idle.wait(g, [&] { return running == 0; });
 	}
 };

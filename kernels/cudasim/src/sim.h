@@ -97,7 +97,6 @@ struct Error { std::string text; };       // thrown by parse and decode
 std::shared_ptr<Module> parseModule(const char *text, size_t n);
 void decode(const Module &m, Kernel &k);
 u32 staticShared(const Kernel &k);
-int registers(const Kernel &k);
 
 // ---- running
 
