@@ -256,6 +256,51 @@ func ropeFar(t *testing.T, opts runners.Options) {
 	}
 }
 
+// TestArgmax: the first of the largest, whatever its place in the kernel's blocks of 4096; what is no number is not largest.
+func TestArgmax(t *testing.T) {
+	const n = 5003
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	rows := []map[int]float32{{0: 2}, {n - 1: 2}, {4095: 2, 4096: 2}, {4096: 2, 100: 2}, {7: inf, 5000: inf}, {3: nan, 4100: nan, 8: 2}, {}}
+	want := []int32{0, n - 1, 4095, 100, 7, 8, 0, -1, 1}
+	for _, opts := range combos(t) {
+		t.Run(name(opts), func(t *testing.T) {
+			o := openTest(t, opts)
+			b, err := o.Buffer(runners.Logits, len(want), n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer b.Close()
+			x := optest.Host{Rows: len(want), Cols: n, V: make([]float64, len(want)*n)}
+			for i, row := range rows {
+				for c, v := range row {
+					x.V[i*n+c] = float64(v)
+				}
+			}
+			for c := range n {
+				x.V[7*n+c], x.V[8*n+c] = math.NaN(), math.Inf(-1)
+			}
+			x.V[8*n] = math.NaN()
+			set(t, o, runners.All(b), x)
+			out, ok := o.scratch(scratchParts, int64(4*len(want)))
+			if !ok {
+				t.Fatal(o.Sync())
+			}
+			o.k.Argmax(&o.c, out, b.(*buffer).blk.at(0), len(want), n, b.(*buffer).ld)
+			o.enqueue()
+			err = o.st.download(o.d, out, int64(4*len(want)), func(p []byte, _ int64) {
+				for i, w := range want {
+					if got := int32(binary.LittleEndian.Uint32(p[4*i:])); got != w {
+						t.Errorf("row %d: the largest is %d, want %d", i, got, w)
+					}
+				}
+			})
+			if err = errors.Join(err, o.Sync()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestUnsupported: what the kernels do not take is said, not guessed at.
 func TestUnsupported(t *testing.T) {
 	if _, err := newOps(runners.Options{Tier: "sm_75"}); err == nil {

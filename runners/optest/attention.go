@@ -22,7 +22,7 @@ type attentionCase struct {
 func Attention(t *testing.T, d Device) {
 	yoco := runners.Rope{Theta: 1e4, EndPoint: true, Interleaved: true}
 	plain := runners.Rope{Theta: 1e4}
-	for i, c := range []attentionCase{
+	cases := []attentionCase{
 		{heads: 4, kvHeads: 2, hd: 16, spec: yoco, passes: [][2]int{{1, 3}, {63, 0}, {4, 65}, {1, 1}, {70, 2}, {1, 1}}},
 		{heads: 3, kvHeads: 1, hd: 64, spec: plain, passes: [][2]int{{30, 1}, {1, 40}, {1, 1}, {1, 1}}},
 		{heads: 6, kvHeads: 2, hd: 48, spec: yoco, passes: [][2]int{{33, 5}, {1, 1}, {9, 30}}},
@@ -37,7 +37,15 @@ func Attention(t *testing.T, d Device) {
 		{heads: 3, kvHeads: 1, hd: 64, spec: plain, passes: [][2]int{{130, 1}, {1, 40}, {7, 300}, {1, 1}, {1, 700}, {1, 1}}, large: true},
 		{heads: 4, kvHeads: 2, hd: 16, spec: yoco, passes: [][2]int{{500, 63}, {1, 1}, {64, 700}, {1, 1}}, large: true},
 		{heads: 2, kvHeads: 2, hd: 64, window: 200, spec: plain, passes: [][2]int{{130, 65}, {1, 1}, {500, 3}, {1, 1}, {64, 64}}, large: true},
-	} {
+	}
+	// A device may have kernels of their own for head dims up to each power of two, and for both kinds of pairs.
+	for hd := 16; hd <= 256; hd *= 2 {
+		for _, spec := range []runners.Rope{yoco, plain} {
+			cases = append(cases, attentionCase{heads: 2, kvHeads: 1, hd: hd, spec: spec, passes: [][2]int{{3, 18}, {1, 1}}})
+		}
+		cases = append(cases, attentionCase{heads: 2, kvHeads: 2, hd: hd, window: 10, spec: yoco, passes: [][2]int{{3, 18}, {1, 1}, {17, 2}}})
+	}
+	for i, c := range cases {
 		if c.large && d.Slow || c.ragged && d.Multiple > 1 {
 			continue
 		}

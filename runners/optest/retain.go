@@ -15,13 +15,14 @@ type retainCase struct {
 	heads, hd int
 	gate      float64 // mean of the gate
 	passes    [][2]int
+	halves    bool // pairs of rotary positions are halves apart, not neighbours
 	large     bool // not where the device is slow
 	ragged    bool // not where head dimensions are multiples of 16
 }
 
 // Retain tests gated retention, and reading, forking and clearing of states.
 func Retain(t *testing.T, d Device) {
-	for _, c := range []retainCase{
+	cases := []retainCase{
 		{heads: 2, hd: 32, passes: [][2]int{{1, 3}, {63, 64}, {65, 1}, {1, 1}, {140, 2}, {1, 1}}},
 		{heads: 1, hd: 64, gate: 40, passes: [][2]int{{30, 1}, {64, 70}}},
 		{heads: 3, hd: 48, gate: -12, passes: [][2]int{{7, 100}, {1, 1}}},
@@ -31,18 +32,23 @@ func Retain(t *testing.T, d Device) {
 		{heads: 3, hd: 10, gate: -12, passes: [][2]int{{7, 70}, {1, 1}}, ragged: true},
 		{heads: 2, hd: 8, gate: -1000, passes: [][2]int{{70, 3}, {1, 1}}, ragged: true},
 		{heads: 2, hd: 32, passes: [][2]int{{500, 130}, {1, 1}, {200, 0}}, large: true},
-	} {
+	}
+	// A device may have kernels of their own for head dims up to each power of two, and for both kinds of pairs.
+	for hd := 16; hd <= 256; hd *= 2 {
+		cases = append(cases, retainCase{heads: 2, hd: hd, gate: 3, passes: [][2]int{{3, 2}, {1, 1}}}, retainCase{heads: 2, hd: hd, gate: 3, passes: [][2]int{{3, 2}, {1, 1}}, halves: true})
+	}
+	for _, c := range cases {
 		if c.large && d.Slow || c.ragged && d.Multiple > 1 {
 			continue
 		}
-		t.Run(fmt.Sprintf("%dx%d gate %g", c.heads, c.hd, c.gate), func(t *testing.T) { d.retain(t, c) })
+		t.Run(fmt.Sprintf("%dx%d gate %g halves %t", c.heads, c.hd, c.gate, c.halves), func(t *testing.T) { d.retain(t, c) })
 	}
 }
 
 func (d Device) retain(t *testing.T, c retainCase) {
 	o := d.Open(t, 0)
 	r := rand.New(rand.NewPCG(4, uint64(c.hd)))
-	spec := runners.Rope{HeadDim: c.hd, Theta: 1e4, EndPoint: true, Interleaved: true}
+	spec := runners.Rope{HeadDim: c.hd, Theta: 1e4, EndPoint: true, Interleaved: !c.halves}
 	rope := o.Rope(spec)
 	var st [2]runners.State
 	var ref [2][][]float64 // [head][hd x hd]
