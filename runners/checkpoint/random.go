@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/yocobench/yocobench/runners"
 )
@@ -92,31 +94,44 @@ const golden = 0x9e3779b97f4a7c15
 // uniform returns n values: element 2i from the upper half of the i-th hash,
 // element 2i+1 from the lower. A half's 24 upper bits u give (2u + 1 - 2^24) / 2^24
 // times sqrt(3) std: symmetric, never zero, and exact before the multiplication.
+// All processors share the work; as an element depends on its place alone, their number does not matter.
 func (r *random) uniform(n int, key uint64, std float64) []byte {
+	const least = 1 << 16 // values that are worth a goroutine; even
+	b := make([]byte, n*r.dtype.Size())
+	each := max(least, (n/runtime.GOMAXPROCS(0)+1)&^1)
+	var wg sync.WaitGroup
+	for from := 0; from < n; from += each {
+		wg.Go(func() { r.fill(b, from, min(from+each, n), key, std) })
+	}
+	wg.Wait()
+	return b
+}
+
+// fill writes elements from..to-1, where from is even.
+func (r *random) fill(b []byte, from, to int, key uint64, std float64) {
 	scale := float32(math.Sqrt(3) * std / (1 << 24))
 	value := func(h uint32) float32 { return float32(int32(h>>8)*2+1-1<<24) * scale }
-	b := make([]byte, n*r.dtype.Size())
-	for i := 0; i < n; i += 2 {
+	key += uint64(from/2) * golden
+	for i := from; i < to; i += 2 {
 		key += golden
 		h := mix(key)
 		x, y := value(uint32(h>>32)), value(uint32(h))
 		switch {
 		case r.dtype == runners.F32:
 			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(x))
-			if i+1 < n {
+			if i+1 < to {
 				binary.LittleEndian.PutUint32(b[4*i+4:], math.Float32bits(y))
 			}
 		case r.dtype == runners.BF16:
 			binary.LittleEndian.PutUint16(b[2*i:], runners.BFloat16(x))
-			if i+1 < n {
+			if i+1 < to {
 				binary.LittleEndian.PutUint16(b[2*i+2:], runners.BFloat16(y))
 			}
 		default:
 			binary.LittleEndian.PutUint16(b[2*i:], toHalf(x))
-			if i+1 < n {
+			if i+1 < to {
 				binary.LittleEndian.PutUint16(b[2*i+2:], toHalf(y))
 			}
 		}
 	}
-	return b
 }

@@ -1,9 +1,11 @@
 package checkpoint
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/yocobench/yocobench/runners"
@@ -30,6 +32,25 @@ func TestRandomIsTheSameEverywhere(t *testing.T) {
 		sum := sha256.Sum256(got.Data)
 		if h := hex.EncodeToString(sum[:6]); h != tt.want {
 			t.Errorf("seed %d as %s: hash %s, want %s", tt.seed, tt.dtype, h, tt.want)
+		}
+	}
+}
+
+// The number of processors that draw does not matter, nor whether the values can be shared out evenly.
+func TestRandomInParallel(t *testing.T) {
+	for _, dtype := range []runners.DType{runners.F32, runners.BF16, runners.F16} {
+		w := Random(runners.Config{}, 3, dtype).(*random)
+		for _, n := range []int{1, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1<<18 + 3, 5 << 16} {
+			want := make([]byte, n*dtype.Size())
+			w.fill(want, 0, n, 7, 1)
+			for _, procs := range []int{1, 2, 3, 5, 16} {
+				old := runtime.GOMAXPROCS(procs)
+				got := w.uniform(n, 7, 1)
+				runtime.GOMAXPROCS(old)
+				if !bytes.Equal(got, want) {
+					t.Errorf("%s: %d values by %d processors differ", dtype, n, procs)
+				}
+			}
 		}
 	}
 }
