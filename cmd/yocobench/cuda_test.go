@@ -268,10 +268,14 @@ func TestCUDACheck(t *testing.T) {
 			t.Errorf("%s %s %v: ok %t, %d checked, error %g of %g, %d times", k.Kernel, k.DType, k.Shape, k.OK, k.Checked, k.Error, k.Tolerance, len(k.Millis))
 		}
 	}
+	tiers := map[string]int{}
 	for _, f := range r.Fixtures {
-		if !f.OK || f.Note != "" {
+		if tiers[f.Kernels]++; !f.OK || f.Note != "" {
 			t.Errorf("%s %s %s: ok %t %s", f.Name, f.DType, f.Kernels, f.OK, f.Note)
 		}
+	}
+	if _, err := cuda.CUBLAS(); err == nil && tiers[cuda.TierCUBLAS] != 2 || tiers["sm_80"] != 2 {
+		t.Errorf("fixtures by kernels: %v", tiers)
 	}
 	for _, want := range []string{"a rehearsal", "## Kernels", "attend_prefill", "No peers", "#### Memory in total"} {
 		if !strings.Contains(out, want) {
@@ -348,8 +352,12 @@ func TestCUDACheckDoubts(t *testing.T) {
 		change func(r *gpuCheck)
 		want   string
 	}{
-		"all is well":               {func(*gpuCheck) {}, ""},
-		"a wrong fixture":           {func(r *gpuCheck) { r.Fixtures[0].OK = false }, "1 of 2 checks of bf16 failed"},
+		"all is well":     {func(*gpuCheck) {}, ""},
+		"a wrong fixture": {func(r *gpuCheck) { r.Fixtures[0].OK = false }, "1 of 2 checks of bf16 failed"},
+		"a wrong fixture by cuBLAS": {func(r *gpuCheck) {
+			r.Fixtures = append(r.Fixtures, fixtureCheck{DType: "bf16", Kernels: cuda.TierCUBLAS})
+		}, "1 of 3 checks of bf16 failed"},
+		"a fixture by cuBLAS alone": {func(r *gpuCheck) { r.Fixtures[0].Kernels = cuda.TierCUBLAS }, "bf16 was not checked"},
 		"a wrong kernel":            {func(r *gpuCheck) { r.Kernels[0].OK = false }, "1 of 2 checks of bf16 failed"},
 		"no fixtures":               {func(r *gpuCheck) { r.Fixtures = nil }, "bf16 was not checked"},
 		"no kernels":                {func(r *gpuCheck) { r.Kernels = nil }, "bf16 was not checked"},

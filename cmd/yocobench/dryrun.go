@@ -10,8 +10,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// dryRun lists a plan's cases with what they are estimated to cost.
-func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format string) error {
+// dryRun lists a plan's cases with what they are estimated to cost, on a that is assumed where it says so.
+func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assumption, format string) error {
 	type row struct {
 		Case    string         `json:"case"`
 		Model   string         `json:"model"`
@@ -24,21 +24,32 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format s
 		Done    bool           `json:"done,omitempty"`
 		// Unsupported says why the model cannot do it.
 		Unsupported string `json:"unsupported,omitempty"`
+		// Exceeds is whether it is estimated to need more memory than its GPU has: it will end early, and its time is not counted.
+		Exceeds bool `json:"exceeds_memory,omitempty"`
 	}
 	var rows []row
-	var skipped int
+	var skipped, exceed int
+	total := p.Seconds(done)
 	for _, c := range p.Cases {
 		_, isDone := done[c.ID]
-		rows = append(rows, row{c.ID, c.Model.Name, c.Task, c.Label, c.Params, c.Seconds, c.Bytes, c.Skip, isDone, c.Unsupported})
+		exceeds := c.Model.Machine != nil && c.Bytes > c.Model.Machine.Memory
+		rows = append(rows, row{c.ID, c.Model.Name, c.Task, c.Label, c.Params, c.Seconds, c.Bytes, c.Skip, isDone, c.Unsupported, exceeds})
+		if exceeds && c.Skip == "" && !isDone {
+			exceed++
+			total -= c.Seconds
+		}
 		if c.Skip != "" {
 			skipped++
 		}
 	}
-	total := p.Seconds(done)
 	if format == "json" {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
-		return e.Encode(map[string]any{"suite": p.Suite.Name, "suite_hash": p.Hash, "estimate_seconds": total, "cases": rows})
+		out := map[string]any{"suite": p.Suite.Name, "suite_hash": p.Hash, "estimate_seconds": total, "cases": rows}
+		if a.Device != "" {
+			out["assumed"] = a
+		}
+		return e.Encode(out)
 	}
 	t := newTable(w, "case", "time", "memory", "", "model", "what")
 	for _, r := range rows {
@@ -50,6 +61,8 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format s
 			note = "skipped"
 		case r.Unsupported != "":
 			note = "unsupported"
+		case r.Exceeds:
+			note = "too large"
 		}
 		t.row(r.Case[:8], suites.ShortDuration(r.Seconds), shortBytes(r.Bytes), note, r.Model, r.Label)
 	}
@@ -59,6 +72,9 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, format s
 	fmt.Fprintf(w, "\n%d cases, estimated %s in all", len(rows), suites.ShortDuration(total))
 	if skipped > 0 {
 		fmt.Fprintf(w, "; %d skipped: over the budget of %s", skipped, time.Duration(p.Suite.Budget))
+	}
+	if exceed > 0 {
+		fmt.Fprintf(w, "; %d too large for the GPU's memory take next to none", exceed)
 	}
 	_, err := fmt.Fprintln(w)
 	return err

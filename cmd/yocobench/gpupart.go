@@ -95,7 +95,7 @@ func (f *partFlags) run(ctx context.Context, emit func(partLine) error, log io.W
 	return usagef("--part is fixtures, peaks or kernels, not %q\n  hint: this command is run by yocobench gpu-check", f.part)
 }
 
-// verify holds the runner to every fixture, in both builds. The tolerance of bfloat16 is 3.8 times the error that rounding the
+// verify holds the runner to every fixture, in both builds, with each set of kernels, and with cuBLAS for what it can where it is installed. The tolerance of bfloat16 is 3.8 times the error that rounding the
 // weights alone makes, in float32 arithmetic on the processor (see TestGolden of runners/cuda).
 func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log io.Writer) error {
 	dirs, err := filepath.Glob(filepath.Join(f.fixtures, "*", "config.json"))
@@ -112,6 +112,9 @@ func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log i
 	tiers := []string{device.Tier}
 	if tiers[0] != "sm_80" {
 		tiers = append(tiers, "sm_80")
+	}
+	if _, err := cuda.CUBLAS(); err == nil {
+		tiers = append(tiers, cuda.TierCUBLAS)
 	}
 	n := 0
 	for _, dir := range dirs {

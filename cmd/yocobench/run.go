@@ -125,6 +125,9 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if err := f.readGates(suite, d.env); err != nil {
 		return err
 	}
+	if f.dryRun {
+		f.device.dry = &assumption{}
+	}
 	plan, err := suites.NewPlan(suite, wiring(f.device, &d.machine))
 	if err != nil {
 		return err
@@ -132,7 +135,9 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if err := checkFlagGates(plan, f.judged[len(suite.Gates):]); err != nil {
 		return err
 	}
-	if err := onGPU(plan, f.device, &d.env); err != nil {
+	if a := f.device.dry; a != nil && a.Device != "" {
+		fmt.Fprintln(stderr, "notice:", f.device.dry)
+	} else if err := onGPU(plan, f.device, &d.env); err != nil {
 		return err
 	}
 	if len(f.filters) > 0 {
@@ -153,7 +158,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	}
 	if f.dryRun {
 		plan.Limit(time.Duration(suite.Budget), done)
-		return dryRun(stdout, plan, done, f.format)
+		return dryRun(stdout, plan, done, f.device.dry, f.format)
 	}
 	return f.execute(ctx, plan, old, done, d, command, formats, stdout, stderr)
 }

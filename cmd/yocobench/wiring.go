@@ -150,6 +150,8 @@ type device struct {
 	threads int
 	tier    string
 	found   cache
+	// dry is not nil in a dry run, which can do without a GPU.
+	dry *assumption
 }
 
 // cpuTier is the tier to force on the processor: none where the one asked for is a GPU's.
@@ -223,6 +225,9 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		dev = s.Device
 	}
 	r, err := newRunner(name, dev)
+	if err != nil && name == "cuda" && dev == "" && d.dry != nil {
+		r, err = d.dry.gpu(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +257,9 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		return nil, err
 	}
 	var gpu *runners.Profile
-	if name == "cuda" {
+	if absent, ok := r.(absentGPU); ok {
+		gpu, machine = &absent.profile, &absent.profile
+	} else if name == "cuda" {
 		if gpu, err = d.found.gpu(r, o.Weights, o.Tier); err != nil {
 			return nil, err
 		}

@@ -149,9 +149,7 @@ func (o *ops) choose(g gemm) (c Choice, err error) {
 	if err := o.flush(false); err != nil {
 		return c, err
 	}
-	if o.pause != nil {
-		defer o.pause()()
-	}
+	defer o.d.pause()()
 	g.m = rowsOf(g.m)
 	if g.kind != gemmAdd {
 		return o.race(g)
@@ -174,7 +172,7 @@ func (o *ops) race(g gemm) (Choice, error) {
 	o.ours(&g)
 	ours := o.c
 	var err error
-	if c.Note, err = o.wrong(g, func() error { return o.run(&theirs) }); err != nil || c.Note != "" {
+	if c.Note, err = o.wrong(o.d.blas.name, g, func() error { return o.run(&theirs) }); err != nil || c.Note != "" {
 		return c, err
 	}
 	best := [2]float64{math.Inf(1), math.Inf(1)}
@@ -205,7 +203,7 @@ func (o *ops) run(c *kernels.Call) error {
 	return o.d.launch(c)
 }
 
-// wrong runs a product and says what is wrong with the result, if anything: of some values, the corners among them, none
+// wrong runs a product by who and says what is wrong with the result, if anything: of some values, the corners among them, none
 // may differ from float64 by more than
 //
 //	8 sqrt(k) 2^-23 (sum |a b| + |what was there|) + u |value|
@@ -213,7 +211,7 @@ func (o *ops) run(c *kernels.Call) error {
 // where u is half a unit in the last place of c. The first is the error of a sum of k rounded products that holds but for
 // chances of no account (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019), with twice float32's
 // unit for tensor cores, which cut off instead of rounding. An error is one of the device.
-func (o *ops) wrong(g gemm, run func() error) (string, error) {
+func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 	places := [][2]int{{0, g.n - 1}, {g.m - 1, 0}, {g.m - 1, g.n - 1}}
 	for i := range benchChecks {
 		places = append(places, [2]int{spread(i, g.m), spread((7*i)%benchChecks, g.n)})
@@ -262,7 +260,7 @@ func (o *ops) wrong(g gemm, run func() error) (string, error) {
 			return "", err
 		}
 		if !(math.Abs(float64(got[0])-want[i]) <= tol[i]) {
-			return fmt.Sprintf("%s is wrong: row %d, column %d is %g, not %g", o.d.blas.name, p[0], p[1], got[0], want[i]), nil
+			return fmt.Sprintf("%s is wrong: row %d, column %d is %g, not %g", who, p[0], p[1], got[0], want[i]), nil
 		}
 	}
 	return "", nil

@@ -75,7 +75,18 @@ type device struct {
 	files  map[string]cu.Module
 	params [kernels.MaxParams]uint64
 	argv   [kernels.MaxParams]unsafe.Pointer
-	blas   *blas // nil where cuBLAS is not used
+	blas   *blas  // nil where cuBLAS is not used
+	clock  *model // nil where nobody asks for the time
+}
+
+// pause stops the model's clock, behind all that was sent off, until resume is called: what is done once in a
+// process or a context is no time of the model's.
+func (d *device) pause() (resume func()) {
+	if d.clock == nil {
+		return func() {}
+	}
+	d.clock.count()
+	return d.clock.restart
 }
 
 // loaded is a kernel in the context.
@@ -182,6 +193,7 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 		return cu.Function{}, fmt.Errorf("%w: the kernel %s for %s needs %d bytes of shared memory in a block, and %s has %d",
 			runners.ErrUnsupported, k.Name, d.set.Target, k.Shared, d.info.Name, d.info.SharedMemory)
 	}
+	defer d.pause()()
 	m, ok := d.files[k.File]
 	if !ok {
 		text, err := k.PTX()

@@ -44,8 +44,6 @@ type ops struct {
 	chosen map[productSize]*chosen
 	// noCUBLAS says why there is no choice although cuBLAS is there.
 	noCUBLAS string
-	// pause, where it is not nil, stops the model's clock until the function that it returns is called.
-	pause func() (resume func())
 }
 
 // The shared scratches: what lives at the same time has a name of its own.

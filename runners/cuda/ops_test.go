@@ -256,6 +256,48 @@ func ropeFar(t *testing.T, opts runners.Options) {
 	}
 }
 
+// TestProducts: each kind of product in each build, of few rows and of many, against float64. With the float32 build
+// the runner takes gemm_t for gemm_f32: they are the same.
+func TestProducts(t *testing.T) {
+	for _, opts := range combos(t) {
+		t.Run(name(opts), func(t *testing.T) {
+			b := &bench{o: openTest(t, opts)}
+			o := b.o
+			for _, kind := range []gemmKind{gemmT, gemmF32, gemmAdd} {
+				for _, rows := range []int{gemvRows, gemvRows + 24} {
+					const in, out, ld = 48, 130, 144
+					x, err := b.inputs(rows*in, out*in)
+					if err != nil {
+						t.Fatal(err)
+					}
+					c, err := b.output(rows*ld, runners.F32)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if kind == gemmAdd {
+						err := o.st.upload(o.d, c.at(0), c.bytes, func(p []byte, at int64) {
+							for i := 0; i < len(p); i += 4 {
+								binary.LittleEndian.PutUint32(p[i:], math.Float32bits(Input(7, (int(at)+i)/4)))
+							}
+						})
+						if err != nil {
+							t.Fatal(err)
+						}
+					}
+					g := gemm{kind, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in}
+					o.ours(&g)
+					if wrong, err := o.wrong("it", g, b.launch); err != nil || wrong != "" {
+						t.Errorf("%s of %d rows: %s %v", kind, rows, wrong, err)
+					}
+				}
+			}
+			for _, x := range b.blocks {
+				x.free()
+			}
+		})
+	}
+}
+
 // TestArgmax: the first of the largest, whatever its place in the kernel's blocks of 4096; what is no number is not largest.
 func TestArgmax(t *testing.T) {
 	const n = 5003

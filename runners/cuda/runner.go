@@ -61,7 +61,7 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	if err := c.startClock(); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	o.pause = c.pause
+	o.d.clock = c
 	return c, nil
 }
 
@@ -88,6 +88,12 @@ func (m *model) startClock() (err error) {
 // time to another is float32 in milliseconds, so it is summed up in short stretches.
 func (m *model) Now() time.Duration {
 	m.o.check(m.o.flush(true))
+	m.count()
+	return time.Duration(m.passed * float64(time.Millisecond))
+}
+
+// count adds up the time until all that was sent off is done.
+func (m *model) count() {
 	defer m.o.d.bind()()
 	err := m.next.Record(m.o.d.stream)
 	if err == nil {
@@ -101,16 +107,12 @@ func (m *model) Now() time.Duration {
 		m.passed += ms
 		m.last, m.next = m.next, m.last
 	}
-	return time.Duration(m.passed * float64(time.Millisecond))
 }
 
-// pause stops the clock, after all that was enqueued, until resume is called.
-func (m *model) pause() (resume func()) {
-	m.Now()
-	return func() {
-		defer m.o.d.bind()()
-		m.o.check(failure("record an event", m.last.Record(m.o.d.stream)))
-	}
+// restart begins to count anew: the time since the last count is no time of the model's.
+func (m *model) restart() {
+	defer m.o.d.bind()()
+	m.o.check(failure("record an event", m.last.Record(m.o.d.stream)))
 }
 
 // Choices implements runners.Chooser.

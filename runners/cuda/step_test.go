@@ -5,6 +5,7 @@ package cuda
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
@@ -109,5 +110,32 @@ func TestStepGraph(t *testing.T) {
 				t.Errorf("%g allocations a step", n)
 			}
 		})
+	}
+}
+
+// TestLoadingClock: the time that kernels take to be loaded is no time of the model's.
+func TestLoadingClock(t *testing.T) {
+	m := load(t, tiny(runners.YOCOGatedRetention), runners.Options{})
+	s, err := m.NewSequence(40)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const each = 0.3
+	loads := 0
+	inject = func(call string) error {
+		if call == callLoad {
+			loads++
+			time.Sleep(time.Duration(each * float64(time.Second)))
+		}
+		return nil
+	}
+	defer func() { inject = nil }()
+	start := m.Now()
+	if err := m.Prefill(context.Background(), s, tokens(20, 50)); err != nil {
+		t.Fatal(err)
+	}
+	if took := (m.Now() - start).Seconds(); !(took > 0 && took < each*float64(loads)/2) || loads < 8 {
+		t.Errorf("the first prefill took %g s by the model's clock, beside %d kernels loaded in %g s each", took, loads, each)
 	}
 }

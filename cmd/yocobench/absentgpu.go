@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// assumedGPU is the profile that a dry run estimates with where the cuda runner has no GPU: the paper's.
+const assumedGPU = "h100-sxm"
+
+// absentGPU is the cuda runner of a dry run where there is no GPU: it plans, and loads nothing.
+type absentGPU struct {
+	profile runners.Profile
+	why     error
+}
+
+func (g absentGPU) Name() string { return "cuda" }
+
+func (g absentGPU) Device() runners.Device {
+	return runners.Device{Kind: "cuda", Name: g.profile.Name, Memory: g.profile.Memory}
+}
+
+func (g absentGPU) Load(runners.Config, runners.Weights, runners.Options) (runners.Model, error) {
+	return nil, g.why
+}
+
+// assumption is the device by which a dry run estimates the cases of a GPU that is not there; empty where there is one, or none is asked for.
+type assumption struct {
+	Device     string             `json:"device"`
+	Efficiency runners.Efficiency `json:"efficiency"`
+	// Why says why there is none.
+	Why string `json:"why"`
+}
+
+// gpu makes the runner, and fills in what is assumed.
+func (a *assumption) gpu(why error) (runners.Runner, error) {
+	p, err := runners.FindProfile(assumedGPU)
+	if err != nil {
+		return nil, err
+	}
+	a.Device, a.Efficiency, a.Why = p.Name, p.Efficiency, why.Error()
+	if pr := (*suites.Problem)(nil); errors.As(why, &pr) {
+		a.Why = pr.Msg
+	}
+	return absentGPU{p, why}, nil
+}
+
+func (a *assumption) String() string {
+	return fmt.Sprintf("%s: cases of the cuda runner are estimated for the device %s, assuming %g of its peak FLOP/s and %g of its bandwidth",
+		a.Why, a.Device, a.Efficiency.Compute, a.Efficiency.Bandwidth)
+}
