@@ -8,11 +8,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -170,6 +173,63 @@ tasks:
 		}
 		if compared == 0 {
 			t.Errorf("%s: no losses among %v", r.Model, r.Metrics)
+		}
+	}
+}
+
+// TestCUDAPaper measures the paper's suite at toy size, a token for each 2 Ki of its lengths and tiny models of the names of large
+// ones: the report sets each published figure of these lengths beside the measured one, and nothing says that it was computed.
+func TestCUDAPaper(t *testing.T) {
+	b, err := os.ReadFile("../../suites/paper.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for line := range strings.Lines(string(b)) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		line = regexp.MustCompile(`\b\d+(Ki|Mi)\b`).ReplaceAllStringFunc(line, func(n string) string {
+			v, _ := strconv.Atoi(n[:len(n)-2])
+			return strconv.Itoa(v << map[string]int{"Ki": 10, "Mi": 20}[n[len(n)-2:]] >> 11)
+		})
+		for name, model := range map[string]string{"yoco-gret-3b": "tiny-yoco-gret", "yoco-swa-3b": "tiny-yoco-swa", "transformer-3b": "tiny-transformer"} {
+			if strings.TrimSpace(line) == "- "+name {
+				line = fmt.Sprintf("  - {name: %s, model: %s}\n", name, model)
+			}
+		}
+		text.WriteString(line)
+	}
+	dir := t.TempDir()
+	suite, out := filepath.Join(dir, "paper.yaml"), filepath.Join(dir, "run")
+	if err := os.WriteFile(suite, []byte(text.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	program(t, exitOK, "run", suite, "--runner", "cuda", "--out", out, "--reports", "md", "--quiet", "--filter", "model=*t-3b,length<=32", "--filter", "model=transformer-3b,length<=32", "--filter", "model=*t-3b,depth<=16", "--filter", "model=transformer-3b,depth<=16",
+		"--set", "tasks.prefill.samples=1", "--set", "tasks.prefill.warmup=0", "--set", "tasks.throughput.warmup=0", "--set", "tasks.throughput.samples=1",
+		"--set", "tasks.throughput.generate=2", "--set", "tasks.throughput.memory=6200Ki")
+	md, err := os.ReadFile(filepath.Join(out, "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(md), "## Against published figures")
+	table, _, _ = strings.Cut(table, "## Environment")
+	for _, row := range []string{`total, transformer-3b / yoco-gret-3b @ 16 \| [0-9.]+x \| 1.95x \|`, `total, transformer-3b / yoco-gret-3b @ 32 \| [0-9.]+x \| 2.32x \|`,
+		`ttft, transformer-3b / yoco-gret-3b @ 32 \| [0-9.]+x \| 5.05x \|`, `e2e\\_tps, yoco-gret-3b / transformer-3b @ 16, batch max \| [0-9.]+x \| 2.72x \|`} {
+		if !regexp.MustCompile(row).MatchString(table) {
+			t.Errorf("no row %s in\n%s", row, table)
+		}
+	}
+	if strings.Contains(table, "are computed") {
+		t.Errorf("figures that were measured are said to be computed:\n%s", table)
+	}
+	j, err := readRun(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range j.Records {
+		if r.Status != result.OK || r.Source != result.Measured {
+			t.Errorf("%s %s: %s %s %s", r.Model, r.Label, r.Source, r.Status, r.Reason)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func (o *ops) timeCopy(n int64) (float64, error) {
 	}
 	defer to.free()
 	unbind := o.d.bind()
-	err = cu.MemsetD8Async(from.ptr, 1, n, o.d.stream)
+	err = cu.MemsetD32Async(from.ptr, 1, n/4, o.d.stream)
 	unbind()
 	if err != nil {
 		return 0, failure("fill memory", err)
