@@ -432,8 +432,8 @@ func TestCUDACheckDoubts(t *testing.T) {
 	}
 }
 
-// TestRunLines: a program that goes on too long is interrupted and keeps what it printed.
-func TestRunLines(t *testing.T) {
+// TestCUDARunLines: a program that goes on too long is interrupted and keeps what it printed.
+func TestCUDARunLines(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	var got []string
