@@ -11,8 +11,8 @@ import (
 // head), scores [group][keys] = Q Kᵀ reads a tile of keys as B, and sums
 // [group][hd] = P V reads the values as B, straight from the cache's type.
 // Each split leaves its maximum, its sum and its unnormalised output; the
-// joins weigh them. Splits have a fixed length, so that results do not depend
-// on the number of threads.
+// joins weigh them. The length of a split hangs on the number of keys and of heads alone, so
+// that results do not depend on the number of threads or on the other rows of a batch.
 //
 // Cost: 4 hd FLOP a query and key; each key and value is read once for the
 // whole group, which is what bounds the speed.
@@ -25,15 +25,30 @@ type splitUnit struct {
 // join is the splits first..first+n-1 of one row and key head.
 type join struct{ first, n int }
 
-// splitKeys is the keys of a split, a multiple of every tile.
-const splitKeys = 512
+// splitKeys is the keys of a split, a multiple of every tile: between minSplit
+// and maxSplit, and as many as leave splitTasks tasks. A long split reads long runs of
+// keys and of values, which the memory likes better than short ones.
+func splitKeys(heads, keys int) int {
+	n := minSplit
+	for n < maxSplit && heads*keys >= 2*n*splitTasks {
+		n *= 2
+	}
+	return n
+}
+
+const (
+	minSplit   = 512
+	maxSplit   = 4096
+	splitTasks = 12
+)
 
 // cutKeys adds the units of one row over slots 0..keys-1 of span i's store.
 func (j *attendJob) cutKeys(i, row, keys int) {
+	step := splitKeys(j.heads/j.group, keys)
 	for h := range j.heads / j.group {
-		j.joins = append(j.joins, join{len(j.split), (keys + splitKeys - 1) / splitKeys})
-		for k := 0; k < keys; k += splitKeys {
-			j.split = append(j.split, splitUnit{i, row, h, k, min(splitKeys, keys-k)})
+		j.joins = append(j.joins, join{len(j.split), (keys + step - 1) / step})
+		for k := 0; k < keys; k += step {
+			j.split = append(j.split, splitUnit{i, row, h, k, min(step, keys-k)})
 		}
 	}
 }
@@ -44,7 +59,7 @@ func (j *attendJob) partialWords() int { return (j.group*(j.hd+2) + 15) &^ 15 }
 func (o *ops) attendSplit() {
 	j := &o.att
 	b, ok := o.grow(scratchParts, product(len(j.split), j.partialWords()))
-	if !ok || !o.growWorkers(j.group*splitKeys) {
+	if !ok || !o.growWorkers(j.group*(j.longest()+splitGap)) {
 		return
 	}
 	j.partial = b.floats()
@@ -62,13 +77,26 @@ func (o *ops) attendSplit() {
 	o.crew.run((len(j.joins)+joinsPerTask-1)/joinsPerTask, joinTask)
 }
 
+// longest is the keys of the longest split.
+func (j *attendJob) longest() (n int) {
+	for _, u := range j.split {
+		n = max(n, u.n)
+	}
+	return n
+}
+
+// splitGap is what a row of probabilities has beyond its keys: the other half of
+// the last pair, and room for whole vectors.
+const splitGap = 32
+
 func splitTask(o *ops, wk *worker, i int) {
 	j := &o.att
 	u, st := j.split[i], j.stores[j.split[i].span]
 	hd, g, nr := j.hd, j.group, o.k.NR
 	out := j.partial[i*j.partialWords():]
 	m, l, sum := out[:g], out[g:2*g], out[2*g:]
-	p := wk.scratch[:g*splitKeys]
+	ld := (u.n+15)&^15 + 16
+	p := wk.scratch[:g*ld]
 	gemm, depth, keys := o.k.F32, hd, u.n
 	dot := st.bf && o.k.Dot != nil
 	if st.bf {
@@ -80,22 +108,20 @@ func splitTask(o *ops, wk *worker, i int) {
 	q := unsafe.Pointer(j.q.at(u.row, u.head*g*hd))
 	for k := 0; k < u.n; k += st.tile {
 		tile, stride := st.key(u.head, u.from+k)
-		gemmBlocks(gemm, ptr(p, k), 4*splitKeys, q, 4*hd, 4, tile, stride, g, depth, min(st.tile, u.n-k), 0)
+		gemmBlocks(gemm, ptr(p, k), 4*ld, q, 4*hd, 4, tile, stride, g, depth, min(st.tile, u.n-k), 0)
 	}
 	for x := range g {
-		row := p[x*splitKeys : (x+1)*splitKeys]
+		row := p[x*ld : (x+1)*ld]
 		m[x] = o.k.MaxRow(&row[0], u.n)
 		l[x] = o.k.ExpRow(&row[0], u.n, m[x])
-		if u.n < splitKeys {
-			row[u.n] = 0 // the other half of the last pair
-		}
+		row[u.n] = 0 // the other half of the last pair
 		if dot {
 			o.roundRow((*uint16)(unsafe.Pointer(&row[0])), &row[0], 2*keys)
 		}
 	}
 	for d := 0; d < hd; d += nr {
 		v, w := st.value(u.head, u.from, d)
-		gemmBlocks(gemm, ptr(sum, d), 4*hd, ptr(p, 0), 4*splitKeys, 4, v, 4*w, g, keys, w, 0)
+		gemmBlocks(gemm, ptr(sum, d), 4*hd, ptr(p, 0), 4*ld, 4, v, 4*w, g, keys, w, 0)
 	}
 }
 

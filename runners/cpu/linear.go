@@ -27,15 +27,18 @@ type linearJob struct {
 	a mat
 	// cs is the kernel's column stride of A, aStep A's step for one row of a panel, in bytes.
 	cs, aStep int
-	kBlock    int // rows of a panel
+	kBlock    int     // rows of a panel
+	before    *weight // that of the last product
 	// rowGroup and panelGroup are a task's sizes, rowGroups the number of row groups.
 	rowGroup, panelGroup, rowGroups int
 }
 
-// kBlock is the most rows of a panel summed at a time; rowGroupMax the rows of a task.
+// kBlock is the most rows of a panel summed at a time; rowGroupMax the rows of a
+// task, and fewRowsWork the weights of one for few rows.
 const (
 	kBlock      = 512
 	rowGroupMax = 96
+	fewRowsWork = 1 << 16
 )
 
 func (o *ops) Linear(rows int, dst, x runners.Mat, w runners.Weight)    { o.linear(rows, dst, x, w, 0) }
@@ -79,6 +82,7 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 	if !o.growWorkers(j.rowGroup * 2 * o.k.NR) {
 		return
 	}
+	o.crew.ahead.Store(o.follower(w))
 	o.crew.run(j.rowGroups*((units+j.panelGroup-1)/j.panelGroup), linearTask)
 }
 
@@ -147,6 +151,16 @@ func (o *ops) roundRow(dst *uint16, x *float32, n int) {
 // group cuts the work into tasks. It changes no result: every output is the
 // work of one task, in the same order whatever the cut.
 func (j *linearJob) group(o *ops, units int) {
+	if j.rows <= o.k.MR {
+		// Reading the weights takes the time: a task reads some 64 Ki weights or one panel, so
+		// that no worker waits long for another's last, and there are as many for each.
+		j.rowGroup, j.rowGroups = j.rows, 1
+		workers := len(o.crew.workers)
+		tasks := max(1, units*j.w.in*o.k.NR/fewRowsWork)
+		tasks = min(units, (tasks+workers-1)/workers*workers)
+		j.panelGroup = (units + tasks - 1) / tasks
+		return
+	}
 	j.rowGroups = (j.rows + rowGroupMax - 1) / rowGroupMax
 	j.rowGroup = (j.rows + j.rowGroups - 1) / j.rowGroups
 	// A task has some 2 million multiply-adds, or an eighth of a worker's share if that is less.
@@ -234,3 +248,55 @@ func (o *ops) panelProduct(c unsafe.Pointer, ldc int, p panel, r0, rows, k, n in
 		r += m
 	}
 }
+
+// follower notes that w came after the weight of the product before it, and
+// returns the one that came after w last time, nil where it is not known or
+// there are so many rows that reading weights is not what takes the time.
+func (o *ops) follower(w *weight) *weight {
+	j := &o.lin
+	if j.rows > o.k.MR {
+		j.before = nil
+		return nil
+	}
+	if j.before != nil {
+		j.before.next = w
+	}
+	j.before = w
+	if w.halves != j.swiglu { // so not while w is read ahead
+		w.halves = j.swiglu
+	}
+	return w.next
+}
+
+// aheadBytes are read ahead by each worker: a part of its second-level cache.
+const aheadBytes = 256 << 10
+
+// readAhead reads a little of what worker me will need of w, the next product's
+// weight, and returns false where there is nothing left to read. What lies between two
+// products of a step is work for one: the others have the time.
+func (o *ops) readAhead(me int, w *weight) bool {
+	wk := o.crew.workers[me]
+	if wk.aheadOf != w {
+		wk.aheadOf, wk.aheadAt = w, 0
+	}
+	if wk.aheadAt >= aheadBytes {
+		return false
+	}
+	// A worker begins with the panels of its share; of two halves with both.
+	units, at, half := len(w.panels), wk.aheadAt, 0
+	if w.halves {
+		units /= 2
+		half = at / aheadPiece % 2 * units
+		at = at / 2 / aheadPiece * aheadPiece
+	}
+	wk.aheadAt += aheadPiece
+	from := 4*w.panels[half+me*units/len(o.crew.workers)].off + at
+	if from+aheadPiece > len(w.blk.data) {
+		return false
+	}
+	o.k.Touch(unsafe.Pointer(&w.blk.data[from]), aheadPiece)
+	return true
+}
+
+// aheadPiece takes less time to read than a job takes to begin.
+const aheadPiece = 2 << 10

@@ -368,12 +368,28 @@ func TestAttention(t *testing.T) {
 		{2, 2, 8, 1, yoco, [][2]int{{9, 1}, {1, 1}, {2, 33}}},
 		{2, 2, 64, 200, plain, [][2]int{{130, 65}, {1, 1}, {500, 3}, {1, 1}, {64, 64}}},
 		{1, 1, 10, 1000, plain, [][2]int{{3, 70}, {1, 1}, {80, 0}}},
+		{32, 16, 4, 0, plain, [][2]int{{800, 1}, {1, 1}}}, // enough heads for splits of twice the least length
 	}
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		for i, c := range cases {
 			t.Run(fmt.Sprint(i), func(t *testing.T) { testAttention(t, opts, c) })
 		}
 	})
+}
+
+// TestSplitKeys: every split is whole tiles, and there are enough of them or they are as short as can be.
+func TestSplitKeys(t *testing.T) {
+	for _, heads := range []int{1, 2, 3, 9, 32} {
+		for _, keys := range []int{1, 511, 512, 4096, 4097, 1 << 15, 1 << 20} {
+			n := splitKeys(heads, keys)
+			if n%cpu.MaxNR != 0 || n < minSplit || n > maxSplit || n > minSplit && heads*keys/n < splitTasks {
+				t.Errorf("%d heads, %d keys: splits of %d", heads, keys, n)
+			}
+		}
+	}
+	if n := splitKeys(3, 4096); n != 1024 {
+		t.Errorf("3 heads, 4096 keys: splits of %d, want 1024", n)
+	}
 }
 
 func testAttention(t *testing.T, opts runners.Options, c attentionCase) {

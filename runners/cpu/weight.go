@@ -26,6 +26,11 @@ type weight struct {
 	first []int
 	vec   []float32
 	blk   *block
+
+	// next is the weight of the product that followed this one's last time; halves
+	// says that it is the stack of a SwiGLU.
+	next   *weight
+	halves bool
 }
 
 type panel struct {

@@ -24,6 +24,8 @@ type crew struct {
 	round  atomic.Uint64
 	busy   atomic.Int32
 	closed atomic.Bool
+	// ahead is the weight that the next product will read, nil where that is not known.
+	ahead atomic.Pointer[weight]
 	// waiting is the round whose caller sleeps until the last other worker says
 	// finished, 0 if none does. It names the round because a worker that ends a
 	// round can be late in looking: it must not wake the caller of the next.
@@ -37,6 +39,10 @@ type worker struct {
 	next atomic.Int64
 	end  int64
 	_    [112]byte
+
+	// aheadOf and aheadAt are what this worker has read ahead.
+	aheadOf *weight
+	aheadAt int
 
 	parked atomic.Bool
 	wake   chan struct{}
@@ -96,15 +102,15 @@ func (c *crew) run(n int, fn func(*ops, *worker, int)) {
 			}
 			return
 		}
-		c.pause(spins)
+		c.pause(0, spins)
 	}
 }
 
-// pause is what one that waits does between two looks.
-func (c *crew) pause(spins int) {
+// pause is what worker me, who waits, does between two looks.
+func (c *crew) pause(me, spins int) {
 	if spins > c.patience {
 		runtime.Gosched()
-	} else {
+	} else if w := c.ahead.Load(); w == nil || !c.o.readAhead(me, w) {
 		cpu.Pause()
 	}
 }
@@ -154,7 +160,7 @@ func (c *crew) loop(me int) {
 				spins = 0
 				continue
 			}
-			c.pause(spins)
+			c.pause(me, spins)
 		}
 		seen = c.round.Load()
 		if c.closed.Load() {

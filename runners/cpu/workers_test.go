@@ -1,9 +1,12 @@
 package cpu
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"sync/atomic"
 	"testing"
+
+	"github.com/yocobench/yocobench/runners"
 	"time"
 )
 
@@ -45,5 +48,65 @@ func TestCrewRunsWholeJobs(t *testing.T) {
 			}
 		}
 		c.close()
+	}
+}
+
+// TestReadAhead: after a step every product knows the next one's weight, of which
+// each worker reads the beginning of its share and no more; a prefill's products read nothing ahead.
+func TestReadAhead(t *testing.T) {
+	o := openTest(t, runners.Options{Threads: 3, Weights: runners.BF16})
+	r := rand.New(rand.NewPCG(1, 1))
+	const dim, ffn = 96, 2000
+	var ws []*weight
+	for _, sh := range [][2]int{{dim, dim}, {ffn, dim}, {dim, ffn}} {
+		stack := []runners.Tensor{tensorOf(randomHost(r, sh[0], sh[1], 1))}
+		if sh[0] == ffn {
+			stack = append(stack, stack[0])
+		}
+		w, err := o.Weight(stack...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ws = append(ws, w.(*weight))
+	}
+	rows := o.k.MR + 1
+	x, done1 := upload(t, o, randomHost(r, rows, dim, 1), 0)
+	h, done2 := upload(t, o, randomHost(r, rows, ffn, 1), 0)
+	defer done1()
+	defer done2()
+	step := func(rows int) {
+		o.Linear(rows, x, x, ws[0])
+		o.SwiGLU(rows, h, x, ws[1])
+		o.LinearAdd(rows, x, h, ws[2])
+	}
+	step(1)
+	step(1)
+	for i, w := range ws {
+		if want := ws[(i+1)%3]; w.next != want {
+			t.Fatalf("after weight %d comes %p, want %p", i, w.next, want)
+		}
+	}
+	if got := o.crew.ahead.Load(); got != ws[0] {
+		t.Fatalf("the next weight is %p, want %p", got, ws[0])
+	}
+	step(rows)
+	if got := o.crew.ahead.Load(); got != nil {
+		t.Errorf("after a product of %d rows something is read ahead", rows)
+	}
+	if err := o.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	o.crew.close() // from here on nobody else reads ahead
+	for i, w := range ws {
+		for me, wk := range o.crew.workers {
+			wk.aheadOf = nil
+			n := 0
+			for o.readAhead(me, w) && n <= aheadBytes/aheadPiece {
+				n++
+			}
+			if n > aheadBytes/aheadPiece || n == 0 && len(w.blk.data) > 6*aheadPiece {
+				t.Errorf("worker %d read %d pieces of weight %d, %d bytes", me, n, i, len(w.blk.data))
+			}
+		}
 	}
 }
