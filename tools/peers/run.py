@@ -146,6 +146,19 @@ def ours(s, r):
     return dict(rate=r.amount / positive(t[s.a.clock], what), limit=r.amount / positive(t["limit"], what))
 
 
+def announce(s, name):
+    """Says what is about to be measured, and what the reader should know about it."""
+    a, about = s.a, s.ours.about
+    how = "once" if name == "suite" else f"{a.rounds} round{'s' if a.rounds > 1 else ''}"
+    print(f"{table.TITLES[name]}: {how}, {a.threads} thread{'s' if a.threads > 1 else ''} of {os.cpu_count()} cores, {a.clock} clock, tier {about['tier']}", file=sys.stderr)
+    wanted = {p for r in {"kernels": work.KERNELS, "model": work.MODEL}.get(name, []) for p in r.peers}
+    missing = [label for p, label in table.PEERS.items() if p in wanted and not s.peer(p)]
+    if missing:
+        print(f"without {', '.join(missing)}" + ("" if a.peers == "none" else " (make peers installs what is missing; llama.cpp needs --clock wall)"), file=sys.stderr)
+    if a.clock == "wall" and os.getloadavg()[0] > 0.5:
+        print(f"something else runs here (load {os.getloadavg()[0]:.1f}): limits are of a machine of one's own. --threads 1 --clock cpu counts processor time", file=sys.stderr)
+
+
 def done(round, rounds):
     print(f"round {round} of {rounds}; load {os.getloadavg()[0]:.1f}", file=sys.stderr)
 
@@ -210,9 +223,9 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", action="append", choices=work.SECTIONS, help="a section (repeatable; default: all)")
     p.add_argument("--peers", choices=["all", "installed", "none"], default="all", help="install what is missing, take what is there, or measure alone")
-    p.add_argument("--rounds", type=int, default=5)
-    p.add_argument("--threads", type=int, default=os.cpu_count())
-    p.add_argument("--clock", choices=["cpu", "wall"], default="wall")
+    p.add_argument("--rounds", type=int, default=5, help="measured rounds, of which the median is shown (default: 5; suite runs once)")
+    p.add_argument("--threads", type=int, default=os.cpu_count(), help="of every side (default: all cores)")
+    p.add_argument("--clock", choices=["cpu", "wall"], default="wall", help="time on the wall (default), or of the processor, for one thread")
     p.add_argument("--out", type=pathlib.Path, help="folder whose cpu.md and cpu.json get the sections measured")
     p.add_argument("--prefix", default="", help="command that every side is run by, such as 'chrt -r 10' or 'taskset -c 0,1'")
     p.add_argument("--lock", help="file to lock (as flock does) for each piece of work")
@@ -230,6 +243,7 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         s = Session(a, tmp)
         for name in a.only or work.SECTIONS:
+            announce(s, name)
             for n, rows in enumerate(MEASURE[name](s), 1):
                 about = dict(date=datetime.date.today().isoformat(), processor=s.ours.about["processor"], cores=os.cpu_count(), system=platform.platform(),
                              tier=s.ours.about["tier"], peak=s.ours.about["peak"], threads=a.threads, clock=a.clock, rounds=n, load=os.getloadavg()[0],

@@ -69,6 +69,6 @@ MODEL = [
 TWINS = [("yoco-gret-160m", "transformer-160m", "bf16", 32768), ("yoco-swa-160m", "transformer-160m", "bf16", 32768)]
 TWINS_TARGET = 80  # % of the ratio that the FLOPs predict
 # A million tokens through the trained tiny models.
-MILLION = [("tiny-yoco-gret", "f32"), ("tiny-yoco-swa", "f32")]
+MILLION = [(m, d) for d in ("bf16", "f32") for m in ("tiny-yoco-gret", "tiny-yoco-swa")]
 MILLION_TARGET = 10  # seconds
 SUITE, SUITE_TARGET = "suites/needle.yaml", 1.3  # times the estimate
