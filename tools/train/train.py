@@ -126,7 +126,7 @@ def save(path, state):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", choices=CONFIGS, required=True)
-    p.add_argument("--tokens", type=float, default=21e6, help="bytes to train on in all")
+    p.add_argument("--tokens", type=float, default=19e6, help="bytes to train on in all")
     p.add_argument("--long-tokens", type=float, default=0, help="bytes of an added stage of texts of 4 and 8 KiB, after the rest")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
