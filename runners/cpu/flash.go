@@ -34,12 +34,18 @@ const (
 	flashTiles = 4   // tiles of lanes in a unit
 )
 
-// cutQueries adds the units of span i, the longest first.
+// cutQueries adds the units of span i: the longest first, or where a window makes
+// them alike in the order of rows, so that a worker's rows are those of other operations.
 func (j *attendJob) cutQueries(o *ops, i int) {
 	s := j.b.Spans[i]
 	total := s.Len * j.group
 	step := flashTiles * o.k.NR
-	for lane := (total - 1) / step * step; lane >= 0; lane -= step {
+	units := (total + step - 1) / step
+	for u := range units {
+		lane := u * step
+		if j.window == 0 {
+			lane = (units - 1 - u) * step
+		}
 		for h := range j.heads / j.group {
 			j.flash = append(j.flash, flashUnit{i, h, lane, min(step, total-lane)})
 		}

@@ -292,12 +292,12 @@ const appendRows = 64
 
 // cutRows adds the units that write rows row..row+n-1 to slot.. of a store.
 func (j *appendJob) cutRows(st *store, row, slot, n int) {
-	for h := range st.heads {
-		for i := 0; i < n; {
-			m := min(n-i, appendRows-(slot+i)&1)
+	for i := 0; i < n; {
+		m := min(n-i, appendRows-(slot+i)&1)
+		for h := range st.heads {
 			j.units = append(j.units, appendUnit{st, h, row + i, slot + i, m})
-			i += m
 		}
+		i += m
 	}
 }
 

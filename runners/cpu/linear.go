@@ -29,6 +29,8 @@ type linearJob struct {
 	cs, aStep int
 	kBlock    int     // rows of a panel
 	before    *weight // that of the last product
+	// byRows orders the tasks by rows first, so that a worker's share is neighbouring rows.
+	byRows bool
 	// rowGroup and panelGroup are a task's sizes, rowGroups the number of row groups.
 	rowGroup, panelGroup, rowGroups int
 }
@@ -40,6 +42,20 @@ const (
 	rowGroupMax = 96
 	fewRowsWork = 1 << 16
 )
+
+// byRowsMax is the size of a weight, in bytes, that stays in each worker's second-level
+// cache. Up to it a worker takes all panels for some of the rows, the same rows
+// in one operation after the other, so that activations stay where they were made; beyond it
+// a worker takes some of the panels for all rows, and each panel is read once.
+const byRowsMax = 1 << 20
+
+// units is what is shared out: panels, or pairs of them.
+func (j *linearJob) units() int {
+	if j.swiglu {
+		return len(j.w.panels) / 2
+	}
+	return len(j.w.panels)
+}
 
 func (o *ops) Linear(rows int, dst, x runners.Mat, w runners.Weight)    { o.linear(rows, dst, x, w, 0) }
 func (o *ops) LinearAdd(rows int, dst, x runners.Mat, w runners.Weight) { o.linear(rows, dst, x, w, 1) }
@@ -74,11 +90,9 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 	if !o.operandA(x.Cols) {
 		return
 	}
-	units := len(w.panels)
-	if swiglu {
-		units /= 2
-	}
+	units := j.units()
 	j.group(o, units)
+	j.byRows = len(w.blk.data) <= byRowsMax
 	if !o.growWorkers(j.rowGroup * 2 * o.k.NR) {
 		return
 	}
@@ -184,12 +198,13 @@ var unscaled = float32(1)
 func linearTask(o *ops, wk *worker, i int) {
 	j := &o.lin
 	group, rg := i/j.rowGroups, i%j.rowGroups
+	if j.byRows {
+		groups := (j.units() + j.panelGroup - 1) / j.panelGroup
+		rg, group = i/groups, i%groups
+	}
 	r0 := rg * j.rowGroup
 	rows := min(j.rowGroup, j.rows-r0)
-	units := len(j.w.panels)
-	if j.swiglu {
-		units /= 2
-	}
+	units := j.units()
 	first, last := group*j.panelGroup, min(units, (group+1)*j.panelGroup)
 	if rows <= 0 {
 		return
