@@ -76,17 +76,22 @@ type device struct {
 	params [kernels.MaxParams]uint64
 	argv   [kernels.MaxParams]unsafe.Pointer
 	blas   *blas  // nil where cuBLAS is not used
-	clock  *model // nil where nobody asks for the time
+	clock  *model // nil where nobody asks for the time, and in a pause
 }
 
 // pause stops the model's clock, behind all that was sent off, until resume is called: what is done once in a
 // process or a context is no time of the model's.
 func (d *device) pause() (resume func()) {
-	if d.clock == nil {
+	m := d.clock
+	if m == nil {
 		return func() {}
 	}
-	d.clock.count()
-	return d.clock.restart
+	m.count()
+	d.clock = nil // a pause within this one neither counts nor resumes
+	return func() {
+		d.clock = m
+		m.restart()
+	}
 }
 
 // loaded is a kernel in the context.

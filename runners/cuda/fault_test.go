@@ -245,6 +245,19 @@ func TestPoisonReachesReuse(t *testing.T) {
 	}
 }
 
+// TestPeaksMemory: where memory ends, the peaks are those of the largest sizes that fit; where nothing fits there are none.
+func TestPeaksMemory(t *testing.T) {
+	opts := runners.Options{Weights: runners.F32}
+	fail(t, 3+2, cu.OutOfMemory, callAlloc) // behind three matrices, of which the simulated GPU takes long enough, and one copy
+	if p, err := Peaks(context.Background(), opts); err != nil || !(p.GFLOPS > 0 && p.GBps > 0) {
+		t.Errorf("%+v: %v", p, err)
+	}
+	fail(t, 0, cu.OutOfMemory, callAlloc)
+	if p, err := Peaks(context.Background(), opts); !errors.Is(err, runners.ErrOutOfMemory) {
+		t.Errorf("with no memory at all: %+v: %v", p, err)
+	}
+}
+
 // TestBudget: a budget is kept, and what does not fit it says by how much.
 func TestBudget(t *testing.T) {
 	c := tiny(runners.Transformer)

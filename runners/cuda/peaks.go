@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -44,6 +45,9 @@ func Peaks(ctx context.Context, opts runners.Options) (p Peak, err error) {
 	}()
 	for n := 128; n <= peakDim; n *= 2 {
 		ms, err := o.timeProduct(n)
+		if p.GFLOPS > 0 && errors.Is(err, runners.ErrOutOfMemory) {
+			break
+		}
 		if err != nil {
 			return p, err
 		}
@@ -56,6 +60,9 @@ func Peaks(ctx context.Context, opts runners.Options) (p Peak, err error) {
 	}
 	for n := int64(1 << 20); n <= peakBytes; n *= 2 {
 		ms, err := o.timeCopy(n)
+		if p.GBps > 0 && errors.Is(err, runners.ErrOutOfMemory) {
+			break
+		}
 		if err != nil {
 			return p, err
 		}

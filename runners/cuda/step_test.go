@@ -139,3 +139,23 @@ func TestLoadingClock(t *testing.T) {
 		t.Errorf("the first prefill took %g s by the model's clock, beside %d kernels loaded in %g s each", took, loads, each)
 	}
 }
+
+// TestPauses: a pause within a pause, as where a kernel is loaded while cuBLAS is compared, neither counts nor resumes.
+func TestPauses(t *testing.T) {
+	m := load(t, tiny(runners.YOCOGatedRetention), runners.Options{})
+	const each = 300 * time.Millisecond
+	start := m.Now()
+	resume := m.o.d.pause()
+	time.Sleep(each)
+	m.o.d.pause()()
+	time.Sleep(each)
+	resume()
+	if took := m.Now() - start; !(took < each) {
+		t.Errorf("pauses of %v took %v of the model's time", 2*each, took)
+	}
+	start = m.Now()
+	time.Sleep(each)
+	if took := m.Now() - start; !(took >= each) {
+		t.Errorf("after the pauses %v took %v of the model's time", each, took)
+	}
+}
