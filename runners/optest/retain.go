@@ -31,6 +31,7 @@ func Retain(t *testing.T, d Device) {
 		{heads: 1, hd: 256, gate: 3, passes: [][2]int{{20, 1}, {1, 1}}},
 		{heads: 3, hd: 10, gate: -12, passes: [][2]int{{7, 70}, {1, 1}}, ragged: true},
 		{heads: 2, hd: 8, gate: -1000, passes: [][2]int{{70, 3}, {1, 1}}, ragged: true},
+		{heads: 1, hd: 16, gate: 3, passes: [][2]int{{3, 4200}, {1, 1}}}, // a device may cut long spans
 		{heads: 2, hd: 32, passes: [][2]int{{500, 130}, {1, 1}, {200, 0}}, large: true},
 	}
 	// A device may have kernels of their own for head dims up to each power of two, and for both kinds of pairs.
