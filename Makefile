@@ -34,12 +34,12 @@ venv: .venv/.made ## a virtual environment with the pinned packages that the CUD
 	@touch $@
 
 test: ## all tests, every kernel tier this machine has, and the CUDA runner on a simulated GPU
-	$(GO) test ./...
+	$(GO) test -timeout 30m ./...
 	@if command -v python3 >/dev/null; then python3 -m unittest discover -s tools/peers; else echo 'skipped: the tests of tools/peers (no python3)'; fi
 	tools/cudatest.sh
 
 race: ## the tests of what runs concurrently, under the race detector
-	$(GO) test -race -short ./...
+	$(GO) test -race -short -timeout 30m ./...
 
 lint: ## gofmt, vet (two platforms) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'hint: gofmt -w .'; exit 1; }
