@@ -10,6 +10,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -56,10 +57,8 @@ type Wordings []string
 
 // UnmarshalYAML reads a name or a list of names.
 func (w *Wordings) UnmarshalYAML(n *yaml.Node) error {
-	var names []string
-	if n.Kind == yaml.ScalarNode {
-		names = []string{n.Value}
-	} else if err := n.Decode(&names); err != nil || len(names) == 0 {
+	names, err := param.Names(n)
+	if err != nil || len(names) == 0 {
 		return &suites.Problem{Line: n.Line, Msg: "template: expected a name or a list of names"}
 	}
 	for _, name := range names {

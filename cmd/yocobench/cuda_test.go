@@ -58,7 +58,9 @@ func child(t *testing.T, env []string, args ...string) *exec.Cmd {
 
 // TestCUDADevices: what doctor says of GPUs that there are kernels for, of one that is too old, and where the driver's library cannot be used.
 func TestCUDADevices(t *testing.T) {
-	if a, err := cudaAccelerator(""); err != nil || a.Name != "cudasim" {
+	if a, err := cudaAccelerator(""); err != nil {
+		t.Fatal(err)
+	} else if a.Name != "cudasim" {
 		t.Skip("only the simulated GPU can be another")
 	}
 	broken := t.TempDir()

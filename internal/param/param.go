@@ -49,16 +49,21 @@ type Models []string
 
 // UnmarshalYAML reads a name or pattern, or a list of them.
 func (m *Models) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		*m = Models{n.Value}
-		return nil
-	}
-	var names []string
-	if err := n.Decode(&names); err != nil {
+	names, err := Names(n)
+	if err != nil {
 		return &suites.Problem{Line: n.Line, Msg: "models: expected a name, a pattern such as tiny-yoco-*, or a list of them"}
 	}
 	*m = names
 	return nil
+}
+
+// Names reads a name or a list of names.
+func Names(n *yaml.Node) (names []string, err error) {
+	if n.Kind == yaml.ScalarNode {
+		return []string{n.Value}, nil
+	}
+	err = n.Decode(&names)
+	return names, err
 }
 
 // Match reports whether name is in the list.

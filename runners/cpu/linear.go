@@ -57,6 +57,9 @@ func (j *linearJob) units() int {
 	return len(j.w.panels)
 }
 
+// panelGroups is the number of a row group's tasks.
+func (j *linearJob) panelGroups() int { return (j.units() + j.panelGroup - 1) / j.panelGroup }
+
 func (o *ops) Linear(rows int, dst, x runners.Mat, w runners.Weight)    { o.linear(rows, dst, x, w, 0) }
 func (o *ops) LinearAdd(rows int, dst, x runners.Mat, w runners.Weight) { o.linear(rows, dst, x, w, 1) }
 
@@ -90,14 +93,13 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 	if !o.operandA(x.Cols) {
 		return
 	}
-	units := j.units()
-	j.group(o, units)
+	j.group(o)
 	j.byRows = len(w.blk.data) <= byRowsMax
 	if !o.growWorkers(j.rowGroup * 2 * o.k.NR) {
 		return
 	}
 	o.crew.ahead.Store(o.follower(w))
-	o.crew.run(j.rowGroups*((units+j.panelGroup-1)/j.panelGroup), linearTask)
+	o.crew.run(j.rowGroups*j.panelGroups(), linearTask)
 }
 
 // operandA chooses the kernels for the weight's type, and rounds x where they want bfloat16.
@@ -164,7 +166,8 @@ func (o *ops) roundRow(dst *uint16, x *float32, n int) {
 
 // group cuts the work into tasks. It changes no result: every output is the
 // work of one task, in the same order whatever the cut.
-func (j *linearJob) group(o *ops, units int) {
+func (j *linearJob) group(o *ops) {
+	units := j.units()
 	if j.rows <= o.k.MR {
 		// Reading the weights takes the time: a task reads some 64 Ki weights or one panel, so
 		// that no worker waits long for another's last, and there are as many for each.
@@ -199,8 +202,7 @@ func linearTask(o *ops, wk *worker, i int) {
 	j := &o.lin
 	group, rg := i/j.rowGroups, i%j.rowGroups
 	if j.byRows {
-		groups := (j.units() + j.panelGroup - 1) / j.panelGroup
-		rg, group = i/groups, i%groups
+		rg, group = i/j.panelGroups(), i%j.panelGroups()
 	}
 	r0 := rg * j.rowGroup
 	rows := min(j.rowGroup, j.rows-r0)

@@ -42,9 +42,9 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 	if !o.operandA(x.Cols) {
 		return o.err
 	}
-	l.group(o, len(w.panels))
+	l.group(o)
 	l.panelGroup = min(probPanels, len(w.panels))
-	j.groups = (len(w.panels) + l.panelGroup - 1) / l.panelGroup
+	j.groups = l.panelGroups()
 	b, ok := o.grow(scratchProb, product(rows, 2*j.groups+1))
 	if !ok || !o.growWorkers(l.rowGroup*l.panelGroup*o.k.NR) {
 		return o.err

@@ -5,9 +5,9 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/yocobench/yocobench/runners"
-	"time"
 )
 
 // A job is over when run returns, however the workers are delayed: every task

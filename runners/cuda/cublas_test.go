@@ -14,7 +14,6 @@ import (
 
 	"github.com/yocobench/yocobench/kernels/cudasim"
 	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/optest"
 )
 
@@ -27,13 +26,13 @@ func init() { cublasNames = nil }
 // chosen before is forgotten. At the end no handle may be left.
 func useCUBLAS(t *testing.T, fault string) {
 	t.Helper()
-	if fault != "" && !simulated(t) {
+	if fault != "" && sim == nil {
 		t.Skip("only the simulated cuBLAS can be told to fail")
 	}
 	cublasNames = installedCUBLAS
 	if _, err := CUBLAS(); err != nil {
 		cublasNames = nil
-		if simulated(t) { // it comes with the simulated GPU
+		if sim != nil { // it comes with the simulated GPU
 			t.Fatal(err)
 		}
 		t.Skip(err)
@@ -43,7 +42,7 @@ func useCUBLAS(t *testing.T, fault string) {
 	t.Cleanup(func() {
 		cublasNames = nil
 		clear(made.choices)
-		if n := cudasim.CUBLASHandles(); simulated(t) && n != 0 {
+		if n := cudasim.CUBLASHandles(); sim != nil && n != 0 {
 			t.Errorf("%d handles of cuBLAS are left", n)
 		}
 	})
@@ -164,7 +163,7 @@ func TestCUBLASChoice(t *testing.T) {
 		{"fail", "ours; a product by cuBLAS 12.0.0: cuBLAS status 15, not supported"}, {"create", "all products: ours; cuBLAS 12.0.0 does not start: out of memory: cuBLAS status 3"},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
-			if !simulated(t) {
+			if sim == nil {
 				t.Skip("which is faster depends on the GPU")
 			}
 			useCUBLAS(t, c.fault)
@@ -305,7 +304,7 @@ func TestCUBLASModel(t *testing.T) {
 			with, without := held[1], held[0]
 			with.Workspace -= cublasWorkspace
 			with.Peak -= cublasWorkspace
-			if simulated(t) && with != without {
+			if sim != nil && with != without {
 				t.Errorf("held with cuBLAS, its workspace apart, %+v, without %+v", with, without)
 			}
 			for s, row := range logits[1] {
@@ -363,22 +362,18 @@ func TestCUBLASFailures(t *testing.T) {
 			for ; ; n += k.step {
 				clear(made.choices)
 				f := fail(t, n, k.err, k.calls...)
-				m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
-				loaded := err == nil
-				if loaded {
-					err = run(m)
-				}
+				m, err := tried(c, run)
 				inject = nil
 				if reached := f.seen > n; err != nil && (!reached || !errors.Is(err, k.err) && !errors.Is(err, runners.ErrOutOfMemory)) {
 					t.Fatalf("call %d of %d failed: %v", n, f.seen, err)
 				}
-				if loaded {
+				if m != nil {
 					if k.name == "memory" {
 						if err := run(m); err != nil {
 							t.Errorf("after call %d failed, the model does not work: %v", n, err)
 						}
 					}
-					checkClosed(t, m.(*model), holding{})
+					closed(t, m, m.(*model).o, holding{})
 				}
 				if f.seen <= n {
 					break

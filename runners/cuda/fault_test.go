@@ -86,39 +86,56 @@ func scenario(m runners.Model) (err error) {
 	return m.Score(ctx, f, tokens(6, vocab), func(int, float32) {})
 }
 
-// TestOutOfMemory: an allocation that fails, wherever it is, ends in
+// tried loads a model and runs a scenario; the model is nil where it could not be loaded.
+func tried(c runners.Config, run func(runners.Model) error) (runners.Model, error) {
+	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return m, run(m)
+}
+
+// outOfMemory has each call fail in turn: arm makes call n fail and returns what ends that and says whether it was reached. Each ends in
 // ErrOutOfMemory, nothing is left behind, and the model works afterwards.
+func outOfMemory(t *testing.T, c runners.Config, arm func(n int) (reached func() bool)) {
+	t.Helper()
+	n := 0
+	for ; ; n++ {
+		done := arm(n)
+		m, err := tried(c, scenario)
+		reached := done()
+		if reached != errors.Is(err, runners.ErrOutOfMemory) || !reached && err != nil {
+			t.Fatalf("call %d failed: %v", n, err)
+		}
+		if m != nil {
+			if err := scenario(m); err != nil {
+				t.Errorf("after call %d failed, the model does not work: %v", n, err)
+			}
+			closed(t, m, m.(*model).o, holding{})
+		} else if now := held(); now != (holding{}) {
+			t.Errorf("after call %d failed, the driver holds %+v", n, now)
+		}
+		if !reached {
+			break
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d calls were seen", n)
+	}
+	t.Logf("%d calls failed in turn", n)
+}
+
+// TestOutOfMemory: whatever takes memory fails, wherever it is.
 func TestOutOfMemory(t *testing.T) {
 	for _, a := range runners.Arches() {
 		t.Run(string(a), func(t *testing.T) {
-			c := tiny(a)
-			n := 0
-			for ; ; n++ {
+			outOfMemory(t, tiny(a), func(n int) func() bool {
 				f := fail(t, n, cu.OutOfMemory, callContext, callAlloc, callPinned, callEvent, callLoad, callGraph)
-				m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
-				loaded := err == nil
-				if loaded {
-					err = scenario(m)
+				return func() bool {
+					inject = nil
+					return f.seen > n
 				}
-				inject = nil
-				reached := f.seen > n
-				if reached != errors.Is(err, runners.ErrOutOfMemory) || !reached && err != nil {
-					t.Fatalf("call %d of %d failed: %v", n, f.seen, err)
-				}
-				if loaded {
-					if err := scenario(m); err != nil {
-						t.Errorf("after call %d failed, the model does not work: %v", n, err)
-					}
-					checkClosed(t, m.(*model), holding{})
-				}
-				if !reached {
-					break
-				}
-			}
-			if n < 20 {
-				t.Errorf("only %d calls were seen", n)
-			}
-			t.Logf("%d calls failed in turn", n)
+			})
 		})
 	}
 }
@@ -129,24 +146,20 @@ func TestLaunchErrors(t *testing.T) {
 	n, step := 0, 1
 	for ; ; n += step {
 		f := fail(t, n, cu.LaunchFailed, callCopy, callLaunch, callCapture, callSync)
-		m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
-		loaded := err == nil
-		if loaded {
-			err = scenario(m)
-		}
+		m, err := tried(c, scenario)
 		reached := f.seen > n
 		if reached != errors.Is(err, error(cu.LaunchFailed)) || !reached && err != nil {
 			t.Fatalf("call %d of %d failed: %v", n, f.seen, err)
 		}
 		inject = nil
-		if loaded {
+		if m != nil {
 			if reached {
 				err := m.(*model).o.Sync()
 				if err2 := scenario(m); err != nil && !errors.Is(err2, error(cu.LaunchFailed)) {
 					t.Errorf("after call %d failed, a later use says: %v", n, err2)
 				}
 			}
-			checkClosed(t, m.(*model), holding{})
+			closed(t, m, m.(*model).o, holding{})
 		}
 		if !reached {
 			break
@@ -158,56 +171,20 @@ func TestLaunchErrors(t *testing.T) {
 	t.Logf("%d calls failed in turn", n)
 }
 
-// checkClosed closes m and fails if anything is held that was not before it was loaded.
-func checkClosed(t testing.TB, m *model, before holding) {
-	t.Helper()
-	if err := m.Close(); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	if m.o.pool.blocks != 0 || m.Usage().Total() != 0 {
-		t.Errorf("held after Close: %d blocks, %+v", m.o.pool.blocks, m.Usage())
-	}
-	if now := held(); now != before {
-		t.Errorf("the driver holds %+v after Close, %+v before", now, before)
-	}
-}
-
 // TestDriverOutOfMemory: as TestOutOfMemory, but it is the driver that refuses each allocation in turn.
 func TestDriverOutOfMemory(t *testing.T) {
 	if sim == nil {
 		t.Skip("only the simulated GPU fails when it is told to")
 	}
 	defer sim.Set("fail_alloc", 0)
-	c := tiny(runners.YOCOGatedRetention)
-	n := 1
-	for ; ; n++ {
+	outOfMemory(t, tiny(runners.YOCOGatedRetention), func(n int) func() bool {
 		before := sim.Get("allocs")
-		sim.Set("fail_alloc", n)
-		m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
-		loaded := err == nil
-		if loaded {
-			err = scenario(m)
+		sim.Set("fail_alloc", n+1)
+		return func() bool {
+			sim.Set("fail_alloc", 0)
+			return sim.Get("allocs")-before > n
 		}
-		reached := sim.Get("allocs")-before >= n
-		sim.Set("fail_alloc", 0)
-		if reached != errors.Is(err, runners.ErrOutOfMemory) || !reached && err != nil {
-			t.Fatalf("allocation %d failed: %v", n, err)
-		}
-		if loaded {
-			if err := scenario(m); err != nil {
-				t.Errorf("after allocation %d failed, the model does not work: %v", n, err)
-			}
-			checkClosed(t, m.(*model), holding{})
-		} else if now := held(); now != (holding{}) {
-			t.Errorf("after allocation %d failed, the driver holds %+v", n, now)
-		}
-		if !reached {
-			break
-		}
-	}
-	if n < 20 {
-		t.Errorf("only %d allocations were seen", n)
-	}
+	})
 }
 
 // TestPoisonReachesReuse: scratch that is used again holds nothing of its earlier use that can be read.

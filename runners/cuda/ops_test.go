@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -25,7 +26,15 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "these tests need a GPU, or the simulated one (make cuda-test): %v\n", err)
 		os.Exit(1)
 	}
-	sim, _ = cudasim.Attach()
+	if i, err := Inspect(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	} else if i.Name == "cudasim" {
+		if sim, err = cudasim.Attach(); err != nil {
+			fmt.Fprintf(os.Stderr, "the simulated GPU cannot be asked: %v\n", err)
+			os.Exit(1)
+		}
+	}
 	poison = func(d *device, at cu.DevicePtr, bytes int64) {
 		if sim != nil {
 			if !sim.Poison(uint64(at), int(bytes)) {
@@ -121,14 +130,14 @@ func openTest(t testing.TB, opts runners.Options) *ops {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { closed(t, o, before) })
+	t.Cleanup(func() { closed(t, o, o, before) })
 	return o
 }
 
-// closed closes o and fails if anything is held that was not before it was opened.
-func closed(t testing.TB, o *ops, before holding) {
+// closed closes what stands on o, or o itself, and fails if anything is held that was not before.
+func closed(t testing.TB, c io.Closer, o *ops, before holding) {
 	t.Helper()
-	if err := o.Close(); err != nil {
+	if err := c.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
 	if u := o.Usage(); u.Total() != 0 || o.pool.blocks != 0 {
@@ -142,7 +151,7 @@ func closed(t testing.TB, o *ops, before holding) {
 // tested is the device as optest sees it.
 func tested(t testing.TB, opts runners.Options) optest.Device {
 	d := optest.Device{
-		Weights: opts.Weights, KV: opts.KV, Inner: opts.Weights, Chunk: 1, Multiple: 1, Slow: simulated(t),
+		Weights: opts.Weights, KV: opts.KV, Inner: opts.Weights, Chunk: 1, Multiple: 1, Slow: sim != nil,
 		Open: func(t testing.TB, budget int64) runners.Ops {
 			o := opts
 			o.MemoryBudget = budget
@@ -159,17 +168,8 @@ func tested(t testing.TB, opts runners.Options) optest.Device {
 		t.Fatal(err)
 	}
 	d.Chunk = o.chunk()
-	closed(t, o, before)
+	closed(t, o, o, before)
 	return d
-}
-
-// simulated reports whether the GPU is the simulated one, on which large shapes take long.
-func simulated(t testing.TB) bool {
-	i, err := Inspect()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return i.Name == "cudasim"
 }
 
 // set writes h into the first rows of a Mat.

@@ -32,7 +32,7 @@ func load(t testing.TB, c runners.Config, opts runners.Options) *model {
 		t.Fatal(err)
 	}
 	x := m.(*model)
-	t.Cleanup(func() { checkClosed(t, x, before) })
+	t.Cleanup(func() { closed(t, x, x.o, before) })
 	return x
 }
 

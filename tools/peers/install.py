@@ -13,6 +13,9 @@ import tarfile
 HERE = pathlib.Path(__file__).resolve().parent
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "yocobench" / "peers"
 LLAMA = re.search(r"^llama-cpp-python==(\S+)", (HERE / "sources.txt").read_text(), re.M)[1]
+VENV = CACHE / "venv"
+LLAMA_TOP = CACHE / f"llama-cpp-python-{LLAMA}"
+LLAMA_BENCH = LLAMA_TOP / "build" / "bin" / "llama-bench"
 
 
 def run(*command, **more):
@@ -38,27 +41,24 @@ def made(path, make):
 
 def python():
     """The interpreter that has the packages of requirements.txt."""
-    venv, wanted = CACHE / "venv", (HERE / "requirements.txt").read_text()
-    has = venv / "requirements.txt"
+    wanted, has = (HERE / "requirements.txt").read_text(), VENV / "requirements.txt"
     if not has.exists() or has.read_text() != wanted:
-        run(sys.executable, "-m", "venv", "--clear", venv)
-        run(venv / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt")
+        run(sys.executable, "-m", "venv", "--clear", VENV)
+        run(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt")
         has.write_text(wanted)
-    return venv / "bin" / "python"
+    return VENV / "bin" / "python"
 
 
 def llama_bench(python):
     """llama-bench, built for this processor with the compiler at hand."""
-    top = CACHE / f"llama-cpp-python-{LLAMA}"
-    binary = top / "build" / "bin" / "llama-bench"
-    if binary.exists():
-        return binary
-    source = made(top / "source", lambda part: unpack(python, part)) / "vendor" / "llama.cpp"
+    if LLAMA_BENCH.exists():
+        return LLAMA_BENCH
+    source = made(LLAMA_TOP / "source", lambda part: unpack(python, part)) / "vendor" / "llama.cpp"
     path = dict(os.environ, PATH=f"{pathlib.Path(python).parent}{os.pathsep}{os.environ['PATH']}")  # cmake and ninja
     off = [f"-D{name}=OFF" for name in ("BUILD_SHARED_LIBS", "LLAMA_CURL", "LLAMA_OPENSSL", "LLAMA_BUILD_TESTS", "LLAMA_BUILD_EXAMPLES", "LLAMA_BUILD_SERVER")]
-    run("cmake", "-S", source, "-B", top / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", *off, env=path)
-    run("cmake", "--build", top / "build", "--target", "llama-bench", env=path)
-    return binary
+    run("cmake", "-S", source, "-B", LLAMA_TOP / "build", "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-DGGML_NATIVE=ON", *off, env=path)
+    run("cmake", "--build", LLAMA_TOP / "build", "--target", "llama-bench", env=path)
+    return LLAMA_BENCH
 
 
 def unpack(python, to):

@@ -79,8 +79,7 @@ class Session:
     def python(self):
         if self.a.python:
             return self.a.python
-        venv = install.CACHE / "venv"
-        if self.a.peers == "installed" and not (venv / "requirements.txt").exists():
+        if self.a.peers == "installed" and not (install.VENV / "requirements.txt").exists():
             return None
         return install.python()
 
@@ -98,9 +97,8 @@ class Session:
             return None
         binary, model = a.llama_bench, a.llama_model
         if not (binary and model):
-            built = install.CACHE / f"llama-cpp-python-{install.LLAMA}" / "build" / "bin" / "llama-bench"
             python = self.python()
-            if not python or a.peers == "installed" and not (binary or built.exists()):
+            if not python or a.peers == "installed" and not (binary or install.LLAMA_BENCH.exists()):
                 return None
             binary, model = binary or install.llama_bench(python), model or install.model(python)
         self.versions["llama"] = f"of llama-cpp-python {install.LLAMA}"
