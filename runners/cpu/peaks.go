@@ -78,14 +78,14 @@ func (o *ops) peaks(ctx context.Context) (p Peak, err error) {
 	return p, nil
 }
 
-// together lets every worker do work over and over for peakTime and returns
-// the sum of their rates, each by the processor time that its thread got. work
-// does one portion and says how large it was.
-func (o *ops) together(work func(o *ops, w *worker) float64) (sum float64) {
+// together lets every worker do work over and over for a time, and once at least: a busy machine
+// may wake one late. It returns the sum of their rates, each by the processor time that its thread
+// got. work does one portion and says how large it was.
+func (o *ops) together(length time.Duration, work func(o *ops, w *worker) float64) (sum float64) {
 	start, rates := time.Now(), make([]float64, len(o.crew.workers))
 	o.crew.run(len(rates), func(o *ops, w *worker, i int) {
 		done, clock := 0.0, startThreadClock()
-		for time.Since(start) < peakTime {
+		for done == 0 || time.Since(start) < length {
 			done += work(o, w)
 		}
 		rates[i] = done / clock.stop()
@@ -110,7 +110,7 @@ func (o *ops) computeRound(weights runners.DType) float64 {
 	if matrix {
 		m = peakRows
 	}
-	return o.together(func(o *ops, w *worker) float64 {
+	return o.together(peakTime, func(o *ops, w *worker) float64 {
 		s := w.scratch
 		a, b, c := cut(&s, 2*peakDepth*m), cut(&s, peakDepth*nr), cut(&s, m*nr)
 		for range 100 {
@@ -127,7 +127,7 @@ func (o *ops) computeRound(weights runners.DType) float64 {
 // readRound reads the memory in pieces that the workers take in turn, over and over, and returns bytes/s.
 func (o *ops) readRound(b []byte) float64 {
 	var next atomic.Int64
-	return o.together(func(o *ops, _ *worker) float64 {
+	return o.together(peakTime, func(o *ops, _ *worker) float64 {
 		at := int(next.Add(1)) % (len(b) / peakPiece) * peakPiece
 		o.k.Touch(unsafe.Pointer(&b[at]), peakPiece)
 		return peakPiece

@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 
 	"github.com/yocobench/yocobench/runners"
@@ -23,6 +24,16 @@ func TestPeaks(t *testing.T) {
 	cancel()
 	if _, err := Peaks(ctx, runners.Options{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancel: %v", err)
+	}
+}
+
+// Where the time is over before a worker begins, as on a busy machine, its rate counts all the same.
+func TestLateWorkersCount(t *testing.T) {
+	o := openTest(t, runners.Options{Threads: 3})
+	var portions atomic.Int32
+	sum := o.together(0, func(*ops, *worker) float64 { return float64(portions.Add(1)) })
+	if !(sum > 0) || portions.Load() != 3 {
+		t.Errorf("3 workers did %d portions, at a rate of %g", portions.Load(), sum)
 	}
 }
 
