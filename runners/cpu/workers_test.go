@@ -21,13 +21,14 @@ func TestCrewRunsWholeJobs(t *testing.T) {
 	}
 	var stop atomic.Bool
 	defer stop.Store(true)
-	for range runtime.GOMAXPROCS(runtime.NumCPU() * 4) {
+	procs := runtime.GOMAXPROCS(runtime.NumCPU() * 4)
+	defer runtime.GOMAXPROCS(procs)
+	for range procs {
 		go func() {
 			for !stop.Load() {
 			}
 		}()
 	}
-	defer runtime.GOMAXPROCS(runtime.NumCPU())
 	for _, threads := range []int{1, 2, 5} {
 		c := newCrew(nil, threads)
 		const n = 4
