@@ -23,8 +23,8 @@ import (
 // names are what Chromium is called, on PATH.
 var names = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"}
 
-// limit bounds a test's browser, from its start to its end.
-const limit = 2 * time.Minute
+// limit bounds a test's browser, from its start to its end, and patience one wait: a busy machine may need minutes for what takes seconds.
+const limit, patience = 15 * time.Minute, 2 * time.Minute
 
 // Page is one page of a browser.
 type Page struct {
@@ -53,7 +53,8 @@ func Open(t testing.TB, url string) *Page {
 		}
 		t.Skipf("no Chromium on PATH (%v)", names)
 	}
-	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.WindowSize(1280, 900))
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.WindowSize(1280, 900),
+		chromedp.Flag("allow-pre-commit-input", true)) // else a click is lost that comes before the first picture
 	if os.Geteuid() == 0 {
 		options = append(options, chromedp.NoSandbox) // Chromium refuses to be root inside one
 	}
@@ -221,7 +222,7 @@ func (p *Page) Open(url string) {
 // Wait waits until an expression is true, whatever pages come and go meanwhile.
 func (p *Page) Wait(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		yes, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
 		if yes && err == nil {
 			return
