@@ -34,12 +34,12 @@ venv: .venv/.made ## a virtual environment with the pinned packages that the CUD
 	@touch $@
 
 test: ## all tests, every kernel tier this machine has, and the CUDA runner on a simulated GPU
-	$(GO) test -timeout 30m ./...
+	$(GO) test -timeout 60m ./...
 	@if command -v python3 >/dev/null; then python3 -m unittest discover -s tools/peers; else echo 'skipped: the tests of tools/peers (no python3)'; fi
 	tools/cudatest.sh
 
 race: ## the tests of what runs concurrently, under the race detector
-	$(GO) test -race -short -timeout 30m ./...
+	$(GO) test -race -short -timeout 60m ./...
 
 lint: ## gofmt, vet (two platforms) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'hint: gofmt -w .'; exit 1; }
@@ -52,10 +52,7 @@ emulated: ## the kernel tiers that this machine may lack: NEON and AVX2 under QE
 	kernels/cpu/emulated.sh
 
 fuzz: ## every fuzz target for FUZZ (default 5s)
-	@$(GO) list ./... | while read -r p; do \
-	  for f in $$($(GO) test -list '^Fuzz' "$$p" | grep '^Fuzz'); do \
-	    echo "fuzz $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) -fuzzminimizetime 1x "$$p" || exit 1; \
-	  done; done
+	tools/fuzz.sh $(FUZZ)
 
 bench: ## kernels beside their limits at this machine's peaks, and beside PyTorch and OpenBLAS where `make peers` installed them
 	tools/peers/run.py --only kernels --peers installed --rounds 3
