@@ -434,12 +434,33 @@ func TestCUDACheckDoubts(t *testing.T) {
 	}
 }
 
+// overdue is a context whose deadline comes when the test says so.
+type overdue struct {
+	context.Context
+	done chan struct{}
+}
+
+func (o overdue) Done() <-chan struct{} { return o.done }
+
+func (o overdue) Err() error {
+	select {
+	case <-o.done:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
 // TestCUDARunLines: a program that goes on too long is interrupted and keeps what it printed.
 func TestCUDARunLines(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
+	ctx := overdue{t.Context(), make(chan struct{})}
 	var got []string
-	err := runLines(ctx, io.Discard, nil, func(b []byte) error { got = append(got, string(b)); return nil }, "sh", "-c", "echo one; echo two; exec sleep 60")
+	err := runLines(ctx, io.Discard, nil, func(b []byte) error {
+		if got = append(got, string(b)); len(got) == 2 {
+			close(ctx.done)
+		}
+		return nil
+	}, "sh", "-c", "echo one; echo two; exec sleep 600")
 	if err == nil || !strings.HasPrefix(err.Error(), "cut off after") || strings.Join(got, " ") != "one two" {
 		t.Errorf("%q: %v", got, err)
 	}
