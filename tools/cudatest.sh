@@ -20,5 +20,5 @@ kernels/cudasim/build.sh bin/cudasim .venv/bin/python
 export LD_LIBRARY_PATH=$PWD/bin/cudasim${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 tools/cuda.sh go vet -tags cuda ./runners/cuda ./cmd/yocobench
 CGO_ENABLED=1 go test -count=1 -tags cuda ./kernels/cudasim
-tools/cuda.sh go test -count=1 -tags cuda -timeout 20m ./runners/cuda
-tools/cuda.sh go test -count=1 -tags cuda -timeout 20m -run TestCUDA ./cmd/yocobench
+tools/cuda.sh go test -count=1 -tags cuda -timeout 60m ./runners/cuda
+tools/cuda.sh go test -count=1 -tags cuda -timeout 60m -run TestCUDA ./cmd/yocobench
