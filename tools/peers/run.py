@@ -44,9 +44,17 @@ class Session:
     def __init__(self, a, tmp):
         self.a, self.tmp, self.prefix = a, pathlib.Path(tmp), shlex.split(a.prefix)
         self.lock = open(a.lock, "a") if a.lock else None
-        self.ours = Process([*self.prefix, self.build("ours", "./tools/peers/ours"), "--threads", a.threads])
+        self.program, self.ours = self.build("ours", "./tools/peers/ours"), None
+        self.renew()
         self.sides, self.versions = {}, {}
         self._bench = None
+
+    def renew(self):
+        """Starts our side anew: a virtual machine's memory may be slower in one place than in another, and where it lies should
+        not decide about all rounds."""
+        if self.ours:
+            self.ours.close()
+        self.ours = Process([*self.prefix, self.program, "--threads", self.a.threads])
 
     def build(self, name, package, *how):
         subprocess.run(["go", *(how or ["build"]), "-o", self.tmp / name, package], cwd=ROOT, check=True)
@@ -114,6 +122,8 @@ def compare(s, rows):
     """Rounds over rows, each on all sides; yields the results after each round but the first."""
     results = [dict(name=r.name, unit=r.unit, ours=[], limit=[], peers={}, targets=r.targets) for r in rows]
     for round in range(s.a.rounds + 1):
+        if round:
+            s.renew()
         for r, out in zip(rows, results):
             with s.turn():
                 o, rates = ours(s, r), {}
