@@ -97,25 +97,24 @@ func relativeNames(root, p string) []string {
 	return strings.Split(p, "/")
 }
 
-// matchNames reports whether the pattern's names match all of the path's.
+// matchNames reports whether the pattern's names match all of the path's, in a time that grows with the product of their numbers.
 func matchNames(pattern, names []string) bool {
-	for i, pt := range pattern {
-		if pt == "**" {
-			for k := 0; k <= len(names)-i; k++ {
-				if matchNames(pattern[i+1:], names[i+k:]) {
-					return true
-				}
-				if i+k < len(names) && strings.HasPrefix(names[i+k], ".") {
-					return false
-				}
+	matched := make([]bool, len(names)+1) // whether the pattern so far matches so many names
+	matched[0] = true
+	for _, pt := range pattern {
+		next, open := make([]bool, len(names)+1), false
+		for i, ok := range matched {
+			switch {
+			case pt == "**":
+				open = ok || open && !strings.HasPrefix(names[i-1], ".")
+				next[i] = open
+			case ok && i < len(names):
+				next[i+1] = matchName(pt, names[i])
 			}
-			return false
 		}
-		if i >= len(names) || !matchName(pt, names[i]) {
-			return false
-		}
+		matched = next
 	}
-	return len(pattern) == len(names)
+	return matched[len(names)]
 }
 
 // couldMatch reports whether something below the folder could match.
