@@ -55,6 +55,7 @@ func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, k
 }
 
 func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+	o.flush()
 	if o.err != nil || !(len(kv) > 0 || o.failf("attention without caches")) {
 		return
 	}
@@ -124,6 +125,7 @@ func evenly(left, m int) int {
 // a softmax does not see. For many rows the ring's content and the new rows
 // are laid side by side in scratch, span after span, and attended over there.
 func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+	o.flush()
 	if o.err != nil {
 		return
 	}

@@ -312,6 +312,7 @@ func appendTask(o *ops, wk *worker, i int) {
 }
 
 func (o *ops) AppendKV(b *runners.Batch, kv []runners.KV, k, v runners.Mat, rope runners.RopeTable) {
+	o.flush()
 	if o.err != nil || !o.startAppend(b, k, v, rope, "AppendKV") {
 		return
 	}

@@ -23,14 +23,12 @@ type linearJob struct {
 	swiglu bool
 	gemm   []cpu.Gemm
 	tiles  cpu.Tiles // in place of gemm, where it is not nil
-	// a is what the kernel reads as A: x itself, or x rounded to bfloat16.
+	// a is what the kernel reads as A: x itself, or x rounded to bfloat16 or padded.
 	a mat
 	// cs is the kernel's column stride of A, aStep A's step for one row of a panel, in bytes.
 	cs, aStep int
-	kBlock    int     // rows of a panel
-	before    *weight // that of the last product
-	// byRows orders the tasks by rows first, so that a worker's share is neighbouring rows.
-	byRows bool
+	kBlock    int  // rows of a panel
+	rounded   bool // a is to be x rounded to bfloat16
 	// rowGroup and panelGroup are a task's sizes, rowGroups the number of row groups.
 	rowGroup, panelGroup, rowGroups int
 }
@@ -42,12 +40,6 @@ const (
 	rowGroupMax = 96
 	fewRowsWork = 1 << 16
 )
-
-// byRowsMax is the size of a weight, in bytes, that stays in each worker's second-level
-// cache. Up to it a worker takes all panels for some of the rows, the same rows
-// in one operation after the other, so that activations stay where they were made; beyond it
-// a worker takes some of the panels for all rows, and each panel is read once.
-const byRowsMax = 1 << 20
 
 // units is what is shared out: panels, or pairs of them.
 func (j *linearJob) units() int {
@@ -81,20 +73,30 @@ func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {
 }
 
 func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu bool) {
-	j := &o.lin
-	var ok1, ok2 bool
-	j.dst, ok1 = o.mat(dst, rows, "Linear")
-	j.x, ok2 = o.mat(x, rows, "Linear")
+	d, ok1 := o.mat(dst, rows, "Linear")
+	a, ok2 := o.mat(x, rows, "Linear")
 	if !ok1 || !ok2 || rows < 1 {
 		return
 	}
 	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
-	j.w, j.rows, j.add, j.swiglu = w, rows, add, swiglu
-	if !o.operandA(x.Cols) {
+	chained := rows > o.k.MR && len(w.blk.data) <= chainBytes && (w.dtype != runners.BF16 || w.in&1 == 0)
+	j := &o.lin
+	if chained {
+		l := o.link(rows)
+		l.norm, j = false, &l.lin
+	} else {
+		o.flush()
+	}
+	j.dst, j.x, j.w, j.rows, j.add, j.swiglu = d, a, w, rows, add, swiglu
+	j.kernels(o.k)
+	if chained {
+		o.chain.scratch = max(o.chain.scratch, o.chain.group*(2*o.k.NR+stride((w.in+1)/2))+16)
+		return
+	}
+	if !o.operandA() {
 		return
 	}
 	j.group(o)
-	j.byRows = len(w.blk.data) <= byRowsMax
 	if !o.growWorkers(j.rowGroup * 2 * o.k.NR) {
 		return
 	}
@@ -102,26 +104,32 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 	o.crew.run(j.rowGroups*j.panelGroups(), linearTask)
 }
 
-// operandA chooses the kernels for the weight's type, and rounds x where they want bfloat16.
-func (o *ops) operandA(in int) bool {
-	j := &o.lin
-	j.a, j.cs, j.aStep, j.gemm, j.tiles = j.x, 4, 4, o.k.F32, nil
+// kernels chooses the kernels for the weight's type.
+func (j *linearJob) kernels(k *cpu.Tier) {
+	j.a, j.cs, j.aStep, j.gemm, j.tiles, j.rounded = j.x, 4, 4, k.F32, nil, false
 	// Whole steps of the matrix registers in every block but the last.
 	j.kBlock = (evenly(j.w.rows(), kBlock) + 15) &^ 15
-	if j.w.dtype != runners.BF16 {
-		return true
+	switch {
+	case j.w.dtype != runners.BF16:
+	case k.Dot == nil || j.w.in&1 == 1:
+		j.gemm, j.aStep = k.Wide, 8
+	default:
+		j.gemm, j.tiles, j.rounded = k.Dot, k.Tiles, true
 	}
-	if o.k.Dot == nil || in&1 == 1 {
-		j.gemm, j.aStep = o.k.Wide, 8
-		return in&1 == 0 || o.padA(in)
+}
+
+// operandA makes what the kernel reads where that is not x itself.
+func (o *ops) operandA() bool {
+	j := &o.lin
+	if !j.rounded {
+		return j.w.dtype != runners.BF16 || j.w.in&1 == 0 || o.padA(j.w.in)
 	}
-	j.gemm, j.tiles = o.k.Dot, o.k.Tiles
-	ld := stride((in + 1) / 2)
+	ld := stride((j.w.in + 1) / 2)
 	b, ok := o.grow(scratchA, product(j.rows, ld))
 	if !ok {
 		return false
 	}
-	j.a = mat{unsafe.Pointer(&b.data[0]), 4 * ld, in}
+	j.a = mat{unsafe.Pointer(&b.data[0]), 4 * ld, j.w.in}
 	o.crew.run((j.rows+roundRows-1)/roundRows, roundTask)
 	return true
 }
@@ -201,52 +209,47 @@ var unscaled = float32(1)
 func linearTask(o *ops, wk *worker, i int) {
 	j := &o.lin
 	group, rg := i/j.rowGroups, i%j.rowGroups
-	if j.byRows {
-		rg, group = i/j.panelGroups(), i%j.panelGroups()
-	}
 	r0 := rg * j.rowGroup
-	rows := min(j.rowGroup, j.rows-r0)
-	units := j.units()
-	first, last := group*j.panelGroup, min(units, (group+1)*j.panelGroup)
-	if rows <= 0 {
-		return
+	if rows := min(j.rowGroup, j.rows-r0); rows > 0 {
+		o.rowsProduct(j, j.a.from(r0), r0, rows, group*j.panelGroup, min(j.units(), (group+1)*j.panelGroup), wk.scratch)
 	}
+}
+
+// rowsProduct computes rows r0.. of the units first..last-1; a begins with row r0.
+func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []float32) {
+	depth := j.w.rows()
 	if !j.swiglu {
-		depth := j.w.rows()
 		if rows <= o.k.MR {
 			for _, p := range j.w.panels[first:last] {
 				for k := 0; k < depth; k += j.kBlock {
-					o.panelProduct(unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, r0, rows, k, min(j.kBlock, depth-k))
+					o.panelProduct(j, unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, a, rows, k, min(j.kBlock, depth-k))
 				}
 			}
 			return
 		}
 		for k := 0; k < depth; k += j.kBlock {
 			for _, p := range j.w.panels[first:last] {
-				o.panelProduct(unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, r0, rows, k, min(j.kBlock, depth-k))
+				o.panelProduct(j, unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, a, rows, k, min(j.kBlock, depth-k))
 			}
 		}
 		return
 	}
-	s := wk.scratch
-	nr := o.k.NR
-	out := cut(&s, j.rowGroup*2*nr)
+	nr, units := o.k.NR, j.units()
+	out := cut(&s, rows*2*nr)
 	for u := first; u < last; u++ {
 		p, q := j.w.panels[u], j.w.panels[u+units]
-		depth := j.w.rows()
 		for k := 0; k < depth; k += j.kBlock {
 			n := min(j.kBlock, depth-k)
-			o.panelProduct(ptr(out, 0), 8*nr, p, r0, rows, k, n)
-			o.panelProduct(ptr(out, nr), 8*nr, q, r0, rows, k, n)
+			o.panelProduct(j, ptr(out, 0), 8*nr, p, a, rows, k, n)
+			o.panelProduct(j, ptr(out, nr), 8*nr, q, a, rows, k, n)
 		}
 		o.k.SiluRows(j.dst.at(r0, p.col), j.dst.ld, &out[0], 8*nr, &out[nr], 8*nr, rows, p.w, &unscaled, 0)
 	}
 }
 
-// panelProduct computes rows r0.. of one panel over its rows k..k+n-1 into c,
+// panelProduct computes the rows of a times rows k..k+n-1 of one panel into c,
 // adding to what is there where the job says so or k > 0.
-func (o *ops) panelProduct(c unsafe.Pointer, ldc int, p panel, r0, rows, k, n int) {
-	j := &o.lin
+func (o *ops) panelProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, a mat, rows, k, n int) {
 	b := unsafe.Pointer(&j.w.blk.data[4*(p.off+k*p.w)])
 	aStep := k * j.aStep
 	add := j.add
@@ -254,14 +257,14 @@ func (o *ops) panelProduct(c unsafe.Pointer, ldc int, p panel, r0, rows, k, n in
 		add = 1
 	}
 	if j.tiles != nil {
-		j.tiles(c, ldc, unsafe.Add(unsafe.Pointer(j.a.row(r0)), aStep), j.a.ld, b, 4*p.w, rows, n, p.w, add)
+		j.tiles(c, ldc, unsafe.Add(a.base, aStep), a.ld, b, 4*p.w, rows, n, p.w, add)
 		return
 	}
 	mr := len(j.gemm) - 1
 	blocks := (rows + mr - 1) / mr
 	for i, r := 0, 0; i < blocks; i++ {
 		m := (rows - r + blocks - i - 1) / (blocks - i)
-		j.gemm[m](unsafe.Add(c, r*ldc), ldc, unsafe.Add(unsafe.Pointer(j.a.row(r0+r)), aStep), j.a.ld, j.cs, b, 4*p.w, n, p.w, add)
+		j.gemm[m](unsafe.Add(c, r*ldc), ldc, unsafe.Add(a.base, r*a.ld+aStep), a.ld, j.cs, b, 4*p.w, n, p.w, add)
 		r += m
 	}
 }
@@ -272,13 +275,13 @@ func (o *ops) panelProduct(c unsafe.Pointer, ldc int, p panel, r0, rows, k, n in
 func (o *ops) follower(w *weight) *weight {
 	j := &o.lin
 	if j.rows > o.k.MR {
-		j.before = nil
+		o.before = nil
 		return nil
 	}
-	if j.before != nil {
-		j.before.next = w
+	if o.before != nil {
+		o.before.next = w
 	}
-	j.before = w
+	o.before = w
 	if w.halves != j.swiglu { // so not while w is read ahead
 		w.halves = j.swiglu
 	}

@@ -21,6 +21,7 @@ type probJob struct {
 const probPanels = 16
 
 func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []float32) error {
+	o.flush()
 	w, ok := rw.(*weight)
 	if o.err != nil || !((ok && w.vec == nil && w.in == x.Cols && len(out) == len(targets)) || o.failf("LogProbs: the sizes do not fit")) {
 		return o.err
@@ -39,7 +40,8 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 	}
 	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
 	l.w, l.rows, l.add, l.swiglu = w, rows, 0, false
-	if !o.operandA(x.Cols) {
+	l.kernels(o.k)
+	if !o.operandA() {
 		return o.err
 	}
 	l.group(o)
@@ -75,6 +77,7 @@ func probTask(o *ops, wk *worker, i int) {
 	if rows <= 0 {
 		return
 	}
+	a := l.a.from(r0)
 	panels := l.w.panels[group*l.panelGroup : min(len(l.w.panels), (group+1)*l.panelGroup)]
 	first := panels[0].col
 	n := panels[len(panels)-1].col + panels[len(panels)-1].w - first
@@ -82,7 +85,7 @@ func probTask(o *ops, wk *worker, i int) {
 	depth := l.w.rows()
 	for k := 0; k < depth; k += l.kBlock {
 		for _, p := range panels {
-			o.panelProduct(unsafe.Pointer(&wk.scratch[p.col-first]), 4*ld, p, r0, rows, k, min(l.kBlock, depth-k))
+			o.panelProduct(l, unsafe.Pointer(&wk.scratch[p.col-first]), 4*ld, p, a, rows, k, min(l.kBlock, depth-k))
 		}
 	}
 	for r := range rows {

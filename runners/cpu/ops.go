@@ -8,8 +8,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// ops implements runners.Ops. Operations are done when they return; the first
-// that fails is kept, and later ones do nothing.
+// ops implements runners.Ops. Operations are done when they return, but for
+// those on rows, which a chain keeps back until another asks for their results. The
+// first that fails is kept, and later ones do nothing.
 //
 // Every operation is cut into tasks for the crew. The arguments of the present
 // one are fields here (lin, att, ...), not closures, so that nothing is allocated.
@@ -37,14 +38,15 @@ type ops struct {
 		w     *weight
 		stack []runners.Tensor
 	}
-	row  rowJob
-	lin  linearJob
-	att  attendJob
-	ret  retainJob
-	prob probJob
-	add  appendJob
-	emb  embedJob
-	turn fillJob
+	chain  chain
+	lin    linearJob
+	before *weight // that of the last product of few rows
+	att    attendJob
+	ret    retainJob
+	prob   probJob
+	add    appendJob
+	emb    embedJob
+	turn   fillJob
 }
 
 // The shared scratches: what lives at the same time has a name of its own.
@@ -133,13 +135,19 @@ func (o *ops) failf(format string, args ...any) bool {
 // buffer is [rows, cols] with a row stride ld (in floats) chosen so that the
 // rows of a tile do not fall into the same cache sets.
 type buffer struct {
+	o              *ops
 	rows, cols, ld int
 	blk            *block
 }
 
 func (b *buffer) Rows() int { return b.rows }
 func (b *buffer) Cols() int { return b.cols }
-func (b *buffer) Close()    { b.blk.free() }
+
+// Close does first what was asked for and is not done yet, which may be about b.
+func (b *buffer) Close() {
+	b.o.flush()
+	b.blk.free()
+}
 
 // stride is a row stride for n 32-bit words: whole cache lines, and an odd
 // number of them where n is a line or more.
@@ -157,7 +165,7 @@ func (o *ops) Buffer(_ runners.BufferKind, rows, cols int) (runners.Buffer, erro
 	if err != nil {
 		return nil, err
 	}
-	return &buffer{rows, cols, ld, blk}, nil
+	return &buffer{o, rows, cols, ld, blk}, nil
 }
 
 // mat is a runners.Mat as kernels see it.
@@ -166,6 +174,9 @@ type mat struct {
 	ld   int // bytes
 	cols int
 }
+
+// from is m without its first r rows.
+func (m mat) from(r int) mat { return mat{unsafe.Add(m.base, r*m.ld), m.ld, m.cols} }
 
 func (m mat) row(r int) *float32 { return (*float32)(unsafe.Add(m.base, r*m.ld)) }
 func (m mat) at(r, c int) *float32 {
@@ -182,6 +193,7 @@ func (o *ops) mat(m runners.Mat, rows int, op string) (mat, bool) {
 }
 
 func (o *ops) Begin(b *runners.Batch) {
+	o.flush()
 	o.batch = b
 	o.pass++
 }
@@ -212,6 +224,7 @@ func (o *ops) ResetCounts() {
 }
 
 func (o *ops) Read(m runners.Mat, dst [][]float32) error {
+	o.flush()
 	if o.err != nil {
 		return o.err
 	}
@@ -228,7 +241,11 @@ func (o *ops) Read(m runners.Mat, dst [][]float32) error {
 	return nil
 }
 
-func (o *ops) Sync() error          { return o.err }
+func (o *ops) Sync() error {
+	o.flush()
+	return o.err
+}
+
 func (o *ops) Usage() runners.Usage { return o.pool.usage() }
 
 // ResetPeak gives back the scratch, which grows again as it is needed.

@@ -93,9 +93,9 @@ type retainJob struct {
 	heads, hd                int
 	scale, eps               float32
 	st                       []*state
-	chunks                   []chunk // of long spans
-	spans                    []chain // long spans
-	single                   []int   // spans of one row
+	chunks                   []chunk      // of long spans
+	spans                    []spanChunks // long spans
+	single                   []int        // spans of one row
 	panels                   int
 	scores, keys, decay, out []float32
 }
@@ -103,10 +103,11 @@ type retainJob struct {
 // chunk is n rows of one span.
 type chunk struct{ row, n int }
 
-// chain is the chunks of one span.
-type chain struct{ span, first, n int }
+// spanChunks is the chunks of one span.
+type spanChunks struct{ span, first, n int }
 
 func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads int, st []runners.State, rope runners.RopeTable, eps float32) {
+	o.flush()
 	if o.err != nil || !((heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && gate.Cols == heads &&
 		dst.Cols == q.Cols && k.Cols == q.Cols && v.Cols == q.Cols && g.Cols == q.Cols) || o.failf("Retain: the sizes do not fit")) {
 		return
@@ -142,7 +143,7 @@ func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads 
 			j.single = append(j.single, i)
 			continue
 		}
-		j.spans = append(j.spans, chain{i, len(j.chunks), (s.Len + RetentionChunk - 1) / RetentionChunk})
+		j.spans = append(j.spans, spanChunks{i, len(j.chunks), (s.Len + RetentionChunk - 1) / RetentionChunk})
 		for r := 0; r < s.Len; r += RetentionChunk {
 			j.chunks = append(j.chunks, chunk{s.Row + r, min(RetentionChunk, s.Len-r)})
 		}

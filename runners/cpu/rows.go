@@ -6,43 +6,35 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// rowJob is the present operation on rows.
+// rowJob is a norm of rows.
 type rowJob struct {
 	dst, x mat
 	w      []float32
-	rows   int
 	eps    float32
 }
-
-// rowsPerTask makes a task of some thousand values.
-func rowsPerTask(cols int) int { return max(1, 8192/cols) }
 
 func (o *ops) RMSNorm(rows int, dst, x runners.Mat, rw runners.Weight, eps float32) {
 	w, ok := rw.(*weight)
 	if o.err != nil || !((ok && len(w.vec) == x.Cols && dst.Cols == x.Cols) || o.failf("RMSNorm: [%d] to [%d]: the sizes do not fit", x.Cols, dst.Cols)) {
 		return
 	}
-	j := &o.row
-	var ok1, ok2 bool
-	j.dst, ok1 = o.mat(dst, rows, "RMSNorm")
-	j.x, ok2 = o.mat(x, rows, "RMSNorm")
+	d, ok1 := o.mat(dst, rows, "RMSNorm")
+	a, ok2 := o.mat(x, rows, "RMSNorm")
 	if !ok1 || !ok2 || rows < 1 {
 		return
 	}
-	j.w, j.rows, j.eps = w.vec, rows, eps
-	n := rowsPerTask(x.Cols)
-	if o.growWorkers(n) {
-		o.crew.run((rows+n-1)/n, normTask)
+	l := o.link(rows)
+	l.norm, l.row = true, rowJob{d, a, w.vec, eps}
+	o.chain.scratch = max(o.chain.scratch, o.chain.group)
+	if rows <= o.k.MR {
+		o.flush()
 	}
 }
 
-func normTask(o *ops, wk *worker, i int) {
-	j := &o.row
-	n := rowsPerTask(j.x.cols)
-	r, f := i*n, &wk.scratch[0]
-	n = min(n, j.rows-r)
-	o.k.RMSRows(f, j.x.row(r), j.x.ld, n, j.x.cols, j.eps)
-	o.k.NormRows(j.dst.row(r), j.dst.ld, j.x.row(r), j.x.ld, &j.w[0], n, j.x.cols, f)
+// normRows norms rows r0..r0+n-1; f is scratch of n floats.
+func (o *ops) normRows(j *rowJob, r0, n int, f []float32) {
+	o.k.RMSRows(&f[0], j.x.row(r0), j.x.ld, n, j.x.cols, j.eps)
+	o.k.NormRows(j.dst.row(r0), j.dst.ld, j.x.row(r0), j.x.ld, &j.w[0], n, j.x.cols, &f[0])
 }
 
 // copyRows copies n 32-bit words for each of rows, strides in bytes.

@@ -159,6 +159,7 @@ func packTask(o *ops, _ *worker, i int) {
 
 // Embed reads a row of the packed table: one value from each row of its panel.
 func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale float32) {
+	o.flush()
 	w, ok := table.(*weight)
 	if o.err != nil || !((ok && len(w.first) == 1 && dst.Cols == w.in) || o.failf("Embed: table and destination do not fit")) {
 		return

@@ -91,11 +91,11 @@ func TestReadAhead(t *testing.T) {
 		t.Fatalf("the next weight is %p, want %p", got, ws[0])
 	}
 	step(rows)
-	if got := o.crew.ahead.Load(); got != nil {
-		t.Errorf("after a product of %d rows something is read ahead", rows)
-	}
 	if err := o.Sync(); err != nil {
 		t.Fatal(err)
+	}
+	if got := o.crew.ahead.Load(); got != nil {
+		t.Errorf("after a product of %d rows something is read ahead", rows)
 	}
 	o.crew.close() // from here on nobody else reads ahead
 	for i, w := range ws {

@@ -1,0 +1,96 @@
+package cpu
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// TestChain: operations that are kept back give the bits of those done one after the other, also when there
+// are more than a chain holds, and when the number of rows changes in between.
+func TestChain(t *testing.T) {
+	eachTier(t, func(t *testing.T, opts runners.Options) {
+		o := openTest(t, opts)
+		r := rand.New(rand.NewPCG(3, 3))
+		const dim, ffn = 70, 130
+		weight := func(shapes ...[2]int) runners.Weight {
+			var stack []runners.Tensor
+			for _, s := range shapes {
+				stack = append(stack, tensorOf(randomHost(r, s[0], s[1], 0.1)))
+			}
+			w, err := o.Weight(stack...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return w
+		}
+		norm, err := o.Weight(runners.Tensor{Shape: []int{dim}, Data: tensorOf(randomHost(r, 1, dim, 1)).Data})
+		if err != nil {
+			t.Fatal(err)
+		}
+		up, down, square := weight([2]int{ffn, dim}, [2]int{ffn, dim}), weight([2]int{dim, ffn}), weight([2]int{dim, dim})
+		for _, rows := range []int{o.k.MR + 1, 63, 64, 65, 200} {
+			var results [2][]float64
+			start := randomHost(r, rows, dim, 1)
+			for i := range results {
+				x, done1 := upload(t, o, start, 0)
+				n, done2 := upload(t, o, randomHost(r, rows, dim, 1), 0)
+				h, done3 := upload(t, o, randomHost(r, rows, ffn, 1), 0)
+				after := func() {
+					if i == 0 {
+						if err := o.Sync(); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				for layer := range 9 {
+					some := rows - layer%2*(rows/3)
+					o.RMSNorm(some, n, x, norm, 1e-5)
+					after()
+					o.SwiGLU(some, h, n, up)
+					after()
+					o.LinearAdd(some, x, h, down)
+					after()
+					o.RMSNorm(some, n, x, norm, 1e-5)
+					after()
+					o.Linear(some, x, n, square)
+					after()
+				}
+				if i == 1 && o.chain.n == 0 {
+					t.Fatal("nothing was kept back")
+				}
+				results[i] = download(t, o, x, rows).v
+				done1()
+				done2()
+				done3()
+			}
+			if !slices.Equal(results[0], results[1]) {
+				t.Errorf("%d rows: a chain gives other values than its operations alone", rows)
+			}
+		}
+	})
+}
+
+// TestChainClose: closing a buffer of which something is still to be done does it first.
+func TestChainClose(t *testing.T) {
+	o := openTest(t, runners.Options{})
+	r := rand.New(rand.NewPCG(3, 3))
+	w, err := o.Weight(tensorOf(randomHost(r, 64, 64, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, done1 := upload(t, o, randomHost(r, 512, 64, 1), 0)
+	y, done2 := upload(t, o, randomHost(r, 512, 64, 1), 0)
+	defer done2()
+	before := download(t, o, y, 512).v
+	o.LinearAdd(512, y, x, w)
+	done1()
+	if o.chain.n != 0 {
+		t.Fatal("the product is kept back beyond its input")
+	}
+	if slices.Equal(before, download(t, o, y, 512).v) {
+		t.Error("the product was not made")
+	}
+}
