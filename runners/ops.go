@@ -118,7 +118,8 @@ const (
 	Logits
 )
 
-// Buffer is an activation buffer in the device's memory.
+// Buffer is an activation buffer in the device's memory. What was asked for before
+// Close is done first.
 type Buffer interface {
 	Rows() int
 	Cols() int

@@ -138,7 +138,10 @@ func BenchmarkLinear(b *testing.B) {
 				if rows == 1 {
 					from = append(from, reading{o, w.(*weight).blk})
 				}
-				rate(b, kernel(2*float64(rows*in*out), float64(in*out*opts.Weights.Size())), peak, opts.Weights, func() { o.Linear(rows, y, x, w) }, from...)
+				rate(b, kernel(2*float64(rows*in*out), float64(in*out*opts.Weights.Size())), peak, opts.Weights, func() {
+					o.Linear(rows, y, x, w)
+					o.flush()
+				}, from...)
 			})
 		}
 	})

@@ -8,8 +8,9 @@ import "unsafe"
 // other: the workers need not wait for each other in between, and the rows
 // stay in the worker's own caches.
 //
-// Products with weights of more than chainBytes, which those caches do not hold,
-// and of so few rows that reading the weights is what takes the time, are no part of it.
+// No part of it are products with weights of more than chainBytes, which those caches do not
+// hold, of so few rows that reading the weights is what takes the time, and those
+// for which padA copies the rows.
 type chain struct {
 	links [16]link
 	n     int
@@ -44,7 +45,7 @@ func (o *ops) link(rows int) *link {
 // chainGroup shares rows out evenly, in whole pairs of tiles where there are matrix registers.
 func (o *ops) chainGroup(rows int) int {
 	if rows <= o.k.MR {
-		return 1 // a norm in a step
+		return rows // a norm in a step: the other workers read ahead meanwhile
 	}
 	groups := (rows + chainRows - 1) / chainRows
 	workers := len(o.crew.workers)

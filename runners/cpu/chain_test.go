@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -92,5 +93,89 @@ func TestChainClose(t *testing.T) {
 	}
 	if slices.Equal(before, download(t, o, y, 512).v) {
 		t.Error("the product was not made")
+	}
+}
+
+// TestChainModelClose: what is not done when the ops are closed is not done afterwards, without workers and weights.
+func TestChainModelClose(t *testing.T) {
+	o := openTest(t, runners.Options{Threads: 2})
+	r := rand.New(rand.NewPCG(3, 3))
+	w, err := o.Weight(tensorOf(randomHost(r, 64, 64, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, done1 := upload(t, o, randomHost(r, 512, 64, 1), 0)
+	y, done2 := upload(t, o, randomHost(r, 512, 64, 1), 0)
+	o.LinearAdd(512, y, x, w)
+	if o.chain.n == 0 {
+		t.Fatal("nothing was kept back")
+	}
+	if err := o.Close(); err != nil {
+		t.Error(err)
+	}
+	done1()
+	done2()
+}
+
+// TestChainMemory: a chain whose scratch does not fit fails, and the product that comes
+// after it is not begun; the scratch counts for the peak in which the chain was asked for.
+func TestChainMemory(t *testing.T) {
+	const rows, dim = 512, 600
+	o := openTest(t, runners.Options{})
+	r := rand.New(rand.NewPCG(3, 3))
+	var ws [2]runners.Weight
+	for i, in := range []int{16, dim} {
+		var err error
+		if ws[i], err = o.Weight(tensorOf(randomHost(r, dim, in, 1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(ws[1].(*weight).blk.data); n <= chainBytes {
+		t.Fatalf("the second weight of %d bytes goes into a chain", n)
+	}
+	x, done1 := upload(t, o, randomHost(r, rows, 16, 1), 0)
+	y, done2 := upload(t, o, randomHost(r, rows, dim, 1), 0)
+	defer done1()
+	defer done2()
+	o.Linear(rows, y, x, ws[0])
+	o.ResetPeak()
+	held := o.Usage()
+	if err := o.Sync(); err != nil || o.Usage() != held || held.Peak != held.Total() {
+		t.Errorf("after ResetPeak %+v, then %+v: %v", held, o.Usage(), err)
+	}
+
+	z, done3 := upload(t, o, randomHost(r, rows, dim, 1), 0)
+	defer done3()
+	o.pool.budget = o.Usage().Total()
+	o.Linear(rows, y, x, ws[0])
+	o.Linear(rows, z, y, ws[1])
+	if err := o.Sync(); !errors.Is(err, runners.ErrOutOfMemory) {
+		t.Errorf("scratch beyond the budget: %v", err)
+	}
+	if o.lin.w != nil {
+		t.Error("a product was begun after a failure")
+	}
+}
+
+// TestNormOfStep: the norm of a step's few rows takes less time than handing rows to other workers.
+func TestNormOfStep(t *testing.T) {
+	o := openTest(t, runners.Options{Threads: 2})
+	const dim = 576
+	r := rand.New(rand.NewPCG(3, 3))
+	w, err := o.Weight(runners.Tensor{Shape: []int{dim}, Data: tensorOf(randomHost(r, 1, dim, 1)).Data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, done := upload(t, o, randomHost(r, o.k.MR+1, dim, 1), 0)
+	defer done()
+	for rows, want := range map[int]uint64{o.k.MR: 0, o.k.MR + 1: 1} {
+		before := o.crew.round.Load()
+		o.RMSNorm(rows, x, x, w, 1e-5)
+		if err := o.Sync(); err != nil {
+			t.Fatal(err)
+		}
+		if n := o.crew.round.Load() - before; n != want {
+			t.Errorf("%d rows were %d jobs for all workers, want %d", rows, n, want)
+		}
 	}
 }

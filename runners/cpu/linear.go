@@ -7,10 +7,10 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// linearJob is the present Linear, LinearAdd or SwiGLU: a matrix product of
+// linearJob is a Linear, LinearAdd or SwiGLU: a matrix product of
 // activations [rows, in] with a packed weight.
 //
-// A task is a group of rows times a group of panels. Within it the sum over
+// A task is a group of rows times a group of panels, or all of them in a chain. Within it the sum over
 // `in` is cut into even blocks of at most kBlock rows of a panel (64 KiB), so that
 // a panel's block is read from the second-level cache for every tile of rows, and
 // the rows' block stays there for every panel. Where there is one tile of rows
@@ -84,13 +84,17 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 	if chained {
 		l := o.link(rows)
 		l.norm, j = false, &l.lin
-	} else {
-		o.flush()
+	} else if o.flush(); o.err != nil {
+		return
 	}
 	j.dst, j.x, j.w, j.rows, j.add, j.swiglu = d, a, w, rows, add, swiglu
 	j.kernels(o.k)
 	if chained {
-		o.chain.scratch = max(o.chain.scratch, o.chain.group*(2*o.k.NR+stride((w.in+1)/2))+16)
+		n := 2 * o.k.NR
+		if j.rounded {
+			n += stride((w.in + 1) / 2)
+		}
+		o.chain.scratch = max(o.chain.scratch, o.chain.group*n)
 		return
 	}
 	if !o.operandA() {

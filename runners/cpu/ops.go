@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// ops implements runners.Ops. Operations are done when they return, but for
-// those on rows, which a chain keeps back until another asks for their results. The
+// ops implements runners.Ops. Operations are done when they return, but for norms and
+// products of many rows, which a chain keeps back until another operation begins. The
 // first that fails is kept, and later ones do nothing.
 //
 // Every operation is cut into tasks for the crew. The arguments of the present
@@ -250,6 +250,7 @@ func (o *ops) Usage() runners.Usage { return o.pool.usage() }
 
 // ResetPeak gives back the scratch, which grows again as it is needed.
 func (o *ops) ResetPeak() {
+	o.flush() // which takes scratch: of the peak so far
 	o.freeScratch()
 	o.pool.resetPeak()
 }
@@ -277,8 +278,10 @@ func (o *ops) PrefillChunk() int {
 	return prefillChunk
 }
 
-// Close gives back weights, rotary tables and scratch, and ends the workers.
+// Close gives back weights, rotary tables and scratch, and ends the workers. What
+// is not done yet is not done any more.
 func (o *ops) Close() error {
+	o.chain.n = 0
 	o.crew.close()
 	for _, b := range o.blocks {
 		b.free()

@@ -162,7 +162,8 @@ func TestLinear(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		o := openTest(t, opts)
 		r := rand.New(rand.NewPCG(1, 1))
-		for _, sh := range [][3]int{{1, 1, 1}, {1, 64, 97}, {3, 65, 64}, {2, 63, 33}, {13, 130, 65}, {64, 16, 3}, {97, 1100, 70}, {500, 40, 129}, {5, 1027, 31}} {
+		for _, sh := range [][3]int{{1, 1, 1}, {1, 64, 97}, {3, 65, 64}, {2, 63, 33}, {13, 130, 65}, {64, 16, 3}, {97, 1100, 70}, {500, 40, 129}, {5, 1027, 31},
+			{20, 33, 5}, {101, 1030, 260}} { // the last with weights of more than chainBytes in either type
 			rows, in, out := sh[0], sh[1], sh[2]
 			x, w1, w2 := randomHost(r, rows, in, 1), randomHost(r, out, in, 1/math.Sqrt(float64(in))), randomHost(r, out+5, in, 1/math.Sqrt(float64(in)))
 			w3 := randomHost(r, out, in, 1/math.Sqrt(float64(in)))

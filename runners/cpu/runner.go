@@ -5,6 +5,7 @@
 //	runner.go   the Runner: which kernel tier, how many threads
 //	ops.go      buffers, parts and counts; linear.go, rows.go, rope.go, kv.go, attend.go,
 //	            flash.go, decode.go, retain.go and logprobs.go one operation each
+//	chain.go    norms and products of many rows, one after the other on the rows of a worker
 //	memory.go   the pool that counts memory by part and refuses what is over budget
 //	workers.go  the crew
 //	peaks.go    what this machine can do: the limits beside which speeds are shown
