@@ -17,7 +17,7 @@ skip() {
 # Whole models are slow under emulation: the smaller fixtures stand for all.
 # The tests that count allocations or compare threads say nothing about a tier.
 golden='TestGolden/TYPES/(yoco_gret_C|extra_swa_window_one|extra_transformer_narrow_heads|extra_gret_chunk)$'
-operations='TestLinear|TestRows|TestAttention|TestRetain|TestRopeFar'
+operations='TestLinear|TestRows|TestChain|TestAttention|TestRetain|TestRopeFar'
 
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT

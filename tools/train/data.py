@@ -229,13 +229,13 @@ def vocabulary():
     return VOCABULARY
 
 
-def free_template(r):
-    """A wording of random words: nothing but the key and the words beside it tells which value is meant. One in four has the value before the key."""
-    some = lambda low, high: [r.choice(vocabulary()) for _ in range(r.randint(low, high))]
+def free_template(r, some, link):
+    """A wording of the words that some(low, high) gives: nothing but the key and the words beside it tells which value is meant. link comes
+    before the value. One in four has the value before the key."""
     before, between = some(0, 4), some(0, 4)
     if not before + between:
         between = some(1, 1)
-    link, end = r.choice(("", "", "", ":", " =", ",", " ->")), r.choice((".", ".", ".", ""))
+    end = r.choice((".", ".", ".", ""))
     about = before + between
     r.shuffle(about)
     about = " ".join(about[:r.randint(1, 4)])
@@ -251,9 +251,30 @@ def free_template(r):
     return {"fact": fact, "ask": ask, "askAll": "All of {key}: "}
 
 
-def made_template(r):
-    if r.random() < 0.6:
-        return free_template(r)
+def random_words(r):
+    some = lambda low, high: [r.choice(vocabulary()) for _ in range(r.randint(low, high))]
+    return free_template(r, some, r.choice(("", "", "", ":", " =", ",", " ->")))
+
+
+def words_around(r, text):
+    """A wording of phrases of the text in which it will stand, before the value one that a number follows there, if there is any: so the
+    text has places that look like the fact, and only the key tells them apart."""
+    def some(low, high):
+        at = r.randrange(max(1, len(text) - 100))
+        words = re.findall(rb"\b[A-Za-z]{2,12}\b", text[at:at + 100])[1:]
+        return [w.decode() for w in words[:r.randint(low, high)]]
+
+    before_number = re.findall(rb"(?:[A-Za-z]{2,12} ){1,3}(?=[0-9]{2})", text)
+    link = " " + r.choice(before_number).decode().rstrip() if before_number and r.random() < 0.7 else ""
+    return free_template(r, lambda low, high: some(low, min(high, 3)) or ["is"] * low, link)
+
+
+def made_template(r, text):
+    kind = r.random()
+    if kind < 0.3:
+        return words_around(r, text)
+    if kind < 0.65:
+        return random_words(r)
     n = r.choice(NOUNS)
     words = {"n": n if r.random() < 0.5 else r.choice(ADJECTIVES) + " " + n, "v": r.choice(VERBS)}
     words["N"] = words["n"].capitalize()
@@ -299,54 +320,59 @@ class Sampler:
         self.names = list(self.texts)
         self.weights = [MIX[n] for n in self.names]
 
-    def questions(self, size):
-        """Facts and the questions about them; together at most about 0.7 of the sequence."""
+    def questions(self, size, text):
+        """Facts for the text, which of them are to be told apart by more than a whole key, and the questions about them; together at most about 0.7 of
+        the sequence."""
         r = self.r
         budget, facts, asks, keys = 0.7 * size, [], [], set()
         wanted = r.randint(1, max(4, min(24, size // 64)))
-        limit = r.randint(1, max(4, min(8, size // 128)))
-        shared = self.template() if r.random() < 0.5 else None  # one wording for all: the keys alone tell the facts apart
+        limit = r.randint(1, max(4, min(16, size // 96)))
+        shared = self.template(text) if r.random() < 0.5 else None  # one wording for all: the keys alone tell the facts apart
         while len(facts) < wanted and budget > 0:
-            template = shared or self.template()
-            key = near_key(r, r.choice(sorted(keys)), keys) if keys and r.random() < 0.1 else new_key(r, False, keys)
+            template = shared or self.template(text)
+            near = bool(keys) and r.random() < 0.1
+            key = near_key(r, r.choice(sorted(keys)), keys) if near else new_key(r, False, keys)
             keys.add(key)
+            asked = len(asks) < limit
             many = r.randint(2, 4) if r.random() < 0.2 and size > 256 else 1
             values = [new_value(r) for _ in range(many)]
+            if not asked and r.random() < 0.25:  # what follows is words, as it is in most texts
+                values = [" ".join(r.choice(vocabulary()) for _ in range(r.randint(1, 3))) for _ in values]
             told = [template["fact"].format(key=key, value=v) for v in values]
             ask = (template["askAll"] if many > 1 else template["ask"]).format(key=key)
             cost = sum(map(len, told)) + 2 * many
-            if len(asks) < limit:
+            if asked:
                 cost += len(ask) + 9 * many
             if cost > budget and facts:
                 break
             budget -= cost
-            facts.append((told, key, values[0]))
-            if len(asks) < limit:
+            facts.append((told, key, values[0], asked or near))
+            if asked:
                 asks.append((ask, ", ".join(values), told[0].endswith(".")))
         r.shuffle(asks)
-        flat = [(t, i) for i, (told, _, _) in enumerate(facts) for t in told]
+        flat = [(t, i) for i, (told, *_) in enumerate(facts) for t in told]
         # Any order of the facts, but the values of one key in the order in which they are asked for.
         order = list(range(len(flat)))
         r.shuffle(order)
         slots = {}
         for place_, j in enumerate(order):
             slots.setdefault(flat[j][1], []).append(place_)
-        arranged = [None] * len(flat)
-        for i, (told, _, _) in enumerate(facts):
+        arranged, apart = [None] * len(flat), [False] * len(flat)
+        for i, (told, _, _, mark) in enumerate(facts):
             for p, t in zip(sorted(slots[i]), told):
-                arranged[p] = t.encode()
+                arranged[p], apart[p] = t.encode(), mark
         # Several keys in one question: their values in the order of the text.
-        single = sorted((slots[i][0], i) for i, (told, _, _) in enumerate(facts) if len(told) == 1)
+        single = sorted((slots[i][0], i) for i, (told, _, value, mark) in enumerate(facts) if len(told) == 1 and mark and value.isdigit())
         if shared and len(single) > 1 and r.random() < 0.3:
             chosen = sorted(r.sample(single, r.randint(2, min(4, len(single)))))
             ask = shared["askAll"].format(key=", ".join(facts[i][1] for _, i in chosen))
             asks = [(ask, ", ".join(facts[i][2] for _, i in chosen), facts[chosen[0][1]][0][0].endswith("."))]
-        return arranged, asks
+        return arranged, apart, asks
 
-    def template(self):
+    def template(self, text):
         r = self.r
         if r.random() < self.made:
-            return made_template(r)
+            return made_template(r, text)
         return TRAIN_TEMPLATES[0] if r.random() < 0.35 else r.choice(TRAIN_TEMPLATES)
 
     def repeated(self, text, size):
@@ -360,7 +386,8 @@ class Sampler:
         return bytes(seq), [(first, first + n), (again, again + n)]
 
     def sequence(self, size, repeats):
-        """size bytes, which of them are answers, and which are no background: facts, questions, answers and what is repeated.
+        """size bytes, which of them are answers, and which are no background: facts that are asked for and facts with nearly such a key,
+        questions, answers and what is repeated.
         repeats is the share of the sequences that have a repeated stretch in place of facts and questions."""
         r = self.r
         text = self.texts[r.choices(self.names, self.weights)[0]]
@@ -368,7 +395,8 @@ class Sampler:
         if r.random() < repeats:
             seq, spans = self.repeated(text, size)
         else:
-            facts, asks = self.questions(size)
+            background = text.window(r, size)
+            facts, apart, asks = self.questions(size, background)
             tail, marks = b"\n\n", []
             for ask, answer, sentence in asks:
                 tail += ask.encode()
@@ -378,9 +406,9 @@ class Sampler:
             length = size - len(tail) - sum(len(f) + 1 for f in facts)
             if length < 0:
                 return self.sequence(size, repeats)
-            seq, spans = place(text.window(r, length), facts, r)
+            seq, spans = place(background[:length], facts, r)
             seq += tail
-            spans.append((size - len(tail), size))
+            spans = [span for span, mark in zip(spans, apart) if mark] + [(size - len(tail), size)]
             for a, b in marks:
                 answers[size - len(tail) + a:size - len(tail) + b] = True
         for a, b in spans:

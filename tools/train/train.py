@@ -23,8 +23,8 @@ CHECKPOINTS = os.path.join(HERE, "checkpoints")
 # (share of the tokens that come after the first stage, lengths that its steps take in turn). The first stage has no jumps, and ends when
 # REACHED of the held-out answers are right. The last one keeps the short texts in practice.
 STAGES = [(0.16, (256,)), (0.16, (512,)), (0.24, (1024,)), (0.24, (2048,)), (0.20, (256, 512, 1024, 2048, 4096))]
-STEP_TOKENS = {256: 4096, 512: 4096, 1024: 8192, 2048: 8192, 4096: 8192, 8192: 8192}
-LONG, LONG_RATE = (4096, 8192), 0.25  # lengths of the added long stage, and the share of the learning rate that it begins with
+STEP_TOKENS = {256: 4096, 512: 4096, 1024: 8192, 2048: 8192, 4096: 8192}
+MORE, MORE_RATE = (512, 1024, 2048, 4096), 0.5  # lengths of the added stage, and the share of the learning rate that it begins with
 FIRST, REACHED = 256, 0.9
 FIRST_MAX = 0.5  # of all tokens
 DECAY = 0.35  # the last share of the tokens, over which the learning rate falls linearly to zero
@@ -107,7 +107,7 @@ def exact(model, prompt, answer, device):
 def plan(step, tokens, first_end, total):
     """The length of a step and whether positions jump; first_end is None until the first stage has ended."""
     if tokens >= total:
-        return LONG[step % len(LONG)], True
+        return MORE[step % len(MORE)], True
     if first_end is None:
         return FIRST, False
     share, done = 0.0, (tokens - first_end) / max(1, total - first_end)
@@ -127,7 +127,7 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--model", choices=CONFIGS, required=True)
     p.add_argument("--tokens", type=float, default=19e6, help="bytes to train on in all")
-    p.add_argument("--long-tokens", type=float, default=0, help="bytes of an added stage of texts of 4 and 8 KiB, after the rest")
+    p.add_argument("--more-tokens", type=float, default=0, help="bytes of an added stage after the rest, in which the rate falls to zero again")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     p.add_argument("--threads", type=int, default=0, help="CPU threads (0: PyTorch's choice)")
@@ -161,11 +161,11 @@ def main():
     sampler, evaluate, compute = data.Sampler(o.seed), Eval(device), make_loss(model)
     saved, begun, begun_tokens, seen = time.time(), time.time(), tokens, []
 
-    total = o.tokens + o.long_tokens
+    total = o.tokens + o.more_tokens
     while tokens < total:
         size, jumps = plan(step, tokens, first_end, o.tokens)
         left = (o.tokens - tokens) / (DECAY * o.tokens)
-        rate = min(1.0, (step + 1) / WARMUP, left) if left > 0 else LONG_RATE * (total - tokens) / o.long_tokens
+        rate = min(1.0, (step + 1) / WARMUP, left) if left > 0 else MORE_RATE * (total - tokens) / o.more_tokens
         for group, lr in zip((g for opt in optimisers for g in opt.param_groups), base):
             group["lr"] = lr * rate
         sampler.r.seed(f"{o.seed} {step}")
@@ -186,14 +186,15 @@ def main():
         tokens, step = tokens + n * size, step + 1
         seen.append((nll[weights > 1].mean().item(), nll[weights == 1].mean().item()))
 
-        if step % (50 if tokens < o.tokens else 20) == 0:
+        last = tokens >= total
+        if last or step % (50 if tokens < o.tokens else 20) == 0:
             answer, text = np.nanmean(seen, 0)  # a step of repeated stretches alone has no answers
             seen = []
             row = {"step": step, "tokens": tokens, "size": size, "lr": rate, "answer": round(float(answer), 4), "text": round(float(text), 4),
                    "tokens/s": round((tokens - begun_tokens) / (time.time() - begun))}
-            if answer < 1.2 and (first_end is None or step % 200 == 0):
+            if answer < 1.2 and (first_end is None or last or step % 200 == 0):
                 row["retrieval"] = evaluate.retrieval(model, size)
-            if step % 400 == 0:
+            if last or step % 400 == 0:
                 row["heldout"] = {name: round(evaluate.nll(model, name), 4) for name in evaluate.texts}
                 row["again"] = round(evaluate.again(model), 4)
                 row["wordings"] = {t["name"]: evaluate.retrieval(model, 1024, template=t) for t in data.TEMPLATES if not t["train"]}
@@ -202,7 +203,7 @@ def main():
             log.flush()
             if first_end is None and (row.get("retrieval", 0) >= REACHED or tokens > FIRST_MAX * o.tokens):
                 first_end = tokens
-        if time.time() - saved > 60 * o.minutes_per_checkpoint or tokens >= total:
+        if time.time() - saved > 60 * o.minutes_per_checkpoint or last:
             saved = time.time()
             save(path + ".pt", {"model": model.state_dict(), "optimisers": [opt.state_dict() for opt in optimisers], "tokens": tokens, "step": step,
                                 "first_end": first_end, "options": vars(o)})
