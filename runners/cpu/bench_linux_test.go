@@ -40,14 +40,8 @@ func peaksOf(b *testing.B, opts runners.Options) runners.Profile {
 
 // rate runs f b.N times and reports the rate beside its limit: in GFLOP/s where
 // computing is what limits the work of each run, else in GB/s.
-//
-// A virtual machine's memory may be slower in one place than in another, so the
-// limit of reading is that of the memory that the work reads, where it is known.
-func rate(b *testing.B, work runners.Work, peak runners.Profile, weights runners.DType, f func(), from ...reading) {
+func rate(b *testing.B, work runners.Work, peak runners.Profile, weights runners.DType, f func()) {
 	f()
-	for _, m := range from {
-		peak.Bandwidth = m.rate()
-	}
 	seconds := benchClock()
 	b.ResetTimer()
 	start := seconds()
@@ -67,18 +61,17 @@ func rate(b *testing.B, work runners.Work, peak runners.Profile, weights runners
 	b.ReportMetric(100*limit/used, "%-of-limit")
 }
 
-// reading is the memory that an operation reads.
-type reading struct {
-	o *ops
-	b *block
-}
-
-// rate is the best of several rounds, in bytes/s.
-func (m reading) rate() (best float64) {
-	for range peakRounds {
-		best = max(best, m.o.readRound(m.b.data))
+// reading is peak with the bandwidth of the memory that an operation of one row reads, the best of
+// several rounds: a virtual machine's memory may be slower in one place than in another.
+func reading(peak runners.Profile, rows int, o *ops, from *block) runners.Profile {
+	if rows != 1 {
+		return peak
 	}
-	return best
+	peak.Bandwidth = 0
+	for range peakRounds {
+		peak.Bandwidth = max(peak.Bandwidth, o.readRound(from.data))
+	}
+	return peak
 }
 
 // cpuSeconds is the processor time that this process has used.
@@ -134,14 +127,10 @@ func BenchmarkLinear(b *testing.B) {
 				y, done2 := upload(b, o, randomHost(r, rows, out, 1), 0)
 				defer done1()
 				defer done2()
-				var from []reading
-				if rows == 1 {
-					from = append(from, reading{o, w.(*weight).blk})
-				}
-				rate(b, kernel(2*float64(rows*in*out), float64(in*out*opts.Weights.Size())), peak, opts.Weights, func() {
+				rate(b, kernel(2*float64(rows*in*out), float64(in*out*opts.Weights.Size())), reading(peak, rows, o, w.(*weight).blk), opts.Weights, func() {
 					o.Linear(rows, y, x, w)
 					o.flush()
-				}, from...)
+				})
 			})
 		}
 	})
@@ -196,14 +185,10 @@ func BenchmarkAttend(b *testing.B) {
 					}
 				}
 				seen := total
-				var from []reading
-				if sh.rows == 1 {
-					from = append(from, reading{o, kv.(*cache).blk})
-				}
 				if sh.window > 0 {
 					seen = sh.window + sh.rows
 				}
-				rate(b, kernel(float64(attendFLOPs(sh.heads, sh.hd, sh.pos, sh.rows, sh.window)), float64(2*seen*sh.kvHeads*sh.hd*opts.KV.Size())), peak, opts.Weights, f, from...)
+				rate(b, kernel(float64(attendFLOPs(sh.heads, sh.hd, sh.pos, sh.rows, sh.window)), float64(2*seen*sh.kvHeads*sh.hd*opts.KV.Size())), reading(peak, sh.rows, o, kv.(*cache).blk), opts.Weights, f)
 				if err := o.Sync(); err != nil {
 					b.Fatal(err)
 				}

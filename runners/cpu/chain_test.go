@@ -74,24 +74,32 @@ func TestChain(t *testing.T) {
 	})
 }
 
-// TestChainClose: closing a buffer of which something is still to be done does it first.
-func TestChainClose(t *testing.T) {
-	o := openTest(t, runners.Options{})
+// pending asks for a product y += x wT that is kept back, and returns y and what closes x and y.
+func pending(t *testing.T, o *ops) (y runners.Mat, doneX, doneY func()) {
 	r := rand.New(rand.NewPCG(3, 3))
 	w, err := o.Weight(tensorOf(randomHost(r, 64, 64, 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, done1 := upload(t, o, randomHost(r, 512, 64, 1), 0)
-	y, done2 := upload(t, o, randomHost(r, 512, 64, 1), 0)
-	defer done2()
-	before := download(t, o, y, 512).v
+	x, doneX := upload(t, o, randomHost(r, 512, 64, 1), 0)
+	y, doneY = upload(t, o, host{512, 64, make([]float64, 512*64)}, 0)
 	o.LinearAdd(512, y, x, w)
-	done1()
+	if o.chain.n == 0 {
+		t.Fatal("nothing was kept back")
+	}
+	return y, doneX, doneY
+}
+
+// TestChainClose: closing a buffer of which something is still to be done does it first.
+func TestChainClose(t *testing.T) {
+	o := openTest(t, runners.Options{})
+	y, doneX, doneY := pending(t, o)
+	defer doneY()
+	doneX()
 	if o.chain.n != 0 {
 		t.Fatal("the product is kept back beyond its input")
 	}
-	if slices.Equal(before, download(t, o, y, 512).v) {
+	if slices.Equal(make([]float64, 512*64), download(t, o, y, 512).v) {
 		t.Error("the product was not made")
 	}
 }
@@ -99,22 +107,12 @@ func TestChainClose(t *testing.T) {
 // TestChainModelClose: what is not done when the ops are closed is not done afterwards, without workers and weights.
 func TestChainModelClose(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 2})
-	r := rand.New(rand.NewPCG(3, 3))
-	w, err := o.Weight(tensorOf(randomHost(r, 64, 64, 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, done1 := upload(t, o, randomHost(r, 512, 64, 1), 0)
-	y, done2 := upload(t, o, randomHost(r, 512, 64, 1), 0)
-	o.LinearAdd(512, y, x, w)
-	if o.chain.n == 0 {
-		t.Fatal("nothing was kept back")
-	}
+	_, doneX, doneY := pending(t, o)
 	if err := o.Close(); err != nil {
 		t.Error(err)
 	}
-	done1()
-	done2()
+	doneX()
+	doneY()
 }
 
 // TestChainMemory: a chain whose scratch does not fit fails, and the product that comes

@@ -27,8 +27,9 @@ type linearJob struct {
 	a mat
 	// cs is the kernel's column stride of A, aStep A's step for one row of a panel, in bytes.
 	cs, aStep int
-	kBlock    int  // rows of a panel
-	rounded   bool // a is to be x rounded to bfloat16
+	kBlock    int // rows of a panel
+	// rounded and padded say that a is to be x rounded to bfloat16, or with one zero more.
+	rounded, padded bool
 	// rowGroup and panelGroup are a task's sizes, rowGroups the number of row groups.
 	rowGroup, panelGroup, rowGroups int
 }
@@ -79,24 +80,23 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 		return
 	}
 	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
-	chained := rows > o.k.MR && len(w.blk.data) <= chainBytes && (w.dtype != runners.BF16 || w.in&1 == 0)
-	j := &o.lin
-	if chained {
+	next := linearJob{dst: d, x: a, w: w, rows: rows, add: add, swiglu: swiglu}
+	next.kernels(o.k)
+	if rows > o.k.MR && len(w.blk.data) <= chainBytes && !next.padded {
 		l := o.link(rows)
-		l.norm, j = false, &l.lin
-	} else if o.flush(); o.err != nil {
-		return
-	}
-	j.dst, j.x, j.w, j.rows, j.add, j.swiglu = d, a, w, rows, add, swiglu
-	j.kernels(o.k)
-	if chained {
+		l.norm, l.lin = false, next
 		n := 2 * o.k.NR
-		if j.rounded {
+		if next.rounded {
 			n += stride((w.in + 1) / 2)
 		}
 		o.chain.scratch = max(o.chain.scratch, o.chain.group*n)
 		return
 	}
+	if o.flush(); o.err != nil {
+		return
+	}
+	j := &o.lin
+	*j = next
 	if !o.operandA() {
 		return
 	}
@@ -110,13 +110,13 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 
 // kernels chooses the kernels for the weight's type.
 func (j *linearJob) kernels(k *cpu.Tier) {
-	j.a, j.cs, j.aStep, j.gemm, j.tiles, j.rounded = j.x, 4, 4, k.F32, nil, false
+	j.a, j.cs, j.aStep, j.gemm, j.tiles, j.rounded, j.padded = j.x, 4, 4, k.F32, nil, false, false
 	// Whole steps of the matrix registers in every block but the last.
 	j.kBlock = (evenly(j.w.rows(), kBlock) + 15) &^ 15
 	switch {
 	case j.w.dtype != runners.BF16:
 	case k.Dot == nil || j.w.in&1 == 1:
-		j.gemm, j.aStep = k.Wide, 8
+		j.gemm, j.aStep, j.padded = k.Wide, 8, j.w.in&1 == 1
 	default:
 		j.gemm, j.tiles, j.rounded = k.Dot, k.Tiles, true
 	}
@@ -126,7 +126,7 @@ func (j *linearJob) kernels(k *cpu.Tier) {
 func (o *ops) operandA() bool {
 	j := &o.lin
 	if !j.rounded {
-		return j.w.dtype != runners.BF16 || j.w.in&1 == 0 || o.padA(j.w.in)
+		return !j.padded || o.padA(j.w.in)
 	}
 	ld := stride((j.w.in + 1) / 2)
 	b, ok := o.grow(scratchA, product(j.rows, ld))
