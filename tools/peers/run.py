@@ -44,17 +44,25 @@ class Session:
     def __init__(self, a, tmp):
         self.a, self.tmp, self.prefix = a, pathlib.Path(tmp), shlex.split(a.prefix)
         self.lock = open(a.lock, "a") if a.lock else None
-        self.program, self.ours = self.build("ours", "./tools/peers/ours"), None
-        self.renew()
+        self.program = self.build("ours", "./tools/peers/ours")
+        self.ours = self.start()
         self.sides, self.versions = {}, {}
         self._bench = None
 
-    def renew(self):
+    def start(self):
+        return Process([*self.prefix, self.program, "--threads", self.a.threads])
+
+    def renew(self, models):
         """Starts our side anew: a virtual machine's memory may be slower in one place than in another, and where it lies should
         not decide about all rounds."""
-        if self.ours:
-            self.ours.close()
-        self.ours = Process([*self.prefix, self.program, "--threads", self.a.threads])
+        self.ours.close()
+        self.ours = self.start()
+        self.warm(models)
+
+    def warm(self, models):
+        """Loads models, each (name, type), and warms them up."""
+        for model, dtype in models:
+            self.ours.work(f"{model} {dtype} prefill 512 0")
 
     def build(self, name, package, *how):
         subprocess.run(["go", *(how or ["build"]), "-o", self.tmp / name, package], cwd=ROOT, check=True)
@@ -121,9 +129,10 @@ class Session:
 def compare(s, rows):
     """Rounds over rows, each on all sides; yields the results after each round but the first."""
     results = [dict(name=r.name, unit=r.unit, ours=[], limit=[], peers={}, targets=r.targets) for r in rows]
+    models = {tuple(r.ours[1].split()[:2]) for r in rows if r.ours[0] == "line"}  # benchmarks are processes of their own
     for round in range(s.a.rounds + 1):
-        if round:
-            s.renew()
+        if round and models:
+            s.renew(models)
         for r, out in zip(rows, results):
             with s.turn():
                 o, rates = ours(s, r), {}
@@ -184,8 +193,7 @@ def yoco(s):
         out["limit"].append(positive(t["limit"], model))
         return t
 
-    for model, dtype in {(m, d) for y, b, d, _ in work.TWINS for m in (y, b)} | set(work.MILLION):
-        s.ours.work(f"{model} {dtype} prefill 512 0")  # loads and warms up
+    s.warm({(m, d) for y, b, d, _ in work.TWINS for m in (y, b)} | set(work.MILLION))
     for round in range(1, s.a.rounds + 1):
         base = {k: prefill(out, *k) for k, out in bases.items()}
         for (y, b, d, n), out in zip(work.TWINS, twins):
