@@ -8,6 +8,7 @@
 each as NAME.train.bin and NAME.heldout.bin, the held-out English also as english.heldout/*.txt for card.yaml. Held out is what the 32-bit
 FNV-1a hash says (see heldout).
 """
+import functools
 import json
 import os
 import random
@@ -256,6 +257,12 @@ def random_words(r):
     return free_template(r, some, r.choice(("", "", "", ":", " =", ",", " ->")))
 
 
+@functools.lru_cache(maxsize=1)
+def before_numbers(text):
+    """The phrases of a text that a number follows; asked for many times for one text."""
+    return re.findall(rb"(?:[A-Za-z]{2,12} ){1,3}(?=[0-9]{2})", text)
+
+
 def words_around(r, text):
     """A wording of phrases of the text in which it will stand, before the value one that a number follows there, if there is any: so the
     text has places that look like the fact, and only the key tells them apart."""
@@ -264,8 +271,8 @@ def words_around(r, text):
         words = re.findall(rb"\b[A-Za-z]{2,12}\b", text[at:at + 100])[1:]
         return [w.decode() for w in words[:r.randint(low, high)]]
 
-    before_number = re.findall(rb"(?:[A-Za-z]{2,12} ){1,3}(?=[0-9]{2})", text)
-    link = " " + r.choice(before_number).decode().rstrip() if before_number and r.random() < 0.7 else ""
+    phrases = before_numbers(text)
+    link = " " + r.choice(phrases).decode().rstrip() if phrases and r.random() < 0.7 else ""
     return free_template(r, lambda low, high: some(low, min(high, 3)) or ["is"] * low, link)
 
 
@@ -321,8 +328,8 @@ class Sampler:
         self.weights = [MIX[n] for n in self.names]
 
     def questions(self, size, text):
-        """Facts for the text, which of them are to be told apart by more than a whole key, and the questions about them; together at most about 0.7 of
-        the sequence."""
+        """Facts for the text, which of them are no background (they are asked for, or their key is nearly another's), and the questions; together
+        at most about 0.7 of the sequence."""
         r = self.r
         budget, facts, asks, keys = 0.7 * size, [], [], set()
         wanted = r.randint(1, max(4, min(24, size // 64)))
