@@ -64,11 +64,24 @@ def compare(m, out):
     return worst
 
 
+def wide_product(a, b):
+    """a bᵀ in float32, as sums and as result."""
+    return torch.mm(a, b.t(), out_dtype=torch.float32) if gpu and a.dtype != torch.float32 else a.float() @ b.float().t()
+
+
 def product(m, t):
     s = m["shape"]
     n = s["out"] * (2 if m["kernel"] == "swiglu" else 1)
     a = values(1, s["rows"] * s["in"], t).view(s["rows"], s["in"])
     b = values(2, n * s["in"], t).view(n, s["in"])
+    if m["kernel"].endswith("_add"):
+        ld = (s["out"] + 15) // 16 * 16
+        c = values(3, s["rows"] * ld, torch.float32).view(s["rows"], ld)[:, :s["out"]]
+        ms, out = time(lambda: c + wide_product(a, b))
+        return [dict(name="torch.mm and add", ms=ms, error=compare(m, out))]
+    if m["kernel"].endswith("_f32"):
+        ms, out = time(lambda: wide_product(a, b))
+        return [dict(name="torch.mm into float32", ms=ms, error=compare(m, out))]
     ms, out = time(lambda: a @ b.t())
     if m["kernel"] != "swiglu":
         return [dict(name="torch.matmul", ms=ms, error=compare(m, out))]
@@ -130,15 +143,116 @@ def retain(m, t):
     return [dict(name="flash-linear-attention chunk_simple_gla (without norm and gate)", ms=ms, error=compare(m, out.view(n, h * hd)))]
 
 
+def compiled(f):
+    """f fused by torch.compile on a GPU."""
+    return torch.compile(f) if gpu else f
+
+
+def numbers(n, limit):
+    """Integers below limit, as runners/cuda.Number makes them."""
+    return torch.arange(n, device=dev) * 40503 % limit
+
+
+def turn(x, first):
+    """x [rows, heads, hd], turned at the positions from first on, in float32."""
+    rows, _, hd = x.shape
+    freq = 1e6 ** (-2 * torch.arange(hd // 2, dtype=torch.float64, device=dev) / hd)
+    angle = torch.arange(first, first + rows, device=dev).double()[:, None, None] * freq
+    cos, sin = angle.cos().float(), angle.sin().float()
+
+    @compiled
+    def f(x, cos, sin):
+        a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
+        return torch.stack((a * cos - b * sin, b * cos + a * sin), -1).flatten(-2).to(x.dtype)
+
+    return lambda: f(x, cos, sin)
+
+
+def embed(m, t):
+    s = m["shape"]
+    table, ids = values(2, s["vocab"] * s["dim"], t).view(-1, s["dim"]), numbers(s["rows"], s["vocab"])
+    ms, out = time(lambda: torch.nn.functional.embedding(ids, table).float() * s["dim"] ** 0.5)
+    return [dict(name="embedding", ms=ms, error=compare(m, out))]
+
+
+def rmsnorm(m, t):
+    s = m["shape"]
+    x, w = values(1, s["rows"] * s["dim"], torch.float32).view(-1, s["dim"]), values(2, s["dim"], torch.float32)
+    f = compiled(lambda x, w: torch.nn.functional.rms_norm(x, w.shape, w, 1e-5).to(t))
+    ms, out = time(lambda: f(x, w))
+    return [dict(name="rms_norm, compiled", ms=ms, error=compare(m, out))]
+
+
+def rope(m, t):
+    s = m["shape"]
+    x = values(1, s["rows"] * s["heads"] * s["hd"], t).view(s["rows"], s["heads"], s["hd"])
+    ms, out = time(turn(x, s["end"] - s["rows"]))
+    return [dict(name="rotation, compiled", ms=ms, error=compare(m, out.flatten(1)))]
+
+
+def rope_store(m, t):
+    s = m["shape"]
+    h, hd, rows = s["kv_heads"], s["hd"], s["rows"]
+    k, v = (values(i, rows * h * hd, t).view(rows, h, hd) for i in (1, 2))
+    turned, cache = turn(k, 0), torch.empty(2, h, rows, hd, dtype=t, device=dev)
+
+    def f():
+        cache[0].copy_(turned().transpose(0, 1))
+        cache[1].copy_(v.transpose(0, 1))
+        return cache
+
+    ms, out = time(f)
+    return [dict(name="rotation, compiled, and copies", ms=ms, error=compare(m, out.view(-1, hd)))]
+
+
+def logprobs(m, t):
+    s = m["shape"]
+    x, w = values(1, s["rows"] * s["dim"], t).view(-1, s["dim"]), values(2, s["vocab"] * s["dim"], t).view(-1, s["dim"])
+    target = numbers(s["rows"], s["vocab"])
+    ms, out = time(lambda: -torch.nn.functional.cross_entropy(wide_product(x, w), target, reduction="none"))
+    return [dict(name="torch.mm and cross_entropy", ms=ms, error=compare(m, out[:, None]))]
+
+
+def argmax(m, t):
+    s = m["shape"]
+    x = values(1, s["rows"] * s["n"], torch.float32).view(s["rows"], s["n"])
+    ms, _ = time(lambda: x.argmax(1))
+    lowest = torch.where(x == x.amax(1, keepdim=True), torch.arange(s["n"], device=dev), s["n"]).amin(1)
+    return [dict(name="argmax", ms=ms, error=compare(m, lowest[:, None]))]
+
+
+def retain_step(m, t):
+    s = m["shape"]
+    b, h, hd = s["batch"], s["heads"], s["hd"]
+    q, k, v, g = (values(i, b * h * hd, t).view(b, h, hd).float() for i in (1, 2, 3, 4))
+    ld = (h + 15) // 16 * 16
+    gate = values(5, b * ld, t).view(b, ld)[:, :h].float()
+    state = values(6, h * hd * hd, torch.float32).view(1, h, hd, hd).repeat(b, 1, 1, 1)
+
+    @compiled
+    def f(state, q, k, v, g, gate):
+        gamma = torch.exp(torch.nn.functional.logsigmoid(gate) / 16)[..., None, None]
+        state = gamma * state + k[..., None] * v[..., None, :] * hd ** -0.5
+        o = (q[..., None] * state).sum(-2)
+        return torch.nn.functional.silu(g) * o * torch.rsqrt((o * o).mean(-1, keepdim=True) + 1e-5), state
+
+    ms, (out, _) = time(lambda: f(state, q, k, v, g, gate))
+    return [dict(name="the same step, compiled", ms=ms, error=compare(m, out.flatten(1)))]
+
+
 def put(x):
     print(json.dumps(x), flush=True)
+
+
+PEERS = dict(retain=retain, retain_step=retain_step, embed=embed, rmsnorm=rmsnorm, rope=rope, rope_store=rope_store, logprobs=logprobs, argmax=argmax)
 
 
 def main():
     put(dict(torch=f"{torch.__version__} on {torch.cuda.get_device_name() if gpu else 'the processor'}"))
     for i, m in enumerate(json.load(sys.stdin)):
         t = torch.bfloat16 if m["dtype"] == "bf16" else torch.float32
-        f = product if m["kernel"] in ("gemm", "gemv", "swiglu") else retain if m["kernel"] == "retain" else attention
+        kind = m["kernel"].split("_")[0]
+        f = product if kind in ("gemm", "gemv", "swiglu") else attention if kind == "attend" else PEERS[m["kernel"]]
         try:
             peers = f(m, t) if m["ok"] else []
         except Exception as e:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/yocobench/yocobench/runners"
 )
@@ -15,7 +16,8 @@ import (
 // Measurement is one kernel (or the few that make an operation) on one shape:
 // checked against float64 first, and timed only if it passed.
 type Measurement struct {
-	// Kernel is the operation: gemm, gemv, swiglu, attend_prefill, attend_window, attend_decode or retain.
+	// Kernel is the operation: gemm, gemv (with _f32 and _add: into float32), swiglu, attend_prefill, attend_window, attend_decode, retain, retain_step,
+	// embed, rmsnorm, rope, rope_store, logprobs or argmax.
 	Kernel string `json:"kernel"`
 	// Shape is its sizes by name, from which a peer can make the same inputs (see Input).
 	Shape map[string]int `json:"shape"`
@@ -75,6 +77,8 @@ type bench struct {
 	ctx    context.Context
 	m      Measurement
 	blocks []*block
+	// integers says that the result is one of 32-bit integers.
+	integers bool
 }
 
 // Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on each result. The first
@@ -100,16 +104,27 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit f
 		func(b *bench) error { return b.product("gemm", rows, dim, 4*dim+heads) },
 		func(b *bench) error { return b.product("gemm", rows, dim, dim) },
 		func(b *bench) error { return b.product("gemm", rows, ffn, dim) },
+		func(b *bench) error { return b.product("gemm_add", rows, ffn, dim) },
+		func(b *bench) error { return b.product("gemm_f32", min(rows, 2<<10), dim, vocab) },
 		func(b *bench) error { return b.product("swiglu", rows, dim, ffn) },
 		func(b *bench) error { return b.attend(long, heads, kvHeads, hd, 0) },
 		func(b *bench) error { return b.attend(long, heads, heads, hd, window) },
 		func(b *bench) error { return b.retain(long, heads, hd) },
 		func(b *bench) error { return b.product("gemv", 1, dim, 4*dim+heads) },
 		func(b *bench) error { return b.product("gemv", 1, dim, vocab) },
+		func(b *bench) error { return b.product("gemv_f32", 1, dim, vocab) },
+		func(b *bench) error { return b.product("gemv_add", 1, ffn, dim) },
 		func(b *bench) error { return b.product("swiglu", 1, dim, ffn) },
 		func(b *bench) error { return b.product("gemv", 16, dim, vocab) },
 		func(b *bench) error { return b.decode(deep, 1, heads, kvHeads, hd) },
 		func(b *bench) error { return b.decode(deep/8, 16, heads, kvHeads, hd) },
+		func(b *bench) error { return b.retainStep(16, heads, hd) },
+		func(b *bench) error { return b.embed(long, dim, vocab) },
+		func(b *bench) error { return b.norm(long, dim) },
+		func(b *bench) error { return b.rope(long, heads, hd, deep) },
+		func(b *bench) error { return b.ropeStore(long, kvHeads, hd) },
+		func(b *bench) error { return b.logprobs(min(rows, 2<<10), dim, vocab) },
+		func(b *bench) error { return b.argmax(16, vocab) },
 	}
 	for _, f := range all[min(max(from, 0), len(all)):] {
 		if err := ctx.Err(); err != nil {
@@ -128,13 +143,16 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit f
 	return nil
 }
 
-// input makes a block of n values of input seed in T, beginning at element from of it.
-func (b *bench) input(seed, n int) (*block, error) {
-	x, err := b.output(n, b.o.t)
+// input makes a block of n values of input seed in T.
+func (b *bench) input(seed, n int) (*block, error) { return b.inputOf(b.o.t, seed, n) }
+
+// inputOf is input in another type.
+func (b *bench) inputOf(t runners.DType, seed, n int) (*block, error) {
+	x, err := b.output(n, t)
 	if err != nil {
 		return nil, err
 	}
-	size := b.o.t.Size()
+	size := t.Size()
 	return x, b.o.st.upload(b.o.d, x.at(0), x.bytes, func(piece []byte, at int64) {
 		for i := range len(piece) / size {
 			v := Input(seed, int(at)/size+i)
@@ -169,18 +187,25 @@ func (b *bench) inputs(n ...int) (xs []*block, err error) {
 }
 
 // finish reads the samples' values from out [rows, cols] and compares them with what is wanted; then run is timed, if it passed.
-// What a run leaves must not change what the next one reads.
+// What a run leaves must not change how long the next one takes.
 func (b *bench) finish(out *block, t runners.DType, cols int, tolerance float64, run func() error) error {
 	b.m.Tolerance = tolerance
 	b.m.OK = len(b.m.Samples) > 0
 	for i := range b.m.Samples {
 		s := &b.m.Samples[i]
-		var v [1]float32
 		at := out.at(int64(s.Row*cols+s.Col) * int64(t.Size()))
-		if err := b.o.st.download(b.o.d, at, int64(t.Size()), func(p []byte, _ int64) { widen(v[:], p, t) }); err != nil {
+		err := b.o.st.download(b.o.d, at, int64(t.Size()), func(p []byte, _ int64) {
+			if b.integers {
+				s.Value = float64(int32(binary.LittleEndian.Uint32(p)))
+				return
+			}
+			var v [1]float32
+			widen(v[:], p, t)
+			s.Value = finite(float64(v[0]))
+		})
+		if err != nil {
 			return err
 		}
-		s.Value = finite(float64(v[0]))
 		e := math.Abs(s.Value-s.want) / (1 + math.Abs(s.want))
 		b.m.Error = max(b.m.Error, e)
 		b.m.OK = b.m.OK && e <= tolerance
@@ -224,19 +249,24 @@ func (b *bench) tolerance(steps int) float64 {
 	return 2e-5 + float64(steps)*0x1p-8
 }
 
-// product measures a [rows, in] times b [out, in]ᵀ (input 1, input 2), or SwiGLU with b [2 out, in].
+// product measures a [rows, in] times b [out, in]ᵀ (input 1, input 2), or SwiGLU with b [2 out, in]. The result is in T, of kernels that end
+// in _f32 and _add in float32; of the latter it is added to input 3, whose rows are out rounded up to 16.
 func (b *bench) product(kernel string, rows, in, out int) error {
 	b.m.Kernel, b.m.Shape = kernel, map[string]int{"rows": rows, "in": in, "out": out}
-	n := out
+	n, t := out, b.o.t
 	if kernel == "swiglu" {
 		n = 2 * out
+	}
+	wide := strings.HasSuffix(kernel, "_f32") || strings.HasSuffix(kernel, "_add") // the result is float32
+	if wide {
+		t = runners.F32
 	}
 	x, err := b.inputs(rows*in, n*in)
 	if err != nil {
 		return err
 	}
 	ld := (out + 15) &^ 15
-	c, err := b.output(rows*ld, b.o.t)
+	c, err := b.inputOf(t, 3, rows*ld) // what the product is added to
 	if err != nil {
 		return err
 	}
@@ -252,6 +282,9 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 		if kernel == "swiglu" {
 			want = want / (1 + math.Exp(-want)) * dot(r, out+c)
 		}
+		if strings.HasSuffix(kernel, "_add") {
+			want += float64(Input(3, r*ld+c))
+		}
 		b.sample(r, c, want)
 	}
 	k, o, sms := b.o.k, b.o, b.o.d.info.Multiprocessors
@@ -261,6 +294,14 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 		k.GemvSwiglu(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
 	case kernel == "swiglu":
 		k.GemmSwiglu(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
+	case kernel == "gemm_add":
+		k.GemmAdd(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
+	case kernel == "gemv_add":
+		k.GemvAdd(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
+	case kernel == "gemv_f32":
+		k.GemvF32(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
+	case kernel == "gemm_f32":
+		k.GemmF32(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
 	case few:
 		k.GemvT(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
 	default:
@@ -268,11 +309,19 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 	}
 	size := float64(o.t.Size())
 	b.m.FLOPs = 2 * float64(rows) * float64(in) * float64(n)
-	b.m.Bytes = size * (float64(rows*in) + float64(n)*float64(in) + float64(rows*out))
+	b.m.Bytes = size*(float64(rows*in)+float64(n)*float64(in)) + float64(t.Size())*float64(rows*out)
+	steps := 1
+	switch {
+	case strings.HasSuffix(kernel, "_add"):
+		b.m.Bytes += 4 * float64(rows*out)
+		steps = 0
+	case wide:
+		steps = 0
+	}
 	if err := b.launch(); err != nil {
 		return err
 	}
-	if err := b.finish(c, o.t, ld, b.tolerance(1), b.launch); err != nil || !b.m.OK || kernel != "gemm" || o.d.blas == nil {
+	if err := b.finish(c, t, ld, b.tolerance(steps), b.launch); err != nil || !b.m.OK || kernel != "gemm" || o.d.blas == nil {
 		return err
 	}
 	choice, err := o.race(gemm{gemmT, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in})
@@ -416,29 +465,13 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 	if err != nil {
 		return err
 	}
-	// Frequencies near zero leave every query as it is, wherever it stands.
+	// Frequencies of zero leave every query as it is, wherever it stands.
 	still := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: 1e4}, freq: make([]float64, hd/2)}
-	for _, t := range []struct {
-		to *(*block)
-		n  int
-	}{{&still.lo, ropeStep}, {&still.hi, depth/ropeStep + 1}} {
-		if *t.to, err = o.angles(still, t.n, 1); err != nil {
-			return err
-		}
-		b.blocks = append(b.blocks, *t.to)
-	}
-	if err := o.ar.begin(); err != nil {
+	if err := b.angles(still, depth); err != nil {
 		return err
 	}
-	o.q.begin(false)
-	posAt, pos, err := o.ar.ints(batch)
+	posAt, err := b.pass(batch, func(int) int { return depth - 1 })
 	if err != nil {
-		return err
-	}
-	for i := range pos {
-		pos[i] = int32(depth - 1)
-	}
-	if err := o.ar.ready(); err != nil {
 		return err
 	}
 	var caches []runners.KV
@@ -501,11 +534,10 @@ func (b *bench) retain(rows, heads, hd int) error {
 	}
 	m[5].ld, m[5].cols = ldGate, heads
 	o.q.begin(false)
-	const eps = 1e-5
 	run := func() error {
 		st.Reset()
 		for at := 0; at < rows; at += retainRows {
-			if !o.retainChunks(m, at, min(retainRows, rows-at), heads, hd, st, eps) {
+			if !o.retainChunks(m, at, min(retainRows, rows-at), heads, hd, st, benchEps) {
 				break
 			}
 		}
@@ -521,19 +553,16 @@ func (b *bench) retain(rows, heads, hd int) error {
 		q, k, v, g := head(1, r, heads, h, hd), head(2, r, heads, h, hd), head(3, r, heads, h, hd), head(4, r, heads, h, hd)
 		z := float64(Input(5, r*ldGate+h))
 		gamma := math.Exp((math.Min(z, 0) - math.Log1p(math.Exp(-math.Abs(z)))) / runners.GateNormalizer)
-		y, ss := make([]float64, hd), 0.0
+		y := make([]float64, hd)
 		for a := range hd {
 			for e := range hd {
 				S[a*hd+e] = gamma*S[a*hd+e] + k[a]*v[e]/math.Sqrt(float64(hd))
 				y[e] += S[a*hd+e] * q[a]
 			}
 		}
-		for _, x := range y {
-			ss += x * x
-		}
 		if r%(checked/benchChecks) == 0 || r == rows-1 {
 			e := r % hd
-			b.sample(r, h*hd+e, g[e]/(1+math.Exp(-g[e]))*y[e]/math.Sqrt(ss/float64(hd)+eps))
+			b.sample(r, h*hd+e, g[e]/(1+math.Exp(-g[e]))*y[e]/math.Sqrt(meanSquare(y)+benchEps))
 		}
 	}
 	b.m.FLOPs = float64(heads) * runners.RetentionFLOPs(rows, hd, o.chunk())

@@ -24,6 +24,7 @@ PROSE_TRAIN, PROSE_HELDOUT = (1, 48 << 20), (1_000_003, 2 << 20)  # (seed, bytes
 TEMPLATES = json.load(open(os.path.join(HERE, "../../needle/templates.json")))["templates"]
 TRAIN_TEMPLATES = [t for t in TEMPLATES if t["train"]]
 MIX = {"go": 0.5, "english": 0.15, "prose": 0.35}
+DENSE = 0.5  # share of the sequences with facts whose text is thinned to what has numbers
 
 
 def fnv1a(text):
@@ -130,6 +131,18 @@ class Text:
         line = self.bytes.find(b"\n", at, at + 200) + 1
         at = min(line or at, len(self.bytes) - n)
         return self.bytes[at:at + n]
+
+
+    def dense(self, rng, n):
+        """n bytes of a stretch sixteen times as long: its sentences and lines that have a number, and of the others a share. So a short
+        text has as many places that look like a fact as a long one."""
+        out, keep = bytearray(), rng.random() / 2
+        for piece in re.findall(rb"[^.\n]*[.\n]\s*", self.window(rng, 16 * n)):
+            if rng.random() < keep or re.search(rb"[0-9]", piece):
+                out += piece
+            if len(out) >= n:
+                return bytes(out[:n])
+        return bytes(out) + self.window(rng, n - len(out))
 
 
 def texts(out):
@@ -402,7 +415,7 @@ class Sampler:
         if r.random() < repeats:
             seq, spans = self.repeated(text, size)
         else:
-            background = text.window(r, size)
+            background = text.dense(r, size) if r.random() < DENSE else text.window(r, size)
             facts, apart, asks = self.questions(size, background)
             tail, marks = b"\n\n", []
             for ask, answer, sentence in asks:

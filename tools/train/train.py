@@ -13,6 +13,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 import data
 from models import CONFIGS, build
@@ -128,6 +129,7 @@ def main():
     p.add_argument("--model", choices=CONFIGS, required=True)
     p.add_argument("--tokens", type=float, default=19e6, help="bytes to train on in all")
     p.add_argument("--more-tokens", type=float, default=0, help="bytes of an added stage after the rest, in which the rate falls to zero again")
+    p.add_argument("--weights", help="begin the added stage with the weights of an exported model (its folder), without the optimisers' state")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     p.add_argument("--threads", type=int, default=0, help="CPU threads (0: PyTorch's choice)")
@@ -146,7 +148,7 @@ def main():
     optimisers = [torch.optim.Muon(matrices, lr=MUON_LR, weight_decay=WEIGHT_DECAY / 5),
                   torch.optim.AdamW(rest, lr=LR, betas=(0.9, 0.95), weight_decay=WEIGHT_DECAY, fused=True)]
     base = [g["lr"] for opt in optimisers for g in opt.param_groups]
-    tokens, step, first_end = 0, 0, None
+    tokens, step, first_end, before = 0, 0, None, None
     os.makedirs(CHECKPOINTS, exist_ok=True)
     path = os.path.join(CHECKPOINTS, o.model)
     if o.resume:
@@ -154,7 +156,14 @@ def main():
         model.load_state_dict(s["model"])
         for opt, st in zip(optimisers, s["optimisers"]):
             opt.load_state_dict(st)
-        tokens, step, first_end = s["tokens"], s["step"], s["first_end"]
+        tokens, step, first_end, before = s["tokens"], s["step"], s["first_end"], s["before"]
+    elif o.weights:
+        before = json.load(open(os.path.join(o.weights, "config.json")))["training"]
+        model.load_state_dict(load_file(os.path.join(o.weights, "weights.safetensors")))
+        tokens, step, first_end = before["tokens"], before["steps"], before["first_stage_tokens"]
+    if before:
+        o.tokens = before["tokens"]
+    fresh = before["steps"] if before else 0  # the step at which the optimisers began
     log = open(path + ".log.jsonl", "a")
     print(f"{o.model}: {sum(q.numel() for q in model.parameters()):,} parameters, {torch.get_num_threads()} threads, {device}", flush=True)
     # Every step draws from its own seed, so that a resumed run sees the data that an uninterrupted one would have seen.
@@ -165,7 +174,8 @@ def main():
     while tokens < total:
         size, jumps = plan(step, tokens, first_end, o.tokens)
         left = (o.tokens - tokens) / (DECAY * o.tokens)
-        rate = min(1.0, (step + 1) / WARMUP, left) if left > 0 else MORE_RATE * (total - tokens) / o.more_tokens
+        rate = min(1.0, left) if left > 0 else MORE_RATE * (total - tokens) / o.more_tokens
+        rate *= min(1.0, (step - fresh + 1) / WARMUP)
         for group, lr in zip((g for opt in optimisers for g in opt.param_groups), base):
             group["lr"] = lr * rate
         sampler.r.seed(f"{o.seed} {step}")
@@ -206,7 +216,7 @@ def main():
         if time.time() - saved > 60 * o.minutes_per_checkpoint or last:
             saved = time.time()
             save(path + ".pt", {"model": model.state_dict(), "optimisers": [opt.state_dict() for opt in optimisers], "tokens": tokens, "step": step,
-                                "first_end": first_end, "options": vars(o)})
+                                "first_end": first_end, "before": before, "options": vars(o)})
             if left > 1:  # the last one before the decay: from here a longer run can go on
                 save(path + ".stable.pt", torch.load(path + ".pt"))
 

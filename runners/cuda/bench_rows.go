@@ -1,0 +1,351 @@
+//go:build cuda
+
+package cuda
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Measurements of the kernels that work row by row.
+
+// Number is integer i of a measurement, below limit: a token or a target.
+func Number(i, limit int) int { return i * 40503 % limit }
+
+// numbers makes a block of n 32-bit integers.
+func (b *bench) numbers(n int, f func(int) int) (*block, error) {
+	x, err := b.output(n, runners.F32)
+	if err != nil {
+		return nil, err
+	}
+	return x, b.o.st.upload(b.o.d, x.at(0), x.bytes, func(piece []byte, at int64) {
+		for i := range len(piece) / 4 {
+			binary.LittleEndian.PutUint32(piece[4*i:], uint32(f(int(at)/4+i)))
+		}
+	})
+}
+
+// angles makes the tables of r for positions below end.
+func (b *bench) angles(r *ropeTable, end int) (err error) {
+	for _, t := range []struct {
+		to      **block
+		n, step int
+	}{{&r.lo, ropeStep, 1}, {&r.hi, end/ropeStep + 1, ropeStep}} {
+		if *t.to, err = b.o.angles(r, t.n, t.step); err != nil {
+			return err
+		}
+		b.blocks = append(b.blocks, *t.to)
+	}
+	return nil
+}
+
+// pass begins a pass of n rows at the given positions, which are put at the returned place of the arena.
+func (b *bench) pass(n int, position func(int) int) (at int, err error) {
+	if err := b.o.ar.begin(); err != nil {
+		return 0, err
+	}
+	b.o.q.begin(false)
+	at, pos, err := b.o.ar.ints(n)
+	if err != nil {
+		return 0, err
+	}
+	for i := range pos {
+		pos[i] = int32(position(i))
+	}
+	return at, b.o.ar.ready()
+}
+
+// benchTheta is the base of the rotary positions: pair j of a head turns by position x benchTheta^(-2j/hd).
+const benchTheta = 1e6
+
+// turning makes rotary tables for positions below end, and a function that turns a head at a position.
+func (b *bench) turning(hd, end int) (*ropeTable, func(x []float64, pos int) []float64, error) {
+	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: benchTheta, Interleaved: true}}
+	for j := range hd / 2 {
+		r.freq = append(r.freq, math.Pow(benchTheta, -2*float64(j)/float64(hd)))
+	}
+	return r, func(x []float64, pos int) []float64 {
+		y := slices.Clone(x)
+		for j, f := range r.freq {
+			s, c := math.Sincos(float64(pos) * f)
+			y[2*j], y[2*j+1] = x[2*j]*c-x[2*j+1]*s, x[2*j+1]*c+x[2*j]*s
+		}
+		return y
+	}, b.angles(r, end)
+}
+
+// embed measures the embedding of Numbers by a table [vocab, dim] (input 2) times sqrt(dim), in float32.
+func (b *bench) embed(rows, dim, vocab int) error {
+	b.m.Kernel, b.m.Shape = "embed", map[string]int{"rows": rows, "dim": dim, "vocab": vocab}
+	table, err := b.input(2, vocab*dim)
+	if err != nil {
+		return err
+	}
+	tokens, err := b.numbers(rows, func(i int) int { return Number(i, vocab) })
+	if err != nil {
+		return err
+	}
+	out, err := b.output(rows*dim, runners.F32)
+	if err != nil {
+		return err
+	}
+	scale := math.Sqrt(float64(dim))
+	for i := range benchChecks {
+		r, c := spread(i, rows), spread((7*i)%benchChecks, dim)
+		b.sample(r, c, float64(Input(2, Number(r, vocab)*dim+c))*scale)
+	}
+	b.o.k.Embed(&b.o.c, out.at(0), table.at(0), tokens.at(0), rows, dim, dim, float32(scale))
+	b.m.FLOPs = float64(rows * dim)
+	b.m.Bytes = float64(rows*dim) * float64(4+b.o.t.Size())
+	return b.launched(out, runners.F32, dim, b.exact())
+}
+
+// exact is the tolerance of a few operations in float32, whose result is not rounded to T.
+func (b *bench) exact() float64 { return 1e-6 }
+
+// launched launches the call in o.c, and finishes.
+func (b *bench) launched(out *block, t runners.DType, cols int, tolerance float64) error {
+	if err := b.launch(); err != nil {
+		return err
+	}
+	return b.finish(out, t, cols, tolerance, b.launch)
+}
+
+const benchEps = 1e-5
+
+// norm measures RMSNorm of float32 rows (input 1) with a weight (input 2).
+func (b *bench) norm(rows, dim int) error {
+	b.m.Kernel, b.m.Shape = "rmsnorm", map[string]int{"rows": rows, "dim": dim}
+	x, err := b.inputOf(runners.F32, 1, rows*dim)
+	if err != nil {
+		return err
+	}
+	w, err := b.inputOf(runners.F32, 2, dim)
+	if err != nil {
+		return err
+	}
+	out, err := b.output(rows*dim, b.o.t)
+	if err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, c := spread(i, rows), spread((7*i)%benchChecks, dim)
+		row := head(1, r, 1, 0, dim)
+		b.sample(r, c, row[c]/math.Sqrt(meanSquare(row)+benchEps)*float64(Input(2, c)))
+	}
+	b.o.k.Rmsnorm(&b.o.c, out.at(0), x.at(0), w.at(0), rows, dim, dim, dim, benchEps)
+	b.m.FLOPs = 4 * float64(rows*dim)
+	b.m.Bytes = float64(rows*dim) * float64(4+b.o.t.Size())
+	return b.launched(out, b.o.t, dim, b.tolerance(1))
+}
+
+func meanSquare(x []float64) (sum float64) {
+	for _, v := range x {
+		sum += v * v
+	}
+	return sum / float64(len(x))
+}
+
+// rope measures the rotation of heads (input 1 [rows, heads, hd]) in place, at the rows positions below end. Each
+// run turns them further, so what is compared is of the first.
+func (b *bench) rope(rows, heads, hd, end int) error {
+	b.m.Kernel, b.m.Shape = "rope", map[string]int{"rows": rows, "heads": heads, "hd": hd, "end": end}
+	x, err := b.input(1, rows*heads*hd)
+	if err != nil {
+		return err
+	}
+	table, turn, err := b.turning(hd, end)
+	if err != nil {
+		return err
+	}
+	pos, err := b.pass(rows, func(i int) int { return end - rows + i })
+	if err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, h := spread(i, rows), i%heads
+		e := (11 * i) % hd
+		b.sample(r, h*hd+e, turn(head(1, r, heads, h, hd), end-rows+r)[e])
+	}
+	b.o.k.Rope(&b.o.c, hd, true, x.at(0), table.lo.at(0), table.hi.at(0), b.o.ar.at(pos), rows, heads, hd, heads*hd)
+	b.m.FLOPs = 3 * float64(rows*heads*hd)
+	b.m.Bytes = 2 * float64(rows*heads*hd) * float64(b.o.t.Size())
+	return b.launched(x, b.o.t, heads*hd, b.tolerance(1))
+}
+
+// ropeStore measures writing keys, turned, and values (inputs 1 and 2 [rows, heads, hd]) of positions 0..rows-1 to a cache [2 heads, rows, hd].
+func (b *bench) ropeStore(rows, heads, hd int) error {
+	b.m.Kernel, b.m.Shape = "rope_store", map[string]int{"rows": rows, "kv_heads": heads, "hd": hd}
+	n, o := rows*heads*hd, b.o
+	x, err := b.inputs(n, n)
+	if err != nil {
+		return err
+	}
+	cacheBlock, err := b.output(2*n, o.t)
+	if err != nil {
+		return err
+	}
+	table, turn, err := b.turning(hd, rows)
+	if err != nil {
+		return err
+	}
+	pos, err := b.pass(rows, func(i int) int { return i })
+	if err != nil {
+		return err
+	}
+	seq, err := b.numbers(rows, func(int) int { return 0 })
+	if err != nil {
+		return err
+	}
+	caches, ok := o.table([]runners.KV{&cache{o: o, blk: cacheBlock, heads: heads, hd: hd, slots: rows, capacity: rows}})
+	if !ok {
+		return o.Sync()
+	}
+	for i := range benchChecks {
+		h, p, e := i%(2*heads), spread(i, rows), (11*i)%hd
+		want := float64(Input(2, (p*heads+h%heads)*hd+e))
+		if h < heads {
+			want = turn(head(1, p, heads, h, hd), p)[e]
+		}
+		b.sample(h*rows+p, e, want)
+	}
+	o.k.RopeStore(&o.c, hd, true, caches, x[0].at(0), x[1].at(0), table.lo.at(0), table.hi.at(0), o.ar.at(pos), seq.at(0), rows, heads, hd, heads*hd, heads*hd, 1)
+	b.m.FLOPs = 3 * float64(n)
+	b.m.Bytes = 4 * float64(n) * float64(o.t.Size())
+	return b.launched(cacheBlock, o.t, hd, b.tolerance(1))
+}
+
+// logprobs measures log-probabilities of Numbers after rows (input 1 [rows, dim]) times the output matrix (input 2 [vocab, dim]).
+func (b *bench) logprobs(rows, dim, vocab int) error {
+	b.m.Kernel, b.m.Shape = "logprobs", map[string]int{"rows": rows, "dim": dim, "vocab": vocab}
+	x, err := b.inputs(rows*dim, vocab*dim)
+	if err != nil {
+		return err
+	}
+	targets, err := b.numbers(rows, func(i int) int { return Number(i, vocab) })
+	if err != nil {
+		return err
+	}
+	o := b.o
+	splits := o.k.LogprobsSplits(rows, vocab, o.d.info.Multiprocessors)
+	part, err := b.output(rows*splits*3, runners.F32)
+	if err != nil {
+		return err
+	}
+	out, err := b.output(rows, runners.F32)
+	if err != nil {
+		return err
+	}
+	// Two rows, as each takes all of the matrix.
+	for _, r := range []int{0, rows - 1} {
+		row, logits := head(1, r, 1, 0, dim), make([]float64, vocab)
+		for v := range logits {
+			for i, a := range row {
+				logits[v] += a * float64(Input(2, v*dim+i))
+			}
+		}
+		top, sum := slices.Max(logits), 0.0
+		for _, l := range logits {
+			sum += math.Exp(l - top)
+		}
+		b.sample(r, 0, logits[Number(r, vocab)]-top-math.Log(sum))
+	}
+	run := func() error {
+		o.k.Logprobs(&o.c, part.at(0), x[0].at(0), x[1].at(0), targets.at(0), rows, vocab, dim, dim, dim, splits)
+		if err := b.launch(); err != nil {
+			return err
+		}
+		o.k.LogprobsReduce(&o.c, out.at(0), part.at(0), rows, splits)
+		return b.launch()
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	b.m.FLOPs = 2 * float64(rows) * float64(dim) * float64(vocab)
+	b.m.Bytes = float64(o.t.Size())*(float64(rows*dim)+float64(vocab)*float64(dim)) + 4*float64(rows)
+	return b.finish(out, runners.F32, 1, b.tolerance(0), run)
+}
+
+// argmax measures the index of the largest of each row (input 1 [rows, n], float32), the lowest where equal.
+func (b *bench) argmax(rows, n int) error {
+	b.m.Kernel, b.m.Shape = "argmax", map[string]int{"rows": rows, "n": n}
+	x, err := b.inputOf(runners.F32, 1, rows*n)
+	if err != nil {
+		return err
+	}
+	out, err := b.output(rows, runners.F32)
+	if err != nil {
+		return err
+	}
+	b.o.k.Argmax(&b.o.c, out.at(0), x.at(0), rows, n, n)
+	if err := b.launch(); err != nil {
+		return err
+	}
+	for r := range rows {
+		row := head(1, r, 1, 0, n)
+		b.sample(r, 0, float64(slices.Index(row, slices.Max(row))))
+	}
+	b.m.FLOPs = float64(rows * n)
+	b.m.Bytes = 4 * float64(rows*n)
+	b.integers = true
+	return b.finish(out, runners.F32, 1, 0, b.launch)
+}
+
+// retainStep measures a step of gated retention of a batch (inputs 1 to 5: q, k, v, g and gates; not turned), each sequence from a state
+// of its own (input 6). What is compared is of the first step.
+func (b *bench) retainStep(batch, heads, hd int) error {
+	b.m.Kernel, b.m.Shape = "retain_step", map[string]int{"batch": batch, "heads": heads, "hd": hd}
+	o, n, ldGate := b.o, batch*heads*hd, (heads+15)&^15
+	x, err := b.inputs(n, n, n, n, batch*ldGate)
+	if err != nil {
+		return err
+	}
+	out, err := b.output(n, o.t)
+	if err != nil {
+		return err
+	}
+	still := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: benchTheta}, freq: make([]float64, hd/2)}
+	if err := b.angles(still, 1); err != nil {
+		return err
+	}
+	pos, err := b.pass(batch, func(int) int { return 0 })
+	if err != nil {
+		return err
+	}
+	at, words, err := o.ar.words(batch)
+	if err != nil {
+		return err
+	}
+	for i := range words {
+		st, err := b.inputOf(runners.F32, 6, heads*hd*hd)
+		if err != nil {
+			return err
+		}
+		words[i] = st.at(0)
+	}
+	if err := o.ar.ready(); err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, h := i%batch, (5*i)%heads
+		q, k, v, g := head(1, r, heads, h, hd), head(2, r, heads, h, hd), head(3, r, heads, h, hd), head(4, r, heads, h, hd)
+		gamma := math.Exp(-math.Log1p(math.Exp(-float64(Input(5, r*ldGate+h)))) / runners.GateNormalizer)
+		y := make([]float64, hd)
+		for a := range hd {
+			for e := range hd {
+				y[e] += q[a] * (gamma*float64(Input(6, (h*hd+a)*hd+e)) + k[a]*v[e]/math.Sqrt(float64(hd)))
+			}
+		}
+		e := (11 * i) % hd
+		b.sample(r, h*hd+e, g[e]/(1+math.Exp(-g[e]))*y[e]/math.Sqrt(meanSquare(y)+benchEps))
+	}
+	ld := heads * hd
+	o.k.RetainStep(&o.c, hd, false, out.at(0), x[0].at(0), x[1].at(0), x[2].at(0), x[3].at(0), x[4].at(0), o.ar.at(at), still.lo.at(0), still.hi.at(0), o.ar.at(pos),
+		batch, heads, hd, ld, ld, ld, ld, ld, ldGate, benchEps)
+	b.m.FLOPs = 5 * float64(batch*heads*hd*hd)
+	b.m.Bytes = 8*float64(batch*heads*hd*hd) + 5*float64(n)*float64(o.t.Size())
+	return b.launched(out, o.t, ld, b.tolerance(4))
+}
