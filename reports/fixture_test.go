@@ -226,6 +226,7 @@ func scalingRecords() (out []result.Record) {
 			samples := []float64{t * 0.98, t, t * 1.03}
 			p.Metrics = map[string]result.Metric{"ttft": {Value: t, Unit: "s", Better: result.Lower, Samples: samples},
 				"tps":            {Value: l / t, Unit: "tokens/s", Better: result.Higher, Samples: []float64{l / t / 1.03, l / t, l / t / 0.98}},
+				"limit_tps":      {Value: l / t / (0.4 + 0.05*noise(l)), Unit: "tokens/s"},
 				"limit_fraction": {Value: 0.4 + 0.05*noise(l), Unit: "fraction", Better: result.Higher}}
 			out = append(out, p)
 		}

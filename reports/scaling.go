@@ -314,8 +314,19 @@ var details = map[string][]struct{ metric, head string }{
 	"throughput": {{"tpot", "time/token"}, {"max_batch", "max batch"}, {"limit_tps", "limit tok/s"}, {"limit_fraction", "of limit"}},
 }
 
+// spanned joins two amounts, of which the first goes without its unit where that is the second's.
+func spanned(from, to string) string {
+	if a, unit, ok := strings.Cut(from, " "); ok && strings.HasSuffix(to, " "+unit) {
+		from = a
+	}
+	return from + "–" + to
+}
+
+// byLimit is the ratio to the Transformer's speed that the limits alone give.
+var byLimit = measure{metric: "limit_tps", up: true}
+
 // detailTable shows the metrics that stand behind a speed: time per token, the
-// largest batch, the share of the machine's limit reached, and the samples' spread.
+// largest batch, the share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
 func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 	t := scalingTasks[g.task]
 	first := t.measures[0].metric
@@ -331,6 +342,26 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 		if slices.ContainsFunc(g.records, func(r *result.Record) bool { _, ok := metric(r, d.metric); return ok }) {
 			shown, out.head = append(shown, d.metric), append(out.head, d.head)
 		}
+	}
+	base := func(c curve, i int) *result.Record {
+		for _, b := range curves {
+			if b.model == k.base && b.batch == c.batch {
+				return b.at[i]
+			}
+		}
+		return nil
+	}
+	ratios := slices.ContainsFunc(curves, func(c curve) bool {
+		for i, r := range c.at {
+			if _, ok := byLimit.ratio(r, base(c, i)); ok {
+				return true
+			}
+		}
+		return false
+	})
+	if ratios {
+		out.head = append(out.head, "ratio")
+		out.notes = append(out.notes, "ratio: to the Transformer, as the two limits give it.")
 	}
 	samples := slices.ContainsFunc(g.records, func(r *result.Record) bool { m, ok := metric(r, first); return ok && len(m.Samples) > 1 })
 	if samples {
@@ -352,10 +383,17 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 			for _, d := range shown {
 				row = append(row, valueCell(c.at[i], d))
 			}
+			if ratios {
+				q := cell{}
+				if x, ok := byLimit.ratio(c.at[i], base(c, i)); ok {
+					q.text = times(x)
+				}
+				row = append(row, q)
+			}
 			if samples {
 				spread, n := cell{}, cell{}
 				if len(m.Samples) > 1 {
-					spread.text = amount(slices.Min(m.Samples), m.Unit) + "–" + amount(slices.Max(m.Samples), m.Unit)
+					spread.text = spanned(amount(slices.Min(m.Samples), m.Unit), amount(slices.Max(m.Samples), m.Unit))
 					n.text = tokens(float64(len(m.Samples)))
 				}
 				row = append(row, spread, n)
