@@ -361,7 +361,7 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 	})
 	if ratios {
 		out.head = append(out.head, "ratio")
-		out.notes = append(out.notes, "ratio: to the Transformer, as the two limits give it.")
+		out.notes = append(out.notes, "ratio: to the Transformer, as the two limits give it"+map[string]string{"throughput": " for decoding, each at its own batch"}[g.task]+".")
 	}
 	samples := slices.ContainsFunc(g.records, func(r *result.Record) bool { m, ok := metric(r, first); return ok && len(m.Samples) > 1 })
 	if samples {

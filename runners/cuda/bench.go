@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"gorgonia.org/cu"
+
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -69,6 +71,7 @@ const (
 	benchSamples = 12 // timed runs
 	benchWarmup  = 2
 	benchChecks  = 24 // rows that are compared
+	benchScratch = 512 << 20
 )
 
 // bench is the state of one measurement.
@@ -79,6 +82,9 @@ type bench struct {
 	blocks []*block
 	// integers says that the result is one of 32-bit integers.
 	integers bool
+	// scratch is how many bytes are written ahead of each timed run: none of what it reads is in the device's cache then, as in
+	// a model, and the device is busy until the host has enqueued it.
+	scratch int
 }
 
 // Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on each result. The first
@@ -95,8 +101,9 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit f
 		}
 	}()
 	dim, ffn, vocab, heads, kvHeads, hd, window := 3072, 8192, 100288, 24, 8, 128, 1024
-	rows, long, deep := 8<<10, 16<<10, 128<<10
+	rows, long, deep, scratch := 8<<10, 16<<10, 128<<10, benchScratch
 	if toy {
+		scratch = 4 << 10
 		dim, ffn, vocab, heads, kvHeads, hd, window = 64, 96, 130, 4, 2, 16, 24
 		rows, long, deep = 40, 70, 300
 	}
@@ -130,7 +137,7 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit f
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b := &bench{o: o, ctx: ctx, m: Measurement{DType: opts.Weights.String()}}
+		b := &bench{o: o, ctx: ctx, scratch: scratch, m: Measurement{DType: opts.Weights.String()}}
 		err := f(b)
 		for _, x := range b.blocks {
 			x.free()
@@ -148,6 +155,11 @@ func (b *bench) input(seed, n int) (*block, error) { return b.inputOf(b.o.t, see
 
 // inputOf is input in another type.
 func (b *bench) inputOf(t runners.DType, seed, n int) (*block, error) {
+	return b.fill(t, n, func(i int) float32 { return Input(seed, i) })
+}
+
+// fill makes a block of n values, of which t holds each exactly.
+func (b *bench) fill(t runners.DType, n int, value func(i int) float32) (*block, error) {
 	x, err := b.output(n, t)
 	if err != nil {
 		return nil, err
@@ -155,7 +167,7 @@ func (b *bench) inputOf(t runners.DType, seed, n int) (*block, error) {
 	size := t.Size()
 	return x, b.o.st.upload(b.o.d, x.at(0), x.bytes, func(piece []byte, at int64) {
 		for i := range len(piece) / size {
-			v := Input(seed, int(at)/size+i)
+			v := value(int(at)/size + i)
 			if size == 4 {
 				binary.LittleEndian.PutUint32(piece[4*i:], math.Float32bits(v))
 			} else {
@@ -214,8 +226,13 @@ func (b *bench) finish(out *block, t runners.DType, cols int, tolerance float64,
 	if !b.m.OK {
 		return nil
 	}
-	times, err := b.o.times(benchWarmup, benchSamples, run)
-	b.m.Millis = times
+	scratch, err := b.output(b.scratch/4, runners.F32)
+	if err != nil {
+		return err
+	}
+	b.m.Millis, err = b.o.times(benchWarmup, benchSamples, func() error {
+		return failure("fill memory", cu.MemsetD32Async(scratch.ptr, 0, scratch.bytes/4, b.o.d.stream))
+	}, run)
 	return err
 }
 
@@ -266,7 +283,13 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 		return err
 	}
 	ld := (out + 15) &^ 15
-	c, err := b.inputOf(t, 3, rows*ld) // what the product is added to
+	add := strings.HasSuffix(kernel, "_add")
+	var c *block
+	if add {
+		c, err = b.inputOf(t, 3, rows*ld)
+	} else {
+		c, err = b.output(rows*ld, t)
+	}
 	if err != nil {
 		return err
 	}
@@ -282,7 +305,7 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 		if kernel == "swiglu" {
 			want = want / (1 + math.Exp(-want)) * dot(r, out+c)
 		}
-		if strings.HasSuffix(kernel, "_add") {
+		if add {
 			want += float64(Input(3, r*ld+c))
 		}
 		b.sample(r, c, want)
@@ -312,7 +335,7 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 	b.m.Bytes = size*(float64(rows*in)+float64(n)*float64(in)) + float64(t.Size())*float64(rows*out)
 	steps := 1
 	switch {
-	case strings.HasSuffix(kernel, "_add"):
+	case add:
 		b.m.Bytes += 4 * float64(rows*out)
 		steps = 0
 	case wide:

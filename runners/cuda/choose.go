@@ -182,7 +182,7 @@ func (o *ops) race(g gemm) (Choice, error) {
 			if i == 0 {
 				warmup = 1
 			}
-			ms, err := o.times(warmup, 1, func() error { return o.d.launch(call) })
+			ms, err := o.times(warmup, 1, nil, func() error { return o.d.launch(call) })
 			if err != nil {
 				return c, err
 			}

@@ -137,7 +137,7 @@ func (o *ops) timeCopy(n int64) (float64, error) {
 
 // best is the shortest of some times of f.
 func (o *ops) best(f func() error) (float64, error) {
-	times, err := o.times(1, peakRounds, f)
+	times, err := o.times(1, peakRounds, nil, f)
 	if err != nil {
 		return 0, err
 	}
@@ -147,9 +147,9 @@ func (o *ops) best(f func() error) (float64, error) {
 // tooSlow is the time in milliseconds beyond which one run is enough.
 const tooSlow = 3000
 
-// times are those in milliseconds, by events, of n runs of f after some that warm up.
-// Of a device that takes seconds for one, that one is the only time.
-func (o *ops) times(warmup, n int, f func() error) (ms []float64, err error) {
+// times are those in milliseconds, by events, of n runs of f after some that warm up. What before enqueues ahead of
+// each run is not counted. Of a device that takes seconds for one, that one is the only time.
+func (o *ops) times(warmup, n int, before, f func() error) (ms []float64, err error) {
 	defer o.d.bind()()
 	var e [2]cu.Event
 	for i := range e {
@@ -159,7 +159,13 @@ func (o *ops) times(warmup, n int, f func() error) (ms []float64, err error) {
 		defer destroyEvent(&e[i])
 	}
 	for i := range warmup + n {
-		err := e[0].Record(o.d.stream)
+		var err error
+		if before != nil {
+			err = before()
+		}
+		if err == nil {
+			err = e[0].Record(o.d.stream)
+		}
 		if err == nil {
 			err = f()
 		}
