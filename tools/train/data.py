@@ -134,8 +134,8 @@ class Text:
 
 
     def dense(self, rng, n):
-        """n bytes of a stretch sixteen times as long: its sentences and lines that have a number, and of the others a share. So a short
-        text has as many places that look like a fact as a long one."""
+        """n bytes of a stretch sixteen times as long: its pieces (each ends with a line or at a full stop, one within a word included) that have
+        a digit, and of the others a share. So a short text has as many places that look like a fact as a long one."""
         out, keep = bytearray(), rng.random() / 2
         for piece in re.findall(rb"[^.\n]*[.\n]\s*", self.window(rng, 16 * n)):
             if rng.random() < keep or re.search(rb"[0-9]", piece):

@@ -65,12 +65,17 @@ def export(name, checkpoint, folder, log):
         "arch": arch, "name": name, "reference_args": args, "gate_logit_normalizer": 16, "tied_output": False, "tokenizer": "bytes",
         "training": {
             "recipe": "tools/train", "date": time.strftime("%Y-%m-%d", time.gmtime()), "seed": state["options"]["seed"], "tokens": state["tokens"],
-            "steps": state["step"], "added_tokens": int(state["options"]["more_tokens"]), "continued": state["before"], "first_stage_tokens": state["first_end"],
+            "steps": state["step"], "first_stage_tokens": state["first_end"],
             "data": "Go standard library, public-domain English, generated prose; facts and questions from needle/templates.json (train) and made up",
             "held_out": "Go packages with fnv1a32(directory) % 10 == 0, keys with fnv1a32(key) % 8 == 0, templates with train=false",
             "last_losses": {"answer": row["answer"], "text": row["text"]}, "held_out_nats_per_byte_2048": held,
         },
     }
+    more = int(state["options"]["more_tokens"])
+    if more:
+        config["training"]["added_tokens"] = more
+    if state.get("before"):  # what the model that it began with says of itself, without what is the same
+        config["training"]["continued_from"] = {k: v for k, v in state["before"].items() if v != config["training"].get(k)}
     work = os.path.join(HERE, "checkpoints", f"export-{name}")
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(work)

@@ -136,6 +136,8 @@ def main():
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     p.add_argument("--minutes-per-checkpoint", type=float, default=3)
     o = p.parse_args()
+    if o.weights and not o.resume and o.more_tokens <= 0:
+        p.error("--weights begins an added stage: give its --more-tokens")
     if o.threads:
         torch.set_num_threads(o.threads)
     device = torch.device(o.device)
@@ -156,7 +158,8 @@ def main():
         model.load_state_dict(s["model"])
         for opt, st in zip(optimisers, s["optimisers"]):
             opt.load_state_dict(st)
-        tokens, step, first_end, before = s["tokens"], s["step"], s["first_end"], s["before"]
+        tokens, step, first_end, before = s["tokens"], s["step"], s["first_end"], s.get("before")
+        o.more_tokens = o.more_tokens or s["options"]["more_tokens"]
     elif o.weights:
         before = json.load(open(os.path.join(o.weights, "config.json")))["training"]
         model.load_state_dict(load_file(os.path.join(o.weights, "weights.safetensors")))
