@@ -332,7 +332,8 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 	first := t.measures[0].metric
 	out := table{id: id + "-details", title: joined(t.title+": details", name), fixed: 2, head: []string{"model", t.xTitle}}
 	out.notes = []string{"min–max: the smallest and largest of the samples, n: how many."}
-	xs, curves := g.curves(k.models)
+	p := g.pair(k, byLimit)
+	xs, curves := p.xs, p.curves
 	batched := slices.ContainsFunc(curves, func(c curve) bool { return c.batch != 0 })
 	if batched {
 		out.head, out.fixed = append(out.head, "batch"), 3
@@ -343,17 +344,10 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 			shown, out.head = append(shown, d.metric), append(out.head, d.head)
 		}
 	}
-	base := func(c curve, i int) *result.Record {
-		for _, b := range curves {
-			if b.model == k.base && b.batch == c.batch {
-				return b.at[i]
-			}
-		}
-		return nil
-	}
+	ratio := func(c curve, i int) (float64, bool) { return p.m.ratio(c.at[i], p.find(k.base, c.batch, i)) }
 	ratios := slices.ContainsFunc(curves, func(c curve) bool {
-		for i, r := range c.at {
-			if _, ok := byLimit.ratio(r, base(c, i)); ok {
+		for i := range xs {
+			if _, ok := ratio(c, i); ok {
 				return true
 			}
 		}
@@ -385,7 +379,7 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 			}
 			if ratios {
 				q := cell{}
-				if x, ok := byLimit.ratio(c.at[i], base(c, i)); ok {
+				if x, ok := ratio(c, i); ok {
 					q.text = times(x)
 				}
 				row = append(row, q)

@@ -24,6 +24,11 @@ def values(seed, n, dtype):
     return (((h >> 24) - 128).to(torch.float32) / 128).to(dtype)
 
 
+def padded(n):
+    """The row stride of n columns."""
+    return (n + 15) // 16 * 16
+
+
 scratch = torch.empty(128 << 20 if gpu else 0, dtype=torch.float32, device=dev)
 
 
@@ -80,7 +85,7 @@ def product(m, t):
     a = values(1, s["rows"] * s["in"], t).view(s["rows"], s["in"])
     b = values(2, n * s["in"], t).view(n, s["in"])
     if m["kernel"].endswith("_add"):
-        ld = (s["out"] + 15) // 16 * 16
+        ld = padded(s["out"])
         c = values(3, s["rows"] * ld, torch.float32).view(s["rows"], ld)[:, :s["out"]]
         try:
             ms, out = time(lambda: torch.addmm(c, a, b.t(), out_dtype=torch.float32))
@@ -144,7 +149,7 @@ def retain(m, t):
     s = m["shape"]
     n, h, hd = s["rows"], s["heads"], s["hd"]
     q, k, v, g = (values(i, n * h * hd, t).view(1, n, h, hd) for i in (1, 2, 3, 4))
-    ld = (h + 15) // 16 * 16
+    ld = padded(h)
     gate = torch.nn.functional.logsigmoid(values(5, n * ld, torch.float32).view(n, ld)[:, :h]).view(1, n, h) / 16
     ms, o = time(lambda: chunk_simple_gla(q, k, v, gate, scale=hd ** -0.5)[0])
     o = o.float()
@@ -235,7 +240,7 @@ def retain_step(m, t):
     s = m["shape"]
     b, h, hd = s["batch"], s["heads"], s["hd"]
     q, k, v, g = (values(i, b * h * hd, t).view(b, h, hd).float() for i in (1, 2, 3, 4))
-    ld = (h + 15) // 16 * 16
+    ld = padded(h)
     gate = values(5, b * ld, t).view(b, ld)[:, :h].float()
     state = values(6, h * hd * hd, torch.float32).view(1, h, hd, hd).repeat(b, 1, 1, 1) / 16
 

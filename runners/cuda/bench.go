@@ -303,7 +303,7 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 		r, c := spread(i, rows), spread((7*i)%benchChecks, out)
 		want := dot(r, c)
 		if kernel == "swiglu" {
-			want = want / (1 + math.Exp(-want)) * dot(r, out+c)
+			want = silu(want) * dot(r, out+c)
 		}
 		if add {
 			want += float64(Input(3, r*ld+c))
@@ -333,18 +333,14 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 	size := float64(o.t.Size())
 	b.m.FLOPs = 2 * float64(rows) * float64(in) * float64(n)
 	b.m.Bytes = size*(float64(rows*in)+float64(n)*float64(in)) + float64(t.Size())*float64(rows*out)
-	steps := 1
-	switch {
-	case add:
+	if add {
 		b.m.Bytes += 4 * float64(rows*out)
-		steps = 0
-	case wide:
+	}
+	steps := 1
+	if wide {
 		steps = 0
 	}
-	if err := b.launch(); err != nil {
-		return err
-	}
-	if err := b.finish(c, t, ld, b.tolerance(steps), b.launch); err != nil || !b.m.OK || kernel != "gemm" || o.d.blas == nil {
+	if err := b.launched(c, t, ld, b.tolerance(steps)); err != nil || !b.m.OK || kernel != "gemm" || o.d.blas == nil {
 		return err
 	}
 	choice, err := o.race(gemm{gemmT, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in})
@@ -446,10 +442,7 @@ func (b *bench) attend(rows, heads, kvHeads, hd, window int) error {
 	}
 	b.m.FLOPs = 4 * float64(heads*hd) * pairs
 	b.m.Bytes = float64(o.t.Size()) * float64(2*rows*ld+2*n)
-	if err := b.launch(); err != nil {
-		return err
-	}
-	return b.finish(c, o.t, ld, b.tolerance(2), b.launch)
+	return b.launched(c, o.t, ld, b.tolerance(2))
 }
 
 // keysValues makes a cache of inputs 2 and 3, n values each.
@@ -488,9 +481,8 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 	if err != nil {
 		return err
 	}
-	// Frequencies of zero leave every query as it is, wherever it stands.
-	still := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: 1e4}, freq: make([]float64, hd/2)}
-	if err := b.angles(still, depth); err != nil {
+	still, err := b.still(hd, depth)
+	if err != nil {
 		return err
 	}
 	posAt, err := b.pass(batch, func(int) int { return depth - 1 })
@@ -574,18 +566,10 @@ func (b *bench) retain(rows, heads, hd int) error {
 	S := make([]float64, hd*hd)
 	for r := range min(rows, checked) {
 		q, k, v, g := head(1, r, heads, h, hd), head(2, r, heads, h, hd), head(3, r, heads, h, hd), head(4, r, heads, h, hd)
-		z := float64(Input(5, r*ldGate+h))
-		gamma := math.Exp((math.Min(z, 0) - math.Log1p(math.Exp(-math.Abs(z)))) / runners.GateNormalizer)
-		y := make([]float64, hd)
-		for a := range hd {
-			for e := range hd {
-				S[a*hd+e] = gamma*S[a*hd+e] + k[a]*v[e]/math.Sqrt(float64(hd))
-				y[e] += S[a*hd+e] * q[a]
-			}
-		}
+		y := step(S, q, k, v, float64(Input(5, r*ldGate+h)))
 		if r%(checked/benchChecks) == 0 || r == rows-1 {
 			e := r % hd
-			b.sample(r, h*hd+e, g[e]/(1+math.Exp(-g[e]))*y[e]/math.Sqrt(meanSquare(y)+benchEps))
+			b.sample(r, h*hd+e, silu(g[e])*normed(y, e))
 		}
 	}
 	b.m.FLOPs = float64(heads) * runners.RetentionFLOPs(rows, hd, o.chunk())

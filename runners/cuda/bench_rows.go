@@ -42,6 +42,12 @@ func (b *bench) angles(r *ropeTable, end int) (err error) {
 	return nil
 }
 
+// still makes tables of frequencies of zero for positions below end: they leave every head as it is, wherever it stands.
+func (b *bench) still(hd, end int) (*ropeTable, error) {
+	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: benchTheta}, freq: make([]float64, hd/2)}
+	return r, b.angles(r, end)
+}
+
 // pass begins a pass of n rows at the given positions, which are put at the returned place of the arena.
 func (b *bench) pass(n int, position func(int) int) (at int, err error) {
 	if err := b.o.ar.begin(); err != nil {
@@ -100,11 +106,11 @@ func (b *bench) embed(rows, dim, vocab int) error {
 	b.o.k.Embed(&b.o.c, out.at(0), table.at(0), tokens.at(0), rows, dim, dim, float32(scale))
 	b.m.FLOPs = float64(rows * dim)
 	b.m.Bytes = float64(rows*dim) * float64(4+b.o.t.Size())
-	return b.launched(out, runners.F32, dim, b.exact())
+	return b.launched(out, runners.F32, dim, exact)
 }
 
 // exact is the tolerance of a few operations in float32, whose result is not rounded to T.
-func (b *bench) exact() float64 { return 1e-6 }
+const exact = 1e-6
 
 // launched launches the call in o.c, and finishes.
 func (b *bench) launched(out *block, t runners.DType, cols int, tolerance float64) error {
@@ -133,8 +139,7 @@ func (b *bench) norm(rows, dim int) error {
 	}
 	for i := range benchChecks {
 		r, c := spread(i, rows), spread((7*i)%benchChecks, dim)
-		row := head(1, r, 1, 0, dim)
-		b.sample(r, c, row[c]/math.Sqrt(meanSquare(row)+benchEps)*float64(Input(2, c)))
+		b.sample(r, c, normed(head(1, r, 1, 0, dim), c)*float64(Input(2, c)))
 	}
 	b.o.k.Rmsnorm(&b.o.c, out.at(0), x.at(0), w.at(0), rows, dim, dim, dim, benchEps)
 	b.m.FLOPs = 4 * float64(rows*dim)
@@ -142,11 +147,29 @@ func (b *bench) norm(rows, dim int) error {
 	return b.launched(out, b.o.t, dim, b.tolerance(1))
 }
 
-func meanSquare(x []float64) (sum float64) {
+// normed is element i of x over its root mean square.
+func normed(x []float64, i int) float64 {
+	sum := 0.0
 	for _, v := range x {
 		sum += v * v
 	}
-	return sum / float64(len(x))
+	return x[i] / math.Sqrt(sum/float64(len(x))+benchEps)
+}
+
+func silu(x float64) float64 { return x / (1 + math.Exp(-x)) }
+
+// step is one of gated retention with the gate's logit z: it updates the state S [hd, hd] and returns q S.
+func step(S, q, k, v []float64, z float64) []float64 {
+	hd := len(q)
+	gamma := math.Exp((math.Min(z, 0) - math.Log1p(math.Exp(-math.Abs(z)))) / runners.GateNormalizer)
+	y := make([]float64, hd)
+	for a := range hd {
+		for e := range hd {
+			S[a*hd+e] = gamma*S[a*hd+e] + k[a]*v[e]/math.Sqrt(float64(hd))
+			y[e] += S[a*hd+e] * q[a]
+		}
+	}
+	return y
 }
 
 // rope measures the rotation of heads (input 1 [rows, heads, hd]) in place, at the rows positions below end. Each
@@ -288,10 +311,6 @@ func (b *bench) argmax(rows, n int) error {
 	if err != nil {
 		return err
 	}
-	b.o.k.Argmax(&b.o.c, out.at(0), x.at(0), rows, n, n)
-	if err := b.launch(); err != nil {
-		return err
-	}
 	for r := range rows {
 		best := 0
 		for i := range n {
@@ -304,7 +323,8 @@ func (b *bench) argmax(rows, n int) error {
 	b.m.FLOPs = float64(rows * n)
 	b.m.Bytes = 4 * float64(rows*n)
 	b.integers = true
-	return b.finish(out, runners.F32, 1, 0, b.launch)
+	b.o.k.Argmax(&b.o.c, out.at(0), x.at(0), rows, n, n)
+	return b.launched(out, runners.F32, 1, 0)
 }
 
 // retainStep measures a step of gated retention of a batch (inputs 1 to 5: q, k, v, g and gates; not turned), each sequence from a state
@@ -320,8 +340,8 @@ func (b *bench) retainStep(batch, heads, hd int) error {
 	if err != nil {
 		return err
 	}
-	still := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: benchTheta}, freq: make([]float64, hd/2)}
-	if err := b.angles(still, 1); err != nil {
+	still, err := b.still(hd, 1)
+	if err != nil {
 		return err
 	}
 	pos, err := b.pass(batch, func(int) int { return 0 })
@@ -345,15 +365,13 @@ func (b *bench) retainStep(batch, heads, hd int) error {
 	for i := range benchChecks {
 		r, h := i%batch, (5*i)%heads
 		q, k, v, g := head(1, r, heads, h, hd), head(2, r, heads, h, hd), head(3, r, heads, h, hd), head(4, r, heads, h, hd)
-		gamma := math.Exp(-math.Log1p(math.Exp(-float64(Input(5, r*ldGate+h)))) / runners.GateNormalizer)
-		y := make([]float64, hd)
-		for a := range hd {
-			for e := range hd {
-				y[e] += q[a] * (gamma*float64(Input(6, (h*hd+a)*hd+e))/16 + k[a]*v[e]/math.Sqrt(float64(hd)))
-			}
+		S := head(6, h, 1, 0, hd*hd)
+		for j := range S {
+			S[j] /= 16
 		}
+		y := step(S, q, k, v, float64(Input(5, r*ldGate+h)))
 		e := (11 * i) % hd
-		b.sample(r, h*hd+e, g[e]/(1+math.Exp(-g[e]))*y[e]/math.Sqrt(meanSquare(y)+benchEps))
+		b.sample(r, h*hd+e, silu(g[e])*normed(y, e))
 	}
 	ld := heads * hd
 	o.k.RetainStep(&o.c, hd, false, out.at(0), x[0].at(0), x[1].at(0), x[2].at(0), x[3].at(0), x[4].at(0), o.ar.at(at), still.lo.at(0), still.hi.at(0), o.ar.at(pos),

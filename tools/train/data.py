@@ -132,7 +132,6 @@ class Text:
         at = min(line or at, len(self.bytes) - n)
         return self.bytes[at:at + n]
 
-
     def dense(self, rng, n):
         """n bytes of a stretch sixteen times as long: its pieces (each ends with a line or at a full stop, one within a word included) that have
         a digit, and of the others a share. So a short text has as many places that look like a fact as a long one."""
