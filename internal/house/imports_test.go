@@ -13,7 +13,7 @@ const module = "github.com/yocobench/yocobench/"
 // that it may import. A package that is not listed may not exist.
 var mayImport = map[string][]string{
 	"cmd/yocobench":       {"*"},
-	"corpus":              {},
+	"corpus":              {"internal/lfs"},
 	"suites":              {"corpus", "internal/near", "runners", "suites/gate", "suites/result"},
 	"suites/result":       {},
 	"needle":              {"corpus", "internal/param", "internal/stats", "runners", "runners/tokenizer", "suites", "suites/result"},
@@ -25,7 +25,7 @@ var mayImport = map[string][]string{
 	"runners/cuda":        {"runners", "runners/arch", "kernels/cuda"},
 	"runners/optest":      {"runners"},
 	"runners/analytic":    {"runners"},
-	"runners/checkpoint":  {"internal/near", "runners"},
+	"runners/checkpoint":  {"internal/lfs", "internal/near", "runners"},
 	"runners/tokenizer":   {},
 	"runners/verify":      {"runners", "runners/checkpoint"},
 	"kernels/cpu":         {"kernels/cpu/amxsim"}, // with the build tag amxsim
@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"suites/gate":         {},
 	"internal/param":      {"corpus", "suites"},
 	"kernels/cpu/gen":     {},
+	"internal/lfs":        {},
 	"internal/near":       {},
 	"internal/stats":      {},
 	"internal/house":      {},

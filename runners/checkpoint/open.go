@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/lfs"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -27,6 +28,7 @@ const maxShards = 4096
 // map. Every tensor that the config asks for is there, has the right shape and
 // a type that can be read, and no other is there: weights of another
 // architecture or size are an error here rather than wrong numbers later.
+// Parts that PyTorch's wrappers add to names (_orig_mod, module) are left out.
 func Open(dir string) (runners.Config, runners.Weights, error) {
 	c, err := ReadConfig(dir)
 	if err != nil {
@@ -36,10 +38,14 @@ func Open(dir string) (runners.Config, runners.Weights, error) {
 	if err != nil {
 		return c, nil, err
 	}
-	if err := check(c, w, names); err != nil {
+	plain, names, err := unwrap(w, names)
+	if err == nil {
+		err = check(c, plain, names)
+	}
+	if err != nil {
 		return c, nil, errors.Join(err, w.Close())
 	}
-	return c, w, nil
+	return c, plain, nil
 }
 
 // ReadConfig reads the config.json of a model's folder.
@@ -64,7 +70,11 @@ func readSmall(path string, limit int64) ([]byte, error) {
 	if info.Size() > limit || !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes, got %d", path, limit, info.Size())
 	}
-	return os.ReadFile(path)
+	text, err := os.ReadFile(path)
+	if err == nil && lfs.IsPointer(text) {
+		err = fmt.Errorf("%s: %w", path, lfs.ErrPointer)
+	}
+	return text, err
 }
 
 func openWeights(dir string) (opened, []string, error) {
@@ -105,6 +115,12 @@ func check(c runners.Config, w opened, names []string) error {
 			missing = append(missing, p.Name)
 		}
 		delete(have, p.Name)
+	}
+	if len(missing) == len(ps) {
+		if before := prefix(ps, have); before != "" {
+			return fmt.Errorf("%s: the tensors' names begin with %q, want the names of %s without it, such as %q\n  hint: save the module inside, or rename the tensors",
+				w.Source(), before, c.Arch, ps[0].Name)
+		}
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("%s: %d of the %d tensors of a %s are missing: %s", w.Source(), len(missing), len(ps), c.Arch, quoteSome(missing))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/lfs"
 	"github.com/yocobench/yocobench/internal/near"
 	"github.com/yocobench/yocobench/runners"
 )
@@ -102,6 +103,11 @@ func newFile(name string, c content, size int64) (*File, error) {
 	b, err := c.bytes(0, 8)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if size < lfs.MaxPointer {
+		if text, err := c.bytes(0, size); err == nil && lfs.IsPointer(text) {
+			return nil, fmt.Errorf("%s: %w", name, lfs.ErrPointer)
+		}
 	}
 	n := binary.LittleEndian.Uint64(b)
 	if n > maxHeader || int64(n) > size-8 {
