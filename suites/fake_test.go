@@ -19,6 +19,7 @@ type fakeTask struct {
 type fakeParams struct {
 	Lengths Sizes           `yaml:"lengths" doc:"lengths in tokens"`
 	Trials  int             `yaml:"trials" doc:"questions a cell"`
+	Models  []string        `yaml:"models" doc:"models"`
 	Share   bool            `yaml:"share" doc:"share"`
 	Part    struct{ N int } `yaml:"part"`
 }

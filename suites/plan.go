@@ -58,6 +58,8 @@ type Plan struct {
 	Notices []string
 
 	now func() time.Time
+	// transformer is the suite's only Transformer, "" where it has none or several.
+	transformer string
 }
 
 // caseVersion changes when a change of the program makes old case results incomparable.
@@ -82,6 +84,7 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 		}
 		models = append(models, m)
 	}
+	plan.transformer = only(models, "transformer")
 	planner := &Planner{Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
 	labels := map[string]string{}
 	for _, b := range s.blocks {
@@ -114,6 +117,9 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 				turn[p] = i
 			}
 		}
+		if len(plan.Cases) == first {
+			return nil, s.place(planner.Errorf("the task has no case on any model of the suite"))
+		}
 		if b.task.Interleaved() {
 			block := plan.Cases[first:]
 			sort.SliceStable(block, func(i, j int) bool { return turn[block[i]] < turn[block[j]] })
@@ -124,9 +130,6 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 		plan.Notices = append(plan.Notices, src.Notices()...)
 	}
 	sort.Strings(plan.Notices)
-	if len(plan.Cases) == 0 {
-		return nil, &Problem{File: s.File, Msg: "the suite has no cases"}
-	}
 	if err := plan.checkGates(); err != nil {
 		return nil, s.place(err)
 	}
@@ -241,4 +244,18 @@ func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
 		}
 	}
 	return sum
+}
+
+// only is the name of the one model of an architecture, "" where there are several or none.
+func only(models []*Resolved, arch string) (name string) {
+	for _, m := range models {
+		if string(m.Config.Arch) != arch {
+			continue
+		}
+		if name != "" {
+			return ""
+		}
+		name = m.Name
+	}
+	return name
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/yocobench/yocobench/runners"
@@ -26,6 +27,17 @@ type Observer interface {
 
 // Summary counts a run's outcomes by status.
 type Summary map[result.Status]int
+
+// String lists the counts, such as "3 skipped, 1 oom".
+func (s Summary) String() string {
+	var words []string
+	for _, status := range []result.Status{result.OK, result.Skipped, result.OOM, result.Unsupported, result.Failed} {
+		if n := s[status]; n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", n, status))
+		}
+	}
+	return strings.Join(words, ", ")
+}
 
 // Run runs what is planned and not done, and appends a record for each case.
 // A case that fails, runs out of memory or does not fit the budget is a record

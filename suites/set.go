@@ -11,8 +11,8 @@ import (
 
 // applySets changes the document by settings of the form path=value. A path is
 // field names and list positions joined by dots; in the list of tasks a task's
-// name selects every block of it, in the list of models a model's name. A value
-// is YAML. A new field is added; the strict decoding that follows rejects one
+// name selects every block of it, in the list of models a model's name, which
+// may hold dots and = itself. A value is YAML. A new field is added; the strict decoding that follows rejects one
 // that does not exist. Nodes made here have the line -(i+1) for setting i.
 func applySets(root *yaml.Node, sets []string) error {
 	if len(sets) > 0 {
@@ -22,24 +22,40 @@ func applySets(root *yaml.Node, sets []string) error {
 		}
 	}
 	for i, set := range sets {
-		path, value, ok := strings.Cut(set, "=")
-		if !ok || path == "" {
+		first, _, ok := strings.Cut(set, "=")
+		if !ok || first == "" {
 			return setProblem(set, "expected path=value, such as tasks.needle.trials=3")
 		}
-		var doc yaml.Node
-		if err := yaml.Unmarshal([]byte(value), &doc); err != nil {
-			return setProblem(set, "the value is "+syntaxProblem(err).Msg)
+		found := false
+		for at := len(first); at < len(set) && !found; at++ {
+			if set[at] != '=' {
+				continue
+			}
+			v, err := setValue(set[at+1:], -(i + 1))
+			if err != nil {
+				return setProblem(set, "the value is "+syntaxProblem(err).Msg)
+			}
+			found = assign(root, "", strings.Split(set[:at], "."), v) > 0
 		}
-		v := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
-		if len(doc.Content) == 1 {
-			v = doc.Content[0]
-		}
-		mark(v, -(i + 1))
-		if n := assign(root, strings.Split(path, "."), v); n == 0 {
-			return setProblem(set, fmt.Sprintf("nothing in the suite is called %s", path))
+		if !found {
+			return setProblem(set, fmt.Sprintf("nothing in the suite is called %s", first))
 		}
 	}
 	return nil
+}
+
+// setValue reads a setting's value; its nodes get the given line.
+func setValue(text string, line int) (*yaml.Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		return nil, err
+	}
+	v := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
+	if len(doc.Content) == 1 {
+		v = doc.Content[0]
+	}
+	mark(v, line)
+	return v, nil
 }
 
 // maxNodes bounds a document whose aliases are expanded.
@@ -93,19 +109,18 @@ func mark(n *yaml.Node, line int) {
 	}
 }
 
-// assign sets the value at a path below n and returns how many places it found.
-func assign(n *yaml.Node, path []string, v *yaml.Node) int {
+// assign sets the value at a path below n, the value of the field key, and returns how many places it found.
+func assign(n *yaml.Node, key string, path []string, v *yaml.Node) int {
 	n = resolve(n)
 	if len(path) == 0 {
 		*n = *v
 		return 1
 	}
-	found := 0
 	switch n.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			if n.Content[i].Value == path[0] {
-				return assign(n.Content[i+1], path[1:], v)
+				return assign(n.Content[i+1], path[0], path[1:], v)
 			}
 		}
 		if len(path) == 1 {
@@ -113,37 +128,59 @@ func assign(n *yaml.Node, path []string, v *yaml.Node) int {
 			return 1
 		}
 	case yaml.SequenceNode:
-		if i, err := strconv.Atoi(path[0]); err == nil {
-			if i >= 0 && i < len(n.Content) {
-				return assign(n.Content[i], path[1:], v)
-			}
-			return 0
-		}
-		for _, c := range n.Content {
-			c = resolve(c)
-			if c.Kind != yaml.MappingNode || len(c.Content) < 2 {
-				continue
-			}
-			switch {
-			case len(c.Content) == 2 && c.Content[0].Value == path[0]: // a task's block
-				if len(path) > 1 && resolve(c.Content[1]).Tag == "!!null" {
-					c.Content[1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: v.Line}
+		// A name may hold dots: the longest one that the list has counts.
+		for last := len(path); last > 0; last-- {
+			name, found := strings.Join(path[:last], "."), 0
+			for _, c := range n.Content {
+				if m := named(resolve(c), key, name, last < len(path), v.Line); m != nil {
+					found += assign(m, "", path[last:], v)
 				}
-				found += assign(c.Content[1], path[1:], v)
-			case scalarField(c, "name") == path[0] || scalarField(c, "name") == "" && scalarField(c, "model") == path[0]:
-				found += assign(c, path[1:], v)
 			}
+			if found > 0 {
+				return found
+			}
+		}
+		if i, err := strconv.Atoi(path[0]); err == nil && i >= 0 && i < len(n.Content) {
+			return assign(n.Content[i], "", path[1:], v)
 		}
 	}
-	return found
+	return 0
+}
+
+// named is what a name selects in the list c stands in: the parameters of a task's block, or a model. Where inside is
+// set, a setting goes into it: then parameters that are missing and a model that is only a name become mappings.
+func named(c *yaml.Node, key, name string, inside bool, line int) *yaml.Node {
+	switch {
+	case name == "":
+		return nil
+	case c.Kind == yaml.ScalarNode && c.Value == name && key == "models":
+		if inside {
+			model := *c
+			*c = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: c.Line, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "model", Line: c.Line}, &model}}
+		}
+		return c
+	case c.Kind == yaml.ScalarNode && c.Value == name && key == "tasks" && inside:
+		task := *c
+		params := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: line}
+		*c = yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: c.Line, Content: []*yaml.Node{&task, params}}
+		return params
+	case c.Kind != yaml.MappingNode || len(c.Content) < 2:
+		return nil
+	case len(c.Content) == 2 && c.Content[0].Value == name: // a task's block
+		if inside && resolve(c.Content[1]).Tag == "!!null" {
+			c.Content[1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: line}
+		}
+		return c.Content[1]
+	case scalarField(c, "name") == name, scalarField(c, "name") == "" && scalarField(c, "model") == name:
+		return c
+	}
+	return nil
 }
 
 // scalarField is the value of a mapping's field, or "".
 func scalarField(n *yaml.Node, name string) string {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == name {
-			return n.Content[i+1].Value
-		}
+	if v := field(n, name); v != nil {
+		return v.Value
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"time"
@@ -24,6 +25,8 @@ type Suite struct {
 	Runner string  `yaml:"runner" doc:"what runs the models: cpu measures, analytic computes (default cpu)"`
 	Device string  `yaml:"device" doc:"for the analytic runner: the device profile (yocobench list devices)"`
 	Models []Entry `yaml:"models" doc:"names of models (yocobench list models), folders of checkpoints, or mappings (required)"`
+	// Baseline names the model that reports divide by.
+	Baseline string `yaml:"baseline" doc:"the model that reports compare the others with (default: the suite's Transformer, if it has just one)"`
 	// Tasks are decoded one by one, by the task that each names.
 	Tasks  []yaml.Node `yaml:"tasks" doc:"a list of tasks, each a mapping of one name to its parameters (required)"`
 	Budget Duration    `yaml:"budget" doc:"time for the whole run, such as 3m; cases estimated beyond it are skipped, cheapest first (default: none)"`
@@ -61,6 +64,8 @@ type Entry struct {
 	Chunk   Size           `yaml:"prefill_chunk" doc:"tokens computed at once in prefill (default: what suits the device)"`
 	Runner  string         `yaml:"runner" doc:"the runner of this model (default: the suite's)"`
 	Device  string         `yaml:"device" doc:"the device profile of this model (default: the suite's)"`
+	// Baseline names the model of the suite that reports compare this one with.
+	Baseline string `yaml:"baseline" doc:"the model that reports compare this one with (default: the suite's baseline)"`
 
 	line int
 }
@@ -90,6 +95,9 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	}
 	if p.Name == "" {
 		p.Name = p.Model
+		if filepath.IsAbs(p.Name) { // reports name no folder of the machine
+			p.Name = filepath.Base(p.Name)
+		}
 	}
 	*e = Entry(p)
 	return nil
@@ -226,6 +234,9 @@ func (s *Suite) check(root *yaml.Node, tasks []Task) error {
 		}
 		seen[e.Name] = true
 	}
+	if err := s.checkBaselines(root); err != nil {
+		return err
+	}
 	if len(s.Tasks) == 0 {
 		return problemAt(root, "for example: tasks: [needle: {lengths: [1Ki, 4Ki]}]", "no tasks")
 	}
@@ -247,6 +258,9 @@ func (s *Suite) check(root *yaml.Node, tasks []Task) error {
 		}
 		if b.task == nil {
 			return problemAt(n, Suggest(n.Value, slices.Clone(names)), "unknown task %q", n.Value)
+		}
+		if err := b.checkModels(s); err != nil {
+			return err
 		}
 		s.blocks = append(s.blocks, b)
 	}

@@ -2,10 +2,13 @@ package suites
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/yocobench/yocobench/runners"
 )
 
 const good = `name: s
@@ -73,6 +76,11 @@ func TestParseErrors(t *testing.T) {
 		"task's own check": {"name: s\nmodels: [a]\ntasks:\n  - fake: {trials: 0}\n", "s.yaml:4: fake: trials is 0, want at least 1"},
 		"budget":           {good + "budget: soon\n", "s.yaml:6: \"soon\" is not a duration"},
 		"unknown model":    {"name: s\nmodels:\n  - unknown\ntasks: [fake]\n", "s.yaml:3: unknown model"},
+		"baseline":         {good + "baseline: c\n", "s.yaml:6: baseline: the suite has no model \"c\"\n  hint: "},
+		"model's baseline": {"name: s\nmodels:\n  - a\n  - {model: big, baseline: bgi}\ntasks: [fake]\n", "s.yaml:4: baseline: the suite has no model \"bgi\"\n  hint: did you mean \"big\"?"},
+		"task's model":     {"name: s\nmodels: [tiny]\ntasks:\n  - fake: {models: tniy}\n", "s.yaml:4: fake: models: \"tniy\" is no model of the suite\n  hint: did you mean \"tiny\"?"},
+		"one of them":      {"name: s\nmodels: [tiny, 模型]\ntasks:\n  - fake:\n      models: [tiny,\n        模]\n", "s.yaml:6: fake: models: \"模\" is no model"},
+		"task's pattern":   {"name: s\nmodels: [tiny]\ntasks:\n  - fake: {models: \"x*\"}\n", "s.yaml:4: fake: models: \"x*\" is no model"},
 		"same case twice":  {"name: s\nmodels: [a]\ntasks: [fake, fake]\n", "two cases are the same"},
 	} {
 		s, err := parse(c.text)
@@ -125,6 +133,67 @@ func TestSet(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("--set %s: got %v, want an error with %q", set, err, want)
+		}
+	}
+}
+
+// Names of models hold dots, and anything else; those given as plain strings can be set too.
+func TestSetOfModels(t *testing.T) {
+	const text = `name: s
+models: [a-1.4b, {name: "=1+1", model: x}, {model: a-1.4b.v2}, "7"]
+tasks: [fake]
+`
+	for set, at := range map[string]int{"models.a-1.4b.kv=bf16": 0, "models.=1+1.kv=bf16": 1, "models.a-1.4b.v2.kv=bf16": 2, "models.7.kv=bf16": 3, "models.1.kv=bf16": 1} {
+		s, err := parse(text, set)
+		if err != nil {
+			t.Errorf("--set %s: %v", set, err)
+			continue
+		}
+		for i, e := range s.Models {
+			if got := e.KV != nil; got != (i == at) {
+				t.Errorf("--set %s: model %d (%s) set: %v", set, i, e.Name, got)
+			}
+		}
+		if again, err := parse(s.Text); err != nil || again.Text != s.Text {
+			t.Errorf("--set %s: the text does not read back as itself: %v", set, err)
+		}
+	}
+	if s, err := parse(text, "tasks.fake.trials=9"); err != nil || !strings.Contains(s.Text, "trials: 9") {
+		t.Errorf("a task without parameters: %v", err)
+	}
+	if _, err := parse(text, "models.a-1.4.kv=bf16"); err == nil {
+		t.Error("a part of a name was taken for it")
+	}
+}
+
+func TestBaselines(t *testing.T) {
+	for text, want := range map[string]string{
+		"models: [a, b]":                                                                             "map[]",
+		"models: [a, b]\nbaseline: b":                                                                "map[a:b b:b]",
+		"models: [{model: a, baseline: b}, b, c]":                                                    "map[a:b b:b]",
+		"models: [a, {model: transformer}]":                                                          "map[a:transformer transformer:transformer]",
+		"models: [a, {name: x, model: transformer}, y]":                                              "map[a:x x:x y:x]",
+		"models: [{name: x, model: transformer}, {name: y, model: transformer}, a]":                  "map[]",
+		"models: [{name: x, model: transformer}, {name: y, model: transformer}, a]\nbaseline: y":     "map[a:y x:y y:y]",
+		"models: [{model: a, baseline: x}, {name: x, model: transformer, baseline: 模型}, 模型, \"=1\"]": "map[=1:x a:x x:模型 模型:模型]",
+	} {
+		s, err := parse("name: s\n" + text + "\ntasks: [fake]\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := fakeWiring(fakeTask{}, map[string]int{})
+		resolve := w.Resolve
+		w.Resolve = func(s *Suite, e Entry) (*Resolved, error) {
+			r, err := resolve(s, e)
+			r.Config.Arch = runners.Arch(e.Model)
+			return r, err
+		}
+		p, err := NewPlan(s, w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(p.Baselines()); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
 }

@@ -18,8 +18,8 @@ import (
 
 // Exit codes. They are part of the interface: scripts and CI rely on them.
 const (
-	exitOK          = 0   // every case has a result
-	exitFailed      = 1   // a case failed, or the program could not do what was asked
+	exitOK          = 0   // every case has an outcome, and at least one a result
+	exitFailed      = 1   // a case failed, no case has a result, or the program could not do what was asked
 	exitUsage       = 2   // the command line or the suite is wrong; nothing was run
 	exitGate        = 3   // a gate judged that something regressed
 	exitUndecided   = 4   // a gate could not be decided: too few or too noisy samples
@@ -104,8 +104,8 @@ the same size, on one machine, from one YAML file.
   yocobench list models         what can be measured
   yocobench suite explain       how to write a suite
 
-Exit codes: 0 every case has a result and every gate passed; 1 a case failed, or
-a gate lacks its data; 2 wrong usage or a bad suite; 3 a gate judged a
+Exit codes: 0 every case has a result and every gate passed; 1 a case failed, no
+case has a result, or a gate lacks its data; 2 wrong usage or a bad suite; 3 a gate judged a
 regression; 4 a gate is undecided; 130 interrupted (resume with run --resume).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -221,7 +221,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 		Suite: plan.Suite.Name, Title: plan.Suite.Title, SuiteHash: plan.Hash, SuiteText: plan.Suite.Text,
 		SuiteFile: withoutFolders(plan.Suite.File), Filter: f.filters,
 		Start: time.Now().UTC().Round(time.Second), Command: "yocobench " + command, Cases: len(plan.Cases),
-		Env: d.env, References: plan.Suite.Published(),
+		Env: d.env, References: plan.Suite.Published(), Baselines: plan.Baselines(),
 	}
 	if old != nil {
 		header.SuiteFile = old.Runs[0].SuiteFile
@@ -249,6 +249,8 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 		return gateError(verdicts)
 	case sum[result.Failed] > 0:
 		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; their reasons are in %s", sum[result.Failed], len(plan.Cases), filepath.Join(dir, "report.md"))}
+	case sum[result.OK] == 0:
+		return &exitError{exitFailed, fmt.Errorf("no case has a result: %s; the reasons are in %s", sum, filepath.Join(dir, "report.md"))}
 	case verdicts != nil:
 		return gateError(verdicts)
 	}

@@ -69,12 +69,11 @@ func Names(n *yaml.Node) (names []string, err error) {
 // Match reports whether name is in the list.
 func (m Models) Match(name string) (bool, error) {
 	for _, pattern := range m {
-		ok, err := path.Match(pattern, name)
-		if err != nil {
-			return false, fmt.Errorf("models: %q is a malformed pattern", pattern)
-		}
-		if ok {
+		if suites.MatchName(pattern, name) {
 			return true, nil
+		}
+		if _, err := path.Match(pattern, name); err != nil {
+			return false, fmt.Errorf("models: %q is a malformed pattern", pattern)
 		}
 	}
 	return len(m) == 0, nil

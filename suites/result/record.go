@@ -144,6 +144,8 @@ type Run struct {
 	Env   Env `json:"env"`
 	// References are published figures that reports set beside the records'.
 	References []Reference `json:"references,omitempty"`
+	// Baselines names, by model, the model that reports compare it with.
+	Baselines map[string]string `json:"baselines,omitempty"`
 }
 
 // Reference is a published figure to stand beside a metric, or beside a ratio of two models' metrics.
