@@ -59,18 +59,37 @@ func TestFindings(t *testing.T) {
 		{name: "barrier of a part of a warp", kind: "divergence", result: illegalInstruction, body: tid + "setp.lt.u32 %q1, %r0, 16; FAULT", fault: "@%q1 bar.sync 0;", good: "bar.sync 0;"},
 		{name: "ldmatrix of a part of a warp", kind: "divergence", result: illegalInstruction, shared: 512, body: tid + "st.shared.b32 [%r2], %r0; setp.lt.u32 %q1, %r0, 16; FAULT", fault: "@%q1 ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r9}, [%r1];", good: "ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%r9}, [%r1];"},
 	}
-	wg := wgmmaCase{n: 8, a: operand{swizzle: 128}, b: operand{swizzle: 128}}
-	for _, c := range []struct{ name, kind, fault, good string }{
-		{"wgmma of what was written without a proxy fence", "proxy-fence", "", "fence.proxy.async.shared::cta;"},
-		{"accumulator read before wait_group", "wgmma-register", "mov.b32 %r9, %acc0;", ""},
-		{"operand overwritten before wait_group", "async-race", "st.shared.b32 [%r1], %r0;", ""},
+	// %r10 to %r13 are the registers of A.
+	wg := wgmmaCase{n: 8, a: operand{swizzle: 128}, b: operand{swizzle: 128}, registers: true}
+	body := wg.body()
+	const wait, fence, proxy = "wgmma.wait_group.sync.aligned 0;", "wgmma.fence.sync.aligned;", "fence.proxy.async.shared::cta;"
+	again := body[strings.Index(body, "wgmma.mma_async"):strings.Index(body, "wgmma.commit_group")] // the same wgmma
+	other := strings.NewReplacer("%acc0,%acc1,%acc2,%acc3", "%r20,%r21,%r22,%r23", "%r10, %r11", "%r14, %r15", "%r12, %r13", "%r16, %r17").Replace(again)
+	for _, c := range []struct{ name, kind, at, fault, good string }{
+		{"wgmma of what was written without a proxy fence", "proxy-fence", proxy, "", proxy},
+		{"operand overwritten before wait_group", "async-race", wait, "st.shared.b32 [%r1+8192], %r0;" + wait, wait},
+		{"accumulator read before wait_group", "wgmma-register", wait, "mov.b32 %r20, %acc0;" + wait, wait + "mov.b32 %r20, %acc0;"},
+		{"accumulator written before wait_group", "wgmma-register", wait, "mov.b32 %acc3, %r0;" + wait, wait + "mov.b32 %acc3, %r0;"},
+		{"register of A written before wait_group", "wgmma-register", wait, "mov.b32 %r13, %r0;" + wait, wait + "mov.b32 %r13, %r0;"},
+		{"register of A loaded before wait_group", "wgmma-register", wait, "ld.global.v2.b32 {%r20, %r12}, [%p0];" + wait, wait + "ld.global.v2.b32 {%r20, %r12}, [%p0];"},
+		{"accumulator of a wgmma under way as A", "wgmma-register", wait, fence + strings.Replace(other, "%r15", "%acc0", 1) + wait, fence + again + other + wait},
+		{"register of A of a wgmma under way as accumulator", "wgmma-register", wait, fence + strings.Replace(other, "%r22", "%r12", 1) + wait, wait + fence + strings.Replace(other, "%r22", "%r12", 1) + wait},
+		{"no fence before the first wgmma", "wgmma-fence", fence, "", fence},
+		{"accumulator written after the fence", "wgmma-fence", fence, fence + "mov.b32 %acc0, %r0;", "mov.b32 %acc0, %r0;" + fence},
+		{"register of A written after the fence", "wgmma-fence", fence, fence + "mov.b32 %r10, %r0;", "mov.b32 %r10, %r0;" + fence},
+		{"accumulator read after the fence", "wgmma-fence", fence, fence + "mov.b32 %r20, %acc0;", "mov.b32 %r20, %acc0;" + fence},
+		{"accumulators of a finished wgmma as A without a fence", "wgmma-fence", wait, wait + strings.Replace(other, "%r15", "%acc0", 1), wait + fence + strings.Replace(other, "%r15", "%acc0", 1)},
 	} {
-		body := wg.body()
-		switch c.kind {
-		case "proxy-fence":
-			body = strings.Replace(body, "fence.proxy.async.shared::cta;", "FAULT", 1)
-		default:
-			body = strings.Replace(body, "wgmma.wait_group", "FAULT wgmma.wait_group", 1)
+		if strings.Count(body, c.at) != 1 {
+			t.Fatalf("%s: no place for the fault", c.name)
+		}
+		good := c.good
+		if c.kind == "wgmma-register" || c.kind == "wgmma-fence" { // what is added is a group of its own
+			for _, text := range []*string{&good, &c.fault} {
+				if strings.Contains(*text, "mma_async") {
+					*text += "wgmma.commit_group.sync.aligned;" + wait
+				}
+			}
 		}
 		cases = append(cases, struct {
 			name, kind     string
@@ -80,7 +99,7 @@ func TestFindings(t *testing.T) {
 			threads, grid  int
 			shared, global int
 			target         string
-		}{name: c.name, kind: c.kind, result: illegalAddress, body: body, fault: c.fault, good: c.good, threads: 128, shared: 40 << 10, global: 64 << 10, target: "sm_90a"})
+		}{name: c.name, kind: c.kind, result: illegalAddress, body: strings.Replace(body, c.at, "FAULT", 1), fault: c.fault, good: good, threads: 128, shared: 40 << 10, global: 64 << 10, target: "sm_90a"})
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

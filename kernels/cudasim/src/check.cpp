@@ -231,11 +231,55 @@ void matricesDone(Warp &w, size_t left) {
 			for (u32 k = w.reads[s].at / 4; k < (w.reads[s].at + w.reads[s].bytes) / 4; k++)
 				w.b->reader[k] = me | many | 15;
 		w.reads.erase(w.reads.begin(), w.reads.begin() + (long)end.first);
-		w.accumulators.erase(w.accumulators.begin(), w.accumulators.begin() + (long)end.second);
+		for (size_t s = 0; s < end.second; s++) {
+			Watched &r = w.watched[w.uses[s].number];
+			(w.uses[s].sum ? r.sums : r.inputs)--;
+		}
+		w.uses.erase(w.uses.begin(), w.uses.begin() + (long)end.second);
 		w.mmaGroups.erase(w.mmaGroups.begin(), w.mmaGroups.begin() + (long)done);
 		for (auto &e : w.mmaGroups) e.first -= end.first, e.second -= end.second;
 	}
-	if (w.accumulators.empty()) w.ev &= ~evPending;
+}
+
+// matrixRegisters: the accumulators and A of a wgmma. What touched them before must be ordered by a wgmma.fence, except a wgmma of
+// the same shape on the same accumulators; what a wgmma under way writes is no A, and its A is no accumulator (PTX manual,
+// "wgmma.fence" and "wgmma.wait_group").
+bool matrixRegisters(Warp &w, const Ins &i) {
+	const Program &p = *w.b->program;
+	u32 sums, inputs;
+	namesRegisters(i, &sums, &inputs);
+	for (u32 q = 0; q < sums + inputs; q++) {
+		u32 at = p.ext[i.ext + q];
+		if (at & 1) continue; // a constant
+		u16 number = p.places[at / slotBytes], shape = q < sums ? u16(sums * 2) : 0;
+		Watched &r = w.watched[number];
+		auto place = [&] { return format(q < sums ? "accumulator %u" : "register %u of A", q < sums ? q : q - sums); };
+		if (q < sums ? r.inputs || (r.sums && r.shape != shape) : r.sums) {
+			fault(w, i, WgmmaRegister, place() + (r.sums ? " is an accumulator of one that is under way" : " is of A of one that is under way") + ": no wgmma.wait_group");
+			return false;
+		}
+		if (r.accessed == w.fences || (r.used == w.fences && r.shape != shape)) {
+			fault(w, i, WgmmaFence, place() + " was accessed with no wgmma.fence since");
+			return false;
+		}
+		r.used = w.fences, r.shape = shape;
+		(q < sums ? r.sums : r.inputs)++;
+		w.uses.push_back({number, q < sums});
+	}
+	return true;
+}
+
+// registersFree: no instruction but a wgmma touches the registers of one that is under way.
+bool registersFree(Warp &w, const Ins &i) {
+	for (auto &n : w.b->program->watched[size_t(&i - w.b->program->code.data())]) {
+		Watched &r = w.watched[n.number];
+		if (r.sums || r.inputs) {
+			fault(w, i, WgmmaRegister, format("%s %s of a wgmma that is under way: no wgmma.wait_group", n.written ? "writes" : "reads", r.sums ? "an accumulator" : "a register of A"));
+			return false;
+		}
+		r.accessed = w.fences;
+	}
+	return true;
 }
 
 void proxyFence(Warp &w) {

@@ -297,10 +297,10 @@ void decode(const Module &m, Kernel &k) {
 		p->slots += d.body.registers[r].width == 1 ? 0 : d.body.registers[r].width == 64 ? 2 : 1;
 	}
 	auto move = [&](u32 o) { return o & 1 ? o : place[o / slotBytes] * slotBytes; };
-	p->registers.resize(p->code.size());
+	std::vector<std::vector<std::pair<u32, bool>>> named(p->code.size()); // registers' offsets, and whether they are written
 	for (size_t n = 0; n < p->code.size(); n++) {
 		Ins &i = p->code[n];
-		auto &list = p->registers[n];
+		auto &list = named[n];
 		for (int x = 0; x < 8; x++)
 			if (d.uses[n].reg >> x & 1) {
 				i.x[x] = move(i.x[x]);
@@ -311,6 +311,23 @@ void decode(const Module &m, Kernel &k) {
 			o = move(o);
 			if (!(o & 1)) list.push_back({o, d.extDef[i.ext + e] & 1});
 		}
+	}
+	p->places.assign(p->slots, Program::none);
+	for (auto &i : p->code) {
+		u32 sums, inputs;
+		if (!namesRegisters(i, &sums, &inputs)) continue;
+		for (u32 q = 0; q < sums + inputs; q++) {
+			u32 at = p->ext[i.ext + q];
+			if (!(at & 1) && p->places[at / slotBytes] == Program::none) p->places[at / slotBytes] = u16(p->watching++);
+		}
+		if (p->watching >= Program::none) throw Error{k.name + ": too many registers of wgmma"};
+	}
+	if (p->watching) {
+		p->watched.resize(p->code.size());
+		for (size_t n = 0; n < p->code.size(); n++)
+			if (!isWgmma(p->code[n]))
+				for (auto &r : named[n])
+					if (u16 number = p->places[r.first / slotBytes]; number != Program::none) p->watched[n].push_back({number, r.second});
 	}
 	size_t bytes = p->constants.size() * 4;
 	p->constant = (u8 *)aligned_alloc(64, (bytes + 127) & ~size_t(127));
@@ -364,24 +381,14 @@ void merge(Warp &w) {
 	if (w.groups.empty()) w.ev &= ~evDiverged;
 }
 
-// pendingRegisters: while a wgmma is under way, no instruction may touch its accumulators.
-bool pendingRegisters(Warp &w, const Ins &i) {
-	if (isWgmma(i)) return true;
-	for (auto &r : w.b->program->registers[size_t(&i - w.b->program->code.data())])
-		if (std::find(w.accumulators.begin(), w.accumulators.end(), r.first) != w.accumulators.end()) {
-			fault(w, i, WgmmaRegister, r.second ? "writes an accumulator of a wgmma that is under way: no wgmma.wait_group" : "reads an accumulator of a wgmma that is under way: no wgmma.wait_group");
-			return false;
-		}
-	return true;
-}
-
 // advance runs a warp to a barrier, its end or a fault.
 void advance(Warp &w) {
 	u64 count = w.count, limit = settings.limit;
+	bool watching = w.b->check && w.b->program->watching;
 	for (;;) {
 		const Ins &i = *w.pc++;
 		count++;
-		if (__builtin_expect(w.ev & evPending, 0) && w.b->check && !pendingRegisters(w, i)) break;
+		if (__builtin_expect(watching, 0) && !registersFree(w, i)) break;
 		i.fn(w, i);
 		if (__builtin_expect(w.ev, 0)) {
 			if (w.ev & evFault) break;
@@ -460,7 +467,9 @@ bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, 
 		w.b = &b;
 		w.done = w.waiting = false;
 		w.count = 0;
-		w.groups.clear(), w.copies.clear(), w.copyGroups.clear(), w.reads.clear(), w.accumulators.clear(), w.mmaGroups.clear();
+		w.groups.clear(), w.copies.clear(), w.copyGroups.clear(), w.reads.clear(), w.uses.clear(), w.mmaGroups.clear();
+		w.watched.assign(p.watching, {});
+		w.fences = 1;
 		for (auto &s : p.specials) {
 			u32 *d = R<u32>(w, s.second);
 			for (u32 lane = 0; lane < 32; lane++) {

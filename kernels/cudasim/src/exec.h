@@ -35,16 +35,31 @@ struct Program {
 	std::vector<std::pair<int, u32>> specials; // which, its offset
 	u32 staticShared = 0;
 	std::vector<std::string> texts;  // per instruction, for findings
-	// for each instruction the registers that it names, while they matter: see wgmma
-	std::vector<std::vector<std::pair<u32, bool>>> registers; // offset, written
+	// The registers that a wgmma names are watched. Each has a number: places gives it by the register's slot (none: not
+	// watched), and watched has those that each instruction names; both are empty in a kernel without wgmma.
+	static constexpr u16 none = 0xffff;
+	struct Named { u16 number; bool written; };
+	std::vector<u16> places;
+	std::vector<std::vector<Named>> watched;
+	u32 watching = 0; // how many
 	~Program() { free(constant); }
 };
 
 struct Group { const Ins *pc; u32 mask; }; // lanes that wait elsewhere
 
-enum Event : u32 { evBarrier = 1, evExit = 2, evFault = 4, evDiverged = 8, evPending = 16 };
+enum Event : u32 { evBarrier = 1, evExit = 2, evFault = 4, evDiverged = 8 };
 
 struct Span { u32 at, bytes; };
+
+// Watched is what happened to a register that a wgmma names. Times count the warp's wgmma.fence, from 1.
+struct Watched {
+	u32 accessed = 1;         // by another instruction; before the first fence every register counts as accessed
+	u32 used = 0;             // by a wgmma,
+	u16 shape = 0;            // of this many columns, of which it was an accumulator; 0: it held a part of A
+	u16 sums = 0, inputs = 0; // how often a wgmma under way has it as an accumulator, and as a part of A
+};
+// Use is a register of a wgmma under way.
+struct Use { u16 number; bool sum; };
 
 struct Block {
 	const Launch *launch;
@@ -77,10 +92,12 @@ struct Warp {
 	std::vector<Span> copies;
 	std::vector<size_t> copyGroups;
 	size_t copyEnd() const { return copyGroups.empty() ? 0 : copyGroups.back(); }
-	// wgmma: shared memory read and registers written by what is under way
+	// wgmma: shared memory and registers of what is under way, and where each committed group ends in both
 	std::vector<Span> reads;
-	std::vector<u32> accumulators;
+	std::vector<Use> uses;
 	std::vector<std::pair<size_t, size_t>> mmaGroups;
+	std::vector<Watched> watched;
+	u32 fences;
 };
 
 template <class T> static inline T *R(Warp &w, u32 o) { return (T *)(w.base[o & 1] + (o & ~1u)); }
@@ -95,11 +112,15 @@ bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane);
 // sharedWrite comes before the data are stored.
 bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, const void *data, bool async);
 bool matrixRead(Warp &w, const Ins &i, u32 a, u32 n);  // by wgmma
+bool matrixRegisters(Warp &w, const Ins &i);           // of wgmma
+bool registersFree(Warp &w, const Ins &i);             // of another instruction, in a kernel with wgmma
 void copiesDone(Warp &w, size_t groupsLeft);
 void matricesDone(Warp &w, size_t groupsLeft);
 void proxyFence(Warp &w);
 
 bool isWgmma(const Ins &i); // wgmma and what orders it
+// namesRegisters: a wgmma, which names sums accumulators from Program::ext on, then inputs registers of A.
+bool namesRegisters(const Ins &i, u32 *sums, u32 *inputs);
 
 // access.cpp, matrix.cpp: instructions on memory and matrices, found by opcode
 struct Decoder;

@@ -221,6 +221,7 @@ template <Element E> void wgmma(Warp &w, const Ins &i) {
 	const u32 *x = &w.b->program->ext[i.ext];
 	u32 N = i.n * 8u;
 	bool ok = true;
+	if (w.b->check && !matrixRegisters(w, i)) return;
 	Descriptor da, db;
 	if (!descriptor(w, i, uniform(w, i, i.x[1], &ok), db) || !ok) return;
 	auto at = [&](u32 a) { return w.b->shared + (a - sharedBase); };
@@ -299,14 +300,10 @@ template <Element E> void wgmma(Warp &w, const Ins &i) {
 		}
 		accumulate<K>(d, a, b[j]);
 	}
-	if (w.b->check) {
-		for (u32 q = 0; q < N / 2; q++) w.accumulators.push_back(x[q]);
-		w.ev |= evPending;
-	}
 }
 
-void wgmmaFence(Warp &, const Ins &) {}
-void wgmmaCommit(Warp &w, const Ins &) { w.mmaGroups.push_back({w.reads.size(), w.accumulators.size()}); }
+void wgmmaFence(Warp &w, const Ins &) { w.fences++; }
+void wgmmaCommit(Warp &w, const Ins &) { w.mmaGroups.push_back({w.reads.size(), w.uses.size()}); }
 void wgmmaWait(Warp &w, const Ins &i) { matricesDone(w, (size_t)i.imm); }
 
 bool decodeWgmma(Decoder &d, const Statement &s) {
@@ -363,9 +360,14 @@ bool decodeWgmma(Decoder &d, const Statement &s) {
 } // namespace
 
 bool isWgmma(const Ins &i) {
-	for (Handler h : {wgmmaFence, wgmmaCommit, wgmmaWait, wgmma<BF16>, wgmma<F16>, wgmma<TF32>})
-		if (i.fn == h) return true;
-	return false;
+	u32 n;
+	return i.fn == wgmmaFence || i.fn == wgmmaCommit || i.fn == wgmmaWait || namesRegisters(i, &n, &n);
+}
+
+bool namesRegisters(const Ins &i, u32 *sums, u32 *inputs) {
+	if (i.fn != wgmma<BF16> && i.fn != wgmma<F16> && i.fn != wgmma<TF32>) return false;
+	*sums = i.n * 4u, *inputs = i.flag ? 4 : 0;
+	return true;
 }
 
 bool decodeMatrix(Decoder &d, const Statement &s) { return decodeMma(d, s) || decodeWgmma(d, s); }

@@ -14,7 +14,7 @@ std::mutex findingsLock;
 
 const char *const findingNames[kinds] = {
 	"out-of-bounds", "misaligned", "uninitialised", "shared-race", "async-race", "global-race",
-	"proxy-fence", "wgmma-register", "divergence", "illegal", "unending",
+	"proxy-fence", "wgmma-register", "wgmma-fence", "divergence", "illegal", "unending",
 };
 
 std::string format(const char *f, ...) {

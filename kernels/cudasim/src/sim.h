@@ -32,7 +32,7 @@ extern Settings settings;
 
 // Kinds of findings; the name of each is in findingNames.
 enum Kind {
-	OutOfBounds, Misaligned, Uninitialised, SharedRace, AsyncRace, GlobalRace, Proxy, WgmmaRegister, Divergence, Illegal, Unending, kinds
+	OutOfBounds, Misaligned, Uninitialised, SharedRace, AsyncRace, GlobalRace, Proxy, WgmmaRegister, WgmmaFence, Divergence, Illegal, Unending, kinds
 };
 extern const char *const findingNames[kinds];
 
