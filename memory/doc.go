@@ -6,8 +6,8 @@
 //
 // The same code measures and computes. Time is read from runners.ClockOf(model)
 // and bytes from model.Usage(): a device works and is watched, the analytic
-// runner turns a clock of its own. For computed cases samples and warm-up are
-// dropped, since repetition would give the same number again.
+// runner turns a clock of its own. For computed cases samples, steps and warm-up
+// are dropped, since repetition would give the same number again.
 package memory
 
 import "github.com/yocobench/yocobench/suites"

@@ -170,6 +170,50 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
+// With steps only some of the steps are done, those in the middle, and the figures are those of all.
+func TestThroughputSteps(t *testing.T) {
+	for _, a := range runners.Arches() {
+		for _, depth := range []int{0, 700} {
+			m := tiny(a)
+			params := ThroughputParams{Depths: suites.Sizes{int64(depth)}, Batches: suites.Sizes{3}, Prefills: 1, Generate: 400, Samples: 4, Warmup: 2}
+			all := plan(t, Throughput{}, m, &params)[0]
+			params.Steps = 32
+			some := plan(t, Throughput{}, m, &params)[0]
+			if _, ok := all.Params["steps"]; ok || some.Params["steps"] != 32 || some.Bytes != all.Bytes {
+				t.Errorf("params %v and %v, %d and %d bytes", all.Params, some.Params, all.Bytes, some.Bytes)
+			}
+			last := len(some.Work) - 1
+			if got := some.Work[last].Times; got != 34 || some.Work[last].Work != all.Work[last].Work {
+				t.Errorf("estimated %g steps, of other work: %t", got, some.Work[last].Work != all.Work[last].Work)
+			}
+			f, g := load(t, m, 1<<30), load(t, m, 1<<30)
+			want, err := run(t, all, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := run(t, some, g)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.steps != 402 || g.steps != 34 {
+				t.Errorf("%d steps of all, %d of some", f.steps, g.steps)
+			}
+			for _, name := range []string{"tpot", "decode_tps", "e2e_tps", "held"} {
+				within := .005
+				if depth == 0 { // the window fills up meanwhile, so the steps in the middle are not the mean
+					within = .04
+				}
+				if x, y := value(t, got, name), value(t, want, name); !(math.Abs(x/y-1) <= within) {
+					t.Errorf("%s at %d: %s is %g by some steps, %g by all", a, depth, name, x, y)
+				}
+			}
+			if notes := strings.Join(got.Notes, "\n"); !strings.Contains(notes, "derived: 32 of 400 steps") || strings.Contains(strings.Join(want.Notes, "\n"), "derived") {
+				t.Errorf("notes %q", notes)
+			}
+		}
+	}
+}
+
 func TestLargestBatch(t *testing.T) {
 	const memory = 8 << 20
 	batches := map[runners.Arch]float64{}
@@ -288,6 +332,9 @@ func TestParamErrors(t *testing.T) {
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Samples: 1}, "generate: 0"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 5}, "samples: 5, expected 1 to 4"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Warmup: -1}, "warmup: -1"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Steps: 5}, "steps: 5, expected 0 to 4"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Steps: -1}, "steps: -1"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 3, Steps: 2}, "samples: 3, expected 1 to 2"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Batches: suites.Sizes{0}}, "batches: 0"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Memory: 1}, "memory is for max_batch"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, MaxBatch: true}, "max_batch needs memory"},

@@ -30,6 +30,11 @@ import (
 // counted. The steps are timed in blocks of generate/samples, each block's mean
 // being a sample of tpot. Blocks follow each other, so that the depth grows by
 // generate in all.
+//
+// With steps, only so many steps are timed, those in the middle of the
+// generation: (generate-steps)/2 tokens are prefilled, untimed, in place of the
+// steps before them. Then decode is tpot x generate, and a note of the record
+// says so. The memory held is that of all generate steps.
 type Throughput struct{}
 
 // ThroughputParams are the parameters of throughput.
@@ -41,7 +46,8 @@ type ThroughputParams struct {
 	Memory   suites.Size  `yaml:"memory" doc:"bytes for max_batch: weights, caches and workspace (default: the suite's memory, or the device profile's)"`
 	Prefills int          `yaml:"prefills" doc:"timed prefills"`
 	Generate int          `yaml:"generate" doc:"tokens generated for each sequence"`
-	Samples  int          `yaml:"samples" doc:"blocks that the generated tokens are timed in; a gate needs 10 or more"`
+	Steps    int          `yaml:"steps" doc:"time only so many of the steps, those in the middle, and derive the time of all (default: time all)"`
+	Samples  int          `yaml:"samples" doc:"blocks that the timed steps are timed in; a gate needs 10 or more"`
 	Warmup   int          `yaml:"warmup" doc:"steps before the first timed one; if not 0, an untimed prefill goes before the timed ones too"`
 }
 
@@ -77,7 +83,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites
 	}
 	s := subjectOf(p, m)
 	if s.computed {
-		a.Prefills, a.Samples, a.Warmup = 1, 1, 0
+		a.Prefills, a.Steps, a.Samples, a.Warmup = 1, 0, 1, 0
 	}
 	memory, err := a.memory(p, m, s)
 	if err != nil {
@@ -86,7 +92,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites
 	var cases []suites.Case
 	for _, d := range a.Depths {
 		c := throughputCase{subject: s, seed: p.Seed, depth: int(d),
-			prefills: a.Prefills, generate: a.Generate, samples: a.Samples, warmup: a.Warmup}
+			prefills: a.Prefills, generate: a.Generate, steps: a.Steps, samples: a.Samples, warmup: a.Warmup}
 		for _, b := range a.Batches {
 			c.batch = int(b)
 			cases = append(cases, c.plan())
@@ -111,7 +117,10 @@ func (a *ThroughputParams) check(p *suites.Planner) error {
 	if err := checkCount(p, "generate", a.Generate, 1, maxTokens); err != nil {
 		return err
 	}
-	if err := checkCount(p, "samples", a.Samples, 1, a.Generate); err != nil {
+	if err := checkCount(p, "steps", a.Steps, 0, a.Generate); err != nil {
+		return err
+	}
+	if err := checkCount(p, "samples", a.Samples, 1, a.timed()); err != nil {
 		return err
 	}
 	if err := checkCount(p, "warmup", a.Warmup, 0, maxSamples); err != nil {
@@ -129,6 +138,14 @@ func (a *ThroughputParams) check(p *suites.Planner) error {
 		return p.Errorf("memory is for max_batch, which is not asked for")
 	}
 	return nil
+}
+
+// timed is the number of steps that are timed.
+func (a *ThroughputParams) timed() int {
+	if a.Steps == 0 {
+		return a.Generate
+	}
+	return a.Steps
 }
 
 // memory is the budget of the largest batch.
@@ -157,13 +174,27 @@ type throughputCase struct {
 	depth, batch                        int
 	memory                              int64 // the budget, where batch is the largest that fits it; else 0
 	prefills, generate, samples, warmup int
+	steps                               int // that are timed; 0: all
 }
 
 func (c throughputCase) capacity() int { return c.depth + c.warmup + c.generate }
 
+// timed is the number of steps that are timed; skipped is how many before them are not done.
+func (c throughputCase) timed() int {
+	if c.steps == 0 {
+		return c.generate
+	}
+	return c.steps
+}
+
+func (c throughputCase) skipped() int { return (c.generate - c.timed()) / 2 }
+
 func (c throughputCase) plan() suites.Case {
 	params := c.params(map[string]any{"depth": c.depth, "batch": c.batch,
 		"prefills": c.prefills, "generate": c.generate, "samples": c.samples, "warmup": c.warmup})
+	if c.steps > 0 { // absent otherwise, so that ids of earlier journals hold
+		params["steps"] = c.steps
+	}
 	label := fmt.Sprintf("throughput @ %s x %d", suites.Size(c.depth), c.batch)
 	if c.memory > 0 {
 		// The largest batch is a result: cases of different models belong together by the budget.
@@ -179,7 +210,8 @@ func (c throughputCase) plan() suites.Case {
 		Params: params,
 		Work: []suites.Phase{
 			{Work: c.cfg.PrefillWork(c.depth, 0, c.types), Times: prefills},
-			{Work: c.step(), Times: float64(c.warmup + c.generate)},
+			{Work: c.cfg.PrefillWork(c.skipped(), c.depth, c.types), Times: 1},
+			{Work: c.step(), Times: float64(c.warmup + c.timed())},
 		},
 		Bytes: c.bytes(c.capacity(), c.batch).Total(),
 		Run:   c.run,
@@ -203,6 +235,9 @@ func (c throughputCase) run(ctx context.Context, m runners.Model, r *result.Reco
 		return err
 	}
 	progress(0.3)
+	if err := d.skip(ctx); err != nil {
+		return err
+	}
 	if err := d.fork(); err != nil {
 		return err
 	}

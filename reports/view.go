@@ -151,7 +151,7 @@ var named = map[string][]string{"needle": {"kind", "haystack"}, "nll": {"corpus"
 
 // told are the settings that a group's description tells; the others stand in
 // the CSV and JSON files, and in the name where they differ.
-var told = []string{"batch", "corpus", "depth", "documents", "dtype", "generate", "haystack", "kind", "kv", "length", "memory", "template"}
+var told = []string{"batch", "corpus", "depth", "documents", "dtype", "generate", "haystack", "kind", "kv", "length", "memory", "steps", "template"}
 
 // nameGroups gives each group a name of what tells it from the other groups of
 // its task: some settings always, others where those leave groups alike.

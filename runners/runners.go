@@ -28,6 +28,9 @@ type Device struct {
 	Threads int `json:"threads,omitempty"`
 	// Memory is the number of bytes that the runner may hold.
 	Memory int64 `json:"memory,omitempty"`
+	// Room is how many bytes several loaded models and their sequences may hold together;
+	// 0 where the runner does not say.
+	Room int64 `json:"room,omitempty"`
 }
 
 // Options are the choices at load that change speed, memory or precision.

@@ -30,6 +30,9 @@ type Resolved struct {
 	Load func() (runners.Model, error)
 	// Seconds estimates the time of a phase, 0 where it takes none.
 	Seconds func(runners.Work) float64
+	// Room is how many bytes the loaded models of the device and a case may hold together. Where it is 0,
+	// several models stay loaded only if all are small.
+	Room int64
 }
 
 // Planned is a case with its place in a plan.

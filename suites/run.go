@@ -44,7 +44,7 @@ func (s Summary) String() string {
 // too and the sweep goes on. When ctx ends, the case under way leaves no record
 // and Run returns ctx's error.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
-	r := &run{plan: p, w: w, obs: obs, start: p.now(), speed: map[string]float64{}, loaded: map[*Resolved]loaded{}, sum: Summary{}}
+	r := &run{plan: p, w: w, obs: obs, start: p.now(), speed: map[string]float64{}, loaded: map[*Resolved]*loaded{}, sum: Summary{}}
 	defer r.unload()
 	var todo []*Planned
 	for _, c := range p.Cases {
@@ -54,6 +54,7 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 		}
 		todo = append(todo, c)
 	}
+	todo = ordered(todo)
 	obs.Begin(len(todo), p.Seconds(done))
 	for i, c := range todo {
 		if err := ctx.Err(); err != nil {
@@ -85,12 +86,16 @@ type run struct {
 	took, estimated float64
 
 	// loaded are the models at hand, or the errors of those that did not load.
-	loaded map[*Resolved]loaded
+	loaded map[*Resolved]*loaded
+	// uses counts the calls of load.
+	uses int
 }
 
 type loaded struct {
 	model runners.Model
 	err   error
+	// used is the number of the last call of load that returned it.
+	used int
 }
 
 // estimate is a case's time in the light of those before it: of its model and task, or else of all.
@@ -146,10 +151,19 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 		return rec, nil
 	}
 	r.obs.Case(c)
-	model, err := r.load(m)
+	model, err := r.load(c)
 	start := r.plan.now()
 	if err == nil {
 		err = guarded(func() error { return c.Run(ctx, model, rec, r.obs.Fraction) })
+	}
+	if errors.Is(err, runners.ErrOutOfMemory) && r.alone(m) && ctx.Err() == nil {
+		// Other models took memory of the device: once more without them.
+		rec.Metrics, rec.Series, rec.Trials, rec.Notes = nil, nil, nil, nil
+		model, err = r.load(c)
+		start = r.plan.now()
+		if err == nil {
+			err = guarded(func() error { return c.Run(ctx, model, rec, r.obs.Fraction) })
+		}
 	}
 	if m, ok := model.(runners.Chooser); ok {
 		rec.Choices = m.Choices()
@@ -215,28 +229,104 @@ func (r *run) cheaper(c *Planned, todo []*Planned) (sum float64) {
 	return sum
 }
 
-// keepLoaded is how many bytes of weights may stay loaded for cases that take turns.
+// keepLoaded is how many bytes of weights may stay loaded for cases that take turns, on a device whose room is not known.
 const keepLoaded = 1 << 30
 
-// load returns m loaded. Others stay loaded beside it as long as all are small.
-func (r *run) load(m *Resolved) (runners.Model, error) {
-	if l, ok := r.loaded[m]; ok {
-		return l.model, l.err
+// load returns the model of c loaded. Others stay loaded as long as there is room for them next to what c holds.
+func (r *run) load(c *Planned) (runners.Model, error) {
+	m := c.Model
+	for _, o := range evicted(c, r.byUse()) {
+		r.close(o)
 	}
-	held := weightBytes(m)
-	for o := range r.loaded {
-		held += weightBytes(o)
+	r.uses++
+	l := r.loaded[m]
+	if l == nil {
+		l = &loaded{}
+		l.err = guarded(func() (err error) {
+			l.model, err = m.Load()
+			return err
+		})
+		r.loaded[m] = l
 	}
-	if held > keepLoaded {
-		r.unload()
-	}
-	var l loaded
-	l.err = guarded(func() (err error) {
-		l.model, err = m.Load()
-		return err
-	})
-	r.loaded[m] = l
+	l.used = r.uses
 	return l.model, l.err
+}
+
+// byUse are the loaded models, the last used one first.
+func (r *run) byUse() (ms []*Resolved) {
+	for m, l := range r.loaded {
+		if l.model != nil {
+			ms = append(ms, m)
+		}
+	}
+	slices.SortFunc(ms, func(a, b *Resolved) int { return r.loaded[b].used - r.loaded[a].used })
+	return ms
+}
+
+// evicted are those of the loaded models, the last used one first, that have to go before c runs. Where the room of its device is
+// known, it is the ones used longest ago; otherwise all others, unless all are small.
+func evicted(c *Planned, models []*Resolved) (out []*Resolved) {
+	held, left := weightBytes(c.Model), c.Model.Room-max(c.Bytes, weightBytes(c.Model))
+	for _, o := range models {
+		if o == c.Model || o.Runner != c.Model.Runner {
+			continue
+		}
+		held += weightBytes(o)
+		if left -= weightBytes(o); c.Model.Room > 0 && left < 0 {
+			out = append(out, o)
+		}
+	}
+	if c.Model.Room > 0 || held <= keepLoaded {
+		return out
+	}
+	return slices.DeleteFunc(slices.Clone(models), func(o *Resolved) bool { return o == c.Model })
+}
+
+// ordered puts the cases of devices whose room is known in an order that loads each model once, if there is one: as they are planned; with those
+// last that leave no room for the other models; or model by model.
+func ordered(cases []*Planned) []*Planned {
+	var models []*Resolved
+	var weights int64
+	known := false
+	for _, c := range cases {
+		if !slices.Contains(models, c.Model) {
+			models = append(models, c.Model)
+			weights += weightBytes(c.Model)
+		}
+		known = known || c.Model.Room > 0
+	}
+	if !known {
+		return cases
+	}
+	large := func(c *Planned) int {
+		if c.Model.Room > 0 && weights-weightBytes(c.Model)+max(c.Bytes, weightBytes(c.Model)) > c.Model.Room {
+			return 1 + slices.Index(models, c.Model)
+		}
+		return 0
+	}
+	last, byModel := slices.Clone(cases), slices.Clone(cases)
+	slices.SortStableFunc(last, func(a, b *Planned) int { return large(a) - large(b) })
+	slices.SortStableFunc(byModel, func(a, b *Planned) int { return slices.Index(models, a.Model) - slices.Index(models, b.Model) })
+	for _, order := range [][]*Planned{cases, last} {
+		if loads(order) <= len(models) {
+			return order
+		}
+	}
+	return byModel
+}
+
+// loads is how many times models are loaded for cases in this order.
+func loads(cases []*Planned) (n int) {
+	var held []*Resolved // the last used one first
+	for _, c := range cases {
+		gone := evicted(c, held)
+		if !slices.Contains(held, c.Model) {
+			n++
+		}
+		held = slices.DeleteFunc(held, func(o *Resolved) bool { return o == c.Model || slices.Contains(gone, o) })
+		held = slices.Insert(held, 0, c.Model)
+	}
+	return n
 }
 
 func weightBytes(m *Resolved) int64 {
@@ -244,13 +334,31 @@ func weightBytes(m *Resolved) int64 {
 	return n * int64(m.Options.Weights.Size())
 }
 
-func (r *run) unload() {
-	for _, l := range r.loaded {
-		if l.model != nil {
-			_ = l.model.Close() // nothing measured depends on it
+// alone closes the other models of m's device, where their room is shared, and reports whether there were any.
+func (r *run) alone(m *Resolved) (closed bool) {
+	for _, o := range r.byUse() {
+		if o != m && o.Runner == m.Runner && m.Room > 0 {
+			r.close(o)
+			closed = true
 		}
 	}
-	clear(r.loaded)
+	if l := r.loaded[m]; closed && l.err != nil {
+		delete(r.loaded, m)
+	}
+	return closed
+}
+
+func (r *run) close(m *Resolved) {
+	if l := r.loaded[m]; l.model != nil {
+		_ = l.model.Close() // nothing measured depends on it
+	}
+	delete(r.loaded, m)
+}
+
+func (r *run) unload() {
+	for m := range r.loaded {
+		r.close(m)
+	}
 }
 
 // guarded turns a panic into an error, so that one broken case does not end a sweep.

@@ -15,7 +15,7 @@ func (p *Plan) NewSession() *Session {
 	free.Budget = 0
 	plan := *p
 	plan.Suite = &free
-	return &Session{&run{plan: &plan, obs: unobserved{}, start: p.now(), speed: map[string]float64{}, loaded: map[*Resolved]loaded{}}}
+	return &Session{&run{plan: &plan, obs: unobserved{}, start: p.now(), speed: map[string]float64{}, loaded: map[*Resolved]*loaded{}}}
 }
 
 // Run runs a case and returns its record. An error is ctx's: a case that fails is a record.

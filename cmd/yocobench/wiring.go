@@ -288,6 +288,7 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 			}
 			return machine.Seconds(w, o.Weights)
 		},
+		Room: r.Device().Room,
 	}
 	if computed {
 		m.Identity = "none: computed"

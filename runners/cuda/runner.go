@@ -38,6 +38,7 @@ func Describe(opts runners.Options) (runners.Device, error) {
 	if d.Memory <= 0 || d.Memory > i.Memory {
 		d.Memory = i.Memory
 	}
+	d.Room = d.Memory - d.Memory/10 // the rest is for contexts, kernels and what cuBLAS takes
 	d.Tier, d.Why, err = i.target(opts.Tier)
 	return d, err
 }
