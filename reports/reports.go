@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -67,7 +68,7 @@ func Write(dir string, j *result.Journal, g *Gates, formats []Format) ([]string,
 	v := newView(j, g)
 	var written []string
 	save := func(name string, data []byte) error {
-		if err := writeFile(filepath.Join(dir, name), data); err != nil {
+		if err := safefile.WriteBytes(filepath.Join(dir, name), data); err != nil {
 			return err
 		}
 		written = append(written, name)

@@ -14,6 +14,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -271,7 +272,7 @@ func (h *History) Write(dir string) ([]string, error) {
 		files = append(files, file{f.id + ".png", png}, file{f.id + ".svg", svg})
 	}
 	for _, x := range files {
-		if err := writeFile(filepath.Join(dir, x.name), x.data); err != nil {
+		if err := safefile.WriteBytes(filepath.Join(dir, x.name), x.data); err != nil {
 			return written, err
 		}
 		written = append(written, x.name)

@@ -117,26 +117,16 @@ func baselineName(j *result.Journal) string {
 
 // writeBaseline writes a journal without curves and answers: questions are kept, since answers to the same ones are paired.
 func writeBaseline(path string, j *result.Journal) error {
-	w, err := result.Create(path)
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	for _, h := range j.Runs {
-		if err := w.Append(h); err != nil {
-			return err
-		}
-	}
+	kept := &result.Journal{Runs: j.Runs}
 	for _, r := range j.Records {
 		r.Series = nil
+		r.Trials = slices.Clone(r.Trials)
 		for i, t := range r.Trials {
 			r.Trials[i] = result.Trial{Question: t.Question, Expected: t.Expected, Exact: t.Exact, Contains: t.Contains, LogProb: t.LogProb, Tokens: t.Tokens}
 		}
-		if err := w.Append(r); err != nil {
-			return err
-		}
+		kept.Records = append(kept.Records, r)
 	}
-	return nil
+	return writeJournal(path, kept)
 }
 
 // prune drops all but the last runs of each machine. Names begin with the time.
@@ -151,7 +141,7 @@ func prune(dir string, last int, out io.Writer) error {
 		if seen[machine]++; seen[machine] <= last {
 			continue
 		}
-		if err := os.Remove(files[i]); err != nil {
+		if err := os.Remove(files[i]); err != nil && !errors.Is(err, os.ErrNotExist) { // another update was faster
 			return err
 		}
 		fmt.Fprintf(out, "%s: dropped\n", files[i])

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/reports/export"
 	"github.com/yocobench/yocobench/suites/result"
@@ -73,11 +75,12 @@ func toFile(path string, stdout io.Writer, write func(io.Writer) error) error {
 		_, err := stdout.Write(b.Bytes())
 		return err
 	}
-	part := path + ".part"
-	if err := os.WriteFile(part, b.Bytes(), 0o644); err != nil {
-		return err
+	safefile.RemoveUnlocked(path + ".part") // a leftover of older versions
+	err := safefile.WriteBytes(path, b.Bytes())
+	if dir := filepath.Dir(path); errors.Is(err, os.ErrNotExist) {
+		return usagef("cannot write %s: there is no folder %s\n  hint: make it: mkdir -p %s", path, dir, quote(dir))
 	}
-	return os.Rename(part, path)
+	return err
 }
 
 func actionFiles(dir string, j *result.Journal) error {

@@ -354,27 +354,3 @@ func readRun(path string) (*result.Journal, error) {
 	}
 	return j, err
 }
-
-// portable replaces absolute paths by their last element: what a run leaves names no folder of the machine.
-func portable(args []string) []string {
-	out := make([]string, len(args))
-	for i, a := range args {
-		if name, value, ok := strings.Cut(a, "="); ok {
-			a = name + "=" + withoutFolders(value)
-		}
-		a = withoutFolders(a)
-		if strings.ContainsAny(a, " *?'\"[]{}<>|&;$") {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		out[i] = a
-	}
-	return out
-}
-
-// withoutFolders is the last element of an absolute path; anything else it leaves alone.
-func withoutFolders(path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Base(path)
-	}
-	return path
-}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -85,7 +86,7 @@ func TestOpenChecksWeights(t *testing.T) {
 			t.Fatal(err)
 		}
 		tt.change(&c)
-		err := replaceFile(filepath.Join(dir, configFile), func(w io.Writer) error { return writeConfig(w, c) })
+		err := safefile.Write(filepath.Join(dir, configFile), func(w io.Writer) error { return writeConfig(w, c) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +102,7 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 		t.Errorf("an empty folder: %v", err)
 	}
 	c := small(runners.Transformer)
-	if err := replaceFile(filepath.Join(dir, configFile), func(w io.Writer) error { return writeConfig(w, c) }); err != nil {
+	if err := safefile.Write(filepath.Join(dir, configFile), func(w io.Writer) error { return writeConfig(w, c) }); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "no weights, want weights.safetensors, model.safetensors or") {

@@ -1,15 +1,14 @@
 package checkpoint
 
 import (
-	"bufio"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -22,7 +21,7 @@ func Write(path string, params []runners.Param, w runners.Weights, dtype runners
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	return replaceFile(path, func(out io.Writer) error {
+	return safefile.Write(path, func(out io.Writer) error {
 		if _, err := out.Write(head); err != nil {
 			return err
 		}
@@ -92,34 +91,6 @@ func header(params []runners.Param, dtype runners.DType, metadata map[string]str
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
 }
 
-// replaceFile writes a file through a temporary one beside it, syncs and renames it.
-func replaceFile(path string, write func(io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
 // Save writes a model as a folder that Open reads: config.json and
 // weights.safetensors, stored as dtype. The folder is made if it is missing.
 func Save(dir string, c runners.Config, w runners.Weights, dtype runners.DType) error {
@@ -129,7 +100,7 @@ func Save(dir string, c runners.Config, w runners.Weights, dtype runners.DType) 
 	if err := Write(filepath.Join(dir, weightsFile), c.Parameters(), w, dtype, map[string]string{"source": w.Source()}); err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, configFile), func(out io.Writer) error {
+	return safefile.Write(filepath.Join(dir, configFile), func(out io.Writer) error {
 		return writeConfig(out, c)
 	})
 }
