@@ -59,6 +59,14 @@ func (s subject) bytes(tokens, batch int) runners.Usage {
 	return s.cfg.RunBytes(tokens, batch, s.chunk, s.types)
 }
 
+// least is the memory that a measured case holds for certain; 0 for a computed one, which holds nothing.
+func (s subject) least(tokens, batch int) int64 {
+	if s.computed {
+		return 0
+	}
+	return s.cfg.LeastBytes(tokens, batch, s.types)
+}
+
 // assumptions says what computed numbers stand on; measured ones need no such note.
 func (s subject) assumptions(r *result.Record, timed bool) {
 	if !s.computed {

@@ -67,6 +67,9 @@ func (KV) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, e
 	if err := checkCount(p, "batch", a.Batch, 1, maxBatch); err != nil {
 		return nil, err
 	}
+	if err := p.Count(len(a.Lengths)); err != nil {
+		return nil, err
+	}
 	s := subjectOf(p, m)
 	var cases []suites.Case
 	for _, n := range a.Lengths {
@@ -75,6 +78,7 @@ func (KV) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, e
 			Label:  fmt.Sprintf("kv %s x %d", suites.Size(n), a.Batch),
 			Params: s.params(map[string]any{"length": n, "batch": a.Batch, "fill": a.Fill}),
 			Bytes:  s.bytes(int(n), a.Batch).Total(),
+			Least:  s.least(int(n), a.Batch),
 			Run:    k.run,
 		}
 		if a.Fill {

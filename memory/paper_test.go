@@ -50,7 +50,7 @@ func runSuite(t *testing.T, name string, sets ...string) (*suites.Suite, []*resu
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := suites.NewPlan(s, suites.Wiring{Tasks: Tasks(), Resolve: computed})
+	plan, err := suites.NewPlan(t.Context(), s, suites.Wiring{Tasks: Tasks(), Resolve: computed})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,6 +62,9 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Ca
 	if err := checkCount(p, "warmup", a.Warmup, 0, maxSamples); err != nil {
 		return nil, err
 	}
+	if err := p.Count(len(a.Lengths)); err != nil {
+		return nil, err
+	}
 	s := subjectOf(p, m)
 	if s.computed {
 		a.Samples, a.Warmup = 1, 0
@@ -74,6 +77,7 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Ca
 			Params: s.params(map[string]any{"length": n, "samples": a.Samples, "warmup": a.Warmup}),
 			Work:   c.estimate(),
 			Bytes:  s.bytes(int(n), 1).Total(),
+			Least:  s.least(int(n), 1),
 			Run:    c.run,
 		})
 	}

@@ -81,6 +81,13 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites
 	if err := a.check(p); err != nil {
 		return nil, err
 	}
+	batches := len(a.Batches)
+	if a.MaxBatch {
+		batches++
+	}
+	if err := p.Count(len(a.Depths), batches); err != nil {
+		return nil, err
+	}
 	s := subjectOf(p, m)
 	if s.computed {
 		a.Prefills, a.Steps, a.Samples, a.Warmup = 1, 0, 1, 0
@@ -214,6 +221,7 @@ func (c throughputCase) plan() suites.Case {
 			{Work: c.step(), Times: float64(c.warmup + c.timed())},
 		},
 		Bytes: c.bytes(c.capacity(), c.batch).Total(),
+		Least: c.least(c.capacity(), c.batch),
 		Run:   c.run,
 	}
 }

@@ -66,7 +66,7 @@ func TestParamsInSuite(t *testing.T) {
 	text := "name: x\nmodels: [m]\ntasks:\n  - needle:\n      trials: 2\n      template: loker\n"
 	s, err := suites.Parse([]byte(text), "x.yaml", nil, []suites.Task{Task{}})
 	if err == nil {
-		_, err = suites.NewPlan(s, suites.Wiring{Resolve: func(*suites.Suite, suites.Entry) (*suites.Resolved, error) {
+		_, err = suites.NewPlan(t.Context(), s, suites.Wiring{Resolve: func(*suites.Suite, suites.Entry) (*suites.Resolved, error) {
 			return &suites.Resolved{Model: *fakeEntry(), Seconds: func(runners.Work) float64 { return 0 }}, nil
 		}})
 	}

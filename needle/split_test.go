@@ -63,7 +63,7 @@ func suiteCells(t *testing.T) []*cell {
 		t.Fatal(err)
 	}
 	s.Models = s.Models[:1] // every model is asked the same
-	if _, err := suites.NewPlan(s, suites.Wiring{Resolve: func(_ *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
+	if _, err := suites.NewPlan(t.Context(), s, suites.Wiring{Resolve: func(_ *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
 		m := *fakeEntry()
 		m.Name = e.Name
 		return &suites.Resolved{Model: m, Seconds: func(runners.Work) float64 { return 1 }}, nil

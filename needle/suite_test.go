@@ -14,7 +14,7 @@ func shippedPlan(t testing.TB) *suites.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := suites.NewPlan(s, suites.Wiring{Resolve: func(_ *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
+	plan, err := suites.NewPlan(t.Context(), s, suites.Wiring{Resolve: func(_ *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
 		m := *fakeEntry()
 		m.Name = e.Name
 		return &suites.Resolved{Model: m, Seconds: func(runners.Work) float64 { return 1 }}, nil

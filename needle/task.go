@@ -49,11 +49,17 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 	if err != nil {
 		return nil, pl.Errorf("%v", err)
 	}
+	if err := pl.Count(len(p.Lengths), len(p.Needles), len(p.Depths.list())); err != nil {
+		return nil, err
+	}
 	text := source.Fingerprint()[:16]
 	var cases []suites.Case
 	for _, length := range p.Lengths {
 		for _, needles := range p.Needles {
 			for _, d := range p.Depths.list() {
+				if err := pl.Err(); err != nil {
+					return nil, err
+				}
 				c := &cell{Params: &p, length: int(length), needles: int(needles), depth: d, seed: pl.Seed, templates: templates, source: source}
 				planned, err := c.plan(m, text)
 				if err != nil {
@@ -86,6 +92,7 @@ func (c *cell) plan(m *suites.Model, text string) (suites.Case, error) {
 		return out, fmt.Errorf("lengths: %d tokens are too few for the facts, questions and answers of kind %s on %s; the least is %d", c.length, c.Kind, m.Name, least)
 	}
 	out.Work, out.Bytes, err = c.cost(m, tok)
+	out.Least = m.Config.LeastBytes(c.length, 1, runners.Types{Weights: m.Options.Weights, KV: m.Options.KV})
 	return out, err
 }
 

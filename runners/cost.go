@@ -254,9 +254,9 @@ func (c Config) HeldBytes(tokens, batch int, t Types, workspace int64) Usage {
 	u, n := c.CacheBytes(tokens, t.KV), int64(batch)
 	return Usage{
 		Weights:   c.weightBytes(t),
-		GlobalKV:  u.GlobalKV * n,
-		WindowKV:  u.WindowKV * n,
-		State:     u.State * n,
+		GlobalKV:  MulBytes(u.GlobalKV, n),
+		WindowKV:  MulBytes(u.WindowKV, n),
+		State:     MulBytes(u.State, n),
 		Workspace: workspace,
 	}
 }
@@ -265,6 +265,12 @@ func (c Config) HeldBytes(tokens, batch int, t Types, workspace int64) Usage {
 func (c Config) weightBytes(t Types) int64 {
 	read := c.dense(1, 1, 1, true, t).Total().Read
 	return int64(read) + int64(c.Vocab-1)*int64(c.Dim)*int64(t.Weights.Size())
+}
+
+// LeastBytes is what a model holds for certain when it steps batch sequences of tokens each: HeldBytes
+// without a workspace, and a row of float32 logits a sequence.
+func (c Config) LeastBytes(tokens, batch int, t Types) int64 {
+	return AddBytes(c.HeldBytes(tokens, batch, t, 0).Total(), MulBytes(int64(batch), 4*int64(c.Vocab)))
 }
 
 // RunBytes is HeldBytes with the workspace that Prefill in passes of chunk

@@ -116,7 +116,7 @@ type Usage struct {
 
 // Total is the sum of the parts.
 func (u Usage) Total() int64 {
-	return u.Weights + u.GlobalKV + u.WindowKV + u.State + u.Workspace
+	return AddBytes(u.Weights, u.GlobalKV, u.WindowKV, u.State, u.Workspace)
 }
 
 // Cache is the part that a sequence holds.

@@ -10,7 +10,7 @@ func TestGates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewPlan(s, fakeWiring(fakeTask{}, map[string]int{})); err != nil {
+	if _, err := NewPlan(t.Context(), s, fakeWiring(fakeTask{}, map[string]int{})); err != nil {
 		t.Fatal(err)
 	}
 	if len(s.Gates) != 2 || s.Gates[0].Confidence != 0.95 || s.Gates[1].Confidence != 0.99 || s.Gates[1].Models != "b" {
@@ -38,7 +38,7 @@ func TestGateErrors(t *testing.T) {
 	} {
 		s, err := parse(good + gate + "\n")
 		if err == nil {
-			_, err = NewPlan(s, fakeWiring(fakeTask{}, map[string]int{}))
+			_, err = NewPlan(t.Context(), s, fakeWiring(fakeTask{}, map[string]int{}))
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s:\n got %v\nwant %s", gate, err, want)

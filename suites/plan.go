@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -49,6 +50,23 @@ type Planned struct {
 	Skip string
 }
 
+// runs reports whether a case takes time: it is neither skipped, nor unsupported, nor too large.
+func (c *Planned) runs() bool {
+	return c.Skip == "" && c.Unsupported == "" && !c.TooLarge()
+}
+
+// TooLarge reports whether a case needs more memory than its model may hold, by arithmetic.
+func (c *Planned) TooLarge() bool { return c.Model.Memory > 0 && c.Least > c.Model.Memory }
+
+// exceeds says why a case is too large, or "".
+func (c *Planned) exceeds() string {
+	if !c.TooLarge() {
+		return ""
+	}
+	return fmt.Sprintf("%v: by arithmetic weights, caches and logits take %s, %s are allowed",
+		runners.ErrOutOfMemory, runners.FormatBytes(c.Least), runners.FormatBytes(c.Model.Memory))
+}
+
 // Plan is what a run will do.
 type Plan struct {
 	Suite *Suite
@@ -65,15 +83,22 @@ type Plan struct {
 	transformer string
 }
 
+// maxCases bounds a plan: each factor of a suite has a bound of its own, and this is the one on their product.
+const maxCases = 250_000
+
 // caseVersion changes when a change of the program makes old case results incomparable.
 const caseVersion = 1
 
 // NewPlan lists a suite's cases: task by task and, within a task, model by model, or in turns (Task.Interleaved).
-func NewPlan(s *Suite, w Wiring) (*Plan, error) {
+// It ends early with ctx's error, and refuses a plan of more than maxCases before it makes them.
+func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 	sum := sha256.Sum256([]byte(s.Text))
 	plan := &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}, now: time.Now}
 	var models []*Resolved
 	for _, e := range s.Models {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		m, err := w.Resolve(s, e)
 		if err != nil {
 			var p *Problem
@@ -88,7 +113,7 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 		models = append(models, m)
 	}
 	plan.transformer = only(models, "transformer")
-	planner := &Planner{Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
+	planner := &Planner{ctx: ctx, Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
 	labels := map[string]string{}
 	for _, b := range s.blocks {
 		params, err := b.params()
@@ -99,11 +124,20 @@ func NewPlan(s *Suite, w Wiring) (*Plan, error) {
 		first := len(plan.Cases)
 		turn := map[*Planned]int{}
 		for _, m := range models {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			cases, err := b.task.Plan(planner, &m.Model, params)
 			if err != nil {
 				return nil, s.place(planner.placed(err))
 			}
+			if n := len(plan.Cases) + len(cases); n > maxCases { // of a task that did not count them
+				return nil, s.place(planner.tooMany(n))
+			}
 			for i, c := range cases {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
 				p := &Planned{Case: c, Task: b.task.Name(), Model: m, metrics: b.task.Metrics()}
 				if p.ID, err = caseID(s.Seed, p); err != nil {
 					return nil, err
@@ -197,7 +231,7 @@ func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 	}
 	order := make([]*Planned, 0, len(p.Cases))
 	for _, c := range p.Cases {
-		if _, ok := done[c.ID]; !ok && c.Skip == "" {
+		if _, ok := done[c.ID]; !ok && c.runs() {
 			order = append(order, c)
 		}
 	}
@@ -242,7 +276,7 @@ func ShortDuration(s float64) string {
 // Seconds is the estimate for the cases that will run and are not done.
 func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
 	for _, c := range p.Cases {
-		if _, ok := done[c.ID]; !ok && c.Skip == "" {
+		if _, ok := done[c.ID]; !ok && c.runs() {
 			sum += c.Seconds
 		}
 	}

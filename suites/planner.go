@@ -1,8 +1,10 @@
 package suites
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/runners"
@@ -17,7 +19,9 @@ type Planner struct {
 	// Machine is what this machine can do, as measured at the start; nil where nobody measured.
 	Machine *runners.Profile
 
+	ctx     context.Context
 	block   *block
+	cases   int // counted so far
 	sources map[string]corpus.Source
 }
 
@@ -27,6 +31,40 @@ func (p *Planner) Errorf(format string, args ...any) error {
 		return fmt.Errorf(format, args...)
 	}
 	return &Problem{File: p.block.file, Line: p.block.line, Msg: p.block.task.Name() + ": " + fmt.Sprintf(format, args...)}
+}
+
+// Count announces the cases that a task is about to plan for a model: the product of factors. It refuses
+// what makes the plan too large, before it takes memory.
+func (p *Planner) Count(factors ...int) error {
+	n := 1
+	for _, f := range factors {
+		if f > 0 && n > math.MaxInt/f {
+			n = math.MaxInt
+			break
+		}
+		n *= max(0, f)
+	}
+	if n > maxCases-p.cases {
+		return p.tooMany(n)
+	}
+	p.cases += n
+	return nil
+}
+
+func (p *Planner) tooMany(n int) error {
+	if p.block == nil {
+		return fmt.Errorf("%d cases more than a plan may have (%d)", n, maxCases)
+	}
+	return &Problem{File: p.block.file, Line: p.block.line, Hint: "plan fewer lengths, depths or models, or split the suite",
+		Msg: fmt.Sprintf("%s: %d cases with %d planned before are more than a plan may have (%d)", p.block.task.Name(), n, p.cases, maxCases)}
+}
+
+// Err is not nil once planning is to end, because the program was interrupted. A task that takes long asks for it.
+func (p *Planner) Err() error {
+	if p.ctx == nil {
+		return nil
+	}
+	return p.ctx.Err()
 }
 
 // Source opens a text source once for the whole plan.

@@ -44,7 +44,7 @@ func (s Summary) String() string {
 // too and the sweep goes on. When ctx ends, the case under way leaves no record
 // and Run returns ctx's error.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
-	r := &run{plan: p, w: w, obs: obs, start: p.now(), speed: map[string]float64{}, loaded: map[*Resolved]*loaded{}, sum: Summary{}}
+	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Resolved]*loaded{}, sum: Summary{}}
 	defer r.unload()
 	var todo []*Planned
 	for _, c := range p.Cases {
@@ -55,12 +55,13 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 		todo = append(todo, c)
 	}
 	todo = ordered(todo)
-	obs.Begin(len(todo), p.Seconds(done))
-	for i, c := range todo {
+	r.backlog = newBacklog(todo)
+	obs.Begin(len(todo), r.left())
+	for _, c := range todo {
 		if err := ctx.Err(); err != nil {
 			return r.sum, err
 		}
-		rec, err := r.one(ctx, c, todo[i:])
+		rec, err := r.one(ctx, c)
 		if err != nil {
 			return r.sum, err
 		}
@@ -68,7 +69,8 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 			return r.sum, fmt.Errorf("write the journal: %w", err)
 		}
 		r.sum[rec.Status]++
-		obs.Done(rec, r.left(todo[i+1:]))
+		r.backlog.remove(c)
+		obs.Done(rec, r.left())
 	}
 	return r.sum, nil
 }
@@ -80,10 +82,8 @@ type run struct {
 	obs   Observer
 	start time.Time
 	sum   Summary
-	// speed is how many times longer than estimated the cases of a model and task took, lately.
-	speed map[string]float64
-	// took and estimated are the seconds of all cases so far.
-	took, estimated float64
+	// backlog estimates the cases still to do.
+	backlog *backlog
 
 	// loaded are the models at hand, or the errors of those that did not load.
 	loaded map[*Resolved]*loaded
@@ -98,24 +98,17 @@ type loaded struct {
 	used int
 }
 
-// estimate is a case's time in the light of those before it: of its model and task, or else of all.
-func (r *run) estimate(c *Planned) float64 {
-	if f, ok := r.speed[c.Model.Name+"/"+c.Task]; ok {
-		return c.Seconds * f
+// left estimates the seconds that the rest of the run takes: the cases that will run, within the budget.
+func (r *run) left() float64 {
+	if r.plan.Suite.Budget <= 0 {
+		return r.backlog.all()
 	}
-	if r.estimated > 0 {
-		return c.Seconds * r.took / r.estimated
-	}
-	return c.Seconds
+	return r.backlog.within(r.budgetLeft())
 }
 
-func (r *run) left(cases []*Planned) (sum float64) {
-	for _, c := range cases {
-		if c.Skip == "" {
-			sum += r.estimate(c)
-		}
-	}
-	return sum
+// budgetLeft is the seconds that the budget has left.
+func (r *run) budgetLeft() float64 {
+	return time.Duration(r.plan.Suite.Budget).Seconds() - r.plan.now().Sub(r.start).Seconds()
 }
 
 // declared reports a metric that the task did not declare: no gate could be about it.
@@ -128,8 +121,8 @@ func (c *Planned) declared(r *result.Record) error {
 	return nil
 }
 
-// one runs a case; todo are this and the cases after it. An error is one of the run, not of the case.
-func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Record, error) {
+// one runs a case. An error is one of the run, not of the case.
+func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 	m := c.Model
 	rec := &result.Record{
 		Suite: r.plan.Suite.Name, SuiteHash: r.plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
@@ -140,7 +133,7 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 		rec.Source = result.Computed
 	}
 	if c.Skip == "" {
-		c.Skip = r.late(c, todo)
+		c.Skip = r.late(c)
 	}
 	if c.Skip != "" {
 		rec.Status, rec.Reason = result.Skipped, c.Skip
@@ -150,19 +143,30 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 		rec.Status, rec.Reason = result.Unsupported, c.Unsupported
 		return rec, nil
 	}
+	if reason := c.exceeds(); reason != "" {
+		rec.Status, rec.Reason = result.OOM, reason
+		return rec, nil
+	}
 	r.obs.Case(c)
+	runCtx, share := ctx, 0.0
+	if r.plan.Suite.Budget > 0 {
+		share = r.share(c)
+		var cancel context.CancelFunc
+		runCtx, cancel = context.WithTimeout(ctx, time.Duration(overrun*share*float64(time.Second)))
+		defer cancel()
+	}
 	model, err := r.load(c)
 	start := r.plan.now()
 	if err == nil {
-		err = guarded(func() error { return c.Run(ctx, model, rec, r.obs.Fraction) })
+		err = guarded(func() error { return c.Run(runCtx, model, rec, r.obs.Fraction) })
 	}
-	if errors.Is(err, runners.ErrOutOfMemory) && r.alone(m) && ctx.Err() == nil {
+	if errors.Is(err, runners.ErrOutOfMemory) && r.alone(m) && runCtx.Err() == nil {
 		// Other models took memory of the device: once more without them.
 		rec.Metrics, rec.Series, rec.Trials, rec.Notes = nil, nil, nil, nil
 		model, err = r.load(c)
 		start = r.plan.now()
 		if err == nil {
-			err = guarded(func() error { return c.Run(ctx, model, rec, r.obs.Fraction) })
+			err = guarded(func() error { return c.Run(runCtx, model, rec, r.obs.Fraction) })
 		}
 	}
 	if m, ok := model.(runners.Chooser); ok {
@@ -176,16 +180,7 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 	}
 	rec.Seconds = r.plan.now().Sub(start).Seconds()
 	if err == nil {
-		if c.Seconds > 0.01 && rec.Seconds > 0 {
-			key := m.Name + "/" + c.Task
-			f, old := rec.Seconds/c.Seconds, r.speed[key]
-			if old > 0 {
-				f = (f + old) / 2
-			}
-			r.speed[key] = f
-			r.took += rec.Seconds
-			r.estimated += c.Seconds
-		}
+		r.backlog.learn(c, rec.Seconds)
 		return rec, nil
 	}
 	if ctx.Err() != nil {
@@ -193,6 +188,11 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 	}
 	rec.Metrics, rec.Series, rec.Trials, rec.Reason = nil, nil, nil, err.Error()
 	switch {
+	case runCtx.Err() != nil && errors.Is(err, runCtx.Err()):
+		r.backlog.learn(c, rec.Seconds) // at least as long
+		rec.Status = result.Skipped
+		rec.Reason = fmt.Sprintf("over budget: stopped at its deadline after %s; its share of the budget of %s was %s",
+			ShortDuration(rec.Seconds), time.Duration(r.plan.Suite.Budget), ShortDuration(share))
 	case errors.Is(err, runners.ErrOutOfMemory):
 		rec.Status = result.OOM
 	case errors.Is(err, runners.ErrUnsupported):
@@ -203,30 +203,25 @@ func (r *run) one(ctx context.Context, c *Planned, todo []*Planned) (*result.Rec
 	return rec, nil
 }
 
-// late says why a case no longer fits the budget, or "". What cheaper cases after it need is set aside first,
-// so that one that takes longer than estimated leaves the others their share.
-func (r *run) late(c *Planned, todo []*Planned) string {
+// overrun is how many times its share of the budget a case may take before it is stopped.
+const overrun = 1.5
+
+// share is the seconds that a case may take: what the budget has left, without what cheaper cases need. They come
+// first, so that a case that takes longer than estimated leaves the others their share.
+func (r *run) share(c *Planned) float64 {
+	return r.budgetLeft() - r.backlog.below(r.backlog.estimate(c))
+}
+
+// late says why a case no longer fits the budget, or "".
+func (r *run) late(c *Planned) string {
 	budget := time.Duration(r.plan.Suite.Budget)
 	if budget <= 0 {
 		return ""
 	}
-	need := r.estimate(c)
-	left := budget.Seconds() - r.plan.now().Sub(r.start).Seconds()
-	if need <= left && need <= left-r.cheaper(c, todo) {
-		return ""
+	if need := r.backlog.estimate(c); need > r.share(c) {
+		return overBudget(need, budget)
 	}
-	return overBudget(need, budget)
-}
-
-// cheaper is the time that the cheaper cases after c need: they come first.
-func (r *run) cheaper(c *Planned, todo []*Planned) (sum float64) {
-	need := r.estimate(c)
-	for _, o := range todo {
-		if o != c && o.Skip == "" && r.estimate(o) < need {
-			sum += r.estimate(o)
-		}
-	}
-	return sum
+	return ""
 }
 
 // keepLoaded is how many bytes of weights may stay loaded for cases that take turns, on a device whose room is not known.

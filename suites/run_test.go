@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,7 +24,7 @@ func planOf(t *testing.T, text string, task fakeTask, loads map[string]int) *Pla
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := NewPlan(s, fakeWiring(task, loads))
+	p, err := NewPlan(t.Context(), s, fakeWiring(task, loads))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,6 +265,195 @@ func TestShortDuration(t *testing.T) {
 	for s, want := range map[float64]string{0: "0s", 0.123: "120ms", 2.34: "2.3s", 59: "59s", 61: "1m01s", 7500: "2h05m", 1e6: "11d13h", 1e12: "31710 years"} {
 		if got := ShortDuration(s); got != want {
 			t.Errorf("%g: got %s, want %s", s, got, want)
+		}
+	}
+}
+
+// A case that overruns its share of the budget by more than half is stopped and tried again by a resumed run; the
+// cases after it still have theirs.
+func TestBudgetIsADeadline(t *testing.T) {
+	task := fakeTask{run: func(ctx context.Context, n int64, r *result.Record) error {
+		if n == 2 && r.Model == "a" {
+			<-ctx.Done()
+			return fmt.Errorf("prefill: %w", ctx.Err())
+		}
+		return nil
+	}}
+	p := planOf(t, three, task, map[string]int{})
+	for _, c := range p.Cases {
+		c.Seconds /= 100
+	}
+	p.Suite.Budget = Duration(200 * time.Millisecond)
+	w, path := journal(t)
+	start := time.Now()
+	if _, err := p.Run(t.Context(), w, nil, &watcher{}); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("the run took %v under a budget of 200ms", took)
+	}
+	recs := read(t, path)
+	if r := recs["a fake 2"]; r.Status != result.Skipped || !strings.Contains(r.Reason, "deadline") || !strings.Contains(r.Reason, "200ms") {
+		t.Errorf("the case that hangs is %s (%s), want skipped at its deadline", r.Status, r.Reason)
+	}
+	if r := recs["a fake 1"]; r.Status != result.OK {
+		t.Errorf("the case before it is %s (%s)", r.Status, r.Reason)
+	}
+}
+
+// leftWatcher keeps the times that an observer is told.
+type leftWatcher struct {
+	watcher
+	began float64
+	left  []float64
+}
+
+func (w *leftWatcher) Begin(_ int, s float64)              { w.began = s }
+func (w *leftWatcher) Done(_ *result.Record, left float64) { w.left = append(w.left, left) }
+
+// The time shown is that of the cases that will run, and never more than the budget.
+func TestEstimatesStayWithinTheBudget(t *testing.T) {
+	for _, c := range []struct {
+		budget  time.Duration
+		lengths string
+		began   float64
+	}{
+		{0, "[1, 2, 3]", 12},
+		{7 * time.Second, "[1, 2, 3]", 6},
+		{10 * time.Second, "[1, 2, 3]", 9},
+		{3 * time.Second, "[1, 1M]", 2},
+		{3 * time.Second, "[1G]", 0},
+		{time.Hour, "[1, 2]", 6},
+	} {
+		clock := time.Unix(0, 0)
+		p := planOf(t, "name: s\nmodels: [a, b]\ntasks:\n  - fake: {lengths: "+c.lengths+"}\n", fakeTask{run: func(_ context.Context, n int64, _ *result.Record) error {
+			clock = clock.Add(time.Duration(n) * time.Second)
+			return nil
+		}}, map[string]int{})
+		p.now = func() time.Time { return clock }
+		p.Suite.Budget = Duration(c.budget)
+		w, _ := journal(t)
+		obs := &leftWatcher{}
+		if _, err := p.Run(t.Context(), w, nil, obs); err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(obs.began-c.began) > 1e-6 {
+			t.Errorf("budget %v, lengths %s: a run of %g s is announced, want %g", c.budget, c.lengths, obs.began, c.began)
+		}
+		for _, left := range obs.left {
+			if c.budget > 0 && !(left <= c.budget.Seconds()) {
+				t.Errorf("budget %v, lengths %s: %g s are said to be left", c.budget, c.lengths, left)
+			}
+		}
+		if last := obs.left[len(obs.left)-1]; !(math.Abs(last) < 1e-6) {
+			t.Errorf("budget %v, lengths %s: %g s are left at the end", c.budget, c.lengths, last)
+		}
+	}
+}
+
+// A case whose weights, caches and logits exceed the memory is out of memory before its model is loaded.
+func TestTooLargeByArithmeticIsNotTried(t *testing.T) {
+	loads := map[string]int{}
+	p := planOf(t, three, fakeTask{}, loads)
+	for _, c := range p.Cases {
+		c.Model.Memory, c.Least = 1<<30, 1<<30
+		if c.Model.Name == "b" {
+			c.Least = math.MaxInt64
+		}
+	}
+	if got := p.Seconds(nil); got != 6 {
+		t.Errorf("the estimate is %g, want that of the cases that fit, 6", got)
+	}
+	w, path := journal(t)
+	sum, err := p.Run(t.Context(), w, nil, &watcher{})
+	if err != nil || sum[result.OOM] != 3 || sum[result.OK] != 3 || loads["b"] != 0 {
+		t.Errorf("got %v, %v; loaded %v", sum, err, loads)
+	}
+	if r := read(t, path)["b fake 3"]; !strings.HasPrefix(r.Reason, "out of memory: ") || !strings.Contains(r.Reason, "1.00 GiB") {
+		t.Errorf("reason %q", r.Reason)
+	}
+}
+
+// A plan has a bound on its cases, which is seen before they are made, and planning ends when it is interrupted.
+func TestPlanIsBounded(t *testing.T) {
+	task := countingTask{}
+	s, err := Parse([]byte("name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {trials: 300000}\n"), "s.yaml", nil, []Task{task})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p *Problem
+	if _, err := NewPlan(t.Context(), s, fakeWiring(fakeTask{}, nil)); !errors.As(err, &p) || p.Line != 4 || !strings.Contains(p.Msg, "250000") {
+		t.Errorf("300000 cases: %v", err)
+	}
+	planner := &Planner{}
+	for _, factors := range [][]int{{4000, 900}, {1 << 40, 1 << 40}, {math.MaxInt, 2, 3}} {
+		if err := planner.Count(factors...); err == nil {
+			t.Errorf("%v cases were accepted", factors)
+		}
+	}
+	if err := planner.Count(0, math.MaxInt); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := NewPlan(ctx, s, fakeWiring(fakeTask{}, nil)); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted: %v", err)
+	}
+}
+
+// countingTask plans as many cases as trials, and fails the test's intent if it does so uncounted.
+type countingTask struct{ fakeTask }
+
+func (countingTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ error) {
+	n := params.(*fakeParams).Trials
+	if err := p.Count(n); err != nil {
+		return nil, err
+	}
+	for i := range n {
+		cases = append(cases, Case{Label: "c", Params: map[string]any{"n": i}})
+	}
+	return cases, nil
+}
+
+// What a run estimates costs the same however many cases there are.
+func TestBacklogAgreesWithASimpleSum(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	var cases []*Planned
+	models := []*Resolved{{Model: Model{Name: "a"}}, {Model: Model{Name: "b"}}, {Model: Model{Name: "c"}}}
+	for range 200 {
+		cases = append(cases, &Planned{Model: models[rng.IntN(3)], Seconds: float64(1 + rng.IntN(50))})
+	}
+	b := newBacklog(cases)
+	left := slices.Clone(cases)
+	for len(left) > 0 {
+		i := rng.IntN(len(left))
+		c := left[i]
+		b.remove(c)
+		left = slices.Delete(left, i, i+1)
+		b.learn(c, c.Seconds*(0.5+rng.Float64()))
+		limit := b.estimate(c)
+		want, all, fit := 0.0, 0.0, 0.0
+		var es []float64
+		for _, o := range left {
+			e := b.estimate(o)
+			if all += e; e < limit {
+				want += e
+			}
+			es = append(es, e)
+		}
+		slices.Sort(es)
+		for _, e := range es {
+			if fit+e > all/2 {
+				break
+			}
+			fit += e
+		}
+		near := func(got, want float64) bool { return math.Abs(got-want) <= 1e-6*(1+want) }
+		if got := b.below(limit); !near(got, want) {
+			t.Fatalf("below %g: %g, want %g", limit, got, want)
+		}
+		if !near(b.all(), all) || !near(b.within(all/2), fit) {
+			t.Fatalf("all %g, within %g; want %g, %g", b.all(), b.within(all/2), all, fit)
 		}
 	}
 }

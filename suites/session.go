@@ -15,12 +15,12 @@ func (p *Plan) NewSession() *Session {
 	free.Budget = 0
 	plan := *p
 	plan.Suite = &free
-	return &Session{&run{plan: &plan, obs: unobserved{}, start: p.now(), speed: map[string]float64{}, loaded: map[*Resolved]*loaded{}}}
+	return &Session{&run{plan: &plan, obs: unobserved{}, start: p.now(), backlog: newBacklog(nil), loaded: map[*Resolved]*loaded{}}}
 }
 
 // Run runs a case and returns its record. An error is ctx's: a case that fails is a record.
 func (s *Session) Run(ctx context.Context, c *Planned) (*result.Record, error) {
-	return s.r.one(ctx, c, nil)
+	return s.r.one(ctx, c)
 }
 
 // Close closes the models.

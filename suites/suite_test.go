@@ -85,7 +85,7 @@ func TestParseErrors(t *testing.T) {
 	} {
 		s, err := parse(c.text)
 		if err == nil {
-			_, err = NewPlan(s, fakeWiring(fakeTask{}, map[string]int{}))
+			_, err = NewPlan(t.Context(), s, fakeWiring(fakeTask{}, map[string]int{}))
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
@@ -129,7 +129,7 @@ func TestSet(t *testing.T) {
 	} {
 		s, err := parse(good, set)
 		if err == nil {
-			_, err = NewPlan(s, fakeWiring(fakeTask{}, map[string]int{}))
+			_, err = NewPlan(t.Context(), s, fakeWiring(fakeTask{}, map[string]int{}))
 		}
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("--set %s: got %v, want an error with %q", set, err, want)
@@ -188,7 +188,7 @@ func TestBaselines(t *testing.T) {
 			r.Config.Arch = runners.Arch(e.Model)
 			return r, err
 		}
-		p, err := NewPlan(s, w)
+		p, err := NewPlan(t.Context(), s, w)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,6 +41,8 @@ type Model struct {
 	Computed bool
 	// Machine is what the device can do, where it is not the machine of the planner.
 	Machine *runners.Profile
+	// Memory is the bytes that the model may hold with its sequences; 0: not known, or nothing is held.
+	Memory int64
 }
 
 // Case is one measurement: the unit of budget, resume and record.
@@ -55,6 +57,9 @@ type Case struct {
 	Work []Phase
 	// Bytes is the estimated memory held at the peak, weights included.
 	Bytes int64
+	// Least is the bytes that the case holds for certain: weights, caches and logits, without what depends on the
+	// runner. A case whose Least exceeds the model's Memory is out of memory without being tried. 0: not known.
+	Least int64
 	// Unsupported says why the model cannot do this, where that is known before it is loaded; then Run is not called.
 	Unsupported string
 	// Run measures and fills r's Metrics, Series, Trials and Notes. An error that wraps runners.ErrOutOfMemory

@@ -108,7 +108,7 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if len(t.gates) == 0 {
 		return usagef("the suite %s has no gates to decide; give some by --gate 'throughput.decode_tps >= 0.97x baseline'", t.suite.Name)
 	}
-	plan, err := suites.NewPlan(t.suite, wiring(f.device, nil))
+	plan, err := suites.NewPlan(ctx, t.suite, wiring(f.device, nil))
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func work(ctx context.Context, in io.Reader, out io.Writer) error {
 		return usagef("expected a job as JSON on standard input: %v\n  hint: this command is run by yocobench ab", err)
 	}
 	ready := workerReady{Protocol: workerProtocol}
-	plan, err := job.plan(&ready)
+	plan, err := job.plan(ctx, &ready)
 	if err != nil {
 		ready.Error = err.Error()
 		return to.Encode(ready)
@@ -107,7 +107,7 @@ func work(ctx context.Context, in io.Reader, out io.Writer) error {
 }
 
 // plan makes the plan of a job and fills in what a parent wants to know of it.
-func (j workerJob) plan(ready *workerReady) (*suites.Plan, error) {
+func (j workerJob) plan(ctx context.Context, ready *workerReady) (*suites.Plan, error) {
 	if j.Protocol != workerProtocol {
 		return nil, fmt.Errorf("it speaks version %d of the A/B protocol, not %d", workerProtocol, j.Protocol)
 	}
@@ -121,7 +121,7 @@ func (j workerJob) plan(ready *workerReady) (*suites.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := suites.NewPlan(s, wiring(d, nil))
+	plan, err := suites.NewPlan(ctx, s, wiring(d, nil))
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,8 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		Done    bool           `json:"done,omitempty"`
 		// Unsupported says why the model cannot do it.
 		Unsupported string `json:"unsupported,omitempty"`
-		// Exceeds is whether it is estimated to need more memory than its GPU has: it will end early, and its time is not counted.
+		// Exceeds is whether it is estimated to need more memory than its model may hold: it is not tried, or ends early, and its
+		// time is not counted.
 		Exceeds bool `json:"exceeds_memory,omitempty"`
 	}
 	var rows []row
@@ -32,11 +33,14 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 	total := p.Seconds(done)
 	for _, c := range p.Cases {
 		_, isDone := done[c.ID]
-		exceeds := c.Model.Machine != nil && c.Bytes > c.Model.Machine.Memory
+		tooLarge := c.TooLarge()
+		exceeds := tooLarge || c.Model.Machine != nil && c.Bytes > c.Model.Machine.Memory
 		rows = append(rows, row{c.ID, c.Model.Name, c.Task, c.Label, c.Params, c.Seconds, c.Bytes, c.Skip, isDone, c.Unsupported, exceeds})
 		if exceeds && c.Skip == "" && !isDone {
 			exceed++
-			total -= c.Seconds
+			if !tooLarge { // else the plan does not count it
+				total -= c.Seconds
+			}
 		}
 		if c.Skip != "" {
 			skipped++
@@ -74,7 +78,7 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		fmt.Fprintf(w, "; %d skipped: over the budget of %s", skipped, time.Duration(p.Suite.Budget))
 	}
 	if exceed > 0 {
-		fmt.Fprintf(w, "; %d too large for the GPU's memory take next to none", exceed)
+		fmt.Fprintf(w, "; %d too large for the memory take next to none", exceed)
 	}
 	_, err := fmt.Fprintln(w)
 	return err

@@ -172,12 +172,13 @@ func (d device) gpuTier() string {
 
 // cache keeps what was found, so that a suite that names a model a thousand times opens it once.
 type cache struct {
-	models map[string]found
-	gpus   map[runners.DType]*runners.Profile
+	models  map[string]found
+	gpus    map[runners.DType]*runners.Profile
+	runners map[string]described
 }
 
 func newCache() cache {
-	return cache{map[string]found{}, map[runners.DType]*runners.Profile{}}
+	return cache{map[string]found{}, map[runners.DType]*runners.Profile{}, map[string]described{}}
 }
 
 // gpu is what the GPU of a runner can do with weights of a type, measured when it is first asked for.
@@ -209,6 +210,32 @@ func (c cache) get(name, dir string, random bool, seed uint64, dtype runners.DTy
 	return f, err
 }
 
+// runner makes the runner of a name once, and describes its device once: a suite may have thousands of models.
+func (d device) runner(name, profile string) (runners.Runner, runners.Device, error) {
+	key := name + "\n" + profile
+	if p, ok := d.found.runners[key]; ok {
+		return p.runner, p.device, nil
+	}
+	r, err := newRunner(name, profile)
+	if err != nil && name == "cuda" && profile == "" && d.dry != nil {
+		r, err = d.dry.gpu(err)
+	}
+	if err != nil {
+		return nil, runners.Device{}, err
+	}
+	p := described{r, r.Device()}
+	if d.found.runners != nil {
+		d.found.runners[key] = p
+	}
+	return p.runner, p.device, nil
+}
+
+// described is a runner with what it runs on.
+type described struct {
+	runner runners.Runner
+	device runners.Device
+}
+
 // wiring connects suites with everything that this program links in.
 func wiring(d device, machine *runners.Profile) suites.Wiring {
 	d.found = newCache()
@@ -224,10 +251,7 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	if e.Runner == "" && dev == "" {
 		dev = s.Device
 	}
-	r, err := newRunner(name, dev)
-	if err != nil && name == "cuda" && dev == "" && d.dry != nil {
-		r, err = d.dry.gpu(err)
-	}
+	r, on, err := d.runner(name, dev)
 	if err != nil {
 		return nil, err
 	}
@@ -265,14 +289,19 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		}
 		machine = gpu
 	}
-	computed := r.Device().Kind == "computed"
-	if !computed && o.MemoryBudget > r.Device().Memory {
-		o.MemoryBudget = 0 // more than the machine has: what it has
+	computed, limit := on.Kind == "computed", int64(0)
+	if !computed {
+		if o.MemoryBudget > on.Memory {
+			o.MemoryBudget = 0 // more than the machine has: what it has
+		}
+		if limit = o.MemoryBudget; limit == 0 {
+			limit = on.Memory
+		}
 	}
 	m := &suites.Resolved{
 		Model: suites.Model{
 			Name: e.Name, Config: f.config, Options: o, Identity: f.identity,
-			Runner: r.Name(), Device: r.Device().Name, Computed: computed, Machine: gpu,
+			Runner: r.Name(), Device: on.Name, Computed: computed, Machine: gpu, Memory: limit,
 		},
 		Load: func() (runners.Model, error) {
 			w, err := f.open()

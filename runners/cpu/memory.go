@@ -69,7 +69,7 @@ func (p *pool) take(kind part, bytes int64, slack int) (*block, error) {
 	held := p.total()
 	if bytes > p.budget-held {
 		return nil, fmt.Errorf("%w: %s more than the %s held would exceed the %s allowed",
-			runners.ErrOutOfMemory, size(bytes), size(held), size(p.budget))
+			runners.ErrOutOfMemory, runners.FormatBytes(bytes), runners.FormatBytes(held), runners.FormatBytes(p.budget))
 	}
 	b := &block{pool: p, part: kind, bytes: bytes}
 	if err := b.alloc(int(bytes) + slack); err != nil {
@@ -181,20 +181,6 @@ func (p *pool) resetPeak() {
 	p.mu.Lock()
 	p.peak = p.total()
 	p.mu.Unlock()
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n == math.MaxInt64:
-		return "more bytes than can be counted"
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20))
-	default:
-		return fmt.Sprintf("%d bytes", n)
-	}
 }
 
 // fallbackMemory is assumed where the machine does not say what it has.

@@ -74,7 +74,7 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	if cfg.Validate() == nil {
 		need := cfg.HeldBytes(0, 0, runners.Types{Weights: o.opts.Weights, KV: o.opts.KV}, 0).Weights
 		if need > o.pool.budget {
-			return nil, errors.Join(fmt.Errorf("load %s: %w: its weights are %s, and %s are allowed", cfg.Name, runners.ErrOutOfMemory, size(need), size(o.pool.budget)), o.Close())
+			return nil, errors.Join(fmt.Errorf("load %s: %w: its weights are %s, and %s are allowed", cfg.Name, runners.ErrOutOfMemory, runners.FormatBytes(need), runners.FormatBytes(o.pool.budget)), o.Close())
 		}
 	}
 	m, err := arch.New(cfg, w, o, opts)

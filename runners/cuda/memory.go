@@ -64,7 +64,7 @@ func (p *pool) take(kind part, bytes int64) (*block, error) {
 	held := p.total()
 	if bytes < 1 || bytes > p.budget-held {
 		return nil, fmt.Errorf("%w: %s more than the %s held would exceed the %s allowed",
-			runners.ErrOutOfMemory, size(bytes), size(held), size(p.budget))
+			runners.ErrOutOfMemory, runners.FormatBytes(bytes), runners.FormatBytes(held), runners.FormatBytes(p.budget))
 	}
 	defer p.d.bind()()
 	err := attempt(callAlloc)
@@ -73,7 +73,7 @@ func (p *pool) take(kind part, bytes int64) (*block, error) {
 		ptr, err = cu.MemAlloc(bytes)
 	}
 	if err != nil {
-		return nil, failure(fmt.Sprintf("the device has no %s more beside the %s held", size(bytes), size(held)), err)
+		return nil, failure(fmt.Sprintf("the device has no %s more beside the %s held", runners.FormatBytes(bytes), runners.FormatBytes(held)), err)
 	}
 	b := &block{pool: p, part: kind, bytes: bytes, ptr: ptr}
 	b.undefined()
@@ -122,18 +122,4 @@ func (p *pool) total() (n int64) {
 func (p *pool) usage() runners.Usage {
 	return runners.Usage{Weights: p.held[partWeights], GlobalKV: p.held[partGlobalKV], WindowKV: p.held[partWindowKV],
 		State: p.held[partState], Workspace: p.held[partWorkspace], Peak: p.peak}
-}
-
-// size is a number of bytes for people.
-func size(n int64) string {
-	switch {
-	case n == math.MaxInt64:
-		return "more bytes than can be counted"
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.2f MiB", float64(n)/(1<<20))
-	default:
-		return fmt.Sprintf("%d bytes", n)
-	}
 }

@@ -1,0 +1,156 @@
+package suites
+
+import (
+	"math"
+	"sort"
+)
+
+// backlog is the estimated time of the cases that a run has not done yet. Cases of one model and task form
+// a group, whose estimates are corrected together. Every question costs O(groups * log cases), so that a run
+// of many cases does not spend its time on estimates.
+type backlog struct {
+	groups map[groupKey]*caseGroup
+	places map[*Planned]int // a case's index in its group
+	// took and estimated are the seconds of all cases done, which correct groups that have done none.
+	took, estimated float64
+}
+
+type groupKey struct{ model, task string }
+
+func groupOf(c *Planned) groupKey { return groupKey{c.Model.Name, c.Task} }
+
+// caseGroup holds the cases of one model and task, cheapest first.
+type caseGroup struct {
+	seconds []float64 // the estimates of the plan, ascending
+	sums    []float64 // a Fenwick tree over the estimates of the cases still to do
+	factor  float64   // how many times longer than estimated the last cases took; 0: none yet
+}
+
+func newBacklog(cases []*Planned) *backlog {
+	b := &backlog{groups: map[groupKey]*caseGroup{}, places: map[*Planned]int{}}
+	order := make([]*Planned, 0, len(cases))
+	for _, c := range cases {
+		if c.runs() {
+			order = append(order, c)
+		}
+	}
+	sort.SliceStable(order, func(i, j int) bool { return order[i].Seconds < order[j].Seconds })
+	for _, c := range order {
+		g := b.group(c)
+		b.places[c] = len(g.seconds)
+		g.seconds = append(g.seconds, c.Seconds)
+	}
+	for _, g := range b.groups {
+		g.sums = make([]float64, len(g.seconds)+1)
+		for i, s := range g.seconds {
+			g.add(i, s)
+		}
+	}
+	return b
+}
+
+func (b *backlog) group(c *Planned) *caseGroup {
+	g := b.groups[groupOf(c)]
+	if g == nil {
+		g = &caseGroup{}
+		b.groups[groupOf(c)] = g
+	}
+	return g
+}
+
+func (g *caseGroup) add(i int, s float64) {
+	for i++; i < len(g.sums); i += i & -i {
+		g.sums[i] += s
+	}
+}
+
+// first is the estimate of the n cheapest cases of the group, without those done.
+func (g *caseGroup) first(n int) (sum float64) {
+	for ; n > 0; n -= n & -n {
+		sum += g.sums[n]
+	}
+	return sum
+}
+
+// remove takes a case out: it is done, or will not run.
+func (b *backlog) remove(c *Planned) {
+	i, ok := b.places[c]
+	if !ok {
+		return
+	}
+	delete(b.places, c)
+	g := b.group(c)
+	g.add(i, -g.seconds[i])
+}
+
+// learn corrects estimates by a case that was estimated at c.Seconds and took seconds.
+func (b *backlog) learn(c *Planned, seconds float64) {
+	if !(c.Seconds > 0.01 && seconds > 0) {
+		return
+	}
+	g, f := b.group(c), seconds/c.Seconds
+	if g.factor > 0 {
+		f = (f + g.factor) / 2
+	}
+	g.factor = f
+	b.took += seconds
+	b.estimated += c.Seconds
+}
+
+// scale is what a group's estimates are multiplied with: what its own cases took, or else all cases.
+func (b *backlog) scale(g *caseGroup) float64 {
+	switch {
+	case g.factor > 0:
+		return g.factor
+	case b.estimated > 0:
+		return b.took / b.estimated
+	}
+	return 1
+}
+
+// estimate is a case's corrected time in seconds.
+func (b *backlog) estimate(c *Planned) float64 {
+	if g := b.groups[groupOf(c)]; g != nil {
+		return c.Seconds * b.scale(g)
+	}
+	return c.Seconds * b.scale(&caseGroup{})
+}
+
+// below is the corrected time of the cases that take less than limit seconds each.
+func (b *backlog) below(limit float64) (sum float64) {
+	for _, g := range b.groups {
+		f := b.scale(g)
+		sum += f * g.first(sort.Search(len(g.seconds), func(i int) bool { return f*g.seconds[i] >= limit }))
+	}
+	return max(0, sum) // sums of removed cases may leave a rounding error
+}
+
+// all is the corrected time of all cases.
+func (b *backlog) all() (sum float64) {
+	for _, g := range b.groups {
+		sum += b.scale(g) * g.first(len(g.seconds))
+	}
+	return max(0, sum)
+}
+
+// within is the time of the cases that fit into seconds, cheapest first.
+func (b *backlog) within(seconds float64) float64 {
+	if sum := b.all(); sum <= seconds {
+		return sum
+	}
+	if !(seconds > 0) {
+		return 0
+	}
+	lo, hi := 0.0, seconds // below(lo) fits, and no case dearer than hi does
+	for range 50 {
+		if mid := (lo + hi) / 2; b.below(mid) <= seconds {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	// Of equal cases at the threshold, as many as fit.
+	sum := b.below(lo)
+	at := b.below(hi*(1+1e-9)) - sum
+	return sum + min(at, hi*math.Floor(max(0, seconds-sum)/hi))
+}
