@@ -65,6 +65,8 @@ func slug(s string) string {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '.' && b.Len() > 0:
 			b.WriteRune(r)
+		case r >= 0x80 && unicode.IsPrint(r): // names in other scripts stay apart
+			fmt.Fprintf(&b, "u%x", r)
 		default:
 			if !strings.HasSuffix(b.String(), "-") && b.Len() > 0 {
 				b.WriteByte('-')

@@ -2,49 +2,86 @@ package reports
 
 import (
 	"slices"
-	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
 )
 
-// family is a model's name without its architecture: models of one family are
-// compared with each other, such as tiny-yoco-gret and tiny-transformer.
-func family(model, arch string) string {
-	name := strings.ToLower(model)
-	for _, part := range []string{strings.ToLower(arch), "yoco-gret", "yoco-swa", "yoco", "transformer", "llama"} {
-		if part != "" && strings.Contains(name, part) {
-			name = strings.Replace(name, part, "", 1)
-			break
+// baselines gives, by model, the model that it is compared with: what the journal's headers say or,
+// where none does, the journal's only Transformer for all models.
+func baselines(j *result.Journal) map[string]string {
+	out := map[string]string{}
+	for _, run := range j.Runs {
+		for model, base := range run.Baselines {
+			out[model] = base
 		}
 	}
-	return strings.Trim(strings.ReplaceAll(name, "--", "-"), "-_ ")
-}
-
-// families gives the models of a group by family, and each family's Transformer
-// baseline ("" where it has none).
-func (v *view) families(g *group) []kin {
-	var out []kin
-	for _, m := range g.models {
-		name := family(m, v.archs[m])
-		i := slices.IndexFunc(out, func(k kin) bool { return k.name == name })
-		if i < 0 {
-			i = len(out)
-			out = append(out, kin{name: name})
+	if len(out) > 0 {
+		return out
+	}
+	base := ""
+	for i := range j.Records {
+		if r := &j.Records[i]; r.Arch == "transformer" && r.Model != base {
+			if base != "" {
+				return out
+			}
+			base = r.Model
 		}
-		out[i].models = append(out[i].models, m)
-		if v.archs[m] == "transformer" && out[i].base == "" {
-			out[i].base = m
+	}
+	if base != "" {
+		for i := range j.Records {
+			out[j.Records[i].Model] = base
 		}
 	}
 	return out
 }
 
-// kin are the models of one family in a group.
+// kin are models of a group that share tables and pictures: those with one baseline, which is among them
+// where the group has it.
 type kin struct {
+	// name is what titles call them where there are several kins.
 	name   string
 	models []string
-	base   string
+	base   string // "" where the group lacks the baseline
 }
 
-// order gives the models of a family with its baseline first, as ratios read.
+// families parts the models of a group by their baseline. Where they have one baseline in all, models without
+// one are shown with the others.
+func (v *view) families(g *group) []kin {
+	var bases []string
+	for _, m := range g.models {
+		if b := v.baselines[m]; b != "" && !slices.Contains(bases, b) {
+			bases = append(bases, b)
+		}
+	}
+	if len(bases) == 0 {
+		bases = []string{""}
+	}
+	var out []kin
+	for _, b := range bases {
+		k := kin{name: "baseline " + label(b)}
+		for _, m := range g.models {
+			if m == b {
+				k.base = b
+			}
+			if m == b || v.baselines[m] == b || v.baselines[m] == "" && len(bases) == 1 {
+				k.models = append(k.models, m)
+			}
+		}
+		out = append(out, k)
+	}
+	rest := kin{name: "without a baseline"}
+	for _, m := range g.models {
+		if v.baselines[m] == "" && len(bases) > 1 && !slices.Contains(bases, m) {
+			rest.models = append(rest.models, m)
+		}
+	}
+	if len(rest.models) > 0 {
+		out = append(out, rest)
+	}
+	return out
+}
+
+// order gives the models of a kin with its baseline first, as ratios read.
 func (k kin) order() []string {
 	var out []string
 	if k.base != "" {
@@ -56,4 +93,12 @@ func (k kin) order() []string {
 		}
 	}
 	return out
+}
+
+// baseOf is the baseline of a model of the kin, "" where it has none.
+func (v *view) baseOf(k kin, model string) string {
+	if model == k.base || v.baselines[model] != k.base {
+		return ""
+	}
+	return k.base
 }

@@ -43,7 +43,8 @@ func fixture(lengths []float64, depths []float64, trials int) *result.Journal {
 		Start: fixtureStart, Command: "yocobench run synthetic", Env: result.Env{Version: "v0.0.0-test", Commit: "0123abcd", Go: "go1.26", OS: "linux", Arch: "amd64",
 			CPU: "Synthetic CPU", Cores: 4, Threads: 4, Memory: 16 * gi, KernelTier: "plain Go", Why: "synthetic", GFLOPS: 123.4, GBps: 20.5,
 			Text: map[string]string{"prose": "generated, seed 1"}},
-		References: fixtureReferences()}}}
+		References: fixtureReferences(), Baselines: map[string]string{"tiny-yoco-gret": "tiny-transformer", "tiny-yoco-swa": "tiny-transformer",
+			"tiny-transformer": "tiny-transformer", "yoco-gret-3b": "transformer-3b", "transformer-3b": "transformer-3b"}}}}
 	for _, m := range tiny {
 		for _, l := range lengths {
 			for _, d := range depths {

@@ -12,36 +12,49 @@ import (
 // reach gives the lengths at which a family has a result.
 func (g *group) reach(k kin) []float64 {
 	var records []*result.Record
+	of := map[string]bool{}
+	for _, m := range k.models {
+		of[m] = true
+	}
 	for _, r := range g.records {
-		if slices.Contains(k.models, r.Model) && r.Status == result.OK {
+		if of[r.Model] && r.Status == result.OK {
 			records = append(records, r)
 		}
 	}
 	return numbers(records, scalingTasks[g.task].x)
 }
 
-// sizeTables compare many sizes of models: what a token costs in each, and the
-// memory in total at the lengths that they share.
-func (v *view) sizeTables(g *group, kins []kin) []table {
-	perToken := table{id: g.id + "-per-token", title: joined("KV cache per token, by model size", g.name), notes: []string{g.describe()}, fixed: 1}
-	total := table{id: g.id + "-sizes", title: joined("Memory in total, by model size", g.name), notes: []string{g.describe()}, fixed: 2}
+// sizeTables compare kins of which each has one model of the same architectures, such as several sizes of a
+// YOCO and its Transformer: what a token costs in each, and the memory in total at the lengths that they share.
+// whole says of which kins they show every model.
+func (v *view) sizeTables(g *group, kins []kin) (tables []table, whole []bool) {
+	perToken := table{id: g.id + "-per-token", title: joined("KV cache per token, by baseline", g.name), notes: []string{g.describe()}, fixed: 1}
+	total := table{id: g.id + "-sizes", title: joined("Memory in total, by baseline", g.name), notes: []string{g.describe()}, fixed: 2}
 	m := measure{metric: "bytes_per_token", unit: "bytes"}
-	whole := scalingTasks["kv"].measures[0]
+	all := scalingTasks["kv"].measures[0]
 	var archs []string
-	sizes := map[string]int{}
+	of := map[string]int{}
 	for _, k := range kins {
-		for _, model := range k.order() {
-			a := v.archs[model]
-			// An architecture of a single size has nothing to compare here.
-			if sizes[a]++; sizes[a] == 2 {
+		for _, a := range v.archsOf(k) {
+			// An architecture in one kin has nothing to compare here.
+			if of[a]++; of[a] == 2 {
 				archs = append(archs, a)
 			}
 		}
 	}
 	if len(archs) == 0 {
-		return nil
+		return nil, nil
 	}
-	perToken.head, total.head = []string{"size"}, []string{"size", "context"}
+	for _, k := range kins {
+		shown := 0
+		for _, a := range v.archsOf(k) {
+			if slices.Contains(archs, a) {
+				shown++
+			}
+		}
+		whole = append(whole, shown == len(k.models))
+	}
+	perToken.head, total.head = []string{"baseline"}, []string{"baseline", "context"}
 	for i, a := range archs {
 		for _, t := range []*table{&perToken, &total} {
 			t.blocks = append(t.blocks, len(t.head))
@@ -52,7 +65,7 @@ func (v *view) sizeTables(g *group, kins []kin) []table {
 		}
 	}
 	for _, k := range kins {
-		size := ellipsis(clean(k.name), 30)
+		size := strings.TrimPrefix(k.name, "baseline ")
 		xs := g.reach(k)
 		if len(xs) == 0 {
 			continue
@@ -64,15 +77,24 @@ func (v *view) sizeTables(g *group, kins []kin) []table {
 			if len(xs) > 2 && x != xs[0] && x != xs[len(xs)-1] {
 				continue
 			}
-			if row, ok := v.sizeRow(g, k, whole, archs, x); ok {
+			if row, ok := v.sizeRow(g, k, all, archs, x); ok {
 				total.rows = append(total.rows, append(texts(size, tokens(x)), row...))
 			}
 		}
 	}
-	var out []table
 	for _, t := range []table{perToken, total} {
 		if len(t.rows) > 0 {
-			out = append(out, t.dropEmpty())
+			tables = append(tables, t.dropEmpty())
+		}
+	}
+	return tables, whole
+}
+
+// archsOf lists the architectures of a kin.
+func (v *view) archsOf(k kin) (out []string) {
+	for _, m := range k.order() {
+		if !slices.Contains(out, v.archs[m]) {
+			out = append(out, v.archs[m])
 		}
 	}
 	return out
@@ -81,14 +103,7 @@ func (v *view) sizeTables(g *group, kins []kin) []table {
 // sizeRow is one size's figures at a length: each architecture's value, and its
 // ratio to the first one's beside the published ratio.
 func (v *view) sizeRow(g *group, k kin, m measure, archs []string, x float64) ([]cell, bool) {
-	find := func(model string) *result.Record {
-		for _, r := range g.records {
-			if at, _ := number(r, "length"); r.Model == model && at == x {
-				return r
-			}
-		}
-		return nil
-	}
+	find := func(model string) *result.Record { return g.spots()[spot{model, x, 0}] }
 	var row []cell
 	any := false
 	for i, a := range archs {
@@ -106,12 +121,13 @@ func (v *view) sizeRow(g *group, k kin, m measure, archs []string, x float64) ([
 		if i == 0 {
 			continue
 		}
-		q, ok := m.ratio(r, find(k.base))
+		base := v.baseOf(k, model)
+		q, ok := m.ratio(r, find(base))
 		c := cell{}
 		if ok {
 			c.text = times(q)
 		}
-		ref, found := v.ratioReference(g.task, m, model, k.base, x)
+		ref, found := v.ratioReference(g.task, m, model, base, x)
 		row = append(append(row, c), referenceCells(ref, found, q, "ratio", ok)...)
 	}
 	return row, any

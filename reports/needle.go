@@ -281,4 +281,11 @@ func joined(parts ...string) string {
 }
 
 // label is a model's name as shown.
-func label(model string) string { return ellipsis(clean(model), 40) }
+func label(model string) string {
+	name := []rune(clean(model))
+	if len(name) <= 40 {
+		return string(name)
+	}
+	// Long names differ at their ends more often than in the middle.
+	return string(name[:23]) + "…" + string(name[len(name)-16:])
+}

@@ -99,8 +99,10 @@ func short(r *result.Record) string {
 // numbers gives the distinct values of a parameter in records, ascending.
 func numbers(records []*result.Record, name string) []float64 {
 	var out []float64
+	seen := map[float64]bool{}
 	for _, r := range records {
-		if x, ok := number(r, name); ok && !slices.Contains(out, x) {
+		if x, ok := number(r, name); ok && !seen[x] {
+			seen[x] = true
 			out = append(out, x)
 		}
 	}

@@ -8,10 +8,10 @@ import (
 )
 
 // measure is one figure of a scaling task: which metric, and how its ratio to
-// the Transformer's is taken.
+// the baseline's is taken.
 type measure struct {
 	metric, title string
-	// up: more is better, and the ratio is model over Transformer; otherwise Transformer over model.
+	// up: more is better, and the ratio is model over baseline; otherwise baseline over model.
 	up bool
 	// unit is the metric's.
 	unit string
@@ -24,14 +24,14 @@ var scalingTasks = map[string]struct {
 	x, xTitle string
 	measures  []measure
 }{
-	"kv": {"kv", "Memory", "What does the context cost in memory? Bytes held for one sequence at each context length; ratio: Transformer over model.", "length", "context",
+	"kv": {"kv", "Memory", "What does the context cost in memory? Bytes held for one sequence at each context length; ratio: baseline over model.", "length", "context",
 		[]measure{{"total", "Memory in total", false, "bytes"}}},
-	"prefill": {"prefill", "Prefill", "How long until the first token? Ratio: the Transformer's time over the model's.", "length", "prompt",
+	"prefill": {"prefill", "Prefill", "How long until the first token? Ratio: the baseline's time over the model's.", "length", "prompt",
 		[]measure{
 			{"ttft", "Time to first token", false, "s"},
 			{"tps", "Prompt tokens per second", true, "tokens/s"},
 		}},
-	"throughput": {"throughput", "Throughput", "How fast does it generate behind a context? Decode counts generated tokens only, end to end counts the time of the prefill too. Ratio: model over Transformer.", "depth", "depth",
+	"throughput": {"throughput", "Throughput", "How fast does it generate behind a context? Decode counts generated tokens only, end to end counts the time of the prefill too. Ratio: model over baseline.", "depth", "depth",
 		[]measure{
 			{"decode_tps", "Decode tokens per second", true, "tokens/s"},
 			{"e2e_tps", "Tokens per second, prefill counted", true, "tokens/s"},
@@ -46,29 +46,53 @@ type curve struct {
 	at []*result.Record
 }
 
-// curves spreads a group's records of the given models.
-func (g *group) curves(models []string) (xs []float64, out []curve) {
-	x := scalingTasks[g.task].x
-	xs = numbers(g.records, x)
-	batches := []float64{0}
-	if g.task == "throughput" {
-		if b := numbers(g.records, "batch"); len(b) > 0 {
-			batches = b
+// spot is a place in a scaling group.
+type spot struct {
+	model    string
+	x, batch float64 // batch is 0 where the task has none
+}
+
+// spots indexes a scaling group's records.
+func (g *group) spots() map[spot]*result.Record {
+	if g.index == nil {
+		g.index = make(map[spot]*result.Record, len(g.records))
+		for _, r := range g.records {
+			if x, ok := number(r, scalingTasks[g.task].x); ok {
+				g.index[spot{r.Model, x, g.batch(r)}] = r
+			}
 		}
 	}
+	return g.index
+}
+
+func (g *group) batch(r *result.Record) float64 {
+	if g.task != "throughput" {
+		return 0
+	}
+	b, _ := number(r, "batch")
+	return b
+}
+
+// curves spreads a group's records of the given models.
+func (g *group) curves(models []string) (xs []float64, out []curve) {
+	xs = numbers(g.records, scalingTasks[g.task].x)
+	spots := g.spots()
+	seen := map[float64]bool{}
+	var batches []float64
+	for _, r := range g.records {
+		if b := g.batch(r); !seen[b] {
+			seen[b] = true
+			batches = append(batches, b)
+		}
+	}
+	slices.Sort(batches)
 	for _, b := range batches {
 		for _, m := range models {
 			c := curve{model: m, batch: b, at: make([]*result.Record, len(xs))}
 			any := false
-			for _, r := range g.records {
-				at, ok := number(r, x)
-				k, _ := number(r, "batch")
-				if g.task != "throughput" {
-					k = 0
-				}
-				if i := slices.Index(xs, at); ok && r.Model == m && k == b && i >= 0 {
-					c.at[i], any = r, true
-				}
+			for i, x := range xs {
+				c.at[i] = spots[spot{m, x, b}]
+				any = any || c.at[i] != nil
 			}
 			if any {
 				out = append(out, c)
@@ -78,7 +102,7 @@ func (g *group) curves(models []string) (xs []float64, out []curve) {
 	return xs, out
 }
 
-// ratio gives a model's figure against the Transformer's at the same place, so
+// ratio gives a model's figure against the baseline's at the same place, so
 // that more is better for the model.
 func (m measure) ratio(r, base *result.Record) (float64, bool) {
 	a, okA := metric(r, m.metric)
@@ -111,16 +135,20 @@ func (v *view) scalingSection(task string, groups []*group) section {
 	ids := map[string]bool{}
 	for _, g := range groups {
 		kins := v.families(g)
+		whole := make([]bool, len(kins))
 		if task == "kv" && len(kins) > 2 {
-			s.tables = append(s.tables, v.sizeTables(g, kins)...)
+			var tables []table
+			if tables, whole = v.sizeTables(g, kins); tables != nil {
+				s.tables = append(s.tables, tables...)
+			}
 		}
-		for _, k := range kins {
-			if task == "kv" && len(kins) > 2 && len(g.reach(k)) < 3 {
-				continue // sizeTables tells it all
+		for i, k := range kins {
+			if i < len(whole) && whole[i] && len(g.reach(k)) < 2 {
+				continue // the size tables show all of it
 			}
 			name := g.name
 			if len(kins) > 1 {
-				name = joined(clean(k.name), g.name)
+				name = joined(k.name, g.name)
 			}
 			id := g.id
 			if len(kins) > 1 {
@@ -144,7 +172,7 @@ func (v *view) scalingSection(task string, groups []*group) section {
 }
 
 // pairTable shows one figure of a family's models beside each other, with each
-// one's ratio to the Transformer and what was published.
+// one's ratio to the baseline and what was published.
 func (v *view) pairTable(g *group, k kin, m measure, name, id string) (table, bool) {
 	t := scalingTasks[g.task]
 	out := table{id: id, title: joined(m.title, name), notes: []string{g.describe()}, fixed: 1, head: []string{t.xTitle}}
@@ -207,12 +235,7 @@ func (g *group) pair(k kin, m measure) pair {
 
 // find gives a model's record at the i-th length.
 func (p pair) find(model string, batch float64, i int) *result.Record {
-	for _, c := range p.curves {
-		if c.model == model && c.batch == batch {
-			return c.at[i]
-		}
-	}
-	return nil
+	return p.g.spots()[spot{model, p.xs[i], batch}]
 }
 
 // pairColumns are the columns that a model has beside its values.
@@ -233,10 +256,10 @@ func (v *view) pairColumns(p pair, model string) (c pairColumns) {
 			if _, ok := v.reference(r, p.m.metric); ok && p.m.unit != "bytes" {
 				c.references++
 			}
-			if _, ok := p.m.ratio(r, p.find(p.k.base, b, i)); ok {
+			if _, ok := p.m.ratio(r, p.find(v.baseOf(p.k, model), b, i)); ok {
 				c.ratio = true
 			}
-			if _, ok := v.ratioReference(p.g.task, p.m, model, p.k.base, x); ok && r != nil {
+			if _, ok := v.ratioReference(p.g.task, p.m, model, v.baseOf(p.k, model), x); ok && r != nil {
 				c.ratioReference = true
 			}
 		}
@@ -267,7 +290,7 @@ func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i i
 		ref, found := v.reference(r, p.m.metric)
 		cells = append(cells, referenceCells(ref, found, value.Value, p.m.unit, ok)...)
 	}
-	ratio, ok := p.m.ratio(r, p.find(p.k.base, batch, i))
+	ratio, ok := p.m.ratio(r, p.find(v.baseOf(p.k, model), batch, i))
 	if c.ratio {
 		q := cell{}
 		if ok {
@@ -276,7 +299,7 @@ func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i i
 		cells = append(cells, q)
 	}
 	if c.ratioReference {
-		ref, found := v.ratioReference(p.g.task, p.m, model, p.k.base, p.xs[i])
+		ref, found := v.ratioReference(p.g.task, p.m, model, v.baseOf(p.k, model), p.xs[i])
 		cells = append(cells, referenceCells(ref, found && r != nil, ratio, "ratio", ok)...)
 	}
 	return cells
@@ -322,7 +345,7 @@ func spanned(from, to string) string {
 	return from + "–" + to
 }
 
-// byLimit is the ratio to the Transformer's speed that the limits alone give.
+// byLimit is the ratio to the baseline's speed that the limits alone give.
 var byLimit = measure{metric: "limit_tps", up: true}
 
 // detailTable shows the metrics that stand behind a speed: time per token, the
@@ -344,7 +367,9 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 			shown, out.head = append(shown, d.metric), append(out.head, d.head)
 		}
 	}
-	ratio := func(c curve, i int) (float64, bool) { return p.m.ratio(c.at[i], p.find(k.base, c.batch, i)) }
+	ratio := func(c curve, i int) (float64, bool) {
+		return p.m.ratio(c.at[i], p.find(v.baseOf(k, c.model), c.batch, i))
+	}
 	ratios := slices.ContainsFunc(curves, func(c curve) bool {
 		for i := range xs {
 			if _, ok := ratio(c, i); ok {
@@ -355,7 +380,7 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 	})
 	if ratios {
 		out.head = append(out.head, "ratio")
-		out.notes = append(out.notes, "ratio: to the Transformer, as the two limits give it"+map[string]string{"throughput": " for decoding, each at its own batch"}[g.task]+".")
+		out.notes = append(out.notes, "ratio: to "+label(k.base)+", as the two limits give it"+map[string]string{"throughput": " for decoding, each at its own batch"}[g.task]+".")
 	}
 	samples := slices.ContainsFunc(g.records, func(r *result.Record) bool { m, ok := metric(r, first); return ok && len(m.Samples) > 1 })
 	if samples {

@@ -7,7 +7,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// scalingFigures draws a family's curves against the length, with the ratio to the Transformer below.
+// scalingFigures draws a family's curves against the length, with the ratio to the baseline below.
 func (v *view) scalingFigures(g *group, k kin, name, id string) []*figure {
 	t := scalingTasks[g.task]
 	var out []*figure
@@ -52,7 +52,7 @@ func (v *view) pairFigure(g *group, k kin, m measure, name, id string) *figure {
 	p := g.pair(k, m)
 	f := &figure{id: id, title: joined(m.title, name), legend: keysOf(v.looks(k.models), k.order())}
 	f.subtitle = joined(append([]string{g.describe(), g.bars(m)}, g.remarks()...)...)
-	f.alt = f.title + ": against " + t.xTitle + " length, on logarithmic axes, with the ratio to the Transformer; the values stand in the tables below."
+	f.alt = f.title + ": against " + t.xTitle + " length, on logarithmic axes, with the ratio to the baseline; the values stand in the tables below."
 	columns := max(1, min(len(p.batches), batchColumns))
 	var values, speeds, ratios []*chart
 	for i, b := range p.batches {
@@ -95,9 +95,9 @@ func (g *group) pairCharts(p pair, columns int, quiet bool) (value, speed, ratio
 		xLabel = "context (tokens)"
 	}
 	yLabel := map[string]string{"bytes": "memory", "s": "time to first token", "tokens/s": "tokens per second"}[p.m.unit]
-	ratioLabel := "Transformer / model"
+	ratioLabel := "baseline / model"
 	if p.m.up {
-		ratioLabel = "ratio to Transformer"
+		ratioLabel = "model / baseline"
 	}
 	x := axis{label: xLabel, log: true, binary: true, unit: "tokens", zero: zeroOf(p.xs)}
 	value = &chart{x: x, y: axis{label: yLabel, log: true, binary: p.m.unit == "bytes", unit: p.m.unit, quiet: quiet}, tall: 150, dodge: g.wide(p.m)}
@@ -150,10 +150,10 @@ func (v *view) drawPair(p pair, c curve, value, speed, ratio *chart) {
 		if ref, ok := v.reference(r, p.m.metric); ok {
 			published.publish(ref, p.m.unit, x, who, at)
 		}
-		if q, ok := p.m.ratio(r, p.find(p.k.base, c.batch, i)); ok {
+		if q, ok := p.m.ratio(r, p.find(v.baseOf(p.k, c.model), c.batch, i)); ok {
 			quotient.add(x, q, hint(who, at, times(q), ""))
 		}
-		if ref, ok := v.ratioReference(r.Task, p.m, c.model, p.k.base, x); ok {
+		if ref, ok := v.ratioReference(r.Task, p.m, c.model, v.baseOf(p.k, c.model), x); ok {
 			publishedRatio.publish(ref, "ratio", x, who, at)
 		}
 	}

@@ -20,7 +20,9 @@ type view struct {
 	// models in the order of their first record; a model's place picks its colour and marker everywhere.
 	models []string
 	archs  map[string]string
-	groups []*group
+	// baselines gives, by model, the model that ratios divide by.
+	baselines map[string]string
+	groups    []*group
 	// sections hold the tables and figures of the groups, in the order shown.
 	sections []section
 }
@@ -42,8 +44,12 @@ type group struct {
 	// settings are the parameters that all records of the group share, by name.
 	settings map[string]string
 	records  []*result.Record
+	// mixed says which models have which number types, where they differ.
+	mixed []string
 	// models of this group, in the view's order.
 	models []string
+	// index is what spots made.
+	index map[spot]*result.Record
 	// name tells the group from others of its task, in words; id is for file names.
 	name, id string
 }
@@ -62,7 +68,7 @@ var axes = map[string][]string{
 var taskOrder = []string{"needle", "nll", "kv", "prefill", "throughput"}
 
 func newView(j *result.Journal, g *Gates) *view {
-	v := &view{journal: j, verdicts: g, archs: map[string]string{}}
+	v := &view{journal: j, verdicts: g, archs: map[string]string{}, baselines: baselines(j)}
 	if len(j.Runs) > 0 {
 		v.run = j.Runs[0]
 	}
@@ -83,33 +89,36 @@ func newView(j *result.Journal, g *Gates) *view {
 func (v *view) group() []*group {
 	var groups []*group
 	index := map[string]*group{}
-	taken := map[string]bool{}
+	taken := map[string]int{}
+	own := v.ownParams()
 	for i := range v.journal.Records {
 		r := &v.journal.Records[i]
 		settings, place := splitParams(r)
-		key, _ := json.Marshal([]any{r.Task, r.Runner, r.Device, r.Source, settings})
-		for n := 1; ; n++ {
-			id := fmt.Sprintf("%s#%d", key, n)
-			spot := id + "\x00" + r.Model + "\x00" + place
-			if taken[spot] {
-				continue
+		for name := range settings {
+			if own[ownParam{r.Task, name}] {
+				delete(settings, name)
 			}
-			taken[spot] = true
-			g := index[id]
-			if g == nil {
-				g = &group{task: r.Task, runner: r.Runner, device: r.Device, source: r.Source, settings: settings}
-				if n > 1 {
-					g.settings = map[string]string{"set": fmt.Sprint(n)}
-					for k, s := range settings {
-						g.settings[k] = s
-					}
-				}
-				index[id] = g
-				groups = append(groups, g)
-			}
-			g.records = append(g.records, r)
-			break
 		}
+		key, _ := json.Marshal([]any{r.Task, r.Runner, r.Device, r.Source, settings})
+		spot := string(key) + "\x00" + r.Model + "\x00" + place
+		taken[spot]++
+		id := fmt.Sprintf("%s#%d", key, taken[spot])
+		g := index[id]
+		if g == nil {
+			g = &group{task: r.Task, runner: r.Runner, device: r.Device, source: r.Source, settings: settings}
+			if n := taken[spot]; n > 1 {
+				g.settings = map[string]string{"set": fmt.Sprint(n)}
+				for k, s := range settings {
+					g.settings[k] = s
+				}
+			}
+			index[id] = g
+			groups = append(groups, g)
+		}
+		g.records = append(g.records, r)
+	}
+	for _, g := range groups {
+		g.keepOwn(own)
 	}
 	rank := func(g *group) int {
 		if i := slices.Index(taskOrder, g.task); i >= 0 {
@@ -120,6 +129,60 @@ func (v *view) group() []*group {
 	slices.SortStableFunc(groups, func(a, b *group) int { return rank(a) - rank(b) })
 	v.nameGroups(groups)
 	return groups
+}
+
+// ownParam is a parameter of a task's records that belongs to the model rather than to the question.
+type ownParam struct{ task, name string }
+
+// ownParams are the number types, unless a model was measured in several: models of different types are shown together.
+func (v *view) ownParams() map[ownParam]bool {
+	out := map[ownParam]bool{}
+	type value struct {
+		ownParam
+		model string
+	}
+	values := map[value]string{}
+	for i := range v.journal.Records {
+		r := &v.journal.Records[i]
+		for _, name := range []string{"dtype", "kv"} {
+			p := ownParam{r.Task, name}
+			x := paramText(name, r.Params[name])
+			old, seen := values[value{p, r.Model}]
+			values[value{p, r.Model}] = x
+			if was, known := out[p]; !known || was {
+				out[p] = !seen || old == x
+			}
+		}
+	}
+	return out
+}
+
+// keepOwn describes the models' own parameters: as a setting where all models of the group have the same.
+func (g *group) keepOwn(own map[ownParam]bool) {
+	for _, name := range []string{"dtype", "kv"} {
+		if !own[ownParam{g.task, name}] {
+			continue
+		}
+		var values []string
+		models := map[string][]string{}
+		for _, r := range g.records {
+			x := paramText(name, r.Params[name])
+			if len(models[x]) == 0 {
+				values = append(values, x)
+			}
+			if !slices.Contains(models[x], label(r.Model)) {
+				models[x] = append(models[x], label(r.Model))
+			}
+		}
+		if len(values) == 1 && values[0] != "" {
+			g.settings[name] = values[0]
+		}
+		if len(values) > 1 {
+			for _, x := range values {
+				g.mixed = append(g.mixed, fmt.Sprintf("%s %s: %s", name, x, ellipsis(strings.Join(models[x], ", "), 80)))
+			}
+		}
+	}
 }
 
 // splitParams parts a record's parameters into the settings that place it in a
@@ -241,7 +304,7 @@ func (g *group) apart(others []*group) (runner, device bool) {
 
 // unique returns name, with a number where it was taken before.
 func unique(taken map[string]bool, name string) string {
-	if name == "" {
+	if name = strings.Trim(name, "-"); name == "" {
 		name = "x"
 	}
 	out := name
@@ -281,6 +344,7 @@ func (g *group) describe() string {
 			words = append(words, name+" "+ellipsis(s, 60))
 		}
 	}
+	words = append(words, g.mixed...)
 	how := "measured"
 	if g.source == result.Computed {
 		how = "computed"
