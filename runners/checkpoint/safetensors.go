@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/filemap"
 	"github.com/yocobench/yocobench/internal/lfs"
 	"github.com/yocobench/yocobench/internal/near"
 	"github.com/yocobench/yocobench/runners"
@@ -39,7 +39,7 @@ var readable = map[string]runners.DType{"F32": runners.F32, "BF16": runners.BF16
 // File is an open safetensors file.
 type File struct {
 	name    string
-	content content
+	content filemap.Content
 	tensors map[string]entry
 	names   []string
 	meta    map[string]string
@@ -54,58 +54,35 @@ type entry struct {
 	begin, end int64
 }
 
-// content is the bytes of a file; callers keep off and n inside it.
-type content interface {
-	bytes(off, n int64) ([]byte, error)
-	close() error
-}
-
-type inMemory []byte
-
-func (m inMemory) bytes(off, n int64) ([]byte, error) { return m[off : off+n : off+n], nil }
-func (inMemory) close() error                         { return nil }
-
 // OpenFile opens and checks a safetensors file. It reads the header only.
 func OpenFile(path string) (*File, error) {
-	f, err := os.Open(path)
+	c, size, err := filemap.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	st, err := newFile(path, c, size)
 	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file, want a safetensors file", path)
-	}
-	c, err := openContent(f, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: mapping the file: %w", path, err)
-	}
-	st, err := newFile(path, c, info.Size())
-	if err != nil {
-		return nil, errors.Join(err, c.close())
+		return nil, errors.Join(err, c.Close())
 	}
 	return st, nil
 }
 
 // NewFile reads a safetensors file that is in memory. name is for errors and Source.
 func NewFile(name string, data []byte) (*File, error) {
-	return newFile(name, inMemory(data), int64(len(data)))
+	return newFile(name, filemap.Memory(data), int64(len(data)))
 }
 
-func newFile(name string, c content, size int64) (*File, error) {
+func newFile(name string, c filemap.Content, size int64) (*File, error) {
 	f := &File{name: name, content: c, tensors: map[string]entry{}, meta: map[string]string{}}
 	if size < 8 {
 		return nil, fmt.Errorf("%s: %d bytes long, too short for a safetensors file", name, size)
 	}
-	b, err := c.bytes(0, 8)
+	b, err := c.Bytes(0, 8)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if size < lfs.MaxPointer {
-		if text, err := c.bytes(0, size); err == nil && lfs.IsPointer(text) {
+		if text, err := c.Bytes(0, size); err == nil && lfs.IsPointer(text) {
 			return nil, fmt.Errorf("%s: %w", name, lfs.ErrPointer)
 		}
 	}
@@ -115,7 +92,7 @@ func newFile(name string, c content, size int64) (*File, error) {
 			name, n, min(maxHeader, size-8))
 	}
 	f.data = 8 + int64(n)
-	head, err := c.bytes(8, int64(n))
+	head, err := c.Bytes(8, int64(n))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -250,7 +227,7 @@ func (f *File) Get(name string) (runners.Tensor, error) {
 	if err != nil {
 		return runners.Tensor{}, err
 	}
-	data, err := f.content.bytes(f.data+e.begin, e.end-e.begin)
+	data, err := f.content.Bytes(f.data+e.begin, e.end-e.begin)
 	if err != nil {
 		return runners.Tensor{}, fmt.Errorf("%s: reading tensor %q: %w", f.name, name, err)
 	}
@@ -302,16 +279,9 @@ func (f *File) Source() string { return f.name }
 // Close unmaps the file: no tensor of it may be used any more.
 func (f *File) Close() error {
 	c := f.content
-	f.content = closedContent{}
-	return c.close()
+	f.content = filemap.Closed{}
+	return c.Close()
 }
-
-type closedContent struct{}
-
-func (closedContent) bytes(int64, int64) ([]byte, error) {
-	return nil, errors.New("the file is closed")
-}
-func (closedContent) close() error { return nil }
 
 // didYouMean suggests the known name that is nearest to name, if any is near.
 func didYouMean(name string, known []string) string {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package checkpoint
+package filemap
 
 import (
 	"os"
@@ -11,12 +11,12 @@ import (
 // mapped is a file's content by a read-only, shared memory map: pages come
 // from the page cache when they are touched, and several processes share them.
 // A file that another program cuts short while it is mapped makes the reader
-// fault; replace checkpoints by rename, as Write does.
+// fault; replace checkpoints by rename, as checkpoint.Write does.
 type mapped []byte
 
-func openContent(f *os.File, size int64) (content, error) {
+func open(f *os.File, size int64) (Content, error) {
 	if size == 0 {
-		return inMemory(nil), nil // an empty file cannot be mapped
+		return Memory(nil), nil // an empty file cannot be mapped
 	}
 	b, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
@@ -25,5 +25,8 @@ func openContent(f *os.File, size int64) (content, error) {
 	return mapped(b), nil
 }
 
-func (m mapped) bytes(off, n int64) ([]byte, error) { return m[off : off+n : off+n], nil }
-func (m mapped) close() error                       { return unix.Munmap(m) }
+// Bytes is part of Content.
+func (m mapped) Bytes(off, n int64) ([]byte, error) { return m[off : off+n : off+n], nil }
+
+// Close unmaps the file.
+func (m mapped) Close() error { return unix.Munmap(m) }

@@ -1,0 +1,55 @@
+// Package filemap reads parts of large files without copying them where the system can map files.
+package filemap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Content is the bytes of a file.
+type Content interface {
+	// Bytes returns bytes [off, off+n). The caller keeps off and n inside the file. What is returned
+	// may be read until Close; it must not be written.
+	Bytes(off, n int64) ([]byte, error)
+	Close() error
+}
+
+// Open opens a regular file and returns its content and its size in bytes.
+func Open(path string) (Content, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s: not a regular file", path)
+	}
+	c, err := open(f, info.Size())
+	if err != nil {
+		return nil, 0, fmt.Errorf("%s: map the file: %w", path, err)
+	}
+	return c, info.Size(), nil
+}
+
+// Memory is a Content of bytes that are in memory already.
+type Memory []byte
+
+// Bytes is part of Content.
+func (m Memory) Bytes(off, n int64) ([]byte, error) { return m[off : off+n : off+n], nil }
+
+// Close does nothing.
+func (Memory) Close() error { return nil }
+
+// Closed is the content of a file after it was closed: every read is an error.
+type Closed struct{}
+
+// Bytes returns an error.
+func (Closed) Bytes(int64, int64) ([]byte, error) { return nil, errors.New("the file is closed") }
+
+// Close does nothing.
+func (Closed) Close() error { return nil }
