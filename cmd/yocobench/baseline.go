@@ -70,8 +70,8 @@ func newBaseline() *cobra.Command {
 
 A baseline may hold runs of several machines: a run is held against those of a
 machine like its own (processor, cores, threads, kernel tier, GPU, system), and
-refused if there are none; --across-machines takes all of them. Several runs
-show how the machine shifts from one to the next.`
+refused if there are none; --across-machines takes all of them. Gates on times
+need 4 runs or more on each side: yocobench gate r1,r2,r3,r4 --baseline DIR.`
 	return c
 }
 

@@ -25,11 +25,12 @@ func newCompare() *cobra.Command {
 		Short: "Compare runs: what changed, and is it more than noise?",
 		Long: `Compare two runs case by case: medians with their intervals, the change, and the
 probability that chance alone makes such a difference (p). A change counts at
-p <= --alpha; ~ stands where nothing can be said.
+p <= --alpha; ~ means that nothing can be said.
 
 BASE and NEW are folders of runs or their results.jsonl. Several runs of a side,
-separated by commas or given by --base and --new, are put together: times are
-pooled, or count as one sample a run where the runs differ among themselves.
+separated by commas or given by --base and --new, are put together. Of times, a
+run is one sample: a difference shows from 4 runs of each side on. With one run on
+a side the change is shown in brackets and not judged.
 
 Gates of NEW's suite and of --gate are judged with BASE as the baseline
 (yocobench gate --help).`,

@@ -63,6 +63,8 @@ type Change struct {
 	NewState  result.Status `json:"new_status"`
 	// Ratio is new/base; nil where it means nothing.
 	Ratio *float64 `json:"ratio,omitempty"`
+	// Runs: the samples are the medians of runs.
+	Runs bool `json:"runs_as_samples,omitempty"`
 	// P is the p-value of Test, two-sided; nil where nothing was tested.
 	P    *float64 `json:"p,omitempty"`
 	Test string   `json:"test,omitempty"`
@@ -125,14 +127,14 @@ func Compare(base, fresh *Side, o Options) *Comparison {
 	return c
 }
 
-// oneRun is what a single run cannot tell.
-const oneRun = "times of one run on each side do not show how the machine's state shifts from run to run; several runs of each, in turns, do"
+// oneRun says why times of a single run are not judged.
+const oneRun = "times with one run on a side are not judged, because nothing shows how far runs differ; use yocobench ab, or 4 or more runs of each side, taken alternately"
 
-// single reports whether times were compared of which each side has one run.
+// single reports whether times were compared of which a side has one run.
 func single(pairs []pair) bool {
 	for _, p := range pairs {
 		for name, m := range p.fresh.Metrics {
-			if b := p.base.Metrics[name]; m.Kind == Timed && m.turns == nil && m.Better != result.None && b != nil && b.Kind == Timed && m.Runs == 1 && b.Runs == 1 {
+			if b := p.base.Metrics[name]; m.Kind == Timed && m.turns == nil && m.Better != result.None && b != nil && b.Kind == Timed && min(m.Runs, b.Runs) == 1 {
 				return true
 			}
 		}
@@ -166,10 +168,11 @@ func firstSample(a, b *Sample) *Sample {
 
 func change(p pair, name string, o Options) Change {
 	b, n := p.base.Metrics[name], p.fresh.Metrics[name]
-	if b != nil && n != nil {
-		n, b, _ = asSamples(n, b)
+	runs := b != nil && n != nil && b.Kind == Timed && n.Kind == Timed && max(b.Runs, n.Runs) > 1
+	if runs {
+		n, b = n.asRuns(), b.asRuns()
 	}
-	c := Change{Case: p.fresh.ID, Model: p.fresh.Model, Label: p.fresh.Label, Kind: firstSample(n, b).Kind,
+	c := Change{Runs: runs, Case: p.fresh.ID, Model: p.fresh.Model, Label: p.fresh.Label, Kind: firstSample(n, b).Kind,
 		BaseState: p.base.Status, NewState: p.fresh.Status, Verdict: Unknown}
 	if b != nil {
 		s := b.summary(o.Confidence)
@@ -220,18 +223,15 @@ func test(c *Change, p pair, b, n *Sample, o Options) {
 			c.Verdict = Equal
 		}
 	case Timed:
-		if len(b.Values) == 1 && len(n.Values) == 1 {
-			c.Note = "one sample a run: several runs of each side would tell more"
-			return
+		if min(b.Runs, n.Runs) == 1 {
+			return // the comparison's note says why
 		}
 		t := benchmath.Thresholds{CompareAlpha: o.Alpha}
 		r := benchmath.AssumeNothing.Compare(benchmath.NewSample(slices.Clone(b.Values), &t), benchmath.NewSample(slices.Clone(n.Values), &t))
-		set(min(r.P, 1), "Mann-Whitney U") // with ties, the middle of U counts in both tails
-		var notes []string
-		for _, w := range r.Warnings {
-			notes = append(notes, w.Error())
+		set(min(r.P, 1), "Mann-Whitney U of runs") // with ties, the middle of U counts in both tails
+		if least := leastRuns(o.Alpha / 2); min(b.Runs, n.Runs) < least && *c.P > o.Alpha {
+			c.Note = fmt.Sprintf("a difference shows from %d runs of each side on", least)
 		}
-		c.Note = strings.Join(notes, "; ")
 	case Share, Mean:
 		switch {
 		case p.paired(b, n) && slices.Equal(b.Values, n.Values):

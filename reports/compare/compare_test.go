@@ -15,20 +15,24 @@ import (
 func changed(t *testing.T) *Comparison {
 	t.Helper()
 	m := newMaker()
-	base := m.journal()
+	base := m.runs(6)
 	m.seed, m.speed, m.right = 2, 0.9, 0.4
-	fresh := m.journal()
-	for i := range fresh.Records {
-		r := &fresh.Records[i]
-		if r.Task == "kv" && r.Model == "tiny-yoco-gret" {
-			r.Metrics["total"] = result.Metric{Value: r.Metrics["total"].Value * 1.5, Unit: "bytes", Better: result.Lower}
+	fresh := m.runs(6)
+	for _, j := range fresh {
+		for i := range j.Records {
+			r := &j.Records[i]
+			if r.Task == "kv" && r.Model == "tiny-yoco-gret" {
+				r.Metrics["total"] = result.Metric{Value: r.Metrics["total"].Value * 1.5, Unit: "bytes", Better: result.Lower}
+			}
 		}
+		last := len(j.Records) - 1
+		j.Records[last].Status, j.Records[last].Metrics = result.OOM, nil
+		j.Records = append(j.Records, record("kv", "new\x1b[31m", "transformer", "kv 1Ki", nil, nil))
 	}
-	last := len(fresh.Records) - 1
-	base.Records = append(base.Records, record("kv", "old", "transformer", "kv 1Ki", nil, nil))
-	fresh.Records[last].Status, fresh.Records[last].Metrics = result.OOM, nil
-	fresh.Records = append(fresh.Records, record("kv", "new\x1b[31m", "transformer", "kv 1Ki", nil, nil))
-	b, n := side("base", base), side("new", fresh)
+	for _, j := range base {
+		j.Records = append(j.Records, record("kv", "old", "transformer", "kv 1Ki", nil, nil))
+	}
+	b, n := side("base", base...), side("new", fresh...)
 	c := Compare(b, n, Options{})
 	c.Gates = Judge(gates(t,
 		"prefill.tps >= 0.95x baseline",
@@ -93,16 +97,17 @@ func find(t *testing.T, c *Comparison, task, metric, model, label string) Change
 
 func TestDirections(t *testing.T) {
 	m := newMaker()
-	base := m.journal()
+	base := side("a", m.runs(4)...)
 	m.seed, m.speed = 2, 1.2
-	c := Compare(side("a", base), side("b", m.journal()), Options{})
+	fresh := side("b", m.runs(4)...)
+	c := Compare(base, fresh, Options{})
 	for metric, want := range map[string]string{"tps": "+20", "ttft": "-16"} {
 		x := find(t, c, "prefill", metric, "tiny-transformer", "prefill 4Ki")
 		if x.Verdict != Better || !strings.HasPrefix(percent(x.Ratio), want) {
 			t.Errorf("%s: %s %s, want better by %s", metric, x.Verdict, percent(x.Ratio), want)
 		}
 	}
-	back := Compare(side("b", m.journal()), side("a", base), Options{})
+	back := Compare(fresh, base, Options{})
 	if x := find(t, back, "prefill", "ttft", "tiny-transformer", "prefill 4Ki"); x.Verdict != Worse {
 		t.Errorf("the other way round: %s", x.Verdict)
 	}
@@ -114,30 +119,48 @@ func TestDirections(t *testing.T) {
 	}
 }
 
-func TestTooFewSamples(t *testing.T) {
-	m := newMaker()
-	m.n = 3
-	base := m.journal()
-	m.seed, m.speed = 2, 0.5
-	x := find(t, Compare(side("a", base), side("b", m.journal()), Options{}), "prefill", "tps", "tiny-transformer", "prefill 4Ki")
-	if x.Verdict != Unknown || !strings.Contains(x.Note, "need >= 4 samples") || x.Base.Lo != nil {
-		t.Errorf("got %+v", x)
-	}
-	m.n = 1
-	x = find(t, Compare(side("a", m.journal()), side("b", m.journal()), Options{}), "prefill", "tps", "tiny-transformer", "prefill 4Ki")
-	if x.Verdict != Unknown || x.P != nil || !strings.Contains(x.Note, "one sample a run") {
-		t.Errorf("got %+v", x)
+func TestTooFewRuns(t *testing.T) {
+	for _, c := range []struct {
+		base, fresh int
+		want        Verdict
+		p           bool
+		note, text  string
+	}{
+		{1, 1, Unknown, false, "", "~ (-"},
+		{1, 5, Unknown, false, "", "~ (-"},
+		{5, 1, Unknown, false, "", "~ (-"},
+		{3, 3, Unknown, true, "from 4 runs of each side on", "~"},
+		{4, 4, Worse, true, "", "worse"},
+		{2, 8, Worse, true, "", "worse"},
+	} {
+		m := newMaker()
+		base := side("a", m.runs(c.base)...)
+		m.seed, m.speed = 2, 0.5
+		all := Compare(base, side("b", m.runs(c.fresh)...), Options{})
+		x := find(t, all, "prefill", "tps", "tiny-transformer", "prefill 4Ki")
+		if x.Verdict != c.want || x.P != nil != c.p || !strings.Contains(x.Note, c.note) || !strings.Contains(x.changeText(), c.text) {
+			t.Errorf("%d and %d runs: %s (%s), p %v, note %q", c.base, c.fresh, x.Verdict, x.changeText(), x.P, x.Note)
+		}
+		if one := min(c.base, c.fresh) == 1; strings.Contains(all.Note, "yocobench ab") != one {
+			t.Errorf("%d and %d runs: note %q", c.base, c.fresh, all.Note)
+		}
+		if x := find(t, all, "kv", "total", "tiny-transformer", "kv 4Ki"); x.Verdict != Equal {
+			t.Errorf("%d and %d runs: bytes %s", c.base, c.fresh, x.Verdict)
+		}
 	}
 }
 
 // Runs of a side are put together; where they differ among themselves, each counts as one.
-// Two samples against one that ties: twice the smaller tail is more than all there is.
+// All runs tie: twice the smaller tail is more than all there is.
 func TestProbabilitiesEndAtOne(t *testing.T) {
-	at := func(samples ...float64) *result.Journal {
-		r := record("prefill", "m", "yoco-gret", "prefill 64", nil, map[string]result.Metric{"tps": {Value: samples[0], Unit: "tokens/s", Better: result.Higher, Samples: samples}})
-		return &result.Journal{Runs: []result.Run{{Suite: "s"}}, Records: []result.Record{r}}
+	at := func(values ...float64) (js []*result.Journal) {
+		for _, v := range values {
+			r := record("prefill", "m", "yoco-gret", "prefill 64", nil, map[string]result.Metric{"tps": metric("tokens/s", result.Higher, []float64{v})})
+			js = append(js, &result.Journal{Runs: []result.Run{{Suite: "s"}}, Records: []result.Record{r}})
+		}
+		return js
 	}
-	c := Compare(side("base", at(1, 2)), side("new", at(2)), Options{}).Groups[0].Changes[0]
+	c := Compare(side("base", at(2, 2)...), side("new", at(2, 2)...), Options{}).Groups[0].Changes[0]
 	if c.P == nil || *c.P != 1 {
 		t.Errorf("got %+v", c)
 	}
@@ -168,7 +191,7 @@ func TestPooling(t *testing.T) {
 	one := side("b", runs[0])
 	for _, pair := range [][2]*Side{{s, one}, {one, s}} {
 		j := Judge(gates(t, "tiny-transformer.prefill.tps >= 0.95x baseline @ 4Ki"), pair[0], pair[1])
-		if l := j.Gates[0].Lines(); j.Verdict != Undecided || !strings.Contains(l[0], "n=1 runs; about 4 runs on each side would decide") {
+		if l := j.Gates[0].Lines(); j.Verdict != Undecided || !strings.Contains(l[0], "n=1 run; about 4 runs on each side would decide") {
 			t.Errorf("verdict %q", l)
 		}
 		if x := find(t, Compare(pair[1], pair[0], Options{}), "prefill", "tps", "tiny-transformer", "prefill 4Ki"); x.Verdict != Unknown || x.Base.N+x.New.N != 6 {

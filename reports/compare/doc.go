@@ -39,13 +39,23 @@
 // gated by a fixed bound, and is not tested against another.
 //
 // The same question asked again is no new question: shares and means of several runs
-// of a case are averaged, question by question. Times of several runs are put
-// together; but where the runs of a side differ among themselves by more than
-// their samples explain, the medians of the runs are the samples, on both sides.
+// of a case are averaged, question by question.
 //
-// All of this takes the samples of a run, or the runs, to be independent draws. A
-// single run on each side cannot show how far the machine's state shifts from one run to
-// the next, and no interval holds what was not seen: such comparisons carry a note.
+// # Runs
+//
+// Two sides are compared by their runs: the samples of a time are the medians of runs, one a run. A run's own
+// samples show how far they scatter within it. They do not show what differs between two processes, or two minutes
+// of one machine, so the promise below would not hold for them: of pairs of runs of one program on a busy machine,
+// docs/measurements/run-calibration.md counts how many differ by their samples. The rank tests assume that runs are
+// exchangeable, which taking the runs of both sides alternately, or in random order, provides.
+// With n runs of each side the least one-sided p is 1/(2n over n): at a confidence of .95 a verdict
+// takes 4 runs of each (1/70), or 3 and 5, or 2 and 8. A side of a single run supports no verdict whatever the
+// other has, because nothing shows how far runs of that side differ. Gates over a baseline are then undecided, and
+// comparisons show the change in brackets.
+//
+// A fixed limit on a time, and a ratio of two models inside one run, are claims about the runs at hand. Their samples are those of
+// the runs put together; where the runs differ among themselves by more than their samples explain, the medians of the
+// runs.
 //
 // # In turns
 //

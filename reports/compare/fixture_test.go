@@ -81,6 +81,16 @@ func (m maker) journal() *result.Journal {
 	return j
 }
 
+// runs makes n journals of one side, each with noise of its own.
+func (m maker) runs(n int) (out []*result.Journal) {
+	first := m.seed
+	for i := range n {
+		m.seed = first + 1000*uint64(i)
+		out = append(out, m.journal())
+	}
+	return out
+}
+
 func metric(unit string, better result.Better, samples []float64) result.Metric {
 	m := result.Metric{Value: median(samples), Unit: unit, Better: better}
 	if len(samples) > 1 {

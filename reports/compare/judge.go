@@ -195,7 +195,8 @@ func twinOf(c *Case, models string, s *Side) (*Case, error) {
 // number of claims and passing is not.
 func (j *Judgement) decide() {
 	type claim struct {
-		c *CaseVerdict
+		c    *CaseVerdict
+		tail float64
 		// part is the p-value as a part of what the gate's confidence allows a single claim.
 		part float64
 	}
@@ -218,7 +219,7 @@ func (j *Judgement) decide() {
 			case c.e.exact:
 				c.Verdict = Regressed
 			default:
-				claims = append(claims, claim{c, fail / tail})
+				claims = append(claims, claim{c, tail, fail / tail})
 				c.Verdict = Undecided
 				if pass <= tail {
 					c.Verdict = Passed
@@ -235,6 +236,9 @@ func (j *Judgement) decide() {
 			for _, rest := range claims[i:] {
 				if rest.part <= 1 {
 					rest.c.Reason = fmt.Sprintf("beyond the limit by itself, but not among %d claims", len(claims))
+					if rest.c.Runs { // the first of the claims left decides for all of them
+						rest.c.Need = max(rest.c.Need, leastRuns(rest.tail/float64(len(claims)-i)))
+					}
 				}
 			}
 			break

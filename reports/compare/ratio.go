@@ -26,11 +26,28 @@ func ratioAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	if k := uCritical(n, m, (1-confidence)/2); k > 0 {
 		e.lo, e.hi = kthRatio(x, y, k), kthRatio(x, y, n*m-k+1)
 	}
-	least := 1
-	for uCritical(least, least, (1-confidence)/2) == 0 {
-		least++
+	e.need = e.samplesNeeded(factor, leastRuns((1-confidence)/2), math.Log)
+	return e
+}
+
+// leastRuns is the smallest number of samples of two sides of equal size with which Mann and Whitney's test can reach a
+// one-sided p: with n of each, the most extreme of the (2n over n) orders has a probability of 1/(2n over n).
+func leastRuns(p float64) int {
+	n := 1
+	for uAtMost(n, n, 0) > p && n < tooMany {
+		n++
 	}
-	e.need = e.samplesNeeded(factor, least, math.Log)
+	return n
+}
+
+// runsAgainst judges the ratio of the medians of runs of two sides against a factor, as ratioAgainst does. A side of
+// one run supports no verdict: nothing shows how far runs of that side differ.
+func runsAgainst(fresh, base []float64, factor, confidence float64) evidence {
+	e := ratioAgainst(fresh, base, factor, confidence)
+	e.method = "ratio of runs, Mann-Whitney U"
+	if e.n < 2 {
+		e.lo, e.hi, e.above, e.below = 0, math.Inf(1), 1, 1
+	}
 	return e
 }
 

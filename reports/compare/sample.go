@@ -109,21 +109,26 @@ func pool(kind Kind, ms []result.Metric, inTurns bool) *Sample {
 	return s
 }
 
-// asSamples gives the two samples of a comparison (b may be nil). Where the runs of either differ among themselves, each
-// run counts as one sample on both sides: a side of one run shows no shift, but has one.
+// asRuns returns a Timed sample whose values are the medians of its runs. Other samples stay as they are.
+func (s *Sample) asRuns() *Sample {
+	if s.medians == nil {
+		return s
+	}
+	c := *s
+	c.Values = s.medians
+	return &c
+}
+
+// asSamples returns the samples of one side, or of two cases of one side (b may be nil). Where the runs differ
+// among themselves by more than their samples explain, each run counts as one sample.
 func asSamples(a, b *Sample) (_, _ *Sample, byRun bool) {
 	if byRun = a.Drift > 0 || b != nil && b.Drift > 0; !byRun {
 		return a, b, false
 	}
-	of := func(s *Sample) *Sample {
-		if s == nil || s.medians == nil {
-			return s
-		}
-		c := *s
-		c.Values = s.medians
-		return &c
+	if b != nil {
+		b = b.asRuns()
 	}
-	return of(a), of(b), true
+	return a.asRuns(), b, true
 }
 
 // driftAlpha is how unlikely equal runs must be before they are taken to differ.

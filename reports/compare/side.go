@@ -300,7 +300,7 @@ func warnings(base, fresh *Side, pairs []pair) (out []string) {
 		out = append(out, fmt.Sprintf("%d cases have other weights, seeds or settings on each side, and are matched by task, model and parameters", near))
 	}
 	if drifted > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d timed metrics the runs of a side differ by more than their samples do (by %.0f %% at most): there each run counts as one sample", drifted, timed, 100*most))
+		out = append(out, fmt.Sprintf("in %d of %d timed metrics the runs of a side differ by more than their samples do (by %.0f %% at most)", drifted, timed, 100*most))
 	}
 	return out
 }

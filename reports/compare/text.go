@@ -16,8 +16,12 @@ func (c *Comparison) Text(w io.Writer, width int) error {
 		width = 100
 	}
 	t := &textWriter{width: min(max(width, 60), 120)}
-	t.wrapped("", fmt.Sprintf("base %s, new %s; ± %s intervals; a difference counts at p <= %s",
-		clean(c.Base), clean(c.New), percentOf(c.Confidence), short(c.Alpha)))
+	head := fmt.Sprintf("base %s, new %s; ± %s intervals; a difference counts at p <= %s",
+		clean(c.Base), clean(c.New), percentOf(c.Confidence), short(c.Alpha))
+	if c.byRun() {
+		head += "; of times, n counts runs"
+	}
+	t.wrapped("", head)
 	for _, warning := range c.Warnings {
 		t.wrapped("warning: ", clean(warning))
 	}
@@ -46,6 +50,18 @@ func (c *Comparison) Text(w io.Writer, width int) error {
 	}
 	_, err := w.Write(t.buf.Bytes())
 	return err
+}
+
+// byRun reports whether times are compared by runs.
+func (c *Comparison) byRun() bool {
+	for _, g := range c.Groups {
+		for _, x := range g.Changes {
+			if x.Runs {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // outcome counts the verdicts.
@@ -191,8 +207,11 @@ func (g Group) rows() (rows [][]string, notes []string) {
 func (c Change) changeText() string {
 	switch c.Verdict {
 	case Unknown:
-		if c.Base == nil || c.New == nil {
+		switch {
+		case c.Base == nil || c.New == nil:
 			return ""
+		case c.Kind == Timed && c.P == nil && c.Ratio != nil:
+			return "~ (" + percent(c.Ratio) + ")" // seen, but not judged
 		}
 		return "~"
 	case Equal:

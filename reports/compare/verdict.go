@@ -98,6 +98,8 @@ func (c CaseVerdict) line(g gate.Gate) string {
 		}
 		s += fmt.Sprintf(" (%s to %s), n=%d", bound(c.Lo, "-∞"), bound(c.Hi, "∞"), c.N)
 		switch {
+		case c.Runs && c.N == 1:
+			s += " run"
 		case c.Runs:
 			s += " runs"
 		case c.Rounds:

@@ -53,8 +53,12 @@ func lacks(c *Case, metric string) string {
 func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 	var err error
 	v.Rounds = a.turns != nil
-	if !v.Rounds {
+	switch {
+	case v.Rounds:
+	case g.Over != gate.Baseline:
 		a, b, v.Runs = asSamples(a, b)
+	case a.Kind == Timed && b.Kind == Timed:
+		a, b, v.Runs = a.asRuns(), b.asRuns(), true
 	}
 	if b == nil {
 		v.Unit = a.Unit
@@ -125,6 +129,8 @@ func relative(a, b *Sample, g gate.Gate, paired bool) (evidence, error) {
 	switch a.Kind {
 	case Timed:
 		switch {
+		case a.turns == nil && g.Over == gate.Baseline:
+			return runsAgainst(a.Values, b.Values, factor, confidence), nil
 		case a.turns == nil:
 			return ratioAgainst(a.Values, b.Values, factor, confidence), nil
 		case g.Over == gate.Baseline:
