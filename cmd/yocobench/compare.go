@@ -29,8 +29,8 @@ p <= --alpha; ~ means that nothing can be said.
 
 BASE and NEW are folders of runs or their results.jsonl. Several runs of a side,
 separated by commas or given by --base and --new, are put together. Of times, a
-run is one sample: a difference shows from 4 runs of each side on. With one run on
-a side the change is shown in brackets and not judged.
+run is one sample: a difference shows from 4 runs of each side on. With one run
+on a side the change is shown in brackets and not judged.
 
 Gates of NEW's suite and of --gate are judged with BASE as the baseline
 (yocobench gate --help).`,

@@ -133,10 +133,10 @@ A gate passes on a case where the interval at its confidence (0.95) lies on the
 right side of the limit, and regressed where it lies on the wrong side, held
 against all cases of all gates together (Holm): without a regression, one is
 reported with a probability of 2.5 % at most. Otherwise it is undecided, with
-the number of samples that would decide. Times against a baseline are judged by
-runs, one sample a run, since samples of one run do not show how far runs differ:
-it takes 4 runs of each side (separated by commas), taken alternately, and with
-one run on a side the gate is undecided. yocobench ab does it in one command.
+the number of samples that would decide. Times against a baseline are judged
+by runs, one sample a run, since samples of one run do not show how far runs
+differ: it takes 4 runs of each side (separated by commas), taken alternately.
+With one run on a side the gate is undecided. yocobench ab does all of it.
 
 Exit codes: 0 all passed; 3 a gate regressed; 1 broken: a case failed or data
 are missing; 4 undecided.`,

@@ -346,7 +346,7 @@ func TestInBrowser(t *testing.T) {
 	p.Text(`document.querySelector('input[name=new][value="new/results.jsonl"]').focus(), ""`)
 	p.Keys("Space", "Enter") // by the keyboard
 	p.Wait(`location.pathname === "/compare" && document.readyState === "complete"`)
-	if got := p.Text(`document.querySelector("main").innerText`); !strings.Contains(got, "regressed") || !strings.Contains(got, "worse") || !strings.Contains(got, "prefill.ttft") {
+	if got := p.Text(`document.querySelector("main").innerText`); !strings.Contains(got, "undecided") || !strings.Contains(got, "~ (+100.0 %)") || !strings.Contains(got, "prefill.ttft") {
 		t.Errorf("the comparison says %.300q", got)
 	}
 	p.Click("nav a")
