@@ -69,20 +69,6 @@ func CutSentence(text []byte) []byte {
 	return text
 }
 
-// cutLine returns the longest beginning of text that ends with a line, or
-// failing that with a whole UTF-8 character.
-func cutLine(text []byte, n int) []byte {
-	if n >= len(text) {
-		return text
-	}
-	for i := n; i > 0; i-- {
-		if text[i-1] == '\n' {
-			return text[:i]
-		}
-	}
-	return cutRune(text, n)
-}
-
 // cutRune returns at most n bytes of text without tearing a UTF-8 character:
 // up to 3 bytes fewer.
 func cutRune(text []byte, n int) []byte {

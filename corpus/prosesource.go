@@ -44,19 +44,20 @@ func (s proseSource) Haystack(seed uint64, n int) (Haystack, error) {
 	return Haystack{Text: Prose(s.stream, seed, n)}, nil
 }
 
-// Documents of prose have maxBytes less what the last sentence lacks; where
-// that would be fewer than minBytes the last sentence is left torn.
-func (s proseSource) Documents(seed uint64, count, minBytes, maxBytes int) ([]Document, error) {
-	if err := checkSizes(count, minBytes, maxBytes); err != nil {
+// Documents of prose are texts of their own, of any length.
+func (s proseSource) Documents(seed uint64, count, maxBytes int, length func([]byte) int) ([]Document, error) {
+	if err := checkSizes(count, maxBytes); err != nil {
 		return nil, err
 	}
-	docs := make([]Document, count)
-	for i := range docs {
+	var docs []Document
+	for i := range count {
 		text := Prose(fmt.Sprintf("%s/documents/%d", s.stream, seed), uint64(i), maxBytes)
-		if cut := CutSentence(text); len(cut) >= minBytes {
-			text = cut
+		if n := length(text); n > 0 {
+			docs = append(docs, Document{Name: fmt.Sprintf("prose %d/%d", seed, i), Text: text[:n], Stretch: 1})
 		}
-		docs[i] = Document{Name: fmt.Sprintf("prose %d/%d", seed, i), Text: text}
+	}
+	if len(docs) == 0 {
+		return nil, fmt.Errorf("prose of %d bytes is too short: %w", maxBytes, ErrNoText)
 	}
 	return docs, nil
 }

@@ -105,52 +105,44 @@ func (s *shelf) start(r *Rand, order []int) (doc, from int) {
 	return doc, at
 }
 
-func (s *shelf) Documents(seed uint64, count, minBytes, maxBytes int) ([]Document, error) {
-	if err := checkSizes(count, minBytes, maxBytes); err != nil {
+// Documents goes through the texts in rounds: the first stretch of each, then the second, and so on.
+func (s *shelf) Documents(seed uint64, count, maxBytes int, length func([]byte) int) ([]Document, error) {
+	if err := checkSizes(count, maxBytes); err != nil {
 		return nil, err
 	}
 	r := NewRand("documents", seed)
 	order := make([]int, len(s.docs))
+	rest := make([][]byte, len(s.docs))
 	longest := 0
 	for i := range order {
-		order[i] = i
-		longest = max(longest, len(s.docs[i].Text))
+		order[i], rest[i] = i, s.docs[i].Text
+		longest = max(longest, len(rest[i]))
 	}
 	r.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 
 	var out []Document
-	rest := make([][]byte, len(s.docs))
-	for round := 1; len(out) < count; round++ {
-		before := len(out)
+	for round := 1; len(order) > 0; round++ {
+		left := order[:0]
 		for _, i := range order {
-			if round == 1 {
-				rest[i] = s.docs[i].Text
+			if len(out) == count {
+				return out, nil
 			}
-			if len(rest[i]) == 0 || len(rest[i]) < minBytes || len(out) == count {
-				rest[i] = nil
-				continue
-			}
-			text := cutLine(rest[i], maxBytes)
-			if len(text) < minBytes {
-				text = cutRune(rest[i], maxBytes) // one long line
-			}
-			rest[i] = rest[i][len(text):]
-			if len(text) == 0 || len(text) < minBytes {
-				rest[i] = nil
+			n := length(rest[i][:min(len(rest[i]), maxBytes)])
+			if n == 0 {
 				continue
 			}
 			name := s.docs[i].Name
 			if round > 1 {
 				name = fmt.Sprintf("%s#%d", name, round)
 			}
-			out = append(out, Document{Name: name, Text: text})
+			out = append(out, Document{Name: name, Text: rest[i][:n], Stretch: round})
+			rest[i] = rest[i][n:]
+			left = append(left, i)
 		}
-		if len(out) == before {
-			break
-		}
+		order = left
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("%s: no document of at least %d bytes (the longest has %d): %w", s.name, minBytes, longest, ErrNoText)
+		return nil, fmt.Errorf("%s: no text is long enough (the longest has %d bytes): %w", s.name, longest, ErrNoText)
 	}
 	return out, nil
 }

@@ -24,11 +24,13 @@ type Source interface {
 	// character would be torn. The text for a smaller n and the same seed is
 	// a beginning of the text for a larger one. It is an error if n < 0.
 	Haystack(seed uint64, n int) (Haystack, error)
-	// Documents returns up to count texts of minBytes to maxBytes, in an
-	// order drawn from the seed: longer ones are cut at the end of a sentence
-	// or a line, and where the source has fewer than count, further stretches
-	// of the same document follow. It is an error if there is none.
-	Documents(seed uint64, count, minBytes, maxBytes int) ([]Document, error)
+	// Documents returns up to count texts in an order drawn from the seed.
+	// length returns how many bytes of the beginning of text make one
+	// document, 0 if text is too short; it sees at most maxBytes of it. Where
+	// the source has fewer than count texts, further stretches of the same
+	// text follow, each from where the one before ended: no byte is left out
+	// but at a text's end. It is an error if there is none.
+	Documents(seed uint64, count, maxBytes int, length func(text []byte) int) ([]Document, error)
 }
 
 // A Haystack is text for a needle to be hidden in.
@@ -42,8 +44,9 @@ type Haystack struct {
 
 // A Document is a text with a beginning, for losses by position.
 type Document struct {
-	Name string // a package's path, a file's path, or the generator's number; stretches after the first end in "#2", "#3"
-	Text []byte
+	Name    string // a package's path, a file's path, or the generator's number; stretches after the first end in "#2", "#3"
+	Text    []byte
+	Stretch int // which stretch of the text it is, from 1
 }
 
 // The kinds of sources.
@@ -135,10 +138,10 @@ func Open(spec Spec, baseDir string) (Source, error) {
 	return nil, fmt.Errorf("unknown kind of corpus %q (known: %s, %s, %s)", spec.Kind, KindProse, KindGo, KindFiles)
 }
 
-// checkSizes holds the arguments of Documents to their meaning.
-func checkSizes(count, minBytes, maxBytes int) error {
-	if count < 1 || minBytes < 0 || maxBytes < 1 || minBytes > maxBytes {
-		return fmt.Errorf("documents: want count >= 1 and 0 <= minBytes <= maxBytes, have count %d, minBytes %d, maxBytes %d", count, minBytes, maxBytes)
+// checkSizes checks the arguments of Documents.
+func checkSizes(count, maxBytes int) error {
+	if count < 1 || maxBytes < 1 {
+		return fmt.Errorf("documents: want count >= 1 and maxBytes >= 1, have count %d, maxBytes %d", count, maxBytes)
 	}
 	return nil
 }

@@ -111,11 +111,11 @@ func checkHaystacks(t *testing.T, s, again Source) {
 }
 
 func checkDocuments(t *testing.T, s, again Source) {
-	docs, err := s.Documents(5, 4, 10, 300)
+	docs, err := s.Documents(5, 4, 300, whole(10))
 	if err != nil {
 		t.Fatal(err)
 	}
-	same, _ := again.Documents(5, 4, 10, 300)
+	same, _ := again.Documents(5, 4, 300, whole(10))
 	names := make(map[string]bool)
 	for i, d := range docs {
 		if len(d.Text) < 10 || len(d.Text) > 300 || !utf8.Valid(d.Text) || names[d.Name] {
@@ -126,10 +126,23 @@ func checkDocuments(t *testing.T, s, again Source) {
 			t.Errorf("document %d is %q once and %q the next time", i, d.Name, same[i].Name)
 		}
 	}
-	for _, bad := range [][3]int{{0, 1, 2}, {1, 3, 2}, {1, -1, 2}, {1, 0, 0}} {
-		if _, err := s.Documents(1, bad[0], bad[1], bad[2]); err == nil {
+	for _, bad := range [][2]int{{0, 2}, {1, 0}, {-1, 1}} {
+		if _, err := s.Documents(1, bad[0], bad[1], whole(1)); err == nil {
 			t.Errorf("documents %v are accepted", bad)
 		}
+	}
+	if _, err := s.Documents(1, 3, 50, whole(51)); !errors.Is(err, ErrNoText) {
+		t.Errorf("no text is long enough, but the error is %v", err)
+	}
+}
+
+// whole makes all of a text of at least least bytes a document.
+func whole(least int) func([]byte) int {
+	return func(text []byte) int {
+		if len(text) < least {
+			return 0
+		}
+		return len(cutRune(text, len(text)-1)) // the bytes may end in the middle of a character
 	}
 }
 
@@ -152,18 +165,32 @@ func TestDocumentsStretches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, err := s.Documents(1, 100, 50, 105)
-	if err != nil || len(docs) != 10 {
+	exactly := func(n int) func([]byte) int {
+		return func(text []byte) int {
+			if len(text) < n {
+				return 0
+			}
+			return n
+		}
+	}
+	docs, err := s.Documents(1, 100, 200, exactly(105))
+	if err != nil || len(docs) != 9 {
 		t.Fatalf("%d documents, %v", len(docs), err)
 	}
 	all := ""
-	for _, d := range docs {
+	for i, d := range docs {
 		all += string(d.Text)
+		if d.Stretch != i+1 {
+			t.Errorf("%s is stretch %d", d.Name, d.Stretch)
+		}
 	}
-	if len(all) != 1000 || docs[1].Name != "a.txt#2" {
+	if all != strings.Repeat("123456789\n", 100)[:9*105] || docs[1].Name != "a.txt#2" {
 		t.Errorf("%d bytes in all; the second is %q", len(all), docs[1].Name)
 	}
-	if _, err := s.Documents(1, 1, 2000, 3000); !errors.Is(err, ErrNoText) {
+	if docs, err := s.Documents(1, 3, 200, exactly(6)); err != nil || len(docs) != 3 || docs[2].Name != "a.txt#2" {
+		t.Errorf("documents %v, %v", docs, err)
+	}
+	if _, err := s.Documents(1, 1, 3000, exactly(2000)); !errors.Is(err, ErrNoText) {
 		t.Errorf("no document is long enough, but the error is %v", err)
 	}
 }

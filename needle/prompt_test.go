@@ -60,7 +60,7 @@ func (f fixedText) Notices() []string   { return nil }
 func (f fixedText) Haystack(_ uint64, n int) (corpus.Haystack, error) {
 	return corpus.Haystack{Text: bytes.Repeat([]byte(f), n/len(f)+1)[:n], Repeats: n / len(f)}, nil
 }
-func (f fixedText) Documents(uint64, int, int, int) ([]corpus.Document, error) {
+func (f fixedText) Documents(uint64, int, int, func([]byte) int) ([]corpus.Document, error) {
 	return nil, errors.New("none")
 }
 

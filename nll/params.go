@@ -12,7 +12,7 @@ import (
 type Params struct {
 	Models    param.Models `yaml:"models" doc:"the suite's models that the task takes, by name or pattern such as tiny-yoco-* (default: all)"`
 	Corpus    param.Corpus `yaml:"corpus" doc:"the text: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
-	Length    suites.Size  `yaml:"length" doc:"tokens of a document; shorter documents are left out"`
+	Length    suites.Size  `yaml:"length" doc:"tokens of a document; shorter texts are left out, longer ones are read as several documents until there are enough, each from where the one before ended"`
 	Documents int          `yaml:"documents" doc:"documents, as far as the corpus has them; intervals stand on their number"`
 	Lengths   suites.Sizes `yaml:"lengths" doc:"context lengths to report the loss up to (default: powers of two from 64, and length)"`
 	PerOctave int          `yaml:"per_octave" doc:"buckets of positions for each doubling of the position"`

@@ -33,20 +33,13 @@ func (w *work) run(ctx context.Context, m runners.Model, r *result.Record, progr
 	t := &tallies{spans: newSpans(int(w.Length), w.PerOctave, w.lengths())}
 	var names []string
 	for i, d := range docs {
-		tokens := tok.Encode(string(d.Text))
-		if len(tokens) < int(w.Length) {
-			continue // only of several bytes a token: the text was long enough, its tokens are too few
-		}
-		tokens = tokens[:w.Length]
+		tokens := tok.Encode(string(d.Text))[:w.Length]
 		at := func(f float64) { progress((float64(i) + f) / float64(len(docs))) }
 		one, err := w.score(ctx, m, tok, tokens, t.spans, at)
 		if err != nil {
 			return fmt.Errorf("%s: %w", d.Name, err)
 		}
 		t.docs, names = append(t.docs, one), append(names, d.Name)
-	}
-	if len(t.docs) == 0 {
-		return fmt.Errorf("%s: no document of %s tokens", w.source.Name(), w.Length)
 	}
 	w.note(r, names)
 	w.sumUp(r, t)

@@ -2,6 +2,7 @@ package nll
 
 import (
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/runners"
@@ -53,9 +54,18 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 	case err != nil:
 		c.Unsupported = err.Error()
 	default:
-		// Whether the corpus has a document of that length is known now.
-		if _, err := w.documents(tok, 1); err != nil {
+		// Whether the corpus has documents of that length is known now.
+		n := w.Documents
+		if p.Corpus.Kind == corpus.KindProse {
+			n = 1 // generated: it has any number
+		}
+		docs, err := w.documents(tok, n)
+		if err != nil {
 			return nil, pl.Errorf("%v", err)
+		}
+		if docs[len(docs)-1].Stretch > 1 {
+			// Earlier versions left text out between the stretches: their losses are of other text.
+			c.Params["stretches"] = "joined"
 		}
 		types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
 		c.Work = []suites.Phase{{Work: m.Config.ScoreWork(int(p.Length), 0, types), Times: float64(p.Documents)}}
@@ -82,12 +92,45 @@ func (w *work) params(m *suites.Model) map[string]any {
 
 // documents are up to n texts of the corpus with length tokens, in an order drawn from the seed.
 func (w *work) documents(tok tokenizer.Tokenizer, n int) ([]corpus.Document, error) {
-	// No token is less than a byte, so a document of length tokens has at least as many bytes; eight a token are
-	// more than any tokenizer takes on the average.
-	least := int(w.Length)
-	most := least + 4<<10
+	most := int(w.Length) + utf8.UTFMax - 1
 	if tok.Name() != "bytes" {
-		most = 8*least + 4<<10
+		most = 8*most + 4<<10 // more bytes a token than any tokenizer takes on the average
 	}
-	return w.source.Documents(corpus.NewRand("nll/documents", w.seed).Uint64(), n, least, most)
+	docs, err := w.source.Documents(corpus.NewRand("nll/documents", w.seed).Uint64(), n, most, func(text []byte) int {
+		return tokensEnd(tok, text, int(w.Length))
+	})
+	if err != nil {
+		err = fmt.Errorf("documents of %s tokens: %w", w.Length, err)
+	}
+	return docs, err
+}
+
+// tokensEnd is the end of the first character of text up to which text has n tokens, 0 if it has fewer.
+func tokensEnd(tok tokenizer.Tokenizer, text []byte, n int) int {
+	if tok.Name() == "bytes" {
+		return runeEnd(text, n)
+	}
+	tokens := tok.Encode(string(text))
+	if len(tokens) < n {
+		return 0
+	}
+	// What is cut off may change how the text before it becomes tokens.
+	end := runeEnd(text, min(len(text), max(1, len(tok.Decode(tokens[:n])))))
+	for end < len(text) && len(tok.Encode(string(text[:end]))) < n {
+		end = runeEnd(text, end+1)
+	}
+	return end
+}
+
+// runeEnd is the first offset from n on at which no UTF-8 character of text is cut; 0 where text is shorter than n.
+func runeEnd(text []byte, n int) int {
+	if len(text) < n {
+		return 0
+	}
+	for end := n; end <= len(text) && end < n+utf8.UTFMax; end++ {
+		if end == len(text) || utf8.RuneStart(text[end]) {
+			return end
+		}
+	}
+	return n // not UTF-8
 }
