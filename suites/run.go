@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,7 +43,8 @@ func (s Summary) String() string {
 // Run runs what is planned and not done, and appends a record for each case.
 // A case that fails, runs out of memory or does not fit the budget is a record
 // too and the sweep goes on. When ctx ends, the case under way leaves no record
-// and Run returns ctx's error.
+// and Run returns ctx's error. When the journal is no longer where it was, Run ends before the next case
+// with a *result.LostError.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
 	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Resolved]*loaded{}, sum: Summary{}}
 	defer r.unload()
@@ -58,7 +60,7 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 	r.backlog = newBacklog(todo)
 	obs.Begin(len(todo), r.left())
 	for _, c := range todo {
-		if err := ctx.Err(); err != nil {
+		if err := cmp.Or(ctx.Err(), w.Check()); err != nil {
 			return r.sum, err
 		}
 		rec, err := r.one(ctx, c)
@@ -72,7 +74,7 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 		r.backlog.remove(c)
 		obs.Done(rec, r.left())
 	}
-	return r.sum, nil
+	return r.sum, w.Check()
 }
 
 // run is the state of a run.

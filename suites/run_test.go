@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -72,6 +73,30 @@ func TestRunRecordsEveryCase(t *testing.T) {
 	}
 	if r := read(t, path)["b fake 3"]; r.Metrics["x"].Value != 3 || r.Params["length"] != 3.0 || r.Source != result.Measured {
 		t.Errorf("got %+v", r)
+	}
+}
+
+func TestRunEndsWhenItsFolderIsGone(t *testing.T) {
+	for name, do := range map[string]func(dir string) error{
+		"removed": os.RemoveAll,
+		"moved":   func(dir string) error { return os.Rename(dir, dir+"2") },
+		"renamed": func(dir string) error {
+			return os.Rename(filepath.Join(dir, "results.jsonl"), filepath.Join(dir, "old.jsonl"))
+		},
+	} {
+		calls := 0
+		w, path := journal(t)
+		task := fakeTask{run: func(context.Context, int64, *result.Record) error {
+			if calls++; calls == 2 {
+				return do(filepath.Dir(path))
+			}
+			return nil
+		}}
+		_, err := planOf(t, three, task, map[string]int{}).Run(context.Background(), w, nil, &watcher{})
+		var lost *result.LostError
+		if !errors.As(err, &lost) || calls != 2 {
+			t.Errorf("%s: %v after %d cases", name, err, calls)
+		}
 	}
 }
 

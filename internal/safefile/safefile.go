@@ -147,10 +147,10 @@ func RemoveUnlocked(path string) {
 	_ = os.Remove(path) // a leftover that stays does no harm
 }
 
-// IsAt reports whether f is the file that path names.
+// IsAt reports whether f is the file that path names, by way of links too.
 func IsAt(f *os.File, path string) bool {
 	a, errA := f.Stat()
-	b, errB := os.Lstat(path)
+	b, errB := os.Stat(path)
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 

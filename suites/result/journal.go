@@ -3,113 +3,293 @@ package result
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // Journal is a run's results as read back.
 type Journal struct {
 	// Runs are the header lines: the first, and one for each time the run was resumed.
 	Runs []Run
-	// Records hold the last record of each case, in the order of their first appearance.
+	// Records hold the last record of each case, in the order of their first appearance, without
+	// those that a later header drops.
 	Records []Record
-	// Notice is not empty when a torn last line was dropped.
+	// Notice is what a reader of the records must know: damaged lines and a torn last line that were
+	// not read, and records that were measured under different settings.
 	Notice string
-	// Good is the length in bytes of the whole lines.
+	// Damaged are the lines that were left out, or put right. The list ends after maxDamaged lines.
+	Damaged []Damage
+	// Good is the length in bytes of the lines; a torn last line begins there.
 	Good int64
+
+	// under are the indexes in Runs of the headers that Records were measured under; -1 for none.
+	under []int
+	// unended: the last line is whole but for its newline.
+	unended bool
 }
 
-// maxLine bounds one line of a journal, in bytes.
-const maxLine = 64 << 20
+// Damage is a line that is not as it was written.
+type Damage struct {
+	Line   int // from 1
+	Reason string
+}
 
-// Read reads a journal. A last line without its newline was torn by a crash: it
-// is dropped with a notice. Anything else that is wrong is an error with the
-// line's number.
+// maxDamaged bounds the lines that are listed.
+const maxDamaged = 100
+
+// Under returns the header that Records[i] was measured under, nil where it is unknown.
+func (j *Journal) Under(i int) *Run {
+	if i >= len(j.under) || j.under[i] < 0 {
+		return nil
+	}
+	return &j.Runs[j.under[i]]
+}
+
+// Last returns the header in force at the end, nil where there is none.
+func (j *Journal) Last() *Run {
+	if len(j.Runs) == 0 {
+		return nil
+	}
+	return &j.Runs[len(j.Runs)-1]
+}
+
+// Read reads a journal. Damaged lines are left out with a notice that names them; a last line without
+// its newline counts if it is whole, and is otherwise dropped with a notice. It is an error if no line
+// can be read though there are some.
 func Read(r io.Reader, name string) (*Journal, error) {
-	j := &Journal{}
-	index := map[string]int{}
+	d := decoder{index: map[string]int{}}
 	br := bufio.NewReaderSize(r, 1<<16)
+	torn := 0
 	for line := 1; ; line++ {
-		text, whole, err := readLine(br)
+		text, length, ended, err := readLine(br)
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
 		}
-		if len(text) == 0 && !whole {
-			return j, nil
+		if length == 0 && !ended {
+			break
 		}
-		if !whole {
-			j.Notice = fmt.Sprintf("%s:%d: dropped a torn last line of %d bytes", name, line, len(text))
-			return j, nil
+		if line == 1 {
+			text = bytes.TrimPrefix(text, []byte("\ufeff"))
 		}
-		if err := j.add(text, index); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+		before := d.lines
+		if length > maxLine {
+			err = fmt.Errorf("it is longer than %d MiB", maxLine>>20)
+		} else {
+			err = d.line(text)
 		}
-		j.Good += int64(len(text)) + 1
+		if err != nil && !ended && d.lines == before {
+			torn, d.tornAt = length, line
+			break
+		}
+		if err != nil {
+			d.damage(line, err)
+		}
+		d.journal.Good += int64(length)
+		d.journal.unended = !ended
+		if ended {
+			d.journal.Good++
+		}
 	}
+	return d.end(name, torn)
 }
 
-// readLine returns a line without its newline; whole is false for what stands after the last newline.
-func readLine(br *bufio.Reader) (text []byte, whole bool, err error) {
+// readLine returns a line without its newline, and its length; ended is false for what follows the last
+// newline. The text of a line that is longer than maxLine is nil.
+func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error) {
 	for {
 		part, err := br.ReadSlice('\n')
-		text = append(text, part...)
-		if len(text) > maxLine {
-			return nil, false, fmt.Errorf("a line longer than %d MiB: not a journal", maxLine>>20)
+		length += len(part)
+		if length > maxLine+1 {
+			text = nil // only its length is wanted
+		} else {
+			text = append(text, part...)
 		}
 		switch {
 		case err == nil:
-			return text[:len(text)-1], true, nil
+			return bytes.TrimSuffix(text, []byte("\n")), length - 1, true, nil
 		case errors.Is(err, io.EOF):
-			return text, false, nil
+			return text, length, false, nil
 		case !errors.Is(err, bufio.ErrBufferFull):
-			return nil, false, err
+			return nil, 0, false, err
 		}
 	}
 }
 
-func (j *Journal) add(text []byte, index map[string]int) error {
-	if len(bytes.TrimSpace(text)) == 0 {
+// decoder gathers the lines of a journal.
+type decoder struct {
+	journal Journal
+	// index is the place of a case's record in Records.
+	index map[string]int
+	// first is the first error, with its line; newer the first of a newer version.
+	first, newer error
+	firstAt      int
+	// lines counts the lines that were read, tornAt is the number of a torn last one.
+	lines, tornAt int
+	// unlisted counts the damaged lines beyond maxDamaged.
+	unlisted int
+}
+
+func (d *decoder) damage(line int, err error) {
+	if d.first == nil {
+		d.first, d.firstAt = err, line
+	}
+	var newer errNewer
+	if errors.As(err, &newer) && d.newer == nil {
+		d.newer = err
+	}
+	if len(d.journal.Damaged) == maxDamaged {
+		d.unlisted++
+		return
+	}
+	d.journal.Damaged = append(d.journal.Damaged, Damage{line, err.Error()})
+}
+
+// line adds what a line holds. An error says what of it was not read.
+func (d *decoder) line(text []byte) error {
+	const blank = " \t\r\n\x00"
+	text = bytes.Trim(text, " \t\r\n")
+	if len(text) == 0 {
 		return nil
 	}
-	var head struct {
-		Type   string
-		Schema int
+	if text = bytes.Trim(text, blank); len(text) == 0 {
+		return errors.New("it holds nothing but NUL bytes")
 	}
-	if err := json.Unmarshal(text, &head); err != nil {
-		return fmt.Errorf("not a journal line: %w", err)
+	v, err := decode(text)
+	if err == nil {
+		d.add(v)
+		return nil
 	}
-	if head.Schema > SchemaVersion || head.Schema < 1 {
-		return fmt.Errorf("schema %d, but this yocobench reads 1 to %d; hint: use the version that made it", head.Schema, SchemaVersion)
+	whole, lost := 0, 0
+	for _, p := range parts(text) {
+		end := bytes.LastIndex(p, []byte(sumEnd)) // what follows may be what the newline became
+		if v, err := decode(bytes.Trim(p[:max(0, end)+len(sumEnd)], blank)); end >= 0 && err == nil {
+			d.add(v)
+			whole++
+		} else {
+			lost += len(p)
+		}
 	}
-	switch head.Type {
-	case "run":
-		var r Run
-		if err := json.Unmarshal(text, &r); err != nil {
-			return err
-		}
-		j.Runs = append(j.Runs, r)
-	case "case":
-		var r Record
-		if err := json.Unmarshal(text, &r); err != nil {
-			return err
-		}
-		if r.Case == "" {
-			return errors.New("a record without a case id")
-		}
-		if i, ok := index[r.Case]; ok {
-			j.Records[i] = r
-			return nil
-		}
-		index[r.Case] = len(j.Records)
-		j.Records = append(j.Records, r)
-	default:
-		return fmt.Errorf("a line of type %q, expected run or case", head.Type)
+	switch {
+	case whole == 0:
+		return err
+	case lost > 0:
+		return fmt.Errorf("%d bytes in front of or behind a whole line", lost)
 	}
-	return nil
+	return errGlued
+}
+
+// errGlued is what is wrong with lines that lack the newlines between them; all of them are read.
+var errGlued = errors.New("several lines without newlines between them, all of them read")
+
+func (d *decoder) add(v any) {
+	j := &d.journal
+	d.lines++
+	switch v := v.(type) {
+	case Run:
+		j.Runs = append(j.Runs, v)
+		for _, id := range v.Dropped {
+			if i, ok := d.index[id]; ok {
+				j.Records[i].Case = "" // compacted at the end
+				delete(d.index, id)
+			}
+		}
+	case Record:
+		i, ok := d.index[v.Case]
+		if !ok {
+			i = len(j.Records)
+			d.index[v.Case] = i
+			j.Records, j.under = append(j.Records, v), append(j.under, 0)
+		}
+		j.Records[i], j.under[i] = v, len(j.Runs)-1
+	}
+}
+
+// end finishes the journal, whose last torn bytes are no whole line.
+func (d *decoder) end(name string, torn int) (*Journal, error) {
+	j := &d.journal
+	if d.lines == 0 && d.newer != nil {
+		return nil, fmt.Errorf("%s: %w", name, d.newer)
+	}
+	if d.lines == 0 && d.first != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, d.firstAt, d.first)
+	}
+	records, under := j.Records[:0], j.under[:0]
+	for i, r := range j.Records {
+		if r.Case != "" {
+			records, under = append(records, r), append(under, j.under[i])
+		}
+	}
+	j.Records, j.under = records, under
+	j.Notice = d.notice(name, torn)
+	return j, nil
+}
+
+// notice names what was not read. It holds no more of the path than the run's folder, since reports show it.
+func (d *decoder) notice(name string, torn int) string {
+	file := filepath.Base(name)
+	if dir := filepath.Base(filepath.Dir(name)); dir != "." && dir != string(filepath.Separator) {
+		file = dir + "/" + file
+	}
+	const shown = 3
+	var out []string
+	for _, x := range d.journal.Damaged[:min(len(d.journal.Damaged), shown)] {
+		what := "damaged line left out"
+		if x.Reason == errGlued.Error() {
+			what = "damaged line"
+		}
+		out = append(out, fmt.Sprintf("%s:%d: %s: %s", file, x.Line, what, x.Reason))
+	}
+	if more := len(d.journal.Damaged) + d.unlisted - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("%s: and %d more damaged lines", file, more))
+	}
+	if torn > 0 {
+		out = append(out, fmt.Sprintf("%s:%d: dropped a torn last line of %d bytes", file, d.tornAt, torn))
+	}
+	return strings.Join(append(out, d.journal.mixed()...), "; ")
+}
+
+// mixed reports in what the environments of measured records differ, with the number of records of each.
+func (j *Journal) mixed() (out []string) {
+	for _, what := range []struct {
+		name string
+		of   func(Env) string
+	}{
+		{"CPU", func(e Env) string { return e.CPU }},
+		{"threads", func(e Env) string { return strconv.Itoa(e.Threads) }},
+		{"kernel tier", func(e Env) string { return e.KernelTier }},
+		{"GPU", func(e Env) string {
+			if e.Accelerator == nil {
+				return "none"
+			}
+			return e.Accelerator.Name + " " + e.Accelerator.Kernels
+		}},
+		{"program", func(e Env) string { return strings.TrimSpace(e.Version + " " + e.Commit) }},
+	} {
+		n := map[string]int{}
+		var values []string
+		for i, r := range j.Records {
+			if run := j.Under(i); run != nil && r.Source == Measured && r.Status == OK {
+				v := what.of(run.Env)
+				if n[v]++; n[v] == 1 {
+					values = append(values, v)
+				}
+			}
+		}
+		if len(values) < 2 {
+			continue
+		}
+		for i, v := range values {
+			values[i] = fmt.Sprintf("%s (%d records)", cmp.Or(v, "unknown"), n[v])
+		}
+		out = append(out, fmt.Sprintf("records were measured under different settings: %s %s", what.name, strings.Join(values, ", ")))
+	}
+	return out
 }
 
 // ReadFile reads the journal in a file.
@@ -120,86 +300,4 @@ func ReadFile(path string) (*Journal, error) {
 	}
 	defer f.Close()
 	return Read(f, path)
-}
-
-// Writer appends lines to a journal, each synced before Append returns.
-type Writer struct{ f *os.File }
-
-// Create makes a new journal; the file must not exist.
-func Create(path string) (*Writer, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	return &Writer{f}, nil
-}
-
-// Reopen opens a journal to go on with, and cuts off a torn last line.
-func Reopen(path string) (*Writer, *Journal, error) {
-	j, err := ReadFile(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	err = f.Truncate(j.Good)
-	if err == nil {
-		_, err = f.Seek(0, io.SeekEnd)
-	}
-	if err != nil {
-		f.Close()
-		return nil, nil, err
-	}
-	return &Writer{f}, j, nil
-}
-
-// Append writes v, a Run or a Record, as one line and syncs it.
-func (w *Writer) Append(v any) error {
-	b, err := Encode(v)
-	if err != nil {
-		return err
-	}
-	if _, err := w.f.Write(b); err != nil {
-		return err
-	}
-	return w.f.Sync()
-}
-
-// Close closes the file.
-func (w *Writer) Close() error { return w.f.Close() }
-
-// Encode gives the line of a Run or a Record, newline included.
-func Encode(v any) ([]byte, error) {
-	switch r := v.(type) {
-	case Run:
-		r.Type, r.Schema = "run", SchemaVersion
-		v = r
-	case Record:
-		r.Type, r.Schema = "case", SchemaVersion
-		if err := r.finite(); err != nil {
-			return nil, err
-		}
-		v = r
-	default:
-		return nil, fmt.Errorf("result: cannot encode a %T", v)
-	}
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-// finite reports the first metric that is no number: a result that is NaN is a failed case, not a record.
-func (r Record) finite() error {
-	for name, m := range r.Metrics {
-		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-			return fmt.Errorf("metric %s of %s is %v", name, r.Label, m.Value)
-		}
-	}
-	return nil
 }

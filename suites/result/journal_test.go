@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,12 +87,13 @@ func TestCreateNeverOverwrites(t *testing.T) {
 
 func TestReadRejects(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"not JSON":      {"{\n", "j:1: not a journal line"},
-		"other type":    {`{"type":"x","schema":1}` + "\n", `a line of type "x"`},
-		"newer schema":  {`{"type":"run","schema":99}` + "\n", "schema 99"},
-		"no schema":     {`{"type":"run"}` + "\n", "schema 0"},
-		"no case id":    {`{"type":"case","schema":1}` + "\n", "without a case id"},
-		"broken middle": {`{"type":"run","schema":1}` + "\n{]\n" + `{"type":"run","schema":1}` + "\n", "j:2:"},
+		"not JSON":     {"{\n", "j:1: not a journal line"},
+		"other type":   {`{"type":"x","schema":1}` + "\n", `a line of type "x"`},
+		"newer schema": {`{"type":"run","schema":99}` + "\n", "schema 99"},
+		"no schema":    {`{"type":"run"}` + "\n", "schema 0"},
+		"no case id":   {`{"type":"case","schema":1}` + "\n", "without a case id"},
+		"no checksum":  {`{"type":"run","schema":2}` + "\n", "j:1: it has no checksum"},
+		"long line":    {strings.Repeat("x", maxLine+2) + "\n", "j:1: it is longer than 64 MiB"},
 	} {
 		_, err := Read(strings.NewReader(c.text), "j")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -121,6 +123,9 @@ func FuzzRead(f *testing.F) {
 	f.Add(line)
 	f.Add(append(bytes.Clone(run), line...))
 	f.Add(line[:len(line)-5])
+	f.Add(append(bytes.TrimSpace(run), line...))
+	f.Add([]byte(`{"type":"case","schema":1,"case":"x"}`))
+	f.Add(slices.Concat(run, make([]byte, 512), line, []byte("\r\n")))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		j, err := Read(bytes.NewReader(b), "j")
 		if err != nil {

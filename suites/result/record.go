@@ -131,14 +131,23 @@ type Run struct {
 	Title     string `json:"title,omitempty"`
 	SuiteHash string `json:"suite_hash"`
 	// SuiteText is the suite with all settings applied, SuiteFile the file or name that was given
-	// (the last element of an absolute path), Filter the filters: with them a run can be resumed.
+	// (the last element of an absolute path), Filter the filters and Settings the rest of what was
+	// chosen: with them a run can be resumed. Those of the last header hold.
 	SuiteText string    `json:"suite_text"`
 	SuiteFile string    `json:"suite_file,omitempty"`
 	Filter    []string  `json:"filter,omitempty"`
+	Settings  *Settings `json:"settings,omitempty"` // nil in headers of older versions
 	Start     time.Time `json:"start"`
 	// Command is the command line that made the run, without paths of the machine.
 	Command string `json:"command"`
-	Cases   int    `json:"cases"`
+	// Cases is how many records the run has when it is complete.
+	Cases int `json:"cases"`
+	// Weights identify what the models computed with, by the models' names. With Env.Text they show
+	// which inputs changed before a run was resumed.
+	Weights map[string]string `json:"weights,omitempty"`
+	// Dropped are the cases whose records above this header no longer count, since their inputs or
+	// the suite changed.
+	Dropped []string `json:"dropped,omitempty"`
 	// Round counts the rounds of a measurement of two builds in turns, whose journals hold a round each; 0 elsewhere.
 	Round int `json:"round,omitempty"`
 	Env   Env `json:"env"`
@@ -146,6 +155,30 @@ type Run struct {
 	References []Reference `json:"references,omitempty"`
 	// Baselines names, by model, the model that reports compare it with.
 	Baselines map[string]string `json:"baselines,omitempty"`
+}
+
+// Settings are what the command line of a run chose beside the suite.
+type Settings struct {
+	// Threads is the number that was asked for, 0 for all cores; Tier the kernel tier, "" for the best.
+	Threads int    `json:"threads,omitempty"`
+	Tier    string `json:"tier,omitempty"`
+	// Reports are the formats of reports, as in --reports.
+	Reports string `json:"reports,omitempty"`
+	// Gates were given beside the suite's.
+	Gates []Gate `json:"gates,omitempty"`
+	// Baselines are the paths of baselines, relative to the folder of the run. Absolute paths are
+	// not kept.
+	Baselines      []string `json:"baselines,omitempty"`
+	AcrossMachines bool     `json:"across_machines,omitempty"`
+	// Inputs is the folder that the suite's relative paths start from, relative to the folder of the
+	// run; "" where only an absolute path leads there.
+	Inputs string `json:"inputs,omitempty"`
+}
+
+// Gate is a gate as it was given.
+type Gate struct {
+	Text       string  `json:"gate"`
+	Confidence float64 `json:"confidence"`
 }
 
 // Reference is a published figure to stand beside a metric, or beside a ratio of two models' metrics.
