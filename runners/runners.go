@@ -15,6 +15,10 @@ var (
 	ErrUnsupported = errors.New("unsupported")
 )
 
+// ErrDeviceLost: the device failed, and this process can no longer use it. No later case can be measured
+// by it; a new process may.
+var ErrDeviceLost = errors.New("the device is lost")
+
 // Device says what a runner runs on.
 type Device struct {
 	// Kind is "cpu", "cuda" or "computed".

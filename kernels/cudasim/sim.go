@@ -192,7 +192,7 @@ func (s *Sim) Findings() (out []string) {
 	}
 }
 
-// Reset forgets the findings and the context's error.
+// Reset forgets the findings and the error that they left, as a new process does.
 func (s *Sim) Reset() { C.callreset(&s.lib) }
 
 // Poison makes device memory as if it had never been written.

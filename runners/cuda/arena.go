@@ -49,7 +49,7 @@ func (a *arena) begin() error {
 	s = &a.host[a.turn]
 	if s.pending {
 		if err := s.done.Synchronize(); err != nil {
-			return failure("wait for a copy", err)
+			return a.o.d.failure("wait for a copy", err)
 		}
 		s.pending = false
 	}

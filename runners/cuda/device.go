@@ -4,7 +4,10 @@ package cuda
 
 import (
 	"fmt"
+	"os"
 	"runtime"
+	"slices"
+	"strings"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -77,7 +80,14 @@ type device struct {
 	argv   [kernels.MaxParams]unsafe.Pointer
 	blas   *blas  // nil where cuBLAS is not used
 	clock  *model // nil where nobody asks for the time, and in a pause
+	// since are the kernels that were enqueued since the device was last waited for.
+	since []*kernels.Kernel
+	// blocking: each launch is waited for, so that one that fails is named.
+	blocking bool
 }
+
+// launchBlocking is the driver's variable that makes it wait for each launch.
+const launchBlocking = "CUDA_LAUNCH_BLOCKING"
 
 // pause stops the model's clock, behind all that was sent off, until resume is called: what is done once in a
 // process or a context is no time of the model's.
@@ -138,7 +148,7 @@ func openDevice(build, tier string) (d *device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d = &device{info: info, loaded: map[*kernels.Kernel]loaded{}, files: map[string]cu.Module{}}
+	d = &device{info: info, loaded: map[*kernels.Kernel]loaded{}, files: map[string]cu.Module{}, blocking: os.Getenv(launchBlocking) == "1"}
 	if d.set, err = kernels.Choose(build, target); err != nil {
 		return nil, err
 	}
@@ -239,13 +249,48 @@ func (d *device) launch(c *kernels.Call) error {
 	if err = attempt(callLaunch); err == nil {
 		err = fn.Launch(int(c.Grid[0]), int(c.Grid[1]), int(c.Grid[2]), c.Kernel.Threads, 1, 1, c.Kernel.Shared, d.stream, d.argv[:c.N])
 	}
+	if err == nil && d.blocking {
+		if err = d.stream.Synchronize(); err != nil {
+			return failure("the kernel "+c.Kernel.Name, err)
+		}
+	}
 	if err != nil {
-		return failure("launch "+c.Kernel.Name, err)
+		return d.failure("launch "+c.Kernel.Name, err)
 	}
 	if launched != nil {
 		launched(c.Kernel)
 	}
+	if !d.blocking {
+		d.enqueued(c.Kernel)
+	}
 	return nil
+}
+
+// enqueued notes a kernel that nobody has waited for yet.
+func (d *device) enqueued(k *kernels.Kernel) {
+	if !slices.Contains(d.since, k) {
+		d.since = append(d.since, k)
+	}
+}
+
+// waited is the result of a wait for all that was enqueued.
+func (d *device) waited(err error) error {
+	if err == nil {
+		d.since = d.since[:0]
+	}
+	return d.failure("wait for the device", err)
+}
+
+// failure is failure; where the device is lost, it names the kernels that it can have been.
+func (d *device) failure(what string, err error) error {
+	if slices.Contains(losing, codeOf(err)) && len(d.since) > 0 {
+		var names []string
+		for _, k := range d.since {
+			names = append(names, k.Name)
+		}
+		what = "one of the kernels " + strings.Join(names, ", ") + " (" + launchBlocking + "=1 in the environment finds out which)"
+	}
+	return failure(what, err)
 }
 
 // launched, where it is not nil, is told of every kernel that was launched (tests).
@@ -263,7 +308,7 @@ func (d *device) wait() error {
 	if err == nil {
 		err = d.stream.Synchronize()
 	}
-	return failure("wait for the device", err)
+	return d.waited(err)
 }
 
 // MemoryInfo is what the driver says of the GPU's memory: bytes free and in all, whoever holds them.

@@ -33,6 +33,11 @@ CUresult cuInit(unsigned int flags) {
 const char *driver_missing(void) { return missing; }
 int driver_init_result(void) { return init_result; }
 
+const char *driver_error_name(int result) {
+	const char *name = NULL;
+	return library && cuGetErrorName((CUresult)result, &name) == CUDA_SUCCESS ? name : NULL;
+}
+
 int driver_shared(void *function, int bytes) {
 	return cuFuncSetAttribute((CUfunction)function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);
 }

@@ -9,6 +9,8 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -50,7 +52,12 @@ func cudaVersion(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) 
 // driverError is a CUresult of a call that gorgonia.org/cu lacks.
 type driverError int
 
-func (e driverError) Error() string { return fmt.Sprintf("CUDA error %d", int(e)) }
+func (e driverError) Error() string {
+	if name := C.GoString(C.driver_error_name(C.int(e))); name != "" {
+		return name
+	}
+	return fmt.Sprintf("CUDA error %d", int(e))
+}
 
 func resultOf(r C.int) error {
 	if r == 0 {
@@ -59,13 +66,39 @@ func resultOf(r C.int) error {
 	return driverError(r)
 }
 
-// failure says what the driver could not do; where memory ran out it wraps runners.ErrOutOfMemory.
+// Is reports whether target is the same error of gorgonia.org/cu.
+func (e driverError) Is(target error) bool { return codeOf(target) == e }
+
+// codeOf is the CUresult of an error of the driver, whichever package made it; 0 of any other.
+func codeOf(err error) driverError {
+	if e, ok := err.(driverError); ok {
+		return e
+	}
+	if v := reflect.ValueOf(err); err != nil && v.Type() == reflect.TypeOf(cu.LaunchFailed) {
+		return driverError(v.Int())
+	}
+	return 0
+}
+
+// losing are the errors after which a process can no longer use the GPU: the driver returns them to every later call.
+var losing = []driverError{driverError(cu.EccUncorrectable), driverError(cu.NvlinkUncorrectable), driverError(cu.IllegalAddress), driverError(cu.LaunchTimeout),
+	driverError(cu.Assert), driverError(cu.HardwareStackError), driverError(cu.IllegalInstruction), driverError(cu.MisalignedAddress),
+	driverError(cu.InvalidAddressSpace), driverError(cu.InvalidPc), driverError(cu.LaunchFailed), driverError(cu.Unknown)}
+
+// failure says what the driver could not do, with the driver's name for the error. Where memory ran out it wraps
+// runners.ErrOutOfMemory, where the GPU is lost to the process runners.ErrDeviceLost.
 func failure(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if err == error(cu.OutOfMemory) || err == error(driverError(cu.OutOfMemory)) {
+	code := codeOf(err)
+	switch {
+	case code == driverError(cu.OutOfMemory):
 		return fmt.Errorf("%w: %s", runners.ErrOutOfMemory, what)
+	case slices.Contains(losing, code):
+		return fmt.Errorf("%w: %s: %w", runners.ErrDeviceLost, what, code)
+	case code != 0:
+		return fmt.Errorf("%s: %w", what, code)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

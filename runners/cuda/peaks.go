@@ -173,7 +173,7 @@ func (o *ops) times(warmup, n int, before, f func() error) (ms []float64, err er
 			err = e[1].Record(o.d.stream)
 		}
 		if err == nil {
-			err = e[1].Synchronize()
+			err = o.d.waited(e[1].Synchronize())
 		}
 		var t float64
 		if err == nil {

@@ -56,9 +56,12 @@ func (q *queue) flush(end bool) error {
 	if !end {
 		q.whole = false
 	}
-	same := q.whole && slices.Equal(q.list, q.last)
+	same := q.whole && !q.d.blocking && slices.Equal(q.list, q.last)
 	switch {
 	case same && q.graph != nil:
+		for i := range q.list {
+			q.d.enqueued(q.list[i].Kernel)
+		}
 		q.list = q.list[:0]
 		q.replayed++
 		return failure("launch the graph of a step", launchGraph(q.graph, q.d.stream))

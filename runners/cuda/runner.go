@@ -98,7 +98,7 @@ func (m *model) count() {
 	defer m.o.d.bind()()
 	err := m.next.Record(m.o.d.stream)
 	if err == nil {
-		err = m.next.Synchronize()
+		err = m.o.d.waited(m.next.Synchronize())
 	}
 	var ms float64
 	if err == nil {

@@ -60,7 +60,7 @@ func (s *staging) upload(d *device, to uint64, bytes int64, fill func(piece []by
 		n := min(bytes-at, stagingBytes)
 		if i > 1 {
 			if err := h.done.Synchronize(); err != nil {
-				return failure("wait for a copy", err)
+				return d.failure("wait for a copy", err)
 			}
 		}
 		fill(unsafe.Slice((*byte)(h.p), n), at)
@@ -100,8 +100,8 @@ func (s *staging) download(d *device, from uint64, bytes int64, use func(piece [
 		if err == nil {
 			err = h.done.Synchronize()
 		}
-		if err != nil {
-			return failure("wait for the device", err)
+		if err := d.waited(err); err != nil {
+			return err
 		}
 		use(unsafe.Slice((*byte)(h.p), n), at)
 		at += n

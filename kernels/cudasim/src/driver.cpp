@@ -46,7 +46,7 @@ struct CUstream_st {
 
 static std::recursive_mutex lock;
 static bool initialised;
-static CUresult sticky = CUDA_SUCCESS;
+static CUresult sticky = CUDA_SUCCESS; // what a kernel left: the process has lost the GPU, until yocosim_reset
 static std::set<CUctx_st *> contexts;
 static thread_local std::vector<CUctx_st *> current;
 static std::deque<Op> queue;
@@ -58,6 +58,8 @@ static std::set<CUgraphExec_st *> execs;
 static CUstream_st legacy;
 static std::map<u64, u64> pinned;
 static i64 failAlloc = -1, failLaunch = -1; // how many more succeed before one fails; -1: none fails
+static std::string faultKernel; // which kernel fails when it is executed, the faultAt-th time; empty: none
+static i64 faultAt;
 static u64 allocs, launches;
 static u64 leaked; // device allocations, modules, streams and events that contexts still held when they ended
 static CUresult touched; // what yocosim_touch found in the host function that runs
@@ -79,6 +81,12 @@ static void settle() {
 	settings.threads = (int)number("YOCOSIM_THREADS", 0);
 	failAlloc = (i64)number("YOCOSIM_FAIL_ALLOC", 0) - 1;
 	failLaunch = (i64)number("YOCOSIM_FAIL_LAUNCH", 0) - 1;
+	if (const char *s = getenv("YOCOSIM_FAULT")) { // NAME or NAME:N
+		faultKernel = s;
+		size_t colon = faultKernel.find(':');
+		faultAt = colon == std::string::npos ? 1 : atoll(s + colon + 1);
+		faultKernel.resize(std::min(colon, faultKernel.size()));
+	}
 }
 
 struct Call {
@@ -119,7 +127,12 @@ static CUstream_st *streamOf(CUstream h) {
 
 static CUresult execute(Op &o) {
 	switch (o.type) {
-	case Op::Kernel: return (CUresult)run(o.launch);
+	case Op::Kernel:
+		if (!faultKernel.empty() && o.launch.kernel->name == faultKernel && --faultAt == 0) {
+			report(OutOfBounds, "the kernel " + faultKernel + ": a fault that was asked for (YOCOSIM_FAULT)");
+			return CUDA_ERROR_ILLEGAL_ADDRESS;
+		}
+		return (CUresult)run(o.launch);
 	case Op::Copy: {
 		u64 src = o.staged ? (u64)o.staged->data() : o.src;
 		if ((o.dstDevice && !memoryRange(o.dst, o.width)) || (o.srcDevice && !memoryRange(src, o.width))) {
@@ -262,13 +275,27 @@ API cuDeviceGetAttribute(int *v, CUdevice_attribute a, CUdevice d) {
 	return CUDA_SUCCESS;
 }
 
+static const std::map<int, const char *> errorNames = {
+	{CUDA_ERROR_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE"}, {CUDA_ERROR_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY"},
+	{CUDA_ERROR_NO_DEVICE, "CUDA_ERROR_NO_DEVICE"}, {CUDA_ERROR_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT"},
+	{CUDA_ERROR_JIT_COMPILER_NOT_FOUND, "CUDA_ERROR_JIT_COMPILER_NOT_FOUND"}, {CUDA_ERROR_ECC_UNCORRECTABLE, "CUDA_ERROR_ECC_UNCORRECTABLE"},
+	{CUDA_ERROR_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS"}, {CUDA_ERROR_LAUNCH_TIMEOUT, "CUDA_ERROR_LAUNCH_TIMEOUT"},
+	{CUDA_ERROR_ILLEGAL_INSTRUCTION, "CUDA_ERROR_ILLEGAL_INSTRUCTION"}, {CUDA_ERROR_MISALIGNED_ADDRESS, "CUDA_ERROR_MISALIGNED_ADDRESS"},
+	{CUDA_ERROR_LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED"}, {CUDA_ERROR_NOT_SUPPORTED, "CUDA_ERROR_NOT_SUPPORTED"},
+};
+API cuGetErrorName(CUresult r, const char **name) {
+	auto it = errorNames.find(r);
+	*name = it == errorNames.end() ? nullptr : it->second;
+	return *name ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+
 // ---- contexts
 
-// clean ends what a context held: all of it, when the last context goes, as a driver does.
+// clean ends what a context held: all of it, when the last context goes, as a driver does. An error that a kernel
+// left stays, as it does for a driver: the process has lost the GPU.
 static void clean() {
 	drain();
 	if (!contexts.empty()) return;
-	sticky = CUDA_SUCCESS;
 	queue.clear();
 	leaked += live.blocks + modules.size() + streams.size() + events.size();
 	memoryFreeAll();
@@ -280,6 +307,7 @@ static void clean() {
 
 API cuCtxCreate_v2(CUcontext *c, unsigned, CUdevice d) {
 	DEVICE(d)
+	if (sticky) return sticky;
 	*c = new CUctx_st;
 	contexts.insert(*c);
 	current.push_back(*c);
@@ -641,7 +669,7 @@ EXTRA int yocosim_finding(int i, char *buf, int len) {
 	snprintf(buf, len, "%s", findings[i].c_str());
 	return (int)findings[i].size();
 }
-// yocosim_reset forgets the findings and the error that they left in the context.
+// yocosim_reset forgets the findings and the error that they left, as a new process does.
 EXTRA void yocosim_reset() {
 	Call c;
 	std::lock_guard<std::mutex> g(findingsLock);
