@@ -48,6 +48,8 @@ type Planned struct {
 	Seconds float64
 	// Skip says why the case will not run; empty if it will.
 	Skip string
+	// Retry says that the case failed in an earlier run: it goes last, as it may take the device away from others.
+	Retry bool
 }
 
 // runs reports whether a case takes time: it is neither skipped, nor unsupported, nor too large.

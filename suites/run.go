@@ -45,6 +45,8 @@ func (s Summary) String() string {
 // too and the sweep goes on. When ctx ends, the case under way leaves no record
 // and Run returns ctx's error. When the journal is no longer where it was, Run ends before the next case
 // with a *result.LostError.
+// and Run returns ctx's error. When a device is lost, the case under way is recorded as failed and Run returns an
+// error that wraps runners.ErrDeviceLost.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
 	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Resolved]*loaded{}, sum: Summary{}}
 	defer r.unload()
@@ -57,6 +59,7 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 		todo = append(todo, c)
 	}
 	todo = ordered(todo)
+	slices.SortStableFunc(todo, func(a, b *Planned) int { return btoi(a.Retry) - btoi(b.Retry) })
 	r.backlog = newBacklog(todo)
 	obs.Begin(len(todo), r.left())
 	for _, c := range todo {
@@ -64,7 +67,8 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 			return r.sum, err
 		}
 		rec, err := r.one(ctx, c)
-		if err != nil {
+		lost := errors.Is(err, runners.ErrDeviceLost)
+		if err != nil && !lost {
 			return r.sum, err
 		}
 		if err := w.Append(*rec); err != nil {
@@ -73,8 +77,18 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 		r.sum[rec.Status]++
 		r.backlog.remove(c)
 		obs.Done(rec, r.left())
+		if lost {
+			return r.sum, fmt.Errorf("%s, %s: %w", c.Model.Name, c.Label, err)
+		}
 	}
 	return r.sum, w.Check()
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // run is the state of a run.
@@ -123,7 +137,8 @@ func (c *Planned) declared(r *result.Record) error {
 	return nil
 }
 
-// one runs a case. An error is one of the run, not of the case.
+// one runs a case. An error is one of the run, not of the case; one that wraps runners.ErrDeviceLost comes with the
+// record of the case.
 func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 	m := c.Model
 	rec := &result.Record{
@@ -201,6 +216,9 @@ func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 		rec.Status = result.Unsupported
 	default:
 		rec.Status = result.Failed
+	}
+	if errors.Is(err, runners.ErrDeviceLost) {
+		return rec, err
 	}
 	return rec, nil
 }

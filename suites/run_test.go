@@ -482,3 +482,35 @@ func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 		}
 	}
 }
+
+// A lost device ends the run: its case is recorded as failed, and what failed is tried last when the run is resumed.
+func TestDeviceLost(t *testing.T) {
+	var order []string
+	broken := true
+	task := fakeTask{run: func(_ context.Context, n int64, r *result.Record) error {
+		order = append(order, fmt.Sprint(r.Model, n))
+		if broken && r.Model == "a" && n == 2 {
+			return fmt.Errorf("a step: %w: gemm_t", runners.ErrDeviceLost)
+		}
+		return nil
+	}}
+	w, path := journal(t)
+	p := planOf(t, three, task, map[string]int{})
+	sum, err := p.Run(context.Background(), w, nil, &watcher{})
+	if !errors.Is(err, runners.ErrDeviceLost) || sum[result.OK] != 1 || sum[result.Failed] != 1 {
+		t.Fatalf("%v, %v", sum, err)
+	}
+	recs := read(t, path)
+	if r := recs["a fake 2"]; len(recs) != 2 || r.Status != result.Failed || r.Reason == "" || len(r.Metrics) > 0 {
+		t.Errorf("records %v", recs)
+	}
+	broken, order = false, nil
+	for _, c := range p.Cases {
+		c.Retry = c.Model.Name == "a" && c.Label == "fake 2"
+	}
+	first := recs["a fake 1"]
+	sum, err = p.Run(context.Background(), w, map[string]result.Record{first.Case: first}, &watcher{})
+	if err != nil || sum[result.OK] != 6 || fmt.Sprint(order) != "[a3 b1 b2 b3 a2]" {
+		t.Errorf("resumed: %v, %v, in the order %v", sum, err, order)
+	}
+}

@@ -83,7 +83,7 @@ func newGPUCheck() *cobra.Command {
 	var f gpuFlags
 	c := &cobra.Command{
 		Use:   "gpu-check",
-		Short: "Check this GPU and measure its kernels and the paper's models on it",
+		Short: "Check this GPU, then measure its kernels and models",
 		Long: `Check the cuda runner on this machine's GPU, then measure it: the fixtures in
 float32 and bfloat16; each kernel against float64 and, where a Python with
 PyTorch is found, against PyTorch; then the paper's suite on the 3B models. What

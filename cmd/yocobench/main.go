@@ -23,6 +23,7 @@ const (
 	exitUsage       = 2   // the command line or the suite is wrong; nothing was run
 	exitGate        = 3   // a gate judged that something regressed
 	exitUndecided   = 4   // a gate could not be decided: too few or too noisy samples
+	exitDeviceLost  = 5   // the GPU was lost to the process; what was measured is kept and the run can be resumed
 	exitInterrupted = 130 // interrupted; what was measured is kept and the run can be resumed
 )
 
@@ -104,9 +105,10 @@ the same size, on one machine, from one YAML file.
   yocobench list models         what can be measured
   yocobench suite explain       how to write a suite
 
-Exit codes: 0 every case has a result and every gate passed; 1 a case failed, no
-case has a result, or a gate lacks its data; 2 wrong usage or a bad suite; 3 a gate judged a
-regression; 4 a gate is undecided; 130 interrupted (resume with run --resume).`,
+Exit codes: 0 every case has a result and every gate passed; 1 a case failed,
+no case has a result, or a gate lacks its data; 2 wrong usage or a bad suite; 3
+a gate judged a regression; 4 a gate is undecided; 5 the GPU was lost and 130
+interrupted (both resume with run --resume).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

@@ -16,6 +16,7 @@ import (
 
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
@@ -149,6 +150,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 		}
 	}
 	done := finished(old)
+	retry(plan, old)
 	for i, n := range plan.Notices {
 		if i == 10 {
 			fmt.Fprintf(stderr, "notice: and %d more\n", len(plan.Notices)-i)
@@ -197,6 +199,20 @@ func (f *runFlags) suite(args []string) (*suites.Suite, *result.Journal, error) 
 	return s, j, nil
 }
 
+// retry marks the cases that failed in an earlier run.
+func retry(p *suites.Plan, j *result.Journal) {
+	if j == nil {
+		return
+	}
+	failed := map[string]bool{}
+	for _, r := range j.Records {
+		failed[r.Case] = r.Status == result.Failed
+	}
+	for _, c := range p.Cases {
+		c.Retry = failed[c.ID]
+	}
+}
+
 // finished are the records that a resumed run keeps. What was skipped or failed is tried again.
 func finished(j *result.Journal) map[string]result.Record {
 	done := map[string]result.Record{}
@@ -234,6 +250,9 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 	sum, runErr := plan.Run(ctx, w, done, obs)
 	obs.end()
 	interrupted := runErr != nil && ctx.Err() != nil && errors.Is(runErr, ctx.Err())
+	if errors.Is(runErr, runners.ErrDeviceLost) {
+		return &exitError{exitDeviceLost, fmt.Errorf("%w\n  hint: what was measured is in %s; a new process can use the GPU again, and tries what failed last: yocobench run --resume %s", runErr, dir, dir)}
+	}
 	if runErr != nil && !interrupted {
 		return fmt.Errorf("%w\n  hint: what was measured is in %s; go on with: yocobench run --resume %s", runErr, dir, dir)
 	}

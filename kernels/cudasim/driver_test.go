@@ -459,3 +459,28 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A kernel's fault stays for the process: neither a new context nor anything else works until Reset, which stands for a new process.
+func TestFaultStays(t *testing.T) {
+	s := use(t)
+	f := function(t, s, kernel("sm_80", 64, 1, addOne))
+	if err := s.Launch(f, [3]uint32{1, 1, 1}, [3]uint32{64, 1, 1}, 0, nil, 64); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Sync(); !is(err, illegalAddress) {
+		t.Fatalf("a fault: %v", err)
+	}
+	if _, err := s.Alloc(16); !is(err, illegalAddress) {
+		t.Errorf("an allocation after it: %v", err)
+	}
+	if err := s.Renew(); !is(err, illegalAddress) {
+		t.Errorf("a new context after it: %v", err)
+	}
+	s.Reset()
+	if err := s.Renew(); err != nil {
+		t.Errorf("a new context after Reset: %v", err)
+	}
+	if _, err := s.Alloc(16); err != nil {
+		t.Errorf("an allocation after Reset: %v", err)
+	}
+}

@@ -153,10 +153,13 @@ func Attach() (*Sim, error) {
 	return s, nil
 }
 
-// Renew ends the context, and so all that it holds, and makes another.
+// Renew ends the context, if there is one, and so all that it holds, and makes another.
 func (s *Sim) Renew() error {
-	if err := result(C.callCtxDestroy(&s.lib, s.ctx)); err != nil {
-		return err
+	if s.ctx != nil {
+		if err := result(C.callCtxDestroy(&s.lib, s.ctx)); err != nil {
+			return err
+		}
+		s.ctx = nil
 	}
 	return result(C.callCtxCreate(&s.lib, &s.ctx))
 }

@@ -1,0 +1,53 @@
+//go:build cuda
+
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// TestCUDALost: a kernel that fails ends the run with an exit code of its own; what was measured before stays, and the rest is measured when it is resumed.
+func TestCUDALost(t *testing.T) {
+	if a, err := cudaAccelerator(""); err != nil {
+		t.Fatal(err)
+	} else if a.Name != "cudasim" {
+		t.Skip("only the simulated GPU fails when it is told to")
+	}
+	dir := filepath.Join(t.TempDir(), "run")
+	args := []string{"run", "smoke", "--runner", "cuda", "--out", dir, "--quiet", "--reports", "csv", "--filter", "task=kv,length<=256", "--filter", "task=prefill,length<=256",
+		"--set", "tasks.prefill.samples=1", "--set", "tasks.prefill.warmup=0"}
+	out, err := child(t, []string{"YOCOSIM_FAULT=attend_window_32"}, args...).CombinedOutput()
+	if e := (*exec.ExitError)(nil); !errors.As(err, &e) || e.ExitCode() != exitDeviceLost {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{"the device is lost", "attend_window_32", "CUDA_ERROR_ILLEGAL_ADDRESS", "run --resume " + dir} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("nothing says %q:\n%s", want, out)
+		}
+	}
+	status := func() map[result.Status]int {
+		j, err := readRun(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := map[result.Status]int{}
+		for _, r := range j.Records {
+			n[r.Status]++
+		}
+		return n
+	}
+	before := status()
+	if before[result.OK] == 0 || before[result.Failed] != 1 {
+		t.Errorf("records by status: %v", before)
+	}
+	program(t, exitOK, "run", "--resume", dir, "--quiet", "--reports", "csv")
+	if after := status(); after[result.OK] <= before[result.OK] || after[result.Failed] != 0 {
+		t.Errorf("resumed, records by status: %v", after)
+	}
+}
