@@ -5,49 +5,12 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// clean makes text from outside fit for one line of any report: characters that
-// a terminal or a browser would act on rather than show (escapes, line breaks,
-// invisible and direction-changing characters) and invalid bytes become visible
-// escapes such as \x1b and \u202e.
-func clean(s string) string {
-	plain := true
-	for i := 0; i < len(s) && plain; i++ {
-		plain = s[i] >= ' ' && s[i] < 0x7f
-	}
-	if plain {
-		return s
-	}
-	var b strings.Builder
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && n == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case unicode.IsPrint(r) && !invisible(r):
-			b.WriteString(s[:n])
-		case r < 0x80:
-			fmt.Fprintf(&b, `\x%02x`, r)
-		case r < 0x10000:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		default:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		}
-		s = s[n:]
-	}
-	return b.String()
-}
-
-// invisible tells the characters that Unicode calls printable letters or marks
-// but that draw nothing, such as fillers and variation selectors.
-func invisible(r rune) bool {
-	return unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
-}
+// clean makes text from outside fit for one line of any report.
+func clean(s string) string { return cleantext.Line(s) }
 
 // ellipsis cuts text to at most n characters, showing that it did.
 func ellipsis(s string, n int) string {

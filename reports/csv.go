@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/yocobench/yocobench/suites/result"
 )
 
 // csv writes results.csv: one row for each case and metric, and one without a
 // metric for each case that has none. Numbers are exact; every parameter has a
-// column named param.NAME.
+// column named param.NAME. Text that begins like a formula has a ' before it.
 func (v *view) csv(out io.Writer) error {
 	names := map[string]bool{}
 	for _, r := range v.journal.Records {
@@ -31,7 +32,7 @@ func (v *view) csv(out io.Writer) error {
 		r := &v.journal.Records[i]
 		row := []string{}
 		for _, s := range []string{r.Suite, r.Case, r.Label, r.Task, r.Model, r.Arch, r.Runner, r.Device, string(r.Source), string(r.Status), r.Reason} {
-			row = append(row, clean(s))
+			row = append(row, csvText(s))
 		}
 		row = append(row, exact(r.Seconds))
 		for _, p := range params {
@@ -55,7 +56,17 @@ func csvParam(value any) string {
 	if x, ok := value.(float64); ok {
 		return exact(x)
 	}
-	return paramText("", value)
+	return csvText(paramText("", value))
+}
+
+// csvText is text as a cell: a spreadsheet takes what begins like a formula for text, too.
+func csvText(s string) string {
+	s = clean(s)
+	if start := strings.TrimLeft(s, " \u00a0\u3000"); start != "" && strings.ContainsAny(start[:1], "=+-@") || strings.HasPrefix(start, "＝") ||
+		strings.HasPrefix(start, "＋") || strings.HasPrefix(start, "－") || strings.HasPrefix(start, "＠") {
+		return "'" + s
+	}
+	return s
 }
 
 func (v *view) csvMetric(r *result.Record, name string) []string {
@@ -73,9 +84,9 @@ func (v *view) csvMetric(r *result.Record, name string) []string {
 	reference, source := "", ""
 	if ref, ok := v.reference(r, name); ok {
 		if x, same := published(ref, m.Unit); same {
-			reference, source = exact(x), clean(ref.Source)
+			reference, source = exact(x), csvText(ref.Source)
 		}
 	}
-	return []string{clean(name), exact(m.Value), clean(m.Unit), clean(string(m.Better)), optional(m.Lo), optional(m.Hi),
-		level, clean(m.Method), fmt.Sprint(len(m.Samples)), reference, source}
+	return []string{csvText(name), exact(m.Value), csvText(m.Unit), csvText(string(m.Better)), optional(m.Lo), optional(m.Hi),
+		level, csvText(m.Method), fmt.Sprint(len(m.Samples)), reference, source}
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // Gates are the verdicts on a run's gates, for reports to show. Package compare judges; nothing is judged here.
@@ -71,14 +73,14 @@ func (w *textWriter) gates(g *Gates) {
 	w.line(bold, "gates: "+g.heading())
 	for _, x := range g.List {
 		word := x.Verdict
-		for i, l := range wrap(x.Text, w.width-14) {
+		for i, l := range cleantext.Wrap(x.Text, w.width-14) {
 			if i > 0 {
 				word = ""
 			}
 			w.buf.WriteString("  " + w.paint(toneOf(x.Verdict), fmt.Sprintf("%-10s", word)) + "  " + l + "\n")
 		}
 		for _, l := range x.Lines {
-			for i, part := range wrap(l, w.width-6) {
+			for i, part := range cleantext.Wrap(l, w.width-6) {
 				w.buf.WriteString([]string{"    ", "      "}[min(i, 1)] + part + "\n")
 			}
 		}

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -131,7 +132,7 @@ func (p *painter) inside(x0, y0, x1, y1, size vg.Length, c color.Color, words st
 			p.text(sty, x, y, -0.5, -0.5, words)
 			return
 		}
-		if lines := wrap(words, 1+len(words)/2); len(lines) == 2 && 2*s+4 < y1-y0 && max(sty.Width(lines[0]), sty.Width(lines[1])) <= x1-x0-3 {
+		if lines := cleantext.Wrap(words, 1+len(words)/2); len(lines) == 2 && 2*s+4 < y1-y0 && max(sty.Width(lines[0]), sty.Width(lines[1])) <= x1-x0-3 {
 			p.text(sty, x, y+s/2, -0.5, -0.5, lines[0])
 			p.text(sty, x, y-s/2, -0.5, -0.5, lines[1])
 			return

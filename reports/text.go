@@ -7,9 +7,10 @@ import (
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/pkg/twwidth"
 	"github.com/olekukonko/tablewriter/renderer"
 	"github.com/olekukonko/tablewriter/tw"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // text writes the terminal's report.
@@ -42,7 +43,7 @@ func (v *view) text(out io.Writer, width int, color bool) error {
 		w.blank()
 		w.line(bold, "Notes")
 		for _, n := range notes {
-			for i, l := range wrap(n, w.width-2) {
+			for i, l := range cleantext.Wrap(n, w.width-2) {
 				w.buf.WriteString([]string{"- ", "  "}[min(i, 1)] + l + "\n")
 			}
 		}
@@ -74,7 +75,7 @@ func (w *textWriter) line(t tone, text string) {
 	if text == "" {
 		return
 	}
-	for _, l := range wrap(text, w.width) {
+	for _, l := range cleantext.Wrap(text, w.width) {
 		w.buf.WriteString(w.paint(t, l))
 		w.buf.WriteByte('\n')
 	}
@@ -170,7 +171,7 @@ func (w *textWriter) span(t table) int {
 
 func widths(t table) []int {
 	out := make([]int, len(t.head))
-	see := func(i int, s string) { out[i] = max(out[i], textWidth(s)) }
+	see := func(i int, s string) { out[i] = max(out[i], cleantext.Width(s)) }
 	for i, h := range t.head {
 		see(i, h)
 	}
@@ -182,15 +183,6 @@ func widths(t table) []int {
 		}
 	}
 	return out
-}
-
-// textWidth is the number of columns that text takes on a terminal.
-func textWidth(s string) int {
-	w := 0
-	for l := range strings.SplitSeq(s, "\n") {
-		w = max(w, twwidth.Width(l))
-	}
-	return w
 }
 
 // fit wraps the widest cells of a table until it fits.
@@ -217,7 +209,7 @@ func (w *textWriter) fit(t table) table {
 
 // wrapTo wraps every cell of a table to its column's width.
 func wrapTo(t table, cols []int) table {
-	cut := func(s string, i int) string { return strings.Join(wrap(s, cols[i]), "\n") }
+	cut := func(s string, i int) string { return strings.Join(cleantext.Wrap(s, cols[i]), "\n") }
 	out := t
 	out.head = nil
 	for i, h := range t.head {
@@ -235,36 +227,6 @@ func wrapTo(t table, cols []int) table {
 	}
 	out.rows, out.foot = rows(t.rows), rows(t.foot)
 	return out
-}
-
-// wrap breaks text into lines of at most width columns, at spaces where it can.
-func wrap(text string, width int) []string {
-	if textWidth(text) <= width && !strings.Contains(text, "\n") {
-		return []string{text}
-	}
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && textWidth(line)+1+textWidth(word) <= width {
-			line += " " + word
-			continue
-		}
-		if line != "" {
-			lines = append(lines, line)
-		}
-		line = ""
-		for _, r := range word {
-			if line != "" && textWidth(line+string(r)) > width {
-				lines = append(lines, line)
-				line = ""
-			}
-			line += string(r)
-		}
-	}
-	if line != "" || len(lines) == 0 {
-		lines = append(lines, line)
-	}
-	return lines
 }
 
 // grid draws a table that fits.

@@ -64,7 +64,7 @@ func newWorker() *cobra.Command {
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return work(c.Context(), c.InOrStdin(), c.OutOrStdout())
+			return work(c.Context(), c.InOrStdin(), raw(c.OutOrStdout()))
 		},
 	}
 }

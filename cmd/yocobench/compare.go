@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
@@ -106,7 +105,7 @@ Gates of NEW's suite and of --gate are judged with BASE as the baseline
 
 // tableWidth is the width of a terminal, or 100 columns for a file.
 func tableWidth(w io.Writer) int {
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if terminalFile(w) != nil {
 		width, _ := terminal(w)
 		return width
 	}

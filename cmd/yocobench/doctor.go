@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
@@ -51,7 +52,7 @@ func newDoctor() *cobra.Command {
 			line("yocobench", "%s %s, %s", v, commit, runtime.Version())
 			line("processor", "%s, %d cores, %s/%s", p.device.Name, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 			wrapped := func(name, text string) {
-				for i, l := range wrapWords(strings.Fields(text), 64) {
+				for i, l := range cleantext.Wrap(text, 64) {
 					line(map[bool]string{true: name}[i == 0], "%s", l)
 				}
 			}

@@ -29,7 +29,8 @@ func newExport() *cobra.Command {
   github-action-benchmark  two JSON files, of the tools customBiggerIsBetter and
                            customSmallerIsBetter (--out names their folder)
   junit                    JUnit XML: a test a case, and one a gate
-  openmetrics              OpenMetrics text, for Prometheus' textfile collector
+  openmetrics              OpenMetrics 1.0 text
+  prometheus               Prometheus text, for the textfile collector
 
 Tables as CSV are among the reports (yocobench report --reports csv).`,
 		Example: `  yocobench export runs/after --as gobench > after.txt
@@ -46,6 +47,8 @@ Tables as CSV are among the reports (yocobench report --reports csv).`,
 				return toFile(out, w, func(w io.Writer) error { return export.GoBench(w, j) })
 			case "openmetrics":
 				return toFile(out, w, func(w io.Writer) error { return export.OpenMetrics(w, j) })
+			case "prometheus":
+				return toFile(out, w, func(w io.Writer) error { return export.Prometheus(w, j) })
 			case "junit":
 				checks, err := gateChecks(&gf, &baselines, j, args[0])
 				if err != nil {
@@ -55,7 +58,7 @@ Tables as CSV are among the reports (yocobench report --reports csv).`,
 			case "github-action-benchmark":
 				return actionFiles(out, j)
 			}
-			return usagef("--as is gobench, github-action-benchmark, junit or openmetrics, not %q", as)
+			return usagef("--as is gobench, github-action-benchmark, junit, openmetrics or prometheus, not %q", as)
 		},
 	}
 	c.Flags().StringVar(&as, "as", "", "the format (required)")

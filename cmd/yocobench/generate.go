@@ -66,6 +66,9 @@ second argument, --file, or standard input.`,
 			}
 			defer s.Close()
 			out := c.OutOrStdout()
+			if terminalFile(out) == nil {
+				out = raw(out) // the model's very bytes
+			}
 			var first, last time.Duration
 			count := 0
 			err = runners.Generate(c.Context(), m, s, ids, n, func(t int, at time.Duration) bool {

@@ -12,7 +12,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -57,9 +59,15 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(args)
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	// Whatever a command prints is cleaned on its way: names come from files. What cleans its own
+	// parts and adds colour, or passes data on, takes the writer behind (raw).
+	out, errs := cleantext.NewWriter(stdout), cleantext.NewWriter(stderr)
+	root.SetOut(out)
+	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
+	if flush := out.Flush(); err == nil && flush != nil {
+		err = flush
+	}
 	if err == nil {
 		return exitOK
 	}
@@ -77,8 +85,24 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		code, err = exitInterrupted, errors.New("interrupted before anything was measured")
 	}
-	fmt.Fprintf(stderr, "error: %v\n", err)
+	fmt.Fprintf(errs, "error: %v\n", err)
 	return code
+}
+
+// raw is the writer behind a cleaning one.
+func raw(w io.Writer) io.Writer {
+	if c, ok := w.(*cleantext.Writer); ok {
+		return c.Raw()
+	}
+	return w
+}
+
+// terminalFile is the terminal that w writes to, nil where it is none.
+func terminalFile(w io.Writer) *os.File {
+	if f, ok := raw(w).(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }
 
 // isUsage recognises cobra's own complaints about the command line.

@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -16,22 +18,26 @@ import (
 // terminal returns the width to write tables in and whether colour is welcome
 // (https://no-color.org): 80 columns and none where w is no terminal.
 func terminal(w io.Writer) (width int, color bool) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f := terminalFile(w)
+	if f == nil {
 		return 80, false
 	}
+	return min(max(columns(f), 40), 100), os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// columns is the width of a terminal, 80 where it is not known.
+func columns(f *os.File) int {
 	if c, _, err := term.GetSize(int(f.Fd())); err == nil && c > 0 {
-		width = min(max(c, 60), 100)
-	} else {
-		width = 80
+		return c
 	}
-	return width, os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+	return 80
 }
 
 // observer shows how a run goes on: a bar where there is a terminal, a line a case otherwise, nothing if quiet.
 type observer struct {
 	w     io.Writer
 	quiet bool
+	tty   *os.File // nil where w is no terminal
 	bar   *progressbar.ProgressBar
 	start time.Time
 	now   string  // the case under way
@@ -52,13 +58,13 @@ func (o *observer) Begin(cases int, seconds float64) {
 	if o.quiet {
 		return
 	}
-	if f, ok := o.w.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if o.tty = terminalFile(o.w); o.tty == nil {
 		fmt.Fprintf(o.w, "%d cases, estimated %s\n", cases, suites.ShortDuration(seconds))
 		return
 	}
 	_, color := terminal(o.w)
 	o.bar = progressbar.NewOptions(ticks,
-		progressbar.OptionSetWriter(o.w),
+		progressbar.OptionSetWriter(o.tty),
 		progressbar.OptionFullWidth(),
 		progressbar.OptionSetElapsedTime(false),
 		progressbar.OptionSetPredictTime(false),
@@ -93,8 +99,20 @@ func (o *observer) Done(r *result.Record, left float64) {
 	if r.Status != result.OK {
 		what += ": " + firstLine(r.Reason)
 	}
-	fmt.Fprintf(o.w, "[%d/%d] %s %s: %s, %s; %s left\n", o.nth, o.cases, r.Model, r.Label, what,
+	fmt.Fprintf(o.w, "[%d/%d] %s %s: %s, %s; %s left\n", o.nth, o.cases, cleantext.Line(r.Model), cleantext.Line(r.Label), cleantext.Line(what),
 		suites.ShortDuration(r.Seconds), suites.ShortDuration(left))
+}
+
+// describe is the text before a bar on a terminal of so many columns: it leaves the bar room, so that the whole
+// stays on one line.
+func describe(width, nth, cases int, what string, left float64) string {
+	count, eta := fmt.Sprintf("%d/%d ", nth, cases), fmt.Sprintf(" ETA %-7s", suites.ShortDuration(left))
+	const bar = 18 // the percentage, the frame and a few ticks
+	room := min(42, width-bar-len(count)-cleantext.Width(eta))
+	if room < 8 {
+		return cleantext.Cut(strings.TrimSpace(count+eta), max(1, width-bar))
+	}
+	return count + cleantext.Pad(cleantext.Line(what), room) + eta
 }
 
 // draw moves the bar. The fraction is of estimated time, so that the bar moves evenly.
@@ -107,8 +125,7 @@ func (o *observer) draw(f float64) {
 	if total <= 0 {
 		total = 1
 	}
-	o.bar.Describe(fmt.Sprintf("%d/%d %-42.42s ETA %-7s", min(o.nth, o.cases), o.cases, o.now,
-		suites.ShortDuration(max(0, o.left-f*o.took))))
+	o.bar.Describe(describe(columns(o.tty), min(o.nth, o.cases), o.cases, o.now, max(0, o.left-f*o.took)))
 	_ = o.bar.Set(min(int(ticks*part/total), ticks-1))
 }
 

@@ -75,7 +75,7 @@ name a baseline need --baseline. Their verdicts do not change the exit code
 				return reports.MarkdownTo(w, j, shown(verdicts))
 			}
 			width, color := terminal(w)
-			if err := reports.Terminal(w, j, shown(verdicts), width, color); err != nil {
+			if err := reports.Terminal(raw(w), j, shown(verdicts), width, color); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(w, "\n%s: %s\n", dir, listFiles(files))

@@ -330,7 +330,7 @@ func (f *runFlags) show(dir string, formats []reports.Format, stdout, stderr io.
 		return verdicts, err
 	}
 	width, color := terminal(stdout)
-	if err := reports.Terminal(stdout, j, shown(verdicts), width, color); err != nil {
+	if err := reports.Terminal(raw(stdout), j, shown(verdicts), width, color); err != nil {
 		return verdicts, err
 	}
 	_, err = fmt.Fprintf(stdout, "\n%s: %s\n", dir, listFiles(files))

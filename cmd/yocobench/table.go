@@ -4,7 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode/utf8"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // table is a list for the terminal: columns two spaces apart, headings in capitals.
@@ -23,19 +24,35 @@ func newTable(w io.Writer, heads ...string) *table {
 	return t
 }
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+// row adds a row; a cell is one line, whatever it holds.
+func (t *table) row(cells ...string) {
+	for i, c := range cells {
+		cells[i] = cleantext.Line(c)
+	}
+	t.rows = append(t.rows, cells)
+}
 
-// listWidth is the width that a table keeps to, by wrapping its last column.
-const listWidth = 80
-
+// write writes the table. Its last column is wrapped to the terminal's width, or 80 columns; the others
+// are too where a terminal is so narrow that the last one would have no room.
 func (t *table) write() error {
+	limit, _ := terminal(t.w)
+	if terminalFile(t.w) == nil {
+		return t.writeTo(limit, false)
+	}
+	return t.writeTo(limit, true)
+}
+
+// leastLast is the room that the last column has at least.
+const leastLast = 20
+
+func (t *table) writeTo(limit int, shrink bool) error {
 	var width []int
 	for _, r := range t.rows {
 		for i, c := range r {
 			if i == len(width) {
 				width = append(width, 0)
 			}
-			width[i] = max(width[i], utf8.RuneCountInString(c))
+			width[i] = max(width[i], cleantext.Width(c))
 		}
 	}
 	last := len(width) - 1
@@ -43,36 +60,48 @@ func (t *table) write() error {
 	for _, w := range width[:last] {
 		before += w + 2
 	}
-	for _, r := range t.rows {
-		var line strings.Builder
-		for i, c := range r[:last] {
-			fmt.Fprintf(&line, "%-*s  ", width[i], c)
-		}
-		for i, part := range wrapWords(strings.Fields(r[last]), max(20, listWidth-before)) {
-			if i > 0 {
-				line.WriteString("\n" + strings.Repeat(" ", before))
+	for shrink && before > limit-min(leastLast, width[last]) {
+		widest := 0
+		for i := range width[:last] {
+			if width[i] > width[widest] {
+				widest = i
 			}
-			line.WriteString(part)
 		}
-		if _, err := fmt.Fprintln(t.w, strings.TrimRight(line.String(), " ")); err != nil {
-			return err
+		if width[widest] <= 6 {
+			break
+		}
+		width[widest]--
+		before--
+	}
+	width[last] = max(leastLast, limit-before)
+	if shrink {
+		width[last] = max(6, limit-before)
+	}
+	for _, r := range t.rows {
+		parts, lines := make([][]string, len(r)), 1
+		for i, c := range r {
+			parts[i] = []string{c}
+			if cleantext.Width(c) > width[i] {
+				parts[i] = cleantext.Wrap(c, width[i])
+			}
+			lines = max(lines, len(parts[i]))
+		}
+		for n := range lines {
+			var line strings.Builder
+			for i, p := range parts {
+				cell := ""
+				if n < len(p) {
+					cell = p[n]
+				}
+				line.WriteString(cell)
+				if i < last {
+					line.WriteString(strings.Repeat(" ", width[i]-cleantext.Width(cell)+2))
+				}
+			}
+			if _, err := fmt.Fprintln(t.w, strings.TrimRight(line.String(), " ")); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
-}
-
-// wrapWords joins words into lines of at most width columns.
-func wrapWords(words []string, width int) (lines []string) {
-	line := ""
-	for _, w := range words {
-		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(w) > width {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += w
-	}
-	return append(lines, line)
 }

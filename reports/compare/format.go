@@ -3,20 +3,13 @@ package compare
 import (
 	"math"
 	"strconv"
-	"strings"
-	"unicode"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// clean makes text from outside fit for one line: what a terminal would act on becomes a visible escape.
-func clean(s string) string {
-	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) < 0 {
-		return s
-	}
-	q := strconv.Quote(s)
-	return q[1 : len(q)-1]
-}
+// clean makes text from outside fit for one line.
+func clean(s string) string { return cleantext.Line(s) }
 
 // digits gives n significant digits, without an exponent where that stays short.
 func digits(v float64, n int) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -47,7 +48,7 @@ func GitHubAction(bigger, smaller io.Writer, j *result.Journal) error {
 		w       io.Writer
 		entries []entry
 	}{{bigger, more}, {smaller, less}} {
-		e := json.NewEncoder(out.w)
+		e := json.NewEncoder(cleantext.NewWriter(out.w)) // the same document, without raw escapes
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		if err := e.Encode(out.entries); err != nil {

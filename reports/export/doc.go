@@ -3,7 +3,8 @@
 //	GoBench       Go benchmark text with Unit lines, for benchstat and benchproc (gobench.go)
 //	GitHubAction  the two JSON files of github-action-benchmark (action.go)
 //	JUnit         JUnit XML: a test a case and a gate (junit.go)
-//	OpenMetrics   OpenMetrics text, for Prometheus and its kin (openmetrics.go)
+//	OpenMetrics   OpenMetrics 1.0 text (openmetrics.go)
+//	Prometheus    Prometheus' text format, for its textfile collector (openmetrics.go)
 //
 // Every number and unit is a record's own; nothing is computed here. Computed
 // records say so in a label, a name or a configuration line.

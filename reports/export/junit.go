@@ -6,8 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -162,12 +162,11 @@ func (s *junitSuite) check(k Check) {
 
 func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
 
-// printable drops what XML 1.0 cannot hold.
+// printable cleans the lines of a text: that leaves nothing which XML 1.0 cannot hold.
 func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || r < ' ' && r != '\n' && r != '\t' || r == 0xFFFE || r == 0xFFFF {
-			return '?'
-		}
-		return r
-	}, s)
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		lines[i] = cleantext.Line(l)
+	}
+	return strings.Join(lines, "\n")
 }
