@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -35,7 +36,7 @@ func everything(t testing.TB, j *result.Journal) {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(buf.String()) {
-				if w := textWidth(strings.TrimSuffix(line, "\n")); w > width {
+				if w := cleantext.Width(strings.TrimSuffix(line, "\n")); w > width {
 					t.Fatalf("a line of %d columns where %d are allowed: %q", w, width, line)
 				}
 			}
