@@ -291,7 +291,9 @@ func evicted(c *Planned, models []*Resolved) (out []*Resolved) {
 			out = append(out, o)
 		}
 	}
-	if c.Model.Room > 0 || held <= keepLoaded {
+	others := held - weightBytes(c.Model)
+	fits := c.Model.Memory == 0 || runners.AddBytes(others, max(c.Bytes, weightBytes(c.Model))) <= c.Model.Memory
+	if c.Model.Room > 0 || held <= keepLoaded && fits {
 		return out
 	}
 	return slices.DeleteFunc(slices.Clone(models), func(o *Resolved) bool { return o == c.Model })

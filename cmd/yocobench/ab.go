@@ -7,12 +7,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/internal/limits"
 	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
 )
@@ -67,7 +67,7 @@ data are missing; 4 undecided within the budget; 130 interrupted.`,
 	fs.StringVar(&f.format, "format", "text", "text, markdown or json")
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	deviceFlags(c, &f.device)
-	fs.Lookup("threads").Usage = "worker threads (default: all cores but one, which is left to the neighbours)"
+	fs.Lookup("threads").Usage = "worker threads (default: all CPUs that the process may use but one, which is left to the neighbours)"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress")
 	f.gates.add(c)
 	return c
@@ -87,7 +87,7 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 		return usagef("--threads is 0 (all cores but one) to 1024, not %d", f.device.threads)
 	}
 	if f.device.threads == 0 {
-		f.device.threads = max(1, runtime.NumCPU()-1)
+		f.device.threads = max(1, limits.ReadCPUs().Count-1)
 	}
 	t := &trial{device: f.device, budget: f.budget, progress: stderr, command: command}
 	if f.quiet {

@@ -211,5 +211,5 @@ func machineOf(j *result.Journal, env result.Env) []string {
 	if len(j.Runs) == 0 || !slices.ContainsFunc(j.Records, measured) {
 		return nil
 	}
-	return compare.Differences(j.Runs[len(j.Runs)-1].Env, env)
+	return compare.OtherMachine(j.Runs[len(j.Runs)-1].Env, env)
 }

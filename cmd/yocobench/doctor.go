@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/limits"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
@@ -36,7 +37,7 @@ func newDoctor() *cobra.Command {
 			if format == "json" {
 				e := json.NewEncoder(w)
 				e.SetIndent("", "  ")
-				out := map[string]any{"env": p.env, "tiers": cpu.Tiers(), "features": cpu.Features()}
+				out := map[string]any{"env": p.env, "limits": map[string]any{"memory": limits.ReadMemory(), "cpus": limits.ReadCPUs()}, "tiers": cpu.Tiers(), "features": cpu.Features()}
 				if gpuErr != nil {
 					out["no_gpu"] = gpuErr.Error()
 				}
@@ -57,8 +58,8 @@ func newDoctor() *cobra.Command {
 				}
 			}
 			wrapped("features", strings.Join(cpu.Features(), " "))
-			line("memory", "%s", shortBytes(p.device.Memory))
-			line("threads", "%d", p.device.Threads)
+			wrapped("memory", shortBytes(p.device.Memory)+" for models: "+memoryLimit(limits.ReadMemory()))
+			wrapped("threads", fmt.Sprintf("%d%s", p.device.Threads, cpuLimit(limits.ReadCPUs())))
 			wrapped("kernel tier", p.device.Tier+": "+p.device.Why)
 			for _, t := range cpu.Tiers() {
 				have := "yes"
@@ -84,6 +85,28 @@ func newDoctor() *cobra.Command {
 	deviceFlags(c, &d)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
+}
+
+// memoryLimit says what sets the memory that is left for this process.
+func memoryLimit(m limits.Memory) string {
+	switch {
+	case m.By == "":
+		return "a guess, for the system does not say what is free"
+	case !m.Hard():
+		return shortBytes(m.Left) + " of the machine are available"
+	}
+	return fmt.Sprintf("%s are left of %s, the limit of %s", shortBytes(m.Left), shortBytes(m.Limit), m.By)
+}
+
+// cpuLimit says what sets the number of threads, where that is not the number of cores.
+func cpuLimit(c limits.CPUs) string {
+	switch {
+	case c.By != "":
+		return fmt.Sprintf(": %s allows %.3g CPUs", c.By, c.Quota)
+	case c.Count < runtime.NumCPU():
+		return fmt.Sprintf(": GOMAXPROCS is %d", runtime.GOMAXPROCS(0))
+	}
+	return ""
 }
 
 // doctorCUDA says what the cuda runner would run on, or what it lacks.

@@ -46,6 +46,7 @@ type observer struct {
 	left  float64 // estimated seconds of what is left, the case under way included
 	cases int
 	nth   int
+	began bool // the case under way was begun
 }
 
 func newObserver(w io.Writer, quiet bool) *observer { return &observer{w: w, quiet: quiet} }
@@ -76,6 +77,7 @@ func (o *observer) Begin(cases int, seconds float64) {
 
 func (o *observer) Case(c *suites.Planned) {
 	o.nth++
+	o.began = true
 	o.now, o.took = c.Model.Name+" "+c.Label, c.Seconds
 	o.draw(0)
 }
@@ -83,9 +85,10 @@ func (o *observer) Case(c *suites.Planned) {
 func (o *observer) Fraction(f float64) { o.draw(f) }
 
 func (o *observer) Done(r *result.Record, left float64) {
-	if r.Status == result.Skipped {
+	if !o.began { // a case that was not tried
 		o.nth++
 	}
+	o.began = false
 	o.done = time.Since(o.start).Seconds()
 	o.left = left
 	if o.quiet || o.bar != nil {

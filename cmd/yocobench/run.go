@@ -78,7 +78,7 @@ interrupted run goes on with --resume DIR.`,
 
 // deviceFlags adds the flags that choose how the processor is used.
 func deviceFlags(c *cobra.Command, d *device) {
-	c.Flags().IntVarP(&d.threads, "threads", "t", 0, "worker threads (default: all cores)")
+	c.Flags().IntVarP(&d.threads, "threads", "t", 0, "worker threads (default: all CPUs that the process may use)")
 	c.Flags().StringVar(&d.tier, "tier", "", "kernel tier to force (yocobench doctor lists them)")
 }
 

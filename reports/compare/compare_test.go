@@ -289,3 +289,23 @@ func TestHostileNumbers(t *testing.T) {
 		}
 	}
 }
+
+// Two processors of which nothing is known are not the same machine, within a run they are.
+func TestUnknownProcessorsAreNotEqual(t *testing.T) {
+	known := result.Env{CPU: "Xeon 6973P", Arch: "amd64", Cores: 2}
+	for _, cpu := range []string{"", "arm64"} {
+		e := result.Env{CPU: cpu, Arch: "arm64", Cores: 2}
+		if d := OtherMachine(e, e); len(d) != 1 || !strings.Contains(d[0], "unknown") {
+			t.Errorf("CPU %q: differs in %v", cpu, d)
+		}
+		if d := Differences(e, e); len(d) != 0 {
+			t.Errorf("CPU %q: the same environment differs in %v", cpu, d)
+		}
+		if len(OtherMachine(e, known)) == 0 || len(OtherMachine(known, e)) == 0 {
+			t.Errorf("CPU %q equals a known one", cpu)
+		}
+	}
+	if d := OtherMachine(known, known); len(d) != 0 {
+		t.Errorf("a known processor differs from itself: %v", d)
+	}
+}

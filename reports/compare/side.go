@@ -225,6 +225,17 @@ func Differences(a, b result.Env) (out []string) {
 	return out
 }
 
+// OtherMachine names what makes the machines of two environments different, or not known to be the same: two
+// unknown processors may be any two. An environment names its processor by the architecture where it knows no more.
+func OtherMachine(a, b result.Env) []string {
+	out := Differences(a, b)
+	unknown := func(e result.Env) bool { return e.CPU == "" || e.CPU == e.Arch }
+	if a.CPU == b.CPU && unknown(a) {
+		out = append(out, "CPU (unknown on both)")
+	}
+	return out
+}
+
 // Fingerprint is a short hash of what makes the times of a machine its own: processor, cores, threads, kernel tier, GPU and system.
 func Fingerprint(e result.Env) string {
 	h := sha256.Sum256(fmt.Append(nil, []any{e.CPU, e.Cores, e.Threads, e.KernelTier, e.GPU, e.OS, e.Arch}))
@@ -242,7 +253,7 @@ func orNone(s string) string {
 func Machines(base, fresh *Side) (out []string) {
 	for _, a := range base.Envs {
 		for _, b := range fresh.Envs {
-			for _, d := range Differences(a, b) {
+			for _, d := range OtherMachine(a, b) {
 				if !slices.Contains(out, d) {
 					out = append(out, d)
 				}

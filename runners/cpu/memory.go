@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"strings"
 	"sync"
 	"unsafe"
 
+	"github.com/yocobench/yocobench/internal/limits"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -185,3 +187,41 @@ func (p *pool) resetPeak() {
 
 // fallbackMemory is assumed where the machine does not say what it has.
 const fallbackMemory = 8 << 30
+
+// machineMemory is the memory that models may hold: what is available now and, where a limit would end this
+// process, less a part for what the pool does not count, such as Go's heap.
+func machineMemory() int64 {
+	m := limits.ReadMemory()
+	switch {
+	case m.By == "":
+		return fallbackMemory
+	case !m.Hard():
+		return m.Left
+	}
+	return max(0, m.Left-min(max(m.Left/8, 32<<20), 256<<20))
+}
+
+// defaultThreads is the number of threads where none is asked for.
+func defaultThreads() int { return limits.ReadCPUs().Count }
+
+// nameIn finds the processor's name in the text of /proc/cpuinfo: what x86, LoongArch, MIPS, POWER and RISC-V call it, or the
+// numbers of an ARM core. Without any of them it is unknown, and compared with no other.
+func nameIn(cpuinfo string) string {
+	fields := map[string]string{}
+	for line := range strings.Lines(cpuinfo) {
+		if k, v, ok := strings.Cut(line, ":"); ok {
+			if k = strings.TrimSpace(k); fields[k] == "" {
+				fields[k] = strings.TrimSpace(v)
+			}
+		}
+	}
+	for _, k := range []string{"model name", "Model Name", "cpu model", "cpu", "uarch"} {
+		if fields[k] != "" && fields[k] != "unknown" {
+			return fields[k]
+		}
+	}
+	if i, part := fields["CPU implementer"], fields["CPU part"]; i != "" && part != "" {
+		return fmt.Sprintf("ARM implementer %s part %s variant %s revision %s", i, part, fields["CPU variant"], fields["CPU revision"])
+	}
+	return ""
+}

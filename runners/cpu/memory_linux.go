@@ -1,10 +1,7 @@
 package cpu
 
 import (
-	"bytes"
 	"os"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -18,41 +15,11 @@ func mapMemory(n int) ([]byte, error) {
 
 func unmapMemory(b []byte) { _ = syscall.Munmap(b) }
 
-// machineMemory is the memory that this process may take: what is available
-// now, within the limit of its control group.
-func machineMemory() int64 {
-	n := int64(0)
-	if b, err := os.ReadFile("/proc/meminfo"); err == nil {
-		for line := range strings.Lines(string(b)) {
-			if f := strings.Fields(line); len(f) >= 2 && f[0] == "MemAvailable:" {
-				kib, _ := strconv.ParseInt(f[1], 10, 64)
-				n = kib << 10
-			}
-		}
-	}
-	for _, file := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		if b, err := os.ReadFile(file); err == nil {
-			if limit, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64); err == nil && (n == 0 || limit < n) {
-				n = limit
-			}
-		}
-	}
-	if n == 0 {
-		n = fallbackMemory
-	}
-	return n
-}
-
-// processorName is the processor's own name.
+// processorName is the processor's own name, or "" where the system does not say what it is.
 func processorName() string {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(string(b)) {
-		if k, v, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(k) == "model name" {
-			return strings.TrimSpace(v)
-		}
-	}
-	return ""
+	return nameIn(string(b))
 }

@@ -52,3 +52,19 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("%+v", tiers)
 	}
 }
+
+// The processor's name is found in what each architecture writes, and nothing is made up where it says nothing.
+func TestProcessorName(t *testing.T) {
+	for text, want := range map[string]string{
+		"processor\t: 0\nmodel name\t: Xeon 6973P\nprocessor\t: 1\nmodel name\t: other\n":                                         "Xeon 6973P",
+		"processor\t: 0\nBogoMIPS\t: 243.75\nCPU implementer\t: 0x41\nCPU variant\t: 0x3\nCPU part\t: 0xd0c\nCPU revision\t: 1\n": "ARM implementer 0x41 part 0xd0c variant 0x3 revision 1",
+		"processor\t: 0\ncpu\t\t: POWER9, altivec supported\n":                                                                    "POWER9, altivec supported",
+		"processor\t: 0\nmodel name\t: unknown\n":                                                                                 "",
+		"processor\t: 0\nCPU implementer\t: 0x41\n":                                                                               "",
+		"": "",
+	} {
+		if got := nameIn(text); got != want {
+			t.Errorf("got %q, want %q in\n%s", got, want, text)
+		}
+	}
+}

@@ -46,7 +46,7 @@ func Describe(opts runners.Options) (runners.Device, error) {
 		d.Name = runtime.GOARCH
 	}
 	if d.Threads <= 0 {
-		d.Threads = runtime.GOMAXPROCS(0)
+		d.Threads = defaultThreads()
 	}
 	if d.Memory <= 0 {
 		d.Memory = machineMemory()

@@ -60,10 +60,10 @@ func cut(s *[]float32, n int) []float32 {
 
 func newCrew(o *ops, threads int) *crew {
 	if threads <= 0 {
-		threads = runtime.GOMAXPROCS(0)
+		threads = defaultThreads()
 	}
 	c := &crew{o: o, finished: make(chan struct{}, threads)}
-	if threads <= runtime.GOMAXPROCS(0) {
+	if threads <= defaultThreads() {
 		c.patience = spinsBeforeYield
 	}
 	for range threads {
