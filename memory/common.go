@@ -72,9 +72,14 @@ func (s subject) assumptions(r *result.Record, timed bool) {
 	if !s.computed {
 		return
 	}
-	note := fmt.Sprintf("computed: %s weights, %s keys and values in %d heads for %d query heads",
-		s.types.Weights, s.types.KV, s.cfg.KVHeads, s.cfg.Heads)
-	if s.cfg.Arch == runners.YOCOGatedRetention {
+	note := fmt.Sprintf("computed: %s weights, %s keys and values", s.types.Weights, s.types.KV)
+	for _, l := range slices.Backward(s.cfg.Layers) {
+		if l.Mixer.Kind == runners.Attention {
+			note += fmt.Sprintf(" in %d heads for %d query heads", l.Mixer.KVHeads, l.Mixer.Heads)
+			break
+		}
+	}
+	if s.bytes(1, 1).State > 0 {
 		note += ", f32 retention state"
 	}
 	if m := s.machine; timed && m != nil {
