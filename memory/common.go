@@ -109,7 +109,7 @@ func (s subject) limit(r *result.Record, seconds float64, tokens int, phases ...
 	set(r, "limit_tps", "tokens/s", result.None, float64(tokens)/limit)
 	set(r, "limit_fraction", "fraction", result.Higher, limit/seconds)
 	if limit > seconds {
-		r.Notes = append(r.Notes, "faster than the limit: what is read stays in the processor's caches, or the peaks were measured while the machine was busy")
+		r.Notes = append(r.Notes, "faster than the limit: what is read stays in caches, what ran is faster than what measured the peaks, or the peaks were measured while the machine was busy")
 	}
 }
 

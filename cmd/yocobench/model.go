@@ -189,6 +189,7 @@ code is 1.`,
 		},
 	}
 	deviceFlags(c, &d)
+	libraryFlags(c)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVar(&runner, "runner", "cpu", "cpu or cuda")
 	c.Flags().StringVar(&dtype, "dtype", "f32", "type of the weights in memory: f32, bf16 or f16")
