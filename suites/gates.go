@@ -114,7 +114,11 @@ func ReadGates(text, file string) ([]gate.Gate, error) {
 	var s struct {
 		Gates []Gate `yaml:"gates"`
 	}
-	if err := yaml.Unmarshal([]byte(text), &s); err != nil {
+	root, err := readYAML([]byte(text))
+	if err == nil && root != nil {
+		err = decodeNode(root, &s)
+	}
+	if err != nil {
 		return nil, inFile(err, file)
 	}
 	var out []gate.Gate

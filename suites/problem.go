@@ -69,14 +69,13 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// decodeStrict decodes a node into the struct that out points to. A field that the struct lacks, one given
-// twice, or a value of another type is a Problem with its line and, where one is near, a suggestion.
+// decodeStrict decodes a node into the struct that out points to. A field that the struct lacks or a value of another type is a Problem with its line and, where one is near, a suggestion.
 func decodeStrict(n *yaml.Node, out any) error {
 	n = resolve(n)
 	if err := checkFields(n, reflect.TypeOf(out).Elem(), ""); err != nil {
 		return err
 	}
-	err := n.Decode(out)
+	err := decodeNode(n, out)
 	var te *yaml.TypeError
 	if errors.As(err, &te) {
 		return typeProblem(n, te)
@@ -142,9 +141,11 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 			return problemAt(n, "", "%v", err)
 		}
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!float" && (reflect.Int <= t.Kind() && t.Kind() <= reflect.Uint64):
-		// the library would cut 1.5 to 1
+		// the library would cut 1.5 to 1 and 2^64 to 0
 		if v, err := strconv.ParseFloat(n.Value, 64); err != nil || v != math.Trunc(v) {
 			return problemAt(n, "", "expected a whole number, got %s", n.Value)
+		} else if math.Abs(v) > 1<<53 {
+			return problemAt(n, "", "expected a whole number of at most 64 bits, got %s", n.Value)
 		}
 	case t.Kind() == reflect.Slice && n.Kind == yaml.SequenceNode:
 		for _, c := range n.Content {
@@ -154,7 +155,6 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 		}
 	case t.Kind() == reflect.Struct && n.Kind == yaml.MappingNode:
 		fields := structFields(t)
-		seen := map[string]bool{}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k := n.Content[i]
 			ft, ok := fields[k.Value]
@@ -168,10 +168,6 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 				}
 				return problemAt(k, Suggest(k.Value, names), "unknown field %q", k.Value)
 			}
-			if seen[k.Value] {
-				return problemAt(k, "", "field %q stands twice", k.Value)
-			}
-			seen[k.Value] = true
 			if err := checkFields(n.Content[i+1], ft, path+"."+k.Value); err != nil {
 				return err
 			}

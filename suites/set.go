@@ -33,7 +33,9 @@ func applySets(root *yaml.Node, sets []string) error {
 			}
 			v, err := setValue(set[at+1:], -(i + 1))
 			if err != nil {
-				return setProblem(set, "the value is "+syntaxProblem(err).Msg)
+				var p *Problem
+				errors.As(err, &p) // readYAML has no other errors
+				return setProblem(set, "the value: "+p.Msg)
 			}
 			found = assign(root, "", strings.Split(set[:at], "."), v) > 0
 		}
@@ -46,13 +48,12 @@ func applySets(root *yaml.Node, sets []string) error {
 
 // setValue reads a setting's value; its nodes get the given line.
 func setValue(text string, line int) (*yaml.Node, error) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+	v, err := readYAML([]byte(text))
+	if err != nil {
 		return nil, err
 	}
-	v := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
-	if len(doc.Content) == 1 {
-		v = doc.Content[0]
+	if v == nil {
+		v = &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}
 	}
 	mark(v, line)
 	return v, nil

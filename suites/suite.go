@@ -2,9 +2,7 @@ package suites
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -139,9 +137,6 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 // maxChunk bounds the tokens computed at once.
 const maxChunk = 1 << 20
 
-// maxSuite bounds a suite file, in bytes.
-const maxSuite = 1 << 20
-
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 // Parse reads a suite. file names it in errors; sets are settings path=value applied before decoding; tasks are
@@ -154,20 +149,21 @@ func Parse(text []byte, file string, sets []string, tasks []Task) (*Suite, error
 // place gives an error the place where it stands: a line of the file, or a setting.
 func (s *Suite) place(err error) error { return inFile(settingProblem(err, s.sets), s.File) }
 
-func (s *Suite) parse(text []byte, tasks []Task) (err error) {
-	defer func() {
-		if r := recover(); r != nil { // the YAML library panics on a few malformed inputs
-			err = &Problem{Msg: fmt.Sprintf("not a suite: %v", r)}
-		}
-	}()
-	if len(text) > maxSuite {
-		return &Problem{Msg: fmt.Sprintf("%d bytes are too many for a suite (at most %d)", len(text), maxSuite)}
-	}
-	root, err := parseYAML(text)
-	if err != nil {
+func (s *Suite) parse(text []byte, tasks []Task) error {
+	root, err := readYAML(text)
+	const hint = "`yocobench suite explain` shows an example"
+	switch {
+	case err != nil:
 		return err
+	case root == nil:
+		return &Problem{Msg: "the file is empty", Hint: hint}
+	case root.Kind != yaml.MappingNode:
+		return problemAt(root, hint, "expected a mapping of fields")
 	}
 	if err := applySets(root, s.sets); err != nil {
+		return err
+	}
+	if err := checkValues(root); err != nil {
 		return err
 	}
 	if err := decodeStrict(root, s); err != nil {
@@ -182,39 +178,11 @@ func (s *Suite) parse(text []byte, tasks []Task) (err error) {
 	if err := e.Encode(root); err != nil {
 		return err
 	}
+	if out.Len() > maxSuite {
+		return &Problem{Msg: fmt.Sprintf("with its settings and aliases the suite has %d bytes, more than %d", out.Len(), maxSuite)}
+	}
 	s.Text = out.String()
 	return nil
-}
-
-// parseYAML reads one YAML document that is a mapping.
-func parseYAML(text []byte) (*yaml.Node, error) {
-	var doc, more yaml.Node
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	if err := dec.Decode(&doc); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil, &Problem{Msg: "the file is empty", Hint: "`yocobench suite explain` shows an example"}
-		}
-		return nil, syntaxProblem(err)
-	}
-	if err := dec.Decode(&more); !errors.Is(err, io.EOF) {
-		return nil, &Problem{Line: more.Line, Msg: "expected one YAML document, found more"}
-	}
-	root := doc.Content[0]
-	if root.Kind != yaml.MappingNode {
-		return nil, problemAt(root, "`yocobench suite explain` shows an example", "expected a mapping of fields")
-	}
-	return root, nil
-}
-
-var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-func syntaxProblem(err error) *Problem {
-	p := &Problem{Msg: err.Error()}
-	if m := syntaxLine.FindStringSubmatch(p.Msg); m != nil {
-		fmt.Sscan(m[1], &p.Line)
-		p.Msg = "not YAML: " + m[2]
-	}
-	return p
 }
 
 func (s *Suite) check(root *yaml.Node, tasks []Task) error {
