@@ -1,49 +1,146 @@
 package corpus
 
-import "unicode/utf8"
+import (
+	"unicode"
+	"unicode/utf8"
+)
 
-// Place is where a sentence can be put into a text without tearing one apart:
-// text[:Pos] + Before + sentence + After + text[Pos:]. What stands before Pos
-// stays as it is, so texts that differ only in the needle share that prefix.
+// Place is where a sentence can be put into a text: text[:Pos] + Before +
+// sentence + After + text[Pos:]. What is before Pos stays as it is, so texts
+// that differ only in the needle share that prefix.
 type Place struct {
-	Pos    int    // bytes from the beginning of the text
-	Before string // what separates the sentence from the text before it
-	After  string // what separates it from the text after it
+	Pos      int      // bytes from the beginning of the text
+	Before   string   // what separates the sentence from the text before it
+	After    string   // what separates it from the text after it
+	Boundary Boundary // what ends at Pos
 }
 
-// InsertionPoint returns the first place at or after byte offset at: the start
-// of the text (for at <= 0), the end of a sentence, the end of a line, or the
-// end of the text, which is also the answer for an offset beyond it.
-// After a sentence the needle follows as the next one; elsewhere it gets a
-// line of its own.
+// Boundary is a kind of place in a text, from the one that suits a sentence
+// best to the one that suits it least.
+type Boundary int
+
+const (
+	SentenceEnd  Boundary = iota // the end of a sentence or line, or of the text, or its start
+	ClauseEnd                    // after a comma, bracket or the like
+	WordEnd                      // after white space
+	CharacterEnd                 // between two characters as readers see them
+	boundaries
+)
+
+// String is what ends at the boundary, in the plural.
+func (b Boundary) String() string {
+	return [boundaries]string{"sentences", "clauses", "words", "characters"}[b]
+}
+
+// Limits of the search for a place.
+const (
+	// tolerance is the part of the text within which a place is near.
+	tolerance = 0.02
+	// sentenceReach is how far away the end of a sentence may be, in bytes,
+	// before one is taken apart: half a long sentence.
+	sentenceReach = 160
+	// wordReach is how far away the end of a clause or word may be.
+	wordReach = 32
+	// maxCharacter bounds a character as readers see it (an emoji family has 25 bytes).
+	maxCharacter = 128
+	// maxNear bounds the search in long texts.
+	maxNear = 64 << 10
+)
+
+// near is the distance of a near place in bytes, in a text of n bytes.
+func near(n int) int { return min(int(tolerance*float64(n)), maxNear) }
+
+// InsertionPoint returns the place for a sentence near byte offset at. It is,
+// the first of these that there is:
+//
+//  1. the first end of a sentence or line from at on that is at most 2 % of the text away;
+//  2. the nearest end of a sentence or line on either side that is at most 2 %
+//     of the text or 160 bytes away;
+//  3. the nearest end of a clause, or failing that of a word, at most 2 % of the text or 32 bytes away;
+//  4. the nearest boundary of characters.
+//
+// After a sentence the needle follows as the next one, elsewhere it gets a line
+// of its own. The start of the text is the place for at <= 0, and its end for
+// offsets from its length on.
 func InsertionPoint(text []byte, at int) Place {
-	if at <= 0 {
-		if len(text) == 0 {
-			return Place{}
-		}
-		return Place{After: "\n"}
+	if at <= 0 || at >= len(text) {
+		return placeAt(text, min(max(at, 0), len(text)), SentenceEnd)
 	}
-	for i := at; i < len(text); i++ {
-		if sentenceEnds(text, i) {
-			return Place{Pos: i, Before: " "}
-		}
-		if text[i-1] == '\n' {
-			return Place{Pos: i, After: "\n"}
-		}
-		if text[i] == '\n' {
-			return Place{Pos: i, Before: "\n"}
+	close := near(len(text))
+	for i := at; i <= min(at+close, len(text)); i++ {
+		if endsSentence(text, i) {
+			return placeAt(text, i, SentenceEnd)
 		}
 	}
-	p := Place{Pos: len(text)}
+	for b, reach := range [boundaries]int{max(close, sentenceReach), max(close, wordReach), max(close, wordReach), maxCharacter} {
+		if i, ok := nearest(text, at, reach, Boundary(b)); ok {
+			return placeAt(text, i, Boundary(b))
+		}
+	}
+	return placeAt(text, len(cutRune(text, at)), CharacterEnd) // no text
+}
+
+// nearest is the offset nearest to at, at most reach bytes away, at which boundary b is.
+func nearest(text []byte, at, reach int, b Boundary) (int, bool) {
+	for d := 0; d <= reach; d++ {
+		if i := at + d; i <= len(text) && isBoundary(text, i, b) {
+			return i, true
+		}
+		if i := at - d; i >= 0 && isBoundary(text, i, b) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func isBoundary(text []byte, i int, b Boundary) bool {
+	switch b {
+	case SentenceEnd:
+		return endsSentence(text, i)
+	case ClauseEnd:
+		return endsClause(text, i)
+	case WordEnd:
+		return endsWord(text, i)
+	}
+	return endsCharacter(text, i)
+}
+
+// placeAt separates a sentence from the text around offset i, where b ends.
+func placeAt(text []byte, i int, b Boundary) Place {
+	p := Place{Pos: i, Boundary: b}
+	before, after := text[:i], text[i:]
 	switch {
-	case len(text) == 0 || text[p.Pos-1] == '\n':
-	case text[p.Pos-1] == ' ':
-	case sentenceEnds(text, p.Pos):
+	case len(before) == 0 || before[i-1] == '\n':
+	case b == SentenceEnd && stop(text, i):
 		p.Before = " "
+		if len(after) > 0 && !spaceAt(after) {
+			p.After = " " // scripts without spaces between sentences
+		}
+		return p
+	case b == SentenceEnd && len(after) == 0 && before[i-1] == ' ' && stop(text, trimmed(before)):
+		return p
 	default:
 		p.Before = "\n"
 	}
+	if len(after) > 0 && (after[0] != '\n' || p.Before == "") {
+		p.After = "\n"
+	}
 	return p
+}
+
+// trimmed is the length of text without spaces at its end.
+func trimmed(text []byte) int {
+	n := len(text)
+	for n > 0 && text[n-1] == ' ' {
+		n--
+	}
+	return n
+}
+
+// spaceAt reports whether text begins with white space.
+func spaceAt(text []byte) bool {
+	r, _ := utf8.DecodeRune(text)
+	return unicode.IsSpace(r)
 }
 
 // Insert returns a copy of text with sentence at place p, and the offset at
@@ -58,68 +155,18 @@ func Insert(text []byte, p Place, sentence string) (out []byte, begin int) {
 	return append(out, text[p.Pos:]...), begin
 }
 
-// CutSentence returns the longest beginning of text that ends with a sentence
-// or a line, or text itself if it has no such place.
-func CutSentence(text []byte) []byte {
-	for i := len(text); i > 0; i-- {
-		if text[i-1] == '\n' || sentenceEnds(text, i) {
-			return text[:i]
+// CutAtBoundary returns the beginning of text up to its last end of a sentence
+// or line, if that is at most 2 % or 160 bytes and a quarter of the text before
+// its end; otherwise up to the last end of a clause, word or character.
+func CutAtBoundary(text []byte) []byte {
+	close, n := near(len(text)), len(text)
+	sentence, word := max(close, min(sentenceReach, n/4)), max(close, min(wordReach, n/4))
+	for b, reach := range [boundaries]int{sentence, word, word, maxCharacter} {
+		for i := n; i >= max(0, n-reach); i-- {
+			if isBoundary(text, i, Boundary(b)) && (i < n || b > 0 || !decimal(text)) {
+				return text[:i]
+			}
 		}
 	}
-	return text
-}
-
-// cutRune returns at most n bytes of text without tearing a UTF-8 character:
-// up to 3 bytes fewer.
-func cutRune(text []byte, n int) []byte {
-	if n >= len(text) {
-		return text
-	}
-	for back := 0; back < utf8.UTFMax && n-back >= 0; back++ {
-		if utf8.RuneStart(text[n-back]) {
-			return text[:n-back]
-		}
-	}
-	return text[:n] // not UTF-8
-}
-
-// sentenceEnds reports whether a sentence ends just before offset i: a full
-// stop, question or exclamation mark, perhaps a closing quote or bracket, then
-// white space and no small letter. Abbreviations and initials do not end one.
-func sentenceEnds(text []byte, i int) bool {
-	if i <= 0 || i > len(text) || i < len(text) && text[i] != ' ' && text[i] != '\n' && text[i] != '\r' {
-		return false
-	}
-	mark := i - 1
-	for mark > 0 && (text[mark] == '"' || text[mark] == '\'' || text[mark] == ')') {
-		mark--
-	}
-	switch text[mark] {
-	case '!', '?':
-	case '.':
-		if abbreviation(text[:mark]) && (i == len(text) || text[i] == ' ') {
-			return false
-		}
-	default:
-		return false
-	}
-	next := i
-	for next < len(text) && text[next] == ' ' {
-		next++
-	}
-	return next == len(text) || text[next] < 'a' || text[next] > 'z'
-}
-
-// abbreviation reports whether the word before a full stop is cut short.
-func abbreviation(before []byte) bool {
-	from := len(before)
-	for from > 0 && (before[from-1]|0x20 >= 'a' && before[from-1]|0x20 <= 'z' || before[from-1] == '.') {
-		from--
-	}
-	w := string(before[from:])
-	switch w {
-	case "Mr", "Mrs", "Ms", "Dr", "St", "Prof", "Capt", "Col", "Gen", "Rev", "e.g", "i.e", "cf", "vs", "No", "Vol", "pp", "Fig":
-		return true
-	}
-	return len(w) == 1 && w[0] >= 'A' && w[0] <= 'Z' && w != "I"
+	return cutRune(text, n)
 }

@@ -14,7 +14,7 @@ const (
 
 // Prose returns exactly n bytes of generated ASCII text. A longer text of the
 // same stream and seed begins with the same bytes. The cut may fall inside a
-// sentence: CutSentence ends it at one.
+// sentence: CutAtBoundary ends it at one.
 func Prose(stream string, seed uint64, n int) []byte {
 	if n <= 0 {
 		return nil

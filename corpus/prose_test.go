@@ -29,7 +29,7 @@ func TestProseGolden(t *testing.T) {
 		fmt.Fprintf(&b, "%s %d %d %x\n", c.stream, c.seed, c.n, sha256.Sum256(Prose(c.stream, c.seed, c.n)))
 	}
 	golden(t, "testdata/prose.golden", []byte(b.String()))
-	golden(t, "testdata/prose-sample.txt", CutSentence(Prose(StreamTest, 1, 8<<10)))
+	golden(t, "testdata/prose-sample.txt", CutAtBoundary(Prose(StreamTest, 1, 8<<10)))
 }
 
 func golden(t *testing.T, name string, have []byte) {

@@ -4,7 +4,7 @@
 //
 //  1. trial.go draws the cell's trials: keys, values, wordings, depths, all from
 //     the suite's seed and what the cell asks.
-//  2. prompt.go hides the facts in a haystack that fills the context, at ends of
+//  2. prompt.go hides the facts in a haystack that fills the context, near ends of
 //     sentences or lines, and adds the question. Real token counts and
 //     real depths are recorded, not the ones asked for.
 //  3. run.go computes what the prompts of the trials have in common once, forks

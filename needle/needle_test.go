@@ -145,8 +145,12 @@ func TestLengthsAndDepths(t *testing.T) {
 					t.Errorf("%s: depths %v", c.Label, tr.Depths)
 				}
 			}
+			cut := 0.0
+			if c.Params["depth"] == 1.0 {
+				cut = 160 // a fact at the end follows the last whole sentence
+			}
 			// What earlier questions did not use of their answers' room is missing.
-			if unused := float64(24 * (len(strings.Split(r.Trials[0].Question, "\n")) - 1)); most < float64(length)-unused-20 {
+			if unused := float64(24 * (len(strings.Split(r.Trials[0].Question, "\n")) - 1)); most < float64(length)-unused-20-cut {
 				t.Errorf("%s: the longest trial takes %g tokens of %d", c.Label, most, length)
 			}
 		}
@@ -201,10 +205,10 @@ func TestShareIsSame(t *testing.T) {
 				if got != want {
 					t.Errorf("%s, blind %v: shared trials differ", arch, blind)
 				}
-				if most := 2 + count(blind && !fakeConfig(arch).Cuttable()); shared.most > most {
+				if most := 2 + count(blind && arch.IsYOCO()); shared.most > most {
 					t.Errorf("%s, blind %v: %d sequences at once, want at most %d", arch, blind, shared.most, most)
 				}
-				if alone.most > 1+count(blind && !fakeConfig(arch).Cuttable()) || shared.computed >= alone.computed {
+				if alone.most > 1+count(blind && arch.IsYOCO()) || shared.computed >= alone.computed {
 					t.Errorf("%s, blind %v: alone %d sequences, %d tokens; shared %d tokens", arch, blind, alone.most, alone.computed, shared.computed)
 				}
 				for _, forkErr := range []error{runners.ErrUnsupported, runners.ErrOutOfMemory} {

@@ -10,8 +10,8 @@ import (
 )
 
 // A prompt is what the embedded models were trained on: a haystack in which
-// each fact stands where a sentence or a line ends (corpus.InsertionPoint), an
-// empty line, and the question. Each further question begins a new line, after
+// each fact is where a sentence or a line ends (corpus.InsertionPoint; where none
+// ends near, on a line of its own), an empty line, and the question. Each further question begins a new line, after
 // the model's own answers to those before it.
 const (
 	beforeQuestion = "\n\n"
@@ -38,8 +38,8 @@ func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
 	return n + slack
 }
 
-// body puts the trial's facts into a haystack. at is where each stands, in bytes of the haystack.
-func (t *trial) body(haystack []byte) (text []byte, at []int) {
+// body puts the trial's facts into a haystack. at is where each of them is, in bytes of the haystack.
+func (t *trial) body(haystack []byte) (text []byte, at []corpus.Place) {
 	size := len(haystack)
 	for _, f := range t.facts {
 		size += len(f.text) + 2
@@ -52,7 +52,7 @@ func (t *trial) body(haystack []byte) (text []byte, at []int) {
 		text = append(text, p.Before...)
 		text = append(text, f.text...)
 		text = append(text, p.After...)
-		at, from = append(at, p.Pos), p.Pos
+		at, from = append(at, p), p.Pos
 	}
 	return append(text, haystack[from:]...), at
 }
@@ -132,16 +132,59 @@ func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (
 	if bestSize < 0 {
 		return corpus.Haystack{}, fmt.Errorf("no haystack of %d tokens found", free)
 	}
+	if c.depth == (depth{at: 1}) {
+		// The facts follow the whole text: it must not end inside a sentence.
+		best.Text = corpus.CutAtBoundary(best.Text)
+	}
 	return best, nil
 }
 
-// places are the real depths of a trial's facts: tokens of the haystack before each, over all its tokens.
-func places(tok tokenizer.Tokenizer, t *trial, haystack []byte) []float64 {
+// place is where a fact is in a haystack.
+type place struct {
+	depth    float64 // tokens of the haystack before it, over all its tokens
+	boundary corpus.Boundary
+}
+
+// places are those of a trial's facts.
+func places(tok tokenizer.Tokenizer, t *trial, haystack []byte) []place {
 	_, at := t.body(haystack)
 	all := float64(len(tok.Encode(string(haystack))))
-	out := make([]float64, len(at))
-	for i, pos := range at {
-		out[i] = float64(len(tok.Encode(string(haystack[:pos])))) / max(all, 1)
+	out := make([]place, len(at))
+	for i, p := range at {
+		out[i] = place{float64(len(tok.Encode(string(haystack[:p.Pos])))) / max(all, 1), p.Boundary}
+	}
+	return out
+}
+
+// misplaced counts the facts of a cell that are not where they were asked for.
+type misplaced struct {
+	facts, far int
+	worst      float64 // the largest difference of a depth, a fraction of the text
+	torn       [corpus.CharacterEnd + 1]int
+}
+
+// farDepth is the difference of a real depth from the one asked for that is noted.
+const farDepth = 0.02
+
+func (m *misplaced) add(f fact, p place) {
+	m.facts++
+	m.torn[p.boundary]++
+	if off := math.Abs(p.depth - f.depth); off > farDepth {
+		m.far++
+		m.worst = max(m.worst, off)
+	}
+}
+
+// notes say what the record's depths do not.
+func (m *misplaced) notes() (out []string) {
+	if m.far > 0 {
+		out = append(out, fmt.Sprintf("%d of %d facts are more than %g %% of the text (at most %.2f %%) away from the depth asked for, where a sentence or line ends; depth_real is their real depth",
+			m.far, m.facts, 100*farDepth, 100*m.worst))
+	}
+	for b, n := range m.torn {
+		if b := corpus.Boundary(b); n > 0 && b != corpus.SentenceEnd {
+			out = append(out, fmt.Sprintf("the text has no end of a sentence or line near %d of %d facts: they are on lines of their own between %s", n, m.facts, b))
+		}
 	}
 	return out
 }

@@ -17,6 +17,7 @@ type run struct {
 	m   runners.Model
 	tok tokenizer.Tokenizer
 	r   *result.Record
+	off misplaced
 	// progress counts trials.
 	done     int
 	progress func(float64)
@@ -44,6 +45,7 @@ func (c *cell) run(ctx context.Context, m runners.Model, r *result.Record, progr
 			return err
 		}
 	}
+	r.Notes = append(r.Notes, u.off.notes()...)
 	r.Metrics = metrics(r.Trials)
 	return nil
 }
@@ -152,13 +154,14 @@ func (u *run) ask(ctx context.Context, b *base, t *trial, haystack []byte, last 
 	}
 	defer s.Close()
 	out := result.Trial{}
-	depths := places(u.tok, t, haystack)
+	where := places(u.tok, t, haystack)
 	for _, asked := range []bool{true, false} {
 		for i, f := range t.facts {
 			if f.asked != asked {
 				continue
 			}
-			out.Depths = append(out.Depths, depths[i])
+			u.off.add(f, where[i])
+			out.Depths = append(out.Depths, where[i].depth)
 			if asked {
 				out.Facts = append(out.Facts, f.text)
 			} else {

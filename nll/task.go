@@ -65,7 +65,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 		}
 		if docs[len(docs)-1].Stretch > 1 {
 			// Earlier versions left text out between the stretches: their losses are of other text.
-			c.Params["stretches"] = "joined"
+			c.Version = 1
 		}
 		types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
 		c.Work = []suites.Phase{{Work: m.Config.ScoreWork(int(p.Length), 0, types), Times: float64(p.Documents)}}

@@ -178,12 +178,16 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 // caseID hashes all that decides a case's result.
 func caseID(seed uint64, p *Planned) (string, error) {
 	m := p.Model
-	b, err := json.Marshal(map[string]any{
+	all := map[string]any{
 		"version": caseVersion, "seed": seed, "task": p.Task, "params": p.Params,
 		"model": m.Name, "config": m.Config, "weights": m.Identity,
 		"dtype": m.Options.Weights, "kv": m.Options.KV, "chunk": m.Options.PrefillChunk,
 		"runner": m.Runner, "profile": profileName(m),
-	})
+	}
+	if p.Version > 0 {
+		all["revision"] = p.Version
+	}
+	b, err := json.Marshal(all)
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", p.Label, err)
 	}
@@ -221,7 +225,7 @@ func (c *Planned) fields() map[string]any {
 	for k, v := range c.Params {
 		f[k] = v
 	}
-	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, c.Model.Config.Label, c.Label, c.ID
+	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, string(c.Model.Config.Arch), c.Label, c.ID
 	return f
 }
 
@@ -288,7 +292,7 @@ func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
 // only is the name of the one model of an architecture, "" where there are several or none.
 func only(models []*Resolved, arch string) (name string) {
 	for _, m := range models {
-		if m.Config.Label != arch {
+		if string(m.Config.Arch) != arch {
 			continue
 		}
 		if name != "" {

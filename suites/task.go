@@ -53,6 +53,9 @@ type Case struct {
 	// lists of them. They go into the record and into the case's id. A fingerprint of text read from the
 	// machine belongs here.
 	Params map[string]any
+	// Version is raised where a change of the program makes earlier results of this case incomparable.
+	// It goes into the case's id; 0 is the first version.
+	Version int
 	// Work is the estimated cost: phases that follow each other. Repeated phases stand once with Times set.
 	Work []Phase
 	// Bytes is the estimated memory held at the peak, weights included.

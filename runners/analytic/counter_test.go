@@ -10,12 +10,17 @@ import (
 
 // small models of every architecture, with head counts that differ where they may.
 func small(a runners.Arch) runners.Config {
-	s := runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 64,
-		Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 50)
-	if s.SelfHeads == 0 {
-		s.HeadDim = 10 // a Transformer's heads need not make up its width
+	c := runners.Config{Name: "small", Arch: a, Dim: 32, Layers: 4, FFN: 48, Vocab: 64,
+		Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}
+	switch a {
+	case runners.YOCOGatedRetention:
+		c.SelfHeads = 2
+	case runners.YOCOSlidingWindow:
+		c.SelfHeads, c.Window = 2, 50
+	default:
+		c.HeadDim = 10 // a Transformer's heads need not make up its width
 	}
-	return s.Config()
+	return c
 }
 
 // TestCounters holds the cost model against what the CPU runner counts as it
@@ -44,10 +49,9 @@ func TestCounters(t *testing.T) {
 		}
 		// inChunks replaces the retention at the reference's chunk by one at the runner's.
 		inChunks := func(w runners.Work, n int) runners.Work {
-			for _, l := range cfg.Layers {
-				if m := l.Mixer; m.Kind == runners.Retention {
-					w.Self.FLOPs += float64(m.Heads) * (runners.RetentionFLOPs(n, m.HeadDim, cpu.RetentionChunk) - runners.RetentionFLOPs(n, m.HeadDim, runners.RetentionChunk))
-				}
+			if a == runners.YOCOGatedRetention {
+				hd, heads := cfg.SelfHeadDim(), float64(cfg.SelfLayers()*cfg.SelfHeads)
+				w.Self.FLOPs += heads * (runners.RetentionFLOPs(n, hd, cpu.RetentionChunk) - runners.RetentionFLOPs(n, hd, runners.RetentionChunk))
 			}
 			return w
 		}

@@ -1,0 +1,18 @@
+package suites
+
+import "testing"
+
+// A case of a later version has another id; one of the first has the id that it always had.
+func TestCaseIDVersion(t *testing.T) {
+	id := func(version int) string {
+		p := &Planned{Case: Case{Label: "x", Params: map[string]any{"length": 1}, Version: version}, Task: "needle", Model: &Resolved{}}
+		s, err := caseID(1, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if id(0) == id(1) || id(1) == id(2) || id(1) != id(1) {
+		t.Errorf("ids %s, %s, %s", id(0), id(1), id(2))
+	}
+}
