@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 
@@ -89,7 +90,8 @@ func (d *decoding) decode(ctx context.Context, progress func(float64)) error {
 				return 0, err
 			}
 		}
-		return elapsed(start, d.clock.Now())
+		seconds, err := elapsed(start, d.clock.Now())
+		return seconds, errors.Join(err, runners.CheckFinite(rows...))
 	}
 	if d.warmup > 0 {
 		if _, err := steps(d.warmup); err != nil {

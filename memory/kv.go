@@ -135,7 +135,11 @@ func (c kvCase) use(ctx context.Context, m runners.Model, held sequences, rng *r
 		}
 		progress(float64(i+1) / float64(c.batch+1))
 	}
-	return m.Step(ctx, held, c.prompt(rng, c.batch), c.logits(c.batch))
+	rows := c.logits(c.batch)
+	if err := m.Step(ctx, held, c.prompt(rng, c.batch), rows); err != nil {
+		return err
+	}
+	return runners.CheckFinite(rows...)
 }
 
 // report fills in the metrics, and fails where a part differs from its arithmetic.

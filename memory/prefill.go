@@ -130,6 +130,9 @@ func (c prefillCase) run(ctx context.Context, m runners.Model, r *result.Record,
 		if err != nil {
 			return err
 		}
+		if err := runners.CheckFinite(rows...); err != nil { // a model that computes nothing has no speed
+			return err
+		}
 		if i >= c.warmup {
 			ttft = append(ttft, seconds)
 			tps = append(tps, float64(c.length)/seconds)

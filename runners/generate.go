@@ -125,11 +125,11 @@ func (d *decoder) step(ctx context.Context, token int) error {
 
 // greedy is the most likely token.
 func (d *decoder) greedy() (int, error) {
+	if err := CheckFinite(d.logits[0]); err != nil {
+		return 0, fmt.Errorf("after %d tokens: %w", d.seq[0].Len(), err)
+	}
 	best, top := -1, float32(math.Inf(-1))
 	for i, v := range d.logits[0] {
-		if v != v {
-			return 0, fmt.Errorf("the logit of token %d at position %d is not a number", i, d.seq[0].Len())
-		}
 		if v > top || best < 0 {
 			best, top = i, v
 		}

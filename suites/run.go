@@ -3,6 +3,7 @@ package suites
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -193,7 +194,11 @@ func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 		err = c.declared(rec)
 	}
 	if err == nil {
-		_, err = result.Encode(*rec) // a NaN among the metrics
+		_, err = result.Encode(*rec)
+		var value *json.UnsupportedValueError
+		if errors.As(err, &value) {
+			err = fmt.Errorf("a figure that it measured is not finite: %s", value.Str)
+		}
 	}
 	rec.Seconds = r.plan.now().Sub(start).Seconds()
 	if err == nil {

@@ -268,6 +268,9 @@ func (m *Model) Score(ctx context.Context, rs runners.Sequence, tokens []int, em
 			return err
 		}
 		for i, lp := range lps {
+			if lp-lp != 0 {
+				return fmt.Errorf("%w: the log-probability of position %d is %v", runners.ErrNotFinite, start+from+i+1, lp)
+			}
 			emit(start+from+i+1, lp)
 		}
 		return nil

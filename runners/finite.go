@@ -1,0 +1,22 @@
+package runners
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrNotFinite is the error of a model that computes NaN or infinity: neither its answers nor its speed mean anything.
+var ErrNotFinite = errors.New("logits are not finite")
+
+// CheckFinite returns an error that wraps ErrNotFinite for the first value of the rows that is NaN or infinite. Each row is the
+// logits of a token.
+func CheckFinite(rows ...[]float32) error {
+	for i, row := range rows {
+		for token, v := range row {
+			if v-v != 0 { // NaN for both
+				return fmt.Errorf("%w: that of token %d is %v in row %d of %d", ErrNotFinite, token, v, i+1, len(rows))
+			}
+		}
+	}
+	return nil
+}
