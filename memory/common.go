@@ -72,9 +72,14 @@ func (s subject) assumptions(r *result.Record, timed bool) {
 	if !s.computed {
 		return
 	}
-	note := fmt.Sprintf("computed: %s weights, %s keys and values in %d heads for %d query heads",
-		s.types.Weights, s.types.KV, s.cfg.KVHeads, s.cfg.Heads)
-	if s.cfg.Arch == runners.YOCOGatedRetention {
+	note := fmt.Sprintf("computed: %s weights, %s keys and values", s.types.Weights, s.types.KV)
+	for _, l := range slices.Backward(s.cfg.Layers) {
+		if l.Mixer.Kind == runners.Attention {
+			note += fmt.Sprintf(" in %d heads for %d query heads", l.Mixer.KVHeads, l.Mixer.Heads)
+			break
+		}
+	}
+	if s.bytes(1, 1).State > 0 {
 		note += ", f32 retention state"
 	}
 	if m := s.machine; timed && m != nil {
@@ -104,7 +109,7 @@ func (s subject) limit(r *result.Record, seconds float64, tokens int, phases ...
 	set(r, "limit_tps", "tokens/s", result.None, float64(tokens)/limit)
 	set(r, "limit_fraction", "fraction", result.Higher, limit/seconds)
 	if limit > seconds {
-		r.Notes = append(r.Notes, "faster than the limit: what is read stays in the processor's caches, or the peaks were measured while the machine was busy")
+		r.Notes = append(r.Notes, "faster than the limit: what is read stays in caches, what ran is faster than what measured the peaks, or the peaks were measured while the machine was busy")
 	}
 }
 

@@ -93,14 +93,8 @@ var machine = runners.ThisMachine(100, 20, 1<<30)
 
 // tiny is a small model as a suite resolves it, of each architecture.
 func tiny(a runners.Arch) *suites.Model {
-	c := runners.Config{Name: "tiny", Arch: a, Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
-		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}
-	if a.IsYOCO() {
-		c.SelfHeads = 4
-	}
-	if a == runners.YOCOSlidingWindow {
-		c.Window = 128
-	}
+	c := runners.Shape{Name: "tiny", Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
+		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 4, 128).Config()
 	return &suites.Model{Name: "tiny", Config: c, Options: runners.Options{KV: runners.BF16}, Runner: "fake", Device: "fake"}
 }
 

@@ -14,15 +14,8 @@ import (
 
 // smallConfig is a model that runs in no time.
 func smallConfig(arch runners.Arch) runners.Config {
-	c := runners.Config{Name: "small", Arch: arch, Dim: 32, Layers: 4, FFN: 48, Vocab: 256, Heads: 4, KVHeads: 2, HeadDim: 8,
-		RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}
-	if arch.IsYOCO() {
-		c.SelfHeads = 2
-	}
-	if arch == runners.YOCOSlidingWindow {
-		c.Window = 24
-	}
-	return c
+	return runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 256, Heads: 4, KVHeads: 2, HeadDim: 8,
+		RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.As(arch, 2, 24).Config()
 }
 
 // On the CPU runner, trials that share a prefix by forks give what trials computed one by one give, but for the

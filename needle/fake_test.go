@@ -32,12 +32,8 @@ type fakeSequence struct {
 }
 
 func fakeConfig(arch runners.Arch) runners.Config {
-	c := runners.Config{Name: "fake", Arch: arch, Dim: 8, Layers: 2, FFN: 8, Vocab: 256, Heads: 1, KVHeads: 1, HeadDim: 8,
-		RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}
-	if arch.IsYOCO() {
-		c.SelfHeads = 1
-	}
-	return c
+	return runners.Shape{Name: "fake", Dim: 8, Layers: 2, FFN: 8, Vocab: 256, Heads: 1, KVHeads: 1, HeadDim: 8,
+		RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.As(arch, 1, 24).Config()
 }
 
 func (m *fakeModel) Config() runners.Config {

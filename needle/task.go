@@ -184,7 +184,7 @@ func (c *cell) cost(m *suites.Model, tok tokenizer.Tokenizer) ([]suites.Phase, i
 			suites.Phase{Work: m.Config.PrefillWork(c.length-shared, shared, types), Times: float64(trials)},
 			suites.Phase{Work: m.Config.StepWork(c.length, 1, types), Times: float64(trials * steps)})
 	}
-	if m.Config.Arch.IsYOCO() {
+	if !m.Config.Cuttable() {
 		held++
 	}
 	return work, m.Config.RunBytes(c.length, held, m.Options.PrefillChunk, types).Total(), nil

@@ -15,14 +15,8 @@ import (
 // On the CPU runner, the loss is that of feeding the documents token by token and taking the softmax of the logits.
 func TestAgainstSteps(t *testing.T) {
 	for _, arch := range runners.Arches() {
-		cfg := runners.Config{Name: "small", Arch: arch, Dim: 32, Layers: 4, FFN: 48, Vocab: 256, Heads: 4, KVHeads: 2, HeadDim: 8,
-			RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}
-		if arch.IsYOCO() {
-			cfg.SelfHeads = 2
-		}
-		if arch == runners.YOCOSlidingWindow {
-			cfg.Window = 24
-		}
+		cfg := runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 256, Heads: 4, KVHeads: 2, HeadDim: 8,
+			RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.As(arch, 2, 24).Config()
 		m, err := cpu.New().Load(cfg, checkpoint.Random(cfg, 1, runners.F32), runners.Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)

@@ -49,8 +49,8 @@ func (m *lawModel) loss(pos, doc int) float64 {
 }
 
 func bytesModel() *suites.Model {
-	return &suites.Model{Name: "m", Config: runners.Config{Name: "m", Arch: runners.Transformer, Dim: 8, Layers: 1, FFN: 8, Vocab: 256,
-		Heads: 1, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}, Runner: "cpu"}
+	return &suites.Model{Name: "m", Config: runners.Shape{Name: "m", Arch: runners.Transformer, Dim: 8, Layers: 1, FFN: 8, Vocab: 256,
+		Heads: 1, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.Config(), Runner: "cpu"}
 }
 
 // plan plans one case with defaults changed by set.

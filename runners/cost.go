@@ -59,21 +59,35 @@ func Parts() []Part {
 
 // Part is the cost of one part.
 func (w Work) Part(p Part) Cost {
-	switch p {
-	case PartEmbed:
-		return w.Embed
-	case PartSelf:
-		return w.Self
-	case PartKV:
-		return w.KV
-	case PartCross:
-		return w.Cross
-	case PartLayers:
-		return w.Layers
-	case PartHead:
-		return w.Head
+	if c := w.at(p); c != nil {
+		return *c
 	}
 	return Cost{}
+}
+
+// at is where the cost of a part is; nil for a part that no model has.
+func (w *Work) at(p Part) *Cost {
+	switch p {
+	case PartEmbed:
+		return &w.Embed
+	case PartSelf:
+		return &w.Self
+	case PartKV:
+		return &w.KV
+	case PartCross:
+		return &w.Cross
+	case PartLayers:
+		return &w.Layers
+	case PartHead:
+		return &w.Head
+	}
+	return nil
+}
+
+// add adds to the cost of a part.
+func (w *Work) add(p Part, c Cost) {
+	at := w.at(p)
+	*at = at.Add(c)
 }
 
 // Add is the sum of two works.
@@ -101,8 +115,8 @@ func (w Work) Total() (sum Cost) {
 }
 
 // PrefillWork is the work of Prefill: n tokens after depth tokens that the
-// sequence holds. A YOCO leaves after the projection to its global keys and
-// values; a Transformer goes through all its layers. No logits are computed.
+// sequence holds, through the first PrefillLayers: a YOCO leaves after the projection to its
+// global keys and values, a Transformer goes through all its layers. No logits are computed.
 func (c Config) PrefillWork(n, depth int, t Types) Work {
 	return c.dense(n, 0, passes(n), false, t).Add(c.mixers(n, depth, false, t))
 }
@@ -137,15 +151,41 @@ func (c Config) StepsWork(depths []int, t Types) Work {
 // passes is how often the weights are read for n tokens.
 func passes(n int) int { return (max(n, 0) + PrefillChunk - 1) / PrefillChunk }
 
+// group is a number of layers whose cost is the same.
+type group struct {
+	Layer
+	part Part
+	// prefill is true for layers that a prefill computes.
+	prefill bool
+	n       int
+}
+
+// groups are the layers of a model, those of the same cost together.
+func (c Config) groups() []group {
+	var gs []group
+	parts, early := c.LayerParts(), c.PrefillLayers()
+next:
+	for i, l := range c.Layers {
+		l.Mixer.KVBack = min(l.Mixer.KVBack, 1) // how far back it reads does not matter
+		for j := range gs {
+			if g := &gs[j]; g.Layer == l && g.part == parts[i] && g.prefill == (i < early) {
+				g.n++
+				continue next
+			}
+		}
+		gs = append(gs, group{l, parts[i], i < early, 1})
+	}
+	return gs
+}
+
 // dense is the work that does not depend on what a sequence holds: rows tokens
 // through the projections, of which heads get logits, in a number of passes.
-// full is false where a YOCO leaves early.
+// full is false where the layers after the last cache or state are left out.
 func (c Config) dense(rows, heads, passes int, full bool, t Types) (w Work) {
 	if rows <= 0 {
 		return Work{}
 	}
-	size := float64(t.Weights.Size())
-	d, f, kv := float64(c.Dim), float64(c.FFN), float64(c.KVDim())
+	size, d := float64(t.Weights.Size()), float64(c.Dim)
 	// through is a part of layers that the rows go through, each of so many weights in matrices and in vectors.
 	through := func(layers int, matrices, vectors float64, rows int) Cost {
 		l := float64(layers)
@@ -155,21 +195,24 @@ func (c Config) dense(rows, heads, passes int, full bool, t Types) (w Work) {
 	if heads > 0 {
 		w.Head = through(1, float64(c.Vocab)*d, d, heads)
 	}
-	ffn := 3 * d * f
-	if !c.Arch.IsYOCO() {
-		w.Layers = through(c.Layers, 2*d*float64(c.QDim())+2*d*kv+ffn, 2*d, rows)
-		return w
-	}
-	self := 4*d*d + ffn
-	if c.Arch == YOCOGatedRetention {
-		self += d*d + float64(c.SelfHeads)*d
-	}
-	w.Self = through(c.SelfLayers(), self, 2*d, rows)
-	w.KV = through(1, 2*d*kv, d, rows)
-	if full {
-		w.Cross = through(c.CrossLayers(), 2*d*d+ffn, 2*d, rows)
+	for _, g := range c.groups() {
+		if full || g.prefill {
+			matrices, vectors := g.elements(c.Dim)
+			w.add(g.part, through(g.n, matrices, vectors, rows))
+		}
 	}
 	return w
+}
+
+// elements counts a layer's weights in matrices and in vectors.
+func (l Layer) elements(d int) (matrices, vectors float64) {
+	m, dim := l.Mixer, float64(d)
+	matrices, vectors = float64(m.Projections())*dim, dim
+	if m.Kind != KeysValues {
+		matrices += float64(m.QDim())*dim + 3*float64(l.FFN)*dim
+		vectors += dim
+	}
+	return matrices, vectors
 }
 
 // mixers is the work that depends on the n tokens of a sequence and on the
@@ -178,47 +221,51 @@ func (c Config) mixers(n, depth int, full bool, t Types) (w Work) {
 	if n <= 0 {
 		return Work{}
 	}
-	kv := float64(t.KV.Size())
-	pair := 2 * float64(c.KVDim()) * kv
-	attend := Cost{FLOPs: 4 * float64(c.QDim()) * CausalKeys(n, depth)}
-	for at := 0; at < n; at += PrefillChunk {
-		attend.Read += pair * float64(depth+min(at+PrefillChunk, n))
+	for _, g := range c.groups() {
+		if full || g.prefill {
+			w.add(g.part, g.Mixer.work(n, depth, float64(t.KV.Size())).Scale(float64(g.n)))
+		}
 	}
-	store := Cost{Write: pair * float64(n)}
-	if !c.Arch.IsYOCO() {
-		w.Layers = attend.Add(store).Scale(float64(c.Layers))
-		return w
-	}
-	w.KV = store
-	if full {
-		w.Cross = attend.Scale(float64(c.CrossLayers()))
-	}
-	if c.Arch == YOCOSlidingWindow {
-		w.Self = c.window(n, depth, kv)
-	} else {
-		w.Self = c.retention(n)
-	}
-	w.Self = w.Self.Scale(float64(c.SelfLayers()))
 	return w
 }
 
-// window is one layer of sliding-window attention. A pass reads the window
-// before it and leaves the window after it.
-func (c Config) window(n, depth int, kv float64) Cost {
-	cost := Cost{FLOPs: 4 * float64(c.Dim) * WindowKeys(n, depth, c.Window)}
-	pair := 2 * float64(c.Dim) * kv
-	for at := 0; at < n; at += PrefillChunk {
-		cost.Read += pair * float64(min(depth+at, c.Window))
-		cost.Write += pair * float64(min(n-at, PrefillChunk, c.Window))
+// work is what a mixer does beside its projections for n tokens after depth.
+// kv is the size of a number in the key/value caches.
+func (m Mixer) work(n, depth int, kv float64) (cost Cost) {
+	pair := 2 * float64(m.KVDim()) * kv
+	switch {
+	case m.Kind == Retention:
+		return m.retention(n)
+	case m.Window > 0:
+		return m.window(n, depth, pair)
+	}
+	if m.Kind == Attention {
+		cost.FLOPs = 4 * float64(m.QDim()) * CausalKeys(n, depth)
+		for at := 0; at < n; at += PrefillChunk {
+			cost.Read += pair * float64(depth+min(at+PrefillChunk, n))
+		}
+	}
+	if m.Writes() {
+		cost.Write = pair * float64(n)
 	}
 	return cost
 }
 
-// retention is one layer of gated retention; its state is float32.
-func (c Config) retention(n int) Cost {
-	h, hd := float64(c.SelfHeads), float64(c.SelfHeadDim())
+// window is sliding-window attention. A pass reads the window before it and leaves the window after it.
+func (m Mixer) window(n, depth int, pair float64) Cost {
+	cost := Cost{FLOPs: 4 * float64(m.QDim()) * WindowKeys(n, depth, m.Window)}
+	for at := 0; at < n; at += PrefillChunk {
+		cost.Read += pair * float64(min(depth+at, m.Window))
+		cost.Write += pair * float64(min(n-at, PrefillChunk, m.Window))
+	}
+	return cost
+}
+
+// retention is gated retention; its state is float32.
+func (m Mixer) retention(n int) Cost {
+	h, hd := float64(m.Heads), float64(m.HeadDim)
 	state := h * hd * hd * 4 * float64(passes(n))
-	return Cost{FLOPs: h * RetentionFLOPs(n, c.SelfHeadDim(), RetentionChunk), Read: state, Write: state}
+	return Cost{FLOPs: h * RetentionFLOPs(n, m.HeadDim, RetentionChunk), Read: state, Write: state}
 }
 
 // RetentionFLOPs is the work of one head of retention over n tokens. Each token
@@ -289,12 +336,14 @@ func (c Config) RunBytes(tokens, batch, chunk int, t Types) Usage {
 // kept from layer to layer; scores and retention chunks stay in registers and
 // caches.
 func (c Config) WorkspaceBytes(rows, heads int, act DType) int64 {
-	mixer := c.QDim() + 2*c.KVDim()
-	switch c.Arch {
-	case YOCOGatedRetention:
-		mixer = max(mixer, 4*c.Dim+c.SelfHeads)
-	case YOCOSlidingWindow:
-		mixer = max(mixer, 3*c.Dim)
+	return int64(rows)*int64(2*c.Dim+c.BlockWidth())*int64(act.Size()) + 4*int64(heads)*int64(c.Vocab)
+}
+
+// BlockWidth is the width of the widest thing that a block of a layer makes of a token: a mixer's
+// projections side by side, or the hidden of the feed-forward block.
+func (c Config) BlockWidth() (w int) {
+	for _, l := range c.Layers {
+		w = max(w, l.Mixer.Projections(), l.FFN)
 	}
-	return int64(rows)*int64(2*c.Dim+max(mixer, c.FFN))*int64(act.Size()) + 4*int64(heads)*int64(c.Vocab)
+	return w
 }

@@ -72,12 +72,12 @@ func TestHeldBy3B(t *testing.T) {
 
 // Tiny models whose costs are worked out by hand below.
 var (
-	tinyT = Config{Name: "t", Arch: Transformer, Dim: 8, Layers: 2, FFN: 16, Vocab: 10,
-		Heads: 4, KVHeads: 2, HeadDim: 2, RopeTheta: 1e4, NormEps: 1e-5}
-	tinyS = Config{Name: "s", Arch: YOCOSlidingWindow, Dim: 8, Layers: 4, FFN: 16, Vocab: 10, SelfHeads: 2,
-		Heads: 2, KVHeads: 1, HeadDim: 4, Window: 3, RopeTheta: 1e4, NormEps: 1e-5}
-	tinyR = Config{Name: "r", Arch: YOCOGatedRetention, Dim: 8, Layers: 4, FFN: 16, Vocab: 10, SelfHeads: 2,
-		Heads: 2, KVHeads: 1, HeadDim: 4, RopeTheta: 1e4, NormEps: 1e-5}
+	tinyT = Shape{Name: "t", Arch: Transformer, Dim: 8, Layers: 2, FFN: 16, Vocab: 10,
+		Heads: 4, KVHeads: 2, HeadDim: 2, RopeTheta: 1e4, NormEps: 1e-5}.Config()
+	tinyS = Shape{Name: "s", Arch: YOCOSlidingWindow, Dim: 8, Layers: 4, FFN: 16, Vocab: 10, SelfHeads: 2,
+		Heads: 2, KVHeads: 1, HeadDim: 4, Window: 3, RopeTheta: 1e4, NormEps: 1e-5}.Config()
+	tinyR = Shape{Name: "r", Arch: YOCOGatedRetention, Dim: 8, Layers: 4, FFN: 16, Vocab: 10, SelfHeads: 2,
+		Heads: 2, KVHeads: 1, HeadDim: 4, RopeTheta: 1e4, NormEps: 1e-5}.Config()
 )
 
 func TestWorkByHand(t *testing.T) {
@@ -221,7 +221,7 @@ func TestEarlyExit(t *testing.T) {
 		if w.Cross != (Cost{}) || w.Head != (Cost{}) {
 			t.Errorf("%s: prefill works in the cross-decoder (%+v) or head (%+v)", c.Name, w.Cross, w.Head)
 		}
-		if c.Arch.IsYOCO() == (w.Layers != Cost{}) {
+		if s, ok := c.Shape(); ok && s.Arch.yoco() == (w.Layers != Cost{}) {
 			t.Errorf("%s: layers %+v", c.Name, w.Layers)
 		}
 	}

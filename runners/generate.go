@@ -52,7 +52,7 @@ type Answered struct {
 // log-probability of expected after the same prompt. As long as the greedy
 // answer agrees with it, both are read off the same logits. Where they part, the
 // rest of expected is scored on a branch that s does not keep: on s itself, cut
-// back afterwards, where that costs nothing (a Transformer), otherwise on a fork.
+// back afterwards, where that costs nothing (Config.Cuttable), otherwise on a fork.
 // If there is no fork to be had, s is cut back at the cost that Truncate tells.
 // stop, called after every token with the answer so far, ends it early.
 func Answer(ctx context.Context, m Model, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
@@ -157,7 +157,7 @@ func (d *decoder) branch(ctx context.Context, rest []int) (sum float64, err erro
 		return 0, nil
 	}
 	s := d.seq[0]
-	if !d.m.Config().Arch.IsYOCO() {
+	if d.m.Config().Cuttable() {
 		return d.score(ctx, s, rest, true)
 	}
 	f, err := s.Fork()

@@ -3,6 +3,7 @@ package runners
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -99,6 +100,11 @@ func (s *hashSequence) Close() error {
 	return nil
 }
 
+// hashConfig is a config as a sequence's owner sees it: whether Truncate costs something.
+func hashConfig(kind MixerKind, window int) Config {
+	return Config{Label: fmt.Sprint(kind, window), Vocab: 16, Layers: []Layer{{Mixer: Mixer{Kind: kind, Window: window}}}}
+}
+
 // plainly is greedy decoding as one would write it down.
 func plainly(m *hashModel, context []int, n int) (out []int) {
 	context = slices.Clone(context)
@@ -118,7 +124,7 @@ func plainly(m *hashModel, context []int, n int) (out []int) {
 }
 
 func TestGenerate(t *testing.T) {
-	m := &hashModel{cfg: Config{Vocab: 16, Arch: Transformer}}
+	m := &hashModel{cfg: hashConfig(Attention, 0)}
 	for _, c := range []struct{ before, prompt, most, stop int }{{0, 1, 5, 99}, {0, 9, 1, 99}, {7, 4, 12, 3}, {3, 2, 0, 99}} {
 		s, _ := m.NewSequence(100)
 		text := []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}[:c.before+c.prompt]
@@ -154,10 +160,10 @@ func TestGenerate(t *testing.T) {
 func TestAnswer(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, m := range []*hashModel{
-		{cfg: Config{Vocab: 16, Arch: Transformer}},
-		{cfg: Config{Vocab: 16, Arch: YOCOGatedRetention}},
-		{cfg: Config{Vocab: 16, Arch: YOCOSlidingWindow}, forkErr: ErrUnsupported},
-		{cfg: Config{Vocab: 16, Arch: YOCOSlidingWindow}, forkErr: ErrOutOfMemory},
+		{cfg: hashConfig(Attention, 0)},
+		{cfg: hashConfig(Retention, 0)},
+		{cfg: hashConfig(Attention, 4), forkErr: ErrUnsupported},
+		{cfg: hashConfig(Attention, 4), forkErr: ErrOutOfMemory},
 	} {
 		for range 300 {
 			prompt := make([]int, 1+r.IntN(6))
@@ -179,30 +185,30 @@ func TestAnswer(t *testing.T) {
 			}
 			want := plainly(m, prompt, min(most, stop))
 			if !slices.Equal(a.Tokens, want) {
-				t.Fatalf("%s: answered %v, want %v", m.cfg.Arch, a.Tokens, want)
+				t.Fatalf("%s: answered %v, want %v", m.cfg.Label, a.Tokens, want)
 			}
 			lp := 0.0
 			for i, e := range expected {
 				lp += m.logProb(append(slices.Clone(prompt), expected[:i]...), e)
 			}
 			if math.Abs(a.LogProb-lp) > 1e-5 {
-				t.Fatalf("%s: log-probability of %v %g, want %g (answer %v)", m.cfg.Arch, expected, a.LogProb, lp, want)
+				t.Fatalf("%s: log-probability of %v %g, want %g (answer %v)", m.cfg.Label, expected, a.LogProb, lp, want)
 			}
 			if held := append(slices.Clone(prompt), want[:len(want)-1]...); !slices.Equal(s.(*hashSequence).tokens, held) {
-				t.Fatalf("%s: the sequence holds %v, want %v", m.cfg.Arch, s.(*hashSequence).tokens, held)
+				t.Fatalf("%s: the sequence holds %v, want %v", m.cfg.Label, s.(*hashSequence).tokens, held)
 			}
 		}
 		if m.forks != 0 {
-			t.Errorf("%s: %d forks left open", m.cfg.Arch, m.forks)
+			t.Errorf("%s: %d forks left open", m.cfg.Label, m.forks)
 		}
-		if cuts := m.cfg.Arch == Transformer || m.forkErr != nil; cuts != (m.cuts > 0) {
-			t.Errorf("%s: cut back %d times", m.cfg.Arch, m.cuts)
+		if cuts := m.cfg.Cuttable() || m.forkErr != nil; cuts != (m.cuts > 0) {
+			t.Errorf("%s: cut back %d times", m.cfg.Label, m.cuts)
 		}
 	}
 }
 
 func TestGenerateErrors(t *testing.T) {
-	m := &hashModel{cfg: Config{Vocab: 16, Arch: YOCOGatedRetention}}
+	m := &hashModel{cfg: hashConfig(Retention, 0)}
 	s, _ := m.NewSequence(8)
 	all := func(int, time.Duration) bool { return true }
 	if err := Generate(t.Context(), m, s, nil, 3, all); err == nil {
@@ -228,7 +234,7 @@ func TestGenerateErrors(t *testing.T) {
 }
 
 func TestGenerateAllocates(t *testing.T) {
-	m := &hashModel{cfg: Config{Vocab: 16, Arch: Transformer}}
+	m := &hashModel{cfg: hashConfig(Attention, 0)}
 	count := func(most int) float64 {
 		s, _ := m.NewSequence(100)
 		return testing.AllocsPerRun(10, func() {

@@ -6,13 +6,13 @@ type Part string
 // The parts by which operations and bytes are counted.
 const (
 	PartEmbed Part = "embed"
-	// PartSelf is the self-decoder of a YOCO: all its layers.
+	// PartSelf is the self-decoder of a decoder-decoder: all its layers.
 	PartSelf Part = "self-decoder"
 	// PartKV is the projection of the self-decoder's output to the global keys and values.
 	PartKV Part = "global kv"
-	// PartCross is the cross-decoder of a YOCO.
+	// PartCross is the cross-decoder.
 	PartCross Part = "cross-decoder"
-	// PartLayers is all layers of a Transformer.
+	// PartLayers is all layers of any other model.
 	PartLayers Part = "layers"
 	// PartHead is the last norm and the output matrix.
 	PartHead Part = "head"
@@ -65,15 +65,9 @@ type Ops interface {
 	// position p sees keys 0..p. q (undefined afterwards) is rotated here; scale is headDim^-0.5.
 	// dst may be q.
 	Attend(b *Batch, dst, q Mat, heads int, kv []KV, rope RopeTable)
-	// AttendWindow is sliding-window attention: the row at position p sees positions p-window+1..p, from the
-	// cache and from the rows of k and v, which are not in the cache yet. q and k are rotated here;
-	// afterwards the cache holds the last positions. dst may be q; q and k are undefined afterwards.
-	AttendWindow(b *Batch, dst, q, k, v Mat, heads int, kv []KV, rope RopeTable)
-	// Retain is gated retention. With q and k rotated, k scaled by headDim^-0.5 and
-	// log gamma = logsigmoid(gate)/16 (gate is [rows, heads]):
-	//   S = gamma S + k vᵀ;  o = Sᵀ q;  dst = silu(g) * o / sqrt(mean(o² over the head) + eps)
-	// st[i] is read and left at the state after span i. dst may be q; q and k are undefined afterwards.
-	Retain(b *Batch, dst, q, k, v, g, gate Mat, heads int, st []State, rope RopeTable, eps float32)
+	// AttendWindow and Retain: see Windowed and Retained.
+	AttendWindow(b *Batch, w Windowed)
+	Retain(b *Batch, r Retained)
 
 	// LogProbs writes out[r] = log softmax(x[r] Wᵀ)[targets[r]] for r < len(targets), without a [rows, vocab] matrix for long
 	// inputs. It waits for the result.
@@ -92,6 +86,33 @@ type Ops interface {
 	PrefillChunk() int
 	// Close gives back all memory of weights and buffers; caches and states are closed by their owners before.
 	Close() error
+}
+
+// Windowed is sliding-window attention: the row at position p sees positions p-window+1..p, from
+// the caches and from the rows of K and V, which are not in the caches yet. Q and K are rotated here; afterwards the caches
+// hold the last positions. Dst may be Q; Q and K are undefined afterwards.
+type Windowed struct {
+	// Dst and Q are [rows, Heads x head dim], K and V [rows, kv heads x head dim]; kv heads divide Heads.
+	Dst, Q, K, V Mat
+	Heads        int
+	// KV[i] belongs to the batch's span i; all have one window.
+	KV   []KV
+	Rope RopeTable
+}
+
+// Retained is gated retention. With q and k rotated, k scaled by headDim^-0.5 and
+// log gamma = logsigmoid(Decay)/GateNormalizer:
+//
+//	S = gamma S + k vᵀ;  o = Sᵀ q;  dst = silu(Gate) * o / sqrt(mean(o² over the head) + Eps)
+//
+// State[i] is read and left at the state after span i. Dst may be Q; Q and K are undefined afterwards.
+type Retained struct {
+	// Dst, Q, K, V and Gate are [rows, Heads x head dim], Decay is [rows, Heads].
+	Dst, Q, K, V, Gate, Decay Mat
+	Heads                     int
+	State                     []State
+	Rope                      RopeTable
+	Eps                       float32
 }
 
 // Batch says which rows of a pass belong to which sequence.
@@ -161,14 +182,10 @@ type State interface {
 	Close()
 }
 
-// Rope describes rotary positions: a' = a cos - b sin, b' = b cos + a sin for each pair (a, b).
+// Rope describes the rotary positions of heads of a width.
 type Rope struct {
 	HeadDim int
-	Theta   float64
-	// EndPoint: freq[j] = theta^-(j/(headDim/2-1)), the last being 1/theta (YOCO). Otherwise theta^-(2j/headDim).
-	EndPoint bool
-	// Interleaved: pairs are (2j, 2j+1) (YOCO). Otherwise (j, j+headDim/2).
-	Interleaved bool
+	Rotary
 }
 
 // RopeTable is a Rope as a device prepared it.

@@ -12,9 +12,9 @@ import (
 // cl100k_base and its specials, padded.
 const vocabCL100K = 100288
 
-// shape is what the three architectures of one size have in common.
-type shape struct {
-	size               string
+// size is what the three architectures of one size have in common.
+type size struct {
+	name               string
 	dim, layers, heads int
 	kvHeads            int
 	// retentionHeads is the number of self-decoder heads of the yoco-gret; a
@@ -27,7 +27,7 @@ type shape struct {
 	vocab   int
 }
 
-// shapes are the sizes of the paper "You Only Cache Once" (arXiv 2405.05254)
+// sizes are those of the paper "You Only Cache Once" (arXiv 2405.05254)
 // and two LLaMA shapes for its memory arithmetic.
 //
 // 160M to 13B is the family of the scaling experiments: dim, layers and heads
@@ -51,39 +51,37 @@ type shape struct {
 // 1/L of the keys and values of a Transformer of L layers with the same KV
 // heads, whatever their number: 80 for 65B as published, 60 for this 30B, where
 // the paper's 64 belongs to a 64-layer model whose shape it does not give.
-var shapes = []shape{
-	{size: "160m", dim: 768, layers: 12, heads: 12, kvHeads: 12, retentionHeads: 3, ffn: 2048, vocab: vocabCL100K},
-	{size: "400m", dim: 1024, layers: 24, heads: 16, kvHeads: 16, retentionHeads: 4, ffn: 2816, vocab: vocabCL100K},
-	{size: "830m", dim: 1536, layers: 24, heads: 12, kvHeads: 12, retentionHeads: 6, ffn: 4096, vocab: vocabCL100K},
-	{size: "1.4b", dim: 2048, layers: 24, heads: 16, kvHeads: 16, retentionHeads: 8, ffn: 5632, vocab: vocabCL100K},
-	{size: "2.7b", dim: 2560, layers: 32, heads: 20, kvHeads: 20, retentionHeads: 10, ffn: 6912, vocab: vocabCL100K},
-	{size: "3b", dim: 3072, layers: 26, heads: 24, kvHeads: 8, retentionHeads: 24, ffn: 8192, sameFFN: true, vocab: vocabCL100K},
-	{size: "6.8b", dim: 4096, layers: 32, heads: 32, kvHeads: 32, retentionHeads: 16, ffn: 11008, vocab: vocabCL100K},
-	{size: "13b", dim: 5120, layers: 40, heads: 40, kvHeads: 40, retentionHeads: 20, ffn: 13824, vocab: vocabCL100K},
-	{size: "30b", dim: 6656, layers: 60, heads: 52, kvHeads: 13, retentionHeads: 26, ffn: 21248, vocab: 32000},
-	{size: "65b", dim: 8192, layers: 80, heads: 64, kvHeads: 8, retentionHeads: 32, ffn: 26816, vocab: 32000},
+var sizes = []size{
+	{name: "160m", dim: 768, layers: 12, heads: 12, kvHeads: 12, retentionHeads: 3, ffn: 2048, vocab: vocabCL100K},
+	{name: "400m", dim: 1024, layers: 24, heads: 16, kvHeads: 16, retentionHeads: 4, ffn: 2816, vocab: vocabCL100K},
+	{name: "830m", dim: 1536, layers: 24, heads: 12, kvHeads: 12, retentionHeads: 6, ffn: 4096, vocab: vocabCL100K},
+	{name: "1.4b", dim: 2048, layers: 24, heads: 16, kvHeads: 16, retentionHeads: 8, ffn: 5632, vocab: vocabCL100K},
+	{name: "2.7b", dim: 2560, layers: 32, heads: 20, kvHeads: 20, retentionHeads: 10, ffn: 6912, vocab: vocabCL100K},
+	{name: "3b", dim: 3072, layers: 26, heads: 24, kvHeads: 8, retentionHeads: 24, ffn: 8192, sameFFN: true, vocab: vocabCL100K},
+	{name: "6.8b", dim: 4096, layers: 32, heads: 32, kvHeads: 32, retentionHeads: 16, ffn: 11008, vocab: vocabCL100K},
+	{name: "13b", dim: 5120, layers: 40, heads: 40, kvHeads: 40, retentionHeads: 20, ffn: 13824, vocab: vocabCL100K},
+	{name: "30b", dim: 6656, layers: 60, heads: 52, kvHeads: 13, retentionHeads: 26, ffn: 21248, vocab: 32000},
+	{name: "65b", dim: 8192, layers: 80, heads: 64, kvHeads: 8, retentionHeads: 32, ffn: 26816, vocab: 32000},
 }
 
 // slidingWindow is the window of the published yoco-swa models, in tokens.
 const slidingWindow = 1024
 
-// config is the shape as a model of architecture a, named "<arch>-<size>".
-func (s shape) config(a Arch) Config {
-	c := Config{
-		Name: string(a) + "-" + s.size, Arch: a,
-		Dim: s.dim, Layers: s.layers, FFN: s.ffn, Vocab: s.vocab,
+// shape is the size as a model of architecture a, named "<arch>-<size>".
+func (s size) shape(a Arch) Shape {
+	selfHeads := s.heads
+	if a == YOCOGatedRetention {
+		selfHeads = s.retentionHeads
+	}
+	c := Shape{
+		Name: string(a) + "-" + s.name,
+		Dim:  s.dim, Layers: s.layers, FFN: s.ffn, Vocab: s.vocab,
 		Heads: s.heads, KVHeads: s.kvHeads, HeadDim: s.dim / s.heads,
 		// The reference implementation's defaults. Training at 1M tokens raised theta; no cost depends on it.
 		RopeTheta: 10000, NormEps: 1e-5,
-	}
-	switch a {
-	case YOCOGatedRetention:
-		c.SelfHeads = s.retentionHeads
-	case YOCOSlidingWindow:
-		c.SelfHeads, c.Window = s.heads, slidingWindow
-	}
-	if a.IsYOCO() && !s.sameFFN {
-		c.FFN = equalFFN(c, s.config(Transformer))
+	}.As(a, selfHeads, slidingWindow)
+	if a.yoco() && !s.sameFFN {
+		c.FFN = equalFFN(c, s.shape(Transformer))
 	}
 	return c
 }
@@ -91,9 +89,9 @@ func (s shape) config(a Arch) Config {
 // equalFFN is the FFN width, a multiple of 64, with which c has as nearly as
 // possible the parameters of twin: a YOCO's attention has fewer, having keys and
 // values of the whole context only once.
-func equalFFN(c, twin Config) int {
-	_, have := c.Count()
-	_, want := twin.Count()
+func equalFFN(c, twin Shape) int {
+	_, have := c.Config().Count()
+	_, want := twin.Config().Count()
 	perUnit := 3 * float64(c.Layers) * float64(c.Dim)
 	ffn := float64(c.FFN) + float64(want-have)/perUnit
 	return 64 * int(math.Round(ffn/64))
@@ -104,14 +102,14 @@ func equalFFN(c, twin Config) int {
 // SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, whose output matrix is its
 // embedding; here it is one of its own).
 func Presets() []Config {
-	cs := []Config{{
+	cs := []Config{Shape{
 		Name: "transformer-smollm2-135m", Arch: Transformer,
 		Dim: 576, Layers: 30, FFN: 1536, Vocab: 49152, Heads: 9, KVHeads: 3, HeadDim: 64,
 		RopeTheta: 100000, NormEps: 1e-5,
-	}}
-	for _, s := range shapes {
+	}.Config()}
+	for _, s := range sizes {
 		for _, a := range Arches() {
-			cs = append(cs, s.config(a))
+			cs = append(cs, s.shape(a).Config())
 		}
 	}
 	return cs

@@ -2,6 +2,7 @@ package runners
 
 import (
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -16,7 +17,7 @@ func TestPresetsAreValidAndUnique(t *testing.T) {
 			t.Errorf("two presets named %s", c.Name)
 		}
 		seen[c.Name] = true
-		if got, err := Preset(c.Name); err != nil || got != c {
+		if got, err := Preset(c.Name); err != nil || !reflect.DeepEqual(got, c) {
 			t.Errorf("Preset(%q) = %+v, %v", c.Name, got, err)
 		}
 	}
@@ -59,15 +60,15 @@ func TestPresetSizes(t *testing.T) {
 
 // Twins of one size have equally many parameters, but for 3B (see shapes).
 func TestPresetTwinsAreEqual(t *testing.T) {
-	for _, s := range shapes {
-		_, want := s.config(Transformer).Count()
+	for _, s := range sizes {
+		_, want := s.shape(Transformer).Config().Count()
 		for _, a := range []Arch{YOCOGatedRetention, YOCOSlidingWindow} {
-			c := s.config(a)
-			_, got := c.Count()
+			c := s.shape(a)
+			_, got := c.Config().Count()
 			if off := float64(got)/float64(want) - 1; math.Abs(off) > .015 && !s.sameFFN {
 				t.Errorf("%s has %+.1f %% of the Transformer's parameters", c.Name, 100*off)
 			}
-			if a == YOCOGatedRetention && s.size != "3b" && c.SelfHeadDim() != 256 {
+			if a == YOCOGatedRetention && s.name != "3b" && c.SelfHeadDim() != 256 {
 				t.Errorf("%s has retention heads of %d, want 256", c.Name, c.SelfHeadDim())
 			}
 		}

@@ -116,6 +116,14 @@ func Profiles() []Profile {
 	}
 }
 
+// ProfileOf returns the profile of the GPU that a driver calls by a name, if its datasheet is known.
+func ProfileOf(gpu string) (Profile, bool) {
+	name := map[string]string{"NVIDIA H100 80GB HBM3": "h100-sxm", "NVIDIA H200": "h200",
+		"NVIDIA A100-SXM4-80GB": "a100-80gb", "NVIDIA GeForce RTX 4090": "rtx-4090"}[gpu]
+	p, err := FindProfile(name)
+	return p, err == nil
+}
+
 // FindProfile returns the profile of a name. The name may go on with the
 // efficiencies to assume instead of Assumed, as NAME@COMPUTE/BANDWIDTH: records
 // of "h100-sxm@0.26/0.5" carry them in their device's name.

@@ -66,8 +66,8 @@ type Model interface {
 	// NewSequence makes an empty sequence that can hold capacity tokens, and
 	// takes the memory for it at once: ErrOutOfMemory is an answer, not a crash.
 	NewSequence(capacity int) (Sequence, error)
-	// Prefill appends tokens and fills the caches. It computes no logits, and a
-	// YOCO leaves after its self-decoder (the early exit).
+	// Prefill appends tokens and fills the caches. It computes no logits, and no
+	// layer after the last one that fills a cache or a state (the early exit of a YOCO).
 	Prefill(ctx context.Context, s Sequence, tokens []int) error
 	// Step appends one token to each sequence and writes the logits of what
 	// follows it to logits[i], each of length Config().Vocab.
@@ -94,10 +94,9 @@ type Sequence interface {
 	Capacity() int
 	// Fork makes an independent copy with the same capacity.
 	Fork() (Sequence, error)
-	// Truncate cuts the sequence back to its first n tokens. A Transformer
-	// forgets the rest at no cost. The running state of a YOCO's self-decoder
-	// cannot be turned back, so it is computed anew over n tokens; keep a Fork
-	// where that matters.
+	// Truncate cuts the sequence back to its first n tokens. Where Config.Cuttable
+	// it costs nothing. A retention state or a window cannot be cut back, so
+	// the layers up to the last one of them compute n tokens again; keep a Fork where that matters.
 	Truncate(ctx context.Context, n int) error
 	Close() error
 }
@@ -111,7 +110,7 @@ type Usage struct {
 	WindowKV int64 `json:"window_kv"`
 	// State holds the retention state of each retention layer.
 	State int64 `json:"state"`
-	// Workspace holds activations, logits, kernels' scratch and, of a YOCO's sequences, the tokens that
+	// Workspace holds activations, logits, kernels' scratch and, of sequences that are not cuttable, the tokens that
 	// Truncate needs (4 bytes each).
 	Workspace int64 `json:"workspace"`
 	// Peak is the largest total held at one time; only measured usage has it.
@@ -127,28 +126,25 @@ func (u Usage) Total() int64 {
 func (u Usage) Cache() int64 { return u.GlobalKV + u.WindowKV + u.State }
 
 // CacheBytes is what one sequence with room for capacity tokens holds, by
-// arithmetic: keys and values of type kv, retention state in float32.
+// arithmetic: keys and values of type kv, retention state in float32. It is the sum over all layers:
 //
-//	global KV   2 x kv_heads x head_dim x size(kv) x tokens, once (YOCO) or once a layer (Transformer)
-//	window KV   2 x dim x size(kv) x min(window, tokens) for each self layer
-//	state       self_heads x self_head_dim² x 4 for each self layer
-func (c Config) CacheBytes(capacity int, kv DType) Usage {
-	pair := 2 * int64(c.KVDim()) * int64(kv.Size())
-	switch c.Arch {
-	case YOCOGatedRetention:
-		hd := int64(c.SelfHeadDim())
-		return Usage{
-			GlobalKV: pair * int64(capacity),
-			State:    int64(c.SelfLayers()) * int64(c.SelfHeads) * hd * hd * 4,
+//	global KV   2 x kv_heads x head_dim x size(kv) x tokens, where a layer keeps those of the whole context
+//	window KV   2 x kv_heads x head_dim x size(kv) x min(window, tokens)
+//	state       heads x head_dim² x 4
+func (c Config) CacheBytes(capacity int, kv DType) (u Usage) {
+	for _, l := range c.Layers {
+		m := l.Mixer
+		pair := 2 * int64(m.KVDim()) * int64(kv.Size())
+		switch {
+		case m.Kind == Retention:
+			u.State += int64(m.QDim()) * int64(m.HeadDim) * 4
+		case m.Window > 0:
+			u.WindowKV += pair * int64(min(m.Window, capacity))
+		case m.Global():
+			u.GlobalKV += pair * int64(capacity)
 		}
-	case YOCOSlidingWindow:
-		return Usage{
-			GlobalKV: pair * int64(capacity),
-			WindowKV: int64(c.SelfLayers()) * 2 * int64(c.Dim) * int64(kv.Size()) * int64(min(c.Window, capacity)),
-		}
-	default:
-		return Usage{GlobalKV: int64(c.Layers) * pair * int64(capacity)}
 	}
+	return u
 }
 
 // Tensor is one stored weight. Data is little-endian and row-major, perhaps

@@ -104,7 +104,7 @@ func (c *Planned) gated(g gate.Gate) bool {
 	if err == nil {
 		err = json.Unmarshal(b, &params)
 	}
-	arch := string(c.Model.Config.Arch)
+	arch := c.Model.Config.Label
 	return err == nil && g.Match(c.Task, c.Model.Name, arch, gate.FieldsOf(params, c.Model.Name, arch, c.Model.Runner, c.Label))
 }
 

@@ -225,7 +225,7 @@ func (c *Planned) fields() map[string]any {
 	for k, v := range c.Params {
 		f[k] = v
 	}
-	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, string(c.Model.Config.Arch), c.Label, c.ID
+	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, c.Model.Config.Label, c.Label, c.ID
 	return f
 }
 
@@ -292,7 +292,7 @@ func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
 // only is the name of the one model of an architecture, "" where there are several or none.
 func only(models []*Resolved, arch string) (name string) {
 	for _, m := range models {
-		if string(m.Config.Arch) != arch {
+		if m.Config.Label != arch {
 			continue
 		}
 		if name != "" {

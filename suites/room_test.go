@@ -38,7 +38,7 @@ func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes 
 // weighing is a config whose weights take so many bytes, at least, in float32.
 func weighing(t *testing.T, bytes int64) runners.Config {
 	t.Helper()
-	c := runners.Config{Name: "w", Arch: runners.Transformer, Dim: 4, Layers: 1, FFN: 4, Heads: 2, KVHeads: 1, HeadDim: 2, RopeTheta: 1e4, NormEps: 1e-5, Vocab: 1}
+	c := runners.Shape{Name: "w", Arch: runners.Transformer, Dim: 4, Layers: 1, FFN: 4, Heads: 2, KVHeads: 1, HeadDim: 2, RopeTheta: 1e4, NormEps: 1e-5, Vocab: 1}.Config()
 	for weightBytes(&Resolved{Model: Model{Config: c}}) < bytes {
 		c.Vocab++
 	}

@@ -144,7 +144,7 @@ func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 	m := c.Model
 	rec := &result.Record{
 		Suite: r.plan.Suite.Name, SuiteHash: r.plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
-		Model: m.Name, Arch: string(m.Config.Arch), Runner: m.Runner, Device: m.Device, Source: result.Measured,
+		Model: m.Name, Arch: m.Config.Label, Runner: m.Runner, Device: m.Device, Source: result.Measured,
 		Params: c.Params, Status: result.OK, Start: r.plan.now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
 	}
 	if m.Computed {

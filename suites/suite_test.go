@@ -7,8 +7,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-
-	"github.com/yocobench/yocobench/runners"
 )
 
 const good = `name: s
@@ -185,7 +183,7 @@ func TestBaselines(t *testing.T) {
 		resolve := w.Resolve
 		w.Resolve = func(s *Suite, e Entry) (*Resolved, error) {
 			r, err := resolve(s, e)
-			r.Config.Arch = runners.Arch(e.Model)
+			r.Config.Label = e.Model
 			return r, err
 		}
 		p, err := NewPlan(t.Context(), s, w)

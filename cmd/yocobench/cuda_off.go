@@ -23,9 +23,12 @@ func cudaTiers() []string { return nil }
 
 func cudaAccelerator(string) (*result.Accelerator, error) { return nil, cudaMissing() }
 
-func cudaPeaks(context.Context, runners.DType, string) (gflops, gbps float64, err error) {
-	return 0, 0, cudaMissing()
+func cudaPeaks(context.Context, runners.DType, string) (gpuPeak, error) {
+	return gpuPeak{}, cudaMissing()
 }
+
+// libraryFlags adds the flags that only a build with the cuda runner has.
+func libraryFlags(*cobra.Command) {}
 
 // gpuCommands are the commands that only a build with the cuda runner has.
 func gpuCommands() []*cobra.Command { return nil }

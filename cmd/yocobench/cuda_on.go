@@ -4,6 +4,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
 
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
 	"github.com/yocobench/yocobench/runners"
@@ -45,7 +48,37 @@ func cudaAccelerator(tier string) (*result.Accelerator, error) {
 	return a, nil
 }
 
-func cudaPeaks(ctx context.Context, weights runners.DType, tier string) (gflops, gbps float64, err error) {
+func cudaPeaks(ctx context.Context, weights runners.DType, tier string) (gpuPeak, error) {
 	p, err := cuda.Peaks(ctx, runners.Options{Weights: weights, Tier: tier})
-	return p.GFLOPS, p.GBps, err
+	if err != nil {
+		return gpuPeak{}, err
+	}
+	i, err := cuda.Inspect()
+	return gpuPeak{p.GFLOPS, p.GBps, peakText(p, i.Name, weights)}, err
+}
+
+// libraryFlags adds the flags that only a build with the cuda runner has.
+func libraryFlags(c *cobra.Command) { cublasFlag(c) }
+
+// peakText is what was measured of a GPU, in words, each peak with its share of the datasheet's figure where that is known.
+func peakText(p cuda.Peak, gpu string, weights runners.DType) string {
+	sheet, known := runners.ProfileOf(gpu)
+	share := func(x, of float64) string {
+		if !known || of <= 0 {
+			return ""
+		}
+		return fmt.Sprintf(" (%.0f %% of the datasheet's %.4g)", 100*x/of, of)
+	}
+	var peak float64
+	if weights == runners.BF16 { // float32 products go through plain arithmetic, not through tensor cores
+		peak = sheet.PeakOf(weights) / 1e12
+	}
+	text := fmt.Sprintf("%.3g TFLOP/s%s: matrix product, %s, by %s", p.GFLOPS/1e3, share(p.GFLOPS/1e3, peak), weights, p.By)
+	switch {
+	case p.NoCUBLAS != "":
+		text += "; " + p.NoCUBLAS
+	case p.CUBLAS > 0:
+		text += fmt.Sprintf(" (our kernel %.3g, cuBLAS %.3g)", p.Ours/1e3, p.CUBLAS/1e3)
+	}
+	return text + fmt.Sprintf("; %.0f GB/s%s: memory, the faster of reading %.0f and copying %.0f", p.GBps, share(p.GBps, sheet.Bandwidth/1e9), p.ReadGBps, p.CopyGBps)
 }

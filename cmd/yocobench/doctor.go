@@ -83,6 +83,7 @@ func newDoctor() *cobra.Command {
 		},
 	}
 	deviceFlags(c, &d)
+	libraryFlags(c)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	return c
 }
@@ -125,11 +126,11 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 		line("", "all products by these kernels: "+a.NoCUBLAS)
 	}
 	for _, t := range []runners.DType{runners.BF16, runners.F32} {
-		gflops, gbps, err := cudaPeaks(ctx, t, "")
+		p, err := cudaPeaks(ctx, t, "")
 		if err != nil {
 			return err
 		}
-		line("", fmt.Sprintf("measured %.3g TFLOP/s (matrix product, %s), %.0f GB/s (memory copy)", gflops/1e3, t, gbps))
+		line("", "measured "+p.text)
 	}
 	switch s := a.State; {
 	case s == nil:

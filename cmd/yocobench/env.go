@@ -74,6 +74,12 @@ func probe(ctx context.Context, d device) (*probed, error) {
 	return p, nil
 }
 
+// gpuPeak is what a GPU can do: 10^9 FLOP/s and bytes/s, and how that was measured in words.
+type gpuPeak struct {
+	gflops, gbps float64
+	text         string
+}
+
 // onGPU describes the GPU in env, if a model of the plan runs on it.
 func onGPU(p *suites.Plan, d device, env *result.Env) (err error) {
 	if slices.ContainsFunc(p.Cases, func(c *suites.Planned) bool { return c.Model.Runner == "cuda" }) {

@@ -93,6 +93,7 @@ second argument, --file, or standard input.`,
 		},
 	}
 	deviceFlags(c, &d)
+	libraryFlags(c)
 	c.Flags().IntVarP(&n, "tokens", "n", 64, "tokens to generate")
 	c.Flags().StringVarP(&file, "file", "f", "", "read the prompt from a file (- for standard input)")
 	c.Flags().BoolVar(&stats, "stats", false, "print time to first token and tokens per second on stderr")

@@ -102,7 +102,7 @@ func listModels() (rows [][]string, err error) {
 	add := func(c runners.Config, kind string) {
 		total, inner := c.Count()
 		perToken := c.CacheBytes(2, runners.BF16).GlobalKV - c.CacheBytes(1, runners.BF16).GlobalKV
-		rows = append(rows, []string{c.Name, kind, shortCount(total), shortCount(inner), strconv.Itoa(c.Layers), strconv.Itoa(c.Dim), shortBytes(perToken)})
+		rows = append(rows, []string{c.Name, kind, shortCount(total), shortCount(inner), strconv.Itoa(c.Depth()), strconv.Itoa(c.Dim), shortBytes(perToken)})
 	}
 	for _, name := range checkpoint.Embedded() {
 		c, w, err := checkpoint.OpenEmbedded(name)

@@ -62,18 +62,19 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	}
 	p := func(name, form string, args ...any) { fmt.Fprintf(w, "%-22s %s\n", name, fmt.Sprintf(form, args...)) }
 	p("model", "%s (%s)", c.Name, f.kind)
-	p("architecture", "%s", c.Arch)
+	p("architecture", "%s", c.Label)
 	p("parameters", "%s, of them %s not in the embedding or output matrix", shortCount(total), shortCount(inner))
-	p("layers", "%d%s", c.Layers, map[bool]string{true: fmt.Sprintf(" (%d self-decoder, %d cross-decoder)", c.SelfLayers(), c.CrossLayers())}[c.Arch.IsYOCO()])
-	p("dim, ffn, vocab", "%d, %d, %d", c.Dim, c.FFN, c.Vocab)
-	p("heads", "%d of %d, %d kv heads", c.Heads, c.HeadDim, c.KVHeads)
-	if c.Arch.IsYOCO() {
-		p("self-decoder heads", "%d of %d", c.SelfHeads, c.SelfHeadDim())
+	p("layers", "%d", c.Depth())
+	for i := 0; i < len(c.Layers); {
+		n := 1
+		for i+n < len(c.Layers) && sameLayer(c.Layers[i+n-1], c.Layers[i+n]) {
+			n++
+		}
+		p("", "%d x %s", n, layerLine(c, i))
+		i += n
 	}
-	if c.Window > 0 {
-		p("window", "%d", c.Window)
-	}
-	p("rope theta, norm eps", "%g, %g", c.RopeTheta, c.NormEps)
+	p("dim, vocab", "%d, %d", c.Dim, c.Vocab)
+	p("norm eps", "%g", c.NormEps)
 	p("tokenizer", "%s", firstOf(c.Tokenizer, "none: token ids only"))
 	p("weights", "%s", f.identity)
 	fmt.Fprintf(w, "\nat a context of %s tokens (bf16):\n", suites.Size(n))
@@ -87,6 +88,39 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	p("prefill", "%.3g TFLOP", prefill.FLOPs/1e12)
 	_, err := fmt.Fprintf(w, "%-22s %.3g GFLOP, %s read\n", "one decode step", step.FLOPs/1e9, shortBytes(int64(step.Read)))
 	return err
+}
+
+// sameLayer reports whether two layers are shown as one.
+func sameLayer(a, b runners.Layer) bool {
+	if a.Mixer.KVBack > 0 && b.Mixer.KVBack == a.Mixer.KVBack+1 {
+		b.Mixer.KVBack = a.Mixer.KVBack // both read the same layer, if they follow each other
+	}
+	return a == b
+}
+
+// layerLine describes layer i.
+func layerLine(c runners.Config, i int) string {
+	m := c.Layers[i].Mixer
+	var s string
+	switch {
+	case m.Kind == runners.Retention:
+		s = fmt.Sprintf("gated retention, %d heads of %d", m.Heads, m.HeadDim)
+	case m.Kind == runners.KeysValues:
+		s = fmt.Sprintf("keys and values for later layers, %d heads of %d", m.KVHeads, m.HeadDim)
+	default:
+		s = fmt.Sprintf("attention, %d heads of %d, %d kv heads", m.Heads, m.HeadDim, m.KVHeads)
+		if m.Window > 0 {
+			s += fmt.Sprintf(", window of %d", m.Window)
+		}
+		if m.KVBack > 0 {
+			s += fmt.Sprintf(", keys and values of layer %d", i-m.KVBack)
+		}
+	}
+	s += fmt.Sprintf(", rope theta %g", m.Rope.Theta)
+	if f := c.Layers[i].FFN; f > 0 {
+		s += fmt.Sprintf("; ffn %d", f)
+	}
+	return s
 }
 
 func newVerify() *cobra.Command {
@@ -155,6 +189,7 @@ code is 1.`,
 		},
 	}
 	deviceFlags(c, &d)
+	libraryFlags(c)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVar(&runner, "runner", "cpu", "cpu or cuda")
 	c.Flags().StringVar(&dtype, "dtype", "f32", "type of the weights in memory: f32, bf16 or f16")

@@ -68,6 +68,7 @@ interrupted run goes on with --resume DIR.`,
 	fs.StringVar(&f.runner, "runner", "", "the runner instead of the suite's: cpu, cuda or analytic")
 	fs.StringVar(&f.devp, "device", "", "device profile of the analytic runner (yocobench list devices)")
 	deviceFlags(c, &f.device)
+	libraryFlags(c)
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress and no tables, only the folder's name")
 	fs.StringVar(&f.format, "format", "text", "what is printed at the end: text (tables) or json (the records)")
 	fs.StringVar(&f.reports, "reports", "all", "report formats to draw: all, or a list such as png,html")

@@ -186,11 +186,11 @@ func (c cache) gpu(r runners.Runner, weights runners.DType, tier string) (*runne
 	if p := c.gpus[weights]; p != nil {
 		return p, nil
 	}
-	gflops, gbps, err := cudaPeaks(context.Background(), weights, tier)
+	peak, err := cudaPeaks(context.Background(), weights, tier)
 	if err != nil {
 		return nil, err
 	}
-	p := runners.ThisMachine(gflops, gbps, r.Device().Memory)
+	p := runners.ThisMachine(peak.gflops, peak.gbps, r.Device().Memory)
 	p.Kind = "gpu"
 	if c.gpus != nil {
 		c.gpus[weights] = &p

@@ -53,9 +53,14 @@
 // other has, because nothing shows how far runs of that side differ. Gates over a baseline are then undecided, and
 // comparisons show the change in brackets.
 //
-// A fixed limit on a time, and a ratio of two models inside one run, are claims about the runs at hand. Their samples are those of
-// the runs put together; where the runs differ among themselves by more than their samples explain, the medians of the
-// runs.
+// A ratio of two models inside the same runs is judged by the sign test of its value in each run, from 6 runs on (at .95). With
+// fewer, each of the two was measured in few stretches of time, and samples do not show how far stretches differ. The ratio is then judged
+// only where the samples are wholly apart, each of one model (less the factor) on the same side of each of the
+// other. That is no promise: docs/measurements/run-calibration.md counts how often it errs on a busy machine, and how
+// often a rank test of the samples would.
+//
+// A fixed limit on a time is a claim about the runs at hand. Its samples are those of the runs put together; where the
+// runs differ among themselves by more than their samples explain, the medians of the runs.
 //
 // # In turns
 //
@@ -81,7 +86,7 @@
 //
 // At a confidence C (0.95), a gate passes on a case where the C interval lies wholly on the right side of the
 // limit, and fails where it lies wholly on the wrong side, so each is wrong with
-// probability (1-C)/2 at most. To fail, p must also pass Holm's step-down test (Scandinavian
+// probability (1-C)/2 at most (but see Runs). To fail, p must also pass Holm's step-down test (Scandinavian
 // Journal of Statistics 6, 1979) over all cases of all gates judged together: however
 // many there are, a run in which nothing regressed is called regressed with
 // probability (1-C)/2 at most. A gate passes if all its cases pass; that needs no

@@ -23,6 +23,8 @@ type evidence struct {
 	// known, tooMany where it is beyond reason.
 	n, need int
 	method  string
+	// byRun: the samples are runs; wantsRuns: need counts runs.
+	byRun, wantsRuns bool
 	// rounds are the figures of the rounds of a measurement in turns.
 	rounds []float64
 }
@@ -57,12 +59,17 @@ func medianAgainst(samples []float64, limit, confidence float64) evidence {
 		}
 	}
 	e.above, e.below = binomialAtMost(atMost, len(samples), 0.5), binomialAtMost(atLeast, len(samples), 0.5)
-	least := 1
-	for math.Exp2(-float64(least)) > (1-confidence)/2 {
-		least++
-	}
-	e.need = e.samplesNeeded(limit, least, func(v float64) float64 { return v })
+	e.need = e.samplesNeeded(limit, leastSigns((1-confidence)/2), func(v float64) float64 { return v })
 	return e
+}
+
+// leastSigns is the smallest number of samples with which the sign test can reach a one-sided p.
+func leastSigns(p float64) int {
+	n := 1
+	for math.Exp2(-float64(n)) > p {
+		n++
+	}
+	return n
 }
 
 // binomialAtMost is the probability of at most k hits in n trials, each a hit with probability p; k need not be whole.

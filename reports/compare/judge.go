@@ -236,8 +236,12 @@ func (j *Judgement) decide() {
 			for _, rest := range claims[i:] {
 				if rest.part <= 1 {
 					rest.c.Reason = fmt.Sprintf("beyond the limit by itself, but not among %d claims", len(claims))
-					if rest.c.Runs { // the first of the claims left decides for all of them
-						rest.c.Need = max(rest.c.Need, leastRuns(rest.tail/float64(len(claims)-i)))
+					// The first of the claims left decides for all of them.
+					switch p := rest.tail / float64(len(claims)-i); {
+					case rest.c.e.byRun:
+						rest.c.Need = max(rest.c.Need, leastSigns(p))
+					case rest.c.Runs:
+						rest.c.Need = max(rest.c.Need, leastRuns(p))
 					}
 				}
 			}

@@ -50,7 +50,12 @@ func TestJudge(t *testing.T) {
 		{"prefill.ttft <= 1GiB", same, nil, Broken, "ttft is in s, the gate in bytes"},
 		{"yoco-gret.prefill.tps >= 4x transformer @ 16Ki", same, nil, Passed, "over tiny-transformer: "},
 		{"prefill.tps >= 4x transformer @ 16Ki", same, nil, Passed, "over tiny-transformer: "},
-		{"yoco-gret.prefill.tps >= 6x transformer", same, nil, Regressed, "over tiny-transformer: "},
+		{"yoco-gret.prefill.tps >= 6x transformer @ 16Ki", same, nil, Regressed, "n=6 runs"},
+		{"yoco-gret.prefill.tps >= 6x transformer", same, nil, Undecided, "not among 2 claims; about 7 runs would decide"},
+		{"yoco-gret.prefill.tps >= 6x transformer", one, nil, Regressed, "over tiny-transformer: "},
+		{"yoco-gret.prefill.tps >= 4x transformer @ 16Ki", one, nil, Passed, "n=10"},
+		{"yoco-gret.prefill.tps >= 4.95x transformer @ 16Ki", one, nil, Undecided, "about 6 runs would decide"},
+		{"yoco-gret.prefill.tps >= 4x transformer @ 16Ki", short, nil, Undecided, "about 4 samples would decide"},
 		{"yoco-gret.prefill.tps >= 4x yoco-swa", same, nil, Broken, "no case of yoco-swa has the same parameters"},
 		{"transformer.kv.total >= 5x tiny-yoco-*", same, nil, Passed, "5.00x"},
 		{"kv.total <= 1x baseline", same, base, Passed, "4 cases passed"},
@@ -246,6 +251,55 @@ func TestRunsCatchSlowdowns(t *testing.T) {
 	t.Logf("caught %d of %d", caught, runs)
 	if caught < 280 {
 		t.Errorf("caught %d of %d", caught, runs)
+	}
+}
+
+// Two equal models inside the same runs: from six runs on, a ratio errs as seldom as the confidence says, whatever differs between two
+// stretches of a run. Fewer runs promise nothing; samples that are wholly apart err less often than a rank test of them.
+func TestInsideRunsErrNoMoreThanTheySay(t *testing.T) {
+	const tail, samples = 0.025, 12
+	runs := many(600)
+	for name, machine := range shifts {
+		for _, n := range []int{1, 3, 6, 9} {
+			r := rand.New(rand.NewPCG(31, uint64(n)))
+			var above, below, naive int
+			for range runs {
+				var js []*result.Journal
+				var all [2][]float64
+				for range n {
+					state := machine(r)
+					j := &result.Journal{}
+					first := r.IntN(2) // which of the two is measured first
+					for _, k := range []int{first, 1 - first} {
+						at := state()
+						s := draw(r, func(r *rand.Rand) float64 { return math.Exp(0.1 * r.NormFloat64()) }, samples, at)
+						all[k] = append(all[k], s...)
+						j.Records = append(j.Records, record("prefill", []string{"one", "two"}[k], "yoco-gret", "prefill", nil,
+							map[string]result.Metric{"ttft": metric("s", result.Lower, s)}))
+					}
+					js = append(js, j)
+				}
+				c := Judge(gates(t, "one.prefill.ttft <= 1x two"), side("run", js...), nil).Gates[0].Cases[0]
+				if c.e.above <= tail {
+					above++
+				}
+				if c.e.below <= tail {
+					below++
+				}
+				if e := ratioAgainst(all[0], all[1], 1, 0.95); min(e.above, e.below) <= tail {
+					naive++
+				}
+			}
+			share := func(n int) float64 { return float64(n) / float64(runs) }
+			t.Logf("%-6s %d runs: %.4f above, %.4f below; by samples %.3f", name, n, share(above), share(below), share(naive))
+			most := tail + margin(tail, runs)
+			if n < 6 {
+				most = share(naive) / 2
+			}
+			if !(share(max(above, below)) <= most) {
+				t.Errorf("%s, %d runs: %d above and %d below of %d", name, n, above, below, runs)
+			}
+		}
 	}
 }
 

@@ -51,6 +51,35 @@ func runsAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	return e
 }
 
+// insideRuns judges the ratio of two cases of the same runs against a factor: by the sign test of the ratios of their medians, run by
+// run, where the runs are enough for it. With fewer, the two cases were measured in few stretches of time, and nothing
+// shows how far stretches differ. Then the ratio is only judged where the samples are wholly apart: every one of one
+// case, less the factor, on the same side of every one of the other. Its bounds are the smallest and the largest ratio of two samples.
+func insideRuns(fresh, base *Sample, factor, confidence float64) evidence {
+	tail := (1 - confidence) / 2
+	if r := runRatios(fresh, base); len(r) >= leastSigns(tail) {
+		e := medianAgainst(r, factor, confidence)
+		e.method, e.byRun = "ratio in each run, sign test", true
+		return e
+	}
+	e := ratioAgainst(fresh.Values, base.Values, factor, confidence)
+	e.method = "all samples apart"
+	e.lo, e.hi, e.above, e.below = 0, math.Inf(1), 1, 1
+	apart := uAtMost(len(fresh.Values), len(base.Values), 0)
+	if apart > tail {
+		return e // so few samples can be apart by chance
+	}
+	e.lo, e.hi = slices.Min(fresh.Values)/slices.Max(base.Values), slices.Max(fresh.Values)/slices.Min(base.Values)
+	if e.lo > factor {
+		e.above = apart
+	}
+	if e.hi < factor {
+		e.below = apart
+	}
+	e.need, e.wantsRuns = leastSigns(tail), true
+	return e
+}
+
 func sorted(xs []float64) []float64 {
 	s := slices.Clone(xs)
 	slices.Sort(s)

@@ -52,8 +52,9 @@ type Sample struct {
 	// Drift is how far the runs' medians lie apart, as a part of the smallest, where they differ by more
 	// than their samples explain; else 0.
 	Drift float64
-	// medians are those of the runs, of a Timed sample.
+	// medians are those of the runs, of a Timed sample, and from says which of the side's journals each run is.
 	medians []float64
+	from    []int
 	// turns are the samples by round, of a Timed sample measured in turns (NewTurns).
 	turns [][]float64
 	// lo, hi and level are the interval of an Estimate.
@@ -119,16 +120,23 @@ func (s *Sample) asRuns() *Sample {
 	return &c
 }
 
-// asSamples returns the samples of one side, or of two cases of one side (b may be nil). Where the runs differ
-// among themselves by more than their samples explain, each run counts as one sample.
-func asSamples(a, b *Sample) (_, _ *Sample, byRun bool) {
-	if byRun = a.Drift > 0 || b != nil && b.Drift > 0; !byRun {
-		return a, b, false
+// ofRuns returns the samples of a side for a claim about its runs. Where the runs differ among themselves by more than their
+// samples explain, each run counts as one sample.
+func (s *Sample) ofRuns() (_ *Sample, byRun bool) {
+	if s.Drift > 0 {
+		return s.asRuns(), true
 	}
-	if b != nil {
-		b = b.asRuns()
+	return s, false
+}
+
+// runRatios are the ratios of the medians of two cases in each run that has both.
+func runRatios(a, b *Sample) (out []float64) {
+	for i, run := range a.from {
+		if k := slices.Index(b.from, run); k >= 0 {
+			out = append(out, a.medians[i]/b.medians[k])
+		}
 	}
-	return a.asRuns(), b, true
+	return out
 }
 
 // driftAlpha is how unlikely equal runs must be before they are taken to differ.

@@ -55,10 +55,11 @@ func NewSide(name string, journals []*result.Journal, keep Keep) *Side {
 func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *Side {
 	s := &Side{Name: name, Runs: len(journals)}
 	metrics := map[string]map[string][]result.Metric{}
+	from := map[string][]int{} // the journals of a case's metric
 	kinds := map[string]Kind{}
 	index := map[string]*Case{}
 	failed := 0
-	for _, j := range journals {
+	for number, j := range journals {
 		if j.Notice != "" {
 			s.Notices = append(s.Notices, j.Notice)
 		}
@@ -99,6 +100,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 				}
 				metrics[r.Case][name] = append(metrics[r.Case][name], m)
 				kinds[r.Case+" "+name] = kindOf(r, m)
+				from[r.Case+" "+name] = append(from[r.Case+" "+name], number)
 			}
 		}
 	}
@@ -109,6 +111,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 	for _, c := range s.Cases {
 		for name, ms := range metrics[c.ID] {
 			c.Metrics[name] = pool(kinds[c.ID+" "+name], ms, inTurns)
+			c.Metrics[name].from = from[c.ID+" "+name]
 			if c.Metrics[name].uneven {
 				uneven++
 			}

@@ -121,7 +121,7 @@ func (c CaseVerdict) line(g gate.Gate) string {
 // needText tells how many samples would decide.
 func (c CaseVerdict) needText(baseline bool) string {
 	word := "samples"
-	if c.Runs {
+	if c.Runs || c.e.wantsRuns {
 		word = "runs"
 	}
 	if c.Rounds {

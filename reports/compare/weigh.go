@@ -55,9 +55,9 @@ func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 	v.Rounds = a.turns != nil
 	switch {
 	case v.Rounds:
-	case g.Over != gate.Baseline:
-		a, b, v.Runs = asSamples(a, b)
-	case a.Kind == Timed && b.Kind == Timed:
+	case b == nil:
+		a, v.Runs = a.ofRuns()
+	case g.Over == gate.Baseline && a.Kind == Timed && b.Kind == Timed:
 		a, b, v.Runs = a.asRuns(), b.asRuns(), true
 	}
 	if b == nil {
@@ -77,6 +77,7 @@ func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 	}
 	v.Value, v.Lo, v.Hi, v.N, v.Method = finite(v.e.estimate), finite(v.e.lo), finite(v.e.hi), v.e.n, v.e.method
 	v.Figures = v.e.rounds
+	v.Runs = v.Runs || v.e.byRun
 	fail := v.e.below
 	if !g.AtLeast {
 		fail = v.e.above
@@ -132,7 +133,7 @@ func relative(a, b *Sample, g gate.Gate, paired bool) (evidence, error) {
 		case a.turns == nil && g.Over == gate.Baseline:
 			return runsAgainst(a.Values, b.Values, factor, confidence), nil
 		case a.turns == nil:
-			return ratioAgainst(a.Values, b.Values, factor, confidence), nil
+			return insideRuns(a, b, factor, confidence), nil
 		case g.Over == gate.Baseline:
 			return turnsAgainst(a, b, factor, confidence), nil
 		}

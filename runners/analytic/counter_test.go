@@ -10,17 +10,12 @@ import (
 
 // small models of every architecture, with head counts that differ where they may.
 func small(a runners.Arch) runners.Config {
-	c := runners.Config{Name: "small", Arch: a, Dim: 32, Layers: 4, FFN: 48, Vocab: 64,
-		Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}
-	switch a {
-	case runners.YOCOGatedRetention:
-		c.SelfHeads = 2
-	case runners.YOCOSlidingWindow:
-		c.SelfHeads, c.Window = 2, 50
-	default:
-		c.HeadDim = 10 // a Transformer's heads need not make up its width
+	s := runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 64,
+		Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 50)
+	if s.SelfHeads == 0 {
+		s.HeadDim = 10 // a Transformer's heads need not make up its width
 	}
-	return c
+	return s.Config()
 }
 
 // TestCounters holds the cost model against what the CPU runner counts as it
@@ -49,9 +44,10 @@ func TestCounters(t *testing.T) {
 		}
 		// inChunks replaces the retention at the reference's chunk by one at the runner's.
 		inChunks := func(w runners.Work, n int) runners.Work {
-			if a == runners.YOCOGatedRetention {
-				hd, heads := cfg.SelfHeadDim(), float64(cfg.SelfLayers()*cfg.SelfHeads)
-				w.Self.FLOPs += heads * (runners.RetentionFLOPs(n, hd, cpu.RetentionChunk) - runners.RetentionFLOPs(n, hd, runners.RetentionChunk))
+			for _, l := range cfg.Layers {
+				if m := l.Mixer; m.Kind == runners.Retention {
+					w.Self.FLOPs += float64(m.Heads) * (runners.RetentionFLOPs(n, m.HeadDim, cpu.RetentionChunk) - runners.RetentionFLOPs(n, m.HeadDim, runners.RetentionChunk))
+				}
 			}
 			return w
 		}

@@ -175,7 +175,7 @@ func (s *sequence) Truncate(ctx context.Context, n int) error {
 	if n < 0 || n > s.len {
 		return fmt.Errorf("cannot cut %d tokens to %d", s.len, n)
 	}
-	if s.m.cfg.Arch.IsYOCO() && n < s.len {
+	if !s.m.cfg.Cuttable() && n < s.len {
 		s.m.spend(s.m.cfg.PrefillWork(n, 0, s.m.types))
 	}
 	s.len = n

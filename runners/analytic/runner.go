@@ -1,13 +1,13 @@
 // Package analytic is the runner that computes instead of measuring. Its models
-// hold no weights: Prefill, Step and Score advance a virtual clock by what the
-// cost model (runners/cost.go) and a device profile give, and keep lengths;
+// hold no weights: Prefill and Step advance a virtual clock by what the cost model
+// (runners/cost.go) and a device profile give, and keep lengths; Score is unsupported;
 // memory is what arithmetic says. So the tasks that measure time and memory run
 // on it unchanged, for machines that are not at hand and models that no machine
 // here holds. Its records carry source: computed.
 //
 // The workspace is runners.Config.RunBytes': activations of one prefill chunk,
 // logits of one batch, in the type of the weights. Fork takes no time; cutting
-// a YOCO back takes the time of computing its state anew.
+// back a model that is not cuttable takes the time of a prefill.
 package analytic
 
 import (

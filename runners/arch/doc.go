@@ -1,8 +1,8 @@
-// Package arch writes each architecture once, over runners.Ops.
+// Package arch computes any runners.Config over runners.Ops.
 //
 //   - model.go turns a network into a runners.Model: chunks, batches, sequences.
-//   - yoco.go is the decoder-decoder with its two self-decoders.
-//   - transformer.go is the baseline.
+//   - network.go is the one network: it walks a model's layers.
+//   - inspect.go shows what is inside, by the names of the fixtures.
 //
 // The arithmetic, down to the order of norms and the halves of a rotation, is
 // that of the reference implementation (microsoft/unilm, folder YOCO); the

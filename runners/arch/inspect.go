@@ -44,9 +44,8 @@ func (m *Model) Inspect(ctx context.Context, rs runners.Sequence, tokens []int, 
 	show("final_norm", runners.All(m.ws.y), n, m.cfg.Dim)
 	show("logits", runners.All(m.logits), n, m.cfg.Vocab)
 	if n > 1 {
-		_, output := m.net.head()
 		nll := make([]float32, n-1)
-		if err := m.ops.LogProbs(runners.All(m.ws.y), output, tokens[1:], nll); err != nil {
+		if err := m.ops.LogProbs(runners.All(m.ws.y), m.net.output, tokens[1:], nll); err != nil {
 			return err
 		}
 		for i := range nll {
@@ -58,33 +57,51 @@ func (m *Model) Inspect(ctx context.Context, rs runners.Sequence, tokens []int, 
 	return errors.Join(failed, m.ops.Sync(), m.inspectCaches(s, emit))
 }
 
-// inspectCaches emits what the sequence holds.
+// inspectCaches emits what the sequence holds: shared keys and values, states and windows, numbered
+// each among its kind; the first of the shared ones has no number.
 func (m *Model) inspectCaches(s *sequence, emit func(name string, shape []int, data []float32)) error {
-	n, c := s.length, m.cfg
-	if c.Arch.IsYOCO() {
-		k, v, err := s.caches.global[0].Read(0, n)
-		if err != nil {
-			return fmt.Errorf("khat: %w", err)
+	states, windows, shared := 0, 0, 0
+	for i, l := range m.cfg.Layers {
+		mix := l.Mixer
+		switch {
+		case mix.Kind == runners.KeysValues:
+			key, value := "khat", "vhat"
+			if shared > 0 {
+				key, value = fmt.Sprintf("khat.%d", shared), fmt.Sprintf("vhat.%d", shared)
+			}
+			if err := inspectKV(s.caches.kv[i], mix, 0, s.length, key, value, emit); err != nil {
+				return err
+			}
+			shared++
+		case mix.Kind == runners.Retention:
+			name := fmt.Sprintf("gret_state.%d", states)
+			data, err := s.caches.state[i].Read()
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			emit(name, []int{mix.Heads, mix.HeadDim, mix.HeadDim}, data)
+			states++
+		case mix.Window > 0:
+			w := min(mix.Window, s.length)
+			key, value := fmt.Sprintf("swa_key.%d", windows), fmt.Sprintf("swa_value.%d", windows)
+			if err := inspectKV(s.caches.kv[i], mix, s.length-w, w, key, value, emit); err != nil {
+				return err
+			}
+			windows++
 		}
-		emit("khat", []int{n, c.KVHeads, c.HeadDim}, k)
-		emit("vhat", []int{n, c.KVHeads, c.HeadDim}, v)
 	}
-	for i, st := range s.caches.state {
-		data, err := st.Read()
-		if err != nil {
-			return fmt.Errorf("gret_state.%d: %w", i, err)
-		}
-		emit(fmt.Sprintf("gret_state.%d", i), []int{c.SelfHeads, c.SelfHeadDim(), c.SelfHeadDim()}, data)
+	return nil
+}
+
+// inspectKV emits keys and values of n positions.
+func inspectKV(kv runners.KV, m runners.Mixer, from, n int, key, value string, emit func(name string, shape []int, data []float32)) error {
+	k, v, err := kv.Read(from, n)
+	if err != nil {
+		return fmt.Errorf("%s: %w", key, err)
 	}
-	for i, kv := range s.caches.window {
-		w := min(c.Window, n)
-		k, v, err := kv.Read(n-w, w)
-		if err != nil {
-			return fmt.Errorf("swa cache %d: %w", i, err)
-		}
-		emit(fmt.Sprintf("swa_key.%d", i), []int{w, c.SelfHeads, c.SelfHeadDim()}, k)
-		emit(fmt.Sprintf("swa_value.%d", i), []int{w, c.SelfHeads, c.SelfHeadDim()}, v)
-	}
+	shape := []int{n, m.KVHeads, m.HeadDim}
+	emit(key, shape, k)
+	emit(value, shape, v)
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 type Model struct {
 	cfg    runners.Config
 	ops    runners.Ops
-	net    network
+	net    *network
 	ws     workspace
 	logits runners.Buffer
 	chunk  int
@@ -33,15 +33,8 @@ func New(cfg runners.Config, w runners.Weights, ops runners.Ops, opts runners.Op
 	}
 	err := cfg.Validate()
 	if err == nil {
-		l := &loader{ops: ops, w: w, params: map[string]runners.Param{}}
-		for _, p := range cfg.Parameters() {
-			l.params[p.Name] = p
-		}
-		if cfg.Arch.IsYOCO() {
-			m.net = newYOCO(cfg, ops, &m.ws, l)
-		} else {
-			m.net = newTransformer(cfg, ops, &m.ws, l)
-		}
+		l := newLoader(cfg, w, ops)
+		m.net = newNetwork(cfg, ops, &m.ws, l)
 		err = l.err
 	}
 	if err == nil {
@@ -221,11 +214,15 @@ func (m *Model) Step(ctx context.Context, ss []runners.Sequence, tokens []int, l
 
 // head computes the logits of rows 0..rows-1 of the residual stream.
 func (m *Model) head(rows int) {
-	norm, output := m.net.head()
+	m.ops.Linear(rows, runners.All(m.logits), m.lastNorm(rows), m.net.output)
+}
+
+// lastNorm computes the norm before the output matrix.
+func (m *Model) lastNorm(rows int) runners.Mat {
 	n := runners.All(m.ws.y)
 	m.ops.Part(runners.PartHead)
-	m.ops.RMSNorm(rows, n, runners.All(m.ws.x), norm, float32(m.cfg.NormEps))
-	m.ops.Linear(rows, runners.All(m.logits), n, output)
+	m.ops.RMSNorm(rows, n, runners.All(m.ws.x), m.net.norm, m.net.eps)
+	return n
 }
 
 func (m *Model) reserveLogits(rows int) error {
@@ -249,7 +246,6 @@ func (m *Model) Score(ctx context.Context, rs runners.Sequence, tokens []int, em
 		return err
 	}
 	s := rs.(*sequence)
-	norm, output := m.net.head()
 	start := s.length
 	return m.chunks(ctx, s, tokens, func(from, to int) error {
 		m.net.forward(&m.b)
@@ -261,10 +257,7 @@ func (m *Model) Score(ctx context.Context, rs runners.Sequence, tokens []int, em
 			m.lps = make([]float32, m.chunk)
 		}
 		lps := m.lps[:len(targets)]
-		n := runners.All(m.ws.y)
-		m.ops.Part(runners.PartHead)
-		m.ops.RMSNorm(len(targets), n, runners.All(m.ws.x), norm, float32(m.cfg.NormEps))
-		if err := m.ops.LogProbs(n, output, targets, lps); err != nil {
+		if err := m.ops.LogProbs(m.lastNorm(len(targets)), m.net.output, targets, lps); err != nil {
 			return err
 		}
 		for i, lp := range lps {

@@ -1,23 +1,193 @@
 package arch
 
 import (
+	"fmt"
+	"slices"
+
 	"github.com/yocobench/yocobench/runners"
 )
 
-// network is an architecture: weights laid out on a device and the passes over them.
-type network interface {
-	// cacheKinds makes the caches of an empty sequence.
-	newCaches(capacity int) (*caches, error)
-	// prefill fills the caches of b's sequences and nothing more: a YOCO exits early.
-	prefill(b *batch)
-	// forward fills the caches and leaves the residual stream after the last layer in work.x.
-	forward(b *batch)
-	// replay rebuilds what Truncate cannot cut: the self-decoder's running state, from b's tokens.
-	replay(b *batch)
-	// cuttable is true where Truncate needs no replay.
-	cuttable() bool
-	// norm and output are the last norm and the output matrix.
-	head() (norm, output runners.Weight)
+// network is a model's weights laid out on a device, and the passes over its layers.
+type network struct {
+	cfg runners.Config
+	ops runners.Ops
+	ws  *workspace
+	tmp scratch
+
+	embed, norm, output runners.Weight
+	layers              []layer
+	// prefilled and replayed are the numbers of layers that prefill and replay compute.
+	prefilled, replayed int
+	embedScale, eps     float32
+}
+
+// layer is a runners.Layer on a device.
+type layer struct {
+	runners.Mixer
+	part runners.Part
+	// depth is the number of this layer's output among all outputs, kv the layer whose keys and values it reads.
+	depth, kv int
+	mixNorm   runners.Weight
+	proj, out runners.Weight // proj is Mixer.Projections stacked
+	rope      runners.RopeTable
+	feedForward
+}
+
+// feedForward is x + Down (silu(Gate n) * (Up n)), n = norm(x); up is Gate stacked on Up.
+type feedForward struct {
+	width          int
+	norm, up, down runners.Weight
+}
+
+func newNetwork(cfg runners.Config, ops runners.Ops, ws *workspace, l *loader) *network {
+	n := &network{
+		cfg: cfg, ops: ops, ws: ws, prefilled: cfg.PrefillLayers(), replayed: cfg.ReplayLayers(),
+		embedScale: float32(cfg.EmbedScale), eps: float32(cfg.NormEps),
+	}
+	ws.dim, ws.block = cfg.Dim, cfg.BlockWidth()
+	n.layers = make([]layer, len(cfg.Layers))
+	parts, depth := cfg.LayerParts(), 0
+	for i, spec := range cfg.Layers {
+		if spec.Mixer.Kind != runners.KeysValues {
+			depth++
+		}
+		n.layers[i] = layer{
+			Mixer: spec.Mixer, part: parts[i], depth: depth, kv: i - spec.Mixer.KVBack,
+			rope: ops.Rope(runners.Rope{HeadDim: spec.Mixer.HeadDim, Rotary: spec.Mixer.Rope}),
+		}
+	}
+	n.embed = l.weight(-1, runners.RoleEmbed)
+	for i := range n.layers {
+		y := &n.layers[i]
+		y.mixNorm = l.weight(i, runners.RoleMixerNorm)
+		y.proj = l.weight(i, projections(y.Mixer)...)
+		if y.Kind == runners.KeysValues {
+			continue
+		}
+		y.out = l.weight(i, runners.RoleOut)
+		y.feedForward = feedForward{
+			width: cfg.Layers[i].FFN,
+			norm:  l.weight(i, runners.RoleFFNNorm),
+			up:    l.weight(i, runners.RoleFFNGate, runners.RoleFFNUp),
+			down:  l.weight(i, runners.RoleFFNDown),
+		}
+	}
+	n.norm, n.output = l.weight(-1, runners.RoleNorm), l.weight(-1, runners.RoleOutput)
+	return n
+}
+
+// projections are the matrices that a mixer's input goes through, stacked to one product.
+func projections(m runners.Mixer) []runners.Role {
+	switch {
+	case m.Kind == runners.Retention:
+		return []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleV, runners.RoleGate, runners.RoleDecay}
+	case m.Kind == runners.KeysValues:
+		return []runners.Role{runners.RoleK, runners.RoleV}
+	case m.KVBack > 0:
+		return []runners.Role{runners.RoleQ}
+	}
+	return []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleV}
+}
+
+// cuttable is true where Truncate needs no replay.
+func (n *network) cuttable() bool { return n.replayed == 0 }
+
+// newCaches makes the caches of an empty sequence.
+func (n *network) newCaches(capacity int) (*caches, error) {
+	c := &caches{kv: make([]runners.KV, len(n.layers)), state: make([]runners.State, len(n.layers))}
+	for i := range n.layers {
+		var err error
+		switch m := n.layers[i].Mixer; {
+		case m.Kind == runners.Retention:
+			c.state[i], err = n.ops.State(m.Heads, m.HeadDim)
+		case m.Window > 0:
+			c.kv[i], err = n.ops.WindowKV(m.KVHeads, m.HeadDim, m.Window, capacity)
+		case m.Global():
+			c.kv[i], err = n.ops.GlobalKV(m.KVHeads, m.HeadDim, capacity)
+		}
+		if err != nil {
+			c.close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// prefill fills the caches of b's sequences and nothing more: it ends after the last layer that has one.
+func (n *network) prefill(b *batch) { n.run(b, n.prefilled) }
+
+// forward fills the caches and leaves the residual stream after the last layer in ws.x.
+func (n *network) forward(b *batch) { n.run(b, len(n.layers)) }
+
+// replay computes again what Truncate cannot cut, from b's tokens. Caches of the whole context
+// among those layers get the values that they have already.
+func (n *network) replay(b *batch) {
+	if b.Spans[0].Pos == 0 {
+		for _, c := range b.caches {
+			c.resetStates()
+		}
+	}
+	n.run(b, n.replayed)
+}
+
+// run computes the first layers of the network.
+func (n *network) run(b *batch, layers int) {
+	ops, rows, x := n.ops, b.Rows, runners.All(n.ws.x)
+	part := runners.PartEmbed
+	ops.Part(part)
+	ops.Embed(x, n.embed, b.tokens, n.embedScale)
+	b.show("hidden.0", x, rows, n.cfg.Dim)
+	for i := range n.layers[:layers] {
+		l := &n.layers[i]
+		if l.part != part {
+			part = l.part
+			ops.Part(part)
+		}
+		n.mix(b, l, i)
+		if l.Kind == runners.KeysValues {
+			continue
+		}
+		l.add(ops, n.ws, rows, n.eps)
+		b.show(hiddenName(b, l.depth), x, rows, n.cfg.Dim)
+	}
+}
+
+// mix adds what a layer's mixer makes of the residual stream to it.
+func (n *network) mix(b *batch, l *layer, i int) {
+	ops, rows := n.ops, b.Rows
+	x, y, mix := runners.All(n.ws.x), runners.All(n.ws.y), n.ws.mix
+	ops.RMSNorm(rows, y, x, l.mixNorm, n.eps)
+	ops.Linear(rows, cols(mix, 0, l.Projections()), y, l.proj)
+	qd, kd := l.QDim(), l.KVDim()
+	q, k, v := cols(mix, 0, qd), cols(mix, qd, kd), cols(mix, qd+kd, kd)
+	switch {
+	case l.Kind == runners.Retention:
+		ops.Retain(&b.Batch, runners.Retained{
+			Dst: q, Q: q, K: cols(mix, qd, qd), V: cols(mix, 2*qd, qd), Gate: cols(mix, 3*qd, qd), Decay: cols(mix, 4*qd, l.Heads),
+			Heads: l.Heads, State: n.tmp.states(b, i), Rope: l.rope, Eps: n.eps,
+		})
+	case l.Window > 0:
+		ops.AttendWindow(&b.Batch, runners.Windowed{Dst: q, Q: q, K: k, V: v, Heads: l.Heads, KV: n.tmp.kvs(b, i), Rope: l.rope})
+	case l.Kind == runners.KeysValues:
+		b.show("khat_before_rotary", k, rows, l.KVHeads, l.HeadDim)
+		ops.AppendKV(&b.Batch, n.tmp.kvs(b, i), k, v, l.rope)
+		return
+	default:
+		kv := n.tmp.kvs(b, l.kv)
+		if l.Writes() {
+			ops.AppendKV(&b.Batch, kv, k, v, l.rope)
+		}
+		ops.Attend(&b.Batch, q, q, l.Heads, kv, l.rope)
+	}
+	ops.LinearAdd(rows, x, q, l.out)
+}
+
+// add is the feed-forward block on the residual stream.
+func (f *feedForward) add(ops runners.Ops, ws *workspace, rows int, eps float32) {
+	x, n, h := runners.All(ws.x), runners.All(ws.y), cols(ws.mix, 0, f.width)
+	ops.RMSNorm(rows, n, x, f.norm, eps)
+	ops.SwiGLU(rows, h, n, f.up)
+	ops.LinearAdd(rows, x, h, f.down)
 }
 
 // batch is a pass over rows of one or more sequences.
@@ -29,81 +199,87 @@ type batch struct {
 	trace func(name string, m runners.Mat, shape ...int)
 }
 
-// caches are what one sequence holds, in the order in which the network uses them.
+// show passes an activation to the trace, where there is one. The trace gets a
+// copy of the shape, so that callers need not allocate theirs.
+func (b *batch) show(name string, m runners.Mat, shape ...int) {
+	if b.trace != nil {
+		b.trace(name, m, slices.Clone(shape)...)
+	}
+}
+
+// hiddenName names a layer's output; without a trace it makes no string.
+func hiddenName(b *batch, n int) string {
+	if b.trace == nil {
+		return ""
+	}
+	return fmt.Sprintf("hidden.%d", n)
+}
+
+// caches are what one sequence holds, by layer; nil where a layer keeps no such thing.
 type caches struct {
-	global []runners.KV    // one (YOCO) or one a layer (Transformer)
-	window []runners.KV    // one a self layer (sliding window)
-	state  []runners.State // one a self layer (retention)
+	kv    []runners.KV
+	state []runners.State
 }
 
 func (c *caches) close() {
-	for _, kv := range append(c.global[:len(c.global):len(c.global)], c.window...) {
-		kv.Close()
+	for _, kv := range c.kv {
+		if kv != nil {
+			kv.Close()
+		}
 	}
 	for _, s := range c.state {
-		s.Close()
+		if s != nil {
+			s.Close()
+		}
 	}
 	*c = caches{}
 }
 
+func (c *caches) resetStates() {
+	for _, s := range c.state {
+		if s != nil {
+			s.Reset()
+		}
+	}
+}
+
 // fork copies the first n positions.
 func (c *caches) fork(n int) (*caches, error) {
-	f := &caches{}
-	err := func() error {
-		for _, pair := range []struct {
-			from []runners.KV
-			to   *[]runners.KV
-		}{{c.global, &f.global}, {c.window, &f.window}} {
-			for _, kv := range pair.from {
-				k, err := kv.Fork(n)
-				if err != nil {
-					return err
-				}
-				*pair.to = append(*pair.to, k)
-			}
+	f := &caches{kv: make([]runners.KV, len(c.kv)), state: make([]runners.State, len(c.state))}
+	for i := range c.kv {
+		var err error
+		switch {
+		case c.kv[i] != nil:
+			f.kv[i], err = c.kv[i].Fork(n)
+		case c.state[i] != nil:
+			f.state[i], err = c.state[i].Fork()
 		}
-		for _, s := range c.state {
-			k, err := s.Fork()
-			if err != nil {
-				return err
-			}
-			f.state = append(f.state, k)
+		if err != nil {
+			f.close()
+			return nil, err
 		}
-		return nil
-	}()
-	if err != nil {
-		f.close()
-		return nil, err
 	}
 	return f, nil
 }
 
-// scratch gathers one cache a span without allocating anew for each layer.
+// scratch gathers one cache a span without allocating for each layer.
 type scratch struct {
 	kv []runners.KV
 	st []runners.State
 }
 
-func (s *scratch) globals(b *batch, i int) []runners.KV {
+func (s *scratch) kvs(b *batch, layer int) []runners.KV {
 	s.kv = s.kv[:0]
 	for _, c := range b.caches {
-		s.kv = append(s.kv, c.global[i])
+		s.kv = append(s.kv, c.kv[layer])
 	}
 	return s.kv
 }
 
-func (s *scratch) windows(b *batch, i int) []runners.KV {
-	s.kv = s.kv[:0]
-	for _, c := range b.caches {
-		s.kv = append(s.kv, c.window[i])
-	}
-	return s.kv
-}
-
-func (s *scratch) states(b *batch, i int) []runners.State {
+func (s *scratch) states(b *batch, layer int) []runners.State {
 	s.st = s.st[:0]
 	for _, c := range b.caches {
-		s.st = append(s.st, c.state[i])
+		s.st = append(s.st, c.state[layer])
 	}
 	return s.st
 }
@@ -112,8 +288,7 @@ func (s *scratch) states(b *batch, i int) []runners.State {
 type workspace struct {
 	ops   runners.Ops
 	dim   int // columns of x and y
-	mixer int // columns that a mixer needs
-	ffn   int // columns that the feed-forward block needs
+	block int // columns of mix
 	rows  int
 
 	x   runners.Buffer // residual stream
@@ -131,7 +306,7 @@ func (w *workspace) reserve(rows int) error {
 		buf  *runners.Buffer
 		kind runners.BufferKind
 		cols int
-	}{{&w.x, runners.Residual, w.dim}, {&w.y, runners.Inner, w.dim}, {&w.mix, runners.Inner, max(w.mixer, w.ffn)}} {
+	}{{&w.x, runners.Residual, w.dim}, {&w.y, runners.Inner, w.dim}, {&w.mix, runners.Inner, w.block}} {
 		buf, err := w.ops.Buffer(b.kind, rows, b.cols)
 		if err != nil {
 			w.close()
@@ -162,18 +337,32 @@ func cols(b runners.Buffer, from, n int) runners.Mat {
 type loader struct {
 	ops    runners.Ops
 	w      runners.Weights
-	params map[string]runners.Param
+	params map[place]runners.Param
 	err    error
 }
 
-// weight lays out the named tensors (without ".weight") stacked along their first axis.
-func (l *loader) weight(names ...string) runners.Weight {
+// place is where a weight belongs; layer -1 is the model.
+type place struct {
+	layer int
+	role  runners.Role
+}
+
+func newLoader(cfg runners.Config, w runners.Weights, ops runners.Ops) *loader {
+	l := &loader{ops: ops, w: w, params: map[place]runners.Param{}}
+	for _, p := range cfg.Parameters() {
+		l.params[place{p.Layer, p.Role}] = p
+	}
+	return l
+}
+
+// weight lays out weights of a layer stacked along their first axis.
+func (l *loader) weight(layer int, roles ...runners.Role) runners.Weight {
 	if l.err != nil {
 		return nil
 	}
 	var stack []runners.Tensor
-	for _, n := range names {
-		t, err := l.w.Tensor(l.params[n+".weight"])
+	for _, r := range roles {
+		t, err := l.w.Tensor(l.params[place{layer, r}])
 		if err != nil {
 			l.err = err
 			return nil

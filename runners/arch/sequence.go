@@ -14,7 +14,7 @@ type sequence struct {
 	caches   *caches // nil once closed
 	length   int
 	capacity int
-	// history keeps the tokens where Truncate must replay them (YOCO): 4 bytes a token on the host.
+	// history keeps the tokens where Truncate must replay them: 4 bytes a token on the host.
 	history []int32
 }
 
@@ -73,9 +73,7 @@ func (s *sequence) Truncate(ctx context.Context, n int) error {
 	history := s.history[:n]
 	s.length, s.history = 0, s.history[:0]
 	if n == 0 {
-		for _, st := range s.caches.state {
-			st.Reset()
-		}
+		s.caches.resetStates()
 		return nil
 	}
 	tokens := make([]int, n)

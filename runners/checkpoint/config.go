@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// config.json, as the reference fixtures write it:
+// config.json has one of two forms. That of a runners.Shape, as the reference fixtures write it:
 //
 //	{
 //	 "arch": "yoco_gret" | "yoco_swa" | "transformer",
@@ -26,24 +26,44 @@ import (
 //
 // reference_args is closed: an argument that this program does not know would
 // change the model, so it is an error.
+//
+// Any other model is written layer by layer, as runners.Config's MarshalJSON does (see layers.go).
 
 // maxConfig bounds the size of a config.json in bytes.
 const maxConfig = 16 << 20
 
-var archNames = map[string]runners.Arch{
-	"yoco_gret":   runners.YOCOGatedRetention,
-	"yoco_swa":    runners.YOCOSlidingWindow,
-	"transformer": runners.Transformer,
+// family is how reference_args describe an architecture.
+type family struct {
+	arch runners.Arch
+	// heads and kvHeads are the names of two arguments.
+	heads, kvHeads string
+	// required are the arguments without a default, optional the others that it knows.
+	required, optional []string
 }
 
-// The arguments that each family knows. Those of ignoredArgs are allowed and
-// have no effect on what a model computes.
+var families = map[string]family{
+	"yoco_gret": {runners.YOCOGatedRetention, "n_attn_heads", "n_attn_kv_heads",
+		append([]string{"n_attn_heads", "n_self_heads"}, sizeArgs...), []string{"n_attn_kv_heads", "rope_theta", "norm_eps"}},
+	"yoco_swa": {runners.YOCOSlidingWindow, "n_attn_heads", "n_attn_kv_heads",
+		append([]string{"n_attn_heads", "n_self_heads", "sliding_window"}, sizeArgs...), []string{"n_attn_kv_heads", "rope_theta", "norm_eps"}},
+	"transformer": {runners.Transformer, "n_heads", "n_kv_heads",
+		append([]string{"n_heads"}, sizeArgs...), []string{"n_kv_heads", "head_dim", "rope_theta", "norm_eps"}},
+}
+
+// Arguments: those that every family requires, and those that have no effect on what a model computes.
 var (
-	commonArgs  = []string{"dim", "n_layers", "hidden_dim", "vocab_size", "rope_theta", "norm_eps", "sliding_window"}
-	yocoArgs    = append([]string{"n_self_heads", "n_attn_heads", "n_attn_kv_heads"}, commonArgs...)
-	plainArgs   = append([]string{"head_dim", "n_heads", "n_kv_heads"}, commonArgs...)
+	sizeArgs    = []string{"dim", "n_layers", "hidden_dim", "vocab_size"}
 	ignoredArgs = []string{"max_batch_size", "max_seq_len", "model_parallel_size", "load_checkpoint"}
 )
+
+// knownArgs are the arguments that some family knows.
+func knownArgs() (names []string) {
+	for _, f := range families {
+		names = append(append(names, f.required...), f.optional...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 // arg is a number that was read, and the line that it stands on.
 type arg struct {
@@ -67,6 +87,9 @@ func ParseConfig(file, name string, text []byte) (runners.Config, error) {
 	if len(text) > maxConfig {
 		return runners.Config{}, fmt.Errorf("%s: %d bytes long, want a config of at most %d", file, len(text), maxConfig)
 	}
+	if layered(text) {
+		return parseLayers(file, name, text)
+	}
 	j, err := newJSON(file, text)
 	if err != nil {
 		return runners.Config{}, err
@@ -78,14 +101,14 @@ func ParseConfig(file, name string, text []byte) (runners.Config, error) {
 	if err := j.end(); err != nil {
 		return runners.Config{}, err
 	}
-	c, err := r.config(file)
+	s, err := r.shape(file)
 	if err != nil {
 		return runners.Config{}, err
 	}
-	if err := c.Validate(); err != nil {
+	if err := s.Validate(); err != nil {
 		return runners.Config{}, fmt.Errorf("%s: reference_args: %w", r.argsAt, err)
 	}
-	return c, nil
+	return s.Config(), nil
 }
 
 // field reads one field of the top level.
@@ -140,7 +163,7 @@ func (r *rawConfig) argument(j *jsonFile, name string) error {
 		}
 		return err
 	}
-	known := slices.Concat(yocoArgs, plainArgs)
+	known := knownArgs()
 	if !slices.Contains(known, name) {
 		return j.errorf("reference_args has the unknown field %q%s", name, didYouMean(name, known))
 	}
@@ -154,35 +177,26 @@ func (r *rawConfig) argument(j *jsonFile, name string) error {
 	return err
 }
 
-// config checks what was read against the architecture.
-func (r *rawConfig) config(file string) (runners.Config, error) {
-	arch, ok := archNames[r.arch]
+// shape checks what was read against the architecture.
+func (r *rawConfig) shape(file string) (runners.Shape, error) {
+	f, ok := families[r.arch]
 	if !ok {
 		if r.archAt == "" {
-			return runners.Config{}, fmt.Errorf("%s: no field arch, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"", file)
+			return runners.Shape{}, fmt.Errorf("%s: no field arch, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"; or a list of layers", file)
 		}
-		return runners.Config{}, fmt.Errorf("%s: arch is %q, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"", r.archAt, r.arch)
+		return runners.Shape{}, fmt.Errorf("%s: arch is %q, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"", r.archAt, r.arch)
 	}
 	if r.argsAt == "" {
-		return runners.Config{}, fmt.Errorf("%s: no field reference_args, want the model's sizes there", file)
+		return runners.Shape{}, fmt.Errorf("%s: no field reference_args, want the model's sizes there", file)
 	}
-	heads, kvHeads, known := "n_heads", "n_kv_heads", plainArgs
-	required := []string{"dim", "n_layers", "hidden_dim", "vocab_size", "n_heads"}
-	if arch.IsYOCO() {
-		heads, kvHeads, known = "n_attn_heads", "n_attn_kv_heads", yocoArgs
-		required = []string{"dim", "n_layers", "hidden_dim", "vocab_size", "n_attn_heads", "n_self_heads"}
-	}
-	if arch == runners.YOCOSlidingWindow {
-		required = append(required, "sliding_window")
-	}
-	for _, name := range required {
+	for _, name := range f.required {
 		if _, ok := r.args[name]; !ok {
-			return runners.Config{}, fmt.Errorf("%s: reference_args has no %s, which %s needs", r.argsAt, name, r.arch)
+			return runners.Shape{}, fmt.Errorf("%s: reference_args has no %s, which %s needs", r.argsAt, name, r.arch)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.args)) {
-		if !slices.Contains(known, name) || name == "sliding_window" && arch != runners.YOCOSlidingWindow {
-			return runners.Config{}, fmt.Errorf("%s: reference_args.%s does not belong to %s", r.args[name].line, name, r.arch)
+		if !slices.Contains(f.required, name) && !slices.Contains(f.optional, name) {
+			return runners.Shape{}, fmt.Errorf("%s: reference_args.%s does not belong to %s", r.args[name].line, name, r.arch)
 		}
 	}
 	get := func(name string, otherwise int) int {
@@ -197,35 +211,31 @@ func (r *rawConfig) config(file string) (runners.Config, error) {
 		}
 		return otherwise
 	}
-	c := runners.Config{
-		Name: r.name, Arch: arch, Tokenizer: r.tokenizer,
+	s := runners.Shape{
+		Name: r.name, Arch: f.arch, Tokenizer: r.tokenizer,
 		Dim: get("dim", 0), Layers: get("n_layers", 0), FFN: get("hidden_dim", 0), Vocab: get("vocab_size", 0),
 		SelfHeads: get("n_self_heads", 0), Window: get("sliding_window", 0),
-		Heads:   get(heads, 0),
-		KVHeads: get(kvHeads, get(heads, 0)), // as the reference's defaults have it
+		Heads:   get(f.heads, 0),
+		KVHeads: get(f.kvHeads, get(f.heads, 0)), // as the reference's defaults have it
 		// The reference's defaults again.
 		RopeTheta: real("rope_theta", 10000), NormEps: real("norm_eps", 1e-5),
 	}
-	c.HeadDim = get("head_dim", c.Dim/c.Heads)
-	return c, r.derived(c)
+	s.HeadDim = get("head_dim", s.Dim/s.Heads)
+	return s, r.derived(s)
 }
 
 // derived checks the fields that repeat what follows from the others.
-func (r *rawConfig) derived(c runners.Config) error {
-	scale := 1.0
-	if c.Arch.IsYOCO() {
-		scale = math.Sqrt(float64(c.Dim))
-	}
+func (r *rawConfig) derived(s runners.Shape) error {
 	for _, f := range []struct {
 		name string
 		got  *arg
 		want float64
 	}{
-		{"head_dim", r.headDim, float64(c.HeadDim)},
-		{"self_head_dim", r.selfDim, float64(c.SelfHeadDim())},
-		{"embed_scale", r.embedScale, scale},
+		{"head_dim", r.headDim, float64(s.HeadDim)},
+		{"self_head_dim", r.selfDim, float64(s.SelfHeadDim())},
+		{"embed_scale", r.embedScale, s.Config().EmbedScale},
 	} {
-		if f.got == nil || f.name == "self_head_dim" && !c.Arch.IsYOCO() {
+		if f.got == nil || f.name == "self_head_dim" && s.SelfHeads == 0 {
 			continue
 		}
 		if !(math.Abs(f.got.n-f.want) <= 1e-6*f.want) {
@@ -241,6 +251,12 @@ func (j *jsonFile) number(what string) (*arg, error) {
 	return &arg{n, j.place()}, err
 }
 
+// ahead is "file:line" of the next token.
+func (j *jsonFile) ahead() string {
+	j.at = j.dec.InputOffset()
+	return j.place()
+}
+
 // place is "file:line" of the last token.
 func (j *jsonFile) place() string {
 	return strings.TrimSuffix(j.errorf("").Error(), ": ")
@@ -251,21 +267,27 @@ func writeConfig(w io.Writer, c runners.Config) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	args := map[string]any{
-		"dim": c.Dim, "n_layers": c.Layers, "hidden_dim": c.FFN, "vocab_size": c.Vocab,
-		"rope_theta": c.RopeTheta, "norm_eps": c.NormEps, "sliding_window": nil,
+	e := json.NewEncoder(w)
+	e.SetIndent("", " ")
+	s, ok := c.Shape()
+	if !ok {
+		return e.Encode(c)
 	}
-	if c.Arch.IsYOCO() {
-		args["n_self_heads"], args["n_attn_heads"], args["n_attn_kv_heads"] = c.SelfHeads, c.Heads, c.KVHeads
-		if c.Window > 0 {
-			args["sliding_window"] = c.Window
+	all := map[string]any{"gate_logit_normalizer": runners.GateNormalizer, "tied_output": false}
+	for arch, f := range families {
+		if f.arch != s.Arch {
+			continue
 		}
-	} else {
-		args["n_heads"], args["n_kv_heads"], args["head_dim"] = c.Heads, c.KVHeads, c.HeadDim
-	}
-	all := map[string]any{
-		"arch": strings.ReplaceAll(string(c.Arch), "-", "_"), "reference_args": args,
-		"gate_logit_normalizer": runners.GateNormalizer, "tied_output": false,
+		args := map[string]any{"sliding_window": nil}
+		for name, v := range map[string]any{
+			"dim": s.Dim, "n_layers": s.Layers, "hidden_dim": s.FFN, "vocab_size": s.Vocab, "rope_theta": s.RopeTheta, "norm_eps": s.NormEps,
+			"n_self_heads": s.SelfHeads, f.heads: s.Heads, f.kvHeads: s.KVHeads, "head_dim": s.HeadDim, "sliding_window": s.Window,
+		} {
+			if slices.Contains(f.required, name) || slices.Contains(f.optional, name) {
+				args[name] = v
+			}
+		}
+		all["arch"], all["reference_args"] = arch, args
 	}
 	if c.Name != "" {
 		all["name"] = c.Name
@@ -273,7 +295,5 @@ func writeConfig(w io.Writer, c runners.Config) error {
 	if c.Tokenizer != "" {
 		all["tokenizer"] = c.Tokenizer
 	}
-	e := json.NewEncoder(w)
-	e.SetIndent("", " ")
 	return e.Encode(all)
 }

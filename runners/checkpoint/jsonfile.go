@@ -133,6 +133,24 @@ func (j *jsonFile) members(what string, field func(key string) error) error {
 	}
 }
 
+// array reads an array and calls item for each value, which it must read; i counts them.
+func (j *jsonFile) array(what string, item func(i int) error) error {
+	t, err := j.token(what)
+	if err != nil {
+		return err
+	}
+	if t != json.Delim('[') {
+		return j.mismatch(what, "an array", t)
+	}
+	for i := 0; j.dec.More(); i++ {
+		if err := item(i); err != nil {
+			return err
+		}
+	}
+	_, err = j.token(what) // the bracket
+	return err
+}
+
 // ints reads an array of at most most integers that are not negative.
 func (j *jsonFile) ints(what string, most int) ([]int64, error) {
 	t, err := j.token(what)

@@ -58,7 +58,7 @@ func saveRenamed(t *testing.T, c runners.Config, want runners.Weights, name func
 // Weights saved from inside PyTorch's wrappers are the model's, with the model's fingerprint.
 func TestOpenUnwraps(t *testing.T) {
 	for _, a := range runners.Arches() {
-		c := small(a)
+		c := small(a).Config()
 		want := Random(c, 3, runners.F32)
 		print, err := Fingerprint(c, want)
 		if err != nil {
@@ -90,7 +90,7 @@ func TestOpenUnwraps(t *testing.T) {
 }
 
 func TestOpenNamesThePrefix(t *testing.T) {
-	c := small(runners.YOCOGatedRetention)
+	c := small(runners.YOCOGatedRetention).Config()
 	want := Random(c, 3, runners.F32)
 	for _, tt := range []struct {
 		rename func(int, string) string
@@ -114,7 +114,7 @@ func TestOpenNamesThePrefix(t *testing.T) {
 
 // Two tensors that the wrappers alone tell apart are an error.
 func TestOpenAmbiguousWrappers(t *testing.T) {
-	c := small(runners.Transformer)
+	c := small(runners.Transformer).Config()
 	dir := saveRenamed(t, c, Random(c, 3, runners.F32), func(i int, n string) string {
 		return map[int]string{0: "module.norm.weight", 1: "_orig_mod.norm.weight"}[i] + map[bool]string{true: n}[i > 1]
 	})
@@ -127,7 +127,7 @@ func TestOpenLFSPointer(t *testing.T) {
 	const pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 	for _, file := range []string{weightsFile, configFile, modelFile, indexFile} {
 		dir := t.TempDir()
-		c := small(runners.Transformer)
+		c := small(runners.Transformer).Config()
 		if err := Save(dir, c, Random(c, 1, runners.F32), runners.F32); err != nil {
 			t.Fatal(err)
 		}

@@ -119,15 +119,15 @@ func check(c runners.Config, w opened, names []string) error {
 	if len(missing) == len(ps) {
 		if before := prefix(ps, have); before != "" {
 			return fmt.Errorf("%s: the tensors' names begin with %q, want the names of %s without it, such as %q\n  hint: save the module inside, or rename the tensors",
-				w.Source(), before, c.Arch, ps[0].Name)
+				w.Source(), before, c.Label, ps[0].Name)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("%s: %d of the %d tensors of a %s are missing: %s", w.Source(), len(missing), len(ps), c.Arch, quoteSome(missing))
+		return fmt.Errorf("%s: %d of the %d tensors of a %s are missing: %s", w.Source(), len(missing), len(ps), c.Label, quoteSome(missing))
 	}
 	if len(have) > 0 {
 		extra := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !have[n] })
-		return fmt.Errorf("%s: %d tensors do not belong to a %s of %d layers: %s", w.Source(), len(extra), c.Arch, c.Layers, quoteSome(extra))
+		return fmt.Errorf("%s: %d tensors do not belong to a %s of %d layers: %s", w.Source(), len(extra), c.Label, c.Depth(), quoteSome(extra))
 	}
 	for _, p := range ps {
 		if err := w.check(p); err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -13,21 +14,14 @@ import (
 )
 
 // small is a config whose weights are written in no time.
-func small(a runners.Arch) runners.Config {
-	c := runners.Config{Name: "small", Arch: a, Dim: 16, Layers: 2, FFN: 24, Vocab: 11, Heads: 2, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}
-	if a.IsYOCO() {
-		c.SelfHeads = 2
-	}
-	if a == runners.YOCOSlidingWindow {
-		c.Window = 4
-	}
-	return c
+func small(a runners.Arch) runners.Shape {
+	return runners.Shape{Name: "small", Dim: 16, Layers: 2, FFN: 24, Vocab: 11, Heads: 2, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 4)
 }
 
 func TestSaveThenOpen(t *testing.T) {
 	for _, a := range runners.Arches() {
 		dir := filepath.Join(t.TempDir(), "model")
-		c := small(a)
+		c := small(a).Config()
 		want := Random(c, 3, runners.F32)
 		if err := Save(dir, c, want, runners.F32); err != nil {
 			t.Fatal(err)
@@ -36,7 +30,7 @@ func TestSaveThenOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got != c {
+		if !reflect.DeepEqual(got, c) {
 			t.Errorf("read %+v, saved %+v", got, c)
 		}
 		if w.Source() != filepath.Join(dir, "weights.safetensors") {
@@ -70,23 +64,24 @@ func same(t *testing.T, c runners.Config, got, want runners.Weights) {
 func TestOpenChecksWeights(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		change func(*runners.Config)
+		change func(*runners.Shape)
 		want   string
 	}{
-		{"another architecture", func(c *runners.Config) { c.Arch, c.Window = runners.YOCOSlidingWindow, 4 },
+		{"another architecture", func(c *runners.Shape) { c.Arch, c.Window = runners.YOCOSlidingWindow, 4 },
 			`2 tensors do not belong to a yoco-swa of 2 layers: "self_decoder.layers.0.mixer.g_proj.weight" "self_decoder.layers.0.mixer.gt_proj.weight"`},
-		{"more layers", func(c *runners.Config) { c.Layers = 4 },
+		{"more layers", func(c *runners.Shape) { c.Layers = 4 },
 			`18 of the 42 tensors of a yoco-gret are missing: "self_decoder.layers.1.mixer_layer_norm.weight"`},
-		{"fewer tokens", func(c *runners.Config) { c.Vocab = 10 },
+		{"fewer tokens", func(c *runners.Shape) { c.Vocab = 10 },
 			`"embed_tokens.weight" has shape [11 16], but the config makes it [10 16]`},
 	} {
 		dir := t.TempDir()
-		c := small(runners.YOCOGatedRetention)
+		s := small(runners.YOCOGatedRetention)
+		c := s.Config()
 		if err := Save(dir, c, Random(c, 1, runners.BF16), runners.BF16); err != nil {
 			t.Fatal(err)
 		}
-		tt.change(&c)
-		err := safefile.Write(filepath.Join(dir, configFile), func(w io.Writer) error { return writeConfig(w, c) })
+		tt.change(&s)
+		err := safefile.Write(filepath.Join(dir, configFile), func(w io.Writer) error { return writeConfig(w, s.Config()) })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,7 +96,7 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 	if _, _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "config.json") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	c := small(runners.Transformer)
+	c := small(runners.Transformer).Config()
 	if err := safefile.Write(filepath.Join(dir, configFile), func(w io.Writer) error { return writeConfig(w, c) }); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +115,7 @@ func TestOpenNamesWhatIsMissing(t *testing.T) {
 func sharded(t *testing.T) (string, runners.Config, map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
-	c := small(runners.Transformer)
+	c := small(runners.Transformer).Config()
 	if err := Save(dir, c, Random(c, 1, runners.F32), runners.F32); err != nil {
 		t.Fatal(err)
 	}

@@ -124,22 +124,25 @@ func evenly(left, m int) int {
 // are written first: the ring then holds exactly the window, in an order that
 // a softmax does not see. For many rows the ring's content and the new rows
 // are laid side by side in scratch, span after span, and attended over there.
-func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 	o.flush()
-	if o.err != nil {
+	if o.err != nil || !(len(w.KV) > 0 || o.failf("window attention without caches")) {
 		return
 	}
+	first, ok := w.KV[0].(*cache)
 	j := &o.att
-	if !j.start(o, b, dst, q, heads, heads, rope) || !((k.Cols == q.Cols && v.Cols == q.Cols) || o.failf("window attention: [%d], [%d], [%d]", q.Cols, k.Cols, v.Cols)) {
+	if !(ok || o.failf("window attention over a foreign cache")) || !j.start(o, b, w.Dst, w.Q, w.Heads, first.heads, w.Rope) ||
+		!((w.K.Cols == first.heads*j.hd && w.V.Cols == w.K.Cols) || o.failf("window attention: [%d], [%d], [%d]", w.Q.Cols, w.K.Cols, w.V.Cols)) {
 		return
 	}
+	k, v, kv, rope := w.K, w.V, w.KV, w.Rope
 	longest := 0
 	for i, s := range b.Spans {
 		c, ok := o.cacheOf(kv, i, b)
-		if !ok || !((c.window > 0 && c.heads == heads && c.hd == j.hd && c.len >= s.Pos) || o.failf("window attention over a cache of another shape")) {
+		if !ok || !((c.window > 0 && c.heads == first.heads && c.hd == j.hd && c.len >= s.Pos) || o.failf("window attention over a cache of another shape")) {
 			return
 		}
-		*o.flops += attendFLOPs(heads, j.hd, s.Pos, s.Len, c.window)
+		*o.flops += attendFLOPs(w.Heads, j.hd, s.Pos, s.Len, c.window)
 		j.stores, j.base = append(j.stores, &c.store), append(j.base, 0)
 		if s.Len <= fewWindowRows {
 			longest = max(longest, s.Len)

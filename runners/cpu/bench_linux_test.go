@@ -156,7 +156,7 @@ func BenchmarkAttend(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer kv.Close()
-				rope := o.Rope(runners.Rope{HeadDim: sh.hd, Theta: 1e4})
+				rope := o.Rope(runners.Rope{HeadDim: sh.hd, Rotary: runners.Rotary{Theta: 1e4}})
 				k, done1 := upload(b, o, randomHost(r, 512, sh.kvHeads*sh.hd, 1), 0)
 				q, done2 := upload(b, o, randomHost(r, 512, sh.heads*sh.hd, 1), 0)
 				y, done3 := upload(b, o, randomHost(r, 512, sh.heads*sh.hd, 1), 0)
@@ -179,7 +179,7 @@ func BenchmarkAttend(b *testing.B) {
 				}
 				f := func() {
 					if sh.window > 0 {
-						o.AttendWindow(bt, y, q, k, k, sh.heads, caches, rope)
+						o.AttendWindow(bt, runners.Windowed{Dst: y, Q: q, K: k, V: k, Heads: sh.heads, KV: caches, Rope: rope})
 					} else {
 						o.Attend(bt, y, q, sh.heads, caches, rope)
 					}
@@ -224,11 +224,13 @@ func BenchmarkRetain(b *testing.B) {
 					b.Fatal(err)
 				}
 				defer s.Close()
-				rope := o.Rope(runners.Rope{HeadDim: sh.hd, Theta: 1e4, EndPoint: true, Interleaved: true})
+				rope := o.Rope(runners.Rope{HeadDim: sh.hd, Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: true}})
 				bt := &runners.Batch{Spans: []runners.Span{{Len: sh.rows}}, Rows: sh.rows}
 				o.Begin(bt)
 				st := []runners.State{s}
-				f := func() { o.Retain(bt, y, m[0], m[1], m[2], m[3], m[4], sh.heads, st, rope, 1e-5) }
+				f := func() {
+					o.Retain(bt, runners.Retained{Dst: y, Q: m[0], K: m[1], V: m[2], Gate: m[3], Decay: m[4], Heads: sh.heads, State: st, Rope: rope, Eps: 1e-5})
+				}
 				rate(b, kernel(float64(sh.heads)*float64(retentionFLOPs(sh.rows, RetentionChunk, sh.hd)), float64(2*4*sh.heads*sh.hd*sh.hd)), peak, opts.Weights, f)
 			})
 		}
@@ -239,11 +241,11 @@ func BenchmarkRetain(b *testing.B) {
 // sixth of its vocabulary, which are still larger than the caches and made sooner),
 // and the tiny twins' shapes.
 func benchConfigs() []runners.Config {
-	smol := runners.Config{Name: "smollm2-layers", Arch: runners.Transformer, Dim: 576, Layers: 8, FFN: 1536, Vocab: 8192, Heads: 9, KVHeads: 3, HeadDim: 64, RopeTheta: 1e5, NormEps: 1e-5}
-	tiny := runners.Config{Name: "tiny-yoco-gret", Arch: runners.YOCOGatedRetention, Dim: 128, Layers: 8, FFN: 320, Vocab: 256, SelfHeads: 2, Heads: 4, KVHeads: 2, HeadDim: 32, RopeTheta: 1e6, NormEps: 1e-5}
+	smol := runners.Shape{Name: "smollm2-layers", Arch: runners.Transformer, Dim: 576, Layers: 8, FFN: 1536, Vocab: 8192, Heads: 9, KVHeads: 3, HeadDim: 64, RopeTheta: 1e5, NormEps: 1e-5}
+	tiny := runners.Shape{Name: "tiny-yoco-gret", Arch: runners.YOCOGatedRetention, Dim: 128, Layers: 8, FFN: 320, Vocab: 256, SelfHeads: 2, Heads: 4, KVHeads: 2, HeadDim: 32, RopeTheta: 1e6, NormEps: 1e-5}
 	swa := tiny
 	swa.Name, swa.Arch, swa.SelfHeads, swa.Window = "tiny-yoco-swa", runners.YOCOSlidingWindow, 4, 64
-	return []runners.Config{smol, tiny, swa}
+	return []runners.Config{smol.Config(), tiny.Config(), swa.Config()}
 }
 
 // BenchmarkModel prefills 2048 tokens, and decodes at depth 0 and 4096, with

@@ -18,7 +18,7 @@ func FuzzAttention(f *testing.F) {
 		if c.window > 0 {
 			c.heads = c.kvHeads
 		}
-		c.spec = runners.Rope{Theta: 1e4, EndPoint: yoco, Interleaved: yoco}
+		c.spec = runners.Rope{Rotary: runners.Rotary{Theta: 1e4, EndPoint: yoco, Interleaved: yoco}}
 		c.passes = [][2]int{{int(first)%300 + 1, int(second)}, {1, 1}, {int(third)%90 + 1, 1}, {1, 2}}
 		var keys [2]int
 		for _, p := range c.passes {

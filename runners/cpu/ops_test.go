@@ -357,8 +357,8 @@ type attentionCase struct {
 }
 
 func TestAttention(t *testing.T) {
-	yoco := runners.Rope{Theta: 1e4, EndPoint: true, Interleaved: true}
-	plain := runners.Rope{Theta: 1e4}
+	yoco := runners.Rope{Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: true}}
+	plain := runners.Rope{Rotary: runners.Rotary{Theta: 1e4}}
 	cases := []attentionCase{
 		{4, 2, 16, 0, yoco, [][2]int{{1, 3}, {63, 0}, {64, 65}, {1, 1}, {500, 2}, {1, 1}}},
 		{3, 1, 64, 0, plain, [][2]int{{130, 1}, {1, 40}, {7, 300}, {1, 1}, {1, 700}, {1, 1}}},
@@ -454,7 +454,7 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 			t.Fatal(o.Sync())
 		}
 		if c.window > 0 {
-			o.AttendWindow(b, qm, qm, km, vm, c.heads, caches, rope)
+			o.AttendWindow(b, runners.Windowed{Dst: qm, Q: qm, K: km, V: vm, Heads: c.heads, KV: caches, Rope: rope})
 		} else {
 			o.AppendKV(b, caches, km, vm, rope)
 			o.Attend(b, qm, qm, c.heads, caches, rope)
@@ -553,7 +553,7 @@ func TestRetain(t *testing.T) {
 func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 	o := openTest(t, opts)
 	r := rand.New(rand.NewPCG(4, uint64(c.hd)))
-	spec := runners.Rope{HeadDim: c.hd, Theta: 1e4, EndPoint: true, Interleaved: true}
+	spec := runners.Rope{HeadDim: c.hd, Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: true}}
 	rope := o.Rope(spec)
 	var st []runners.State
 	var ref [2][][]float64 // [head][hd x hd]
@@ -600,7 +600,7 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 		}
 		q, k, v, g, gate := h[0], h[1], h[2], h[3], h[4]
 		o.Begin(b)
-		o.Retain(b, m[0], m[0], m[1], m[2], m[3], m[4], c.heads, states, rope, 1e-5)
+		o.Retain(b, runners.Retained{Dst: m[0], Q: m[0], K: m[1], V: m[2], Gate: m[3], Decay: m[4], Heads: c.heads, State: states, Rope: rope, Eps: 1e-5})
 		if err := o.Sync(); err != nil {
 			t.Fatal(err)
 		}
@@ -669,7 +669,7 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 // TestRopeFar: rotary positions are as good at ten million as at ten.
 func TestRopeFar(t *testing.T) {
 	o := openTest(t, runners.Options{})
-	for _, spec := range []runners.Rope{{HeadDim: 64, Theta: 1e4, EndPoint: true, Interleaved: true}, {HeadDim: 64, Theta: 5e5}} {
+	for _, spec := range []runners.Rope{{HeadDim: 64, Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: true}}, {HeadDim: 64, Rotary: runners.Rotary{Theta: 5e5}}} {
 		rope := o.Rope(spec)
 		for _, pos := range []int{0, 255, 256, 1000000, 10000019} {
 			b := &runners.Batch{Spans: []runners.Span{{Row: 0, Len: 3, Pos: pos}}, Rows: 3}

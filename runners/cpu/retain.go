@@ -106,10 +106,11 @@ type chunk struct{ row, n int }
 // spanChunks is the chunks of one span.
 type spanChunks struct{ span, first, n int }
 
-func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads int, st []runners.State, rope runners.RopeTable, eps float32) {
+func (o *ops) Retain(b *runners.Batch, r runners.Retained) {
 	o.flush()
-	if o.err != nil || !((heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && gate.Cols == heads &&
-		dst.Cols == q.Cols && k.Cols == q.Cols && v.Cols == q.Cols && g.Cols == q.Cols) || o.failf("Retain: the sizes do not fit")) {
+	heads, q, st := r.Heads, r.Q, r.State
+	if o.err != nil || !((heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && r.Decay.Cols == heads &&
+		r.Dst.Cols == q.Cols && r.K.Cols == q.Cols && r.V.Cols == q.Cols && r.Gate.Cols == q.Cols) || o.failf("Retain: the sizes do not fit")) {
 		return
 	}
 	j := &o.ret
@@ -117,16 +118,16 @@ func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads 
 	for _, m := range []struct {
 		to   *mat
 		from runners.Mat
-	}{{&j.dst, dst}, {&j.q, q}, {&j.k, k}, {&j.v, v}, {&j.g, g}, {&j.gate, gate}} {
+	}{{&j.dst, r.Dst}, {&j.q, q}, {&j.k, r.K}, {&j.v, r.V}, {&j.g, r.Gate}, {&j.gate, r.Decay}} {
 		var fits bool
 		*m.to, fits = o.mat(m.from, b.Rows, "Retain")
 		ok = ok && fits
 	}
 	var fits bool
-	if j.rope, fits = o.rope(rope); !ok || !fits {
+	if j.rope, fits = o.rope(r.Rope); !ok || !fits {
 		return
 	}
-	j.b, j.heads, j.hd, j.eps = b, heads, q.Cols/heads, eps
+	j.b, j.heads, j.hd, j.eps = b, heads, q.Cols/heads, r.Eps
 	j.scale = float32(1 / math.Sqrt(float64(j.hd)))
 	if !(j.rope.spec.HeadDim == j.hd || o.failf("Retain: rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd)) {
 		return

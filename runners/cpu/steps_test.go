@@ -14,14 +14,7 @@ import (
 
 // tiny is a small model of each architecture, of uneven sizes.
 func tiny(a runners.Arch) runners.Config {
-	c := runners.Config{Name: "tiny", Arch: a, Dim: 96, Layers: 4, FFN: 200, Vocab: 300, Heads: 6, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}
-	switch a {
-	case runners.YOCOGatedRetention:
-		c.SelfHeads = 3
-	case runners.YOCOSlidingWindow:
-		c.SelfHeads, c.Window = 3, 40
-	}
-	return c
+	return runners.Shape{Name: "tiny", Dim: 96, Layers: 4, FFN: 200, Vocab: 300, Heads: 6, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 3, 40).Config()
 }
 
 func load(t testing.TB, c runners.Config, opts runners.Options) runners.Model {
@@ -190,7 +183,7 @@ func TestStepAllocs(t *testing.T) {
 			defer s.Close()
 			global, window, states = append(global, g), append(window, w), append(states, s)
 		}
-		rope := o.Rope(runners.Rope{HeadDim: hd, Theta: 1e4})
+		rope := o.Rope(runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: 1e4}})
 		tokens := []int{5, 7}
 		read := [][]float32{make([]float32, vocab), make([]float32, vocab)}
 		probs := make([]float32, 2)
@@ -200,8 +193,8 @@ func TestStepAllocs(t *testing.T) {
 			o.Embed(x, table, tokens, 1)
 			o.RMSNorm(2, y, x, norm, 1e-5)
 			o.Linear(2, runners.All(bufs[2]), y, proj)
-			o.Retain(b, part(0), part(0), part(1), part(2), part(3), gate, heads, states, rope, 1e-5)
-			o.AttendWindow(b, part(0), part(0), part(1), part(2), heads, window, rope)
+			o.Retain(b, runners.Retained{Dst: part(0), Q: part(0), K: part(1), V: part(2), Gate: part(3), Decay: gate, Heads: heads, State: states, Rope: rope, Eps: 1e-5})
+			o.AttendWindow(b, runners.Windowed{Dst: part(0), Q: part(0), K: part(1), V: part(2), Heads: heads, KV: window, Rope: rope})
 			o.Part(runners.PartCross)
 			o.AppendKV(b, global, part(1), part(2), rope)
 			o.Attend(b, part(0), part(0), heads, global, rope)

@@ -180,28 +180,39 @@ func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads
 	o.enqueue()
 }
 
+// noGroups is what the kernel of window attention does not do.
+const noGroups = "window attention of the CUDA runner has as many key as query heads"
+
 // AttendWindow: single rows are written into the ring first, which then holds
 // exactly the window, in an order that a softmax does not see. A long span is
 // attended over the ring as it was and its own keys, and its last rows are written after that.
-func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
-	if o.err != nil {
+func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
+	if o.err != nil || !(len(w.KV) > 0 || o.failf("window attention without caches")) {
 		return
 	}
-	d, x, hd, ok := o.attention(b, dst, q, heads, heads)
+	first, ok := w.KV[0].(*cache)
+	if !(ok || o.failf("window attention over a foreign cache")) {
+		return
+	}
+	kv, heads, kvHeads := w.KV, w.Heads, first.heads
+	if !(heads == kvHeads || o.failf("%w: %s", runners.ErrUnsupported, noGroups)) {
+		return
+	}
+	d, x, hd, ok := o.attention(b, w.Dst, w.Q, heads, kvHeads)
 	if !ok {
 		return
 	}
-	r, ok := o.rope(rope, hd)
+	r, ok := o.rope(w.Rope, hd)
 	if !ok {
 		return
 	}
-	km, vm, ok := o.keysValues(b, k, v, hd, "window attention")
-	if !ok || !(k.Cols == q.Cols || o.failf("window attention: [%d], [%d], [%d]", q.Cols, k.Cols, v.Cols)) {
+	km, vm, ok := o.keysValues(b, w.K, w.V, hd, "window attention")
+	if !ok || !(w.K.Cols == kvHeads*hd || o.failf("window attention: [%d], [%d], [%d]", w.Q.Cols, w.K.Cols, w.V.Cols)) {
 		return
 	}
 	for i, s := range b.Spans {
 		c, ok := o.cacheOf(kv, i, b)
-		if !ok || !((c.window > 0 && c.heads == heads && c.hd == hd && c.len >= s.Pos) || o.failf("window attention over a cache of another shape")) {
+		if !ok || !((c.window > 0 && c.heads == kvHeads && c.hd == hd && c.len >= s.Pos) || o.failf("window attention over a cache of another shape")) {
 			return
 		}
 		*o.flops += 4 * int64(heads*hd) * int64(runners.WindowKeys(s.Len, s.Pos, c.window))
@@ -211,11 +222,11 @@ func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int
 		return
 	}
 	if o.single {
-		o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.ptr, vm.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), o.seq(0), b.Rows, heads, hd, km.ld, vm.ld, 1)
+		o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.ptr, vm.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), o.seq(0), b.Rows, kvHeads, hd, km.ld, vm.ld, 1)
 		if o.enqueue() {
-			o.decodeOver(table, kv, d, x, heads, heads, hd, r)
+			o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r)
 		}
-	} else if o.rotate(x, b.Rows, heads, hd, r) && o.rotate(km, b.Rows, heads, hd, r) {
+	} else if o.rotate(x, b.Rows, heads, hd, r) && o.rotate(km, b.Rows, kvHeads, hd, r) {
 		for i, s := range b.Spans {
 			c := kv[i].(*cache)
 			o.k.AttendWindow(&o.c, hd, d.row(s.Row), x.row(s.Row), km.row(s.Row), vm.row(s.Row), c.blk.at(0), s.Len, s.Pos, heads, hd, c.window, c.slots, d.ld, x.ld, km.ld, vm.ld, scale(hd))
@@ -224,7 +235,7 @@ func (o *ops) AttendWindow(b *runners.Batch, dst, q, k, v runners.Mat, heads int
 			}
 			keep := min(s.Len, c.slots)
 			row := s.Row + s.Len - keep
-			o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.row(row), vm.row(row), r.lo.at(0), r.hi.at(0), o.pos(row), o.seq(row), keep, heads, hd, km.ld, vm.ld, 0)
+			o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.row(row), vm.row(row), r.lo.at(0), r.hi.at(0), o.pos(row), o.seq(row), keep, kvHeads, hd, km.ld, vm.ld, 0)
 			if !o.enqueue() {
 				return
 			}

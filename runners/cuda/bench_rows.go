@@ -44,7 +44,7 @@ func (b *bench) angles(r *ropeTable, end int) (err error) {
 
 // still makes tables of frequencies of zero for positions below end: they leave every head as it is, wherever it stands.
 func (b *bench) still(hd, end int) (*ropeTable, error) {
-	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: benchTheta}, freq: make([]float64, hd/2)}
+	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta}}, freq: make([]float64, hd/2)}
 	return r, b.angles(r, end)
 }
 
@@ -69,7 +69,7 @@ const benchTheta = 1e6
 
 // turning makes rotary tables for positions below end, and a function that turns a head at a position.
 func (b *bench) turning(hd, end int) (*ropeTable, func(x []float64, pos int) []float64, error) {
-	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Theta: benchTheta, Interleaved: true}}
+	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta, Interleaved: true}}}
 	for j := range hd / 2 {
 		r.freq = append(r.freq, math.Pow(benchTheta, -2*float64(j)/float64(hd)))
 	}

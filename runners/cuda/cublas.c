@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 // From NVIDIA's cublas_api.h and library_types.h, the same in CUDA 11, 12 and 13.
 enum { OP_N = 0, OP_T = 1, R_32F = 0, R_16BF = 14, COMPUTE_32F = 68, GEMM_DEFAULT = -1 };
@@ -20,6 +21,11 @@ struct cublas {
 };
 
 const cublas *cublas_open(const char *name, int version[3], char *why, size_t n) {
+	// PyTorch's packages have cuBLAS next to the library that it needs, which is not on the loader's path.
+	const char *base = strrchr(name, '/'), *rest = base ? strstr(base, "libcublas.") : NULL;
+	char needed[4096];
+	if (rest && snprintf(needed, sizeof needed, "%.*slibcublasLt.%s", (int)(rest - name), name, rest + strlen("libcublas.")) < (int)sizeof needed)
+		dlopen(needed, RTLD_LAZY | RTLD_GLOBAL); // where it is not there, the next call says what is missing
 	void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	if (!library) {
 		snprintf(why, n, "%s", dlerror());

@@ -9,6 +9,8 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"unsafe"
@@ -17,7 +19,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// cublasNames are the files that are looked for, in this order, where the system's loader looks.
+// cublasNames are the files that are looked for, in this order, where the system's loader looks; or the one of UseCUBLAS.
 var cublasNames = []string{"libcublas.so.12", "libcublas.so.13", "libcublas.so.11"}
 
 // cublas is NVIDIA's library of matrix products, found at run time.
@@ -25,6 +27,21 @@ type cublas struct {
 	lib *C.cublas
 	// name is its file and version, such as "cuBLAS 12.4.5".
 	name string
+}
+
+// UseCUBLAS makes file the cuBLAS of this process, in place of what the system's loader finds. The file is opened
+// at once. It is called before anything else of this package.
+func UseCUBLAS(file string) error {
+	path, err := filepath.Abs(file)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		return fmt.Errorf("cuBLAS: %w", err)
+	}
+	cublasNames = []string{path}
+	_, err = findCUBLAS()
+	return err
 }
 
 // CUBLAS names the cuBLAS that is there, with its version, or says that there is none.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -395,6 +396,66 @@ func TestRowsOf(t *testing.T) {
 	for m, want := range map[int]int{17: 17, 31: 17, 32: 32, 63: 32, 8191: 4096, 8192: 8192, 16384: 8192, 1 << 20: 8192} {
 		if got := rowsOf(m); got != want {
 			t.Errorf("%d rows are timed with %d, want %d", m, got, want)
+		}
+	}
+}
+
+// TestCUBLASPeak: a cuBLAS that is faster than this project's kernel raises the peak, one that is slower or wrong does not, and both speeds are kept.
+func TestCUBLASPeak(t *testing.T) {
+	if sim == nil {
+		t.Skip("which is faster depends on the GPU")
+	}
+	for _, c := range []struct{ fault, by, wrong string }{{"fast", "cuBLAS 12.0.0", ""}, {"slow", "gemm_t ", ""}, {"wrong", "gemm_t ", "cuBLAS 12.0.0 is wrong"}, {"create", "gemm_t ", "does not start"}} {
+		t.Run(c.fault, func(t *testing.T) {
+			useCUBLAS(t, c.fault)
+			p, err := Peaks(context.Background(), both("")[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.GFLOPS != max(p.Ours, p.CUBLAS) || !(p.Ours > 0) || !strings.HasPrefix(p.By, c.by) || !strings.Contains(p.NoCUBLAS, c.wrong) {
+				t.Errorf("%+v", p)
+			}
+			if timed := p.CUBLAS > 0; timed != (c.wrong == "") {
+				t.Errorf("cuBLAS was timed: %t: %+v", timed, p)
+			}
+			if p.GBps != max(p.CopyGBps, p.ReadGBps) || !(min(p.CopyGBps, p.ReadGBps) > 0) {
+				t.Errorf("bandwidths: %+v", p)
+			}
+		})
+	}
+}
+
+// TestUseCUBLAS: a file of another folder is used, and one that is no cuBLAS is refused.
+func TestUseCUBLAS(t *testing.T) {
+	if sim == nil {
+		t.Skip("the file is the simulated cuBLAS")
+	}
+	useCUBLAS(t, "")
+	var file string
+	for _, d := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+		if _, err := os.Stat(filepath.Join(d, "libcublas.so.12")); err == nil {
+			file = filepath.Join(d, "libcublas.so.12")
+		}
+	}
+	dir := t.TempDir()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string][]byte{"libcublas.so.13": b, "other.so": []byte("no library")} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := UseCUBLAS(filepath.Join(dir, "libcublas.so.13")); err != nil {
+		t.Error(err)
+	}
+	if name, err := CUBLAS(); name != "cuBLAS 12.0.0" {
+		t.Errorf("%q, %v", name, err)
+	}
+	for name, want := range map[string]string{"other.so": "other.so: file too short", "libcublas.so.14": "no such file"} {
+		if err := UseCUBLAS(filepath.Join(dir, name)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

@@ -225,8 +225,9 @@ func TestPoisonReachesReuse(t *testing.T) {
 // TestPeaksMemory: where memory ends, the peaks are those of the largest sizes that fit; where nothing fits there are none.
 func TestPeaksMemory(t *testing.T) {
 	opts := runners.Options{Weights: runners.F32}
-	fail(t, 3+2, cu.OutOfMemory, callAlloc) // behind three matrices, of which the simulated GPU takes long enough, and one copy
-	if p, err := Peaks(context.Background(), opts); err != nil || !(p.GFLOPS > 0 && p.GBps > 0) {
+	// Behind three matrices, of which the simulated GPU takes long enough, one copy and one read.
+	fail(t, 3+2+3, cu.OutOfMemory, callAlloc)
+	if p, err := Peaks(context.Background(), opts); err != nil || !(p.GFLOPS > 0 && p.CopyGBps > 0 && p.ReadGBps > 0) {
 		t.Errorf("%+v: %v", p, err)
 	}
 	fail(t, 0, cu.OutOfMemory, callAlloc)

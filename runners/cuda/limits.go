@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/yocobench/yocobench/runners"
 )
@@ -34,19 +35,28 @@ func Supports(c runners.Config, opts runners.Options) error {
 		return fmt.Errorf("%w: the CUDA runner holds weights, keys and values all as f32 or all as bf16, not weights as %s with keys and values as %s",
 			runners.ErrUnsupported, opts.Weights, opts.KV)
 	}
-	for _, f := range []struct {
-		name   string
-		n      int
-		isHead bool
-	}{
-		{"head_dim", c.HeadDim, true}, {"dim/self_heads", c.SelfHeadDim(), true},
-		{"dim", c.Dim, false}, {"ffn", c.FFN, false},
-	} {
+	check := func(name string, n, most int) error {
 		switch {
-		case f.isHead && f.n > maxHeadDim:
-			return fmt.Errorf("%w: %s is %d, and the CUDA kernels go to %d", runners.ErrUnsupported, f.name, f.n, maxHeadDim)
-		case opts.Weights == runners.BF16 && f.n%16 != 0:
-			return fmt.Errorf("%w: %s is %d, and the CUDA kernels for bf16 need a multiple of 16; f32 takes any", runners.ErrUnsupported, f.name, f.n)
+		case n > most:
+			return fmt.Errorf("%w: %s is %d, and the CUDA kernels go to %d", runners.ErrUnsupported, name, n, most)
+		case opts.Weights == runners.BF16 && n%16 != 0:
+			return fmt.Errorf("%w: %s is %d, and the CUDA kernels for bf16 need a multiple of 16; f32 takes any", runners.ErrUnsupported, name, n)
+		}
+		return nil
+	}
+	if err := check("dim", c.Dim, math.MaxInt); err != nil {
+		return err
+	}
+	for i, l := range c.Layers {
+		m := l.Mixer
+		if m.Window > 0 && m.Heads != m.KVHeads {
+			return fmt.Errorf("%w: layer %d has %d key heads for %d query heads in a window, and the CUDA kernel takes as many of each", runners.ErrUnsupported, i, m.KVHeads, m.Heads)
+		}
+		if err := check("head_dim", m.HeadDim, maxHeadDim); err != nil {
+			return err
+		}
+		if err := check("ffn", l.FFN, math.MaxInt); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -57,21 +67,20 @@ func Supports(c runners.Config, opts runners.Options) error {
 // block makes of it in type t, the states of retention's chunks, rotary tables, the arena, and what cuBLAS may use.
 func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	round := func(n int) int64 { return int64(n+15) &^ 15 }
-	mixer := c.QDim() + 2*c.KVDim()
-	switch c.Arch {
-	case runners.YOCOGatedRetention:
-		mixer = max(4*c.Dim+c.SelfHeads, 2*c.KVDim())
-	case runners.YOCOSlidingWindow:
-		mixer = max(3*c.Dim, 2*c.KVDim())
-	}
-	row := round(c.Dim)*int64(4+t.Size()) + round(max(mixer, c.FFN))*int64(t.Size())
+	row := round(c.Dim)*int64(4+t.Size()) + round(c.BlockWidth())*int64(t.Size())
 	bytes := int64(rows) * row
-	if c.Arch == runners.YOCOGatedRetention {
-		n := min(rows, retainRows)
-		hd := int64(c.SelfHeadDim())
-		chunks := int64(n+retainChunk-1) / retainChunk
-		bytes += chunks * int64(c.SelfHeads) * (hd*hd + retainChunk) * 4
+	chunks := int64(min(rows, retainRows)+retainChunk-1) / retainChunk
+	states := int64(0) // of the layer whose chunks take most
+	tables := map[runners.Rope]bool{}
+	for _, l := range c.Layers {
+		m := l.Mixer
+		if m.Kind == runners.Retention {
+			hd := int64(m.HeadDim)
+			states = max(states, chunks*int64(m.Heads)*(hd*hd+retainChunk)*4)
+		}
+		tables[runners.Rope{HeadDim: m.HeadDim, Rotary: m.Rope}] = true
 	}
+	bytes += states
 	table := func(hd int) int64 { // lo, and hi up to the next power of two of positions
 		hi := int64(1)
 		for hi*ropeStep < int64(tokens) {
@@ -79,9 +88,8 @@ func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 		}
 		return (ropeStep + hi) * int64(hd) * 4
 	}
-	bytes += table(c.HeadDim)
-	if s := c.SelfHeadDim(); s != 0 && s != c.HeadDim {
-		bytes += table(s)
+	for r := range tables {
+		bytes += table(r.HeadDim)
 	}
 	arena := int64(arenaBytes)
 	for arena < 12*int64(rows)+64*1024 {

@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/yocobench/yocobench/runners"
@@ -44,14 +45,18 @@ func TestSupports(t *testing.T) {
 		}
 	}
 	for name, f := range map[string]func(*runners.Config, *runners.Options){
-		"mixed types":   func(_ *runners.Config, o *runners.Options) { o.KV = runners.F32 },
-		"f16":           func(_ *runners.Config, o *runners.Options) { o.Weights, o.KV = runners.F16, runners.F16 },
-		"a wide head":   func(c *runners.Config, _ *runners.Options) { c.HeadDim = 512 },
-		"an odd dim":    func(c *runners.Config, _ *runners.Options) { c.Dim += 8 },
-		"an odd ffn":    func(c *runners.Config, _ *runners.Options) { c.FFN++ },
-		"a ragged head": func(c *runners.Config, _ *runners.Options) { c.HeadDim = 24 },
+		"mixed types": func(_ *runners.Config, o *runners.Options) { o.KV = runners.F32 },
+		"f16":         func(_ *runners.Config, o *runners.Options) { o.Weights, o.KV = runners.F16, runners.F16 },
+		"a wide head": func(c *runners.Config, _ *runners.Options) { c.Layers[1].Mixer.HeadDim = 512 },
+		"an odd dim":  func(c *runners.Config, _ *runners.Options) { c.Dim += 8 },
+		"an odd ffn":  func(c *runners.Config, _ *runners.Options) { c.Layers[1].FFN++ },
+		"grouped keys in a window": func(c *runners.Config, _ *runners.Options) {
+			c.Layers[0].Mixer = runners.Mixer{Kind: runners.Attention, Heads: 24, KVHeads: 8, HeadDim: 128, Window: 16}
+		},
+		"a ragged head": func(c *runners.Config, _ *runners.Options) { c.Layers[20].Mixer.HeadDim = 24 },
 	} {
 		cfg, o := c, bf16
+		cfg.Layers = slices.Clone(c.Layers)
 		f(&cfg, &o)
 		if err := Supports(cfg, o); !errors.Is(err, runners.ErrUnsupported) {
 			t.Errorf("%s: %v", name, err)

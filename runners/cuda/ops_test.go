@@ -221,7 +221,7 @@ func TestRopeFar(t *testing.T) {
 
 func ropeFar(t *testing.T, opts runners.Options) {
 	o := openTest(t, opts)
-	for _, spec := range []runners.Rope{{HeadDim: 16, Theta: 1e4, EndPoint: true, Interleaved: true}, {HeadDim: 16, Theta: 5e5}} {
+	for _, spec := range []runners.Rope{{HeadDim: 16, Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: true}}, {HeadDim: 16, Rotary: runners.Rotary{Theta: 5e5}}} {
 		table := o.Rope(spec)
 		for _, pos := range []int{0, 1023, 1024, 1000000, 10000019} {
 			r := rand.New(rand.NewPCG(1, 9))

@@ -14,12 +14,21 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Peak is what this GPU does at best: the limits beside which measured speeds are shown.
+// Peak is what this GPU does at best: the limits next to which measured speeds are shown.
 type Peak struct {
-	// GFLOPS is that of this runner's matrix product on large random matrices of the type in Options, 10^9 FLOP/s.
-	GFLOPS float64 `json:"gflops"`
-	// GBps is that of a copy within the device's memory, read and written bytes together, 10^9 bytes/s.
-	GBps float64 `json:"gbps"`
+	// GFLOPS is that of a product of large random matrices of the type in Options, in 10^9 FLOP/s, by the faster of
+	// this runner's kernel (Ours) and cuBLAS (CUBLAS, 0 where it is not used); By names it. NoCUBLAS says what is
+	// wrong with cuBLAS's product, if anything.
+	GFLOPS   float64 `json:"gflops"`
+	By       string  `json:"by"`
+	Ours     float64 `json:"ours_gflops"`
+	CUBLAS   float64 `json:"cublas_gflops,omitempty"`
+	NoCUBLAS string  `json:"no_cublas,omitempty"`
+	// GBps is the bandwidth of the device's memory in 10^9 bytes/s: the larger of CopyGBps, of a copy within it, read and
+	// written bytes together, and ReadGBps, of a kernel that only reads.
+	GBps     float64 `json:"gbps"`
+	CopyGBps float64 `json:"copy_gbps"`
+	ReadGBps float64 `json:"read_gbps"`
 }
 
 const (
@@ -43,46 +52,74 @@ func Peaks(ctx context.Context, opts runners.Options) (p Peak, err error) {
 			err = e
 		}
 	}()
+	if err := o.peakProduct(ctx, &p); err != nil {
+		return p, err
+	}
+	if p.CopyGBps, err = peakBandwidth(ctx, 2, o.timeCopy); err != nil {
+		return p, err
+	}
+	p.ReadGBps, err = peakBandwidth(ctx, 1, o.timeRead)
+	p.GBps = max(p.CopyGBps, p.ReadGBps)
+	return p, err
+}
+
+// peakProduct fills in the peak of products.
+func (o *ops) peakProduct(ctx context.Context, p *Peak) error {
 	for n := 128; n <= peakDim; n *= 2 {
-		ms, err := o.timeProduct(n)
+		ours, theirs, wrong, err := o.timeProduct(n)
 		if p.GFLOPS > 0 && errors.Is(err, runners.ErrOutOfMemory) {
 			break
 		}
 		if err != nil {
-			return p, err
+			return err
 		}
-		if p.GFLOPS = 2 * math.Pow(float64(n), 3) / (ms * 1e6); ms >= peakMillis {
+		speed := func(ms float64) float64 { return 2 * math.Pow(float64(n), 3) / (ms * 1e6) }
+		p.Ours, p.CUBLAS, p.NoCUBLAS = speed(ours), 0, wrong
+		p.GFLOPS, p.By = p.Ours, "gemm_t "+o.d.set.Target
+		if theirs > 0 {
+			if p.CUBLAS = speed(theirs); p.CUBLAS > p.GFLOPS {
+				p.GFLOPS, p.By = p.CUBLAS, o.d.blas.name
+			}
+		}
+		if max(ours, theirs) >= peakMillis {
 			break
 		}
 		if err := ctx.Err(); err != nil {
-			return p, err
+			return err
 		}
 	}
+	return nil
+}
+
+// peakBandwidth is the speed in 10^9 bytes/s at which so many times n bytes are moved, of which the time is in milliseconds.
+// Sizes grow until they take long enough to be timed, or memory ends.
+func peakBandwidth(ctx context.Context, times float64, time func(n int64) (float64, error)) (gbps float64, err error) {
 	for n := int64(1 << 20); n <= peakBytes; n *= 2 {
-		ms, err := o.timeCopy(n)
-		if p.GBps > 0 && errors.Is(err, runners.ErrOutOfMemory) {
+		ms, err := time(n)
+		if gbps > 0 && errors.Is(err, runners.ErrOutOfMemory) {
 			break
 		}
 		if err != nil {
-			return p, err
+			return gbps, err
 		}
-		if p.GBps = 2 * float64(n) / (ms * 1e6); ms >= peakMillis {
+		if gbps = times * float64(n) / (ms * 1e6); ms >= peakMillis {
 			break
 		}
 		if err := ctx.Err(); err != nil {
-			return p, err
+			return gbps, err
 		}
 	}
-	return p, nil
+	return gbps, nil
 }
 
-// timeProduct is the time in milliseconds of one product of n x n matrices.
-func (o *ops) timeProduct(n int) (float64, error) {
+// timeProduct is the time in milliseconds of one product of n x n matrices by this runner's kernel and by cuBLAS: 0 where
+// that is not used, or wrong in the way that it returns.
+func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error) {
 	var m [3]*block
 	for i := range m {
 		b, err := o.pool.take(partWorkspace, product(n, n, o.t.Size()))
 		if err != nil {
-			return 0, err
+			return 0, 0, "", err
 		}
 		defer b.free()
 		m[i] = b
@@ -90,11 +127,63 @@ func (o *ops) timeProduct(n int) (float64, error) {
 			break
 		}
 		if err := o.randomize(b); err != nil {
-			return 0, err
+			return 0, 0, "", err
 		}
 	}
 	o.k.GemmT(&o.c, m[2].at(0), m[0].at(0), m[1].at(0), n, n, n, n, n, n, o.d.info.Multiprocessors)
-	return o.best(func() error { return o.d.launch(&o.c) })
+	launch := func() error { return o.d.launch(&o.c) }
+	if ours, err = o.best(launch); err != nil || o.d.blas == nil {
+		return ours, 0, o.noCUBLAS, err
+	}
+	g := gemm{gemmT, m[2].at(0), m[0].at(0), m[1].at(0), n, n, n, n, n, n}
+	o.theirs(&g)
+	if wrong, err = o.wrong(o.d.blas.name, g, func() error { return o.run(&o.c) }); err != nil || wrong != "" {
+		return ours, 0, wrong, err
+	}
+	theirs, err = o.best(launch)
+	return ours, theirs, "", err
+}
+
+// timeRead is the time in milliseconds of reading n bytes, by the faster of two kernels that write next to nothing: the
+// product of one row with a matrix, and the places of the largest values.
+func (o *ops) timeRead(n int64) (float64, error) {
+	x, err := o.pool.take(partWorkspace, n)
+	if err != nil {
+		return 0, err
+	}
+	defer x.free()
+	const columns, wide = 4 << 10, 16 << 10
+	rows := int(n) / (columns * o.t.Size())
+	in, err := o.pool.take(partWorkspace, columns*4)
+	if err != nil {
+		return 0, err
+	}
+	defer in.free()
+	out, err := o.pool.take(partWorkspace, int64(max(4*rows, 1)))
+	if err != nil {
+		return 0, err
+	}
+	defer out.free()
+	for _, b := range []*block{x, in} {
+		if err := o.randomize(b); err != nil {
+			return 0, err
+		}
+	}
+	best := math.Inf(1)
+	for _, call := range []func(){
+		func() {
+			o.k.GemvT(&o.c, out.at(0), in.at(0), x.at(0), 1, rows, columns, (rows+15)&^15, columns, columns)
+		},
+		func() { o.k.Argmax(&o.c, out.at(0), x.at(0), int(n)/(4*wide), wide, wide) },
+	} {
+		call()
+		ms, err := o.best(func() error { return o.d.launch(&o.c) })
+		if err != nil {
+			return 0, err
+		}
+		best = min(best, ms)
+	}
+	return best, nil
 }
 
 // randomize fills a block with values of random sign between 1 and 2: zeros would take less power, and so be faster.

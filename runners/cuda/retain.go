@@ -4,20 +4,21 @@ package cuda
 
 import "github.com/yocobench/yocobench/runners"
 
-func (o *ops) Retain(b *runners.Batch, dst, q, k, v, g, gate runners.Mat, heads int, st []runners.State, rope runners.RopeTable, eps float32) {
-	if o.err != nil || !((heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && gate.Cols == heads &&
-		dst.Cols == q.Cols && k.Cols == q.Cols && v.Cols == q.Cols && g.Cols == q.Cols) || o.failf("Retain: the sizes do not fit")) {
+func (o *ops) Retain(b *runners.Batch, w runners.Retained) {
+	heads, q, st, eps := w.Heads, w.Q, w.State, w.Eps
+	if o.err != nil || !((heads > 0 && q.Cols%heads == 0 && len(st) == len(b.Spans) && w.Decay.Cols == heads &&
+		w.Dst.Cols == q.Cols && w.K.Cols == q.Cols && w.V.Cols == q.Cols && w.Gate.Cols == q.Cols) || o.failf("Retain: the sizes do not fit")) {
 		return
 	}
 	hd := q.Cols / heads
 	var m [6]mat
-	for i, x := range [...]runners.Mat{dst, q, k, v, g, gate} {
+	for i, x := range [...]runners.Mat{w.Dst, q, w.K, w.V, w.Gate, w.Decay} {
 		var ok bool
 		if m[i], ok = o.inner(x, b.Rows, "Retain"); !ok {
 			return
 		}
 	}
-	r, ok := o.rope(rope, hd)
+	r, ok := o.rope(w.Rope, hd)
 	if !ok || !o.headDim(hd) {
 		return
 	}

@@ -13,14 +13,7 @@ import (
 
 // tiny is a small model of each architecture.
 func tiny(a runners.Arch) runners.Config {
-	c := runners.Config{Name: "tiny", Arch: a, Dim: 64, Layers: 2, FFN: 96, Vocab: 50, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}
-	switch a {
-	case runners.YOCOGatedRetention:
-		c.SelfHeads = 2
-	case runners.YOCOSlidingWindow:
-		c.SelfHeads, c.Window = 2, 10
-	}
-	return c
+	return runners.Shape{Name: "tiny", Dim: 64, Layers: 2, FFN: 96, Vocab: 50, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 10).Config()
 }
 
 // load loads a model; at the end of the test nothing more may be held than before.

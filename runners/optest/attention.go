@@ -20,8 +20,8 @@ type attentionCase struct {
 
 // Attention tests AppendKV, Attend, AttendWindow, and reading and forking of caches.
 func Attention(t *testing.T, d Device) {
-	yoco := runners.Rope{Theta: 1e4, EndPoint: true, Interleaved: true}
-	plain := runners.Rope{Theta: 1e4}
+	yoco := runners.Rope{Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: true}}
+	plain := runners.Rope{Rotary: runners.Rotary{Theta: 1e4}}
 	cases := []attentionCase{
 		{heads: 4, kvHeads: 2, hd: 16, spec: yoco, passes: [][2]int{{1, 3}, {63, 0}, {4, 65}, {1, 1}, {70, 2}, {1, 1}}},
 		{heads: 3, kvHeads: 1, hd: 64, spec: plain, passes: [][2]int{{30, 1}, {1, 40}, {1, 1}, {1, 1}}},
@@ -69,7 +69,7 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 		}
 		var err error
 		if c.window > 0 {
-			kv[i], err = o.WindowKV(c.heads, c.hd, c.window, total)
+			kv[i], err = o.WindowKV(c.kvHeads, c.hd, c.window, total)
 		} else {
 			kv[i], err = o.GlobalKV(c.kvHeads, c.hd, total+i) // caches of different sizes
 		}
@@ -93,7 +93,7 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 		}
 		o.Begin(b)
 		if c.window > 0 {
-			o.AttendWindow(b, qm, qm, km, vm, c.heads, caches, rope)
+			o.AttendWindow(b, runners.Windowed{Dst: qm, Q: qm, K: km, V: vm, Heads: c.heads, KV: caches, Rope: rope})
 		} else {
 			o.AppendKV(b, caches, km, vm, rope)
 			o.Attend(b, qm, qm, c.heads, caches, rope)

@@ -49,7 +49,7 @@ func Retain(t *testing.T, d Device) {
 func (d Device) retain(t *testing.T, c retainCase) {
 	o := d.Open(t, 0)
 	r := rand.New(rand.NewPCG(4, uint64(c.hd)))
-	spec := runners.Rope{HeadDim: c.hd, Theta: 1e4, EndPoint: true, Interleaved: !c.halves}
+	spec := runners.Rope{HeadDim: c.hd, Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: !c.halves}}
 	rope := o.Rope(spec)
 	var st [2]runners.State
 	var ref [2][][]float64 // [head][hd x hd]
@@ -90,7 +90,7 @@ func (d Device) retain(t *testing.T, c retainCase) {
 			m[i] = d.put(t, o, runners.Inner, h[i], i)
 		}
 		o.Begin(b)
-		o.Retain(b, m[0], m[0], m[1], m[2], m[3], m[4], c.heads, states, rope, 1e-5)
+		o.Retain(b, runners.Retained{Dst: m[0], Q: m[0], K: m[1], V: m[2], Gate: m[3], Decay: m[4], Heads: c.heads, State: states, Rope: rope, Eps: 1e-5})
 		got := get(t, o, m[0], b.Rows)
 		want, worst := Host{b.Rows, n, make([]float64, b.Rows*n)}, 1.0
 		for s, span := range b.Spans {

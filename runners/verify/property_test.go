@@ -217,13 +217,13 @@ func (m misread) Load(c runners.Config, w runners.Weights, o runners.Options) (r
 
 // The fixtures tell configs apart that differ in one field, which no shape shows.
 func TestFixturesNoticeWrongConfigs(t *testing.T) {
-	for name, change := range map[string]func(*runners.Config){
-		"eps":         func(c *runners.Config) { c.NormEps /= 10 },
-		"theta":       func(c *runners.Config) { c.RopeTheta *= 1.5 },
-		"window + 1":  func(c *runners.Config) { c.Window++ },
-		"window - 1":  func(c *runners.Config) { c.Window-- },
-		"self heads":  func(c *runners.Config) { c.SelfHeads *= 2 },
-		"other heads": func(c *runners.Config) { c.Heads, c.KVHeads, c.HeadDim = c.Heads/2, c.KVHeads/2, c.HeadDim*2 },
+	for name, change := range map[string]func(*runners.Shape){
+		"eps":         func(s *runners.Shape) { s.NormEps /= 10 },
+		"theta":       func(s *runners.Shape) { s.RopeTheta *= 1.5 },
+		"window + 1":  func(s *runners.Shape) { s.Window++ },
+		"window - 1":  func(s *runners.Shape) { s.Window-- },
+		"self heads":  func(s *runners.Shape) { s.SelfHeads *= 2 },
+		"other heads": func(s *runners.Shape) { s.Heads, s.KVHeads, s.HeadDim = s.Heads/2, s.KVHeads/2, s.HeadDim*2 },
 	} {
 		noticed := 0
 		for _, dir := range folders(t) {
@@ -231,17 +231,22 @@ func TestFixturesNoticeWrongConfigs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			read := c
-			change(&c)
-			if (c.Window > 0) != (read.Window > 0) || c.Window < 0 || c.Window > 300 {
-				continue // longer than every text: no difference
-			}
-			if c.Arch == runners.YOCOGatedRetention && c.SelfHeads != read.SelfHeads {
-				continue // the gates' shape tells
-			}
-			if c == read || c.Validate() != nil {
+			read, ok := c.Shape()
+			if !ok {
 				continue
 			}
+			s := read
+			change(&s)
+			if (s.Window > 0) != (read.Window > 0) || s.Window < 0 || s.Window > 300 {
+				continue // longer than every text: no difference
+			}
+			if s.SelfHeads != read.SelfHeads && read.Window == 0 {
+				continue // the gates' shape tells
+			}
+			if s == read || s.Validate() != nil {
+				continue
+			}
+			change := func(c *runners.Config) { *c = s.Config() }
 			r, err := Verify(t.Context(), dir, misread{cpu.New(), change}, runners.Options{})
 			if err != nil {
 				t.Errorf("%s: %s: %v", name, dir, err)

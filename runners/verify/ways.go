@@ -247,35 +247,43 @@ func argmax(xs []float32) int {
 	return best
 }
 
-// earlyExit counts what Prefill and Score of a YOCO compute.
+// earlyExit counts what Prefill and Score compute where Prefill leaves layers out.
 func (v *verifier) earlyExit(t text) error {
 	c, ok := v.model.(runners.Counter)
-	if !ok || !v.model.Config().Arch.IsYOCO() {
+	cfg := v.model.Config()
+	if !ok || cfg.PrefillLayers() == len(cfg.Layers) {
 		return nil
 	}
 	m := v.meter(t, "operations", "early exit")
-	err := v.sequence(len(t.ids), func(s runners.Sequence) error {
-		c.ResetCounts()
-		return v.prefill(s, t.ids)
-	})
-	if err != nil {
-		return err
+	counts := func(what string, run func(runners.Sequence) error) (flops map[runners.Part]int64) {
+		err := v.sequence(len(t.ids), func(s runners.Sequence) error {
+			c.ResetCounts()
+			return run(s)
+		})
+		if err != nil {
+			m.problem("%s: %v", what, err)
+		}
+		return c.Counts().FLOPs
 	}
-	flops := c.Counts().FLOPs
-	m.check.Values = 1
-	m.check.Error = float64(flops[runners.PartCross] + flops[runners.PartHead])
-	if m.check.Error != 0 {
-		m.problem("Prefill computed the cross-decoder or the head")
-	}
-	if flops[runners.PartSelf] <= 0 || flops[runners.PartKV] <= 0 {
-		m.problem("Prefill counted no operations of the self-decoder or the global keys and values: %v", flops)
-	}
-	err = v.sequence(len(t.ids), func(s runners.Sequence) error {
-		c.ResetCounts()
+	prefill := counts("Prefill", func(s runners.Sequence) error { return v.prefill(s, t.ids) })
+	score := counts("Score", func(s runners.Sequence) error {
 		return v.model.Score(v.ctx, s, t.ids, func(int, float32) {})
 	})
-	if flops := c.Counts().FLOPs; flops[runners.PartCross] <= 0 || len(t.ids) > 1 && flops[runners.PartHead] <= 0 {
-		m.problem("Score counted no operations of the cross-decoder or the head: %v", flops)
+	// The layers left out hold no state, so that what they take does not depend on the chunk of a retention.
+	n, types := len(t.ids), runners.Types{}
+	early, full := cfg.PrefillWork(n, 0, types), cfg.ScoreWork(n, 0, types)
+	m.check.Values = 1
+	for _, p := range runners.Parts() {
+		switch extra := prefill[p]; {
+		case early.Part(p).FLOPs == 0 && extra != 0:
+			m.check.Error += float64(extra)
+			m.problem("Prefill computed the %s", p)
+		case early.Part(p).FLOPs > 0 && extra <= 0:
+			m.problem("Prefill counted no operations of the %s: %v", p, prefill)
+		}
+		if left, want := score[p]-prefill[p], full.Part(p).FLOPs-early.Part(p).FLOPs; float64(left) != want {
+			m.problem("Score did %d operations of the %s more than Prefill, want %.0f", left, p, want)
+		}
 	}
-	return err
+	return nil
 }

@@ -3,8 +3,10 @@
 // Command calibrate measures how often `yocobench ab` is wrong on this machine: it runs a build against itself, which must not
 // be called a regression, and against a build that works 5 % longer (-tags slowdown), which must, both in turn, beside
 // a neighbour that keeps a core busy in random bursts. It writes a table (-out, .md) and what it stands on (.json).
+// With -mode runs it measures the same of `yocobench run --baseline`, `compare` and ratios inside a run, from complete runs of one binary.
 //
 //	go run ./tools/calibrate -runs 40
+//	go run ./tools/calibrate -mode runs -runs 120
 package main
 
 import (
@@ -30,9 +32,12 @@ import (
 
 func main() {
 	runs := flag.Int("runs", 40, "runs of each kind")
-	suite := flag.String("suite", "suites/ci.yaml", "the suite")
+	mode := flag.String("mode", "ab", "ab: yocobench ab; runs: comparisons of complete runs")
+	suite := flag.String("suite", "", "the suite (default suites/ci.yaml, with -mode runs tools/calibrate/equal.yaml)")
+	dir := flag.String("dir", "", "with -mode runs: the folder of the runs; those that are there are kept (default a temporary folder)")
+	nice := flag.Int("nice", 0, "with -mode runs: the niceness of the runs")
 	slower := flag.Float64("slowdown", 0.05, "the part by which the slower build works longer")
-	out := flag.String("out", "docs/measurements/ab-calibration", "where the table (.md) and the figures (.json) go")
+	out := flag.String("out", "", "where the table (.md) and the figures (.json) go (default docs/measurements/MODE-calibration, run- for runs)")
 	neighbour := flag.Bool("neighbour", false, "be the busy neighbour")
 	table := flag.Bool("table", false, "only write the table of the figures that are there")
 	flag.Parse()
@@ -41,10 +46,34 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := calibrate(ctx, *runs, *suite, *slower, *out, *table); err != nil {
+	var err error
+	switch *mode {
+	case "ab":
+		err = calibrate(ctx, *runs, or(*suite, "suites/ci.yaml"), *slower, or(*out, "docs/measurements/ab-calibration"), *table)
+	case "runs":
+		folder := *dir
+		if folder == "" && !*table {
+			if folder, err = os.MkdirTemp("", "calibrate-"); err == nil {
+				defer os.RemoveAll(folder)
+			}
+		}
+		if err == nil {
+			err = calibrateRuns(ctx, *runs, *nice, or(*suite, "tools/calibrate/equal.yaml"), folder, or(*out, "docs/measurements/run-calibration"), *table)
+		}
+	default:
+		err = fmt.Errorf("-mode is ab or runs, not %q", *mode)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
 }
 
 // burn keeps core 0 busy in bursts of 5 to 500 ms, with as long pauses between them: lengths are drawn evenly

@@ -34,7 +34,7 @@ struct Handle {
 std::mutex lock;
 std::set<Handle *> handles;
 
-// fault is what YOCOSIM_CUBLAS asks to go wrong: create, fail, nan, wrong, slow; empty: nothing.
+// fault is what YOCOSIM_CUBLAS asks to go wrong: create, fail, nan, wrong, slow; empty: nothing. With fast, a product that repeats the one before takes no time.
 bool fault(const char *kind) {
 	const char *s = getenv("YOCOSIM_CUBLAS");
 	return s && !strcmp(s, kind);
@@ -68,11 +68,17 @@ struct Matrix {
 };
 
 struct Product {
-	Handle *handle;
-	Matrix a, b, c; // k x m, k x n, m x n
-	float beta;
+	Handle *handle = nullptr;
+	Matrix a{}, b{}, c{}; // k x m, k x n, m x n
+	float beta = 0;
 
+	bool repeats(const Product &o) const {
+		return handle == o.handle && a.at == o.a.at && b.at == o.b.at && c.at == o.c.at && c.rows == o.c.rows && c.cols == o.c.cols && a.rows == o.a.rows && beta == 0 && o.beta == 0;
+	}
 	void run() const {
+		static Product last;
+		if (fault("fast") && repeats(last)) return;
+		last = *this;
 		uint64_t edge = std::min<uint64_t>(handle->workBytes, 4096);
 		for (uint64_t at : {handle->work, handle->work + handle->workBytes - edge}) {
 			if (!yocosim_touch("cublasGemmEx's workspace", at, edge, 1)) return;

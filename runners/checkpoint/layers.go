@@ -1,0 +1,152 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// The form of config.json that spells a model's layers out:
+//
+//	{
+//	 "label": "hybrid", "dim": 768, "vocab": 32000, "embed_scale": 1, "norm_eps": 1e-05,
+//	 "name", "tokenizer":             as in the other form
+//	 "layers": [
+//	  {"mixer": {"kind": "attention", "heads": 12, "kv_heads": 4, "head_dim": 64, "window": 1024, "rope": {"theta": 10000}}, "ffn": 2048},
+//	  ...
+//	 ]
+//	}
+//
+// The fields are those of runners.Config, Layer and Mixer. It is closed but for "notes", which may hold anything.
+
+// layered reports whether a config.json has this form: a list of layers and no field arch. It
+// is asked before anything is checked, so that a broken file is not.
+func layered(text []byte) bool {
+	var top struct {
+		Arch   json.RawMessage `json:"arch"`
+		Layers json.RawMessage `json:"layers"`
+	}
+	return json.Unmarshal(text, &top) == nil && top.Arch == nil && bytes.HasPrefix(bytes.TrimSpace(top.Layers), []byte("["))
+}
+
+// parseLayers reads a config.json of this form.
+func parseLayers(file, name string, text []byte) (runners.Config, error) {
+	none := runners.Config{}
+	j, err := newJSON(file, text)
+	if err != nil {
+		return none, err
+	}
+	const most = 1 << 14
+	c := runners.Config{Name: name, EmbedScale: 1, NormEps: 1e-5}
+	var lines []string // of the layers
+	err = j.fields("the config", fields{
+		"name":        func(what string) (err error) { c.Name, err = j.str(what); return },
+		"label":       func(what string) (err error) { c.Label, err = j.str(what); return },
+		"tokenizer":   func(what string) (err error) { c.Tokenizer, err = j.str(what); return },
+		"dim":         j.size(&c.Dim),
+		"vocab":       j.size(&c.Vocab),
+		"embed_scale": j.real(&c.EmbedScale),
+		"norm_eps":    j.real(&c.NormEps),
+		"notes":       j.skip,
+		"layers": func(what string) error {
+			return j.array(what, func(i int) error {
+				if i == most {
+					return j.errorf("%s has more than %d layers", what, most)
+				}
+				var l runners.Layer
+				at := j.ahead()
+				if err := j.layer(fmt.Sprintf("layers[%d]", i), &l); err != nil {
+					return err
+				}
+				c.Layers, lines = append(c.Layers, l), append(lines, at)
+				return nil
+			})
+		},
+	})
+	if err == nil {
+		err = j.end()
+	}
+	if err != nil {
+		return none, err
+	}
+	if err := c.Validate(); err != nil {
+		var bad *runners.LayerError
+		if errors.As(err, &bad) {
+			file = lines[bad.Layer]
+		}
+		return none, fmt.Errorf("%s: %w", file, err)
+	}
+	return c, nil
+}
+
+// layer reads a layer.
+func (j *jsonFile) layer(what string, l *runners.Layer) error {
+	m := &l.Mixer
+	return j.fields(what, fields{
+		"ffn": j.size(&l.FFN),
+		"mixer": func(what string) error {
+			return j.fields(what, fields{
+				"kind":     func(what string) error { s, err := j.str(what); m.Kind = runners.MixerKind(s); return err },
+				"heads":    j.size(&m.Heads),
+				"kv_heads": j.size(&m.KVHeads),
+				"head_dim": j.size(&m.HeadDim),
+				"window":   j.size(&m.Window),
+				"kv_back":  j.size(&m.KVBack),
+				"rope": func(what string) error {
+					return j.fields(what, fields{
+						"theta":       j.real(&m.Rope.Theta),
+						"end_point":   func(what string) (err error) { m.Rope.EndPoint, err = j.boolean(what); return },
+						"interleaved": func(what string) (err error) { m.Rope.Interleaved, err = j.boolean(what); return },
+					})
+				},
+			})
+		},
+	})
+}
+
+// fields are readers of an object's values by key.
+type fields map[string]func(what string) error
+
+// fields reads an object that has no other keys.
+func (j *jsonFile) fields(what string, known fields) error {
+	return j.object(what, func(key string) error {
+		read, ok := known[key]
+		if !ok {
+			var names []string
+			for name := range known {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			return j.errorf("%s has the unknown field %q%s", what, key, didYouMean(key, names))
+		}
+		return read(what + "." + key)
+	})
+}
+
+// size is a reader of a count.
+func (j *jsonFile) size(to *int) func(what string) error {
+	return func(what string) error {
+		t, err := j.token(what)
+		if err != nil {
+			return err
+		}
+		n, err := j.asInt(what, t)
+		if err == nil && (n < 1 || n > 1<<20) {
+			err = j.errorf("%s is %d, want 1 to %d", what, n, 1<<20)
+		}
+		*to = int(n)
+		return err
+	}
+}
+
+// real is a reader of a number.
+func (j *jsonFile) real(to *float64) func(what string) error {
+	return func(what string) (err error) {
+		*to, err = j.float(what)
+		return err
+	}
+}

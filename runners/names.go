@@ -1,0 +1,167 @@
+package runners
+
+import "fmt"
+
+// Role is what a weight is for.
+type Role string
+
+// The roles of weights. All matrices are [out, in], y = x Wᵀ.
+const (
+	RoleEmbed Role = "embed" // [vocab, dim], of the model, as Norm and Output
+	// RoleNorm is the weight [dim] of the last norm, RoleOutput the output matrix [vocab, dim].
+	RoleNorm   Role = "norm"
+	RoleOutput Role = "output"
+
+	RoleMixerNorm Role = "mixer norm" // [dim]
+	RoleQ         Role = "q"          // [heads x head_dim, dim]
+	RoleK         Role = "k"          // [kv_heads x head_dim, dim]
+	RoleV         Role = "v"          // as k
+	RoleGate      Role = "gate"       // retention: [heads x head_dim, dim], SiLU of it multiplies the output
+	RoleDecay     Role = "decay"      // retention: [heads, dim]
+	RoleOut       Role = "out"        // [dim, heads x head_dim]
+	RoleFFNNorm   Role = "ffn norm"   // [dim]
+	RoleFFNGate   Role = "ffn gate"   // [ffn, dim], goes through SiLU
+	RoleFFNUp     Role = "ffn up"     // [ffn, dim]
+	RoleFFNDown   Role = "ffn down"   // [dim, ffn]
+)
+
+// names are the tensors' names in a format of files, by part of the model and role; %d is the
+// layer's number within its part. PartLayers is for all layers of a model of any shape.
+type names map[Part]map[Role]string
+
+// referenceYOCO are the names of the reference implementation (microsoft/unilm, folder YOCO).
+var referenceYOCO = names{
+	PartEmbed: {RoleEmbed: "embed_tokens.weight"},
+	PartHead:  {RoleNorm: "layer_norm.weight", RoleOutput: "output_projection.weight"},
+	PartSelf:  referenceLayer("self_decoder.layers.%d."),
+	PartCross: referenceLayer("cross_decoder.layers.%d."),
+	PartKV: {
+		RoleMixerNorm: "cross_decoder.kv_layer_norm.weight",
+		RoleK:         "cross_decoder.k_proj.weight",
+		RoleV:         "cross_decoder.v_proj.weight",
+	},
+}
+
+func referenceLayer(prefix string) map[Role]string {
+	return map[Role]string{
+		RoleMixerNorm: prefix + "mixer_layer_norm.weight",
+		RoleQ:         prefix + "mixer.q_proj.weight",
+		RoleK:         prefix + "mixer.k_proj.weight",
+		RoleV:         prefix + "mixer.v_proj.weight",
+		RoleGate:      prefix + "mixer.g_proj.weight",
+		RoleDecay:     prefix + "mixer.gt_proj.weight",
+		RoleOut:       prefix + "mixer.out_proj.weight",
+		RoleFFNNorm:   prefix + "final_layer_norm.weight",
+		RoleFFNGate:   prefix + "ffn.fc1.weight",
+		RoleFFNUp:     prefix + "ffn.gate.weight",
+		RoleFFNDown:   prefix + "ffn.fc2.weight",
+	}
+}
+
+// referenceTransformer are the names of the reference implementation's Transformer, those of
+// LLaMA. Retention's wg and wgt are an addition: composed models are stored by these names too.
+var referenceTransformer = names{
+	PartEmbed: {RoleEmbed: "tok_embeddings.weight"},
+	PartHead:  {RoleNorm: "norm.weight", RoleOutput: "output.weight"},
+	PartLayers: {
+		RoleMixerNorm: "layers.%d.attention_norm.weight",
+		RoleQ:         "layers.%d.attention.wq.weight",
+		RoleK:         "layers.%d.attention.wk.weight",
+		RoleV:         "layers.%d.attention.wv.weight",
+		RoleGate:      "layers.%d.attention.wg.weight",
+		RoleDecay:     "layers.%d.attention.wgt.weight",
+		RoleOut:       "layers.%d.attention.wo.weight",
+		RoleFFNNorm:   "layers.%d.ffn_norm.weight",
+		RoleFFNGate:   "layers.%d.feed_forward.w1.weight",
+		RoleFFNUp:     "layers.%d.feed_forward.w3.weight",
+		RoleFFNDown:   "layers.%d.feed_forward.w2.weight",
+	},
+}
+
+// Param is one weight tensor of a model.
+type Param struct {
+	// Layer is the layer that it belongs to, -1 for those of the model.
+	Layer int
+	Role  Role
+	// Name is its name in files: the reference implementation's.
+	Name string
+	// Shape is [out, in] for a matrix (y = x Wᵀ) and [n] for a norm's weight.
+	Shape []int
+}
+
+// Elements is the number of values of p.
+func (p Param) Elements() int64 {
+	n := int64(1)
+	for _, d := range p.Shape {
+		n *= int64(d)
+	}
+	return n
+}
+
+// Parameters lists every weight of the model in the order of its layers.
+func (c Config) Parameters() []Param {
+	parts := c.LayerParts()
+	table := referenceTransformer
+	if len(parts) > 0 && parts[0] != PartLayers {
+		table = referenceYOCO
+	}
+	ps := []Param{{-1, RoleEmbed, table[PartEmbed][RoleEmbed], []int{c.Vocab, c.Dim}}}
+	number := map[Part]int{}
+	for i, l := range c.Layers {
+		part := parts[i]
+		for _, w := range l.weights(c.Dim) {
+			name := table[part][w.role]
+			if part != PartKV {
+				name = fmt.Sprintf(name, number[part])
+			}
+			ps = append(ps, Param{i, w.role, name, w.shape})
+		}
+		number[part]++
+	}
+	return append(ps,
+		Param{-1, RoleNorm, table[PartHead][RoleNorm], []int{c.Dim}},
+		Param{-1, RoleOutput, table[PartHead][RoleOutput], []int{c.Vocab, c.Dim}})
+}
+
+// layerWeight is a weight of a layer.
+type layerWeight struct {
+	role  Role
+	shape []int
+}
+
+// weights lists the weights of a layer in a model of width d.
+func (l Layer) weights(d int) []layerWeight {
+	m := l.Mixer
+	q, kv := m.QDim(), m.KVDim()
+	ws := []layerWeight{{RoleMixerNorm, []int{d}}}
+	switch {
+	case m.Kind == KeysValues:
+		return append(ws, layerWeight{RoleK, []int{kv, d}}, layerWeight{RoleV, []int{kv, d}})
+	case m.Kind == Retention:
+		for _, r := range []Role{RoleQ, RoleK, RoleV, RoleGate} {
+			ws = append(ws, layerWeight{r, []int{q, d}})
+		}
+		ws = append(ws, layerWeight{RoleDecay, []int{m.Heads, d}})
+	default:
+		ws = append(ws, layerWeight{RoleQ, []int{q, d}})
+		if m.Writes() {
+			ws = append(ws, layerWeight{RoleK, []int{kv, d}}, layerWeight{RoleV, []int{kv, d}})
+		}
+	}
+	return append(ws,
+		layerWeight{RoleOut, []int{d, q}},
+		layerWeight{RoleFFNNorm, []int{d}},
+		layerWeight{RoleFFNGate, []int{l.FFN, d}},
+		layerWeight{RoleFFNUp, []int{l.FFN, d}},
+		layerWeight{RoleFFNDown, []int{d, l.FFN}})
+}
+
+// Count is the number of weights of the model, and of those the number that
+// are not the embedding or the output matrix (the "non-embedding" parameters
+// by which papers size models).
+func (c Config) Count() (total, nonEmbedding int64) {
+	for _, p := range c.Parameters() {
+		total += p.Elements()
+	}
+	return total, total - 2*int64(c.Vocab)*int64(c.Dim)
+}
