@@ -14,7 +14,7 @@ import (
 func openReport(t *testing.T, j *result.Journal, g *Gates) (p *browser.Page, url string) {
 	t.Helper()
 	dir := t.TempDir()
-	if _, err := Write(dir, j, g, []Format{HTML}); err != nil {
+	if _, err := Write(t.Context(), dir, j, g, []Format{HTML}); err != nil {
 		t.Fatal(err)
 	}
 	url = "file://" + filepath.ToSlash(filepath.Join(dir, "report.html"))

@@ -256,7 +256,11 @@ func (c *chart) curve(p *painter, l curveLine, x, y func(float64) vg.Length) {
 	if l.fine {
 		size = 1.9
 	}
+	every := 1 + (len(pts)-1)/maxMarkers
 	for i, pt := range pts {
+		if i%every != 0 && i != len(pts)-1 {
+			continue
+		}
 		if l.bars && len(l.lo) > i && l.lo[i] < l.hi[i] {
 			s := line(l.style.color, 1.1, nil)
 			a, b := y(l.lo[i]), y(l.hi[i])

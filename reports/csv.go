@@ -29,6 +29,9 @@ func (v *view) csv(out io.Writer) error {
 	head = append(head, "metric", "value", "unit", "better", "lo", "hi", "level", "method", "samples", "reference", "reference_source")
 	w.Write(head)
 	for i := range v.journal.Records {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
 		r := &v.journal.Records[i]
 		row := []string{}
 		for _, s := range []string{r.Suite, r.Case, r.Label, r.Task, r.Model, r.Arch, r.Runner, r.Device, string(r.Source), string(r.Status), r.Reason} {

@@ -75,7 +75,7 @@ func TestEveryModelIsShown(t *testing.T) {
 		{"transformer-2", "transformer-1", "yoco"}, {"=1+1", "=1+1+1", "=1"}, oddNames,
 	}
 	for _, names := range sets {
-		v := newView(reread(t, ofModels(names, result.Run{})), nil)
+		v := newView(t.Context(), reread(t, ofModels(names, result.Run{})), nil)
 		if len(v.sections) != 5 {
 			t.Fatalf("%q: %d sections", names, len(v.sections))
 		}
@@ -127,7 +127,7 @@ func TestSeveralBaselines(t *testing.T) {
 	names := []string{"y1", "y2", "t1", "z1", "z2", "x", "t2"}
 	header := result.Run{Baselines: map[string]string{"y1": "t1", "y2": "t1", "t1": "t1", "z1": "t2", "z2": "gone", "t2": "t2"}}
 	j := ofModels(names, header)
-	v := newView(reread(t, j), nil)
+	v := newView(t.Context(), reread(t, j), nil)
 	for _, s := range v.sections {
 		for _, n := range names {
 			if !slices.ContainsFunc(s.figures, func(f *figure) bool { return f.shows(n) }) || !slices.ContainsFunc(s.tables, func(x table) bool { return strings.Contains(x.text(), n) }) {
@@ -146,7 +146,7 @@ func TestSeveralBaselines(t *testing.T) {
 			j.Records[i].Arch = "transformer"
 		}
 	}
-	v = newView(reread(t, j), nil)
+	v = newView(t.Context(), reread(t, j), nil)
 	if k := v.families(v.groups[0]); len(k) != 1 || k[0].base != "" || len(k[0].models) != len(names) {
 		t.Errorf("two Transformers and no field: %+v", k)
 	}
@@ -154,7 +154,7 @@ func TestSeveralBaselines(t *testing.T) {
 
 // Models of other number types are shown together, with their types told.
 func TestNumberTypesShareTables(t *testing.T) {
-	v := newView(reread(t, ofModels([]string{"a", "b", "c"}, result.Run{})), nil)
+	v := newView(t.Context(), reread(t, ofModels([]string{"a", "b", "c"}, result.Run{})), nil)
 	for _, g := range v.groups {
 		if g.task == "kv" && (len(g.models) != 3 || !strings.Contains(g.describe(), "dtype bf16: a, c · dtype f32: b")) {
 			t.Errorf("kv: models %q, described as %s", g.models, g.describe())
@@ -168,7 +168,7 @@ func TestNumberTypesShareTables(t *testing.T) {
 			j.Records = append(j.Records, r)
 		}
 	}
-	v = newView(j, nil)
+	v = newView(t.Context(), j, nil)
 	n := 0
 	for _, g := range v.groups {
 		if g.task == "kv" {

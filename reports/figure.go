@@ -259,6 +259,9 @@ func (f *figure) svg() ([]byte, []hot, error) {
 func (v *view) pictures(format Format, dpi int) (files []file, err error) {
 	for _, s := range v.sections {
 		for _, f := range s.figures {
+			if err := v.ctx.Err(); err != nil {
+				return files, err
+			}
 			var data []byte
 			if format == PNG {
 				data, err = f.png(dpi)

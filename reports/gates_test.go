@@ -21,7 +21,7 @@ func verdicts() *Gates {
 func TestVerdicts(t *testing.T) {
 	j, g := few(journal(t)), verdicts()
 	for _, f := range []Format{Text, Markdown, HTML} {
-		files, err := newView(j, g).render(f)
+		files, err := newView(t.Context(), j, g).render(f)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func TestVerdicts(t *testing.T) {
 				t.Errorf("%s does not say %q", f, want)
 			}
 		}
-		files, err = newView(j, nil).render(f)
+		files, err = newView(t.Context(), j, nil).render(f)
 		if err != nil {
 			t.Fatal(err)
 		}

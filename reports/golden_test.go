@@ -85,7 +85,7 @@ func TestGoldenTexts(t *testing.T) {
 		if format == HTML {
 			of = few(j) // the whole would be a large file to keep
 		}
-		files, err := newView(of, nil).render(format)
+		files, err := newView(t.Context(), of, nil).render(format)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func TestGoldenTexts(t *testing.T) {
 		name  string
 	}{{100, false, "wide.txt"}, {80, true, "color.txt"}} {
 		var buf bytes.Buffer
-		if err := Terminal(&buf, j, nil, c.width, c.color); err != nil {
+		if err := Terminal(t.Context(), &buf, j, nil, c.width, c.color); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, c.name, buf.Bytes(), bytes.Equal)
@@ -107,7 +107,7 @@ func TestGoldenTexts(t *testing.T) {
 // Pictures are compared at a low resolution and with a tolerance: processors
 // differ in the last bit of a coordinate.
 func TestGoldenPictures(t *testing.T) {
-	files, err := newView(journal(t), nil).pictures(PNG, 48)
+	files, err := newView(t.Context(), journal(t), nil).pictures(PNG, 48)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +148,7 @@ func alike(t *testing.T, name string, got, want []byte) bool {
 
 // The pictures of Markdown are those that are written.
 func TestMarkdownShowsPictures(t *testing.T) {
-	v := newView(journal(t), nil)
+	v := newView(t.Context(), journal(t), nil)
 	md, err := v.render(Markdown)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestMarkdownShowsPictures(t *testing.T) {
 
 func TestJSONHoldsTheJournal(t *testing.T) {
 	j := journal(t)
-	files, err := newView(j, nil).render(JSON)
+	files, err := newView(t.Context(), j, nil).render(JSON)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,7 +189,7 @@ func TestJSONHoldsTheJournal(t *testing.T) {
 // Write leaves every file of every format, whole, and the same on a second run.
 func TestWrite(t *testing.T) {
 	j, dir := few(journal(t)), t.TempDir()
-	names, err := Write(dir, j, nil, nil)
+	names, err := Write(t.Context(), dir, j, nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestWrite(t *testing.T) {
 		}
 		first[name] = data
 	}
-	if _, err := Write(dir, j, nil, Formats()); err != nil {
+	if _, err := Write(t.Context(), dir, j, nil, Formats()); err != nil {
 		t.Fatal(err)
 	}
 	entries, err := os.ReadDir(dir)
@@ -217,10 +217,10 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%s is not the same the second time (%v)", e.Name(), err)
 		}
 	}
-	if _, err := Write(filepath.Join(dir, "missing"), j, nil, []Format{CSV}); err == nil {
+	if _, err := Write(t.Context(), filepath.Join(dir, "missing"), j, nil, []Format{CSV}); err == nil {
 		t.Error("no error for a folder that is not there")
 	}
-	if _, err := Write(dir, j, nil, []Format{"pdf"}); err == nil {
+	if _, err := Write(t.Context(), dir, j, nil, []Format{"pdf"}); err == nil {
 		t.Error("no error for an unknown format")
 	}
 }
@@ -253,7 +253,7 @@ func TestUntrustedText(t *testing.T) {
 	run.Suite, run.Title, run.Command, run.Env.CPU, run.Env.Text = evil, evil, evil, evil, map[string]string{evil: evil}
 	run.References = []result.Reference{{Task: "needle", Metric: "exact", Model: evil, Value: 1, Unit: evil, Source: evil, Note: evil}}
 	j := reread(t, &result.Journal{Runs: []result.Run{run}, Records: []result.Record{r, bad, odd, nll}, Notice: evil})
-	v := newView(j, nil)
+	v := newView(t.Context(), j, nil)
 	for _, f := range Formats() {
 		if f == PNG {
 			continue
@@ -285,7 +285,7 @@ func TestUntrustedText(t *testing.T) {
 
 // The page stands alone: nothing in it is fetched from elsewhere.
 func TestPageStandsAlone(t *testing.T) {
-	files, err := newView(journal(t), nil).render(HTML)
+	files, err := newView(t.Context(), journal(t), nil).render(HTML)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -126,11 +126,26 @@ func (v *view) html(out io.Writer) error {
 	for _, row := range v.environment().rows {
 		p.Environment = append(p.Environment, pageFact{row[0].text, row[1].text})
 	}
+	problems := 0
 	for i := range v.journal.Records {
+		ok := v.journal.Records[i].Status == result.OK
+		if !ok {
+			problems++
+		}
+		if len(p.Cases) == maxCases && (ok || len(p.Problems) == maxRows) {
+			continue
+		}
 		c := v.pageCase(&v.journal.Records[i])
-		p.Cases = append(p.Cases, c)
-		if v.journal.Records[i].Status != result.OK {
+		if len(p.Cases) < maxCases {
+			p.Cases = append(p.Cases, c)
+		}
+		if !ok && len(p.Problems) < maxRows {
 			p.Problems = append(p.Problems, c)
+		}
+	}
+	for _, s := range []string{firstOf(len(p.Cases), len(v.journal.Records), "cases"), firstOf(len(p.Problems), problems, "cases without a result")} {
+		if s != "" {
+			p.Notes = append(p.Notes, "The page lists the "+s+elsewhere+".")
 		}
 	}
 	return p.write(out)
@@ -199,6 +214,9 @@ func (v *view) pageCase(r *result.Record) pageCase {
 func (v *view) pageSection(p *page, s section) (pageSection, error) {
 	out := pageSection{ID: s.id, Title: s.title, Lead: s.lead}
 	for _, f := range s.figures {
+		if err := v.ctx.Err(); err != nil {
+			return out, err
+		}
 		if f.heat {
 			continue // the page shows these as tables whose cells can be read
 		}

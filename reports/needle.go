@@ -21,21 +21,32 @@ type grid struct {
 // grids gives a grid for each model of a group, all with the same axes.
 func (g *group) grids() []*grid {
 	lengths, depths := numbers(g.records, "length"), numbers(g.records, "depth")
+	column, row := places(lengths), places(depths)
 	var out []*grid
+	of := map[string]*grid{}
 	for _, m := range g.models {
-		t := &grid{group: g, model: m, lengths: lengths, depths: depths}
-		for _, d := range depths {
-			row := make([]*result.Record, len(lengths))
-			for _, r := range g.records {
-				x, _ := number(r, "length")
-				y, ok := number(r, "depth")
-				if i := slices.Index(lengths, x); ok && r.Model == m && y == d && i >= 0 {
-					row[i] = r
-				}
-			}
-			t.at = append(t.at, row)
+		t := &grid{group: g, model: m, lengths: lengths, depths: depths, at: make([][]*result.Record, len(depths))}
+		for i := range t.at {
+			t.at[i] = make([]*result.Record, len(lengths))
 		}
+		of[m] = t
 		out = append(out, t)
+	}
+	for _, r := range g.records {
+		x, okX := number(r, "length")
+		y, okY := number(r, "depth")
+		if okX && okY {
+			of[r.Model].at[row[y]][column[x]] = r
+		}
+	}
+	return out
+}
+
+// places gives the index of each value.
+func places(values []float64) map[float64]int {
+	out := make(map[float64]int, len(values))
+	for i, x := range values {
+		out[x] = i
 	}
 	return out
 }
@@ -211,23 +222,30 @@ type spread struct {
 
 func (g *group) spreads() (lengths []float64, out []spread) {
 	lengths = numbers(g.records, "length")
-	counts := numbers(g.records, "needles")
-	if len(counts) == 0 {
-		counts = []float64{0}
+	type key struct {
+		model   string
+		needles float64
 	}
+	at, column := map[key][]*result.Record{}, places(lengths)
+	var counts []float64 // 0: records that do not say
+	for _, r := range g.records {
+		if x, ok := number(r, "length"); ok {
+			n, _ := number(r, "needles")
+			if k := (key{r.Model, n}); at[k] == nil && !slices.Contains(counts, n) {
+				counts = append(counts, n)
+			}
+			k := key{r.Model, n}
+			if at[k] == nil {
+				at[k] = make([]*result.Record, len(lengths))
+			}
+			at[k][column[x]] = r
+		}
+	}
+	slices.Sort(counts)
 	for _, n := range counts {
 		for _, m := range g.models {
-			s := spread{model: m, needles: n, at: make([]*result.Record, len(lengths))}
-			any := false
-			for _, r := range g.records {
-				x, ok := number(r, "length")
-				k, _ := number(r, "needles")
-				if i := slices.Index(lengths, x); ok && r.Model == m && k == n && i >= 0 {
-					s.at[i], any = r, true
-				}
-			}
-			if any {
-				out = append(out, s)
+			if records := at[key{m, n}]; records != nil {
+				out = append(out, spread{model: m, needles: n, at: records})
 			}
 		}
 	}

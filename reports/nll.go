@@ -112,28 +112,30 @@ func (v *view) cumulativeTable(g *group) (table, bool) {
 	out := table{id: g.id + "-cumulative", title: joined("NLL up to a context length", g.name),
 		head: []string{"context"}, fixed: 1}
 	curves := map[string]result.Series{}
+	at := map[string]map[float64]int{}
 	var lengths []float64
 	var models []string
+	seen := map[float64]bool{}
 	for _, r := range g.records {
 		s, ok := series(r, "nll_cumulative")
 		if !ok {
 			continue
 		}
-		curves[r.Model] = s
+		curves[r.Model], at[r.Model] = s, places(s.X)
 		models = append(models, r.Model)
 		for _, x := range s.X {
-			if !slices.Contains(lengths, x) {
+			if !seen[x] {
+				seen[x] = true
 				lengths = append(lengths, x)
 			}
-		}
-		if len(lengths) > 4096 {
-			lengths = lengths[:4096]
 		}
 	}
 	if len(models) == 0 {
 		return out, false
 	}
 	slices.Sort(lengths)
+	all := len(lengths)
+	lengths = lengths[:min(all, maxRows)]
 	note := "nats per token over all positions before the length"
 	for _, m := range models {
 		if curves[m].Lo != nil {
@@ -142,6 +144,9 @@ func (v *view) cumulativeTable(g *group) (table, bool) {
 		}
 	}
 	out.notes = []string{note}
+	if s := firstOf(len(lengths), all, "lengths"); s != "" {
+		out.notes = append(out.notes, s+"; all are in results.json")
+	}
 	for _, m := range models {
 		out.head = append(out.head, label(m))
 	}
@@ -149,8 +154,8 @@ func (v *view) cumulativeTable(g *group) (table, bool) {
 		row := texts(tokens(x))
 		for _, m := range models {
 			s := curves[m]
-			i := slices.Index(s.X, x)
-			if i < 0 {
+			i, ok := at[m][x]
+			if !ok {
 				row = append(row, cell{})
 				continue
 			}
@@ -185,6 +190,7 @@ func (v *view) nllFigures(g *group) []*figure {
 			if !ok {
 				return false
 			}
+			s = thin(s, maxPoints)
 			l := curveLine{style: st, x: s.X, y: s.Y, lo: s.Lo, hi: s.Hi, fine: len(s.X) > 12}
 			for i := range s.X {
 				bounds := ""
@@ -204,6 +210,7 @@ func (v *view) nllFigures(g *group) []*figure {
 			shown = append(shown, r.Model)
 		}
 		if s, ok := series(r, "nll_fit"); ok {
+			s = thin(s, maxPoints)
 			bucket.add(curveLine{style: st, x: s.X, y: s.Y, dotted: true})
 			fits = append(fits, key{style: st, dotted: true, apart: len(fits) == 0, name: fitName(r)})
 		}

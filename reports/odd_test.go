@@ -16,7 +16,7 @@ import (
 // all of them. Pictures are drawn at a low resolution.
 func everything(t testing.TB, j *result.Journal) {
 	t.Helper()
-	v := newView(j, nil)
+	v := newView(t.Context(), j, nil)
 	for _, f := range Formats() {
 		var err error
 		switch f {
@@ -32,7 +32,7 @@ func everything(t testing.TB, j *result.Journal) {
 	for _, width := range []int{40, 80, 100} {
 		for _, color := range []bool{false, true} {
 			var buf bytes.Buffer
-			if err := Terminal(&buf, j, nil, width, color); err != nil {
+			if err := Terminal(t.Context(), &buf, j, nil, width, color); err != nil {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(buf.String()) {
@@ -148,7 +148,7 @@ func TestLook(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	files, err := Write(dir, reread(t, big()), nil, nil)
+	files, err := Write(t.Context(), dir, reread(t, big()), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestPageOfManyCases(t *testing.T) {
 			}
 		}
 	}
-	v := newView(j, nil)
+	v := newView(t.Context(), j, nil)
 	if n := v.perCell(); n != 4 {
 		t.Errorf("%d trials a cell, want 4", n)
 	}

@@ -26,20 +26,46 @@ func (v *view) reference(r *result.Record, metric string) (result.Reference, boo
 	return v.lookUp(r.Task, metric, r.Model, "", place(r))
 }
 
+// refKey is what a reference is about.
+type refKey struct {
+	task, metric, model, over string
+	length                    float64
+}
+
 // lookUp finds the published figure of a metric of a model, or of its ratio over
 // another model's. One that names the length goes before one that fits all.
 func (v *view) lookUp(task, metric, model, over string, length float64) (result.Reference, bool) {
-	for _, any := range []bool{false, true} {
-		for _, run := range slices.Backward(v.journal.Runs) {
+	if v.published == nil {
+		v.published = map[refKey]result.Reference{}
+		for _, run := range v.journal.Runs {
+			of := map[refKey]bool{}
 			for _, ref := range run.References {
-				if ref.Task == task && ref.Metric == metric && ref.Model == model && ref.Over == over &&
-					(any && ref.Length == 0 || !any && ref.Length == length) {
-					return ref, true
+				// The first of a run counts, and the last run's.
+				if k := (refKey{ref.Task, ref.Metric, ref.Model, ref.Over, ref.Length}); !of[k] {
+					of[k], v.published[k] = true, ref
 				}
 			}
 		}
 	}
-	return result.Reference{}, false
+	ref, ok := v.published[refKey{task, metric, model, over, length}]
+	if !ok {
+		ref, ok = v.published[refKey{task, metric, model, over, 0}]
+	}
+	return ref, ok
+}
+
+// references are all that the runs give, each once, as far as they are drawn.
+func (v *view) references() (out []result.Reference) {
+	seen := map[result.Reference]bool{}
+	for _, run := range v.journal.Runs {
+		for _, ref := range run.References {
+			if !seen[ref] && len(out) < maxRows {
+				seen[ref] = true
+				out = append(out, ref)
+			}
+		}
+	}
+	return out
 }
 
 // units are the names under which sources give figures, with the records' unit and the factor to it.
@@ -83,12 +109,10 @@ func (v *view) publishedTable() (table, bool) {
 		head: []string{"figure", "here", "published", "diff"}}
 	var notes, remarks []string
 	var groups []*group
+	refs := v.references()
 	for _, g := range v.groups {
-		for _, run := range v.journal.Runs {
-			if slices.ContainsFunc(run.References, func(ref result.Reference) bool { return len(g.stands(ref)) > 0 }) {
-				groups = append(groups, g)
-				break
-			}
+		if slices.ContainsFunc(refs, func(ref result.Reference) bool { return len(g.stands(ref)) > 0 }) {
+			groups = append(groups, g)
 		}
 	}
 	mixed := slices.ContainsFunc(groups, func(g *group) bool { return g.source != groups[0].source })
@@ -97,27 +121,20 @@ func (v *view) publishedTable() (table, bool) {
 			notes = append(notes, s)
 		}
 	}
-	seen := map[result.Reference]bool{}
-	for _, run := range v.journal.Runs {
-		for _, ref := range run.References {
-			if seen[ref] {
-				continue
+	for _, ref := range refs {
+		for _, row := range v.publishedRows(ref, mixed) {
+			if ref.Note != "" {
+				text := ellipsis(clean(ref.Note), 200)
+				n := slices.Index(remarks, text)
+				if n < 0 {
+					n = len(remarks)
+					remarks = append(remarks, text)
+				}
+				row[0].text += fmt.Sprintf(" [%d]", n+1)
 			}
-			seen[ref] = true
-			for _, row := range v.publishedRows(ref, mixed) {
-				if ref.Note != "" {
-					text := ellipsis(clean(ref.Note), 200)
-					n := slices.Index(remarks, text)
-					if n < 0 {
-						n = len(remarks)
-						remarks = append(remarks, text)
-					}
-					row[0].text += fmt.Sprintf(" [%d]", n+1)
-				}
-				t.rows = append(t.rows, row)
-				if s := clean(ref.Source); s != "" {
-					note(ellipsis(s, 200))
-				}
+			t.rows = append(t.rows, row)
+			if s := clean(ref.Source); s != "" {
+				note(ellipsis(s, 200))
 			}
 		}
 	}
@@ -136,8 +153,17 @@ func (v *view) publishedTable() (table, bool) {
 
 // stands gives the records of a group that a reference stands beside.
 func (g *group) stands(ref result.Reference) (out []*result.Record) {
-	for _, r := range g.records {
-		if r.Task == ref.Task && r.Model == ref.Model && (ref.Length == 0 || ref.Length == place(r)) {
+	if ref.Task != g.task {
+		return nil
+	}
+	if g.byModel == nil {
+		g.byModel = map[string][]*result.Record{}
+		for _, r := range g.records {
+			g.byModel[r.Model] = append(g.byModel[r.Model], r)
+		}
+	}
+	for _, r := range g.byModel[ref.Model] {
+		if ref.Length == 0 || ref.Length == place(r) {
 			out = append(out, r)
 		}
 	}
@@ -233,10 +259,7 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 // beside finds another model's record at the same place of a group.
 func (g *group) beside(r *result.Record, model string) *result.Record {
 	_, at := splitParams(r)
-	for _, o := range g.records {
-		if o.Model != model {
-			continue
-		}
+	for _, o := range g.byModel[model] {
 		if _, there := splitParams(o); there == at {
 			return o
 		}

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -60,12 +61,12 @@ func ParseFormats(list string) ([]Format, error) {
 
 // Write draws a journal, with the verdicts on its gates unless they are nil, in the
 // given formats (nil: all of them) into an existing folder. It returns the names of the files written, in order. Each file appears
-// whole or not at all, and replaces one of the same name.
-func Write(dir string, j *result.Journal, g *Gates, formats []Format) ([]string, error) {
+// whole or not at all, and replaces one of the same name. When ctx ends, drawing stops with its error.
+func Write(ctx context.Context, dir string, j *result.Journal, g *Gates, formats []Format) ([]string, error) {
 	if formats == nil {
 		formats = Formats()
 	}
-	v := newView(j, g)
+	v := newView(ctx, j, g)
 	var written []string
 	save := func(name string, data []byte) error {
 		if err := safefile.WriteBytes(filepath.Join(dir, name), data); err != nil {
@@ -91,8 +92,25 @@ func Write(dir string, j *result.Journal, g *Gates, formats []Format) ([]string,
 // Terminal writes the tables that end a run, and the verdicts last. Lines are at most width columns
 // (40 to 100; 0 stands for 80). Colour is ANSI; the caller decides by NO_COLOR
 // and by whether w is a terminal.
-func Terminal(w io.Writer, j *result.Journal, g *Gates, width int, color bool) error {
-	return newView(j, g).text(w, width, color)
+func Terminal(ctx context.Context, w io.Writer, j *result.Journal, g *Gates, width int, color bool) error {
+	v := newView(ctx, j, g)
+	return v.whole(w, func(w io.Writer) error { return v.text(w, width, color) })
+}
+
+// whole writes what write writes, or nothing where ctx ended meanwhile.
+func (v *view) whole(w io.Writer, write func(io.Writer) error) error {
+	var buf bytes.Buffer
+	err := v.ctx.Err()
+	if err == nil {
+		err = write(&buf)
+	}
+	if err == nil {
+		err = v.ctx.Err()
+	}
+	if err == nil {
+		_, err = w.Write(buf.Bytes())
+	}
+	return err
 }
 
 // file is a report's file before it is written.
@@ -103,7 +121,15 @@ type file struct {
 
 func (v *view) render(f Format) ([]file, error) {
 	var buf bytes.Buffer
-	one := func(name string, err error) ([]file, error) { return []file{{name, buf.Bytes()}}, err }
+	one := func(name string, err error) ([]file, error) {
+		if err == nil {
+			err = v.ctx.Err() // what was made of it may be a part
+		}
+		return []file{{name, buf.Bytes()}}, err
+	}
+	if err := v.ctx.Err(); err != nil {
+		return nil, err
+	}
 	switch f {
 	case Text:
 		return one("report.txt", v.text(&buf, 0, false))
@@ -122,7 +148,13 @@ func (v *view) render(f Format) ([]file, error) {
 }
 
 // MarkdownTo writes what report.md holds, for a terminal or a CI job's summary.
-func MarkdownTo(w io.Writer, j *result.Journal, g *Gates) error { return newView(j, g).markdown(w) }
+func MarkdownTo(ctx context.Context, w io.Writer, j *result.Journal, g *Gates) error {
+	v := newView(ctx, j, g)
+	return v.whole(w, v.markdown)
+}
 
 // HTMLTo writes what report.html holds.
-func HTMLTo(w io.Writer, j *result.Journal, g *Gates) error { return newView(j, g).html(w) }
+func HTMLTo(ctx context.Context, w io.Writer, j *result.Journal, g *Gates) error {
+	v := newView(ctx, j, g)
+	return v.whole(w, v.html)
+}

@@ -23,30 +23,42 @@ func (v *view) reproduce(r *result.Record) string {
 	if suite == "" {
 		suite = "SUITE"
 	}
-	var flags [][2]string
-	for _, run := range v.journal.Runs {
-		for _, flag := range settings(run.Command) {
-			if !slices.Contains(flags, flag) {
-				flags = append(flags, flag)
-			}
-		}
-		// Settings made on resuming count for what was run from there on.
-		if run.SuiteHash == r.SuiteHash {
-			break
-		}
-	}
 	id := r.Case
 	if len(id) > 12 {
 		id = id[:12]
 	}
 	words := []string{"yocobench", "run", suite}
-	for _, flag := range append(flags, [2]string{"--filter", "case=" + id}) {
+	for _, flag := range append(v.flagsOf(r.SuiteHash), [2]string{"--filter", "case=" + id}) {
 		words = append(words, flag[0], flag[1])
 	}
 	for i := range words {
 		words[i] = shell(words[i])
 	}
 	return clean(strings.Join(words, " "))
+}
+
+// flagsOf are the settings of the runs up to the one whose suite has a hash.
+func (v *view) flagsOf(hash string) (flags [][2]string) {
+	if flags, ok := v.flags[hash]; ok {
+		return flags
+	}
+	for _, run := range v.journal.Runs {
+		for _, flag := range settings(run.Command) {
+			if !slices.Contains(flags, flag) && len(flags) < maxNotes {
+				flags = append(flags, flag)
+			}
+		}
+		// Settings made on resuming count for what was run from there on.
+		if run.SuiteHash == hash {
+			break
+		}
+	}
+	if v.flags == nil {
+		v.flags = map[string][][2]string{}
+	}
+	flags = slices.Clip(flags)
+	v.flags[hash] = flags
+	return flags
 }
 
 // settings gives the flags of a command that decide what its cases ask, each with its value.

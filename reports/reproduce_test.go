@@ -26,7 +26,7 @@ func TestReproduce(t *testing.T) {
 		"hostile":           {[]result.Run{run("$(rm -rf ~)'", "h", "")}, `yocobench run '$(rm -rf ~)'\'''` + filter},
 	} {
 		r := result.Record{Suite: "named", SuiteHash: "h", Case: "0123456789abcdef"}
-		v := newView(&result.Journal{Runs: c.runs, Records: []result.Record{r}}, nil)
+		v := newView(t.Context(), &result.Journal{Runs: c.runs, Records: []result.Record{r}}, nil)
 		if got := v.reproduce(&r); got != c.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, c.want)
 		}

@@ -21,7 +21,7 @@ func (v *view) build() {
 	}
 	for _, task := range taskOrder {
 		groups := byTask[task]
-		if len(groups) == 0 {
+		if len(groups) == 0 || v.ctx.Err() != nil {
 			continue
 		}
 		switch task {
@@ -40,6 +40,7 @@ func (v *view) build() {
 	if t, ok := v.publishedTable(); ok {
 		v.sections = append(v.sections, section{id: "published", title: "Against published figures", tables: []table{t}})
 	}
+	v.boundSections()
 	v.uniqueIDs()
 }
 
@@ -215,7 +216,7 @@ func (v *view) problems() table {
 	for row, n := range more {
 		t.rows[row][0].text += fmt.Sprintf(" and %d more", n)
 	}
-	return t
+	return t.bound(maxRows)
 }
 
 // caseLabel is a case in words.
@@ -273,8 +274,12 @@ func (v *view) notes() []string {
 			}
 		}
 	}
-	var out []string
-	for _, e := range entries {
+	out := slices.Clone(v.left)
+	for i, e := range entries {
+		if i == maxNotes {
+			out = append(out, firstOf(maxNotes, len(entries), "notes")+"; all are in results.json")
+			break
+		}
 		text := ellipsis(clean(e.text), 600)
 		switch {
 		case e.other > 0:

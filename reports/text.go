@@ -26,6 +26,9 @@ func (v *view) text(out io.Writer, width int, color bool) error {
 		w.line(bold, strings.ToUpper(s.title))
 		w.line(dim, s.lead)
 		for _, t := range s.tables {
+			if err := v.ctx.Err(); err != nil {
+				return err
+			}
 			w.table(t)
 		}
 	}

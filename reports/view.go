@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 // view is a journal grouped for reading: what every writer draws from.
 type view struct {
+	ctx     context.Context
 	journal *result.Journal
 	// verdicts are those on the run's gates, nil where none were judged.
 	verdicts *Gates
@@ -23,6 +25,11 @@ type view struct {
 	// baselines gives, by model, the model that ratios divide by.
 	baselines map[string]string
 	groups    []*group
+	// left says what is not drawn.
+	left []string
+	// published are the references by what they are about; flags those of reproduce, by suite.
+	published map[refKey]result.Reference
+	flags     map[string][][2]string
 	// sections hold the tables and figures of the groups, in the order shown.
 	sections []section
 }
@@ -44,12 +51,16 @@ type group struct {
 	// settings are the parameters that all records of the group share, by name.
 	settings map[string]string
 	records  []*result.Record
+	// left says what is not drawn of it.
+	left string
 	// mixed says which models have which number types, where they differ.
 	mixed []string
 	// models of this group, in the view's order.
 	models []string
 	// index is what spots made.
 	index map[spot]*result.Record
+	// byModel is what stands made.
+	byModel map[string][]*result.Record
 	// name tells the group from others of its task, in words; id is for file names.
 	name, id string
 }
@@ -67,8 +78,9 @@ var axes = map[string][]string{
 // taskOrder is the order of sections; other tasks follow in the order of appearance.
 var taskOrder = []string{"needle", "nll", "kv", "prefill", "throughput"}
 
-func newView(j *result.Journal, g *Gates) *view {
-	v := &view{journal: j, verdicts: g, archs: map[string]string{}, baselines: baselines(j)}
+// newView groups a journal. When ctx ends it stops early; what is rendered of it then is an error.
+func newView(ctx context.Context, j *result.Journal, g *Gates) *view {
+	v := &view{ctx: ctx, journal: j, verdicts: g, archs: map[string]string{}, baselines: baselines(j)}
 	if len(j.Runs) > 0 {
 		v.run = j.Runs[0]
 	}
@@ -127,6 +139,7 @@ func (v *view) group() []*group {
 		return len(taskOrder)
 	}
 	slices.SortStableFunc(groups, func(a, b *group) int { return rank(a) - rank(b) })
+	groups = v.bound(groups)
 	v.nameGroups(groups)
 	return groups
 }
@@ -164,13 +177,14 @@ func (g *group) keepOwn(own map[ownParam]bool) {
 			continue
 		}
 		var values []string
-		models := map[string][]string{}
+		models, seen := map[string][]string{}, map[string]bool{}
 		for _, r := range g.records {
 			x := paramText(name, r.Params[name])
 			if len(models[x]) == 0 {
 				values = append(values, x)
 			}
-			if !slices.Contains(models[x], label(r.Model)) {
+			if !seen[r.Model] {
+				seen[r.Model] = true
 				models[x] = append(models[x], label(r.Model))
 			}
 		}
@@ -256,8 +270,12 @@ func (v *view) nameGroups(groups []*group) {
 			g.name = strings.TrimPrefix(g.name+" (computed)", " ")
 		}
 		g.id = unique(ids, slug(g.task+" "+strings.Join(parts, " ")))
+		of := map[string]bool{}
+		for _, r := range g.records {
+			of[r.Model] = true
+		}
 		for _, m := range v.models {
-			if slices.ContainsFunc(g.records, func(r *result.Record) bool { return r.Model == m }) {
+			if of[m] {
 				g.models = append(g.models, m)
 			}
 		}
@@ -356,5 +374,5 @@ func (g *group) describe() string {
 	if on != "" {
 		how += " by " + clean(on)
 	}
-	return strings.Join(append(words, how), " · ")
+	return joined(append(words, how, g.left)...)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -63,7 +64,7 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 	}
 	// Its report without pictures, which are in no file here, one level down.
 	var b strings.Builder
-	if err := reports.MarkdownTo(&b, r.EndToEnd, nil); err != nil {
+	if err := reports.MarkdownTo(context.Background(), &b, r.EndToEnd, nil); err != nil {
 		return err
 	}
 	for line := range strings.Lines(b.String()) {

@@ -83,7 +83,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case errors.As(err, &problem), isUsage(err):
 		code = exitUsage
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		code, err = exitInterrupted, errors.New("interrupted before anything was measured")
+		code, err = exitInterrupted, errors.New("interrupted")
 	}
 	fmt.Fprintf(errs, "error: %v\n", err)
 	return code

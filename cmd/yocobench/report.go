@@ -62,7 +62,7 @@ name a baseline need --baseline. Their verdicts do not change the exit code
 			if err != nil {
 				return err
 			}
-			files, err := reports.Write(dir, j, shown(verdicts), fs)
+			files, err := reports.Write(c.Context(), dir, j, shown(verdicts), fs)
 			if err != nil {
 				return err
 			}
@@ -72,10 +72,10 @@ name a baseline need --baseline. Their verdicts do not change the exit code
 				e.SetIndent("", "  ")
 				return e.Encode(runJSON(dir, files, j, verdicts))
 			case "markdown":
-				return reports.MarkdownTo(w, j, shown(verdicts))
+				return reports.MarkdownTo(c.Context(), w, j, shown(verdicts))
 			}
 			width, color := terminal(w)
-			if err := reports.Terminal(raw(w), j, shown(verdicts), width, color); err != nil {
+			if err := reports.Terminal(c.Context(), raw(w), j, shown(verdicts), width, color); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(w, "\n%s: %s\n", dir, listFiles(files))

@@ -257,7 +257,11 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 	if runErr != nil && !interrupted {
 		return fmt.Errorf("%w\n  hint: what was measured is in %s; go on with: yocobench run --resume %s", runErr, dir, dir)
 	}
-	verdicts, err := f.show(dir, formats, stdout, stderr)
+	drawing := ctx
+	if interrupted {
+		drawing = context.WithoutCancel(ctx)
+	}
+	verdicts, err := f.show(drawing, dir, formats, stdout, stderr)
 	if err != nil {
 		return err
 	}
@@ -311,13 +315,13 @@ func (f *runFlags) open(plan *suites.Plan, old *result.Journal, stderr io.Writer
 }
 
 // show judges the gates, draws the reports and prints what the user asked to see.
-func (f *runFlags) show(dir string, formats []reports.Format, stdout, stderr io.Writer) (*compare.Judgement, error) {
+func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Format, stdout, stderr io.Writer) (*compare.Judgement, error) {
 	j, err := readRun(dir)
 	if err != nil {
 		return nil, err
 	}
 	verdicts := judge(f.judged, j, f.baseline)
-	files, err := reports.Write(dir, j, shown(verdicts), formats)
+	files, err := reports.Write(ctx, dir, j, shown(verdicts), formats)
 	if err != nil {
 		return nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, dir)
 	}
@@ -331,7 +335,7 @@ func (f *runFlags) show(dir string, formats []reports.Format, stdout, stderr io.
 		return verdicts, err
 	}
 	width, color := terminal(stdout)
-	if err := reports.Terminal(raw(stdout), j, shown(verdicts), width, color); err != nil {
+	if err := reports.Terminal(ctx, raw(stdout), j, shown(verdicts), width, color); err != nil {
 		return verdicts, err
 	}
 	_, err = fmt.Fprintf(stdout, "\n%s: %s\n", dir, listFiles(files))

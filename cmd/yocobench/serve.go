@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ import (
 func newServe() *cobra.Command {
 	var addr string
 	var expose bool
+	var hosts []string
 	c := &cobra.Command{
 		Use:   "serve DIR",
 		Short: "List, open and compare the runs of a folder in a browser",
@@ -29,24 +31,31 @@ from results.jsonl, and compare chosen ones. Nothing is written. Only this
 machine can reach the pages, unless --expose allows another --addr: there is no
 password, so whoever reaches the address can read every run.`,
 		Example: `  yocobench serve runs
-  yocobench serve runs --addr 127.0.0.1:9000`,
+  yocobench serve runs --addr 127.0.0.1:9000
+  yocobench serve runs --addr 0.0.0.0:80 --expose --host bench.example.org`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return serveRuns(c.Context(), args[0], addr, expose, c.OutOrStdout(), c.ErrOrStderr())
+			return serveRuns(c.Context(), args[0], addr, hosts, expose, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen at: host:port; port 0 takes a free one")
 	c.Flags().BoolVar(&expose, "expose", false, "allow an --addr that other machines can reach")
+	c.Flags().StringArrayVar(&hosts, "host", nil, "a further host name that requests may ask by, such as a proxy's (repeatable)")
 	return c
 }
 
 // serveRuns serves until ctx ends.
-func serveRuns(ctx context.Context, dir, addr string, expose bool, stdout, stderr io.Writer) error {
+func serveRuns(ctx context.Context, dir, addr string, hosts []string, expose bool, stdout, stderr io.Writer) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return usagef("%s is not a folder", dir)
 	}
 	if _, _, err := net.SplitHostPort(addr); err != nil {
 		return usagef("--addr is host:port, such as 127.0.0.1:8080, not %q", addr)
+	}
+	for _, h := range hosts {
+		if h == "" || strings.ContainsAny(h, " /:*") {
+			return usagef("--host is a name such as runs.example.org, without a port, not %q", h)
+		}
 	}
 	if !serve.Loopback(addr) {
 		if !expose {
@@ -55,10 +64,10 @@ func serveRuns(ctx context.Context, dir, addr string, expose bool, stdout, stder
 		fmt.Fprintf(stderr, "warning: other machines can reach %s; there is no password, and whoever does can read every run in %s\n", addr, dir)
 	}
 	s, err := serve.New(dir, serve.Options{
-		Addr: addr,
-		Report: func(w io.Writer, j *result.Journal) error {
+		Addr: addr, Hosts: hosts,
+		Report: func(ctx context.Context, w io.Writer, j *result.Journal) error {
 			gates, _ := gatesOf(j, dir) // a suite that cannot be read has no verdicts
-			return reports.HTMLTo(w, j, shown(judge(gates, j, nil)))
+			return reports.HTMLTo(ctx, w, j, shown(judge(gates, j, nil)))
 		},
 		Gates: func(j *result.Journal) ([]gate.Gate, error) { return gatesOf(j, dir) },
 	})
@@ -71,7 +80,7 @@ func serveRuns(ctx context.Context, dir, addr string, expose bool, stdout, stder
 		return fmt.Errorf("%w\n  hint: another address, such as --addr 127.0.0.1:0", err)
 	}
 	fmt.Fprintf(stdout, "http://%s/ shows the runs in %s; Ctrl-C ends it\n", l.Addr(), dir)
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	select {

@@ -1,9 +1,11 @@
 package serve
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -27,7 +29,7 @@ func (s *Server) knownHost(header string) bool {
 		host = h
 	}
 	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	if local(host) {
+	if local(host) || slices.ContainsFunc(s.options.Hosts, func(h string) bool { return strings.EqualFold(h, host) }) {
 		return true
 	}
 	_, err := netip.ParseAddr(host)
@@ -46,7 +48,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		switch {
 		case !s.knownHost(r.Host):
-			http.Error(w, "this server does not go by that name", http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("This server does not go by the name %q. Start it with --host NAME for each further name that it has.", r.Host), http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)

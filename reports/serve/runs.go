@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -49,13 +50,16 @@ type count struct {
 const journalName = "results.jsonl"
 
 // runs finds the journals, the newest first. Those that did not change since the last time are not read again.
-func (s *Server) runs() ([]entry, error) {
+func (s *Server) runs(ctx context.Context) ([]entry, error) {
 	var out []entry
 	fresh := map[string]entry{}
 	s.mu.Lock()
 	known := s.known
 	s.mu.Unlock()
 	err := fs.WalkDir(s.root.FS(), ".", func(p string, d fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			if p == "." {
 				return err

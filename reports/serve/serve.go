@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/reports/compare"
@@ -31,8 +33,10 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{"report": repo
 type Options struct {
 	// Addr is where it listens, host:port.
 	Addr string
-	// Report writes a run's report.html.
-	Report func(io.Writer, *result.Journal) error
+	// Hosts are further names that requests may ask it by, such as that of a proxy in front of it.
+	Hosts []string
+	// Report writes a run's report.html. When ctx ends, nobody waits for it any more.
+	Report func(ctx context.Context, w io.Writer, j *result.Journal) error
 	// Gates reads the gates of the suite that a run was made with.
 	Gates func(*result.Journal) ([]gate.Gate, error)
 }
@@ -44,6 +48,8 @@ type Server struct {
 	host    string
 	exposed bool
 	options Options
+	// working is full while as many requests as may draw or compare at once.
+	working chan struct{}
 
 	mu    sync.Mutex
 	known map[string]entry
@@ -58,8 +64,30 @@ type drawing struct {
 	page  []byte
 }
 
-// kept is how many drawn reports are kept.
-const kept = 16
+// Bounds of what requests can ask for.
+const (
+	kept     = 16               // drawn reports that are kept,
+	keptSize = 64 << 20         // in bytes,
+	atOnce   = 2                // requests that draw or compare at once: others wait
+	patience = 60 * time.Second // of a request
+	largest  = 256 << 20        // bytes of the journals of a request
+)
+
+// work runs f, when its turn comes, until the request's client leaves or its time is over.
+func (s *Server) work(r *http.Request, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	select {
+	case s.working <- struct{}{}:
+		defer func() { <-s.working }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f(ctx)
+}
 
 // New opens a folder. Close the server to let go of it.
 func New(dir string, o Options) (*Server, error) {
@@ -72,7 +100,7 @@ func New(dir string, o Options) (*Server, error) {
 		root.Close()
 		return nil, fmt.Errorf("address %q: %w", o.Addr, err)
 	}
-	return &Server{root: root, dir: dir, host: host, exposed: !Loopback(o.Addr), options: o}, nil
+	return &Server{root: root, dir: dir, host: host, exposed: !Loopback(o.Addr), options: o, working: make(chan struct{}, atOnce)}, nil
 }
 
 // Close lets go of the folder.
@@ -101,8 +129,8 @@ func (s *Server) lately(p string, now stamp) []byte {
 }
 
 // list shows the runs.
-func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
-	runs, err := s.runs()
+func (s *Server) list(w http.ResponseWriter, r *http.Request) {
+	runs, err := s.runs(r.Context())
 	if err != nil {
 		s.fail(w, http.StatusInternalServerError, err)
 		return
@@ -114,7 +142,11 @@ func (s *Server) list(w http.ResponseWriter, _ *http.Request) {
 
 // report shows one run.
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {
-	page, err := s.draw(r.PathValue("path"))
+	var page []byte
+	err := s.work(r, func(ctx context.Context) (err error) {
+		page, err = s.draw(ctx, r.PathValue("path"))
+		return err
+	})
 	if err != nil {
 		s.fail(w, statusOf(err), err)
 		return
@@ -125,7 +157,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 }
 
 // draw gives a run's report, drawn anew where its journal has changed.
-func (s *Server) draw(p string) ([]byte, error) {
+func (s *Server) draw(ctx context.Context, p string) ([]byte, error) {
 	now, err := s.stat(p)
 	if err != nil {
 		return nil, err
@@ -133,19 +165,29 @@ func (s *Server) draw(p string) ([]byte, error) {
 	if page := s.lately(p, now); page != nil {
 		return page, nil
 	}
+	if now.size > largest {
+		return nil, errChoice(fmt.Sprintf("%s has %d MiB, too many for a page: at most %d MiB. yocobench report draws it.", nameOf(p), now.size>>20, largest>>20))
+	}
 	j, err := s.read(p)
 	if err != nil {
 		return nil, err
 	}
 	var buf bytes.Buffer
-	if err := s.options.Report(&buf, j); err != nil {
+	if err := s.options.Report(ctx, &buf, j); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.drawn = slices.DeleteFunc(s.drawn, func(d drawing) bool { return d.path == p })
 	s.drawn = append(s.drawn, drawing{p, now, buf.Bytes()})
-	s.drawn = slices.Delete(s.drawn, 0, max(len(s.drawn)-kept, 0))
+	size := 0
+	for _, d := range s.drawn {
+		size += len(d.page)
+	}
+	for len(s.drawn) > kept || size > keptSize && len(s.drawn) > 1 {
+		size -= len(s.drawn[0].page)
+		s.drawn = slices.Delete(s.drawn, 0, 1)
+	}
 	return buf.Bytes(), nil
 }
 
@@ -154,14 +196,16 @@ const most = 200
 
 // compare compares the chosen runs.
 func (s *Server) compare(w http.ResponseWriter, r *http.Request) {
-	c, err := s.comparison(r.URL.Query())
+	var body bytes.Buffer
+	err := s.work(r, func(ctx context.Context) error {
+		c, err := s.comparison(ctx, r.URL.Query())
+		if err != nil {
+			return err
+		}
+		return c.HTML(&body)
+	})
 	if err != nil {
 		s.fail(w, statusOf(err), err)
-		return
-	}
-	var body bytes.Buffer
-	if err := c.HTML(&body); err != nil {
-		s.fail(w, http.StatusInternalServerError, err)
 		return
 	}
 	s.page(w, http.StatusOK, "compare.html.tmpl", map[string]any{"Title": "Comparison", "Body": template.HTML(body.String())})
@@ -173,7 +217,7 @@ type errChoice string
 func (e errChoice) Error() string { return string(e) }
 
 // comparison compares the runs that a query names, and judges the gates of the last new one's suite.
-func (s *Server) comparison(q url.Values) (*compare.Comparison, error) {
+func (s *Server) comparison(ctx context.Context, q url.Values) (*compare.Comparison, error) {
 	bases, news := q["base"], q["new"]
 	switch {
 	case len(bases) == 0 || len(news) == 0:
@@ -181,11 +225,21 @@ func (s *Server) comparison(q url.Values) (*compare.Comparison, error) {
 	case len(bases)+len(news) > most:
 		return nil, errChoice(fmt.Sprintf("%d runs are too many: at most %d.", len(bases)+len(news), most))
 	}
-	seen := map[string]string{}
+	seen, size := map[string]string{}, int64(0)
 	side := func(paths []string) (*compare.Side, *result.Journal, error) {
 		var journals []*result.Journal
 		var names []string
 		for _, p := range paths {
+			now, err := s.stat(p)
+			if err != nil {
+				return nil, nil, err
+			}
+			if size += now.size; size > largest {
+				return nil, nil, errChoice(fmt.Sprintf("These runs have more than %d MiB. yocobench compare takes them.", largest>>20))
+			}
+			if err := ctx.Err(); err != nil {
+				return nil, nil, err
+			}
 			j, err := s.read(p)
 			if err != nil {
 				return nil, nil, err
@@ -225,6 +279,8 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, fs.ErrNotExist):
 		return http.StatusNotFound
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnprocessableEntity
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"io/fs"
@@ -73,11 +74,12 @@ func serving(t testing.TB, dir, addr string) (*Server, *int) {
 	var mu sync.Mutex
 	drawn := 0
 	s, err := New(dir, Options{Addr: addr,
-		Report: func(w io.Writer, j *result.Journal) error {
+		Hosts: []string{"runs.example.org"},
+		Report: func(ctx context.Context, w io.Writer, j *result.Journal) error {
 			mu.Lock()
 			drawn++
 			mu.Unlock()
-			return reports.HTMLTo(w, j, nil)
+			return reports.HTMLTo(ctx, w, j, nil)
 		},
 		Gates: func(*result.Journal) ([]gate.Gate, error) {
 			g, err := gate.Parse("prefill.ttft <= 1.05x baseline")
@@ -393,4 +395,75 @@ func state(t *testing.T, dir string) (s string) {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// A server answers to the names that it was given, and says how to give it one.
+func TestHostNames(t *testing.T) {
+	s, _ := serving(t, folder(t), here)
+	for host, want := range map[string]int{"runs.example.org": 200, "RUNS.example.org:8443": 200, "localhost:1": 200, "other.example.org": 403, "runs.example.org.evil.org": 403, "": 403} {
+		w := ask(s, "GET", host, "/")
+		if w.Code != want || want == 403 && !strings.Contains(w.Body.String(), "--host NAME") {
+			t.Errorf("%q: %d, %s", host, w.Code, w.Body.String())
+		}
+	}
+}
+
+// Only so many requests draw at once; one whose client has left does not, and does not hold up the others.
+func TestWorkIsBounded(t *testing.T) {
+	started, release := make(chan struct{}, 10), make(chan struct{})
+	s, err := New(folder(t), Options{Addr: here, Gates: func(*result.Journal) ([]gate.Gate, error) { return nil, nil },
+		Report: func(ctx context.Context, w io.Writer, j *result.Journal) error {
+			started <- struct{}{}
+			select {
+			case <-release:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	get := func(ctx context.Context) chan int {
+		code := make(chan int, 1)
+		go func() {
+			r := httptest.NewRequestWithContext(ctx, "GET", "/run/new/results.jsonl", nil)
+			r.Host = here
+			w := httptest.NewRecorder()
+			s.Handler().ServeHTTP(w, r)
+			code <- w.Code
+		}()
+		return code
+	}
+	var leaving, staying []chan int
+	ctx, leave := context.WithCancel(t.Context())
+	for range atOnce {
+		leaving = append(leaving, get(ctx))
+		<-started
+	}
+	for range 3 {
+		staying = append(staying, get(t.Context()))
+	}
+	gone, left := context.WithCancel(t.Context())
+	waiting := get(gone)
+	left()
+	if code := <-waiting; code != http.StatusServiceUnavailable {
+		t.Errorf("a request that left while it waited: %d", code)
+	}
+	if len(started) != 0 {
+		t.Error("more requests draw at once than may")
+	}
+	leave()
+	for _, c := range leaving {
+		if code := <-c; code != http.StatusServiceUnavailable {
+			t.Errorf("a client that left: %d", code)
+		}
+	}
+	close(release)
+	for _, c := range staying {
+		if code := <-c; code != http.StatusOK {
+			t.Errorf("one that stayed: %d", code)
+		}
+	}
 }

@@ -1,0 +1,155 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// A report draws a bounded part of a journal, and says so where it leaves something out; results.csv and
+// results.json always hold everything. The bounds are far above what a reader can use.
+const (
+	maxGroups  = 60     // groups of a task
+	maxModels  = 48     // models of a group
+	maxPlaces  = 400    // lengths, or other places on an axis, of a group
+	maxDrawn   = 20_000 // records in all groups
+	maxRows    = 500    // rows of a table
+	maxFigures = 120    // pictures
+	maxPoints  = 1000   // points of a curve
+	maxCases   = 10_000 // cases listed on the page
+	maxNotes   = 100
+	maxMarkers = 150 // markers of a curve
+)
+
+const elsewhere = "; all are in results.csv"
+
+// firstOf says that only some of many things are shown, or is empty.
+func firstOf(shown, all int, what string) string {
+	if shown >= all {
+		return ""
+	}
+	return fmt.Sprintf("first %d of %d %s", shown, all, what)
+}
+
+// bound keeps of some groups what is drawn.
+func (v *view) bound(groups []*group) []*group {
+	var out []*group
+	of, drawn := map[string]int{}, 0
+	for _, g := range groups {
+		if of[g.task]++; of[g.task] > maxGroups {
+			continue
+		}
+		g.bound(v.models, v.baselines, maxDrawn-drawn)
+		if drawn += len(g.records); len(g.records) > 0 {
+			out = append(out, g)
+		}
+	}
+	for _, task := range sortedKeys(of) {
+		shown := 0
+		for _, g := range out {
+			if g.task == task {
+				shown++
+			}
+		}
+		if s := firstOf(shown, of[task], "groups of settings of "+ellipsis(clean(task), 40)); s != "" {
+			v.left = append(v.left, s+elsewhere)
+		}
+	}
+	return out
+}
+
+// bound keeps the group's first models, with their baselines, and its first places, and no more than room records.
+func (g *group) bound(models []string, baselines map[string]string, room int) {
+	of := map[string]bool{}
+	for _, r := range g.records {
+		of[r.Model] = true
+	}
+	keep := map[string]bool{}
+	for _, m := range models {
+		if of[m] && len(keep) < maxModels {
+			keep[m] = true
+			if b := baselines[m]; of[b] {
+				keep[b] = true
+			}
+		}
+	}
+	left := []string{firstOf(len(keep), len(of), "models")}
+	kept := g.records[:0:0]
+	ends := map[string]float64{}
+	for _, axis := range axes[g.task] {
+		if xs := numbers(g.records, axis); len(xs) > maxPlaces {
+			ends[axis] = xs[maxPlaces-1]
+			left = append(left, firstOf(maxPlaces, len(xs), axis+"s"))
+		}
+	}
+	for _, r := range g.records {
+		if !keep[r.Model] {
+			continue
+		}
+		if slices.ContainsFunc(axes[g.task], func(axis string) bool {
+			end, cut := ends[axis]
+			x, ok := number(r, axis)
+			return cut && ok && x > end
+		}) {
+			continue
+		}
+		kept = append(kept, r)
+	}
+	if len(kept) > room {
+		left = append(left, firstOf(room, len(kept), "cases"))
+		kept = kept[:room]
+	}
+	g.records = kept
+	if left = slices.DeleteFunc(left, func(s string) bool { return s == "" }); len(left) > 0 {
+		g.left = strings.Join(left, ", ") + elsewhere
+	}
+}
+
+// boundSections cuts long tables, and pictures beyond the most.
+func (v *view) boundSections() {
+	figures, all := 0, 0
+	for i := range v.sections {
+		s := &v.sections[i]
+		for k := range s.tables {
+			s.tables[k] = s.tables[k].bound(maxRows)
+		}
+		all += len(s.figures)
+		s.figures = s.figures[:min(len(s.figures), maxFigures-figures)]
+		figures += len(s.figures)
+	}
+	if s := firstOf(figures, all, "pictures"); s != "" {
+		v.left = append(v.left, s+"; the tables hold the others' figures")
+	}
+}
+
+// bound cuts a table to its first rows, with a note.
+func (t table) bound(rows int) table {
+	if s := firstOf(rows, len(t.rows), "rows"); s != "" {
+		t.rows = t.rows[:rows]
+		t.notes = append(slices.Clone(t.notes), s+elsewhere)
+		if t.heat != nil && len(t.heat.at) > rows {
+			heat := *t.heat
+			heat.at, heat.names = heat.at[:rows], heat.names[:rows]
+			t.heat = &heat
+		}
+	}
+	return t
+}
+
+// thin keeps at most n points of a curve, evenly, and always its last.
+func thin(s result.Series, n int) result.Series {
+	if len(s.X) <= n {
+		return s
+	}
+	out := result.Series{Name: s.Name, XUnit: s.XUnit, YUnit: s.YUnit}
+	for i := range n {
+		k := i * (len(s.X) - 1) / (n - 1)
+		out.X, out.Y = append(out.X, s.X[k]), append(out.Y, s.Y[k])
+		if s.Lo != nil && s.Hi != nil {
+			out.Lo, out.Hi = append(out.Lo, s.Lo[k]), append(out.Hi, s.Hi[k])
+		}
+	}
+	return out
+}
