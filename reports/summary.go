@@ -103,8 +103,8 @@ func (v *view) counts() (out []count, missing int) {
 		}
 	}
 	cases := 0
-	for _, r := range v.journal.Runs {
-		cases = max(cases, r.Cases)
+	if last := v.journal.Last(); last != nil {
+		cases = last.Cases
 	}
 	return out, max(cases-len(v.journal.Records), 0)
 }

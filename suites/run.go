@@ -45,8 +45,7 @@ func (s Summary) String() string {
 // A case that fails, runs out of memory or does not fit the budget is a record
 // too and the sweep goes on. When ctx ends, the case under way leaves no record
 // and Run returns ctx's error. When the journal is no longer where it was, Run ends before the next case
-// with a *result.LostError.
-// and Run returns ctx's error. When a device is lost, the case under way is recorded as failed and Run returns an
+// with a *result.LostError. When a device is lost, the case under way is recorded as failed and Run returns an
 // error that wraps runners.ErrDeviceLost.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
 	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Resolved]*loaded{}, sum: Summary{}}

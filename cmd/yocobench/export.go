@@ -41,6 +41,7 @@ Tables as CSV are among the reports (yocobench report --reports csv).`,
 			if err != nil {
 				return err
 			}
+			notice(c.ErrOrStderr(), j.Notice)
 			w := c.OutOrStdout()
 			switch as {
 			case "gobench":

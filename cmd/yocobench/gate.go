@@ -15,6 +15,8 @@ import (
 type gateFlags struct {
 	gates      []string
 	confidence float64
+	// stored are the gates of a run that is resumed.
+	stored []result.Gate
 }
 
 func (f *gateFlags) add(c *cobra.Command) {
@@ -35,10 +37,24 @@ func (f *gateFlags) parse() (out []gate.Gate, err error) {
 		g.Confidence = f.confidence
 		out = append(out, g)
 	}
+	stored, err := storedGates(f.stored)
+	return append(out, stored...), err
+}
+
+// storedGates reads the gates of a run's header.
+func storedGates(stored []result.Gate) (out []gate.Gate, err error) {
+	for _, s := range stored {
+		g, err := gate.Parse(s.Text)
+		if err != nil {
+			return nil, fmt.Errorf("a gate of the run: %w", err)
+		}
+		g.Confidence = s.Confidence
+		out = append(out, g)
+	}
 	return out, nil
 }
 
-// all gives the gates of the suite that journals were made with, and those of the flags.
+// all gives the gates that journals were made with, and those of the flags.
 func (f *gateFlags) all(journals []*result.Journal, path string) ([]gate.Gate, error) {
 	flags, err := f.parse()
 	if err != nil {
@@ -155,6 +171,9 @@ are missing; 4 undecided.`,
 			fresh, journals, err := readSide("run", paths, keep)
 			if err != nil {
 				return err
+			}
+			for _, j := range journals {
+				notice(c.ErrOrStderr(), j.Notice)
 			}
 			fresh.Filtered = fresh.Filtered || len(filters) > 0
 			gates, err := gf.all(journals, paths[len(paths)-1])

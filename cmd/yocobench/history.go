@@ -172,7 +172,7 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 		notices = append(notices, fmt.Sprintf("left out: %d rounds of yocobench ab, of both builds", rounds))
 	}
 	if len(runs) == 0 {
-		return nil, nil, usagef("no run in %s%s", strings.Join(paths, ", "), strings.Join(append([]string{""}, notices...), "\n  "))
+		return nil, nil, fmt.Errorf("no run in %s%s", strings.Join(paths, ", "), strings.Join(append([]string{""}, notices...), "\n  "))
 	}
 	return runs, notices, nil
 }

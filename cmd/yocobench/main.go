@@ -49,10 +49,41 @@ func usagef(format string, args ...any) error {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// A second signal ends the program at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(signals(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// signals returns a context that ends with the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or SIGTERM ends
+// the program at once. A second SIGHUP does not: a shell that loses its terminal sends one of its own.
+func signals() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	end, hangup := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+		signal.Notify(hangup, syscall.SIGHUP)
+	}
+	go func() {
+		select {
+		case <-end:
+		case <-hangup:
+		}
+		signal.Stop(end)
+		cancel()
+	}()
+	return ctx
+}
+
+// checked is standard output that remembers the first error, for commands that do not look at it themselves.
+type checked struct {
+	io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
 }
 
 // run is the program with everything that it touches passed in. It returns the exit code.
@@ -61,12 +92,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	// Whatever a command prints is cleaned on its way: names come from files. What cleans its own
 	// parts and adds colour, or passes data on, takes the writer behind (raw).
-	out, errs := cleantext.NewWriter(stdout), cleantext.NewWriter(stderr)
+	to := &checked{Writer: stdout}
+	out, errs := cleantext.NewWriter(to), cleantext.NewWriter(stderr)
 	root.SetOut(out)
 	root.SetErr(errs)
 	err := root.ExecuteContext(ctx)
 	if flush := out.Flush(); err == nil && flush != nil {
 		err = flush
+	}
+	if err == nil && to.err != nil {
+		err = fmt.Errorf("the output could not be written: %w", to.err)
 	}
 	if err == nil {
 		return exitOK
@@ -99,7 +134,11 @@ func raw(w io.Writer) io.Writer {
 
 // terminalFile is the terminal that w writes to, nil where it is none.
 func terminalFile(w io.Writer) *os.File {
-	if f, ok := raw(w).(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	w = raw(w)
+	if c, ok := w.(*checked); ok {
+		w = c.Writer
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return f
 	}
 	return nil
@@ -130,9 +169,10 @@ the same size, on one machine, from one YAML file.
   yocobench suite explain       how to write a suite
 
 Exit codes: 0 every case has a result and every gate passed; 1 a case failed,
-no case has a result, or a gate lacks its data; 2 wrong usage or a bad suite; 3
-a gate judged a regression; 4 a gate is undecided; 5 the GPU was lost and 130
-interrupted (both resume with run --resume).`,
+no case has a result, a gate lacks its data, or the output could not be written;
+2 wrong usage or a bad suite; 3 a gate judged a regression; 4 a gate is
+undecided; 5 the GPU was lost and 130 interrupted (both resume with run
+--resume).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,

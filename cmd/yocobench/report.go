@@ -36,9 +36,7 @@ name a baseline need --baseline. Their verdicts do not change the exit code
 			if err != nil {
 				return err
 			}
-			if j.Notice != "" {
-				fmt.Fprintln(c.ErrOrStderr(), "notice:", j.Notice)
-			}
+			notice(c.ErrOrStderr(), j.Notice)
 			fs, err := reports.ParseFormats(formats)
 			if err != nil {
 				return &exitError{exitUsage, err}

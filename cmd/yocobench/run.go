@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,7 +26,7 @@ import (
 
 // runFlags are the flags of run.
 type runFlags struct {
-	out, resume, format          string
+	out, resume, inputs, format  string
 	sets, filters                []string
 	budget, memory, runner, devp string
 	device                       device
@@ -35,6 +37,11 @@ type runFlags struct {
 	// judged are the gates of the suite and of the flags, baseline is what they are held against.
 	judged   []gate.Gate
 	baseline *compare.Side
+	// changed reports whether a flag was given.
+	changed func(flag string) bool
+	// old is the run to resume, w its writer; nil for a new run.
+	old *result.Journal
+	w   *result.Writer
 }
 
 func newRun(args []string) *cobra.Command {
@@ -44,9 +51,12 @@ func newRun(args []string) *cobra.Command {
 		Short: "Run a suite and draw its reports",
 		Long: `Run a suite: a YAML file, or the name of a shipped one (yocobench list suites).
 
-Everything of a run lies in one folder: results.jsonl, to which every case is
-appended as soon as it is measured, and the reports drawn from it. An
-interrupted run goes on with --resume DIR.`,
+A run has one folder: results.jsonl, to which every case is appended as soon as
+it is measured, and the reports drawn from it. --resume DIR resumes an
+interrupted run with the settings that it had; flags given with it hold from
+there on. Cases that failed or were skipped are tried again, those that ran out
+of memory if there is more of it, and those whose texts or weights changed.
+--threads and --tier cannot change once something was measured.`,
 		Example: `  yocobench run needle
   yocobench run suites/needle.yaml --set tasks.needle.trials=3 --budget 2m
   yocobench run paper --dry-run
@@ -54,12 +64,14 @@ interrupted run goes on with --resume DIR.`,
   yocobench run --resume runs/needle-20260102-150405`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, a []string) error {
+			f.changed = c.Flags().Changed
 			return f.run(c.Context(), a, strings.Join(portable(args), " "), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	fs := c.Flags()
-	fs.StringVarP(&f.out, "out", "o", "", "folder of the run, which must not exist (default runs/SUITE-TIME)")
-	fs.StringVar(&f.resume, "resume", "", "go on with the run in this folder")
+	fs.StringVarP(&f.out, "out", "o", "", "folder of the run, new or empty (default runs/SUITE-TIME)")
+	fs.StringVar(&f.resume, "resume", "", "resume the run in this folder")
+	fs.StringVar(&f.inputs, "inputs", "", "folder that relative paths in the suite start from (default: the suite's, also on --resume)")
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	fs.StringArrayVar(&f.filters, "filter", nil, "run only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "list the cases with their estimated time and memory, and run nothing")
@@ -105,16 +117,21 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if f.format != "text" && f.format != "json" {
 		return usagef("--format is text or json, not %q", f.format)
 	}
-	formats, err := reports.ParseFormats(f.reports)
-	if err != nil {
-		return &exitError{exitUsage, err}
-	}
 	if f.device.threads < 0 || f.device.threads > 1024 {
 		return usagef("--threads is 0 (all cores) to 1024, not %d", f.device.threads)
 	}
-	suite, old, err := f.suite(args)
+	defer func() {
+		if f.w != nil {
+			f.w.Close()
+		}
+	}()
+	suite, err := f.suite(args)
 	if err != nil {
 		return err
+	}
+	formats, err := reports.ParseFormats(f.reports)
+	if err != nil {
+		return &exitError{exitUsage, err}
 	}
 	filters, err := suites.ParseFilter(f.filters)
 	if err != nil {
@@ -132,7 +149,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	}
 	plan, err := suites.NewPlan(ctx, suite, wiring(f.device, &d.machine))
 	if err != nil {
-		return err
+		return f.planError(suite, err)
 	}
 	if err := checkFlagGates(plan, f.judged[len(suite.Gates):]); err != nil {
 		return err
@@ -142,6 +159,11 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	} else if err := onGPU(plan, f.device, &d.env); err != nil {
 		return err
 	}
+	dropped, why := f.drop(plan)
+	if f.old != nil {
+		notice(stderr, f.old.Notice)
+		notice(stderr, why)
+	}
 	if len(f.filters) > 0 {
 		if err := filters.Check(plan); err != nil {
 			return err
@@ -150,8 +172,8 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 			return &exitError{exitUsage, err}
 		}
 	}
-	done := finished(old)
-	retry(plan, old)
+	done := f.finished(suite, d.env)
+	retry(plan, f.old)
 	for i, n := range plan.Notices {
 		if i == 10 {
 			fmt.Fprintf(stderr, "notice: and %d more\n", len(plan.Notices)-i)
@@ -163,116 +185,51 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 		plan.Limit(time.Duration(suite.Budget), done)
 		return dryRun(stdout, plan, done, f.device.dry, f.format)
 	}
-	return f.execute(ctx, plan, old, done, d, command, formats, stdout, stderr)
+	return f.execute(ctx, plan, done, dropped, d.env, command, formats, stdout, stderr)
 }
 
-// suite reads the suite: named, or that of the run to go on with.
-func (f *runFlags) suite(args []string) (*suites.Suite, *result.Journal, error) {
-	if f.resume == "" {
-		if len(args) == 0 {
-			return nil, nil, usagef("which suite? A file or one of: %s", strings.Join(suites.Shipped(), ", "))
-		}
-		s, err := suites.Load(args[0], f.settings(), tasks())
-		return s, nil, err
-	}
-	if len(args) > 0 || f.out != "" {
-		return nil, nil, usagef("--resume takes the suite and the folder from the run: give neither")
-	}
-	j, err := readRun(f.resume)
-	if err != nil {
-		return nil, nil, err
-	}
-	if len(j.Runs) == 0 {
-		return nil, nil, usagef("%s: no run header in its journal: nothing to go on with", f.resume)
-	}
-	h := j.Runs[0]
-	s, err := suites.Parse([]byte(h.SuiteText), filepath.Join(f.resume, journalName), f.settings(), tasks())
-	if err != nil {
-		return nil, nil, err
-	}
-	s.Dir = "."
-	if _, err := os.Stat(h.SuiteFile); err == nil {
-		s.Dir = filepath.Dir(h.SuiteFile)
-	}
-	if len(f.filters) == 0 {
-		f.filters = h.Filter
-	}
-	return s, j, nil
-}
-
-// retry marks the cases that failed in an earlier run.
-func retry(p *suites.Plan, j *result.Journal) {
-	if j == nil {
-		return
-	}
-	failed := map[string]bool{}
-	for _, r := range j.Records {
-		failed[r.Case] = r.Status == result.Failed
-	}
-	for _, c := range p.Cases {
-		c.Retry = failed[c.ID]
-	}
-}
-
-// finished are the records that a resumed run keeps. What was skipped or failed is tried again.
-func finished(j *result.Journal) map[string]result.Record {
-	done := map[string]result.Record{}
-	if j == nil {
-		return done
-	}
-	for _, r := range j.Records {
-		if r.Status != result.Skipped && r.Status != result.Failed {
-			done[r.Case] = r
-		}
-	}
-	return done
-}
-
-func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.Journal, done map[string]result.Record, d *probed, command string, formats []reports.Format, stdout, stderr io.Writer) error {
-	dir, w, err := f.open(plan, old, stderr)
+func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[string]result.Record, dropped []string, env result.Env, command string, formats []reports.Format, stdout, stderr io.Writer) error {
+	// Output that nobody reads any more must not end a measurement.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	dir, err := f.begin(plan, dropped, env, command)
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	header := result.Run{
-		Suite: plan.Suite.Name, Title: plan.Suite.Title, SuiteHash: plan.Hash, SuiteText: plan.Suite.Text,
-		SuiteFile: withoutFolders(plan.Suite.File), Filter: f.filters,
-		Start: time.Now().UTC().Round(time.Second), Command: "yocobench " + command, Cases: len(plan.Cases),
-		Env: d.env, References: plan.Suite.Published(), Baselines: plan.Baselines(),
-	}
-	if old != nil {
-		header.SuiteFile = old.Runs[0].SuiteFile
-	}
-	header.Env.Text = plan.Text
-	if err := w.Append(header); err != nil {
-		return fmt.Errorf("write the journal: %w", err)
-	}
+	notice(stderr, f.w.Notice())
 	obs := newObserver(stderr, f.quiet)
-	sum, runErr := plan.Run(ctx, w, done, obs)
+	_, runErr := plan.Run(ctx, f.w, done, obs)
 	obs.end()
 	interrupted := runErr != nil && ctx.Err() != nil && errors.Is(runErr, ctx.Err())
+	var lost *result.LostError
+	if errors.As(runErr, &lost) {
+		return lostError(lost)
+	}
+	resume := "yocobench run --resume " + quote(dir)
 	if errors.Is(runErr, runners.ErrDeviceLost) {
-		return &exitError{exitDeviceLost, fmt.Errorf("%w\n  hint: what was measured is in %s; a new process can use the GPU again, and tries what failed last: yocobench run --resume %s", runErr, dir, dir)}
+		return &exitError{exitDeviceLost, fmt.Errorf("%w\n  hint: what was measured is in %s; a new process can use the GPU again, and tries what failed last: %s", runErr, dir, resume)}
 	}
 	if runErr != nil && !interrupted {
-		return fmt.Errorf("%w\n  hint: what was measured is in %s; go on with: yocobench run --resume %s", runErr, dir, dir)
+		return fmt.Errorf("%w\n  hint: what was measured is in %s; resume with: %s", runErr, dir, resume)
 	}
 	drawing := ctx
 	if interrupted {
 		drawing = context.WithoutCancel(ctx)
 	}
-	verdicts, err := f.show(drawing, dir, formats, stdout, stderr)
+	sum, verdicts, err := f.show(drawing, dir, formats, stdout)
+	if err != nil && drawing.Err() != nil {
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted while the reports were drawn\n  hint: the results are complete; draw them with: yocobench report %s", quote(dir))}
+	}
 	if err != nil {
 		return err
 	}
 	switch {
 	case interrupted:
-		fmt.Fprintf(stderr, "interrupted; go on with: yocobench run --resume %s\n", dir)
+		fmt.Fprintf(stderr, "interrupted; resume with: %s\n", resume)
 		return &exitError{exitInterrupted, nil}
 	case verdicts != nil && verdicts.Verdict == compare.Regressed:
 		return gateError(verdicts)
 	case sum[result.Failed] > 0:
-		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; their reasons are in %s", sum[result.Failed], len(plan.Cases), filepath.Join(dir, "report.md"))}
+		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; their reasons are in %s", sum[result.Failed], f.cases(plan, dropped), filepath.Join(dir, "report.md"))}
 	case sum[result.OK] == 0:
 		return &exitError{exitFailed, fmt.Errorf("no case has a result: %s; the reasons are in %s", sum, filepath.Join(dir, "report.md"))}
 	case verdicts != nil:
@@ -281,65 +238,112 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, old *result.J
 	return nil
 }
 
-// open makes the run's folder and journal, or opens those to go on with.
-func (f *runFlags) open(plan *suites.Plan, old *result.Journal, stderr io.Writer) (string, *result.Writer, error) {
-	if old != nil {
-		if old.Notice != "" {
-			fmt.Fprintln(stderr, "notice:", old.Notice)
+// begin opens the run's folder and journal, and appends the header.
+func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, command string) (dir string, err error) {
+	header := result.Run{
+		Suite: plan.Suite.Name, Title: plan.Suite.Title, SuiteHash: plan.Hash, SuiteText: plan.Suite.Text,
+		SuiteFile: withoutFolders(plan.Suite.File), Filter: f.filters,
+		Start: time.Now().UTC().Round(time.Second), Command: "yocobench " + command, Cases: f.cases(plan, dropped),
+		Env: env, References: plan.Suite.Published(), Baselines: plan.Baselines(),
+		Weights: weightsOf(plan), Dropped: dropped,
+	}
+	header.Env.Text = plan.Text
+	made := false
+	if dir = f.resume; dir == "" {
+		if dir, made, f.w, err = newJournal(f.out, plan.Suite.Name); err != nil {
+			return "", err
 		}
-		w, _, err := result.Reopen(filepath.Join(f.resume, journalName))
-		return f.resume, w, err
+	} else if last := f.old.Last(); last != nil {
+		header.SuiteFile = last.SuiteFile
 	}
-	dir := f.out
-	if dir == "" {
-		dir = defaultOut(plan.Suite.Name, time.Now())
-	}
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", nil, err
-	}
-	err := os.Mkdir(dir, 0o755)
-	if f.out == "" { // another run of the same second
-		for i := 2; errors.Is(err, os.ErrExist) && i < 100; i++ {
-			dir = fmt.Sprintf("%s-%d", defaultOut(plan.Suite.Name, time.Now()), i)
-			err = os.Mkdir(dir, 0o755)
+	header.Settings = f.chosen(dir, plan.Suite)
+	if err := f.w.Append(header); err != nil {
+		hint := "resume it when that is put right: yocobench run --resume " + quote(dir)
+		if f.resume == "" {
+			hint = "give another --out, or put that right"
+			f.w.Discard()
+			f.w = nil
+			if made {
+				_ = os.Remove(dir)
+			}
 		}
+		return "", fmt.Errorf("write the journal: %w; nothing was measured\n  hint: %s", err, hint)
 	}
-	if errors.Is(err, os.ErrExist) {
-		return "", nil, usagef("%s exists; a run is never overwritten\n  hint: give another --out, or go on with it: yocobench run --resume %s", dir, dir)
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	w, err := result.Create(filepath.Join(dir, journalName))
-	return dir, w, err
+	return dir, nil
 }
 
-// show judges the gates, draws the reports and prints what the user asked to see.
-func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Format, stdout, stderr io.Writer) (*compare.Judgement, error) {
-	j, err := readRun(dir)
+// cases is how many records the run will have: those of the plan, and what was measured under other filters.
+func (f *runFlags) cases(plan *suites.Plan, dropped []string) int {
+	n := len(plan.Cases)
+	if f.old == nil {
+		return n
+	}
+	planned := map[string]bool{}
+	for _, c := range plan.Cases {
+		planned[c.ID] = true
+	}
+	for _, id := range dropped {
+		planned[id] = true
+	}
+	for _, r := range f.old.Records {
+		if !planned[r.Case] {
+			n++
+		}
+	}
+	return n
+}
+
+// lostError says what became of a run's folder, and what can be done.
+func lostError(lost *result.LostError) error {
+	hint := "what was measured is lost with it; begin another run"
+	switch dir := filepath.Dir(lost.Now); {
+	case lost.Now != "" && filepath.Base(lost.Now) == journalName:
+		hint = "what was measured is there; resume with: yocobench run --resume " + quote(dir)
+	case lost.Now != "":
+		hint = fmt.Sprintf("what was measured is there; give it its name again and resume: mv %s %s", quote(lost.Now), quote(filepath.Join(dir, journalName)))
+	}
+	return fmt.Errorf("%w; the run ends here\n  hint: %s", lost, hint)
+}
+
+// show judges the gates, draws the reports and prints what the user asked to see. It counts the outcomes of
+// the whole run, whenever they were measured.
+func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Format, stdout io.Writer) (suites.Summary, *compare.Judgement, error) {
+	j, err := result.ReadFile(filepath.Join(dir, journalName))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	sum := suites.Summary{}
+	for _, r := range j.Records {
+		sum[r.Status]++
 	}
 	verdicts := judge(f.judged, j, f.baseline)
 	files, err := reports.Write(ctx, dir, j, shown(verdicts), formats)
 	if err != nil {
-		return nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, dir)
+		return nil, nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, quote(dir))
 	}
+	if err := f.print(ctx, dir, files, j, verdicts, stdout); err != nil {
+		return nil, nil, fmt.Errorf("%w\n  hint: the run is complete in %s; print it with: yocobench report %s", err, dir, quote(dir))
+	}
+	return sum, verdicts, nil
+}
+
+// print prints what the user asked to see at the end.
+func (f *runFlags) print(ctx context.Context, dir string, files []string, j *result.Journal, verdicts *compare.Judgement, stdout io.Writer) error {
 	switch {
 	case f.format == "json":
 		e := json.NewEncoder(stdout)
 		e.SetIndent("", "  ")
-		return verdicts, e.Encode(runJSON(dir, files, j, verdicts))
+		return e.Encode(runJSON(dir, files, j, verdicts))
 	case f.quiet:
-		_, err = fmt.Fprintln(stdout, dir)
-		return verdicts, err
+		_, err := fmt.Fprintln(stdout, dir)
+		return err
 	}
 	width, color := terminal(stdout)
 	if err := reports.Terminal(ctx, raw(stdout), j, shown(verdicts), width, color); err != nil {
-		return verdicts, err
+		return err
 	}
-	_, err = fmt.Fprintf(stdout, "\n%s: %s\n", dir, listFiles(files))
-	return verdicts, err
+	_, err := fmt.Fprintf(stdout, "\n%s: %s\n", dir, listFiles(files))
+	return err
 }
 
 // listFiles names the files that a reader opens first, and counts the rest.
@@ -358,23 +362,4 @@ func listFiles(files []string) string {
 		first = append(first, fmt.Sprintf("and %d more", rest))
 	}
 	return strings.Join(first, ", ")
-}
-
-// journalName is the journal's file in a run's folder.
-const journalName = "results.jsonl"
-
-// readRun reads the journal of a run: its folder, or the journal itself.
-func readRun(path string) (*result.Journal, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, usagef("no run at %s: %v", path, errors.Unwrap(err))
-	}
-	if info.IsDir() {
-		path = filepath.Join(path, journalName)
-	}
-	j, err := result.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, usagef("%s is no run: it has no %s", filepath.Dir(path), journalName)
-	}
-	return j, err
 }

@@ -11,12 +11,18 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// gatesOf gives the gates of the suite that a run was made with.
+// gatesOf gives the gates that a run was made with: those of its suite and of its command line.
 func gatesOf(j *result.Journal, path string) ([]gate.Gate, error) {
-	if len(j.Runs) == 0 {
+	h := j.Last()
+	if h == nil {
 		return nil, nil
 	}
-	return suites.ReadGates(j.Runs[len(j.Runs)-1].SuiteText, "the suite in "+filepath.Base(path))
+	gates, err := suites.ReadGates(h.SuiteText, "the suite in "+filepath.Base(path))
+	if err != nil || h.Settings == nil {
+		return gates, err
+	}
+	stored, err := storedGates(h.Settings.Gates)
+	return append(gates, stored...), err
 }
 
 // judge judges gates on one run; nil where there are none. A run that is not whole passes and regresses nowhere.
@@ -25,8 +31,8 @@ func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Ju
 		return nil
 	}
 	planned := 0
-	for _, h := range j.Runs {
-		planned = max(planned, h.Cases)
+	if h := j.Last(); h != nil {
+		planned = h.Cases
 	}
 	if n := len(j.Records); n < planned {
 		out := &compare.Judgement{Verdict: compare.Unjudged}

@@ -126,8 +126,8 @@ func (s *Server) describe(p string) entry {
 	}
 	e.Notice = j.Notice
 	planned := 0
-	for _, h := range j.Runs {
-		planned = max(planned, h.Cases)
+	if last := j.Last(); last != nil {
+		planned = last.Cases
 	}
 	if len(j.Runs) > 0 {
 		h := j.Runs[0]

@@ -1,0 +1,299 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// What the command line of a run chose belongs to the run: its header holds it, and a resumed run takes it
+// from the last header. A flag given on resuming holds from there on. Only threads and the kernel tier
+// cannot change once something was measured, since times of different settings cannot be compared.
+
+// suite reads the suite: the named one, or that of the run to resume.
+func (f *runFlags) suite(args []string) (*suites.Suite, error) {
+	if f.inputs != "" {
+		if info, err := os.Stat(f.inputs); err != nil || !info.IsDir() {
+			return nil, usagef("--inputs %s is no folder", f.inputs)
+		}
+	}
+	if f.resume == "" {
+		if len(args) == 0 {
+			return nil, usagef("which suite? A file or one of: %s", strings.Join(suites.Shipped(), ", "))
+		}
+		return f.named(args[0])
+	}
+	if f.out != "" {
+		return nil, usagef("--resume writes to the run's own folder; --out cannot be given")
+	}
+	if err := f.reopen(); err != nil {
+		return nil, err
+	}
+	h := f.old.Last()
+	if h == nil {
+		if len(args) == 0 {
+			return nil, usagef("%s: its journal has records, but no header that can be read, so its suite is unknown\n  hint: name the suite, and the flags that the run had: yocobench run SUITE --resume %s", f.resume, quote(f.resume))
+		}
+		return f.named(args[0])
+	}
+	if len(args) > 0 {
+		return nil, usagef("--resume takes the suite from the run; change it by --set")
+	}
+	if err := f.restore(h); err != nil {
+		return nil, err
+	}
+	s, err := suites.Parse([]byte(h.SuiteText), filepath.Join(f.resume, journalName), f.settings(), tasks())
+	if err != nil {
+		return nil, err
+	}
+	s.Dir = f.inputsOf(h)
+	return s, nil
+}
+
+func (f *runFlags) named(name string) (*suites.Suite, error) {
+	s, err := suites.Load(name, f.settings(), tasks())
+	if err == nil && f.inputs != "" {
+		s.Dir = f.inputs
+	}
+	return s, err
+}
+
+// reopen opens the run to resume; a dry run only reads it.
+func (f *runFlags) reopen() error {
+	file, err := journalAt(f.resume)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(f.resume); err == nil && !info.IsDir() {
+		f.resume = filepath.Dir(file)
+	}
+	if f.dryRun {
+		f.old, err = result.ReadFile(file)
+	} else {
+		f.w, f.old, err = result.Reopen(file)
+	}
+	if err != nil {
+		return err
+	}
+	return hasLines(f.old, file)
+}
+
+// restore takes the settings of a run's last header where the command line gives none.
+func (f *runFlags) restore(h *result.Run) error {
+	st := h.Settings
+	if st == nil { // of an older version
+		st = &result.Settings{Threads: h.Env.Threads, Tier: h.Env.KernelTier}
+	}
+	measured := slices.ContainsFunc(f.old.Records, func(r result.Record) bool { return r.Source != result.Computed && r.Status == result.OK })
+	const hint = "\n  hint: leave it out, or begin another run"
+	switch given := f.device.threads; {
+	case !f.changed("threads"):
+		f.device.threads = st.Threads
+	case measured && given != st.Threads && given != h.Env.Threads:
+		return usagef("--threads %d: the run was measured with %d threads, and times of different numbers cannot be compared%s", given, h.Env.Threads, hint)
+	}
+	switch given := f.device.tier; {
+	case !f.changed("tier"):
+		f.device.tier = st.Tier
+	case measured && given != st.Tier && given != h.Env.KernelTier:
+		return usagef("--tier %s: the run was measured with the kernel tier %s, and times of different tiers cannot be compared%s", given, h.Env.KernelTier, hint)
+	}
+	if len(f.filters) == 0 {
+		f.filters = h.Filter
+	}
+	if !f.changed("reports") && st.Reports != "" {
+		f.reports = st.Reports
+	}
+	if !f.changed("across-machines") {
+		f.baselines.across = st.AcrossMachines
+	}
+	if len(f.baselines.paths) == 0 {
+		for _, p := range st.Baselines {
+			path, err := below(f.resume, p)
+			if err != nil {
+				return err
+			}
+			if _, err := os.Stat(path); err != nil {
+				return usagef("the run's baseline is no longer at %s\n  hint: say where it is: --baseline PATH", path)
+			}
+			f.baselines.paths = append(f.baselines.paths, path)
+		}
+	}
+	if len(f.gates.gates) == 0 {
+		f.gates.stored = st.Gates
+		for i := range f.gates.stored {
+			if f.changed("confidence") {
+				f.gates.stored[i].Confidence = f.gates.confidence
+			}
+		}
+	}
+	return nil
+}
+
+// inputsOf finds the folder that the relative paths of a run's suite start from.
+func (f *runFlags) inputsOf(h *result.Run) string {
+	if f.inputs != "" {
+		return f.inputs
+	}
+	if h.Settings != nil && h.Settings.Inputs != "" {
+		dir, err := below(f.resume, h.Settings.Inputs)
+		if info, statErr := os.Stat(dir); err == nil && statErr == nil && info.IsDir() {
+			return dir
+		}
+	}
+	if info, err := os.Stat(h.SuiteFile); err == nil && info.Mode().IsRegular() {
+		return filepath.Dir(h.SuiteFile)
+	}
+	if slices.Contains(suites.Shipped(), strings.TrimSuffix(h.SuiteFile, ".yaml")) {
+		return "."
+	}
+	return filepath.Join(f.resume, noInputs) // which is not there: a suite that needs none does not mind
+}
+
+// noInputs names the folder of inputs where it is unknown.
+const noInputs = "folder-of-the-suite"
+
+// planError adds to the error of a resumed run's plan where its inputs were looked for.
+func (f *runFlags) planError(s *suites.Suite, err error) error {
+	if f.resume == "" {
+		return err
+	}
+	where := "in " + s.Dir
+	if filepath.Base(s.Dir) == noInputs {
+		where = "nowhere: the run does not know the folder of its suite"
+	}
+	return fmt.Errorf("%w\n  hint: the suite's relative paths were looked for %s; another folder is given by --inputs DIR", err, where)
+}
+
+// drop says which records of the run no longer count, since no case of the plan asks what they answer, and
+// prints why: texts, weights or the suite changed. The plan is the whole one, before filters.
+func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
+	if f.old == nil {
+		return nil, ""
+	}
+	asked := map[string]bool{}
+	for _, c := range plan.Cases {
+		asked[c.ID] = true
+	}
+	for _, r := range f.old.Records {
+		if !asked[r.Case] {
+			ids = append(ids, r.Case)
+		}
+	}
+	h := f.old.Last()
+	if len(ids) == 0 || h == nil {
+		return ids, ""
+	}
+	var changed []string
+	for name, fingerprint := range plan.Text {
+		if was, ok := h.Env.Text[name]; ok && was != fingerprint {
+			changed = append(changed, "the text "+name)
+		}
+	}
+	for name, identity := range weightsOf(plan) {
+		if was, ok := h.Weights[name]; ok && was != identity {
+			changed = append(changed, "the weights of "+name)
+		}
+	}
+	slices.Sort(changed)
+	if plan.Hash != h.SuiteHash {
+		changed = append(changed, "the suite")
+	}
+	if len(changed) == 0 {
+		changed = []string{"the texts, the weights or the program"}
+	}
+	return ids, fmt.Sprintf("%s changed since the run was measured: %d of its records no longer count", strings.Join(changed, ", "), len(ids))
+}
+
+// weightsOf identifies what the models of a plan compute with.
+func weightsOf(plan *suites.Plan) map[string]string {
+	out := map[string]string{}
+	for _, c := range plan.Cases {
+		out[c.Model.Name] = c.Model.Identity
+	}
+	return out
+}
+
+// finished are the records that a resumed run keeps. What was skipped or failed is tried again, and what
+// ran out of memory if there is more of it now.
+func (f *runFlags) finished(s *suites.Suite, env result.Env) map[string]result.Record {
+	done := map[string]result.Record{}
+	if f.old == nil {
+		return done
+	}
+	more := map[*result.Run]bool{}
+	for i, r := range f.old.Records {
+		switch r.Status {
+		case result.Skipped, result.Failed:
+			continue
+		case result.OOM:
+			under := f.old.Under(i)
+			if _, known := more[under]; !known {
+				more[under] = under != nil && moreMemory(*under, s, env)
+			}
+			if more[under] {
+				continue
+			}
+		}
+		done[r.Case] = r
+	}
+	return done
+}
+
+// retry marks the cases that failed in an earlier run.
+func retry(p *suites.Plan, j *result.Journal) {
+	if j == nil {
+		return
+	}
+	failed := map[string]bool{}
+	for _, r := range j.Records {
+		failed[r.Case] = r.Status == result.Failed
+	}
+	for _, c := range p.Cases {
+		c.Retry = failed[c.ID]
+	}
+}
+
+// moreMemory reports whether models may hold more memory now than under an earlier header. What a machine
+// has free differs a little from run to run; only half as much again counts there.
+func moreMemory(was result.Run, s *suites.Suite, env result.Env) bool {
+	old := int64(0)
+	if o, err := suites.Parse([]byte(was.SuiteText), journalName, nil, tasks()); err == nil {
+		old = int64(o.Memory)
+	}
+	now := int64(s.Memory)
+	if old == now {
+		return now == 0 && float64(env.Memory) > 1.5*float64(was.Env.Memory)
+	}
+	if old == 0 {
+		old = was.Env.Memory
+	}
+	if now == 0 {
+		now = env.Memory
+	}
+	return now > old
+}
+
+// chosen are the settings of the command line as the header of the run in dir holds them.
+func (f *runFlags) chosen(dir string, s *suites.Suite) *result.Settings {
+	st := &result.Settings{
+		Threads: f.device.threads, Tier: f.device.tier, Reports: f.reports, AcrossMachines: f.baselines.across,
+		Inputs: relative(dir, s.Dir),
+	}
+	for _, g := range f.judged[len(s.Gates):] {
+		st.Gates = append(st.Gates, result.Gate{Text: g.Text, Confidence: g.Confidence})
+	}
+	for _, list := range f.baselines.paths {
+		for _, p := range split(list) {
+			if rel := relative(dir, p); rel != "" {
+				st.Baselines = append(st.Baselines, rel)
+			}
+		}
+	}
+	return st
+}
