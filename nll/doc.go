@@ -9,7 +9,8 @@
 //     the token could have been copied from the context (ngram.go).
 //  3. From the sums come the mean loss in log-spaced buckets of positions, the
 //     mean up to each context length, and a power law fitted to the buckets
-//     (fit.go); resampling the documents gives every number its interval.
+//     (fit.go). Leaving out one text at a time gives every number its standard error and
+//     Student's interval (internal/stats). Stretches of one file are one text.
 //
 // Losses are in nats per token and, so that tokenizers can be compared, in bits
 // per byte of text: nats / ln 2 / bytes.

@@ -13,18 +13,17 @@ type Params struct {
 	Models    param.Models `yaml:"models" doc:"the suite's models that the task takes, by name or pattern such as tiny-yoco-* (default: all)"`
 	Corpus    param.Corpus `yaml:"corpus" doc:"the text: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
 	Length    suites.Size  `yaml:"length" doc:"tokens of a document; shorter texts are left out, longer ones are read as several documents until there are enough, each from where the one before ended"`
-	Documents int          `yaml:"documents" doc:"documents, as far as the corpus has them; intervals stand on their number"`
+	Documents int          `yaml:"documents" doc:"documents, as far as the corpus has them; where it has fewer files, further stretches of the same ones. Intervals are Student's t over files"`
 	Lengths   suites.Sizes `yaml:"lengths" doc:"context lengths to report the loss up to (default: powers of two from 64, and length)"`
 	PerOctave int          `yaml:"per_octave" doc:"buckets of positions for each doubling of the position"`
 	FitFrom   suites.Size  `yaml:"fit_from" doc:"first position that the power law is fitted to: the first tokens are about what kind of text it is"`
 	ARNgram   int          `yaml:"ar_ngram" doc:"a token is an AR-hit if the n-gram that ends with it occurred before in the document. 2 is the published definition, for word pieces; of bytes nearly every pair occurred before, and about 8 of them make two words"`
-	Bootstrap int          `yaml:"bootstrap" doc:"resamples of the documents for intervals; 0: none"`
 }
 
 func defaults() *Params {
 	return &Params{
 		Corpus: param.Corpus{Spec: corpus.Spec{Kind: corpus.KindProse}}, Length: 32 << 10, Documents: 8,
-		PerOctave: 1, FitFrom: 64, ARNgram: 2, Bootstrap: 1000,
+		PerOctave: 1, FitFrom: 64, ARNgram: 2,
 	}
 }
 
@@ -45,7 +44,6 @@ func (p *Params) complete() error {
 		{"per_octave", p.PerOctave, 1, 16},
 		{"fit_from", int(min(p.FitFrom, maxTokens+1)), 1, maxTokens},
 		{"ar_ngram", p.ARNgram, 1, maxNgram},
-		{"bootstrap", p.Bootstrap, 0, 1 << 20},
 	} {
 		if c.n < c.least || c.n > c.most {
 			return fmt.Errorf("%s: %d, expected %d to %d", c.name, c.n, c.least, c.most)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"regexp"
 	"strings"
 
 	"github.com/yocobench/yocobench/corpus"
@@ -16,9 +17,9 @@ import (
 // level is that of every interval.
 const level = 0.95
 
-// fewDocuments is the number below which percentile intervals fall well short of their level: for a mean of
-// n normal values their width is sqrt((n-1)/n) x 1.96/t of that of Student's, .78 at n = 8 and .53 at n = 4.
-const fewDocuments = 8
+// fewTexts is the number of texts below which intervals depend on how the losses of texts are distributed: internal/stats
+// simulates the coverage for normal and skew ones.
+const fewTexts = 30
 
 // run scores the documents one by one and sums up.
 func (w *work) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
@@ -41,21 +42,43 @@ func (w *work) run(ctx context.Context, m runners.Model, r *result.Record, progr
 		}
 		t.docs, names = append(t.docs, one), append(names, d.Name)
 	}
-	w.note(r, names)
+	t.texts = textsOf(names)
+	w.note(r, names, t.count())
 	w.sumUp(r, t)
 	return nil
 }
 
-// note tells what was read.
-func (w *work) note(r *result.Record, names []string) {
+// stretch is the end of a document's name that is a further stretch of a text (corpus.Document).
+var stretch = regexp.MustCompile(`#[0-9]+$`)
+
+// textsOf numbers the texts that documents come from: stretches of one text are not independent.
+func textsOf(names []string) []int {
+	index := map[string]int{}
+	out := make([]int, len(names))
+	for i, name := range names {
+		text := stretch.ReplaceAllString(name, "")
+		if _, ok := index[text]; !ok {
+			index[text] = len(index)
+		}
+		out[i] = index[text]
+	}
+	return out
+}
+
+// note says what was read, from so many texts.
+func (w *work) note(r *result.Record, names []string, texts int) {
 	if len(names) < w.Documents {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d documents were asked for, %s has %d of %s tokens", w.Documents, w.source.Name(), len(names), w.Length))
 	}
+	of := fmt.Sprintf("%d documents", len(names))
+	if texts < len(names) {
+		of += fmt.Sprintf(" from %d texts, each of which counts once", texts)
+	}
 	switch {
-	case len(names) == 1:
-		r.Notes = append(r.Notes, "one document gives no intervals: how much documents differ is not known")
-	case len(names) < fewDocuments && w.Bootstrap > 0:
-		r.Notes = append(r.Notes, fmt.Sprintf("intervals from %d documents are too narrow: resampling so few misses part of how much documents differ", len(names)))
+	case texts == 1:
+		r.Notes = append(r.Notes, "one text gives no intervals: how much texts differ is not known")
+	case texts < fewTexts:
+		r.Notes = append(r.Notes, fmt.Sprintf("intervals are Student's t of %s; with fewer than %d they hold 95 %% as far as losses are close to normal", of, fewTexts))
 	}
 	if w.Corpus.Kind != corpus.KindProse {
 		shown := names[:min(len(names), 20)]
@@ -105,11 +128,7 @@ func (w *work) sumUp(r *result.Record, t *tallies) {
 	t.weigh(int(w.FitFrom))
 	values := make([]float64, t.width())
 	t.statistics(nil, values)
-	o := &output{r: r, t: t, values: values}
-	if len(t.docs) > 1 && w.Bootstrap > 0 {
-		b := stats.Bootstrap(len(t.docs), w.Bootstrap, t.width(), corpus.NewRand("nll/bootstrap", w.seed).IntN, t.statistics)
-		o.boot = &b
-	}
+	o := &output{r: r, t: t, values: values, errors: stats.Jackknife(t.texts, t.width(), t.statistics)}
 	o.metrics()
 	o.series()
 	switch {
@@ -125,14 +144,15 @@ type output struct {
 	r      *result.Record
 	t      *tallies
 	values []float64
-	boot   *stats.Resampled // nil: no intervals
+	errors stats.Jackknifed
 }
 
+// interval is that of a statistic over texts; of a loss, which is positive, it is the interval of its logarithm.
 func (o *output) interval(i int) (lo, hi float64, ok bool) {
-	if o.boot == nil {
-		return 0, 0, false
+	if i < statHitFraction || i >= scalars && i < o.t.curve(5) {
+		return o.errors.PositiveInterval(i, level)
 	}
-	return o.boot.Interval(i, level)
+	return o.errors.Interval(i, level)
 }
 
 func (o *output) metrics() {
@@ -156,14 +176,27 @@ func (o *output) metrics() {
 		}
 		v := result.Metric{Value: o.values[i], Unit: m.unit, Better: m.better}
 		if lo, hi, ok := o.interval(i); ok {
-			v = v.Interval(lo, hi, level, "bootstrap")
+			v = v.Interval(lo, hi, level, "jackknife, Student's t")
 		}
 		o.r.Metrics[m.name] = v
 	}
+	// A sample is a text, since stretches of one are not independent. Of a single text it is a stretch: two models that read the
+	// same one can still be compared.
 	nll := o.r.Metrics["nll"]
-	for i := range o.t.docs {
+	samples, texts := o.t.count(), o.t.texts
+	if samples == 1 {
+		samples, texts = len(o.t.docs), make([]int, len(o.t.docs))
+		for i := range texts {
+			texts[i] = i
+		}
+	}
+	for text := range samples {
 		times := make([]int, len(o.t.docs))
-		times[i] = 1
+		for i, of := range texts {
+			if of == text {
+				times[i] = 1
+			}
+		}
 		nll.Samples = append(nll.Samples, both(o.t.over(span{0, o.t.pieces()}, times)).mean())
 	}
 	o.r.Metrics["nll"] = nll
@@ -191,6 +224,9 @@ func (o *output) series() {
 	o.curve("bits_cumulative", "bits/byte", lengths, upTo, t.curve(2))
 	o.curve("ar_hit_bucket", "nats/token", centers, hits, t.curve(3))
 	o.curve("first_occur_bucket", "nats/token", centers, firsts, t.curve(4))
+	if len(centers) > 1 {
+		o.curve("nll_bucket_change", "nats/token", centers[1:], counts[1:], t.curve(5))
+	}
 	if p, ok := t.fit(o.values[t.curve(0):t.curve(1)]); ok {
 		fit := result.Series{Name: "nll_fit", XUnit: "tokens", YUnit: "nats/token"}
 		for i, x := range centers {

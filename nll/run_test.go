@@ -7,11 +7,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/internal/param"
+	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
@@ -57,7 +59,7 @@ func bytesModel() *suites.Model {
 func plan(t *testing.T, pl *suites.Planner, m *suites.Model, set func(*Params)) suites.Case {
 	t.Helper()
 	p := Task{}.Params().(*Params)
-	p.Length, p.Documents, p.FitFrom, p.Bootstrap = 2048, 6, 1, 200
+	p.Length, p.Documents, p.FitFrom = 2048, 6, 1
 	if set != nil {
 		set(p)
 	}
@@ -116,7 +118,7 @@ func TestRun(t *testing.T) {
 	nll := r.Metrics["nll"]
 	near("nll", nll.Value, m.mean(1, 2048), 1e-6)
 	near("bits_per_byte", r.Metrics["bits_per_byte"].Value, nll.Value/math.Ln2, 1e-9)
-	if nll.Lo == nil || !(*nll.Lo < nll.Value && nll.Value < *nll.Hi) || nll.Method != "bootstrap" || len(nll.Samples) != 6 {
+	if nll.Lo == nil || !(*nll.Lo < nll.Value && nll.Value < *nll.Hi) || nll.Method != "jackknife, Student's t" || len(nll.Samples) != 6 {
 		t.Errorf("nll has the interval %v to %v (%s), %d samples", nll.Lo, nll.Hi, nll.Method, len(nll.Samples))
 	}
 	near("lowest bound", *nll.Lo/nll.Value, 0.93, 0.04)
@@ -145,7 +147,7 @@ func TestRun(t *testing.T) {
 func TestFewDocuments(t *testing.T) {
 	m := &lawModel{cfg: bytesModel().Config}
 	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), func(p *Params) { p.Documents = 1 }), m)
-	if r.Metrics["nll"].Lo != nil || series(t, r, "nll_bucket").Lo != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "one document") {
+	if r.Metrics["nll"].Lo != nil || series(t, r, "nll_bucket").Lo != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "one text") {
 		t.Errorf("one document: %+v, notes %q", r.Metrics["nll"], r.Notes)
 	}
 	dir := t.TempDir()
@@ -167,6 +169,76 @@ func TestFewDocuments(t *testing.T) {
 	p.Length = 1 << 20
 	if _, err := (Task{}).Plan(&suites.Planner{Seed: 1, Dir: dir}, bytesModel(), p); err == nil {
 		t.Error("a corpus without a document of that length was planned")
+	}
+}
+
+// Stretches of a file are no texts of their own: intervals and samples are over files.
+func TestStretchesCountOnce(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a.txt", "b.txt", "c.txt"} {
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte("a line of "+name+"\n"), 300), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func(paths ...string) *result.Record {
+		return runCase(t, plan(t, &suites.Planner{Seed: 1, Dir: dir}, bytesModel(), func(p *Params) {
+			p.Length, p.Documents = 1000, 8
+			p.Corpus = param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: paths}}
+		}), &lawModel{cfg: bytesModel().Config})
+	}
+	for _, c := range []struct {
+		paths   []string
+		samples int
+		bounded bool
+		note    string
+	}{
+		{[]string{"a.txt", "b.txt", "c.txt"}, 3, true, "8 documents from 3 texts, each of which counts once"},
+		{[]string{"a.txt", "b.txt"}, 2, true, "8 documents from 2 texts"},
+		{[]string{"a.txt"}, 4, false, "one text gives no intervals"},
+	} {
+		r := read(c.paths...)
+		nll, notes := r.Metrics["nll"], strings.Join(r.Notes, "\n")
+		if len(nll.Samples) != c.samples || nll.Lo != nil != c.bounded || !strings.Contains(notes, c.note) {
+			t.Errorf("%v: %d samples, bounds %v, notes %q", c.paths, len(nll.Samples), nll.Lo, notes)
+		}
+	}
+	if got := textsOf([]string{"a", "b", "a#2", "b#2", "a#3", "c#d"}); !slices.Equal(got, []int{0, 1, 0, 1, 0, 2}) {
+		t.Errorf("texts %v", got)
+	}
+}
+
+// The change from one bucket to the next is bounded by what the same texts did: where all rise by the same, the interval is that
+// step, however far the texts are apart.
+func TestBucketChangesArePaired(t *testing.T) {
+	s := newSpans(16, 1, []int{16})
+	lt := &tallies{spans: s, texts: []int{0, 1, 2, 3}}
+	for d := range 4 {
+		one := newTally(s)
+		for p := range s.pieces() {
+			one.first[p].add(sum{1, 1, float64(10*d) + 0.5*float64(p)}, 1)
+		}
+		lt.docs = append(lt.docs, one)
+	}
+	lt.weigh(1)
+	j := stats.Jackknife(lt.texts, lt.width(), lt.statistics)
+	for i := range len(lt.buckets) - 1 {
+		lo, hi, ok := j.Interval(lt.curve(5)+i, level)
+		if !ok || math.Abs(lo-0.5) > 1e-9 || math.Abs(hi-0.5) > 1e-9 {
+			t.Errorf("change %d: %g to %g (%v), want .5", i, lo, hi, ok)
+		}
+	}
+	if lo, hi, ok := j.Interval(lt.curve(0)+1, level); !ok || hi-lo < 10 {
+		t.Errorf("the bucket's own interval is %g to %g (%v)", lo, hi, ok)
+	}
+	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil), &lawModel{cfg: bytesModel().Config})
+	b, c := series(t, r, "nll_bucket"), series(t, r, "nll_bucket_change")
+	if len(c.Y) != len(b.Y)-1 || c.Lo == nil {
+		t.Fatalf("%d changes of %d buckets, bounds %v", len(c.Y), len(b.Y), c.Lo)
+	}
+	for i := range c.Y {
+		if c.X[i] != b.X[i+1] || math.Abs(c.Y[i]-(b.Y[i+1]-b.Y[i])) > 1e-12 || !(c.Lo[i] <= c.Y[i] && c.Y[i] <= c.Hi[i]) {
+			t.Errorf("change %d at %g: %g (%g to %g), buckets %g and %g", i, c.X[i], c.Y[i], c.Lo[i], c.Hi[i], b.Y[i], b.Y[i+1])
+		}
 	}
 }
 
@@ -223,7 +295,6 @@ func TestParams(t *testing.T) {
 		"lengths":    func(p *Params) { p.Lengths = suites.Sizes{64, 4096} },
 		"per_octave": func(p *Params) { p.PerOctave = 0 },
 		"ar_ngram":   func(p *Params) { p.ARNgram = 65 },
-		"bootstrap":  func(p *Params) { p.Bootstrap = -1 },
 		"models":     func(p *Params) { p.Models = param.Models{"["} },
 	} {
 		p := Task{}.Params().(*Params)

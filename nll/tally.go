@@ -85,8 +85,18 @@ func newTally(s *spans) *tally {
 type tallies struct {
 	*spans
 	docs []*tally
+	// texts are the texts that the documents are stretches of, 0 to count-1.
+	texts []int
 	// weights of the fit, one a bucket; 0 leaves a bucket out.
 	weights []float64
+}
+
+// count is the number of texts.
+func (t *tallies) count() (n int) {
+	for _, text := range t.texts {
+		n = max(n, text+1)
+	}
+	return n
 }
 
 // over sums a span over all documents, each counted times[i] times (once where times is nil).
@@ -113,7 +123,7 @@ func both(hit, first sum) sum {
 }
 
 // The scalar statistics, in the order in which statistics writes them. The curves follow: bucket means, cumulative
-// means, cumulative bits per byte, AR-hit and first-occurrence bucket means.
+// means, cumulative bits per byte, AR-hit and first-occurrence bucket means, and the change from each bucket to the next.
 const (
 	statNLL = iota
 	statBits
@@ -128,7 +138,7 @@ const (
 )
 
 // width is the number of statistics, curve where the curve of that index begins.
-func (t *tallies) width() int { return t.curve(5) }
+func (t *tallies) width() int { return t.curve(5) + len(t.buckets) - 1 }
 
 func (t *tallies) curve(i int) int {
 	b, l := len(t.buckets), len(t.lengths)
@@ -145,10 +155,13 @@ func (t *tallies) statistics(times []int, out []float64) {
 	out[statHit], out[statFirst] = hit.mean(), first.mean()
 	out[statHitFraction] = hit.n / all.n
 	bucket, cumulative, bits := out[t.curve(0):t.curve(1)], out[t.curve(1):t.curve(2)], out[t.curve(2):t.curve(3)]
-	hits, firsts := out[t.curve(3):t.curve(4)], out[t.curve(4):]
+	hits, firsts, changes := out[t.curve(3):t.curve(4)], out[t.curve(4):t.curve(5)], out[t.curve(5):]
 	for i, b := range t.buckets {
 		hit, first := t.over(b, times)
 		bucket[i], hits[i], firsts[i] = both(hit, first).mean(), hit.mean(), first.mean()
+	}
+	for i := range changes {
+		changes[i] = bucket[i+1] - bucket[i]
 	}
 	for i, l := range t.lengths {
 		all := both(t.over(t.upTo(l), times))

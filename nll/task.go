@@ -86,7 +86,7 @@ func (w *work) params(m *suites.Model) map[string]any {
 	return map[string]any{
 		"corpus": w.source.Name(), "text": w.source.Fingerprint()[:16], "length": int(w.Length), "documents": w.Documents,
 		"lengths": w.lengths(), "per_octave": w.PerOctave, "fit_from": int(w.FitFrom), "ar_ngram": w.ARNgram,
-		"bootstrap": w.Bootstrap, "dtype": m.Options.Weights.String(), "kv": m.Options.KV.String(),
+		"dtype": m.Options.Weights.String(), "kv": m.Options.KV.String(),
 	}
 }
 

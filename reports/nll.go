@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -20,6 +21,9 @@ func (v *view) nllSection(groups []*group) section {
 			s.tables = append(s.tables, t)
 		}
 		if t, ok := v.cumulativeTable(g); ok {
+			s.tables = append(s.tables, t)
+		}
+		if t, ok := v.positionTable(g); ok {
 			s.tables = append(s.tables, t)
 		}
 		s.figures = append(s.figures, v.nllFigures(g)...)
@@ -109,65 +113,97 @@ func (v *view) metricsByModel(g *group, cols []column, out table) table {
 
 // cumulativeTable shows the mean loss up to each context length, a column a model.
 func (v *view) cumulativeTable(g *group) (table, bool) {
-	out := table{id: g.id + "-cumulative", title: joined("NLL up to a context length", g.name),
-		head: []string{"context"}, fixed: 1}
+	out := table{id: g.id + "-cumulative", title: joined("NLL up to a context length", g.name), head: []string{"context"}, fixed: 1}
+	return out, out.fillCurves(g, "nll_cumulative", "nats per token over all positions before the length", func(s result.Series, i int) string {
+		return withBounds(s, i, sig4)
+	})
+}
+
+// positionTable shows the loss at each position and its change from the position before, a column a model. The change is what
+// says whether the loss falls: the mean up to a length also falls where the loss is level, as its costly beginning counts less.
+func (v *view) positionTable(g *group) (table, bool) {
+	out := table{id: g.id + "-position", title: joined("NLL at a position", g.name), head: []string{"position"}, fixed: 1}
+	changes := map[string]result.Series{}
+	at := map[string]map[float64]int{}
+	for _, r := range g.records {
+		if s, ok := series(r, "nll_bucket_change"); ok {
+			changes[r.Model], at[r.Model] = s, places(s.X)
+		}
+	}
+	if len(changes) == 0 {
+		return out, false
+	}
+	return out, out.fillCurves(g, "nll_bucket", "nats per token in a bucket of positions, by its middle; change from the bucket before, paired by text", func(s result.Series, i int) string {
+		text := withBounds(s, i, sig4)
+		if k, ok := at[s.Name][s.X[i]]; ok {
+			text += ", " + withBounds(changes[s.Name], k, func(v float64) string { return fmt.Sprintf("%+.4f", v) })
+		}
+		return text
+	})
+}
+
+// withBounds gives a point of a curve and, where it has one, its interval.
+func withBounds(s result.Series, i int, number func(float64) string) string {
+	text := number(s.Y[i])
+	if s.Lo != nil {
+		text += " [" + number(s.Lo[i]) + ", " + number(s.Hi[i]) + "]"
+	}
+	return text
+}
+
+// fillCurves fills a table with a curve of each model of a group: a row for each x. The text of a point gets the curve, named after its model.
+// It reports whether there is any.
+func (out *table) fillCurves(g *group, curve, note string, text func(s result.Series, i int) string) bool {
 	curves := map[string]result.Series{}
 	at := map[string]map[float64]int{}
-	var lengths []float64
+	var rows []float64
 	var models []string
 	seen := map[float64]bool{}
+	bands := false
 	for _, r := range g.records {
-		s, ok := series(r, "nll_cumulative")
+		s, ok := series(r, curve)
 		if !ok {
 			continue
 		}
+		bands = bands || s.Lo != nil
+		s.Name = r.Model
 		curves[r.Model], at[r.Model] = s, places(s.X)
 		models = append(models, r.Model)
 		for _, x := range s.X {
 			if !seen[x] {
 				seen[x] = true
-				lengths = append(lengths, x)
+				rows = append(rows, x)
 			}
 		}
 	}
 	if len(models) == 0 {
-		return out, false
+		return false
 	}
-	slices.Sort(lengths)
-	all := len(lengths)
-	lengths = lengths[:min(all, maxRows)]
-	note := "nats per token over all positions before the length"
-	for _, m := range models {
-		if curves[m].Lo != nil {
-			note += ", with the interval over documents"
-			break
-		}
+	slices.Sort(rows)
+	all := len(rows)
+	rows = rows[:min(all, maxRows)]
+	if bands {
+		note += ", with the 95 % interval over texts"
 	}
 	out.notes = []string{note}
-	if s := firstOf(len(lengths), all, "lengths"); s != "" {
+	if s := firstOf(len(rows), all, "lengths"); s != "" {
 		out.notes = append(out.notes, s+"; all are in results.json")
 	}
 	for _, m := range models {
 		out.head = append(out.head, label(m))
 	}
-	for _, x := range lengths {
+	for _, x := range rows {
 		row := texts(tokens(x))
 		for _, m := range models {
-			s := curves[m]
-			i, ok := at[m][x]
-			if !ok {
-				row = append(row, cell{})
-				continue
+			c := cell{}
+			if i, ok := at[m][x]; ok {
+				c.text = text(curves[m], i)
 			}
-			text := sig4(s.Y[i])
-			if s.Lo != nil {
-				text += " [" + sig4(s.Lo[i]) + ", " + sig4(s.Hi[i]) + "]"
-			}
-			row = append(row, cell{text: text})
+			row = append(row, c)
 		}
 		out.rows = append(out.rows, row)
 	}
-	return out, true
+	return true
 }
 
 // nllFigures draws a corpus: loss by position with its fit, cumulatively, and parted by AR-hit and first-occur.
@@ -178,8 +214,8 @@ func (v *view) nllFigures(g *group) []*figure {
 	bucket, cumulative := loss("Loss at each position, with power-law fit", 165), loss("Mean loss up to a context length", 135)
 	cumulative.x.label = "context length (tokens)"
 	hit, first := loss("AR-hit tokens", 120), loss("First-occur tokens", 120)
-	f := &figure{id: g.id, title: joined("Loss over long contexts", g.name), subtitle: joined("bands: 95 % over documents", g.describe())}
-	split := &figure{id: g.id + "-split", title: joined("Loss by kind of token", g.name), subtitle: joined("bands: 95 % over documents", g.describe())}
+	f := &figure{id: g.id, title: joined("Loss over long contexts", g.name), subtitle: joined("bands: 95 % over texts", g.describe())}
+	split := &figure{id: g.id + "-split", title: joined("Loss by kind of token", g.name), subtitle: joined("bands: 95 % over texts", g.describe())}
 	looks := v.looks(g.models)
 	var fits []key
 	var shown []string

@@ -96,7 +96,7 @@ models: [tiny-yoco-gret, tiny-yoco-swa, tiny-transformer]
 tasks:
   - kv: {lengths: [64]}
   - needle: {lengths: [256], depths: [0.5], trials: 1}
-  - nll: {length: 96, documents: 1, lengths: [64, 96], bootstrap: 10}
+  - nll: {length: 96, documents: 1, lengths: [64, 96]}
 `), 0o644); err != nil {
 		t.Fatal(err)
 	}

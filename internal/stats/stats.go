@@ -1,10 +1,12 @@
 // Package stats holds the intervals that tasks put around their numbers:
-// Wilson's for a share of successes, the bootstrap's for everything else.
+// Wilson's for a share of successes, Student's with jackknifed errors for everything else.
 package stats
 
 import (
 	"math"
 	"slices"
+
+	"github.com/aclements/go-moremath/stats"
 )
 
 // Wilson is the score interval of E. B. Wilson (JASA 22, 1927) for a
@@ -55,45 +57,76 @@ func Quantile(sorted []float64, q float64) float64 {
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// Resampled is what a bootstrap gave: for each statistic, its value in each resample.
-type Resampled struct{ values [][]float64 }
-
-// Bootstrap draws samples resamples of n units with replacement (B. Efron,
-// Annals of Statistics 7, 1979) and computes width statistics of each. The unit
-// is whatever is independent of the others: for text, a document, not a token.
-// intN returns a uniform number in [0, n). stat reads how often each unit was
-// drawn and writes the statistics; one that a resample cannot support is NaN.
-func Bootstrap(n, samples, width int, intN func(int) int, stat func(times []int, out []float64)) Resampled {
-	r := Resampled{values: make([][]float64, width)}
-	for i := range r.values {
-		r.values[i] = make([]float64, 0, samples)
-	}
-	times := make([]int, n)
-	out := make([]float64, width)
-	for range samples {
-		clear(times)
-		for range n {
-			times[intN(n)]++
-		}
-		stat(times, out)
-		for i, v := range out {
-			if !math.IsNaN(v) {
-				r.values[i] = append(r.values[i], v)
-			}
-		}
-	}
-	for _, v := range r.values {
-		slices.Sort(v)
-	}
-	return r
+// Jackknifed holds statistics with their standard errors, from leaving out one cluster of units at a time.
+type Jackknifed struct {
+	values, errors []float64
+	freedom        float64
 }
 
-// Interval is the percentile interval of statistic i at a two-sided level. ok is false
-// where fewer than 20 resamples supported the statistic.
-func (r Resampled) Interval(i int, level float64) (lo, hi float64, ok bool) {
-	v := r.values[i]
-	if len(v) < 20 {
-		return 0, 0, false
+// Jackknife computes width statistics of units in clusters, and their standard errors by leaving out each cluster once
+// (B. Efron and C. Stein, Annals of Statistics 9, 1981): with G clusters, the squared error is (G-1)/G times the sum of squares of the
+// G values about their mean. A cluster is what is independent of the others: for text, a file and not a stretch of it or a token.
+// cluster[i] is the cluster of unit i, 0 to G-1. stat reads how often each unit counts (0 or 1) and writes the statistics; one
+// that the units cannot support is NaN, and has no interval.
+func Jackknife(cluster []int, width int, stat func(times []int, out []float64)) Jackknifed {
+	clusters := 0
+	for _, c := range cluster {
+		clusters = max(clusters, c+1)
 	}
-	return Quantile(v, (1-level)/2), Quantile(v, (1+level)/2), true
+	times, out := make([]int, len(cluster)), make([]float64, width)
+	for i := range times {
+		times[i] = 1
+	}
+	stat(times, out)
+	j := Jackknifed{values: slices.Clone(out), errors: make([]float64, width), freedom: float64(clusters - 1)}
+	left := make([][]float64, width)
+	for g := range clusters {
+		for i, c := range cluster {
+			times[i] = 1
+			if c == g {
+				times[i] = 0
+			}
+		}
+		stat(times, out)
+		for k, v := range out {
+			left[k] = append(left[k], v)
+		}
+	}
+	for k, values := range left {
+		mean, squares := Mean(values), 0.0
+		for _, v := range values {
+			squares += (v - mean) * (v - mean)
+		}
+		j.errors[k] = math.Sqrt(squares * j.freedom / float64(clusters))
+	}
+	return j
+}
+
+// half is half the width of Student's interval of statistic i at a two-sided level; not a number where there is none.
+func (j Jackknifed) half(i int, level float64) float64 {
+	if !(j.freedom > 0) {
+		return math.NaN()
+	}
+	return stats.InvCDF(stats.TDist{V: j.freedom})((1+level)/2) * j.errors[i]
+}
+
+// Interval is Student's interval of statistic i at a two-sided level, with G-1 degrees of freedom. ok is false where a
+// statistic, or one without a cluster, is no number, and with a single cluster.
+func (j Jackknifed) Interval(i int, level float64) (lo, hi float64, ok bool) {
+	h := j.half(i, level)
+	lo, hi = j.values[i]-h, j.values[i]+h
+	return lo, hi, lo <= hi
+}
+
+// PositiveInterval is the interval of the logarithm of a statistic that is positive by its nature, such as a loss: the bounds are
+// positive, and it holds its level better where a few clusters are far above the others. It falls back on
+// Interval where the statistic is not positive.
+func (j Jackknifed) PositiveInterval(i int, level float64) (lo, hi float64, ok bool) {
+	v := j.values[i]
+	if !(v > 0) {
+		return j.Interval(i, level)
+	}
+	h := j.half(i, level) / v
+	lo, hi = v*math.Exp(-h), v*math.Exp(h)
+	return lo, hi, lo <= hi && !math.IsInf(hi, 1)
 }

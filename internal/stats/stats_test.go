@@ -55,61 +55,107 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// The percentile interval of a mean is close to the normal one where the normal one holds.
-func TestBootstrapMean(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	x := make([]float64, 400)
-	for i := range x {
-		x[i] = r.NormFloat64()
-	}
-	mean := Mean(x)
-	sd := 0.0
-	for _, v := range x {
-		sd += (v - mean) * (v - mean) / float64(len(x))
-	}
-	sd = math.Sqrt(sd)
-	b := Bootstrap(len(x), 4000, 2, r.IntN, func(times []int, out []float64) {
-		sum, n := 0.0, 0
+// means is the statistic of TestJackknife: the mean over the units of their values, each unit counted times[i] times.
+func means(x []float64) func(times []int, out []float64) {
+	return func(times []int, out []float64) {
+		sum, n := 0.0, 0.0
 		for i, k := range times {
 			sum += float64(k) * x[i]
-			n += k
+			n += float64(k)
 		}
-		if n != len(x) {
-			t.Fatalf("a resample of %d units, want %d", n, len(x))
-		}
-		out[0], out[1] = sum/float64(n), math.NaN()
-	})
-	lo, hi, ok := b.Interval(0, 0.95)
-	want := 1.96 * sd / math.Sqrt(400)
-	if !ok || math.Abs(lo-(mean-want)) > 0.01 || math.Abs(hi-(mean+want)) > 0.01 {
-		t.Errorf("interval %g to %g (%v), want %g to %g", lo, hi, ok, mean-want, mean+want)
-	}
-	if _, _, ok := b.Interval(1, 0.95); ok {
-		t.Error("an interval of a statistic that no resample supports")
+		out[0] = sum / n
 	}
 }
 
-// With three units every resample is known: 27 of equal chance.
-func TestBootstrapEnumerated(t *testing.T) {
+// With a unit a cluster, the interval of a mean is Student's.
+func TestJackknifeMean(t *testing.T) {
 	x := []float64{0, 1, 5}
-	var all []float64
-	i := 0
-	b := Bootstrap(3, 27, 1, func(n int) int {
-		draw, place := i/3, i%3
-		i++
-		for range place {
-			draw /= 3
-		}
-		return draw % 3
-	}, func(times []int, out []float64) {
-		out[0] = (float64(times[0])*x[0] + float64(times[1])*x[1] + float64(times[2])*x[2]) / 3
-		all = append(all, out[0])
-	})
-	sum := Mean(all)
-	if math.Abs(sum-2) > 1e-12 {
-		t.Errorf("the mean of all resamples' means is %g, want 2", sum)
+	j := Jackknife([]int{0, 1, 2}, 1, means(x))
+	// The standard deviation is sqrt(7), and t = 4.30265 for 2 degrees of freedom.
+	lo, hi, ok := j.Interval(0, 0.95)
+	if h := 4.30265 * math.Sqrt(7.0/3); !ok || math.Abs(lo-(2-h)) > 1e-4 || math.Abs(hi-(2+h)) > 1e-4 {
+		t.Errorf("%g to %g (%v), want 2 ± %g", lo, hi, ok, h)
 	}
-	if lo, hi, ok := b.Interval(0, 1); !ok || lo != 0 || hi != 5 {
-		t.Errorf("the whole range is %g to %g (%v), want 0 to 5", lo, hi, ok)
+	if lo, hi, ok := j.PositiveInterval(0, 0.95); !ok || !(0 < lo && lo < 2 && 2 < hi) || math.Abs(lo*hi-4) > 1e-9 {
+		t.Errorf("of the logarithm: %g to %g (%v)", lo, hi, ok)
+	}
+	one := Jackknife([]int{0, 0, 0}, 1, means(x))
+	if _, _, ok := one.Interval(0, 0.95); ok {
+		t.Error("an interval from one cluster")
+	}
+	if _, _, ok := one.PositiveInterval(0, 0.95); ok {
+		t.Error("an interval of a logarithm from one cluster")
+	}
+	nan := Jackknife([]int{0, 1}, 1, func(times []int, out []float64) { out[0] = math.Log(float64(times[0]) - 0.5) })
+	if _, _, ok := nan.Interval(0, 0.95); ok {
+		t.Error("an interval of a statistic that one cluster does not support")
+	}
+}
+
+// Coverage is how often an interval of 95 % holds the truth: for n clusters, whose values are drawn by draw and have this mean.
+func coverage(r *rand.Rand, runs, n int, stretches func(i int) int, draw func() func() float64, mean float64, positive bool) float64 {
+	held := 0
+	for range runs {
+		var x []float64
+		var cluster []int
+		for c := range n {
+			one := draw()
+			for range stretches(c) {
+				x, cluster = append(x, one()), append(cluster, c)
+			}
+		}
+		j := Jackknife(cluster, 1, means(x))
+		interval := j.Interval
+		if positive {
+			interval = j.PositiveInterval
+		}
+		if lo, hi, ok := interval(0, 0.95); ok && lo <= mean && mean <= hi {
+			held++
+		}
+	}
+	return float64(held) / float64(runs)
+}
+
+// Intervals hold their 95 % from 3 texts on: for normal and for skew losses, and where stretches of one text are alike.
+func TestIntervalsHoldTheirLevel(t *testing.T) {
+	runs := 2000
+	if testing.Short() {
+		runs = 400
+	}
+	slack := 4 * math.Sqrt(0.05*0.95/float64(runs))
+	one := func(int) int { return 1 }
+	for _, n := range []int{3, 4, 5, 8, 16, 32} {
+		r := rand.New(rand.NewPCG(uint64(n), 4))
+		normal := func(icc float64) func() func() float64 {
+			return func() func() float64 {
+				text := math.Sqrt(icc) * r.NormFloat64()
+				return func() float64 { return 10 + text + math.Sqrt(1-icc)*r.NormFloat64() }
+			}
+		}
+		lognormal := func(s float64) func() func() float64 {
+			return func() func() float64 {
+				return func() float64 { return math.Exp(s * r.NormFloat64()) }
+			}
+		}
+		for _, c := range []struct {
+			name      string
+			stretches func(int) int
+			draw      func() func() float64
+			mean      float64
+			// least is the coverage that skewness leaves.
+			least float64
+		}{
+			{"normal", one, normal(0), 10, 0.95},
+			{"log-normal, s = .25", one, lognormal(0.25), math.Exp(0.25 * 0.25 / 2), 0.94},
+			{"log-normal, s = .5", one, lognormal(0.5), math.Exp(0.5 * 0.5 / 2), 0.93},
+			{"3 stretches a text, correlated .3", func(int) int { return 3 }, normal(0.3), 10, 0.95},
+			{"1 or 2 stretches a text, correlated .7", func(i int) int { return 1 + i%2 }, normal(0.7), 10, 0.935},
+		} {
+			got := coverage(r, runs, n, c.stretches, c.draw, c.mean, true)
+			t.Logf("%2d texts, %s: %.3f", n, c.name, got)
+			if !(got >= c.least-slack) {
+				t.Errorf("%d texts, %s: the interval holds the truth in %.3f, want %.3f", n, c.name, got, c.least)
+			}
+		}
 	}
 }

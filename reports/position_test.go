@@ -1,0 +1,35 @@
+package reports
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Where a record has paired changes, the report shows the loss at each position with them; an old record has no such table.
+func TestLossAtAPosition(t *testing.T) {
+	r := nllRecord("tiny", "yoco-gret", "prose")
+	text := func() string {
+		var b bytes.Buffer
+		if err := MarkdownTo(t.Context(), &b, &result.Journal{Runs: small().Runs, Records: []result.Record{r}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		return strings.ReplaceAll(b.String(), "\\", "")
+	}
+	if strings.Contains(text(), "NLL at a position") {
+		t.Error("a table of changes without changes")
+	}
+	b := r.Series[0]
+	c := result.Series{Name: "nll_bucket_change", XUnit: "tokens", YUnit: "nats/token", X: b.X[1:]}
+	for range c.X {
+		c.Y, c.Lo, c.Hi = append(c.Y, -0.0123), append(c.Lo, -0.0156), append(c.Hi, 0.0012)
+	}
+	r.Series = append(r.Series, c)
+	for _, want := range []string{"NLL at a position", sig4(b.Y[3]) + " [" + sig4(b.Lo[3]), "-0.0123 [-0.0156, +0.0012]", "paired by text"} {
+		if !strings.Contains(text(), want) {
+			t.Errorf("%q is missing in:\n%s", want, text())
+		}
+	}
+}
