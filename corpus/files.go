@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// openFiles reads the user's texts. A document is a file. Binary and empty
-// files are left out with a notice; a file that cannot be read, and a path
+// openFiles reads the user's texts. A document is a file. What is no text is
+// left out with a notice; a file that cannot be read, and a path
 // that names nothing, are errors.
 func openFiles(spec Spec, patterns []string) (Source, error) {
 	if len(patterns) == 0 {
@@ -35,43 +35,71 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 	common := commonFolder(names)
 	left := int64(maxFiles)
 	for _, name := range names {
-		text, err := readAtMost(filepath.FromSlash(name), left)
-		if err != nil {
-			return nil, fmt.Errorf("corpus of files: %w", err)
-		}
-		left -= int64(len(text))
 		short := strings.TrimPrefix(name, common)
-		switch {
-		case len(text) == 0:
-			s.notices = append(s.notices, short+": empty, left out")
-		case isBinary(text):
-			s.notices = append(s.notices, short+": binary, left out")
-		default:
+		text, note, err := readText(filepath.FromSlash(name), left)
+		if why, ok := reason(err); ok {
+			note = why + ", left out"
+			if strings.Contains(why, ":") {
+				note = "left out: " + why
+			}
+		} else if err != nil {
+			return nil, fmt.Errorf("corpus of files: %w", err)
+		} else {
+			left -= int64(len(text))
 			s.docs = append(s.docs, Document{Name: short, Text: text})
+		}
+		if note != "" {
+			s.notices = append(s.notices, short+": "+note)
 		}
 	}
 	if len(s.docs) == 0 {
-		return nil, fmt.Errorf("corpus of files: %s: %d files, none of them text: %w", strings.Join(spec.Paths, ", "), len(names), ErrNoText)
+		why := strings.Join(s.notices[:min(len(s.notices), 3)], "; ")
+		if more := len(s.notices) - 3; more > 0 {
+			why += fmt.Sprintf("; and %d more", more)
+		}
+		return nil, fmt.Errorf("corpus of files: %s: no text (%s): %w", strings.Join(spec.Paths, ", "), why, ErrNoText)
 	}
-	s.seal()
+	s.seal(filesVersion)
 	return s, nil
 }
+
+// filesVersion changes when the same files would give other texts.
+const filesVersion = "files/2"
 
 // maxFiles bounds the texts of a corpus, in bytes: they are held in memory.
 const maxFiles = 4 << 30
 
-// readAtMost reads a file that must not be longer than limit bytes.
-func readAtMost(name string, limit int64) ([]byte, error) {
+// readText reads a file's text, as DecodeText has it, which must not be longer than limit bytes. Of
+// a file that is no text only the first bytes are read.
+func readText(name string, limit int64) (text []byte, note string, err error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = fmt.Errorf("%s: the texts are longer than %d GiB together", name, maxFiles>>30)
+	tooLong := fmt.Errorf("%s: the texts are longer than %d GiB together", name, maxFiles>>30)
+	head, err := io.ReadAll(io.LimitReader(f, headBytes))
+	if err == nil {
+		_, err = detect(head)
 	}
-	return text, err
+	if err != nil {
+		return nil, "", err
+	}
+	var b bytes.Buffer
+	if info, err := f.Stat(); err == nil {
+		if info.Size() > limit {
+			return nil, "", tooLong
+		}
+		b.Grow(int(info.Size()) + bytes.MinRead) // the size is a hint: the file may grow
+	}
+	b.Write(head)
+	if _, err := b.ReadFrom(io.LimitReader(f, limit+1-int64(len(head)))); err != nil {
+		return nil, "", err
+	}
+	if int64(b.Len()) > limit {
+		return nil, "", tooLong
+	}
+	return DecodeText(b.Bytes())
 }
 
 // commonFolder is the folder, with its slash, in which all the names lie, so
@@ -86,9 +114,4 @@ func commonFolder(names []string) string {
 		}
 	}
 	return common
-}
-
-// isBinary follows git: a zero byte among the first 8000.
-func isBinary(text []byte) bool {
-	return bytes.IndexByte(text[:min(len(text), 8000)], 0) >= 0
 }

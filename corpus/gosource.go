@@ -41,7 +41,7 @@ func openGo(spec Spec) (Source, error) {
 	if len(s.docs) == 0 {
 		return nil, goMissing(fmt.Sprintf("%s holds no packages of the split %q", filepath.Join(root, "src"), split))
 	}
-	s.seal()
+	s.seal("")
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -15,9 +16,12 @@ type shelf struct {
 	shuffle     bool       // haystacks take the documents in an order of the seed
 }
 
-// seal computes the fingerprint, of names and contents.
-func (s *shelf) seal() {
+// seal computes the fingerprint, of names and contents. version is that of how texts are read, "" for the first.
+func (s *shelf) seal(version string) {
 	h := sha256.New()
+	if version != "" {
+		fmt.Fprintln(h, version)
+	}
 	for _, d := range s.docs {
 		fmt.Fprintf(h, "%d %s %d\n", len(d.Name), d.Name, len(d.Text))
 		h.Write(d.Text)
@@ -84,6 +88,9 @@ func (s *shelf) order(r *Rand) []int {
 	return order
 }
 
+// maxLine is the length in bytes from which on a haystack may begin inside a line, at the end of a sentence or the like.
+const maxLine = 4 << 10
+
 // start draws the document and the line with which a haystack begins. In
 // shuffled documents it is a line of the first, elsewhere a line of them all.
 func (s *shelf) start(r *Rand, order []int) (doc, from int) {
@@ -99,10 +106,11 @@ func (s *shelf) start(r *Rand, order []int) (doc, from int) {
 		doc++
 	}
 	text := s.docs[order[doc]].Text
-	for at > 0 && text[at-1] != '\n' {
-		at--
+	line := 1 + bytes.LastIndexByte(text[:at], '\n')
+	if !s.shuffle && at-line > maxLine {
+		return doc, InsertionPoint(text, at).Pos % len(text)
 	}
-	return doc, at
+	return doc, line
 }
 
 // Documents goes through the texts in rounds: the first stretch of each, then the second, and so on.
