@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -63,7 +65,7 @@ data are missing; 4 undecided within the budget; 130 interrupted.`,
 	fs.StringVar(&f.base, "base", "", "what is the measure: a binary, a checkout's folder or a git ref (required)")
 	fs.StringVar(&f.fresh, "new", "", "what is judged: a binary, a checkout's folder or a git ref (default: this program)")
 	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time to measure; what is undecided then stays so")
-	fs.StringVarP(&f.out, "out", "o", "", "folder for what was measured, which must not exist (default runs/ab-SUITE-TIME)")
+	fs.StringVarP(&f.out, "out", "o", "", "folder for what was measured, new or empty (default runs/ab-SUITE-TIME)")
 	fs.StringVar(&f.format, "format", "text", "text, markdown or json")
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	deviceFlags(c, &f.device)
@@ -115,14 +117,24 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if err := checkFlagGates(plan, flags); err != nil {
 		return err
 	}
-	if t.dir, err = f.folder(t.suite.Name); err != nil {
-		return err
+	if nullCommit.MatchString(f.base) {
+		fmt.Fprintf(stderr, "notice: --base %s is no commit: on the first push of a branch there is nothing to compare with\n", f.base)
+		return nil
 	}
-	tmp, err := os.MkdirTemp("", "yocobench-ab-")
+	if t.out = f.out; t.out != "" {
+		if _, err := os.Lstat(t.out); err == nil {
+			if err := usable(t.out); err != nil {
+				return err
+			}
+		}
+	}
+	// Output that nobody reads any more must not end a measurement.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	tmp, done, err := newScratch(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp)
+	defer done()
 	if err := t.resolve(ctx, f.base, f.fresh, tmp); err != nil {
 		return err
 	}
@@ -143,18 +155,6 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 		return &exitError{exitInterrupted, nil}
 	}
 	return gateError(report.Gates)
-}
-
-// folder is where what is measured will lie. It is made when there is something to keep.
-func (f *abFlags) folder(suite string) (string, error) {
-	dir := f.out
-	if dir == "" {
-		dir = defaultOut("ab-"+suite, time.Now())
-	}
-	if _, err := os.Lstat(dir); err == nil {
-		return "", usagef("%s exists; a run is never overwritten\n  hint: give another --out", dir)
-	}
-	return dir, nil
 }
 
 // write prints the verdicts and keeps them in the folder.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -27,24 +28,35 @@ func (s *abSide) resolve(ctx context.Context, dir string) error {
 	case err == nil && info.IsDir() && isCheckout(s.source):
 		return s.build(ctx, s.source, dir)
 	}
-	hash, err := output(ctx, ".", "git", "rev-parse", "--verify", "--quiet", "--end-of-options", s.source+"^{commit}")
+	hash, err := output(ctx, ".", "git", "rev-parse", "--verify", "--end-of-options", s.source+"^{commit}")
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return usagef("--%s %s: no such binary, checkout or git ref\n  hint: in a shallow clone (CI), fetch the ref first, with its commits: git fetch --depth 1 origin %s:%s", s.name, s.source, s.source, s.source)
+		return s.noRef(ctx, err)
 	}
-	tree := filepath.Join(dir, s.name+"-tree")
+	tree := filepath.Join(dir, s.name+treeSuffix)
 	if _, err := output(ctx, ".", "git", "worktree", "add", "--detach", "--quiet", tree, hash); err != nil {
 		return fmt.Errorf("--%s %s: %w", s.name, s.source, err)
 	}
-	// Not under ctx: what was added is taken away, also after an interrupt.
-	defer func() { _, _ = output(context.WithoutCancel(ctx), ".", "git", "worktree", "remove", "--force", tree) }()
+	defer removeTree(ctx, ".", tree)
 	if !isCheckout(tree) {
 		return usagef("--%s %s: that commit has no cmd/yocobench", s.name, s.source)
 	}
 	return s.build(ctx, tree, dir)
 }
+
+// noRef is the error of a source that is nothing known, with git's reason.
+func (s *abSide) noRef(ctx context.Context, err error) error {
+	hint := ""
+	if shallow, err := output(ctx, ".", "git", "rev-parse", "--is-shallow-repository"); err == nil && shallow == "true" {
+		hint = fmt.Sprintf("\n  hint: this is a shallow clone; fetch the ref first, with its commit: git fetch --depth 1 origin %s", quote(s.source))
+	}
+	return usagef("--%s %s: no such binary, checkout or git ref: %w%s", s.name, s.source, err, hint)
+}
+
+// nullCommit matches the name that GitHub gives to what was before the first push of a branch.
+var nullCommit = regexp.MustCompile(`^(0{40}|0{64})$`)
 
 func isCheckout(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "cmd", "yocobench", "main.go"))

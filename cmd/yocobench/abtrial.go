@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -31,7 +32,8 @@ type trial struct {
 	budget   time.Duration
 	progress io.Writer
 	sides    [2]abSide // base, new
-	dir      string
+	// out is the folder that the user gave, dir the one in use, "" before the first round is kept.
+	out, dir string
 
 	cases    []*turn
 	journals [2][]*result.Journal
@@ -285,6 +287,11 @@ func (c *turn) repeats(visits ...[]*result.Record) bool {
 // keep puts a round's visits together, as one journal a side, and writes them.
 func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first int) error {
 	n := t.rounds() + 1
+	if n == 1 {
+		if err := t.claim(); err != nil {
+			return err
+		}
+	}
 	for i, p := range workers {
 		j := &result.Journal{Runs: []result.Run{{
 			Type: "run", Schema: result.SchemaVersion, Suite: t.suite.Name, Title: t.suite.Title, SuiteHash: p.ready.Hash,
@@ -302,14 +309,28 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 			j.Records = append(j.Records, r)
 		}
 		t.journals[i] = append(t.journals[i], j)
-		if err := os.MkdirAll(filepath.Join(t.dir, p.name), 0o755); err != nil {
-			return err
-		}
 		if err := writeJournal(filepath.Join(t.dir, p.name, fmt.Sprintf("%03d.jsonl", n)), j); err != nil {
 			return err
 		}
 	}
 	t.firsts = append(t.firsts, t.sides[first].name)
+	return nil
+}
+
+// claim makes the folders for the rounds, which no other process may use.
+func (t *trial) claim() (err error) {
+	if t.dir == "" {
+		if t.dir, _, err = newFolder(t.out, "ab-"+t.suite.Name); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{"base", "new"} {
+		if err := os.Mkdir(filepath.Join(t.dir, name), 0o755); errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s is being written by another process\n  hint: give another --out", t.dir)
+		} else if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -59,7 +59,7 @@ func usable(dir string) error {
 	case err == nil:
 		return nil
 	case len(entries) > 0:
-		return usagef("%s exists and is not empty\n  hint: %s", dir, another)
+		return usagef("%s exists; a run is never overwritten, and only an empty folder is used\n  hint: %s", dir, another)
 	}
 	return nil
 }
