@@ -148,12 +148,16 @@ func (c Config) CacheBytes(capacity int, kv DType) (u Usage) {
 }
 
 // Tensor is one stored weight. Data is little-endian and row-major, perhaps
-// mapped from a file: it may be read only while its Weights is open.
+// mapped from a file: it may be read only while its Weights is open. Where Data
+// is nil, Values computes the values, so that a tensor which is converted or
+// random takes no memory of its own: it fills dst with those from index i on,
+// as DType holds them. It may be called by several goroutines at once.
 type Tensor struct {
-	Name  string
-	DType DType
-	Shape []int
-	Data  []byte
+	Name   string
+	DType  DType
+	Shape  []int
+	Data   []byte
+	Values func(dst []float32, i int)
 }
 
 // Weights hands out a model's tensors by name.

@@ -2,11 +2,33 @@ package runners
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 )
 
+// Len is the number of values: the product of the shape, or math.MaxInt64 where it overflows.
+func (t Tensor) Len() int64 {
+	n := int64(1)
+	for _, d := range t.Shape {
+		n = MulBytes(n, int64(max(0, d)))
+	}
+	return n
+}
+
+// Check reports data that do not fit the shape.
+func (t Tensor) Check() error {
+	if want := MulBytes(t.Len(), int64(t.DType.Size())); t.Values == nil && int64(len(t.Data)) != want {
+		return fmt.Errorf("%s has %d bytes, but its shape %v in %s takes %d", t.Name, len(t.Data), t.Shape, t.DType, want)
+	}
+	return nil
+}
+
 // Decode reads len(dst) values from index i on as float32, which holds those of every type exactly.
 func (t Tensor) Decode(dst []float32, i int) {
+	if t.Data == nil && t.Values != nil {
+		t.Values(dst, i)
+		return
+	}
 	b := t.Data[i*t.DType.Size():]
 	switch t.DType {
 	case F32:
@@ -19,13 +41,13 @@ func (t Tensor) Decode(dst []float32, i int) {
 		}
 	default:
 		for x := range dst {
-			dst[x] = fromHalf(binary.LittleEndian.Uint16(b[2*x:]))
+			dst[x] = Float16(binary.LittleEndian.Uint16(b[2*x:]))
 		}
 	}
 }
 
-// fromHalf is the value of an IEEE 754 binary16 number.
-func fromHalf(h uint16) float32 {
+// Float16 is the value of an IEEE 754 binary16 number.
+func Float16(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	exp, frac := uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch exp {

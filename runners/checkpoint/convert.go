@@ -10,7 +10,7 @@ import (
 // Float32s returns the values of a tensor as float32, which holds those of
 // every stored type exactly.
 func Float32s(t runners.Tensor) []float32 {
-	xs := make([]float32, len(t.Data)/t.DType.Size())
+	xs := make([]float32, t.Len())
 	t.Decode(xs, 0)
 	return xs
 }
@@ -35,14 +35,34 @@ func Encode(xs []float32, dtype runners.DType) []byte {
 	return b
 }
 
-// roundDoubles turns stored float64 into stored float32.
-func roundDoubles(data []byte) []byte {
-	b := make([]byte, len(data)/2)
-	for i := 0; i < len(b); i += 4 {
-		x := math.Float64frombits(binary.LittleEndian.Uint64(data[2*i:]))
-		binary.LittleEndian.PutUint32(b[i:], math.Float32bits(float32(x)))
+// blockValues is the number of values that are converted at once.
+const blockValues = 1 << 14
+
+// stored calls write for the bytes of values from..to-1 of a tensor as dtype, a block at a time where they are not stored so.
+func stored(t runners.Tensor, dtype runners.DType, from, to int64, write func([]byte) error) error {
+	if t.Data != nil && t.DType == dtype {
+		size := int64(dtype.Size())
+		return write(t.Data[from*size : to*size])
 	}
-	return b
+	buf := make([]float32, min(blockValues, to-from))
+	for i := from; i < to; {
+		xs := buf[:min(int64(len(buf)), to-i)]
+		t.Decode(xs, int(i))
+		if err := write(Encode(xs, dtype)); err != nil {
+			return err
+		}
+		i += int64(len(xs))
+	}
+	return nil
+}
+
+// doubles are the values of stored float64, rounded to float32.
+func doubles(data []byte) func([]float32, int) {
+	return func(dst []float32, i int) {
+		for x := range dst {
+			dst[x] = float32(math.Float64frombits(binary.LittleEndian.Uint64(data[8*(i+x):])))
+		}
+	}
 }
 
 // toHalf rounds to IEEE half precision: 1 sign, 5 exponent and 10 fraction bits.

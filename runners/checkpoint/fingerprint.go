@@ -26,13 +26,20 @@ func Fingerprint(c runners.Config, w runners.Weights) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s %s %v %d\n", t.Name, t.DType, t.Shape, len(t.Data))
-		if whole || len(t.Data) <= 2*fingerprintPart {
-			h.Write(t.Data)
-			continue
+		n, size := t.Len(), int64(t.DType.Size())
+		fmt.Fprintf(h, "%s %s %v %d\n", t.Name, t.DType, t.Shape, n*size)
+		hash := func(b []byte) error { _, err := h.Write(b); return err }
+		part := fingerprintPart / size
+		if whole || n <= 2*part {
+			part = n
 		}
-		h.Write(t.Data[:fingerprintPart])
-		h.Write(t.Data[len(t.Data)-fingerprintPart:])
+		err = stored(t, t.DType, 0, part, hash)
+		if err == nil && part < n {
+			err = stored(t, t.DType, n-part, n, hash)
+		}
+		if err != nil {
+			return "", err
+		}
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil)[:16]), nil
 }

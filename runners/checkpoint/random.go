@@ -1,20 +1,16 @@
 package checkpoint
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"strings"
-	"sync"
 
 	"github.com/yocobench/yocobench/runners"
 )
 
 // Random returns seeded random weights of any size, stored as dtype. A tensor
-// is computed when it is asked for and belongs to the caller, so that only
-// what a runner keeps takes memory.
+// is computed as it is read, so that only what a runner keeps takes memory.
 //
 // Values are uniform with mean 0 and a standard deviation that keeps
 // activations and logits near 1, as a trained model's are:
@@ -50,13 +46,14 @@ func (r *random) Tensor(p runners.Param) (runners.Tensor, error) {
 	t := runners.Tensor{Name: p.Name, DType: r.dtype, Shape: p.Shape}
 	switch len(p.Shape) {
 	case 1:
-		one := Encode([]float32{1}, r.dtype)
-		t.Data = make([]byte, n*int64(len(one)))
-		for i := 0; i < len(t.Data); i += len(one) {
-			copy(t.Data[i:], one)
+		t.Values = func(dst []float32, _ int) {
+			for i := range dst {
+				dst[i] = 1
+			}
 		}
 	case 2:
-		t.Data = r.uniform(int(n), r.key(p.Name), r.std(p))
+		key, scale := r.key(p.Name), float32(math.Sqrt(3)*r.std(p)/(1<<24))
+		t.Values = func(dst []float32, i int) { r.values(dst, i, key, scale) }
 	default:
 		return runners.Tensor{}, errors.New("random tensors are matrices or vectors, not of shape " + fmt.Sprint(p.Shape))
 	}
@@ -91,47 +88,32 @@ func mix(z uint64) uint64 {
 // golden is the odd number nearest to 2^64 over the golden ratio, splitmix64's step.
 const golden = 0x9e3779b97f4a7c15
 
-// uniform returns n values: element 2i from the upper half of the i-th hash,
-// element 2i+1 from the lower. A half's 24 upper bits u give (2u + 1 - 2^24) / 2^24
+// values fills dst with elements from index i on: element 2k comes from the upper half of the k-th hash,
+// element 2k+1 from the lower. A half's 24 upper bits u give (2u + 1 - 2^24) / 2^24
 // times sqrt(3) std: symmetric, never zero, and exact before the multiplication.
-// All processors share the work; as an element depends on its place alone, their number does not matter.
-func (r *random) uniform(n int, key uint64, std float64) []byte {
-	const least = 1 << 16 // values that are worth a goroutine; even
-	b := make([]byte, n*r.dtype.Size())
-	each := max(least, (n/runtime.GOMAXPROCS(0)+1)&^1)
-	var wg sync.WaitGroup
-	for from := 0; from < n; from += each {
-		wg.Go(func() { r.fill(b, from, min(from+each, n), key, std) })
-	}
-	wg.Wait()
-	return b
-}
-
-// fill writes elements from..to-1, where from is even.
-func (r *random) fill(b []byte, from, to int, key uint64, std float64) {
-	scale := float32(math.Sqrt(3) * std / (1 << 24))
+func (r *random) values(dst []float32, i int, key uint64, scale float32) {
 	value := func(h uint32) float32 { return float32(int32(h>>8)*2+1-1<<24) * scale }
-	key += uint64(from/2) * golden
-	for i := from; i < to; i += 2 {
-		key += golden
-		h := mix(key)
-		x, y := value(uint32(h>>32)), value(uint32(h))
-		switch {
-		case r.dtype == runners.F32:
-			binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(x))
-			if i+1 < to {
-				binary.LittleEndian.PutUint32(b[4*i+4:], math.Float32bits(y))
-			}
-		case r.dtype == runners.BF16:
-			binary.LittleEndian.PutUint16(b[2*i:], runners.BFloat16(x))
-			if i+1 < to {
-				binary.LittleEndian.PutUint16(b[2*i+2:], runners.BFloat16(y))
-			}
-		default:
-			binary.LittleEndian.PutUint16(b[2*i:], toHalf(x))
-			if i+1 < to {
-				binary.LittleEndian.PutUint16(b[2*i+2:], toHalf(y))
-			}
+	at := key + uint64(i/2)*golden
+	for x := 0; x < len(dst); {
+		at += golden
+		h := mix(at)
+		if (i+x)%2 == 0 {
+			dst[x] = value(uint32(h >> 32))
+			x++
+		}
+		if x < len(dst) && (i+x)%2 == 1 {
+			dst[x] = value(uint32(h))
+			x++
+		}
+	}
+	switch r.dtype { // as it is stored
+	case runners.BF16:
+		for x, v := range dst {
+			dst[x] = math.Float32frombits(uint32(runners.BFloat16(v)) << 16)
+		}
+	case runners.F16:
+		for x, v := range dst {
+			dst[x] = runners.Float16(toHalf(v))
 		}
 	}
 }

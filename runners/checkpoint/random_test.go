@@ -1,11 +1,11 @@
 package checkpoint
 
 import (
-	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"math"
-	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/yocobench/yocobench/runners"
@@ -29,26 +29,42 @@ func TestRandomIsTheSameEverywhere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		sum := sha256.Sum256(got.Data)
+		sum := sha256.Sum256(Encode(Float32s(got), tt.dtype))
 		if h := hex.EncodeToString(sum[:6]); h != tt.want {
 			t.Errorf("seed %d as %s: hash %s, want %s", tt.seed, tt.dtype, h, tt.want)
 		}
 	}
 }
 
-// The number of processors that draw does not matter, nor whether the values can be shared out evenly.
-func TestRandomInParallel(t *testing.T) {
+// A tensor's values do not depend on where a reader begins, nor on how many it reads at once; and reading takes no memory.
+func TestValuesFromAnywhere(t *testing.T) {
+	double := make([]byte, 8*1001)
+	for i := range 1001 {
+		binary.LittleEndian.PutUint64(double[8*i:], math.Float64bits(float64(i)/3))
+	}
+	tensors := []runners.Tensor{{DType: runners.F32, Shape: []int{7, 143}, Values: doubles(double)}}
 	for _, dtype := range []runners.DType{runners.F32, runners.BF16, runners.F16} {
-		w := Random(runners.Config{}, 3, dtype).(*random)
-		for _, n := range []int{1, 1<<16 - 1, 1 << 16, 1<<16 + 1, 1<<18 + 3, 5 << 16} {
-			want := make([]byte, n*dtype.Size())
-			w.fill(want, 0, n, 7, 1)
-			for _, procs := range []int{1, 2, 3, 5, 16} {
-				old := runtime.GOMAXPROCS(procs)
-				got := w.uniform(n, 7, 1)
-				runtime.GOMAXPROCS(old)
-				if !bytes.Equal(got, want) {
-					t.Errorf("%s: %d values by %d processors differ", dtype, n, procs)
+		for _, shape := range [][]int{{7, 143}, {1001}} {
+			x, err := Random(runners.Config{}, 3, dtype).Tensor(runners.Param{Name: "a.weight", Shape: shape})
+			if err != nil {
+				t.Fatal(err)
+			}
+			tensors = append(tensors, x)
+		}
+	}
+	for _, x := range tensors {
+		want := Float32s(x)
+		if got := Float32s(runners.Tensor{DType: x.DType, Shape: x.Shape, Data: Encode(want, x.DType)}); !slices.Equal(got, want) {
+			t.Errorf("%s %v: the values are not what the type holds", x.DType, x.Shape)
+		}
+		for _, from := range []int{0, 1, 2, 499, 1000} {
+			for _, n := range []int{1, 2, 3, 255, 1001} {
+				got := make([]float32, min(n, 1001-from))
+				if a := testing.AllocsPerRun(1, func() { x.Decode(got, from) }); a > 0 {
+					t.Errorf("%s %v: reading takes memory", x.DType, x.Shape)
+				}
+				if !slices.Equal(got, want[from:from+len(got)]) {
+					t.Errorf("%s %v: %d values from %d on differ", x.DType, x.Shape, n, from)
 				}
 			}
 		}
@@ -117,10 +133,10 @@ func TestRandomTensorsDiffer(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if other := seen[string(got.Data)]; other != "" {
+			if other := seen[string(Encode(Float32s(got), got.DType))]; other != "" {
 				t.Errorf("%s with seed %d has the values of %s", name, seed, other)
 			}
-			seen[string(got.Data)] = name
+			seen[string(Encode(Float32s(got), got.DType))] = name
 		}
 	}
 	for _, shape := range [][]int{{0}, {-1, 2}, {1 << 30, 1 << 30}, {1 << 30, 1 << 30, 1 << 30}, {}, {1, 1, 1}} {

@@ -217,7 +217,7 @@ func (f *File) Metadata() map[string]string { return f.meta }
 func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
 
 // Get returns a tensor as it is stored: F32, BF16 or F16, its Data being the
-// file's memory. F64 is rounded to F32, and so is a copy.
+// file's memory. F64 is handed out as F32, rounded when it is read.
 func (f *File) Get(name string) (runners.Tensor, error) {
 	e, ok := f.tensors[name]
 	if !ok {
@@ -231,10 +231,13 @@ func (f *File) Get(name string) (runners.Tensor, error) {
 	if err != nil {
 		return runners.Tensor{}, fmt.Errorf("%s: reading tensor %q: %w", f.name, name, err)
 	}
+	t := runners.Tensor{Name: name, DType: readable[e.dtype], Shape: shape}
 	if e.dtype == "F64" {
-		data = roundDoubles(data)
+		t.Values = doubles(data)
+	} else {
+		t.Data = data
 	}
-	return runners.Tensor{Name: name, DType: readable[e.dtype], Shape: shape, Data: data}, nil
+	return t, nil
 }
 
 // readableShape checks that a tensor can be read, without reading it.

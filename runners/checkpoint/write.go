@@ -30,14 +30,13 @@ func Write(path string, params []runners.Param, w runners.Weights, dtype runners
 			if err != nil {
 				return err
 			}
-			if int64(len(t.Data)) != p.Elements()*int64(t.DType.Size()) {
-				return fmt.Errorf("%s: tensor %q has %d bytes, want %v of %s", w.Source(), p.Name, len(t.Data), p.Shape, t.DType)
+			if err := t.Check(); err != nil {
+				return fmt.Errorf("%s: %w", w.Source(), err)
 			}
-			data := t.Data
-			if t.DType != dtype {
-				data = Encode(Float32s(t), dtype)
+			if t.Len() != p.Elements() {
+				return fmt.Errorf("%s: tensor %q has shape %v, want %v", w.Source(), p.Name, t.Shape, p.Shape)
 			}
-			if _, err := out.Write(data); err != nil {
+			if err := stored(t, dtype, 0, t.Len(), func(b []byte) error { _, err := out.Write(b); return err }); err != nil {
 				return err
 			}
 		}

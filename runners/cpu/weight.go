@@ -61,7 +61,7 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 		if len(t.Shape) != 2 || t.Shape[1] != stack[0].Shape[1] || t.Shape[0] < 1 || t.Shape[1] < 1 {
 			return nil, fmt.Errorf("%s has shape %v, but is to be stacked on %s with %v", t.Name, t.Shape, stack[0].Name, stack[0].Shape)
 		}
-		if err := checkTensor(t); err != nil {
+		if err := t.Check(); err != nil {
 			return nil, err
 		}
 		w.in = t.Shape[1]
@@ -98,7 +98,7 @@ func (o *ops) vector(stack []runners.Tensor) (runners.Weight, error) {
 		if len(t.Shape) != 1 {
 			return nil, fmt.Errorf("%s has shape %v, but is to be stacked on a vector", t.Name, t.Shape)
 		}
-		if err := checkTensor(t); err != nil {
+		if err := t.Check(); err != nil {
 			return nil, err
 		}
 		w.out += t.Shape[0]
@@ -115,14 +115,6 @@ func (o *ops) vector(stack []runners.Tensor) (runners.Weight, error) {
 		n += t.Shape[0]
 	}
 	return w, nil
-}
-
-func checkTensor(t runners.Tensor) error {
-	n := product(append([]int{t.DType.Size()}, t.Shape...)...)
-	if int64(len(t.Data)) != n {
-		return fmt.Errorf("%s has %d bytes, but its shape %v in %s takes %d", t.Name, len(t.Data), t.Shape, t.DType, n)
-	}
-	return nil
 }
 
 // packTask lays out panel i of the weight being packed.

@@ -39,8 +39,8 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 			!w.vector && (x.Shape[1] < 1 || x.Shape[1] != stack[0].Shape[1]) {
 			return nil, fmt.Errorf("%s has shape %v, but is to be stacked on %s with %v", x.Name, x.Shape, stack[0].Name, stack[0].Shape)
 		}
-		if n := product(append([]int{x.DType.Size()}, x.Shape...)...); int64(len(x.Data)) != n {
-			return nil, fmt.Errorf("%s has %d bytes, but its shape %v in %s takes %d", x.Name, len(x.Data), x.Shape, x.DType, n)
+		if err := x.Check(); err != nil {
+			return nil, err
 		}
 		w.out += x.Shape[0]
 		if i == 0 {
@@ -56,7 +56,7 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 	}
 	at := w.blk.at(0)
 	for _, x := range stack {
-		n := int64(len(x.Data) / x.DType.Size() * t.Size())
+		n := x.Len() * int64(t.Size())
 		err := o.st.upload(o.d, at, n, func(piece []byte, from int64) { convert(piece, t, x, int(from)/t.Size()) })
 		if err != nil {
 			w.blk.free()
@@ -74,7 +74,7 @@ const convertGrain = 64 << 10
 // convert writes values from index i on of a tensor as type t, float32 or bfloat16.
 func convert(dst []byte, t runners.DType, x runners.Tensor, i int) {
 	n := len(dst) / t.Size()
-	if x.DType == t {
+	if x.DType == t && x.Data != nil {
 		copy(dst, x.Data[i*t.Size():])
 		return
 	}
