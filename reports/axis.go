@@ -102,11 +102,15 @@ func (a *axis) ticks(want int) []tick {
 	var out []tick
 	switch {
 	case len(a.marks) > 0 && len(a.marks) <= maxMarks:
+		text := a.text
+		if a.unit == "tokens" {
+			text = tokensOf(a.marks)
+		}
 		for _, v := range slices.Sorted(slices.Values(a.marks)) {
 			if v == 0 && a.log {
 				v = a.zero
 			}
-			out = append(out, tick{v, a.text(v)})
+			out = append(out, tick{v, text(v)})
 		}
 	case a.log && a.binary && a.hi/a.lo >= 2.5:
 		out = a.powers(2, want)

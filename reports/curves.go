@@ -67,7 +67,7 @@ func (v *view) spreadFigure(g *group) *figure {
 			}
 			l := curveLine{style: looks[s.model], bars: true}
 			for k, r := range s.at {
-				l.point(r, "exact", lengths[k], label(s.model), tokens(lengths[k]))
+				l.point(r, "exact", lengths[k], label(s.model), tokensOf(lengths)(lengths[k]))
 			}
 			c.add(l)
 		}

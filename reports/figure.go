@@ -227,7 +227,7 @@ func (p *painter) fit(width func(string) vg.Length, s string, limit vg.Length) s
 }
 
 // measurer is a painter that only measures text.
-func measurer() *painter { return newPainter(vgimg.New(1, 1)) }
+func measurer() *painter { return newPainter(vgimg.New(1, 1), true) }
 
 // dots is the resolution of PNG files, in dots per inch.
 const dots = 200
@@ -236,8 +236,7 @@ const dots = 200
 func (f *figure) png(dpi int) ([]byte, error) {
 	l := f.layout(measurer())
 	c := vgimg.NewWith(vgimg.UseWH(figureWidth, l.height), vgimg.UseDPI(dpi))
-	p := newPainter(c)
-	p.raster = true
+	p := newPainter(c, true)
 	f.paint(p, l)
 	var buf bytes.Buffer
 	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(&buf)
@@ -248,7 +247,7 @@ func (f *figure) png(dpi int) ([]byte, error) {
 func (f *figure) svg() ([]byte, []hot, error) {
 	l := f.layout(measurer())
 	c := vgsvg.New(figureWidth, l.height)
-	p := newPainter(c)
+	p := newPainter(c, false)
 	f.paint(p, l)
 	var buf bytes.Buffer
 	_, err := c.WriteTo(&buf)

@@ -158,8 +158,9 @@ func (h *heat) labels(p *painter, area vg.Rectangle, left, cw, ch vg.Length) {
 	g := h.grid
 	sty := p.font(tickSize, ink, false)
 	free := vg.Length(-1e9)
+	length := tokensOf(g.lengths)
 	for i, l := range g.lengths {
-		words := tokens(l)
+		words := length(l)
 		at, half := lo.X+(vg.Length(i)+0.5)*cw, sty.Width(words)/2
 		if at-half < free+3 {
 			continue

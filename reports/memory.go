@@ -64,6 +64,11 @@ func (v *view) sizeTables(g *group, kins []kin) (tables []table, whole []bool) {
 			}
 		}
 	}
+	var reached []float64
+	for _, k := range kins {
+		reached = append(reached, g.reach(k)...)
+	}
+	length := tokensOf(reached)
 	for _, k := range kins {
 		size := strings.TrimPrefix(k.name, "baseline ")
 		xs := g.reach(k)
@@ -78,7 +83,7 @@ func (v *view) sizeTables(g *group, kins []kin) (tables []table, whole []bool) {
 				continue
 			}
 			if row, ok := v.sizeRow(g, k, all, archs, x); ok {
-				total.rows = append(total.rows, append(texts(size, tokens(x)), row...))
+				total.rows = append(total.rows, append(texts(size, length(x)), row...))
 			}
 		}
 	}
@@ -147,6 +152,7 @@ var parts = []struct{ metric, head string }{
 // beneath the measured ones where they differ.
 func (v *view) partTables(g *group, k kin, name, id string) []table {
 	xs, curves := g.curves(k.models)
+	length := tokensOf(xs)
 	var out []table
 	for _, c := range curves {
 		t := table{id: id + "-parts-" + slug(c.model), title: joined("Memory by part", label(c.model), g.name), fixed: 1, head: []string{"context"}}
@@ -170,7 +176,7 @@ func (v *view) partTables(g *group, k kin, name, id string) []table {
 			if c.at[i] == nil {
 				continue
 			}
-			row, computed, differs := texts(tokens(x)), texts("computed"), false
+			row, computed, differs := texts(length(x)), texts("computed"), false
 			for k, p := range shown {
 				row = append(row, valueCell(c.at[i], p))
 				a, okA := metric(c.at[i], p)
@@ -232,6 +238,7 @@ var partStyles = map[string]style{
 // partFigure draws where the memory goes: a panel for each model.
 func (v *view) partFigure(g *group, k kin, name, id string) *figure {
 	xs, curves := g.curves(k.order())
+	length := tokensOf(xs)
 	f := &figure{id: id, title: joined("Memory by part", name), subtitle: joined(g.describe(), g.unfilled())}
 	f.alt = f.title + ": bytes by context length, on logarithmic axes; the values stand in the tables below."
 	columns := max(1, min(len(curves), 3))
@@ -244,7 +251,7 @@ func (v *view) partFigure(g *group, k kin, name, id string) *figure {
 			l := curveLine{style: partStyles[p.metric], fine: true}
 			for n, r := range c.at {
 				if _, ok := metric(r, p.metric); ok || p.metric == "total" {
-					l.point(r, p.metric, xs[n], joined(label(c.model), p.head), tokens(xs[n]))
+					l.point(r, p.metric, xs[n], joined(label(c.model), p.head), length(xs[n]))
 				}
 			}
 			l.lo, l.hi = nil, nil

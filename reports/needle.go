@@ -168,8 +168,9 @@ func (v *view) needleSection(groups []*group) section {
 func (v *view) gridTable(t *grid, id string) table {
 	out := table{id: id, title: joined("Needle", t.group.name, label(t.model)), head: []string{"depth"}, fixed: 1, heat: &heatRows{corner: "depth", at: t.at}}
 	out.notes = append(out.notes, joined("exact score", trialsText(t.group.records), t.group.describe()))
+	length := tokensOf(t.lengths)
 	for _, l := range t.lengths {
-		out.head = append(out.head, tokens(l))
+		out.head = append(out.head, length(l))
 	}
 	for i, d := range t.depths {
 		out.heat.names = append(out.heat.names, depthText(d))
@@ -257,8 +258,9 @@ func (v *view) spreadTable(g *group) table {
 	lengths, spreads := g.spreads()
 	out := table{id: g.id, title: joined("Needle", g.name), head: []string{"model", "needles"}, fixed: 2, heat: &heatRows{corner: "model"}}
 	out.notes = append(out.notes, joined("exact score; intervals: 95 %, Wilson", trialsText(g.records), g.describe()))
+	length := tokensOf(lengths)
 	for _, l := range lengths {
-		out.head = append(out.head, tokens(l))
+		out.head = append(out.head, length(l))
 	}
 	for _, s := range spreads {
 		n := ""

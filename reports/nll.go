@@ -192,8 +192,9 @@ func (out *table) fillCurves(g *group, curve, note string, text func(s result.Se
 	for _, m := range models {
 		out.head = append(out.head, label(m))
 	}
+	length := tokensOf(rows)
 	for _, x := range rows {
-		row := texts(tokens(x))
+		row := texts(length(x))
 		for _, m := range models {
 			c := cell{}
 			if i, ok := at[m][x]; ok {

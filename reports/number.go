@@ -2,6 +2,7 @@ package reports
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -32,22 +33,54 @@ func sig(v float64, n int) string {
 }
 
 // tokens gives a number of tokens the way suites write it: 256, 1Ki, 64Ki, 1Mi; 100k where it is round in tens.
-func tokens(v float64) string {
-	if v != math.Trunc(v) || math.Abs(v) >= 1e15 {
-		return sig(v, 4)
+// Where several stand in a row or on an axis, tokensOf writes them in one unit.
+func tokens(v float64) string { return tokensOf([]float64{v})(v) }
+
+// tokensOf chooses how to write some numbers of tokens: all in powers of two or all in tens where that is exact,
+// in quarters of Ki, or else without a unit.
+func tokensOf(values []float64) func(float64) string {
+	all := func(least, unit float64) bool {
+		return !slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= least && math.Mod(v, unit) != 0 })
 	}
-	n := int64(v)
+	binary, decimal := all(ki, ki), all(1e4, 1000) && slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= 1e4 })
+	if binary && decimal { // 128000 is 125Ki too, but hardly ever meant so
+		length := func(write func(float64) string) (n int) {
+			for _, v := range values {
+				n += len(write(v))
+			}
+			return n
+		}
+		binary = length(binaryTokens) <= length(decimalTokens)
+	}
 	switch {
-	case n != 0 && n%mi == 0:
-		return strconv.FormatInt(n/mi, 10) + "Mi"
-	case n != 0 && n%ki == 0:
-		return strconv.FormatInt(n/ki, 10) + "Ki"
-	case n != 0 && n%1e6 == 0:
-		return strconv.FormatInt(n/1e6, 10) + "M"
-	case n >= 1e4 && n%1000 == 0:
-		return strconv.FormatInt(n/1000, 10) + "k"
+	case slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) || math.Abs(v) >= 1e15 }):
+		return func(v float64) string { return sig(v, 4) }
+	case binary, !decimal && all(ki, ki/4):
+		return binaryTokens
+	case decimal:
+		return decimalTokens
 	}
-	return strconv.FormatInt(n, 10)
+	return func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+}
+
+func binaryTokens(v float64) string {
+	switch a := math.Abs(v); {
+	case a >= mi && math.Mod(v, mi) == 0:
+		return strconv.FormatFloat(v/mi, 'f', -1, 64) + "Mi"
+	case a >= ki:
+		return strconv.FormatFloat(v/ki, 'f', -1, 64) + "Ki"
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+func decimalTokens(v float64) string {
+	switch a := math.Abs(v); {
+	case a >= 1e6 && math.Mod(v, 1e6) == 0:
+		return strconv.FormatFloat(v/1e6, 'f', -1, 64) + "M"
+	case a >= 1e4:
+		return strconv.FormatFloat(v/1000, 'f', -1, 64) + "k"
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 // bytesText gives bytes in binary units to three digits.

@@ -3,7 +3,6 @@ package reports
 import (
 	"image/color"
 	"math"
-	"strings"
 
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/font/liberation"
@@ -93,12 +92,12 @@ type painter struct {
 	draw.Canvas
 	plain text.Handler
 	hots  []hot
-	// raster: text becomes pixels here, so that no reader's fonts can fill in for a missing character.
-	raster bool
 }
 
-func newPainter(c vg.CanvasSizer) *painter {
-	return &painter{Canvas: draw.New(c), plain: text.Plain{Fonts: fonts}}
+// newPainter draws on a canvas; on one of pixels, text becomes pixels too, so that no reader's fonts can fill
+// in for a missing character.
+func newPainter(c vg.CanvasSizer, raster bool) *painter {
+	return &painter{Canvas: draw.New(c), plain: lettering{text.Plain{Fonts: fonts}, raster}}
 }
 
 // fonts holds the one family used, so that pictures do not depend on the machine's fonts.
@@ -119,24 +118,9 @@ func (p *painter) text(s text.Style, x, y vg.Length, ax, ay float64, words strin
 	if ay == -0.5 {
 		y += s.Font.Size * 0.07 // the middle of the capitals rather than of the line
 	}
-	if p.raster {
-		words = known(words)
-	}
 	s.XAlign, s.YAlign = text.XAlignment(ax), text.YAlignment(ay)
 	p.FillText(s, vg.Point{X: x, Y: y}, words)
 	return s.Width(words)
-}
-
-// known replaces the characters that the font lacks by question marks, which
-// is better than by nothing.
-func known(words string) string {
-	face := fonts.Lookup(font.Font{Typeface: "Liberation", Variant: "Sans"}, textSize)
-	return strings.Map(func(r rune) rune {
-		if i, err := face.Face.GlyphIndex(nil, r); err != nil || i == 0 {
-			return '?'
-		}
-		return r
-	}, words)
 }
 
 // hot remembers a place, given in canvas coordinates.

@@ -193,9 +193,10 @@ func (v *view) pairTable(g *group, k kin, m measure, name, id string) (table, bo
 		out.blocks = append(out.blocks, len(out.head))
 		out.head = append(append(out.head, label(model)), c.heads()...)
 	}
+	length := tokensOf(p.xs)
 	for i, x := range p.xs {
 		for _, b := range p.batches {
-			row := texts(tokens(x))
+			row := texts(length(x))
 			if len(p.batches) > 1 {
 				row = append(row, cell{text: tokens(b)})
 			}
@@ -389,13 +390,14 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 	if len(shown) == 0 && !samples {
 		return out, false
 	}
+	length := tokensOf(xs)
 	for _, c := range curves {
 		for i, x := range xs {
 			m, ok := metric(c.at[i], first)
 			if !ok {
 				continue
 			}
-			row := texts(label(c.model), tokens(x))
+			row := texts(label(c.model), length(x))
 			if batched {
 				row = append(row, cell{text: tokens(c.batch)})
 			}

@@ -138,11 +138,12 @@ func (v *view) drawPair(p pair, c curve, value, speed, ratio *chart) {
 	}
 	values, tps, quotient := curveLine{style: st, bars: true}, curveLine{style: st}, curveLine{style: st}
 	published, publishedRatio := curveLine{style: st, hollow: true}, curveLine{style: st, hollow: true}
+	length := tokensOf(p.xs)
 	for i, r := range c.at {
 		if r == nil {
 			continue
 		}
-		x, at := p.xs[i], tokens(p.xs[i])
+		x, at := p.xs[i], length(p.xs[i])
 		values.point(r, p.m.metric, x, who, at)
 		if s, ok := metric(r, "tps"); ok && r.Task == "prefill" {
 			tps.add(x, s.Value, hint(who, at, withUnit(s.Value, s.Unit), ""))

@@ -46,7 +46,12 @@ func (s Size) String() string {
 	for i := 3; i >= 0; i-- {
 		u := sizeUnits[i]
 		if n := int64(u.scale); s != 0 && int64(s)%n == 0 {
-			return strconv.FormatInt(int64(s)/n, 10) + u.suffix
+			text := strconv.FormatInt(int64(s)/n, 10) + u.suffix
+			// 128000 is 125Ki too, but hardly ever meant so.
+			if short := strconv.FormatInt(int64(s)/1000, 10) + "k"; s%1000 == 0 && len(short) < len(text) {
+				return short
+			}
+			return text
 		}
 	}
 	return strconv.FormatInt(int64(s), 10)
