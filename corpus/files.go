@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -18,7 +19,7 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 	if len(patterns) == 0 {
 		return nil, fmt.Errorf("corpus of files: no paths given: %w", ErrNoText)
 	}
-	s := &shelf{name: "files: " + strings.Join(spec.Paths, ", ")}
+	s := &shelf{name: "files: " + shownPaths(spec.Paths)}
 	var names []string
 	for i, p := range patterns {
 		found, err := Glob(p)
@@ -61,6 +62,43 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 	}
 	s.seal(filesVersion)
 	return s, nil
+}
+
+// shownPaths are paths as reports name them: of those outside the suite's folder the last name.
+func shownPaths(paths []string) string {
+	shown := make([]string, len(paths))
+	for i, p := range paths {
+		shown[i] = p
+		if _, home := cutHome(p); home || filepath.IsAbs(p) {
+			shown[i] = path.Base(filepath.ToSlash(p))
+		}
+	}
+	return strings.Join(shown, ", ")
+}
+
+// cutHome is what follows the ~ of a name such as ~/books.
+func cutHome(name string) (rest string, ok bool) {
+	rest, ok = strings.CutPrefix(filepath.ToSlash(name), "~")
+	return rest, ok && (rest == "" || rest[0] == '/')
+}
+
+func homeDir(name string) (string, error) {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		err = fmt.Errorf("%s: the home folder is not known: %w", name, err)
+	}
+	return home, err
+}
+
+// ExpandHome is name with the user's home folder in place of a ~ that is all of
+// its first name, as a shell has it.
+func ExpandHome(name string) (string, error) {
+	rest, ok := cutHome(name)
+	if !ok {
+		return name, nil
+	}
+	home, err := homeDir(name)
+	return filepath.Join(home, rest), err
 }
 
 // filesVersion changes when the same files would give other texts.

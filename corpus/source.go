@@ -116,7 +116,7 @@ func (s Spec) String() string {
 var ErrNoText = errors.New("no text found")
 
 // Open reads the source that spec names. Relative paths start at baseDir, the
-// folder of the suite. Text of the machine is read once, here, and kept, so
+// folder of the suite, and those with ~/ at the user's home folder. Text of the machine is read once, here, and kept, so
 // that a run is not disturbed by files that change meanwhile.
 // Errors of missing files or of a missing Go tree end in a hint.
 func Open(spec Spec, baseDir string) (Source, error) {
@@ -128,8 +128,17 @@ func Open(spec Spec, baseDir string) (Source, error) {
 	case KindFiles:
 		paths := make([]string, len(spec.Paths))
 		for i, p := range spec.Paths {
-			paths[i] = p
-			if !filepath.IsAbs(p) && baseDir != "" {
+			rest, atHome := cutHome(p)
+			switch {
+			case atHome:
+				home, err := homeDir(p)
+				if err != nil {
+					return nil, fmt.Errorf("corpus of files: %w", err)
+				}
+				paths[i] = filepath.Join(escapeGlob(home), rest)
+			case filepath.IsAbs(p) || baseDir == "":
+				paths[i] = p
+			default:
 				paths[i] = filepath.Join(escapeGlob(baseDir), p)
 			}
 		}

@@ -305,3 +305,30 @@ func TestFilesFingerprint(t *testing.T) {
 		t.Error("other content has the same fingerprint")
 	}
 }
+
+// A path that begins with ~ starts at the home folder; reports name neither it nor another folder of the machine.
+func TestHome(t *testing.T) {
+	home := tree(t, map[string]string{"books/a.txt": "text\n", "we[i]rd/a.txt": "more\n"})
+	t.Setenv("HOME", home)
+	t.Setenv("USERPROFILE", home)
+	suite := tree(t, map[string]string{"~x/a.txt": "here\n"})
+	for path, want := range map[string]string{
+		"~/books/a.txt": "files: a.txt", "~/books/*.txt": "files: *.txt", "~/books": "files: books",
+		filepath.Join(home, "books", "a.txt"): "files: a.txt", "~x/a.txt": "files: ~x/a.txt", "~": "files: ~",
+	} {
+		s, err := Open(Spec{Kind: KindFiles, Paths: []string{path}}, suite)
+		if err != nil || s.Name() != want {
+			t.Errorf("%s: %v, %v; want %q", path, s, err, want)
+		}
+	}
+	t.Setenv("HOME", filepath.Join(home, "we[i]rd"))
+	t.Setenv("USERPROFILE", filepath.Join(home, "we[i]rd"))
+	if _, err := Open(Spec{Kind: KindFiles, Paths: []string{"~/*.txt"}}, suite); err != nil {
+		t.Error(err)
+	}
+	t.Setenv("HOME", "")
+	t.Setenv("USERPROFILE", "")
+	if _, err := Open(Spec{Kind: KindFiles, Paths: []string{"~/a.txt"}}, suite); err == nil || !strings.Contains(err.Error(), "the home folder is not known") {
+		t.Errorf("no home: %v", err)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -93,7 +94,7 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	}
 	if p.Name == "" {
 		p.Name = p.Model
-		if filepath.IsAbs(p.Name) { // reports name no folder of the machine
+		if filepath.IsAbs(p.Name) || strings.HasPrefix(p.Name, "~/") { // reports name no folder of the machine
 			p.Name = filepath.Base(p.Name)
 		}
 	}

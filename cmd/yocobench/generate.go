@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/tokenizer"
@@ -21,12 +23,13 @@ func newGenerate() *cobra.Command {
 	var d device
 	var n int
 	var file string
-	var stats bool
+	var stats, exact bool
 	c := &cobra.Command{
 		Use:   "generate MODEL [PROMPT]",
 		Short: "Continue a text greedily, to see that a model works",
 		Long: `Continue a text greedily with a model that has a tokenizer. The prompt is the
-second argument, --file, or standard input.`,
+second argument, --file, or standard input. Of a file or standard input one line
+end at the end is left out, as ` + "`echo`" + ` and editors add it; give --raw to keep it.`,
 		Example: `  yocobench generate tiny-yoco-gret 'const velan = 482913; const velan = '
   yocobench generate path/to/checkpoint --file prompt.txt --tokens 100 --stats`,
 		Args: cobra.RangeArgs(1, 2),
@@ -34,9 +37,12 @@ second argument, --file, or standard input.`,
 			if n < 1 || n > 1<<20 {
 				return usagef("--tokens is 1 to %d, not %d", 1<<20, n)
 			}
-			prompt, err := readPrompt(args[1:], file, c.InOrStdin())
+			prompt, note, err := readPrompt(args[1:], file, exact, c.InOrStdin())
 			if err != nil {
 				return err
+			}
+			if note != "" {
+				fmt.Fprintf(c.ErrOrStderr(), "the prompt: %s\n", note)
 			}
 			f, err := findModel(args[0], ".", false, 1, runners.F32)
 			if err != nil {
@@ -96,23 +102,29 @@ second argument, --file, or standard input.`,
 	libraryFlags(c)
 	c.Flags().IntVarP(&n, "tokens", "n", 64, "tokens to generate")
 	c.Flags().StringVarP(&file, "file", "f", "", "read the prompt from a file (- for standard input)")
+	c.Flags().BoolVar(&exact, "raw", false, "take every byte of a file or standard input as it is")
 	c.Flags().BoolVar(&stats, "stats", false, "print time to first token and tokens per second on stderr")
 	return c
 }
 
-// readPrompt takes the prompt from the argument, the file or standard input.
-func readPrompt(args []string, file string, stdin io.Reader) (string, error) {
+// readPrompt takes the prompt from the argument, the file or standard input. Unless it is taken exactly, what is read
+// is text as corpus.DecodeText has it, without one line end at its end; the note says what was converted.
+func readPrompt(args []string, file string, exact bool, stdin io.Reader) (prompt, note string, err error) {
 	if len(args) == 1 {
 		if file != "" {
-			return "", usagef("give the prompt or --file, not both")
+			return "", "", usagef("give the prompt or --file, not both")
 		}
-		return args[0], nil
+		return args[0], "", nil
 	}
 	r := stdin
 	if file != "" && file != "-" {
-		f, err := os.Open(file)
+		path, err := corpus.ExpandHome(file)
 		if err != nil {
-			return "", &exitError{exitUsage, err}
+			return "", "", &exitError{exitUsage, err}
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return "", "", &exitError{exitUsage, err}
 		}
 		defer f.Close()
 		r = f
@@ -121,5 +133,12 @@ func readPrompt(args []string, file string, stdin io.Reader) (string, error) {
 	if err == nil && len(b) > maxPrompt {
 		err = usagef("the prompt is longer than %d MiB", maxPrompt>>20)
 	}
-	return string(b), err
+	if err != nil || exact {
+		return string(b), "", err
+	}
+	text, note, err := corpus.DecodeText(b)
+	if err != nil {
+		return "", "", usagef("the prompt is no text: %v", err)
+	}
+	return strings.TrimSuffix(string(text), "\n"), note, nil
 }

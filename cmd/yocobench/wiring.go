@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/memory"
 	"github.com/yocobench/yocobench/needle"
 	"github.com/yocobench/yocobench/nll"
@@ -75,7 +76,15 @@ type found struct {
 // random weights of type dtype instead of trained ones; presets have no others.
 func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) (found, error) {
 	var f found
-	switch folder := filepath.Join(dir, name); {
+	path, err := corpus.ExpandHome(name)
+	if err != nil {
+		return f, err
+	}
+	folder := filepath.Join(dir, path)
+	if filepath.IsAbs(path) {
+		folder = path
+	}
+	switch {
 	case slices.Contains(checkpoint.Embedded(), name):
 		c, w, err := checkpoint.OpenEmbedded(name)
 		if err != nil {
@@ -95,9 +104,9 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 			return f, err
 		}
 		f, random = found{config: c, kind: "preset"}, true
-	case hasConfig(folder) || hasConfig(name):
-		if filepath.IsAbs(name) || !hasConfig(folder) {
-			folder = name
+	case hasConfig(folder) || hasConfig(path):
+		if !hasConfig(folder) {
+			folder = path
 		}
 		c, w, err := checkpoint.Open(folder)
 		if err != nil {
