@@ -322,7 +322,7 @@ func parts(t *testing.T, script string) {
 func TestCUDACheck(t *testing.T) {
 	parts(t, "")
 	r, out := rehearse(t, exitOK, "--python", "no-such-python")
-	if len(r.Kernels) < 20 || len(r.Fixtures) < 2 || r.GFLOPS <= 0 || r.EndToEnd == nil || len(r.EndToEnd.Records) < 3 || r.NoEndToEnd != "" || len(r.Problems) > 0 || r.NoPeers == "" {
+	if len(r.Kernels) < 20 || len(r.Fixtures) < 2 || r.Peak == nil || r.EndToEnd == nil || len(r.EndToEnd.Records) < 3 || r.NoEndToEnd != "" || len(r.Problems) > 0 || r.NoPeers == "" {
 		t.Errorf("%d kernels, %d fixtures, end to end %v %q, problems %q, no peers %q", len(r.Kernels), len(r.Fixtures), r.EndToEnd, r.NoEndToEnd, r.Problems, r.NoPeers)
 	}
 	for _, k := range r.Kernels {
@@ -388,8 +388,8 @@ exit 1
 	if len(r.Fixtures) != 1 || len(r.Kernels) != 4 || r.Kernels[1].Kernel != "retain" || r.Kernels[3].DType != "f32" {
 		t.Errorf("%d fixtures and the kernels %+v", len(r.Fixtures), r.Kernels)
 	}
-	for i, want := range []string{"no peak today", "kernels bf16, number 2: exit status 1: gemm 2: an illegal memory access", "kernels bf16, number 3: signal: killed", "kernels f32, number 2", "kernels f32, number 3", "yocobench run smoke: exit status 130"} {
-		if i >= len(r.Problems) || !strings.Contains(r.Problems[i], want) {
+	for i, want := range []string{"no peak today", "kernels bf16, number 2: exit status 1: gemm 2: an illegal memory access", "kernels bf16, number 3: signal: killed", "kernels f32, number 2", "kernels f32, number 3", "models: exit status 130"} {
+		if i >= len(r.Problems) || !strings.Contains(r.Problems[i].String(), want) {
 			t.Errorf("problem %d is not %q: %q", i, want, r.Problems)
 		}
 	}
@@ -455,7 +455,7 @@ func (o overdue) Err() error {
 func TestCUDARunLines(t *testing.T) {
 	ctx := overdue{t.Context(), make(chan struct{})}
 	var got []string
-	err := runLines(ctx, io.Discard, nil, func(b []byte) error {
+	err := runLines(ctx, io.Discard, nil, nil, func(b []byte) error {
 		if got = append(got, string(b)); len(got) == 2 {
 			close(ctx.done)
 		}
@@ -465,7 +465,7 @@ func TestCUDARunLines(t *testing.T) {
 		t.Errorf("%q: %v", got, err)
 	}
 	want := errors.New("no such line")
-	if err := runLines(t.Context(), io.Discard, nil, func([]byte) error { return want }, "echo", "one"); !errors.Is(err, want) {
+	if err := runLines(t.Context(), io.Discard, nil, nil, func([]byte) error { return want }, "echo", "one"); !errors.Is(err, want) {
 		t.Errorf("a line that is refused: %v", err)
 	}
 }
@@ -478,14 +478,15 @@ func TestCUDAPeers(t *testing.T) {
 	}
 	r := &gpuCheck{Toy: true, Accelerator: &result.Accelerator{}}
 	for _, d := range []runners.DType{runners.BF16, runners.F32} {
-		err := cuda.Bench(t.Context(), runners.Options{Weights: d}, true, 0, func(m cuda.Measurement) {
+		err := cuda.Bench(t.Context(), runners.Options{Weights: d}, true, func(int) bool { return true }, func(m cuda.Measurement) {
 			r.Kernels = append(r.Kernels, kernelCheck{Measurement: m})
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	r.peers(t.Context(), 5*time.Minute, python, os.Stderr)
+	r.dir, r.log = t.TempDir(), os.Stderr
+	r.peers(t.Context(), 5*time.Minute, python)
 	if r.NoPeers != "" || r.Torch == "" {
 		t.Fatalf("no peers: %s", r.NoPeers)
 	}

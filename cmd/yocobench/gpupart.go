@@ -13,8 +13,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,9 +39,10 @@ type partLine struct {
 
 // partFlags are what a part is told.
 type partFlags struct {
-	part, dtype, fixtures string
-	from                  int
-	toy                   bool
+	part, dtype, fixtures, cublas string
+	// Items from..to-1 are done; to is 0 for all from there on.
+	from, to int
+	toy      bool
 }
 
 func newGPUPart() *cobra.Command {
@@ -51,7 +54,11 @@ func newGPUPart() *cobra.Command {
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			e := json.NewEncoder(c.OutOrStdout())
-			return f.run(c.Context(), func(l partLine) error { return e.Encode(l) }, c.ErrOrStderr())
+			err := f.run(c.Context(), func(l partLine) error { return e.Encode(l) }, c.ErrOrStderr())
+			if errors.Is(err, runners.ErrDeviceLost) {
+				err = &exitError{exitDeviceLost, err}
+			}
+			return err
 		},
 	}
 	fs := c.Flags()
@@ -59,7 +66,9 @@ func newGPUPart() *cobra.Command {
 	fs.StringVar(&f.dtype, "dtype", "bf16", "number type of peaks and kernels")
 	fs.StringVar(&f.fixtures, "fixtures", "", "folder of fixtures")
 	fs.IntVar(&f.from, "from", 0, "leave out the first ones")
+	fs.IntVar(&f.to, "to", 0, "leave out those from here on (default: none)")
 	fs.BoolVar(&f.toy, "toy", false, "toy sizes")
+	cublasFlag(c)
 	return c
 }
 
@@ -67,8 +76,15 @@ func newGPUPart() *cobra.Command {
 const toyFixture = "yoco_gret_A"
 
 func (f *partFlags) args() []string {
-	return []string{"gpu-part", "--part", f.part, "--dtype", f.dtype, "--fixtures", f.fixtures, "--from", fmt.Sprint(f.from), fmt.Sprintf("--toy=%t", f.toy)}
+	args := []string{"gpu-part", "--part", f.part, "--dtype", f.dtype, "--fixtures", f.fixtures, "--from", fmt.Sprint(f.from), "--to", fmt.Sprint(f.to), fmt.Sprintf("--toy=%t", f.toy)}
+	if f.cublas != "" {
+		args = append(args, "--cublas", f.cublas)
+	}
+	return args
 }
+
+// wants reports whether item n, from 0 on, is to be done.
+func (f *partFlags) wants(n int) bool { return n >= f.from && (f.to == 0 || n < f.to) }
 
 func (f *partFlags) run(ctx context.Context, emit func(partLine) error, log io.Writer) error {
 	d, err := runners.ParseDType(f.dtype)
@@ -86,7 +102,7 @@ func (f *partFlags) run(ctx context.Context, emit func(partLine) error, log io.W
 		return emit(partLine{Peak: &p})
 	case "kernels":
 		var broken error
-		err := cuda.Bench(ctx, runners.Options{Weights: d}, f.toy, f.from, func(m cuda.Measurement) {
+		err := cuda.Bench(ctx, runners.Options{Weights: d}, f.toy, f.wants, func(m cuda.Measurement) {
 			fmt.Fprintf(log, "%s %s %v: error %.2g of %.2g, %.4g ms\n", m.Kernel, m.DType, m.Shape, m.Error, m.Tolerance, m.Median())
 			broken = errors.Join(broken, emit(partLine{Kernel: &m}))
 		})
@@ -121,7 +137,7 @@ func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log i
 		dir, rounding := filepath.Dir(dir), math.NaN()
 		for _, tier := range tiers {
 			for _, d := range []runners.DType{runners.F32, runners.BF16} {
-				if n++; n <= f.from {
+				if n++; !f.wants(n - 1) {
 					continue
 				}
 				if math.IsNaN(rounding) {
@@ -174,49 +190,136 @@ var self = os.Executable
 // giveUp is after how many processes in a row that die without a result a part is given up.
 const giveUp = 3
 
-// part runs a part in processes of its own until it is through: one that dies is followed by another, which begins behind
-// what killed it. What went wrong is a problem, not an error.
-func (r *gpuCheck) part(ctx context.Context, limit time.Duration, f partFlags, log io.Writer) {
+// part runs a part in processes of its own until it is through, and reports whether it is: one that dies is followed by another, which begins
+// behind what killed it. What killed one in an earlier call is tried again at the end. What went wrong is a problem, not an error.
+func (r *gpuCheck) part(ctx context.Context, limit time.Duration, f partFlags) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	program, err := self()
-	for dead := 0; err == nil; {
-		got := 0
-		err := runLines(ctx, log, nil, func(line []byte) error {
-			var l partLine
-			if err := json.Unmarshal(line, &l); err != nil {
-				return fmt.Errorf("a line that is no result: %w", err)
-			}
-			got++
-			switch {
-			case l.Fixture != nil:
-				r.Fixtures = append(r.Fixtures, *l.Fixture)
-			case l.Kernel != nil:
-				r.Kernels = append(r.Kernels, kernelCheck{Measurement: *l.Kernel})
-			case l.Peak != nil:
-				r.GFLOPS, r.GBps = l.Peak.GFLOPS, l.Peak.GBps
-			}
-			return nil
-		}, program, f.args()...)
-		if err == nil {
-			return
+	name := f.part
+	if f.part == "kernels" {
+		name += " " + f.dtype
+	}
+	var again []int
+	r.Problems = slices.DeleteFunc(r.Problems, func(p problem) bool {
+		if p.Part != name || p.Item == 0 {
+			return false
 		}
+		again = append(again, p.Item-1)
+		return true
+	})
+	f.from = r.Next[name]
+	if f.part == "peaks" {
+		f.from = 0
+	}
+	for dead := 0; ; {
+		got, err := r.process(ctx, f)
 		f.from += got
-		r.problem(log, "%s %s, number %d: %v", f.part, f.dtype, f.from+1, err)
+		r.Next[name] = f.from
+		if err == nil {
+			break
+		}
+		r.died(ctx, name, f, err)
 		if dead++; got > 0 {
 			dead = 1
 		}
 		if ctx.Err() != nil || f.part == "peaks" || dead == giveUp {
-			return
+			r.retryLater(name, again)
+			return false
 		}
 		f.from++
+		r.Next[name] = f.from
 	}
-	r.problem(log, "%s: %v", f.part, err)
+	for i, item := range again {
+		if ctx.Err() != nil {
+			r.retryLater(name, again[i:])
+			return false
+		}
+		f.from, f.to = item, item+1
+		if _, err := r.process(ctx, f); err != nil {
+			r.died(ctx, name, f, err)
+		}
+	}
+	return true
 }
 
-// runLines runs a program and passes on each line that it prints. Where ctx ends, the program is interrupted, so that it can
+// process runs a part in a process, keeps each result at once, and returns how many there were.
+func (r *gpuCheck) process(ctx context.Context, f partFlags) (got int, err error) {
+	program, err := self()
+	if err != nil {
+		return 0, err
+	}
+	return got, runLines(ctx, r.log, nil, nil, func(line []byte) error {
+		var l partLine
+		if err := json.Unmarshal(line, &l); err != nil {
+			return fmt.Errorf("a line that is no result: %w", err)
+		}
+		got++
+		switch {
+		case l.Fixture != nil:
+			r.Fixtures = append(r.Fixtures, *l.Fixture)
+		case l.Kernel != nil:
+			r.Kernels = append(r.Kernels, kernelCheck{Measurement: *l.Kernel})
+		case l.Peak != nil:
+			r.Peak = l.Peak
+		}
+		if f.to == 0 && f.part != "peaks" {
+			r.Next[series(f.part, dtypeOf(f.dtype))] = f.from + got
+		}
+		return r.write()
+	}, program, f.args()...)
+}
+
+func dtypeOf(name string) runners.DType {
+	d, _ := runners.ParseDType(name) // it comes from a DType's name
+	return d
+}
+
+// died records that a process ended at item f.from. Where it lost the GPU, the item runs once more with launches that are waited
+// for, which names the kernel.
+func (r *gpuCheck) died(ctx context.Context, name string, f partFlags, err error) {
+	text := err.Error()
+	if exitCode(err) == exitDeviceLost && ctx.Err() == nil {
+		f.to = f.from + 1
+		program, _ := self()
+		blocking := runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, program, f.args()...)
+		text += ". With launches that are waited for: " + outcome(blocking)
+	}
+	p := problem{Part: name, Item: f.from + 1, Text: text}
+	if f.part == "peaks" || ctx.Err() != nil && exitCode(err) != exitDeviceLost { // it was cut off, and begins there again
+		p.Item = 0
+	}
+	r.problem(p)
+}
+
+// launchBlocking makes the driver and the runner wait for each launch.
+const launchBlocking = "CUDA_LAUNCH_BLOCKING=1"
+
+// outcome says how a process ended.
+func outcome(err error) string {
+	if err == nil {
+		return "it does not fail"
+	}
+	return err.Error()
+}
+
+// retryLater keeps items for a later call.
+func (r *gpuCheck) retryLater(name string, items []int) {
+	for _, i := range items {
+		r.problem(problem{Part: name, Item: i + 1, Text: "was not tried again: no time was left"})
+	}
+}
+
+// exitCode is the exit code of a program that runLines ran, 0 where it did not end by itself.
+func exitCode(err error) int {
+	if e := (*exec.ExitError)(nil); errors.As(err, &e) {
+		return max(e.ExitCode(), 0)
+	}
+	return 0
+}
+
+// runLines runs a program, with env set besides, and passes on each line that it prints. Where ctx ends, the program is interrupted, so that it can
 // keep what it has, and ten seconds later killed. The error holds the last line of its standard error, which goes to log too.
-func runLines(ctx context.Context, log io.Writer, stdin io.Reader, line func([]byte) error, program string, args ...string) error {
+func runLines(ctx context.Context, log io.Writer, env []string, stdin io.Reader, line func([]byte) error, program string, args ...string) error {
 	var complaint bytes.Buffer
 	var broken error
 	lines := &lineWriter{each: func(b []byte) {
@@ -226,6 +329,13 @@ func runLines(ctx context.Context, log io.Writer, stdin io.Reader, line func([]b
 	}}
 	start := time.Now()
 	c := exec.CommandContext(ctx, program, args...)
+	if len(env) > 0 {
+		c.Env = append(os.Environ(), env...)
+	}
+	// It ends with this program: nothing holds the GPU or a run's journal behind one that was killed.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	c.Stdin, c.Stdout, c.Stderr = stdin, lines, io.MultiWriter(log, &complaint)
 	c.Cancel = func() error { return c.Process.Signal(os.Interrupt) }
 	c.WaitDelay = 10 * time.Second
@@ -237,7 +347,13 @@ func runLines(ctx context.Context, log io.Writer, stdin io.Reader, line func([]b
 		return ctx.Err()
 	case err != nil:
 		text := strings.Split(strings.TrimSpace(complaint.String()), "\n")
-		return fmt.Errorf("%v: %s", err, strings.TrimPrefix(text[len(text)-1], "error: "))
+		last := text[len(text)-1]
+		for _, t := range text { // an error may have hints behind it
+			if strings.HasPrefix(t, "error: ") {
+				last = strings.TrimPrefix(t, "error: ")
+			}
+		}
+		return fmt.Errorf("%w: %s", err, last)
 	}
 	return broken
 }

@@ -6,11 +6,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/yocobench/yocobench/reports"
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/cuda"
+	"github.com/yocobench/yocobench/suites"
 )
 
 // markdown writes what was found as tables.
@@ -35,10 +39,19 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 		}
 	}
 	p(". Kernels: %s (%s).", a.Kernels, a.Why)
-	if r.GFLOPS > 0 {
-		p(" Peaks measured here: %.3g TFLOP/s (matrix product, bf16), %.0f GB/s (memory copy).", r.GFLOPS/1e3, r.GBps)
+	if r.Peak != nil {
+		p(" Peaks measured here: %s.", peakText(*r.Peak, a.Name, runners.BF16))
 	}
 	p("\n")
+	var todo []string
+	for _, part := range gpuParts {
+		if !slices.Contains(r.Done, part) {
+			todo = append(todo, part)
+		}
+	}
+	if len(todo) > 0 {
+		p("\n**Not done, or not to the end: %s.** `--resume` continues.\n", strings.Join(todo, ", "))
+	}
 	if len(r.Problems) > 0 {
 		p("\n## Problems\n\n")
 		for _, x := range r.Problems {
@@ -55,6 +68,7 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 		p("| %s | %s | %s | %.2g | %.2g | %s |\n", f.Name, f.DType, f.Kernels, f.Error, f.Tolerance, okay(f.OK))
 	}
 	r.kernelTable(p)
+	r.attentionTable(p)
 	p("\n## The paper's models\n\n")
 	if r.NoEndToEnd != "" {
 		p("%s\n\n", r.NoEndToEnd)
@@ -104,12 +118,9 @@ func (r *gpuCheck) kernelTable(p func(string, ...any)) {
 		}
 		ms := k.Median()
 		compute, memory := k.FLOPs/ms/1e9, k.Bytes/ms/1e6
-		of := fmt.Sprintf("%.0f %% of FLOP/s", 100*compute*1e3/r.GFLOPS)
-		if share := memory / r.GBps; share > compute*1e3/r.GFLOPS {
-			of = fmt.Sprintf("%.0f %% of GB/s", 100*share)
-		}
-		if k.DType != "bf16" || r.GFLOPS == 0 {
-			of = ""
+		of := ""
+		if k.DType == "bf16" && r.Peak != nil {
+			of = ofPeak(compute*1e3/r.Peak.GFLOPS, memory/r.Peak.GBps)
 		}
 		var peers []string
 		if k.Choice != nil {
@@ -129,6 +140,125 @@ func (r *gpuCheck) kernelTable(p func(string, ...any)) {
 		}
 		p("%.4g | %.4g | %.4g | %s | %s |\n", ms, compute, memory, of, strings.Join(peers, "; "))
 	}
+}
+
+// attention is what this runner's prefill attention of whole contexts takes, and the fastest peer that computed the same, on one shape.
+type attention struct {
+	flops, ours, best float64 // FLOP, milliseconds
+	name              string  // of the peer; empty: no peer is faster
+}
+
+// attention finds the measurement of bfloat16 prefill attention after a context, or of one from its start.
+func (r *gpuCheck) attention(after bool) (a attention, ok bool) {
+	for _, k := range r.Kernels {
+		if k.Kernel != "attend_prefill" || k.DType != "bf16" || !k.OK || (k.Shape["pos0"] > 0) != after {
+			continue
+		}
+		a, ok = attention{flops: k.FLOPs, ours: k.Median(), best: k.Median()}, true
+		for _, p := range k.Peers {
+			// A peer counts only if it computes the same.
+			if p.Millis > 0 && p.Millis < a.best && p.Error != nil && *p.Error <= 3*k.Tolerance {
+				a.best, a.name = p.Millis, p.Name
+			}
+		}
+	}
+	return a, ok
+}
+
+// attentionTable sets the Transformer's prefill next to what it would be with attention as fast as the best peer's, and both next to the YOCOs':
+// a ratio over a Transformer whose attention is slow would say little.
+func (r *gpuCheck) attentionTable(p func(string, ...any)) {
+	if r.EndToEnd == nil {
+		return
+	}
+	ttft := map[string]map[int]float64{} // by model and length
+	base := ""
+	for _, rec := range r.EndToEnd.Records {
+		n, isNumber := rec.Params["length"].(float64)
+		m, measured := rec.Metrics["ttft"]
+		if rec.Task != "prefill" || !isNumber || !measured {
+			continue
+		}
+		if ttft[rec.Model] == nil {
+			ttft[rec.Model] = map[int]float64{}
+		}
+		ttft[rec.Model][int(n)] = m.Value
+		if rec.Arch == string(runners.Transformer) {
+			base = rec.Model
+		}
+	}
+	if base == "" || len(ttft) < 2 {
+		return
+	}
+	p("\n## Prefill: the Transformer over YOCO\n\n")
+	start, ok1 := r.attention(false)
+	after, ok2 := r.attention(true)
+	cfg, err := runners.Preset(base)
+	if !ok1 || !ok2 || err != nil || len(start.peers(r))+len(after.peers(r)) == 0 {
+		p("**No peer's attention was measured: how far the Transformer's times are those of our attention kernel is not known.**\n\n")
+		ok1 = false
+	} else {
+		p("The last two columns are what the Transformer would take if its attention ran at the speed of the fastest peer that computes the same: %s for the first %s tokens (%.2f times ours), %s for those behind (%.2f times).\n\n",
+			start.called(), suites.Size(cuda.PrefillChunk), start.ours/start.best, after.called(), after.ours/after.best)
+	}
+	p("| tokens | model | s | %s, s | ratio | with the best attention, s | ratio |\n|---|---|---|---|---|---|---|\n", base)
+	for _, n := range slices.Sorted(maps.Keys(ttft[base])) {
+		for _, model := range slices.Sorted(maps.Keys(ttft)) {
+			yoco, ok := ttft[model][n]
+			if model == base || !ok {
+				continue
+			}
+			t := ttft[base][n]
+			best, ratio := "", ""
+			if ok1 {
+				b := withBest(t, cfg, n, start, after)
+				best, ratio = fmt.Sprintf("%.4g", b), fmt.Sprintf("%.3g", b/yoco)
+			}
+			p("| %s | %s | %.4g | %.4g | %.3g | %s | %s |\n", suites.Size(n), model, yoco, t, t/yoco, best, ratio)
+		}
+	}
+}
+
+// peers are the names of those that were timed.
+func (a attention) peers(r *gpuCheck) (names []string) {
+	for _, k := range r.Kernels {
+		for _, p := range k.Peers {
+			if k.Kernel == "attend_prefill" && k.DType == "bf16" && k.FLOPs == a.flops && p.Millis > 0 {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	return names
+}
+
+func (a attention) called() string {
+	if a.name == "" {
+		return "our own kernel, as no peer is faster,"
+	}
+	return a.name
+}
+
+// withBest is seconds of a prefill of n tokens, with the attention of its first chunk at the speed of start's best, and that of the others at after's.
+func withBest(seconds float64, cfg runners.Config, n int, start, after attention) float64 {
+	first := min(n, cuda.PrefillChunk)
+	// What a pair of a token and a key that it sees costs: one token has one pair, two have three.
+	flops := func(n int) float64 { return cfg.PrefillWork(n, 0, runners.Types{}).Total().FLOPs }
+	work := flops(2) - 2*flops(1)
+	saved := func(pairs float64, a attention) float64 { return work * pairs / a.flops * (a.ours - a.best) / 1e3 }
+	return seconds - saved(runners.CausalKeys(first, 0), start) - saved(runners.CausalKeys(n-first, first), after)
+}
+
+// ofPeak says which share of which measured peak is reached.
+func ofPeak(compute, memory float64) string {
+	share, what := compute, "FLOP/s"
+	if memory > compute {
+		share, what = memory, "GB/s"
+	}
+	text := fmt.Sprintf("%.0f %% of %s", 100*share, what)
+	if share > 1 {
+		text += " (faster than what measured the peak, or from caches)"
+	}
+	return text
 }
 
 func okay(ok bool) string {

@@ -19,9 +19,14 @@ torch.backends.cuda.matmul.allow_tf32 = False
 def values(seed, n, dtype):
     """Input number seed, as runners/cuda.Input makes it."""
     m = 0xFFFFFFFF
-    h = (torch.arange(n, dtype=torch.int64, device=dev) * 2654435761 + seed * 2246822519) & m
-    h = ((h ^ (h >> 15)) * 2246822519) & m
-    return (((h >> 24) - 128).to(torch.float32) / 128).to(dtype)
+    out = torch.empty(n, dtype=dtype, device=dev)
+    piece = 1 << 24  # the integers of all would take four times the memory of the values, and more
+    for at in range(0, n, piece):
+        end = min(n, at + piece)
+        h = (torch.arange(at, end, dtype=torch.int64, device=dev) * 2654435761 + seed * 2246822519) & m
+        h = ((h ^ (h >> 15)) * 2246822519) & m
+        out[at:end] = ((h >> 24) - 128).to(torch.float32) / 128
+    return out
 
 
 def padded(n):
@@ -104,6 +109,23 @@ def product(m, t):
     return [dict(name="torch.matmul alone", ms=ms), dict(name="torch.matmul and silu", ms=ms2, error=compare(m, out))]
 
 
+def flash_attention():
+    """FlashAttention 3 and 2, those that are installed: functions of q, k, v [batch, heads, rows, hd] and whether it is causal, the last query seeing all keys."""
+    found = []
+    for name, module in (("FlashAttention 3", "flash_attn_interface"), ("FlashAttention 2", "flash_attn")):
+        try:
+            func = __import__(module).flash_attn_func
+        except Exception:  # not installed, or not for this PyTorch
+            continue
+
+        def f(q, k, v, causal, func=func):
+            out = func(*(x.transpose(1, 2) for x in (q, k, v)), causal=causal)
+            return (out[0] if isinstance(out, tuple) else out).transpose(1, 2)
+
+        found.append((name, f))
+    return found
+
+
 def attention(m, t):
     from torch.nn.attention import SDPBackend, sdpa_kernel
     s = m["shape"]
@@ -112,7 +134,8 @@ def attention(m, t):
         rows, n, batch = 1, s["depth"], s["batch"]
         q = values(1, batch * h * hd, t).view(batch, 1, h, hd).transpose(1, 2)
     else:
-        rows = n = s["rows"]
+        rows = s["rows"]
+        n = rows + s.get("pos0", 0)
         batch = 1
         q = values(1, rows * h * hd, t).view(1, rows, h, hd).transpose(1, 2).contiguous()
     if "window" in s:
@@ -125,8 +148,25 @@ def attention(m, t):
         k, v = (values(i, kv * n * hd, t).view(1, kv, n, hd).expand(batch, kv, n, hd) for i in (2, 3))
         if batch > 1:
             k, v = k.contiguous(), v.contiguous()  # each sequence reads a cache of its own
-        f = lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=rows > 1, enable_gqa=h != kv)
+        sdpa = torch.nn.functional.scaled_dot_product_attention
+        if "pos0" in s:
+            # The last query sees all keys. The bias does not go with grouped heads in each version: then each head has its own.
+            from torch.nn.attention.bias import causal_lower_right
+            bias = causal_lower_right(rows, n)
+            grouped, repeated = (k, v), None
+
+            def f():
+                nonlocal repeated
+                if repeated is None:
+                    try:
+                        return sdpa(q, *grouped, attn_mask=bias, enable_gqa=h != kv)
+                    except Exception:
+                        repeated = [x.repeat_interleave(h // kv, 1) for x in grouped]
+                return sdpa(q, *repeated, attn_mask=bias)
+        else:
+            f = lambda: sdpa(q, k, v, is_causal=rows > 1, enable_gqa=h != kv)
         ways = [("SDPA flash", SDPBackend.FLASH_ATTENTION, f), ("SDPA cuDNN", SDPBackend.CUDNN_ATTENTION, f)]
+        ways += [(name, None, lambda f=f: f(q, k, v, rows > 1)) for name, f in flash_attention()]
     peers = []
     for name, backend, f in ways:
         try:
@@ -145,7 +185,7 @@ def retain(m, t):
     try:
         from fla.ops.simple_gla import chunk_simple_gla
     except Exception as e:
-        return [dict(name="flash-linear-attention", ms=0, why=why(e))]
+        return [dict(name="flash-linear-attention", ms=0, why=why(e) + " (the package fla-core has it)")]
     s = m["shape"]
     n, h, hd = s["rows"], s["heads"], s["hd"]
     q, k, v, g = (values(i, n * h * hd, t).view(1, n, h, hd) for i in (1, 2, 3, 4))
@@ -265,6 +305,8 @@ PEERS = dict(retain=retain, retain_step=retain_step, embed=embed, rmsnorm=rmsnor
 def main():
     put(dict(torch=f"{torch.__version__} on {torch.cuda.get_device_name() if gpu else 'the processor'}"))
     for i, m in enumerate(json.load(sys.stdin)):
+        if m.get("peers"):
+            continue  # of an earlier call
         t = torch.bfloat16 if m["dtype"] == "bf16" else torch.float32
         kind = m["kernel"].split("_")[0]
         f = product if kind in ("gemm", "gemv", "swiglu") else attention if kind == "attend" else PEERS[m["kernel"]]

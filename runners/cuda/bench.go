@@ -87,9 +87,9 @@ type bench struct {
 	scratch int
 }
 
-// Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on each result. The first
-// from of them are left out. A failure to compute is an error; a wrong result is a Measurement that is not OK.
-func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit func(Measurement)) (err error) {
+// Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on each result. Those
+// that wants does not want, by their number from 0 on, are left out. A failure to compute is an error; a wrong result is a Measurement that is not OK.
+func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int) bool, emit func(Measurement)) (err error) {
 	opts.KV = opts.Weights
 	o, err := newOps(opts)
 	if err != nil {
@@ -101,11 +101,11 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit f
 		}
 	}()
 	dim, ffn, vocab, heads, kvHeads, hd, window := 3072, 8192, 100288, 24, 8, 128, 1024
-	rows, long, deep, scratch := 8<<10, 16<<10, 128<<10, benchScratch
+	rows, long, deep, before, scratch := 8<<10, 16<<10, 128<<10, 496<<10, benchScratch
 	if toy {
 		scratch = 4 << 10
 		dim, ffn, vocab, heads, kvHeads, hd, window = 64, 96, 130, 4, 2, 16, 24
-		rows, long, deep = 40, 70, 300
+		rows, long, deep, before = 40, 70, 300, 230
 	}
 	all := []func(*bench) error{
 		func(b *bench) error { return b.product("gemm", rows, dim, 4*dim+heads) },
@@ -114,8 +114,10 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit f
 		func(b *bench) error { return b.product("gemm_add", rows, ffn, dim) },
 		func(b *bench) error { return b.product("gemm_f32", min(rows, 2<<10), dim, vocab) },
 		func(b *bench) error { return b.product("swiglu", rows, dim, ffn) },
-		func(b *bench) error { return b.attend(long, heads, kvHeads, hd, 0) },
-		func(b *bench) error { return b.attend(long, heads, heads, hd, window) },
+		func(b *bench) error { return b.attend(long, 0, heads, kvHeads, hd, 0) },
+		// The last chunk of a prompt of 512 Ki tokens: what decides a Transformer's long prefill.
+		func(b *bench) error { return b.attend(long, before, heads, kvHeads, hd, 0) },
+		func(b *bench) error { return b.attend(long, 0, heads, heads, hd, window) },
 		func(b *bench) error { return b.retain(long, heads, hd) },
 		func(b *bench) error { return b.product("gemv", 1, dim, 4*dim+heads) },
 		func(b *bench) error { return b.product("gemv", 1, dim, vocab) },
@@ -133,7 +135,10 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, from int, emit f
 		func(b *bench) error { return b.logprobs(min(rows, 2<<10), dim, vocab) },
 		func(b *bench) error { return b.argmax(16, vocab) },
 	}
-	for _, f := range all[min(max(from, 0), len(all)):] {
+	for i, f := range all {
+		if !wants(i) {
+			continue
+		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -381,14 +386,18 @@ func softmax(q []float64, from, to int, key, value func(int) []float64) []float6
 	return out
 }
 
-// attend measures causal attention of rows queries (input 1 [rows, heads, hd]) over as many keys: in a cache
-// [kv_heads, rows, hd] (inputs 2 and 3, values after keys), or through a window over rows [rows, heads, hd] of inputs 2 and 3.
-func (b *bench) attend(rows, heads, kvHeads, hd, window int) error {
+// attend measures causal attention of rows queries (input 1 [rows, heads, hd]) at positions pos0 and on, over the keys up to their own: in a cache
+// [kv_heads, pos0+rows, hd] (inputs 2 and 3, values after keys), or, with pos0 = 0, through a window over rows [rows, heads, hd] of inputs 2 and 3.
+func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
 	b.m.Kernel, b.m.Shape = "attend_prefill", map[string]int{"rows": rows, "heads": heads, "kv_heads": kvHeads, "hd": hd}
 	if window > 0 {
 		b.m.Kernel, b.m.Shape["window"] = "attend_window", window
 	}
-	o, n := b.o, kvHeads*rows*hd
+	if pos0 > 0 {
+		b.m.Shape["pos0"] = pos0
+	}
+	o, slots := b.o, pos0+rows
+	n := kvHeads * slots * hd
 	c, err := b.output(rows*heads*hd, o.t)
 	if err != nil {
 		return err
@@ -399,7 +408,7 @@ func (b *bench) attend(rows, heads, kvHeads, hd, window int) error {
 	}
 	ld, ldk := heads*hd, kvHeads*hd
 	cacheAt := func(seed int) func(h, p int) []float64 {
-		return func(h, p int) []float64 { return head(seed, h*rows+p, 1, 0, hd) }
+		return func(h, p int) []float64 { return head(seed, h*slots+p, 1, 0, hd) }
 	}
 	if window > 0 {
 		k, err := b.input(2, n)
@@ -423,25 +432,29 @@ func (b *bench) attend(rows, heads, kvHeads, hd, window int) error {
 		if err != nil {
 			return err
 		}
-		o.k.AttendPrefill(&o.c, hd, c.at(0), q.at(0), cache.at(0), rows, 0, heads, kvHeads, hd, rows, ld, ld, scale(hd))
+		o.k.AttendPrefill(&o.c, hd, c.at(0), q.at(0), cache.at(0), rows, pos0, heads, kvHeads, hd, slots, ld, ld, scale(hd))
 	}
 	keys, values := cacheAt(2), cacheAt(3)
-	pairs := runners.CausalKeys(rows, 0)
+	pairs := runners.CausalKeys(rows, pos0)
 	if window > 0 {
 		pairs = runners.WindowKeys(rows, 0, window)
 	}
-	for i := range benchChecks {
+	checks := 1 // of benchChecks, where each takes a long context's keys
+	if slots > 64<<10 {
+		checks = 4
+	}
+	for i := 0; i < benchChecks; i += checks {
 		r, h := spread(i, rows), i%heads
 		from := 0
 		if window > 0 {
 			from = max(0, r+1-window)
 		}
 		kh := h / (heads / kvHeads)
-		ref := softmax(head(1, r, heads, h, hd), from, r+1, func(p int) []float64 { return keys(kh, p) }, func(p int) []float64 { return values(kh, p) })
+		ref := softmax(head(1, r, heads, h, hd), from, pos0+r+1, func(p int) []float64 { return keys(kh, p) }, func(p int) []float64 { return values(kh, p) })
 		b.sample(r, h*hd+i%hd, ref[i%hd])
 	}
 	b.m.FLOPs = 4 * float64(heads*hd) * pairs
-	b.m.Bytes = float64(o.t.Size()) * float64(2*rows*ld+2*n)
+	b.m.Bytes = float64(o.t.Size()) * (2*float64(rows*ld) + 2*float64(n))
 	return b.launched(c, o.t, ld, b.tolerance(2))
 }
 
