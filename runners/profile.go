@@ -1,6 +1,9 @@
 package runners
 
 import (
+	"cmp"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -18,6 +21,8 @@ type Profile struct {
 	// Bandwidth is the memory's, in bytes/s; Memory its size in bytes.
 	Bandwidth float64 `json:"bandwidth"`
 	Memory    int64   `json:"memory"`
+	// Watts is the board's power limit (TDP); 0 where its maker states none.
+	Watts float64 `json:"watts,omitempty"`
 	// Source says where the figures are published, or how they were measured.
 	Source string `json:"source"`
 	// Efficiency is what Seconds assumes to be reached of them.
@@ -109,10 +114,22 @@ func Profiles() []Profile {
 		return map[DType]float64{F32: f32 * tera, BF16: half * tera, F16: half * tera}
 	}
 	return []Profile{
-		{"h100-sxm", "gpu", peak(67, 989), 3.35 * tera, 80e9, "NVIDIA H100 datasheet, SXM5 80 GB", Assumed},
-		{"h200", "gpu", peak(67, 989), 4.8 * tera, 141e9, "NVIDIA H200 datasheet, SXM", Assumed},
-		{"a100-80gb", "gpu", peak(19.5, 312), 2.039 * tera, 80e9, "NVIDIA A100 80GB datasheet, SXM4", Assumed},
-		{"rtx-4090", "gpu", peak(82.6, 165.2), 1.008 * tera, 24e9, "NVIDIA Ada GPU architecture whitepaper, appendix A", Assumed},
+		{"h100-sxm", "gpu", peak(67, 989), 3.35 * tera, 80e9, 700, "NVIDIA H100 datasheet, SXM5 80 GB", Assumed},
+		{"h200", "gpu", peak(67, 989), 4.8 * tera, 141e9, 700, "NVIDIA H200 datasheet, SXM", Assumed},
+		{"h20", "gpu", peak(44, 148), 4 * tera, 96e9, 400, "NVIDIA H20 datasheet, SXM", Assumed},
+		{"b200", "gpu", peak(75, 2250), 8 * tera, 180e9, 1000, "NVIDIA DGX B200 datasheet, an eighth", Assumed},
+		{"gb200", "gpu", peak(80, 2500), 8 * tera, 186e9, 1200, "NVIDIA GB200 NVL72 datasheet, one GPU", Assumed},
+		{"a100-80gb", "gpu", peak(19.5, 312), 2.039 * tera, 80e9, 400, "NVIDIA A100 80GB datasheet, SXM4", Assumed},
+		{"l40s", "gpu", peak(91.6, 362), 0.864 * tera, 48e9, 350, "NVIDIA L40S datasheet", Assumed},
+		{"a10", "gpu", peak(31.2, 125), 0.6 * tera, 24e9, 150, "NVIDIA A10 datasheet", Assumed},
+		{"rtx-5090", "gpu", peak(104.8, 209.5), 1.792 * tera, 32e9, 575, "NVIDIA RTX Blackwell GPU architecture whitepaper, appendix A", Assumed},
+		{"rtx-4090", "gpu", peak(82.6, 165.2), 1.008 * tera, 24e9, 450, "NVIDIA Ada GPU architecture whitepaper, appendix A", Assumed},
+		{"mi300x", "gpu", peak(163.4, 1307.4), 5.3 * tera, 192e9, 750, "AMD Instinct MI300X datasheet", Assumed},
+		{"mi355x", "gpu", peak(157.3, 2516.6), 8 * tera, 288e9, 1400, "AMD Instinct MI355X datasheet", Assumed},
+		// Apple states FLOP/s for some chips only; half precision runs at the rate of float32.
+		{"apple-m1-max", "gpu", peak(10.4, 10.4), 0.4 * tera, 64e9, 0, "Apple newsroom, 18 October 2021 (largest memory)", Assumed},
+		{"apple-m1-ultra", "gpu", peak(21, 21), 0.8 * tera, 128e9, 0, "Apple newsroom, 8 March 2022 (largest memory)", Assumed},
+		{"apple-m2", "gpu", peak(3.6, 3.6), 0.1 * tera, 24e9, 0, "Apple newsroom, 6 June 2022 (largest memory)", Assumed},
 	}
 }
 
@@ -126,8 +143,13 @@ func ProfileOf(gpu string) (Profile, bool) {
 
 // FindProfile returns the profile of a name. The name may go on with the
 // efficiencies to assume instead of Assumed, as NAME@COMPUTE/BANDWIDTH: records
-// of "h100-sxm@0.26/0.5" carry them in their device's name.
+// of "h100-sxm@0.26/0.5" carry them in their device's name. A name that is a JSON object describes a
+// device of the user's: {"name": "x", "peak": {"bf16": 4e14}, "bandwidth": 2e12, "memory": 64e9}, with
+// the fields of Profile; name, efficiency and the peak of f32 may be left out.
 func FindProfile(name string) (Profile, error) {
+	if strings.HasPrefix(strings.TrimSpace(name), "{") {
+		return parseProfile(name)
+	}
 	base, fractions, given := strings.Cut(name, "@")
 	var known []string
 	for _, p := range Profiles() {
@@ -146,6 +168,46 @@ func FindProfile(name string) (Profile, error) {
 		return p, nil
 	}
 	return Profile{}, fmt.Errorf("unknown device %q (known: %s)", base, strings.Join(known, ", "))
+}
+
+// parseProfile reads a profile from JSON.
+func parseProfile(text string) (Profile, error) {
+	var in struct {
+		Profile
+		Memory     float64     `json:"memory"` // 80e9 is no integer to encoding/json
+		Efficiency *Efficiency `json:"efficiency"`
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil || d.More() {
+		return Profile{}, fmt.Errorf("device %s: %w", text, cmp.Or(err, errors.New("text after the JSON object")))
+	}
+	p := in.Profile
+	p.Efficiency = Assumed
+	if in.Efficiency != nil {
+		p.Efficiency = *in.Efficiency
+	}
+	if !(in.Memory >= 1 && in.Memory <= 1<<60) || in.Memory != math.Trunc(in.Memory) {
+		return Profile{}, fmt.Errorf("device %s: memory is %g bytes, want a whole number from 1", text, in.Memory)
+	}
+	p.Memory = int64(in.Memory)
+	p.Name, p.Kind = cmp.Or(p.Name, "custom"), cmp.Or(p.Kind, "gpu")
+	p.Source = cmp.Or(p.Source, "given by the user")
+	if p.Peak[F32] == 0 { // what is computed in float32 runs no faster than in 16 bits
+		for _, t := range []DType{BF16, F16} {
+			if f := p.Peak[t]; f > 0 {
+				p.Peak[F32] = f
+				break
+			}
+		}
+	}
+	if !(p.Watts >= 0) || p.Watts > 1e6 {
+		return Profile{}, fmt.Errorf("device %s: watts is %g", text, p.Watts)
+	}
+	if err := p.Validate(); err != nil {
+		return Profile{}, err
+	}
+	return p, nil
 }
 
 func parseEfficiency(compute, bandwidth string) (Efficiency, error) {

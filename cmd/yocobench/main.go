@@ -180,7 +180,7 @@ undecided; 5 the GPU was lost and 130 interrupted (both resume with run
 	}
 	// Flags are explained within 80 columns.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 80 |"))
-	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newBaseline(), newExport(), newHistory(), newServe(), newList(), newSuite(), newModel(), newGenerate(), newDoctor(), newVersion())
+	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newBaseline(), newExport(), newHistory(), newServe(), newList(), newSuite(), newModel(), newCost(), newGenerate(), newDoctor(), newVersion())
 	root.AddCommand(gpuCommands()...)
 	return root
 }

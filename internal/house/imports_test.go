@@ -27,6 +27,7 @@ var mayImport = [][2]string{
 	{"runners/analytic", "runners"},
 	{"runners/checkpoint", "internal/filemap internal/lfs internal/near internal/safefile runners"},
 	{"runners/checkpoint/gguf", "internal/filemap"},
+	{"runners/families", "internal/near runners runners/checkpoint/gguf"},
 	{"runners/tokenizer", ""},
 	{"runners/verify", "runners runners/checkpoint"},
 	{"kernels/cpu", "kernels/cpu/amxsim"}, // with the build tag amxsim

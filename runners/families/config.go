@@ -1,0 +1,266 @@
+package families
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/yocobench/yocobench/internal/near"
+)
+
+// Bounds of what a config may say, so that products of a few sizes cannot overflow.
+const (
+	maxConfig = 16 << 20 // bytes
+	maxSize   = 1 << 24  // a width, a number of heads, a vocabulary
+	maxLayers = 1 << 12
+)
+
+// config reads the fields of a config.json and keeps the first error. Readers return zero after it.
+type config struct {
+	file string
+	// path is the name of the object that holds the fields, such as "text_config."; empty at the top.
+	path   string
+	fields map[string]any
+	read   map[string]bool
+	// defaults are values of fields that the file leaves out, from the family's own config class.
+	defaults map[string]any
+	err      *error
+}
+
+func newConfig(file string, text []byte) (*config, error) {
+	if len(text) > maxConfig {
+		return nil, fmt.Errorf("%s: %d bytes are too many for a config (at most %d)", file, len(text), maxConfig)
+	}
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.UseNumber()
+	var fields map[string]any
+	if err := d.Decode(&fields); err != nil {
+		return nil, fmt.Errorf("%s: not a config: %w", file, err)
+	}
+	if fields == nil || d.More() {
+		return nil, fmt.Errorf("%s: not a config: want one JSON object", file)
+	}
+	return &config{file: file, fields: fields, read: map[string]bool{}, err: new(error)}, nil
+}
+
+func (c *config) failf(field, format string, args ...any) {
+	if *c.err == nil {
+		*c.err = fmt.Errorf("%s: %s%s: %s", c.file, c.path, field, fmt.Sprintf(format, args...))
+	}
+}
+
+// raw returns a field, or its default, and counts it as read. null counts as absent.
+func (c *config) raw(name string) (any, bool) {
+	c.read[name] = true
+	if v := c.fields[name]; v != nil {
+		return v, true
+	}
+	v, ok := c.defaults[name]
+	return v, ok && v != nil
+}
+
+// has reports whether a field is there and not null.
+func (c *config) has(name string) bool { _, ok := c.raw(name); return ok }
+
+// size reads an integer from 1 to maxSize. With a default, the field may be absent.
+func (c *config) size(name string, def ...int64) int64 { return c.within(name, 1, maxSize, def) }
+
+// count is size, or 0.
+func (c *config) count(name string, def ...int64) int64 { return c.within(name, 0, maxSize, def) }
+
+func (c *config) within(name string, least, most int64, def []int64) int64 {
+	v, ok := c.raw(name)
+	if !ok {
+		if len(def) == 0 {
+			c.failf(name, "the field is missing")
+			return 0
+		}
+		return def[0]
+	}
+	n, ok := integer(v)
+	if !ok || n < least || n > most {
+		c.failf(name, "%s, want an integer from %d to %d", show(v), least, most)
+		return 0
+	}
+	return n
+}
+
+func integer(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), true
+	case json.Number:
+		n, err := strconv.ParseInt(string(v), 10, 64)
+		if err != nil { // 1e6, 4096.0
+			f, ferr := v.Float64()
+			if ferr != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+				return 0, false
+			}
+			n = int64(f)
+		}
+		return n, true
+	}
+	return 0, false
+}
+
+// number reads a number that is finite.
+func (c *config) number(name string, def float64) float64 {
+	v, ok := c.raw(name)
+	if !ok {
+		return def
+	}
+	switch v := v.(type) {
+	case float64:
+		return v
+	case int:
+		return float64(v)
+	case json.Number:
+		if f, err := v.Float64(); err == nil {
+			return f
+		}
+	}
+	c.failf(name, "%s, want a number", show(v))
+	return def
+}
+
+func (c *config) flag(name string, def bool) bool {
+	v, ok := c.raw(name)
+	if !ok {
+		return def
+	}
+	b, ok := v.(bool)
+	if !ok {
+		c.failf(name, "%s, want true or false", show(v))
+	}
+	return b
+}
+
+func (c *config) text(name, def string) string {
+	v, ok := c.raw(name)
+	if !ok {
+		return def
+	}
+	s, ok := v.(string)
+	if !ok {
+		c.failf(name, "%s, want a string", show(v))
+	}
+	return s
+}
+
+// words reads an array of strings.
+func (c *config) words(name string) []string {
+	v, ok := c.raw(name)
+	if !ok {
+		return nil
+	}
+	list, ok := v.([]any)
+	out := make([]string, len(list))
+	for i := range list {
+		s, isText := list[i].(string)
+		ok, out[i] = ok && isText, s
+	}
+	if !ok || len(list) > maxLayers {
+		c.failf(name, "%s, want an array of at most %d strings", show(v), maxLayers)
+		return nil
+	}
+	return out
+}
+
+// sizes reads an array of integers from least to maxSize.
+func (c *config) sizes(name string, least int64) []int64 {
+	v, ok := c.raw(name)
+	if !ok {
+		return nil
+	}
+	list, ok := v.([]any)
+	out := make([]int64, len(list))
+	for i := range list {
+		n, isInt := integer(list[i])
+		ok, out[i] = ok && isInt && n >= least && n <= maxSize, n
+	}
+	if !ok || len(list) > maxLayers {
+		c.failf(name, "%s, want an array of at most %d integers from %d", show(v), maxLayers, least)
+		return nil
+	}
+	return out
+}
+
+// object reads an object of fields; nil where it is absent.
+func (c *config) object(name string) *config {
+	v, ok := c.raw(name)
+	if !ok {
+		return nil
+	}
+	fields, ok := v.(map[string]any)
+	if !ok {
+		c.failf(name, "%s, want an object", show(v))
+		return nil
+	}
+	return &config{file: c.file, path: c.path + name + ".", fields: fields, read: map[string]bool{}, err: c.err}
+}
+
+// must reports a field whose value this reader does not know: only the given one (or its absence) is.
+func (c *config) must(name string, want any) {
+	v, ok := c.raw(name)
+	if ok && show(v) != show(want) {
+		c.failf(name, "%s is not supported, only %s", show(v), show(want))
+	}
+}
+
+// ignore counts fields as read that have no effect on the size of this family.
+func (c *config) ignore(names ...string) {
+	for _, n := range names {
+		c.read[n] = true
+	}
+}
+
+// done reports the first error, or a field that nobody has read.
+func (c *config) done() error {
+	if *c.err != nil {
+		return *c.err
+	}
+	var unknown []string
+	for name, v := range c.fields {
+		if !c.read[name] && !neutral(name) && v != nil {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	sort.Strings(unknown)
+	name := unknown[0]
+	hint := "if it has no effect on the model's size, say so: --ignore " + c.path + name
+	var known []string
+	for n := range c.read {
+		known = append(known, n)
+	}
+	sort.Strings(known)
+	if other := near.Name(name, known); other != "" && !slices.Contains(unknown, other) {
+		hint = fmt.Sprintf("did you mean %s? %s", other, hint)
+	}
+	return &FieldError{File: c.file, Field: c.path + name, Value: show(c.fields[name]), Hint: hint}
+}
+
+// FieldError is a field of a config that is not known.
+type FieldError struct{ File, Field, Value, Hint string }
+
+func (e *FieldError) Error() string {
+	return fmt.Sprintf("%s: the field %s (%s) is not known; its effect on the model's size would be a guess", e.File, e.Field, e.Value)
+}
+
+// show is a value as JSON, cut short.
+func show(v any) string {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	if s := string(b); len(s) <= 60 {
+		return s
+	}
+	return string(b[:57]) + "..."
+}

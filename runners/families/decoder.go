@@ -1,0 +1,182 @@
+package families
+
+// Decoder-decoders: models whose later layers read one cache that an earlier layer keeps.
+
+// readPhi4Flash reads Phi-4-mini-flash (SambaY, arXiv 2507.06607). Its first half has Mamba layers and
+// sliding windows by turns; then come a Mamba layer and the one layer of full attention, whose cache
+// the attention layers after it read; gated memory units stand between them.
+func readPhi4Flash(c *config, m *Model) {
+	c.ignore("lm_head_bias", "mlp_bias", "attention_bias", "embd_pdrop", "layer_types", "mamba_hidden_act")
+	c.must("mb_per_layer", 2)
+	c.must("mlp_bias", false)
+	c.must("attention_bias", true)
+	d, layers := c.size("hidden_size"), c.layers()
+	h := heads{d: d, q: c.size("num_attention_heads"), kv: c.size("num_key_value_heads")}
+	h.dim = d / max(h.q, 1)
+	window := int64(0)
+	if v, ok := c.raw("sliding_window"); ok {
+		if list, isList := v.([]any); isList { // one for each layer
+			for _, x := range list {
+				if n, ok := integer(x); ok {
+					window = max(window, n)
+				}
+			}
+		} else {
+			window = c.size("sliding_window")
+		}
+	}
+	if window == 0 || layers%4 != 0 {
+		c.failf("sliding_window", "want a window, and num_hidden_layers as a multiple of 4")
+	}
+	state, kernel, inner := c.size("mamba_d_state", 16), c.size("mamba_d_conv", 4), c.size("mamba_expand", 2)*d
+	rank := (d + 15) / 16
+	if c.text2("mamba_dt_rank") != "auto" {
+		rank = c.size("mamba_dt_rank", rank)
+	}
+	convBias, projBias := c.flag("mamba_conv_bias", true), c.flag("mamba_proj_bias", false)
+	f := c.size("intermediate_size")
+	m.embed(c, d, c.flag("tie_word_embeddings", true))
+	half := layers / 2
+	for i := range layers {
+		if *c.err != nil {
+			return
+		}
+		b := &builder{c: c}
+		var caches []Cache
+		switch {
+		case i%2 == 0 && i <= half:
+			caches = b.ssm1(d, inner, state, rank, kernel, convBias, projBias)
+		case i%2 == 0: // a gated memory unit: the last Mamba layer's output of the same token, no cache
+			b.linearBias(inner, d, projBias)
+			b.linearBias(d, inner, projBias)
+		default:
+			b.linearBias(h.q*h.dim, d, true)
+			b.linearBias(d, h.q*h.dim, true)
+			b.vector(4*h.dim + 2*h.dim) // differential attention: lambdas and a norm
+			if i > half+1 {
+				caches = []Cache{h.shared(0)}
+				break
+			}
+			b.linearBias(2*h.kv*h.dim, d, true)
+			w := m.bounded(window)
+			if i > half {
+				w = 0
+			}
+			caches = []Cache{h.cache(w)}
+		}
+		b.vector(4 * d) // two layer norms with bias
+		b.linear(2*f, d)
+		b.linear(d, f)
+		m.Layers = append(m.Layers, Layer{caches, b.w})
+	}
+	m.Rest.Other += 2 * d
+	if c.flag("lm_head_bias", false) {
+		m.Rest.Other += m.Vocab
+	}
+	m.early(half + 2)
+}
+
+// readYOCO reads YOCO (arXiv 2405.05254) in the layout of flash-linear-attention.
+func readYOCO(c *config, m *Model) {
+	c.ignore("hidden_act")
+	c.must("attnres_block_size", nil)
+	d, layers := c.size("hidden_size", 2048), c.within("num_hidden_layers", 1, maxLayers, []int64{21})
+	selfLayers := c.within("num_self_decoder_layers", 1, maxLayers, []int64{10})
+	ratio := c.number("hidden_ratio", 4)
+	f := int64(float64(d) * ratio * 2 / 3)
+	f = c.size("intermediate_size", (f+255)/256*256)
+	self, cross := c.object("self_decoder_attn"), c.object("cross_decoder_attn")
+	empty := func(name string) *config {
+		return &config{file: c.file, path: c.path + name + ".", fields: map[string]any{}, read: map[string]bool{}, err: c.err}
+	}
+	if self == nil {
+		self = empty("self_decoder_attn")
+	}
+	if cross == nil {
+		cross = empty("cross_decoder_attn")
+	}
+	self.ignore("mode", "allow_neg_eigval", "rope_inv_freq", "gate_logit_normalizer", "head_dim", "expand_v", "use_gate", "use_short_conv", "conv_size", "num_v_heads", "window_size", "qkv_bias")
+	cross.ignore("rope_inv_freq")
+	kind, q := self.text("type", "gated_deltanet"), self.size("num_heads", 6)
+	kv := self.size("num_v_heads", q)
+	m.embed(c, d, c.flag("tie_word_embeddings", false))
+	for range selfLayers {
+		if *c.err != nil {
+			return
+		}
+		b := &builder{c: c}
+		var caches []Cache
+		switch kind {
+		case "gated_retention":
+			for range 4 { // queries, keys, values, output gate
+				b.linear(d, d)
+			}
+			b.linear(q, d)
+			b.linear(d, d)
+			dim := d / max(q, 1)
+			caches = states(b.times(q, dim, dim), 0)
+		case "swa":
+			h := heads{d: d, q: q, kv: kv, dim: d / max(q, 1)}
+			b.attention(h, self.flag("qkv_bias", false), false)
+			caches = []Cache{h.cache(m.bounded(self.size("window_size")))}
+		case "gated_deltanet":
+			dim := self.size("head_dim", 256)
+			value := int64(float64(dim) * self.number("expand_v", 2))
+			keys, values := q*dim, kv*value
+			b.linear(keys, d)
+			b.linear(keys, d)
+			b.linear(values, d)
+			b.linear(kv, d)
+			b.linear(kv, d)
+			conv := int64(0)
+			if self.flag("use_short_conv", true) {
+				kernel := self.size("conv_size", 4)
+				b.small(2*keys+values, kernel)
+				conv = b.times(2*keys+values, kernel-1)
+			}
+			if self.flag("use_gate", true) {
+				b.linear(values, d)
+			}
+			b.vector(2*kv + value) // A, dt bias, norm
+			b.linear(d, values)
+			caches = states(b.times(kv, dim, value), conv)
+		default:
+			self.failf("type", "%q is not known (known: gated_deltanet, gated_retention, swa)", kind)
+		}
+		b.vector(2 * d)
+		b.gated(d, f, false)
+		m.Layers = append(m.Layers, Layer{caches, b.w})
+	}
+	h := heads{d: d, q: cross.size("num_heads", 32)}
+	h.kv, h.dim = cross.size("num_kv_heads", h.q), d/max(h.q, 1)
+	bias, norm := cross.flag("qkv_bias", false), cross.flag("qk_norm", false)
+	if layers > selfLayers && *c.err == nil { // the one global cache, of the self-decoder's output
+		b := &builder{c: c}
+		b.vector(d)
+		b.linearBias(2*h.kv*h.dim, d, bias)
+		cache := h.cache(0)
+		cache.PairFLOPs, cache.Reads = 0, 0 // the layers that read it count them
+		m.Layers = append(m.Layers, Layer{[]Cache{cache}, b.w})
+	}
+	for range layers - selfLayers {
+		if *c.err != nil {
+			return
+		}
+		b := &builder{c: c}
+		b.linearBias(h.q*h.dim, d, bias)
+		b.linear(d, h.q*h.dim)
+		if norm {
+			b.vector(h.dim)
+		}
+		b.vector(2 * d)
+		b.gated(d, f, false)
+		m.Layers = append(m.Layers, Layer{[]Cache{h.shared(0)}, b.w})
+	}
+	m.Rest.Other += d
+	m.early(selfLayers + 1)
+	for _, o := range []*config{self, cross} {
+		if err := o.done(); err != nil && *c.err == nil {
+			*c.err = err
+		}
+	}
+}

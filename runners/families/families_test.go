@@ -1,0 +1,261 @@
+package families
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// configs are the published configs in testdata, by name.
+func configs(t testing.TB) map[string]*Model {
+	t.Helper()
+	files, err := filepath.Glob("testdata/configs/*.json")
+	if err != nil || len(files) < 25 {
+		t.Fatalf("%d configs, %v; want 25 or more", len(files), err)
+	}
+	out := map[string]*Model{}
+	for _, f := range files {
+		m, err := Open(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[m.Name] = m
+	}
+	return out
+}
+
+// The parameters that transformers and flash-linear-attention count (tools/fixtures/families.py).
+func TestParameters(t *testing.T) {
+	b, err := os.ReadFile("testdata/parameters.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want map[string]int64
+	if err := json.Unmarshal(b, &want); err != nil {
+		t.Fatal(err)
+	}
+	// Published by its maker as 3.8B; its class is remote code, which is not run here.
+	want["phi-4-mini-flash"] = 3852562944
+	for name, m := range configs(t) {
+		if got, _ := m.Parameters(); got != want[name] {
+			t.Errorf("%s has %d parameters, want %d", name, got, want[name])
+		}
+	}
+}
+
+// Published sizes of caches in bfloat16, to the byte. Sources: the models' papers and reports, and
+// llama.cpp's log for Qwen3.6.
+func TestPublishedCaches(t *testing.T) {
+	models := configs(t)
+	bf16, _ := ParseKVType("bf16")
+	for _, tt := range []struct {
+		model           string
+		perToken, fixed int64
+	}{
+		{"llama-2-7b", 512 << 10, 0},
+		{"deepseek-v3", 70272, 0}, // 61 x (512 + 64) values
+		{"deepseek-v3.2", 85888, 0},
+		{"qwen3-next-80b-a3b", 24576, -1},
+		{"qwen3-32b", 262144, 0},
+		{"qwen3.6-27b", 65536, 48 * (48*128*128 + 3*10240) * 4},
+		{"minimax-text-01", 40960, 70 * 64 * 128 * 128 * 4},
+		{"kimi-linear-48b-a3b", 8064, 20 * (32*128*128 + 3*12288) * 4},
+		{"jamba-v0.1", 4 << 30 / (256 << 10), -1},
+		{"mixtral-8x7b", 32 << 30 / (256 << 10), 0},
+		{"gemma-3-27b", 10 * 8192, 52 * 1024 * 8192},
+	} {
+		m := models[tt.model]
+		if got := m.BytesPerToken(bf16); got != tt.perToken {
+			t.Errorf("%s: %d bytes a token, want %d", tt.model, got, tt.perToken)
+		}
+		if got := m.FixedBytes(bf16); tt.fixed >= 0 && got != tt.fixed {
+			t.Errorf("%s: %d fixed bytes, want %d", tt.model, got, tt.fixed)
+		}
+	}
+	if got, want := models["deepseek-v3.2"].CacheBytes(1<<20, bf16), int64(85888)<<20; got != want {
+		t.Errorf("DeepSeek-V3.2 at 1Mi: %d bytes, want %d (83.875 GiB)", got, want)
+	}
+	if got, want := models["gemma-3-27b"].CacheBytes(128<<10, bf16), int64(10<<30+52*1024*8192); got != want {
+		t.Errorf("Gemma 3 at 128Ki: %d bytes, want %d (10.406 GiB)", got, want)
+	}
+}
+
+// Before a window is full the cache grows with every layer; the sum of the groups is the whole.
+func TestGroupsAddUp(t *testing.T) {
+	for name, m := range configs(t) {
+		for _, kv := range KVTypes() {
+			perToken, fixed := int64(0), int64(0)
+			for _, g := range m.Groups(kv) {
+				if g.Window == 0 {
+					perToken += g.PerToken
+				}
+				fixed += g.Fixed
+			}
+			if perToken != m.BytesPerToken(kv) || fixed != m.FixedBytes(kv) {
+				t.Errorf("%s %s: groups sum up to %d a token and %d, want %d and %d", name, kv.Name, perToken, fixed, m.BytesPerToken(kv), m.FixedBytes(kv))
+			}
+			far := int64(1) << 30
+			if got := m.CacheBytes(far+1, kv) - m.CacheBytes(far, kv); got != perToken {
+				t.Errorf("%s %s: one more token takes %d bytes, want %d", name, kv.Name, got, perToken)
+			}
+			if got := m.CacheBytes(far, kv); got != far*perToken+fixed {
+				t.Errorf("%s %s: %d bytes far beyond all windows, want %d", name, kv.Name, got, far*perToken+fixed)
+			}
+		}
+	}
+}
+
+// The presets of this module, whose caches runners hold and whose cost model tests compare with counted work.
+func TestPresets(t *testing.T) {
+	bf16, _ := ParseKVType("bf16")
+	types := runners.Types{Weights: runners.BF16, KV: runners.BF16, Act: runners.BF16}
+	for _, cfg := range runners.Presets() {
+		m := FromConfig(cfg, runners.BF16)
+		total, _ := cfg.Count()
+		if got, _ := m.Parameters(); got != total {
+			t.Errorf("%s has %d parameters, want %d", cfg.Name, got, total)
+		}
+		for _, n := range []int{1, 1000, 1 << 17} {
+			if got, want := m.CacheBytes(int64(n), bf16), cfg.CacheBytes(n, runners.BF16).Cache(); got != want {
+				t.Errorf("%s: caches of %d tokens take %d bytes, want %d", cfg.Name, n, got, want)
+			}
+		}
+		const n = 1 << 16
+		if got, want := m.DecodeCost(n, 1, bf16).FLOPs, cfg.StepWork(n, 1, types).Total().FLOPs; math.Abs(got/want-1) > .02 {
+			t.Errorf("%s: a step takes %g FLOPs, want %g", cfg.Name, got, want)
+		}
+		if got, want := m.PrefillCost(n, bf16).FLOPs, cfg.PrefillWork(n, 0, types).Total().FLOPs; math.Abs(got/want-1) > .02 {
+			t.Errorf("%s: a prefill takes %g FLOPs, want %g", cfg.Name, got, want)
+		}
+	}
+}
+
+// What is not known is refused by name.
+func TestRefusals(t *testing.T) {
+	const llama = `{"model_type":"llama","hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":100`
+	for _, tt := range []struct{ text, want string }{
+		{`{}`, "model_type: the field is missing"},
+		{`[]`, "not a config"},
+		{`{"model_type":"llama"} {}`, "want one JSON object"},
+		{`{"model_type":"nosuch"}`, `the family "nosuch" is not known (known: `},
+		{`{"model_type":"llama"}`, "hidden_size: the field is missing"},
+		{llama + `}`, ""},
+		{llama + `,"sliding_window":128}`, "sliding_window: 128 is not supported, only null"},
+		{llama + `,"kv_compression":4}`, "the field kv_compression (4) is not known"},
+		{llama + `,"num_attention_head":8}`, "the field num_attention_head (8) is not known"},
+		{llama + `,"rope_theta":1e6,"_name_or_path":"x","use_cache":true}`, ""},
+		{llama + `,"num_hidden_layers":1e9}`, "num_hidden_layers: 1e9, want an integer from 1 to 4096"},
+		{llama + `,"vocab_size":-1}`, "vocab_size: -1, want an integer from 1"},
+		{llama + `,"hidden_size":64.5}`, "hidden_size: 64.5, want an integer"},
+		{llama + `,"hidden_size":"64"}`, `hidden_size: "64", want an integer`},
+		{llama + `,"num_key_value_heads":3}`, "3 does not divide num_attention_heads (4)"},
+		{llama + `,"torch_dtype":"int3"}`, `torch_dtype: the number type "int3" is not known`},
+		{llama + `,"quantization_config":{"quant_method":"gptq","bits":4}}`, `quantization_config.quant_method: "gptq" is not supported`},
+		{llama + `,"quantization_config":{"quant_method":"fp8","weight_block_size":[64,64]}}`, "weight_block_size: [64 64] is not supported"},
+		{`{"model_type":"gemma3"}`, "text_config: the field is missing"},
+		{`{"model_type":"gemma3","text_config":{"odd":1}}`, "text_config."},
+	} {
+		m, err := Parse("config.json", []byte(tt.text))
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", tt.text, err)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "config.json")):
+			t.Errorf("%s: %v, %v; want an error with %q", tt.text, m, err, tt.want)
+		}
+	}
+	if _, err := Parse("config.json", []byte(llama+`,"kv_compression":4}`), "kv_compression"); err != nil {
+		t.Errorf("with the field ignored: %v", err)
+	}
+}
+
+func TestLargestContext(t *testing.T) {
+	bf16, _ := ParseKVType("bf16")
+	models := configs(t)
+	for name, m := range models {
+		memory := m.Bytes() + m.CacheBytes(5000, bf16)
+		n := m.LargestContext(memory, bf16)
+		if m.BytesPerToken(bf16) == 0 {
+			if n != -1 {
+				t.Errorf("%s: caches do not grow, but the largest context is %d", name, n)
+			}
+		} else if n < 5000 || m.CacheBytes(n, bf16) > memory-m.Bytes() || m.CacheBytes(n+1, bf16) <= memory-m.Bytes() {
+			t.Errorf("%s: the largest context is %d", name, n)
+		}
+		if got := m.LargestBatch(5000, m.Bytes()+3*m.CacheBytes(5000, bf16), bf16); got != 3 {
+			t.Errorf("%s: the largest batch is %d, want 3", name, got)
+		}
+		if got := m.LargestBatch(5000, m.Bytes(), bf16); got != 0 {
+			t.Errorf("%s: a batch of %d fits into no memory", name, got)
+		}
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	files, _ := filepath.Glob("testdata/configs/*.json")
+	for _, name := range files {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		m, err := Parse("config.json", text)
+		if err != nil {
+			return
+		}
+		for _, kv := range KVTypes() {
+			total, active := m.Parameters()
+			if m.BytesPerToken(kv) < 0 || m.FixedBytes(kv) < 0 || m.CacheBytes(1<<20, kv) < 0 || total < 0 || active < 0 || m.Bytes() < 0 {
+				t.Errorf("negative sizes of %s", text)
+			}
+			if p := m.PrefillCost(1000, kv); !(p.FLOPs >= 0 && p.Bytes >= 0) {
+				t.Errorf("a prefill costs %v", p)
+			}
+		}
+	})
+}
+
+// A GGUF says the same as the folder that it was made of, and the bytes of its tensors are its size.
+func TestGGUF(t *testing.T) {
+	bf16, _ := ParseKVType("bf16")
+	files, err := filepath.Glob("../../testdata/real/tiny/*.gguf")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, path := range files {
+		got, err := Open(path)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		want, err := Open(strings.TrimSuffix(path, ".gguf"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		a, _ := got.Parameters()
+		b, _ := want.Parameters()
+		if a != b || got.Family != want.Family || len(got.Layers) != len(want.Layers) {
+			t.Errorf("%s: %d parameters of %s in %d layers, want %d of %s in %d", path, a, got.Family, len(got.Layers), b, want.Family, len(want.Layers))
+		}
+		for _, n := range []int64{1, 8, 9, 10, 100} {
+			if a, b := got.CacheBytes(n, bf16), want.CacheBytes(n, bf16); a != b {
+				t.Errorf("%s: %d bytes for %d tokens, want %d", path, a, n, b)
+			}
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The file is its tensors and a header.
+		if got.Bytes() >= info.Size() || got.Bytes() < info.Size()-16<<10 {
+			t.Errorf("%s: weights of %d bytes in a file of %d", path, got.Bytes(), info.Size())
+		}
+	}
+}

@@ -1,0 +1,342 @@
+package families
+
+// The families whose layers are attention and a gated feed-forward block. Each reader follows the
+// model's class in the transformers library; papers are named where the structure comes from one.
+
+// dense describes how a family departs from Llama.
+type dense struct {
+	qkvBias, outBias, mlpBias bool
+	// qkNorm: norms of queries and keys, over a head's width or over all heads.
+	qkNorm, wideQKNorm bool
+	// norms counts the norms of a layer (default 2).
+	norms int64
+	tied  bool
+	// window returns the window of a layer; nil: none has one.
+	window func(layer int64) int64
+	// ffn adds a layer's feed-forward block; nil: a gated block of intermediate_size.
+	ffn func(b *builder, layer, d int64)
+	// mixer replaces the attention of a layer; it returns false where the layer has attention.
+	mixer func(b *builder, layer int64) ([]Cache, bool)
+	// extra adds further weights of an attention layer.
+	extra func(b *builder, layer int64, h heads)
+	// queries is the number of times that the query projection is made wider (2 with an output gate).
+	queries int64
+	headDim int64 // default of head_dim; 0: hidden_size / heads
+	kvHeads int64 // default of num_key_value_heads; 0: as many as query heads
+	shared  int64 // the last so many attention layers read the cache of an earlier one
+}
+
+// build reads the fields that all these families share.
+func (t dense) build(c *config, m *Model) {
+	d, layers := c.size("hidden_size"), c.layers()
+	h := heads{d: d, q: c.size("num_attention_heads")}
+	if t.kvHeads == 0 {
+		t.kvHeads = h.q
+	}
+	h.kv = c.size("num_key_value_heads", t.kvHeads)
+	if t.headDim == 0 && h.q > 0 {
+		t.headDim = d / h.q
+	}
+	h.dim = c.size("head_dim", max(t.headDim, 1))
+	if h.kv > 0 && h.q%h.kv != 0 {
+		c.failf("num_key_value_heads", "%d does not divide num_attention_heads (%d)", h.kv, h.q)
+	}
+	if t.norms == 0 {
+		t.norms = 2
+	}
+	f := int64(0)
+	if t.ffn == nil {
+		f = c.size("intermediate_size")
+	}
+	t.tied = c.flag("tie_word_embeddings", t.tied)
+	m.embed(c, d, t.tied)
+	for i := range layers {
+		if *c.err != nil {
+			return
+		}
+		b := &builder{c: c}
+		caches, other := []Cache(nil), false
+		if t.mixer != nil {
+			caches, other = t.mixer(b, i)
+		}
+		if !other {
+			window := int64(0)
+			if t.window != nil {
+				window = t.window(i)
+			}
+			caches = []Cache{h.cache(m.bounded(window))}
+			if i >= layers-t.shared {
+				caches = []Cache{h.shared(m.bounded(window))}
+			}
+			b.attention(h, t.qkvBias, t.outBias)
+			for range t.queries - 1 {
+				b.linearBias(h.q*h.dim, d, t.qkvBias)
+			}
+			if t.qkNorm {
+				b.vector(2 * h.dim)
+			}
+			if t.wideQKNorm {
+				b.vector((h.q + h.kv) * h.dim)
+			}
+			if t.extra != nil {
+				t.extra(b, i, h)
+			}
+		}
+		b.vector(t.norms * d)
+		if t.ffn != nil {
+			t.ffn(b, i, d)
+		} else {
+			b.gated(d, f, t.mlpBias)
+		}
+		m.Layers = append(m.Layers, Layer{caches, b.w})
+	}
+	m.Rest.Other += d // the final norm
+}
+
+// layers reads the number of layers.
+func (c *config) layers() int64 { return c.within("num_hidden_layers", 1, maxLayers, nil) }
+
+// embed reads the vocabulary and sizes the embedding and output matrices.
+func (m *Model) embed(c *config, d int64, tied bool) {
+	b := &builder{c: c}
+	m.Dim, m.Vocab, m.Tied = d, c.size("vocab_size"), tied
+	m.Context = c.size("max_position_embeddings", maxSize)
+	if !c.has("max_position_embeddings") {
+		m.Context = 0
+	}
+	m.Embedding = b.times(m.Vocab, d)
+	m.Head = m.Embedding
+}
+
+// bounded is a layer's window, or 0 where the context is no longer than it.
+func (m *Model) bounded(window int64) int64 {
+	if m.Context > 0 && window >= m.Context {
+		m.note("the window of %d tokens is as long as the context: the layer is counted as global", window)
+		return 0
+	}
+	return window
+}
+
+func readLlama(c *config, m *Model) {
+	c.must("sliding_window", nil)
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false)}.build(c, m)
+}
+
+func readGranite(c *config, m *Model) {
+	c.ignore("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling")
+	readLlama(c, m)
+}
+
+func readSmolLM3(c *config, m *Model) {
+	c.ignore("no_rope_layers", "no_rope_layer_interval", "layer_types", "max_window_layers")
+	if c.flag("use_sliding_window", false) {
+		c.failf("use_sliding_window", "true is not supported")
+	}
+	c.ignore("sliding_window")
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false), tied: true, kvHeads: 4}.build(c, m)
+}
+
+func readOLMo2(c *config, m *Model) {
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, wideQKNorm: true}.build(c, m)
+}
+
+func readMistral(c *config, m *Model) {
+	w := c.count("sliding_window", 0)
+	dense{window: every(w), kvHeads: 8}.build(c, m)
+}
+
+// every is the same window in each layer.
+func every(window int64) func(int64) int64 { return func(int64) int64 { return window } }
+
+func readMixtral(c *config, m *Model) {
+	w := c.count("sliding_window", 0)
+	n, k, f := c.size("num_local_experts", 8), c.size("num_experts_per_tok", 2), c.size("intermediate_size")
+	dense{window: every(w), kvHeads: 8, ffn: func(b *builder, _, d int64) { b.gatedExperts(n, k, d, f) }}.build(c, m)
+}
+
+// layerWindows is the window of each layer by layer_types, or by a rule where the field is absent.
+func (c *config) layerWindows(window int64, rule func(layer int64) bool) func(int64) int64 {
+	types := c.words("layer_types")
+	if n := c.layers(); types != nil && int64(len(types)) != n && *c.err == nil {
+		c.failf("layer_types", "it has %d entries for %d layers", len(types), n)
+	}
+	for _, t := range types {
+		if t != "full_attention" && t != "sliding_attention" && t != "chunked_attention" {
+			c.failf("layer_types", "the type %q is not known", t)
+		}
+	}
+	return func(i int64) int64 {
+		if types != nil && types[i] != "full_attention" || types == nil && rule(i) {
+			return window
+		}
+		return 0
+	}
+}
+
+// qwenWindows: with use_sliding_window, the layers from max_window_layers on have the window.
+func qwenWindows(c *config) func(int64) int64 {
+	window, from := c.count("sliding_window", 4096), c.count("max_window_layers", 28)
+	use := c.flag("use_sliding_window", false)
+	if !use {
+		window = 0
+	}
+	return c.layerWindows(window, func(i int64) bool { return use && i >= from })
+}
+
+func readQwen2(c *config, m *Model) {
+	c.must("use_mrope", false)
+	dense{qkvBias: true, kvHeads: 32, window: qwenWindows(c)}.build(c, m)
+}
+
+func readQwen3(c *config, m *Model) {
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, qkNorm: true, headDim: 128, kvHeads: 32, window: qwenWindows(c)}.build(c, m)
+}
+
+// qwenExperts reads the feed-forward blocks of Qwen's mixtures of experts.
+func qwenExperts(c *config) func(b *builder, layer, d int64) {
+	n, k := c.size("num_experts"), c.size("num_experts_per_tok")
+	f, dense := c.size("moe_intermediate_size"), c.count("intermediate_size", 0)
+	shared := c.count("shared_expert_intermediate_size", 0)
+	step, only := c.size("decoder_sparse_step", 1), c.sizes("mlp_only_layers", 0)
+	isDense := map[int64]bool{}
+	for _, i := range only {
+		isDense[i] = true
+	}
+	return func(b *builder, layer, d int64) {
+		if isDense[layer] || (layer+1)%step != 0 {
+			b.gated(d, dense, false)
+			return
+		}
+		b.gatedExperts(n, k, d, f)
+		if shared > 0 {
+			b.gated(d, shared, false)
+			b.small(1, d)
+		}
+	}
+}
+
+func readQwen2MoE(c *config, m *Model) {
+	dense{qkvBias: c.flag("qkv_bias", true), window: qwenWindows(c), ffn: qwenExperts(c)}.build(c, m)
+}
+
+func readQwen3MoE(c *config, m *Model) {
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, qkNorm: true, kvHeads: 4, window: qwenWindows(c), ffn: qwenExperts(c)}.build(c, m)
+}
+
+// readQwenNext reads Qwen3-Next and Qwen3.5/3.6: gated delta rule layers (arXiv 2412.06464) with full
+// attention, whose output is gated, at intervals.
+func readQwenNext(c *config, m *Model) {
+	d := c.size("hidden_size")
+	interval := c.size("full_attention_interval", 4)
+	types := c.words("layer_types")
+	if n := c.layers(); types != nil && int64(len(types)) != n && *c.err == nil {
+		c.failf("layer_types", "it has %d entries for %d layers", len(types), n)
+	}
+	for _, t := range types {
+		if t != "full_attention" && t != "linear_attention" {
+			c.failf("layer_types", "the type %q is not known", t)
+		}
+	}
+	kh, vh := c.size("linear_num_key_heads"), c.size("linear_num_value_heads")
+	kd, vd, kernel := c.size("linear_key_head_dim"), c.size("linear_value_head_dim"), c.size("linear_conv_kernel_dim", 4)
+	c.must("attn_output_gate", true)
+	bias := c.flag("attention_bias", false)
+	t := dense{qkvBias: bias, outBias: bias, qkNorm: true, queries: 2}
+	t.mixer = func(b *builder, i int64) ([]Cache, bool) {
+		if types != nil && types[i] == "full_attention" || types == nil && (i+1)%interval == 0 {
+			return nil, false
+		}
+		keys, values := kh*kd, vh*vd
+		conv := 2*keys + values
+		b.linear(conv, d)
+		b.linear(values, d) // output gate
+		b.linear(2*vh, d)   // beta and decay
+		b.small(conv, kernel)
+		b.vector(2*vh + vd) // dt bias, A, norm
+		b.linear(d, values)
+		return states(b.times(vh, kd, vd), b.times(conv, kernel-1)), true
+	}
+	if c.has("num_experts") {
+		t.ffn = qwenExperts(c)
+	}
+	c.ignore("mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype", "output_gate_type")
+	t.build(c, m)
+}
+
+func readGemma2(c *config, m *Model) {
+	c.ignore("query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping", "cache_implementation", "use_bidirectional_attention")
+	w := c.size("sliding_window", 4096)
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, norms: 4, tied: true, headDim: 256, kvHeads: 4,
+		window: c.layerWindows(w, func(i int64) bool { return i%2 == 0 })}.build(c, m)
+}
+
+func readGemma3(c *config, m *Model) {
+	c.ignore("query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping", "cache_implementation", "use_bidirectional_attention", "_sliding_window_pattern")
+	w, pattern := c.size("sliding_window", 4096), c.size("sliding_window_pattern", 6)
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, qkNorm: true, norms: 4, tied: true, headDim: 256, kvHeads: 4,
+		window: c.layerWindows(w, func(i int64) bool { return (i+1)%pattern != 0 })}.build(c, m)
+}
+
+func readPhi3(c *config, m *Model) {
+	c.must("attention_bias", false)
+	w := c.count("sliding_window", 0)
+	dense{window: every(w)}.build(c, m)
+}
+
+// readLlama4 reads Llama 4: chunked attention, every fourth layer with the whole context and without
+// rotary positions; mixtures of experts with one shared expert.
+func readLlama4(c *config, m *Model) {
+	c.ignore("use_qk_norm", "no_rope_layer_interval", "for_llm_compression", "attn_temperature_tuning")
+	chunk := c.count("attention_chunk_size", 0)
+	rope := c.sizes("no_rope_layers", 0)
+	n := c.layers()
+	if len(rope) != 0 && int64(len(rope)) != n && *c.err == nil {
+		c.failf("no_rope_layers", "it has %d entries for %d layers", len(rope), n)
+	}
+	window := c.layerWindows(chunk, func(i int64) bool {
+		if len(rope) > 0 {
+			return rope[i] != 0
+		}
+		return (i+1)%4 != 0
+	})
+	experts, k := c.size("num_local_experts", 16), c.size("num_experts_per_tok", 1)
+	f, wide := c.size("intermediate_size", 8192), c.size("intermediate_size_mlp", 16384)
+	step, moe := c.size("interleave_moe_layer_step", 1), map[int64]bool{}
+	list := c.sizes("moe_layers", 0)
+	for _, i := range list {
+		moe[i] = true
+	}
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, window: window, headDim: 128, kvHeads: 8, ffn: func(b *builder, i, d int64) {
+		if list != nil && !moe[i] || list == nil && (i+1)%step != 0 {
+			b.gated(d, wide, false)
+			return
+		}
+		b.gatedExperts(experts, k, d, f)
+		b.gated(d, f, false)
+	}}.build(c, m)
+}
+
+// readGPTOSS reads gpt-oss: windows and whole contexts by turns, a learned sink for each head, experts
+// with biases.
+func readGPTOSS(c *config, m *Model) {
+	w := c.size("sliding_window", 128)
+	n, k := c.size("num_local_experts", 128), c.size("num_experts_per_tok", 4)
+	c.ignore("experts_per_token", "swiglu_limit", "initial_context_length")
+	f := c.size("intermediate_size", 2880)
+	bias := c.flag("attention_bias", true)
+	dense{qkvBias: bias, outBias: bias, headDim: 64, kvHeads: 8,
+		window: c.layerWindows(w, func(i int64) bool { return i%2 == 0 }),
+		extra:  func(b *builder, _ int64, h heads) { b.vector(h.q) },
+		ffn: func(b *builder, _, d int64) {
+			b.gatedExperts(n, k, d, f)
+			b.vector(n + n*2*f + n*d) // biases of the router and of the experts
+		}}.build(c, m)
+}

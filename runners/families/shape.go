@@ -1,0 +1,46 @@
+package families
+
+import "github.com/yocobench/yocobench/runners"
+
+// FromConfig describes a model that runners can run. Its weights are stored as dtype.
+func FromConfig(cfg runners.Config, dtype runners.DType) *Model {
+	size := float64(dtype.Size())
+	m := &Model{
+		Name: cfg.Name, Family: cfg.Label, Dim: int64(cfg.Dim), Vocab: int64(cfg.Vocab),
+		Stored:        Storage{Name: dtype.String(), Linear: size, Expert: size, Other: size},
+		PrefillLayers: cfg.PrefillLayers(),
+	}
+	b := &builder{c: &config{err: new(error)}}
+	m.Embedding = b.times(m.Vocab, m.Dim)
+	m.Head = m.Embedding
+	m.Rest.Other = m.Dim
+	for i, l := range cfg.Layers {
+		m.Layers = append(m.Layers, fromLayer(cfg, i, l))
+	}
+	return m
+}
+
+func fromLayer(cfg runners.Config, i int, l runners.Layer) Layer {
+	b := &builder{c: &config{err: new(error)}}
+	d, x := int64(cfg.Dim), l.Mixer
+	h := heads{d: d, q: int64(x.Heads), kv: int64(x.KVHeads), dim: int64(x.HeadDim)}
+	b.linear(int64(x.Projections()), d)
+	b.vector(d)
+	if x.Kind == runners.KeysValues {
+		cache := h.cache(0)
+		cache.PairFLOPs, cache.Reads = 0, 0 // the layers that read it count them
+		return Layer{[]Cache{cache}, b.w}
+	}
+	b.linear(d, int64(x.QDim()))
+	b.vector(d)
+	b.gated(d, int64(l.FFN), false)
+	switch {
+	case x.Kind == runners.Retention:
+		return Layer{states(h.q*h.dim*h.dim, 0), b.w}
+	case x.KVBack > 0:
+		from := cfg.Layers[i-x.KVBack].Mixer
+		h.kv = int64(from.KVHeads)
+		return Layer{[]Cache{h.shared(int64(x.Window))}, b.w}
+	}
+	return Layer{[]Cache{h.cache(int64(x.Window))}, b.w}
+}
