@@ -26,6 +26,10 @@ type Config struct {
 	// Tokenizer names how text becomes tokens: "bytes", or empty for a model
 	// that takes token ids only.
 	Tokenizer string
+	// MaxSeqLen is the longest context in tokens that the checkpoint states, 0
+	// if it states none. Longer ones are computed all the same: it is no part of
+	// the model's JSON.
+	MaxSeqLen int
 }
 
 // Layer is a mixer and a feed-forward block, each on the norm of the residual stream and added to it.

@@ -122,6 +122,7 @@ func (c Config) Shape() (Shape, bool) {
 	if !first.cuttable() {
 		s.SelfHeads = first.Heads
 	}
+	c.MaxSeqLen = 0
 	return s, s.Validate() == nil && reflect.DeepEqual(s.Config(), c)
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -46,6 +47,8 @@ type Planned struct {
 	metrics []string
 	// Seconds is the estimated time. 0: it takes none worth mentioning.
 	Seconds float64
+	// beyond is a note on a context that is longer than the model's MaxSeqLen.
+	beyond string
 	// Skip says why the case will not run; empty if it will.
 	Skip string
 	// Retry says that the case failed in an earlier run: it goes last, as it may take the device away from others.
@@ -117,6 +120,7 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 	plan.transformer = only(models, "transformer")
 	planner := &Planner{ctx: ctx, Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
 	labels := map[string]string{}
+	beyond := map[*Resolved]int{} // cases longer than the model's MaxSeqLen
 	for _, b := range s.blocks {
 		params, err := b.params()
 		if err != nil {
@@ -149,6 +153,11 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 					return nil, s.place(planner.Errorf("two cases are the same: %s and %s", other, label))
 				}
 				labels[p.ID] = label
+				if n, limit := c.length(), int64(m.Config.MaxSeqLen); limit > 0 && n > limit {
+					p.beyond = fmt.Sprintf("the context of %s tokens is longer than the max_seq_len of %s that the model's config.json states: the model may not be made for it",
+						Size(n), Size(limit))
+					beyond[m]++
+				}
 				for _, ph := range c.Work {
 					p.Seconds += m.Seconds(ph.Work) * ph.Times
 				}
@@ -168,11 +177,26 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 		plan.Text[src.Name()] = src.Fingerprint()
 		plan.Notices = append(plan.Notices, src.Notices()...)
 	}
+	for m, n := range beyond {
+		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its config.json states a max_seq_len of %s; cases with a longer context: %d", m.Name, Size(m.Config.MaxSeqLen), n))
+	}
 	sort.Strings(plan.Notices)
+	plan.Notices = slices.Compact(plan.Notices)
 	if err := plan.checkGates(); err != nil {
 		return nil, s.place(err)
 	}
 	return plan, nil
+}
+
+// length is the context of a case in tokens, 0 if it has no such parameter.
+func (c *Case) length() int64 {
+	switch n := c.Params["length"].(type) {
+	case int:
+		return int64(n)
+	case int64:
+		return n
+	}
+	return 0
 }
 
 // caseID hashes all that decides a case's result.

@@ -189,6 +189,9 @@ func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 	if m, ok := model.(runners.Chooser); ok {
 		rec.Choices = m.Choices()
 	}
+	if err == nil && c.beyond != "" {
+		rec.Notes = append(rec.Notes, c.beyond)
+	}
 	if err == nil {
 		err = c.declared(rec)
 	}

@@ -53,7 +53,7 @@ var families = map[string]family{
 // Arguments: those that every family requires, and those that have no effect on what a model computes.
 var (
 	sizeArgs    = []string{"dim", "n_layers", "hidden_dim", "vocab_size"}
-	ignoredArgs = []string{"max_batch_size", "max_seq_len", "model_parallel_size", "load_checkpoint"}
+	ignoredArgs = []string{"max_batch_size", "model_parallel_size", "load_checkpoint"}
 )
 
 // knownArgs are the arguments that some family knows.
@@ -79,6 +79,7 @@ type rawConfig struct {
 	argsAt           string
 	headDim, selfDim *arg
 	embedScale       *arg
+	maxSeqLen        int
 }
 
 // ParseConfig reads a config.json. file names it in errors, and name names the
@@ -108,7 +109,9 @@ func ParseConfig(file, name string, text []byte) (runners.Config, error) {
 	if err := s.Validate(); err != nil {
 		return runners.Config{}, fmt.Errorf("%s: reference_args: %w", r.argsAt, err)
 	}
-	return s.Config(), nil
+	c := s.Config()
+	c.MaxSeqLen = r.maxSeqLen
+	return c, nil
 }
 
 // field reads one field of the top level.
@@ -156,6 +159,13 @@ func (r *rawConfig) argument(j *jsonFile, name string) error {
 		return j.skip(what)
 	}
 	switch name {
+	case "max_seq_len":
+		n, set, err := j.optionalInteger(what)
+		if err == nil && set && n < 1 {
+			err = j.errorf("%s is %d, want 1 or more", what, n)
+		}
+		r.maxSeqLen = int(n)
+		return err
 	case "rope_theta", "norm_eps":
 		a, err := j.number(what)
 		if err == nil {
@@ -286,6 +296,9 @@ func writeConfig(w io.Writer, c runners.Config) error {
 			if slices.Contains(f.required, name) || slices.Contains(f.optional, name) {
 				args[name] = v
 			}
+		}
+		if c.MaxSeqLen > 0 {
+			args["max_seq_len"] = c.MaxSeqLen
 		}
 		all["arch"], all["reference_args"] = arch, args
 	}

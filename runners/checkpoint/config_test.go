@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -117,6 +118,38 @@ func TestSavedConfigIsReadBack(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, c) {
 			t.Errorf("%s: %v\ngot  %+v\nwant %+v", c.Name, err, got, c)
 		}
+	}
+}
+
+// max_seq_len is kept and written, and is no part of what identifies the model.
+func TestMaxSeqLen(t *testing.T) {
+	plain, err := ParseConfig("config.json", "m", []byte(minimal))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(value string) (runners.Config, error) {
+		return ParseConfig("config.json", "m", []byte(strings.Replace(minimal, `"dim"`, `"max_seq_len": `+value+`, "dim"`, 1)))
+	}
+	c, err := with("4096")
+	if err != nil || c.MaxSeqLen != 4096 {
+		t.Fatalf("max_seq_len %d, %v", c.MaxSeqLen, err)
+	}
+	a, _ := json.Marshal(plain)
+	if b, _ := json.Marshal(c); !bytes.Equal(a, b) {
+		t.Errorf("%s and %s", a, b)
+	}
+	if c, err := with("null"); err != nil || c.MaxSeqLen != 0 {
+		t.Errorf("null: %d, %v", c.MaxSeqLen, err)
+	}
+	if _, err := with("-1"); err == nil {
+		t.Error("-1 is accepted")
+	}
+	var b bytes.Buffer
+	if err := writeConfig(&b, c); err != nil {
+		t.Fatal(err)
+	}
+	if again, err := ParseConfig("config.json", "m", b.Bytes()); err != nil || again.MaxSeqLen != 4096 {
+		t.Errorf("read back as %d, %v", again.MaxSeqLen, err)
 	}
 }
 

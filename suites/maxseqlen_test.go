@@ -1,0 +1,39 @@
+package suites
+
+import (
+	"strings"
+	"testing"
+)
+
+// A context longer than the model's max_seq_len is measured, and the plan and the record say so.
+func TestLongerThanMaxSeqLen(t *testing.T) {
+	s, err := Parse([]byte("name: s\nmodels: [a, b]\ntasks:\n  - fake: {lengths: [1Ki, 4Ki, 8Ki]}\n"), "s.yaml", nil, []Task{fakeTask{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := fakeWiring(fakeTask{}, map[string]int{})
+	resolve := w.Resolve
+	w.Resolve = func(s *Suite, e Entry) (*Resolved, error) {
+		m, err := resolve(s, e)
+		if err == nil && e.Name == "a" {
+			m.Config.MaxSeqLen = 4096
+		}
+		return m, err
+	}
+	plan, err := NewPlan(t.Context(), s, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notices := strings.Join(plan.Notices, "\n"); notices != "a: its config.json states a max_seq_len of 4Ki; cases with a longer context: 1" {
+		t.Errorf("notices %q", notices)
+	}
+	j, path := journal(t)
+	if _, err := plan.Run(t.Context(), j, nil, &watcher{}); err != nil {
+		t.Fatal(err)
+	}
+	for label, r := range read(t, path) {
+		if noted := strings.Contains(strings.Join(r.Notes, "\n"), "max_seq_len of 4Ki"); noted != (label == "a fake 8Ki") {
+			t.Errorf("%s: notes %q", label, r.Notes)
+		}
+	}
+}
