@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -114,7 +115,21 @@ func score(r *result.Record) cell {
 		}
 		return c
 	}
-	return cell{fraction(m.Value), grade(m.Value)}
+	text := fraction(m.Value)
+	if farAway(r) {
+		text += "*"
+	}
+	return cell{text, grade(m.Value)}
+}
+
+// farDepth is the difference of depths, as a fraction of the text, from which on a cell is marked.
+const farDepth = 0.02
+
+// farAway reports whether the facts of a cell are at another depth than its row says.
+func farAway(r *result.Record) bool {
+	asked, ok := number(r, "depth")
+	real, known := metric(r, "depth_real")
+	return ok && known && math.Abs(real.Value-asked) > farDepth
 }
 
 func grade(v float64) tone {
@@ -172,13 +187,18 @@ func (v *view) gridTable(t *grid, id string) table {
 	for _, l := range t.lengths {
 		out.head = append(out.head, length(l))
 	}
+	marked := false
 	for i, d := range t.depths {
 		out.heat.names = append(out.heat.names, depthText(d))
 		row := texts(depthText(d))
 		for _, r := range t.at[i] {
 			row = append(row, score(r))
+			marked = marked || r != nil && farAway(r)
 		}
 		out.rows = append(out.rows, row)
+	}
+	if marked {
+		out.notes = append(out.notes, "* The real depth is more than 2 % of the text away (depth_real in results.csv): no sentence or line ends nearer.")
 	}
 	foot := [][]cell{texts("pooled"), {{"95 % from", dim}}, {{"to", dim}}}
 	any := false
