@@ -172,6 +172,24 @@ func (b *baselineFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&b.across, "across-machines", false, "hold the run against baselines of other machines too")
 }
 
+// restore takes the baselines that the run at path was made with, as far as they are still there, unless others are given.
+func (b *baselineFlags) restore(path string, j *result.Journal) {
+	h := j.Last()
+	if len(b.paths) > 0 || h == nil || h.Settings == nil {
+		return
+	}
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		path = filepath.Dir(path)
+	}
+	for _, p := range h.Settings.Baselines {
+		found, err := below(path, p)
+		if _, statErr := os.Stat(found); err == nil && statErr == nil {
+			b.paths = append(b.paths, found)
+			b.across = b.across || h.Settings.AcrossMachines
+		}
+	}
+}
+
 // read pools the runs of the baseline that were made on a machine like env's; nil where no baseline is given.
 func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, error) {
 	var journals []*result.Journal

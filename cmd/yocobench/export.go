@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -42,6 +43,9 @@ Tables as CSV are among the reports (yocobench report --reports csv).`,
 				return err
 			}
 			notice(c.ErrOrStderr(), j.Notice)
+			if len(j.Records) == 0 {
+				return fmt.Errorf("%s has no case to export", args[0])
+			}
 			w := c.OutOrStdout()
 			switch as {
 			case "gobench":
@@ -112,6 +116,7 @@ func gateChecks(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path
 	if err != nil {
 		return nil, err
 	}
+	baselines.restore(path, j)
 	base, err := baselines.read(lastEnv([]*result.Journal{j}), nil)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -94,6 +95,11 @@ func readRun(path string) (*result.Journal, error) {
 		return nil, err
 	}
 	return j, hasLines(j, file)
+}
+
+// clearFolder removes what killed writers left in a run's folder.
+func clearFolder(dir string) {
+	safefile.ClearFolder(dir, ".csv", ".html", ".json", ".md", ".png", ".svg", ".txt", ".writer")
 }
 
 // journalAt finds the journal of a run.

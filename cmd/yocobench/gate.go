@@ -183,6 +183,7 @@ are missing; 4 undecided.`,
 			if len(gates) == 0 {
 				return usagef("%s: its suite has no gates; give some by --gate", args[0])
 			}
+			baselines.restore(paths[len(paths)-1], journals[len(journals)-1])
 			base, err := baselines.read(lastEnv(journals), keep)
 			if err != nil {
 				return err

@@ -53,6 +53,7 @@ name a baseline need --baseline. Their verdicts do not change the exit code
 				if info, err := os.Stat(dir); err == nil && !info.IsDir() {
 					dir = filepath.Dir(dir)
 				}
+				clearFolder(dir)
 			} else if err := os.MkdirAll(dir, 0o755); err != nil {
 				return err
 			}
@@ -98,6 +99,7 @@ func reportGates(gf *gateFlags, baselines *baselineFlags, j *result.Journal, pat
 	if err != nil {
 		return nil, err
 	}
+	baselines.restore(path, j)
 	base, err := baselines.read(lastEnv([]*result.Journal{j}), nil)
 	if err != nil {
 		return nil, err

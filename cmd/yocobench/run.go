@@ -256,11 +256,12 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 	} else if last := f.old.Last(); last != nil {
 		header.SuiteFile = last.SuiteFile
 	}
+	clearFolder(dir)
 	header.Settings = f.chosen(dir, plan.Suite)
 	if err := f.w.Append(header); err != nil {
 		hint := "resume it when that is put right: yocobench run --resume " + quote(dir)
 		if f.resume == "" {
-			hint = "give another --out, or put that right"
+			hint = "put that right, or give another --out"
 			f.w.Discard()
 			f.w = nil
 			if made {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -117,17 +118,28 @@ func create(path string) (*os.File, error) {
 
 // clearLeftovers removes the temporary files of path whose writers are dead.
 func clearLeftovers(path string) {
-	dir, start := filepath.Dir(path), prefix(path)
+	start := prefix(path)
+	clear(filepath.Dir(path), func(name string) bool { return name == start })
+}
+
+// ClearFolder removes the temporary files of dead writers in dir, of all files whose names end in one of the extensions.
+func ClearFolder(dir string, extensions ...string) {
+	clear(dir, func(name string) bool {
+		return slices.Contains(extensions, filepath.Ext(strings.TrimSuffix(name, ".")))
+	})
+}
+
+// clear removes the temporary files of dead writers whose names without the digits are chosen.
+func clear(dir string, chosen func(name string) bool) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		digits, ok := strings.CutPrefix(e.Name(), start)
-		if !ok || !e.Type().IsRegular() || digits == "" || strings.Trim(digits, "0123456789") != "" {
-			continue
+		name := strings.TrimRight(e.Name(), "0123456789")
+		if name != e.Name() && e.Type().IsRegular() && strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".") && chosen(name) {
+			RemoveUnlocked(filepath.Join(dir, e.Name()))
 		}
-		RemoveUnlocked(filepath.Join(dir, e.Name()))
 	}
 }
 

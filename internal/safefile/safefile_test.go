@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -114,6 +115,34 @@ func TestWriteClearsLeftoversOfTheDead(t *testing.T) {
 	}
 	if got := names(t, dir); got != ".x. .x.1a .y.1 x x.1" {
 		t.Errorf("left: %s", got)
+	}
+}
+
+func TestClearFolder(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{".a.png.1", ".a.png", ".b.csv.23", ".b.doc.4", "c.csv.5", ".csv.6", ".d.7"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ClearFolder(dir, ".csv", ".png")
+	if got := names(t, dir); got != ".a.png .b.doc.4 .d.7 c.csv.5" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+// A device cannot be synced, and that loses nothing.
+func TestSyncThatIsRefused(t *testing.T) {
+	f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := Sync(f); err != nil {
+		t.Errorf("Sync of %s: %v", os.DevNull, err)
+	}
+	if refused(syscall.EIO) || refused(syscall.ENOSPC) || refused(nil) {
+		t.Error("lost data are taken for a refusal")
 	}
 }
 
