@@ -21,6 +21,7 @@ type decoding struct {
 	prefillTimes []float64 // seconds; empty at depth 0
 	decodeTime   float64
 	tpot         []float64 // mean of each block
+	greedy       bool      // the tokens were chosen on the device
 }
 
 // begin makes the first sequence and times its prefills.
@@ -82,15 +83,24 @@ func (d *decoding) fork() error {
 // decode steps the batch: warm-up, then the timed blocks.
 func (d *decoding) decode(ctx context.Context, progress func(float64)) error {
 	rows := d.logits(d.batch)
+	greedy, onDevice := d.m.(runners.Greedy)
+	d.greedy = onDevice
+	step := func(tokens []int) error { return d.m.Step(ctx, d.held, tokens, rows) }
+	if onDevice {
+		step = func(tokens []int) error { return greedy.Greedy(ctx, d.held, tokens, tokens) }
+	}
 	steps := func(n int) (float64, error) {
 		tokens := d.prompt(d.rng, d.batch)
 		start := d.clock.Now()
 		for range n {
-			if err := d.m.Step(ctx, d.held, tokens, rows); err != nil {
+			if err := step(tokens); err != nil {
 				return 0, err
 			}
 		}
 		seconds, err := elapsed(start, d.clock.Now())
+		if onDevice {
+			err = errors.Join(err, greedy.Logits(rows))
+		}
 		return seconds, errors.Join(err, runners.CheckFinite(rows...))
 	}
 	if d.warmup > 0 {
@@ -137,6 +147,9 @@ func (d *decoding) report(r *result.Record) error {
 	held := d.m.Usage()
 	set(r, "held", "bytes", result.Lower, float64(held.Total()))
 	d.limit(r, median(d.tpot), d.batch, d.step())
+	if d.greedy {
+		r.Notes = append(r.Notes, "the most likely tokens are chosen on the device: the logits stay there")
+	}
 	if d.batch > 1 && d.depth > 0 {
 		r.Notes = append(r.Notes, "e2e_tps counts a prefill for each sequence of the batch: one sequence was prefilled and timed, the others are its forks")
 	}

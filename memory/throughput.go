@@ -14,7 +14,7 @@ import (
 // Throughput is the task "throughput": decoding at a depth, for a batch of sequences stepped together.
 //
 //	prefill     seconds of one Prefill of depth tokens
-//	tpot        seconds of one Step of the whole batch
+//	tpot        seconds of one Step of the whole batch; of one Greedy where the model can, which a note says
 //	decode_tps  batch / tpot, in tokens/s
 //	e2e_tps     batch x generate / (batch x prefill + decode), in tokens/s:
 //	            generated tokens over all time spent, prompts included, as the

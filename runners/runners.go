@@ -197,6 +197,15 @@ type Chooser interface {
 	Choices() []string
 }
 
+// Greedy is the capability of a Model to choose tokens on its device, so that no logits come to the host.
+type Greedy interface {
+	// Greedy is Step, but writes to out[i] the most likely token after sequence i (of equals the lowest id). out may
+	// be tokens. Where no logit of a sequence is a number, the error wraps ErrNotFinite.
+	Greedy(ctx context.Context, ss []Sequence, tokens, out []int) error
+	// Logits writes the logits of the last Greedy to logits[i], each of length Config().Vocab.
+	Logits(logits [][]float32) error
+}
+
 // Inspector is the capability of a Model to show what is inside: the tensors
 // of the reference fixtures (hidden.n, khat, vhat, gret_state.i, swa_key.i,
 // final_norm, logits, …).

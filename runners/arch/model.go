@@ -171,20 +171,50 @@ func (m *Model) checks(s runners.Sequence, tokens []int) error {
 
 // Step implements runners.Model.
 func (m *Model) Step(ctx context.Context, ss []runners.Sequence, tokens []int, logits [][]float32) error {
-	if len(ss) == 0 || len(tokens) != len(ss) || len(logits) != len(ss) {
-		return fmt.Errorf("a step needs as many tokens and logits as sequences, got %d, %d and %d", len(tokens), len(logits), len(ss))
+	if len(logits) != len(ss) {
+		return fmt.Errorf("a step needs as many logits as sequences, got %d and %d", len(logits), len(ss))
+	}
+	if err := m.checkRows(logits); err != nil {
+		return err
+	}
+	l, err := m.BeginStep(ctx, ss, tokens)
+	if err != nil {
+		return err
+	}
+	if err := m.ops.Read(l, logits); err != nil {
+		return err
+	}
+	m.EndStep(ss, tokens)
+	return nil
+}
+
+func (m *Model) checkRows(logits [][]float32) error {
+	for i, row := range logits {
+		if len(row) != m.cfg.Vocab {
+			return fmt.Errorf("logits[%d] has room for %d values, want %d", i, len(row), m.cfg.Vocab)
+		}
+	}
+	return nil
+}
+
+// BeginStep enqueues a step and returns its logits [len(ss), vocab] on the device. When they were waited for,
+// EndStep appends the tokens to the sequences.
+func (m *Model) BeginStep(ctx context.Context, ss []runners.Sequence, tokens []int) (runners.Mat, error) {
+	var none runners.Mat
+	if len(ss) == 0 || len(tokens) != len(ss) {
+		return none, fmt.Errorf("a step needs as many tokens as sequences, got %d and %d", len(tokens), len(ss))
 	}
 	if err := ctx.Err(); err != nil {
-		return err
+		return none, err
 	}
 	if err := m.sequences(1, ss...); err != nil {
-		return err
+		return none, err
 	}
 	if err := runners.CheckTokens(m.cfg, tokens); err != nil {
-		return err
+		return none, err
 	}
 	if err := m.ws.reserve(len(ss)); err != nil {
-		return err
+		return none, err
 	}
 	b := &m.b
 	b.Spans, b.caches = b.Spans[:0], b.caches[:0]
@@ -192,24 +222,33 @@ func (m *Model) Step(ctx context.Context, ss []runners.Sequence, tokens []int, l
 		q := s.(*sequence)
 		b.Spans = append(b.Spans, runners.Span{Row: i, Len: 1, Pos: q.length})
 		b.caches = append(b.caches, q.caches)
-		if len(logits[i]) != m.cfg.Vocab {
-			return fmt.Errorf("logits[%d] has room for %d values, want %d", i, len(logits[i]), m.cfg.Vocab)
-		}
 	}
 	b.Rows, b.tokens = len(ss), tokens
 	if err := m.reserveLogits(len(ss)); err != nil {
-		return err
+		return none, err
 	}
 	m.ops.Begin(&b.Batch)
 	m.net.forward(b)
 	m.head(len(ss))
-	if err := m.ops.Read(runners.All(m.logits), logits); err != nil {
-		return err
-	}
+	return runners.All(m.logits), nil
+}
+
+// EndStep appends the tokens of BeginStep to its sequences.
+func (m *Model) EndStep(ss []runners.Sequence, tokens []int) {
 	for i, s := range ss {
 		s.(*sequence).append(tokens[i : i+1])
 	}
-	return nil
+}
+
+// Logits reads the logits of the last step.
+func (m *Model) Logits(logits [][]float32) error {
+	if m.logits == nil || len(logits) > m.b.Rows {
+		return fmt.Errorf("no step of %d sequences was done before", len(logits))
+	}
+	if err := m.checkRows(logits); err != nil {
+		return err
+	}
+	return m.ops.Read(runners.All(m.logits), logits)
 }
 
 // head computes the logits of rows 0..rows-1 of the residual stream.

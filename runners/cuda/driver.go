@@ -190,7 +190,13 @@ func copyIn(to cu.DevicePtr, from unsafe.Pointer, bytes int64, s cu.Stream) erro
 	return failure("copy to the device", err)
 }
 
+// copiedOut, where it is not nil, is told of every copy to the host (tests).
+var copiedOut func(bytes int64)
+
 func copyOut(to unsafe.Pointer, from cu.DevicePtr, bytes int64, s cu.Stream) error {
+	if copiedOut != nil {
+		copiedOut(bytes)
+	}
 	err := attempt(callCopy)
 	if err == nil {
 		err = cu.MemcpyDtoHAsync(to, from, bytes, s)

@@ -2,7 +2,12 @@
 
 package cuda
 
-import "github.com/yocobench/yocobench/runners"
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/yocobench/yocobench/runners"
+)
 
 func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []float32) error {
 	w, ok := rw.(*weight)
@@ -10,6 +15,41 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 		o.logProbs(x, w, targets, out)
 	}
 	return o.wait()
+}
+
+// argmax writes the column of the largest value of each row of x [len(out), n] (of equals the lowest) to out, and waits.
+func (o *ops) argmax(x runners.Mat, out []int) error {
+	if a, ok := o.float(x, len(out), "argmax"); ok && len(out) > 0 {
+		if at, ok := o.scratch(scratchStats, product(4, len(out))); ok {
+			o.k.Argmax(&o.c, at, a.ptr, len(out), a.cols, a.ld)
+			if o.enqueue() && o.check(o.flush(true)) {
+				o.picked.out = out
+				o.check(o.st.download(o.d, at, 4*int64(len(out)), o.picked.take))
+			}
+		}
+	}
+	if err := o.wait(); err != nil {
+		return err
+	}
+	for i, id := range out {
+		if id < 0 {
+			return fmt.Errorf("%w: none of sequence %d is a number", runners.ErrNotFinite, i)
+		}
+	}
+	return nil
+}
+
+// idReader copies 32-bit integers that come over.
+type idReader struct {
+	out []int
+	// take is the method value of piece, made once.
+	take func([]byte, int64)
+}
+
+func (r *idReader) piece(b []byte, at int64) {
+	for i := range len(b) / 4 {
+		r.out[int(at)/4+i] = int(int32(binary.LittleEndian.Uint32(b[4*i:])))
+	}
 }
 
 func (o *ops) logProbs(x runners.Mat, w *weight, targets []int, out []float32) {

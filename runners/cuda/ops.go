@@ -39,6 +39,7 @@ type ops struct {
 	shared [scratches]*block
 	c      kernels.Call
 	read   reader
+	picked idReader
 
 	// chosen are the choices between this project's products and cuBLAS's that were asked for.
 	chosen map[productSize]*chosen
@@ -65,7 +66,7 @@ func newOps(opts runners.Options) (*ops, error) {
 	o := &ops{d: d, k: d.set, opts: opts, t: opts.Weights, pool: &pool{d: d, budget: budget}, counts: map[runners.Part]*int64{}, chosen: map[productSize]*chosen{}}
 	o.q.d, o.ar.o = d, o
 	o.pool.before = func() { o.check(o.flush(false)) }
-	o.read.take = o.read.piece
+	o.read.take, o.picked.take = o.read.piece, o.picked.piece
 	o.Part(runners.PartLayers)
 	if err := o.st.open(d); err != nil {
 		return nil, errors.Join(err, o.Close())

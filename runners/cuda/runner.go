@@ -3,7 +3,9 @@
 package cuda
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"gorgonia.org/cu"
@@ -73,6 +75,8 @@ type model struct {
 	// last is the event up to which passed has been counted, next one to use.
 	last, next cu.Event
 	passed     float64 // milliseconds
+	// fed are the tokens of a greedy step.
+	fed []int
 }
 
 func (m *model) startClock() (err error) {
@@ -114,6 +118,23 @@ func (m *model) count() {
 func (m *model) restart() {
 	defer m.o.d.bind()()
 	m.o.check(failure("record an event", m.last.Record(m.o.d.stream)))
+}
+
+// Greedy implements runners.Greedy: 4 bytes a sequence come to the host.
+func (m *model) Greedy(ctx context.Context, ss []runners.Sequence, tokens, out []int) error {
+	if len(out) != len(ss) {
+		return fmt.Errorf("a greedy step needs room for as many tokens as sequences, got %d and %d", len(out), len(ss))
+	}
+	m.fed = append(m.fed[:0], tokens...) // out may be the same
+	l, err := m.BeginStep(ctx, ss, m.fed)
+	if err != nil {
+		return err
+	}
+	if err := m.o.argmax(l, out); err != nil {
+		return err
+	}
+	m.EndStep(ss, m.fed)
+	return nil
 }
 
 // Choices implements runners.Chooser.
