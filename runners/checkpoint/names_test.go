@@ -145,3 +145,23 @@ func TestOpenLFSPointer(t *testing.T) {
 		}
 	}
 }
+
+// A byte order mark, as some editors write, is no part of a config.
+func TestConfigWithByteOrderMark(t *testing.T) {
+	dir := t.TempDir()
+	c := small(runners.Transformer).Config()
+	if err := Save(dir, c, Random(c, 1, runners.F32), runners.F32); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, configFile)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append([]byte("\xef\xbb\xbf"), text...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Open(dir); err != nil {
+		t.Error(err)
+	}
+}

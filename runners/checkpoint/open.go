@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -74,7 +75,7 @@ func readSmall(path string, limit int64) ([]byte, error) {
 	if err == nil && lfs.IsPointer(text) {
 		err = fmt.Errorf("%s: %w", path, lfs.ErrPointer)
 	}
-	return text, err
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), err // some editors write a byte order mark
 }
 
 func openWeights(dir string) (opened, []string, error) {
