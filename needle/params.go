@@ -43,7 +43,7 @@ type Params struct {
 	Template    Wordings        `yaml:"template" doc:"the wording: a name or a list of names from needle/templates.json, all, trained or held-out; trials take turns (default secret-number)"`
 	Keys        corpus.KeyShape `yaml:"keys" doc:"the spelling of keys: word, words, hyphen, capital, camel, code or mixed; always ones that the embedded models never saw"`
 	Digits      int             `yaml:"digits" doc:"digits of a value"`
-	Answer      int             `yaml:"answer" doc:"tokens that an answer may take (default: those of the right answer and 16 more)"`
+	Answer      int             `yaml:"answer" doc:"tokens that an answer may take, one more than the right answer at least (default: 16 more)"`
 	Share       bool            `yaml:"share" doc:"prefill what the trials of a cell have in common once and fork it; false computes everything anew, with half the memory"`
 }
 

@@ -29,11 +29,11 @@ const minHaystack = 32
 // expected is the right answer.
 func (q question) expected() string { return strings.Join(q.values, betweenValues) }
 
-// most is how many tokens the answer to q may take.
+// most is how many tokens the answer to q may take: one more than the right answer at least.
 func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
 	n := len(tok.Encode(q.expected()))
 	if c.Answer > 0 {
-		return max(n, c.Answer)
+		return max(n+1, c.Answer)
 	}
 	return n + slack
 }

@@ -204,12 +204,13 @@ func (u *run) next(answer []int, text string, q question) []int {
 	return append(prompt, u.tok.Encode(q.text)...)
 }
 
-// ended tells when nothing more can be learned from an answer: at the end of
-// its line, or as soon as it is right.
+// ended reports when nothing more can be learned from an answer: at the end of its line, or one token after it is right, which says
+// whether a longer number follows.
 func (u *run) ended(q question) func([]int) bool {
 	want := q.expected()
 	return func(answer []int) bool {
 		text := u.tok.Decode(answer)
-		return strings.Contains(text, "\n") || strings.HasPrefix(strings.TrimLeft(text, " "), want)
+		rest, right := strings.CutPrefix(strings.TrimLeft(text, " "), want)
+		return strings.Contains(text, "\n") || right && rest != ""
 	}
 }

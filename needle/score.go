@@ -2,6 +2,8 @@ package needle
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/suites/result"
@@ -9,7 +11,7 @@ import (
 
 // exact is the share of the values that the answer gives at their place: the
 // answer, cut at ", " where several were asked for, has the i-th value at the
-// beginning of its i-th part.
+// beginning of its i-th part, and no further digit follows it.
 func exact(answer string, q question) float64 {
 	parts := []string{answer}
 	if len(q.values) > 1 {
@@ -17,14 +19,22 @@ func exact(answer string, q question) float64 {
 	}
 	hits := 0
 	for i, v := range q.values {
-		if i < len(parts) && strings.HasPrefix(strings.TrimLeft(parts[i], " "), v) {
+		if i < len(parts) && begins(parts[i], v) {
 			hits++
 		}
 	}
 	return float64(hits) / float64(len(q.values))
 }
 
-// contains is the share of the values that stand anywhere in the answer.
+// begins reports whether an answer begins with a value that no further digit continues.
+func begins(answer, value string) bool {
+	rest, ok := strings.CutPrefix(strings.TrimLeft(answer, " "), value)
+	next, _ := utf8.DecodeRuneInString(rest)
+	return ok && !unicode.IsDigit(next)
+}
+
+// contains is the share of the values that stand anywhere in the answer, as part of a longer number too. It is what the YOCO
+// paper counts.
 func contains(answer string, q question) float64 {
 	hits := 0
 	for _, v := range q.values {

@@ -170,7 +170,7 @@ func (c *cell) cost(m *suites.Model, tok tokenizer.Tokenizer) ([]suites.Phase, i
 			first = min(first, t.facts[0].depth)
 			steps = 0
 			for _, q := range t.questions {
-				steps += len(tok.Encode(q.expected()))
+				steps += len(tok.Encode(q.expected())) + 1
 			}
 		}
 		shared := 0
