@@ -92,7 +92,7 @@ func TestBudgetOfOneSequence(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := Task{}.Params().(*Params)
-		p.Lengths, p.Depths = suites.Sizes{1000}, Depths{At: []float64{0.9}}
+		p.Lengths, p.Depths, p.Haystacks = suites.Sizes{1000}, Depths{At: []float64{0.9}}, 1
 		cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, &suites.Model{Name: "small", Config: cfg, Runner: "cpu"}, p)
 		if err != nil {
 			t.Fatal(err)

@@ -179,6 +179,33 @@ func TestSpreadDepths(t *testing.T) {
 
 // Trials that share a prefix by forks give the records of trials computed one by one, to the bit, hold two
 // sequences at most, and compute less.
+// By default each trial has a haystack of its own where that costs little; beyond, the trials of a cell share one, and
+// their interval counts them as fewer.
+func TestHaystacks(t *testing.T) {
+	for _, c := range []struct{ length, asked, want int }{{1024, 0, 5}, {4096, 0, 5}, {4097, 0, 1}, {32768, 0, 1}, {1024, 1, 1}, {32768, 5, 5}, {1024, 2, 2}} {
+		pc := planCases(t, func(p *Params) { p.Lengths, p.Haystacks, p.Trials = suites.Sizes{int64(c.length)}, c.asked, 5 })[0]
+		got, ok := pc.Params["haystacks"].(int)
+		if !ok {
+			got = 1
+		}
+		if got != c.want {
+			t.Errorf("%d tokens, haystacks %d: %d, want %d", c.length, c.asked, got, c.want)
+		}
+	}
+	trials := make([]result.Trial, 10)
+	for i := range trials {
+		trials[i] = result.Trial{Exact: 1, Depths: []float64{0}, Facts: []string{""}}
+	}
+	last := 1.0
+	for _, haystacks := range []int{10, 5, 2, 1} {
+		m := metrics(trials, haystacks)["exact"]
+		if m.Method != "wilson" || m.Value != 1 || *m.Hi != 1 || !(*m.Lo < last) {
+			t.Errorf("%d haystacks: %+v, want a lower bound below %g", haystacks, m, last)
+		}
+		last = *m.Lo
+	}
+}
+
 func TestShareIsSame(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		for _, blind := range []bool{false, true} {
@@ -220,7 +247,7 @@ func TestShareIsSame(t *testing.T) {
 		}
 	})
 	m := &fakeModel{forkErr: runners.ErrOutOfMemory}
-	r := runCase(t, planCases(t, func(p *Params) { p.Depths = Depths{At: []float64{1}} })[0], m)
+	r := runCase(t, planCases(t, func(p *Params) { p.Depths, p.Haystacks = Depths{At: []float64{1}}, 1 })[0], m)
 	if !strings.Contains(strings.Join(r.Notes, "\n"), "prefilled anew: out of memory") {
 		t.Errorf("notes %q do not say that nothing was shared", r.Notes)
 	}

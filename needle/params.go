@@ -36,7 +36,7 @@ type Params struct {
 	Lengths     suites.Sizes    `yaml:"lengths" doc:"context lengths in tokens: each holds haystack, facts, question and answer"`
 	Depths      Depths          `yaml:"depths" doc:"where the fact stands: fractions such as [0, 0.5, 1], {count: 11} evenly from 0 to 1, random, or spread: every trial (of several facts: every fact) in another part of the text. Several facts take random or spread (default {count: 5}, for several facts spread)"`
 	Trials      int             `yaml:"trials" doc:"questions per cell, each with other keys and values"`
-	Haystacks   int             `yaml:"haystacks" doc:"different haystacks per cell; the trials take turns"`
+	Haystacks   int             `yaml:"haystacks" doc:"different haystacks per cell; the trials take turns. Trials of one haystack count as fewer in intervals (default: one for each trial up to 4Ki, where that costs little; beyond, one)"`
 	Needles     suites.Sizes    `yaml:"needles" doc:"facts asked for by multi, multivalue and multiquery: a number, or a list for as many cases (default 4)"`
 	Distractors int             `yaml:"distractors" doc:"facts not asked for, at random depths; not with single (default 3 with multikey, otherwise 0)"`
 	Haystack    param.Corpus    `yaml:"haystack" doc:"the text around: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
@@ -49,7 +49,7 @@ type Params struct {
 
 func defaults() *Params {
 	return &Params{
-		Kind: Single, Lengths: suites.Sizes{1 << 10, 2 << 10, 4 << 10, 8 << 10}, Trials: 5, Haystacks: 1,
+		Kind: Single, Lengths: suites.Sizes{1 << 10, 2 << 10, 4 << 10, 8 << 10}, Trials: 5,
 		Haystack: param.Corpus{Spec: corpus.Spec{Kind: corpus.KindProse}}, Template: Wordings{"secret-number"},
 		Keys: corpus.KeyWord, Digits: 6, Share: true,
 	}
@@ -75,7 +75,7 @@ func (p *Params) complete() error {
 		n, least, most int
 	}{
 		{"trials", p.Trials, 1, maxTrials},
-		{"haystacks", p.Haystacks, 1, p.Trials},
+		{"haystacks", p.Haystacks, 0, p.Trials},
 		{"distractors", p.Distractors, 0, maxFacts},
 		{"digits", p.Digits, 1, 18},
 		{"answer", p.Answer, 0, 1 << 16},

@@ -10,6 +10,7 @@ import (
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -155,11 +156,40 @@ func TestScores(t *testing.T) {
 		{"11, 33, 22", three, 1. / 3, 1},
 		{"22, 33", three, 0, 2. / 3},
 		{"11", three, 1. / 3, 1. / 3},
-		{"112233", three, 1. / 3, 1},
+		{"112233", three, 0, 1},
+		{"11, 22, 334", three, 2. / 3, 1},
+		{"1234567", one, 0, 1},
+		{"123456\u0667", one, 0, 1},
+		{"99123456", one, 0, 1},
+		{"123,456", one, 0, 0},
+		{"\t123456", one, 0, 1},
 	} {
 		if e, in := exact(c.answer, c.q), contains(c.answer, c.q); e != c.exact || in != c.contains {
 			t.Errorf("%q for %v: exact %g, contains %g; want %g, %g", c.answer, c.q.values, e, in, c.exact, c.contains)
 		}
+	}
+}
+
+// An answer ends at its line's end, or one token after it is right: a longer number is seen.
+func TestAnswersEnd(t *testing.T) {
+	tok, err := tokenizer.New("bytes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &run{tok: tok}
+	for _, c := range []struct {
+		value, answer string
+		ended         bool
+	}{
+		{"1", "1", false}, {"1", "12", true}, {"1", " 1.", true}, {"123456", "123456", false}, {"123456", "1234567", true},
+		{"123456", "the number", false}, {"123456", "x\n", true},
+	} {
+		if got := u.ended(question{values: []string{c.value}})(tok.Encode(c.answer)); got != c.ended {
+			t.Errorf("%q for %s: ended %v", c.answer, c.value, got)
+		}
+	}
+	if n := (&cell{Params: &Params{Answer: 2}}).most(tok, question{values: []string{"123456"}}); n != 7 {
+		t.Errorf("an answer of 6 digits may take %d tokens, want one more", n)
 	}
 }
 

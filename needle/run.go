@@ -31,10 +31,10 @@ func (c *cell) run(ctx context.Context, m runners.Model, r *result.Record, progr
 	}
 	u := &run{cell: c, m: m, tok: tok, r: r, progress: progress}
 	r.Trials = make([]result.Trial, c.Trials)
-	for h := range c.Haystacks {
+	for h := range c.haystacks() {
 		var index []int
 		var trials []*trial
-		for i := h; i < c.Trials; i += c.Haystacks {
+		for i := h; i < c.Trials; i += c.haystacks() {
 			t, err := c.trial(i)
 			if err != nil {
 				return err
@@ -46,7 +46,7 @@ func (c *cell) run(ctx context.Context, m runners.Model, r *result.Record, progr
 		}
 	}
 	r.Notes = append(r.Notes, u.off.notes()...)
-	r.Metrics = metrics(r.Trials)
+	r.Metrics = metrics(r.Trials, c.haystacks())
 	return nil
 }
 

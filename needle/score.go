@@ -48,7 +48,7 @@ func contains(answer string, q question) float64 {
 // level is that of every interval.
 const level = 0.95
 
-// metrics sums up a cell's trials.
+// metrics sums up a cell's trials, of so many haystacks.
 //
 // The intervals are Wilson's with one observation a trial. Where a trial asks
 // for several values its score is a fraction, and its values are not independent
@@ -56,11 +56,9 @@ const level = 0.95
 // make the interval too narrow. A fraction varies at most as much as a yes or
 // no with the same mean, so counting trials makes it too wide if anything.
 //
-// Trials share a haystack (each has its own if haystacks = trials). The interval
-// is thus one over keys, values and wordings in these haystacks; that all might fare
-// differently in another haystack is not in it. Cells of a grid have haystacks of their
-// own, so that a bad patch of text is not taken for a bad depth.
-func metrics(trials []result.Trial) map[string]result.Metric {
+// Trials of one haystack are alike too, and count as fewer (stats.Clustered).
+// Cells of a grid have haystacks of their own, so that a bad patch of text is not taken for a bad depth.
+func metrics(trials []result.Trial, haystacks int) map[string]result.Metric {
 	collect := func(f func(result.Trial) float64) []float64 {
 		out := make([]float64, len(trials))
 		for i, t := range trials {
@@ -69,9 +67,13 @@ func metrics(trials []result.Trial) map[string]result.Metric {
 		return out
 	}
 	score := func(samples []float64) result.Metric {
-		n, mean := float64(len(samples)), stats.Mean(samples)
-		lo, hi := stats.Wilson(mean*n, n, level)
-		return result.Metric{Value: mean, Unit: "fraction", Better: result.Higher, Samples: samples}.
+		hits, n := make([]float64, haystacks), make([]float64, haystacks)
+		for i, x := range samples {
+			hits[i%haystacks] += x
+			n[i%haystacks]++
+		}
+		lo, hi := stats.Clustered(hits, n, level)
+		return result.Metric{Value: stats.Mean(samples), Unit: "fraction", Better: result.Higher, Samples: samples}.
 			Interval(lo, hi, level, "wilson")
 	}
 	mean := func(unit string, better result.Better, samples []float64) result.Metric {

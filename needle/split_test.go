@@ -152,7 +152,7 @@ func TestSuiteHaystacksAreHeldOutOfTraining(t *testing.T) {
 		if c.source.Name() != "prose" {
 			t.Errorf("%s reads %s, not the prose for tests", c.label(), c.source.Name())
 		}
-		for i := range c.Haystacks {
+		for i := range c.haystacks() {
 			h, err := c.source.Haystack(c.haystackSeed(i), c.length)
 			if err != nil {
 				t.Fatal(err)

@@ -140,8 +140,8 @@ func (c *cell) params(m *suites.Model, text string) map[string]any {
 	if c.Distractors > 0 {
 		ps["distractors"] = c.Distractors
 	}
-	if c.Haystacks > 1 {
-		ps["haystacks"] = c.Haystacks
+	if c.haystacks() > 1 {
+		ps["haystacks"] = c.haystacks()
 	}
 	if c.Answer > 0 {
 		ps["answer"] = c.Answer
@@ -159,9 +159,9 @@ func (c *cell) cost(m *suites.Model, tok tokenizer.Tokenizer) ([]suites.Phase, i
 	types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
 	var work []suites.Phase
 	held := 1
-	for h := range c.Haystacks {
+	for h := range c.haystacks() {
 		trials, first, steps := 0, 1.0, 0
-		for i := h; i < c.Trials; i += c.Haystacks {
+		for i := h; i < c.Trials; i += c.haystacks() {
 			t, err := c.trial(i)
 			if err != nil {
 				return nil, 0, err

@@ -32,6 +32,21 @@ func (c *cell) stream(what string, i int) *corpus.Rand {
 		c.Kind, c.length, c.depth.value(), c.needles, c.needles+c.Distractors, what, i), c.seed)
 }
 
+// ownHaystack is the longest context, in tokens, at which each trial has a haystack of its own by default: there a haystack
+// costs little. Beyond, the trials of a cell share one.
+const ownHaystack = 4 << 10
+
+// haystacks is the number of haystacks in the cell; trial i has the haystack i modulo that.
+func (c *cell) haystacks() int {
+	switch {
+	case c.Haystacks > 0:
+		return c.Haystacks
+	case c.length <= ownHaystack:
+		return c.Trials
+	}
+	return 1
+}
+
 // haystackSeed is the seed of the i-th haystack.
 func (c *cell) haystackSeed(i int) uint64 { return c.stream("haystack", i).Uint64() }
 

@@ -330,3 +330,14 @@ func reread(t testing.TB, j *result.Journal) *result.Journal {
 	out.Notice = j.Notice
 	return out
 }
+
+// wilson gives the bounds that the stored journal of the goldens has, to the last digit.
+func wilson(k float64, n int) (lo, hi float64) {
+	const z = 1.959963984540054
+	nn := float64(n)
+	p := min(max(k/nn, 0), 1)
+	mid := p + z*z/(2*nn)
+	half := z * math.Sqrt(p*(1-p)/nn+z*z/(4*nn*nn))
+	d := 1 + z*z/nn
+	return max((mid-half)/d, 0), min((mid+half)/d, 1)
+}

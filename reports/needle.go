@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -55,14 +56,40 @@ func places(values []float64) map[float64]int {
 // gridded tells whether a needle group has depths to spread over a grid.
 func (g *group) gridded() bool { return len(numbers(g.records, "depth")) > 0 }
 
-// pool counts the trials of a column of the grid: k is the sum of their exact
-// scores, n their number.
-func (t *grid) pool(column int) (k float64, n int) {
+// pool gives the interval of the trials of a column of the grid at 95 %, with the sum of their exact scores and their number.
+// Each haystack of each cell is a cluster.
+func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
+	var hits, counts []float64
 	for _, row := range t.at {
 		k0, n0 := trials(row[column])
 		k, n = k+k0, n+n0
+		h, c := haystacks(row[column], k0, n0)
+		hits, counts = append(hits, h...), append(counts, c...)
 	}
-	return k, n
+	lo, hi = stats.Clustered(hits, counts, 0.95)
+	return k, n, lo, hi
+}
+
+// haystacks parts the trials of a record, n with k hits, by haystack: trial i has the haystack i modulo their number.
+func haystacks(r *result.Record, k float64, n int) (hits, counts []float64) {
+	if n == 0 {
+		return nil, nil
+	}
+	number, ok := number(r, "haystacks")
+	if !ok || !(number >= 1) {
+		number = 1
+	}
+	g := int(min(number, float64(n)))
+	hits, counts = make([]float64, g), make([]float64, g)
+	for i := range n {
+		x := k / float64(n)
+		if len(r.Trials) == n {
+			x = r.Trials[i].Exact
+		}
+		hits[i%g] += x
+		counts[i%g]++
+	}
+	return hits, counts
 }
 
 // trials gives the sum of a record's exact scores and the number of its trials.
@@ -83,26 +110,32 @@ func trials(r *result.Record) (k float64, n int) {
 	return 0, 0
 }
 
-// trialsText says how many trials stand behind each cell: "20 trials a cell".
+// trialsText says how many trials each cell has, and in how many haystacks where that is fewer: "20 trials a cell, in 1 haystack".
 func trialsText(records []*result.Record) string {
-	lo, hi := 0, 0
+	var all, texts []int
+	shared := false
 	for _, r := range records {
-		if _, n := trials(r); n > 0 {
-			if lo == 0 || n < lo {
-				lo = n
-			}
-			hi = max(hi, n)
+		if k, n := trials(r); n > 0 {
+			_, counts := haystacks(r, k, n)
+			all, texts = append(all, n), append(texts, len(counts))
+			shared = shared || len(counts) < n
 		}
 	}
-	switch {
-	case hi == 0:
+	if len(all) == 0 {
 		return ""
-	case lo == hi && lo == 1:
-		return "1 trial a cell"
-	case lo == hi:
-		return fmt.Sprintf("%d trials a cell", lo)
 	}
-	return fmt.Sprintf("%d to %d trials a cell", lo, hi)
+	span := func(xs []int, thing string) string {
+		lo, hi := slices.Min(xs), slices.Max(xs)
+		if lo == hi {
+			return plural(float64(lo), thing)
+		}
+		return fmt.Sprintf("%d to %d %ss", lo, hi, thing)
+	}
+	s := span(all, "trial") + " a cell"
+	if shared {
+		s += ", in " + span(texts, "haystack")
+	}
+	return s
 }
 
 // score gives a needle record's cell: the exact score, or the reason why there is none.
@@ -159,8 +192,8 @@ func bare(v float64, unit string) string {
 // needleSection draws the needle groups: a grid a model, and curves for kinds without depths.
 func (v *view) needleSection(groups []*group) section {
 	s := section{id: "needle", title: "Needle in a haystack",
-		lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the value asked for. " +
-			"Depth 0 % is the start of the text. Pooled rows add up the trials of a column; their interval is Wilson's at 95 %."}
+		lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the value asked for, and no digit follows. " +
+			"Depth 0 % is the start of the text. Pooled rows add up the trials of a column. Intervals are Wilson's at 95 %; n trials of one haystack count as n / (1 + .2 (n-1))."}
 	ids := map[string]bool{}
 	for _, g := range groups {
 		if g.gridded() {
@@ -203,7 +236,7 @@ func (v *view) gridTable(t *grid, id string) table {
 	foot := [][]cell{texts("pooled"), {{"95 % from", dim}}, {{"to", dim}}}
 	any := false
 	for i := range t.lengths {
-		k, n := t.pool(i)
+		k, n, lo, hi := t.pool(i)
 		if n == 0 {
 			for f := range foot {
 				foot[f] = append(foot[f], cell{})
@@ -211,7 +244,6 @@ func (v *view) gridTable(t *grid, id string) table {
 			continue
 		}
 		any = true
-		lo, hi := wilson(k, n)
 		foot[0] = append(foot[0], cell{fraction(k / float64(n)), grade(k / float64(n))})
 		foot[1] = append(foot[1], cell{fraction(lo), dim})
 		foot[2] = append(foot[2], cell{fraction(hi), dim})
@@ -277,7 +309,7 @@ func (g *group) spreads() (lengths []float64, out []spread) {
 func (v *view) spreadTable(g *group) table {
 	lengths, spreads := g.spreads()
 	out := table{id: g.id, title: joined("Needle", g.name), head: []string{"model", "needles"}, fixed: 2, heat: &heatRows{corner: "model"}}
-	out.notes = append(out.notes, joined("exact score; intervals: 95 %, Wilson", trialsText(g.records), g.describe()))
+	out.notes = append(out.notes, joined("exact score; intervals: 95 %, Wilson by haystacks", trialsText(g.records), g.describe()))
 	length := tokensOf(lengths)
 	for _, l := range lengths {
 		out.head = append(out.head, length(l))

@@ -69,7 +69,7 @@ type group struct {
 // a record's other parameters part groups. Two exceptions for needles: depths in
 // words ("spread") part groups, and numbers of needles do where depths do not.
 var axes = map[string][]string{
-	"needle":     {"length", "depth", "trials", "needles"},
+	"needle":     {"length", "depth", "trials", "haystacks", "needles"},
 	"kv":         {"length", "fill"},
 	"prefill":    {"length"},
 	"throughput": {"depth", "batch"},
@@ -218,6 +218,7 @@ func splitParams(r *result.Record) (settings map[string]string, place string) {
 	}
 	// These are no places of their own.
 	delete(at, "trials")
+	delete(at, "haystacks")
 	delete(at, "fill")
 	b, _ := json.Marshal(at)
 	return settings, string(b)

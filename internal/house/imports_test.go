@@ -34,7 +34,7 @@ var mayImport = [][2]string{
 	{"kernels/cuda", ""},
 	{"kernels/cudasim", ""},
 	{"kernels/cpu/amxsim", ""},
-	{"reports", "internal/cleantext internal/safefile suites/result"},
+	{"reports", "internal/cleantext internal/safefile internal/stats suites/result"},
 	{"reports/compare", "internal/cleantext suites/gate suites/result"},
 	{"reports/history", "reports reports/compare suites/gate suites/result"},
 	{"reports/export", "internal/cleantext suites/result"},

@@ -33,6 +33,43 @@ func Wilson(hits, n, level float64) (lo, hi float64) {
 	return min(p, max(0, (center-half)/scale)), max(p, min(1, (center+half)/scale))
 }
 
+// SharedICC is the correlation that trials of one haystack are taken to have at least. Measured: .06 (tiny-yoco-gret, 2Ki,
+// wording invoice, 41 cells of 10 trials); few clusters do not show it, and of right answers alone none do.
+const SharedICC = 0.2
+
+// Clustered is Wilson's interval for a probability whose trials come in clusters, such as the trials of one haystack: hits[i]
+// successes in n[i] trials of cluster i. Correlated trials count as fewer independent ones (the design effect of L. Kish, Survey
+// Sampling, 1965, 8.2): n of a cluster with correlation r as n / (1 + (n-1) r). r is SharedICC, or what makes
+// the variance among the clusters' shares as large as it is, where that is more. Of clusters of one trial it is Wilson's interval.
+func Clustered(hits, n []float64, level float64) (lo, hi float64) {
+	var allHits, all, effective float64
+	clusters, single := 0.0, true
+	for i := range n {
+		if !(n[i] > 0) {
+			continue
+		}
+		allHits, all = allHits+hits[i], all+n[i]
+		effective += n[i] / (1 + (n[i]-1)*SharedICC)
+		clusters++
+		single = single && n[i] == 1
+	}
+	if clusters == 0 {
+		return 0, 1
+	}
+	p := allHits / all
+	if clusters > 1 && !single && p > 0 && p < 1 {
+		// The variance of a ratio of two sums over clusters (W. G. Cochran, Sampling Techniques, 1977, 6.3).
+		squares := 0.0
+		for i := range n {
+			e := hits[i] - p*n[i]
+			squares += e * e
+		}
+		variance := squares / (all * all) * clusters / (clusters - 1)
+		effective = min(effective, max(p*(1-p)/variance, 1))
+	}
+	return Wilson(p*effective, effective, level)
+}
+
 // Mean is the arithmetic mean of xs, NaN of none.
 func Mean(xs []float64) float64 {
 	sum := 0.0

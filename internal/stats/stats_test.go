@@ -55,6 +55,81 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
+// Trials of one haystack are alike: pooled intervals hold their 95 % all the same, and those that count every trial do not.
+func TestClusteredHoldsItsLevel(t *testing.T) {
+	runs := 4000
+	if testing.Short() {
+		runs = 400
+	}
+	slack := 4 * math.Sqrt(0.05*0.95/float64(runs))
+	for _, c := range []struct{ haystacks, trials int }{{5, 10}, {3, 4}, {20, 3}, {1, 10}, {10, 1}} {
+		for _, icc := range []float64{0.05, 0.1, 0.2} {
+			for _, p := range []float64{0.5, 0.9} {
+				r := rand.New(rand.NewPCG(uint64(100*c.haystacks+c.trials), uint64(1000*icc*p)))
+				held, naive := 0, 0
+				for range runs {
+					hits, n := make([]float64, c.haystacks), make([]float64, c.haystacks)
+					sum := 0.0
+					for h := range hits {
+						// With probability icc, a trial has the haystack's own answer: trials correlate by icc squared; so its root.
+						own := r.Float64() < p
+						for range c.trials {
+							right := own
+							if r.Float64() >= math.Sqrt(icc) {
+								right = r.Float64() < p
+							}
+							if right {
+								hits[h]++
+							}
+						}
+						n[h] = float64(c.trials)
+						sum += hits[h]
+					}
+					if lo, hi := Clustered(hits, n, 0.95); lo <= p && p <= hi {
+						held++
+					}
+					if lo, hi := Wilson(sum, float64(c.haystacks*c.trials), 0.95); lo <= p && p <= hi {
+						naive++
+					}
+				}
+				got, was := float64(held)/float64(runs), float64(naive)/float64(runs)
+				t.Logf("%2d haystacks of %2d trials, correlation %.2f, p %.1f: %.3f; every trial counted %.3f", c.haystacks, c.trials, icc, p, got, was)
+				// Wilson's interval of 10 independent trials holds .9 in .930 (exactly): it errs on one side.
+				least := 0.95
+				if p == 0.9 {
+					least = 0.92
+				}
+				if !(got >= least-slack) {
+					t.Errorf("%d haystacks of %d trials, correlation %g, p %g: %.3f", c.haystacks, c.trials, icc, p, got)
+				}
+				if c.haystacks == 5 && icc == 0.2 && p == 0.5 && !(was < 0.85) {
+					t.Errorf("every trial counted: %.3f: the simulation shows nothing", was)
+				}
+			}
+		}
+	}
+	// A trial a haystack: Wilson's. Five haystacks of ten right answers count as 18 questions, not 50.
+	ones := []float64{1, 1, 0, 1, 1}
+	lo, hi := Clustered(ones, []float64{1, 1, 1, 1, 1}, 0.95)
+	if l, h := Wilson(4, 5, 0.95); lo != l || hi != h {
+		t.Errorf("single trials: %g to %g, want %g to %g", lo, hi, l, h)
+	}
+	tens := []float64{10, 10, 10, 10, 10}
+	lo, _ = Clustered(tens, tens, 0.95)
+	if want, _ := Wilson(50/2.8, 50/2.8, 0.95); math.Abs(lo-want) > 1e-12 {
+		t.Errorf("50 of 50 in 5 haystacks begins at %g, want %g", lo, want)
+	}
+	// Haystacks that differ more than the correlation explains widen it.
+	a, b := Clustered([]float64{10, 0, 10, 0}, []float64{10, 10, 10, 10}, 0.95)
+	c, d := Clustered([]float64{5, 5, 5, 5}, []float64{10, 10, 10, 10}, 0.95)
+	if !(b-a > d-c) {
+		t.Errorf("%g to %g, and %g to %g", a, b, c, d)
+	}
+	if lo, hi := Clustered(nil, nil, 0.95); lo != 0 || hi != 1 {
+		t.Errorf("nothing: %g to %g", lo, hi)
+	}
+}
+
 // means is the statistic of TestJackknife: the mean over the units of their values, each unit counted times[i] times.
 func means(x []float64) func(times []int, out []float64) {
 	return func(times []int, out []float64) {
