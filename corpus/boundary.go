@@ -103,7 +103,8 @@ func abbreviation(before []byte) bool {
 	return size == len(w) && unicode.IsUpper(r) && r != 'I'
 }
 
-// decimal reports whether the text ends with a digit and a full stop, which may be half of a number.
+// decimal reports whether the text ends with a digit and a full stop, which may be half of a
+// number.
 func decimal(text []byte) bool {
 	n := len(text)
 	return n > 1 && text[n-1] == '.' && text[n-2] >= '0' && text[n-2] <= '9'

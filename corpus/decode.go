@@ -109,7 +109,8 @@ func invalidBytes(text []byte) (n int) {
 	return n
 }
 
-// plainUTF16 reports whether head is text in UTF-16 beyond doubt: whole characters that can be printed, spaces or lines among them.
+// plainUTF16 reports whether head is text in UTF-16 beyond doubt: whole characters that can be
+// printed, spaces or lines among them.
 func plainUTF16(head []byte, e encoding) bool {
 	if len(head) < 8 {
 		return false
@@ -131,13 +132,14 @@ func plainUTF16(head []byte, e encoding) bool {
 	return blank
 }
 
-// maxInvalid is the largest share of a text's bytes that may be invalid: more is another encoding, and no text without its letters.
+// maxInvalid is the largest share of a text's bytes that may be invalid: more is another
+// encoding, and no text without its letters.
 const maxInvalid = 0.1
 
-// DecodeText makes UTF-8 with line ends of one byte of what a file holds: UTF-8 or
-// UTF-16 or UTF-32 with or without a byte order mark, as far as it can be told. What is invalid becomes U+FFFD.
-// The note says what was converted, "" if nothing was; the error why raw is no text.
-// It may change raw.
+// DecodeText makes UTF-8 with line ends of one byte of what a file holds: UTF-8 or UTF-16 or
+// UTF-32 with or without a byte order mark, as far as it can be told. What is invalid becomes
+// U+FFFD. The note says what was converted, "" if nothing was; the error why raw is no text. It
+// may change raw.
 func DecodeText(raw []byte) (text []byte, note string, err error) {
 	e, err := detect(raw)
 	if err != nil {
@@ -201,8 +203,8 @@ func windows1252(text []byte) bool {
 	return true
 }
 
-// decodeWide converts units of two or four bytes to UTF-8. What is cut off at the end becomes U+FFFD too.
-// bad counts what is invalid.
+// decodeWide converts units of two or four bytes to UTF-8. What is cut off at the end becomes
+// U+FFFD too. bad counts what is invalid.
 func decodeWide(raw []byte, e encoding) (out []byte, bad int) {
 	out = make([]byte, 0, len(raw)*3/e.width)
 	for len(raw) >= e.width {

@@ -63,7 +63,8 @@ func TestInsertionPoint(t *testing.T) {
 	}
 }
 
-// Where no sentence ends near, the fact is between clauses, words or characters, on a line of its own.
+// Where no sentence ends near, the fact is between clauses, words or characters, on a line of
+// its own.
 func TestInsertionPointFallback(t *testing.T) {
 	for _, c := range []struct {
 		unit, inside string
@@ -149,7 +150,8 @@ func sentencesOf(end, between string, words ...string) func(r *Rand, n int) []by
 	}
 }
 
-// In any text at any depth the place is within 2 % of the text, or at the end of the sentence around it.
+// In any text at any depth the place is within 2 % of the text, or at the end of the sentence
+// around it.
 func TestInsertionPointIsNear(t *testing.T) {
 	r := NewRand("kinds", 1)
 	var mixture []byte

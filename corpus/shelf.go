@@ -16,7 +16,8 @@ type shelf struct {
 	shuffle     bool       // haystacks take the documents in an order of the seed
 }
 
-// seal computes the fingerprint, of names and contents. version is that of how texts are read, "" for the first.
+// seal computes the fingerprint, of names and contents. version is that of how texts are read,
+// "" for the first.
 func (s *shelf) seal(version string) {
 	h := sha256.New()
 	if version != "" {
@@ -88,7 +89,8 @@ func (s *shelf) order(r *Rand) []int {
 	return order
 }
 
-// maxLine is the length in bytes from which on a haystack may begin inside a line, at the end of a sentence or the like.
+// maxLine is the length in bytes from which on a haystack may begin inside a line, at the end of
+// a sentence or the like.
 const maxLine = 4 << 10
 
 // start draws the document and the line with which a haystack begins. In
@@ -113,7 +115,8 @@ func (s *shelf) start(r *Rand, order []int) (doc, from int) {
 	return doc, line
 }
 
-// Documents goes through the texts in rounds: the first stretch of each, then the second, and so on.
+// Documents goes through the texts in rounds: the first stretch of each, then the second, and so
+// on.
 func (s *shelf) Documents(seed uint64, count, maxBytes int, length func([]byte) int) ([]Document, error) {
 	if err := checkSizes(count, maxBytes); err != nil {
 		return nil, err

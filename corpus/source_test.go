@@ -306,7 +306,8 @@ func TestFilesFingerprint(t *testing.T) {
 	}
 }
 
-// A path that begins with ~ starts at the home folder; reports name neither it nor another folder of the machine.
+// A path that begins with ~ starts at the home folder; reports name neither it nor another
+// folder of the machine.
 func TestHome(t *testing.T) {
 	home := tree(t, map[string]string{"books/a.txt": "text\n", "we[i]rd/a.txt": "more\n"})
 	t.Setenv("HOME", home)

@@ -25,7 +25,8 @@ func textFile(t *testing.T, text string) param.Corpus {
 	return param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{path}}}
 }
 
-// The facts are at the depth asked for in any text, or the record says how far away; without them the prompt is the haystack.
+// The facts are at the depth asked for in any text, or the record says how far away; without
+// them the prompt is the haystack.
 func TestDepthsInAnyText(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
@@ -92,7 +93,8 @@ func TestFactAtTheEnd(t *testing.T) {
 	}
 }
 
-// Records of the first version are not compared with those whose facts are elsewhere; the others keep their ids.
+// Records of the first version are not compared with those whose facts are elsewhere; the others
+// keep their ids.
 func TestVersion(t *testing.T) {
 	prose, files := corpus.KindProse, corpus.KindFiles
 	for _, c := range []struct {
@@ -111,7 +113,8 @@ func TestVersion(t *testing.T) {
 			t.Errorf("%+v: version %d", c, got)
 		}
 	}
-	// What version 0 promises: at 32 Ki of prose a fact is at the first end of a sentence or line from the depth on.
+	// What version 0 promises: at 32 Ki of prose a fact is at the first end of a sentence or
+	// line from the depth on.
 	text := corpus.Prose(corpus.StreamTest, 4, 32<<10)
 	for at := 1; at < len(text)-700; at += 13 {
 		if p := corpus.InsertionPoint(text, at); p.Pos < at || p.Boundary != corpus.SentenceEnd {

@@ -16,8 +16,8 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// words is a tokenizer of one token a word with the spaces before it, of at most three bytes: a piece
-// that is cut has other tokens than the whole.
+// words is a tokenizer of one token a word with the spaces before it, of at most three bytes: a
+// piece that is cut has other tokens than the whole.
 type words struct{ tokenizer.Tokenizer }
 
 func (words) Name() string { return "words" }
@@ -60,7 +60,8 @@ func textOf(n int, seed uint64) []byte {
 	return b
 }
 
-// Documents of a text follow one another without gaps and leave less than one unread, whatever the tokenizer.
+// Documents of a text follow one another without gaps and leave less than one unread, whatever
+// the tokenizer.
 func TestDocumentsUseTheWholeText(t *testing.T) {
 	for _, size := range []int{8512, 1024, 4096, 5000, 12345} {
 		for _, length := range []int{256, 1000, 1024, 2048} {
@@ -103,7 +104,8 @@ func TestDocumentsUseTheWholeText(t *testing.T) {
 	}
 }
 
-// The note on the number of documents gives what the text has: 8512 bytes are four documents of 2 Ki and eight of 1 Ki.
+// The note on the number of documents gives what the text has: 8512 bytes are four documents of
+// 2 Ki and eight of 1 Ki.
 func TestNumberOfDocuments(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "text.txt"), []byte(strings.Repeat("Seven words make up a short sentence. ", 224)), 0o644); err != nil {

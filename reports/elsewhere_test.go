@@ -7,7 +7,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A cell whose facts are at another depth than its row says is marked, and the table says what the mark means.
+// A cell whose facts are at another depth than its row says is marked, and the table says what
+// the mark means.
 func TestMarkedDepths(t *testing.T) {
 	at := func(asked, real float64) *result.Record {
 		return &result.Record{Task: "needle", Model: "m", Status: result.OK, Params: map[string]any{"kind": "single", "length": 700.0, "depth": asked},

@@ -107,8 +107,9 @@ end at the end is left out, as ` + "`echo`" + ` and editors add it; give --raw t
 	return c
 }
 
-// readPrompt takes the prompt from the argument, the file or standard input. Unless it is taken exactly, what is read
-// is text as corpus.DecodeText has it, without one line end at its end; the note says what was converted.
+// readPrompt takes the prompt from the argument, the file or standard input. Unless it is taken
+// exactly, what is read is text as corpus.DecodeText has it, without one line end at its end;
+// the note says what was converted.
 func readPrompt(args []string, file string, exact bool, stdin io.Reader) (prompt, note string, err error) {
 	if len(args) == 1 {
 		if file != "" {

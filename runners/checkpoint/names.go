@@ -52,7 +52,8 @@ func (u unwrappedWeights) inFile(p runners.Param) runners.Param {
 
 func (u unwrappedWeights) check(p runners.Param) error { return u.opened.check(u.inFile(p)) }
 
-// Tensor gives the tensor its plain name, so that a model's fingerprint does not depend on the wrappers.
+// Tensor gives the tensor its plain name, so that a model's fingerprint does not depend on the
+// wrappers.
 func (u unwrappedWeights) Tensor(p runners.Param) (runners.Tensor, error) {
 	t, err := u.opened.Tensor(u.inFile(p))
 	t.Name = p.Name
