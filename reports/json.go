@@ -7,6 +7,7 @@ import (
 	"io"
 	"unicode"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -16,12 +17,16 @@ func (v *view) json(out io.Writer) error {
 	var buf bytes.Buffer
 	e := json.NewEncoder(&buf)
 	e.SetIndent("", " ")
+	runs := append([]result.Run{}, v.journal.Runs...)
+	for i := range runs { // the journal itself keeps the paths, for resuming
+		runs[i].SuiteText = cleantext.WithoutFolders(runs[i].SuiteText)
+	}
 	err := e.Encode(struct {
 		Schema  int             `json:"schema"`
 		Notice  string          `json:"notice,omitempty"`
 		Runs    []result.Run    `json:"runs"`
 		Records []result.Record `json:"records"`
-	}{result.SchemaVersion, v.journal.Notice, append([]result.Run{}, v.journal.Runs...), append([]result.Record{}, v.journal.Records...)})
+	}{result.SchemaVersion, v.journal.Notice, runs, append([]result.Record{}, v.journal.Records...)})
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -210,7 +211,7 @@ func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	rec.Metrics, rec.Series, rec.Trials, rec.Reason = nil, nil, nil, err.Error()
+	rec.Metrics, rec.Series, rec.Trials, rec.Reason = nil, nil, nil, cleantext.WithoutFolders(err.Error())
 	switch {
 	case runCtx.Err() != nil && errors.Is(err, runCtx.Err()):
 		r.backlog.learn(c, rec.Seconds) // at least as long

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -86,6 +88,9 @@ Gates of NEW's suite and of --gate are judged with BASE as the baseline
 			default:
 				err = cmp.Text(w, tableWidth(w))
 			}
+			if err == nil && len(cmp.Groups) == 0 {
+				err = unpaired(base, fresh)
+			}
 			if err != nil || cmp.Gates == nil {
 				return err
 			}
@@ -101,6 +106,25 @@ Gates of NEW's suite and of --gate are judged with BASE as the baseline
 	fs.StringVar(&format, "format", "text", "text, markdown or json")
 	gf.add(c)
 	return c
+}
+
+// unpaired is the error that no case is on both sides, with what differs where that is the models' names.
+func unpaired(base, fresh *compare.Side) error {
+	names := func(s *compare.Side) (out []string) {
+		for _, c := range s.Cases {
+			if len(out) < 8 && !slices.Contains(out, c.Model) {
+				out = append(out, c.Model)
+			}
+		}
+		return out
+	}
+	a, b := names(base), names(fresh)
+	for _, n := range a {
+		if slices.Contains(b, n) {
+			return errors.New("no case is on both sides\n  hint: cases are paired by task, model, runner and parameters; --format json lists those of each side")
+		}
+	}
+	return fmt.Errorf("no case is on both sides: their models are called %q and %q\n  hint: give a model one name in both suites, such as {name: mine, model: %s}", strings.Join(a, ", "), strings.Join(b, ", "), b[len(b)-1])
 }
 
 // tableWidth is the width of a terminal, or 100 columns for a file.

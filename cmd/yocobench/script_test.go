@@ -35,7 +35,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("TRAINED", trained)
 			e.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
-			return nil
+			tiny, err := filepath.Abs("../../runners/checkpoint/tiny/tiny-yoco-gret")
+			e.Setenv("CHECKPOINT", tiny)
+			return err
 		},
 	})
 }

@@ -82,3 +82,18 @@ func FuzzWriter(f *testing.F) {
 		}
 	})
 }
+
+func TestWithoutFolders(t *testing.T) {
+	for in, want := range map[string]string{
+		"open /home/me/ck/config.json: no such file":  "open config.json: no such file",
+		`haystack: "files:/data/books/a.txt"`:         `haystack: "files:a.txt"`,
+		"[/a/b/c.txt, /d/e]":                          "[c.txt, e]",
+		"tokens/s on linux/amd64, see https://x.y/z/": "tokens/s on linux/amd64, see https://x.y/z/",
+		"runs/a/b and ./c/d and ../e":                 "runs/a/b and ./c/d and ../e",
+		"/数据/模型甲/ck":                                  "ck",
+	} {
+		if got := WithoutFolders(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}

@@ -14,7 +14,7 @@ const module = "github.com/yocobench/yocobench/"
 var mayImport = [][2]string{
 	{"cmd/yocobench", "*"},
 	{"corpus", "internal/lfs"},
-	{"suites", "corpus internal/near runners suites/gate suites/result"},
+	{"suites", "corpus internal/cleantext internal/near runners suites/gate suites/result"},
 	{"suites/result", "internal/safefile"},
 	{"needle", "corpus internal/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"nll", "corpus internal/param internal/stats runners runners/tokenizer suites suites/result"},

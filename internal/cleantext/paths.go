@@ -1,0 +1,9 @@
+package cleantext
+
+import "regexp"
+
+var absolute = regexp.MustCompile(`(^|[\s"'` + "`" + `=:,(\[{])/(?:[^\s/"'` + "`" + `,;:)\]}]+/)+([^\s/"'` + "`" + `,;:)\]}]*)`)
+
+// WithoutFolders replaces the absolute paths in a text by their last element: what a run leaves names no
+// folder of the machine.
+func WithoutFolders(s string) string { return absolute.ReplaceAllString(s, "$1$2") }
