@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -28,4 +31,30 @@ func TestHelpFits(t *testing.T) {
 		}
 	}
 	check(newRoot(nil))
+}
+
+// A command that only reads and computes ends with its context, however long it would take.
+func TestCommandsStopAtOnce(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	begun, release := make(chan bool), make(chan bool)
+	defer close(release)
+	c := &cobra.Command{Use: "compare", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error {
+		close(begun)
+		<-release
+		return nil
+	}}
+	stopAtOnce(c)
+	c.SetArgs(nil)
+	go func() { <-begun; cancel() }()
+	var ee *exitError
+	if err := c.ExecuteContext(ctx); !errors.As(err, &ee) || ee.code != exitInterrupted {
+		t.Errorf("got %v, want exit code %d", err, exitInterrupted)
+	}
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	for _, args := range [][]string{{"compare", "a", "b"}, {"report", "a"}, {"history", "a"}, {"gate", "a"}, {"list", "models"}, {"suite", "check", "kv"}} {
+		if code := run(ended, args, io.Discard, io.Discard); code != exitInterrupted && code != exitUsage && code != exitOK {
+			t.Errorf("%v: exit code %d", args, code)
+		}
+	}
 }

@@ -182,7 +182,36 @@ undecided; 5 the GPU was lost and 130 interrupted (both resume with run
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 80 |"))
 	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newBaseline(), newExport(), newHistory(), newServe(), newList(), newSuite(), newModel(), newCost(), newGenerate(), newDoctor(), newVersion())
 	root.AddCommand(gpuCommands()...)
+	for _, c := range root.Commands() {
+		stopAtOnce(c)
+	}
 	return root
+}
+
+// stopAtOnce makes a command that only reads and computes end when ctx does, in the middle of its work: files are
+// written whole or not at all. The others end in their own way.
+func stopAtOnce(c *cobra.Command) {
+	switch c.Name() {
+	case "run", "ab", "ab-worker", "serve", "generate", "gpu-check":
+		return
+	}
+	for _, sub := range c.Commands() {
+		stopAtOnce(sub)
+	}
+	work := c.RunE
+	if work == nil {
+		return
+	}
+	c.RunE = func(c *cobra.Command, args []string) error {
+		done := make(chan error, 1)
+		go func() { done <- work(c, args) }()
+		select {
+		case err := <-done:
+			return err
+		case <-c.Context().Done():
+			return &exitError{exitInterrupted, errors.New("interrupted")}
+		}
+	}
 }
 
 // group is a command that only holds others: without one of them it shows its help.

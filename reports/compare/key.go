@@ -1,19 +1,22 @@
 package compare
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// RunKey tells runs apart, wherever they lie: two copies of one run have the same.
+// RunKey is a hash that is the same for two copies of one run, wherever they are stored, and differs between runs.
 func RunKey(j *result.Journal) string {
-	key := ""
-	for _, h := range j.Runs {
-		key += fmt.Sprintln(h.Start, h.SuiteHash, h.Env.CPU)
+	h := sha256.New()
+	for _, run := range j.Runs {
+		fmt.Fprintln(h, run.Start, run.SuiteHash, run.Env.CPU)
 	}
-	for _, r := range j.Records {
-		key += fmt.Sprintln(r.Case, r.Start, r.Seconds)
+	for i := range j.Records {
+		r := &j.Records[i]
+		fmt.Fprintln(h, r.Case, r.Start, r.Seconds)
 	}
-	return key
+	return hex.EncodeToString(h.Sum(nil))
 }

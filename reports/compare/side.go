@@ -65,7 +65,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 		}
 		for _, run := range j.Runs {
 			s.Filtered = s.Filtered || len(run.Filter) > 0
-			if !slices.ContainsFunc(s.Envs, func(e result.Env) bool {
+			if len(s.Envs) < maxEnvs && !slices.ContainsFunc(s.Envs, func(e result.Env) bool {
 				return len(Differences(e, run.Env)) == 0 && e.Version == run.Env.Version && e.Commit == run.Env.Commit
 			}) {
 				s.Envs = append(s.Envs, run.Env)
@@ -123,6 +123,9 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 	return s
 }
 
+// maxEnvs bounds the different environments of a side, which are compared in pairs. That there are so many is enough to know.
+const maxEnvs = 64
+
 // usable reports whether every number of a metric is finite: journals come from outside.
 func usable(m result.Metric) bool {
 	for _, v := range append([]float64{m.Value}, m.Samples...) {
@@ -177,23 +180,25 @@ func match(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
 			taken[b], taken[c] = true, true
 		}
 	}
-	left := map[string]int{}
+	left, placeOf := map[string]int{}, map[*Case]string{}
 	for _, c := range base.Cases {
 		if !taken[c] {
-			places[c.place()] = append(places[c.place()], c)
+			at := c.place()
+			places[at] = append(places[at], c)
 		}
 	}
 	for _, c := range fresh.Cases {
 		if !taken[c] {
-			left[c.place()]++
+			placeOf[c] = c.place()
+			left[placeOf[c]]++
 		}
 	}
 	for _, c := range fresh.Cases {
-		b, near := ids[c.ID], places[c.place()]
+		b, near := ids[c.ID], places[placeOf[c]]
 		switch {
 		case b != nil:
 			pairs = append(pairs, pair{b, c, true})
-		case len(near) == 1 && left[c.place()] == 1:
+		case len(near) == 1 && left[placeOf[c]] == 1:
 			taken[near[0]] = true
 			pairs = append(pairs, pair{near[0], c, false})
 		default:

@@ -67,12 +67,13 @@ func Build(runs []Run, o Options) *reports.History {
 			h.Notices = append(h.Notices, run.Name+": "+run.Journal.Notice)
 		}
 		env := environment(run.Journal)
+		here, fingerprint := describe(env), compare.Fingerprint(env)
 		for i := range run.Journal.Records {
 			r := &run.Journal.Records[i]
 			if o.Keep != nil && !o.Keep(r.Task, gate.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label)) || r.Status != result.OK {
 				continue
 			}
-			machine, id := describe(env), compare.Fingerprint(env)
+			machine, id := here, fingerprint
 			if r.Source == result.Computed {
 				machine, id = r.Device+" (computed)", "computed "+r.Device
 			}
