@@ -14,17 +14,18 @@ import (
 	"github.com/yocobench/yocobench/internal/safefile"
 )
 
-// The scratch folder of ab holds the binaries and worktrees of the builds. It has a locked file for as long as its
-// process lives; the next ab removes the folders of those that were killed.
+// The scratch folder of ab holds the binaries and worktrees of the builds. It has a locked file for
+// as long as its process lives; the next ab removes the folders of those that were killed.
 const (
 	scratchPrefix = "yocobench-ab-"
 	scratchLock   = "lock"
-	// scratchOld is the age from which a folder without a lock, which older versions made, is taken for a leftover.
+	// scratchOld is the age from which a folder without a lock, which older versions made, is taken
+	// for a leftover.
 	scratchOld = 24 * time.Hour
 )
 
-// newScratch makes a scratch folder from which programs can be started, in the folder for temporary files or else
-// in the user's cache. done removes it.
+// newScratch makes a scratch folder from which programs can be started, in the folder for temporary
+// files or else in the user's cache. done removes it.
 func newScratch(ctx context.Context) (dir string, done func(), err error) {
 	places := []string{os.TempDir()}
 	if cache, err := os.UserCacheDir(); err == nil {
@@ -90,7 +91,8 @@ func startsPrograms(dir string) error {
 	return nil // whatever else is wrong shows when the build is started
 }
 
-// clearScratch removes the scratch folders below dir whose processes are dead, with their worktrees.
+// clearScratch removes the scratch folders below dir whose processes are dead, with their
+// worktrees.
 func clearScratch(ctx context.Context, dir string) {
 	found, err := filepath.Glob(filepath.Join(dir, scratchPrefix+"*"))
 	if err != nil {

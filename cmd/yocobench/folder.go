@@ -16,8 +16,8 @@ import (
 // journalName is the journal's file in a run's folder.
 const journalName = "results.jsonl"
 
-// newFolder makes the folder of a new run: out, or a folder named by what is run and the time. An empty
-// folder is taken as it is; made is false then.
+// newFolder makes the folder of a new run: out, or a folder named by what is run and the time. An
+// empty folder is taken as it is; made is false then.
 func newFolder(out, what string) (dir string, made bool, err error) {
 	if dir = out; dir == "" {
 		dir = defaultOut(what, time.Now())
@@ -38,8 +38,8 @@ func newFolder(out, what string) (dir string, made bool, err error) {
 	return dir, err == nil, err
 }
 
-// usable reports why a run cannot begin in a folder that exists: only one without anything in it, or with
-// a journal without a line, is taken.
+// usable reports why a run cannot begin in a folder that exists: only one without anything in it,
+// or with a journal without a line, is taken.
 func usable(dir string) error {
 	const another = "give another --out"
 	info, err := os.Stat(dir)
@@ -84,7 +84,8 @@ func newJournal(out, suite string) (dir string, made bool, w *result.Writer, err
 	return dir, made, w, err
 }
 
-// readRun reads the journal of a run: its folder, or the journal itself. One without a line is an error.
+// readRun reads the journal of a run: its folder, or the journal itself. One without a line is an
+// error.
 func readRun(path string) (*result.Journal, error) {
 	file, err := journalAt(path)
 	if err != nil {
@@ -148,8 +149,9 @@ func notice(w io.Writer, text string) {
 	}
 }
 
-// relative is the path from one folder to another, both of which may be links; "" where it leads through
-// the root or to another volume, since it would name folders of the machine as an absolute path does.
+// relative is the path from one folder to another, both of which may be links; "" where it leads
+// through the root or to another volume, since it would name folders of the machine as an absolute
+// path does.
 func relative(from, to string) string {
 	a, errA := realPath(from)
 	b, errB := realPath(to)

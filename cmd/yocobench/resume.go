@@ -11,9 +11,10 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// What the command line of a run chose belongs to the run: its header holds it, and a resumed run takes it
-// from the last header. A flag given on resuming holds from there on. Only threads and the kernel tier
-// cannot change once something was measured, since times of different settings cannot be compared.
+// What the command line of a run chose belongs to the run: its header holds it, and a resumed run
+// takes it from the last header. A flag given on resuming holds from there on. Only threads and the
+// kernel tier cannot change once something was measured, since times of different settings cannot
+// be compared.
 
 // suite reads the suite: the named one, or that of the run to resume.
 func (f *runFlags) suite(args []string) (*suites.Suite, error) {
@@ -170,8 +171,9 @@ func (f *runFlags) planError(s *suites.Suite, err error) error {
 	return fmt.Errorf("%w\n  hint: the suite's relative paths were looked for %s; another folder is given by --inputs DIR", err, where)
 }
 
-// drop says which records of the run no longer count, since no case of the plan asks what they answer, and
-// prints why: texts, weights or the suite changed. The plan is the whole one, before filters.
+// drop says which records of the run no longer count, since no case of the plan asks what they
+// answer, and why: texts, weights or the suite changed. The plan is the whole one, before
+// filters.
 func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
 	if f.old == nil {
 		return nil, ""
@@ -219,8 +221,8 @@ func weightsOf(plan *suites.Plan) map[string]string {
 	return out
 }
 
-// finished are the records that a resumed run keeps. What was skipped or failed is tried again, and what
-// ran out of memory if there is more of it now.
+// finished are the records that a resumed run keeps. What was skipped or failed is tried again, and
+// what ran out of memory if there is more of it now.
 func (f *runFlags) finished(s *suites.Suite, env result.Env) map[string]result.Record {
 	done := map[string]result.Record{}
 	if f.old == nil {
@@ -259,8 +261,8 @@ func retry(p *suites.Plan, j *result.Journal) {
 	}
 }
 
-// moreMemory reports whether models may hold more memory now than under an earlier header. What a machine
-// has free differs a little from run to run; only half as much again counts there.
+// moreMemory reports whether models may hold more memory now than under an earlier header. What a
+// machine has free differs a little from run to run; only half as much again counts there.
 func moreMemory(was result.Run, s *suites.Suite, env result.Env) bool {
 	old := int64(0)
 	if o, err := suites.Parse([]byte(was.SuiteText), journalName, nil, tasks()); err == nil {

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// portable replaces absolute paths by their last element, so that what a run leaves names no folder of
-// the machine, and quotes each word for a shell.
+// portable replaces absolute paths by their last element, so that what a run leaves names no folder
+// of the machine, and quotes each word for a shell.
 func portable(args []string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {

@@ -85,7 +85,8 @@ func writeThrough(path string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// longestName bounds the part of a file's name that its temporary file repeats: file systems allow 255 bytes.
+// longestName bounds the part of a file's name that its temporary file repeats: file systems allow
+// 255 bytes.
 const longestName = 200
 
 // prefix is what the names of the temporary files of path begin with.
@@ -122,7 +123,8 @@ func clearLeftovers(path string) {
 	clear(filepath.Dir(path), func(name string) bool { return name == start })
 }
 
-// ClearFolder removes the temporary files of dead writers in dir, of all files whose names end in one of the extensions.
+// ClearFolder removes the temporary files of dead writers in dir, of all files whose names end in
+// one of the extensions.
 func ClearFolder(dir string, extensions ...string) {
 	clear(dir, func(name string) bool {
 		return slices.Contains(extensions, filepath.Ext(strings.TrimSuffix(name, ".")))
@@ -143,7 +145,8 @@ func clear(dir string, chosen func(name string) bool) {
 	}
 }
 
-// RemoveUnlocked removes a regular file that no process has locked. Where it cannot tell, it leaves the file.
+// RemoveUnlocked removes a regular file that no process has locked. Where it cannot tell, it leaves
+// the file.
 func RemoveUnlocked(path string) {
 	f, err := os.OpenFile(path, os.O_RDWR|noFollow|nonBlock, 0)
 	if err != nil {

@@ -83,7 +83,8 @@ func TestWriteFollowsNoLink(t *testing.T) {
 	}
 }
 
-// A leftover goes, the temporary file of a live writer stays, and so does whatever is called otherwise.
+// A leftover goes, the temporary file of a live writer stays, and so does whatever is called
+// otherwise.
 func TestWriteClearsLeftoversOfTheDead(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x")

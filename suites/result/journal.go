@@ -20,8 +20,8 @@ type Journal struct {
 	// Records hold the last record of each case, in the order of their first appearance, without
 	// those that a later header drops.
 	Records []Record
-	// Notice is what a reader of the records must know: damaged lines and a torn last line that were
-	// not read, and records that were measured under different settings.
+	// Notice is what a reader of the records must know: damaged lines and a torn last line that
+	// were not read, and records that were measured under different settings.
 	Notice string
 	// Damaged are the lines that were left out, or put right. The list ends after maxDamaged lines.
 	Damaged []Damage
@@ -59,9 +59,9 @@ func (j *Journal) Last() *Run {
 	return &j.Runs[len(j.Runs)-1]
 }
 
-// Read reads a journal. Damaged lines are left out with a notice that names them; a last line without
-// its newline counts if it is whole, and is otherwise dropped with a notice. It is an error if no line
-// can be read though there are some.
+// Read reads a journal. Damaged lines are left out with a notice that names them; a last line
+// without its newline counts if it is whole, and is otherwise dropped with a notice. It is an error
+// if no line can be read though there are some.
 func Read(r io.Reader, name string) (*Journal, error) {
 	d := decoder{index: map[string]int{}}
 	br := bufio.NewReaderSize(r, 1<<16)
@@ -99,8 +99,8 @@ func Read(r io.Reader, name string) (*Journal, error) {
 	return d.end(name, torn)
 }
 
-// readLine returns a line without its newline, and its length; ended is false for what follows the last
-// newline. The text of a line that is longer than maxLine is nil.
+// readLine returns a line without its newline, and its length; ended is false for what follows the
+// last newline. The text of a line that is longer than maxLine is nil.
 func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error) {
 	for {
 		part, err := br.ReadSlice('\n')
@@ -230,7 +230,8 @@ func (d *decoder) end(name string, torn int) (*Journal, error) {
 	return j, nil
 }
 
-// notice names what was not read. It holds no more of the path than the run's folder, since reports show it.
+// notice names what was not read. It holds no more of the path than the run's folder, since reports
+// show it.
 func (d *decoder) notice(name string, torn int) string {
 	file := filepath.Base(name)
 	if dir := filepath.Base(filepath.Dir(name)); dir != "." && dir != string(filepath.Separator) {
@@ -254,7 +255,8 @@ func (d *decoder) notice(name string, torn int) string {
 	return strings.Join(append(out, d.journal.mixed()...), "; ")
 }
 
-// mixed reports in what the environments of measured records differ, with the number of records of each.
+// mixed reports in what the environments of measured records differ, with the number of records of
+// each.
 func (j *Journal) mixed() (out []string) {
 	for _, what := range []struct {
 		name string

@@ -66,7 +66,8 @@ func Encode(v any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// finite reports the first metric that is no number: a result that is NaN is a failed case, not a record.
+// finite reports the first metric that is no number: a result that is NaN is a failed case, not a
+// record.
 func (r Record) finite() error {
 	for name, m := range r.Metrics {
 		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
@@ -120,8 +121,8 @@ func decode(line []byte) (any, error) {
 	return nil, fmt.Errorf("a line of type %q, expected run or case", head.Type)
 }
 
-// lineStart begins every line that Encode writes, and occurs nowhere else in one: inside a string its
-// quotes would be escaped.
+// lineStart begins every line that Encode writes, and occurs nowhere else in one: inside a string
+// its quotes would be escaped.
 var lineStart = []byte(`{"type":"`)
 
 // parts cuts a line that cannot be read where a line of its own seems to begin: two lines are glued

@@ -66,8 +66,8 @@ func Create(path string) (*Writer, error) {
 	return lock(f, path)
 }
 
-// Reopen locks a journal to append to, reads it, and cuts off a torn last line. It returns a *LockedError
-// if another process writes the journal.
+// Reopen locks a journal to append to, reads it, and cuts off a torn last line. It returns a
+// *LockedError if another process writes the journal.
 func Reopen(path string) (*Writer, *Journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
@@ -166,7 +166,8 @@ func (w *Writer) now() string {
 	return path
 }
 
-// Append writes v, a Run or a Record, as one line in one write and syncs it. What a failed write left is cut off.
+// Append writes v, a Run or a Record, as one line in one write and syncs it. What a failed write
+// left is cut off.
 func (w *Writer) Append(v any) error {
 	b, err := Encode(v)
 	if err != nil {
@@ -182,7 +183,8 @@ func (w *Writer) Append(v any) error {
 	return safefile.Sync(w.f)
 }
 
-// cut cuts the file to its whole lines. (A file opened to append cannot be cut by its handle on Windows.)
+// cut cuts the file to its whole lines. (A file opened to append cannot be cut by its handle on
+// Windows.)
 func (w *Writer) cut() error {
 	if info, err := w.f.Stat(); err != nil || info.Size() == w.size {
 		return err
