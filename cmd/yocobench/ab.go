@@ -114,6 +114,9 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if err != nil {
 		return err
 	}
+	if runsOnGPU(plan) && cudaExclusive() {
+		return usagef("ab runs two processes on the GPU at the same time, and it takes one (compute mode EXCLUSIVE_PROCESS)\n  hint: nvidia-smi -c DEFAULT, as root, lets it take more")
+	}
 	if err := checkFlagGates(plan, flags); err != nil {
 		return err
 	}

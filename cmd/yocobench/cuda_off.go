@@ -30,5 +30,9 @@ func cudaPeaks(context.Context, runners.DType, string) (gpuPeak, error) {
 // libraryFlags adds the flags that only a build with the cuda runner has.
 func libraryFlags(*cobra.Command) {}
 
+func cudaEnvironment() []string { return nil }
+
+func cudaExclusive() bool { return false }
+
 // gpuCommands are the commands that only a build with the cuda runner has.
 func gpuCommands() []*cobra.Command { return nil }

@@ -57,6 +57,15 @@ func cudaPeaks(ctx context.Context, weights runners.DType, tier string) (gpuPeak
 	return gpuPeak{p.GFLOPS, p.GBps, peakText(p, i.Name, weights)}, err
 }
 
+// cudaEnvironment says which variables of the environment change how long things take on a GPU.
+func cudaEnvironment() []string { return cuda.Environment() }
+
+// cudaExclusive reports whether the GPU takes one process at a time.
+func cudaExclusive() bool {
+	i, err := cuda.Inspect()
+	return err == nil && i.Exclusive
+}
+
 // libraryFlags adds the flags that only a build with the cuda runner has.
 func libraryFlags(c *cobra.Command) { cublasFlag(c) }
 

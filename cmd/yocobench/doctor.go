@@ -132,6 +132,9 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 		}
 		line("", "measured "+p.text)
 	}
+	for _, s := range cudaEnvironment() {
+		line("", s)
+	}
 	switch s := a.State; {
 	case s == nil:
 		line("", "clocks and power are unknown: "+a.NoState)

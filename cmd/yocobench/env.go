@@ -80,9 +80,14 @@ type gpuPeak struct {
 	text         string
 }
 
+// runsOnGPU reports whether a model of the plan runs on the GPU.
+func runsOnGPU(p *suites.Plan) bool {
+	return slices.ContainsFunc(p.Cases, func(c *suites.Planned) bool { return c.Model.Runner == "cuda" })
+}
+
 // onGPU describes the GPU in env, if a model of the plan runs on it.
 func onGPU(p *suites.Plan, d device, env *result.Env) (err error) {
-	if slices.ContainsFunc(p.Cases, func(c *suites.Planned) bool { return c.Model.Runner == "cuda" }) {
+	if runsOnGPU(p) {
 		env.Accelerator, err = cudaAccelerator(d.gpuTier())
 	}
 	return err

@@ -261,6 +261,10 @@ func (f *gpuFlags) begin(ctx context.Context, log io.Writer) (*gpuCheck, error) 
 	if f.resume != "" && (old.Name != r.Accelerator.Name || r.Toy != f.toy) {
 		return nil, usagef("--resume: the results in %s are of %s (toy: %t), and this is %s (toy: %t)", f.resume, old.Name, r.Toy, r.Accelerator.Name, f.toy)
 	}
+	r.forget("environment")
+	for _, s := range cuda.Environment() {
+		r.problem(problem{Part: "environment", Text: s})
+	}
 	if err := os.MkdirAll(r.dir, 0o755); err != nil {
 		return nil, err
 	}

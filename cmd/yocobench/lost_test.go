@@ -51,3 +51,20 @@ func TestCUDALost(t *testing.T) {
 		t.Errorf("resumed, records by status: %v", after)
 	}
 }
+
+// TestCUDAExclusive: ab is refused on a GPU that takes one process, and doctor names settings of the driver that change times.
+func TestCUDAExclusive(t *testing.T) {
+	if a, err := cudaAccelerator(""); err != nil {
+		t.Fatal(err)
+	} else if a.Name != "cudasim" {
+		t.Skip("only the simulated GPU can be another")
+	}
+	out, err := child(t, []string{"YOCOSIM_COMPUTE_MODE=3", "CUDA_CACHE_DISABLE=1"}, "ab", "ci", "--base", "main", "--set", "runner=cuda", "--out", filepath.Join(t.TempDir(), "ab")).CombinedOutput()
+	if e := (*exec.ExitError)(nil); !errors.As(err, &e) || e.ExitCode() != exitUsage || !strings.Contains(string(out), "EXCLUSIVE_PROCESS") {
+		t.Errorf("ab: %v\n%s", err, out)
+	}
+	out, err = child(t, []string{"CUDA_CACHE_DISABLE=1"}, "doctor").CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "CUDA_CACHE_DISABLE=1") {
+		t.Errorf("doctor: %v\n%s", err, out)
+	}
+}

@@ -159,6 +159,11 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	} else if err := onGPU(plan, f.device, &d.env); err != nil {
 		return err
 	}
+	if runsOnGPU(plan) {
+		for _, s := range cudaEnvironment() {
+			notice(stderr, s)
+		}
+	}
 	dropped, why := f.drop(plan)
 	if f.old != nil {
 		notice(stderr, f.old.Notice)

@@ -127,13 +127,34 @@ func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runne
 	if !o.rotate(x, b.Rows, heads, hd, r) {
 		return
 	}
-	for i, s := range b.Spans {
-		c := kv[i].(*cache)
+	for _, s := range o.launches(b, heads*hd) {
+		c := kv[s.cache].(*cache)
 		o.k.AttendPrefill(&o.c, hd, d.row(s.Row), x.row(s.Row), c.blk.at(0), s.Len, s.Pos, heads, c.heads, hd, c.slots, d.ld, x.ld, scale(hd))
 		if !o.enqueue() {
 			return
 		}
 	}
+}
+
+// piece is a part of a span, with the number of its cache.
+type piece struct {
+	runners.Span
+	cache int
+}
+
+// launches are the spans of b as they are launched, for queries of a width: whole, unless a watchdog would end a launch that takes long.
+func (o *ops) launches(b *runners.Batch, width int) (pieces []piece) {
+	const step = 128 // no tile is cut
+	for i, s := range b.Spans {
+		rows := s.Len
+		if o.d.info.Watched {
+			rows = max(step, int(watchedFLOPs/(4*float64(width)*float64(s.Pos+s.Len)))/step*step)
+		}
+		for at := 0; at < s.Len; at += rows {
+			pieces = append(pieces, piece{runners.Span{Row: s.Row + at, Len: min(rows, s.Len-at), Pos: s.Pos + at}, i})
+		}
+	}
+	return pieces
 }
 
 // scale is headDim^-0.5.

@@ -28,10 +28,17 @@ type Info struct {
 	Memory int64 `json:"memory"`
 	// Driver is the CUDA version that the driver is for, such as "12.4".
 	Driver string `json:"driver"`
+	// Watched is whether the driver ends kernels that take seconds, as it does where the GPU has a display.
+	Watched bool `json:"watched,omitempty"`
+	// Exclusive is whether the GPU takes one process at a time.
+	Exclusive bool `json:"exclusive,omitempty"`
 }
 
 // maxSharedOptIn is CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, which gorgonia.org/cu does not name.
 const maxSharedOptIn cu.DeviceAttribute = 97
+
+// exclusiveProcess is CU_COMPUTEMODE_EXCLUSIVE_PROCESS.
+const exclusiveProcess = 3
 
 // Inspect describes the first GPU that the driver lists (CUDA_VISIBLE_DEVICES chooses).
 func Inspect() (Info, error) {
@@ -54,16 +61,17 @@ func inspect() (cu.Device, Info, error) {
 	if i.Memory, err = dev.TotalMem(); err != nil {
 		return dev, i, failure("the GPU's memory", err)
 	}
-	var major, minor int
+	var major, minor, watched, mode int
 	for _, a := range []struct {
 		to   *int
 		attr cu.DeviceAttribute
-	}{{&major, cu.ComputeCapabilityMajor}, {&minor, cu.ComputeCapabilityMinor}, {&i.Multiprocessors, cu.MultiprocessorCount}, {&i.SharedMemory, maxSharedOptIn}} {
+	}{{&major, cu.ComputeCapabilityMajor}, {&minor, cu.ComputeCapabilityMinor}, {&i.Multiprocessors, cu.MultiprocessorCount}, {&i.SharedMemory, maxSharedOptIn},
+		{&watched, cu.KernelExecTimeout}, {&mode, cu.ComputeMode}} {
 		if *a.to, err = dev.Attribute(a.attr); err != nil {
 			return dev, i, failure("the GPU's attributes", err)
 		}
 	}
-	i.Capability = 10*major + minor
+	i.Capability, i.Watched, i.Exclusive = 10*major+minor, watched != 0, mode == exclusiveProcess
 	return dev, i, nil
 }
 

@@ -9,6 +9,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -85,6 +86,23 @@ var losing = []driverError{driverError(cu.EccUncorrectable), driverError(cu.Nvli
 	driverError(cu.Assert), driverError(cu.HardwareStackError), driverError(cu.IllegalInstruction), driverError(cu.MisalignedAddress),
 	driverError(cu.InvalidAddressSpace), driverError(cu.InvalidPc), driverError(cu.LaunchFailed), driverError(cu.Unknown)}
 
+// deviceUnavailable is CUDA_ERROR_DEVICE_UNAVAILABLE, which gorgonia.org/cu does not name.
+const deviceUnavailable driverError = 46
+
+// Environment says which of the driver's environment variables are set that change how long things take.
+func Environment() (out []string) {
+	for _, v := range []struct{ name, means string }{
+		{launchBlocking, "each launch is waited for: speeds mean nothing"},
+		{"CUDA_FORCE_PTX_JIT", "the driver compiles kernels when they are loaded, whatever is in its cache"},
+		{"CUDA_CACHE_DISABLE", "the driver keeps no compiled kernels: each process compiles them again"},
+	} {
+		if s := os.Getenv(v.name); s != "" && s != "0" {
+			out = append(out, fmt.Sprintf("%s=%s: %s", v.name, s, v.means))
+		}
+	}
+	return out
+}
+
 // failure says what the driver could not do, with the driver's name for the error. Where memory ran out it wraps
 // runners.ErrOutOfMemory, where the GPU is lost to the process runners.ErrDeviceLost.
 func failure(what string, err error) error {
@@ -97,6 +115,10 @@ func failure(what string, err error) error {
 		return fmt.Errorf("%w: %s", runners.ErrOutOfMemory, what)
 	case slices.Contains(losing, code):
 		return fmt.Errorf("%w: %s: %w", runners.ErrDeviceLost, what, code)
+	case code == driverError(cu.JitCompilerNotFound):
+		return fmt.Errorf("%s: %w: libnvidia-ptxjitcompiler.so.1 is not there; it comes with the driver, and into a container with the capability \"compute\" (NVIDIA_DRIVER_CAPABILITIES)", what, code)
+	case code == deviceUnavailable:
+		return fmt.Errorf("%s: %w: another process has the GPU, which takes one at a time (nvidia-smi -c DEFAULT ends that)", what, code)
 	case code != 0:
 		return fmt.Errorf("%s: %w", what, code)
 	}

@@ -4,6 +4,7 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 
 	"gorgonia.org/cu"
 
@@ -41,6 +42,10 @@ func (o *ops) newCache(heads, hd, window, capacity int) (*cache, error) {
 	kind := partGlobalKV
 	if window > 0 {
 		c.slots, kind = min(window, capacity), partWindowKV
+	}
+	if product(c.slots, hd) > math.MaxInt32 {
+		return nil, fmt.Errorf("%w: a cache of %d positions of %d values: the kernels count values of a head up to %d, which is %d positions",
+			runners.ErrUnsupported, c.slots, hd, math.MaxInt32, math.MaxInt32/hd)
 	}
 	var err error
 	c.blk, err = o.pool.take(kind, product(2, heads, hd, c.slots, o.t.Size()))

@@ -12,7 +12,7 @@ import (
 
 // ops implements runners.Ops. The first operation that fails is kept, and later
 // ones do nothing, until Read, LogProbs or Sync has returned the error. One
-// that says that memory ran out is then forgotten: the next pass may fit.
+// that says that memory ran out, or that something is unsupported, is then forgotten: the next pass may fit.
 type ops struct {
 	d    *device
 	k    *kernels.Set
@@ -101,7 +101,7 @@ func (o *ops) check(err error) bool {
 // wait returns the first error, after an operation that has waited for the device.
 func (o *ops) wait() error {
 	err := o.err
-	if errors.Is(err, runners.ErrOutOfMemory) {
+	if errors.Is(err, runners.ErrOutOfMemory) || errors.Is(err, runners.ErrUnsupported) {
 		o.err = nil
 	}
 	return err
@@ -217,6 +217,9 @@ func (o *ops) Begin(b *runners.Batch) {
 		end = max(end, s.Pos+s.Len)
 	}
 	o.q.begin(o.single && b.Rows <= maxSingles)
+	if o.single && b.Rows > maxBatch {
+		o.failf("%w: a step of %d sequences, and the CUDA kernels take %d", runners.ErrUnsupported, b.Rows, maxBatch)
+	}
 	if o.err != nil || !o.check(o.ar.begin()) || !o.reachRopes(end) {
 		return
 	}
