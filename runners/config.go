@@ -184,16 +184,16 @@ func (c Config) LayerParts() []Part {
 // cannot overflow an int64 whatever a file says.
 const limit = 1 << 20
 
-// maxLayers bounds the number of layers.
-const maxLayers = 1 << 14
+// MaxLayers bounds the number of layers.
+const MaxLayers = 1 << 12
 
 // Validate reports the first thing about c that no runner could run. Layers are counted from 0.
 func (c Config) Validate() error {
 	if err := inRange("dim", c.Dim); err != nil {
 		return err
 	}
-	if n := len(c.Layers); n < 1 || n > maxLayers {
-		return fmt.Errorf("there are %d layers, want 1 to %d", n, maxLayers)
+	if n := len(c.Layers); n < 1 || n > MaxLayers {
+		return fmt.Errorf("there are %d layers, want 1 to %d", n, MaxLayers)
 	}
 	for _, err := range []error{inRange("vocab", c.Vocab), checkEps(c.NormEps), checkTokenizer(c.Tokenizer, c.Vocab)} {
 		if err != nil {

@@ -81,7 +81,7 @@ func (s size) shape(a Arch) Shape {
 		RopeTheta: 10000, NormEps: 1e-5,
 	}.As(a, selfHeads, slidingWindow)
 	if a.yoco() && !s.sameFFN {
-		c.FFN = equalFFN(c, s.shape(Transformer))
+		c.FFN = equalFFN(c.Config(), s.shape(Transformer).Config())
 	}
 	return c
 }
@@ -89,16 +89,80 @@ func (s size) shape(a Arch) Shape {
 // equalFFN is the FFN width, a multiple of 64, with which c has as nearly as
 // possible the parameters of twin: a YOCO's attention has fewer, having keys and
 // values of the whole context only once.
-func equalFFN(c, twin Shape) int {
-	_, have := c.Config().Count()
-	_, want := twin.Config().Count()
-	perUnit := 3 * float64(c.Layers) * float64(c.Dim)
-	ffn := float64(c.FFN) + float64(want-have)/perUnit
+func equalFFN(c, twin Config) int {
+	_, have := c.Count()
+	_, want := twin.Count()
+	perUnit := 3 * float64(c.Depth()) * float64(c.Dim)
+	ffn := float64(c.Layers[0].FFN) + float64(want-have)/perUnit
 	return 64 * int(math.Round(ffn/64))
 }
 
+// pattern is an architecture composed of known layers: a rule for each layer of a size.
+type pattern struct {
+	label string
+	mixer func(s size, layer int) Mixer
+}
+
+// patterns are composed with the sizes of a Transformer's attention and, like YOCO, with an FFN that
+// makes them as large as it. Only the arrangement of layers is their sources'.
+var patterns = []pattern{
+	// Five layers of a window of 1024 to one of the whole context, whose theta is higher: the
+	// arrangement of Gemma 3 (arXiv 2503.19786, section 2). Its norms, GeGLU and embedding are not here.
+	{"gemma-like", func(s size, layer int) Mixer {
+		m := s.attention()
+		if layer%6 == 5 {
+			m.Rope.Theta = 1e6
+		} else {
+			m.Window = 1024
+		}
+		return m
+	}},
+	// Each second layer reads the keys and values of the one before: cross-layer attention with a
+	// sharing factor of 2 (CLA2, arXiv 2405.12981).
+	{"cla", func(s size, layer int) Mixer {
+		m := s.attention()
+		m.KVBack = layer % 2
+		return m
+	}},
+	// Three layers of gated retention (arXiv 2405.05254) to one of attention over the whole context: the
+	// ratio that Kimi Linear found best for its linear mixer (arXiv 2510.26692).
+	{"hybrid-3to1", func(s size, layer int) Mixer {
+		if layer%4 == 3 {
+			return s.attention()
+		}
+		return Mixer{
+			Kind: Retention, Heads: s.retentionHeads, HeadDim: s.dim / s.retentionHeads,
+			Rope: Rotary{Theta: 10000, EndPoint: true, Interleaved: true},
+		}
+	}},
+}
+
+// attention is a layer's attention in the Transformer of a size.
+func (s size) attention() Mixer { return s.shape(Transformer).Config().Layers[0].Mixer }
+
+// config is the size in an arrangement of layers.
+func (s size) config(p pattern) Config {
+	twin := s.shape(Transformer).Config()
+	c := twin
+	c.Name, c.Label = p.label+"-"+s.name, p.label
+	c.Layers = make([]Layer, s.layers)
+	fill := func(ffn int) {
+		for i := range c.Layers {
+			c.Layers[i] = Layer{p.mixer(s, i), ffn}
+		}
+	}
+	fill(s.ffn)
+	if !s.sameFFN {
+		fill(equalFFN(c, twin))
+	}
+	return c
+}
+
+// largestPattern is the last size of sizes in which patterns are presets.
+const largestPattern = "3b"
+
 // Presets lists the published sizes in every architecture, from small to
-// large, as "yoco-gret-3b" or "transformer-160m"; and the shape of
+// large, as "yoco-gret-3b" or "transformer-160m"; then 160M to 3B in every pattern, as "cla-160m"; and the shape of
 // SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, whose output matrix is its
 // embedding; here it is one of its own).
 func Presets() []Config {
@@ -110,6 +174,14 @@ func Presets() []Config {
 	for _, s := range sizes {
 		for _, a := range Arches() {
 			cs = append(cs, s.shape(a).Config())
+		}
+	}
+	for _, s := range sizes {
+		for _, p := range patterns {
+			cs = append(cs, s.config(p))
+		}
+		if s.name == largestPattern {
+			break
 		}
 	}
 	return cs

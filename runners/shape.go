@@ -82,7 +82,7 @@ func (s Shape) Config() Config {
 		Name: s.Name, Label: string(s.Arch), Dim: s.Dim, Vocab: s.Vocab, EmbedScale: 1,
 		NormEps: s.NormEps, Tokenizer: s.Tokenizer,
 	}
-	n := min(max(s.Layers, 0), maxLayers)
+	n := min(max(s.Layers, 0), MaxLayers)
 	rope := Rotary{Theta: s.RopeTheta}
 	if !s.Arch.yoco() {
 		m := Mixer{Kind: Attention, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Rope: rope}
@@ -146,8 +146,8 @@ func (s Shape) Validate() error {
 			return err
 		}
 	}
-	if s.Layers >= maxLayers {
-		return fmt.Errorf("layers is %d, want 1 to %d", s.Layers, maxLayers-1)
+	if s.Layers >= MaxLayers {
+		return fmt.Errorf("layers is %d, want 1 to %d", s.Layers, MaxLayers-1)
 	}
 	if s.Heads%s.KVHeads != 0 {
 		return fmt.Errorf("heads (%d) is not a multiple of kv_heads (%d)", s.Heads, s.KVHeads)

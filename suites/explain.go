@@ -16,6 +16,14 @@ const explainHead = `A suite is a YAML file: which models, which tasks, and how 
     - tiny-yoco-gret                      # an embedded model, by its name
     - {name: big, model: yoco-gret-160m}  # a preset, with random weights
     - {name: mine, model: path/to/folder} # config.json and weights.safetensors
+    - name: gemma-like                    # written out in layers, with random weights
+      dim: 768
+      vocab: 32000
+      heads: 12
+      ffn: 2048
+      layers:
+        - repeat: 2
+          layers: [{mixer: attention, window: 1024, repeat: 5}, {mixer: attention}]
   tasks:
     - needle: {lengths: [1Ki, 4Ki], depths: [0, 0.5, 1], trials: 3}
     - prefill: {lengths: {from: 1Ki, to: 16Ki, factor: 4}}
@@ -44,6 +52,8 @@ func Explain(w io.Writer, tasks []Task, only string) error {
 	explainStruct(w, reflect.ValueOf(Suite{}), "  ")
 	fmt.Fprintln(w, "\nA MODEL is a name or a mapping")
 	explainStruct(w, reflect.ValueOf(Entry{}), "  ")
+	fmt.Fprintln(w, "\nA LAYER of a model that is written out is a mapping")
+	explainStruct(w, reflect.ValueOf(Block{}), "  ")
 	for _, t := range tasks {
 		fmt.Fprintln(w)
 		if err := explainTask(w, t); err != nil {
@@ -63,6 +73,10 @@ func explainTask(w io.Writer, t Task) error {
 func explainStruct(w io.Writer, v reflect.Value, indent string) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
+		if inlined(f) {
+			explainStruct(w, v.Field(i), indent)
+			continue
+		}
 		name, doc := yamlName(f), f.Tag.Get("doc")
 		if name == "" || doc == "" {
 			continue

@@ -4,6 +4,7 @@ import (
 	"encoding"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"regexp"
@@ -180,12 +181,18 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 func structFields(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
 	for i := range t.NumField() {
-		if name := yamlName(t.Field(i)); name != "" {
-			fields[name] = t.Field(i).Type
+		f := t.Field(i)
+		if inlined(f) {
+			maps.Copy(fields, structFields(f.Type))
+		} else if name := yamlName(f); name != "" {
+			fields[name] = f.Type
 		}
 	}
 	return fields
 }
+
+// inlined reports whether the fields of a field of a struct are the struct's own.
+func inlined(f reflect.StructField) bool { return f.Tag.Get("yaml") == ",inline" }
 
 // yamlName is a field's key, or "" where it has none.
 func yamlName(f reflect.StructField) string {

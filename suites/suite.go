@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,7 +56,7 @@ type block struct {
 // Entry is a model of a suite.
 type Entry struct {
 	Name    string         `yaml:"name" doc:"how the suite and its reports call the model (default: the value of model)"`
-	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors (required)"`
+	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors (this or layers is required)"`
 	Weights string         `yaml:"weights" doc:"random, to ignore trained weights and take seeded random ones; presets have no others (default: trained where there are any)"`
 	Seed    uint64         `yaml:"seed" doc:"the seed of random weights (default 1)"`
 	DType   *runners.DType `yaml:"dtype" doc:"f32, bf16 or f16: the type that weights have in memory (default f32 on cpu, bf16 on analytic)"`
@@ -65,26 +66,35 @@ type Entry struct {
 	Device  string         `yaml:"device" doc:"the device profile of this model (default: the suite's)"`
 	// Baseline names the model of the suite that reports compare this one with.
 	Baseline string `yaml:"baseline" doc:"the model that reports compare this one with (default: the suite's baseline)"`
+	Composed `yaml:",inline"`
 
-	line int
+	line   int
+	config *runners.Config // of Composed
 }
+
+// Config is the model that the entry writes out, nil where it names one.
+func (e *Entry) Config() *runners.Config { return e.config }
 
 // UnmarshalYAML reads a name or a mapping.
 func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
-	type plain Entry
+	type plain Entry // without this method
 	p := plain{Seed: 1, line: n.Line}
 	switch n.Kind {
 	case yaml.ScalarNode:
 		p.Model = n.Value
 	case yaml.MappingNode:
+		left := maxNodes
+		if err := bounded(n, &left); err != nil {
+			return err
+		}
 		if err := decodeStrict(n, &p); err != nil {
 			return err
 		}
 	default:
 		return problemAt(n, "", "expected a model's name or a mapping")
 	}
-	if p.Model == "" {
-		return problemAt(n, "for example: - {name: big, model: yoco-gret-3b}", "a model without the field model")
+	if err := (*Entry)(&p).compose(n); err != nil {
+		return err
 	}
 	if p.Weights != "" && p.Weights != "random" {
 		return problemAt(n, "leave it out to take the trained weights", "weights: expected random, got %q", p.Weights)
@@ -100,6 +110,29 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	}
 	*e = Entry(p)
 	return nil
+}
+
+// compose makes the model of an entry that writes one out.
+func (e *Entry) compose(n *yaml.Node) (err error) {
+	if e.Layers == nil {
+		if !reflect.ValueOf(e.Composed).IsZero() {
+			return problemAt(n, layersHint, "label, dim and other sizes belong to a model that is written out in layers")
+		}
+		if e.Model == "" {
+			return problemAt(n, "for example: - {name: big, model: yoco-gret-3b}", "a model without the field model")
+		}
+		return nil
+	}
+	switch {
+	case e.Model != "":
+		return problemAt(n, "leave one of them out", "a model with both model and layers")
+	case e.Name == "":
+		return problemAt(n, "for example: - {name: mine, dim: 768, ...}", "a model with layers and without a name")
+	case len(e.Layers) == 0:
+		return problemAt(n, layersHint, "an empty list of layers")
+	}
+	e.config, err = e.Composed.config(e.Name, n)
+	return err
 }
 
 // Reference is a published figure; see result.Reference.

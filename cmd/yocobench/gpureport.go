@@ -165,6 +165,12 @@ func (r *gpuCheck) attention(after bool) (a attention, ok bool) {
 	return a, ok
 }
 
+// everyLayerGlobal reports whether a preset keeps keys and values of the whole context in every layer, as a Transformer does.
+func everyLayerGlobal(preset string) bool {
+	c, err := runners.Preset(preset)
+	return err == nil && !slices.ContainsFunc(c.Layers, func(l runners.Layer) bool { return !l.Mixer.Global() })
+}
+
 // attentionTable sets the Transformer's prefill next to what it would be with attention as fast as the best peer's, and both next to the YOCOs':
 // a ratio over a Transformer whose attention is slow would say little.
 func (r *gpuCheck) attentionTable(p func(string, ...any)) {
@@ -183,7 +189,7 @@ func (r *gpuCheck) attentionTable(p func(string, ...any)) {
 			ttft[rec.Model] = map[int]float64{}
 		}
 		ttft[rec.Model][int(n)] = m.Value
-		if rec.Arch == string(runners.Transformer) {
+		if everyLayerGlobal(rec.Model) {
 			base = rec.Model
 		}
 	}

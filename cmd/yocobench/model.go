@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -17,20 +18,25 @@ func newModel() *cobra.Command {
 }
 
 func newInspect() *cobra.Command {
-	var format string
-	var context string
+	var format, context, suite string
 	c := &cobra.Command{
 		Use:   "inspect MODEL",
 		Short: "Show a model's configuration, parameters and costs of a context",
 		Example: `  yocobench model inspect yoco-gret-3b --context 1Mi
-  yocobench model inspect path/to/checkpoint`,
+  yocobench model inspect path/to/checkpoint
+  yocobench model inspect hybrid --suite zoo    # a model of a suite, by its name there`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := suites.ParseSize(context)
 			if err != nil || n < 1 || n > 1<<40 {
 				return usagef("--context: expected a length such as 64Ki, got %q", context)
 			}
-			f, err := findModel(args[0], ".", false, 1, runners.BF16)
+			var f found
+			if suite != "" {
+				f, err = suiteModel(suite, args[0])
+			} else {
+				f, err = findModel(args[0], ".", false, 1, runners.BF16)
+			}
 			if err != nil {
 				return err
 			}
@@ -39,7 +45,24 @@ func newInspect() *cobra.Command {
 	}
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVar(&context, "context", "32Ki", "context length in tokens for the costs shown")
+	c.Flags().StringVar(&suite, "suite", "", "look the model up in this suite (a shipped one or a file)")
 	return c
+}
+
+// suiteModel finds a model of a suite by its name there.
+func suiteModel(suite, name string) (found, error) {
+	s, err := suites.Load(suite, nil, tasks())
+	if err != nil {
+		return found{}, err
+	}
+	var names []string
+	for _, e := range s.Models {
+		if e.Name == name {
+			return device{}.find(s, e, runners.BF16)
+		}
+		names = append(names, e.Name)
+	}
+	return found{}, &suites.Problem{Msg: fmt.Sprintf("no model of the suite %s is called %q", s.Name, name), Hint: suites.Suggest(name, names)}
 }
 
 func inspectModel(w io.Writer, f found, n int, format string) error {
@@ -65,13 +88,8 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	p("architecture", "%s", c.Label)
 	p("parameters", "%s, of them %s not in the embedding or output matrix", shortCount(total), shortCount(inner))
 	p("layers", "%d", c.Depth())
-	for i := 0; i < len(c.Layers); {
-		n := 1
-		for i+n < len(c.Layers) && sameLayer(c.Layers[i+n-1], c.Layers[i+n]) {
-			n++
-		}
-		p("", "%d x %s", n, layerLine(c, i))
-		i += n
+	for _, line := range layerLines(c) {
+		p("", "%s", line)
 	}
 	p("dim, vocab", "%d, %d", c.Dim, c.Vocab)
 	p("norm eps", "%g", c.NormEps)
@@ -90,16 +108,42 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	return err
 }
 
-// sameLayer reports whether two layers are shown as one.
-func sameLayer(a, b runners.Layer) bool {
-	if a.Mixer.KVBack > 0 && b.Mixer.KVBack == a.Mixer.KVBack+1 {
-		b.Mixer.KVBack = a.Mixer.KVBack // both read the same layer, if they follow each other
+// layerLines describes the layers of a model, equal ones together, and what repeats once.
+func layerLines(c runners.Config) (lines []string) {
+	for i := 0; i < len(c.Layers); {
+		n := 1
+		for i+n < len(c.Layers) && follows(c.Layers[i+n-1], c.Layers[i+n]) {
+			n++
+		}
+		lines = append(lines, fmt.Sprintf("%d x %s", n, layerLine(c, i, n)))
+		i += n
+	}
+	for period := 2; period <= len(lines)/2; period++ {
+		times := 1
+		for (times+1)*period <= len(lines) && slices.Equal(lines[:period], lines[times*period:][:period]) {
+			times++
+		}
+		if times > 1 {
+			out := []string{fmt.Sprintf("%d times:", times)}
+			for _, l := range lines[:period] {
+				out = append(out, "  "+l)
+			}
+			return append(out, lines[times*period:]...)
+		}
+	}
+	return lines
+}
+
+// follows reports whether two layers that follow each other are shown as one.
+func follows(a, b runners.Layer) bool {
+	if a.Mixer.KVBack > 0 {
+		a.Mixer.KVBack++ // both read the same layer
 	}
 	return a == b
 }
 
-// layerLine describes layer i.
-func layerLine(c runners.Config, i int) string {
+// layerLine describes layer i and the n-1 that follow it.
+func layerLine(c runners.Config, i, n int) string {
 	m := c.Layers[i].Mixer
 	var s string
 	switch {
@@ -112,8 +156,11 @@ func layerLine(c runners.Config, i int) string {
 		if m.Window > 0 {
 			s += fmt.Sprintf(", window of %d", m.Window)
 		}
-		if m.KVBack > 0 {
-			s += fmt.Sprintf(", keys and values of layer %d", i-m.KVBack)
+		switch {
+		case m.KVBack == 1 && n == 1:
+			s += " of the layer before"
+		case m.KVBack > 0:
+			s += fmt.Sprintf(" of layer %d", i-m.KVBack)
 		}
 	}
 	s += fmt.Sprintf(", rope theta %g", m.Rope.Theta)

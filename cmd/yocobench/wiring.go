@@ -67,7 +67,7 @@ func newRunner(name, device string) (runners.Runner, error) {
 // found is a model of some name: its config and the way to its weights.
 type found struct {
 	config   runners.Config
-	kind     string // "trained" (embedded), "preset" or "checkpoint"
+	kind     string // "trained" (embedded), "preset", "checkpoint" or "layers of a suite"
 	identity string
 	open     func() (runners.Weights, error)
 }
@@ -124,10 +124,16 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 		return f, unknownModel(name)
 	}
 	if random {
-		f.identity = fmt.Sprintf("random %s seed %d", dtype, seed)
-		f.open = func() (runners.Weights, error) { return checkpoint.Random(f.config, seed, dtype), nil }
+		f.random(seed, dtype)
 	}
 	return f, nil
+}
+
+// random gives f seeded random weights of a type.
+func (f *found) random(seed uint64, dtype runners.DType) {
+	config := f.config
+	f.identity = fmt.Sprintf("random %s seed %d", dtype, seed)
+	f.open = func() (runners.Weights, error) { return checkpoint.Random(config, seed, dtype), nil }
 }
 
 func unknownModel(name string) error {
@@ -255,6 +261,16 @@ func wiring(d device, machine *runners.Profile) suites.Wiring {
 	}
 }
 
+// find finds the model of an entry.
+func (d device) find(s *suites.Suite, e suites.Entry, weights runners.DType) (found, error) {
+	if c := e.Config(); c != nil {
+		f := found{config: *c, kind: "layers of a suite"}
+		f.random(e.Seed, weights)
+		return f, nil
+	}
+	return d.found.get(e.Model, s.Dir, e.Weights == "random", e.Seed, weights)
+}
+
 func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profile) (*suites.Resolved, error) {
 	name, dev := firstOf(e.Runner, s.Runner), e.Device
 	if e.Runner == "" && dev == "" {
@@ -285,7 +301,7 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	if name == "cpu" && o.KV == runners.F16 {
 		return nil, fmt.Errorf("model %s: the cpu runner keeps keys and values in f32 or bf16, not f16; set kv", e.Name)
 	}
-	f, err := d.found.get(e.Model, s.Dir, e.Weights == "random", e.Seed, o.Weights)
+	f, err := d.find(s, e, o.Weights)
 	if err != nil {
 		return nil, err
 	}

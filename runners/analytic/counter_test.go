@@ -18,14 +18,37 @@ func small(a runners.Arch) runners.Config {
 	return s.Config()
 }
 
+// composed are models of layers in other arrangements.
+func composed() []runners.Config {
+	rope := runners.Rotary{Theta: 1e4}
+	attention := func(kvHeads, window, back int) runners.Layer {
+		return runners.Layer{Mixer: runners.Mixer{Kind: runners.Attention, Heads: 4, KVHeads: kvHeads, HeadDim: 8, Window: window, KVBack: back, Rope: rope}, FFN: 48}
+	}
+	retention := runners.Layer{Mixer: runners.Mixer{Kind: runners.Retention, Heads: 2, HeadDim: 16, Rope: rope}, FFN: 40}
+	shared := runners.Layer{Mixer: runners.Mixer{Kind: runners.KeysValues, KVHeads: 2, HeadDim: 8, Rope: rope}}
+	var out []runners.Config
+	for label, layers := range map[string][]runners.Layer{
+		"gemma-like": {attention(2, 50, 0), attention(4, 9, 0), attention(2, 0, 0)},
+		"cla":        {attention(2, 0, 0), attention(2, 0, 1), attention(4, 0, 0), attention(4, 0, 1)},
+		"hybrid":     {retention, retention, attention(1, 0, 0), retention},
+		"mixed":      {shared, attention(2, 0, 1), retention, attention(2, 50, 0), attention(2, 0, 4), attention(2, 0, 5)},
+	} {
+		out = append(out, runners.Config{Name: label, Label: label, Dim: 32, Vocab: 64, EmbedScale: 1.5, NormEps: 1e-5, Layers: layers})
+	}
+	return out
+}
+
 // TestCounters holds the cost model against what the CPU runner counts as it
 // works: FLOPs of every part, in Prefill, Step and Score, at lengths around
 // chunks and windows. The chunk of the retention's parallel form is the
 // runner's own.
 func TestCounters(t *testing.T) {
 	types := runners.Types{}
+	var configs []runners.Config
 	for _, a := range runners.Arches() {
-		cfg := small(a)
+		configs = append(configs, small(a))
+	}
+	for _, cfg := range append(configs, composed()...) {
 		m, err := cpu.New().Load(cfg, checkpoint.Random(cfg, 1, runners.F32), runners.Options{Threads: 2})
 		if err != nil {
 			t.Fatal(err)
@@ -37,16 +60,21 @@ func TestCounters(t *testing.T) {
 			got := counter.Counts().FLOPs
 			for _, p := range runners.Parts() {
 				if float64(got[p]) != want.Part(p).FLOPs {
-					t.Errorf("%s, %s: %s did %d FLOPs, the cost model says %.0f", a, what, p, got[p], want.Part(p).FLOPs)
+					t.Errorf("%s, %s: %s did %d FLOPs, the cost model says %.0f", cfg.Label, what, p, got[p], want.Part(p).FLOPs)
 				}
 			}
 			counter.ResetCounts()
 		}
 		// inChunks replaces the retention at the reference's chunk by one at the runner's.
 		inChunks := func(w runners.Work, n int) runners.Work {
-			for _, l := range cfg.Layers {
+			parts := cfg.LayerParts()
+			for i, l := range cfg.Layers {
 				if m := l.Mixer; m.Kind == runners.Retention {
-					w.Self.FLOPs += float64(m.Heads) * (runners.RetentionFLOPs(n, m.HeadDim, cpu.RetentionChunk) - runners.RetentionFLOPs(n, m.HeadDim, runners.RetentionChunk))
+					at := &w.Layers
+					if parts[i] == runners.PartSelf {
+						at = &w.Self
+					}
+					at.FLOPs += float64(m.Heads) * (runners.RetentionFLOPs(n, m.HeadDim, cpu.RetentionChunk) - runners.RetentionFLOPs(n, m.HeadDim, runners.RetentionChunk))
 				}
 			}
 			return w

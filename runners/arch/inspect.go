@@ -65,10 +65,7 @@ func (m *Model) inspectCaches(s *sequence, emit func(name string, shape []int, d
 		mix := l.Mixer
 		switch {
 		case mix.Kind == runners.KeysValues:
-			key, value := "khat", "vhat"
-			if shared > 0 {
-				key, value = fmt.Sprintf("khat.%d", shared), fmt.Sprintf("vhat.%d", shared)
-			}
+			key, value := numbered("khat", shared), numbered("vhat", shared)
 			if err := inspectKV(s.caches.kv[i], mix, 0, s.length, key, value, emit); err != nil {
 				return err
 			}
@@ -91,6 +88,14 @@ func (m *Model) inspectCaches(s *sequence, emit func(name string, shape []int, d
 		}
 	}
 	return nil
+}
+
+// numbered is the name of the n-th tensor of those that are usually one.
+func numbered(name string, n int) string {
+	if n == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s.%d", name, n)
 }
 
 // inspectKV emits keys and values of n positions.

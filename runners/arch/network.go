@@ -30,6 +30,7 @@ type layer struct {
 	mixNorm   runners.Weight
 	proj, out runners.Weight // proj is Mixer.Projections stacked
 	rope      runners.RopeTable
+	khat      string // of KeysValues: what the trace calls its keys
 	feedForward
 }
 
@@ -46,13 +47,17 @@ func newNetwork(cfg runners.Config, ops runners.Ops, ws *workspace, l *loader) *
 	}
 	ws.dim, ws.block = cfg.Dim, cfg.BlockWidth()
 	n.layers = make([]layer, len(cfg.Layers))
-	parts, depth := cfg.LayerParts(), 0
+	parts, depth, shared := cfg.LayerParts(), 0, 0
 	for i, spec := range cfg.Layers {
-		if spec.Mixer.Kind != runners.KeysValues {
+		khat := ""
+		if spec.Mixer.Kind == runners.KeysValues {
+			khat = numbered("khat_before_rotary", shared)
+			shared++
+		} else {
 			depth++
 		}
 		n.layers[i] = layer{
-			Mixer: spec.Mixer, part: parts[i], depth: depth, kv: i - spec.Mixer.KVBack,
+			Mixer: spec.Mixer, part: parts[i], depth: depth, kv: i - spec.Mixer.KVBack, khat: khat,
 			rope: ops.Rope(runners.Rope{HeadDim: spec.Mixer.HeadDim, Rotary: spec.Mixer.Rope}),
 		}
 	}
@@ -169,7 +174,7 @@ func (n *network) mix(b *batch, l *layer, i int) {
 	case l.Window > 0:
 		ops.AttendWindow(&b.Batch, runners.Windowed{Dst: q, Q: q, K: k, V: v, Heads: l.Heads, KV: n.tmp.kvs(b, i), Rope: l.rope})
 	case l.Kind == runners.KeysValues:
-		b.show("khat_before_rotary", k, rows, l.KVHeads, l.HeadDim)
+		b.show(l.khat, k, rows, l.KVHeads, l.HeadDim)
 		ops.AppendKV(&b.Batch, n.tmp.kvs(b, i), k, v, l.rope)
 		return
 	default:

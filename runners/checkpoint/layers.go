@@ -40,7 +40,6 @@ func parseLayers(file, name string, text []byte) (runners.Config, error) {
 	if err != nil {
 		return none, err
 	}
-	const most = 1 << 14
 	c := runners.Config{Name: name, EmbedScale: 1, NormEps: 1e-5}
 	var lines []string // of the layers
 	err = j.fields("the config", fields{
@@ -54,8 +53,8 @@ func parseLayers(file, name string, text []byte) (runners.Config, error) {
 		"notes":       j.skip,
 		"layers": func(what string) error {
 			return j.array(what, func(i int) error {
-				if i == most {
-					return j.errorf("%s has more than %d layers", what, most)
+				if i == runners.MaxLayers {
+					return j.errorf("%s has more than %d layers", what, runners.MaxLayers)
 				}
 				var l runners.Layer
 				at := j.ahead()
@@ -72,6 +71,9 @@ func parseLayers(file, name string, text []byte) (runners.Config, error) {
 	}
 	if err != nil {
 		return none, err
+	}
+	if c.Label == "" {
+		c.Label = c.Name
 	}
 	if err := c.Validate(); err != nil {
 		var bad *runners.LayerError

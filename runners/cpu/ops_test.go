@@ -369,6 +369,8 @@ func TestAttention(t *testing.T) {
 		{2, 2, 8, 1, yoco, [][2]int{{9, 1}, {1, 1}, {2, 33}}},
 		{2, 2, 64, 200, plain, [][2]int{{130, 65}, {1, 1}, {500, 3}, {1, 1}, {64, 64}}},
 		{1, 1, 10, 1000, plain, [][2]int{{3, 70}, {1, 1}, {80, 0}}},
+		{6, 2, 16, 16, plain, [][2]int{{1, 5}, {15, 20}, {1, 1}, {3, 100}, {63, 1}, {4, 4}, {300, 1}}},
+		{4, 1, 10, 40, yoco, [][2]int{{9, 1}, {1, 1}, {2, 53}, {1, 1}}},
 		{32, 16, 4, 0, plain, [][2]int{{800, 1}, {1, 1}}}, // enough heads for splits of twice the least length
 	}
 	eachTier(t, func(t *testing.T, opts runners.Options) {
@@ -413,7 +415,7 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 		x, err := o.GlobalKV(c.kvHeads, c.hd, total[i])
 		if c.window > 0 {
 			x.Close()
-			x, err = o.WindowKV(c.heads, c.hd, c.window, total[i])
+			x, err = o.WindowKV(c.kvHeads, c.hd, c.window, total[i])
 		}
 		if err != nil {
 			t.Fatal(err)

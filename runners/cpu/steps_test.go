@@ -17,6 +17,31 @@ func tiny(a runners.Arch) runners.Config {
 	return runners.Shape{Name: "tiny", Dim: 96, Layers: 4, FFN: 200, Vocab: 300, Heads: 6, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 3, 40).Config()
 }
 
+// tinies are a small model of each architecture, and one of every kind of layer in turn.
+func tinies() (cs []runners.Config) {
+	for _, a := range runners.Arches() {
+		cs = append(cs, tiny(a))
+	}
+	rope := runners.Rotary{Theta: 1e4}
+	mixed := tiny(runners.Transformer)
+	mixed.Name, mixed.Label, mixed.EmbedScale = "mixed", "mixed", 3
+	for i, m := range []runners.Mixer{
+		{Kind: runners.Attention, Heads: 6, KVHeads: 2, HeadDim: 16, Window: 40, Rope: rope},
+		{Kind: runners.Retention, Heads: 3, HeadDim: 20, Rope: rope},
+		{Kind: runners.Attention, Heads: 4, KVHeads: 1, HeadDim: 12, Rope: rope},
+		{Kind: runners.KeysValues, KVHeads: 2, HeadDim: 24, Rope: rope},
+		{Kind: runners.Attention, Heads: 4, KVHeads: 2, HeadDim: 24, KVBack: 1, Rope: rope},
+		{Kind: runners.Attention, Heads: 2, KVHeads: 1, HeadDim: 12, KVBack: 3, Rope: rope},
+	} {
+		l := runners.Layer{Mixer: m, FFN: 100 + 10*i}
+		if m.Kind == runners.KeysValues {
+			l.FFN = 0
+		}
+		mixed.Layers = append(mixed.Layers[:i], l)
+	}
+	return append(cs, mixed)
+}
+
 func load(t testing.TB, c runners.Config, opts runners.Options) runners.Model {
 	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), opts)
 	if err != nil {
@@ -44,11 +69,10 @@ func someTokens(n, vocab, seed int) []int {
 // TestThreads: one, two and four workers give the same bits.
 func TestThreads(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
-		for _, a := range runners.Arches() {
+		for _, c := range tinies() {
 			var first []float32
 			for _, threads := range []int{1, 2, 4} {
 				opts.Threads = threads
-				c := tiny(a)
 				m := load(t, c, opts)
 				n := 150
 				if opts.Tier == "go" {
@@ -60,7 +84,7 @@ func TestThreads(t *testing.T) {
 				}
 				for i := range got {
 					if math.Float32bits(got[i]) != math.Float32bits(first[i]) {
-						t.Fatalf("%s with %d threads: value %d is %g, with one thread %g", a, threads, i, got[i], first[i])
+						t.Fatalf("%s with %d threads: value %d is %g, with one thread %g", c.Label, threads, i, got[i], first[i])
 					}
 				}
 			}
@@ -102,8 +126,7 @@ func runAll(t *testing.T, m runners.Model, c runners.Config, n int) (out []float
 func TestModelStepAllocs(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		ctx := context.Background()
-		for _, a := range runners.Arches() {
-			c := tiny(a)
+		for _, c := range tinies() {
 			for _, batch := range []int{1, 4} {
 				m := load(t, c, opts)
 				ss, ids, logits := make([]runners.Sequence, batch), make([]int, batch), make([][]float32, batch)
@@ -127,7 +150,7 @@ func TestModelStepAllocs(t *testing.T) {
 					step() // past a window's end and a split of the keys: scratch has grown
 				}
 				if n := testing.AllocsPerRun(20, step); n != 0 {
-					t.Errorf("%s, %d sequences: %g allocations a step", a, batch, n)
+					t.Errorf("%s, %d sequences: %g allocations a step", c.Label, batch, n)
 				}
 			}
 		}

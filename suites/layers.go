@@ -1,0 +1,238 @@
+package suites
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Composed is the part of an Entry that writes a model out, layer by layer.
+type Composed struct {
+	Label      string   `yaml:"label" doc:"what reports group the model by (default: its name)"`
+	Dim        Size     `yaml:"dim" doc:"width of the residual stream (required with layers)"`
+	Vocab      Size     `yaml:"vocab" doc:"number of tokens (required with layers)"`
+	Tokenizer  string   `yaml:"tokenizer" doc:"bytes, for tasks that read text (default: token ids only)"`
+	EmbedScale *float64 `yaml:"embed_scale" doc:"what embeddings are multiplied with (default 1)"`
+	NormEps    *float64 `yaml:"norm_eps" doc:"epsilon of all norms (default 1e-5)"`
+	LayerSizes `yaml:",inline"`
+	Layers     []Block `yaml:"layers" doc:"the model's layers, in the place of model; its weights are random, from seed"`
+}
+
+// LayerSizes are what a layer takes from the list or model around it unless it says so itself.
+type LayerSizes struct {
+	Heads           Size     `yaml:"heads" doc:"query heads"`
+	KVHeads         Size     `yaml:"kv_heads" doc:"heads of keys and values (default: as many as heads)"`
+	HeadDim         Size     `yaml:"head_dim" doc:"width of a head (default dim/heads)"`
+	FFN             Size     `yaml:"ffn" doc:"hidden width of the SwiGLU block"`
+	RopeTheta       *float64 `yaml:"rope_theta" doc:"base of the rotary frequencies (default 10000)"`
+	RopeInterleaved *bool    `yaml:"rope_interleaved" doc:"true: neighbours turn together, as in YOCO (default: the halves of a head)"`
+	RopeEndPoint    *bool    `yaml:"rope_end_point" doc:"true: the frequencies reach 1/rope_theta, as in YOCO (default false)"`
+}
+
+// Block is an item of a list of layers: a layer, or a list of layers that repeats.
+type Block struct {
+	Repeat     Size   `yaml:"repeat" doc:"how often it follows itself (default 1)"`
+	Name       string `yaml:"name" doc:"what kv_from of later layers calls it"`
+	Mixer      string `yaml:"mixer" doc:"attention, retention, or keys-values, which only projects keys and values for later layers (default attention)"`
+	Window     Size   `yaml:"window" doc:"keys that attention sees, the present one included (default: the whole context)"`
+	KVFrom     string `yaml:"kv_from" doc:"the layer whose keys and values attention reads: the nearest earlier one of this name (default: its own)"`
+	LayerSizes `yaml:",inline"`
+	Layers     []Block `yaml:"layers" doc:"layers that repeat together, in the place of mixer, window and kv_from; the sizes given beside are their defaults"`
+
+	line int
+}
+
+// UnmarshalYAML reads a mapping.
+func (b *Block) UnmarshalYAML(n *yaml.Node) error {
+	type plain Block
+	p := plain{line: n.Line}
+	if n.Kind != yaml.MappingNode {
+		return problemAt(n, "for example: - {mixer: attention, window: 1024, repeat: 5}", "expected a layer: a mapping")
+	}
+	if err := decodeStrict(n, &p); err != nil {
+		return err
+	}
+	*b = Block(p)
+	return nil
+}
+
+// layersHint shows the form of a list of layers.
+const layersHint = "for example: layers: [{repeat: 4, layers: [{mixer: attention, window: 1024, repeat: 5}, {mixer: attention}]}]"
+
+// bounded reports a node that has more than left nodes once its aliases are followed.
+func bounded(n *yaml.Node, left *int) error {
+	n = resolve(n)
+	if *left--; *left < 0 {
+		return problemAt(n, "", "more than %d values, aliases followed", maxNodes)
+	}
+	for _, c := range n.Content {
+		if err := bounded(c, left); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// config makes the model of a composed entry.
+func (c *Composed) config(name string, n *yaml.Node) (*runners.Config, error) {
+	for _, f := range []struct {
+		name string
+		v    Size
+	}{{"dim", c.Dim}, {"vocab", c.Vocab}} {
+		if f.v == 0 {
+			return nil, problemAt(n, layersHint, "a model with layers needs %s", f.name)
+		}
+	}
+	out := &runners.Config{
+		Name: name, Label: c.Label, Dim: int(c.Dim), Vocab: int(c.Vocab), Tokenizer: c.Tokenizer,
+		EmbedScale: or(c.EmbedScale, 1), NormEps: or(c.NormEps, 1e-5),
+	}
+	if out.Label == "" {
+		out.Label = name
+	}
+	l := layering{config: out, named: map[string]int{}}
+	if err := l.list(c.Layers, c.LayerSizes); err != nil {
+		return nil, err
+	}
+	if err := out.Validate(); err != nil {
+		p := problemAt(n, "", "model %s: %v", name, err)
+		var bad *runners.LayerError
+		if errors.As(err, &bad) {
+			p.Line, p.Msg = l.lines[bad.Layer], fmt.Sprintf("layer %d of %s: %v", bad.Layer, name, bad.Err)
+		}
+		return nil, p
+	}
+	return out, nil
+}
+
+// layering appends the layers of blocks to a config.
+type layering struct {
+	config *runners.Config
+	lines  []int          // of the layers
+	named  map[string]int // the latest layer of each name
+}
+
+func (l *layering) list(blocks []Block, around LayerSizes) error {
+	for i := range blocks {
+		b := &blocks[i]
+		for range max(b.Repeat, 1) {
+			if err := l.block(b, around); err != nil {
+				return err
+			}
+			if len(l.config.Layers) > runners.MaxLayers {
+				return &Problem{Line: b.line, Msg: fmt.Sprintf("more than %d layers", runners.MaxLayers)}
+			}
+		}
+	}
+	return nil
+}
+
+// block appends a layer or a list of them once.
+func (l *layering) block(b *Block, around LayerSizes) error {
+	if b.Layers != nil {
+		if b.Mixer != "" || b.Window != 0 || b.KVFrom != "" || b.Name != "" {
+			return &Problem{Line: b.line, Msg: "a list of layers with a mixer, window, kv_from or name of its own", Hint: "give them to the layers inside"}
+		}
+		if len(b.Layers) == 0 {
+			return &Problem{Line: b.line, Msg: "an empty list of layers", Hint: layersHint}
+		}
+		return l.list(b.Layers, b.within(around))
+	}
+	layer, err := l.layer(b, b.within(around))
+	if err != nil {
+		return err
+	}
+	if b.Name != "" {
+		l.named[b.Name] = len(l.config.Layers)
+	}
+	l.config.Layers, l.lines = append(l.config.Layers, layer), append(l.lines, b.line)
+	return nil
+}
+
+// within is s with what it leaves open taken from around. Heads of another number do not have the
+// width or the groups of those around.
+func (s LayerSizes) within(around LayerSizes) LayerSizes {
+	if s.Heads != 0 {
+		around.HeadDim, around.KVHeads = 0, 0
+	}
+	from, to := reflect.ValueOf(around), reflect.ValueOf(&s).Elem()
+	for i := range to.NumField() {
+		if f := to.Field(i); f.IsZero() {
+			f.Set(from.Field(i))
+		}
+	}
+	return s
+}
+
+// layer makes a layer of sizes s.
+func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
+	none := runners.Layer{}
+	m := runners.Mixer{
+		Kind: runners.MixerKind(b.Mixer), Heads: int(s.Heads), KVHeads: int(s.KVHeads), HeadDim: int(s.HeadDim), Window: int(b.Window),
+		Rope: runners.Rotary{Theta: or(s.RopeTheta, 10000), Interleaved: or(s.RopeInterleaved, false), EndPoint: or(s.RopeEndPoint, false)},
+	}
+	if m.Kind == "" {
+		m.Kind = runners.Attention
+	}
+	known := false
+	var names []string
+	for _, k := range runners.MixerKinds() {
+		known = known || k == m.Kind
+		names = append(names, string(k))
+	}
+	if !known {
+		return none, &Problem{Line: b.line, Msg: fmt.Sprintf("unknown mixer %q", b.Mixer), Hint: Suggest(b.Mixer, names)}
+	}
+	if m.HeadDim == 0 && m.Heads > 0 {
+		m.HeadDim = l.config.Dim / m.Heads
+	}
+	if m.KVHeads == 0 {
+		m.KVHeads = m.Heads
+	}
+	// What the kind does not have is not taken from around; where the layer itself gives it, Validate refuses it.
+	ffn := int(s.FFN)
+	switch m.Kind {
+	case runners.Retention:
+		m.KVHeads = int(b.KVHeads)
+	case runners.KeysValues:
+		m.Heads, ffn = int(b.Heads), int(b.FFN)
+	}
+	if b.KVFrom == "" {
+		return runners.Layer{Mixer: m, FFN: ffn}, nil
+	}
+	from, ok := l.named[b.KVFrom]
+	if !ok {
+		for name := range l.named {
+			names = append(names, name)
+		}
+		hint := "kv_from is the name of an earlier layer: give that layer name: " + b.KVFrom
+		if len(l.named) > 0 {
+			hint = Suggest(b.KVFrom, names[len(runners.MixerKinds()):])
+		}
+		return none, &Problem{Line: b.line, Msg: fmt.Sprintf("kv_from: no earlier layer is called %q", b.KVFrom), Hint: hint}
+	}
+	source := l.config.Layers[from].Mixer
+	m.KVBack = len(l.config.Layers) - from
+	if b.KVHeads == 0 {
+		m.KVHeads = source.KVHeads
+	}
+	if b.HeadDim == 0 {
+		m.HeadDim = source.HeadDim
+	}
+	if b.RopeTheta == nil && b.RopeInterleaved == nil && b.RopeEndPoint == nil {
+		m.Rope = source.Rope
+	}
+	return runners.Layer{Mixer: m, FFN: ffn}, nil
+}
+
+// or is what p points to, or otherwise.
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
