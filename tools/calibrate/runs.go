@@ -91,7 +91,7 @@ func calibrateRuns(ctx context.Context, runs, nice int, suite, dir, out string, 
 			}
 		}
 		if len(j.Runs) > 0 {
-			f.Commit = j.Runs[0].Env.Commit
+			f.Commit = j.Runs[0].Env.Commit[:min(len(j.Runs[0].Env.Commit), 7)]
 		}
 		f.Runs = append(f.Runs, r)
 	}
@@ -329,7 +329,7 @@ at a limit of 1x is wrong.
 With one run on a side nothing is judged, so nothing is wrong. By 4 runs of each side %d of %d judgements regressed: with probability 95 %%, at most
 %.1f %% do. A ratio inside a single run is judged only where its samples are wholly apart; %d of %d such judgements regressed on this
 busy machine (at most %.1f %%), which is no promise: reports/compare/doc.go says why. From 6 runs on the ratio of each run is one
-sample, and the promise holds.
+sample of the sign test, whose simulations are in reports/compare.
 
 The samples of every run are in run-calibration.json; `+"`tools/calibrate -mode runs -table`"+` makes this table from them.
 `, worst.regressed, worst.judgements, 100*atMost(worst.regressed, worst.judgements), first.regressed, first.judgements, 100*atMost(first.regressed, first.judgements))

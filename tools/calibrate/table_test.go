@@ -54,3 +54,36 @@ func TestAtMost(t *testing.T) {
 		}
 	}
 }
+
+// The committed table of complete runs is that of its figures: with one run on a side nothing is judged, and by several runs
+// no more than the promised share regressed.
+func TestCommittedRuns(t *testing.T) {
+	const name = "../../docs/measurements/run-calibration"
+	text, err := os.ReadFile(name + ".json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f equalRuns
+	if err := json.Unmarshal(text, &f); err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile(name + ".md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.markdown()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != string(table) {
+		t.Errorf("%s.md is not the table of its figures; go run ./tools/calibrate -mode runs -table writes it", name)
+	}
+	one, cmp, err := f.overBaseline(1, 1)
+	if err != nil || one.judgements < 30 || one.wrong+cmp.wrong > 0 || float64(one.bySamples) < 0.3*float64(one.claims) {
+		t.Errorf("single runs: %+v, %+v, %v", one, cmp, err)
+	}
+	several, _, err := f.overBaseline(4, 4)
+	if err != nil || several.judgements < 10 || several.regressed > 1 {
+		t.Errorf("4 runs of each side: %+v, %v", several, err)
+	}
+}
