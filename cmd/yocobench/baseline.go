@@ -34,7 +34,7 @@ func newBaseline() *cobra.Command {
 			} else if err != nil {
 				return err
 			}
-			err := addRuns(args[:len(args)-1], dir, c.OutOrStdout())
+			err := addRuns(args[:len(args)-1], dir, c.OutOrStdout(), c.ErrOrStderr())
 			if err != nil {
 				_ = os.Remove(dir) // if nothing was written
 			}
@@ -55,7 +55,7 @@ func newBaseline() *cobra.Command {
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 				return usagef("no baseline at %s\n  hint: make one with: yocobench baseline save", dir)
 			}
-			if err := addRuns(args[:len(args)-1], dir, c.OutOrStdout()); err != nil {
+			if err := addRuns(args[:len(args)-1], dir, c.OutOrStdout(), c.ErrOrStderr()); err != nil {
 				return err
 			}
 			return prune(dir, last, c.OutOrStdout())
@@ -76,7 +76,7 @@ need 4 runs or more on each side: yocobench gate r1,r2,r3,r4 --baseline DIR.`
 }
 
 // addRuns writes runs into a baseline's folder; one with failed cases is refused before anything is written.
-func addRuns(paths []string, dir string, out io.Writer) error {
+func addRuns(paths []string, dir string, out, stderr io.Writer) error {
 	var journals []*result.Journal
 	names := map[string]bool{}
 	for _, p := range paths {
@@ -84,6 +84,7 @@ func addRuns(paths []string, dir string, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		notice(stderr, j.Notice)
 		if len(j.Runs) == 0 || len(j.Records) == 0 {
 			return usagef("%s has no header or no case: nothing to hold later runs against", p)
 		}

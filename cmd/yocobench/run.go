@@ -224,6 +224,9 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 	if err != nil && drawing.Err() != nil {
 		return &exitError{exitInterrupted, fmt.Errorf("interrupted while the reports were drawn\n  hint: the results are complete; draw them with: yocobench report %s", quote(dir))}
 	}
+	if err != nil && interrupted { // the terminal is gone, perhaps
+		return &exitError{exitInterrupted, err}
+	}
 	if err != nil {
 		return err
 	}

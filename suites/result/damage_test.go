@@ -251,6 +251,16 @@ func TestALostJournalIsNoticed(t *testing.T) {
 	}
 }
 
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestAFileWithoutLinesIsNotReadForEver(t *testing.T) {
+	if _, err := Read(zeros{}, "j"); err == nil || !strings.Contains(err.Error(), "j:1: no line ends within 256 MiB") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestALineIsNotTooLong(t *testing.T) {
 	r := sample("a", 1)
 	r.Notes = []string{strings.Repeat("x", maxLine)}

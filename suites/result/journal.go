@@ -99,12 +99,18 @@ func Read(r io.Reader, name string) (*Journal, error) {
 	return d.end(name, torn)
 }
 
+// maxSkipped bounds a line that is read over, in bytes.
+const maxSkipped = 4 * maxLine
+
 // readLine returns a line without its newline, and its length; ended is false for what follows the
 // last newline. The text of a line that is longer than maxLine is nil.
 func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error) {
 	for {
 		part, err := br.ReadSlice('\n')
 		length += len(part)
+		if length > maxSkipped {
+			return nil, 0, false, fmt.Errorf("no line ends within %d MiB: not a journal", maxSkipped>>20)
+		}
 		if length > maxLine+1 {
 			text = nil // only its length is wanted
 		} else {
