@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/yocobench/yocobench/internal/browser"
 	"github.com/yocobench/yocobench/suites/result"
@@ -202,5 +203,22 @@ func TestWholePageInBrowser(t *testing.T) {
 	}
 	if got := p.Errors(); len(got) > 0 {
 		t.Errorf("the console says %q", got)
+	}
+}
+
+// A page of ten thousand cells opens in seconds and answers to the pointer.
+func TestLargePageInBrowser(t *testing.T) {
+	j := large[slices.IndexFunc(large, func(l largeJournal) bool { return l.name == "cells" })].make(10_000)
+	start := time.Now()
+	p, _ := openReport(t, j, nil)
+	if n := p.Number(`document.querySelectorAll(".heat tbody td").length`); n != 10_500 { // 3 models, 250 lengths, 14 depths
+		t.Errorf("%v cells", n)
+	}
+	p.Point(".heat tbody td", 0, 0)
+	p.Wait(detail + `.includes("Which?")`)
+	loaded := p.Number(`performance.timing.loadEventEnd - performance.timing.navigationStart`)
+	t.Logf("drawn and opened in %s, the page alone in %.0f ms", time.Since(start).Round(time.Millisecond), loaded)
+	if loaded > 15_000 {
+		t.Errorf("the page takes %.0f ms to open", loaded)
 	}
 }

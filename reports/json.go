@@ -14,23 +14,41 @@ import (
 // json writes results.json: the whole journal as one document. Characters that
 // a terminal would act on are written as escapes, so that it can be printed.
 func (v *view) json(out io.Writer) error {
-	var buf bytes.Buffer
-	e := json.NewEncoder(&buf)
-	e.SetIndent("", " ")
 	runs := append([]result.Run{}, v.journal.Runs...)
 	for i := range runs { // the journal itself keeps the paths, for resuming
 		runs[i].SuiteText = cleantext.WithoutFolders(runs[i].SuiteText)
 	}
-	err := e.Encode(struct {
-		Schema  int             `json:"schema"`
-		Notice  string          `json:"notice,omitempty"`
-		Runs    []result.Run    `json:"runs"`
-		Records []result.Record `json:"records"`
-	}{result.SchemaVersion, v.journal.Notice, runs, append([]result.Record{}, v.journal.Records...)})
+	head, err := json.MarshalIndent(struct {
+		Schema int          `json:"schema"`
+		Notice string       `json:"notice,omitempty"`
+		Runs   []result.Run `json:"runs"`
+	}{result.SchemaVersion, v.journal.Notice, runs}, "", " ")
 	if err != nil {
 		return err
 	}
-	_, err = out.Write(escaped(buf.Bytes()))
+	// Records go out one by one: there may be many, and a signal must not wait for them.
+	var buf bytes.Buffer
+	buf.Write(escaped(bytes.TrimSuffix(head, []byte("\n}"))))
+	buf.WriteString(",\n \"records\": [")
+	for i, r := range v.journal.Records {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		record, err := json.MarshalIndent(r, "  ", " ")
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			buf.WriteByte(',')
+		}
+		buf.WriteString("\n  ")
+		buf.Write(escaped(record))
+	}
+	if len(v.journal.Records) > 0 {
+		buf.WriteString("\n ")
+	}
+	buf.WriteString("]\n}\n")
+	_, err = out.Write(buf.Bytes())
 	return err
 }
 

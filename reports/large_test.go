@@ -12,11 +12,13 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// large are journals of which a report draws a part; n sets their size.
-var large = []struct {
+type largeJournal struct {
 	name string
 	make func(n int) *result.Journal
-}{
+}
+
+// large are journals of which a report draws a part; n sets their size.
+var large = []largeJournal{
 	{"lengths", func(n int) *result.Journal { return scalingJournal(2, n) }},
 	{"models", func(n int) *result.Journal { return scalingJournal(n, 2) }},
 	{"cells", func(n int) *result.Journal {
