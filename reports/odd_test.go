@@ -3,8 +3,10 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"math"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -119,12 +121,43 @@ func TestOddJournals(t *testing.T) {
 	}
 }
 
-// FuzzReports feeds whatever reads as a journal to every writer.
+// FuzzReports feeds whatever reads as a journal to the writers of text, which are fast enough for many journals.
 func FuzzReports(f *testing.F) {
-	f.Add(lines(f, &result.Journal{Runs: small().Runs}))
+	fuzzJournals(f, func(t *testing.T, j *result.Journal) {
+		v := newView(t.Context(), j, nil)
+		for _, f := range Formats() {
+			if f == PNG || f == SVG || f == HTML { // FuzzPictures draws them
+				continue
+			}
+			if _, err := v.render(f); err != nil {
+				t.Fatalf("%s: %v", f, err)
+			}
+		}
+		if err := Terminal(t.Context(), io.Discard, j, nil, 80, false); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// FuzzPictures feeds it to every writer: a few journals a second.
+func FuzzPictures(f *testing.F) {
+	fuzzJournals(f, func(t *testing.T, j *result.Journal) { everything(t, j) })
+}
+
+// fuzzJournals fuzzes journals of schema 1: those of schema 2 have checksums, which no change of a byte leaves right.
+func fuzzJournals(f *testing.F, use func(*testing.T, *result.Journal)) {
+	sum := regexp.MustCompile(`,"sha256":"[0-9a-f]+"`)
+	add := func(j *result.Journal) {
+		text := bytes.ReplaceAll(sum.ReplaceAll(lines(f, j), nil), []byte(`"schema":2`), []byte(`"schema":1`))
+		if r, err := result.Read(bytes.NewReader(text), "seed"); err != nil || len(r.Records) != len(j.Records) {
+			f.Fatalf("a seed is no journal: %v", err)
+		}
+		f.Add(text)
+	}
+	add(&result.Journal{Runs: small().Runs})
 	whole := small().Records
 	for i := 0; i < len(whole); i += len(whole) / 8 {
-		f.Add(lines(f, &result.Journal{Runs: small().Runs, Records: []result.Record{whole[i], whole[len(whole)-1-i]}}))
+		add(&result.Journal{Runs: small().Runs, Records: []result.Record{whole[i], whole[len(whole)-1-i]}})
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<15 {
@@ -134,7 +167,7 @@ func FuzzReports(f *testing.F) {
 		if err != nil {
 			t.Skip("no journal")
 		}
-		everything(t, j)
+		use(t, j)
 	})
 }
 
