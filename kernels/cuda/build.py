@@ -38,12 +38,13 @@ ELEMENT = {"f32": "fp32", "bf16": "bf16"}
 
 def kernels():
     """(entry, build, target, variant) of everything that is shipped."""
-    return [(e, b, t, v) for e in load() for b in e.builds for t in TARGETS for v in e.variants]
+    return [(e, b, t, v) for e in load() for b in e.builds for t in TARGETS for v in e.variants if e.config(b, t, v)]
 
 
 def symbol(entry, variant):
-    """The entry point's name: attend_decode_128i is the variant for head dims up to 128 and interleaved pairs."""
-    return entry.name + (f"_{variant['HD']}" if "HD" in variant else "") + ("i" if variant.get("INTERLEAVED") else "")
+    """The entry point's name: attend_decode_128i is the variant for head dims up to 128 and interleaved pairs, gemm_t_64x32 that of a tile."""
+    name = entry.name + (f"_{variant['HD']}" if "HD" in variant else "") + ("i" if variant.get("INTERLEAVED") else "")
+    return name + (f"_{variant['TILE']}" if variant.get("TILE") else "")
 
 
 def tidy(ptx, name):
@@ -70,6 +71,7 @@ def source_hash(entry):
 def compile_kernel(entry, build, target, variant, known):
     """The manifest's record of a kernel and its PTX."""
     consts = dict(variant, **entry.config(build, target, variant))
+    tile = consts.pop("TILE", "")
     warps, stages = consts.pop("num_warps"), consts.pop("num_stages", 3)
     names = entry.fn.arg_names
     given = [a.name for a in entry.args]
@@ -91,7 +93,7 @@ def compile_kernel(entry, build, target, variant, known):
     # Triton appends the pointers to scratch memory, which are null.
     params = [[a.name, a.type] for a in entry.args] + [["global_scratch", "*u8"], ["profile_scratch", "*u8"]]
     return dict(entry=entry.name, name=name, build=build, target=target, source=source_hash(entry), ptx=digest, params=params,
-                consts=consts, warps=warps, stages=stages, shared=k.metadata.shared, registers=registers, spills=spills), ptx
+                consts=consts, **(dict(tile=tile) if tile else {}), warps=warps, stages=stages, shared=k.metadata.shared, registers=registers, spills=spills), ptx
 
 
 def assemble(ptx, target):

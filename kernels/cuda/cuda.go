@@ -21,6 +21,7 @@ type Kernel struct {
 	entry       int
 	headDim     int // the variant's, 0 where there are none
 	interleaved bool
+	tile        int // 0 is the one for many rows
 	constants
 }
 
@@ -42,8 +43,11 @@ func (c *Call) begin(k *Kernel, x, y, z int) {
 // Set is all kernels of a build for a target.
 type Set struct {
 	Build, Target string
-	byHead        [entries][headDims][2]*Kernel
+	byHead        [entries][headDims][2][maxTiles]*Kernel
 }
+
+// maxTiles bounds the tiles that a kernel comes with.
+const maxTiles = 3
 
 // headDims counts the head dim variants 16, 32, …, MaxHeadDim.
 const headDims = 5
@@ -68,7 +72,7 @@ func Choose(build, target string) (*Set, error) {
 		if k.interleaved {
 			in = 1
 		}
-		s.byHead[k.entry][variant(k.headDim)][in] = k
+		s.byHead[k.entry][variant(k.headDim)][in][k.tile] = k
 	}
 	if !found {
 		return nil, fmt.Errorf("no kernels of build %q for target %q", build, target)
@@ -86,12 +90,28 @@ func variant(hd int) int {
 }
 
 // kernel finds the variant of an entry for a head dim, which is at most MaxHeadDim, and 0 where there are no variants.
-func (s *Set) kernel(entry, hd int, interleaved bool) *Kernel {
+// Tile is an index of Tiles.
+func (s *Set) kernel(entry, hd int, interleaved bool, tile int) *Kernel {
 	in := 0
 	if interleaved {
 		in = 1
 	}
-	return s.byHead[entry][variant(hd)][in]
+	return s.byHead[entry][variant(hd)][in][tile]
+}
+
+// Tiles lists the kernels that compute what k computes, each with a tile of another size; their indices are what the launch
+// functions take as tile. The first is the one for many rows.
+func (s *Set) Tiles(k *Kernel) (out []*Kernel) {
+	in := 0
+	if k.interleaved {
+		in = 1
+	}
+	for _, t := range s.byHead[k.entry][variant(k.headDim)][in] {
+		if t != nil {
+			out = append(out, t)
+		}
+	}
+	return out
 }
 
 // All lists the kernels of the set.
@@ -105,12 +125,12 @@ func (s *Set) All() (out []*Kernel) {
 }
 
 // RetainChunk is the chunk length of the retention kernels, in rows.
-func (s *Set) RetainChunk() int { return s.kernel(entryRetainGates, 0, false).chunk }
+func (s *Set) RetainChunk() int { return s.kernel(entryRetainGates, 0, false, 0).chunk }
 
 // LogprobsSplits is into how many parts Logprobs should cut the vocabulary, so
 // that two blocks for each multiprocessor are at work; at most as many as it has tiles.
 func (s *Set) LogprobsSplits(rows, vocab, sms int) int {
-	k := s.kernel(entryLogprobs, 0, false)
+	k := s.kernel(entryLogprobs, 0, false, 0)
 	return min(max(2*sms/cdiv(rows, k.bm), 1), cdiv(vocab, k.bn))
 }
 

@@ -42,20 +42,18 @@ def parameters(params):
 
 def function(e):
     uses = " ".join(e.grid)
-    params, where = [], "0, false"
-    if "HD" in e.variants[0]:
-        params.append(("headDim", "int"))
-        where = "headDim, false"
-    if "INTERLEAVED" in e.variants[0]:
-        params.append(("interleaved", "bool"))
-        where = "headDim, interleaved"
+    params, where = [], []
+    for constant, name, typ, otherwise in (("HD", "headDim", "int", "0"), ("INTERLEAVED", "interleaved", "bool", "false"), ("TILE", "tile", "int", "0")):
+        if constant in e.variants[0]:
+            params.append((name, typ))
+        where.append(name if constant in e.variants[0] else otherwise)
     params += [(local(a.name), go_type(a)) for a in e.args]
     if re.search(r"\bsms\b", uses):
         params.append(("sms", "int"))
     dims = [grid(g) for g in e.grid] + ["1"] * (3 - len(e.grid))
     lines = [f"// {camel(e.name)}: {e.doc}",
              f"func (s *Set) {camel(e.name)}(call *Call, {parameters(params)}) {{",
-             f"\tkernel := s.kernel(entry{camel(e.name)}, {where})",
+             f"\tkernel := s.kernel(entry{camel(e.name)}, {', '.join(where)})",
              f"\tcall.begin(kernel, {', '.join(dims)})"]
     lines += [f"\tcall.Params[{i}] = {packed(a)}" for i, a in enumerate(e.args)]
     return "\n".join(lines + ["}", ""])
@@ -72,6 +70,7 @@ def source(entries, records):
             "type constants struct {", f"\t{', '.join(used)} int", "}", ""]
     for e in entries:
         out.append(function(e))
+    tiles = {e.name: list(dict.fromkeys(v.get("TILE", "") for v in e.variants)) for e in entries}
     out += ["// table lists all kernels.", "var table = [...]Kernel{"]
     for r in records:
         c = {k.lower(): v for k, v in r["consts"].items()}
@@ -83,6 +82,8 @@ def source(entries, records):
             fields.append(f"headDim: {c['hd']}")
         if c.get("interleaved"):
             fields.append("interleaved: true")
+        if "tile" in r:
+            fields.append(f"tile: {tiles[r['entry']].index(r['tile'])}")
         fields.append(f"constants: constants{{{consts}}}")
         out.append("\t{" + ", ".join(fields) + "},")
     return "\n".join(out + ["}", ""])

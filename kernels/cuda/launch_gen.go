@@ -40,7 +40,7 @@ type constants struct {
 
 // Argmax: out[r] = index of the largest of x[r], the lowest where equal; -1 where no value is a number.
 func (s *Set) Argmax(call *Call, out, x uint64, rows, n, ld int) {
-	kernel := s.kernel(entryArgmax, 0, false)
+	kernel := s.kernel(entryArgmax, 0, false, 0)
 	call.begin(kernel, rows, 1, 1)
 	call.Params[0] = out
 	call.Params[1] = x
@@ -51,7 +51,7 @@ func (s *Set) Argmax(call *Call, out, x uint64, rows, n, ld int) {
 
 // AttendDecode: one query row a sequence over min(pos+1, slots) slots of its cache, in splits; q is rotated here. part holds [n_seq, heads, splits, hd] and stat [n_seq, heads, splits, 2].
 func (s *Set) AttendDecode(call *Call, headDim int, interleaved bool, part, stat, q, caches, lo, hi, pos uint64, nSeq, heads, kvHeads, hd, ldQ int, scale float32, splits int) {
-	kernel := s.kernel(entryAttendDecode, headDim, interleaved)
+	kernel := s.kernel(entryAttendDecode, headDim, interleaved, 0)
 	call.begin(kernel, splits, kvHeads*cdiv(heads/kvHeads, kernel.group), nSeq)
 	call.Params[0] = part
 	call.Params[1] = stat
@@ -70,8 +70,8 @@ func (s *Set) AttendDecode(call *Call, headDim int, interleaved bool, part, stat
 }
 
 // AttendPrefill: causal attention of one span: row r, at position pos0+r, sees slots 0..pos0+r. dst may be q.
-func (s *Set) AttendPrefill(call *Call, headDim int, dst, q, cache uint64, rows, pos0, heads, kvHeads, hd, slots, ldDst, ldQ int, scale float32) {
-	kernel := s.kernel(entryAttendPrefill, headDim, false)
+func (s *Set) AttendPrefill(call *Call, headDim, tile int, dst, q, cache uint64, rows, pos0, heads, kvHeads, hd, slots, ldDst, ldQ int, scale float32) {
+	kernel := s.kernel(entryAttendPrefill, headDim, false, tile)
 	call.begin(kernel, cdiv(rows, kernel.bm)*heads, 1, 1)
 	call.Params[0] = dst
 	call.Params[1] = q
@@ -89,7 +89,7 @@ func (s *Set) AttendPrefill(call *Call, headDim int, dst, q, cache uint64, rows,
 
 // AttendReduce: combines the splits of AttendDecode.
 func (s *Set) AttendReduce(call *Call, headDim int, dst, part, stat uint64, nSeq, heads, hd, ldDst, splits int) {
-	kernel := s.kernel(entryAttendReduce, headDim, false)
+	kernel := s.kernel(entryAttendReduce, headDim, false, 0)
 	call.begin(kernel, nSeq*heads, 1, 1)
 	call.Params[0] = dst
 	call.Params[1] = part
@@ -103,7 +103,7 @@ func (s *Set) AttendReduce(call *Call, headDim int, dst, part, stat uint64, nSeq
 
 // AttendWindow: sliding-window attention of one span: earlier positions come from the ring cache (as it was before the span), the span's own from k (rotated) and v. dst may be q.
 func (s *Set) AttendWindow(call *Call, headDim int, dst, q, k, v, cache uint64, rows, pos0, heads, hd, window, slots, ldDst, ldQ, ldK, ldV int, scale float32) {
-	kernel := s.kernel(entryAttendWindow, headDim, false)
+	kernel := s.kernel(entryAttendWindow, headDim, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.bm)*heads, 1, 1)
 	call.Params[0] = dst
 	call.Params[1] = q
@@ -125,7 +125,7 @@ func (s *Set) AttendWindow(call *Call, headDim int, dst, q, k, v, cache uint64, 
 
 // Embed: dst[r] = table[tokens[r]] * scale.
 func (s *Set) Embed(call *Call, dst, table, tokens uint64, rows, dim, ldDst int, scale float32) {
-	kernel := s.kernel(entryEmbed, 0, false)
+	kernel := s.kernel(entryEmbed, 0, false, 0)
 	call.begin(kernel, rows, cdiv(dim, kernel.block), 1)
 	call.Params[0] = dst
 	call.Params[1] = table
@@ -137,8 +137,8 @@ func (s *Set) Embed(call *Call, dst, table, tokens uint64, rows, dim, ldDst int,
 }
 
 // GemmT: c = a bᵀ in T.
-func (s *Set) GemmT(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
-	kernel := s.kernel(entryGemmT, 0, false)
+func (s *Set) GemmT(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
+	kernel := s.kernel(entryGemmT, 0, false, tile)
 	call.begin(kernel, min(cdiv(m, kernel.bm)*cdiv(n, kernel.bn), sms), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -152,8 +152,8 @@ func (s *Set) GemmT(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int)
 }
 
 // GemmF32: c = a bᵀ in float32.
-func (s *Set) GemmF32(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
-	kernel := s.kernel(entryGemmF32, 0, false)
+func (s *Set) GemmF32(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
+	kernel := s.kernel(entryGemmF32, 0, false, tile)
 	call.begin(kernel, min(cdiv(m, kernel.bm)*cdiv(n, kernel.bn), sms), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -167,8 +167,8 @@ func (s *Set) GemmF32(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms in
 }
 
 // GemmAdd: c += a bᵀ in float32.
-func (s *Set) GemmAdd(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
-	kernel := s.kernel(entryGemmAdd, 0, false)
+func (s *Set) GemmAdd(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
+	kernel := s.kernel(entryGemmAdd, 0, false, tile)
 	call.begin(kernel, min(cdiv(m, kernel.bm)*cdiv(n, kernel.bn), sms), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -182,8 +182,8 @@ func (s *Set) GemmAdd(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms in
 }
 
 // GemmSwiglu: c = silu(a b1ᵀ) * (a b2ᵀ), b1 being rows 0..n-1 of b and b2 rows n..2n-1.
-func (s *Set) GemmSwiglu(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
-	kernel := s.kernel(entryGemmSwiglu, 0, false)
+func (s *Set) GemmSwiglu(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
+	kernel := s.kernel(entryGemmSwiglu, 0, false, tile)
 	call.begin(kernel, min(cdiv(m, kernel.bm)*cdiv(n, kernel.bn), sms), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -198,7 +198,7 @@ func (s *Set) GemmSwiglu(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb, sms
 
 // GemvT: c = a bᵀ in T for m ≤ 16.
 func (s *Set) GemvT(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
-	kernel := s.kernel(entryGemvT, 0, false)
+	kernel := s.kernel(entryGemvT, 0, false, 0)
 	call.begin(kernel, cdiv(n, kernel.bn), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -213,7 +213,7 @@ func (s *Set) GemvT(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
 
 // GemvF32: c = a bᵀ in float32 for m ≤ 16.
 func (s *Set) GemvF32(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
-	kernel := s.kernel(entryGemvF32, 0, false)
+	kernel := s.kernel(entryGemvF32, 0, false, 0)
 	call.begin(kernel, cdiv(n, kernel.bn), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -228,7 +228,7 @@ func (s *Set) GemvF32(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
 
 // GemvAdd: c += a bᵀ in float32 for m ≤ 16.
 func (s *Set) GemvAdd(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
-	kernel := s.kernel(entryGemvAdd, 0, false)
+	kernel := s.kernel(entryGemvAdd, 0, false, 0)
 	call.begin(kernel, cdiv(n, kernel.bn), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -243,7 +243,7 @@ func (s *Set) GemvAdd(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
 
 // GemvSwiglu: c = silu(a b1ᵀ) * (a b2ᵀ) for m ≤ 16; b1 and b2 as in gemm_swiglu.
 func (s *Set) GemvSwiglu(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
-	kernel := s.kernel(entryGemvSwiglu, 0, false)
+	kernel := s.kernel(entryGemvSwiglu, 0, false, 0)
 	call.begin(kernel, cdiv(n, kernel.bn), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -258,7 +258,7 @@ func (s *Set) GemvSwiglu(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int)
 
 // Logprobs: online log-sum-exp over the vocabulary tiles of each split and the target's score, into part [rows, splits, 3]. splits must not exceed the number of tiles, cdiv(vocab, BN).
 func (s *Set) Logprobs(call *Call, part, x, w, targets uint64, rows, vocab, dim, ldX, ldW, splits int) {
-	kernel := s.kernel(entryLogprobs, 0, false)
+	kernel := s.kernel(entryLogprobs, 0, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.bm), splits, 1)
 	call.Params[0] = part
 	call.Params[1] = x
@@ -274,7 +274,7 @@ func (s *Set) Logprobs(call *Call, part, x, w, targets uint64, rows, vocab, dim,
 
 // LogprobsReduce: out[r] = log p(target of r).
 func (s *Set) LogprobsReduce(call *Call, out, part uint64, rows, splits int) {
-	kernel := s.kernel(entryLogprobsReduce, 0, false)
+	kernel := s.kernel(entryLogprobsReduce, 0, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.bm), 1, 1)
 	call.Params[0] = out
 	call.Params[1] = part
@@ -284,7 +284,7 @@ func (s *Set) LogprobsReduce(call *Call, out, part uint64, rows, splits int) {
 
 // RetainGates: decay [heads, cdiv(rows, chunk)*chunk]: within each chunk the running sum of logsigmoid(gate)/16.
 func (s *Set) RetainGates(call *Call, decay, gate uint64, rows, heads, ldGate int) {
-	kernel := s.kernel(entryRetainGates, 0, false)
+	kernel := s.kernel(entryRetainGates, 0, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.chunk), cdiv(heads, kernel.bh), 1)
 	call.Params[0] = decay
 	call.Params[1] = gate
@@ -295,7 +295,7 @@ func (s *Set) RetainGates(call *Call, decay, gate uint64, rows, heads, ldGate in
 
 // RetainStates: sums [chunks, heads, hd, hd]: each chunk's own sum_j exp(decay_last - decay_j) k_j v_jᵀ / sqrt(hd).
 func (s *Set) RetainStates(call *Call, headDim int, sums, k, v, decay uint64, rows, heads, hd, ldK, ldV int) {
-	kernel := s.kernel(entryRetainStates, headDim, false)
+	kernel := s.kernel(entryRetainStates, headDim, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.chunk), heads, cdiv(hd, kernel.bk)*(kernel.headDim/kernel.bv))
 	call.Params[0] = sums
 	call.Params[1] = k
@@ -310,7 +310,7 @@ func (s *Set) RetainStates(call *Call, headDim int, sums, k, v, decay uint64, ro
 
 // RetainScan: sums[c] becomes the state before chunk c, and state, the state before the span, that after it.
 func (s *Set) RetainScan(call *Call, sums, state, decay uint64, rows, heads, hd int) {
-	kernel := s.kernel(entryRetainScan, 0, false)
+	kernel := s.kernel(entryRetainScan, 0, false, 0)
 	call.begin(kernel, cdiv(hd*hd, kernel.block), heads, 1)
 	call.Params[0] = sums
 	call.Params[1] = state
@@ -322,7 +322,7 @@ func (s *Set) RetainScan(call *Call, sums, state, decay uint64, rows, heads, hd 
 
 // RetainOutput: dst = silu(g) * headnorm(o), o from the states before the chunks and within each chunk. dst may be q where ld_dst is ld_q.
 func (s *Set) RetainOutput(call *Call, headDim int, dst, q, k, v, g, sums, decay uint64, rows, heads, hd, ldDst, ldQ, ldK, ldV, ldG int, eps float32) {
-	kernel := s.kernel(entryRetainOutput, headDim, false)
+	kernel := s.kernel(entryRetainOutput, headDim, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.bm), heads, 1)
 	call.Params[0] = dst
 	call.Params[1] = q
@@ -344,7 +344,7 @@ func (s *Set) RetainOutput(call *Call, headDim int, dst, q, k, v, g, sums, decay
 
 // RetainStep: one token a sequence: rotates q and k, updates the state in place, dst = silu(g) * headnorm(o). dst may be q.
 func (s *Set) RetainStep(call *Call, headDim int, interleaved bool, dst, q, k, v, g, gate, states, lo, hi, pos uint64, nSeq, heads, hd, ldDst, ldQ, ldK, ldV, ldG, ldGate int, eps float32) {
-	kernel := s.kernel(entryRetainStep, headDim, interleaved)
+	kernel := s.kernel(entryRetainStep, headDim, interleaved, 0)
 	call.begin(kernel, heads, nSeq, 1)
 	call.Params[0] = dst
 	call.Params[1] = q
@@ -370,7 +370,7 @@ func (s *Set) RetainStep(call *Call, headDim int, interleaved bool, dst, q, k, v
 
 // Rmsnorm: dst = x / sqrt(mean x² + eps) * w, by rows.
 func (s *Set) Rmsnorm(call *Call, dst, x, w uint64, rows, dim, ldDst, ldX int, eps float32) {
-	kernel := s.kernel(entryRmsnorm, 0, false)
+	kernel := s.kernel(entryRmsnorm, 0, false, 0)
 	call.begin(kernel, rows, 1, 1)
 	call.Params[0] = dst
 	call.Params[1] = x
@@ -384,7 +384,7 @@ func (s *Set) Rmsnorm(call *Call, dst, x, w uint64, rows, dim, ldDst, ldX int, e
 
 // Rope: rotates the heads of x in place.
 func (s *Set) Rope(call *Call, headDim int, interleaved bool, x, lo, hi, pos uint64, rows, heads, hd, ldX int) {
-	kernel := s.kernel(entryRope, headDim, interleaved)
+	kernel := s.kernel(entryRope, headDim, interleaved, 0)
 	call.begin(kernel, cdiv(rows, kernel.br), cdiv(heads, kernel.heads), 1)
 	call.Params[0] = x
 	call.Params[1] = lo
@@ -398,7 +398,7 @@ func (s *Set) Rope(call *Call, headDim int, interleaved bool, x, lo, hi, pos uin
 
 // RopeStore: rotates k, where rotate is not 0, and writes k and v to slot pos % slots of their caches. k itself stays as it is. Rows of one launch must have different slots.
 func (s *Set) RopeStore(call *Call, headDim int, interleaved bool, caches, k, v, lo, hi, pos, seq uint64, rows, kvHeads, hd, ldK, ldV, rotate int) {
-	kernel := s.kernel(entryRopeStore, headDim, interleaved)
+	kernel := s.kernel(entryRopeStore, headDim, interleaved, 0)
 	call.begin(kernel, cdiv(rows, kernel.br), cdiv(kvHeads, kernel.heads), 1)
 	call.Params[0] = caches
 	call.Params[1] = k
@@ -474,12 +474,16 @@ var table = [...]Kernel{
 	{Name: "attend_prefill_16", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_16.ptx", Threads: 256, Shared: 12288, N: 14, entry: entryAttendPrefill, headDim: 16, constants: constants{bm: 128, bn: 64}},
 	{Name: "attend_prefill_32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_32.ptx", Threads: 128, Shared: 20480, N: 14, entry: entryAttendPrefill, headDim: 32, constants: constants{bm: 64, bn: 64}},
 	{Name: "attend_prefill_64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_64.ptx", Threads: 256, Shared: 49152, N: 14, entry: entryAttendPrefill, headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_64_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_64_64x64.ptx", Threads: 128, Shared: 24576, N: 14, entry: entryAttendPrefill, headDim: 64, tile: 1, constants: constants{bm: 64, bn: 64}},
 	{Name: "attend_prefill_128", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_128.ptx", Threads: 256, Shared: 98304, N: 14, entry: entryAttendPrefill, headDim: 128, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_128_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_128_64x64.ptx", Threads: 128, Shared: 57344, N: 14, entry: entryAttendPrefill, headDim: 128, tile: 1, constants: constants{bm: 64, bn: 64}},
 	{Name: "attend_prefill_256", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_256.ptx", Threads: 256, Shared: 69632, N: 14, entry: entryAttendPrefill, headDim: 256, constants: constants{bm: 64, bn: 32}},
 	{Name: "attend_prefill_16", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_16.ptx", Threads: 256, Shared: 16384, N: 14, entry: entryAttendPrefill, headDim: 16, constants: constants{bm: 128, bn: 64}},
 	{Name: "attend_prefill_32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_32.ptx", Threads: 256, Shared: 32768, N: 14, entry: entryAttendPrefill, headDim: 32, constants: constants{bm: 128, bn: 64}},
 	{Name: "attend_prefill_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_64.ptx", Threads: 256, Shared: 65536, N: 14, entry: entryAttendPrefill, headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_64_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_64_64x64.ptx", Threads: 128, Shared: 57344, N: 14, entry: entryAttendPrefill, headDim: 64, tile: 1, constants: constants{bm: 64, bn: 64}},
 	{Name: "attend_prefill_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_128.ptx", Threads: 256, Shared: 131072, N: 14, entry: entryAttendPrefill, headDim: 128, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_128_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_128_64x64.ptx", Threads: 128, Shared: 114688, N: 14, entry: entryAttendPrefill, headDim: 128, tile: 1, constants: constants{bm: 64, bn: 64}},
 	{Name: "attend_prefill_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_256.ptx", Threads: 256, Shared: 98304, N: 14, entry: entryAttendPrefill, headDim: 256, constants: constants{bm: 64, bn: 32}},
 	{Name: "attend_reduce_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_reduce_16.ptx", Threads: 128, Shared: 256, N: 10, entry: entryAttendReduce, headDim: 16, constants: constants{}},
 	{Name: "attend_reduce_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_reduce_32.ptx", Threads: 128, Shared: 512, N: 10, entry: entryAttendReduce, headDim: 32, constants: constants{}},
@@ -528,19 +532,35 @@ var table = [...]Kernel{
 	{Name: "gemm_t", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_t.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmT, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_t", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_t.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmT, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_t", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_t.ptx", Threads: 256, Shared: 32768, N: 11, entry: entryGemmT, constants: constants{bk: 32, bm: 128, bn: 128, group: 8}},
+	{Name: "gemm_t_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_t_64x64.ptx", Threads: 128, Shared: 32768, N: 11, entry: entryGemmT, tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_t_64x32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_t_64x32.ptx", Threads: 128, Shared: 24576, N: 11, entry: entryGemmT, tile: 2, constants: constants{bk: 64, bm: 64, bn: 32, group: 8}},
 	{Name: "gemm_t", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_t.ptx", Threads: 256, Shared: 196608, N: 11, entry: entryGemmT, constants: constants{bk: 64, bm: 128, bn: 256, group: 8}},
+	{Name: "gemm_t_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_t_64x64.ptx", Threads: 128, Shared: 131072, N: 11, entry: entryGemmT, tile: 1, constants: constants{bk: 128, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_t_64x32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_t_64x32.ptx", Threads: 128, Shared: 122880, N: 11, entry: entryGemmT, tile: 2, constants: constants{bk: 128, bm: 64, bn: 32, group: 8}},
 	{Name: "gemm_f32", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_f32.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmF32, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_f32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_f32.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmF32, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_f32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_f32.ptx", Threads: 256, Shared: 32768, N: 11, entry: entryGemmF32, constants: constants{bk: 32, bm: 128, bn: 128, group: 8}},
+	{Name: "gemm_f32_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_f32_64x64.ptx", Threads: 128, Shared: 32768, N: 11, entry: entryGemmF32, tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_f32_64x32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_f32_64x32.ptx", Threads: 128, Shared: 24576, N: 11, entry: entryGemmF32, tile: 2, constants: constants{bk: 64, bm: 64, bn: 32, group: 8}},
 	{Name: "gemm_f32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_f32.ptx", Threads: 256, Shared: 131072, N: 11, entry: entryGemmF32, constants: constants{bk: 64, bm: 128, bn: 128, group: 8}},
+	{Name: "gemm_f32_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_f32_64x64.ptx", Threads: 128, Shared: 131072, N: 11, entry: entryGemmF32, tile: 1, constants: constants{bk: 128, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_f32_64x32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_f32_64x32.ptx", Threads: 128, Shared: 122880, N: 11, entry: entryGemmF32, tile: 2, constants: constants{bk: 128, bm: 64, bn: 32, group: 8}},
 	{Name: "gemm_add", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_add.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmAdd, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_add", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_add.ptx", Threads: 128, Shared: 4096, N: 11, entry: entryGemmAdd, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_add", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_add.ptx", Threads: 256, Shared: 32768, N: 11, entry: entryGemmAdd, constants: constants{bk: 32, bm: 128, bn: 128, group: 8}},
+	{Name: "gemm_add_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_add_64x64.ptx", Threads: 128, Shared: 32768, N: 11, entry: entryGemmAdd, tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_add_64x32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_add_64x32.ptx", Threads: 128, Shared: 24576, N: 11, entry: entryGemmAdd, tile: 2, constants: constants{bk: 64, bm: 64, bn: 32, group: 8}},
 	{Name: "gemm_add", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_add.ptx", Threads: 256, Shared: 131072, N: 11, entry: entryGemmAdd, constants: constants{bk: 64, bm: 128, bn: 128, group: 8}},
+	{Name: "gemm_add_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_add_64x64.ptx", Threads: 128, Shared: 131072, N: 11, entry: entryGemmAdd, tile: 1, constants: constants{bk: 128, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_add_64x32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_add_64x32.ptx", Threads: 128, Shared: 122880, N: 11, entry: entryGemmAdd, tile: 2, constants: constants{bk: 128, bm: 64, bn: 32, group: 8}},
 	{Name: "gemm_swiglu", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_swiglu.ptx", Threads: 128, Shared: 6144, N: 11, entry: entryGemmSwiglu, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_swiglu", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_swiglu.ptx", Threads: 128, Shared: 6144, N: 11, entry: entryGemmSwiglu, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
 	{Name: "gemm_swiglu", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_swiglu.ptx", Threads: 256, Shared: 32768, N: 11, entry: entryGemmSwiglu, constants: constants{bk: 32, bm: 128, bn: 64, group: 8}},
+	{Name: "gemm_swiglu_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_swiglu_64x64.ptx", Threads: 128, Shared: 49152, N: 11, entry: entryGemmSwiglu, tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_swiglu_64x32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_swiglu_64x32.ptx", Threads: 128, Shared: 32768, N: 11, entry: entryGemmSwiglu, tile: 2, constants: constants{bk: 64, bm: 64, bn: 32, group: 8}},
 	{Name: "gemm_swiglu", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_swiglu.ptx", Threads: 256, Shared: 196608, N: 11, entry: entryGemmSwiglu, constants: constants{bk: 64, bm: 128, bn: 128, group: 8}},
+	{Name: "gemm_swiglu_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_swiglu_64x64.ptx", Threads: 128, Shared: 98304, N: 11, entry: entryGemmSwiglu, tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_swiglu_64x32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_swiglu_64x32.ptx", Threads: 128, Shared: 131072, N: 11, entry: entryGemmSwiglu, tile: 2, constants: constants{bk: 128, bm: 64, bn: 32, group: 8}},
 	{Name: "gemv_t", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemv_t.ptx", Threads: 128, Shared: 3072, N: 11, entry: entryGemvT, constants: constants{bk: 16, bm: 16, bn: 32}},
 	{Name: "gemv_t", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemv_t.ptx", Threads: 128, Shared: 3072, N: 11, entry: entryGemvT, constants: constants{bk: 16, bm: 16, bn: 32}},
 	{Name: "gemv_t", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemv_t.ptx", Threads: 128, Shared: 49152, N: 11, entry: entryGemvT, constants: constants{bk: 256, bm: 16, bn: 16}},

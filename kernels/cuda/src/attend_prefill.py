@@ -10,7 +10,7 @@ import triton.language as tl
 
 from attend import attend_tiles, load_queries
 from common import LOG2E, aligned_pointer
-from spec import HEAD_DIMS, Entry, args
+from spec import HEAD_DIMS, Entry, args, tile
 
 
 @triton.jit
@@ -41,8 +41,16 @@ def attend_prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst
     tl.store(dst + row[:, None] * ld_dst + d, out.to(t), mask=in_row[:, None] & (d < hd))
 
 
+TILES = ("", "64x64")
+
+
 def config(build, target, v):
     hd = v["HD"]
+    if v["TILE"]:
+        if build == "f32" or hd < 64 or hd > 128:
+            return None
+        bm, bn = tile(v)
+        return dict(HK=hd, BM=bm, BN=bn, num_warps=4, num_stages=3 if target == "sm_90a" else 2)
     if build == "f32":
         return dict(HK=16 if hd == 256 else min(hd, 32), BM=16, BN=16, num_warps=4 if hd <= 64 else 8, num_stages=1)
     if hd == 256:
@@ -55,4 +63,4 @@ def config(build, target, v):
 ENTRIES = [Entry(
     "attend_prefill", attend_prefill, "causal attention of one span: row r, at position pos0+r, sees slots 0..pos0+r. dst may be q.",
     args("dst *T!, q *T!, cache i64!, rows i32, pos0 i32, heads i32, kv_heads i32, hd i32!, slots i32, ld_dst i32!, ld_q i32!, scale f32"),
-    ("cdiv(rows, BM)*heads",), config, tuple(dict(HD=h) for h in HEAD_DIMS))]
+    ("cdiv(rows, BM)*heads",), config, tuple(dict(HD=h, TILE=t) for h in HEAD_DIMS for t in TILES))]

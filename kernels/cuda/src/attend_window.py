@@ -56,7 +56,7 @@ def attend_window(dst, q, k, v, cache, rows, pos0, heads, hd, window, slots, ld_
 
 
 def config(build, target, v):
-    c = prefill_config(build, target, v)
+    c = prefill_config(build, target, dict(v, TILE=""))
     if build == "bf16" and (v["HD"] == 128 or v["HD"] == 32 and target == "sm_80"):
         c["BN"] = 32
     return c

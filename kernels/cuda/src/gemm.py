@@ -2,6 +2,7 @@
 
 gemm_t: c T. gemm_f32: c f32 (logits). gemm_add: c f32 += (residual).
 gemm_swiglu: c T = silu(a b1^T) * (a b2^T), b1 = rows 0..n-1 of b, b2 = rows n..2n-1.
+With TILE, tiles are smaller: for few rows, where the large ones would not fill the machine.
 Persistent: each program takes every sms-th tile, in groups of GROUP rows of tiles so that neighbours share a and b in L2.
 FLOP 2*m*n*k (twice that for swiglu); bytes at least (m*k + n*k)*(size of T) + m*n*(size of c), n twice in k*n for swiglu, c twice for add.
 """
@@ -9,7 +10,7 @@ import triton
 import triton.language as tl
 
 from common import grouped_tile, silu
-from spec import Entry, args
+from spec import Entry, args, tile
 
 T, F32, ADD, SWIGLU = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2), tl.constexpr(3)
 
@@ -55,8 +56,20 @@ def gemm(c, a, b, m, n, k, ldc, lda, ldb, MODE: tl.constexpr,
             tl.store(pc, out, mask=inside)
 
 
+TILES = ("", "64x64", "64x32")
+
+
 def config(mode):
     def f(build, target, v):
+        if v["TILE"]:
+            if build == "f32":  # its tile is small
+                return None
+            bm, bn = tile(v)
+            if target == "sm_80":
+                return dict(MODE=mode.value, BM=bm, BN=bn, BK=64, GROUP=8, num_warps=4, num_stages=3)
+            stages = 4 if bn == 64 or mode.value == SWIGLU.value else 5
+            bk = 64 if bn == 64 and mode.value == SWIGLU.value else 128
+            return dict(MODE=mode.value, BM=bm, BN=bn, BK=bk, GROUP=8, num_warps=4, num_stages=stages)
         if build == "f32":
             return dict(MODE=mode.value, BM=32, BN=32, BK=16, GROUP=8, num_warps=4, num_stages=2)
         bn = 256 if target == "sm_90a" and mode.value == T.value else 128
@@ -70,7 +83,7 @@ def config(mode):
 def entry(name, mode, out, doc):
     return Entry(name, gemm, doc,
                  args(f"c {out}!, a *T!, b *T!, m i32, n i32, k i32!, ldc i32!, lda i32!, ldb i32!"),
-                 ("min(cdiv(m, BM)*cdiv(n, BN), sms)",), config(mode))
+                 ("min(cdiv(m, BM)*cdiv(n, BN), sms)",), config(mode), tuple(dict(TILE=t) for t in TILES))
 
 
 ENTRIES = [

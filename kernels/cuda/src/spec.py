@@ -14,6 +14,11 @@ class Arg:
     aligned: bool  # a multiple of 16 in the bf16 build: bytes of an address, elements of a stride
 
 
+def tile(v):
+    """The rows and columns of a variant's TILE."""
+    return tuple(int(n) for n in v["TILE"].split("x"))
+
+
 def args(text):
     """Arguments from "name type, ...": a type that ends in ! is aligned."""
     out = []
@@ -30,8 +35,8 @@ class Entry:
     doc: str  # what it computes, one sentence for the launch function
     args: list
     grid: tuple  # Go expressions over arguments, constants of the variant and sms
-    config: Callable  # (build, target, variant) -> dict: constants, and num_warps, num_stages
-    variants: tuple = ({},)  # constants that tell the variants apart
+    config: Callable  # (build, target, variant) -> dict: constants, and num_warps, num_stages; None: the build has no such variant
+    variants: tuple = ({},)  # constants that tell the variants apart; TILE, which is none of the function's, is "" or rows x columns
     builds: tuple = BUILDS
 
 
