@@ -111,6 +111,7 @@ func (n *network) newCaches(capacity int) (*caches, error) {
 			c.kv[i], err = n.ops.GlobalKV(m.KVHeads, m.HeadDim, capacity)
 		}
 		if err != nil {
+			c.kv[i], c.state[i] = nil, nil // a nil pointer of the runner's type, maybe
 			c.close()
 			return nil, err
 		}

@@ -3,8 +3,10 @@
 package cuda
 
 import (
+	"fmt"
 	"math"
 
+	kernels "github.com/yocobench/yocobench/kernels/cuda"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -129,7 +131,16 @@ func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runne
 	}
 	for _, s := range o.launches(b, heads*hd) {
 		c := kv[s.cache].(*cache)
-		o.k.AttendPrefill(&o.c, hd, d.row(s.Row), x.row(s.Row), c.blk.at(0), s.Len, s.Pos, heads, c.heads, hd, c.slots, d.ld, x.ld, scale(hd))
+		p := prefill{dst: d.row(s.Row), q: x.row(s.Row), ldDst: d.ld, ldQ: x.ld, cache: c, rows: s.Len, pos: s.Pos, heads: heads}
+		size := p.size()
+		way := o.chosen[size]
+		if way == nil {
+			if way = o.choose(size, p); way == nil {
+				return
+			}
+		}
+		way.used = true
+		o.prefill(&p, way.tile)
 		if !o.enqueue() {
 			return
 		}
@@ -155,6 +166,130 @@ func (o *ops) launches(b *runners.Batch, width int) (pieces []piece) {
 		}
 	}
 	return pieces
+}
+
+// prefill is attention of rows queries from position pos on over a cache that holds their keys.
+type prefill struct {
+	dst, q     uint64
+	ldDst, ldQ int
+	cache      *cache
+	rows, pos  int
+	heads      int
+}
+
+// prefill fills o.c with attention by a tile of those of the kernel for its head dimension.
+func (o *ops) prefill(p *prefill, tile int) {
+	c := p.cache
+	o.k.AttendPrefill(&o.c, c.hd, tile, p.dst, p.q, c.blk.at(0), p.rows, p.pos, p.heads, c.heads, c.hd, c.slots, p.ldDst, p.ldQ, scale(c.hd))
+}
+
+// size is what attention asks for a choice by.
+func (p *prefill) size() raceSize {
+	rows := min(floor2(p.rows), raceRows)
+	return raceSize{kernel: "attend_prefill", rows: rows, keys: keysOf(p.pos+p.rows, rows), heads: p.heads, kvHeads: p.cache.heads, hdim: p.cache.hd}
+}
+
+// timed is the part of it whose time is taken: rows and keys are those of its size.
+func (p prefill) timed() prefill {
+	size := p.size()
+	p.rows, p.pos = size.rows, size.keys-size.rows
+	return p
+}
+
+// ways implements contest.
+func (p prefill) ways(o *ops, add func(string, kernels.Call)) {
+	p = p.timed()
+	o.prefill(&p, 0)
+	for i, k := range o.k.Tiles(o.c.Kernel) {
+		if k.Shared > o.d.info.SharedMemory && i > 0 {
+			break // tiles are numbered without a gap
+		}
+		o.prefill(&p, i)
+		add(k.Name, o.c)
+	}
+}
+
+// result implements contest: the queries, where the result takes their place.
+func (p prefill) result(o *ops) (at uint64, bytes int) {
+	if p.dst != p.q {
+		return 0, 0
+	}
+	return p.q, ((p.timed().rows-1)*p.ldQ + p.heads*p.cache.hd) * o.t.Size()
+}
+
+// wrong implements contest. Of some rows and heads no value may differ from float64, with weights w of the values v, by more than
+//
+//	(u + 2e + 8 sqrt(n) 2^-23 + 2^-20) sum |w v| + u |value|
+//
+// where u is half a unit in the last place of T, to which weights and value are rounded, e the largest error of a score, as
+// gemm's, and n the number of keys; 2^-20 is for the exponentials.
+func (p prefill) wrong(o *ops, who string, run func() error) (string, error) {
+	p = p.timed()
+	hd, size := p.cache.hd, o.t.Size()
+	u := 0x1p-24
+	if o.t == runners.BF16 {
+		u = 0x1p-8
+	}
+	type place struct{ row, head int }
+	places := []place{{0, 0}, {p.rows / 2, p.heads / 2}, {p.rows - 1, p.heads - 1}, {p.rows - 1, 0}}
+	at := func(base uint64, ld int, x place) uint64 { return base + uint64((x.row*ld+x.head*hd)*size) }
+	want, tol := make([][]float64, len(places)), make([][]float64, len(places))
+	for i, x := range places {
+		n := p.pos + x.row + 1
+		q, err := o.values(at(p.q, p.ldQ, x), hd, o.t)
+		if err != nil {
+			return "", err
+		}
+		kv := x.head / (p.heads / p.cache.heads)
+		k, err := o.values(p.cache.blk.at(int64(kv*p.cache.slots*hd*size)), n*hd, o.t)
+		if err != nil {
+			return "", err
+		}
+		v, err := o.values(p.cache.blk.at(int64((p.cache.heads+kv)*p.cache.slots*hd*size)), n*hd, o.t)
+		if err != nil {
+			return "", err
+		}
+		scores, top, e := make([]float64, n), math.Inf(-1), 0.0
+		for j := range scores {
+			var size float64
+			for c := range hd {
+				s := float64(q[c]) * float64(k[j*hd+c]) / math.Sqrt(float64(hd))
+				scores[j] += s
+				size += math.Abs(s)
+			}
+			top = max(top, scores[j])
+			e = max(e, 8*math.Sqrt(float64(hd))*0x1p-23*size)
+		}
+		var total float64
+		want[i], tol[i] = make([]float64, hd), make([]float64, hd)
+		for j, s := range scores {
+			w := math.Exp(s - top)
+			total += w
+			for c := range hd {
+				want[i][c] += w * float64(v[j*hd+c])
+				tol[i][c] += w * math.Abs(float64(v[j*hd+c]))
+			}
+		}
+		for c := range hd {
+			want[i][c] /= total
+			tol[i][c] = (u+2*e+8*math.Sqrt(float64(n))*0x1p-23+0x1p-20)*tol[i][c]/total + u*math.Abs(want[i][c])
+		}
+	}
+	if err := run(); err != nil {
+		return "", err
+	}
+	for i, x := range places {
+		got, err := o.values(at(p.dst, p.ldDst, x), hd, o.t)
+		if err != nil {
+			return "", err
+		}
+		for c, g := range got {
+			if !(math.Abs(float64(g)-want[i][c]) <= tol[i][c]) {
+				return fmt.Sprintf("%s is wrong: row %d, head %d, element %d is %g, not %g", who, x.row, x.head, c, g, want[i][c]), nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // scale is headDim^-0.5.

@@ -34,7 +34,7 @@ type Measurement struct {
 	Samples []Sample `json:"samples"`
 	// Millis are the times in milliseconds by the device's events; none if not OK.
 	Millis []float64 `json:"ms,omitempty"`
-	// Choice is what was chosen between this kernel and cuBLAS; nil where there is none.
+	// Choice is what was chosen among this kernel's tiles and cuBLAS; nil where there is one way only. The fastest tile was measured.
 	Choice *Choice `json:"choice,omitempty"`
 	// FLOPs and Bytes are the work, by arithmetic: each operand is read and each result written once.
 	FLOPs float64 `json:"flops"`
@@ -80,6 +80,8 @@ type bench struct {
 	ctx    context.Context
 	m      Measurement
 	blocks []*block
+	// tile is the tile of the kernel that is measured, and Choice names it.
+	tile int
 	// integers says that the result is one of 32-bit integers.
 	integers bool
 	// scratch is how many bytes are written ahead of each timed run: none of what it reads is in the device's cache then, as in
@@ -119,6 +121,10 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int
 		func(b *bench) error { return b.attend(long, before, heads, kvHeads, hd, 0) },
 		func(b *bench) error { return b.attend(long, 0, heads, heads, hd, window) },
 		func(b *bench) error { return b.retain(long, heads, hd) },
+		func(b *bench) error { return b.product("gemm", min(rows, 32), dim, dim) },
+		func(b *bench) error { return b.product("gemm", min(rows, 64), dim, dim) },
+		func(b *bench) error { return b.product("gemm_add", min(rows, 32), ffn, dim) },
+		func(b *bench) error { return b.product("swiglu", min(rows, 64), dim, ffn) },
 		func(b *bench) error { return b.product("gemv", 1, dim, 4*dim+heads) },
 		func(b *bench) error { return b.product("gemv", 1, dim, vocab) },
 		func(b *bench) error { return b.product("gemv_f32", 1, dim, vocab) },
@@ -315,26 +321,15 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 		}
 		b.sample(r, c, want)
 	}
-	k, o, sms := b.o.k, b.o, b.o.d.info.Multiprocessors
-	few := rows <= gemvRows
-	switch {
-	case kernel == "swiglu" && few:
-		k.GemvSwiglu(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
-	case kernel == "swiglu":
-		k.GemmSwiglu(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
-	case kernel == "gemm_add":
-		k.GemmAdd(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
-	case kernel == "gemv_add":
-		k.GemvAdd(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
-	case kernel == "gemv_f32":
-		k.GemvF32(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
-	case kernel == "gemm_f32":
-		k.GemmF32(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
-	case few:
-		k.GemvT(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in)
-	default:
-		k.GemmT(&o.c, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in, sms)
+	o := b.o
+	kind := map[string]gemmKind{"gemm_f32": gemmF32, "gemv_f32": gemmF32, "gemm_add": gemmAdd, "gemv_add": gemmAdd, "swiglu": gemmSwiGLU}[kernel]
+	g := gemm{kind, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in}
+	if rows > gemvRows {
+		if err := b.choose(g.size(), g); err != nil {
+			return err
+		}
 	}
+	o.ours(&g, b.tile)
 	size := float64(o.t.Size())
 	b.m.FLOPs = 2 * float64(rows) * float64(in) * float64(n)
 	b.m.Bytes = size*(float64(rows*in)+float64(n)*float64(in)) + float64(t.Size())*float64(rows*out)
@@ -345,12 +340,22 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 	if wide {
 		steps = 0
 	}
-	if err := b.launched(c, t, ld, b.tolerance(steps)); err != nil || !b.m.OK || kernel != "gemm" || o.d.blas == nil {
+	return b.launched(c, t, ld, b.tolerance(steps))
+}
+
+// choose makes the choice of an operation whose operands are there. What is measured is the fastest of our kernels.
+func (b *bench) choose(size raceSize, x contest) error {
+	c, err := b.o.race(size, x)
+	if err != nil || len(c.Ways) == 1 {
 		return err
 	}
-	choice, err := o.race(gemm{gemmT, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in})
-	b.m.Choice = &choice
-	return err
+	b.m.Choice = &c
+	for i, w := range c.Ways {
+		if ours := b.o.d.blas == nil || w.Name != b.o.d.blas.name; ours && w.Millis > 0 && w.Millis < c.Ways[b.tile].Millis {
+			b.tile = i
+		}
+	}
+	return nil
 }
 
 // head is a head of an input [rows, heads, hd].
@@ -428,11 +433,16 @@ func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
 		}
 		o.k.AttendWindow(&o.c, hd, c.at(0), q.at(0), k.at(0), v.at(0), ring.at(0), rows, 0, heads, hd, window, window, ld, ld, ldk, ldk, scale(hd))
 	} else {
-		cache, err := b.keysValues(n)
+		kv, err := b.keysValues(n)
 		if err != nil {
 			return err
 		}
-		o.k.AttendPrefill(&o.c, hd, c.at(0), q.at(0), cache.at(0), rows, pos0, heads, kvHeads, hd, slots, ld, ld, scale(hd))
+		p := prefill{dst: c.at(0), q: q.at(0), ldDst: ld, ldQ: ld, rows: rows, pos: pos0, heads: heads,
+			cache: &cache{o: o, blk: kv, heads: kvHeads, hd: hd, slots: slots, capacity: slots, len: slots}}
+		if err := b.choose(p.size(), p); err != nil {
+			return err
+		}
+		o.prefill(&p, b.tile)
 	}
 	keys, values := cacheAt(2), cacheAt(3)
 	pairs := runners.CausalKeys(rows, pos0)

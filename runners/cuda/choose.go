@@ -8,73 +8,113 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+	"strings"
 	"sync"
 
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Choice is what was chosen for the products of a kind and size: this project's kernel, or cuBLAS where its
-// result was found right and it was faster. It is made once in a process, so that all chunks of a prompt and all
-// prompts are computed alike.
+// Choice is what was chosen among the ways to compute an operation of a kind and size: this project's kernel with one of its
+// tiles, or cuBLAS. A way other than the first takes part only where its result was found right. It is made once in a
+// process, so that all chunks of a prompt and all prompts are computed alike.
 type Choice struct {
-	// Kernel is the kernel that cuBLAS would replace: gemm_t, gemm_f32 or gemm_add, for Target.
+	// Kernel is the kernel that is taken without a choice, for Target.
 	Kernel string `json:"kernel"`
 	Target string `json:"target"`
 	DType  string `json:"dtype"`
-	// Rows, In and Out are the sizes that were timed: [rows, in] times [out, in]ᵀ. It holds for rows up to twice as many,
-	// and for all from 8 Ki on.
+	// Rows, In and Out are the sizes of a product that were timed: [rows, in] times [out, in]ᵀ, for gemm_swiglu with two such
+	// matrices. It holds for rows up to twice as many, and for all from 8 Ki on.
 	Rows int `json:"rows"`
-	In   int `json:"in"`
-	Out  int `json:"out"`
-	// Ours and CUBLAS are the shortest times in milliseconds of some that were taken in turns.
-	Ours   float64 `json:"ours_ms,omitempty"`
-	CUBLAS float64 `json:"cublas_ms,omitempty"`
-	// Library is the version of cuBLAS, Taken whether it was chosen.
-	Library string `json:"library"`
-	Taken   bool   `json:"cublas_taken"`
-	// Note says what is wrong with cuBLAS's result, in which case nothing is timed.
+	In   int `json:"in,omitempty"`
+	Out  int `json:"out,omitempty"`
+	// Keys, Heads, KVHeads and HeadDim are the sizes of attention, of Rows queries after the last of Keys keys. It holds for up to
+	// twice as many keys, and for all from 16 Ki on.
+	Keys    int `json:"keys,omitempty"`
+	Heads   int `json:"heads,omitempty"`
+	KVHeads int `json:"kv_heads,omitempty"`
+	HeadDim int `json:"head_dim,omitempty"`
+	// Ways are the ways that there are, Kernel first, and Taken the name of the one that was chosen.
+	Ways  []Way  `json:"ways"`
+	Taken string `json:"taken"`
+
+	taken int // index of Taken
+}
+
+// Way is a way to compute an operation.
+type Way struct {
+	// Name is a kernel's, or the version of cuBLAS.
+	Name string `json:"name"`
+	// Millis is the shortest time in milliseconds of some that were taken in turns; 0 where nothing was timed.
+	Millis float64 `json:"ms,omitempty"`
+	// Note says what is wrong with the result, in which case it is not timed.
 	Note string `json:"note,omitempty"`
 }
 
 // String is the choice in words.
 func (c Choice) String() string {
-	what := fmt.Sprintf("%s %s %s, %d x %d x %d", c.Kernel, c.Target, c.DType, c.Rows, c.In, c.Out)
-	switch {
-	case c.Note != "":
-		return fmt.Sprintf("%s: ours; %s", what, c.Note)
-	case c.Taken:
-		return fmt.Sprintf("%s: %s, %.4g ms (ours %.4g ms)", what, c.Library, c.CUBLAS, c.Ours)
-	default:
-		return fmt.Sprintf("%s: ours, %.4g ms (%s %.4g ms)", what, c.Ours, c.Library, c.CUBLAS)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s %s, ", c.Kernel, c.Target, c.DType)
+	if c.Keys > 0 {
+		fmt.Fprintf(&b, "%d rows, %d keys, %d heads on %d of %d", c.Rows, c.Keys, c.Heads, c.KVHeads, c.HeadDim)
+	} else {
+		fmt.Fprintf(&b, "%d x %d x %d", c.Rows, c.In, c.Out)
 	}
+	fmt.Fprintf(&b, ": %s", c.Taken)
+	if ms := c.Ways[c.taken].Millis; ms > 0 {
+		fmt.Fprintf(&b, ", %.4g ms", ms)
+	}
+	var others []string
+	for i, w := range c.Ways {
+		switch {
+		case i == c.taken:
+		case w.Note != "":
+			others = append(others, w.Note)
+		case w.Millis > 0:
+			others = append(others, fmt.Sprintf("%s %.4g ms", w.Name, w.Millis))
+		}
+	}
+	if len(others) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(others, "; "))
+	}
+	return b.String()
 }
 
 const (
-	// raceRuns is how often each is timed.
+	// raceRuns is how often each way is timed.
 	raceRuns = 5
-	// raceRows is the most rows that are timed.
+	// raceRows and raceKeys are the most rows and keys that are timed.
 	raceRows = 8 << 10
-	// raceMargin is what cuBLAS's time must be of ours to be chosen: within it, noise would choose.
+	raceKeys = 16 << 10
+	// raceMargin is what a way's time must be of the first's to be chosen: within it, noise would choose.
 	raceMargin = 0.98
 )
 
 // rowsOf are the rows that are timed for m: so many choices are made, and the same ones whatever comes first.
-func rowsOf(m int) int {
-	return max(gemvRows+1, min(1<<(bits.Len(uint(m))-1), raceRows))
-}
+func rowsOf(m int) int { return max(gemvRows+1, min(floor2(m), raceRows)) }
 
-// size is what a model asks for a choice by.
-type productSize struct {
-	kind    gemmKind
-	m, n, k int
+// keysOf are the keys that are timed for n keys of which rows are queries.
+func keysOf(n, rows int) int { return max(rows, min(floor2(n), raceKeys)) }
+
+// floor2 is the largest power of two up to n, which is at least 1.
+func floor2(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
+
+// raceSize is what a model asks for a choice by: the kind of kernel and all sizes of a Choice.
+type raceSize struct {
+	kernel                     string
+	rows, in, out              int
+	keys, heads, kvHeads, hdim int
 }
 
 // chosen is a choice as a model uses it.
 type chosen struct {
 	Choice
 	used bool // since the last call of Choices
+	tile int  // index of the kernels' tiles, or byCUBLAS
 }
+
+// byCUBLAS is in the place of a tile where cuBLAS was chosen.
+const byCUBLAS = -1
 
 // made are the choices of the process.
 var made = struct {
@@ -85,116 +125,190 @@ var made = struct {
 type choiceKey struct {
 	gpu, target, library string
 	t                    runners.DType
-	productSize
+	raceSize
 }
 
-// byCUBLAS reports whether cuBLAS is to compute a product; the choice is made if it is the first of its size.
-func (o *ops) byCUBLAS(g *gemm) bool {
-	if o.d.blas == nil || g.m <= gemvRows {
-		return false
-	}
-	size := productSize{g.kind, rowsOf(g.m), g.n, g.k}
-	c := o.chosen[size]
-	if c == nil {
-		choice, err := o.choice(*g, size)
-		if err == nil && o.opts.Tier == TierCUBLAS {
-			choice.Taken = true
-			if choice.Note != "" {
-				err = fmt.Errorf("the kernel tier %s: %s", TierCUBLAS, choice.Note)
-			}
-		}
-		if !o.check(err) {
-			return false
-		}
-		c = &chosen{Choice: choice}
-		o.chosen[size] = c
-	}
-	c.used = true
-	return c.Taken
+// contest is an operation that can be computed in several ways.
+type contest interface {
+	// ways calls add with each way, the one that is taken without a choice first.
+	ways(o *ops, add func(name string, c kernels.Call))
+	// result is the memory that every way writes to and that is put back after it; no bytes where it may be lost.
+	result(o *ops) (at uint64, bytes int)
+	// wrong says what is wrong with the result of a way, if anything. An error is one of the device.
+	wrong(o *ops, who string, run func() error) (string, error)
 }
 
-// choice is the process's choice.
-func (o *ops) choice(g gemm, size productSize) (Choice, error) {
+// choose makes the choice for a size that the model has not asked for yet; on an operation that is about to be enqueued, if it
+// is the first in the process. It is nil after an error.
+func (o *ops) choose(size raceSize, x contest) *chosen {
 	made.Lock()
 	defer made.Unlock()
-	key := choiceKey{o.d.info.Name, o.d.set.Target, o.d.blas.name, o.t, size}
-	if c, ok := made.choices[key]; ok {
-		return c, nil
+	key := choiceKey{o.d.info.Name, o.d.set.Target, "", o.t, size}
+	if o.d.blas != nil {
+		key.library = o.d.blas.name
 	}
-	c, err := o.choose(g)
-	if err == nil {
+	c, ok := made.choices[key]
+	if !ok {
+		if !o.check(o.flush(false)) {
+			return nil
+		}
+		resume := o.d.pause()
+		var err error
+		c, err = o.race(size, x)
+		resume()
+		if !o.check(err) {
+			return nil
+		}
 		made.choices[key] = c
 	}
-	return c, err
+	last := len(c.Ways) - 1
+	library := o.d.blas != nil && c.Ways[last].Name == o.d.blas.name
+	if library && o.opts.Tier == TierCUBLAS {
+		if note := c.Ways[last].Note; note != "" && !o.check(fmt.Errorf("the kernel tier %s: %s", TierCUBLAS, note)) {
+			return nil
+		}
+		c.take(last)
+	}
+	one := &chosen{Choice: c, tile: c.taken}
+	if library && c.taken == last {
+		one.tile = byCUBLAS
+	}
+	o.chosen[size] = one
+	return one
 }
 
-// choices are those that were used since the last call, in words; or why there are none although cuBLAS is there.
+func (c *Choice) take(i int) { c.taken, c.Taken = i, c.Ways[i].Name }
+
+// choices are those that were used since the last call, in words; or why there are none with cuBLAS although it is there.
 func (o *ops) choices() (lines []string) {
 	if o.noCUBLAS != "" {
-		lines = append(lines, "all products: ours; "+o.noCUBLAS)
+		lines = append(lines, "cuBLAS is not used: "+o.noCUBLAS)
 	}
 	for _, c := range o.chosen {
-		if c.used {
+		if c.used && len(c.Ways) > 1 {
 			lines = append(lines, c.String())
-			c.used = false
 		}
+		c.used = false
 	}
 	slices.Sort(lines)
 	return lines
 }
 
-// choose makes a choice on the operands of a product that is about to be enqueued. It needs no memory of the device: what
-// it writes is what the product will overwrite, or is put back as it was. The model's clock stands still.
-func (o *ops) choose(g gemm) (c Choice, err error) {
-	if err := o.flush(false); err != nil {
+// race checks the ways of an operation but the first, and times those that are right in turns. It takes no memory of the device.
+func (o *ops) race(size raceSize, x contest) (c Choice, err error) {
+	c = Choice{Target: o.d.set.Target, DType: o.t.String(), Rows: size.rows, In: size.in, Out: size.out,
+		Keys: size.keys, Heads: size.heads, KVHeads: size.kvHeads, HeadDim: size.hdim}
+	var calls []kernels.Call
+	x.ways(o, func(name string, call kernels.Call) {
+		calls = append(calls, call)
+		c.Ways = append(c.Ways, Way{Name: name})
+	})
+	c.Kernel = c.Ways[0].Name
+	c.take(0)
+	if len(calls) == 1 {
+		return c, nil
+	}
+	at, bytes := x.result(o)
+	kept := make([]byte, bytes)
+	if err := o.st.download(o.d, at, int64(bytes), func(b []byte, at int64) { copy(kept[at:], b) }); err != nil {
 		return c, err
 	}
-	defer o.d.pause()()
-	g.m = rowsOf(g.m)
-	if g.kind != gemmAdd {
-		return o.race(g)
+	restore := func() error {
+		return o.st.upload(o.d, at, int64(bytes), func(b []byte, at int64) { copy(b, kept[at:]) })
 	}
-	kept := make([]byte, 4*((g.m-1)*g.ldc+g.n))
-	if err := o.st.download(o.d, g.c, int64(len(kept)), func(b []byte, at int64) { copy(kept[at:], b) }); err != nil {
-		return c, err
+	right := []int{0}
+	for i := 1; i < len(calls); i++ {
+		w := &c.Ways[i]
+		if w.Note, err = x.wrong(o, w.Name, func() error { return o.run(&calls[i]) }); err == nil {
+			err = restore()
+		}
+		if err != nil {
+			return c, err
+		}
+		if w.Note == "" {
+			right = append(right, i)
+		}
 	}
-	if c, err = o.race(g); err != nil {
-		return c, err
+	if len(right) == 1 {
+		return c, nil
 	}
-	return c, o.st.upload(o.d, g.c, int64(len(kept)), func(b []byte, at int64) { copy(b, kept[at:]) })
-}
-
-// race checks cuBLAS's result of a product, and times it and ours in turns. Both write to c.
-func (o *ops) race(g gemm) (Choice, error) {
-	c := Choice{Kernel: g.kind.String(), Target: o.d.set.Target, DType: o.t.String(), Rows: g.m, In: g.k, Out: g.n, Library: o.d.blas.name}
-	o.theirs(&g)
-	theirs := o.c
-	o.ours(&g)
-	ours := o.c
-	var err error
-	if c.Note, err = o.wrong(o.d.blas.name, g, func() error { return o.run(&theirs) }); err != nil || c.Note != "" {
-		return c, err
-	}
-	best := [2]float64{math.Inf(1), math.Inf(1)}
-	for i := range raceRuns {
-		for j, call := range []*kernels.Call{&ours, &theirs} {
+	for run := range raceRuns {
+		slowest := 0.0
+		for _, i := range right {
 			warmup := 0
-			if i == 0 {
+			if run == 0 {
 				warmup = 1
 			}
-			ms, err := o.times(warmup, 1, nil, func() error { return o.d.launch(call) })
+			ms, err := o.times(warmup, 1, nil, func() error { return o.d.launch(&calls[i]) })
 			if err != nil {
 				return c, err
 			}
-			best[j] = min(best[j], ms[0])
+			if w := &c.Ways[i]; run == 0 || ms[0] < w.Millis {
+				w.Millis = ms[0]
+			}
+			slowest = max(slowest, c.Ways[i].Millis)
 		}
-		if max(best[0], best[1]) > tooSlow {
+		if slowest > tooSlow {
 			break
 		}
 	}
-	c.Ours, c.CUBLAS = best[0], best[1]
-	c.Taken = c.CUBLAS < raceMargin*c.Ours
-	return c, nil
+	best := raceMargin * c.Ways[0].Millis
+	for _, i := range right[1:] {
+		if ms := c.Ways[i].Millis; ms < best {
+			best = ms
+			c.take(i)
+		}
+	}
+	return c, restore()
+}
+
+// size is what a product asks for a choice by.
+func (g *gemm) size() raceSize {
+	return raceSize{kernel: g.kind.String(), rows: rowsOf(g.m), in: g.k, out: g.n}
+}
+
+// ways implements contest: smaller tiles where the large ones do not fill the machine, and cuBLAS where it is used.
+func (g gemm) ways(o *ops, add func(string, kernels.Call)) {
+	g.m = rowsOf(g.m)
+	o.ours(&g, 0)
+	first := o.c
+	add(first.Kernel.Name, first)
+	if int(first.Grid[0]) < o.d.info.Multiprocessors {
+		for i, k := range o.k.Tiles(first.Kernel)[1:] {
+			if k.Shared > o.d.info.SharedMemory {
+				break // tiles are numbered without a gap
+			}
+			o.ours(&g, i+1)
+			add(k.Name, o.c)
+		}
+	}
+	if o.d.blas != nil && g.kind != gemmSwiGLU {
+		o.theirs(&g)
+		add(o.d.blas.name, o.c)
+	}
+}
+
+// result implements contest: all but a sum will be overwritten.
+func (g gemm) result(*ops) (at uint64, bytes int) {
+	if g.kind != gemmAdd {
+		return 0, 0
+	}
+	return g.c, 4 * ((rowsOf(g.m)-1)*g.ldc + g.n)
+}
+
+// wrong implements contest.
+func (g gemm) wrong(o *ops, who string, run func() error) (string, error) {
+	g.m = rowsOf(g.m)
+	return o.wrong(who, g, run)
+}
+
+// failed is what a call of cuBLAS says, if that is what an error is, and otherwise the error.
+func failed(err error) (string, error) {
+	var status cublasStatus
+	if errors.As(err, &status) {
+		return err.Error(), nil
+	}
+	return "", err
 }
 
 // run launches a call outside a pass.
@@ -208,7 +322,7 @@ func (o *ops) run(c *kernels.Call) error {
 //
 //	8 sqrt(k) 2^-23 (sum |a b| + |what was there|) + u |value|
 //
-// where u is half a unit in the last place of c. The first is the error of a sum of k rounded products that holds but for
+// where u is half a unit in the last place of c; for gemmSwiGLU, of such errors of both products, by the slope of silu, which is below 1.1. The first is the error of a sum of k rounded products that holds but for
 // chances of no account (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019), with twice float32's
 // unit for tensor cores, which cut off instead of rounding. An error is one of the device.
 func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
@@ -217,7 +331,7 @@ func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 		places = append(places, [2]int{spread(i, g.m), spread((7*i)%benchChecks, g.n)})
 	}
 	t, u := runners.F32, 0x1p-24
-	if g.kind == gemmT && o.t == runners.BF16 {
+	if (g.kind == gemmT || g.kind == gemmSwiGLU) && o.t == runners.BF16 {
 		t, u = runners.BF16, 0x1p-8
 	}
 	at := func(p [2]int) uint64 { return g.c + uint64((p[0]*g.ldc+p[1])*t.Size()) }
@@ -227,32 +341,42 @@ func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		y, err := o.values(g.b+uint64(p[1]*g.ldb*o.t.Size()), g.k, o.t)
-		if err != nil {
+		dot := func(row int) (sum, e float64, err error) {
+			y, err := o.values(g.b+uint64(row*g.ldb*o.t.Size()), g.k, o.t)
+			if err != nil {
+				return 0, 0, err
+			}
+			for j := range x {
+				v := float64(x[j]) * float64(y[j])
+				sum += v
+				e += math.Abs(v)
+			}
+			return sum, 8 * math.Sqrt(float64(g.k)) * 0x1p-23 * e, nil
+		}
+		if want[i], tol[i], err = dot(p[1]); err != nil {
 			return "", err
 		}
-		var size float64
-		for j := range x {
-			v := float64(x[j]) * float64(y[j])
-			want[i] += v
-			size += math.Abs(v)
-		}
-		if g.kind == gemmAdd {
+		switch g.kind {
+		case gemmAdd:
 			base, err := o.values(at(p), 1, t)
 			if err != nil {
 				return "", err
 			}
 			want[i] += float64(base[0])
-			size += math.Abs(float64(base[0]))
+			tol[i] += 8 * math.Sqrt(float64(g.k)) * 0x1p-23 * math.Abs(float64(base[0]))
+		case gemmSwiGLU:
+			up, e, err := dot(g.n + p[1])
+			if err != nil {
+				return "", err
+			}
+			gate := silu(want[i])
+			tol[i] = 1.1*tol[i]*math.Abs(up) + math.Abs(gate)*e + 0x1p-20*math.Abs(gate*up)
+			want[i] = gate * up
 		}
-		tol[i] = 8*math.Sqrt(float64(g.k))*0x1p-23*size + u*math.Abs(want[i])
+		tol[i] += u * math.Abs(want[i])
 	}
 	if err := run(); err != nil {
-		var status cublasStatus
-		if errors.As(err, &status) {
-			return err.Error(), nil
-		}
-		return "", err
+		return failed(err)
 	}
 	for i, p := range places {
 		got, err := o.values(at(p), 1, t)

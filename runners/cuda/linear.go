@@ -14,16 +14,19 @@ type gemm struct {
 	m, n, k, ldc, lda, ldb int
 }
 
-// gemmKind is what becomes of a product. The numbers are those of cublas.h.
+// gemmKind is what becomes of a product. The first three numbers are those of cublas.h.
 type gemmKind int
 
 const (
-	gemmT   gemmKind = iota // c is of type T
-	gemmF32                 // c is float32
-	gemmAdd                 // it is added to c, float32
+	gemmT      gemmKind = iota // c is of type T
+	gemmF32                    // c is float32
+	gemmAdd                    // it is added to c, float32
+	gemmSwiGLU                 // c is silu(a b1ᵀ) * (a b2ᵀ) of type T, b1 being rows 0..n-1 of b and b2 rows n..2n-1
 )
 
-func (k gemmKind) String() string { return [...]string{"gemm_t", "gemm_f32", "gemm_add"}[k] }
+func (k gemmKind) String() string {
+	return [...]string{"gemm_t", "gemm_f32", "gemm_add", "gemm_swiglu"}[k]
+}
 
 func (o *ops) Linear(rows int, dst, x runners.Mat, rw runners.Weight) {
 	w, d, a, ok := o.product(rows, dst, x, rw, dst.Cols, "Linear")
@@ -45,34 +48,48 @@ func (o *ops) LinearAdd(rows int, dst, x runners.Mat, rw runners.Weight) {
 	o.multiply(gemm{gemmAdd, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in})
 }
 
-// multiply enqueues a product, by cuBLAS where that was chosen.
+// multiply enqueues a product, in the way that was chosen for its size.
 func (o *ops) multiply(g gemm) {
-	if o.byCUBLAS(&g) {
+	tile := 0
+	if g.m > gemvRows {
+		size := g.size()
+		c := o.chosen[size]
+		if c == nil {
+			if c = o.choose(size, g); c == nil {
+				return
+			}
+		}
+		c.used = true
+		tile = c.tile
+	}
+	if tile == byCUBLAS {
 		o.theirs(&g)
 	} else {
-		o.ours(&g)
+		o.ours(&g, tile)
 	}
-	if o.err == nil {
-		o.enqueue()
-	}
+	o.enqueue()
 }
 
-// ours fills o.c with a product by this project's kernels.
-func (o *ops) ours(g *gemm) {
+// ours fills o.c with a product by this project's kernels, with a tile of those of the kernel for many rows.
+func (o *ops) ours(g *gemm, tile int) {
 	sms := o.d.info.Multiprocessors
 	switch few := g.m <= gemvRows; {
 	case g.kind == gemmT && few:
 		o.k.GemvT(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
 	case g.kind == gemmT:
-		o.k.GemmT(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+		o.k.GemmT(&o.c, tile, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
 	case g.kind == gemmF32 && few:
 		o.k.GemvF32(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
 	case g.kind == gemmF32:
-		o.k.GemmF32(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
-	case few:
+		o.k.GemmF32(&o.c, tile, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+	case g.kind == gemmAdd && few:
 		o.k.GemvAdd(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
+	case g.kind == gemmAdd:
+		o.k.GemmAdd(&o.c, tile, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+	case few:
+		o.k.GemvSwiglu(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
 	default:
-		o.k.GemmAdd(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+		o.k.GemmSwiglu(&o.c, tile, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
 	}
 }
 
@@ -81,12 +98,7 @@ func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {
 	if !ok || !((w.first == dst.Cols && d.t == o.t) || o.failf("SwiGLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
 		return
 	}
-	if rows <= gemvRows {
-		o.k.GemvSwiglu(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, dst.Cols, w.in, d.ld, a.ld, w.in)
-	} else {
-		o.k.GemmSwiglu(&o.c, d.ptr, a.ptr, w.blk.at(0), rows, dst.Cols, w.in, d.ld, a.ld, w.in, o.d.info.Multiprocessors)
-	}
-	o.enqueue()
+	o.multiply(gemm{gemmSwiGLU, d.ptr, a.ptr, w.blk.at(0), rows, dst.Cols, w.in, d.ld, a.ld, w.in})
 }
 
 // product checks x [rows, in] times a weight [out, in], and counts it.

@@ -41,9 +41,9 @@ type ops struct {
 	read   reader
 	picked idReader
 
-	// chosen are the choices between this project's products and cuBLAS's that were asked for.
-	chosen map[productSize]*chosen
-	// noCUBLAS says why there is no choice although cuBLAS is there.
+	// chosen are the choices that were asked for.
+	chosen map[raceSize]*chosen
+	// noCUBLAS says why cuBLAS is not used although it is there.
 	noCUBLAS string
 }
 
@@ -63,7 +63,7 @@ func newOps(opts runners.Options) (*ops, error) {
 	if budget <= 0 || budget > d.info.Memory {
 		budget = d.info.Memory
 	}
-	o := &ops{d: d, k: d.set, opts: opts, t: opts.Weights, pool: &pool{d: d, budget: budget}, counts: map[runners.Part]*int64{}, chosen: map[productSize]*chosen{}}
+	o := &ops{d: d, k: d.set, opts: opts, t: opts.Weights, pool: &pool{d: d, budget: budget}, counts: map[runners.Part]*int64{}, chosen: map[raceSize]*chosen{}}
 	o.q.d, o.ar.o = d, o
 	o.pool.before = func() { o.check(o.flush(false)) }
 	o.read.take, o.picked.take = o.read.piece, o.picked.piece

@@ -256,17 +256,17 @@ func ropeFar(t *testing.T, opts runners.Options) {
 	}
 }
 
-// TestProducts: each kind of product in each build, of few rows and of many, against float64. With the float32 build
+// TestProducts: each kind of product in each build, of few rows and of many with each tile, against float64. With the float32 build
 // the runner takes gemm_t for gemm_f32: they are the same.
 func TestProducts(t *testing.T) {
 	for _, opts := range combos(t) {
 		t.Run(name(opts), func(t *testing.T) {
 			b := &bench{o: openTest(t, opts)}
 			o := b.o
-			for _, kind := range []gemmKind{gemmT, gemmF32, gemmAdd} {
+			for _, kind := range []gemmKind{gemmT, gemmF32, gemmAdd, gemmSwiGLU} {
 				for _, rows := range []int{gemvRows, gemvRows + 24} {
 					const in, out, ld = 48, 130, 144
-					x, err := b.inputs(rows*in, out*in)
+					x, err := b.inputs(rows*in, 2*out*in)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -285,14 +285,63 @@ func TestProducts(t *testing.T) {
 						}
 					}
 					g := gemm{kind, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in}
-					o.ours(&g)
-					if wrong, err := o.wrong("it", g, b.launch); err != nil || wrong != "" {
-						t.Errorf("%s of %d rows: %s %v", kind, rows, wrong, err)
+					o.ours(&g, 0)
+					for tile, k := range o.k.Tiles(o.c.Kernel) {
+						o.ours(&g, tile)
+						if wrong, err := o.wrong(k.Name, g, b.launch); err != nil || wrong != "" {
+							t.Errorf("%s of %d rows: %s %v", kind, rows, wrong, err)
+						}
 					}
 				}
 			}
 			for _, x := range b.blocks {
 				x.free()
+			}
+		})
+	}
+}
+
+// TestPrefillTiles: attention with each tile, against float64; and a result that is wrong is found.
+func TestPrefillTiles(t *testing.T) {
+	for _, opts := range combos(t) {
+		t.Run(name(opts), func(t *testing.T) {
+			b := &bench{o: openTest(t, opts)}
+			o := b.o
+			defer func() {
+				for _, x := range b.blocks {
+					x.free()
+				}
+			}()
+			for _, hd := range []int{64, 128} {
+				const rows, slots, heads, kvHeads = 80, 260, 4, 2
+				ld := heads * hd
+				x, err := b.inputs(rows*ld, 2*kvHeads*slots*hd)
+				if err != nil {
+					t.Fatal(err)
+				}
+				dst, err := b.output(rows*ld, o.t)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := &cache{o: o, blk: x[1], heads: kvHeads, hd: hd, slots: slots, capacity: slots, len: slots}
+				for _, shape := range [][2]int{{80, 0}, {64, 192}, {3, 130}} {
+					p := prefill{dst: dst.at(0), q: x[0].at(0), ldDst: ld, ldQ: ld, cache: c, rows: shape[0], pos: shape[1], heads: heads}
+					n := 0
+					p.ways(o, func(who string, call kernels.Call) {
+						n++
+						if wrong, err := p.wrong(o, who, func() error { return o.run(&call) }); err != nil || wrong != "" {
+							t.Errorf("%d rows at %d: %s %v", p.rows, p.pos, wrong, err)
+						}
+						other := p
+						other.heads, other.cache = 2, &cache{o: o, blk: x[1], heads: 1, hd: hd, slots: slots, capacity: slots, len: slots}
+						if wrong, err := other.wrong(o, who, func() error { return o.run(&call) }); err != nil || wrong == "" {
+							t.Errorf("%d rows at %d: a result of other heads passes: %v", p.rows, p.pos, err)
+						}
+					})
+					if want := map[runners.DType]int{runners.F32: 1, runners.BF16: 2}[o.t]; n != want {
+						t.Errorf("%d tiles for heads of %d, want %d", n, hd, want)
+					}
+				}
 			}
 		})
 	}

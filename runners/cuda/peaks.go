@@ -130,7 +130,7 @@ func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error)
 			return 0, 0, "", err
 		}
 	}
-	o.k.GemmT(&o.c, m[2].at(0), m[0].at(0), m[1].at(0), n, n, n, n, n, n, o.d.info.Multiprocessors)
+	o.k.GemmT(&o.c, 0, m[2].at(0), m[0].at(0), m[1].at(0), n, n, n, n, n, n, o.d.info.Multiprocessors)
 	launch := func() error { return o.d.launch(&o.c) }
 	if ours, err = o.best(launch); err != nil || o.d.blas == nil {
 		return ours, 0, o.noCUBLAS, err

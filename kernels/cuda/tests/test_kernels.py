@@ -101,6 +101,9 @@ class Products(Case):
                 self.product("gemm", build, m, n, k, mode)
         for m, n in ((257, 600), (129, 257)):
             self.product("gemm", "bf16", m, n, 80, "t", target="sm_80")
+        for mode, v, target in itertools.product(("t", "f32", "add", "swiglu"), ENTRIES["gemm_t"].variants[1:], ("sm_80", "sm_90a")):
+            for m, n, k in ((17, 33, 65), (64, 64, 128), (130, 70, 200)):
+                self.product("gemm", "bf16", m, n, k, mode, target=target, variant=v)
 
     def test_gemv(self):
         for build, mode in itertools.product(BUILDS, ("t", "f32", "add", "swiglu")):
@@ -187,8 +190,11 @@ class Attend(Case):
                     continue
                 self.prefill(build, rows, pos0, heads, kv, hd)
             self.prefill(build, 17, 40, 2, 1, 256)
+        for v, target in itertools.product((v for v in ENTRIES["attend_prefill"].variants if v["TILE"]), ("sm_80", "sm_90a")):
+            if ENTRIES["attend_prefill"].config("bf16", target, v):
+                self.prefill("bf16", 70, 60, 2, 1, v["HD"], target=target, variant=v)
 
-    def prefill(self, build, rows, pos0, heads, kv, hd):
+    def prefill(self, build, rows, pos0, heads, kv, hd, **more):
         t, n = ELEMENT[build], pos0 + rows
         c = Cache(kv, hd, [n + 9], t)
         k, v = self.heads(n, kv, hd, t), self.heads(n, kv, hd, t)
@@ -196,7 +202,7 @@ class Attend(Case):
         q = self.random(rows, heads * hd, t)
         want = ref.attend(q.astype(np.float64).reshape(rows, heads, hd), k.astype(np.float64), v.astype(np.float64), pos0 + np.arange(rows), n, hd ** -0.5)
         for dst in (pad(rows, heads * hd, t), q):
-            launch("attend_prefill", build, variant=variant("attend_prefill", hd), dst=dst, q=q, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
+            launch("attend_prefill", build, **dict(dict(variant=variant("attend_prefill", hd)), **more), dst=dst, q=q, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
                    heads=heads, kv_heads=kv, hd=hd, slots=n + 9, ld_dst=ld(dst), ld_q=ld(q), scale=hd ** -0.5)
             self.close(dst, want.reshape(rows, -1), build, f"{build} {rows} rows at {pos0}, {heads}/{kv} heads of {hd}")
             self.untouched(dst, "attend_prefill")
