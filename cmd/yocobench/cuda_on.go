@@ -36,6 +36,11 @@ func cudaAccelerator(tier string) (*result.Accelerator, error) {
 		return nil, err
 	}
 	a := &result.Accelerator{Name: i.Name, Capability: i.Capability, Multiprocessors: i.Multiprocessors, Memory: i.Memory, CUDA: i.Driver, Kernels: d.Tier, Why: d.Why}
+	l, err := cuda.Load(runners.Options{Weights: runners.BF16, Tier: tier}, 1)
+	if err != nil {
+		return nil, err
+	}
+	a.Code = l.String()
 	if a.CUBLAS, err = cuda.CUBLAS(); err != nil {
 		a.NoCUBLAS = err.Error()
 	}

@@ -120,6 +120,7 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 	line("cuda runner", fmt.Sprintf("%s, compute capability %d.%d, %d multiprocessors, %s; driver for CUDA %s", a.Name, a.Capability/10, a.Capability%10,
 		a.Multiprocessors, shortBytes(a.Memory), a.CUDA))
 	line("", "kernels "+a.Kernels+": "+a.Why)
+	line("", "their code: "+a.Code)
 	if a.CUBLAS != "" {
 		line("", a.CUBLAS+": computes the products that it does faster")
 	} else {

@@ -158,6 +158,21 @@ func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log i
 			}
 		}
 	}
+	return checkCode(device.Tier, log)
+}
+
+// checkCode loads all kernels and fails where the code that the GPU runs spills registers to memory.
+func checkCode(tier string, log io.Writer) error {
+	for _, d := range []runners.DType{runners.F32, runners.BF16} {
+		l, err := cuda.Load(runners.Options{Weights: d, Tier: tier}, 0)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(log, "%d kernels %s %s: %s\n", l.Kernels, d, tier, l)
+		if len(l.Spills) > 0 {
+			return fmt.Errorf("kernels %s %s spill registers: %s", d, tier, strings.Join(l.Spills, ", "))
+		}
+	}
 	return nil
 }
 

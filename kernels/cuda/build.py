@@ -4,7 +4,8 @@
     build.py --check       compile everything and compare it with what is there
     build.py --only NAME   compile only this entry, and keep the others as they are
 
-A kernel that spills registers is an error in all three.
+For sm_90a the pinned ptxas of requirements.txt makes a cubin of each kernel, next to its PTX. A kernel that spills registers, or whose wgmma
+instructions ptxas executes one after the other (its warnings C75xx), is an error in all three. Without the pinned ptxas --check leaves the cubins out, and says so.
 """
 import argparse
 import concurrent.futures
@@ -18,6 +19,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import zipfile
 
@@ -32,6 +34,9 @@ import launch  # noqa: E402
 from spec import TARGETS, load  # noqa: E402
 
 PTX_VERSION = 80  # the oldest that has wgmma: every CUDA 12 driver loads it
+CUBINS = ("sm_90a",)  # the drivers of CUDA 12.0 to 12.3 compile wgmma badly, and a cubin runs on the one GPU that it is for
+TRITON_PTXAS = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
+PINNED_PTXAS = pathlib.Path(sysconfig.get_path("purelib")) / "nvidia/cuda_nvcc/bin/ptxas"
 SHARED_LIMIT = {"sm_80": 163 << 10, "sm_90a": 227 << 10}
 ELEMENT = {"f32": "fp32", "bf16": "bf16"}
 
@@ -68,8 +73,9 @@ def source_hash(entry):
     return hashlib.sha256(b"".join(n.encode() + b"\0" + files[n] for n in sorted(files))).hexdigest()
 
 
-def compile_kernel(entry, build, target, variant, known):
-    """The manifest's record of a kernel and its PTX."""
+def compile_kernel(entry, build, target, variant, known, cubins):
+    """The manifest's record of a kernel, its PTX, and its cubin, None where there is none. known has registers and spills, and cubins the
+    cubins, by target and sha256 of the PTX."""
     consts = dict(variant, **entry.config(build, target, variant))
     tile = consts.pop("TILE", "")
     warps, stages = consts.pop("num_warps"), consts.pop("num_stages", 3)
@@ -89,39 +95,48 @@ def compile_kernel(entry, build, target, variant, known):
     name = symbol(entry, variant)
     ptx = tidy(k.asm["ptx"], name)
     digest = hashlib.sha256(ptx.encode()).hexdigest()
-    registers, spills = known.get((target, digest)) or assemble(ptx, target)
+    registers, spills = known.get((target, digest)) or assemble(ptx, target)[:2]
+    cubin = None
+    if target in CUBINS and PINNED_PTXAS.exists():
+        cubin = cubins.get((target, digest))
+        if cubin is None:
+            _, spilled, cubin = assemble(ptx, target, PINNED_PTXAS)
+            spills = max(spills, spilled)
     # Triton appends the pointers to scratch memory, which are null.
     params = [[a.name, a.type] for a in entry.args] + [["global_scratch", "*u8"], ["profile_scratch", "*u8"]]
     return dict(entry=entry.name, name=name, build=build, target=target, source=source_hash(entry), ptx=digest, params=params,
-                consts=consts, **(dict(tile=tile) if tile else {}), warps=warps, stages=stages, shared=k.metadata.shared, registers=registers, spills=spills), ptx
+                consts=consts, **(dict(tile=tile) if tile else {}), warps=warps, stages=stages, shared=k.metadata.shared, registers=registers, spills=spills,
+                **(dict(cubin=hashlib.sha256(cubin).hexdigest()) if cubin else {})), ptx, cubin
 
 
-def assemble(ptx, target):
-    """Registers a thread and bytes spilled, as ptxas reports them."""
-    ptxas = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
-    r = subprocess.run([ptxas, "-v", f"-arch={target}", "/dev/stdin", "-o", "/dev/null"], input=ptx, capture_output=True, text=True)
-    if r.returncode:
-        raise ValueError(r.stderr)
-    spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill (?:stores|loads)", r.stderr))
-    return int(re.search(r"Used (\d+) registers", r.stderr)[1]), spills
+def assemble(ptx, target, ptxas=TRITON_PTXAS):
+    """Registers a thread and bytes spilled, as ptxas reports them, and the cubin."""
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as out:
+        r = subprocess.run([ptxas, "-v", f"-arch={target}", "/dev/stdin", "-o", out.name], input=ptx, capture_output=True, text=True)
+        if r.returncode:
+            raise ValueError(r.stderr)
+        if serial := re.search(r"^.*\bC75\d\d\b.*$", r.stderr, re.M):
+            raise ValueError(f"{ptxas}: {serial[0]}")
+        spills = sum(int(n) for n in re.findall(r"(\d+) bytes spill (?:stores|loads)", r.stderr))
+        return int(re.search(r"Used (\d+) registers", r.stderr)[1]), spills, pathlib.Path(out.name).read_bytes()
 
 
-def guarded(job, known):
+def guarded(job, known, cubins):
     entry, build, target, variant = kernels()[job]
     try:
-        return job, compile_kernel(entry, build, target, variant, known), None
+        return job, compile_kernel(entry, build, target, variant, known, cubins), None
     except Exception as e:  # one bad kernel must not hide the others
         return job, None, f"{build}_{target} {symbol(entry, variant)}: {type(e).__name__}: {e}"
 
 
 def archive(members):
-    """A zip of {name: text} that depends on nothing else."""
+    """A zip of {name: bytes} that depends on nothing else."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as z:
-        for name, text in members.items():
+        for name, data in members.items():
             info = zipfile.ZipInfo(name)
             info.compress_type = zipfile.ZIP_DEFLATED
-            z.writestr(info, text, compresslevel=9)
+            z.writestr(info, data, compresslevel=9)
     return out.getvalue()
 
 
@@ -129,7 +144,7 @@ def unpack(path):
     if not path.exists():
         return {}
     with zipfile.ZipFile(path) as z:
-        return {n: z.read(n).decode() for n in z.namelist()}
+        return {n: z.read(n) for n in z.namelist()}
 
 
 def dump(records):
@@ -156,26 +171,38 @@ def run(everything, o):
     manifest = HERE / "kernels.json"
     old = {(r["build"], r["target"], r["name"]): r for r in json.loads(manifest.read_text())["kernels"]} if manifest.exists() else {}
     known = {(r["target"], r["ptx"]): (r["registers"], r["spills"]) for r in old.values()}  # the same PTX, so the same code
+    pinned = PINNED_PTXAS.exists()
+    if not pinned and not o.check:
+        print(f"no {PINNED_PTXAS}\nhint: make venv", file=sys.stderr)
+        return True
     zips = {f"{b}_{t}": unpack(HERE / f"ptx/{b}_{t}.zip") for b, t in dict.fromkeys((b, t) for _, b, t, _ in everything)}
-    records, ptx, bad = {}, {z: {} for z in zips}, []
+    # --check makes every cubin again.
+    cubins = {} if o.check else {(r["target"], r["ptx"]): zips[f"{r['build']}_{r['target']}"].get(r["name"] + ".cubin") for r in old.values()}
+    records, files, bad = {}, {z: {} for z in zips}, []
     todo = [i for i, (e, *_) in enumerate(everything) if o.only in (None, e.name)]
     with concurrent.futures.ProcessPoolExecutor(o.jobs, multiprocessing.get_context("fork")) as pool:
-        for job, result, error in pool.map(guarded, todo, [known] * len(todo)):
+        for job, result, error in pool.map(guarded, todo, [known] * len(todo), [cubins] * len(todo)):
             if error:
                 bad.append(error)
                 continue
             records[job] = r = result[0]
-            ptx[f"{r['build']}_{r['target']}"][r["name"] + ".ptx"] = result[1]
+            z = f"{r['build']}_{r['target']}"
+            files[z][r["name"] + ".ptx"] = result[1].encode()
+            if result[2]:
+                files[z][r["name"] + ".cubin"] = result[2]
+            elif not pinned and "cubin" in (was := old.get((r["build"], r["target"], r["name"]), {})):  # left out of the check
+                r["cubin"] = was["cubin"]
+                files[z][r["name"] + ".cubin"] = zips[z].get(r["name"] + ".cubin")
             if r["spills"]:
                 bad.append(f"{r['build']}_{r['target']} {r['name']}: {r['registers']} registers, {r['spills']} bytes spilled")
     for i, (e, b, t, v) in enumerate(everything):
         name = symbol(e, v)
         if i not in records and i not in todo and (b, t, name) in old:
             records[i] = old[b, t, name]
-            ptx[f"{b}_{t}"][name + ".ptx"] = zips[f"{b}_{t}"][name + ".ptx"]
+            files[f"{b}_{t}"].update({n: zips[f"{b}_{t}"][n] for n in (name + ".ptx", name + ".cubin") if n in zips[f"{b}_{t}"]})
     records = [records[i] for i in sorted(records)]
     texts = {"kernels.json": dump(records), "launch_gen.go": launch.source(load(), records)}
-    order = {z: dict(sorted(m.items())) for z, m in ptx.items()}
+    order = {z: dict(sorted(m.items())) for z, m in files.items()}
     if o.check:
         for name, text in texts.items():
             if not (HERE / name).exists() or (HERE / name).read_text() != text:
@@ -191,8 +218,10 @@ def run(everything, o):
         for z, members in order.items():
             (HERE / "ptx").mkdir(exist_ok=True)
             (HERE / f"ptx/{z}.zip").write_bytes(archive(members))
-    size = sum(len(t) for m in ptx.values() for t in m.values())
-    print(f"{len(todo)} kernels compiled of {len(everything)}; {size / 1e6:.1f} MB of PTX, "
+    size = {kind: sum(len(t) for m in files.values() for n, t in m.items() if t and n.endswith(kind)) / 1e6 for kind in (".ptx", ".cubin")}
+    if not pinned:
+        print(f"skipped: the cubins are not checked: there is no {PINNED_PTXAS} (make venv)")
+    print(f"{len(todo)} kernels compiled of {len(everything)}; {size['.ptx']:.1f} MB of PTX, {size['.cubin']:.1f} MB of cubins, "
           f"{sum(f.stat().st_size for f in HERE.glob('ptx/*.zip')) / 1e6:.1f} MB compressed")
     for b in bad:
         print(b, file=sys.stderr)

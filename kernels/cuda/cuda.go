@@ -13,8 +13,9 @@ const MaxParams = 28
 // Kernel is a compiled kernel.
 type Kernel struct {
 	// Name is its entry point in the PTX file File, for element type Build ("f32" or "bf16") and Target.
-	// Each kernel has a file of its own, so that a driver compiles no more than what is launched.
-	Name, Build, Target, File string
+	// Each kernel has a file of its own, so that a driver compiles no more than what is launched. Cubin is the file of the same
+	// PTX compiled for the GPU of the target, "" where there is none.
+	Name, Build, Target, File, Cubin string
 	// Threads is the block size, Shared the dynamic shared memory of a block in bytes, N the number of parameters.
 	Threads, Shared, N int
 

@@ -78,6 +78,8 @@ def source(entries, records):
         fields = [f'Name: "{r["name"]}", Build: "{r["build"]}", Target: "{r["target"]}"',
                   f'File: "{r["build"]}_{r["target"]}/{r["name"]}.ptx"',
                   f'Threads: {32 * r["warps"]}, Shared: {r["shared"]}, N: {len(r["params"])}, entry: entry{camel(r["entry"])}']
+        if "cubin" in r:
+            fields.append(f'Cubin: "{r["build"]}_{r["target"]}/{r["name"]}.cubin"')
         if "hd" in c:
             fields.append(f"headDim: {c['hd']}")
         if c.get("interleaved"):

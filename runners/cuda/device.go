@@ -219,14 +219,8 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 	defer d.pause()()
 	m, ok := d.files[k.File]
 	if !ok {
-		text, err := k.PTX()
-		if err != nil {
-			return cu.Function{}, err
-		}
-		if err = attempt(callLoad); err == nil {
-			m, err = cu.LoadData(text)
-		}
-		if err != nil {
+		var err error
+		if m, _, err = d.module(k); err != nil {
 			return cu.Function{}, failure("load the kernel "+k.File, err)
 		}
 		d.files[k.File] = m
@@ -242,6 +236,109 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 	}
 	d.loaded[k] = loaded{fn, true}
 	return fn, nil
+}
+
+// module loads a kernel's cubin, where it has one that this driver and GPU take, and otherwise its PTX, which the driver compiles.
+func (d *device) module(k *kernels.Kernel) (m cu.Module, cubin bool, err error) {
+	if k.Cubin != "" {
+		image, err := k.CubinImage()
+		if err == nil {
+			m, err = loadImage(image)
+		}
+		if r := codeOf(err); r != driverError(cu.InvalidImage) && r != noBinaryForGPU {
+			return m, err == nil, err
+		}
+	}
+	text, err := k.PTX()
+	if err == nil {
+		m, err = loadImage(text)
+	}
+	return m, false, err
+}
+
+// noBinaryForGPU is CUDA_ERROR_NO_BINARY_FOR_GPU, which gorgonia.org/cu does not name.
+const noBinaryForGPU driverError = 209
+
+func loadImage(image string) (m cu.Module, err error) {
+	if err = attempt(callLoad); err == nil {
+		m, err = cu.LoadData(image)
+	}
+	return m, err
+}
+
+// Loaded is how the kernels of a build come onto the GPU.
+type Loaded struct {
+	// Kernels is how many were loaded, and Cubins how many of them as cubins, compiled ahead of time; the driver compiled the PTX of the others.
+	Kernels int `json:"kernels"`
+	Cubins  int `json:"cubins"`
+	// Spills are the kernels whose threads have memory of their own, in the device's memory: registers that were spilled.
+	Spills []string `json:"spills,omitempty"`
+	// Note warns of a driver that compiles them badly.
+	Note string `json:"note,omitempty"`
+}
+
+// String says where the code comes from.
+func (l Loaded) String() string {
+	from := fmt.Sprintf("%d of %d compiled ahead of time (cubins), the others PTX that the driver compiles", l.Cubins, l.Kernels)
+	switch l.Cubins {
+	case l.Kernels:
+		from = "compiled ahead of time (cubins)"
+	case 0:
+		from = "PTX that the driver compiles"
+	}
+	if l.Note != "" {
+		from += "; " + l.Note
+	}
+	return from
+}
+
+// wgmmaDriver is the CUDA version of the first driver that compiles the attention kernels for sm_90a as they are written.
+const wgmmaDriver = 12040
+
+// Load loads kernels of the build and tier of opts in a context of its own, up to most of them (0: all), as a model does.
+func Load(opts runners.Options, most int) (l Loaded, err error) {
+	d, err := openDevice(opts.Weights.String(), opts.Tier)
+	if err != nil {
+		return l, err
+	}
+	defer func() {
+		if e := d.close(); err == nil {
+			err = e
+		}
+	}()
+	defer d.bind()()
+	for _, k := range d.set.All() {
+		if most > 0 && l.Kernels == most {
+			break
+		}
+		if k.Shared > d.info.SharedMemory {
+			continue
+		}
+		m, cubin, err := d.module(k)
+		if err != nil {
+			return l, d.failure("load the kernel "+k.File, err)
+		}
+		d.files[k.File] = m
+		l.Kernels++
+		if cubin {
+			l.Cubins++
+		}
+		fn, err := m.Function(k.Name)
+		if err != nil {
+			return l, d.failure("find the kernel "+k.Name, err)
+		}
+		bytes, err := localBytes(fn)
+		if err != nil {
+			return l, d.failure("the memory of a thread of the kernel "+k.Name, err)
+		}
+		if bytes > 0 {
+			l.Spills = append(l.Spills, fmt.Sprintf("%s (%d bytes)", k.Name, bytes))
+		}
+	}
+	if v := cu.Version(); d.set.Target == "sm_90a" && l.Cubins < l.Kernels && v < wgmmaDriver {
+		l.Note = fmt.Sprintf("this driver, for CUDA %s, makes attention slow: one for %s does not", cudaVersion(v), cudaVersion(wgmmaDriver))
+	}
+	return l, nil
 }
 
 // launch enqueues a call. The context is bound.

@@ -42,6 +42,8 @@ int driver_shared(void *function, int bytes) {
 	return cuFuncSetAttribute((CUfunction)function, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);
 }
 
+int driver_local(void *function, int *bytes) { return cuFuncGetAttribute(bytes, CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES, (CUfunction)function); }
+
 int driver_pinned(void **host, size_t bytes) { return cuMemHostAlloc(host, bytes, 0); }
 
 int driver_capture(void *stream) {

@@ -155,6 +155,13 @@ func setShared(f cu.Function, bytes int) error {
 	return resultOf(C.driver_shared(*(*unsafe.Pointer)(unsafe.Pointer(&f)), C.int(bytes)))
 }
 
+// localBytes is the memory of its own that a thread of a function has in the device's memory, in bytes.
+func localBytes(f cu.Function) (int, error) {
+	var n C.int
+	err := resultOf(C.driver_local(*(*unsafe.Pointer)(unsafe.Pointer(&f)), &n))
+	return int(n), err
+}
+
 // pinned is host memory that the device copies from and to without waiting.
 func pinned(bytes int) (unsafe.Pointer, error) {
 	var p unsafe.Pointer

@@ -235,6 +235,8 @@ type Accelerator struct {
 	CUDA    string `json:"cuda"`
 	Kernels string `json:"kernels"`
 	Why     string `json:"kernels_reason"`
+	// Code says whether they were compiled ahead of time or by the driver.
+	Code string `json:"kernels_code,omitempty"`
 	// CUBLAS is the version of cuBLAS that products may be computed by; NoCUBLAS says why there is none.
 	CUBLAS   string `json:"cublas,omitempty"`
 	NoCUBLAS string `json:"no_cublas,omitempty"`

@@ -60,7 +60,8 @@ static std::map<u64, u64> pinned;
 static i64 failAlloc = -1, failLaunch = -1; // how many more succeed before one fails; -1: none fails
 static std::string faultKernel; // which kernel fails when it is executed, the faultAt-th time; empty: none
 static i64 faultAt;
-static u64 allocs, launches;
+static u64 allocs, launches, cubins;
+static int localBytes; // what cuFuncGetAttribute says that a thread's memory is
 static u64 leaked; // device allocations, modules, streams and events that contexts still held when they ended
 static CUresult touched; // what yocosim_touch found in the host function that runs
 
@@ -415,6 +416,10 @@ API cuMemsetD32Async(CUdeviceptr d, unsigned v, size_t n, CUstream h) {
 API cuModuleLoadData(CUmodule *m, const void *image) {
 	ENTER UNSAFE
 	if (!m || !image) return CUDA_ERROR_INVALID_VALUE;
+	if (!memcmp(image, "\177ELF", 4)) { // a cubin: code that only a GPU executes
+		cubins++;
+		return CUDA_ERROR_NO_BINARY_FOR_GPU;
+	}
 	static std::unordered_map<std::string, std::shared_ptr<Module>> known;
 	std::string text((const char *)image), log;
 	std::shared_ptr<Module> mod;
@@ -481,6 +486,13 @@ API cuFuncSetAttribute(CUfunction f, CUfunction_attribute a, int v) {
 	ENTER FUNCTION(f)
 	if (a != CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES || v < 0 || u32(v) + staticShared(*f->kernel) > sharedOptIn()) return CUDA_ERROR_INVALID_VALUE;
 	f->dynamicLimit = u32(v);
+	return CUDA_SUCCESS;
+}
+
+API cuFuncGetAttribute(int *v, CUfunction_attribute a, CUfunction f) {
+	ENTER FUNCTION(f)
+	if (!v || a != CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES) return CUDA_ERROR_INVALID_VALUE;
+	*v = localBytes;
 	return CUDA_SUCCESS;
 }
 
@@ -623,7 +635,7 @@ API cuGraphLaunch(CUgraphExec e, CUstream h) {
 
 // ---- what a real driver does not have: for tests
 
-// yocosim_set changes a setting: check, threads, quiet, limit (instructions of a warp); fail_alloc and fail_launch: the n-th from now fails (0: none).
+// yocosim_set changes a setting: check, threads, quiet, limit (instructions of a warp), local (bytes of memory of a thread, by cuFuncGetAttribute); fail_alloc and fail_launch: the n-th from now fails (0: none).
 EXTRA int yocosim_set(const char *name, long long v) {
 	Call c;
 	std::string n = name;
@@ -631,6 +643,7 @@ EXTRA int yocosim_set(const char *name, long long v) {
 	else if (n == "threads") settings.threads = (int)v;
 	else if (n == "quiet") settings.quiet = v != 0;
 	else if (n == "limit") settings.limit = (u64)v;
+	else if (n == "local") localBytes = (int)v;
 	else if (n == "fail_alloc") failAlloc = v - 1;
 	else if (n == "fail_launch") failLaunch = v - 1;
 	else return 0;
@@ -650,6 +663,7 @@ EXTRA long long yocosim_get(const char *name) {
 	if (n == "peak_bytes") return (long long)live.peak;
 	if (n == "allocs") return (long long)allocs;
 	if (n == "launches") return (long long)launches;
+	if (n == "cubins") return (long long)cubins; // that were refused
 	if (n == "pinned") return (long long)pinned.size();
 	if (n == "streams") return (long long)streams.size();
 	if (n == "events") return (long long)events.size();
