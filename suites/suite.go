@@ -29,7 +29,7 @@ type Suite struct {
 	Baseline string `yaml:"baseline" doc:"the model that reports compare the others with (default: the suite's Transformer, if it has just one)"`
 	// Tasks are decoded one by one, by the task that each names.
 	Tasks  []yaml.Node `yaml:"tasks" doc:"a list of tasks, each a mapping of one name to its parameters (required)"`
-	Budget Duration    `yaml:"budget" doc:"time for the whole run, such as 3m; cases estimated beyond it are skipped, cheapest first (default: none)"`
+	Budget Duration    `yaml:"budget" doc:"time for the whole run, such as 3m; cases estimated beyond it are skipped, cheapest first, and one that takes half more than its share is stopped (default: none)"`
 	Memory Size        `yaml:"memory" doc:"bytes that a model with its sequences may hold, such as 8Gi (default: the machine's)"`
 	// References are published figures to set beside the results.
 	References []Reference `yaml:"references" doc:"published figures that reports set beside the results"`

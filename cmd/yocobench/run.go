@@ -75,7 +75,7 @@ of memory if there is more of it, and those whose texts or weights changed.
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	fs.StringArrayVar(&f.filters, "filter", nil, "run only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "list the cases with their estimated time and memory, and run nothing")
-	fs.StringVar(&f.budget, "budget", "", "time for the whole run, such as 10m: what is estimated beyond it is skipped, cheapest first")
+	fs.StringVar(&f.budget, "budget", "", "time for the whole run, such as 10m: what is estimated beyond it is skipped, cheapest first, and a case that takes half more than its share is stopped")
 	fs.StringVar(&f.memory, "memory", "", "bytes that a model with its sequences may hold, such as 8Gi")
 	fs.StringVar(&f.runner, "runner", "", "the runner instead of the suite's: cpu, cuda or analytic")
 	fs.StringVar(&f.devp, "device", "", "device profile of the analytic runner (yocobench list devices)")
