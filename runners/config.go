@@ -30,6 +30,10 @@ type Config struct {
 	// if it states none. Longer ones are computed all the same: it is no part of
 	// the model's JSON.
 	MaxSeqLen int
+	// ChunkLogits makes a prefill compute the logits of every row, a chunk at a time, as the reference Transformer
+	// does: a chunk's logits are held, and nothing reads them. It needs a model without an early exit, and is
+	// an option of a run, no part of the model's JSON.
+	ChunkLogits bool
 }
 
 // Layer is a mixer and a feed-forward block, each on the norm of the residual stream and added to it.
@@ -210,6 +214,9 @@ func (c Config) Validate() error {
 	}
 	if last := len(c.Layers) - 1; c.Layers[last].Mixer.Kind == KeysValues {
 		return &LayerError{last, errors.New("it is the last layer, and no layer reads its keys and values")}
+	}
+	if n := c.PrefillLayers(); c.ChunkLogits && n < len(c.Layers) {
+		return fmt.Errorf("logits of a prefill's rows need a prefill of all %d layers; this one ends after %d", len(c.Layers), n)
 	}
 	return nil
 }

@@ -118,7 +118,11 @@ func (w Work) Total() (sum Cost) {
 // sequence holds, through the first PrefillLayers: a YOCO leaves after the projection to its
 // global keys and values, a Transformer goes through all its layers. No logits are computed.
 func (c Config) PrefillWork(n, depth int, t Types) Work {
-	return c.dense(n, 0, passes(n), false, t).Add(c.mixers(n, depth, false, t))
+	heads := 0
+	if c.ChunkLogits {
+		heads = n
+	}
+	return c.dense(n, heads, passes(n), false, t).Add(c.mixers(n, depth, false, t))
 }
 
 // ScoreWork is the work of Score: n tokens after depth, with every layer
@@ -326,7 +330,12 @@ func (c Config) RunBytes(tokens, batch, chunk int, t Types) Usage {
 	if chunk < 1 {
 		chunk = PrefillChunk
 	}
-	return c.HeldBytes(tokens, batch, t, c.WorkspaceBytes(max(min(tokens, chunk), batch), batch, t.Act))
+	rows := max(min(tokens, chunk), batch)
+	workspace := c.WorkspaceBytes(rows, batch, t.Act)
+	if c.ChunkLogits {
+		workspace = max(workspace, c.WorkspaceBytes(rows, 0, t.Act)+int64(rows)*int64(c.Vocab)*int64(t.Act.Size()))
+	}
+	return c.HeldBytes(tokens, batch, t, workspace)
 }
 
 // WorkspaceBytes is what the activations of rows tokens take in a layer, and

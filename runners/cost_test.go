@@ -271,3 +271,37 @@ func TestLargestNumbers(t *testing.T) {
 		t.Errorf("bytes held overflow: %d", got)
 	}
 }
+
+// Logits of a prefill's chunk: the workspace holds a row of the vocabulary for each token of a chunk, and the dense work grows by the output
+// matrix. A model whose prefill ends early has none.
+func TestChunkLogits(t *testing.T) {
+	plain, err := Preset("transformer-3b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := plain
+	c.ChunkLogits = true
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	types := Types{Weights: BF16, KV: BF16, Act: BF16}
+	more := c.RunBytes(1<<20, 1, 0, types).Total() - plain.RunBytes(1<<20, 1, 0, types).Total()
+	if want := int64(PrefillChunk)*int64(c.Vocab)*2 - 4*int64(c.Vocab); more != want {
+		t.Errorf("logits of a chunk take %d bytes more, want %d", more, want)
+	}
+	if got, want := c.RunBytes(10, 1, 4, types), plain.RunBytes(10, 1, 4, types); got.Workspace-want.Workspace != int64(c.Vocab)*(4*2-4) || got.Cache() != want.Cache() || got.Weights != want.Weights {
+		t.Errorf("chunks of 4 rows: %+v, without %+v", got, want)
+	}
+	a, b := c.PrefillWork(1000, 0, types), plain.PrefillWork(1000, 0, types)
+	if got, want := a.Head.FLOPs-b.Head.FLOPs, 2*1000*float64(c.Dim)*float64(c.Vocab); math.Abs(got/want-1) > 0.01 {
+		t.Errorf("logits of 1000 rows take %g FLOPs more, want %g", got, want)
+	}
+	y, err := Preset("yoco-gret-3b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	y.ChunkLogits = true
+	if err := y.Validate(); err == nil {
+		t.Error("a model whose prefill ends early computes logits of its rows")
+	}
+}

@@ -122,7 +122,7 @@ func (c Config) Shape() (Shape, bool) {
 	if !first.cuttable() {
 		s.SelfHeads = first.Heads
 	}
-	c.MaxSeqLen = 0
+	c.MaxSeqLen, c.ChunkLogits = 0, false
 	return s, s.Validate() == nil && reflect.DeepEqual(s.Config(), c)
 }
 

@@ -208,6 +208,9 @@ func caseID(seed uint64, p *Planned) (string, error) {
 		"dtype": m.Options.Weights, "kv": m.Options.KV, "chunk": m.Options.PrefillChunk,
 		"runner": m.Runner, "profile": profileName(m),
 	}
+	if m.Config.ChunkLogits {
+		all["logits"] = "chunk"
+	}
 	if p.Version > 0 {
 		all["revision"] = p.Version
 	}

@@ -62,6 +62,7 @@ type Entry struct {
 	DType   *runners.DType `yaml:"dtype" doc:"f32, bf16 or f16: the type that weights have in memory (default f32 on cpu, bf16 on analytic)"`
 	KV      *runners.DType `yaml:"kv" doc:"f32 or bf16: the type of the key/value caches (default: as dtype)"`
 	Chunk   Size           `yaml:"prefill_chunk" doc:"tokens computed at once in prefill (default: what suits the device)"`
+	Logits  string         `yaml:"logits" doc:"chunk: prefill computes and holds the logits of every row of a chunk, as the reference Transformer does; only for models without an early exit (default: those of the last row, by the first step)"`
 	Runner  string         `yaml:"runner" doc:"the runner of this model (default: the suite's)"`
 	Device  string         `yaml:"device" doc:"the device profile of this model (default: the suite's)"`
 	// Baseline names the model of the suite that reports compare this one with.
@@ -98,6 +99,9 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	}
 	if p.Weights != "" && p.Weights != "random" {
 		return problemAt(n, "leave it out to take the trained weights", "weights: expected random, got %q", p.Weights)
+	}
+	if p.Logits != "" && p.Logits != "chunk" {
+		return problemAt(n, "leave it out to compute no logits in prefill", "logits: expected chunk, got %q", p.Logits)
 	}
 	if p.Chunk > maxChunk {
 		return problemAt(n, "", "prefill_chunk is %s, more than %s", p.Chunk, Size(maxChunk))

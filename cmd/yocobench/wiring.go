@@ -305,6 +305,11 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	if err != nil {
 		return nil, err
 	}
+	if f.config.ChunkLogits = e.Logits == "chunk"; f.config.ChunkLogits {
+		if err := f.config.Validate(); err != nil {
+			return nil, fmt.Errorf("model %s: %w", e.Name, err)
+		}
+	}
 	var gpu *runners.Profile
 	if absent, ok := r.(absentGPU); ok {
 		gpu, machine = &absent.profile, &absent.profile

@@ -156,8 +156,16 @@ func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) 
 	if err := m.checks(rs, tokens); err != nil {
 		return err
 	}
-	return m.chunks(ctx, rs.(*sequence), tokens, func(int, int) error {
+	if m.cfg.ChunkLogits && len(tokens) > 0 {
+		if err := m.reserveLogits(min(m.chunk, len(tokens))); err != nil {
+			return err
+		}
+	}
+	return m.chunks(ctx, rs.(*sequence), tokens, func(from, to int) error {
 		m.net.prefill(&m.b)
+		if m.cfg.ChunkLogits {
+			m.head(to - from)
+		}
 		return nil
 	})
 }

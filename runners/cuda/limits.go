@@ -75,6 +75,9 @@ func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	round := func(n int) int64 { return int64(n+15) &^ 15 }
 	row := round(c.Dim)*int64(4+t.Size()) + round(c.BlockWidth())*int64(t.Size())
 	bytes := int64(rows) * row
+	if c.ChunkLogits {
+		bytes += int64(rows) * int64(c.Vocab) * 4
+	}
 	chunks := int64(min(rows, retainRows)+retainChunk-1) / retainChunk
 	states := int64(0) // of the layer whose chunks take most
 	tables := map[runners.Rope]bool{}
