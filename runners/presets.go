@@ -5,7 +5,7 @@ import (
 	"math"
 	"strings"
 
-	"github.com/yocobench/yocobench/internal/near"
+	"github.com/yocobench/yocobench/internal/suggest"
 )
 
 // vocabCL100K is the vocabulary of the published models: the 100,277 tokens of
@@ -196,7 +196,7 @@ func Preset(name string) (Config, error) {
 		}
 		names = append(names, c.Name)
 	}
-	if n := near.Name(name, names); n != "" {
+	if n := suggest.Nearest(name, names); n != "" {
 		return Config{}, fmt.Errorf("no preset named %q (did you mean %q?)", name, n)
 	}
 	return Config{}, fmt.Errorf("no preset named %q; there are %s", name, strings.Join(names, ", "))

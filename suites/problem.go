@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/yocobench/yocobench/internal/near"
+	"github.com/yocobench/yocobench/internal/suggest"
 	"gopkg.in/yaml.v3"
 )
 
@@ -206,7 +206,7 @@ func yamlName(f reflect.StructField) string {
 // Suggest says which known name is nearest to a wrong one, or lists the known names.
 func Suggest(wrong string, known []string) string {
 	sort.Strings(known)
-	if best := near.Name(wrong, known); best != "" {
+	if best := suggest.Nearest(wrong, known); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	if len(known) == 0 {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/yocobench/yocobench/internal/filemap"
 	"github.com/yocobench/yocobench/internal/lfs"
-	"github.com/yocobench/yocobench/internal/near"
+	"github.com/yocobench/yocobench/internal/suggest"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -288,7 +288,7 @@ func (f *File) Close() error {
 
 // didYouMean suggests the known name that is nearest to name, if any is near.
 func didYouMean(name string, known []string) string {
-	best := near.Name(name, known[:min(len(known), 10000)])
+	best := suggest.Nearest(name, known[:min(len(known), 10000)])
 	if best == "" {
 		return ""
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/yocobench/yocobench/internal/near"
+	"github.com/yocobench/yocobench/internal/suggest"
 )
 
 // Bounds of what a config may say, so that products of a few sizes cannot overflow.
@@ -240,7 +240,7 @@ func (c *config) done() error {
 		known = append(known, n)
 	}
 	sort.Strings(known)
-	if other := near.Name(name, known); other != "" && !slices.Contains(unknown, other) {
+	if other := suggest.Nearest(name, known); other != "" && !slices.Contains(unknown, other) {
 		hint = fmt.Sprintf("did you mean %s? %s", other, hint)
 	}
 	return &FieldError{File: c.file, Field: c.path + name, Value: show(c.fields[name]), Hint: hint}

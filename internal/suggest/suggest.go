@@ -1,13 +1,13 @@
-// Package near finds the name that was probably meant.
-package near
+// Package suggest finds the name that a misspelled one probably means.
+package suggest
 
 import "strings"
 
-// Name is the known name with the fewest bytes to insert, delete or replace to
-// come from name, upper and lower case being one; "" where more than 2 and more
-// than a third of name would have to change, or where name is longer than any
-// name should be. Of names equally near it is the first.
-func Name(name string, known []string) string {
+// Nearest returns the known name with the smallest edit distance to name: the number of bytes
+// inserted, deleted or replaced, without regard to case. Of equally near names it is the first. It
+// returns "" where every known name is more than max(2, len(name)/3) edits away, or where name is
+// too long for a name.
+func Nearest(name string, known []string) string {
 	const longest = 256
 	if len(name) > longest {
 		return ""

@@ -1,5 +1,6 @@
-// Package house holds the test of who may import whom.
-package house
+// Package archtest tests the structure of the code: which package may import which, and that no code
+// asks for a model's architecture.
+package archtest
 
 import (
 	"os/exec"
@@ -9,25 +10,25 @@ import (
 
 const module = "github.com/yocobench/yocobench/"
 
-// mayImport is the house's plan (docs/architecture.md): for each package, the packages of this module
-// that it may import ("*": all). A package that is not listed may not exist.
+// mayImport is the table of packages (docs/architecture.md): for each package, the packages of this
+// module that it may import ("*": all). A package that is not listed may not exist.
 var mayImport = [][2]string{
 	{"cmd/yocobench", "*"},
 	{"corpus", "internal/lfs"},
-	{"suites", "corpus internal/cleantext internal/near runners suites/gate suites/result"},
+	{"suites", "corpus internal/cleantext internal/suggest runners suites/gate suites/result"},
 	{"suites/result", "internal/safefile"},
 	{"needle", "corpus internal/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"nll", "corpus internal/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"memory", "internal/param internal/stats runners suites suites/result"},
-	{"runners", "internal/near"},
+	{"runners", "internal/suggest"},
 	{"runners/arch", "runners"},
 	{"runners/cpu", "internal/limits runners runners/arch kernels/cpu"},
 	{"runners/cuda", "runners runners/arch kernels/cuda"},
 	{"runners/optest", "runners"},
 	{"runners/analytic", "runners"},
-	{"runners/checkpoint", "internal/filemap internal/lfs internal/near internal/safefile runners"},
+	{"runners/checkpoint", "internal/filemap internal/lfs internal/suggest internal/safefile runners"},
 	{"runners/checkpoint/gguf", "internal/filemap"},
-	{"runners/families", "internal/near runners runners/checkpoint/gguf"},
+	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},
 	{"runners/tokenizer", ""},
 	{"runners/verify", "runners runners/checkpoint"},
 	{"kernels/cpu", "kernels/cpu/amxsim"}, // with the build tag amxsim
@@ -46,10 +47,10 @@ var mayImport = [][2]string{
 	{"internal/filemap", ""},
 	{"internal/lfs", ""},
 	{"internal/limits", ""},
-	{"internal/near", ""},
+	{"internal/suggest", ""},
 	{"internal/safefile", ""},
 	{"internal/stats", ""},
-	{"internal/house", ""},
+	{"internal/archtest", ""},
 	{"internal/browser", ""},
 	{"tools/train/mkprose", "corpus"},
 	{"tools/peers/ours", "runners runners/checkpoint runners/cpu"},
@@ -73,7 +74,7 @@ func TestImports(t *testing.T) {
 		name := strings.TrimPrefix(pkg, module)
 		allowed, ok := plan[name]
 		if !ok {
-			t.Errorf("package %s is not in the plan; decide what it may import, here and in docs/architecture.md", name)
+			t.Errorf("package %s is not in the table; decide what it may import, here and in docs/architecture.md", name)
 			continue
 		}
 		for _, imp := range strings.Fields(imports) {

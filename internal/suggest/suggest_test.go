@@ -1,11 +1,11 @@
-package near
+package suggest
 
 import (
 	"strings"
 	"testing"
 )
 
-func TestName(t *testing.T) {
+func TestNearest(t *testing.T) {
 	known := []string{"lengths", "depths", "trials", "haystack", "KV"}
 	for name, want := range map[string]string{
 		"length":                    "lengths",
@@ -17,11 +17,11 @@ func TestName(t *testing.T) {
 		"kv":                        "KV",
 		strings.Repeat("x", 100000): "",
 	} {
-		if got := Name(name, known); got != want {
+		if got := Nearest(name, known); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
 		}
 	}
-	if got := Name("ab", []string{"ac", "abc"}); got != "ac" {
+	if got := Nearest("ab", []string{"ac", "abc"}); got != "ac" {
 		t.Errorf("of two at distance 1 not the first but %q", got)
 	}
 }
