@@ -24,7 +24,7 @@ var mayImport = [][2]string{
 	{"runners/arch", "runners"},
 	{"runners/cpu", "internal/limits runners runners/arch kernels/cpu"},
 	{"runners/cuda", "runners runners/arch kernels/cuda"},
-	{"runners/optest", "runners"},
+	{"internal/optest", "runners"},
 	{"runners/analytic", "runners"},
 	{"runners/checkpoint", "internal/filemap internal/lfs internal/suggest internal/safefile runners"},
 	{"runners/checkpoint/gguf", "internal/filemap"},

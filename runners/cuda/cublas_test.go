@@ -14,9 +14,9 @@ import (
 
 	"gorgonia.org/cu"
 
+	"github.com/yocobench/yocobench/internal/optest"
 	"github.com/yocobench/yocobench/kernels/cudasim"
 	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/optest"
 )
 
 // Tests go without cuBLAS but where they ask for it: useCUBLAS.

@@ -15,10 +15,10 @@ import (
 
 	"gorgonia.org/cu"
 
+	"github.com/yocobench/yocobench/internal/optest"
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
 	"github.com/yocobench/yocobench/kernels/cudasim"
 	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/optest"
 )
 
 func TestMain(m *testing.M) {
