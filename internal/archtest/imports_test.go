@@ -31,10 +31,10 @@ var mayImport = [][2]string{
 	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},
 	{"runners/tokenizer", ""},
 	{"runners/verify", "runners runners/checkpoint"},
-	{"kernels/cpu", "kernels/cpu/amxsim"}, // with the build tag amxsim
+	{"kernels/cpu", "internal/amxsim"}, // with the build tag amxsim
 	{"kernels/cuda", ""},
 	{"kernels/cudasim", ""},
-	{"kernels/cpu/amxsim", ""},
+	{"internal/amxsim", ""},
 	{"reports", "internal/cleantext internal/safefile internal/stats suites/result"},
 	{"reports/compare", "internal/cleantext suites/gate suites/result"},
 	{"reports/history", "reports reports/compare suites/gate suites/result"},

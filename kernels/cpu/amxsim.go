@@ -2,7 +2,7 @@
 
 package cpu
 
-import "github.com/yocobench/yocobench/kernels/cpu/amxsim"
+import "github.com/yocobench/yocobench/internal/amxsim"
 
 // amxSimulated says that package amxsim carries out the AMX instructions, in a
 // test build, because the processor has none.
