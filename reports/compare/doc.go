@@ -31,8 +31,9 @@
 // same questions, the parts are the share gained, the share lost, and (1 - factor) x base. Differences are
 // tested by McNemar's exact test for the same questions (for answers in
 // fractions, by flipping the signs of the differences), by Fisher's exact test for others.
+// Questions that share a haystack are alike: a verdict on them is one on the haystacks that were asked. Up to 4 Ki each has its own.
 //
-// mean: a mean over questions or documents, such as nll. Student's t, of the
+// mean: a mean over questions or texts, such as nll. Student's t, of the
 // differences where both sides answered the same questions, Welch's elsewhere.
 //
 // estimate: a number with an interval of its own and no samples, such as bits_per_byte. It can be
