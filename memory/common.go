@@ -92,9 +92,6 @@ func (s subject) assumptions(r *result.Record, timed bool) {
 
 func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
 
-// limitMetrics are those that limit sets.
-var limitMetrics = []string{"limit_seconds", "limit_tps", "limit_fraction"}
-
 // limit sets beside the measured time of some tokens what the machine's peaks would allow for the same work, phase
 // after phase. A computed time is such a limit already, at the efficiency that its note names.
 func (s subject) limit(r *result.Record, seconds float64, tokens int, phases ...runners.Work) {

@@ -42,15 +42,6 @@ type KVParams struct {
 // Name is "kv".
 func (KV) Name() string { return "kv" }
 
-// Metrics of kv: parts, held and computed, and sums.
-func (KV) Metrics() []string {
-	return []string{"weights", "weights_computed", "global_kv", "global_kv_computed", "window_kv", "window_kv_computed", "state", "state_computed",
-		"workspace", "total", "bytes_per_token", "peak", "device_used"}
-}
-
-// Interleaved: nothing here depends on the clock.
-func (KV) Interleaved() bool { return false }
-
 // About is one line.
 func (KV) About() string {
 	return "memory by part (weights, global KV, window KV, state, workspace) against context length"

@@ -31,12 +31,6 @@ type PrefillParams struct {
 // Name is "prefill".
 func (Prefill) Name() string { return "prefill" }
 
-// Metrics of prefill.
-func (Prefill) Metrics() []string { return append([]string{"ttft", "tps"}, limitMetrics...) }
-
-// Interleaved: speeds of different models are compared.
-func (Prefill) Interleaved() bool { return true }
-
 // About is one line.
 func (Prefill) About() string {
 	return "time to the first token and prompt tokens/s against prompt length"

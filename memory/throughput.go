@@ -54,14 +54,6 @@ type ThroughputParams struct {
 // Name is "throughput".
 func (Throughput) Name() string { return "throughput" }
 
-// Metrics of throughput.
-func (Throughput) Metrics() []string {
-	return append([]string{"decode_tps", "tpot", "prefill", "e2e_tps", "held", "max_batch"}, limitMetrics...)
-}
-
-// Interleaved: speeds of different models are compared.
-func (Throughput) Interleaved() bool { return true }
-
 // About is one line.
 func (Throughput) About() string {
 	return "decoded tokens/s at a depth and batch, with and without prefill, and the largest batch that fits"

@@ -17,14 +17,6 @@ type Task struct{}
 // Name is "needle".
 func (Task) Name() string { return "needle" }
 
-// Metrics are those of metrics.
-func (Task) Metrics() []string {
-	return []string{"exact", "contains", "logprob", "tokens", "depth_real"}
-}
-
-// Interleaved: nothing here depends on the clock.
-func (Task) Interleaved() bool { return false }
-
 // About is one line on the task.
 func (Task) About() string {
 	return "find facts hidden in a long text: retrieval by context length and depth"

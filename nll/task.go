@@ -16,14 +16,6 @@ type Task struct{}
 // Name is "nll".
 func (Task) Name() string { return "nll" }
 
-// Metrics are those of (*output).metrics.
-func (Task) Metrics() []string {
-	return []string{"nll", "bits_per_byte", "nll_ar_hit", "nll_first_occur", "ar_hit_fraction", "fit_c", "fit_a", "fit_alpha", "fit_r2"}
-}
-
-// Interleaved: nothing here depends on the clock.
-func (Task) Interleaved() bool { return false }
-
 // About is one line on the task.
 func (Task) About() string {
 	return "loss over long documents: by position, cumulatively, and split by what the context could tell"

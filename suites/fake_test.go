@@ -24,10 +24,12 @@ type fakeParams struct {
 	Part    struct{ N int } `yaml:"part"`
 }
 
-func (fakeTask) Name() string      { return "fake" }
-func (fakeTask) About() string     { return "a task for tests" }
-func (fakeTask) Interleaved() bool { return false }
-func (fakeTask) Metrics() []string { return []string{"x", "call"} }
+func (fakeTask) Name() string  { return "fake" }
+func (fakeTask) About() string { return "a task for tests" }
+func (fakeTask) Describe() result.Task {
+	return result.Task{Name: "fake", Metrics: []result.MetricInfo{
+		{Name: "x", Unit: "x", Better: result.None, Kind: result.Exact}, {Name: "call", Unit: "x", Better: result.None, Kind: result.Exact}}}
+}
 
 func (fakeTask) Params() any { return &fakeParams{Lengths: Sizes{1, 2, 3}, Trials: 5} }
 

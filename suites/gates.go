@@ -62,11 +62,15 @@ func (s *Suite) checkGate(g gate.Gate, line int) error {
 	for _, b := range s.blocks {
 		names = append(names, b.task.Name())
 		if b.task.Name() == g.Task {
-			known := b.task.Metrics()
-			if slices.Contains(known, g.Metric) {
-				return nil
+			about := b.task.Describe()
+			m, ok := about.Metric(g.Metric)
+			if !ok {
+				return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: %s has no metric %q", g.Text, g.Task, g.Metric), Hint: "its metrics: " + strings.Join(about.MetricNames(), ", ")}
 			}
-			return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: %s has no metric %q", g.Text, g.Task, g.Metric), Hint: "its metrics: " + strings.Join(known, ", ")}
+			if !g.Fits(m.Unit) {
+				return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: its limit is in %s, but %s.%s is in %s", g.Text, g.Unit, g.Task, g.Metric, m.Unit)}
+			}
+			return nil
 		}
 	}
 	return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: the suite has no task %q", g.Text, g.Task), Hint: Suggest(g.Task, slices.Compact(names))}

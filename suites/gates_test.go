@@ -30,6 +30,7 @@ func TestGateErrors(t *testing.T) {
 		"gates:\n  - fake.x >= 1\n  - fake.x >= 1 furl":  "s.yaml:8: gate \"fake.x >= 1 furl\": unknown unit \"furl\"",
 		"gates:\n  - fakr.x >= 1":                        "s.yaml:7: gate \"fakr.x >= 1\": the suite has no task \"fakr\"\n  hint: did you mean \"fake\"?",
 		"gates:\n  - fake.xs >= 1":                       "s.yaml:7: gate \"fake.xs >= 1\": fake has no metric \"xs\"\n  hint: its metrics: x, call",
+		"gates:\n  - fake.x >= 1 ms":                     "s.yaml:7: gate \"fake.x >= 1 ms\": its limit is in s, but fake.x is in x",
 		"gates:\n  - fake.x >= 1 @ 3Ki":                  "s.yaml:7: gate \"fake.x >= 1 @ 3Ki\": no case of the suite matches it",
 		"gates:\n  - {gate: fake.x >= 1, sure: 1}":       "s.yaml:7: unknown field \"sure\"",
 		"gates:\n  - {gate: fake.x >= 1, confidence: 1}": "s.yaml:7: confidence: expected 0.5 to below 1",

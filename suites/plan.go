@@ -43,8 +43,8 @@ type Planned struct {
 	ID    string
 	Task  string
 	Model *Resolved
-	// metrics are those that the task declares.
-	metrics []string
+	// about is what the task declares.
+	about *result.Task
 	// Seconds is the estimated time. 0: it takes none worth mentioning.
 	Seconds float64
 	// beyond is a note on a context that is longer than the model's MaxSeqLen.
@@ -78,6 +78,8 @@ type Plan struct {
 	// Hash is a hash of the suite's content with all settings applied.
 	Hash  string
 	Cases []*Planned
+	// Tasks describe the suite's tasks, in the order of Wiring.Tasks.
+	Tasks result.Tasks
 	// Text names the sources read from the machine, with their fingerprints.
 	Text map[string]string
 	// Notices say what was left out of them, such as binary files.
@@ -118,6 +120,10 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 		models = append(models, m)
 	}
 	plan.transformer = only(models, "transformer")
+	var err error
+	if plan.Tasks, err = s.describe(w.Tasks); err != nil {
+		return nil, err
+	}
 	planner := &Planner{ctx: ctx, Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
 	labels := map[string]string{}
 	beyond := map[*Resolved]int{} // cases longer than the model's MaxSeqLen
@@ -127,6 +133,7 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 			return nil, s.place(err)
 		}
 		planner.block = b
+		about := plan.Tasks.Find(b.task.Name())
 		first := len(plan.Cases)
 		turn := map[*Planned]int{}
 		for _, m := range models {
@@ -144,7 +151,7 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				p := &Planned{Case: c, Task: b.task.Name(), Model: m, metrics: b.task.Metrics()}
+				p := &Planned{Case: c, Task: b.task.Name(), Model: m, about: about}
 				if p.ID, err = caseID(s.Seed, p); err != nil {
 					return nil, err
 				}
@@ -168,7 +175,7 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 		if len(plan.Cases) == first {
 			return nil, s.place(planner.Errorf("the task has no case on any model of the suite"))
 		}
-		if b.task.Interleaved() {
+		if about.Interleaved {
 			block := plan.Cases[first:]
 			sort.SliceStable(block, func(i, j int) bool { return turn[block[i]] < turn[block[j]] })
 		}
@@ -186,6 +193,27 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 		return nil, s.place(err)
 	}
 	return plan, nil
+}
+
+// describe lists the descriptions of the suite's tasks, in the order of tasks.
+func (s *Suite) describe(tasks []Task) (out result.Tasks, err error) {
+	for _, b := range s.blocks {
+		about := b.task.Describe()
+		if about.Name != b.task.Name() {
+			return nil, fmt.Errorf("the task %s describes itself as %q", b.task.Name(), about.Name)
+		}
+		if err := about.Check(); err != nil {
+			return nil, err
+		}
+		if out.Find(about.Name) == nil {
+			out = append(out, &about)
+		}
+	}
+	rank := func(t *result.Task) int {
+		return slices.IndexFunc(tasks, func(o Task) bool { return o.Name() == t.Name })
+	}
+	slices.SortStableFunc(out, func(a, b *result.Task) int { return rank(a) - rank(b) })
+	return out, nil
 }
 
 // length is the context of a case in tokens, 0 if it has no such parameter.

@@ -128,11 +128,16 @@ func (r *run) budgetLeft() float64 {
 	return time.Duration(r.plan.Suite.Budget).Seconds() - r.plan.now().Sub(r.start).Seconds()
 }
 
-// declared reports a metric that the task did not declare: no gate could be about it.
+// declared reports a metric that the task did not declare, or declared otherwise: no gate could be about it.
 func (c *Planned) declared(r *result.Record) error {
-	for name := range r.Metrics {
-		if !slices.Contains(c.metrics, name) {
+	for name, m := range r.Metrics {
+		info, ok := c.about.Metric(name)
+		if !ok {
 			return fmt.Errorf("the task %s does not declare its metric %q", c.Task, name)
+		}
+		if m.Unit != info.Unit || m.Better != info.Better {
+			return fmt.Errorf("the task %s declares its metric %q in %q, better: %s; the record has %q, better: %s",
+				c.Task, name, info.Unit, info.Better, m.Unit, m.Better)
 		}
 	}
 	return nil

@@ -514,3 +514,25 @@ func TestDeviceLost(t *testing.T) {
 		t.Errorf("resumed: %v, %v, in the order %v", sum, err, order)
 	}
 }
+
+// A record whose metric has another unit or direction than its task declares fails: no report could draw it.
+func TestMetricsAreAsDeclared(t *testing.T) {
+	for want, m := range map[string]result.Metric{
+		"":                     {Value: 1, Unit: "x", Better: result.None},
+		`in "x", better: none`: {Value: 1, Unit: "s", Better: result.None},
+		`has "x", better: low`: {Value: 1, Unit: "x", Better: result.Lower},
+	} {
+		task := fakeTask{run: func(_ context.Context, _ int64, r *result.Record) error {
+			r.Metrics["x"] = m
+			return nil
+		}}
+		p := planOf(t, "name: s\nmodels: [a]\ntasks:\n  - fake: {lengths: [1]}\n", task, map[string]int{})
+		w, path := journal(t)
+		if _, err := p.Run(t.Context(), w, nil, &watcher{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := read(t, path)["a fake 1"]; want == "" != (got.Status == result.OK) || !strings.Contains(got.Reason, want) {
+			t.Errorf("%+v: %s %s, want %q", m, got.Status, got.Reason, want)
+		}
+	}
+}

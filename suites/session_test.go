@@ -16,7 +16,7 @@ func TestSession(t *testing.T) {
 		if n == 2 {
 			return errors.New("no")
 		}
-		r.Metrics["call"] = result.Metric{Value: float64(calls)}
+		r.Metrics["call"] = result.Metric{Value: float64(calls), Unit: "x", Better: result.None}
 		return nil
 	}}, loads)
 	s := p.NewSession()

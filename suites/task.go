@@ -16,11 +16,9 @@ type Task interface {
 	// Params returns a pointer to a new struct with the defaults set; its yaml tags and `doc` tags are the
 	// task's part of the schema (`yocobench suite explain`). Example: Trials int `yaml:"trials" doc:"questions per cell"`.
 	Params() any
-	// Metrics are the names of all metrics that records of the task can have: what gates can be about.
-	Metrics() []string
-	// Interleaved is true for a task that measures time: its cases go from model to model, so that what
-	// is compared was measured side by side. Other tasks go through one model after another.
-	Interleaved() bool
+	// Describe returns what the task measures, under its Name: all metrics that its records can have, which
+	// are what gates can be about, with their units; the params that spread its records; its views in reports.
+	Describe() result.Task
 	// Plan returns the cases for one model. params is what Params returned, filled from the suite.
 	// An error about the params should be a *Problem from p.Errorf.
 	Plan(p *Planner, m *Model, params any) ([]Case, error)

@@ -253,7 +253,7 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 		SuiteFile: withoutFolders(plan.Suite.File), Filter: f.filters,
 		Start: time.Now().UTC().Round(time.Second), Command: "yocobench " + command, Cases: f.cases(plan, dropped),
 		Env: env, References: plan.Suite.Published(), Baselines: plan.Baselines(),
-		Weights: weightsOf(plan), Dropped: dropped,
+		Weights: weightsOf(plan), Dropped: dropped, Tasks: plan.Tasks,
 	}
 	header.Env.Text = plan.Text
 	made := false

@@ -149,3 +149,83 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+// A journal without declarations gets those of its time; one with declarations has them alone.
+func TestDeclarations(t *testing.T) {
+	good := &Task{Name: "width", Metrics: []MetricInfo{{Name: "gain", Unit: "widgets", Better: Higher, Kind: Exact, Primary: true}}, Axes: []Axis{{Param: "width"}}}
+	bad := &Task{Name: "odd", Metrics: []MetricInfo{{Name: "x", Better: "up", Kind: Exact}}}
+	read := func(runs ...Run) *Journal {
+		var b bytes.Buffer
+		for _, r := range runs {
+			l, err := Encode(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Write(l)
+		}
+		j, err := Read(&b, "results.jsonl")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return j
+	}
+	names := func(j *Journal) (out []string) {
+		for _, x := range j.Tasks() {
+			out = append(out, x.Name)
+		}
+		return out
+	}
+	old := names(read(Run{Suite: "s"}))
+	if len(old) != 5 || len(names(&Journal{})) != 5 {
+		t.Errorf("an old journal has the tasks %v", old)
+	}
+	for _, x := range (&Journal{}).Tasks() {
+		if err := x.Check(); err != nil || x.Primary() == "" {
+			t.Errorf("an old task: %v, primary metric %q", err, x.Primary())
+		}
+	}
+	j := read(Run{Suite: "s", Tasks: Tasks{good, bad}})
+	if got := names(j); !slices.Equal(got, []string{"width"}) {
+		t.Errorf("tasks %v, want width alone", got)
+	}
+	if m, ok := j.Tasks().Metric("width", "gain"); !ok || m.Unit != "widgets" || j.Tasks().Find("width").Primary() != "gain" {
+		t.Errorf("the metric is %+v", m)
+	}
+	if !strings.Contains(j.Notice, `declaration left out: task odd: metric x: better is "up"`) {
+		t.Errorf("notice %q", j.Notice)
+	}
+	if got := names(read(Run{Suite: "s"}, Run{Suite: "s", Tasks: Tasks{good}})); !slices.Equal(got, append(old, "width")) {
+		t.Errorf("an old journal that was resumed has the tasks %v", got)
+	}
+	if j := read(Run{Suite: "s", Tasks: Tasks{nil}}); len(j.Tasks()) != 0 || j.Notice == "" {
+		t.Errorf("no declaration at all: %v, notice %q", names(j), j.Notice)
+	}
+}
+
+func TestCheckOfDeclarations(t *testing.T) {
+	whole := func() Task {
+		return Task{Name: "t", Metrics: []MetricInfo{{Name: "a", Better: Lower, Kind: Timed}, {Name: "b", Better: None, Kind: Exact}}, Axes: []Axis{{Param: "x"}, {Param: "y"}}}
+	}
+	for want, change := range map[string]func(*Task){
+		"":                               func(*Task) {},
+		"without a name":                 func(x *Task) { x.Name = "" },
+		"0 metrics":                      func(x *Task) { x.Metrics = nil },
+		`metric "a" has no name of its `: func(x *Task) { x.Metrics[1].Name = "a" },
+		`better is ""`:                   func(x *Task) { x.Metrics[0].Better = "" },
+		`unknown kind "speed"`:           func(x *Task) { x.Metrics[0].Kind = "speed" },
+		"2 primary":                      func(x *Task) { x.Metrics[0].Primary, x.Metrics[1].Primary = true, true },
+		`axis "x" has no param of its`:   func(x *Task) { x.Axes[1].Param = "x" },
+		"3 axes; curves have two":        func(x *Task) { x.Axes = append(x.Axes, Axis{Param: "z"}) },
+		`kind of view "pie"`:             func(x *Task) { x.Views = []View{{Kind: "pie"}} },
+		`has the metric "c"`:             func(x *Task) { x.Views = []View{{Kind: ViewTable, Metrics: []string{"c"}}} },
+		"with 0 metrics":                 func(x *Task) { x.Views = []View{{Kind: ViewCurves}} },
+		"needs of and limit":             func(x *Task) { x.Views = []View{{Kind: ViewDetails, Metrics: []string{"a"}}} },
+		"grid with 1 axes":               func(x *Task) { x.Axes, x.Views = x.Axes[:1], []View{{Kind: ViewGrid, Metrics: []string{"a"}}} },
+	} {
+		x := whole()
+		change(&x)
+		if err := x.Check(); want == "" != (err == nil) || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}

@@ -79,6 +79,7 @@ type Metric struct {
 	// Value is the figure to show: the median of Samples where there are several, unless the task says otherwise.
 	Value float64 `json:"value"`
 	// Unit is "s", "tokens/s", "bytes", "fraction", "nats/token", "bits/byte", "ratio", "flop", …
+	// Unit and Better are those that the task declares (MetricInfo).
 	Unit   string `json:"unit"`
 	Better Better `json:"better"`
 	// Lo and Hi bound the value at the level Level (such as 0.95), by Method ("wilson", "bootstrap", …). Nil: no interval.
@@ -151,6 +152,9 @@ type Run struct {
 	// Round counts the rounds of a measurement of two builds in turns, whose journals hold a round each; 0 elsewhere.
 	Round int `json:"round,omitempty"`
 	Env   Env `json:"env"`
+	// Tasks describe the tasks of the run and their metrics; nil in headers of older versions
+	// (Journal.Tasks).
+	Tasks Tasks `json:"tasks,omitempty"`
 	// References are published figures that reports set beside the records'.
 	References []Reference `json:"references,omitempty"`
 	// Baselines names, by model, the model that reports compare it with.
@@ -188,8 +192,8 @@ type Reference struct {
 	Model  string `json:"model"`
 	// Over is the model whose metric divides Model's, where the figure is a ratio; empty where it is Model's own.
 	Over string `json:"over,omitempty"`
-	// Length is the context length in tokens that the figure belongs to: it matches a record's param
-	// "length" or "depth"(throughput); 0 matches all.
+	// Length is the context length in tokens that the figure belongs to: it matches a record's param on
+	// the first axis of its task, or "length"; 0 matches all.
 	Length float64 `json:"length,omitempty"`
 	Value  float64 `json:"value"`
 	// Unit is the unit in which the source gives it; "ratio" where Over is set.

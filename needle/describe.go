@@ -1,0 +1,30 @@
+package needle
+
+import "github.com/yocobench/yocobench/suites/result"
+
+// Describe describes the task and the metrics of a cell.
+func (Task) Describe() result.Task {
+	return result.Task{
+		Name:  Task{}.Name(),
+		Title: "Needle in a haystack",
+		Lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the value asked for, and no digit follows. " +
+			"Depth 0 % is the start of the text. Pooled rows add up the trials of a column. Intervals are Wilson's at 95 %; n trials of one haystack count as n / (1 + .2 (n-1)).",
+		Metrics: []result.MetricInfo{
+			{Name: "exact", Unit: "fraction", Better: result.Higher, Kind: result.Share, Primary: true},
+			{Name: "contains", Unit: "fraction", Better: result.Higher, Kind: result.Share},
+			{Name: "logprob", Unit: "nats", Better: result.Higher, Kind: result.Mean, Head: "log-probability"},
+			{Name: "tokens", Unit: "tokens", Better: result.None, Kind: result.Exact},
+			{Name: "depth_real", Unit: "fraction", Better: result.None, Kind: result.Mean, Head: "real depth"},
+		},
+		Axes: []result.Axis{
+			{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true},
+			{Param: "depth", Numbers: true},
+			{Param: "needles", Without: "depth"},
+		},
+		Repeats:     []string{"trials", "haystacks"},
+		ModelParams: []string{"dtype", "kv"},
+		Named:       []string{"kind", "haystack"},
+		Described:   []string{"depth", "dtype", "haystack", "kind", "kv", "template"},
+		Views:       []result.View{{Kind: result.ViewGrid, Metrics: []string{"exact"}, Actual: "depth_real"}},
+	}
+}
