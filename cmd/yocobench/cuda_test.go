@@ -14,7 +14,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -318,10 +320,57 @@ func parts(t *testing.T, script string) {
 	t.Cleanup(func() { self = old })
 }
 
-// TestCUDACheck rehearses gpu-check.
+// TestCUDACheck rehearses gpu-check: it is killed after each part and resumed, which loses and repeats nothing.
 func TestCUDACheck(t *testing.T) {
+	dir := t.TempDir()
+	read := func() (r gpuCheck) {
+		files, _ := filepath.Glob(filepath.Join(dir, "gpu-*.json"))
+		if len(files) != 1 {
+			return r
+		}
+		if b, err := os.ReadFile(files[0]); err != nil || json.Unmarshal(b, &r) != nil {
+			t.Fatalf("%s cannot be read: %v", files[0], err)
+		}
+		return r
+	}
+	args := []string{"gpu-check", "--toy", "--out", dir, "--fixtures", "../../testdata/golden", "--budget", "1h", "--python", "no-such-python"}
+	for i, part := range []string{"fixtures", "peaks", "kernels"} {
+		c := child(t, nil, args...)
+		var log bytes.Buffer
+		c.Stdout, c.Stderr = &log, &log
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for len(read().Done) <= i {
+			time.Sleep(20 * time.Millisecond)
+			if c.ProcessState != nil || t.Context().Err() != nil {
+				t.Fatalf("%s: ended\n%s", part, log.String())
+			}
+		}
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		if got := read().Done; !slices.Contains(got, part) {
+			t.Fatalf("done %q, killed after %s\n%s", got, part, log.String())
+		}
+		if i == 0 {
+			args = append(args, "--resume", dir)
+		}
+	}
+	before := read()
 	parts(t, "")
-	r, out := rehearse(t, exitOK, "--python", "no-such-python")
+	out := program(t, exitOK, args...)
+	r := read()
+	if !reflect.DeepEqual(before.Fixtures, r.Fixtures) || !reflect.DeepEqual(before.Kernels[:10], r.Kernels[:10]) || before.Start != r.Start {
+		t.Errorf("what was measured before it was killed is not what is there afterwards")
+	}
+	seen := map[string]bool{}
+	for _, k := range r.Kernels {
+		key := fmt.Sprint(k.Kernel, k.DType, k.Shape)
+		if seen[key] {
+			t.Errorf("%s was measured twice", key)
+		}
+		seen[key] = true
+	}
 	if len(r.Kernels) < 20 || len(r.Fixtures) < 2 || r.Peak == nil || r.EndToEnd == nil || len(r.EndToEnd.Records) < 3 || r.NoEndToEnd != "" || len(r.Problems) > 0 || r.NoPeers == "" {
 		t.Errorf("%d kernels, %d fixtures, end to end %v %q, problems %q, no peers %q", len(r.Kernels), len(r.Fixtures), r.EndToEnd, r.NoEndToEnd, r.Problems, r.NoPeers)
 	}

@@ -1,0 +1,268 @@
+//go:build cuda
+
+package main
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/cuda"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// What stands in for the parts: the second kernel loses the GPU, until the file $FIXED is there.
+const losingParts = `
+from=0; to=0
+while [ $# -gt 0 ]; do case "$1" in --part) part=$2;; --from) from=$2;; --to) to=$2;; --dtype) type=$2;; esac; shift; done
+kernel() { echo '{"kernel":{"kernel":"'$1'","dtype":"'$type'","shape":{"rows":1},"ok":true,"ms":[1.5]}}'; }
+[ $part = kernels ] || exit 0
+[ $to = 0 ] && to=3
+while [ $from -lt $to ]; do
+	case $from in
+	0) kernel gemm;;
+	1) if [ -e "$FIXED" ]; then kernel swiglu
+		elif [ "$CUDA_LAUNCH_BLOCKING" = 1 ]; then echo "error: the device is lost: the kernel gemm_swiglu" >&2; exit 5
+		else echo "error: the device is lost: one of the kernels" >&2; exit 5; fi;;
+	2) kernel retain;;
+	esac
+	from=$((from+1))
+done
+`
+
+// TestCUDACheckLost: an item that loses the GPU is run again with launches that are waited for, which names the kernel; the others are measured by another
+// process; and a call with --resume tries it again.
+func TestCUDACheckLost(t *testing.T) {
+	parts(t, losingParts)
+	dir := t.TempDir()
+	fixed := filepath.Join(dir, "fixed")
+	t.Setenv("FIXED", fixed)
+	out := filepath.Join(dir, "out")
+	args := []string{"gpu-check", "--toy", "--parts", "kernels", "--out", out, "--fixtures", "../../testdata/golden"}
+	results := func() (r gpuCheck) {
+		files, _ := filepath.Glob(filepath.Join(out, "gpu-*.json"))
+		b, err := os.ReadFile(files[0])
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		if err := json.Unmarshal(b, &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	names := func(r gpuCheck) string {
+		var s []string
+		for _, k := range r.Kernels {
+			s = append(s, k.Kernel+" "+k.DType)
+		}
+		return strings.Join(s, ", ")
+	}
+	program(t, exitFailed, args...)
+	r := results()
+	if got := names(r); got != "gemm bf16, retain bf16, gemm f32, retain f32" {
+		t.Errorf("measured: %s", got)
+	}
+	if len(r.Problems) != 2 || !strings.Contains(r.Problems[0].String(), "kernels bf16, number 2: exit status 5: the device is lost: one of the kernels. With launches that are waited for: exit status 5: the device is lost: the kernel gemm_swiglu") {
+		t.Errorf("problems: %q", r.Problems)
+	}
+	if err := os.WriteFile(fixed, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	program(t, exitOK, append(args, "--resume", out)...)
+	r = results()
+	if got := names(r); got != "gemm bf16, retain bf16, gemm f32, retain f32, swiglu bf16, swiglu f32" || len(r.Problems) != 0 {
+		t.Errorf("resumed: %s, problems %q", got, r.Problems)
+	}
+}
+
+// TestCUDACheckModelsLost: a case of the models that loses the GPU costs the others nothing, its kernel is named, and --resume measures it.
+func TestCUDACheckModelsLost(t *testing.T) {
+	a, err := cudaAccelerator("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Name != "cudasim" {
+		t.Skip("only the simulated GPU fails when it is told to")
+	}
+	parts(t, "")
+	dir := t.TempDir()
+	r := &gpuCheck{Accelerator: a, Toy: true, Start: time.Now(), Next: map[string]int{"fixtures": 1, "kernels bf16": 1}, dir: dir,
+		Fixtures: []fixtureCheck{{Name: "f", DType: "bf16", Kernels: a.Kernels, OK: true}}, Kernels: []kernelCheck{{}}}
+	r.Kernels[0].OK, r.Kernels[0].DType = true, "bf16"
+	if err := r.write(); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"gpu-check", "--toy", "--parts", "models", "--out", dir, "--resume", dir, "--budget", "1h", "--python", "no-such-python"}
+	t.Setenv("YOCOSIM_FAULT", "attend_window_32")
+	out := program(t, exitFailed, args...)
+	if !strings.Contains(out, "With launches that are waited for: exit status 5: ") || !strings.Contains(out, "the device is lost: the kernel attend_window_32: CUDA_ERROR_ILLEGAL_ADDRESS") {
+		t.Errorf("nothing names the kernel:\n%s", out)
+	}
+	read := func() *gpuCheck {
+		r := &gpuCheck{}
+		if err := r.read(dir); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	before := read()
+	ok := settled(before.EndToEnd)
+	if all := before.EndToEnd.Runs[0].Cases; ok >= all || ok < all/2 || len(before.Problems) == 0 {
+		t.Errorf("%d of %d cases have a result, problems %q", ok, all, before.Problems)
+	}
+	t.Setenv("YOCOSIM_FAULT", "")
+	program(t, exitOK, args...)
+	if after := read(); settled(after.EndToEnd) != after.EndToEnd.Runs[0].Cases || len(after.Problems) != 0 {
+		t.Errorf("resumed: %d of %d cases, problems %q", settled(after.EndToEnd), after.EndToEnd.Runs[0].Cases, after.Problems)
+	}
+}
+
+// TestCUDACheckFlags: what a call cannot do is refused before anything is measured.
+func TestCUDACheckFlags(t *testing.T) {
+	empty := t.TempDir()
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--parts", "kernel"}, `unknown part "kernel"`},
+		{[]string{"--parts", "peers"}, "the part peers needs the results of the part kernels"},
+		{[]string{"--parts", "models"}, "the part models needs the results of the part fixtures"},
+		{[]string{"--budget", "3s"}, "a minute at least"},
+		{[]string{"--resume", empty, "--parts", "peaks"}, "no gpu-*.json in"},
+		{[]string{"--resume", filepath.Join(empty, "none"), "--parts", "peaks"}, "no such file"},
+		{[]string{"--resume", "gpucheck_test.go", "--parts", "peaks"}, "is no result of gpu-check"},
+		{[]string{"--cublas", "gpucheck_test.go"}, "cuBLAS cannot be used"},
+		{[]string{"--fixtures", empty}, "no fixtures in"},
+	} {
+		out := program(t, exitUsage, append([]string{"gpu-check", "--toy", "--out", t.TempDir(), "--fixtures", "../../testdata/golden"}, c.args...)...)
+		if !strings.Contains(out, c.want) {
+			t.Errorf("%q: %s", c.args, out)
+		}
+	}
+}
+
+// TestCUDACheckPlan: the plan has a line for each part, and each is within ten minutes on an H200.
+func TestCUDACheckPlan(t *testing.T) {
+	out := program(t, exitOK, "gpu-check", "--plan", "--fixtures", "../../testdata/golden")
+	lines := regexp.MustCompile(`(?m)^yocobench-cuda gpu-check --parts (\w+)(?: --resume "\$OUT")? +# ([0-9hms.]+)`).FindAllStringSubmatch(out, -1)
+	seen, last := map[string]int{}, -1
+	for _, l := range lines {
+		d, err := time.ParseDuration(l[2])
+		if err != nil || d > 9*time.Minute || d <= 0 {
+			t.Errorf("%s: %v %v", l[0], d, err)
+		}
+		seen[l[1]]++
+		for i, p := range gpuParts {
+			if p == l[1] {
+				if i < last {
+					t.Errorf("%s comes late", p)
+				}
+				last = i
+			}
+		}
+	}
+	for _, p := range gpuParts {
+		if seen[p] == 0 {
+			t.Errorf("no line for %s:\n%s", p, out)
+		}
+	}
+	if !strings.Contains(out, "h200") {
+		t.Errorf("the plan does not say for which GPU:\n%s", out)
+	}
+}
+
+// TestCUDACheckPackagedCUBLAS: where the loader finds no cuBLAS, the one of a Python's packages is used, as PyTorch's is.
+func TestCUDACheckPackagedCUBLAS(t *testing.T) {
+	var folder string
+	for _, d := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+		if _, err := os.Stat(filepath.Join(d, "libcublas.so.12")); err == nil {
+			folder = d
+		}
+	}
+	if folder == "" {
+		t.Skip("it is tested with the simulated cuBLAS")
+	}
+	bare, site := t.TempDir(), t.TempDir()
+	lib := filepath.Join(site, "nvidia", "cublas", "lib")
+	if err := os.MkdirAll(lib, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for from, to := range map[string]string{"libcuda.so.1": filepath.Join(bare, "libcuda.so.1"), "libcublas.so.12": filepath.Join(lib, "libcublas.so.12")} {
+		b, err := os.ReadFile(filepath.Join(folder, from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(to, b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for path, want := range map[string]string{site: "cuBLAS 12.0.0", "": ""} {
+		out := t.TempDir()
+		c := child(t, []string{"LD_LIBRARY_PATH=" + bare, "PYTHONPATH=" + path, "OUT=" + out}, "gpu-check", "--toy", "--parts", "peaks")
+		if log, err := c.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, log)
+		}
+		r := &gpuCheck{}
+		if err := r.read(out); err != nil {
+			t.Fatal(err)
+		}
+		if r.Accelerator.CUBLAS != want || r.Peak == nil || (r.Peak.CUBLAS > 0) != (want != "") {
+			t.Errorf("with %q: cuBLAS %q, peak %+v", path, r.Accelerator.CUBLAS, r.Peak)
+		}
+	}
+}
+
+// TestCUDACheckAttention: the Transformer's prefill is shown at the speed of the fastest peer that computes the same, and without a peer the report says so.
+func TestCUDACheckAttention(t *testing.T) {
+	cfg, err := runners.Preset("transformer-3b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 64 << 10
+	row := func(pos0 int, ms float64, peers ...peer) kernelCheck {
+		k := kernelCheck{Peers: peers}
+		k.Kernel, k.DType, k.OK, k.Millis, k.Tolerance = "attend_prefill", "bf16", true, []float64{ms}, .01
+		k.Shape = map[string]int{"rows": cuda.PrefillChunk, "pos0": pos0}
+		k.FLOPs = 4 * 3072 * runners.CausalKeys(cuda.PrefillChunk, pos0)
+		return k
+	}
+	good, bad := .001, .5
+	prefill := func(model string, a runners.Arch, seconds float64) result.Record {
+		return result.Record{Task: "prefill", Model: model, Arch: string(a), Params: map[string]any{"length": float64(n)},
+			Metrics: map[string]result.Metric{"ttft": {Value: seconds}}}
+	}
+	r := gpuCheck{Accelerator: &result.Accelerator{Name: "a GPU"}, EndToEnd: &result.Journal{Records: []result.Record{
+		prefill("yoco-gret-3b", runners.YOCOGatedRetention, .5), prefill("transformer-3b", runners.Transformer, 4)}}}
+	table := func() string {
+		var b strings.Builder
+		if err := r.markdown(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	if out := table(); !strings.Contains(out, "No peer's attention was measured") || !strings.Contains(out, "| 64Ki | yoco-gret-3b | 0.5 | 4 | 8 |  |  |") {
+		t.Errorf("without peers:\n%s", out)
+	}
+	r.Kernels = []kernelCheck{
+		row(0, 10, peer{Name: "flash", Millis: 5, Error: &good}, peer{Name: "wrong", Millis: 1, Error: &bad}, peer{Name: "unchecked", Millis: 1}),
+		row(496<<10, 100, peer{Name: "cudnn", Millis: 80, Error: &good}, peer{Name: "slow", Millis: 300, Error: &good}),
+	}
+	start, after := r.Kernels[0].FLOPs, r.Kernels[1].FLOPs
+	work := 4 * 3072.0 * float64(len(cfg.Layers))
+	want := 4 - work*runners.CausalKeys(cuda.PrefillChunk, 0)/start*.005 - work*runners.CausalKeys(n-cuda.PrefillChunk, cuda.PrefillChunk)/after*.020
+	out := table()
+	m := regexp.MustCompile(`\| 64Ki \| yoco-gret-3b \| 0.5 \| 4 \| 8 \| ([0-9.]+) \|`).FindStringSubmatch(out)
+	if m == nil || !strings.Contains(out, "flash for the first 16Ki tokens (2.00 times ours), cudnn for those behind (1.25 times)") {
+		t.Fatalf("%s", out)
+	}
+	var got float64
+	if err := json.Unmarshal([]byte(m[1]), &got); err != nil || !(math.Abs(got-want) <= .001*want) {
+		t.Errorf("%g s with the best attention, want %g", got, want)
+	}
+}
