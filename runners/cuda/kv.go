@@ -24,14 +24,22 @@ type cache struct {
 }
 
 func (o *ops) GlobalKV(heads, headDim, capacity int) (runners.KV, error) {
-	return o.newCache(heads, headDim, 0, capacity)
+	return kvOf(o.newCache(heads, headDim, 0, capacity))
 }
 
 func (o *ops) WindowKV(heads, headDim, window, capacity int) (runners.KV, error) {
 	if window < 1 {
 		return nil, fmt.Errorf("a window of %d positions", window)
 	}
-	return o.newCache(heads, headDim, window, capacity)
+	return kvOf(o.newCache(heads, headDim, window, capacity))
+}
+
+// kvOf is a cache as an interface, nil where there is an error.
+func kvOf(c *cache, err error) (runners.KV, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
 }
 
 func (o *ops) newCache(heads, hd, window, capacity int) (*cache, error) {
