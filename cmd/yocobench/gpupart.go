@@ -125,6 +125,12 @@ func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log i
 	if err != nil {
 		return err
 	}
+	// One context for all: a kernel that several fixtures need is loaded once.
+	release, err := cuda.Hold()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = release() }()
 	tiers := []string{device.Tier}
 	if tiers[0] != "sm_80" {
 		tiers = append(tiers, "sm_80")

@@ -3,11 +3,14 @@
 package cuda
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"gorgonia.org/cu"
@@ -75,7 +78,7 @@ func inspect() (cu.Device, Info, error) {
 	return dev, i, nil
 }
 
-// device is a context on a GPU, with one stream and the kernels of one build.
+// device is a stream in the process's context on a GPU, with the kernels of one build.
 // Contexts belong to threads, goroutines do not: bind makes the calls of one go to this context.
 type device struct {
 	info   Info
@@ -83,7 +86,6 @@ type device struct {
 	stream cu.Stream
 	set    *kernels.Set
 	loaded map[*kernels.Kernel]loaded
-	files  map[string]cu.Module
 	params [kernels.MaxParams]uint64
 	argv   [kernels.MaxParams]unsafe.Pointer
 	blas   *blas  // nil where cuBLAS is not used
@@ -156,27 +158,89 @@ func openDevice(build, tier string) (d *device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d = &device{info: info, loaded: map[*kernels.Kernel]loaded{}, files: map[string]cu.Module{}, blocking: os.Getenv(launchBlocking) == "1"}
+	d = &device{info: info, loaded: map[*kernels.Kernel]loaded{}, blocking: os.Getenv(launchBlocking) == "1"}
 	if d.set, err = kernels.Choose(build, target); err != nil {
 		return nil, err
 	}
 	for i := range d.argv {
 		d.argv[i] = unsafe.Pointer(&d.params[i])
 	}
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err = attempt(callContext); err == nil {
-		d.ctx, err = dev.MakeContext(cu.SchedAuto)
-	}
-	if err != nil {
+	if d.ctx, err = shared.hold(dev); err != nil {
 		return nil, failure("a context on "+info.Name, err)
 	}
+	defer d.bind()()
 	if d.stream, err = cu.MakeStream(cu.NonBlocking); err != nil {
-		_ = d.ctx.Destroy()
-		return nil, failure("a stream", err)
+		return nil, errors.Join(failure("a stream", err), shared.release())
 	}
-	_, err = cu.PopCurrentCtx()
-	return d, err
+	return d, nil
+}
+
+// sharedContext is the context that all models of the process share, and the kernels that are loaded into it. It is made when it is
+// first needed and ends with the last of those that hold it.
+type sharedContext struct {
+	sync.Mutex
+	ctx     cu.CUContext
+	held    int
+	modules map[*kernels.Kernel]cu.Module
+}
+
+var shared sharedContext
+
+// hold returns the context; release is called when it is no longer needed.
+func (c *sharedContext) hold(dev cu.Device) (cu.CUContext, error) {
+	c.Lock()
+	defer c.Unlock()
+	if c.held == 0 {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := attempt(callContext)
+		if err == nil {
+			c.ctx, err = dev.MakeContext(cu.SchedAuto)
+		}
+		if err != nil {
+			return c.ctx, err
+		}
+		c.modules = map[*kernels.Kernel]cu.Module{}
+		if _, err := cu.PopCurrentCtx(); err != nil {
+			return c.ctx, errors.Join(err, c.ctx.Destroy())
+		}
+	}
+	c.held++
+	return c.ctx, nil
+}
+
+// release ends the context, with the kernels, where nobody else holds it.
+func (c *sharedContext) release() error {
+	c.Lock()
+	defer c.Unlock()
+	if c.held--; c.held > 0 {
+		return nil
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	_ = cu.SetCurrentContext(c.ctx) // a bad context fails the calls that follow
+	var first error
+	for _, m := range c.modules {
+		first = cmp.Or(first, failure("unload kernels", m.Unload()))
+	}
+	c.modules = nil
+	return cmp.Or(first, failure("destroy the context", c.ctx.Destroy()))
+}
+
+// Hold keeps the process's context on the GPU, and the kernels that are loaded into it, until release is called: models that
+// follow one another need not load them again.
+func Hold() (release func() error, err error) {
+	if err := Available(); err != nil {
+		return nil, err
+	}
+	dev, info, err := inspect()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := shared.hold(dev); err != nil {
+		return nil, failure("a context on "+info.Name, err)
+	}
+	return shared.release, nil
 }
 
 // bind makes the driver calls of this goroutine go to the context, until the function that it returns is called.
@@ -198,13 +262,9 @@ func (d *device) close() error {
 			first = failure(what, err)
 		}
 	}
-	for _, m := range d.files {
-		keep("unload kernels", m.Unload())
-	}
 	keep("destroy the stream", d.stream.Destroy())
-	keep("destroy the context", d.ctx.Destroy())
-	d.files, d.loaded = nil, nil
-	return first
+	d.ctx, d.loaded = cu.CUContext{}, nil
+	return cmp.Or(first, shared.release())
 }
 
 // function returns the function of a kernel, loaded when it is first asked for.
@@ -217,13 +277,9 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 			runners.ErrUnsupported, k.Name, d.set.Target, k.Shared, d.info.Name, d.info.SharedMemory)
 	}
 	defer d.pause()()
-	m, ok := d.files[k.File]
-	if !ok {
-		var err error
-		if m, _, err = d.module(k); err != nil {
-			return cu.Function{}, failure("load the kernel "+k.File, err)
-		}
-		d.files[k.File] = m
+	m, err := shared.module(d, k)
+	if err != nil {
+		return cu.Function{}, err
 	}
 	fn, err := m.Function(k.Name)
 	if err != nil {
@@ -295,7 +351,7 @@ func (l Loaded) String() string {
 // wgmmaDriver is the CUDA version of the first driver that compiles the attention kernels for sm_90a as they are written.
 const wgmmaDriver = 12040
 
-// Load loads kernels of the build and tier of opts in a context of its own, up to most of them (0: all), as a model does.
+// Load loads kernels of the build and tier of opts, up to most of them (0: all), as a model does.
 func Load(opts runners.Options, most int) (l Loaded, err error) {
 	d, err := openDevice(opts.Weights.String(), opts.Tier)
 	if err != nil {
@@ -307,6 +363,12 @@ func Load(opts runners.Options, most int) (l Loaded, err error) {
 		}
 	}()
 	defer d.bind()()
+	var modules []cu.Module
+	defer func() {
+		for _, m := range modules {
+			_ = m.Unload()
+		}
+	}()
 	for _, k := range d.set.All() {
 		if most > 0 && l.Kernels == most {
 			break
@@ -318,7 +380,7 @@ func Load(opts runners.Options, most int) (l Loaded, err error) {
 		if err != nil {
 			return l, d.failure("load the kernel "+k.File, err)
 		}
-		d.files[k.File] = m
+		modules = append(modules, m)
 		l.Kernels++
 		if cubin {
 			l.Cubins++
@@ -339,6 +401,22 @@ func Load(opts runners.Options, most int) (l Loaded, err error) {
 		l.Note = fmt.Sprintf("this driver, for CUDA %s, makes attention slow: one for %s does not", cudaVersion(v), cudaVersion(wgmmaDriver))
 	}
 	return l, nil
+}
+
+// module is a kernel's file in the context, loaded when it is first asked for. The context is bound.
+func (c *sharedContext) module(d *device, k *kernels.Kernel) (cu.Module, error) {
+	c.Lock()
+	defer c.Unlock()
+	m, ok := c.modules[k]
+	if ok {
+		return m, nil
+	}
+	m, _, err := d.module(k)
+	if err != nil {
+		return m, failure("load the kernel "+k.File, err)
+	}
+	c.modules[k] = m
+	return m, nil
 }
 
 // launch enqueues a call. The context is bound.
