@@ -102,11 +102,7 @@ func (v *view) counts() (out []count, missing int) {
 			out = append(out, count{ellipsis(clean(string(s)), 20), n[s]})
 		}
 	}
-	cases := 0
-	if last := v.journal.Last(); last != nil {
-		cases = last.Cases
-	}
-	return out, max(cases-len(v.journal.Records), 0)
+	return out, v.journal.Missing()
 }
 
 // outcome is counts in a line: "24 cases: 20 ok, 2 oom, 2 skipped".

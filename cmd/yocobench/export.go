@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/internal/safefile"
-	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/reports/export"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -122,7 +121,11 @@ func gateChecks(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path
 		return nil, err
 	}
 	var out []export.Check
-	for _, g := range compare.Judge(gates, compare.NewSide("run", []*result.Journal{j}, nil), base).Gates {
+	judged := judge(gates, j, base)
+	if judged == nil {
+		return nil, nil
+	}
+	for _, g := range judged.Gates {
 		out = append(out, export.Check{Name: g.Gate.Text, Outcome: string(g.Verdict), Message: strings.Join(g.Lines(), "\n")})
 	}
 	return out, nil

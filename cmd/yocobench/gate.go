@@ -154,6 +154,9 @@ by runs, one sample a run, since samples of one run do not show how far runs
 differ: it takes 4 runs of each side (separated by commas), taken alternately.
 With one run on a side the gate is undecided. yocobench ab does all of it.
 
+Gates of a run that was interrupted are not judged, unless --filter selects the
+cases that are judged.
+
 Exit codes: 0 all passed; 3 a gate regressed; 1 broken: a case failed or data
 are missing; 4 undecided.`,
 		Example: `  yocobench gate runs/after --baseline runs/before
@@ -188,7 +191,13 @@ are missing; 4 undecided.`,
 			if err != nil {
 				return err
 			}
-			j := compare.Judge(gates, fresh, base)
+			var j *compare.Judgement
+			if len(filters) == 0 {
+				j = incomplete(gates, journals...)
+			}
+			if j == nil {
+				j = compare.Judge(gates, fresh, base)
+			}
 			w := c.OutOrStdout()
 			switch format {
 			case "json":

@@ -24,7 +24,7 @@ func newInspect() *cobra.Command {
 		Short: "Show a model's configuration, parameters and costs of a context",
 		Example: `  yocobench model inspect yoco-gret-3b --context 1Mi
   yocobench model inspect path/to/checkpoint
-  yocobench model inspect hybrid --suite zoo    # a model of a suite, by its name there`,
+  yocobench model inspect hybrid --suite zoo    # by its name in a suite`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			n, err := suites.ParseSize(context)

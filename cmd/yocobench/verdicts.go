@@ -30,18 +30,26 @@ func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Ju
 	if len(gates) == 0 {
 		return nil
 	}
-	planned := 0
-	if h := j.Last(); h != nil {
-		planned = h.Cases
-	}
-	if n := len(j.Records); n < planned {
-		out := &compare.Judgement{Verdict: compare.Unjudged}
-		for _, g := range gates {
-			out.Gates = append(out.Gates, compare.GateVerdict{Gate: g, Verdict: compare.Unjudged, Reason: fmt.Sprintf("the run holds %d of its %d cases", n, planned)})
-		}
+	if out := incomplete(gates, j); out != nil {
 		return out
 	}
 	return compare.Judge(gates, compare.NewSide("run", []*result.Journal{j}, nil), base)
+}
+
+// incomplete is the judgement of runs of which one lacks cases: no gate is judged. It is nil where none does.
+func incomplete(gates []gate.Gate, journals ...*result.Journal) *compare.Judgement {
+	for _, j := range journals {
+		missing, n := j.Missing(), len(j.Records)
+		if missing == 0 {
+			continue
+		}
+		out := &compare.Judgement{Verdict: compare.Unjudged}
+		for _, g := range gates {
+			out.Gates = append(out.Gates, compare.GateVerdict{Gate: g, Verdict: compare.Unjudged, Reason: fmt.Sprintf("the run holds %d of its %d cases", n, n+missing)})
+		}
+		return out
+	}
+	return nil
 }
 
 // shown are verdicts as reports show them; nil for none.

@@ -122,6 +122,24 @@ func TestGitHubAction(t *testing.T) {
 	}
 }
 
+// An interrupted run is no success for CI, whatever its records and gates say.
+func TestJUnitOfIncompleteRun(t *testing.T) {
+	for cases, want := range map[int]int{0: 0, 2: 0, 3: 1, 9: 1} {
+		j := &result.Journal{Runs: []result.Run{{Suite: "s", Cases: cases}}, Records: journal().Records[:2]}
+		var b bytes.Buffer
+		if err := JUnit(&b, j, []Check{{"kv.total <= 1GiB", "passed", "fine"}}); err != nil {
+			t.Fatal(err)
+		}
+		var got junitSuites
+		if err := xml.Unmarshal(b.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if says := strings.Contains(b.String(), "cases were not run"); got.Errors != want || says != (want > 0) {
+			t.Errorf("2 records of %d cases: %d errors, want %d:\n%s", cases, got.Errors, want, b.Bytes())
+		}
+	}
+}
+
 func TestJUnit(t *testing.T) {
 	text := write(t, "junit.xml", func(b *bytes.Buffer) error { return JUnit(b, journal(), checks) })
 	d := xml.NewDecoder(strings.NewReader(text))

@@ -68,7 +68,8 @@ type (
 )
 
 // JUnit writes JUnit XML as CI systems read it: a test suite a task with a test a case (failed: an error; out of memory,
-// skipped and unsupported: skipped), its figures in its output, and a suite of the gates.
+// skipped and unsupported: skipped), its figures in its output, and a suite of the gates. A run with cases that
+// were not run has an error that says how many.
 func JUnit(w io.Writer, j *result.Journal, checks []Check) error {
 	h := header(j)
 	all := &junitSuites{Name: "yocobench " + printable(h.Suite)}
@@ -91,6 +92,11 @@ func JUnit(w io.Writer, j *result.Journal, checks []Check) error {
 			all.Suites = append(all.Suites, s)
 		}
 		s.record(r)
+	}
+	if n := j.Missing(); n > 0 {
+		message := fmt.Sprintf("%d of %d cases were not run", n, n+len(j.Records))
+		c := junitCase{Name: "every case was run", Class: "yocobench.run", Time: "0.000", Error: &junitEvent{Message: message, Type: "incomplete"}}
+		all.Suites = append(all.Suites, &junitSuite{Name: "run", Errors: 1, Cases: []junitCase{c}})
 	}
 	if len(checks) > 0 {
 		s := &junitSuite{Name: "gates"}

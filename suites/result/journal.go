@@ -60,6 +60,15 @@ func (j *Journal) Last() *Run {
 	return &j.Runs[len(j.Runs)-1]
 }
 
+// Missing is the number of cases that the run has no record of: it has not come to them.
+func (j *Journal) Missing() int {
+	last := j.Last()
+	if last == nil {
+		return 0
+	}
+	return max(last.Cases-len(j.Records), 0)
+}
+
 // Read reads a journal. Damaged lines are left out with a notice that names them; a last line
 // without its newline counts if it is whole, and is otherwise dropped with a notice. It is an error
 // if no line can be read though there are some.
