@@ -11,9 +11,9 @@ func (Task) Describe() result.Task {
 			"AR-hit: the last token of an n-gram that occurred before in the context (n: ar_ngram); first-occur: the rest.",
 		Metrics: []result.MetricInfo{
 			{Name: "nll", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "nats/token", Primary: true},
-			{Name: "bits_per_byte", Unit: "bits/byte", Better: result.Lower, Kind: result.Estimate, Head: "bits/byte"},
-			{Name: "nll_ar_hit", Unit: "nats/token", Better: result.Lower, Kind: result.Estimate, Head: "AR-hit"},
-			{Name: "nll_first_occur", Unit: "nats/token", Better: result.Lower, Kind: result.Estimate, Head: "first-occur"},
+			{Name: "bits_per_byte", Unit: "bits/byte", Better: result.Lower, Kind: result.Mean, Head: "bits/byte"},
+			{Name: "nll_ar_hit", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "AR-hit"},
+			{Name: "nll_first_occur", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "first-occur"},
 			{Name: "ar_hit_fraction", Unit: "fraction", Better: result.None, Kind: result.Estimate},
 			{Name: "fit_c", Unit: "nats/token", Better: result.None, Kind: result.Estimate},
 			{Name: "fit_a", Unit: "nats/token", Better: result.None, Kind: result.Estimate},

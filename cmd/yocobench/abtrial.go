@@ -172,7 +172,7 @@ func (t *trial) round(ctx context.Context) error {
 				continue
 			}
 			for turn, i := range order(first, block) {
-				if c.place[i] < 0 || block+turn/2 > 0 && !c.repeats(visits[0][k], visits[1][k]) {
+				if c.place[i] < 0 || block+turn/2 > 0 && !c.repeats(workers[0].ready.tasks(), visits[0][k]) && !c.repeats(workers[1].ready.tasks(), visits[1][k]) {
 					continue
 				}
 				r, err := workers[i].visit(c.place[i])
@@ -270,14 +270,12 @@ func sameParams(a, b result.Record) bool {
 	return errA == nil && errB == nil && string(x) == string(y)
 }
 
-// repeats reports whether a gate is about a time or a speed among a case's visits.
-func (c *turn) repeats(visits ...[]*result.Record) bool {
-	for _, side := range visits {
-		for _, r := range side {
-			for _, m := range c.metrics {
-				if compare.Repeats(r, m) {
-					return true
-				}
+// repeats reports whether a gate is about a time or a speed among a case's visits on one side.
+func (c *turn) repeats(tasks result.Tasks, visits []*result.Record) bool {
+	for _, r := range visits {
+		for _, m := range c.metrics {
+			if compare.Repeats(tasks, r, m) {
+				return true
 			}
 		}
 	}
@@ -296,13 +294,13 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 		j := &result.Journal{Runs: []result.Run{{
 			Type: "run", Schema: result.SchemaVersion, Suite: t.suite.Name, Title: t.suite.Title, SuiteHash: p.ready.Hash,
 			SuiteText: t.suite.Text, SuiteFile: withoutFolders(t.suite.File), Start: t.began, Command: t.command,
-			Cases: len(t.cases), Round: n, Env: p.ready.Env,
+			Cases: len(t.cases), Round: n, Env: p.ready.Env, Tasks: p.ready.Tasks,
 		}}}
 		for _, v := range visits[i] {
 			if len(v) == 0 {
 				continue
 			}
-			r := merged(v)
+			r := merged(p.ready.tasks(), v)
 			if r.Status != result.OK && n > 1 {
 				return fmt.Errorf("%s: %s %s: %s in round %d: %s", p.name, r.Model, r.Label, r.Status, n, r.Reason)
 			}
@@ -335,11 +333,11 @@ func (t *trial) claim() (err error) {
 }
 
 // merged is the record of several visits to a case: the samples of its times and speeds are those of all visits.
-func merged(visits []*result.Record) result.Record {
+func merged(tasks result.Tasks, visits []*result.Record) result.Record {
 	r := *visits[0]
 	r.Metrics = map[string]result.Metric{}
 	for name, m := range visits[0].Metrics {
-		if compare.Repeats(visits[0], name) {
+		if compare.Repeats(tasks, visits[0], name) {
 			m.Samples = nil
 			for _, v := range visits {
 				if one := v.Metrics[name]; len(one.Samples) > 0 {

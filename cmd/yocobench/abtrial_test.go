@@ -89,13 +89,13 @@ func TestMerged(t *testing.T) {
 		return &result.Record{Status: result.OK, Seconds: 2, Metrics: map[string]result.Metric{
 			"ttft": {Value: samples[0], Unit: "s", Samples: samples}, "tps": {Value: tps, Unit: "tokens/s"}, "held": {Value: 7, Unit: "bytes"}}}
 	}
-	r := merged([]*result.Record{visit(10, 1, 2), visit(30, 3, 4)})
+	r := merged(workerReady{}.tasks(), []*result.Record{visit(10, 1, 2), visit(30, 3, 4)})
 	if got := fmt.Sprint(r.Metrics["ttft"].Samples, r.Metrics["ttft"].Value, r.Metrics["tps"].Samples, r.Metrics["held"].Samples, r.Seconds); got != "[1 2 3 4] 2.5 [10 30] [] 4" {
 		t.Errorf("got %s", got)
 	}
 	bad := visit(1, 1)
 	bad.Status, bad.Reason = result.Failed, "no"
-	if r := merged([]*result.Record{visit(1, 1), bad}); r.Status != result.Failed || r.Reason != "no" {
+	if r := merged(workerReady{}.tasks(), []*result.Record{visit(1, 1), bad}); r.Status != result.Failed || r.Reason != "no" {
 		t.Errorf("%+v", r)
 	}
 }

@@ -44,7 +44,13 @@ type workerReady struct {
 	Error    string          `json:"error,omitempty"`
 	Hash     string          `json:"suite_hash"`
 	Env      result.Env      `json:"env"`
+	Tasks    result.Tasks    `json:"tasks"` // nil from older versions
 	Cases    []result.Record `json:"cases"` // without results
+}
+
+// tasks are the declarations that hold for the worker's records.
+func (r workerReady) tasks() result.Tasks {
+	return (&result.Journal{Runs: []result.Run{{Tasks: r.Tasks}}}).Tasks()
 }
 
 // workerVisit asks for a case, by its place in workerReady.
@@ -126,7 +132,7 @@ func (j workerJob) plan(ctx context.Context, ready *workerReady) (*suites.Plan, 
 		return nil, err
 	}
 	v, commit := buildVersion()
-	ready.Hash = plan.Hash
+	ready.Hash, ready.Tasks = plan.Hash, plan.Tasks
 	ready.Env = result.Env{
 		Version: v, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
 		CPU: dev.Name, Cores: runtime.NumCPU(), Threads: dev.Threads, Memory: dev.Memory, KernelTier: dev.Tier, Why: dev.Why,

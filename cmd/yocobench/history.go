@@ -96,10 +96,7 @@ Runs of different machines are never put into one trend, unless
 	return c
 }
 
-// headline is the metric of each task that is followed unless others are asked for.
-var headline = map[string]string{"needle": "exact", "nll": "nll", "kv": "total", "prefill": "tps", "throughput": "decode_tps"}
-
-// choosing turns patterns of metrics, with or without their task, into a choice.
+// choosing turns patterns of metrics, with or without their task, into a choice; none leave it to history.Build.
 func choosing(patterns []string) (func(task, name string) bool, error) {
 	for _, p := range patterns {
 		if _, err := path.Match(p, ""); err != nil {
@@ -107,7 +104,7 @@ func choosing(patterns []string) (func(task, name string) bool, error) {
 		}
 	}
 	if len(patterns) == 0 {
-		return func(task, name string) bool { return headline[task] == "" || headline[task] == name }, nil
+		return nil, nil
 	}
 	return func(task, name string) bool { return compare.Chosen(patterns, task, name) }, nil
 }

@@ -11,22 +11,36 @@ import (
 )
 
 // Kind says what a metric's samples are, and with that how they are summed up and tested.
-type Kind string
+type Kind = result.Kind
 
-// The kinds; the package's documentation tells what each stands on.
+// The kinds, as tasks declare them; the package's documentation says how each is tested.
 const (
-	Exact    Kind = "exact"
-	Timed    Kind = "timed"
-	Share    Kind = "share"
-	Mean     Kind = "mean"
-	Estimate Kind = "estimate"
+	Exact    = result.Exact
+	Timed    = result.Timed
+	Share    = result.Share
+	Mean     = result.Mean
+	Estimate = result.Estimate
 )
 
-// kindOf tells the kind of a record's metric.
-func kindOf(r *result.Record, m result.Metric) Kind {
+// KindOf returns the kind of a record's metric: the one that its task declares in the record's journal,
+// as far as the record has the samples for it.
+func KindOf(tasks result.Tasks, r *result.Record, metric string) Kind {
+	m := r.Metrics[metric]
+	info, declared := tasks.Metric(r.Task, metric)
 	switch {
 	case r.Source == result.Computed:
 		return Exact
+	case !declared:
+		return guessKind(r, m)
+	case info.Kind == Share && len(m.Samples) == 0, info.Kind == Mean && len(m.Samples) < 2:
+		return Estimate
+	}
+	return info.Kind
+}
+
+// guessKind returns the kind of a metric that no task declares.
+func guessKind(r *result.Record, m result.Metric) Kind {
+	switch {
 	case m.Unit == "bytes" || m.Unit == "sequences" || m.Unit == "tokens" || m.Unit == "flop":
 		return Exact
 	case m.Method == "wilson" && len(m.Samples) > 0:

@@ -71,6 +71,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 				s.Envs = append(s.Envs, run.Env)
 			}
 		}
+		tasks := j.Tasks()
 		for i := range j.Records {
 			r := &j.Records[i]
 			if keep != nil && !keep(r.Task, gate.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label)) {
@@ -99,7 +100,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 					continue
 				}
 				metrics[r.Case][name] = append(metrics[r.Case][name], m)
-				kinds[r.Case+" "+name] = kindOf(r, m)
+				kinds[r.Case+" "+name] = KindOf(tasks, r, name)
 				from[r.Case+" "+name] = append(from[r.Case+" "+name], number)
 			}
 		}

@@ -20,9 +20,9 @@ func MaxRounds() int { return looks[len(looks)-1] }
 func IsLook(rounds int) bool { return slices.Contains(looks, rounds) }
 
 // Repeats reports whether measuring a metric of a record again gives another figure: whether it is a time or a speed.
-func Repeats(r *result.Record, metric string) bool {
-	m, ok := r.Metrics[metric]
-	return ok && kindOf(r, m) == Timed
+func Repeats(tasks result.Tasks, r *result.Record, metric string) bool {
+	_, ok := r.Metrics[metric]
+	return ok && KindOf(tasks, r, metric) == Timed
 }
 
 // NewTurns pools the journals of one side of a measurement in turns, one a round. The i-th journal of a side is to the

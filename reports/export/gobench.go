@@ -30,7 +30,7 @@ func GoBench(w io.Writer, j *result.Journal) error {
 	config("suite", header(j).Suite)
 	config("version", e.Version)
 	config("commit", e.Commit)
-	units := map[string]bool{}
+	units, tasks := map[string]bool{}, j.Tasks()
 	state := ""
 	for i := range j.Records {
 		r := &j.Records[i]
@@ -43,7 +43,7 @@ func GoBench(w io.Writer, j *result.Journal) error {
 			if unit := goUnit(n, m.Unit); !units[unit] {
 				units[unit] = true
 				exact := ""
-				if m.Unit == "bytes" {
+				if info, ok := tasks.Metric(r.Task, n); ok && info.Kind == result.Exact || m.Unit == "bytes" {
 					exact = " assume=exact"
 				}
 				fmt.Fprintf(&b, "Unit %s better=%s%s\n", unit, m.Better, exact)

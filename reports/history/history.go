@@ -48,7 +48,8 @@ type Options struct {
 	Alpha float64
 	// Keep chooses records; nil takes all.
 	Keep compare.Keep
-	// Metric chooses metrics of a task; nil takes those that have a better direction.
+	// Metric chooses metrics of a task; nil takes the primary metric of each, and of a task that names none
+	// those that have a better direction.
 	Metric func(task, name string) bool
 	// AcrossMachines puts the runs of all machines into one trend.
 	AcrossMachines bool
@@ -67,6 +68,7 @@ func Build(runs []Run, o Options) *reports.History {
 			h.Notices = append(h.Notices, run.Name+": "+run.Journal.Notice)
 		}
 		env := environment(run.Journal)
+		tasks := run.Journal.Tasks()
 		here, fingerprint := describe(env), compare.Fingerprint(env)
 		for i := range run.Journal.Records {
 			r := &run.Journal.Records[i]
@@ -82,7 +84,7 @@ func Build(runs []Run, o Options) *reports.History {
 			}
 			for _, name := range names(r) {
 				m := r.Metrics[name]
-				if o.Metric == nil && m.Better == result.None || o.Metric != nil && !o.Metric(r.Task, name) || math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
+				if o.Metric == nil && !followed(tasks, r.Task, name, m) || o.Metric != nil && !o.Metric(r.Task, name) || math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
 					continue
 				}
 				key := place(r, name, id)
@@ -92,7 +94,7 @@ func Build(runs []Run, o Options) *reports.History {
 					index[key] = at
 					keys = append(keys, key)
 					h.Trends = append(h.Trends, reports.Trend{Task: r.Task, Model: r.Model, Label: r.Label, Metric: name, Unit: m.Unit, Better: m.Better, Machine: machine})
-					exact[key] = compare.KindOf(r, m) == compare.Exact
+					exact[key] = compare.KindOf(tasks, r, name) == compare.Exact
 				}
 				point := reports.TrendPoint{Run: run.Name, Start: start(run), Version: env.Version, Commit: env.Commit, Value: m.Value}
 				t := &h.Trends[at]
@@ -120,6 +122,14 @@ func Build(runs []Run, o Options) *reports.History {
 		t.Changes = Changes(values, o.Alpha, seed(keys[i]))
 	}
 	return h
+}
+
+// followed reports whether a metric is followed unless others are asked for.
+func followed(tasks result.Tasks, task, name string, m result.Metric) bool {
+	if t := tasks.Find(task); t != nil && t.Primary() != "" {
+		return name == t.Primary()
+	}
+	return m.Better != result.None
 }
 
 func start(r Run) time.Time {

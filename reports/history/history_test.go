@@ -153,7 +153,7 @@ func TestBuild(t *testing.T) {
 		runs = append([]Run{run(fmt.Sprint("day", day), "one", day, tps*math.Exp(noise(r, "normal")), held)}, runs...) // the newest first
 	}
 	runs = append(runs, run("other", "two", 3, 1000, 5e6))
-	h := Build(runs, Options{Alpha: 0.01})
+	h := Build(runs, Options{Alpha: 0.01, Metric: func(_, name string) bool { return name != "note" }})
 	if len(h.Trends) != 8 || h.Runs != 15 {
 		t.Fatalf("%d trends of %d runs", len(h.Trends), h.Runs)
 	}
@@ -172,5 +172,32 @@ func TestBuild(t *testing.T) {
 	h = Build(runs, Options{Alpha: 0.01, AcrossMachines: true, Metric: func(_, name string) bool { return name == "note" }})
 	if len(h.Trends) != 2 || len(h.Trends[0].Points) != 15 {
 		t.Errorf("across machines: %+v", h.Trends)
+	}
+}
+
+// Without a choice the metric that a task declares as its main one is followed, by the kind that it declares.
+func TestDeclaredMetricsAreFollowed(t *testing.T) {
+	about := func(primary bool) *result.Task {
+		return &result.Task{Name: "throughput", Metrics: []result.MetricInfo{
+			{Name: "tps", Unit: "tokens/s", Better: result.Higher, Kind: result.Exact, Primary: primary},
+			{Name: "held", Unit: "bytes", Better: result.Lower, Kind: result.Exact}}}
+	}
+	for _, primary := range []bool{true, false} {
+		var runs []Run
+		for day := range 2 {
+			r := run(fmt.Sprint("day", day), "one", day, 100+float64(day), 5e6)
+			r.Journal.Runs[0].Tasks = result.Tasks{about(primary)}
+			runs = append(runs, r)
+		}
+		h := Build(runs, Options{Alpha: 0.01})
+		want := map[bool]int{true: 2, false: 4}[primary] // of two models
+		if len(h.Trends) != want {
+			t.Errorf("primary %v: %d trends, want %d", primary, len(h.Trends), want)
+		}
+		for _, tr := range h.Trends {
+			if tr.Metric == "tps" && (len(tr.Changes) != 1 || tr.Changes[0].P != 0) {
+				t.Errorf("an exact figure that differs: %+v", tr.Changes)
+			}
+		}
 	}
 }
