@@ -100,6 +100,50 @@ func TestBadConfigs(t *testing.T) {
 	}
 }
 
+const layers = `{"label": "l", "dim": 16, "vocab": 9,
+ "layers": [
+  {"mixer": {"kind": "attention", "heads": 2, "kv_heads": 1, "head_dim": 8, "rope": {"theta": 10000}}, "ffn": 24},
+  {"mixer": {"kind": "attention", "heads": 4, "kv_heads": 1, "head_dim": 8, "kv_back": 1, "rope": {"theta": 10000}}, "ffn": 20}
+ ]
+}`
+
+// TestLayersConfig: the form that spells layers out, with its defaults.
+func TestLayersConfig(t *testing.T) {
+	got, err := ParseConfig("config.json", "m", []byte(layers))
+	rope := runners.Rotary{Theta: 10000}
+	want := runners.Config{Name: "m", Label: "l", Dim: 16, Vocab: 9, EmbedScale: 1, NormEps: 1e-5, Layers: []runners.Layer{
+		{Mixer: runners.Mixer{Kind: runners.Attention, Heads: 2, KVHeads: 1, HeadDim: 8, Rope: rope}, FFN: 24},
+		{Mixer: runners.Mixer{Kind: runners.Attention, Heads: 4, KVHeads: 1, HeadDim: 8, KVBack: 1, Rope: rope}, FFN: 20},
+	}}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%v\ngot  %+v\nwant %+v", err, got, want)
+	}
+	for _, tt := range []struct{ old, new, want string }{
+		{`"ffn": 20`, `"fnn": 20`, `config.json:4: layers[1] has the unknown field "fnn" (did you mean "ffn"?)`},
+		{`"ffn": 20`, `"ffn": 20.5`, "config.json:4: layers[1].ffn is 20.5, want an integer"},
+		{`"ffn": 20`, `"ffn": 2000000`, "config.json:4: layers[1].ffn is 2000000, want 1 to"},
+		{`"ffn": 20`, `"ffn": 20, "ffn": 20`, "twice"},
+		{`"kv_back": 1`, `"kv_back": 2`, "config.json:4: layer 1: it reads the keys and values of 2 layers back"},
+		{`"kv_back": 1`, `"window": 0`, "config.json:4: layers[1].mixer.window is 0, want 1 to"},
+		{`"kind": "attention", "heads": 2`, `"kind": "mamba", "heads": 2`, `config.json:3: layer 0: unknown mixer "mamba"`},
+		{`"theta": 10000`, `"thete": 10000`, `config.json:3: layers[0].mixer.rope has the unknown field "thete" (did you mean "theta"?)`},
+		{`"dim": 16`, `"dim": 0`, "config.json:1: the config.dim is 0, want 1 to"},
+		{`"dim": 16`, `"width": 16`, `config.json:1: the config has the unknown field "width"`},
+		{`"vocab": 9`, `"vocab": 9, "tokenizer": "bytes"`, "config.json: the bytes tokenizer needs a vocab of at least 256"},
+		{` "layers": [`, ` "layers": [` + strings.Repeat("{},", runners.MaxLayers+1), "more than 4096 layers"},
+	} {
+		_, err := ParseConfig("config.json", "m", []byte(strings.Replace(layers, tt.old, tt.new, 1)))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.60s -> %.60s:\n got  %v\n want %s", tt.old, tt.new, err, tt.want)
+		}
+	}
+	// A field layers of a config that names its architecture is a record like any other.
+	text := strings.Replace(minimal, `"arch"`, `"layers": [1, 2], "arch"`, 1)
+	if _, err := ParseConfig("config.json", "m", []byte(text)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestExtraFieldsAreAllowed(t *testing.T) {
 	text := strings.Replace(minimal, `"arch"`, `"training": {"tokens": [1, 2, {"x": null}], "loss": 1.5}, "seed": 7, "arch"`, 1)
 	if _, err := ParseConfig("config.json", "m", []byte(text)); err != nil {
@@ -158,7 +202,7 @@ func FuzzConfig(f *testing.F) {
 	for _, tt := range badConfigs {
 		f.Add([]byte(strings.Replace(minimal, tt.old, tt.new, 1)))
 	}
-	for _, name := range []string{"yoco_gret_A", "yoco_swa_A", "transformer_A"} {
+	for _, name := range []string{"yoco_gret_A", "yoco_swa_A", "transformer_A", "extra_layers_mixed"} {
 		text, err := os.ReadFile(filepath.Join(goldenDir, name, configFile))
 		if err != nil {
 			f.Fatal(err)

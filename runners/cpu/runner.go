@@ -77,12 +77,7 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 			return nil, errors.Join(fmt.Errorf("load %s: %w: its weights are %s, and %s are allowed", cfg.Name, runners.ErrOutOfMemory, runners.FormatBytes(need), runners.FormatBytes(o.pool.budget)), o.Close())
 		}
 	}
-	m, err := arch.New(cfg, w, o, opts)
-	if err != nil {
-		o.Close()
-		return nil, err
-	}
-	return m, nil
+	return arch.New(cfg, w, o, opts) // closes o where it fails
 }
 
 func open(opts runners.Options) (*ops, error) {

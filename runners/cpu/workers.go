@@ -50,7 +50,7 @@ type worker struct {
 	scratch []float32
 }
 
-// floats cuts n values, 64-byte aligned, from the worker's scratch.
+// cut cuts n values, 64-byte aligned, from the worker's scratch.
 func cut(s *[]float32, n int) []float32 {
 	m := (n + 15) &^ 15
 	out := (*s)[:n:n]
