@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"context"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -19,7 +20,8 @@ const maxTokens = 1 << 27
 
 // subject is a model as its cases see it.
 type subject struct {
-	cfg      runners.Config
+	// cfg is nil where the layers are not known: then nothing is computed.
+	cfg      *runners.Config
 	types    runners.Types
 	chunk    int
 	computed bool
@@ -27,7 +29,7 @@ type subject struct {
 	machine *runners.Profile
 }
 
-func subjectOf(p *suites.Planner, m *suites.Model) subject {
+func subjectOf(p *suites.Planner, m *suites.Target) subject {
 	s := subject{
 		cfg:      m.Config,
 		types:    runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: actType(m)},
@@ -47,7 +49,7 @@ func subjectOf(p *suites.Planner, m *suites.Model) subject {
 }
 
 // actType is the type of activations: the cpu runner's are float32 whatever the weights are.
-func actType(m *suites.Model) runners.DType {
+func actType(m *suites.Target) runners.DType {
 	if m.Computed {
 		return m.Options.Weights
 	}
@@ -56,19 +58,22 @@ func actType(m *suites.Model) runners.DType {
 
 // bytes is the memory held with batch sequences of room for tokens each, by arithmetic.
 func (s subject) bytes(tokens, batch int) runners.Usage {
+	if s.cfg == nil {
+		return runners.Usage{}
+	}
 	return s.cfg.RunBytes(tokens, batch, s.chunk, s.types)
 }
 
 // least is the memory that a measured case holds for certain; 0 for a computed one, which holds nothing.
 func (s subject) least(tokens, batch int) int64 {
-	if s.computed {
+	if s.computed || s.cfg == nil {
 		return 0
 	}
 	return s.cfg.LeastBytes(tokens, batch, s.types)
 }
 
 // assumptions says what computed numbers stand on; measured ones need no such note.
-func (s subject) assumptions(r *result.Record, timed bool) {
+func (s subject) assumptions(r *result.Outcome, timed bool) {
 	if !s.computed {
 		return
 	}
@@ -94,8 +99,8 @@ func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
 
 // limit sets beside the measured time of some tokens what the machine's peaks would allow for the same work, phase
 // after phase. A computed time is such a limit already, at the efficiency that its note names.
-func (s subject) limit(r *result.Record, seconds float64, tokens int, phases ...runners.Work) {
-	if s.computed || s.machine == nil {
+func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ...runners.Work) {
+	if s.computed || s.machine == nil || s.cfg == nil {
 		return
 	}
 	limit := 0.0
@@ -117,7 +122,7 @@ func (s subject) params(ps map[string]any) map[string]any {
 }
 
 // wanted reports whether a task takes a model.
-func wanted(p *suites.Planner, models param.Models, m *suites.Model) (bool, error) {
+func wanted(p *suites.Planner, models param.Models, m *suites.Target) (bool, error) {
 	ok, err := models.Match(m.Name)
 	if err != nil {
 		return false, p.Errorf("%v", err)
@@ -126,7 +131,7 @@ func wanted(p *suites.Planner, models param.Models, m *suites.Model) (bool, erro
 }
 
 // set records a metric: the median of its samples.
-func set(r *result.Record, name, unit string, better result.Better, samples ...float64) {
+func set(r *result.Outcome, name, unit string, better result.Better, samples ...float64) {
 	if r.Metrics == nil {
 		r.Metrics = map[string]result.Metric{}
 	}
@@ -159,24 +164,61 @@ func random(seed uint64, label string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
+// measure is how a case measures: on a model that is stepped, with random numbers of its own, into r.
+type measure func(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error
+
+// runs makes a case's Run of its measure.
+func runs(label string, seed uint64, f measure) func(context.Context, runners.Model, func(float64)) (result.Outcome, error) {
+	return func(ctx context.Context, m runners.Model, progress func(float64)) (r result.Outcome, err error) {
+		s, err := runners.As[runners.Stepper](m, runners.Step)
+		if err == nil {
+			err = f(ctx, s, &r, random(seed, label), progress)
+		}
+		return r, err
+	}
+}
+
+// prefill and step are the work of each in a case, as phases; none where the layers are not known.
+func (s subject) prefill(n, depth int, times float64) []suites.Phase {
+	if s.cfg == nil {
+		return nil
+	}
+	return []suites.Phase{{Work: s.cfg.PrefillWork(n, depth, s.types), Times: times}}
+}
+
+func (s subject) step(depth, batch int, times float64) []suites.Phase {
+	if s.cfg == nil {
+		return nil
+	}
+	return []suites.Phase{{Work: s.cfg.StepWork(depth, batch, s.types), Times: times}}
+}
+
+// works are the works of phases.
+func works(phases ...[]suites.Phase) (out []runners.Work) {
+	for _, p := range slices.Concat(phases...) {
+		out = append(out, p.Work)
+	}
+	return out
+}
+
 // prompt makes n pseudo-random tokens. What a computed model is given does not matter.
-func (s subject) prompt(rng *rand.Rand, n int) []int {
+func (s subject) prompt(rng *rand.Rand, vocab, n int) []int {
 	tokens := make([]int, n)
 	if s.computed {
 		return tokens
 	}
 	for i := range tokens {
-		tokens[i] = rng.IntN(s.cfg.Vocab)
+		tokens[i] = rng.IntN(vocab)
 	}
 	return tokens
 }
 
 // logits makes the rows that a Step writes. A computed one has nothing to write.
-func (s subject) logits(batch int) [][]float32 {
+func (s subject) logits(vocab, batch int) [][]float32 {
 	rows := make([][]float32, batch)
 	for i := range rows {
 		if !s.computed {
-			rows[i] = make([]float32, s.cfg.Vocab)
+			rows[i] = make([]float32, vocab)
 		}
 	}
 	return rows

@@ -13,7 +13,8 @@ import (
 // decoding is a throughput case under way.
 type decoding struct {
 	throughputCase
-	m     runners.Model
+	m     runners.Stepper
+	meter runners.Meter // nil where the model does not report its memory
 	clock runners.Clock
 	rng   *rand.Rand
 	held  sequences
@@ -34,7 +35,7 @@ func (d *decoding) begin(ctx context.Context) error {
 	if d.depth == 0 {
 		return nil
 	}
-	tokens := d.prompt(d.rng, d.depth)
+	tokens := d.prompt(d.rng, d.m.Vocab(), d.depth)
 	timed := func() (float64, error) {
 		if err := s.Truncate(ctx, 0); err != nil {
 			return 0, err
@@ -63,7 +64,7 @@ func (d *decoding) begin(ctx context.Context) error {
 // skip stands in for the steps before the timed ones: their tokens are prefilled, which fills the caches alike.
 func (d *decoding) skip(ctx context.Context) error {
 	if n := d.skipped(); n > 0 {
-		return d.m.Prefill(ctx, d.held[0], d.prompt(d.rng, n))
+		return d.m.Prefill(ctx, d.held[0], d.prompt(d.rng, d.m.Vocab(), n))
 	}
 	return nil
 }
@@ -82,7 +83,7 @@ func (d *decoding) fork() error {
 
 // decode steps the batch: warm-up, then the timed blocks.
 func (d *decoding) decode(ctx context.Context, progress func(float64)) error {
-	rows := d.logits(d.batch)
+	rows := d.logits(d.m.Vocab(), d.batch)
 	greedy, onDevice := d.m.(runners.Greedy)
 	d.greedy = onDevice
 	step := func(tokens []int) error { return d.m.Step(ctx, d.held, tokens, rows) }
@@ -90,7 +91,7 @@ func (d *decoding) decode(ctx context.Context, progress func(float64)) error {
 		step = func(tokens []int) error { return greedy.Greedy(ctx, d.held, tokens, tokens) }
 	}
 	steps := func(n int) (float64, error) {
-		tokens := d.prompt(d.rng, d.batch)
+		tokens := d.prompt(d.rng, d.m.Vocab(), d.batch)
 		start := d.clock.Now()
 		for range n {
 			if err := step(tokens); err != nil {
@@ -122,7 +123,7 @@ func (d *decoding) decode(ctx context.Context, progress func(float64)) error {
 }
 
 // report fills in the metrics.
-func (d *decoding) report(r *result.Record) error {
+func (d *decoding) report(r *result.Outcome) error {
 	batch := float64(d.batch)
 	speeds := make([]float64, len(d.tpot))
 	for i, t := range d.tpot {
@@ -144,9 +145,12 @@ func (d *decoding) report(r *result.Record) error {
 	if d.memory > 0 {
 		set(r, "max_batch", "sequences", result.Higher, batch)
 	}
-	held := d.m.Usage()
-	set(r, "held", "bytes", result.Lower, float64(held.Total()))
-	d.limit(r, median(d.tpot), d.batch, d.step())
+	var held runners.Usage
+	if d.meter != nil {
+		held = d.meter.Usage()
+		set(r, "held", "bytes", result.Lower, float64(held.Total()))
+	}
+	d.limit(r, median(d.tpot), d.batch, works(d.middle(1))...)
 	if d.greedy {
 		r.Notes = append(r.Notes, "the most likely tokens are chosen on the device: the logits stay there")
 	}
@@ -158,7 +162,7 @@ func (d *decoding) report(r *result.Record) error {
 }
 
 // checkBudget holds the largest batch against what is really held.
-func (d *decoding) checkBudget(held runners.Usage, r *result.Record) error {
+func (d *decoding) checkBudget(held runners.Usage, r *result.Outcome) error {
 	if d.memory == 0 {
 		return nil
 	}

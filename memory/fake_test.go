@@ -92,13 +92,15 @@ func (s fakeSequence) Fork() (runners.Sequence, error) {
 var machine = runners.ThisMachine(100, 20, 1<<30)
 
 // tiny is a small model as a suite resolves it, of each architecture.
-func tiny(a runners.Arch) *suites.Model {
+func tiny(a runners.Arch) *suites.Target {
 	c := runners.Shape{Name: "tiny", Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
 		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 4, 128).Config()
-	return &suites.Model{Name: "tiny", Config: c, Options: runners.Options{KV: runners.BF16}, Runner: "fake", Device: "fake"}
+	t := suites.Local("tiny", c)
+	t.Options, t.Runner, t.Device = runners.Options{KV: runners.BF16}, "fake", "fake"
+	return t
 }
 
-func load(t *testing.T, m *suites.Model, memory int64) *fake {
+func load(t *testing.T, m *suites.Target, memory int64) *fake {
 	t.Helper()
 	r, err := analytic.New(machine)
 	if err != nil {
@@ -106,14 +108,14 @@ func load(t *testing.T, m *suites.Model, memory int64) *fake {
 	}
 	o := m.Options
 	o.MemoryBudget = memory
-	loaded, err := r.Load(m.Config, nil, o)
+	loaded, err := r.Load(*m.Config, nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return &fake{Model: loaded.(*analytic.Model)}
 }
 
-func plan(t *testing.T, task suites.Task, m *suites.Model, params any) []suites.Case {
+func plan(t *testing.T, task suites.Task, m *suites.Target, params any) []suites.Case {
 	t.Helper()
 	cases, err := task.Plan(&suites.Planner{Seed: 1, Machine: &machine}, m, params)
 	if err != nil {
@@ -128,12 +130,13 @@ func run(t *testing.T, c suites.Case, f *fake) (*result.Record, error) {
 	before := f.Model.Usage()
 	r := &result.Record{Label: c.Label, Params: c.Params, Case: "x"}
 	last := 0.0
-	err := c.Run(context.Background(), f, r, func(p float64) {
+	out, err := c.Run(context.Background(), f, func(p float64) {
 		if !(p >= last && p <= 1) {
 			t.Errorf("%s: progress from %g to %g", c.Label, last, p)
 		}
 		last = p
 	})
+	r.Fill(out)
 	after := f.Model.Usage()
 	before.Peak, after.Peak = 0, 0
 	if after != before {

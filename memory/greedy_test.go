@@ -49,7 +49,8 @@ func TestThroughputGreedy(t *testing.T) {
 		c := plan(t, Throughput{}, m, &ThroughputParams{Depths: suites.Sizes{64}, Batches: suites.Sizes{2}, Prefills: 1, Generate: 6, Samples: 2, Warmup: 1})[0]
 		f := &chooser{fake: load(t, m, 1<<30), logit: logit}
 		r := &result.Record{Label: c.Label, Params: c.Params}
-		err := c.Run(t.Context(), f, r, func(float64) {})
+		out, err := c.Run(t.Context(), f, func(float64) {})
+		r.Fill(out)
 		if logit != 0 {
 			if !errors.Is(err, runners.ErrNotFinite) {
 				t.Errorf("a logit of %g: %v", logit, err)

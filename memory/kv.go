@@ -53,7 +53,7 @@ func (KV) Params() any {
 }
 
 // Plan makes a case for each length.
-func (KV) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+func (KV) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	a := params.(*KVParams)
 	if ok, err := wanted(p, a.Models, m); !ok {
 		return nil, err
@@ -70,19 +70,18 @@ func (KV) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, e
 	s := subjectOf(p, m)
 	var cases []suites.Case
 	for _, n := range a.Lengths {
-		k := kvCase{subject: s, seed: p.Seed, length: int(n), batch: a.Batch, fill: a.Fill}
+		k := kvCase{subject: s, length: int(n), batch: a.Batch, fill: a.Fill}
+		label := fmt.Sprintf("kv %s x %d", suites.Size(n), a.Batch)
 		c := suites.Case{
-			Label:  fmt.Sprintf("kv %s x %d", suites.Size(n), a.Batch),
-			Params: s.params(map[string]any{"length": n, "batch": a.Batch, "fill": a.Fill}),
-			Bytes:  s.bytes(int(n), a.Batch).Total(),
-			Least:  s.least(int(n), a.Batch),
-			Run:    k.run,
+			Label:       label,
+			Params:      s.params(map[string]any{"length": n, "batch": a.Batch, "fill": a.Fill}),
+			Bytes:       s.bytes(int(n), a.Batch).Total(),
+			Least:       s.least(int(n), a.Batch),
+			Unsupported: m.Can.Missing(runners.Step, runners.Memory),
+			Run:         runs(label, p.Seed, k.run),
 		}
 		if a.Fill {
-			c.Work = []suites.Phase{
-				{Work: s.cfg.PrefillWork(int(n)-1, 0, s.types), Times: float64(a.Batch)},
-				{Work: s.cfg.StepWork(int(n)-1, a.Batch, s.types), Times: 1},
-			}
+			c.Work = append(s.prefill(int(n)-1, 0, float64(a.Batch)), s.step(int(n)-1, a.Batch, 1)...)
 		}
 		cases = append(cases, c)
 	}
@@ -91,15 +90,18 @@ func (KV) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, e
 
 type kvCase struct {
 	subject
-	seed          uint64
 	length, batch int
 	fill          bool
 }
 
-func (c kvCase) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
+func (c kvCase) run(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error {
+	meter, err := runners.As[runners.Meter](m, runners.Memory)
+	if err != nil {
+		return err
+	}
 	var held sequences
 	defer func() { held.close() }()
-	m.ResetPeak()
+	meter.ResetPeak()
 	for i := range c.batch {
 		s, err := m.NewSequence(c.length)
 		if err != nil {
@@ -108,7 +110,7 @@ func (c kvCase) run(ctx context.Context, m runners.Model, r *result.Record, prog
 		held = append(held, s)
 	}
 	if c.fill {
-		if err := c.use(ctx, m, held, random(c.seed, r.Label), progress); err != nil {
+		if err := c.use(ctx, m, held, rng, progress); err != nil {
 			return err
 		}
 	}
@@ -119,28 +121,28 @@ func (c kvCase) run(ctx context.Context, m runners.Model, r *result.Record, prog
 		}
 		set(r, "device_used", "bytes", result.None, float64(used))
 	}
-	return c.report(m.Usage(), r)
+	return c.report(meter.Usage(), r)
 }
 
 // use fills the sequences: all but the last token by Prefill, that one by a Step of the batch.
-func (c kvCase) use(ctx context.Context, m runners.Model, held sequences, rng *rand.Rand, progress func(float64)) error {
+func (c kvCase) use(ctx context.Context, m runners.Stepper, held sequences, rng *rand.Rand, progress func(float64)) error {
 	for i, s := range held {
 		if c.length > 1 {
-			if err := m.Prefill(ctx, s, c.prompt(rng, c.length-1)); err != nil {
+			if err := m.Prefill(ctx, s, c.prompt(rng, m.Vocab(), c.length-1)); err != nil {
 				return fmt.Errorf("prefill of sequence %d of %d: %w", i+1, c.batch, err)
 			}
 		}
 		progress(float64(i+1) / float64(c.batch+1))
 	}
-	rows := c.logits(c.batch)
-	if err := m.Step(ctx, held, c.prompt(rng, c.batch), rows); err != nil {
+	rows := c.logits(m.Vocab(), c.batch)
+	if err := m.Step(ctx, held, c.prompt(rng, m.Vocab(), c.batch), rows); err != nil {
 		return err
 	}
 	return runners.CheckFinite(rows...)
 }
 
 // report fills in the metrics, and fails where a part differs from its arithmetic.
-func (c kvCase) report(held runners.Usage, r *result.Record) error {
+func (c kvCase) report(held runners.Usage, r *result.Outcome) error {
 	computed := c.bytes(c.length, c.batch)
 	for _, part := range []struct {
 		name           string
@@ -152,6 +154,9 @@ func (c kvCase) report(held runners.Usage, r *result.Record) error {
 		{"state", held.State, computed.State},
 	} {
 		set(r, part.name, "bytes", result.Lower, float64(part.held))
+		if c.cfg == nil {
+			continue
+		}
 		set(r, part.name+"_computed", "bytes", result.None, float64(part.computed))
 		if part.held != part.computed {
 			return fmt.Errorf("%s: %d bytes held, %d by arithmetic", part.name, part.held, part.computed)

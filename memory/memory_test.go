@@ -11,7 +11,6 @@ import (
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
-	"github.com/yocobench/yocobench/suites/result"
 )
 
 func TestKV(t *testing.T) {
@@ -261,7 +260,7 @@ func TestLargestBatch(t *testing.T) {
 }
 
 // cases lists one case of each task.
-func oneOfEach(t *testing.T, m *suites.Model) []suites.Case {
+func oneOfEach(t *testing.T, m *suites.Target) []suites.Case {
 	t.Helper()
 	return append(append(
 		plan(t, KV{}, m, &KVParams{Lengths: suites.Sizes{256}, Batch: 4, Fill: true}),
@@ -301,7 +300,7 @@ func TestErrors(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if err := c.Run(ctx, load(t, m, 1<<30), &result.Record{}, func(float64) {}); !errors.Is(err, context.Canceled) {
+		if _, err := c.Run(ctx, load(t, m, 1<<30), func(float64) {}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s, cancelled: %v", c.Label, err)
 		}
 		f = load(t, m, 1<<30)
@@ -378,8 +377,8 @@ func TestParams(t *testing.T) {
 
 // Prompts come from the seed and the case, and from nothing else.
 func TestPrompt(t *testing.T) {
-	s := subject{cfg: tiny(runners.Transformer).Config}
-	of := func(seed uint64, label string) []int { return s.prompt(random(seed, label), 100) }
+	var s subject
+	of := func(seed uint64, label string) []int { return s.prompt(random(seed, label), 300, 100) }
 	if !reflect.DeepEqual(of(1, "x"), of(1, "x")) {
 		t.Error("two prompts of one case")
 	}

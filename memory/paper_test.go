@@ -15,10 +15,10 @@ import (
 )
 
 // computed resolves a suite's entry to a preset, or to a small model of the name's architecture, on the analytic runner.
-func computed(s *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
+func computed(s *suites.Suite, e suites.Entry) (*suites.Target, error) {
 	cfg, err := runners.Preset(e.Model)
 	if a, ok := strings.CutPrefix(e.Model, "tiny-"); ok {
-		cfg, err = tiny(runners.Arch(a)).Config, nil
+		cfg, err = *tiny(runners.Arch(a)).Config, nil
 	}
 	if err != nil {
 		return nil, err
@@ -36,11 +36,10 @@ func computed(s *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
 		return nil, err
 	}
 	o := runners.Options{Weights: runners.BF16, KV: runners.BF16, MemoryBudget: int64(s.Memory)}
-	return &suites.Resolved{
-		Model:   suites.Model{Name: e.Name, Config: cfg, Options: o, Runner: r.Name(), Device: profile.Name, Computed: true},
-		Load:    func() (runners.Model, error) { return r.Load(cfg, nil, o) },
-		Seconds: func(runners.Work) float64 { return 0 },
-	}, nil
+	t := suites.Local(e.Name, cfg)
+	t.Options, t.Runner, t.Device, t.Computed = o, r.Name(), profile.Name, true
+	t.Load = func() (runners.Model, error) { return r.Load(cfg, nil, o) }
+	return t, nil
 }
 
 // runSuite runs all cases of a shipped suite on the analytic runner.
@@ -50,7 +49,7 @@ func runSuite(t *testing.T, name string, sets ...string) (*suites.Suite, []*resu
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := suites.NewPlan(t.Context(), s, suites.Wiring{Tasks: Tasks(), Resolve: computed})
+	plan, err := suites.NewPlan(t.Context(), s, suites.Registry{Tasks: Tasks(), Open: computed})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +60,9 @@ func runSuite(t *testing.T, name string, sets ...string) (*suites.Suite, []*resu
 			t.Fatalf("%s: %v", c.Model.Name, err)
 		}
 		r := &result.Record{Label: c.Label, Task: c.Task, Model: c.Model.Name, Params: c.Params, Source: result.Computed}
-		if err := c.Run(context.Background(), m, r, func(float64) {}); err != nil {
+		out, err := c.Run(context.Background(), m, func(float64) {})
+		r.Fill(out)
+		if err != nil {
 			t.Fatalf("%s, %s: %v", c.Model.Name, c.Label, err)
 		}
 		r.Case = c.ID

@@ -3,6 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners"
@@ -42,7 +43,7 @@ func (Prefill) Params() any {
 }
 
 // Plan makes a case for each length.
-func (Prefill) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	a := *params.(*PrefillParams)
 	if ok, err := wanted(p, a.Models, m); !ok {
 		return nil, err
@@ -65,14 +66,16 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Ca
 	}
 	var cases []suites.Case
 	for _, n := range a.Lengths {
-		c := prefillCase{subject: s, seed: p.Seed, length: int(n), samples: a.Samples, warmup: a.Warmup}
+		c := prefillCase{subject: s, length: int(n), samples: a.Samples, warmup: a.Warmup}
+		label := fmt.Sprintf("prefill %s", suites.Size(n))
 		cases = append(cases, suites.Case{
-			Label:  fmt.Sprintf("prefill %s", suites.Size(n)),
-			Params: s.params(map[string]any{"length": n, "samples": a.Samples, "warmup": a.Warmup}),
-			Work:   c.estimate(),
-			Bytes:  s.bytes(int(n), 1).Total(),
-			Least:  s.least(int(n), 1),
-			Run:    c.run,
+			Label:       label,
+			Params:      s.params(map[string]any{"length": n, "samples": a.Samples, "warmup": a.Warmup}),
+			Work:        c.phases(float64(c.samples + c.warmup)),
+			Bytes:       s.bytes(int(n), 1).Total(),
+			Least:       s.least(int(n), 1),
+			Unsupported: m.Can.Missing(runners.Step),
+			Run:         runs(label, p.Seed, c.run),
 		})
 	}
 	return cases, nil
@@ -80,31 +83,23 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Ca
 
 type prefillCase struct {
 	subject
-	seed                    uint64
 	length, samples, warmup int
 }
 
-// phases are the work of one repetition.
-func (c prefillCase) phases() []runners.Work {
+// phases are the work of so many repetitions.
+func (c prefillCase) phases(times float64) []suites.Phase {
 	last := c.length - 1
-	return []runners.Work{c.cfg.PrefillWork(last, 0, c.types), c.cfg.StepWork(last, 1, c.types)}
+	return append(c.prefill(last, 0, times), c.step(last, 1, times)...)
 }
 
-func (c prefillCase) estimate() (phases []suites.Phase) {
-	for _, w := range c.phases() {
-		phases = append(phases, suites.Phase{Work: w, Times: float64(c.samples + c.warmup)})
-	}
-	return phases
-}
-
-func (c prefillCase) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
+func (c prefillCase) run(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error {
 	s, err := m.NewSequence(c.length)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	tokens := c.prompt(random(c.seed, r.Label), c.length)
-	rows, clock := c.logits(1), runners.ClockOf(m)
+	tokens := c.prompt(rng, m.Vocab(), c.length)
+	rows, clock := c.logits(m.Vocab(), 1), runners.ClockOf(m)
 	last := c.length - 1
 	var ttft, tps []float64
 	for i := range c.warmup + c.samples {
@@ -135,7 +130,7 @@ func (c prefillCase) run(ctx context.Context, m runners.Model, r *result.Record,
 	}
 	set(r, "ttft", "s", result.Lower, ttft...)
 	set(r, "tps", "tokens/s", result.Higher, tps...)
-	c.limit(r, median(ttft), c.length, c.phases()...)
+	c.limit(r, median(ttft), c.length, works(c.phases(1))...)
 	c.assumptions(r, true)
 	return nil
 }

@@ -3,6 +3,8 @@ package memory
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sort"
 
 	"github.com/yocobench/yocobench/internal/param"
@@ -65,7 +67,7 @@ func (Throughput) Params() any {
 }
 
 // Plan makes a case for each depth and batch, and one for each depth's largest batch.
-func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+func (Throughput) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	a := *params.(*ThroughputParams)
 	if ok, err := wanted(p, a.Models, m); !ok {
 		return nil, err
@@ -94,12 +96,12 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Model, params any) ([]suites
 			prefills: a.Prefills, generate: a.Generate, steps: a.Steps, samples: a.Samples, warmup: a.Warmup}
 		for _, b := range a.Batches {
 			c.batch = int(b)
-			cases = append(cases, c.plan())
+			cases = append(cases, c.plan(m))
 		}
 		if a.MaxBatch {
 			c.memory = memory
 			c.batch = largestBatch(s, c.capacity(), memory)
-			cases = append(cases, c.plan())
+			cases = append(cases, c.plan(m))
 		}
 	}
 	return cases, nil
@@ -148,7 +150,7 @@ func (a *ThroughputParams) timed() int {
 }
 
 // memory is the budget of the largest batch.
-func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Model, s subject) (int64, error) {
+func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s subject) (int64, error) {
 	switch {
 	case !a.MaxBatch:
 		return 0, nil
@@ -188,7 +190,7 @@ func (c throughputCase) timed() int {
 
 func (c throughputCase) skipped() int { return (c.generate - c.timed()) / 2 }
 
-func (c throughputCase) plan() suites.Case {
+func (c throughputCase) plan(m *suites.Target) suites.Case {
 	params := c.params(map[string]any{"depth": c.depth, "batch": c.batch,
 		"prefills": c.prefills, "generate": c.generate, "samples": c.samples, "warmup": c.warmup})
 	if c.steps > 0 { // absent otherwise, so that ids of earlier journals hold
@@ -204,33 +206,40 @@ func (c throughputCase) plan() suites.Case {
 	if c.warmup > 0 {
 		prefills++
 	}
+	needs := []runners.Capability{runners.Step}
+	if c.batch > 1 {
+		needs = append(needs, runners.Fork)
+	}
+	if c.memory > 0 {
+		needs = append(needs, runners.Costed)
+	}
 	return suites.Case{
-		Label:  label,
-		Params: params,
-		Work: []suites.Phase{
-			{Work: c.cfg.PrefillWork(c.depth, 0, c.types), Times: prefills},
-			{Work: c.cfg.PrefillWork(c.skipped(), c.depth, c.types), Times: 1},
-			{Work: c.step(), Times: float64(c.warmup + c.timed())},
-		},
-		Bytes: c.bytes(c.capacity(), c.batch).Total(),
-		Least: c.least(c.capacity(), c.batch),
-		Run:   c.run,
+		Label:       label,
+		Params:      params,
+		Work:        slices.Concat(c.prefill(c.depth, 0, prefills), c.prefill(c.skipped(), c.depth, 1), c.middle(float64(c.warmup+c.timed()))),
+		Bytes:       c.bytes(c.capacity(), c.batch).Total(),
+		Least:       c.least(c.capacity(), c.batch),
+		Unsupported: m.Can.Missing(needs...),
+		Run:         runs(label, c.seed, c.run),
 	}
 }
 
-// step is the work of the step in the middle of the timed ones.
-func (c throughputCase) step() runners.Work {
-	return c.cfg.StepWork(c.depth+c.warmup+c.generate/2, c.batch, c.types)
+// middle is the work of the step in the middle of the timed ones.
+func (c throughputCase) middle(times float64) []suites.Phase {
+	return c.step(c.depth+c.warmup+c.generate/2, c.batch, times)
 }
 
-func (c throughputCase) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
+func (c throughputCase) run(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error {
 	if c.batch == 0 {
 		return fmt.Errorf("one sequence of %d tokens needs %d bytes with the weights, of %d there: %w",
 			c.capacity(), c.bytes(c.capacity(), 1).Total(), c.memory, runners.ErrOutOfMemory)
 	}
-	d := &decoding{throughputCase: c, m: m, clock: runners.ClockOf(m), rng: random(c.seed, r.Label)}
+	d := &decoding{throughputCase: c, m: m, clock: runners.ClockOf(m), rng: rng}
 	defer func() { d.held.close() }()
-	m.ResetPeak()
+	d.meter, _ = m.(runners.Meter)
+	if d.meter != nil {
+		d.meter.ResetPeak()
+	}
 	if err := d.begin(ctx); err != nil {
 		return err
 	}

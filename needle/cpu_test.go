@@ -34,7 +34,7 @@ func TestShareOnCPU(t *testing.T) {
 				if kind == Single || kind == MultiKey {
 					p.Depths = Depths{At: evenly(3)}
 				}
-				cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, &suites.Model{Name: "small", Config: cfg, Runner: "cpu"}, p)
+				cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, suites.Local("small", cfg), p)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -93,7 +93,7 @@ func TestBudgetOfOneSequence(t *testing.T) {
 		}
 		p := Task{}.Params().(*Params)
 		p.Lengths, p.Depths, p.Haystacks = suites.Sizes{1000}, Depths{At: []float64{0.9}}, 1
-		cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, &suites.Model{Name: "small", Config: cfg, Runner: "cpu"}, p)
+		cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, suites.Local("small", cfg), p)
 		if err != nil {
 			t.Fatal(err)
 		}

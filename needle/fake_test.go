@@ -14,7 +14,7 @@ import (
 // fakeModel reads bytes. It answers by looking the fact up in its context, in
 // plain text; a blind one answers by what its context hashes to.
 type fakeModel struct {
-	runners.Model
+	runners.Instance
 	arch    runners.Arch
 	blind   bool
 	forkErr error
@@ -42,6 +42,9 @@ func (m *fakeModel) Config() runners.Config {
 	}
 	return fakeConfig(m.arch)
 }
+
+func (m *fakeModel) Vocab() int     { return 256 }
+func (m *fakeModel) Cuttable() bool { return m.Config().Cuttable() }
 
 func (m *fakeModel) opened(s *fakeSequence) *fakeSequence {
 	m.open++

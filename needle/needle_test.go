@@ -18,8 +18,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-func fakeEntry() *suites.Model {
-	return &suites.Model{Name: "fake", Config: fakeConfig(runners.YOCOGatedRetention), Runner: "cpu"}
+func fakeEntry() *suites.Target {
+	return suites.Local("fake", fakeConfig(runners.YOCOGatedRetention))
 }
 
 func planCases(t *testing.T, set func(*Params)) []suites.Case {
@@ -39,7 +39,9 @@ func planCases(t *testing.T, set func(*Params)) []suites.Case {
 func runCase(t *testing.T, c suites.Case, m runners.Model) *result.Record {
 	t.Helper()
 	r := &result.Record{Label: c.Label, Params: c.Params}
-	if err := c.Run(t.Context(), m, r, func(float64) {}); err != nil {
+	out, err := c.Run(t.Context(), m, func(float64) {})
+	r.Fill(out)
+	if err != nil {
 		t.Fatalf("%s: %v", c.Label, err)
 	}
 	if _, err := result.Encode(*r); err != nil {
@@ -433,20 +435,21 @@ func TestLeastLength(t *testing.T) {
 }
 
 func TestUnsupported(t *testing.T) {
-	computed, silent := fakeEntry(), fakeEntry()
-	computed.Computed, computed.Runner = true, "analytic"
-	silent.Config.Tokenizer = ""
-	for _, m := range []*suites.Model{computed, silent} {
+	computed := fakeEntry()
+	computed.Can = computed.Can.Cannot(runners.Complete, "it only computes")
+	idsOnly := fakeConfig(runners.Transformer)
+	idsOnly.Tokenizer = ""
+	for _, m := range []*suites.Target{computed, suites.Local("fake", idsOnly), {Name: "nothing"}} {
 		cases, err := Task{}.Plan(&suites.Planner{}, m, Task{}.Params())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if cases[0].Unsupported == "" {
-			t.Errorf("%s with tokenizer %q is planned", m.Runner, m.Config.Tokenizer)
+			t.Errorf("%s, which can %v, is planned", m.Name, m.Can)
 		}
 	}
 	broken := errors.New("broken")
-	if err := planCases(t, nil)[0].Run(t.Context(), &fakeModel{stepErr: broken}, &result.Record{}, func(float64) {}); !errors.Is(err, broken) {
+	if _, err := planCases(t, nil)[0].Run(t.Context(), &fakeModel{stepErr: broken}, func(float64) {}); !errors.Is(err, broken) {
 		t.Errorf("got %v", err)
 	}
 }

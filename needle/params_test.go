@@ -9,7 +9,6 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/yocobench/yocobench/corpus"
-	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 )
@@ -67,8 +66,8 @@ func TestParamsInSuite(t *testing.T) {
 	text := "name: x\nmodels: [m]\ntasks:\n  - needle:\n      trials: 2\n      template: loker\n"
 	s, err := suites.Parse([]byte(text), "x.yaml", nil, []suites.Task{Task{}})
 	if err == nil {
-		_, err = suites.NewPlan(t.Context(), s, suites.Wiring{Resolve: func(*suites.Suite, suites.Entry) (*suites.Resolved, error) {
-			return &suites.Resolved{Model: *fakeEntry(), Seconds: func(runners.Work) float64 { return 0 }}, nil
+		_, err = suites.NewPlan(t.Context(), s, suites.Registry{Open: func(*suites.Suite, suites.Entry) (*suites.Target, error) {
+			return fakeEntry(), nil
 		}})
 	}
 	if err == nil || !strings.Contains(err.Error(), "x.yaml:6") || !strings.Contains(err.Error(), `did you mean "locker"?`) {
@@ -176,7 +175,6 @@ func TestAnswersEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &run{tok: tok}
 	for _, c := range []struct {
 		value, answer string
 		ended         bool
@@ -184,7 +182,7 @@ func TestAnswersEnd(t *testing.T) {
 		{"1", "1", false}, {"1", "12", true}, {"1", " 1.", true}, {"123456", "123456", false}, {"123456", "1234567", true},
 		{"123456", "the number", false}, {"123456", "x\n", true},
 	} {
-		if got := u.ended(question{values: []string{c.value}})(tok.Encode(c.answer)); got != c.ended {
+		if got := ended(question{values: []string{c.value}})(c.answer); got != c.ended {
 			t.Errorf("%q for %s: ended %v", c.answer, c.value, got)
 		}
 	}

@@ -1,6 +1,7 @@
 package needle
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -79,13 +80,17 @@ func metrics(trials []result.Trial, haystacks int) map[string]result.Metric {
 	mean := func(unit string, better result.Better, samples []float64) result.Metric {
 		return result.Metric{Value: stats.Mean(samples), Unit: unit, Better: better, Samples: samples}
 	}
-	return map[string]result.Metric{
+	out := map[string]result.Metric{
 		"exact":      score(collect(func(t result.Trial) float64 { return t.Exact })),
 		"contains":   score(collect(func(t result.Trial) float64 { return t.Contains })),
 		"logprob":    mean("nats", result.Higher, collect(func(t result.Trial) float64 { return t.LogProb })),
 		"tokens":     mean("tokens", result.None, collect(func(t result.Trial) float64 { return float64(t.Tokens) })),
 		"depth_real": mean("fraction", result.None, collect(askedDepth)),
 	}
+	if slices.ContainsFunc(trials, func(t result.Trial) bool { return t.NoLogProb }) {
+		delete(out, "logprob")
+	}
+	return out
 }
 
 // askedDepth is the mean depth of the facts that were asked for: those that come first in Facts.

@@ -21,7 +21,7 @@ type recorder struct {
 	cells *[]*cell
 }
 
-func (rec recorder) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+func (rec recorder) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	cases, err := rec.Task.Plan(pl, m, params)
 	if err != nil {
 		return nil, err
@@ -63,10 +63,10 @@ func suiteCells(t *testing.T) []*cell {
 		t.Fatal(err)
 	}
 	s.Models = s.Models[:1] // every model is asked the same
-	if _, err := suites.NewPlan(t.Context(), s, suites.Wiring{Resolve: func(_ *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
-		m := *fakeEntry()
-		m.Name = e.Name
-		return &suites.Resolved{Model: m, Seconds: func(runners.Work) float64 { return 1 }}, nil
+	if _, err := suites.NewPlan(t.Context(), s, suites.Registry{Open: func(_ *suites.Suite, e suites.Entry) (*suites.Target, error) {
+		m := fakeEntry()
+		m.Name, m.Seconds = e.Name, func(runners.Work) float64 { return 1 }
+		return m, nil
 	}}); err != nil {
 		t.Fatal(err)
 	}

@@ -14,10 +14,10 @@ func shippedPlan(t testing.TB) *suites.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := suites.NewPlan(t.Context(), s, suites.Wiring{Resolve: func(_ *suites.Suite, e suites.Entry) (*suites.Resolved, error) {
-		m := *fakeEntry()
-		m.Name = e.Name
-		return &suites.Resolved{Model: m, Seconds: func(runners.Work) float64 { return 1 }}, nil
+	plan, err := suites.NewPlan(t.Context(), s, suites.Registry{Open: func(_ *suites.Suite, e suites.Entry) (*suites.Target, error) {
+		m := fakeEntry()
+		m.Name, m.Seconds = e.Name, func(runners.Work) float64 { return 1 }
+		return m, nil
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package needle
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
 )
 
 // Task is the needle task.
@@ -26,7 +28,7 @@ func (Task) About() string {
 func (Task) Params() any { return defaults() }
 
 // Plan returns one case for each length, number of needles and depth.
-func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	p := *params.(*Params) // every model completes a copy of its own
 	if ok, err := p.Models.Match(m.Name); !ok {
 		return nil, err
@@ -66,23 +68,24 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 }
 
 // plan makes the cell's case for a model; text is the fingerprint of the source.
-func (c *cell) plan(m *suites.Model, text string) (suites.Case, error) {
-	out := suites.Case{Label: c.label(), Params: c.params(m, text), Version: c.version(), Run: c.run}
-	if m.Computed {
-		out.Unsupported = "the runner " + m.Runner + " computes costs and gives no answers"
+func (c *cell) plan(m *suites.Target, text string) (suites.Case, error) {
+	out := suites.Case{Label: c.label(), Params: c.params(m, text), Version: c.version()}
+	out.Run = func(ctx context.Context, model runners.Model, progress func(float64)) (result.Outcome, error) {
+		return c.run(ctx, m, model, progress)
+	}
+	if out.Unsupported = m.Can.Missing(runners.Complete); out.Unsupported != "" {
 		return out, nil
 	}
-	tok, err := tokenizer.New(m.Config.Tokenizer)
-	if err != nil {
-		out.Unsupported = err.Error()
-		return out, nil
-	}
+	tok := tokenizerOf(m)
 	least, err := c.least(tok)
 	if err != nil {
 		return out, err
 	}
 	if c.length < least {
 		return out, fmt.Errorf("lengths: %d tokens are too few for the facts, questions and answers of kind %s on %s; the least is %d", c.length, c.Kind, m.Name, least)
+	}
+	if m.Config == nil {
+		return out, nil
 	}
 	out.Work, out.Bytes, err = c.cost(m, tok)
 	out.Least = m.Config.LeastBytes(c.length, 1, runners.Types{Weights: m.Options.Weights, KV: m.Options.KV})
@@ -121,7 +124,7 @@ func (c *cell) label() string {
 }
 
 // params are all that decides the result. What is not so in every cell is left out where it is not so here.
-func (c *cell) params(m *suites.Model, text string) map[string]any {
+func (c *cell) params(m *suites.Target, text string) map[string]any {
 	ps := map[string]any{
 		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.Trials, "needles": c.needles,
 		"haystack": c.source.Name(), "text": text,
@@ -147,7 +150,7 @@ func (c *cell) params(m *suites.Model, text string) map[string]any {
 // cost estimates the work, with what is shared counted once, and the memory:
 // for the base, a fork of it, and in a YOCO another one while a wrong answer's
 // log-probability is computed.
-func (c *cell) cost(m *suites.Model, tok tokenizer.Tokenizer) ([]suites.Phase, int64, error) {
+func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, int64, error) {
 	types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
 	var work []suites.Phase
 	held := 1

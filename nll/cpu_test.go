@@ -21,7 +21,7 @@ func TestAgainstSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		entry := &suites.Model{Name: "small", Config: cfg, Runner: "cpu"}
+		entry := suites.Local("small", cfg)
 		r := runCase(t, plan(t, &suites.Planner{Seed: 3}, entry, func(p *Params) { p.Length, p.Documents = 200, 2 }), m)
 
 		source, err := corpus.Open(corpus.Spec{Kind: corpus.KindProse}, "")

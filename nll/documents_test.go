@@ -116,7 +116,7 @@ func TestNumberOfDocuments(t *testing.T) {
 			p.Length, p.Documents = suites.Size(length), 10
 			p.Corpus = param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"text.txt"}}}
 		})
-		r := runCase(t, c, &lawModel{cfg: bytesModel().Config})
+		r := runCase(t, c, &lawModel{})
 		note := fmt.Sprintf("10 documents were asked for, files: text.txt has %d of %s tokens", want, suites.Size(length))
 		if n := len(r.Metrics["nll"].Samples); n != want || !strings.Contains(strings.Join(r.Notes, "\n"), note) {
 			t.Errorf("%d tokens: %d documents, notes %q; want %q", length, n, r.Notes, note)

@@ -11,6 +11,7 @@ import (
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -22,30 +23,32 @@ const level = 0.95
 const fewTexts = 30
 
 // run scores the documents one by one and sums up.
-func (w *work) run(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error {
-	tok, err := tokenizer.New(m.Config().Tokenizer)
+func (w *work) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (result.Outcome, error) {
+	var out result.Outcome
+	tok := target.Tokenizer
+	scorer, err := runners.ScorerOf(m, tok)
 	if err != nil {
-		return fmt.Errorf("%w: %w", err, runners.ErrUnsupported)
+		return out, err
 	}
 	docs, err := w.documents(tok, w.Documents)
 	if err != nil {
-		return err
+		return out, err
 	}
 	t := &tallies{spans: newSpans(int(w.Length), w.PerOctave, w.lengths())}
 	var names []string
 	for i, d := range docs {
 		tokens := tok.Encode(string(d.Text))[:w.Length]
 		at := func(f float64) { progress((float64(i) + f) / float64(len(docs))) }
-		one, err := w.score(ctx, m, tok, tokens, t.spans, at)
+		one, err := w.score(ctx, scorer, tok, tokens, t.spans, at)
 		if err != nil {
-			return fmt.Errorf("%s: %w", d.Name, err)
+			return out, fmt.Errorf("%s: %w", d.Name, err)
 		}
 		t.docs, names = append(t.docs, one), append(names, d.Name)
 	}
 	t.texts = textsOf(names)
-	w.note(r, names, t.count())
-	w.sumUp(r, t)
-	return nil
+	w.note(&out, names, t.count())
+	w.sumUp(&out, t)
+	return out, nil
 }
 
 // stretch is the end of a document's name that is a further stretch of a text (corpus.Document).
@@ -66,7 +69,7 @@ func textsOf(names []string) []int {
 }
 
 // note says what was read, from so many texts.
-func (w *work) note(r *result.Record, names []string, texts int) {
+func (w *work) note(r *result.Outcome, names []string, texts int) {
 	if len(names) < w.Documents {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d documents were asked for, %s has %d of %s tokens", w.Documents, w.source.Name(), len(names), w.Length))
 	}
@@ -91,40 +94,29 @@ func (w *work) note(r *result.Record, names []string, texts int) {
 }
 
 // score sums the losses of one document.
-func (w *work) score(ctx context.Context, m runners.Model, tok tokenizer.Tokenizer, tokens []int, s *spans, progress func(float64)) (*tally, error) {
-	q, err := m.NewSequence(len(tokens))
-	if err != nil {
-		return nil, err
-	}
-	defer q.Close()
+func (w *work) score(ctx context.Context, m runners.Scorer, tok tokenizer.Tokenizer, tokens []int, s *spans, progress func(float64)) (*tally, error) {
 	hits := arHits(tokens, w.ARNgram)
 	t := newTally(s)
-	piece, next := 0, 1
-	one := []int{0}
-	err = m.Score(ctx, q, tokens, func(pos int, logprob float32) {
-		next++
-		for pos >= s.edges[piece+1] {
+	piece := 0
+	err := m.ScoreText(ctx, tok.Decode(tokens), tokens, func(p runners.Piece) {
+		for p.Pos >= s.edges[piece+1] {
 			piece++
 		}
-		one[0] = tokens[pos]
-		add := sum{n: 1, bytes: float64(len(tok.Decode(one))), loss: -float64(logprob)}
-		if hits[pos] {
+		add := sum{n: 1, bytes: float64(p.Bytes), loss: -float64(p.LogProb)}
+		if hits[p.Pos] {
 			t.hit[piece].add(add, 1)
 		} else {
 			t.first[piece].add(add, 1)
 		}
-		if pos&1023 == 0 {
-			progress(float64(pos) / float64(len(tokens)))
+		if p.Pos&1023 == 0 {
+			progress(float64(p.Pos) / float64(len(tokens)))
 		}
 	})
-	if err == nil && next != len(tokens) {
-		err = fmt.Errorf("the model scored %d of %d tokens", next-1, len(tokens)-1)
-	}
 	return t, err
 }
 
 // sumUp writes metrics and series.
-func (w *work) sumUp(r *result.Record, t *tallies) {
+func (w *work) sumUp(r *result.Outcome, t *tallies) {
 	t.weigh(int(w.FitFrom))
 	values := make([]float64, t.width())
 	t.statistics(nil, values)
@@ -141,7 +133,7 @@ func (w *work) sumUp(r *result.Record, t *tallies) {
 
 // output turns statistics into a record's metrics and series.
 type output struct {
-	r      *result.Record
+	r      *result.Outcome
 	t      *tallies
 	values []float64
 	errors stats.Jackknifed

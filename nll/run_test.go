@@ -21,8 +21,7 @@ import (
 
 // lawModel loses 1 + 2/sqrt(pos) nats at every position, and a tenth of that more or less in every other document.
 type lawModel struct {
-	runners.Model
-	cfg  runners.Config
+	runners.Instance
 	docs int
 	// short leaves out the last position.
 	short bool
@@ -32,7 +31,7 @@ type lawSequence struct{ runners.Sequence }
 
 func (lawSequence) Close() error { return nil }
 
-func (m *lawModel) Config() runners.Config { return m.cfg }
+func (m *lawModel) Vocab() int { return 256 }
 func (m *lawModel) NewSequence(int) (runners.Sequence, error) {
 	m.docs++
 	return lawSequence{}, nil
@@ -50,13 +49,13 @@ func (m *lawModel) loss(pos, doc int) float64 {
 	return (1 + 2/math.Sqrt(float64(pos))) * []float64{0.9, 1.1}[doc%2]
 }
 
-func bytesModel() *suites.Model {
-	return &suites.Model{Name: "m", Config: runners.Shape{Name: "m", Arch: runners.Transformer, Dim: 8, Layers: 1, FFN: 8, Vocab: 256,
-		Heads: 1, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.Config(), Runner: "cpu"}
+func bytesModel() *suites.Target {
+	return suites.Local("m", runners.Shape{Name: "m", Arch: runners.Transformer, Dim: 8, Layers: 1, FFN: 8, Vocab: 256,
+		Heads: 1, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.Config())
 }
 
 // plan plans one case with defaults changed by set.
-func plan(t *testing.T, pl *suites.Planner, m *suites.Model, set func(*Params)) suites.Case {
+func plan(t *testing.T, pl *suites.Planner, m *suites.Target, set func(*Params)) suites.Case {
 	t.Helper()
 	p := Task{}.Params().(*Params)
 	p.Length, p.Documents, p.FitFrom = 2048, 6, 1
@@ -76,7 +75,9 @@ func plan(t *testing.T, pl *suites.Planner, m *suites.Model, set func(*Params)) 
 func runCase(t *testing.T, c suites.Case, m runners.Model) *result.Record {
 	t.Helper()
 	r := &result.Record{Label: c.Label, Params: c.Params}
-	if err := c.Run(t.Context(), m, r, func(float64) {}); err != nil {
+	out, err := c.Run(t.Context(), m, func(float64) {})
+	r.Fill(out)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := result.Encode(*r); err != nil {
@@ -108,7 +109,7 @@ func series(t *testing.T, r *result.Record, name string) result.Series {
 }
 
 func TestRun(t *testing.T) {
-	m := &lawModel{cfg: bytesModel().Config}
+	m := &lawModel{}
 	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil), m)
 	near := func(what string, got, want, tol float64) {
 		if !(math.Abs(got-want) <= tol) {
@@ -145,7 +146,7 @@ func TestRun(t *testing.T) {
 
 // One document: no intervals and a note. Fewer documents than asked for: a note, and their names.
 func TestFewDocuments(t *testing.T) {
-	m := &lawModel{cfg: bytesModel().Config}
+	m := &lawModel{}
 	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), func(p *Params) { p.Documents = 1 }), m)
 	if r.Metrics["nll"].Lo != nil || series(t, r, "nll_bucket").Lo != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "one text") {
 		t.Errorf("one document: %+v, notes %q", r.Metrics["nll"], r.Notes)
@@ -184,7 +185,7 @@ func TestStretchesCountOnce(t *testing.T) {
 		return runCase(t, plan(t, &suites.Planner{Seed: 1, Dir: dir}, bytesModel(), func(p *Params) {
 			p.Length, p.Documents = 1000, 8
 			p.Corpus = param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: paths}}
-		}), &lawModel{cfg: bytesModel().Config})
+		}), &lawModel{})
 	}
 	for _, c := range []struct {
 		paths   []string
@@ -230,7 +231,7 @@ func TestBucketChangesArePaired(t *testing.T) {
 	if lo, hi, ok := j.Interval(lt.curve(0)+1, level); !ok || hi-lo < 10 {
 		t.Errorf("the bucket's own interval is %g to %g (%v)", lo, hi, ok)
 	}
-	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil), &lawModel{cfg: bytesModel().Config})
+	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil), &lawModel{})
 	b, c := series(t, r, "nll_bucket"), series(t, r, "nll_bucket_change")
 	if len(c.Y) != len(b.Y)-1 || c.Lo == nil {
 		t.Fatalf("%d changes of %d buckets, bounds %v", len(c.Y), len(b.Y), c.Lo)
@@ -246,7 +247,7 @@ func TestBucketChangesArePaired(t *testing.T) {
 func TestDeterministic(t *testing.T) {
 	var first []byte
 	for range 2 {
-		r := runCase(t, plan(t, &suites.Planner{Seed: 5}, bytesModel(), nil), &lawModel{cfg: bytesModel().Config})
+		r := runCase(t, plan(t, &suites.Planner{Seed: 5}, bytesModel(), nil), &lawModel{})
 		b, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
@@ -273,15 +274,16 @@ func TestDeterministic(t *testing.T) {
 }
 
 func TestUnsupported(t *testing.T) {
-	computed, silent := bytesModel(), bytesModel()
-	computed.Computed, computed.Runner = true, "analytic"
-	silent.Config.Tokenizer = ""
-	for _, m := range []*suites.Model{computed, silent} {
+	computed := bytesModel()
+	computed.Can = computed.Can.Cannot(runners.Score, "it only computes")
+	idsOnly := *bytesModel().Config
+	idsOnly.Tokenizer = ""
+	for _, m := range []*suites.Target{computed, suites.Local("m", idsOnly), {Name: "nothing"}} {
 		if plan(t, &suites.Planner{Seed: 1}, m, nil).Unsupported == "" {
-			t.Errorf("%s with tokenizer %q is planned", m.Runner, m.Config.Tokenizer)
+			t.Errorf("%s, which can %v, is planned", m.Name, m.Can)
 		}
 	}
-	err := plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil).Run(t.Context(), &lawModel{cfg: bytesModel().Config, short: true}, &result.Record{}, func(float64) {})
+	_, err := plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil).Run(t.Context(), &lawModel{short: true}, func(float64) {})
 	if err == nil {
 		t.Error("a model that leaves out a position was believed")
 	}

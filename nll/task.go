@@ -1,6 +1,7 @@
 package nll
 
 import (
+	"context"
 	"fmt"
 	"unicode/utf8"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
 )
 
 // Task is the nll task.
@@ -25,7 +27,7 @@ func (Task) About() string {
 func (Task) Params() any { return defaults() }
 
 // Plan returns one case.
-func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case, error) {
+func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	p := *params.(*Params) // every model completes a copy of its own
 	if ok, err := p.Models.Match(m.Name); !ok {
 		return nil, err
@@ -38,20 +40,20 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 		return nil, err
 	}
 	w := &work{Params: &p, seed: pl.Seed, source: source}
-	c := suites.Case{Label: fmt.Sprintf("nll %s %s", source.Name(), p.Length), Params: w.params(m), Run: w.run}
-	tok, err := tokenizer.New(m.Config.Tokenizer)
-	switch {
-	case m.Computed:
-		c.Unsupported = "the runner " + m.Runner + " computes costs and predicts no text"
-	case err != nil:
-		c.Unsupported = err.Error()
-	default:
+	c := suites.Case{Label: fmt.Sprintf("nll %s %s", source.Name(), p.Length), Params: w.params(m)}
+	c.Run = func(ctx context.Context, model runners.Model, progress func(float64)) (result.Outcome, error) {
+		return w.run(ctx, m, model, progress)
+	}
+	if c.Unsupported = m.Can.Missing(runners.Score); c.Unsupported == "" && m.Tokenizer == nil {
+		c.Unsupported = "its tokenizer is not known: texts cannot be cut into documents of so many tokens"
+	}
+	if c.Unsupported == "" {
 		// Whether the corpus has documents of that length is known now.
 		n := w.Documents
 		if p.Corpus.Kind == corpus.KindProse {
 			n = 1 // generated: it has any number
 		}
-		docs, err := w.documents(tok, n)
+		docs, err := w.documents(m.Tokenizer, n)
 		if err != nil {
 			return nil, pl.Errorf("%v", err)
 		}
@@ -59,10 +61,12 @@ func (Task) Plan(pl *suites.Planner, m *suites.Model, params any) ([]suites.Case
 			// Earlier versions left text out between the stretches: their losses are of other text.
 			c.Version = 1
 		}
-		types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
-		c.Work = []suites.Phase{{Work: m.Config.ScoreWork(int(p.Length), 0, types), Times: float64(p.Documents)}}
-		c.Least = m.Config.HeldBytes(int(p.Length), 1, types, 0).Total()
-		c.Bytes = m.Config.RunBytes(int(p.Length), 1, m.Options.PrefillChunk, types).Total()
+		if m.Config != nil {
+			types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
+			c.Work = []suites.Phase{{Work: m.Config.ScoreWork(int(p.Length), 0, types), Times: float64(p.Documents)}}
+			c.Least = m.Config.HeldBytes(int(p.Length), 1, types, 0).Total()
+			c.Bytes = m.Config.RunBytes(int(p.Length), 1, m.Options.PrefillChunk, types).Total()
+		}
 	}
 	return []suites.Case{c}, nil
 }
@@ -74,7 +78,7 @@ type work struct {
 	source corpus.Source
 }
 
-func (w *work) params(m *suites.Model) map[string]any {
+func (w *work) params(m *suites.Target) map[string]any {
 	return map[string]any{
 		"corpus": w.source.Name(), "text": w.source.Fingerprint()[:16], "length": int(w.Length), "documents": w.Documents,
 		"lengths": w.lengths(), "per_octave": w.PerOctave, "fit_from": int(w.FitFrom), "ar_ngram": w.ARNgram,

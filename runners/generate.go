@@ -8,9 +8,8 @@ import (
 	"time"
 )
 
-// This file derives from a Model what tasks ask in words: go on with this text
-// (Generate), and answer this while telling how likely the right answer was
-// (Answer).
+// This file derives from a Stepper greedy decoding (Generate), and an answer with the
+// log-probability of the expected one (AnswerOf).
 
 // Generate appends prompt to s and goes on greedily, each token being the most
 // likely one (of equals the lowest id), until there are most of them. Each is emitted
@@ -18,7 +17,7 @@ import (
 // token: Prefill of prompt[:n-1], which exits early in a YOCO, and one Step.
 // It ends when emit returns false. Then s holds the prompt and all emitted
 // tokens but the last, which nothing has needed yet: a next prompt begins with it.
-func Generate(ctx context.Context, m Model, s Sequence, prompt []int, most int, emit func(token int, at time.Duration) bool) error {
+func Generate(ctx context.Context, m Stepper, s Sequence, prompt []int, most int, emit func(token int, at time.Duration) bool) error {
 	clock := ClockOf(m)
 	begin := clock.Now()
 	d, err := startDecoder(ctx, m, s, prompt, most)
@@ -48,14 +47,13 @@ type Answered struct {
 	LogProb float64
 }
 
-// Answer is Generate with an ear for what was expected: it also gives the
-// log-probability of expected after the same prompt. As long as the greedy
+// AnswerOf is Generate that also gives the log-probability of expected after the same prompt. As long as the greedy
 // answer agrees with it, both are read off the same logits. Where they part, the
 // rest of expected is scored on a branch that s does not keep: on s itself, cut
-// back afterwards, where that costs nothing (Config.Cuttable), otherwise on a fork.
+// back afterwards, where that costs nothing (Stepper.Cuttable), otherwise on a fork.
 // If there is no fork to be had, s is cut back at the cost that Truncate tells.
 // stop, called after every token with the answer so far, ends it early.
-func Answer(ctx context.Context, m Model, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
+func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
 	d, err := startDecoder(ctx, m, s, prompt, max(most, len(expected)))
 	if err != nil {
 		return Answered{}, err
@@ -94,14 +92,14 @@ func Answer(ctx context.Context, m Model, s Sequence, prompt, expected []int, mo
 
 // decoder steps one sequence; its slices serve every step.
 type decoder struct {
-	m      Model
+	m      Stepper
 	seq    [1]Sequence
 	token  [1]int
 	logits [1][]float32
 }
 
 // startDecoder appends prompt to s, its last token by Step. more is the room for the answer.
-func startDecoder(ctx context.Context, m Model, s Sequence, prompt []int, more int) (*decoder, error) {
+func startDecoder(ctx context.Context, m Stepper, s Sequence, prompt []int, more int) (*decoder, error) {
 	n := len(prompt)
 	if n == 0 {
 		return nil, errors.New("generate: an empty prompt")
@@ -109,7 +107,7 @@ func startDecoder(ctx context.Context, m Model, s Sequence, prompt []int, more i
 	if need := s.Len() + n + max(more-1, 0); need > s.Capacity() {
 		return nil, fmt.Errorf("generate: prompt and answer need %d tokens, the sequence has room for %d", need, s.Capacity())
 	}
-	d := &decoder{m: m, seq: [1]Sequence{s}, logits: [1][]float32{make([]float32, m.Config().Vocab)}}
+	d := &decoder{m: m, seq: [1]Sequence{s}, logits: [1][]float32{make([]float32, m.Vocab())}}
 	if n > 1 {
 		if err := m.Prefill(ctx, s, prompt[:n-1]); err != nil {
 			return nil, err
@@ -157,7 +155,7 @@ func (d *decoder) branch(ctx context.Context, rest []int) (sum float64, err erro
 		return 0, nil
 	}
 	s := d.seq[0]
-	if d.m.Config().Cuttable() {
+	if d.m.Cuttable() {
 		return d.score(ctx, s, rest, true)
 	}
 	f, err := s.Fork()

@@ -28,6 +28,8 @@ type hashSequence struct {
 }
 
 func (m *hashModel) Config() Config { return m.cfg }
+func (m *hashModel) Vocab() int     { return m.cfg.Vocab }
+func (m *hashModel) Cuttable() bool { return m.cfg.Cuttable() }
 func (m *hashModel) NewSequence(n int) (Sequence, error) {
 	return &hashSequence{m: m, cap: n, tokens: make([]int, 0, n)}, nil
 }
@@ -179,7 +181,7 @@ func TestAnswer(t *testing.T) {
 			}
 			most, stop := 1+r.IntN(9), 1+r.IntN(9)
 			s, _ := m.NewSequence(40)
-			a, err := Answer(t.Context(), m, s, prompt, expected, most, func(answer []int) bool { return len(answer) == stop })
+			a, err := AnswerOf(t.Context(), m, s, prompt, expected, most, func(answer []int) bool { return len(answer) == stop })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -223,7 +225,7 @@ func TestGenerateErrors(t *testing.T) {
 	broken := errors.New("broken")
 	m.forkErr = broken
 	s, _ = m.NewSequence(30)
-	if _, err := Answer(t.Context(), m, s, []int{1}, []int{1, 2, 3}, 9, func([]int) bool { return false }); !errors.Is(err, broken) {
+	if _, err := AnswerOf(t.Context(), m, s, []int{1}, []int{1, 2, 3}, 9, func([]int) bool { return false }); !errors.Is(err, broken) {
 		t.Errorf("a broken fork gave %v", err)
 	}
 	m.nan = true

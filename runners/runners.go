@@ -57,20 +57,30 @@ type Options struct {
 type Runner interface {
 	Name() string
 	Device() Device
-	Load(Config, Weights, Options) (Model, error)
+	Load(Config, Weights, Options) (Instance, error)
 }
 
-// Model is a loaded model. A Model and its Sequences are used by one goroutine at a time.
+// Model is a loaded model. What it can do is told by the further interfaces that it implements:
+// Stepper, Scorer, Completer, Meter. A Model and what it makes are used by one goroutine at a time.
 type Model interface {
-	Config() Config
+	Close() error
+}
+
+// Stepper is a model that decodes token by token.
+type Stepper interface {
+	Model
+	// Vocab is the number of token ids, and the length of a row of logits.
+	Vocab() int
+	// Cuttable reports whether Sequence.Truncate costs nothing.
+	Cuttable() bool
 	// NewSequence makes an empty sequence that can hold capacity tokens, and
 	// takes the memory for it at once: ErrOutOfMemory is an answer, not a crash.
 	NewSequence(capacity int) (Sequence, error)
-	// Prefill appends tokens and fills the caches. It computes no logits, and no
-	// layer after the last one that fills a cache or a state (the early exit of a YOCO).
+	// Prefill appends tokens and fills the caches. It computes no logits, and ends after the last
+	// layer that writes a cache or a state (the early exit).
 	Prefill(ctx context.Context, s Sequence, tokens []int) error
 	// Step appends one token to each sequence and writes the logits of what
-	// follows it to logits[i], each of length Config().Vocab.
+	// follows it to logits[i], each of length Vocab().
 	Step(ctx context.Context, ss []Sequence, tokens []int, logits [][]float32) error
 	// Score appends tokens and emits, in order, the log-probability in nats of
 	// tokens[1:], each given all before it; pos is its position in the sequence.
@@ -79,12 +89,22 @@ type Model interface {
 	// the prompt but its last token, and score that token and the answer.
 	// Every layer is computed at every position: no early exit.
 	Score(ctx context.Context, s Sequence, tokens []int, emit func(pos int, logprob float32)) error
+}
+
+// Meter is a model that reports the memory that it holds.
+type Meter interface {
 	// Usage is the memory held now, by part, and the largest total since the last ResetPeak.
 	Usage() Usage
 	// ResetPeak gives back the workspace, which grows again as it is needed, and starts a new peak at what is
 	// held then: what is measured afterwards does not depend on what ran before.
 	ResetPeak()
-	Close() error
+}
+
+// Instance is what a Runner loads: a model of known layers on a device of this machine.
+type Instance interface {
+	Stepper
+	Meter
+	Config() Config
 }
 
 // Sequence is the context of one text: its caches and its length.

@@ -10,14 +10,14 @@ import (
 // of many cases does not spend its time on estimates.
 type backlog struct {
 	groups map[groupKey]*caseGroup
-	places map[*Planned]int // a case's index in its group
+	places map[*PlannedCase]int // a case's index in its group
 	// took and estimated are the seconds of all cases done, which correct groups that have done none.
 	took, estimated float64
 }
 
 type groupKey struct{ model, task string }
 
-func groupOf(c *Planned) groupKey { return groupKey{c.Model.Name, c.Task} }
+func groupOf(c *PlannedCase) groupKey { return groupKey{c.Model.Name, c.Task} }
 
 // caseGroup holds the cases of one model and task, cheapest first.
 type caseGroup struct {
@@ -26,9 +26,9 @@ type caseGroup struct {
 	factor  float64   // how many times longer than estimated the last cases took; 0: none yet
 }
 
-func newBacklog(cases []*Planned) *backlog {
-	b := &backlog{groups: map[groupKey]*caseGroup{}, places: map[*Planned]int{}}
-	order := make([]*Planned, 0, len(cases))
+func newBacklog(cases []*PlannedCase) *backlog {
+	b := &backlog{groups: map[groupKey]*caseGroup{}, places: map[*PlannedCase]int{}}
+	order := make([]*PlannedCase, 0, len(cases))
 	for _, c := range cases {
 		if c.runs() {
 			order = append(order, c)
@@ -49,7 +49,7 @@ func newBacklog(cases []*Planned) *backlog {
 	return b
 }
 
-func (b *backlog) group(c *Planned) *caseGroup {
+func (b *backlog) group(c *PlannedCase) *caseGroup {
 	g := b.groups[groupOf(c)]
 	if g == nil {
 		g = &caseGroup{}
@@ -73,7 +73,7 @@ func (g *caseGroup) first(n int) (sum float64) {
 }
 
 // remove takes a case out: it is done, or will not run.
-func (b *backlog) remove(c *Planned) {
+func (b *backlog) remove(c *PlannedCase) {
 	i, ok := b.places[c]
 	if !ok {
 		return
@@ -84,7 +84,7 @@ func (b *backlog) remove(c *Planned) {
 }
 
 // learn corrects estimates by a case that was estimated at c.Seconds and took seconds.
-func (b *backlog) learn(c *Planned, seconds float64) {
+func (b *backlog) learn(c *PlannedCase, seconds float64) {
 	if !(c.Seconds > 0.01 && seconds > 0) {
 		return
 	}
@@ -109,7 +109,7 @@ func (b *backlog) scale(g *caseGroup) float64 {
 }
 
 // estimate is a case's corrected time in seconds.
-func (b *backlog) estimate(c *Planned) float64 {
+func (b *backlog) estimate(c *PlannedCase) float64 {
 	if g := b.groups[groupOf(c)]; g != nil {
 		return c.Seconds * b.scale(g)
 	}

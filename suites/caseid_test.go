@@ -5,7 +5,7 @@ import "testing"
 // A case of a later version has another id; one of the first has the id that it always had.
 func TestCaseIDVersion(t *testing.T) {
 	id := func(version int) string {
-		p := &Planned{Case: Case{Label: "x", Params: map[string]any{"length": 1}, Version: version}, Task: "needle", Model: &Resolved{}}
+		p := &PlannedCase{Case: Case{Label: "x", Params: map[string]any{"length": 1}, Version: version}, Task: "needle", Model: &Target{}}
 		s, err := caseID(1, p)
 		if err != nil {
 			t.Fatal(err)

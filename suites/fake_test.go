@@ -11,9 +11,15 @@ import (
 
 // fakeTask plans one case a length; what happens in it is up to the test.
 type fakeTask struct {
-	run func(ctx context.Context, length int64, r *result.Record) error
+	run func(ctx context.Context, length int64, r *fakeOutcome) error
 	// unsupported is why no model can do it.
 	unsupported string
+}
+
+// fakeOutcome is what a case of a model measures.
+type fakeOutcome struct {
+	result.Outcome
+	Model string
 }
 
 type fakeParams struct {
@@ -33,7 +39,7 @@ func (fakeTask) Describe() result.Task {
 
 func (fakeTask) Params() any { return &fakeParams{Lengths: Sizes{1, 2, 3}, Trials: 5} }
 
-func (f fakeTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ error) {
+func (f fakeTask) Plan(p *Planner, m *Target, params any) (cases []Case, _ error) {
 	ps := params.(*fakeParams)
 	if ps.Trials < 1 {
 		return nil, p.Errorf("trials is %d, want at least 1", ps.Trials)
@@ -44,13 +50,15 @@ func (f fakeTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ error)
 			Params:      map[string]any{"length": n, "trials": ps.Trials},
 			Work:        []Phase{{Work: runners.Work{Self: runners.Cost{FLOPs: float64(n)}}, Times: 1}},
 			Unsupported: f.unsupported,
-			Run: func(ctx context.Context, _ runners.Model, r *result.Record, progress func(float64)) error {
+			Run: func(ctx context.Context, _ runners.Model, progress func(float64)) (result.Outcome, error) {
 				progress(0.5)
+				r := &fakeOutcome{Model: m.Name}
 				r.Metrics = map[string]result.Metric{"x": {Value: float64(n), Unit: "x", Better: result.None}}
-				if f.run != nil {
-					return f.run(ctx, n, r)
+				if f.run == nil {
+					return r.Outcome, nil
 				}
-				return nil
+				err := f.run(ctx, n, r)
+				return r.Outcome, err
 			},
 		})
 	}
@@ -62,15 +70,15 @@ type fakeModel struct{ runners.Model }
 func (fakeModel) Close() error { return nil }
 
 // fakeWiring loads nothing; an estimated FLOP is a second. loads counts the loads by model.
-func fakeWiring(t fakeTask, loads map[string]int) Wiring {
-	return Wiring{
+func fakeWiring(t fakeTask, loads map[string]int) Registry {
+	return Registry{
 		Tasks: []Task{t},
-		Resolve: func(s *Suite, e Entry) (*Resolved, error) {
+		Open: func(s *Suite, e Entry) (*Target, error) {
 			if e.Model == "unknown" {
 				return nil, errors.New(`unknown model "unknown"`)
 			}
-			return &Resolved{
-				Model: Model{Name: e.Name, Config: runners.Config{Name: e.Model}, Identity: "fake", Runner: "fake"},
+			return &Target{
+				Name: e.Name, Config: &runners.Config{Name: e.Model}, Identity: "fake", Runner: "fake",
 				Load: func() (runners.Model, error) {
 					loads[e.Name]++
 					if e.Model == "big" {
@@ -88,6 +96,6 @@ func fakeWiring(t fakeTask, loads map[string]int) Wiring {
 type watcher struct{ began, cases, done int }
 
 func (w *watcher) Begin(int, float64)           { w.began++ }
-func (w *watcher) Case(*Planned)                { w.cases++ }
+func (w *watcher) Case(*PlannedCase)            { w.cases++ }
 func (w *watcher) Fraction(float64)             {}
 func (w *watcher) Done(*result.Record, float64) { w.done++ }

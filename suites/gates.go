@@ -95,20 +95,20 @@ func (p *Plan) CheckGate(g gate.Gate) error {
 }
 
 func (p *Plan) matches(g gate.Gate, line int) error {
-	if slices.ContainsFunc(p.Cases, func(c *Planned) bool { return c.gated(g) }) {
+	if slices.ContainsFunc(p.Cases, func(c *PlannedCase) bool { return c.gated(g) }) {
 		return nil
 	}
 	return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: no case of the suite matches it", g.Text), Hint: "`yocobench run --dry-run` lists the cases"}
 }
 
 // gated reports whether a gate is about a case, whose params it sees as a record will hold them.
-func (c *Planned) gated(g gate.Gate) bool {
+func (c *PlannedCase) gated(g gate.Gate) bool {
 	b, err := json.Marshal(c.Params)
 	var params map[string]any
 	if err == nil {
 		err = json.Unmarshal(b, &params)
 	}
-	arch := c.Model.Config.Label
+	arch := c.Model.Label
 	return err == nil && g.Match(c.Task, c.Model.Name, arch, gate.FieldsOf(params, c.Model.Name, arch, c.Model.Runner, c.Label))
 }
 

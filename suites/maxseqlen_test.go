@@ -12,8 +12,8 @@ func TestLongerThanMaxSeqLen(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := fakeWiring(fakeTask{}, map[string]int{})
-	resolve := w.Resolve
-	w.Resolve = func(s *Suite, e Entry) (*Resolved, error) {
+	resolve := w.Open
+	w.Open = func(s *Suite, e Entry) (*Target, error) {
 		m, err := resolve(s, e)
 		if err == nil && e.Name == "a" {
 			m.Config.MaxSeqLen = 4096

@@ -15,34 +15,12 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Wiring is what a program links in: the tasks, and the way from a suite's
-// entry to a model.
-type Wiring struct {
-	Tasks []Task
-	// Resolve finds an entry's model without loading it.
-	Resolve func(s *Suite, e Entry) (*Resolved, error)
-	// Machine is what this machine can do, for estimates and limits.
-	Machine *runners.Profile
-}
-
-// Resolved is a model that can be loaded.
-type Resolved struct {
-	Model
-	// Load loads it. The caller closes it.
-	Load func() (runners.Model, error)
-	// Seconds estimates the time of a phase, 0 where it takes none.
-	Seconds func(runners.Work) float64
-	// Room is how many bytes the loaded models of the device and a case may hold together. Where it is 0,
-	// several models stay loaded only if all are small.
-	Room int64
-}
-
-// Planned is a case with its place in a plan.
-type Planned struct {
+// PlannedCase is a case with its place in a plan.
+type PlannedCase struct {
 	Case
 	ID    string
 	Task  string
-	Model *Resolved
+	Model *Target
 	// about is what the task declares.
 	about *result.Task
 	// Seconds is the estimated time. 0: it takes none worth mentioning.
@@ -56,15 +34,15 @@ type Planned struct {
 }
 
 // runs reports whether a case takes time: it is neither skipped, nor unsupported, nor too large.
-func (c *Planned) runs() bool {
+func (c *PlannedCase) runs() bool {
 	return c.Skip == "" && c.Unsupported == "" && !c.TooLarge()
 }
 
 // TooLarge reports whether a case needs more memory than its model may hold, by arithmetic.
-func (c *Planned) TooLarge() bool { return c.Model.Memory > 0 && c.Least > c.Model.Memory }
+func (c *PlannedCase) TooLarge() bool { return c.Model.Memory > 0 && c.Least > c.Model.Memory }
 
 // exceeds says why a case is too large, or "".
-func (c *Planned) exceeds() string {
+func (c *PlannedCase) exceeds() string {
 	if !c.TooLarge() {
 		return ""
 	}
@@ -77,8 +55,8 @@ type Plan struct {
 	Suite *Suite
 	// Hash is a hash of the suite's content with all settings applied.
 	Hash  string
-	Cases []*Planned
-	// Tasks describe the suite's tasks, in the order of Wiring.Tasks.
+	Cases []*PlannedCase
+	// Tasks describe the suite's tasks, in the order of Registry.Tasks.
 	Tasks result.Tasks
 	// Text names the sources read from the machine, with their fingerprints.
 	Text map[string]string
@@ -98,15 +76,15 @@ const caseVersion = 1
 
 // NewPlan lists a suite's cases: task by task and, within a task, model by model, or in turns (Task.Interleaved).
 // It ends early with ctx's error, and refuses a plan of more than maxCases before it makes them.
-func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
+func NewPlan(ctx context.Context, s *Suite, w Registry) (*Plan, error) {
 	sum := sha256.Sum256([]byte(s.Text))
 	plan := &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}, now: time.Now}
-	var models []*Resolved
+	var models []*Target
 	for _, e := range s.Models {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		m, err := w.Resolve(s, e)
+		m, err := w.Open(s, e)
 		if err != nil {
 			var p *Problem
 			if !errors.As(err, &p) {
@@ -126,7 +104,7 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 	}
 	planner := &Planner{ctx: ctx, Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
 	labels := map[string]string{}
-	beyond := map[*Resolved]int{} // cases longer than the model's MaxSeqLen
+	beyond := map[*Target]int{} // cases longer than the model's MaxSeqLen
 	for _, b := range s.blocks {
 		params, err := b.params()
 		if err != nil {
@@ -135,12 +113,12 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 		planner.block = b
 		about := plan.Tasks.Find(b.task.Name())
 		first := len(plan.Cases)
-		turn := map[*Planned]int{}
+		turn := map[*PlannedCase]int{}
 		for _, m := range models {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			cases, err := b.task.Plan(planner, &m.Model, params)
+			cases, err := b.task.Plan(planner, m, params)
 			if err != nil {
 				return nil, s.place(planner.placed(err))
 			}
@@ -151,7 +129,7 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				p := &Planned{Case: c, Task: b.task.Name(), Model: m, about: about}
+				p := &PlannedCase{Case: c, Task: b.task.Name(), Model: m, about: about}
 				if p.ID, err = caseID(s.Seed, p); err != nil {
 					return nil, err
 				}
@@ -160,14 +138,12 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 					return nil, s.place(planner.Errorf("two cases are the same: %s and %s", other, label))
 				}
 				labels[p.ID] = label
-				if n, limit := c.length(), int64(m.Config.MaxSeqLen); limit > 0 && n > limit {
+				if n, limit := c.length(), m.maxSeqLen(); limit > 0 && n > limit {
 					p.beyond = fmt.Sprintf("the context of %s tokens is longer than the max_seq_len of %s that the model's config.json states: the model may not be made for it",
 						Size(n), Size(limit))
 					beyond[m]++
 				}
-				for _, ph := range c.Work {
-					p.Seconds += m.Seconds(ph.Work) * ph.Times
-				}
+				p.Seconds = m.seconds(c.Work)
 				plan.Cases = append(plan.Cases, p)
 				turn[p] = i
 			}
@@ -185,7 +161,7 @@ func NewPlan(ctx context.Context, s *Suite, w Wiring) (*Plan, error) {
 		plan.Notices = append(plan.Notices, src.Notices()...)
 	}
 	for m, n := range beyond {
-		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its config.json states a max_seq_len of %s; cases with a longer context: %d", m.Name, Size(m.Config.MaxSeqLen), n))
+		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its config.json states a max_seq_len of %s; cases with a longer context: %d", m.Name, Size(m.maxSeqLen()), n))
 	}
 	sort.Strings(plan.Notices)
 	plan.Notices = slices.Compact(plan.Notices)
@@ -228,7 +204,7 @@ func (c *Case) length() int64 {
 }
 
 // caseID hashes all that decides a case's result.
-func caseID(seed uint64, p *Planned) (string, error) {
+func caseID(seed uint64, p *PlannedCase) (string, error) {
 	m := p.Model
 	all := map[string]any{
 		"version": caseVersion, "seed": seed, "task": p.Task, "params": p.Params,
@@ -252,7 +228,7 @@ func caseID(seed uint64, p *Planned) (string, error) {
 
 // profileName is the device where it decides the numbers: a computed model's profile. A measuring
 // device is part of a run's environment, not of the question.
-func profileName(m *Resolved) string {
+func profileName(m *Target) string {
 	if m.Computed {
 		return m.Device
 	}
@@ -275,12 +251,12 @@ func (p *Plan) Filter(f Filter) error {
 }
 
 // fields are what a filter sees of a case: its params and task, model, arch, label and case.
-func (c *Planned) fields() map[string]any {
+func (c *PlannedCase) fields() map[string]any {
 	f := map[string]any{}
 	for k, v := range c.Params {
 		f[k] = v
 	}
-	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, c.Model.Config.Label, c.Label, c.ID
+	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, c.Model.Label, c.Label, c.ID
 	return f
 }
 
@@ -290,7 +266,7 @@ func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 	if budget <= 0 {
 		return
 	}
-	order := make([]*Planned, 0, len(p.Cases))
+	order := make([]*PlannedCase, 0, len(p.Cases))
 	for _, c := range p.Cases {
 		if _, ok := done[c.ID]; !ok && c.runs() {
 			order = append(order, c)
@@ -345,9 +321,9 @@ func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
 }
 
 // only is the name of the one model of an architecture, "" where there are several or none.
-func only(models []*Resolved, arch string) (name string) {
+func only(models []*Target, arch string) (name string) {
 	for _, m := range models {
-		if m.Config.Label != arch {
+		if m.Label != arch {
 			continue
 		}
 		if name != "" {

@@ -16,7 +16,7 @@ import (
 func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes ...int64) *Plan {
 	t.Helper()
 	p := planOf(t, "name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {lengths: [1]}\n", task, loads)
-	var cases []*Planned
+	var cases []*PlannedCase
 	for i, size := range sizes {
 		for _, c := range p.Cases {
 			m := c.Model
@@ -36,18 +36,18 @@ func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes 
 }
 
 // weighing is a config whose weights take so many bytes, at least, in float32.
-func weighing(t *testing.T, bytes int64) runners.Config {
+func weighing(t *testing.T, bytes int64) *runners.Config {
 	t.Helper()
 	c := runners.Shape{Name: "w", Arch: runners.Transformer, Dim: 4, Layers: 1, FFN: 4, Heads: 2, KVHeads: 1, HeadDim: 2, RopeTheta: 1e4, NormEps: 1e-5, Vocab: 1}.Config()
-	for weightBytes(&Resolved{Model: Model{Config: c}}) < bytes {
+	for (&Target{Config: &c}).weightBytes() < bytes {
 		c.Vocab++
 	}
-	return c
+	return &c
 }
 
 // Models stay loaded while there is room for them next to a case, and cases are ordered so that each loads once.
 func TestRoom(t *testing.T) {
-	w := weightBytes(&Resolved{Model: Model{Config: weighing(t, 1000)}})
+	w := (&Target{Config: weighing(t, 1000)}).weightBytes()
 	for _, tt := range []struct {
 		name  string
 		room  int64
@@ -64,7 +64,7 @@ func TestRoom(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			loads, open := map[string]int{}, map[string]int64{}
 			var order []string
-			task := fakeTask{run: func(_ context.Context, _ int64, r *result.Record) error {
+			task := fakeTask{run: func(_ context.Context, _ int64, r *fakeOutcome) error {
 				order = append(order, r.Model)
 				return nil
 			}}
@@ -83,7 +83,7 @@ func TestRoom(t *testing.T) {
 				run := c.Run
 				for _, c := range p.Cases {
 					if c.Model == m {
-						c.Run = func(ctx context.Context, x runners.Model, r *result.Record, f func(float64)) error {
+						c.Run = func(ctx context.Context, x runners.Model, f func(float64)) (result.Outcome, error) {
 							held := c.Bytes - w
 							for _, n := range open {
 								held += max(n, 0)
@@ -91,7 +91,7 @@ func TestRoom(t *testing.T) {
 							if tt.room > 0 && held > tt.room && held > c.Bytes {
 								t.Errorf("%s %s: %d bytes of %d with the models loaded", m.Name, c.Label, held, tt.room)
 							}
-							return run(ctx, x, r, f)
+							return run(ctx, x, f)
 						}
 					}
 				}
@@ -125,7 +125,7 @@ func (c closing) Close() error {
 func TestOutOfMemoryAmongOthers(t *testing.T) {
 	for _, enough := range []bool{true, false} {
 		loads, tries := map[string]int{}, 0
-		task := fakeTask{run: func(_ context.Context, _ int64, r *result.Record) error {
+		task := fakeTask{run: func(_ context.Context, _ int64, r *fakeOutcome) error {
 			if r.Model != "b" {
 				return nil
 			}

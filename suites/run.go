@@ -22,7 +22,7 @@ type Observer interface {
 	// Begin comes once, with the number of cases to go through and the estimated seconds.
 	Begin(cases int, seconds float64)
 	// Case comes before each case that runs; Fraction while it runs.
-	Case(c *Planned)
+	Case(c *PlannedCase)
 	Fraction(f float64)
 	// Done comes after each record, with the estimated seconds left.
 	Done(r *result.Record, left float64)
@@ -49,9 +49,9 @@ func (s Summary) String() string {
 // with a *result.LostError. When a device is lost, the case under way is recorded as failed and Run returns an
 // error that wraps runners.ErrDeviceLost.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
-	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Resolved]*loaded{}, sum: Summary{}}
+	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Target]*loaded{}, sum: Summary{}}
 	defer r.unload()
-	var todo []*Planned
+	var todo []*PlannedCase
 	for _, c := range p.Cases {
 		if rec, ok := done[c.ID]; ok {
 			r.sum[rec.Status]++
@@ -60,7 +60,7 @@ func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result
 		todo = append(todo, c)
 	}
 	todo = ordered(todo)
-	slices.SortStableFunc(todo, func(a, b *Planned) int { return btoi(a.Retry) - btoi(b.Retry) })
+	slices.SortStableFunc(todo, func(a, b *PlannedCase) int { return btoi(a.Retry) - btoi(b.Retry) })
 	r.backlog = newBacklog(todo)
 	obs.Begin(len(todo), r.left())
 	for _, c := range todo {
@@ -103,7 +103,7 @@ type run struct {
 	backlog *backlog
 
 	// loaded are the models at hand, or the errors of those that did not load.
-	loaded map[*Resolved]*loaded
+	loaded map[*Target]*loaded
 	// uses counts the calls of load.
 	uses int
 }
@@ -129,7 +129,7 @@ func (r *run) budgetLeft() float64 {
 }
 
 // declared reports a metric that the task did not declare, or declared otherwise: no gate could be about it.
-func (c *Planned) declared(r *result.Record) error {
+func (c *PlannedCase) declared(r *result.Record) error {
 	for name, m := range r.Metrics {
 		info, ok := c.about.Metric(name)
 		if !ok {
@@ -145,11 +145,11 @@ func (c *Planned) declared(r *result.Record) error {
 
 // one runs a case. An error is one of the run, not of the case; one that wraps runners.ErrDeviceLost comes with the
 // record of the case.
-func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
+func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	m := c.Model
 	rec := &result.Record{
 		Suite: r.plan.Suite.Name, SuiteHash: r.plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
-		Model: m.Name, Arch: m.Config.Label, Runner: m.Runner, Device: m.Device, Source: result.Measured,
+		Model: m.Name, Arch: m.Label, Runner: m.Runner, Device: m.Device, Source: result.Measured,
 		Params: c.Params, Status: result.OK, Start: r.plan.now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
 	}
 	if m.Computed {
@@ -180,17 +180,26 @@ func (r *run) one(ctx context.Context, c *Planned) (*result.Record, error) {
 	}
 	model, err := r.load(c)
 	start := r.plan.now()
+	var out result.Outcome
+	measure := func() error {
+		return guarded(func() (err error) {
+			out, err = c.Run(runCtx, model, r.obs.Fraction)
+			return err
+		})
+	}
 	if err == nil {
-		err = guarded(func() error { return c.Run(runCtx, model, rec, r.obs.Fraction) })
+		err = measure()
 	}
 	if errors.Is(err, runners.ErrOutOfMemory) && r.alone(m) && runCtx.Err() == nil {
 		// Other models took memory of the device: once more without them.
-		rec.Metrics, rec.Series, rec.Trials, rec.Notes = nil, nil, nil, nil
 		model, err = r.load(c)
 		start = r.plan.now()
 		if err == nil {
-			err = guarded(func() error { return c.Run(runCtx, model, rec, r.obs.Fraction) })
+			err = measure()
 		}
+	}
+	if err == nil {
+		rec.Fill(out)
 	}
 	if m, ok := model.(runners.Chooser); ok {
 		rec.Choices = m.Choices()
@@ -241,12 +250,12 @@ const overrun = 1.5
 
 // share is the seconds that a case may take: what the budget has left, without what cheaper cases need. They come
 // first, so that a case that takes longer than estimated leaves the others their share.
-func (r *run) share(c *Planned) float64 {
+func (r *run) share(c *PlannedCase) float64 {
 	return r.budgetLeft() - r.backlog.below(r.backlog.estimate(c))
 }
 
 // late says why a case no longer fits the budget, or "".
-func (r *run) late(c *Planned) string {
+func (r *run) late(c *PlannedCase) string {
 	budget := time.Duration(r.plan.Suite.Budget)
 	if budget <= 0 {
 		return ""
@@ -261,7 +270,7 @@ func (r *run) late(c *Planned) string {
 const keepLoaded = 1 << 30
 
 // load returns the model of c loaded. Others stay loaded as long as there is room for them next to what c holds.
-func (r *run) load(c *Planned) (runners.Model, error) {
+func (r *run) load(c *PlannedCase) (runners.Model, error) {
 	m := c.Model
 	for _, o := range evicted(c, r.byUse()) {
 		r.close(o)
@@ -281,63 +290,63 @@ func (r *run) load(c *Planned) (runners.Model, error) {
 }
 
 // byUse are the loaded models, the last used one first.
-func (r *run) byUse() (ms []*Resolved) {
+func (r *run) byUse() (ms []*Target) {
 	for m, l := range r.loaded {
 		if l.model != nil {
 			ms = append(ms, m)
 		}
 	}
-	slices.SortFunc(ms, func(a, b *Resolved) int { return r.loaded[b].used - r.loaded[a].used })
+	slices.SortFunc(ms, func(a, b *Target) int { return r.loaded[b].used - r.loaded[a].used })
 	return ms
 }
 
 // evicted are those of the loaded models, the last used one first, that have to go before c runs. Where the room of its device is
 // known, it is the ones used longest ago; otherwise all others, unless all are small.
-func evicted(c *Planned, models []*Resolved) (out []*Resolved) {
-	held, left := weightBytes(c.Model), c.Model.Room-max(c.Bytes, weightBytes(c.Model))
+func evicted(c *PlannedCase, models []*Target) (out []*Target) {
+	held, left := c.Model.weightBytes(), c.Model.Room-max(c.Bytes, c.Model.weightBytes())
 	for _, o := range models {
 		if o == c.Model || o.Runner != c.Model.Runner {
 			continue
 		}
-		held += weightBytes(o)
-		if left -= weightBytes(o); c.Model.Room > 0 && left < 0 {
+		held += o.weightBytes()
+		if left -= o.weightBytes(); c.Model.Room > 0 && left < 0 {
 			out = append(out, o)
 		}
 	}
-	others := held - weightBytes(c.Model)
-	fits := c.Model.Memory == 0 || runners.AddBytes(others, max(c.Bytes, weightBytes(c.Model))) <= c.Model.Memory
+	others := held - c.Model.weightBytes()
+	fits := c.Model.Memory == 0 || runners.AddBytes(others, max(c.Bytes, c.Model.weightBytes())) <= c.Model.Memory
 	if c.Model.Room > 0 || held <= keepLoaded && fits {
 		return out
 	}
-	return slices.DeleteFunc(slices.Clone(models), func(o *Resolved) bool { return o == c.Model })
+	return slices.DeleteFunc(slices.Clone(models), func(o *Target) bool { return o == c.Model })
 }
 
 // ordered puts the cases of devices whose room is known in an order that loads each model once, if there is one: as they are planned; with those
 // last that leave no room for the other models; or model by model.
-func ordered(cases []*Planned) []*Planned {
-	var models []*Resolved
+func ordered(cases []*PlannedCase) []*PlannedCase {
+	var models []*Target
 	var weights int64
 	known := false
 	for _, c := range cases {
 		if !slices.Contains(models, c.Model) {
 			models = append(models, c.Model)
-			weights += weightBytes(c.Model)
+			weights += c.Model.weightBytes()
 		}
 		known = known || c.Model.Room > 0
 	}
 	if !known {
 		return cases
 	}
-	large := func(c *Planned) int {
-		if c.Model.Room > 0 && weights-weightBytes(c.Model)+max(c.Bytes, weightBytes(c.Model)) > c.Model.Room {
+	large := func(c *PlannedCase) int {
+		if c.Model.Room > 0 && weights-c.Model.weightBytes()+max(c.Bytes, c.Model.weightBytes()) > c.Model.Room {
 			return 1 + slices.Index(models, c.Model)
 		}
 		return 0
 	}
 	last, byModel := slices.Clone(cases), slices.Clone(cases)
-	slices.SortStableFunc(last, func(a, b *Planned) int { return large(a) - large(b) })
-	slices.SortStableFunc(byModel, func(a, b *Planned) int { return slices.Index(models, a.Model) - slices.Index(models, b.Model) })
-	for _, order := range [][]*Planned{cases, last} {
+	slices.SortStableFunc(last, func(a, b *PlannedCase) int { return large(a) - large(b) })
+	slices.SortStableFunc(byModel, func(a, b *PlannedCase) int { return slices.Index(models, a.Model) - slices.Index(models, b.Model) })
+	for _, order := range [][]*PlannedCase{cases, last} {
 		if loads(order) <= len(models) {
 			return order
 		}
@@ -346,26 +355,21 @@ func ordered(cases []*Planned) []*Planned {
 }
 
 // loads is how many times models are loaded for cases in this order.
-func loads(cases []*Planned) (n int) {
-	var held []*Resolved // the last used one first
+func loads(cases []*PlannedCase) (n int) {
+	var held []*Target // the last used one first
 	for _, c := range cases {
 		gone := evicted(c, held)
 		if !slices.Contains(held, c.Model) {
 			n++
 		}
-		held = slices.DeleteFunc(held, func(o *Resolved) bool { return o == c.Model || slices.Contains(gone, o) })
+		held = slices.DeleteFunc(held, func(o *Target) bool { return o == c.Model || slices.Contains(gone, o) })
 		held = slices.Insert(held, 0, c.Model)
 	}
 	return n
 }
 
-func weightBytes(m *Resolved) int64 {
-	n, _ := m.Config.Count()
-	return n * int64(m.Options.Weights.Size())
-}
-
 // alone closes the other models of m's device, where their room is shared, and reports whether there were any.
-func (r *run) alone(m *Resolved) (closed bool) {
+func (r *run) alone(m *Target) (closed bool) {
 	for _, o := range r.byUse() {
 		if o != m && o.Runner == m.Runner && m.Room > 0 {
 			r.close(o)
@@ -378,7 +382,7 @@ func (r *run) alone(m *Resolved) (closed bool) {
 	return closed
 }
 
-func (r *run) close(m *Resolved) {
+func (r *run) close(m *Target) {
 	if l := r.loaded[m]; l.model != nil {
 		_ = l.model.Close() // nothing measured depends on it
 	}

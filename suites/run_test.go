@@ -86,7 +86,7 @@ func TestRunEndsWhenItsFolderIsGone(t *testing.T) {
 	} {
 		calls := 0
 		w, path := journal(t)
-		task := fakeTask{run: func(context.Context, int64, *result.Record) error {
+		task := fakeTask{run: func(context.Context, int64, *fakeOutcome) error {
 			if calls++; calls == 2 {
 				return do(filepath.Dir(path))
 			}
@@ -101,7 +101,7 @@ func TestRunEndsWhenItsFolderIsGone(t *testing.T) {
 }
 
 func TestOneBrokenCaseDoesNotEndTheSweep(t *testing.T) {
-	task := fakeTask{run: func(_ context.Context, n int64, r *result.Record) error {
+	task := fakeTask{run: func(_ context.Context, n int64, r *fakeOutcome) error {
 		switch {
 		case n == 1:
 			return fmt.Errorf("a sequence: %w", runners.ErrOutOfMemory)
@@ -161,7 +161,7 @@ func TestUnsupportedLoadsNothing(t *testing.T) {
 func TestInterruptAndResume(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	task := fakeTask{run: func(ctx context.Context, n int64, r *result.Record) error {
+	task := fakeTask{run: func(ctx context.Context, n int64, r *fakeOutcome) error {
 		if n == 3 && r.Model == "a" {
 			cancel()
 			return ctx.Err()
@@ -215,7 +215,7 @@ func TestBudgetByTheClock(t *testing.T) {
 		{3, map[string]bool{"a fake 2": true, "a fake 3": true, "b fake 2": true, "b fake 3": true}},
 	} {
 		clock := time.Unix(0, 0)
-		p := planOf(t, three, fakeTask{run: func(_ context.Context, n int64, _ *result.Record) error {
+		p := planOf(t, three, fakeTask{run: func(_ context.Context, n int64, _ *fakeOutcome) error {
 			clock = clock.Add(time.Duration(c.factor * float64(n) * float64(time.Second)))
 			return nil
 		}}, map[string]int{})
@@ -297,7 +297,7 @@ func TestShortDuration(t *testing.T) {
 // A case that overruns its share of the budget by more than half is stopped and tried again by a resumed run; the
 // cases after it still have theirs.
 func TestBudgetIsADeadline(t *testing.T) {
-	task := fakeTask{run: func(ctx context.Context, n int64, r *result.Record) error {
+	task := fakeTask{run: func(ctx context.Context, n int64, r *fakeOutcome) error {
 		if n == 2 && r.Model == "a" {
 			<-ctx.Done()
 			return fmt.Errorf("prefill: %w", ctx.Err())
@@ -351,7 +351,7 @@ func TestEstimatesStayWithinTheBudget(t *testing.T) {
 		{time.Hour, "[1, 2]", 6},
 	} {
 		clock := time.Unix(0, 0)
-		p := planOf(t, "name: s\nmodels: [a, b]\ntasks:\n  - fake: {lengths: "+c.lengths+"}\n", fakeTask{run: func(_ context.Context, n int64, _ *result.Record) error {
+		p := planOf(t, "name: s\nmodels: [a, b]\ntasks:\n  - fake: {lengths: "+c.lengths+"}\n", fakeTask{run: func(_ context.Context, n int64, _ *fakeOutcome) error {
 			clock = clock.Add(time.Duration(n) * time.Second)
 			return nil
 		}}, map[string]int{})
@@ -429,7 +429,7 @@ func TestPlanIsBounded(t *testing.T) {
 // countingTask plans as many cases as trials, and fails the test's intent if it does so uncounted.
 type countingTask struct{ fakeTask }
 
-func (countingTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ error) {
+func (countingTask) Plan(p *Planner, m *Target, params any) (cases []Case, _ error) {
 	n := params.(*fakeParams).Trials
 	if err := p.Count(n); err != nil {
 		return nil, err
@@ -443,10 +443,10 @@ func (countingTask) Plan(p *Planner, m *Model, params any) (cases []Case, _ erro
 // What a run estimates costs the same however many cases there are.
 func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	var cases []*Planned
-	models := []*Resolved{{Model: Model{Name: "a"}}, {Model: Model{Name: "b"}}, {Model: Model{Name: "c"}}}
+	var cases []*PlannedCase
+	models := []*Target{{Name: "a"}, {Name: "b"}, {Name: "c"}}
 	for range 200 {
-		cases = append(cases, &Planned{Model: models[rng.IntN(3)], Seconds: float64(1 + rng.IntN(50))})
+		cases = append(cases, &PlannedCase{Model: models[rng.IntN(3)], Seconds: float64(1 + rng.IntN(50))})
 	}
 	b := newBacklog(cases)
 	left := slices.Clone(cases)
@@ -487,7 +487,7 @@ func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 func TestDeviceLost(t *testing.T) {
 	var order []string
 	broken := true
-	task := fakeTask{run: func(_ context.Context, n int64, r *result.Record) error {
+	task := fakeTask{run: func(_ context.Context, n int64, r *fakeOutcome) error {
 		order = append(order, fmt.Sprint(r.Model, n))
 		if broken && r.Model == "a" && n == 2 {
 			return fmt.Errorf("a step: %w: gemm_t", runners.ErrDeviceLost)

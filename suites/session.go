@@ -15,11 +15,11 @@ func (p *Plan) NewSession() *Session {
 	free.Budget = 0
 	plan := *p
 	plan.Suite = &free
-	return &Session{&run{plan: &plan, obs: unobserved{}, start: p.now(), backlog: newBacklog(nil), loaded: map[*Resolved]*loaded{}}}
+	return &Session{&run{plan: &plan, obs: unobserved{}, start: p.now(), backlog: newBacklog(nil), loaded: map[*Target]*loaded{}}}
 }
 
 // Run runs a case and returns its record. An error is ctx's: a case that fails is a record.
-func (s *Session) Run(ctx context.Context, c *Planned) (*result.Record, error) {
+func (s *Session) Run(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	rec, err := s.r.one(ctx, c)
 	if rec != nil {
 		err = nil
@@ -34,6 +34,6 @@ func (s *Session) Close() { s.r.unload() }
 type unobserved struct{}
 
 func (unobserved) Begin(int, float64)           {}
-func (unobserved) Case(*Planned)                {}
+func (unobserved) Case(*PlannedCase)            {}
 func (unobserved) Fraction(float64)             {}
 func (unobserved) Done(*result.Record, float64) {}

@@ -11,7 +11,7 @@ import (
 // A session runs a case as often as it is asked, whatever the budget, and loads each model once.
 func TestSession(t *testing.T) {
 	loads, calls := map[string]int{}, 0
-	p := planOf(t, three+"budget: 1s\n", fakeTask{run: func(_ context.Context, n int64, r *result.Record) error {
+	p := planOf(t, three+"budget: 1s\n", fakeTask{run: func(_ context.Context, n int64, r *fakeOutcome) error {
 		calls++
 		if n == 2 {
 			return errors.New("no")

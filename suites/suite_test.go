@@ -180,10 +180,10 @@ func TestBaselines(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := fakeWiring(fakeTask{}, map[string]int{})
-		resolve := w.Resolve
-		w.Resolve = func(s *Suite, e Entry) (*Resolved, error) {
+		resolve := w.Open
+		w.Open = func(s *Suite, e Entry) (*Target, error) {
 			r, err := resolve(s, e)
-			r.Config.Label = e.Model
+			r.Label = e.Model
 			return r, err
 		}
 		p, err := NewPlan(t.Context(), s, w)

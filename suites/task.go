@@ -21,26 +21,7 @@ type Task interface {
 	Describe() result.Task
 	// Plan returns the cases for one model. params is what Params returned, filled from the suite.
 	// An error about the params should be a *Problem from p.Errorf.
-	Plan(p *Planner, m *Model, params any) ([]Case, error)
-}
-
-// Model is one model of a suite, resolved but not loaded.
-type Model struct {
-	// Name is how the suite calls it.
-	Name    string
-	Config  runners.Config
-	Options runners.Options
-	// Identity names the weights: a file's fingerprint, or a seed.
-	Identity string
-	// Runner is the runner's name, Device the device's; Computed is true when its numbers are
-	// computed and not measured, so that it has no answers to give (no needle, no NLL).
-	Runner   string
-	Device   string
-	Computed bool
-	// Machine is what the device can do, where it is not the machine of the planner.
-	Machine *runners.Profile
-	// Memory is the bytes that the model may hold with its sequences; 0: not known, or nothing is held.
-	Memory int64
+	Plan(p *Planner, m *Target, params any) ([]Case, error)
 }
 
 // Case is one measurement: the unit of budget, resume and record.
@@ -63,9 +44,9 @@ type Case struct {
 	Least int64
 	// Unsupported says why the model cannot do this, where that is known before it is loaded; then Run is not called.
 	Unsupported string
-	// Run measures and fills r's Metrics, Series, Trials and Notes. An error that wraps runners.ErrOutOfMemory
-	// or runners.ErrUnsupported becomes that status. progress may be called with a fraction 0..1.
-	Run func(ctx context.Context, m runners.Model, r *result.Record, progress func(float64)) error
+	// Run measures. An error that wraps runners.ErrOutOfMemory or runners.ErrUnsupported becomes that
+	// status. progress may be called with a fraction 0..1.
+	Run func(ctx context.Context, m runners.Model, progress func(float64)) (result.Outcome, error)
 }
 
 // Phase is a part of a case's work and how often it is done.

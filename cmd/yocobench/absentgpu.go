@@ -23,7 +23,7 @@ func (g absentGPU) Device() runners.Device {
 	return runners.Device{Kind: "cuda", Name: g.profile.Name, Memory: g.profile.Memory}
 }
 
-func (g absentGPU) Load(runners.Config, runners.Weights, runners.Options) (runners.Model, error) {
+func (g absentGPU) Load(runners.Config, runners.Weights, runners.Options) (runners.Instance, error) {
 	return nil, g.why
 }
 

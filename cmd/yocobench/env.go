@@ -82,7 +82,7 @@ type gpuPeak struct {
 
 // runsOnGPU reports whether a model of the plan runs on the GPU.
 func runsOnGPU(p *suites.Plan) bool {
-	return slices.ContainsFunc(p.Cases, func(c *suites.Planned) bool { return c.Model.Runner == "cuda" })
+	return slices.ContainsFunc(p.Cases, func(c *suites.PlannedCase) bool { return c.Model.Runner == "cuda" })
 }
 
 // onGPU describes the GPU in env, if a model of the plan runs on it.

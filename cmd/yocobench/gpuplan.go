@@ -103,8 +103,8 @@ func (f *gpuFlags) plannedModels(ctx context.Context, p runners.Profile) (calls 
 	absent := absentGPU{p, errors.New("a plan loads no model")}
 	d := device{dry: &assumption{}, found: newCache()}
 	d.found.runners["cuda\n"] = described{absent, absent.Device()}
-	plan, err := suites.NewPlan(ctx, suite, suites.Wiring{Tasks: tasks(), Machine: &p,
-		Resolve: func(s *suites.Suite, e suites.Entry) (*suites.Resolved, error) { return d.resolve(s, e, &p) }})
+	plan, err := suites.NewPlan(ctx, suite, suites.Registry{Tasks: tasks(), Machine: &p,
+		Open: func(s *suites.Suite, e suites.Entry) (*suites.Target, error) { return d.resolve(s, e, &p) }})
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ var listings = []listing{
 	{"suites", "the suites inside the binary", []string{"suite", "what for"}, listSuites},
 	{"models", "trained models and presets", []string{"model", "kind", "params", "non-emb.", "layers", "dim", "kv/token"}, listModels},
 	{"runners", "what can run a model", []string{"runner", "what it does"}, func() (rows [][]string, _ error) {
-		for _, r := range runnerNames {
+		for _, r := range backends {
 			rows = append(rows, []string{r.name, r.about})
 		}
 		return rows, nil

@@ -195,7 +195,7 @@ code is 1.`,
 			if o.KV, err = runners.ParseDType(firstOf(kv, dtype)); err != nil {
 				return usagef("--kv: %v", err)
 			}
-			r, err := newRunner(runner, "")
+			r, err := openRunner(runner)
 			if err != nil {
 				return err
 			}

@@ -75,7 +75,7 @@ func (o *observer) Begin(cases int, seconds float64) {
 	)
 }
 
-func (o *observer) Case(c *suites.Planned) {
+func (o *observer) Case(c *suites.PlannedCase) {
 	o.nth++
 	o.began = true
 	o.now, o.took = c.Model.Name+" "+c.Label, c.Seconds

@@ -15,7 +15,7 @@ import (
 var slowdown = "0"
 
 // slowed makes a model's work longer: after each operation it spins for a part of the time that the operation took.
-func slowed(m runners.Model, err error) (runners.Model, error) {
+func slowed(m runners.Instance, err error) (runners.Instance, error) {
 	part, bad := strconv.ParseFloat(slowdown, 64)
 	if bad != nil || !(part >= 0) {
 		panic("slowdown is no number: " + slowdown)
@@ -24,7 +24,7 @@ func slowed(m runners.Model, err error) (runners.Model, error) {
 }
 
 type slowModel struct {
-	runners.Model
+	runners.Instance
 	part float64
 }
 
@@ -36,10 +36,10 @@ func (m slowModel) spin(start time.Time) {
 
 func (m slowModel) Prefill(ctx context.Context, s runners.Sequence, tokens []int) error {
 	defer m.spin(time.Now())
-	return m.Model.Prefill(ctx, s, tokens)
+	return m.Instance.Prefill(ctx, s, tokens)
 }
 
 func (m slowModel) Step(ctx context.Context, ss []runners.Sequence, tokens []int, logits [][]float32) error {
 	defer m.spin(time.Now())
-	return m.Model.Step(ctx, ss, tokens, logits)
+	return m.Instance.Step(ctx, ss, tokens, logits)
 }

@@ -27,39 +27,100 @@ func tasks() []suites.Task {
 	return append([]suites.Task{needle.Task{}, nll.Task{}}, memory.Tasks()...)
 }
 
-// runnerNames lists the runners with a line on each.
-var runnerNames = []struct{ name, about string }{
-	{"cpu", "measures on this machine's processor"},
-	{"cuda", "measures on an NVIDIA GPU; a build of its own has it (make cuda)"},
-	{"analytic", "computes memory and time from the cost model and a device profile"},
+// backend is a runner of the program, and what an entry of a suite becomes on it.
+type backend struct {
+	name, about string
+	// open makes the runner; profile is the device that the suite names.
+	open func(d device, profile string) (runners.Runner, error)
+	// options fills in the defaults of an entry that the runner has of its own.
+	options func(d device, e suites.Entry, o *runners.Options)
+	// kv lists the types that keys and values can have; nil is any.
+	kv []runners.DType
+	// machine is what the device can do with weights of a type; nil: it is the machine of the plan.
+	machine func(d device, r runners.Runner, o runners.Options) (*runners.Profile, error)
+	// cannot says what targets cannot do on this runner whatever their model is.
+	cannot map[runners.Capability]string
 }
 
-// newRunner makes the runner of a name; device is the profile's name for the analytic one.
-func newRunner(name, device string) (runners.Runner, error) {
-	switch name {
-	case "cpu":
-		if device != "" {
-			return nil, usagef("the cpu runner measures this machine; device %q belongs to the analytic runner", device)
-		}
-		return cpu.New(), nil
-	case "cuda":
-		if device != "" {
-			return nil, usagef("the cuda runner measures this machine; device %q belongs to the analytic runner", device)
-		}
-		return newCUDA()
-	case "analytic":
-		if device == "" {
-			device = "h100-sxm"
-		}
-		p, err := runners.FindProfile(device)
-		if err != nil {
-			return nil, err
-		}
-		return analytic.New(p)
+// backends are the runners; a further one is a further row.
+var backends = []backend{
+	{
+		name: "cpu", about: "measures on this machine's processor",
+		open:    func(_ device, profile string) (runners.Runner, error) { return cpu.New(), here("cpu", profile) },
+		options: func(d device, _ suites.Entry, o *runners.Options) { o.Tier = d.cpuTier() },
+		kv:      []runners.DType{runners.F32, runners.BF16},
+	},
+	{
+		name: "cuda", about: "measures on an NVIDIA GPU; a build of its own has it (make cuda)",
+		open: func(d device, profile string) (runners.Runner, error) {
+			if err := here("cuda", profile); err != nil {
+				return nil, err
+			}
+			r, err := newCUDA()
+			if err != nil && d.dry != nil {
+				return d.dry.gpu(err)
+			}
+			return r, err
+		},
+		options: func(d device, e suites.Entry, o *runners.Options) {
+			// The trained models are tiny, and stored as f32: that is what they run as everywhere.
+			if !slices.Contains(checkpoint.Embedded(), e.Model) {
+				o.Weights = runners.BF16
+			}
+			o.Tier = d.gpuTier()
+			if o.PrefillChunk == 0 {
+				o.PrefillChunk = cuda.PrefillChunk
+			}
+		},
+		machine: func(d device, r runners.Runner, o runners.Options) (*runners.Profile, error) {
+			if absent, ok := r.(absentGPU); ok {
+				return &absent.profile, nil
+			}
+			return d.found.gpu(r, o.Weights, o.Tier)
+		},
+	},
+	{
+		name: "analytic", about: "computes memory and time from the cost model and a device profile",
+		open: func(_ device, profile string) (runners.Runner, error) {
+			p, err := runners.FindProfile(firstOf(profile, "h100-sxm"))
+			if err != nil {
+				return nil, err
+			}
+			return analytic.New(p)
+		},
+		options: func(_ device, _ suites.Entry, o *runners.Options) { o.Weights = runners.BF16 },
+		cannot: map[runners.Capability]string{
+			runners.Complete: "the runner analytic computes costs and gives no answers",
+			runners.Score:    "the runner analytic computes costs and predicts no text",
+		},
+	},
+}
+
+// here refuses a device profile for a runner that measures this machine.
+func here(runner, profile string) error {
+	if profile == "" {
+		return nil
 	}
+	return usagef("the %s runner measures this machine; device %q belongs to the analytic runner", runner, profile)
+}
+
+// openRunner makes the runner of a name for a command that needs no suite.
+func openRunner(name string) (runners.Runner, error) {
+	b, err := findBackend(name)
+	if err != nil {
+		return nil, err
+	}
+	return b.open(device{}, "")
+}
+
+// findBackend finds a runner by its name.
+func findBackend(name string) (*backend, error) {
 	var names []string
-	for _, r := range runnerNames {
-		names = append(names, r.name)
+	for i := range backends {
+		if backends[i].name == name {
+			return &backends[i], nil
+		}
+		names = append(names, backends[i].name)
 	}
 	return nil, &suites.Problem{Msg: fmt.Sprintf("unknown runner %q", name), Hint: suites.Suggest(name, names)}
 }
@@ -225,24 +286,21 @@ func (c cache) get(name, dir string, random bool, seed uint64, dtype runners.DTy
 	return f, err
 }
 
-// runner makes the runner of a name once, and describes its device once: a suite may have thousands of models.
-func (d device) runner(name, profile string) (runners.Runner, runners.Device, error) {
-	key := name + "\n" + profile
+// runner makes the runner of a backend once, and describes its device once: a suite may have thousands of models.
+func (d device) runner(b *backend, profile string) (described, error) {
+	key := b.name + "\n" + profile
 	if p, ok := d.found.runners[key]; ok {
-		return p.runner, p.device, nil
+		return p, nil
 	}
-	r, err := newRunner(name, profile)
-	if err != nil && name == "cuda" && profile == "" && d.dry != nil {
-		r, err = d.dry.gpu(err)
-	}
+	r, err := b.open(d, profile)
 	if err != nil {
-		return nil, runners.Device{}, err
+		return described{}, err
 	}
 	p := described{r, r.Device()}
 	if d.found.runners != nil {
 		d.found.runners[key] = p
 	}
-	return p.runner, p.device, nil
+	return p, nil
 }
 
 // described is a runner with what it runs on.
@@ -252,12 +310,12 @@ type described struct {
 }
 
 // wiring connects suites with everything that this program links in.
-func wiring(d device, machine *runners.Profile) suites.Wiring {
+func wiring(d device, machine *runners.Profile) suites.Registry {
 	d.found = newCache()
-	return suites.Wiring{
+	return suites.Registry{
 		Tasks:   tasks(),
 		Machine: machine,
-		Resolve: func(s *suites.Suite, e suites.Entry) (*suites.Resolved, error) { return d.resolve(s, e, machine) },
+		Open:    func(s *suites.Suite, e suites.Entry) (*suites.Target, error) { return d.resolve(s, e, machine) },
 	}
 }
 
@@ -271,35 +329,23 @@ func (d device) find(s *suites.Suite, e suites.Entry, weights runners.DType) (fo
 	return d.found.get(e.Model, s.Dir, e.Weights == "random", e.Seed, weights)
 }
 
-func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profile) (*suites.Resolved, error) {
-	name, dev := firstOf(e.Runner, s.Runner), e.Device
-	if e.Runner == "" && dev == "" {
-		dev = s.Device
+// resolve makes a suite's entry a target.
+func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profile) (*suites.Target, error) {
+	profile := e.Device
+	if e.Runner == "" && profile == "" {
+		profile = s.Device
 	}
-	r, on, err := d.runner(name, dev)
+	b, err := findBackend(firstOf(e.Runner, s.Runner))
 	if err != nil {
 		return nil, err
 	}
-	o := runners.Options{Threads: d.threads, Tier: d.cpuTier(), MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
-	// The trained models are tiny, and stored as f32: that is what they run as everywhere.
-	if name == "analytic" || name == "cuda" && !slices.Contains(checkpoint.Embedded(), e.Model) {
-		o.Weights = runners.BF16
+	on, err := d.runner(b, profile)
+	if err != nil {
+		return nil, err
 	}
-	if name == "cuda" {
-		o.Tier = d.gpuTier()
-		if o.PrefillChunk == 0 {
-			o.PrefillChunk = cuda.PrefillChunk
-		}
-	}
-	if e.DType != nil {
-		o.Weights = *e.DType
-	}
-	o.KV = o.Weights
-	if e.KV != nil {
-		o.KV = *e.KV
-	}
-	if name == "cpu" && o.KV == runners.F16 {
-		return nil, fmt.Errorf("model %s: the cpu runner keeps keys and values in f32 or bf16, not f16; set kv", e.Name)
+	o, err := d.options(b, s, e)
+	if err != nil {
+		return nil, err
 	}
 	f, err := d.find(s, e, o.Weights)
 	if err != nil {
@@ -310,49 +356,57 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 			return nil, fmt.Errorf("model %s: %w", e.Name, err)
 		}
 	}
-	var gpu *runners.Profile
-	if absent, ok := r.(absentGPU); ok {
-		gpu, machine = &absent.profile, &absent.profile
-	} else if name == "cuda" {
-		if gpu, err = d.found.gpu(r, o.Weights, o.Tier); err != nil {
-			return nil, err
-		}
-		machine = gpu
+	t := suites.Local(e.Name, f.config)
+	t.Identity, t.Runner, t.Device, t.Room = f.identity, on.runner.Name(), on.device.Name, on.device.Room
+	for what, why := range b.cannot {
+		t.Can = t.Can.Cannot(what, why)
 	}
-	computed, limit := on.Kind == "computed", int64(0)
-	if !computed {
-		if o.MemoryBudget > on.Memory {
+	if t.Computed = on.device.Kind == "computed"; t.Computed {
+		t.Identity = "none: computed"
+	} else {
+		if o.MemoryBudget > on.device.Memory {
 			o.MemoryBudget = 0 // more than the machine has: what it has
 		}
-		if limit = o.MemoryBudget; limit == 0 {
-			limit = on.Memory
+		if t.Memory = o.MemoryBudget; t.Memory == 0 {
+			t.Memory = on.device.Memory
 		}
 	}
-	m := &suites.Resolved{
-		Model: suites.Model{
-			Name: e.Name, Config: f.config, Options: o, Identity: f.identity,
-			Runner: r.Name(), Device: on.Name, Computed: computed, Machine: gpu, Memory: limit,
-		},
-		Load: func() (runners.Model, error) {
-			w, err := f.open()
-			if err != nil {
-				return nil, err
-			}
-			defer w.Close() // a loaded model has its weights laid out on the device
-			return slowed(r.Load(f.config, w, o))
-		},
-		Seconds: func(w runners.Work) float64 {
-			if computed || machine == nil {
-				return 0
-			}
-			return machine.Seconds(w, o.Weights)
-		},
-		Room: r.Device().Room,
+	if b.machine != nil {
+		if t.Machine, err = b.machine(d, on.runner, o); err != nil {
+			return nil, err
+		}
+		machine = t.Machine
 	}
-	if computed {
-		m.Identity = "none: computed"
+	if !t.Computed && machine != nil {
+		t.Seconds = func(w runners.Work) float64 { return machine.Seconds(w, o.Weights) }
 	}
-	return m, nil
+	t.Options = o
+	t.Load = func() (runners.Model, error) {
+		w, err := f.open()
+		if err != nil {
+			return nil, err
+		}
+		defer w.Close() // a loaded model has its weights laid out on the device
+		return slowed(on.runner.Load(f.config, w, o))
+	}
+	return t, nil
+}
+
+// options are those of an entry on a backend.
+func (d device) options(b *backend, s *suites.Suite, e suites.Entry) (runners.Options, error) {
+	o := runners.Options{Threads: d.threads, MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
+	b.options(d, e, &o)
+	if e.DType != nil {
+		o.Weights = *e.DType
+	}
+	o.KV = o.Weights
+	if e.KV != nil {
+		o.KV = *e.KV
+	}
+	if b.kv != nil && !slices.Contains(b.kv, o.KV) {
+		return o, fmt.Errorf("model %s: the %s runner keeps keys and values in f32 or bf16, not %s; set kv", e.Name, b.name, o.KV)
+	}
+	return o, nil
 }
 
 func firstOf(ss ...string) string {

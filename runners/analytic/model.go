@@ -9,7 +9,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Model is a model that only counts. It implements runners.Model and runners.Clock.
+// Model is a model that only counts. It implements runners.Instance and runners.Clock.
 type Model struct {
 	cfg     runners.Config
 	profile runners.Profile
@@ -35,6 +35,12 @@ var errClosed = errors.New("the sequence is closed, or belongs to another model"
 
 // Config is the model's configuration.
 func (m *Model) Config() runners.Config { return m.cfg }
+
+// Vocab implements runners.Stepper.
+func (m *Model) Vocab() int { return m.cfg.Vocab }
+
+// Cuttable implements runners.Stepper.
+func (m *Model) Cuttable() bool { return m.cfg.Cuttable() }
 
 // Now is the virtual time spent since Load.
 func (m *Model) Now() time.Duration { return time.Duration(m.seconds * 1e9) }

@@ -45,7 +45,7 @@ func (r *Runner) Device() runners.Device {
 
 // Load makes a model of cfg. weights may be nil: none are read. A
 // MemoryBudget takes the place of the profile's memory, larger or smaller.
-func (r *Runner) Load(cfg runners.Config, _ runners.Weights, o runners.Options) (runners.Model, error) {
+func (r *Runner) Load(cfg runners.Config, _ runners.Weights, o runners.Options) (runners.Instance, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("model %q: %w", cfg.Name, err)
 	}

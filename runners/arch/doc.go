@@ -1,6 +1,6 @@
 // Package arch computes any runners.Config over runners.Ops.
 //
-//   - model.go turns a network into a runners.Model: chunks, batches, sequences.
+//   - model.go turns a network into a runners.Instance: chunks, batches, sequences.
 //   - network.go is the one network: it walks a model's layers.
 //   - inspect.go shows what is inside, by the names of the fixtures.
 //

@@ -8,7 +8,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Model runs a network on a device. It implements runners.Model, Counter and Inspector.
+// Model runs a network on a device. It implements runners.Instance, Counter and Inspector.
 type Model struct {
 	cfg    runners.Config
 	ops    runners.Ops
@@ -25,7 +25,7 @@ type Model struct {
 }
 
 // New loads a model onto a device and owns ops from then on: an error closes it too.
-func New(cfg runners.Config, w runners.Weights, ops runners.Ops, opts runners.Options) (runners.Model, error) {
+func New(cfg runners.Config, w runners.Weights, ops runners.Ops, opts runners.Options) (runners.Instance, error) {
 	m := &Model{cfg: cfg, ops: ops, chunk: opts.PrefillChunk}
 	m.ws.ops = ops
 	if m.chunk <= 0 {
@@ -48,6 +48,12 @@ func New(cfg runners.Config, w runners.Weights, ops runners.Ops, opts runners.Op
 
 // Config returns the model's configuration.
 func (m *Model) Config() runners.Config { return m.cfg }
+
+// Vocab implements runners.Stepper.
+func (m *Model) Vocab() int { return m.cfg.Vocab }
+
+// Cuttable implements runners.Stepper.
+func (m *Model) Cuttable() bool { return m.cfg.Cuttable() }
 
 // Usage returns the memory held, by part.
 func (m *Model) Usage() runners.Usage {
@@ -151,7 +157,7 @@ func (m *Model) chunks(ctx context.Context, s *sequence, tokens []int, pass func
 	return m.ops.Sync()
 }
 
-// Prefill implements runners.Model.
+// Prefill implements runners.Instance.
 func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) error {
 	if err := m.checks(rs, tokens); err != nil {
 		return err
@@ -177,7 +183,7 @@ func (m *Model) checks(s runners.Sequence, tokens []int) error {
 	return runners.CheckTokens(m.cfg, tokens)
 }
 
-// Step implements runners.Model.
+// Step implements runners.Instance.
 func (m *Model) Step(ctx context.Context, ss []runners.Sequence, tokens []int, logits [][]float32) error {
 	if len(logits) != len(ss) {
 		return fmt.Errorf("a step needs as many logits as sequences, got %d and %d", len(logits), len(ss))
@@ -287,7 +293,7 @@ func (m *Model) reserveLogits(rows int) error {
 	return err
 }
 
-// Score implements runners.Model.
+// Score implements runners.Instance.
 func (m *Model) Score(ctx context.Context, rs runners.Sequence, tokens []int, emit func(pos int, logprob float32)) error {
 	if err := m.checks(rs, tokens); err != nil {
 		return err

@@ -65,7 +65,7 @@ func Describe(opts runners.Options) (runners.Device, error) {
 // activations are rounded to bfloat16 for products with them, and queries and
 // probabilities likewise for products with bfloat16 caches; all sums are
 // float32. With float32 weights and caches everything is float32 in every tier.
-func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options) (runners.Model, error) {
+func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options) (runners.Instance, error) {
 	o, err := open(opts)
 	if err != nil {
 		return nil, err

@@ -42,7 +42,7 @@ func tinies() (cs []runners.Config) {
 	return append(cs, mixed)
 }
 
-func load(t testing.TB, c runners.Config, opts runners.Options) runners.Model {
+func load(t testing.TB, c runners.Config, opts runners.Options) runners.Instance {
 	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), opts)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestThreads(t *testing.T) {
 
 // runAll scores some n tokens, prefills three times as many and steps, and
 // returns every number that came out.
-func runAll(t *testing.T, m runners.Model, c runners.Config, n int) (out []float32) {
+func runAll(t *testing.T, m runners.Instance, c runners.Config, n int) (out []float32) {
 	ctx := context.Background()
 	var ss []runners.Sequence
 	for i := range 2 {

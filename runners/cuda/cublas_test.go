@@ -356,7 +356,7 @@ func TestCUBLASClock(t *testing.T) {
 // TestCUBLASFailures: whatever call fails in turn, cuBLAS's among them, the model works or says so, and nothing is left.
 func TestCUBLASFailures(t *testing.T) {
 	c := tiny(runners.YOCOSlidingWindow)
-	run := func(m runners.Model) error {
+	run := func(m runners.Instance) error {
 		s, err := m.NewSequence(60)
 		if err != nil {
 			return err

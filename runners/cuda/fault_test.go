@@ -43,7 +43,7 @@ func fail(t *testing.T, n int, err error, calls ...string) *failing {
 }
 
 // scenario makes two sequences, prefills, steps them together until a graph runs, forks, truncates and scores.
-func scenario(m runners.Model) (err error) {
+func scenario(m runners.Instance) (err error) {
 	ctx := context.Background()
 	var ss []runners.Sequence
 	defer func() {
@@ -87,7 +87,7 @@ func scenario(m runners.Model) (err error) {
 }
 
 // tried loads a model and runs a scenario; the model is nil where it could not be loaded.
-func tried(c runners.Config, run func(runners.Model) error) (runners.Model, error) {
+func tried(c runners.Config, run func(runners.Instance) error) (runners.Instance, error) {
 	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
 	if err != nil {
 		return nil, err

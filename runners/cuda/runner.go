@@ -48,7 +48,7 @@ func Describe(opts runners.Options) (runners.Device, error) {
 // Load lays out the weights on the GPU and makes the model. Weights, keys and
 // values are all float32 or all bfloat16. With bfloat16 the residual stream, sums, retention
 // states and logits are float32 all the same, and what goes from kernel to kernel inside a block is bfloat16.
-func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options) (runners.Model, error) {
+func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options) (runners.Instance, error) {
 	if err := Supports(cfg, opts); err != nil {
 		return nil, err
 	}

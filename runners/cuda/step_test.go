@@ -29,7 +29,7 @@ func load(t testing.TB, c runners.Config, opts runners.Options) *model {
 	return x
 }
 
-func sequences(t testing.TB, m runners.Model, n, capacity int) (ss []runners.Sequence) {
+func sequences(t testing.TB, m runners.Instance, n, capacity int) (ss []runners.Sequence) {
 	t.Helper()
 	for i := range n {
 		s, err := m.NewSequence(capacity)

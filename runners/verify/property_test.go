@@ -88,7 +88,7 @@ func TestEarlyExit(t *testing.T) {
 }
 
 // load opens a fixture's model and makes n random ids.
-func load(t *testing.T, folder string, n int) (runners.Model, []int) {
+func load(t *testing.T, folder string, n int) (runners.Instance, []int) {
 	t.Helper()
 	c, w, err := checkpoint.Open(filepath.Join(golden, folder))
 	if err != nil {
@@ -115,7 +115,7 @@ func load(t *testing.T, folder string, n int) (runners.Model, []int) {
 }
 
 // prefilled is a new sequence that holds ids.
-func prefilled(t *testing.T, m runners.Model, ids []int) runners.Sequence {
+func prefilled(t *testing.T, m runners.Instance, ids []int) runners.Sequence {
 	t.Helper()
 	s, err := m.NewSequence(1024)
 	if err != nil {
@@ -130,7 +130,7 @@ func prefilled(t *testing.T, m runners.Model, ids []int) runners.Sequence {
 	return s
 }
 
-func stepped(t *testing.T, m runners.Model, s runners.Sequence, id int) []float32 {
+func stepped(t *testing.T, m runners.Instance, s runners.Sequence, id int) []float32 {
 	t.Helper()
 	logits := make([]float32, m.Config().Vocab)
 	if err := m.Step(context.Background(), []runners.Sequence{s}, []int{id}, [][]float32{logits}); err != nil {
@@ -210,7 +210,7 @@ type misread struct {
 	change func(*runners.Config)
 }
 
-func (m misread) Load(c runners.Config, w runners.Weights, o runners.Options) (runners.Model, error) {
+func (m misread) Load(c runners.Config, w runners.Weights, o runners.Options) (runners.Instance, error) {
 	m.change(&c)
 	return m.Runner.Load(c, w, o)
 }

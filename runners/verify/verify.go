@@ -59,7 +59,7 @@ func Verify(ctx context.Context, dir string, runner runners.Runner, o runners.Op
 // verifier is one run of Verify.
 type verifier struct {
 	ctx    context.Context
-	model  runners.Model
+	model  runners.Instance
 	texts  []text
 	report Report
 }

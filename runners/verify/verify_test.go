@@ -87,10 +87,10 @@ func TestTrained(t *testing.T) {
 // faulty is a runner whose models have a fault.
 type faulty struct {
 	runners.Runner
-	fault func(runners.Model) runners.Model
+	fault func(runners.Instance) runners.Instance
 }
 
-func (f faulty) Load(c runners.Config, w runners.Weights, o runners.Options) (runners.Model, error) {
+func (f faulty) Load(c runners.Config, w runners.Weights, o runners.Options) (runners.Instance, error) {
 	m, err := f.Runner.Load(c, w, o)
 	if err != nil {
 		return nil, err
@@ -100,14 +100,14 @@ func (f faulty) Load(c runners.Config, w runners.Weights, o runners.Options) (ru
 
 // wrong is a model that changes what comes out.
 type wrong struct {
-	runners.Model
+	runners.Instance
 	logits  func(s runners.Sequence, row []float32)
 	logprob func(pos int, lp float32, emit func(int, float32))
 	inspect func(name string, shape []int, data []float32, emit func(string, []int, []float32))
 }
 
 func (w wrong) Step(ctx context.Context, ss []runners.Sequence, tokens []int, logits [][]float32) error {
-	err := w.Model.Step(ctx, ss, tokens, logits)
+	err := w.Instance.Step(ctx, ss, tokens, logits)
 	if w.logits != nil {
 		for i, s := range ss {
 			w.logits(s, logits[i])
@@ -118,13 +118,13 @@ func (w wrong) Step(ctx context.Context, ss []runners.Sequence, tokens []int, lo
 
 func (w wrong) Score(ctx context.Context, s runners.Sequence, tokens []int, emit func(int, float32)) error {
 	if w.logprob == nil {
-		return w.Model.Score(ctx, s, tokens, emit)
+		return w.Instance.Score(ctx, s, tokens, emit)
 	}
-	return w.Model.Score(ctx, s, tokens, func(pos int, lp float32) { w.logprob(pos, lp, emit) })
+	return w.Instance.Score(ctx, s, tokens, func(pos int, lp float32) { w.logprob(pos, lp, emit) })
 }
 
 func (w wrong) Inspect(ctx context.Context, s runners.Sequence, tokens []int, emit func(string, []int, []float32)) error {
-	return w.Model.(runners.Inspector).Inspect(ctx, s, tokens, func(name string, shape []int, data []float32) {
+	return w.Instance.(runners.Inspector).Inspect(ctx, s, tokens, func(name string, shape []int, data []float32) {
 		if w.inspect == nil {
 			emit(name, shape, data)
 			return
@@ -134,7 +134,7 @@ func (w wrong) Inspect(ctx context.Context, s runners.Sequence, tokens []int, em
 }
 
 // noForks is a model whose forks are the sequence itself.
-type noForks struct{ runners.Model }
+type noForks struct{ runners.Instance }
 
 type shared struct {
 	runners.Sequence
@@ -142,7 +142,7 @@ type shared struct {
 }
 
 func (m noForks) NewSequence(n int) (runners.Sequence, error) {
-	s, err := m.Model.NewSequence(n)
+	s, err := m.Instance.NewSequence(n)
 	return &shared{Sequence: s}, err
 }
 func (s *shared) Fork() (runners.Sequence, error) { return &shared{s.Sequence, true}, nil }
@@ -155,105 +155,105 @@ func (s *shared) Close() error {
 func inner(s runners.Sequence) runners.Sequence { return s.(*shared).Sequence }
 
 func (m noForks) Prefill(ctx context.Context, s runners.Sequence, tokens []int) error {
-	return m.Model.Prefill(ctx, inner(s), tokens)
+	return m.Instance.Prefill(ctx, inner(s), tokens)
 }
 func (m noForks) Score(ctx context.Context, s runners.Sequence, tokens []int, emit func(int, float32)) error {
-	return m.Model.Score(ctx, inner(s), tokens, emit)
+	return m.Instance.Score(ctx, inner(s), tokens, emit)
 }
 func (m noForks) Step(ctx context.Context, ss []runners.Sequence, tokens []int, logits [][]float32) error {
 	var in []runners.Sequence
 	for _, s := range ss {
 		in = append(in, inner(s))
 	}
-	return m.Model.Step(ctx, in, tokens, logits)
+	return m.Instance.Step(ctx, in, tokens, logits)
 }
 
 // overfull is a model whose Prefill computes everything.
-type overfull struct{ runners.Model }
+type overfull struct{ runners.Instance }
 
 func (m overfull) Prefill(ctx context.Context, s runners.Sequence, tokens []int) error {
-	return m.Model.Score(ctx, s, tokens, func(int, float32) {})
+	return m.Instance.Score(ctx, s, tokens, func(int, float32) {})
 }
-func (m overfull) Counts() runners.Counts { return m.Model.(runners.Counter).Counts() }
-func (m overfull) ResetCounts()           { m.Model.(runners.Counter).ResetCounts() }
+func (m overfull) Counts() runners.Counts { return m.Instance.(runners.Counter).Counts() }
+func (m overfull) ResetCounts()           { m.Instance.(runners.Counter).ResetCounts() }
 
 // A report must notice each fault, and blame the way that has it.
 func TestFaultsAreNoticed(t *testing.T) {
 	nan := float32(math.NaN())
 	for name, tt := range map[string]struct {
-		fault func(runners.Model) runners.Model
+		fault func(runners.Instance) runners.Instance
 		ways  string // of the failed checks
 		text  string
 	}{
-		"a NaN logit": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, logits: func(s runners.Sequence, row []float32) {
+		"a NaN logit": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, logits: func(s runners.Sequence, row []float32) {
 				if s.Len() == 20 {
 					row[3] = nan
 				}
 			}}
 		}, "steps", "NaN"},
-		"all logits NaN": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, logits: func(_ runners.Sequence, row []float32) {
+		"all logits NaN": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, logits: func(_ runners.Sequence, row []float32) {
 				for i := range row {
 					row[i] = nan
 				}
 			}}
 		}, "chunks+batch fork greedy prefill+step steps truncate", "greedy id 0 is 0, want"},
-		"a small error": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, logits: func(s runners.Sequence, row []float32) {
+		"a small error": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, logits: func(s runners.Sequence, row []float32) {
 				if s.Len() == 10 {
 					row[0] += 3e-4
 				}
 			}}
 		}, "steps", "position 9, 0"},
-		"another greedy id": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, logits: func(s runners.Sequence, row []float32) {
+		"another greedy id": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, logits: func(s runners.Sequence, row []float32) {
 				if s.Len() == 80 {
 					row[1] = 100
 				}
 			}}
 		}, "greedy steps", "greedy id 3 is 1, want"},
-		"a position twice": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, logprob: func(pos int, lp float32, emit func(int, float32)) {
+		"a position twice": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, logprob: func(pos int, lp float32, emit func(int, float32)) {
 				emit(pos, lp)
 				if pos == 60 {
 					emit(pos, lp)
 				}
 			}}
 		}, "prefill+score score", "position 60 came where 61 was due"},
-		"a position missing": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, logprob: func(pos int, lp float32, emit func(int, float32)) {
+		"a position missing": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, logprob: func(pos int, lp float32, emit func(int, float32)) {
 				if pos != 76 {
 					emit(pos, lp)
 				}
 			}}
 		}, "prefill+score score", "the positions from 76 to 76 did not come"},
-		"a NaN inside": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
+		"a NaN inside": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
 				if name == "khat" {
 					data[5] = nan
 				}
 				emit(name, shape, data)
 			}}
 		}, "inspect", "NaN"},
-		"a tensor missing": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
+		"a tensor missing": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
 				if name != "gret_state.1" {
 					emit(name, shape, data)
 				}
 			}}
 		}, "inspect", "t77.gret_state.1: the model does not show it"},
-		"another shape": {func(m runners.Model) runners.Model {
-			return wrong{Model: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
+		"another shape": {func(m runners.Instance) runners.Instance {
+			return wrong{Instance: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
 				if name == "vhat" {
 					shape = []int{shape[0], shape[1] * shape[2]}
 				}
 				emit(name, shape, data)
 			}}
 		}, "inspect", "t77: has shape [77 32], want [77 2 16]"},
-		"forks that share":   {func(m runners.Model) runners.Model { return noForks{m} }, "fork", ""},
-		"no early exit":      {func(m runners.Model) runners.Model { return overfull{m} }, "early exit", "Prefill computed the cross-decoder"},
-		"nothing to inspect": {func(m runners.Model) runners.Model { return struct{ runners.Model }{m} }, "", "not checked: this runner"},
+		"forks that share":   {func(m runners.Instance) runners.Instance { return noForks{m} }, "fork", ""},
+		"no early exit":      {func(m runners.Instance) runners.Instance { return overfull{m} }, "early exit", "Prefill computed the cross-decoder"},
+		"nothing to inspect": {func(m runners.Instance) runners.Instance { return struct{ runners.Instance }{m} }, "", "not checked: this runner"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Verify(t.Context(), filepath.Join(golden, "yoco_gret_A"), faulty{cpu.New(), tt.fault}, runners.Options{})

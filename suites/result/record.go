@@ -74,6 +74,19 @@ type Record struct {
 	EstimateSeconds float64   `json:"estimate_seconds,omitempty"`
 }
 
+// Outcome is what a case measured.
+type Outcome struct {
+	Metrics map[string]Metric
+	Series  []Series
+	Trials  []Trial
+	Notes   []string
+}
+
+// Fill puts what was measured into the record.
+func (r *Record) Fill(o Outcome) {
+	r.Metrics, r.Series, r.Trials, r.Notes = o.Metrics, o.Series, o.Trials, o.Notes
+}
+
 // Metric is one measured or computed number, with every sample behind it.
 type Metric struct {
 	// Value is the figure to show: the median of Samples where there are several, unless the task says otherwise.
@@ -120,8 +133,9 @@ type Trial struct {
 	// Exact and Contains are the two scores in 0..1 (fractions where several values were asked for).
 	Exact    float64 `json:"exact"`
 	Contains float64 `json:"contains"`
-	// LogProb is the log-probability in nats of the expected answer.
-	LogProb float64 `json:"logprob"`
+	// LogProb is the log-probability in nats of the expected answer; NoLogProb is true where the model gave none.
+	LogProb   float64 `json:"logprob"`
+	NoLogProb bool    `json:"no_logprob,omitempty"`
 }
 
 // Run is the header line of a journal.

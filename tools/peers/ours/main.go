@@ -64,7 +64,7 @@ type server struct {
 
 // subject is a loaded model, and its sequences by the tokens that each held before the work: a deep one is filled once.
 type subject struct {
-	runners.Model
+	runners.Instance
 	types     runners.Types
 	sequences map[int]runners.Sequence
 }
