@@ -51,7 +51,7 @@ func (s *served) Complete(ctx context.Context, group []runners.Prompt, room int,
 
 // A target of which nothing is known but that it completes prompts is planned and run, in groups.
 func TestTargetOfTexts(t *testing.T) {
-	text := "name: x\nmodels: [m]\ntasks:\n  - needle: {kind: multi, needles: 2, lengths: [1Ki], depths: [0.5], trials: 4, haystacks: 2}\n"
+	text := "name: x\nmodels: [m]\ntasks:\n  - needle: {kind: multi, needles: 2, lengths: [1Ki], depths: spread, trials: 4, haystacks: 2}\n"
 	s, err := suites.Parse([]byte(text), "x.yaml", nil, []suites.Task{Task{}})
 	if err != nil {
 		t.Fatal(err)

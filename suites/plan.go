@@ -212,7 +212,7 @@ func caseID(seed uint64, p *PlannedCase) (string, error) {
 		"dtype": m.Options.Weights, "kv": m.Options.KV, "chunk": m.Options.PrefillChunk,
 		"runner": m.Runner, "profile": profileName(m),
 	}
-	if m.Config.ChunkLogits {
+	if m.Config != nil && m.Config.ChunkLogits {
 		all["logits"] = "chunk"
 	}
 	if p.Version > 0 {

@@ -522,7 +522,7 @@ func TestMetricsAreAsDeclared(t *testing.T) {
 		`in "x", better: none`: {Value: 1, Unit: "s", Better: result.None},
 		`has "x", better: low`: {Value: 1, Unit: "x", Better: result.Lower},
 	} {
-		task := fakeTask{run: func(_ context.Context, _ int64, r *result.Record) error {
+		task := fakeTask{run: func(_ context.Context, _ int64, r *fakeOutcome) error {
 			r.Metrics["x"] = m
 			return nil
 		}}

@@ -140,7 +140,7 @@ func (j workerJob) plan(ctx context.Context, ready *workerReady) (*suites.Plan, 
 	for _, c := range plan.Cases {
 		ready.Cases = append(ready.Cases, result.Record{
 			Type: "case", Schema: result.SchemaVersion, Suite: s.Name, SuiteHash: plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
-			Model: c.Model.Name, Arch: c.Model.Config.Label, Runner: c.Model.Runner, Device: c.Model.Device, Params: c.Params,
+			Model: c.Model.Name, Arch: c.Model.Label, Runner: c.Model.Runner, Device: c.Model.Device, Params: c.Params,
 		})
 	}
 	return plan, nil
