@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help venv build kernels kernels-test cuda cuda-test gpu-check test race emulated lint fuzz bench peers golden fixtures images calibrate clean
+.PHONY: help venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz bench peers golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -23,6 +23,10 @@ cuda: .venv/.made ## build bin/yocobench-cuda, which has the CUDA runner: no CUD
 
 cuda-test: ## the CUDA runner and its kernels on a simulated GPU
 	tools/cudatest.sh
+
+mutants: ## delete each synchronising instruction of all bf16 kernels for sm_90a in turn: the simulator must find what it was for
+	kernels/cudasim/build.sh bin/cudasim
+	YOCOBENCH_MUTANTS=all CGO_ENABLED=1 $(GO) test -count=1 -tags cuda -timeout 30m -v -run TestMutants ./kernels/cudasim
 
 gpu-check: cuda ## on a machine with a GPU: fixtures, kernels against PyTorch, measurements into docs/measurements
 	tools/gpucheck.sh
