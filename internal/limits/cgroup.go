@@ -23,12 +23,12 @@ func groups(root fs.FS) (out []group) {
 	member := membership(read(root, "proc/self/cgroup"))
 	for _, m := range mounts(read(root, "proc/self/mountinfo")) {
 		for _, c := range member {
-			if m.v2 != c.v2 || !m.v2 && !slices.Equal(m.controllers, c.controllers) {
+			if m.v2 != c.v2 || !m.v2 && !m.has(c.controllers) {
 				continue
 			}
 			dir := strings.Trim(path.Join(m.point, below(m.root, c.dir)), "/")
 			if mount := strings.Trim(m.point, "/"); fs.ValidPath(dir) && fs.ValidPath(mount) {
-				out = append(out, group{v2: m.v2, mount: mount, dir: dir, controllers: m.controllers})
+				out = append(out, group{v2: m.v2, mount: mount, dir: dir, controllers: c.controllers})
 			}
 		}
 	}
@@ -75,6 +75,9 @@ func (g group) memoryLimit(root fs.FS, dir string) (limit int64, ok bool) {
 			limit, ok = n, true
 		}
 	}
+	if n, known := statistic(read(root, dir+"/memory.stat"), "hierarchical_memory_limit"); !g.v2 && known && (!ok || n < limit) {
+		limit, ok = n, true // of a group above that is not mounted here
+	}
 	return limit, ok
 }
 
@@ -88,15 +91,23 @@ func (g group) memoryUsed(root fs.FS, dir string) int64 {
 	if !ok {
 		return 0
 	}
-	for line := range strings.Lines(read(root, dir+"/memory.stat")) {
-		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if name == prefix+"inactive_file" || name == prefix+"active_file" || name == "slab_reclaimable" {
-			if n, ok := bytes(value); ok {
-				used -= min(n, used)
-			}
+	stat := read(root, dir+"/memory.stat")
+	for _, name := range []string{prefix + "inactive_file", prefix + "active_file", "slab_reclaimable"} {
+		if n, ok := statistic(stat, name); ok {
+			used -= min(n, used)
 		}
 	}
 	return used
+}
+
+// statistic is a line of memory.stat.
+func statistic(text, name string) (int64, bool) {
+	for line := range strings.Lines(text) {
+		if key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key == name {
+			return bytes(value)
+		}
+	}
+	return 0, false
 }
 
 func (g group) quotaFile() string {
@@ -144,20 +155,28 @@ func membership(text string) (out []place) {
 		if !ok {
 			continue
 		}
-		out = append(out, place{id == "0" && controllers == "", sorted(strings.Split(controllers, ",")), dir})
+		out = append(out, place{id == "0" && controllers == "", strings.Split(controllers, ","), dir})
 	}
 	return out
 }
 
-// mount is a mounted hierarchy: the part from root on, at point.
+// mount is a mounted hierarchy: the part from root on, at point. The options of one of version 1 name its
+// controllers, among others.
 type mount struct {
 	v2          bool
 	root, point string
-	controllers []string
+	options     []string
 }
 
-// superOptions are those of a mount that name no controller.
-var superOptions = []string{"rw", "ro", "xattr", "clone_children", "noprefix", "nsdelegate", "cpuset_v2_mode", "none", "seclabel"}
+// has reports whether a hierarchy has all controllers.
+func (m mount) has(controllers []string) bool {
+	for _, c := range controllers {
+		if !slices.Contains(m.options, c) {
+			return false
+		}
+	}
+	return true
+}
 
 // mounts reads the control groups of /proc/self/mountinfo. Its lines are
 //
@@ -171,19 +190,11 @@ func mounts(text string) (out []mount) {
 		}
 		m := mount{v2: b[0] == "cgroup2", root: path.Clean("/" + unescape(f[3])), point: path.Clean("/" + unescape(f[4]))}
 		if !m.v2 {
-			options := slices.DeleteFunc(strings.Split(b[2], ","), func(o string) bool {
-				return slices.Contains(superOptions, o) || strings.HasPrefix(o, "release_agent=")
-			})
-			m.controllers = sorted(options)
+			m.options = strings.Split(b[2], ",")
 		}
 		out = append(out, m)
 	}
 	return out
-}
-
-func sorted(s []string) []string {
-	slices.Sort(s)
-	return s
 }
 
 // unescape undoes the octal escapes of spaces and such in a path of mountinfo.
