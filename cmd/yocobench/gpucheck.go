@@ -217,6 +217,9 @@ func (f *gpuFlags) run(ctx context.Context, stdout, log io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(log, "written in %v: %s.json, %[2]s.md\n", time.Since(start).Round(time.Second), r.base())
+	if todo := r.todo(); len(todo) > 0 {
+		fmt.Fprintf(log, "continue with: yocobench-cuda gpu-check --parts %s --out %s --resume %[2]s\n", strings.Join(todo, ","), quote(r.dir))
+	}
 	switch n := r.failures(); {
 	case ctx.Err() != nil:
 		return &exitError{exitInterrupted, errors.New("interrupted; what was found is written")}
@@ -388,6 +391,11 @@ func (r *gpuCheck) doubts() string {
 		return "bf16 was not checked"
 	}
 	return ""
+}
+
+// todo are the parts that are not through.
+func (r *gpuCheck) todo() []string {
+	return slices.DeleteFunc(slices.Clone(gpuParts), func(p string) bool { return slices.Contains(r.Done, p) })
 }
 
 // failures counts the checks that failed and the problems.

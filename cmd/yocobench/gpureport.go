@@ -43,13 +43,7 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 		p(" Peaks measured here: %s.", peakText(*r.Peak, a.Name, runners.BF16))
 	}
 	p("\n")
-	var todo []string
-	for _, part := range gpuParts {
-		if !slices.Contains(r.Done, part) {
-			todo = append(todo, part)
-		}
-	}
-	if len(todo) > 0 {
+	if todo := r.todo(); len(todo) > 0 {
 		p("\n**Not done, or not to the end: %s.** `--resume` continues.\n", strings.Join(todo, ", "))
 	}
 	if len(r.Problems) > 0 {
