@@ -30,11 +30,16 @@ func AddBytes(sizes ...int64) (sum int64) {
 	return sum
 }
 
-// MulBytes is a product of factors that are not negative, or math.MaxInt64 where it overflows.
-func MulBytes(a, b int64) int64 {
-	hi, lo := bits.Mul64(uint64(a), uint64(b))
-	if hi != 0 || lo > math.MaxInt64 {
-		return math.MaxInt64
+// MulBytes is the product of the factors, or math.MaxInt64, which no budget allows, where it overflows
+// or a factor is negative.
+func MulBytes[T int | int64](factors ...T) int64 {
+	p := uint64(1)
+	for _, f := range factors {
+		hi, lo := bits.Mul64(p, uint64(f))
+		if f < 0 || hi != 0 || lo > math.MaxInt64 {
+			return math.MaxInt64
+		}
+		p = lo
 	}
-	return int64(lo)
+	return int64(p)
 }

@@ -144,7 +144,11 @@ func TestChainMemory(t *testing.T) {
 
 	z, done3 := upload(t, o, randomHost(r, rows, dim, 1), 0)
 	defer done3()
-	o.pool.budget = o.Usage().Total()
+	rest := o.pool.account.Budget() - o.Usage().Total()
+	if err := o.pool.account.Take(runners.MemoryState, rest, func() error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	defer o.pool.account.Free(runners.MemoryState, rest)
 	o.Linear(rows, y, x, ws[0])
 	o.Linear(rows, z, y, ws[1])
 	if err := o.Sync(); !errors.Is(err, runners.ErrOutOfMemory) {

@@ -3,6 +3,8 @@ package cpu
 import (
 	"math"
 	"unsafe"
+
+	"github.com/yocobench/yocobench/runners"
 )
 
 // Attention of single positions over a long cache, the keys split among tasks.
@@ -58,7 +60,7 @@ func (j *attendJob) partialWords() int { return (j.group*(j.hd+2) + 15) &^ 15 }
 
 func (o *ops) attendSplit() {
 	j := &o.att
-	b, ok := o.grow(scratchParts, product(len(j.split), j.partialWords()))
+	b, ok := o.grow(scratchParts, runners.MulBytes(len(j.split), j.partialWords()))
 	if !ok || !o.growWorkers(j.group*(j.longest()+splitGap)) {
 		return
 	}

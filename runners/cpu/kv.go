@@ -41,7 +41,7 @@ func newStore(heads, hd, n int, t runners.DType, tile int) store {
 
 // words is the length of data.
 func (s *store) words() int64 {
-	return product(s.heads, s.kHead) + product(s.heads, s.vHead)
+	return runners.MulBytes(s.heads, s.kHead) + runners.MulBytes(s.heads, s.vHead)
 }
 
 // key returns the address of a slot's first word and the tile's row stride in bytes.
@@ -208,11 +208,11 @@ func (o *ops) newCache(heads, hd, window, capacity int) (*cache, error) {
 	if heads < 1 || hd < 2 || hd&1 == 1 || capacity < 1 {
 		return nil, fmt.Errorf("a cache of %d heads of %d for %d positions", heads, hd, capacity)
 	}
-	slots, kind := capacity, partGlobalKV
+	slots, kind := capacity, runners.MemoryGlobalKV
 	if window > 0 {
-		slots, kind = min(window, capacity), partWindowKV
+		slots, kind = min(window, capacity), runners.MemoryWindowKV
 	}
-	bytes := product(2, heads, hd, slots, o.opts.KV.Size())
+	bytes := runners.MulBytes(2, heads, hd, slots, o.opts.KV.Size())
 	if bytes > 1<<60 {
 		return nil, fmt.Errorf("%w: keys and values of %d positions", runners.ErrOutOfMemory, capacity)
 	}

@@ -129,7 +129,7 @@ func (o *ops) operandA() bool {
 		return !j.padded || o.padA(j.w.in)
 	}
 	ld := stride((j.w.in + 1) / 2)
-	b, ok := o.grow(scratchA, product(j.rows, ld))
+	b, ok := o.grow(scratchA, runners.MulBytes(j.rows, ld))
 	if !ok {
 		return false
 	}
@@ -142,7 +142,7 @@ func (o *ops) operandA() bool {
 func (o *ops) padA(in int) bool {
 	j := &o.lin
 	ld := stride(in + 1)
-	b, ok := o.grow(scratchA, product(j.rows, ld))
+	b, ok := o.grow(scratchA, runners.MulBytes(j.rows, ld))
 	if !ok {
 		return false
 	}

@@ -47,7 +47,7 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 	l.group(o)
 	l.panelGroup = min(probPanels, len(w.panels))
 	j.groups = l.panelGroups()
-	b, ok := o.grow(scratchProb, product(rows, 2*j.groups+1))
+	b, ok := o.grow(scratchProb, runners.MulBytes(rows, 2*j.groups+1))
 	if !ok || !o.growWorkers(l.rowGroup*l.panelGroup*o.k.NR) {
 		return o.err
 	}

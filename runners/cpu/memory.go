@@ -2,34 +2,17 @@ package cpu
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 	"strings"
-	"sync"
 	"unsafe"
 
 	"github.com/yocobench/yocobench/internal/limits"
 	"github.com/yocobench/yocobench/runners"
 )
 
-// part is the kind of memory that a block is counted as.
-type part int
-
-const (
-	partWeights part = iota
-	partGlobalKV
-	partWindowKV
-	partState
-	partWorkspace
-)
-
-// pool counts the memory of one model: everything that the runner holds is a
-// block of a pool.
+// pool allocates the memory of one model: everything that the runner holds is a
+// block of a pool, counted in its account.
 type pool struct {
-	budget int64
-	mu     sync.Mutex
-	held   [partWorkspace + 1]int64
-	peak   int64
+	account *runners.MemoryAccount
 	// arena is where weights are cut from: many of them lie in one mapping of
 	// large pages, which a decode step then reads with few misses of the TLB.
 	arena  []byte
@@ -41,45 +24,26 @@ type pool struct {
 // block is a piece of memory, 64-byte aligned and zero at first.
 type block struct {
 	pool   *pool
-	part   part
+	part   runners.MemoryPart
 	bytes  int64 // as counted
 	data   []byte
 	mapped []byte
 }
 
-// product multiplies sizes; a negative size or an overflow gives math.MaxInt64, which no budget holds.
-func product(sizes ...int) int64 {
-	p := uint64(1)
-	for _, s := range sizes {
-		if s < 0 {
-			return math.MaxInt64
-		}
-		hi, lo := bits.Mul64(p, uint64(s))
-		if hi != 0 || lo > math.MaxInt64 {
-			return math.MaxInt64
-		}
-		p = lo
-	}
-	return int64(p)
-}
-
 // take makes a block of the given bytes, or returns an error that wraps ErrOutOfMemory.
 // slack is what the layout needs beyond them at its end (less than a row), which is not counted.
-func (p *pool) take(kind part, bytes int64, slack int) (*block, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	held := p.total()
-	if bytes > p.budget-held {
-		return nil, fmt.Errorf("%w: %s more than the %s held would exceed the %s allowed",
-			runners.ErrOutOfMemory, runners.FormatBytes(bytes), runners.FormatBytes(held), runners.FormatBytes(p.budget))
+func (p *pool) take(part runners.MemoryPart, bytes int64, slack int) (*block, error) {
+	b := &block{pool: p, part: part, bytes: bytes}
+	err := p.account.Take(part, bytes, func() error {
+		if err := b.alloc(int(bytes) + slack); err != nil {
+			return fmt.Errorf("%w: %v", runners.ErrOutOfMemory, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	b := &block{pool: p, part: kind, bytes: bytes}
-	if err := b.alloc(int(bytes) + slack); err != nil {
-		return nil, fmt.Errorf("%w: %v", runners.ErrOutOfMemory, err)
-	}
-	p.held[kind] += bytes
-	p.peak = max(p.peak, held+bytes)
-	if p.poison && kind == partWorkspace {
+	if p.poison && part == runners.MemoryWorkspace {
 		for i := range b.data {
 			b.data[i] = 0xff // a NaN in every type
 		}
@@ -92,7 +56,7 @@ func (p *pool) take(kind part, bytes int64, slack int) (*block, error) {
 const mapFrom = 1 << 18
 
 func (b *block) alloc(n int) (err error) {
-	if b.part == partWeights && n < arenaBytes/4 {
+	if b.part == runners.MemoryWeights && n < arenaBytes/4 {
 		if b.data, err = b.pool.carve(n); b.data != nil || err != nil {
 			return err
 		}
@@ -146,9 +110,7 @@ func (b *block) free() {
 		unmapMemory(b.mapped)
 	}
 	b.data, b.mapped = nil, nil
-	b.pool.mu.Lock()
-	b.pool.held[b.part] -= b.bytes
-	b.pool.mu.Unlock()
+	b.pool.account.Free(b.part, b.bytes)
 }
 
 func (b *block) floats() []float32 {
@@ -163,26 +125,6 @@ func (b *block) words() []uint32 {
 		return nil
 	}
 	return unsafe.Slice((*uint32)(unsafe.Pointer(&b.data[0])), len(b.data)/4)
-}
-
-func (p *pool) total() (n int64) {
-	for _, h := range p.held {
-		n += h
-	}
-	return n
-}
-
-func (p *pool) usage() runners.Usage {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return runners.Usage{Weights: p.held[partWeights], GlobalKV: p.held[partGlobalKV], WindowKV: p.held[partWindowKV],
-		State: p.held[partState], Workspace: p.held[partWorkspace], Peak: p.peak}
-}
-
-func (p *pool) resetPeak() {
-	p.mu.Lock()
-	p.peak = p.total()
-	p.mu.Unlock()
 }
 
 // fallbackMemory is assumed where the machine does not say what it has.

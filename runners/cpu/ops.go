@@ -68,7 +68,7 @@ func (o *ops) grow(i int, n int64) (*block, bool) {
 		return s.blk, true
 	}
 	s.blk.free()
-	b, err := o.pool.take(partWorkspace, 4*min(n, 1<<60), 0)
+	b, err := o.pool.take(runners.MemoryWorkspace, 4*min(n, 1<<60), 0)
 	if err != nil {
 		o.fail(err)
 		return nil, false
@@ -87,7 +87,7 @@ func (o *ops) growWorkers(n int) bool {
 	for _, w := range o.crew.workers {
 		w.scratch = nil
 	}
-	b, err := o.pool.take(partWorkspace, product(4, n, len(o.crew.workers)), 0)
+	b, err := o.pool.take(runners.MemoryWorkspace, runners.MulBytes(4, n, len(o.crew.workers)), 0)
 	if err != nil {
 		o.fail(err)
 		return false
@@ -113,7 +113,7 @@ func newOps(opts runners.Options, k *cpu.Tier) (*ops, error) {
 	if budget <= 0 {
 		budget = machineMemory()
 	}
-	o := &ops{k: k, opts: opts, pool: &pool{budget: budget}, counts: map[runners.Part]*int64{}}
+	o := &ops{k: k, opts: opts, pool: &pool{account: runners.NewMemoryAccount(budget)}, counts: map[runners.Part]*int64{}}
 	o.crew = newCrew(o, opts.Threads)
 	o.Part(runners.PartLayers)
 	return o, nil
@@ -161,7 +161,7 @@ func (o *ops) Buffer(_ runners.BufferKind, rows, cols int) (runners.Buffer, erro
 		return nil, fmt.Errorf("a buffer of %d x %d", rows, cols)
 	}
 	ld := stride(cols)
-	blk, err := o.pool.take(partWorkspace, product(4, rows, ld), 0)
+	blk, err := o.pool.take(runners.MemoryWorkspace, runners.MulBytes(4, rows, ld), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -246,13 +246,13 @@ func (o *ops) Sync() error {
 	return o.err
 }
 
-func (o *ops) Usage() runners.Usage { return o.pool.usage() }
+func (o *ops) Usage() runners.Usage { return o.pool.account.Usage() }
 
 // ResetPeak gives back the scratch, which grows again as it is needed.
 func (o *ops) ResetPeak() {
 	o.flush() // which takes scratch: of the peak so far
 	o.freeScratch()
-	o.pool.resetPeak()
+	o.pool.account.ResetPeak()
 }
 
 func (o *ops) freeScratch() {

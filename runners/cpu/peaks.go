@@ -59,7 +59,7 @@ func (o *ops) peaks(ctx context.Context) (p Peak, err error) {
 	for _, w := range o.crew.workers {
 		clear(w.scratch)
 	}
-	blk, err := o.pool.take(partWorkspace, max(peakPiece, min(peakBytes, o.pool.budget/4)), 0)
+	blk, err := o.pool.take(runners.MemoryWorkspace, max(peakPiece, min(peakBytes, o.pool.account.Budget()/4)), 0)
 	if err != nil {
 		return p, err
 	}

@@ -57,7 +57,7 @@ func (o *ops) newState(heads, hd int) (*state, error) {
 	if heads < 1 || hd < 1 {
 		return nil, fmt.Errorf("a state of %d heads of %d", heads, hd)
 	}
-	blk, err := o.pool.take(partState, product(4, heads, hd, hd), 0)
+	blk, err := o.pool.take(runners.MemoryState, runners.MulBytes(4, heads, hd, hd), 0)
 	if err != nil {
 		return nil, err
 	}
@@ -161,11 +161,11 @@ func (o *ops) Retain(b *runners.Batch, r runners.Retained) {
 func (o *ops) retainChunks() {
 	j := &o.ret
 	n, c, hd := len(j.chunks)*j.heads, RetentionChunk, j.hd
-	b, ok := o.grow(scratchParts, product(n, c*c+c*hd+4*c))
+	b, ok := o.grow(scratchParts, runners.MulBytes(n, c*c+c*hd+4*c))
 	if !ok {
 		return
 	}
-	out, ok := o.grow(scratchOut, product(n, c*hd))
+	out, ok := o.grow(scratchOut, runners.MulBytes(n, c*hd))
 	if !ok {
 		return
 	}

@@ -48,7 +48,7 @@ func (o *ops) Rope(spec runners.Rope) runners.RopeTable {
 		r.freq = append(r.freq, math.Pow(spec.Theta, -e))
 	}
 	var err error
-	if r.table, err = o.pool.take(partWorkspace, product(16, 256, half), 0); err != nil {
+	if r.table, err = o.pool.take(runners.MemoryWorkspace, runners.MulBytes(16, 256, half), 0); err != nil {
 		o.fail(err)
 		return r
 	}
@@ -77,11 +77,11 @@ func (o *ops) rope(t runners.RopeTable) (*ropeTable, bool) {
 	if r.pass == o.pass {
 		return r, true
 	}
-	need := product(4, o.batch.Rows, 2, r.width)
+	need := runners.MulBytes(4, o.batch.Rows, 2, r.width)
 	if r.blk == nil || int64(len(r.blk.data)) < need {
 		r.blk.free()
 		var err error
-		if r.blk, err = o.pool.take(partWorkspace, need, 0); err != nil {
+		if r.blk, err = o.pool.take(runners.MemoryWorkspace, need, 0); err != nil {
 			o.fail(err)
 			return nil, false
 		}

@@ -73,8 +73,8 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	// Weights that do not fit are refused at once, not when they have filled the memory.
 	if cfg.Validate() == nil {
 		need := cfg.HeldBytes(0, 0, runners.Types{Weights: o.opts.Weights, KV: o.opts.KV}, 0).Weights
-		if need > o.pool.budget {
-			return nil, errors.Join(fmt.Errorf("load %s: %w: its weights are %s, and %s are allowed", cfg.Name, runners.ErrOutOfMemory, runners.FormatBytes(need), runners.FormatBytes(o.pool.budget)), o.Close())
+		if need > o.pool.account.Budget() {
+			return nil, errors.Join(fmt.Errorf("load %s: %w: its weights are %s, and %s are allowed", cfg.Name, runners.ErrOutOfMemory, runners.FormatBytes(need), runners.FormatBytes(o.pool.account.Budget())), o.Close())
 		}
 	}
 	return arch.New(cfg, w, o, opts) // closes o where it fails

@@ -67,12 +67,12 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 		w.in = t.Shape[1]
 		w.out += t.Shape[0]
 	}
-	words := product(w.out, w.rows())
+	words := runners.MulBytes(w.out, w.rows())
 	if words > math.MaxInt64/4 {
 		return nil, fmt.Errorf("%w: %s is %d x %d", runners.ErrOutOfMemory, stack[0].Name, w.out, w.in)
 	}
 	var err error
-	if w.blk, err = o.pool.take(partWeights, 4*words, 0); err != nil {
+	if w.blk, err = o.pool.take(runners.MemoryWeights, 4*words, 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", stack[0].Name, err)
 	}
 	o.blocks = append(o.blocks, w.blk)
@@ -104,7 +104,7 @@ func (o *ops) vector(stack []runners.Tensor) (runners.Weight, error) {
 		w.out += t.Shape[0]
 	}
 	var err error
-	if w.blk, err = o.pool.take(partWeights, product(4, w.out), 0); err != nil {
+	if w.blk, err = o.pool.take(runners.MemoryWeights, runners.MulBytes(4, w.out), 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", stack[0].Name, err)
 	}
 	o.blocks = append(o.blocks, w.blk)

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"gorgonia.org/cu"
+
+	"github.com/yocobench/yocobench/runners"
 )
 
 // arena is the part of device memory that holds what changes from pass to pass:
@@ -128,7 +130,7 @@ func (a *arena) reserve(bytes int) error {
 		if err := a.o.d.sync(); err != nil {
 			return err
 		}
-		dev, err := a.o.pool.take(partWorkspace, int64(size))
+		dev, err := a.o.pool.take(runners.MemoryWorkspace, int64(size))
 		if err != nil {
 			return err
 		}

@@ -320,11 +320,11 @@ func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads
 	// Two blocks for each multiprocessor, unless the caches are short. It does not depend on positions,
 	// so that a step's launches are those of the step before.
 	splits := min((2*o.d.info.Multiprocessors+n*kvHeads-1)/(n*kvHeads), (slots+splitSlots-1)/splitSlots)
-	parts, ok := o.scratch(scratchParts, product(4, n, heads, splits, hd))
+	parts, ok := o.scratch(scratchParts, runners.MulBytes(4, n, heads, splits, hd))
 	if !ok {
 		return
 	}
-	stats, ok := o.scratch(scratchStats, product(8, n, heads, splits))
+	stats, ok := o.scratch(scratchStats, runners.MulBytes(8, n, heads, splits))
 	if !ok {
 		return
 	}

@@ -190,7 +190,7 @@ func (b *bench) fill(t runners.DType, n int, value func(i int) float32) (*block,
 
 // output makes a block for n values.
 func (b *bench) output(n int, t runners.DType) (*block, error) {
-	x, err := b.o.pool.take(partWorkspace, product(n, t.Size()))
+	x, err := b.o.pool.take(runners.MemoryWorkspace, runners.MulBytes(n, t.Size()))
 	if err == nil {
 		b.blocks = append(b.blocks, x)
 	}

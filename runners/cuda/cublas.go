@@ -128,7 +128,7 @@ func (o *ops) newBLAS(lib *cublas) error {
 	if o.d.info.Capability < 90 {
 		bytes = 4 << 20
 	}
-	work, err := o.pool.take(partWorkspace, bytes)
+	work, err := o.pool.take(runners.MemoryWorkspace, bytes)
 	if err != nil {
 		return fmt.Errorf("the workspace of %s: %w", lib.name, err)
 	}

@@ -47,16 +47,16 @@ func (o *ops) newCache(heads, hd, window, capacity int) (*cache, error) {
 		return nil, fmt.Errorf("a cache of %d heads of %d for %d positions", heads, hd, capacity)
 	}
 	c := &cache{o: o, heads: heads, hd: hd, slots: capacity, window: window, capacity: capacity}
-	kind := partGlobalKV
+	kind := runners.MemoryGlobalKV
 	if window > 0 {
-		c.slots, kind = min(window, capacity), partWindowKV
+		c.slots, kind = min(window, capacity), runners.MemoryWindowKV
 	}
-	if product(c.slots, hd) > math.MaxInt32 {
+	if runners.MulBytes(c.slots, hd) > math.MaxInt32 {
 		return nil, fmt.Errorf("%w: a cache of %d positions of %d values: the kernels count values of a head up to %d, which is %d positions",
 			runners.ErrUnsupported, c.slots, hd, math.MaxInt32, math.MaxInt32/hd)
 	}
 	var err error
-	c.blk, err = o.pool.take(kind, product(2, heads, hd, c.slots, o.t.Size()))
+	c.blk, err = o.pool.take(kind, runners.MulBytes(2, heads, hd, c.slots, o.t.Size()))
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (o *ops) newCache(heads, hd, window, capacity int) (*cache, error) {
 func (c *cache) Close() { c.blk.free() }
 
 // head is the offset in bytes of the keys of a head; those of values are heads further.
-func (c *cache) head(h int) int64 { return product(h, c.slots, c.hd, c.o.t.Size()) }
+func (c *cache) head(h int) int64 { return runners.MulBytes(h, c.slots, c.hd, c.o.t.Size()) }
 
 // runs calls f for the runs of slots that hold positions from..from+n-1 of every head's keys, then
 // values: the offset of the run in the block in bytes, the head (0..2 heads-1), and which positions.
@@ -157,7 +157,7 @@ func (o *ops) newState(heads, hd int) (*state, error) {
 	if heads < 1 || hd < 1 {
 		return nil, fmt.Errorf("a state of %d heads of %d", heads, hd)
 	}
-	blk, err := o.pool.take(partState, product(4, heads, hd, hd))
+	blk, err := o.pool.take(runners.MemoryState, runners.MulBytes(4, heads, hd, hd))
 	if err != nil {
 		return nil, err
 	}

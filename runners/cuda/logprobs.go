@@ -20,7 +20,7 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 // argmax writes the column of the largest value of each row of x [len(out), n] (of equals the lowest) to out, and waits.
 func (o *ops) argmax(x runners.Mat, out []int) error {
 	if a, ok := o.float(x, len(out), "argmax"); ok && len(out) > 0 {
-		if at, ok := o.scratch(scratchStats, product(4, len(out))); ok {
+		if at, ok := o.scratch(scratchStats, runners.MulBytes(4, len(out))); ok {
 			o.k.Argmax(&o.c, at, a.ptr, len(out), a.cols, a.ld)
 			if o.enqueue() && o.check(o.flush(true)) {
 				o.picked.out = out
@@ -63,11 +63,11 @@ func (o *ops) logProbs(x runners.Mat, w *weight, targets []int, out []float32) {
 		return
 	}
 	splits := o.k.LogprobsSplits(rows, w.out, o.d.info.Multiprocessors)
-	parts, ok := o.scratch(scratchParts, product(4, rows, splits, 3))
+	parts, ok := o.scratch(scratchParts, runners.MulBytes(4, rows, splits, 3))
 	if !ok {
 		return
 	}
-	res, ok := o.scratch(scratchStats, product(4, rows))
+	res, ok := o.scratch(scratchStats, runners.MulBytes(4, rows))
 	if !ok {
 		return
 	}

@@ -4,33 +4,17 @@ package cuda
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 
 	"gorgonia.org/cu"
 
 	"github.com/yocobench/yocobench/runners"
 )
 
-// part is the kind of memory that a block is counted as.
-type part int
-
-const (
-	partWeights part = iota
-	partGlobalKV
-	partWindowKV
-	partState
-	partWorkspace
-)
-
-// pool counts the device memory of one model: all that the runner allocates is a block of a pool.
-// The context itself and the kernels' code are the driver's, and not in it.
+// pool allocates the device memory of one model: all that the runner holds is a block of a pool,
+// counted in its account. The driver's own memory, for the context and the kernels' code, is not counted.
 type pool struct {
-	d      *device
-	budget int64
-	held   [partWorkspace + 1]int64
-	peak   int64
-	blocks int // that are not freed
+	d       *device
+	account *runners.MemoryAccount
 	// before is called before a block is freed, so that nothing enqueued uses it any more.
 	before func()
 }
@@ -38,48 +22,27 @@ type pool struct {
 // block is one allocation in the device's memory, 256-byte aligned.
 type block struct {
 	pool  *pool
-	part  part
+	part  runners.MemoryPart
 	bytes int64
 	ptr   cu.DevicePtr
 }
 
-// product multiplies sizes; a negative size or an overflow gives math.MaxInt64, which no budget holds.
-func product(sizes ...int) int64 {
-	p := uint64(1)
-	for _, s := range sizes {
-		if s < 0 {
-			return math.MaxInt64
-		}
-		hi, lo := bits.Mul64(p, uint64(s))
-		if hi != 0 || lo > math.MaxInt64 {
-			return math.MaxInt64
-		}
-		p = lo
-	}
-	return int64(p)
-}
-
 // take makes a block of undefined content, or returns an error that wraps runners.ErrOutOfMemory.
-func (p *pool) take(kind part, bytes int64) (*block, error) {
-	held := p.total()
-	if bytes < 1 || bytes > p.budget-held {
-		return nil, fmt.Errorf("%w: %s more than the %s held would exceed the %s allowed",
-			runners.ErrOutOfMemory, runners.FormatBytes(bytes), runners.FormatBytes(held), runners.FormatBytes(p.budget))
-	}
-	defer p.d.bind()()
-	err := attempt(callAlloc)
-	var ptr cu.DevicePtr
-	if err == nil {
-		ptr, err = cu.MemAlloc(bytes)
-	}
+func (p *pool) take(part runners.MemoryPart, bytes int64) (*block, error) {
+	b := &block{pool: p, part: part, bytes: bytes}
+	held := p.account.Usage().Total()
+	err := p.account.Take(part, bytes, func() error {
+		defer p.d.bind()()
+		err := attempt(callAlloc)
+		if err == nil {
+			b.ptr, err = cu.MemAlloc(bytes)
+		}
+		return failure(fmt.Sprintf("the device has no %s left, with %s held", runners.FormatBytes(bytes), runners.FormatBytes(held)), err)
+	})
 	if err != nil {
-		return nil, failure(fmt.Sprintf("the device has no %s more beside the %s held", runners.FormatBytes(bytes), runners.FormatBytes(held)), err)
+		return nil, err
 	}
-	b := &block{pool: p, part: kind, bytes: bytes, ptr: ptr}
 	b.undefined()
-	p.held[kind] += bytes
-	p.blocks++
-	p.peak = max(p.peak, held+bytes)
 	return b, nil
 }
 
@@ -95,8 +58,7 @@ func (b *block) free() {
 	// It waits for what uses the block. An error of that is one of an earlier operation, which Sync returns.
 	_ = cu.MemFree(b.ptr)
 	b.ptr = 0
-	b.pool.held[b.part] -= b.bytes
-	b.pool.blocks--
+	b.pool.account.Free(b.part, b.bytes)
 }
 
 // poison, where it is not nil, is told of device memory whose content is undefined behind what was enqueued (tests).
@@ -111,15 +73,3 @@ func (b *block) undefined() {
 
 // at is an address in the block.
 func (b *block) at(bytes int64) uint64 { return uint64(b.ptr) + uint64(bytes) }
-
-func (p *pool) total() (n int64) {
-	for _, h := range p.held {
-		n += h
-	}
-	return n
-}
-
-func (p *pool) usage() runners.Usage {
-	return runners.Usage{Weights: p.held[partWeights], GlobalKV: p.held[partGlobalKV], WindowKV: p.held[partWindowKV],
-		State: p.held[partState], Workspace: p.held[partWorkspace], Peak: p.peak}
-}

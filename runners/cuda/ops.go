@@ -63,7 +63,7 @@ func newOps(opts runners.Options) (*ops, error) {
 	if budget <= 0 || budget > d.info.Memory {
 		budget = d.info.Memory
 	}
-	o := &ops{d: d, k: d.set, opts: opts, t: opts.Weights, pool: &pool{d: d, budget: budget}, counts: map[runners.Part]*int64{}, chosen: map[raceSize]*chosen{}}
+	o := &ops{d: d, k: d.set, opts: opts, t: opts.Weights, pool: &pool{d: d, account: runners.NewMemoryAccount(budget)}, counts: map[runners.Part]*int64{}, chosen: map[raceSize]*chosen{}}
 	o.q.d, o.ar.o = d, o
 	o.pool.before = func() { o.check(o.flush(false)) }
 	o.read.take, o.picked.take = o.read.piece, o.picked.piece
@@ -133,7 +133,7 @@ func (o *ops) scratch(i int, n int64) (uint64, bool) {
 	}
 	o.shared[i].free()
 	o.shared[i] = nil
-	b, err := o.pool.take(partWorkspace, n)
+	b, err := o.pool.take(runners.MemoryWorkspace, n)
 	if !o.check(err) {
 		return 0, false
 	}
@@ -161,7 +161,7 @@ func (o *ops) Buffer(kind runners.BufferKind, rows, cols int) (runners.Buffer, e
 		t = o.t
 	}
 	ld := (cols + 15) &^ 15
-	blk, err := o.pool.take(partWorkspace, product(t.Size(), rows, ld))
+	blk, err := o.pool.take(runners.MemoryWorkspace, runners.MulBytes(t.Size(), rows, ld))
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +275,7 @@ func (o *ops) Sync() error {
 	return o.wait()
 }
 
-func (o *ops) Usage() runners.Usage { return o.pool.usage() }
+func (o *ops) Usage() runners.Usage { return o.pool.account.Usage() }
 
 // ResetPeak gives back the scratch, which grows again as it is needed.
 func (o *ops) ResetPeak() {
@@ -288,7 +288,7 @@ func (o *ops) ResetPeak() {
 		r.hi.free()
 		r.hi = nil
 	}
-	o.pool.peak = o.pool.total()
+	o.pool.account.ResetPeak()
 }
 
 func (o *ops) PrefillChunk() int {

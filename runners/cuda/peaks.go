@@ -117,7 +117,7 @@ func peakBandwidth(ctx context.Context, times float64, time func(n int64) (float
 func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error) {
 	var m [3]*block
 	for i := range m {
-		b, err := o.pool.take(partWorkspace, product(n, n, o.t.Size()))
+		b, err := o.pool.take(runners.MemoryWorkspace, runners.MulBytes(n, n, o.t.Size()))
 		if err != nil {
 			return 0, 0, "", err
 		}
@@ -147,19 +147,19 @@ func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error)
 // timeRead is the time in milliseconds of reading n bytes, by the faster of two kernels that write next to nothing: the
 // product of one row with a matrix, and the places of the largest values.
 func (o *ops) timeRead(n int64) (float64, error) {
-	x, err := o.pool.take(partWorkspace, n)
+	x, err := o.pool.take(runners.MemoryWorkspace, n)
 	if err != nil {
 		return 0, err
 	}
 	defer x.free()
 	const columns, wide = 4 << 10, 16 << 10
 	rows := int(n) / (columns * o.t.Size())
-	in, err := o.pool.take(partWorkspace, columns*4)
+	in, err := o.pool.take(runners.MemoryWorkspace, columns*4)
 	if err != nil {
 		return 0, err
 	}
 	defer in.free()
-	out, err := o.pool.take(partWorkspace, int64(max(4*rows, 1)))
+	out, err := o.pool.take(runners.MemoryWorkspace, int64(max(4*rows, 1)))
 	if err != nil {
 		return 0, err
 	}
@@ -205,12 +205,12 @@ func (o *ops) randomize(b *block) error {
 
 // timeCopy is the time in milliseconds of copying n bytes.
 func (o *ops) timeCopy(n int64) (float64, error) {
-	from, err := o.pool.take(partWorkspace, n)
+	from, err := o.pool.take(runners.MemoryWorkspace, n)
 	if err != nil {
 		return 0, err
 	}
 	defer from.free()
-	to, err := o.pool.take(partWorkspace, n)
+	to, err := o.pool.take(runners.MemoryWorkspace, n)
 	if err != nil {
 		return 0, err
 	}

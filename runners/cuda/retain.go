@@ -64,11 +64,11 @@ func (o *ops) chunk() int { return o.k.RetainChunk() }
 func (o *ops) retainChunks(m [6]mat, row, n, heads, hd int, s *state, eps float32) bool {
 	c := o.chunk()
 	chunks := (n + c - 1) / c
-	sums, ok := o.scratch(scratchParts, product(4, chunks, heads, hd, hd))
+	sums, ok := o.scratch(scratchParts, runners.MulBytes(4, chunks, heads, hd, hd))
 	if !ok {
 		return false
 	}
-	decay, ok := o.scratch(scratchStats, product(4, chunks, c, heads))
+	decay, ok := o.scratch(scratchStats, runners.MulBytes(4, chunks, c, heads))
 	if !ok {
 		return false
 	}

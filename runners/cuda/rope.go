@@ -47,7 +47,7 @@ func (o *ops) Rope(spec runners.Rope) runners.RopeTable {
 // angles makes a table of n positions that are step apart.
 func (o *ops) angles(r *ropeTable, n, step int) (*block, error) {
 	half := len(r.freq)
-	blk, err := o.pool.take(partWorkspace, product(8, n, half))
+	blk, err := o.pool.take(runners.MemoryWorkspace, runners.MulBytes(8, n, half))
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (o *ops) reachRopes(end int) bool {
 	}
 	for _, r := range o.ropes {
 		have := r.hi
-		if have != nil && have.bytes >= product(8, n, len(r.freq)) {
+		if have != nil && have.bytes >= runners.MulBytes(8, n, len(r.freq)) {
 			continue
 		}
 		hi, err := o.angles(r, n, ropeStep)

@@ -51,7 +51,7 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 		w.in = stack[0].Shape[1]
 	}
 	var err error
-	if w.blk, err = o.pool.take(partWeights, product(t.Size(), w.out, w.in)); err != nil {
+	if w.blk, err = o.pool.take(runners.MemoryWeights, runners.MulBytes(t.Size(), w.out, w.in)); err != nil {
 		return nil, fmt.Errorf("%s: %w", stack[0].Name, err)
 	}
 	at := w.blk.at(0)

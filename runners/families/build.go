@@ -1,6 +1,6 @@
 package families
 
-import "math/bits"
+import "github.com/yocobench/yocobench/runners"
 
 // builder collects the weights of a layer. Overflow is an error of the config.
 type builder struct {
@@ -10,16 +10,12 @@ type builder struct {
 
 // times is the product of sizes.
 func (b *builder) times(n ...int64) int64 {
-	p := uint64(1)
-	for _, x := range n {
-		hi, lo := bits.Mul64(p, uint64(x))
-		if hi != 0 || lo > 1<<56 {
-			b.c.failf("", "the sizes make a matrix of more than 2^56 values")
-			return 0
-		}
-		p = lo
+	p := runners.MulBytes(n...)
+	if p > 1<<56 {
+		b.c.failf("", "the sizes make a matrix of more than 2^56 values")
+		return 0
 	}
-	return int64(p)
+	return p
 }
 
 // tiles is the number of 128 x 128 tiles of a matrix.
