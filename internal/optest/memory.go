@@ -31,11 +31,11 @@ func CacheBytes(t *testing.T, d Device) {
 // Errors tests that what does not fit memory is an error and harms nothing, that the first failure of an operation stays, and that nothing runs after it.
 func Errors(t *testing.T, d Device) {
 	o := d.Open(t, 1<<20)
-	_, err1 := o.GlobalKV(1<<20, 1<<20, 1<<20)
+	_, err1 := o.GlobalKV(1<<40, 64, 1<<20)
 	_, err2 := o.GlobalKV(8, 64, 10000)
 	_, err3 := o.State(1<<20, 1<<20)
 	_, err4 := o.Buffer(runners.Inner, 1<<40, 1<<40)
-	_, err5 := o.WindowKV(1<<20, 1<<20, 1<<20, 1<<20)
+	_, err5 := o.WindowKV(1<<40, 64, 1<<20, 1<<20)
 	for i, err := range []error{err1, err2, err3, err4, err5} {
 		if !errors.Is(err, runners.ErrOutOfMemory) {
 			t.Errorf("allocation %d, too large: %v", i, err)
