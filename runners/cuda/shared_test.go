@@ -23,7 +23,7 @@ func TestSharedContext(t *testing.T) {
 	}
 	defer func() { inject = nil }()
 	c := tiny(runners.Transformer)
-	run := func() runners.Model {
+	run := func() runners.Instance {
 		m, err := tried(c, scenario)
 		if err != nil {
 			t.Fatal(err)
