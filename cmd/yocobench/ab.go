@@ -14,8 +14,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/internal/limits"
-	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
 )
 

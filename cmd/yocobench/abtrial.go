@@ -12,8 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/internal/stats"
-	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"

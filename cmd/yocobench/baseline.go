@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/suites/result"
 )
 

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"

@@ -10,8 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/yocobench/yocobench/reports/compare"
-	"github.com/yocobench/yocobench/reports/history"
+	"github.com/yocobench/yocobench/compare"
+	"github.com/yocobench/yocobench/compare/history"
 )
 
 func newHistory() *cobra.Command {

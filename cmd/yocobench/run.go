@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/reports"
-	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"

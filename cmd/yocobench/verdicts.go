@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/reports"
-	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"

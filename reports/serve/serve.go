@@ -18,8 +18,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/reports"
-	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
 )

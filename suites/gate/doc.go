@@ -1,6 +1,6 @@
 // Package gate holds the language of gates: sentences about a run's metrics that
 // may pass, fail or stay undecided. It only reads and writes them;
-// reports/compare judges.
+// compare judges.
 //
 //	gate    = ["pooled"] [models "."] task "." metric (">=" | "<=") limit ["@" where]
 //	limit   = number [unit]            a fixed bound:       prefill.ttft <= 250ms

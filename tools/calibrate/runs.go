@@ -18,7 +18,7 @@ import (
 
 	"golang.org/x/perf/benchmath"
 
-	"github.com/yocobench/yocobench/reports/compare"
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -328,8 +328,8 @@ at a limit of 1x is wrong.
 	fmt.Fprintf(&b, `
 With one run on a side nothing is judged, so nothing is wrong. By 4 runs of each side %d of %d judgements regressed: with probability 95 %%, at most
 %.1f %% do. A ratio inside a single run is judged only where its samples are wholly apart; %d of %d such judgements regressed on this
-busy machine (at most %.1f %%), which is no promise: reports/compare/doc.go says why. From 6 runs on the ratio of each run is one
-sample of the sign test, whose simulations are in reports/compare.
+busy machine (at most %.1f %%), which is no promise: compare/doc.go says why. From 6 runs on the ratio of each run is one
+sample of the sign test, whose simulations are in compare.
 
 The samples of every run are in run-calibration.json; `+"`tools/calibrate -mode runs -table`"+` makes this table from them.
 `, worst.regressed, worst.judgements, 100*atMost(worst.regressed, worst.judgements), first.regressed, first.judgements, 100*atMost(first.regressed, first.judgements))

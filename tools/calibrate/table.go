@@ -54,7 +54,7 @@ What else the machine did shows in its load: the number of processes that wanted
 	}
 	fmt.Fprintf(&b, `
 What so many runs can show (exact, at 95 %%): false alarms come in at most %.1f %% of all runs, %.1f %% of such slowdowns at least are
-caught within the budget. Tests of reports/compare go on from here: they put thousands of runs together, from the rounds
+caught within the budget. Tests of compare go on from here: they put thousands of runs together, from the rounds
 below and from worse noise.
 
 How far the ratio new/base of single rounds of the same build lies from 1, by case (the root of the mean square, and the largest):

@@ -30,8 +30,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/reports"
-	"github.com/yocobench/yocobench/reports/compare"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
 )
