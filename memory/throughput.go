@@ -7,9 +7,9 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 	"github.com/yocobench/yocobench/suites/result"
 )
 

@@ -9,8 +9,8 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/yocobench/yocobench/corpus"
-	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 // The kinds of needle tests, by the names that RULER (arXiv 2404.06654) gives them.

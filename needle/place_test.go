@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/yocobench/yocobench/corpus"
-	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 // textFile is a corpus of one file.

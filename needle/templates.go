@@ -10,8 +10,8 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 //go:embed templates.json

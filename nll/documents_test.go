@@ -11,9 +11,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/corpus"
-	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 // words is a tokenizer of one token a word with the spaces before it, of at most three bytes: a

@@ -4,8 +4,8 @@ import (
 	"fmt"
 
 	"github.com/yocobench/yocobench/corpus"
-	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 // Params are the fields of an nll block in a suite.

@@ -12,10 +12,10 @@ import (
 	"testing"
 
 	"github.com/yocobench/yocobench/corpus"
-	"github.com/yocobench/yocobench/internal/param"
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
