@@ -329,46 +329,56 @@ func TestBudgetIsADeadline(t *testing.T) {
 // leftWatcher keeps the times that an observer is told.
 type leftWatcher struct {
 	watcher
-	began float64
-	left  []float64
+	began  float64
+	left   []float64
+	room   func() float64 // seconds that the budget has left
+	beyond string         // what exceeded it
 }
 
-func (w *leftWatcher) Begin(_ int, s float64)              { w.began = s }
-func (w *leftWatcher) Done(_ *result.Record, left float64) { w.left = append(w.left, left) }
+func (w *leftWatcher) Begin(_ int, s float64) { w.began = s }
+func (w *leftWatcher) Done(_ *result.Record, left float64) {
+	w.left = append(w.left, left)
+	if room := max(0, w.room()); !(left <= room) {
+		w.beyond = fmt.Sprintf("%g s are said to be left, the budget has %g", left, room)
+	}
+}
 
-// The time shown is that of the cases that will run, and never more than the budget.
+// The time shown is that of the cases that will run, and never more than the budget has left, also where
+// cases take longer than estimated.
 func TestEstimatesStayWithinTheBudget(t *testing.T) {
 	for _, c := range []struct {
 		budget  time.Duration
 		lengths string
+		slow    time.Duration // how many times longer than estimated each case takes
 		began   float64
 	}{
-		{0, "[1, 2, 3]", 12},
-		{7 * time.Second, "[1, 2, 3]", 6},
-		{10 * time.Second, "[1, 2, 3]", 9},
-		{3 * time.Second, "[1, 1M]", 2},
-		{3 * time.Second, "[1G]", 0},
-		{time.Hour, "[1, 2]", 6},
+		{0, "[1, 2, 3]", 1, 12},
+		{7 * time.Second, "[1, 2, 3]", 1, 6},
+		{10 * time.Second, "[1, 2, 3]", 1, 9},
+		{3 * time.Second, "[1, 1M]", 1, 2},
+		{3 * time.Second, "[1G]", 1, 0},
+		{time.Hour, "[1, 2]", 1, 6},
+		{10 * time.Second, "[1, 2, 3, 100]", 3, 9},
+		{100 * time.Second, "[1, 2, 30, 1000]", 5, 66},
+		{20 * time.Second, "[1, 10, 1M]", 40, 12},
 	} {
 		clock := time.Unix(0, 0)
 		p := planOf(t, "name: s\nmodels: [a, b]\ntasks:\n  - fake: {lengths: "+c.lengths+"}\n", fakeTask{run: func(_ context.Context, n int64, _ *fakeOutcome) error {
-			clock = clock.Add(time.Duration(n) * time.Second)
+			clock = clock.Add(time.Duration(n) * time.Second * c.slow)
 			return nil
 		}}, map[string]int{})
 		p.now = func() time.Time { return clock }
 		p.Suite.Budget = Duration(c.budget)
 		w, _ := journal(t)
-		obs := &leftWatcher{}
+		obs := &leftWatcher{room: func() float64 { return c.budget.Seconds() - clock.Sub(time.Unix(0, 0)).Seconds() }}
 		if _, err := p.Run(t.Context(), w, nil, obs); err != nil {
 			t.Fatal(err)
 		}
 		if math.Abs(obs.began-c.began) > 1e-6 {
 			t.Errorf("budget %v, lengths %s: a run of %g s is announced, want %g", c.budget, c.lengths, obs.began, c.began)
 		}
-		for _, left := range obs.left {
-			if c.budget > 0 && !(left <= c.budget.Seconds()) {
-				t.Errorf("budget %v, lengths %s: %g s are said to be left", c.budget, c.lengths, left)
-			}
+		if c.budget > 0 && obs.beyond != "" {
+			t.Errorf("budget %v, lengths %s, %d times slower: %s", c.budget, c.lengths, c.slow, obs.beyond)
 		}
 		if last := obs.left[len(obs.left)-1]; !(math.Abs(last) < 1e-6) {
 			t.Errorf("budget %v, lengths %s: %g s are left at the end", c.budget, c.lengths, last)
@@ -476,6 +486,12 @@ func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 		near := func(got, want float64) bool { return math.Abs(got-want) <= 1e-6*(1+want) }
 		if got := b.below(limit); !near(got, want) {
 			t.Fatalf("below %g: %g, want %g", limit, got, want)
+		}
+		for range 20 {
+			s := rng.Float64() * all
+			if got := b.within(s); !(got >= 0 && got <= s) {
+				t.Fatalf("%g s of cases are said to fit into %g s", got, s)
+			}
 		}
 		if !near(b.all(), all) || !near(b.within(all/2), fit) {
 			t.Fatalf("all %g, within %g; want %g, %g", b.all(), b.within(all/2), all, fit)

@@ -19,7 +19,7 @@ var mayImport = [][2]string{
 	{"suites/result", "internal/safefile"},
 	{"needle", "corpus suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"nll", "corpus suites/param internal/stats runners runners/tokenizer suites suites/result"},
-	{"memory", "suites/param internal/stats runners suites suites/result"},
+	{"memory", "suites/param runners suites suites/result"},
 	{"runners", "internal/suggest runners/tokenizer"},
 	{"runners/arch", "runners"},
 	{"runners/cpu", "internal/limits runners runners/arch kernels/cpu"},
