@@ -104,10 +104,12 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int
 	}()
 	dim, ffn, vocab, heads, kvHeads, hd, window := 3072, 8192, 100288, 24, 8, 128, 1024
 	rows, long, deep, before, scratch := 8<<10, 16<<10, 128<<10, 496<<10, benchScratch
+	few, some := 32, 64 // rows of products for which small tiles are
 	if toy {
 		scratch = 4 << 10
 		dim, ffn, vocab, heads, kvHeads, hd, window = 64, 96, 130, 4, 2, 16, 24
 		rows, long, deep, before = 40, 70, 300, 230
+		few, some = 18, 30
 	}
 	all := []func(*bench) error{
 		func(b *bench) error { return b.product("gemm", rows, dim, 4*dim+heads) },
@@ -121,10 +123,10 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int
 		func(b *bench) error { return b.attend(long, before, heads, kvHeads, hd, 0) },
 		func(b *bench) error { return b.attend(long, 0, heads, heads, hd, window) },
 		func(b *bench) error { return b.retain(long, heads, hd) },
-		func(b *bench) error { return b.product("gemm", min(rows, 32), dim, dim) },
-		func(b *bench) error { return b.product("gemm", min(rows, 64), dim, dim) },
-		func(b *bench) error { return b.product("gemm_add", min(rows, 32), ffn, dim) },
-		func(b *bench) error { return b.product("swiglu", min(rows, 64), dim, ffn) },
+		func(b *bench) error { return b.product("gemm", few, dim, dim) },
+		func(b *bench) error { return b.product("gemm", some, dim, dim) },
+		func(b *bench) error { return b.product("gemm_add", few, ffn, dim) },
+		func(b *bench) error { return b.product("swiglu", some, dim, ffn) },
 		func(b *bench) error { return b.product("gemv", 1, dim, 4*dim+heads) },
 		func(b *bench) error { return b.product("gemv", 1, dim, vocab) },
 		func(b *bench) error { return b.product("gemv_f32", 1, dim, vocab) },
