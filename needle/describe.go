@@ -18,13 +18,13 @@ func (Task) Describe() result.Task {
 		},
 		Axes: []result.Axis{
 			{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true},
-			{Param: "depth", Numbers: true},
+			{Param: "depth", Label: "needle depth", Numbers: true},
 			{Param: "needles", Without: "depth"},
 		},
 		Repeats:     []string{"trials", "haystacks"},
 		ModelParams: []string{"dtype", "kv"},
 		Named:       []string{"kind", "haystack"},
 		Described:   []string{"depth", "dtype", "haystack", "kind", "kv", "template"},
-		Views:       []result.View{{Kind: result.ViewGrid, Metrics: []string{"exact"}, Actual: "depth_real"}},
+		Views:       []result.View{{Kind: result.ViewGrid, Title: "Needle", Metrics: []string{"exact"}, Actual: "depth_real"}},
 	}
 }

@@ -38,7 +38,7 @@ func (v *view) bound(groups []*group) []*group {
 	var out []*group
 	of, drawn := map[string]int{}, 0
 	for _, g := range groups {
-		if of[g.task]++; of[g.task] > maxGroups {
+		if of[g.about.Name]++; of[g.about.Name] > maxGroups {
 			continue
 		}
 		g.bound(v.models, v.baselines, maxDrawn-drawn)
@@ -49,7 +49,7 @@ func (v *view) bound(groups []*group) []*group {
 	for _, task := range sortedKeys(of) {
 		shown := 0
 		for _, g := range out {
-			if g.task == task {
+			if g.about.Name == task {
 				shown++
 			}
 		}
@@ -78,19 +78,19 @@ func (g *group) bound(models []string, baselines map[string]string, room int) {
 	left := []string{firstOf(len(keep), len(of), "models")}
 	kept := g.records[:0:0]
 	ends := map[string]float64{}
-	for _, axis := range axes[g.task] {
-		if xs := numbers(g.records, axis); len(xs) > maxPlaces {
-			ends[axis] = xs[maxPlaces-1]
-			left = append(left, firstOf(maxPlaces, len(xs), axis+"s"))
+	for _, a := range g.about.Axes {
+		if xs := numbers(g.records, a.Param); len(xs) > maxPlaces {
+			ends[a.Param] = xs[maxPlaces-1]
+			left = append(left, firstOf(maxPlaces, len(xs), ellipsis(clean(a.Param), 40)+"s"))
 		}
 	}
 	for _, r := range g.records {
 		if !keep[r.Model] {
 			continue
 		}
-		if slices.ContainsFunc(axes[g.task], func(axis string) bool {
-			end, cut := ends[axis]
-			x, ok := number(r, axis)
+		if slices.ContainsFunc(g.about.Axes, func(a result.Axis) bool {
+			end, cut := ends[a.Param]
+			x, ok := number(r, a.Param)
 			return cut && ok && x > end
 		}) {
 			continue

@@ -24,14 +24,16 @@ func hint(name, at, value, bounds string) string {
 
 // spreadFigure draws accuracy against length, a panel for each number of needles.
 // With one length only, it draws accuracy against the number of needles.
-func (v *view) spreadFigure(g *group) *figure {
+func (v *view) spreadFigure(g *group, how scoring) *figure {
 	lengths, spreads := g.spreads()
 	if len(lengths) == 0 {
 		return nil
 	}
-	f := &figure{id: g.id, title: joined("Needle in a haystack", g.name), subtitle: joined("exact score with 95 % intervals", trialsText(g.records), g.describe()), legend: keysOf(v.looks(g.models), g.models)}
+	f := &figure{id: g.id, title: joined(g.about.Title, g.name), subtitle: joined(how.words()+" with 95 % intervals", how.trialsText(g.records), g.describe()), legend: keysOf(v.looks(g.models), g.models)}
 	looks := v.looks(g.models)
-	f.alt = f.title + ": accuracy by context length; the values stand in the table below."
+	x0 := g.about.axis(0)
+	length := axisText(x0, lengths)
+	f.alt = f.title + ": accuracy by " + x0.Label + "; the values stand in the table below."
 	var counts []float64
 	for _, s := range spreads {
 		if !slices.Contains(counts, s.needles) {
@@ -39,12 +41,12 @@ func (v *view) spreadFigure(g *group) *figure {
 		}
 	}
 	if len(lengths) == 1 && len(counts) > 1 {
-		c := &chart{x: axis{label: "needles", log: true, binary: true, unit: "tokens"}, y: axis{label: "exact score", unit: "fraction"}, tall: 150, dodge: true}
+		c := &chart{x: axis{label: g.third(), log: true, binary: true, unit: "tokens"}, y: axis{label: how.words(), unit: "fraction"}, tall: 150, dodge: true}
 		for _, m := range g.models {
 			l := curveLine{style: looks[m], bars: true}
 			for _, s := range spreads {
 				if s.model == m {
-					l.point(s.at[0], "exact", s.needles, joined(label(m), tokens(lengths[0])), plural(s.needles, "needle"))
+					l.point(s.at[0], how.metric, s.needles, joined(label(m), length(lengths[0])), g.thirds(s.needles))
 				}
 			}
 			c.add(l)
@@ -55,9 +57,9 @@ func (v *view) spreadFigure(g *group) *figure {
 	var all []*chart
 	columns := min(len(counts), 2)
 	for i, n := range counts {
-		c := &chart{x: axis{label: "context length (tokens)", log: true, binary: true, unit: "tokens"}, y: axis{label: "exact score", unit: "fraction"}, tall: 105, dodge: true}
+		c := &chart{x: chartAxis(x0, x0.Label, lengths), y: axis{label: how.words(), unit: "fraction"}, tall: 105, dodge: true}
 		if n != 0 {
-			c.title = plural(n, "needle")
+			c.title = g.thirds(n)
 		}
 		c.y.quiet = i%columns > 0
 		c.x.quiet = i+columns < len(counts)
@@ -67,7 +69,7 @@ func (v *view) spreadFigure(g *group) *figure {
 			}
 			l := curveLine{style: looks[s.model], bars: true}
 			for k, r := range s.at {
-				l.point(r, "exact", lengths[k], label(s.model), tokensOf(lengths)(lengths[k]))
+				l.point(r, how.metric, lengths[k], label(s.model), length(lengths[k]))
 			}
 			c.add(l)
 		}

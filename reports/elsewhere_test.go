@@ -14,16 +14,18 @@ func TestMarkedDepths(t *testing.T) {
 		return &result.Record{Task: "needle", Model: "m", Status: result.OK, Params: map[string]any{"kind": "single", "length": 700.0, "depth": asked},
 			Metrics: map[string]result.Metric{"exact": {Value: 1, Unit: "fraction"}, "depth_real": {Value: real, Unit: "fraction"}}}
 	}
+	about := taskOf(*(&result.Journal{}).Tasks().Find("needle"))
+	how := scoringOf(about, about.Views[0])
 	for _, c := range []struct {
 		asked, real float64
 		want        string
 	}{{0.25, 0.25, "1.00"}, {0.25, 0.269, "1.00"}, {0.25, 0.38, "1.00*"}, {0.25, 0.14, "1.00*"}, {1, 1, "1.00"}} {
 		r := at(c.asked, c.real)
-		if got := score(r).text; got != c.want {
+		if got := how.score(r).text; got != c.want {
 			t.Errorf("asked %g, real %g: %q, want %q", c.asked, c.real, got, c.want)
 		}
-		g := &grid{group: &group{task: "needle", records: []*result.Record{r}}, model: "m", lengths: []float64{700}, depths: []float64{c.asked}, at: [][]*result.Record{{r}}}
-		noted := strings.Contains(strings.Join((&view{}).gridTable(g, "id").notes, " "), "* The real depth")
+		g := &grid{scoring: how, group: &group{about: about, records: []*result.Record{r}}, model: "m", lengths: []float64{700}, depths: []float64{c.asked}, at: [][]*result.Record{{r}}}
+		noted := strings.Contains(strings.Join((&view{}).gridTable(g, about.Views[0], "id").notes, " "), "* The real depth")
 		if noted != strings.HasSuffix(c.want, "*") {
 			t.Errorf("asked %g, real %g: noted %v", c.asked, c.real, noted)
 		}

@@ -135,7 +135,7 @@ func TestSeveralBaselines(t *testing.T) {
 			}
 		}
 	}
-	g := v.groups[slices.IndexFunc(v.groups, func(g *group) bool { return g.task == "prefill" })]
+	g := v.groups[slices.IndexFunc(v.groups, func(g *group) bool { return g.about.Name == "prefill" })]
 	if got := fmt.Sprint(v.families(g)); got != "[{baseline t1 [y1 y2 t1] t1} {baseline t2 [z1 t2] t2} {baseline gone [z2] } {without a baseline [x] }]" {
 		t.Errorf("families: %s", got)
 	}
@@ -156,7 +156,7 @@ func TestSeveralBaselines(t *testing.T) {
 func TestNumberTypesShareTables(t *testing.T) {
 	v := newView(t.Context(), reread(t, ofModels([]string{"a", "b", "c"}, result.Run{})), nil)
 	for _, g := range v.groups {
-		if g.task == "kv" && (len(g.models) != 3 || !strings.Contains(g.describe(), "dtype bf16: a, c · dtype f32: b")) {
+		if g.about.Name == "kv" && (len(g.models) != 3 || !strings.Contains(g.describe(), "dtype bf16: a, c · dtype f32: b")) {
 			t.Errorf("kv: models %q, described as %s", g.models, g.describe())
 		}
 	}
@@ -171,7 +171,7 @@ func TestNumberTypesShareTables(t *testing.T) {
 	v = newView(t.Context(), j, nil)
 	n := 0
 	for _, g := range v.groups {
-		if g.task == "kv" {
+		if g.about.Name == "kv" {
 			n++
 		}
 	}

@@ -82,7 +82,7 @@ func (h *heat) size() vg.Length {
 func (h *heat) margins(p *painter) [4]vg.Length {
 	left := vg.Length(0)
 	for _, d := range h.grid.depths {
-		left = max(left, p.font(tickSize, ink, false).Width(depthText(d)))
+		left = max(left, p.font(tickSize, ink, false).Width(h.grid.depthText(d)))
 	}
 	bottom := tickSize + 8
 	if h.last {
@@ -109,7 +109,7 @@ func (h *heat) draw(p *painter, area vg.Rectangle, left vg.Length) {
 // cell draws one place of the grid: its score in its colour, or hatched with the reason.
 func (h *heat) cell(p *painter, r *result.Record, x0, y0, x1, y1 vg.Length) {
 	size := min(tickSize, (y1-y0)*0.7)
-	m, ok := metric(r, "exact")
+	m, ok := metric(r, h.grid.metric)
 	if !ok {
 		p.hatch(x0, y0, x1, y1)
 		if words := short(r); words != "" {
@@ -158,7 +158,8 @@ func (h *heat) labels(p *painter, area vg.Rectangle, left, cw, ch vg.Length) {
 	g := h.grid
 	sty := p.font(tickSize, ink, false)
 	free := vg.Length(-1e9)
-	length := tokensOf(g.lengths)
+	x0, y0 := g.group.about.axis(0), g.group.about.axis(1)
+	length := axisText(x0, g.lengths)
 	for i, l := range g.lengths {
 		words := length(l)
 		at, half := lo.X+(vg.Length(i)+0.5)*cw, sty.Width(words)/2
@@ -175,16 +176,16 @@ func (h *heat) labels(p *painter, area vg.Rectangle, left, cw, ch vg.Length) {
 			continue
 		}
 		below = at
-		p.text(sty, lo.X-6, at, -1, -0.5, p.fit(sty.Width, depthText(d), 90))
+		p.text(sty, lo.X-6, at, -1, -0.5, p.fit(sty.Width, g.depthText(d), 90))
 	}
 	p.text(p.font(textSize, ink, true), lo.X, hi.Y+4, 0, 0, p.fit(p.font(textSize, ink, true).Width, h.title, hi.X-lo.X))
 	label := p.font(textSize, ink, false)
 	if h.last {
-		p.text(label, (lo.X+hi.X)/2, lo.Y-5-tickSize-5, -0.5, -1, "context length (tokens)")
+		p.text(label, (lo.X+hi.X)/2, lo.Y-5-tickSize-5, -0.5, -1, chartAxis(x0, x0.Label, nil).label)
 	}
 	side := label
 	side.Rotation = math.Pi / 2
-	p.text(side, lo.X-left+textSize, (lo.Y+hi.Y)/2, -0.5, 0, p.fit(label.Width, "needle depth", hi.Y-lo.Y+16))
+	p.text(side, lo.X-left+textSize, (lo.Y+hi.Y)/2, -0.5, 0, p.fit(label.Width, y0.Label, hi.Y-lo.Y+16))
 }
 
 // scale draws the bar that explains the colours.
@@ -217,7 +218,7 @@ func hatched(grids []*grid) string {
 	for _, g := range grids {
 		for _, row := range g.at {
 			for _, r := range row {
-				if _, ok := metric(r, "exact"); r != nil && !ok {
+				if _, ok := metric(r, g.metric); r != nil && !ok {
 					n[short(r)]++
 				}
 			}
@@ -239,14 +240,15 @@ const stack = 6
 // heatmaps draws the grids of a group: all models below each other, and each model for itself.
 func (v *view) heatmaps(g *group, grids []*grid) []*figure {
 	var out []*figure
-	about := joined("exact score", trialsText(g.records), g.describe())
-	title := joined("Needle in a haystack", g.name)
+	how := grids[0].scoring
+	about := joined(how.words(), how.trialsText(g.records), g.describe())
+	title := joined(g.about.Title, g.name)
 	make := func(id, title string, grids []*grid) *figure {
 		f := &figure{id: id, title: title, subtitle: joined(about, hatched(grids)), heat: true}
 		for i, t := range grids {
 			f.rows = append(f.rows, []panel{&heat{grid: t, title: label(t.model), last: i == len(grids)-1, bar: true}})
 		}
-		f.alt = fmt.Sprintf("%s: heatmap of exact scores by context length and needle depth; the values stand in the table below.", title)
+		f.alt = fmt.Sprintf("%s: heatmap of %ss by %s and %s; the values stand in the table below.", title, how.words(), g.about.axis(0).Label, g.about.axis(1).Label)
 		return f
 	}
 	for i := 0; i < len(grids); i += stack {

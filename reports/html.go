@@ -270,14 +270,14 @@ func (v *view) pageHeat(p *page, t table) pageHeat {
 	for i, records := range t.heat.at {
 		r := pageHeatRow{Name: t.heat.names[i]}
 		for _, rec := range records {
-			h := pageHeatCell{Text: score(rec).text, Class: "none"}
-			if m, ok := metric(rec, "exact"); ok {
+			h := pageHeatCell{Text: t.heat.score(rec).text, Class: "none"}
+			if m, ok := metric(rec, t.heat.metric); ok {
 				bg := shade(m.Value)
 				h.Class, h.Color, h.Ink = "score", hex(bg), hex(onShade(bg))
 			}
 			if rec != nil {
 				h.Has, h.At = true, len(p.Details)
-				p.Details = append(p.Details, v.pageDetail(rec, p.perCell))
+				p.Details = append(p.Details, v.pageDetail(rec, t.heat.scoring, p.perCell))
 			}
 			r.Cells = append(r.Cells, h)
 		}
@@ -316,7 +316,7 @@ func (v *view) perCell() int {
 }
 
 // pageDetail is what there is to read about a needle case, with at most so many of its trials.
-func (v *view) pageDetail(r *result.Record, most int) pageDetail {
+func (v *view) pageDetail(r *result.Record, how scoring, most int) pageDetail {
 	d := pageDetail{Title: caseLabel(r) + " · " + label(r.Model), Command: v.reproduce(r)}
 	fact := func(name, value string) {
 		if value != "" {
@@ -327,26 +327,24 @@ func (v *view) pageDetail(r *result.Record, most int) pageDetail {
 		fact("status", ellipsis(clean(string(r.Status)), 20))
 		fact("reason", ellipsis(clean(r.Reason), 1000))
 	}
-	for _, m := range []struct{ metric, name string }{
-		{"exact", "exact"}, {"contains", "contains"}, {"logprob", "log-probability"}, {"tokens", "tokens"}, {"depth_real", "real depth"},
-	} {
-		x, ok := metric(r, m.metric)
+	for _, m := range v.tasks[r.Task].Metrics {
+		x, ok := metric(r, m.Name)
 		if !ok {
 			continue
 		}
 		value := amount(x.Value, x.Unit)
-		switch m.metric {
-		case "depth_real":
+		switch {
+		case m.Name == how.actual:
 			value = percent(x.Value)
-		case "logprob":
+		case x.Unit == "nats":
 			value += " nats"
 		}
 		if b := interval(x); b != "" && x.Level > 0 {
 			value += fmt.Sprintf(" (%s at %s)", b, percent(x.Level))
 		}
-		fact(m.name, value)
+		fact(m.Head, value)
 	}
-	if _, n := trials(r); n > 0 {
+	if _, n := how.trials(r); n > 0 {
 		fact("trials", fmt.Sprint(n))
 	}
 	order := make([]int, len(r.Trials))

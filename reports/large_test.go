@@ -146,7 +146,7 @@ func TestBoundKeepsTheBaseline(t *testing.T) {
 	v := newView(t.Context(), scalingJournal(3*maxModels, 2), nil)
 	for _, g := range v.groups {
 		if k := v.families(g); len(k) != 1 || k[0].base != fmt.Sprint("m", 3*maxModels-1) || !strings.Contains(g.describe(), fmt.Sprintf("first %d of %d models", maxModels, 3*maxModels)) {
-			t.Errorf("%s: %d kins, base %q, %s", g.task, len(k), k[0].base, g.describe())
+			t.Errorf("%s: %d kins, base %q, %s", g.about.Name, len(k), k[0].base, g.describe())
 		}
 	}
 }

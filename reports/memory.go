@@ -21,17 +21,17 @@ func (g *group) reach(k kin) []float64 {
 			records = append(records, r)
 		}
 	}
-	return numbers(records, scalingTasks[g.task].x)
+	return numbers(records, g.about.x())
 }
 
 // sizeTables compare kins of which each has one model of the same architectures, such as several sizes of a
 // YOCO and its Transformer: what a token costs in each, and the memory in total at the lengths that they share.
 // whole says of which kins they show every model.
-func (v *view) sizeTables(g *group, kins []kin) (tables []table, whole []bool) {
-	perToken := table{id: g.id + "-per-token", title: joined("KV cache per token, by baseline", g.name), notes: []string{g.describe()}, fixed: 1}
-	total := table{id: g.id + "-sizes", title: joined("Memory in total, by baseline", g.name), notes: []string{g.describe()}, fixed: 2}
-	m := measure{metric: "bytes_per_token", unit: "bytes"}
-	all := scalingTasks["kv"].measures[0]
+func (v *view) sizeTables(g *group, w result.View, kins []kin) (tables []table, whole []bool) {
+	metrics, x0 := g.about.metrics(w), g.about.axis(0)
+	m, all := metrics[0], metrics[1]
+	perToken := table{id: g.id + "-per-token", title: joined(m.Title+", by baseline", g.name), notes: []string{g.describe()}, fixed: 1}
+	total := table{id: g.id + "-sizes", title: joined(all.Title+", by baseline", g.name), notes: []string{g.describe()}, fixed: 2}
 	var archs []string
 	of := map[string]int{}
 	for _, k := range kins {
@@ -54,7 +54,7 @@ func (v *view) sizeTables(g *group, kins []kin) (tables []table, whole []bool) {
 		}
 		whole = append(whole, shown == len(k.models))
 	}
-	perToken.head, total.head = []string{"baseline"}, []string{"baseline", "context"}
+	perToken.head, total.head = []string{"baseline"}, []string{"baseline", x0.Title}
 	for i, a := range archs {
 		for _, t := range []*table{&perToken, &total} {
 			t.blocks = append(t.blocks, len(t.head))
@@ -68,7 +68,7 @@ func (v *view) sizeTables(g *group, kins []kin) (tables []table, whole []bool) {
 	for _, k := range kins {
 		reached = append(reached, g.reach(k)...)
 	}
-	length := tokensOf(reached)
+	length := axisText(x0, reached)
 	for _, k := range kins {
 		size := strings.TrimPrefix(k.name, "baseline ")
 		xs := g.reach(k)
@@ -107,7 +107,7 @@ func (v *view) archsOf(k kin) (out []string) {
 
 // sizeRow is one size's figures at a length: each architecture's value, and its
 // ratio to the first one's beside the published ratio.
-func (v *view) sizeRow(g *group, k kin, m measure, archs []string, x float64) ([]cell, bool) {
+func (v *view) sizeRow(g *group, k kin, m result.MetricInfo, archs []string, x float64) ([]cell, bool) {
 	find := func(model string) *result.Record { return g.spots()[spot{model, x, 0}] }
 	var row []cell
 	any := false
@@ -120,56 +120,45 @@ func (v *view) sizeRow(g *group, k kin, m measure, archs []string, x float64) ([
 			}
 		}
 		r := find(model)
-		_, ok := metric(r, m.metric)
+		_, ok := metric(r, m.Name)
 		any = any || ok
-		row = append(row, valueCell(r, m.metric))
+		row = append(row, valueCell(r, m.Name))
 		if i == 0 {
 			continue
 		}
 		base := v.baseOf(k, model)
-		q, ok := m.ratio(r, find(base))
+		q, ok := ratioOf(m, r, find(base))
 		c := cell{}
 		if ok {
 			c.text = times(q)
 		}
-		ref, found := v.ratioReference(g.task, m, model, base, x)
+		ref, found := v.ratioReference(g.about.Name, m, model, base, x)
 		row = append(append(row, c), referenceCells(ref, found, q, "ratio", ok)...)
 	}
 	return row, any
 }
 
-// parts are the shares of a model's memory, in the order shown.
-var parts = []struct{ metric, head string }{
-	{"weights", "weights"},
-	{"global_kv", "global KV"},
-	{"window_kv", "window KV"},
-	{"state", "state"},
-	{"workspace", "workspace"},
-	{"total", "total"},
-}
-
 // partTables show where each model's memory goes, with the computed figures
 // beneath the measured ones where they differ.
-func (v *view) partTables(g *group, k kin, name, id string) []table {
+func (v *view) partTables(g *group, w result.View, k kin, id string) []table {
 	xs, curves := g.curves(k.models)
-	length := tokensOf(xs)
+	x0 := g.about.axis(0)
+	length := axisText(x0, xs)
 	var out []table
 	for _, c := range curves {
-		t := table{id: id + "-parts-" + slug(c.model), title: joined("Memory by part", label(c.model), g.name), fixed: 1, head: []string{"context"}}
+		t := table{id: id + "-parts-" + slug(c.model), title: joined(w.Title, label(c.model), g.name), fixed: 1, head: []string{x0.Title}}
 		t.notes = []string{g.describe()}
 		var shown []string
-		for _, p := range parts {
-			if slices.ContainsFunc(c.at, func(r *result.Record) bool { _, ok := metric(r, p.metric); return ok }) {
-				shown = append(shown, p.metric)
-				t.head = append(t.head, p.head)
+		for _, p := range g.about.metrics(w) {
+			if slices.ContainsFunc(c.at, func(r *result.Record) bool { _, ok := metric(r, p.Name); return ok }) {
+				shown = append(shown, p.Name)
+				t.head = append(t.head, p.Head)
 			}
 		}
 		if len(shown) == 0 {
 			continue
 		}
-		if note := g.unfilled(); note != "" {
-			t.notes = append(t.notes, note)
-		}
+		t.notes = append(t.notes, g.remarks()...)
 		var equal []string
 		differ := 0
 		for i, x := range xs {
@@ -209,63 +198,52 @@ func (v *view) partTables(g *group, k kin, name, id string) []table {
 	return out
 }
 
-// unfilled is a remark for memory groups in which some sequences were only made
-// and not filled, so that their totals hold no workspace.
-func (g *group) unfilled() string {
-	with, without := false, false
-	for _, r := range g.records {
-		if _, ok := metric(r, "total"); ok {
-			_, some := metric(r, "workspace")
-			with, without = with || some, without || !some
-		}
-	}
-	if with && without && g.task == "kv" {
-		return "Lengths without a workspace were allocated but not filled: their totals leave it out."
-	}
-	return ""
-}
-
-// partStyles are the looks of the parts of memory: the total is drawn in ink.
-var partStyles = map[string]style{
-	"weights":   {styles[6].color, square, []vg.Length{3, 3}},
-	"global_kv": {styles[0].color, circle, nil},
-	"window_kv": {styles[2].color, triangle, []vg.Length{8, 2, 1.5, 2}},
-	"state":     {styles[3].color, diamond, []vg.Length{2, 2}},
-	"workspace": {styles[4].color, wedge, []vg.Length{10, 3}},
-	"total":     {ink, noMarker, nil},
+// partStyles are the looks of the parts, in their order; the sum is drawn in ink.
+var partStyles = []style{
+	{styles[6].color, square, []vg.Length{3, 3}},
+	{styles[0].color, circle, nil},
+	{styles[2].color, triangle, []vg.Length{8, 2, 1.5, 2}},
+	{styles[3].color, diamond, []vg.Length{2, 2}},
+	{styles[4].color, wedge, []vg.Length{10, 3}},
 }
 
 // partFigure draws where the memory goes: a panel for each model.
-func (v *view) partFigure(g *group, k kin, name, id string) *figure {
+func (v *view) partFigure(g *group, w result.View, k kin, name, id string) *figure {
 	xs, curves := g.curves(k.order())
-	length := tokensOf(xs)
-	f := &figure{id: id, title: joined("Memory by part", name), subtitle: joined(g.describe(), g.unfilled())}
-	f.alt = f.title + ": bytes by context length, on logarithmic axes; the values stand in the tables below."
+	x0, parts := g.about.axis(0), g.about.metrics(w)
+	length, sum := axisText(x0, xs), parts[len(parts)-1]
+	look := func(i int) style {
+		if i == len(parts)-1 {
+			return style{ink, noMarker, nil}
+		}
+		return partStyles[i%len(partStyles)]
+	}
+	f := &figure{id: id, title: joined(w.Title, name), subtitle: joined(append([]string{g.describe()}, g.remarks()...)...)}
+	f.alt = f.title + ": " + ellipsis(clean(sum.Unit), 20) + " by " + across(x0) + ", " + plotted(x0) + "; the values stand in the tables below."
 	columns := max(1, min(len(curves), 3))
 	var all []*chart
 	used := map[string]bool{}
 	for i, c := range curves {
-		chart := &chart{title: label(c.model), tall: 170, x: axis{label: "context (tokens)", log: true, binary: true, unit: "tokens", zero: zeroOf(xs)},
-			y: axis{label: "memory", log: true, binary: true, unit: "bytes", quiet: i%columns > 0}}
-		for _, p := range parts {
-			l := curveLine{style: partStyles[p.metric], fine: true}
+		chart := &chart{title: label(c.model), tall: 170, x: chartAxis(x0, x0.Short, xs), y: axis{label: sum.Label, log: true, binary: sum.Unit == "bytes", unit: sum.Unit, quiet: i%columns > 0}}
+		for n, p := range parts {
+			l := curveLine{style: look(n), fine: true}
 			for n, r := range c.at {
-				if _, ok := metric(r, p.metric); ok || p.metric == "total" {
-					l.point(r, p.metric, xs[n], joined(label(c.model), p.head), length(xs[n]))
+				if _, ok := metric(r, p.Name); ok || p.Name == sum.Name {
+					l.point(r, p.Name, xs[n], joined(label(c.model), p.Head), length(xs[n]))
 				}
 			}
 			l.lo, l.hi = nil, nil
 			before := len(chart.lines)
 			chart.add(l)
 			if len(chart.lines) > before {
-				used[p.metric] = true
+				used[p.Name] = true
 			}
 		}
 		all = append(all, chart)
 	}
-	for _, p := range parts {
-		if used[p.metric] {
-			f.legend = append(f.legend, key{style: partStyles[p.metric], name: p.head})
+	for n, p := range parts {
+		if used[p.Name] {
+			f.legend = append(f.legend, key{style: look(n), name: p.Head})
 		}
 	}
 	share(xOf, all...)

@@ -12,22 +12,36 @@ import (
 
 // grid is one model's answers over lengths and depths: what a heatmap shows.
 type grid struct {
-	group   *group
+	group *group
+	scoring
 	model   string
-	lengths []float64 // columns, ascending, in tokens
-	depths  []float64 // rows, ascending: 0 is the start of the text
+	lengths []float64 // columns, ascending: values on the first axis
+	depths  []float64 // rows, ascending: values on the second axis
 	// at[d][l] is nil where the suite had no such case.
 	at [][]*result.Record
 }
 
+// scoring says what the cells of a grid are.
+type scoring struct {
+	// metric is the score, actual the metric that says where on the second axis, a param, a case really was; "" where none does.
+	metric, actual, second string
+}
+
+func scoringOf(t *task, w result.View) scoring {
+	return scoring{metric: w.Metrics[0], actual: w.Actual, second: t.axis(1).Param}
+}
+
+// words names the score: "exact score".
+func (s scoring) words() string { return ellipsis(clean(s.metric), 40) + " score" }
+
 // grids gives a grid for each model of a group, all with the same axes.
-func (g *group) grids() []*grid {
-	lengths, depths := numbers(g.records, "length"), numbers(g.records, "depth")
+func (g *group) grids(how scoring) []*grid {
+	lengths, depths := numbers(g.records, g.about.x()), numbers(g.records, how.second)
 	column, row := places(lengths), places(depths)
 	var out []*grid
 	of := map[string]*grid{}
 	for _, m := range g.models {
-		t := &grid{group: g, model: m, lengths: lengths, depths: depths, at: make([][]*result.Record, len(depths))}
+		t := &grid{group: g, scoring: how, model: m, lengths: lengths, depths: depths, at: make([][]*result.Record, len(depths))}
 		for i := range t.at {
 			t.at[i] = make([]*result.Record, len(lengths))
 		}
@@ -35,8 +49,8 @@ func (g *group) grids() []*grid {
 		out = append(out, t)
 	}
 	for _, r := range g.records {
-		x, okX := number(r, "length")
-		y, okY := number(r, "depth")
+		x, okX := number(r, g.about.x())
+		y, okY := number(r, how.second)
 		if okX && okY {
 			of[r.Model].at[row[y]][column[x]] = r
 		}
@@ -53,17 +67,14 @@ func places(values []float64) map[float64]int {
 	return out
 }
 
-// gridded tells whether a needle group has depths to spread over a grid.
-func (g *group) gridded() bool { return len(numbers(g.records, "depth")) > 0 }
-
 // pool gives the interval of the trials of a column of the grid at 95 %, with the sum of their exact scores and their number.
 // Each haystack of each cell is a cluster.
 func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
 	var hits, counts []float64
 	for _, row := range t.at {
-		k0, n0 := trials(row[column])
+		k0, n0 := t.trials(row[column])
 		k, n = k+k0, n+n0
-		h, c := haystacks(row[column], k0, n0)
+		h, c := t.haystacks(row[column], k0, n0)
 		hits, counts = append(hits, h...), append(counts, c...)
 	}
 	lo, hi = stats.Clustered(hits, counts, 0.95)
@@ -71,7 +82,7 @@ func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
 }
 
 // haystacks parts the trials of a record, n with k hits, by haystack: trial i has the haystack i modulo their number.
-func haystacks(r *result.Record, k float64, n int) (hits, counts []float64) {
+func (s scoring) haystacks(r *result.Record, k float64, n int) (hits, counts []float64) {
 	if n == 0 {
 		return nil, nil
 	}
@@ -83,8 +94,8 @@ func haystacks(r *result.Record, k float64, n int) (hits, counts []float64) {
 	hits, counts = make([]float64, g), make([]float64, g)
 	for i := range n {
 		x := k / float64(n)
-		if len(r.Trials) == n {
-			x = r.Trials[i].Exact
+		if xs := s.scores(r); len(xs) == n {
+			x = xs[i]
 		}
 		hits[i%g] += x
 		counts[i%g]++
@@ -92,17 +103,30 @@ func haystacks(r *result.Record, k float64, n int) (hits, counts []float64) {
 	return hits, counts
 }
 
-// trials gives the sum of a record's exact scores and the number of its trials.
-func trials(r *result.Record) (k float64, n int) {
-	m, ok := metric(r, "exact")
+// scores are those of a record's trials: the samples of the score, or the trials' exact scores where it has none.
+func (s scoring) scores(r *result.Record) []float64 {
+	m, ok := metric(r, s.metric)
+	if ok && len(m.Samples) > 0 && len(m.Samples) == len(r.Trials) || !ok {
+		return m.Samples
+	}
+	out := make([]float64, len(r.Trials))
+	for i, t := range r.Trials {
+		out[i] = t.Exact
+	}
+	return out
+}
+
+// trials gives the sum of a record's scores and the number of its trials.
+func (s scoring) trials(r *result.Record) (k float64, n int) {
+	m, ok := metric(r, s.metric)
 	if !ok {
 		return 0, 0
 	}
-	if len(r.Trials) > 0 {
-		for _, t := range r.Trials {
-			k += t.Exact
+	if xs := s.scores(r); len(xs) > 0 {
+		for _, x := range xs {
+			k += x
 		}
-		return k, len(r.Trials)
+		return k, len(xs)
 	}
 	if x, ok := number(r, "trials"); ok && x >= 1 && x <= 1e9 {
 		return m.Value * float64(int(x)), int(x)
@@ -111,12 +135,12 @@ func trials(r *result.Record) (k float64, n int) {
 }
 
 // trialsText says how many trials each cell has, and in how many haystacks where that is fewer: "20 trials a cell, in 1 haystack".
-func trialsText(records []*result.Record) string {
+func (s scoring) trialsText(records []*result.Record) string {
 	var all, texts []int
 	shared := false
 	for _, r := range records {
-		if k, n := trials(r); n > 0 {
-			_, counts := haystacks(r, k, n)
+		if k, n := s.trials(r); n > 0 {
+			_, counts := s.haystacks(r, k, n)
 			all, texts = append(all, n), append(texts, len(counts))
 			shared = shared || len(counts) < n
 		}
@@ -131,16 +155,16 @@ func trialsText(records []*result.Record) string {
 		}
 		return fmt.Sprintf("%d to %d %ss", lo, hi, thing)
 	}
-	s := span(all, "trial") + " a cell"
+	out := span(all, "trial") + " a cell"
 	if shared {
-		s += ", in " + span(texts, "haystack")
+		out += ", in " + span(texts, "haystack")
 	}
-	return s
+	return out
 }
 
-// score gives a needle record's cell: the exact score, or the reason why there is none.
-func score(r *result.Record) cell {
-	m, ok := metric(r, "exact")
+// score gives a record's cell: the score, or the reason why there is none.
+func (s scoring) score(r *result.Record) cell {
+	m, ok := metric(r, s.metric)
 	if !ok {
 		c := cell{text: strings.TrimPrefix(short(r), "over "), tone: dim}
 		if r != nil && r.Status == result.Failed {
@@ -149,7 +173,7 @@ func score(r *result.Record) cell {
 		return c
 	}
 	text := fraction(m.Value)
-	if farAway(r) {
+	if s.farAway(r) {
 		text += "*"
 	}
 	return cell{text, grade(m.Value)}
@@ -159,9 +183,9 @@ func score(r *result.Record) cell {
 const farDepth = 0.02
 
 // farAway reports whether the facts of a cell are at another depth than its row says.
-func farAway(r *result.Record) bool {
-	asked, ok := number(r, "depth")
-	real, known := metric(r, "depth_real")
+func (s scoring) farAway(r *result.Record) bool {
+	asked, ok := number(r, s.second)
+	real, known := metric(r, s.actual)
 	return ok && known && math.Abs(real.Value-asked) > farDepth
 }
 
@@ -189,49 +213,44 @@ func bare(v float64, unit string) string {
 	return strings.TrimSuffix(s, "x")
 }
 
-// needleSection draws the needle groups: a grid a model, and curves for kinds without depths.
-func (v *view) needleSection(groups []*group) section {
-	s := section{id: "needle", title: "Needle in a haystack",
-		lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the value asked for, and no digit follows. " +
-			"Depth 0 % is the start of the text. Pooled rows add up the trials of a column. Intervals are Wilson's at 95 %; n trials of one haystack count as n / (1 + .2 (n-1))."}
-	ids := map[string]bool{}
-	for _, g := range groups {
-		if g.gridded() {
-			grids := g.grids()
-			for _, t := range grids {
-				s.tables = append(s.tables, v.gridTable(t, unique(ids, g.id+"-"+slug(t.model))))
-			}
-			s.figures = append(s.figures, v.heatmaps(g, grids)...)
-			continue
+// addGrid adds the scores of a group: a grid a model, or curves where there are no numbers on the second axis.
+func (v *view) addGrid(s *section, g *group, w result.View, ids map[string]bool) {
+	how := scoringOf(g.about, w)
+	if len(numbers(g.records, how.second)) > 0 {
+		grids := g.grids(how)
+		for _, t := range grids {
+			s.tables = append(s.tables, v.gridTable(t, w, unique(ids, g.id+"-"+slug(t.model))))
 		}
-		s.tables = append(s.tables, v.spreadTable(g))
-		if f := v.spreadFigure(g); f != nil {
-			s.figures = append(s.figures, f)
-		}
+		s.figures = append(s.figures, v.heatmaps(g, grids)...)
+		return
 	}
-	return s
+	s.tables = append(s.tables, v.spreadTable(g, w))
+	if f := v.spreadFigure(g, how); f != nil {
+		s.figures = append(s.figures, f)
+	}
 }
 
 // gridTable is a grid as a table: rows are depths, columns lengths.
-func (v *view) gridTable(t *grid, id string) table {
-	out := table{id: id, title: joined("Needle", t.group.name, label(t.model)), head: []string{"depth"}, fixed: 1, heat: &heatRows{corner: "depth", at: t.at}}
-	out.notes = append(out.notes, joined("exact score", trialsText(t.group.records), t.group.describe()))
-	length := tokensOf(t.lengths)
+func (v *view) gridTable(t *grid, w result.View, id string) table {
+	x0, y0 := t.group.about.axis(0), t.group.about.axis(1)
+	out := table{id: id, title: joined(w.Title, t.group.name, label(t.model)), head: []string{y0.Title}, fixed: 1, heat: &heatRows{scoring: t.scoring, corner: y0.Title, at: t.at}}
+	out.notes = append(out.notes, joined(t.words(), t.trialsText(t.group.records), t.group.describe()))
+	length := axisText(x0, t.lengths)
 	for _, l := range t.lengths {
 		out.head = append(out.head, length(l))
 	}
 	marked := false
 	for i, d := range t.depths {
-		out.heat.names = append(out.heat.names, depthText(d))
-		row := texts(depthText(d))
+		out.heat.names = append(out.heat.names, t.depthText(d))
+		row := texts(t.depthText(d))
 		for _, r := range t.at[i] {
-			row = append(row, score(r))
-			marked = marked || r != nil && farAway(r)
+			row = append(row, t.score(r))
+			marked = marked || r != nil && t.farAway(r)
 		}
 		out.rows = append(out.rows, row)
 	}
 	if marked {
-		out.notes = append(out.notes, "* The real depth is more than 2 % of the text away (depth_real in results.csv): no sentence or line ends nearer.")
+		out.notes = append(out.notes, "* The real "+y0.Title+" is more than 2 % of the text away ("+clean(t.actual)+" in results.csv): no sentence or line ends nearer.")
 	}
 	foot := [][]cell{texts("pooled"), {{"95 % from", dim}}, {{"to", dim}}}
 	any := false
@@ -263,8 +282,13 @@ func short2(v float64) string {
 	return strings.TrimPrefix(s, "0")
 }
 
-// depthText gives a depth: 0 %, 12.5 %.
-func depthText(d float64) string { return percent(d) }
+// depthText gives a value on the second axis: 0 %, 12.5 % where all are fractions.
+func (g *grid) depthText(d float64) string {
+	if g.depths[0] >= 0 && g.depths[len(g.depths)-1] <= 1 {
+		return percent(d)
+	}
+	return axisText(g.group.about.axis(1), g.depths)(d)
+}
 
 // spread is one curve of a kind without depths: accuracy against length for a model and a number of needles.
 type spread struct {
@@ -274,7 +298,11 @@ type spread struct {
 }
 
 func (g *group) spreads() (lengths []float64, out []spread) {
-	lengths = numbers(g.records, "length")
+	lengths = numbers(g.records, g.about.x())
+	third := ""
+	if a := g.about.axis(2); a != nil {
+		third = a.Param
+	}
 	type key struct {
 		model   string
 		needles float64
@@ -282,8 +310,8 @@ func (g *group) spreads() (lengths []float64, out []spread) {
 	at, column := map[key][]*result.Record{}, places(lengths)
 	var counts []float64 // 0: records that do not say
 	for _, r := range g.records {
-		if x, ok := number(r, "length"); ok {
-			n, _ := number(r, "needles")
+		if x, ok := number(r, g.about.x()); ok {
+			n, _ := number(r, third)
 			if k := (key{r.Model, n}); at[k] == nil && !slices.Contains(counts, n) {
 				counts = append(counts, n)
 			}
@@ -306,11 +334,12 @@ func (g *group) spreads() (lengths []float64, out []spread) {
 }
 
 // spreadTable shows accuracy and its interval by length, a pair of rows for each model and number of needles.
-func (v *view) spreadTable(g *group) table {
+func (v *view) spreadTable(g *group, w result.View) table {
 	lengths, spreads := g.spreads()
-	out := table{id: g.id, title: joined("Needle", g.name), head: []string{"model", "needles"}, fixed: 2, heat: &heatRows{corner: "model"}}
-	out.notes = append(out.notes, joined("exact score; intervals: 95 %, Wilson by haystacks", trialsText(g.records), g.describe()))
-	length := tokensOf(lengths)
+	how := scoringOf(g.about, w)
+	out := table{id: g.id, title: joined(w.Title, g.name), head: []string{"model", g.third()}, fixed: 2, heat: &heatRows{scoring: how, corner: "model"}}
+	out.notes = append(out.notes, joined(how.words()+"; intervals: 95 %, Wilson by haystacks", how.trialsText(g.records), g.describe()))
+	length := axisText(g.about.axis(0), lengths)
 	for _, l := range lengths {
 		out.head = append(out.head, length(l))
 	}
@@ -321,14 +350,14 @@ func (v *view) spreadTable(g *group) table {
 		}
 		name := label(s.model)
 		if n != "" {
-			name += ", " + plural(s.needles, "needle")
+			name += ", " + g.thirds(s.needles)
 		}
 		out.heat.names, out.heat.at = append(out.heat.names, name), append(out.heat.at, s.at)
 		row, bounds := texts(label(s.model), n), texts("", "")
 		for _, r := range s.at {
-			row = append(row, score(r))
+			row = append(row, how.score(r))
 			c := cell{tone: dim}
-			if m, ok := metric(r, "exact"); ok && m.Lo != nil && m.Hi != nil {
+			if m, ok := metric(r, how.metric); ok && m.Lo != nil && m.Hi != nil {
 				c.text = short2(*m.Lo) + "–" + short2(*m.Hi)
 			}
 			bounds = append(bounds, c)
@@ -337,6 +366,17 @@ func (v *view) spreadTable(g *group) table {
 	}
 	return out
 }
+
+// third names the third axis.
+func (g *group) third() string {
+	if a := g.about.axis(2); a != nil {
+		return a.Title
+	}
+	return ""
+}
+
+// thirds names a value on the third axis: "4 needles".
+func (g *group) thirds(n float64) string { return plural(n, strings.TrimSuffix(g.third(), "s")) }
 
 // plural gives a number of things.
 func plural(n float64, thing string) string {

@@ -10,38 +10,19 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// nllSection draws the loss of every corpus: numbers by model, and by context length.
-func (v *view) nllSection(groups []*group) section {
-	s := section{id: "nll", title: "Language modelling over long contexts",
-		lead: "Does the model keep learning from what it has read? Loss in nats per token at each position, and cumulatively up to each context length. " +
-			"AR-hit: the last token of an n-gram that occurred before in the context (n: ar_ngram); first-occur: the rest."}
-	for _, g := range groups {
-		s.tables = append(s.tables, v.nllTable(g))
-		if t, ok := v.fitTable(g); ok {
-			s.tables = append(s.tables, t)
-		}
-		if t, ok := v.cumulativeTable(g); ok {
-			s.tables = append(s.tables, t)
-		}
-		if t, ok := v.positionTable(g); ok {
-			s.tables = append(s.tables, t)
-		}
-		s.figures = append(s.figures, v.nllFigures(g)...)
+// addLoss adds the loss of a corpus: numbers by model, and by context length.
+func (v *view) addLoss(s *section, g *group, w result.View) {
+	s.tables = append(s.tables, v.metricsByModel(g, columnsOf(g.about.metrics(w)), table{id: g.id, title: joined("NLL", g.name), notes: []string{g.describe()}}))
+	if t, ok := v.fitTable(g); ok {
+		s.tables = append(s.tables, t)
 	}
-	return s
-}
-
-// nllColumns are the columns of the summary: the metric and its head.
-var nllColumns = []column{
-	{"nll", "nats/token"},
-	{"bits_per_byte", "bits/byte"},
-	{"nll_ar_hit", "AR-hit"},
-	{"nll_first_occur", "first-occur"},
-}
-
-// nllTable shows the summary metrics of each model of a group, published figures beside them.
-func (v *view) nllTable(g *group) table {
-	return v.metricsByModel(g, nllColumns, table{id: g.id, title: joined("NLL", g.name), notes: []string{g.describe()}})
+	if t, ok := v.cumulativeTable(g); ok {
+		s.tables = append(s.tables, t)
+	}
+	if t, ok := v.positionTable(g); ok {
+		s.tables = append(s.tables, t)
+	}
+	s.figures = append(s.figures, v.nllFigures(g)...)
 }
 
 // fitTable shows the parameters of the power laws.
@@ -62,6 +43,14 @@ func (v *view) fitTable(g *group) (table, bool) {
 
 // column is a metric that stands in a column, and the column's head.
 type column struct{ metric, head string }
+
+// columnsOf are columns of metrics.
+func columnsOf(metrics []result.MetricInfo) (out []column) {
+	for _, m := range metrics {
+		out = append(out, column{m.Name, m.Head})
+	}
+	return out
+}
 
 // metricsByModel fills a table with a row for each record, and one for the intervals below it.
 func (v *view) metricsByModel(g *group, cols []column, out table) table {

@@ -8,22 +8,12 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// place is a record's length for matching references: its param "length", for throughput its "depth".
-func place(r *result.Record) float64 {
-	if r.Task == "throughput" {
-		d, _ := number(r, "depth")
-		return d
-	}
-	l, _ := number(r, "length")
-	return l
-}
-
 // reference finds the published figure of a metric of a record.
 func (v *view) reference(r *result.Record, metric string) (result.Reference, bool) {
 	if r == nil {
 		return result.Reference{}, false
 	}
-	return v.lookUp(r.Task, metric, r.Model, "", place(r))
+	return v.lookUp(r.Task, metric, r.Model, "", v.tasks[r.Task].place(r))
 }
 
 // refKey is what a reference is about.
@@ -153,7 +143,7 @@ func (v *view) publishedTable() (table, bool) {
 
 // stands gives the records of a group that a reference stands beside.
 func (g *group) stands(ref result.Reference) (out []*result.Record) {
-	if ref.Task != g.task {
+	if ref.Task != g.about.Name {
 		return nil
 	}
 	if g.byModel == nil {
@@ -163,7 +153,7 @@ func (g *group) stands(ref result.Reference) (out []*result.Record) {
 		}
 	}
 	for _, r := range g.byModel[ref.Model] {
-		if ref.Length == 0 || ref.Length == place(r) {
+		if ref.Length == 0 || ref.Length == g.about.place(r) {
 			out = append(out, r)
 		}
 	}
@@ -226,7 +216,7 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 		}
 		m.Unit = "ratio"
 	}
-	if at := place(r); at != 0 && length {
+	if at := g.about.place(r); at != 0 && length {
 		name += " @ " + tokens(at)
 	}
 	if b := word(r, "batch"); b != "" && b != "1" {
@@ -258,9 +248,9 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 
 // beside finds another model's record at the same place of a group.
 func (g *group) beside(r *result.Record, model string) *result.Record {
-	_, at := splitParams(r)
+	_, at := g.about.split(r)
 	for _, o := range g.byModel[model] {
-		if _, there := splitParams(o); there == at {
+		if _, there := g.about.split(o); there == at {
 			return o
 		}
 	}

@@ -7,57 +7,26 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// measure is one figure of a scaling task: which metric, and how its ratio to
-// the baseline's is taken.
-type measure struct {
-	metric, title string
-	// up: more is better, and the ratio is model over baseline; otherwise baseline over model.
-	up bool
-	// unit is the metric's.
-	unit string
-}
-
-// scalingTasks are the tasks whose results are curves against a length.
-var scalingTasks = map[string]struct {
-	id, title, lead string
-	// x is the parameter on the x axis, and its name in words.
-	x, xTitle string
-	measures  []measure
-}{
-	"kv": {"kv", "Memory", "What does the context cost in memory? Bytes held for one sequence at each context length; ratio: baseline over model.", "length", "context",
-		[]measure{{"total", "Memory in total", false, "bytes"}}},
-	"prefill": {"prefill", "Prefill", "How long until the first token? Ratio: the baseline's time over the model's.", "length", "prompt",
-		[]measure{
-			{"ttft", "Time to first token", false, "s"},
-			{"tps", "Prompt tokens per second", true, "tokens/s"},
-		}},
-	"throughput": {"throughput", "Throughput", "How fast does it generate behind a context? Decode counts generated tokens only, end to end counts the time of the prefill too. Ratio: model over baseline.", "depth", "depth",
-		[]measure{
-			{"decode_tps", "Decode tokens per second", true, "tokens/s"},
-			{"e2e_tps", "Tokens per second, prefill counted", true, "tokens/s"},
-		}},
-}
-
-// curve is one model (at one batch size) over the x values of a scaling group.
+// curve is one model (at one value of the second axis, such as a batch size) over the first axis of a group.
 type curve struct {
 	model string
-	batch float64 // 0 where the task has none
+	batch float64 // the value on the second axis; 0 where there is none
 	// at[i] is nil where the suite had no such case.
 	at []*result.Record
 }
 
-// spot is a place in a scaling group.
+// spot is a place in a group: a value on each of two axes.
 type spot struct {
 	model    string
-	x, batch float64 // batch is 0 where the task has none
+	x, batch float64 // batch is 0 where the task has no second axis
 }
 
-// spots indexes a scaling group's records.
+// spots indexes a group's records.
 func (g *group) spots() map[spot]*result.Record {
 	if g.index == nil {
 		g.index = make(map[spot]*result.Record, len(g.records))
 		for _, r := range g.records {
-			if x, ok := number(r, scalingTasks[g.task].x); ok {
+			if x, ok := number(r, g.about.x()); ok {
 				g.index[spot{r.Model, x, g.batch(r)}] = r
 			}
 		}
@@ -65,17 +34,25 @@ func (g *group) spots() map[spot]*result.Record {
 	return g.index
 }
 
+// batch is a record's value on the second axis.
 func (g *group) batch(r *result.Record) float64 {
-	if g.task != "throughput" {
+	a := g.about.axis(1)
+	if a == nil {
 		return 0
 	}
-	b, _ := number(r, "batch")
+	b, _ := number(r, a.Param)
 	return b
+}
+
+// batched names a value on the second axis: "batch 4".
+func (g *group) batched(b float64) string {
+	a := g.about.axis(1)
+	return a.Title + " " + axisText(a, []float64{b})(b)
 }
 
 // curves spreads a group's records of the given models.
 func (g *group) curves(models []string) (xs []float64, out []curve) {
-	xs = numbers(g.records, scalingTasks[g.task].x)
+	xs = numbers(g.records, g.about.x())
 	spots := g.spots()
 	seen := map[float64]bool{}
 	var batches []float64
@@ -102,15 +79,15 @@ func (g *group) curves(models []string) (xs []float64, out []curve) {
 	return xs, out
 }
 
-// ratio gives a model's figure against the baseline's at the same place, so
-// that more is better for the model.
-func (m measure) ratio(r, base *result.Record) (float64, bool) {
-	a, okA := metric(r, m.metric)
-	b, okB := metric(base, m.metric)
-	if !okA || !okB || r == base {
+// ratioOf gives a model's figure against the baseline's at the same place, so
+// that more is better for the model. A metric without a better direction has none.
+func ratioOf(m result.MetricInfo, r, base *result.Record) (float64, bool) {
+	a, okA := metric(r, m.Name)
+	b, okB := metric(base, m.Name)
+	if !okA || !okB || r == base || m.Better == result.None {
 		return 0, false
 	}
-	if !m.up {
+	if m.Better == result.Lower {
 		a, b = b, a
 	}
 	q := a.Value / b.Value
@@ -118,71 +95,81 @@ func (m measure) ratio(r, base *result.Record) (float64, bool) {
 }
 
 // ratioReference finds the published figure of that ratio.
-func (v *view) ratioReference(task string, m measure, model, base string, x float64) (result.Reference, bool) {
-	if base == "" || model == base {
+func (v *view) ratioReference(task string, m result.MetricInfo, model, base string, x float64) (result.Reference, bool) {
+	if base == "" || model == base || m.Better == result.None {
 		return result.Reference{}, false
 	}
-	if !m.up {
+	if m.Better == result.Lower {
 		model, base = base, model
 	}
-	return v.lookUp(task, m.metric, model, base, x)
+	return v.lookUp(task, m.Name, model, base, x)
 }
 
-// scalingSection draws one of the scaling tasks.
-func (v *view) scalingSection(task string, groups []*group) section {
-	t := scalingTasks[task]
-	s := section{id: t.id, title: t.title, lead: t.lead}
-	ids := map[string]bool{}
-	for _, g := range groups {
-		kins := v.families(g)
-		whole := make([]bool, len(kins))
-		if task == "kv" && len(kins) > 2 {
+// addScaling adds the views of a group that set models against their baseline over the first axis. ids are those taken.
+func (v *view) addScaling(s *section, g *group, views []result.View, ids map[string]bool) {
+	kins := v.families(g)
+	whole := make([]bool, len(kins))
+	for _, w := range views {
+		if w.Kind == result.ViewSizes && len(kins) > 2 {
 			var tables []table
-			if tables, whole = v.sizeTables(g, kins); tables != nil {
+			if tables, whole = v.sizeTables(g, w, kins); tables != nil {
 				s.tables = append(s.tables, tables...)
 			}
 		}
-		for i, k := range kins {
-			if i < len(whole) && whole[i] && len(g.reach(k)) < 2 {
-				continue // the size tables show all of it
-			}
-			name := g.name
-			if len(kins) > 1 {
-				name = joined(k.name, g.name)
-			}
-			id := g.id
-			if len(kins) > 1 {
-				id += "-" + slug(k.name)
-			}
-			id = unique(ids, strings.Trim(id, "-"))
-			for _, m := range t.measures {
-				if tab, ok := v.pairTable(g, k, m, name, id+"-"+slug(m.metric)); ok {
+	}
+	for i, k := range kins {
+		if i < len(whole) && whole[i] && len(g.reach(k)) < 2 {
+			continue // the size tables show all of it
+		}
+		name := g.name
+		if len(kins) > 1 {
+			name = joined(k.name, g.name)
+		}
+		id := g.id
+		if len(kins) > 1 {
+			id += "-" + slug(k.name)
+		}
+		id = unique(ids, strings.Trim(id, "-"))
+		drawn := 0
+		for _, w := range views {
+			switch w.Kind {
+			case result.ViewCurves:
+				metrics := g.about.metrics(w)
+				for _, m := range metrics {
+					if tab, ok := v.pairTable(g, k, m, name, id+"-"+slug(m.Name)); ok {
+						s.tables = append(s.tables, tab)
+					}
+				}
+				fid := id
+				if drawn > 0 {
+					fid += "-" + slug(strings.TrimSuffix(metrics[0].Name, "_tps"))
+				}
+				drawn++
+				s.figures = append(s.figures, figures(v.pairFigure(g, k, metrics, name, fid))...)
+			case result.ViewParts:
+				s.tables = append(s.tables, v.partTables(g, w, k, id)...)
+				s.figures = append(s.figures, figures(v.partFigure(g, w, k, name, id+"-parts"))...)
+			case result.ViewDetails:
+				if tab, ok := v.detailTable(g, w, k, name, id); ok {
 					s.tables = append(s.tables, tab)
 				}
 			}
-			if task == "kv" {
-				s.tables = append(s.tables, v.partTables(g, k, name, id)...)
-			} else if tab, ok := v.detailTable(g, k, name, id); ok {
-				s.tables = append(s.tables, tab)
-			}
-			s.figures = append(s.figures, v.scalingFigures(g, k, name, id)...)
 		}
 	}
-	return s
 }
 
 // pairTable shows one figure of a family's models beside each other, with each
 // one's ratio to the baseline and what was published.
-func (v *view) pairTable(g *group, k kin, m measure, name, id string) (table, bool) {
-	t := scalingTasks[g.task]
-	out := table{id: id, title: joined(m.title, name), notes: []string{g.describe()}, fixed: 1, head: []string{t.xTitle}}
+func (v *view) pairTable(g *group, k kin, m result.MetricInfo, name, id string) (table, bool) {
+	x0 := g.about.axis(0)
+	out := table{id: id, title: joined(m.Title, name), notes: []string{g.describe()}, fixed: 1, head: []string{x0.Title}}
 	p := g.pair(k, m)
 	out.notes = append(out.notes, g.remarks()...)
 	switch {
 	case len(p.batches) > 1:
-		out.head, out.fixed = append(out.head, "batch"), 2
+		out.head, out.fixed = append(out.head, g.about.axis(1).Title), 2
 	case len(p.batches) == 1 && p.batches[0] != 0:
-		out.notes[0] = "batch " + tokens(p.batches[0]) + " · " + out.notes[0]
+		out.notes[0] = g.batched(p.batches[0]) + " · " + out.notes[0]
 	}
 	models, some := k.order(), false
 	columns := map[string]pairColumns{}
@@ -193,12 +180,12 @@ func (v *view) pairTable(g *group, k kin, m measure, name, id string) (table, bo
 		out.blocks = append(out.blocks, len(out.head))
 		out.head = append(append(out.head, label(model)), c.heads()...)
 	}
-	length := tokensOf(p.xs)
+	length := axisText(x0, p.xs)
 	for i, x := range p.xs {
 		for _, b := range p.batches {
 			row := texts(length(x))
 			if len(p.batches) > 1 {
-				row = append(row, cell{text: tokens(b)})
+				row = append(row, cell{text: axisText(g.about.axis(1), p.batches)(b)})
 			}
 			empty := true
 			for _, model := range models {
@@ -217,13 +204,13 @@ func (v *view) pairTable(g *group, k kin, m measure, name, id string) (table, bo
 type pair struct {
 	g       *group
 	k       kin
-	m       measure
+	m       result.MetricInfo
 	xs      []float64
 	curves  []curve
-	batches []float64 // 0 alone where the task has none
+	batches []float64 // values on the second axis; 0 alone where there is none
 }
 
-func (g *group) pair(k kin, m measure) pair {
+func (g *group) pair(k kin, m result.MetricInfo) pair {
 	p := pair{g: g, k: k, m: m}
 	p.xs, p.curves = g.curves(k.models)
 	for _, c := range p.curves {
@@ -251,16 +238,16 @@ func (v *view) pairColumns(p pair, model string) (c pairColumns) {
 	for _, b := range p.batches {
 		for i, x := range p.xs {
 			r := p.find(model, b, i)
-			if _, ok := metric(r, p.m.metric); ok {
+			if _, ok := metric(r, p.m.Name); ok {
 				c.values++
 			}
-			if _, ok := v.reference(r, p.m.metric); ok && p.m.unit != "bytes" {
+			if _, ok := v.reference(r, p.m.Name); ok && p.m.Unit != "bytes" {
 				c.references++
 			}
-			if _, ok := p.m.ratio(r, p.find(v.baseOf(p.k, model), b, i)); ok {
+			if _, ok := ratioOf(p.m, r, p.find(v.baseOf(p.k, model), b, i)); ok {
 				c.ratio = true
 			}
-			if _, ok := v.ratioReference(p.g.task, p.m, model, v.baseOf(p.k, model), x); ok && r != nil {
+			if _, ok := v.ratioReference(p.g.about.Name, p.m, model, v.baseOf(p.k, model), x); ok && r != nil {
 				c.ratioReference = true
 			}
 		}
@@ -285,13 +272,13 @@ func (c pairColumns) heads() (heads []string) {
 // pairCells are a model's cells in one row: its value and what its columns ask for.
 func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i int) []cell {
 	r := p.find(model, batch, i)
-	cells := []cell{valueCell(r, p.m.metric)}
+	cells := []cell{valueCell(r, p.m.Name)}
 	if c.reference {
-		value, ok := metric(r, p.m.metric)
-		ref, found := v.reference(r, p.m.metric)
-		cells = append(cells, referenceCells(ref, found, value.Value, p.m.unit, ok)...)
+		value, ok := metric(r, p.m.Name)
+		ref, found := v.reference(r, p.m.Name)
+		cells = append(cells, referenceCells(ref, found, value.Value, p.m.Unit, ok)...)
 	}
-	ratio, ok := p.m.ratio(r, p.find(v.baseOf(p.k, model), batch, i))
+	ratio, ok := ratioOf(p.m, r, p.find(v.baseOf(p.k, model), batch, i))
 	if c.ratio {
 		q := cell{}
 		if ok {
@@ -300,21 +287,10 @@ func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i i
 		cells = append(cells, q)
 	}
 	if c.ratioReference {
-		ref, found := v.ratioReference(p.g.task, p.m, model, v.baseOf(p.k, model), p.xs[i])
+		ref, found := v.ratioReference(p.g.about.Name, p.m, model, v.baseOf(p.k, model), p.xs[i])
 		cells = append(cells, referenceCells(ref, found && r != nil, ratio, "ratio", ok)...)
 	}
 	return cells
-}
-
-// remarks are what must be known to read a group's totals and speeds.
-func (g *group) remarks() (out []string) {
-	if note := g.unfilled(); note != "" {
-		out = append(out, note)
-	}
-	if g.task == "throughput" && slices.ContainsFunc(g.records, func(r *result.Record) bool { return word(r, "batch") == "max" }) {
-		out = append(out, "Each at the largest batch that fits the memory budget.")
-	}
-	return out
 }
 
 // valueCell is a metric's value, or the reason why there is none.
@@ -332,12 +308,6 @@ func valueCell(r *result.Record, name string) cell {
 	return c
 }
 
-// details are the further metrics of a speed case.
-var details = map[string][]struct{ metric, head string }{
-	"prefill":    {{"limit_tps", "limit tok/s"}, {"limit_fraction", "of limit"}},
-	"throughput": {{"tpot", "time/token"}, {"max_batch", "max batch"}, {"limit_tps", "limit tok/s"}, {"limit_fraction", "of limit"}},
-}
-
 // spanned joins two amounts, of which the first goes without its unit where that is the second's.
 func spanned(from, to string) string {
 	if a, unit, ok := strings.Cut(from, " "); ok && strings.HasSuffix(to, " "+unit) {
@@ -346,30 +316,26 @@ func spanned(from, to string) string {
 	return from + "–" + to
 }
 
-// byLimit is the ratio to the baseline's speed that the limits alone give.
-var byLimit = measure{metric: "limit_tps", up: true}
-
 // detailTable shows the metrics that stand behind a speed: time per token, the
 // largest batch, the share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
-func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
-	t := scalingTasks[g.task]
-	first := t.measures[0].metric
-	out := table{id: id + "-details", title: joined(t.title+": details", name), fixed: 2, head: []string{"model", t.xTitle}}
+func (v *view) detailTable(g *group, w result.View, k kin, name, id string) (table, bool) {
+	x0, first := g.about.axis(0), w.Of
+	out := table{id: id + "-details", title: joined(g.about.Title+": details", name), fixed: 2, head: []string{"model", x0.Title}}
 	out.notes = []string{"min–max: the smallest and largest of the samples, n: how many."}
-	p := g.pair(k, byLimit)
+	p := g.pair(k, result.MetricInfo{Name: w.Limit, Better: result.Higher}) // the limits alone give the ratio of speeds
 	xs, curves := p.xs, p.curves
 	batched := slices.ContainsFunc(curves, func(c curve) bool { return c.batch != 0 })
 	if batched {
-		out.head, out.fixed = append(out.head, "batch"), 3
+		out.head, out.fixed = append(out.head, g.about.axis(1).Title), 3
 	}
 	var shown []string
-	for _, d := range details[g.task] {
-		if slices.ContainsFunc(g.records, func(r *result.Record) bool { _, ok := metric(r, d.metric); return ok }) {
-			shown, out.head = append(shown, d.metric), append(out.head, d.head)
+	for _, d := range g.about.metrics(w) {
+		if slices.ContainsFunc(g.records, func(r *result.Record) bool { _, ok := metric(r, d.Name); return ok }) {
+			shown, out.head = append(shown, d.Name), append(out.head, d.Head)
 		}
 	}
 	ratio := func(c curve, i int) (float64, bool) {
-		return p.m.ratio(c.at[i], p.find(v.baseOf(k, c.model), c.batch, i))
+		return ratioOf(p.m, c.at[i], p.find(v.baseOf(k, c.model), c.batch, i))
 	}
 	ratios := slices.ContainsFunc(curves, func(c curve) bool {
 		for i := range xs {
@@ -381,16 +347,17 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 	})
 	if ratios {
 		out.head = append(out.head, "ratio")
-		out.notes = append(out.notes, "ratio: to "+label(k.base)+", as the two limits give it"+map[string]string{"throughput": " for decoding, each at its own batch"}[g.task]+".")
+		out.notes = append(out.notes, strings.TrimSuffix("ratio: to "+label(k.base)+", "+w.Note, ", ")+".")
 	}
+	head, _ := g.about.Metric(first)
 	samples := slices.ContainsFunc(g.records, func(r *result.Record) bool { m, ok := metric(r, first); return ok && len(m.Samples) > 1 })
 	if samples {
-		out.head = append(out.head, strings.ReplaceAll(first, "_tps", " tok/s")+" min–max", "n")
+		out.head = append(out.head, head.Head+" min–max", "n")
 	}
 	if len(shown) == 0 && !samples {
 		return out, false
 	}
-	length := tokensOf(xs)
+	length := axisText(x0, xs)
 	for _, c := range curves {
 		for i, x := range xs {
 			m, ok := metric(c.at[i], first)
@@ -399,7 +366,7 @@ func (v *view) detailTable(g *group, k kin, name, id string) (table, bool) {
 			}
 			row := texts(label(c.model), length(x))
 			if batched {
-				row = append(row, cell{text: tokens(c.batch)})
+				row = append(row, cell{text: axisText(g.about.axis(1), p.batches)(c.batch)})
 			}
 			for _, d := range shown {
 				row = append(row, valueCell(c.at[i], d))

@@ -2,79 +2,70 @@ package reports
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// scalingFigures draws a family's curves against the length, with the ratio to the baseline below.
-func (v *view) scalingFigures(g *group, k kin, name, id string) []*figure {
-	t := scalingTasks[g.task]
-	var out []*figure
-	for i, m := range t.measures {
-		if m.metric == "tps" {
-			continue // drawn with ttft
-		}
-		fid := id
-		if i > 0 {
-			fid += "-" + slug(strings.TrimSuffix(m.metric, "_tps"))
-		}
-		out = append(out, v.pairFigure(g, k, m, name, fid))
-	}
-	if g.task == "kv" {
-		out = append(out, v.partFigure(g, k, name, id+"-parts"))
-	}
-	return figures(out...)
-}
-
 // bars says what the bars at a measure's points are, where there are any.
-func (g *group) bars(m measure) string {
-	if slices.ContainsFunc(g.records, func(r *result.Record) bool { x, ok := metric(r, m.metric); return ok && len(x.Samples) > 1 }) {
+func (g *group) bars(m result.MetricInfo) string {
+	if slices.ContainsFunc(g.records, func(r *result.Record) bool { x, ok := metric(r, m.Name); return ok && len(x.Samples) > 1 }) {
 		return "bars: smallest to largest sample"
 	}
 	return ""
 }
 
 // wide tells whether a measure's samples spread so far that bars at the same place would hide each other.
-func (g *group) wide(m measure) bool {
+func (g *group) wide(m result.MetricInfo) bool {
 	return slices.ContainsFunc(g.records, func(r *result.Record) bool {
-		x, ok := metric(r, m.metric)
+		x, ok := metric(r, m.Name)
 		return ok && len(x.Samples) > 1 && slices.Max(x.Samples) > 1.25*slices.Min(x.Samples)
 	})
 }
 
-// batchColumns bounds the batch sizes beside each other in one picture.
+// batchColumns bounds the values of a second axis next to each other in one picture.
 const batchColumns = 3
 
-// pairFigure draws one measure: a column of panels for each batch size, the values above the ratio.
-func (v *view) pairFigure(g *group, k kin, m measure, name, id string) *figure {
-	t := scalingTasks[g.task]
+// pairFigure draws the first of some metrics: a column of panels for each value of the second axis, the values above
+// the ratio. The other metrics are panels in between.
+func (v *view) pairFigure(g *group, k kin, metrics []result.MetricInfo, name, id string) *figure {
+	m, x0 := metrics[0], g.about.axis(0)
 	p := g.pair(k, m)
-	f := &figure{id: id, title: joined(m.title, name), legend: keysOf(v.looks(k.models), k.order())}
+	f := &figure{id: id, title: joined(m.Title, name), legend: keysOf(v.looks(k.models), k.order())}
 	f.subtitle = joined(append([]string{g.describe(), g.bars(m)}, g.remarks()...)...)
-	f.alt = f.title + ": against " + t.xTitle + " length, on logarithmic axes, with the ratio to the baseline; the values stand in the tables below."
+	f.alt = f.title + ": against " + across(x0) + ", " + plotted(x0) + ", with the ratio to the baseline; the values stand in the tables below."
 	columns := max(1, min(len(p.batches), batchColumns))
-	var values, speeds, ratios []*chart
+	var values, ratios []*chart
+	others := make([][]*chart, len(metrics)-1)
 	for i, b := range p.batches {
-		value, speed, ratio := g.pairCharts(p, columns, i%columns > 0)
+		value, ratio := g.pairCharts(p, columns, i%columns > 0)
 		if len(p.batches) > 1 {
-			value.title = "batch " + tokens(b)
+			value.title = g.batched(b)
+		}
+		var row []*chart
+		for n, o := range metrics[1:] {
+			c := &chart{x: value.x, y: valueAxis(o, p.g.records), tall: 110}
+			c.y.quiet = value.y.quiet
+			others[n], row = append(others[n], c), append(row, c)
 		}
 		for _, c := range p.curves {
 			if c.batch == b {
-				v.drawPair(p, c, value, speed, ratio)
+				v.drawPair(p, c, value, ratio)
+				for n, o := range metrics[1:] {
+					v.drawOther(p, c, o, row[n])
+				}
 			}
 		}
-		values, speeds, ratios = append(values, value), append(speeds, speed), append(ratios, ratio)
+		values, ratios = append(values, value), append(ratios, ratio)
 	}
 	share(yOf, values...)
 	share(yOf, ratios...)
-	share(xOf, slices.Concat(values, speeds, ratios)...)
+	all := slices.Concat(values, slices.Concat(others...), ratios)
+	share(xOf, all...)
 	for i := 0; i < len(values); i += columns {
 		to := min(i+columns, len(values))
 		f.rows = append(f.rows, panels(values[i:to]))
-		for _, row := range [][]*chart{speeds[i:to], ratios[i:to]} {
-			if slices.ContainsFunc(row, func(c *chart) bool { return !c.empty() }) {
+		for _, charts := range append(slices.Clone(others), ratios) {
+			if row := charts[i:to]; slices.ContainsFunc(row, func(c *chart) bool { return !c.empty() }) {
 				f.rows = append(f.rows, panels(row))
 			}
 		}
@@ -88,22 +79,31 @@ func (v *view) pairFigure(g *group, k kin, m measure, name, id string) *figure {
 	return f.ready(slices.Concat(values, ratios)...)
 }
 
-// pairCharts makes the empty charts of one column: values, prompt tokens per second (of prefill), ratio.
-func (g *group) pairCharts(p pair, columns int, quiet bool) (value, speed, ratio *chart) {
-	xLabel := map[string]string{"kv": "context length (tokens)", "prefill": "prompt length (tokens)", "throughput": "context before the first token generated (tokens)"}[g.task]
+// pairCharts makes the empty charts of one column: values and ratio.
+func (g *group) pairCharts(p pair, columns int, quiet bool) (value, ratio *chart) {
+	x0 := g.about.axis(0)
+	name := x0.Label
 	if columns > 1 {
-		xLabel = "context (tokens)"
+		name = x0.Short
 	}
-	yLabel := map[string]string{"bytes": "memory", "s": "time to first token", "tokens/s": "tokens per second"}[p.m.unit]
 	ratioLabel := "baseline / model"
-	if p.m.up {
+	if p.m.Better == result.Higher {
 		ratioLabel = "model / baseline"
 	}
-	x := axis{label: xLabel, log: true, binary: true, unit: "tokens", zero: zeroOf(p.xs)}
-	value = &chart{x: x, y: axis{label: yLabel, log: true, binary: p.m.unit == "bytes", unit: p.m.unit, quiet: quiet}, tall: 150, dodge: g.wide(p.m)}
-	speed = &chart{x: x, y: axis{label: "prompt tokens per second", log: true, unit: "tokens/s", quiet: quiet}, tall: 110}
+	x := chartAxis(x0, name, p.xs)
+	value = &chart{x: x, y: valueAxis(p.m, g.records), tall: 150, dodge: g.wide(p.m)}
+	value.y.quiet = quiet
 	ratio = &chart{x: x, y: axis{label: ratioLabel, log: true, unit: "ratio", quiet: quiet}, tall: 95, one: true}
-	return value, speed, ratio
+	return value, ratio
+}
+
+// valueAxis is the y axis of a metric: logarithmic, unless it is a fraction or has a value that is not positive.
+func valueAxis(m result.MetricInfo, records []*result.Record) axis {
+	log := m.Unit != "fraction" && !slices.ContainsFunc(records, func(r *result.Record) bool {
+		x, ok := metric(r, m.Name)
+		return ok && !(x.Value > 0)
+	})
+	return axis{label: m.Label, log: log, binary: m.Unit == "bytes", unit: m.Unit}
 }
 
 // quietX leaves the x labels to the lowest panel of each column.
@@ -130,28 +130,30 @@ func zeroOf(xs []float64) float64 {
 	return 1
 }
 
-// drawPair adds one model's curve, its published figures and its ratio to the charts.
-func (v *view) drawPair(p pair, c curve, value, speed, ratio *chart) {
-	st, who := v.looks(p.k.models)[c.model], label(c.model)
-	if c.batch != 0 {
-		who = joined(who, "batch "+tokens(c.batch))
+// who names a curve.
+func (p pair) who(c curve) string {
+	if c.batch == 0 {
+		return label(c.model)
 	}
-	values, tps, quotient := curveLine{style: st, bars: true}, curveLine{style: st}, curveLine{style: st}
+	return joined(label(c.model), p.g.batched(c.batch))
+}
+
+// drawPair adds one model's curve, its published figures and its ratio to the charts.
+func (v *view) drawPair(p pair, c curve, value, ratio *chart) {
+	st, who := v.looks(p.k.models)[c.model], p.who(c)
+	values, quotient := curveLine{style: st, bars: true}, curveLine{style: st}
 	published, publishedRatio := curveLine{style: st, hollow: true}, curveLine{style: st, hollow: true}
-	length := tokensOf(p.xs)
+	length := axisText(p.g.about.axis(0), p.xs)
 	for i, r := range c.at {
 		if r == nil {
 			continue
 		}
 		x, at := p.xs[i], length(p.xs[i])
-		values.point(r, p.m.metric, x, who, at)
-		if s, ok := metric(r, "tps"); ok && r.Task == "prefill" {
-			tps.add(x, s.Value, hint(who, at, withUnit(s.Value, s.Unit), ""))
+		values.point(r, p.m.Name, x, who, at)
+		if ref, ok := v.reference(r, p.m.Name); ok {
+			published.publish(ref, p.m.Unit, x, who, at)
 		}
-		if ref, ok := v.reference(r, p.m.metric); ok {
-			published.publish(ref, p.m.unit, x, who, at)
-		}
-		if q, ok := p.m.ratio(r, p.find(v.baseOf(p.k, c.model), c.batch, i)); ok {
+		if q, ok := ratioOf(p.m, r, p.find(v.baseOf(p.k, c.model), c.batch, i)); ok {
 			quotient.add(x, q, hint(who, at, times(q), ""))
 		}
 		if ref, ok := v.ratioReference(r.Task, p.m, c.model, v.baseOf(p.k, c.model), x); ok {
@@ -160,9 +162,20 @@ func (v *view) drawPair(p pair, c curve, value, speed, ratio *chart) {
 	}
 	value.add(values)
 	value.add(published)
-	speed.add(tps)
 	ratio.add(quotient)
 	ratio.add(publishedRatio)
+}
+
+// drawOther adds one model's curve of another metric to a chart.
+func (v *view) drawOther(p pair, c curve, m result.MetricInfo, to *chart) {
+	l := curveLine{style: v.looks(p.k.models)[c.model]}
+	length := axisText(p.g.about.axis(0), p.xs)
+	for i, r := range c.at {
+		if y, ok := metric(r, m.Name); ok {
+			l.add(p.xs[i], y.Value, hint(p.who(c), length(p.xs[i]), withUnit(y.Value, y.Unit), ""))
+		}
+	}
+	to.add(l)
 }
 
 // add adds a point without an interval.

@@ -11,37 +11,55 @@ import (
 // build fills the sections.
 func (v *view) build() {
 	byTask := map[string][]*group{}
-	var others []*group
 	for _, g := range v.groups {
-		if slices.Contains(taskOrder, g.task) {
-			byTask[g.task] = append(byTask[g.task], g)
-		} else {
-			others = append(others, g)
-		}
+		byTask[g.about.Name] = append(byTask[g.about.Name], g)
 	}
-	for _, task := range taskOrder {
-		groups := byTask[task]
-		if len(groups) == 0 || v.ctx.Err() != nil {
-			continue
+	for _, name := range v.order {
+		if groups := byTask[name]; len(groups) > 0 && v.ctx.Err() == nil {
+			v.sections = append(v.sections, v.taskSection(groups))
 		}
-		switch task {
-		case "needle":
-			v.sections = append(v.sections, v.needleSection(groups))
-		case "nll":
-			v.sections = append(v.sections, v.nllSection(groups))
-		default:
-			v.sections = append(v.sections, v.scalingSection(task, groups))
-		}
-	}
-	for _, g := range others {
-		s := section{id: slug("task " + g.task), title: "Task " + ellipsis(clean(g.task), 40), tables: []table{metricsTable(g)}}
-		v.sections = append(v.sections, s)
 	}
 	if t, ok := v.publishedTable(); ok {
 		v.sections = append(v.sections, section{id: "published", title: "Against published figures", tables: []table{t}})
 	}
 	v.boundSections()
 	v.uniqueIDs()
+}
+
+// taskSection draws the views of a task, group by group.
+func (v *view) taskSection(groups []*group) section {
+	t := groups[0].about
+	if !t.declared {
+		s := section{id: slug("task " + t.Name), title: "Task " + ellipsis(clean(t.Name), 40)}
+		for _, g := range groups {
+			s.tables = append(s.tables, metricsTable(g))
+		}
+		return s
+	}
+	s := section{id: slug(t.Name), title: t.Title, lead: t.Lead}
+	ids := map[string]bool{}
+	for _, g := range groups {
+		scaling := false
+		for _, w := range t.Views {
+			switch w.Kind {
+			case result.ViewGrid:
+				v.addGrid(&s, g, w, ids)
+			case result.ViewLoss:
+				v.addLoss(&s, g, w)
+			case result.ViewTable:
+				s.tables = append(s.tables, v.metricsByModel(g, columnsOf(t.metrics(w)), table{id: g.id, title: joined(t.Title, g.name), notes: append([]string{g.describe()}, g.remarks()...)}))
+			default:
+				scaling = true
+			}
+		}
+		switch {
+		case scaling && len(numbers(g.records, t.x())) == 0: // nothing to draw against
+			s.tables = append(s.tables, metricsTable(g))
+		case scaling:
+			v.addScaling(&s, g, t.Views, ids)
+		}
+	}
+	return s
 }
 
 // uniqueIDs makes sure that no two sections, tables or figures share an id.
@@ -311,9 +329,9 @@ func withoutNumbers(s string) string {
 	return b.String()
 }
 
-// metricsTable shows a task that no section knows: every metric of every case.
+// metricsTable shows a group without views: every metric of every case.
 func metricsTable(g *group) table {
-	t := table{id: g.id, title: joined(ellipsis(clean(g.task), 40), g.name), notes: []string{g.describe()}, fixed: 2, head: []string{"case", "metric", "value", "interval"}}
+	t := table{id: g.id, title: joined(ellipsis(clean(g.about.Name), 40), g.name), notes: []string{g.describe()}, fixed: 2, head: []string{"case", "metric", "value", "interval"}}
 	for _, r := range g.records {
 		name := caseLabel(r) + " · " + label(r.Model)
 		if r.Status != result.OK {

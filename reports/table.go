@@ -43,6 +43,7 @@ type table struct {
 
 // heatRows are the records of a table of scores: a name for each row and a record, or nil, for each column that is not fixed.
 type heatRows struct {
+	scoring
 	corner string
 	names  []string
 	at     [][]*result.Record

@@ -24,7 +24,10 @@ type view struct {
 	archs  map[string]string
 	// baselines gives, by model, the model that ratios divide by.
 	baselines map[string]string
-	groups    []*group
+	// tasks are those of the journal by name, order their names in the order of sections.
+	tasks  map[string]*task
+	order  []string
+	groups []*group
 	// left says what is not drawn.
 	left []string
 	// published are the references by what they are about; flags those of reproduce, by suite.
@@ -45,7 +48,7 @@ type section struct {
 
 // group holds the records of one task that differ only in the model and in the axes of the task.
 type group struct {
-	task           string
+	about          *task
 	runner, device string
 	source         result.Source
 	// settings are the parameters that all records of the group share, by name.
@@ -65,19 +68,6 @@ type group struct {
 	name, id string
 }
 
-// axes are the parameters by which a task's records spread inside one group;
-// a record's other parameters part groups. Two exceptions for needles: depths in
-// words ("spread") part groups, and numbers of needles do where depths do not.
-var axes = map[string][]string{
-	"needle":     {"length", "depth", "trials", "haystacks", "needles"},
-	"kv":         {"length", "fill"},
-	"prefill":    {"length"},
-	"throughput": {"depth", "batch"},
-}
-
-// taskOrder is the order of sections; other tasks follow in the order of appearance.
-var taskOrder = []string{"needle", "nll", "kv", "prefill", "throughput"}
-
 // newView groups a journal. When ctx ends it stops early; what is rendered of it then is an error.
 func newView(ctx context.Context, j *result.Journal, g *Gates) *view {
 	v := &view{ctx: ctx, journal: j, verdicts: g, archs: map[string]string{}, baselines: baselines(j)}
@@ -91,6 +81,7 @@ func newView(ctx context.Context, j *result.Journal, g *Gates) *view {
 			v.models = append(v.models, r.Model)
 		}
 	}
+	v.declare()
 	v.groups = v.group()
 	v.build()
 	return v
@@ -105,7 +96,7 @@ func (v *view) group() []*group {
 	own := v.ownParams()
 	for i := range v.journal.Records {
 		r := &v.journal.Records[i]
-		settings, place := splitParams(r)
+		settings, place := v.tasks[r.Task].split(r)
 		for name := range settings {
 			if own[ownParam{r.Task, name}] {
 				delete(settings, name)
@@ -117,7 +108,7 @@ func (v *view) group() []*group {
 		id := fmt.Sprintf("%s#%d", key, taken[spot])
 		g := index[id]
 		if g == nil {
-			g = &group{task: r.Task, runner: r.Runner, device: r.Device, source: r.Source, settings: settings}
+			g = &group{about: v.tasks[r.Task], runner: r.Runner, device: r.Device, source: r.Source, settings: settings}
 			if n := taken[spot]; n > 1 {
 				g.settings = map[string]string{"set": fmt.Sprint(n)}
 				for k, s := range settings {
@@ -132,12 +123,7 @@ func (v *view) group() []*group {
 	for _, g := range groups {
 		g.keepOwn(own)
 	}
-	rank := func(g *group) int {
-		if i := slices.Index(taskOrder, g.task); i >= 0 {
-			return i
-		}
-		return len(taskOrder)
-	}
+	rank := func(g *group) int { return slices.Index(v.order, g.about.Name) }
 	slices.SortStableFunc(groups, func(a, b *group) int { return rank(a) - rank(b) })
 	groups = v.bound(groups)
 	v.nameGroups(groups)
@@ -147,7 +133,7 @@ func (v *view) group() []*group {
 // ownParam is a parameter of a task's records that belongs to the model rather than to the question.
 type ownParam struct{ task, name string }
 
-// ownParams are the number types, unless a model was measured in several: models of different types are shown together.
+// ownParams are the params of models, such as number types, unless a model was measured with several values: models of different ones are shown together.
 func (v *view) ownParams() map[ownParam]bool {
 	out := map[ownParam]bool{}
 	type value struct {
@@ -157,7 +143,7 @@ func (v *view) ownParams() map[ownParam]bool {
 	values := map[value]string{}
 	for i := range v.journal.Records {
 		r := &v.journal.Records[i]
-		for _, name := range []string{"dtype", "kv"} {
+		for _, name := range v.tasks[r.Task].ModelParams {
 			p := ownParam{r.Task, name}
 			x := paramText(name, r.Params[name])
 			old, seen := values[value{p, r.Model}]
@@ -172,8 +158,8 @@ func (v *view) ownParams() map[ownParam]bool {
 
 // keepOwn describes the models' own parameters: as a setting where all models of the group have the same.
 func (g *group) keepOwn(own map[ownParam]bool) {
-	for _, name := range []string{"dtype", "kv"} {
-		if !own[ownParam{g.task, name}] {
+	for _, name := range g.about.ModelParams {
+		if !own[ownParam{g.about.Name, name}] {
 			continue
 		}
 		var values []string
@@ -199,37 +185,27 @@ func (g *group) keepOwn(own map[ownParam]bool) {
 	}
 }
 
-// splitParams parts a record's parameters into the settings that place it in a
+// split parts a record's parameters into the settings that place it in a
 // group and its place on the group's axes.
-func splitParams(r *result.Record) (settings map[string]string, place string) {
+func (t *task) split(r *result.Record) (settings map[string]string, place string) {
 	settings = map[string]string{}
 	at := map[string]any{}
-	_, deep := number(r, "depth")
 	for name, value := range r.Params {
-		axis := slices.Contains(axes[r.Task], name)
-		if r.Task == "needle" && (name == "depth" && !deep || name == "needles" && deep) {
-			axis = false
+		if i := slices.IndexFunc(t.Axes, func(a result.Axis) bool { return a.Param == name }); i >= 0 {
+			_, isNumber := number(r, name)
+			_, other := number(r, t.Axes[i].Without)
+			if (isNumber || !t.Axes[i].Numbers) && !other {
+				at[name] = value
+				continue
+			}
+		} else if slices.Contains(t.Repeats, name) {
+			continue
 		}
-		if axis {
-			at[name] = value
-		} else {
-			settings[name] = paramText(name, value)
-		}
+		settings[name] = paramText(name, value)
 	}
-	// These are no places of their own.
-	delete(at, "trials")
-	delete(at, "haystacks")
-	delete(at, "fill")
 	b, _ := json.Marshal(at)
 	return settings, string(b)
 }
-
-// named are the settings that always stand in a group's name, in this order.
-var named = map[string][]string{"needle": {"kind", "haystack"}, "nll": {"corpus"}}
-
-// told are the settings that a group's description tells; the others stand in
-// the CSV and JSON files, and in the name where they differ.
-var told = []string{"batch", "corpus", "depth", "documents", "dtype", "generate", "haystack", "kind", "kv", "length", "memory", "steps", "template"}
 
 // nameGroups gives each group a name of what tells it from the other groups of
 // its task: some settings always, others where those leave groups alike.
@@ -238,7 +214,7 @@ func (v *view) nameGroups(groups []*group) {
 	for _, g := range groups {
 		var words, parts []string
 		alike := g.others(groups)
-		for _, name := range named[g.task] {
+		for _, name := range g.about.Named {
 			value := g.settings[name]
 			if value == "" {
 				continue
@@ -250,7 +226,7 @@ func (v *view) nameGroups(groups []*group) {
 			alike = slices.DeleteFunc(alike, func(o *group) bool { return o.settings[name] != value })
 		}
 		for _, name := range g.differing(alike) {
-			if s := g.settings[name]; s != "" && !slices.Contains(named[g.task], name) {
+			if s := g.settings[name]; s != "" && !slices.Contains(g.about.Named, name) {
 				words, parts = append(words, clean(name)+" "+s), append(parts, name+" "+s)
 			}
 		}
@@ -270,7 +246,7 @@ func (v *view) nameGroups(groups []*group) {
 		if g.source == result.Computed {
 			g.name = strings.TrimPrefix(g.name+" (computed)", " ")
 		}
-		g.id = unique(ids, slug(g.task+" "+strings.Join(parts, " ")))
+		g.id = unique(ids, slug(g.about.Name+" "+strings.Join(parts, " ")))
 		of := map[string]bool{}
 		for _, r := range g.records {
 			of[r.Model] = true
@@ -286,7 +262,7 @@ func (v *view) nameGroups(groups []*group) {
 // others gives the other groups of the same task.
 func (g *group) others(groups []*group) (out []*group) {
 	for _, o := range groups {
-		if o != g && o.task == g.task {
+		if o != g && o.about == g.about {
 			out = append(out, o)
 		}
 	}
@@ -357,10 +333,15 @@ func sortedKeys[T any](m map[string]T) []string {
 // describe lists a group's settings that its name leaves out, its runner and its device in one line.
 func (g *group) describe() string {
 	var words []string
-	for _, name := range told {
+	described := g.about.Described
+	if !g.about.declared {
+		described = sortedKeys(g.settings)
+		described = described[:min(len(described), 12)]
+	}
+	for _, name := range described {
 		s := g.settings[name]
-		if s != "" && !slices.Contains(named[g.task], name) && !strings.Contains(g.name, name+" "+s) {
-			words = append(words, name+" "+ellipsis(s, 60))
+		if s != "" && !slices.Contains(g.about.Named, name) && !strings.Contains(g.name, name+" "+s) {
+			words = append(words, clean(name)+" "+ellipsis(s, 60))
 		}
 	}
 	words = append(words, g.mixed...)

@@ -43,7 +43,8 @@ func GoBench(w io.Writer, j *result.Journal) error {
 			if unit := goUnit(n, m.Unit); !units[unit] {
 				units[unit] = true
 				exact := ""
-				if info, ok := tasks.Metric(r.Task, n); ok && info.Kind == result.Exact || m.Unit == "bytes" {
+				info, declared := tasks.Metric(r.Task, n)
+				if info.Kind == result.Exact || !declared && m.Unit == "bytes" {
 					exact = " assume=exact"
 				}
 				fmt.Fprintf(&b, "Unit %s better=%s%s\n", unit, m.Better, exact)

@@ -106,7 +106,7 @@ type Remark struct {
 type View struct {
 	Kind    ViewKind `json:"kind"`
 	Metrics []string `json:"metrics,omitempty"`
-	// Title is the heading of a ViewParts.
+	// Title is the heading of a ViewParts or of the tables of a ViewGrid (the task's by default).
 	Title string `json:"title,omitempty"`
 	// Actual is the metric of a ViewGrid that says where on the second axis a case really was.
 	Actual string `json:"actual,omitempty"`
@@ -136,7 +136,8 @@ const (
 	// ViewSizes compares pairs of a model and its baseline where there are many.
 	ViewSizes ViewKind = "sizes"
 	// ViewGrid shows a score of trials in 0..1 as a heatmap of the first two axes, or as curves over the
-	// first one for groups without numbers on the second.
+	// first one for groups without numbers on the second, a curve for each value of a third. The params
+	// trials and haystacks say how many there are in a cell.
 	ViewGrid ViewKind = "grid"
 	// ViewLoss shows losses: the metrics by model, and the series over positions.
 	ViewLoss ViewKind = "loss"

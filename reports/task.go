@@ -1,0 +1,169 @@
+package reports
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// task is what a journal declares about a task, as reports show it: texts are clean and bounded, and the
+// titles and views that the declaration leaves out are filled in.
+type task struct {
+	result.Task
+	// declared is false for a task that the journal does not declare: all of its records are in one table.
+	declared bool
+}
+
+// taskOf completes a declaration.
+func taskOf(t result.Task) *task {
+	short := func(s *string, fallback string, most int) {
+		if *s == "" {
+			*s = fallback
+		}
+		*s = ellipsis(clean(*s), most)
+	}
+	short(&t.Title, t.Name, 80)
+	short(&t.Lead, "", 600)
+	t.Metrics, t.Axes, t.Remarks, t.Views = slices.Clone(t.Metrics), slices.Clone(t.Axes), slices.Clone(t.Remarks), slices.Clone(t.Views)
+	for i := range t.Metrics {
+		m := &t.Metrics[i]
+		short(&m.Title, m.Name, 80)
+		short(&m.Head, m.Name, 40)
+		short(&m.Label, m.Title, 60)
+	}
+	for i := range t.Axes {
+		a := &t.Axes[i]
+		short(&a.Title, a.Param, 40)
+		short(&a.Label, a.Title, 60)
+		short(&a.Short, a.Title, 40)
+	}
+	for i := range t.Remarks {
+		short(&t.Remarks[i].Text, "", 200)
+	}
+	if len(t.Views) == 0 && len(t.Axes) == 0 {
+		t.Views = []result.View{{Kind: result.ViewTable, Metrics: t.MetricNames()}}
+	}
+	if len(t.Views) == 0 {
+		for _, m := range t.Metrics {
+			t.Views = append(t.Views, result.View{Kind: result.ViewCurves, Metrics: []string{m.Name}})
+		}
+	}
+	for i := range t.Views {
+		short(&t.Views[i].Title, t.Title, 80)
+		short(&t.Views[i].Note, "", 200)
+	}
+	return &task{t, true}
+}
+
+// declare gathers the tasks of the journal: those declared in the declarations' order, then those that only
+// records name.
+func (v *view) declare() {
+	v.tasks = map[string]*task{}
+	add := func(t *task) {
+		v.tasks[t.Name] = t
+		v.order = append(v.order, t.Name)
+	}
+	for _, t := range v.journal.Tasks() {
+		add(taskOf(*t))
+	}
+	for _, r := range v.journal.Records {
+		if v.tasks[r.Task] == nil {
+			add(&task{Task: result.Task{Name: r.Task}})
+		}
+	}
+}
+
+// metrics are the metrics of a view.
+func (t *task) metrics(w result.View) (out []result.MetricInfo) {
+	for _, name := range w.Metrics {
+		if m, ok := t.Metric(name); ok {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// axis is the i-th axis, nil where the task has fewer.
+func (t *task) axis(i int) *result.Axis {
+	if i < len(t.Axes) {
+		return &t.Axes[i]
+	}
+	return nil
+}
+
+// x is the param on the x axis.
+func (t *task) x() string {
+	if a := t.axis(0); a != nil {
+		return a.Param
+	}
+	return ""
+}
+
+// place is where published figures match a record: its value on the first axis, or its length.
+func (t *task) place(r *result.Record) float64 {
+	name := t.x()
+	if name == "" {
+		name = "length"
+	}
+	x, _ := number(r, name)
+	return x
+}
+
+// axisText chooses how to write some values on an axis.
+func axisText(a *result.Axis, values []float64) func(float64) string {
+	switch a.Unit {
+	case "tokens":
+		return tokensOf(values)
+	case "":
+		return tokens
+	}
+	return func(x float64) string { return withUnit(x, a.Unit) }
+}
+
+// chartAxis is an axis as the x axis of a chart, named name.
+func chartAxis(a *result.Axis, name string, values []float64) axis {
+	if a.Unit != "" {
+		name += " (" + ellipsis(clean(a.Unit), 20) + ")"
+	}
+	out := axis{label: name, log: a.Log, binary: a.Unit == "tokens", unit: a.Unit}
+	if a.Log {
+		out.zero = zeroOf(values)
+	}
+	return out
+}
+
+// remarks are what must be known to read a group's figures.
+func (g *group) remarks() (out []string) {
+	for _, m := range g.about.Remarks {
+		with, without := false, false
+		for _, r := range g.records {
+			if m.Param != "" && word(r, m.Param) == clean(m.Value) {
+				with, without = true, true
+			}
+			if _, some := metric(r, m.Partly); m.Partly != "" && r.Status == result.OK && len(r.Metrics) > 0 {
+				with, without = with || some, without || !some
+			}
+		}
+		if with && without {
+			out = append(out, m.Text)
+		}
+	}
+	return out
+}
+
+// plotted says how a chart is drawn: "on logarithmic axes".
+func plotted(a *result.Axis) string {
+	if a.Log {
+		return "on logarithmic axes"
+	}
+	return "by value"
+}
+
+// across names what a chart is drawn over: "context length".
+func across(a *result.Axis) string {
+	if a.Unit == "tokens" && !strings.HasSuffix(a.Title, "length") {
+		return a.Title + " length"
+	}
+	return a.Title
+}
