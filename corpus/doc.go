@@ -15,17 +15,7 @@
 //
 // # Generated prose
 //
-// Prose writes English-like text of any length about a world of its own: people,
-// places and things with invented names, and facts about them that stay true
-// from the first byte to the last. A fact is told, and later told again in other
-// words; how much later is drawn log-uniformly up to the whole text so far, so
-// that every octave of distance holds something that only a reader who remembers
-// that far can predict. Sections have a theme, a place and a cast. Its parts:
-// themes.go and words.go (the word lists), lexicon.go (their inflection), names.go
-// (invented names), world.go and facts.go (what is true), sentences.go and
-// template.go (the shapes of sentences), writer.go (filling them), paragraphs.go
-// and prose.go (narrative, dialogue, lists, letters, registers; sections).
-//
+// Package prose writes it from random numbers (package rng).
 // A longer text of the same seed begins with the shorter one.
 //
 // # What training may see

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
 func TestInsertionPoint(t *testing.T) {
@@ -119,8 +121,8 @@ func TestInsertionPointFallback(t *testing.T) {
 }
 
 // kindsOfText are texts as people have them, each of at least n bytes.
-var kindsOfText = map[string]func(r *Rand, n int) []byte{
-	"prose":    func(r *Rand, n int) []byte { return Prose(StreamTest, r.Uint64(), n) },
+var kindsOfText = map[string]func(r *rng.Rand, n int) []byte{
+	"prose":    func(r *rng.Rand, n int) []byte { return Prose(StreamTest, r.Uint64(), n) },
 	"chinese":  sentencesOf("。", "", "我们", "今天", "走", "在路上", "，他说", "“好”", "的"),
 	"japanese": sentencesOf("」。", "", "「今日は", "とても", "長い", "、", "道を", "歩いた"),
 	"hindi":    sentencesOf("। ", " ", "यह", "ठीक", "है", "हाँ", "लंबा", "रास्ता"),
@@ -136,12 +138,12 @@ var kindsOfText = map[string]func(r *Rand, n int) []byte{
 	"crlf":     sentencesOf("\r\n", " ", "a", "line", "of", "words"),
 }
 
-func sentencesOf(end, between string, words ...string) func(r *Rand, n int) []byte {
-	return func(r *Rand, n int) []byte {
+func sentencesOf(end, between string, words ...string) func(r *rng.Rand, n int) []byte {
+	return func(r *rng.Rand, n int) []byte {
 		var b []byte
 		for len(b) < n {
 			for range r.Range(3, 30) {
-				b = append(b, pick(r, words)...)
+				b = append(b, rng.Pick(r, words)...)
 				b = append(b, between...)
 			}
 			b = append(bytes.TrimSuffix(b, []byte(between)), end...)
@@ -153,7 +155,7 @@ func sentencesOf(end, between string, words ...string) func(r *Rand, n int) []by
 // In any text at any depth the place is within 2 % of the text, or at the end of the sentence
 // around it.
 func TestInsertionPointIsNear(t *testing.T) {
-	r := NewRand("kinds", 1)
+	r := rng.New("kinds", 1)
 	var mixture []byte
 	for _, kind := range append(sortedKeys(kindsOfText), "mixture") {
 		for _, n := range []int{100, 700, 4 << 10, 32 << 10, 200 << 10} {

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strings"
+
+	"github.com/yocobench/yocobench/corpus/prose"
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
 // KeyHeldOut reports whether a needle's key is kept out of training:
@@ -44,14 +47,14 @@ func KeyShapes() []KeyShape {
 // Keys returns n keys for needles in measured texts: each is held out of
 // training (KeyHeldOut), and none begins with another, letter case aside, so
 // that no answer can be read off a neighbour. An unknown shape is an error.
-func Keys(r *Rand, n int, shape KeyShape) ([]string, error) { return keys(r, n, shape, true) }
+func Keys(r *rng.Rand, n int, shape KeyShape) ([]string, error) { return keys(r, n, shape, true) }
 
 // TrainingKeys is Keys for training texts: none of its keys is held out.
-func TrainingKeys(r *Rand, n int, shape KeyShape) ([]string, error) {
+func TrainingKeys(r *rng.Rand, n int, shape KeyShape) ([]string, error) {
 	return keys(r, n, shape, false)
 }
 
-func keys(r *Rand, n int, shape KeyShape, heldOut bool) ([]string, error) {
+func keys(r *rng.Rand, n int, shape KeyShape, heldOut bool) ([]string, error) {
 	if shape == "" {
 		shape = KeyWord
 	}
@@ -64,7 +67,7 @@ func keys(r *Rand, n int, shape KeyShape, heldOut bool) ([]string, error) {
 	for len(out) < n {
 		s := shape
 		if s == KeyMixed {
-			s = pick(r, KeyShapes()[:6])
+			s = rng.Pick(r, KeyShapes()[:6])
 		}
 		key := oneKey(r, s)
 		lower := strings.ToLower(key)
@@ -99,34 +102,21 @@ func beginsWithAny(s string, whole map[string]bool) bool {
 	return false
 }
 
-// everySyllable is the taste of keys: all of the sounds.
-var everySyllable = taste{onsets, nuclei, codas}
-
-// keyWord returns a pronounceable word of lo to hi letters.
-func keyWord(r *Rand, lo, hi int) string {
-	for {
-		w := everySyllable.syllables(r, r.Range(1, 3), r.Chance(60))
-		if r.Chance(40) {
-			w += pick(r, endsThing)
-		}
-		if len(w) >= lo && len(w) <= hi {
-			return w
-		}
-	}
-}
-
-func oneKey(r *Rand, shape KeyShape) string {
+func oneKey(r *rng.Rand, shape KeyShape) string {
 	switch shape {
 	case KeyWords:
-		return keyWord(r, 4, 8) + " " + keyWord(r, 4, 8)
+		return prose.Word(r, 4, 8) + " " + prose.Word(r, 4, 8)
 	case KeyHyphen:
-		return keyWord(r, 4, 8) + "-" + keyWord(r, 4, 8)
+		return prose.Word(r, 4, 8) + "-" + prose.Word(r, 4, 8)
 	case KeyCapital:
-		return title(keyWord(r, 5, 10))
+		return capital(prose.Word(r, 5, 10))
 	case KeyCamel:
-		return title(keyWord(r, 4, 7)) + title(keyWord(r, 4, 7))
+		return capital(prose.Word(r, 4, 7)) + capital(prose.Word(r, 4, 7))
 	case KeyCode:
-		return fmt.Sprintf("%s%d", keyWord(r, 3, 6), r.Range(100, 9999))
+		return fmt.Sprintf("%s%d", prose.Word(r, 3, 6), r.Range(100, 9999))
 	}
-	return keyWord(r, 5, 10)
+	return prose.Word(r, 5, 10)
 }
+
+// capital returns a word of lower-case letters with a capital first one.
+func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }

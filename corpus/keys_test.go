@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
 var keyPatterns = map[KeyShape]string{
@@ -20,11 +22,11 @@ var keyPatterns = map[KeyShape]string{
 func TestKeys(t *testing.T) {
 	for shape, pattern := range keyPatterns {
 		re := regexp.MustCompile(pattern)
-		keys, err := Keys(NewRand("test keys", 1), 300, shape)
+		keys, err := Keys(rng.New("test keys", 1), 300, shape)
 		if err != nil {
 			t.Fatal(err)
 		}
-		train, err := TrainingKeys(NewRand("test keys", 1), 300, shape)
+		train, err := TrainingKeys(rng.New("test keys", 1), 300, shape)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,12 +40,12 @@ func TestKeys(t *testing.T) {
 				}
 			}
 		}
-		again, _ := Keys(NewRand("test keys", 1), 300, shape)
+		again, _ := Keys(rng.New("test keys", 1), 300, shape)
 		if strings.Join(again, " ") != strings.Join(keys, " ") {
 			t.Errorf("shape %q: other keys from the same seed", shape)
 		}
 	}
-	if _, err := Keys(NewRand("", 1), 1, "sonnet"); err == nil {
+	if _, err := Keys(rng.New("", 1), 1, "sonnet"); err == nil {
 		t.Error("an unknown shape is accepted")
 	}
 }

@@ -9,15 +9,17 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/yocobench/yocobench/corpus/prose"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestProseGolden notices any change of the generator's bytes. After a wanted
-// change raise ProseVersion and run: go test ./corpus -update
+// change raise prose.Version and run: go test ./corpus -update
 func TestProseGolden(t *testing.T) {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s\n", ProseVersion)
+	fmt.Fprintf(&b, "%s\n", prose.Version)
 	for _, c := range []struct {
 		stream string
 		seed   uint64
@@ -113,37 +115,6 @@ func TestProseVocabulary(t *testing.T) {
 	}
 }
 
-// TestProseRemembers looks at how far apart facts are told again: every octave
-// from 1 KiB to half the text must have its share.
-func TestProseRemembers(t *testing.T) {
-	g := newWriter(NewRand(ProseVersion+"/"+StreamTest, 9))
-	for len(g.b) < 1<<20 {
-		g.section(1 << 20)
-	}
-	last := make(map[int]int)
-	octaves := make([]int, 21)
-	first := 0
-	for i, f := range g.w.toldFact {
-		at := g.w.toldAt[i]
-		if before, known := last[f]; known {
-			o := 0
-			for d := at - before; d > 1; d /= 2 {
-				o++
-			}
-			octaves[o]++
-		} else {
-			first++
-		}
-		last[f] = at
-	}
-	t.Logf("told %d facts, %d for the first time; again by log2 of the distance: %v", len(g.w.toldFact), first, octaves)
-	for o := 10; o < 19; o++ {
-		if octaves[o] < 60 {
-			t.Errorf("only %d tellings at distances from 2^%d bytes", octaves[o], o)
-		}
-	}
-}
-
 // TestProseNamesRecur is the same seen from outside, on the text.
 func TestProseNamesRecur(t *testing.T) {
 	text := Prose(StreamTest, 11, 1<<20)
@@ -186,52 +157,6 @@ func TestProseFactsStayTrue(t *testing.T) {
 	t.Logf("%d trades and years told again in like words", again)
 	if again < 40 {
 		t.Errorf("only %d trades and years told again in like words", again)
-	}
-}
-
-// TestProseHasNoKeys: a needle's key never stands in the haystack as a name.
-func TestProseHasNoKeys(t *testing.T) {
-	g := newWriter(NewRand(ProseVersion+"/"+StreamTest, 2))
-	for len(g.b) < 300_000 {
-		g.section(300_000)
-	}
-	for name := range g.w.names.used {
-		if KeyHeldOut(name) || KeyHeldOut(title(name)) {
-			t.Errorf("the name %q is a held-out key", name)
-		}
-	}
-}
-
-func TestShapesCompile(t *testing.T) {
-	compiled() // panics at a mistake
-	for _, bad := range []string{"{nosuch}", "[a|b", "{n"} {
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%q compiled", bad)
-				}
-			}()
-			compile(bad)
-		}()
-	}
-}
-
-func TestInflection(t *testing.T) {
-	for _, c := range []struct{ have, want string }{
-		{plural("box"), "boxes"}, {plural("lily"), "lilies"}, {plural("key"), "keys"}, {plural("foreman"), "foremen"},
-		{past("stop", true), "stopped"}, {past("carry", false), "carried"}, {past("bake", false), "baked"},
-		{present("knit", true), "knitting"}, {present("dye", false), "dyeing"}, {present("tie", false), "tying"},
-		{article("owl"), "an"}, {article("union"), "a"}, {article("honest"), "an"}, {article("boat"), "a"},
-	} {
-		if c.have != c.want {
-			t.Errorf("have %q, want %q", c.have, c.want)
-		}
-	}
-	x := words()
-	for _, th := range x.themes {
-		if len(th.nouns) < 25 || len(th.verbs) < 12 || len(th.adjs) < 12 {
-			t.Errorf("theme %q is thin: %d nouns, %d verbs, %d adjectives", th.name, len(th.nouns), len(th.verbs), len(th.adjs))
-		}
 	}
 }
 

@@ -4,7 +4,23 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/yocobench/yocobench/corpus/prose"
+	"github.com/yocobench/yocobench/corpus/rng"
 )
+
+// The streams of generated text. Each has seeds of its own (rng.New).
+const (
+	StreamTrain = "train" // for training recipes only
+	StreamTest  = "test"  // what tasks read
+)
+
+// Prose returns exactly n bytes of generated ASCII text (package prose). A longer text of the
+// same stream and seed begins with the same bytes. The cut may fall inside a
+// sentence: CutAtBoundary ends it at one. No name in it is a held-out key.
+func Prose(stream string, seed uint64, n int) []byte {
+	return prose.Text(rng.New(prose.Version+"/"+stream, seed), KeyHeldOut, n)
+}
 
 // proseSource serves generated text.
 type proseSource struct{ stream string }
@@ -30,7 +46,7 @@ func (s proseSource) Name() string {
 // generator that forgot the version is noticed all the same.
 func (s proseSource) Fingerprint() string {
 	h := sha256.New()
-	h.Write([]byte(ProseVersion + "/" + s.stream + "\n"))
+	h.Write([]byte(prose.Version + "/" + s.stream + "\n"))
 	h.Write(Prose(s.stream, 0, 64<<10))
 	return hex.EncodeToString(h.Sum(nil))
 }

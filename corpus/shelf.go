@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
 // shelf serves texts that were read from the machine.
@@ -40,7 +42,7 @@ func (s *shelf) Haystack(seed uint64, n int) (Haystack, error) {
 	if n < 0 {
 		return Haystack{}, fmt.Errorf("haystack of %d bytes", n)
 	}
-	r := NewRand("haystack", seed)
+	r := rng.New("haystack", seed)
 	order := s.order(r)
 	first, from := s.start(r, order)
 	text := make([]byte, 0, n+4)
@@ -78,7 +80,7 @@ func separator(d []byte) string {
 	return "\n\n"
 }
 
-func (s *shelf) order(r *Rand) []int {
+func (s *shelf) order(r *rng.Rand) []int {
 	order := make([]int, len(s.docs))
 	for i := range order {
 		order[i] = i
@@ -95,7 +97,7 @@ const maxLine = 4 << 10
 
 // start draws the document and the line with which a haystack begins. In
 // shuffled documents it is a line of the first, elsewhere a line of them all.
-func (s *shelf) start(r *Rand, order []int) (doc, from int) {
+func (s *shelf) start(r *rng.Rand, order []int) (doc, from int) {
 	total := len(s.docs[order[0]].Text)
 	if !s.shuffle {
 		for _, i := range order[1:] {
@@ -121,7 +123,7 @@ func (s *shelf) Documents(seed uint64, count, maxBytes int, length func([]byte) 
 	if err := checkSizes(count, maxBytes); err != nil {
 		return nil, err
 	}
-	r := NewRand("documents", seed)
+	r := rng.New("documents", seed)
 	order := make([]int, len(s.docs))
 	rest := make([][]byte, len(s.docs))
 	longest := 0

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
 // cell is what one case measures: a kind at one length and one depth.
@@ -27,8 +28,8 @@ type cell struct {
 }
 
 // stream is the source of chance for one thing in the cell.
-func (c *cell) stream(what string, i int) *corpus.Rand {
-	return corpus.NewRand(fmt.Sprintf("needle/%s %d @ %v, %d of %d facts/%s %d",
+func (c *cell) stream(what string, i int) *rng.Rand {
+	return rng.New(fmt.Sprintf("needle/%s %d @ %v, %d of %d facts/%s %d",
 		c.Kind, c.length, c.depth.value(), c.needles, c.needles+c.Distractors, what, i), c.seed)
 }
 
@@ -106,7 +107,7 @@ func (c *cell) trial(i int) (*trial, error) {
 }
 
 // values draws different values for all facts.
-func (c *cell) values(r *corpus.Rand) []string {
+func (c *cell) values(r *rng.Rand) []string {
 	low := 1
 	for range c.Digits - 1 {
 		low *= 10
@@ -121,7 +122,7 @@ func (c *cell) values(r *corpus.Rand) []string {
 }
 
 // uniform is a number in [0, 1).
-func uniform(r *corpus.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
+func uniform(r *rng.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 
 // place is the depth of the j-th fact that trial i asks for; u is uniform.
 func (c *cell) place(u float64, i, j int) float64 {
@@ -137,7 +138,7 @@ func (c *cell) place(u float64, i, j int) float64 {
 }
 
 // questions asks for the facts: one by one in an order of their own, or all at once in the order of the text.
-func (c *cell) questions(r *corpus.Rand, t Template, facts []fact) []question {
+func (c *cell) questions(r *rng.Rand, t Template, facts []fact) []question {
 	var asked []fact
 	for _, f := range facts {
 		if f.asked {

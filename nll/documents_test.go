@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/corpus/rng"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/param"
@@ -142,7 +143,7 @@ func TestProseDocuments(t *testing.T) {
 	if err != nil || len(docs) != 3 {
 		t.Fatalf("%d documents, %v", len(docs), err)
 	}
-	seed := corpus.NewRand("nll/documents", 1).Uint64()
+	seed := rng.New("nll/documents", 1).Uint64()
 	for i, d := range docs {
 		long := corpus.Prose(fmt.Sprintf("%s/documents/%d", corpus.StreamTest, seed), uint64(i), 10_000)
 		if !bytes.HasPrefix(long, d.Text) || len(d.Text) != 3000 {

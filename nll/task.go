@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/corpus/rng"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
@@ -92,7 +93,7 @@ func (w *work) documents(tok tokenizer.Tokenizer, n int) ([]corpus.Document, err
 	if tok.Name() != "bytes" {
 		most = 8*most + 4<<10 // more bytes a token than any tokenizer takes on the average
 	}
-	docs, err := w.source.Documents(corpus.NewRand("nll/documents", w.seed).Uint64(), n, most, func(text []byte) int {
+	docs, err := w.source.Documents(rng.New("nll/documents", w.seed).Uint64(), n, most, func(text []byte) int {
 		return tokensEnd(tok, text, int(w.Length))
 	})
 	if err != nil {

@@ -14,11 +14,13 @@ const module = "github.com/yocobench/yocobench/"
 // module that it may import ("*": all). A package that is not listed may not exist.
 var mayImport = [][2]string{
 	{"cmd/yocobench", "*"},
-	{"corpus", "internal/lfs"},
+	{"corpus", "corpus/prose corpus/rng internal/lfs"},
+	{"corpus/prose", "corpus/rng"},
+	{"corpus/rng", ""},
 	{"suites", "corpus internal/cleantext internal/suggest runners runners/tokenizer suites/gate suites/result"},
 	{"suites/result", "internal/safefile"},
-	{"needle", "corpus suites/param internal/stats runners runners/tokenizer suites suites/result"},
-	{"nll", "corpus suites/param internal/stats runners runners/tokenizer suites suites/result"},
+	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
+	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"memory", "suites/param runners suites suites/result"},
 	{"runners", "internal/suggest runners/tokenizer"},
 	{"runners/arch", "runners"},
@@ -52,7 +54,7 @@ var mayImport = [][2]string{
 	{"internal/stats", ""},
 	{"internal/archtest", ""},
 	{"internal/browser", ""},
-	{"tools/train/mkprose", "corpus"},
+	{"tools/train/mkprose", "corpus corpus/rng"},
 	{"tools/peers/ours", "runners runners/checkpoint runners/cpu"},
 	{"tools/calibrate", "compare suites/gate suites/result"},
 }

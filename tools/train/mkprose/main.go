@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
 func main() {
@@ -52,7 +53,7 @@ func run(args []string, w, wErr io.Writer) error {
 
 func generate(seed uint64, n, docs, nkeys int, shape corpus.KeyShape) ([]byte, error) {
 	if nkeys > 0 {
-		keys, err := corpus.TrainingKeys(corpus.NewRand("keys/"+corpus.StreamTrain, seed), nkeys, shape)
+		keys, err := corpus.TrainingKeys(rng.New("keys/"+corpus.StreamTrain, seed), nkeys, shape)
 		if err != nil {
 			return nil, err
 		}

@@ -1,4 +1,4 @@
-package corpus
+package prose
 
 // The lists that every theme shares.
 

@@ -1,8 +1,10 @@
-package corpus
+package prose
+
+import "github.com/yocobench/yocobench/corpus/rng"
 
 // writer fills shapes with words. It owns the text and the section's state.
 type writer struct {
-	r  *Rand
+	r  *rng.Rand
 	x  *lexicon
 	sh *shapes
 	w  *world
@@ -63,7 +65,7 @@ func (g *writer) parts(t tmpl) {
 		case literal:
 			g.str(p.lit)
 		case slotChoice:
-			g.parts(pick(g.r, p.choice))
+			g.parts(rng.Pick(g.r, p.choice))
 		default:
 			g.slot(p.slot)
 		}
@@ -72,47 +74,47 @@ func (g *writer) parts(t tmpl) {
 
 func (g *writer) noun() noun {
 	if g.r.Chance(32) {
-		return pick(g.r, g.nouns)
+		return rng.Pick(g.r, g.nouns)
 	}
 	if g.r.Chance(45) {
-		return pick(g.r, g.theme.nouns)
+		return rng.Pick(g.r, g.theme.nouns)
 	}
 	if g.r.Chance(40) {
 		return g.w.themeNoun()
 	}
-	return pick(g.r, g.x.nouns)
+	return rng.Pick(g.r, g.x.nouns)
 }
 
 func (g *writer) verb() verb {
 	if g.r.Chance(25) {
-		return pick(g.r, g.verbs)
+		return rng.Pick(g.r, g.verbs)
 	}
 	if g.r.Chance(40) {
-		return pick(g.r, g.theme.verbs)
+		return rng.Pick(g.r, g.theme.verbs)
 	}
-	return pick(g.r, g.x.verbs)
+	return rng.Pick(g.r, g.x.verbs)
 }
 
 func (g *writer) adj() string {
 	if g.r.Chance(20) {
-		return pick(g.r, g.adjs)
+		return rng.Pick(g.r, g.adjs)
 	}
 	if g.r.Chance(35) {
-		return pick(g.r, g.theme.adjs)
+		return rng.Pick(g.r, g.theme.adjs)
 	}
-	return pick(g.r, g.x.adjs)
+	return rng.Pick(g.r, g.x.adjs)
 }
 
 func (g *writer) slot(k slot) {
 	r, x := g.r, g.x
 	switch k {
 	case slotP:
-		g.p = pick(r, g.cast)
+		g.p = rng.Pick(r, g.cast)
 		g.person(g.p)
 	case slotQ:
-		g.q = pick(r, g.cast)
+		g.q = rng.Pick(r, g.cast)
 		for i := 0; g.q == g.p && i < 4; i++ {
-			g.q = pick(r, g.cast)
+			g.q = rng.Pick(r, g.cast)
 		}
 		g.person(g.q)
 	case slotHe, slotHis, slotHim:
@@ -137,11 +139,11 @@ func (g *writer) slot(k slot) {
 	case slotSome:
 		g.quantity()
 	case slotNone:
-		g.str(pick(r, []string{"none", "a few", "all of them", "only one", "two at once"}))
+		g.str(rng.Pick(r, []string{"none", "a few", "all of them", "only one", "two at once"}))
 	case slotAdj:
 		g.str(g.adj())
 	case slotAv:
-		g.str(pick(r, x.advs))
+		g.str(rng.Pick(r, x.advs))
 	case slotV:
 		g.str(g.verb().base)
 	case slotVd:
@@ -151,11 +153,11 @@ func (g *writer) slot(k slot) {
 	case slotVg:
 		g.str(g.verb().ing)
 	case slotW:
-		g.str(pick(r, x.plain).base)
+		g.str(rng.Pick(r, x.plain).base)
 	case slotWd:
-		g.str(pick(r, x.plain).past)
+		g.str(rng.Pick(r, x.plain).past)
 	case slotAbs:
-		g.str(pick(r, x.abstract))
+		g.str(rng.Pick(r, x.abstract))
 	case slotPl:
 		if r.Chance(60) {
 			g.entity(g.where)
@@ -163,7 +165,7 @@ func (g *writer) slot(k slot) {
 			g.entity(g.w.somePlace(3))
 		}
 	case slotAt:
-		g.str(pick(r, atWords))
+		g.str(rng.Pick(r, atWords))
 		g.str(" the ")
 		if r.Chance(25) {
 			g.str(g.adj())
@@ -171,12 +173,12 @@ func (g *writer) slot(k slot) {
 		}
 		g.str(g.noun().one)
 	case slotT:
-		g.str(pick(r, timeWords))
+		g.str(rng.Pick(r, timeWords))
 	case slotT2:
-		g.str(pick(r, laterWords))
+		g.str(rng.Pick(r, laterWords))
 	case slotDur:
-		g.str(pick(r, x.numbers))
-		g.str(pick(r, []string{" days", " hours", " weeks", " minutes", " months", " years", " evenings"}))
+		g.str(rng.Pick(r, x.numbers))
+		g.str(rng.Pick(r, []string{" days", " hours", " weeks", " minutes", " months", " years", " evenings"}))
 	case slotDate:
 		g.date()
 	case slotYear:
@@ -189,19 +191,19 @@ func (g *writer) slot(k slot) {
 		m := r.IntN(60)
 		g.b = append(g.b, byte('0'+m/10), byte('0'+m%10))
 	case slotFeel:
-		g.str(pick(r, x.feelings))
+		g.str(rng.Pick(r, x.feelings))
 	case slotCol:
-		g.str(pick(r, x.colours))
+		g.str(rng.Pick(r, x.colours))
 	case slotTrade:
-		g.str(pick(r, x.trades))
+		g.str(rng.Pick(r, x.trades))
 	case slotCl:
 		g.clause()
 	case slotInv:
 		g.invented()
 	case slotDay:
-		g.str(pick(r, x.days))
+		g.str(rng.Pick(r, x.days))
 	case slotMonth:
-		g.str(pick(r, x.months))
+		g.str(rng.Pick(r, x.months))
 	case slotS:
 		if len(g.b) == g.begin && g.f.subject == g.before && g.w.entities[g.before].kind == person && g.r.Chance(45) {
 			g.pronoun(slotHe, g.before)

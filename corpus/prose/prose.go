@@ -1,25 +1,31 @@
-package corpus
+// Package prose writes English-like text of any length about a world of its own: people, places and
+// things with invented names, and facts about them that stay true from the first byte to the last. A fact
+// is told, and later told again in other words; how much later is drawn log-uniformly up to the whole
+// text so far, so that every octave of distance holds something that only a reader who remembers that
+// far can predict. Sections have a theme, a place and a cast.
+//
+// Its parts: themes.go and words.go (the word lists), lexicon.go (their inflection), names.go (invented
+// names), world.go and facts.go (what is true), sentences.go and template.go (the shapes of sentences),
+// writer.go (filling them), paragraphs.go and prose.go (narrative, dialogue, lists, letters, registers;
+// sections).
+package prose
 
-import "slices"
+import (
+	"slices"
 
-// ProseVersion names the generator. It changes whenever the same seed would
-// give other bytes, and is part of the fingerprint of generated text.
-const ProseVersion = "prose/1"
-
-// The streams of generated text. Each has seeds of its own (NewRand).
-const (
-	StreamTrain = "train" // for training recipes only
-	StreamTest  = "test"  // what tasks read
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// Prose returns exactly n bytes of generated ASCII text. A longer text of the
-// same stream and seed begins with the same bytes. The cut may fall inside a
-// sentence: CutAtBoundary ends it at one.
-func Prose(stream string, seed uint64, n int) []byte {
+// Version names the generator. It changes whenever the same random numbers would give other bytes.
+const Version = "prose/1"
+
+// Text returns exactly n bytes of generated ASCII text. A longer text of the same random numbers begins
+// with the same bytes. The cut may fall inside a sentence. No invented name is reserved.
+func Text(r *rng.Rand, reserved func(name string) bool, n int) []byte {
 	if n <= 0 {
 		return nil
 	}
-	g := newWriter(NewRand(ProseVersion+"/"+stream, seed))
+	g := newWriter(r, reserved)
 	g.b = make([]byte, 0, n+4096)
 	for len(g.b) < n {
 		g.section(n)
@@ -27,8 +33,8 @@ func Prose(stream string, seed uint64, n int) []byte {
 	return g.b[:n:n]
 }
 
-func newWriter(r *Rand) *writer {
-	g := &writer{r: r, x: words(), sh: compiled(), w: newWorld(r), p: 0, q: -1, before: -1}
+func newWriter(r *rng.Rand, reserved func(string) bool) *writer {
+	g := &writer{r: r, x: words(), sh: compiled(), w: newWorld(r, reserved), p: 0, q: -1, before: -1}
 	for i := range g.styles {
 		g.styles[i] = r.Range(50, 150)
 	}
@@ -42,11 +48,11 @@ func (g *writer) section(n int) {
 	g.theme = &g.x.themes[r.IntN(len(g.x.themes))]
 	g.nouns, g.verbs, g.adjs = g.nouns[:0], g.verbs[:0], g.adjs[:0]
 	for range r.Range(10, 22) {
-		g.nouns = append(g.nouns, pick(r, g.theme.nouns))
+		g.nouns = append(g.nouns, rng.Pick(r, g.theme.nouns))
 	}
 	for range r.Range(6, 11) {
-		g.verbs = append(g.verbs, pick(r, g.theme.verbs))
-		g.adjs = append(g.adjs, pick(r, g.theme.adjs))
+		g.verbs = append(g.verbs, rng.Pick(r, g.theme.verbs))
+		g.adjs = append(g.adjs, rng.Pick(r, g.theme.adjs))
 	}
 	g.castPeople()
 	end := len(g.b) + r.LogRange(1200, 14000)

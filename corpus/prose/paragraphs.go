@@ -1,4 +1,6 @@
-package corpus
+package prose
+
+import "github.com/yocobench/yocobench/corpus/rng"
 
 // The kinds of paragraph. A document prefers some to others.
 const (
@@ -73,18 +75,18 @@ func (g *writer) about(i int) {
 // tell writes fact i in one of its wordings, now and then joined to a second.
 func (g *writer) tell(i, newPercent int) {
 	g.about(i)
-	g.sentence(pick(g.r, g.f.kind.tellT))
+	g.sentence(rng.Pick(g.r, g.f.kind.tellT))
 	g.w.told(i, len(g.b))
 	g.before = g.w.facts[i].subject
 	if g.r.Chance(88) || g.b[len(g.b)-1] != '.' {
 		return
 	}
 	g.b = g.b[:len(g.b)-1]
-	g.str(pick(g.r, joints))
+	g.str(rng.Pick(g.r, joints))
 	j := g.factNow(newPercent)
 	g.about(j)
 	g.begin = -1
-	g.fill(pick(g.r, g.f.kind.tellT))
+	g.fill(rng.Pick(g.r, g.f.kind.tellT))
 	g.w.told(j, len(g.b))
 	g.before = -1
 }
@@ -104,7 +106,7 @@ func (g *writer) narrative() {
 			g.tell(g.factNow(36), 36)
 		case g.before >= 0 && g.w.entities[g.before].kind == person && g.r.Chance(40):
 			g.p = g.before
-			g.sentence(pick(g.r, g.sh.pronoun))
+			g.sentence(rng.Pick(g.r, g.sh.pronoun))
 		default:
 			g.story()
 		}
@@ -116,9 +118,9 @@ func (g *writer) story() {
 	g.p = -1
 	from := len(g.b)
 	if g.r.Chance(9) {
-		g.str(pick(g.r, openers))
+		g.str(rng.Pick(g.r, openers))
 	}
-	g.fill(pick(g.r, g.sh.narrative))
+	g.fill(rng.Pick(g.r, g.sh.narrative))
 	g.capital(from)
 	g.before = g.p
 	if g.q >= 0 {
@@ -128,7 +130,7 @@ func (g *writer) story() {
 
 // dialogue lets two people talk in turns.
 func (g *writer) dialogue() {
-	a := pick(g.r, g.cast)
+	a := rng.Pick(g.r, g.cast)
 	b := g.someoneBut(a)
 	for i := range g.r.Range(3, 8) {
 		if i > 0 {
@@ -137,7 +139,7 @@ func (g *writer) dialogue() {
 		if g.r.Chance(45) {
 			g.questionAnswer(a, b)
 		} else {
-			g.quote(pick(g.r, g.sh.speech), a)
+			g.quote(rng.Pick(g.r, g.sh.speech), a)
 		}
 		a, b = b, a
 	}
@@ -146,7 +148,7 @@ func (g *writer) dialogue() {
 // someoneBut returns a member of the cast, or somebody else known, who is not e.
 func (g *writer) someoneBut(e int) int {
 	for range 8 {
-		if o := pick(g.r, g.cast); o != e {
+		if o := rng.Pick(g.r, g.cast); o != e {
 			return o
 		}
 	}
@@ -176,7 +178,7 @@ func (g *writer) quote(t tmpl, e int) {
 	if g.r.Chance(35) {
 		g.str(` "`)
 		g.p = e
-		if !g.spoken(pick(g.r, g.sh.speech)) {
+		if !g.spoken(rng.Pick(g.r, g.sh.speech)) {
 			g.str(".")
 		}
 		g.str(`"`)
@@ -191,13 +193,13 @@ func (g *writer) spoken(t tmpl) bool {
 
 func (g *writer) speaker(e int) {
 	if g.r.Chance(50) {
-		g.str(pick(g.r, g.x.says))
+		g.str(rng.Pick(g.r, g.x.says))
 		g.str(" ")
 		g.entity(e)
 	} else {
 		g.entity(e)
 		g.str(" ")
-		g.str(pick(g.r, g.x.says))
+		g.str(rng.Pick(g.r, g.x.says))
 	}
 }
 
@@ -226,7 +228,7 @@ func (g *writer) questionAnswer(a, b int) {
 	g.entity(a)
 	g.str(".\n\n\"")
 	if g.r.Chance(25) {
-		g.str(pick(g.r, []string{"Why, ", "Well, ", "Everyone knows: ", "As I told you, ", "If I remember rightly, "}))
+		g.str(rng.Pick(g.r, []string{"Why, ", "Well, ", "Everyone knows: ", "As I told you, ", "If I remember rightly, "}))
 		g.begin = -1
 		g.fill(g.f.kind.answerT)
 	} else {
@@ -249,7 +251,7 @@ func (g *writer) inventory() {
 		g.str("In the ")
 		g.str(g.noun().one)
 		g.str(" of ")
-		g.entity(pick(g.r, g.cast))
+		g.entity(rng.Pick(g.r, g.cast))
 		g.str(" were found")
 	default:
 		g.str("List of ")
@@ -271,13 +273,13 @@ func (g *writer) inventory() {
 		if g.r.Chance(50) {
 			g.str(", ")
 			g.str(itoa(g.r.LogRange(1, 99)))
-			g.str(pick(g.r, []string{" shillings each", " crowns the lot", " pence apiece", " marks", " bad ones among them"}))
+			g.str(rng.Pick(g.r, []string{" shillings each", " crowns the lot", " pence apiece", " marks", " bad ones among them"}))
 		}
 	}
 }
 
 func (g *writer) register() {
-	g.str(pick(g.r, []string{"From the register", "The clerk's book says", "Entries of that year", "Names and facts", "Noted in the margin", "The record"}))
+	g.str(rng.Pick(g.r, []string{"From the register", "The clerk's book says", "Entries of that year", "Names and facts", "Noted in the margin", "The record"}))
 	g.str(":\n")
 	for i := range g.r.Range(3, 8) {
 		if i > 0 {
@@ -295,28 +297,28 @@ func (g *writer) register() {
 func (g *writer) letter() {
 	g.date()
 	g.str(". ")
-	g.p = pick(g.r, g.cast)
-	g.sentence(pick(g.r, g.sh.letter))
+	g.p = rng.Pick(g.r, g.cast)
+	g.sentence(rng.Pick(g.r, g.sh.letter))
 	for range g.r.Range(2, 5) {
 		g.space()
 		switch {
 		case g.r.Chance(45):
 			g.tell(g.factNow(30), 30)
 		case g.r.Chance(50):
-			g.p = pick(g.r, g.cast)
-			if !g.spoken(pick(g.r, g.sh.speech)) {
+			g.p = rng.Pick(g.r, g.cast)
+			if !g.spoken(rng.Pick(g.r, g.sh.speech)) {
 				g.str(".")
 			}
 		default:
-			g.p = pick(g.r, g.cast)
-			g.sentence(pick(g.r, g.sh.letter))
+			g.p = rng.Pick(g.r, g.cast)
+			g.sentence(rng.Pick(g.r, g.sh.letter))
 		}
 	}
 }
 
 // summary retells facts from all over the document.
 func (g *writer) summary() {
-	g.str(pick(g.r, []string{"It is worth repeating what was said before.", "Remember what is known so far.", "So much was certain.", "Let us go over it again.", "These things were still true.", "Nothing of this had changed."}))
+	g.str(rng.Pick(g.r, []string{"It is worth repeating what was said before.", "Remember what is known so far.", "So much was certain.", "Let us go over it again.", "These things were still true.", "Nothing of this had changed."}))
 	for range g.r.Range(3, 7) {
 		g.space()
 		g.tell(g.factNow(0), 0)
@@ -344,7 +346,7 @@ func (g *writer) verse() {
 		w.songs = append(w.songs, g.song())
 	}
 	s := w.songs[len(w.songs)-g.r.LogRange(1, len(w.songs))]
-	g.str(pick(g.r, []string{"They sang the old song:", "On the wall somebody had written:", "The children knew the rhyme by heart:", "The song went like this:"}))
+	g.str(rng.Pick(g.r, []string{"They sang the old song:", "On the wall somebody had written:", "The children knew the rhyme by heart:", "The song went like this:"}))
 	g.str("\n")
 	g.str(s)
 }
@@ -361,11 +363,11 @@ func (g *writer) song() string {
 		case 1:
 			s += "The " + n.one + " is " + g.adj() + ", the " + m.one + " " + g.adj()
 		case 2:
-			s += title(pick(r, x.numbers)) + " " + g.adj() + " " + n.many + " " + pick(r, atWords) + " the " + m.one
+			s += title(rng.Pick(r, x.numbers)) + " " + g.adj() + " " + n.many + " " + rng.Pick(r, atWords) + " the " + m.one
 		default:
-			s += "And " + pick(r, x.abstract) + " " + pick(r, x.advs) + " " + pick(r, x.plain).past
+			s += "And " + rng.Pick(r, x.abstract) + " " + rng.Pick(r, x.advs) + " " + rng.Pick(r, x.plain).past
 		}
-		s += pick(r, []string{",", ",", ";", ""})
+		s += rng.Pick(r, []string{",", ",", ";", ""})
 		if i < 3 {
 			s += "\n"
 		}

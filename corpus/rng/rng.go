@@ -1,4 +1,6 @@
-package corpus
+// Package rng draws the random numbers of generated texts and of tasks: the same on every platform
+// and with every Go version.
+package rng
 
 import (
 	"crypto/sha256"
@@ -6,17 +8,17 @@ import (
 	"math/rand/v2"
 )
 
-// Rand is the package's only source of chance. It reads ChaCha8, whose stream
+// Rand is a stream of random numbers. It reads ChaCha8, whose stream
 // is specified byte by byte, and turns it into numbers by arithmetic written
 // here, so that a draw is the same on every platform and with every Go version.
 type Rand struct {
 	src *rand.ChaCha8
 }
 
-// NewRand returns the generator of one named stream. The stream's name and the
+// New returns the generator of one named stream. The stream's name and the
 // seed are hashed together with SHA-256, so two streams share no state whatever
 // seeds they are given: training ("train") and measuring ("test") cannot meet.
-func NewRand(stream string, seed uint64) *Rand {
+func New(stream string, seed uint64) *Rand {
 	h := sha256.New()
 	h.Write([]byte("yocobench corpus\x00"))
 	h.Write([]byte(stream))
@@ -33,7 +35,7 @@ func (r *Rand) Uint64() uint64 { return r.src.Uint64() }
 // IntN returns a number in [0, n). It panics if n < 1.
 func (r *Rand) IntN(n int) int {
 	if n < 1 {
-		panic("corpus: IntN of less than 1")
+		panic("rng: IntN of less than 1")
 	}
 	// The high half of a 32 x 32 bit product; the bias is below n / 2^32,
 	// and n is a list's length here.
@@ -78,5 +80,5 @@ func (r *Rand) Shuffle(n int, swap func(i, j int)) {
 	}
 }
 
-// pick returns one element of list.
-func pick[T any](r *Rand, list []T) T { return list[r.IntN(len(list))] }
+// Pick returns one element of list, which must not be empty.
+func Pick[T any](r *Rand, list []T) T { return list[r.IntN(len(list))] }

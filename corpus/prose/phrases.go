@@ -1,4 +1,6 @@
-package corpus
+package prose
+
+import "github.com/yocobench/yocobench/corpus/rng"
 
 // nounPhrase writes a thing with what may stand around it.
 func (g *writer) nounPhrase(definite bool) {
@@ -8,15 +10,15 @@ func (g *writer) nounPhrase(definite bool) {
 	if r.Chance(45) {
 		adj = g.adj()
 		if r.Chance(12) {
-			adj += " " + pick(r, g.x.colours)
+			adj += " " + rng.Pick(r, g.x.colours)
 		}
 	}
 	switch {
 	case definite && r.Chance(10):
-		g.entity(pick(r, g.cast))
+		g.entity(rng.Pick(r, g.cast))
 		g.str("'s ")
 	case definite && r.Chance(8):
-		g.str(pick(r, []string{"this ", "that ", "the same ", "the other ", "another ", "the first ", "the last "}))
+		g.str(rng.Pick(r, []string{"this ", "that ", "the same ", "the other ", "another ", "the first ", "the last "}))
 	case definite:
 		g.str("the ")
 	case adj != "":
@@ -29,7 +31,7 @@ func (g *writer) nounPhrase(definite bool) {
 		g.str(" ")
 	}
 	if r.Chance(8) {
-		g.str(pick(r, g.theme.nouns).one)
+		g.str(rng.Pick(r, g.theme.nouns).one)
 		g.str(" ")
 	}
 	g.str(n.one)
@@ -39,7 +41,7 @@ func (g *writer) nounPhrase(definite bool) {
 		g.entity(g.where)
 	case k < 14:
 		g.str(" ")
-		g.str(pick(r, atWords))
+		g.str(rng.Pick(r, atWords))
 		g.str(" the ")
 		g.str(g.noun().one)
 	case k < 18:
@@ -49,18 +51,18 @@ func (g *writer) nounPhrase(definite bool) {
 		g.str(g.noun().one)
 	case k < 21 && g.depth == 0:
 		g.str(" that ")
-		g.entity(pick(r, g.cast))
+		g.entity(rng.Pick(r, g.cast))
 		g.str(" had ")
 		g.str(g.verb().done)
 	case k < 24:
 		g.str(" made of ")
-		g.str(pick(r, materials))
+		g.str(rng.Pick(r, materials))
 	}
 }
 
 func (g *writer) quantity() {
 	r := g.r
-	g.str(pick(r, quantityWords))
+	g.str(rng.Pick(r, quantityWords))
 	g.str(" ")
 	if r.Chance(50) {
 		g.str(g.adj())
@@ -72,7 +74,7 @@ func (g *writer) quantity() {
 func (g *writer) date() {
 	g.str(itoa(g.r.Range(1, 28)))
 	g.str(" ")
-	g.str(pick(g.r, g.x.months))
+	g.str(rng.Pick(g.r, g.x.months))
 	if g.r.Chance(60) {
 		g.str(" ")
 		g.str(itoa(g.w.year - g.r.IntN(30)))
@@ -85,7 +87,7 @@ func (g *writer) clause() {
 	r := g.r
 	switch k := r.IntN(10); {
 	case k < 4:
-		g.entity(pick(r, g.cast))
+		g.entity(rng.Pick(r, g.cast))
 		g.str(" ")
 		g.str(g.verb().past)
 		g.str(" ")
@@ -97,22 +99,22 @@ func (g *writer) clause() {
 	case k < 7:
 		g.nounPhrase(true)
 		g.str(" ")
-		g.str(pick(r, g.x.plain).past)
+		g.str(rng.Pick(r, g.x.plain).past)
 	case k < 8:
 		g.str("the ")
 		g.str(g.noun().many)
 		g.str(" were ")
 		g.str(g.verb().done)
 	case k < 9:
-		g.entity(pick(r, g.cast))
+		g.entity(rng.Pick(r, g.cast))
 		g.str(" ")
-		g.str(pick(r, g.x.plain).past)
+		g.str(rng.Pick(r, g.x.plain).past)
 		g.str(" ")
 		g.slot(slotAt)
 	default:
-		g.entity(pick(r, g.cast))
+		g.entity(rng.Pick(r, g.cast))
 		g.str(" ")
-		g.str(pick(r, g.x.advs))
+		g.str(rng.Pick(r, g.x.advs))
 		g.str(" ")
 		g.str(g.verb().past)
 		g.str(" ")

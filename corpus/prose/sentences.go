@@ -1,4 +1,4 @@
-package corpus
+package prose
 
 // The shapes of narrative sentences. A slot in braces is filled by the writer
 // (template.go lists them); shapes may nest through {cl}.

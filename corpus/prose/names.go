@@ -1,9 +1,13 @@
-package corpus
+package prose
 
-import "strings"
+import (
+	"strings"
 
-// Names are invented from syllables. Each document has a taste of its own: a
-// handful of the beginnings and ends below, so that its names sound related.
+	"github.com/yocobench/yocobench/corpus/rng"
+)
+
+// Names are invented from syllables. Each document uses a
+// few of the beginnings and ends below, so that its names sound related.
 
 var (
 	onsets    = strings.Fields("b br bl c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sc sh sk sl sm sn sp st str sv t th thr tr v vl w wh y z zh")
@@ -16,28 +20,28 @@ var (
 	endsThing = strings.Fields("le et in op ork um ock ing el ish end arn oid ery ax")
 )
 
-// taste is a document's share of the syllables.
-type taste struct{ onsets, nuclei, codas []string }
+// syllables are the parts that a document's names are made of.
+type syllables struct{ onsets, nuclei, codas []string }
 
-func newTaste(r *Rand) taste {
-	return taste{choose(r, onsets, 14), choose(r, nuclei, 12), choose(r, codas, 14)}
+func newSyllables(r *rng.Rand) syllables {
+	return syllables{choose(r, onsets, 14), choose(r, nuclei, 12), choose(r, codas, 14)}
 }
 
 // choose returns k elements of list drawn without replacement.
-func choose(r *Rand, list []string, k int) []string {
+func choose(r *rng.Rand, list []string, k int) []string {
 	c := append([]string(nil), list...)
 	r.Shuffle(len(c), func(i, j int) { c[i], c[j] = c[j], c[i] })
 	return c[:min(k, len(c))]
 }
 
-// syllables returns k open syllables, some of them closed.
-func (t taste) syllables(r *Rand, k int, closeLast bool) string {
+// join returns k open syllables, some of them closed.
+func (t syllables) join(r *rng.Rand, k int, closeLast bool) string {
 	var b strings.Builder
 	for i := range k {
-		b.WriteString(pick(r, t.onsets))
-		b.WriteString(pick(r, t.nuclei))
+		b.WriteString(rng.Pick(r, t.onsets))
+		b.WriteString(rng.Pick(r, t.nuclei))
 		if i == k-1 && closeLast || r.Chance(15) {
-			b.WriteString(pick(r, t.codas))
+			b.WriteString(rng.Pick(r, t.codas))
 		}
 	}
 	return b.String()
@@ -45,20 +49,22 @@ func (t taste) syllables(r *Rand, k int, closeLast bool) string {
 
 // namer hands out names that are new to its document.
 type namer struct {
-	r    *Rand
-	t    taste
-	used map[string]bool
+	r        *rng.Rand
+	t        syllables
+	reserved func(name string) bool
+	used     map[string]bool
 }
 
-func newNamer(r *Rand) *namer { return &namer{r, newTaste(r), make(map[string]bool)} }
+func newNamer(r *rng.Rand, reserved func(string) bool) *namer {
+	return &namer{r, newSyllables(r), reserved, make(map[string]bool)}
+}
 
-// fresh draws until make gives a name that the document does not have and that
-// no needle's key can be: keys are held-out words (KeyHeldOut) and names never.
+// fresh draws until make returns a name that the document does not have and that is not reserved.
 func (m *namer) fresh(make func() string) string {
 	for {
 		s := make()
 		lower := strings.ToLower(s)
-		if m.used[lower] || len(s) < 4 || KeyHeldOut(s) || KeyHeldOut(lower) {
+		if m.used[lower] || len(s) < 4 || m.reserved(s) || m.reserved(lower) {
 			continue
 		}
 		m.used[lower] = true
@@ -80,25 +86,39 @@ func (m *namer) given(she bool) string {
 		ends = endsHer
 	}
 	return m.fresh(func() string {
-		return title(m.t.syllables(m.r, 1, true) + pick(m.r, ends))
+		return title(m.t.join(m.r, 1, true) + rng.Pick(m.r, ends))
 	})
 }
 
 func (m *namer) family() string {
 	return m.fresh(func() string {
-		return title(m.t.syllables(m.r, 1+m.r.IntN(2), true) + pick(m.r, endsHouse))
+		return title(m.t.join(m.r, 1+m.r.IntN(2), true) + rng.Pick(m.r, endsHouse))
 	})
 }
 
 func (m *namer) place() string {
 	return m.fresh(func() string {
-		return title(m.t.syllables(m.r, 1+m.r.IntN(2), true) + pick(m.r, endsPlace))
+		return title(m.t.join(m.r, 1+m.r.IntN(2), true) + rng.Pick(m.r, endsPlace))
 	})
 }
 
 // thing returns a common noun that no dictionary has.
 func (m *namer) thing() string {
 	return m.fresh(func() string {
-		return m.t.syllables(m.r, 1, true) + pick(m.r, endsThing)
+		return m.t.join(m.r, 1, true) + rng.Pick(m.r, endsThing)
 	})
+}
+
+// Word returns a pronounceable invented word of lo to hi lower-case letters, drawn from all syllables.
+func Word(r *rng.Rand, lo, hi int) string {
+	all := syllables{onsets, nuclei, codas}
+	for {
+		w := all.join(r, r.Range(1, 3), r.Chance(60))
+		if r.Chance(40) {
+			w += rng.Pick(r, endsThing)
+		}
+		if len(w) >= lo && len(w) <= hi {
+			return w
+		}
+	}
 }

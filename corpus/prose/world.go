@@ -1,8 +1,10 @@
-package corpus
+package prose
 
 import (
 	"sort"
 	"strconv"
+
+	"github.com/yocobench/yocobench/corpus/rng"
 )
 
 // A world is what is true in one document: its people, places and things, and
@@ -39,7 +41,7 @@ type fact struct {
 }
 
 type world struct {
-	r        *Rand
+	r        *rng.Rand
 	x        *lexicon
 	sh       *shapes
 	names    *namer
@@ -56,8 +58,8 @@ type world struct {
 	toldFact []int
 }
 
-func newWorld(r *Rand) *world {
-	return &world{r: r, x: words(), sh: compiled(), names: newNamer(r), year: r.Range(1650, 1980)}
+func newWorld(r *rng.Rand, reserved func(string) bool) *world {
+	return &world{r: r, x: words(), sh: compiled(), names: newNamer(r, reserved), year: r.Range(1650, 1980)}
 }
 
 func (w *world) add(e entity) int {
@@ -139,7 +141,7 @@ func (w *world) somePerson() int {
 }
 
 func (w *world) newPlace() int {
-	e := w.add(entity{kind: place, name: w.names.place(), what: pick(w.r, w.x.placeKinds)})
+	e := w.add(entity{kind: place, name: w.names.place(), what: rng.Pick(w.r, w.x.placeKinds)})
 	w.places = append(w.places, e)
 	w.makeFacts(w.sh.place, e, w.r.Range(3, 6))
 	return e
@@ -166,7 +168,7 @@ func (w *world) newThing() int {
 	var e int
 	switch w.r.IntN(4) {
 	case 0:
-		e = w.add(entity{kind: ship, name: "the " + title(pick(w.r, w.x.adjs)) + " " + title(w.themeNoun().one)})
+		e = w.add(entity{kind: ship, name: "the " + title(rng.Pick(w.r, w.x.adjs)) + " " + title(w.themeNoun().one)})
 		w.makeFacts(w.sh.ship, e, 4)
 	case 1:
 		e = w.add(entity{kind: book, name: bookTitle(w)})
@@ -185,17 +187,17 @@ func bookTitle(w *world) string {
 	case 0:
 		return "A Short History of " + title(w.themeNoun().many)
 	case 1:
-		return "The " + title(pick(w.r, w.x.adjs)) + " " + n
+		return "The " + title(rng.Pick(w.r, w.x.adjs)) + " " + n
 	case 2:
 		return "The " + n + " and the " + title(w.themeNoun().one)
 	case 3:
-		return "On " + title(w.themeNoun().many) + " and " + title(pick(w.r, w.x.abstract))
+		return "On " + title(w.themeNoun().many) + " and " + title(rng.Pick(w.r, w.x.abstract))
 	}
 	return "The " + n + " of " + w.entities[w.somePlace(20)].name
 }
 
 // themeNoun draws from any theme.
-func (w *world) themeNoun() noun { return pick(w.r, pick(w.r, w.x.themes).nouns) }
+func (w *world) themeNoun() noun { return rng.Pick(w.r, rng.Pick(w.r, w.x.themes).nouns) }
 
 // makeFacts gives entity e n facts of different kinds.
 func (w *world) makeFacts(kinds []*factKind, e, n int) {

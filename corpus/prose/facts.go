@@ -1,4 +1,6 @@
-package corpus
+package prose
+
+import "github.com/yocobench/yocobench/corpus/rng"
 
 // factKind is one sort of fact: how its values are drawn and the wordings in
 // which it is told. In a wording {S} is the subject, {O} the other entity,
@@ -30,7 +32,7 @@ func values(draw func(w *world) (string, string)) func(*world, *factKind, int) {
 func withPlace(newPercent int) func(*world, *factKind, int) {
 	return func(w *world, k *factKind, e int) {
 		if o := w.somePlace(newPercent); o != e {
-			w.addFact(k, e, o, w.number(2, 97), pick(w.r, w.x.units))
+			w.addFact(k, e, o, w.number(2, 97), rng.Pick(w.r, w.x.units))
 		}
 	}
 }
@@ -51,7 +53,7 @@ func personFacts() []*factKind {
 			"[letters|parcels|bills|invitations] for {S} [were sent|went|had to be addressed] to {O}, where {he} lived.", "[whoever wanted|anyone who asked for|all who came to see] {S} had to go to {O}.",
 			"{S} [always|sooner or later|at last] went [home|back] to {O}."},
 			ask: "where does {S} live", answer: "in {O}", entry: "{S}, of {O}"},
-		{make: value(func(w *world) string { return pick(w.r, w.x.trades) }), tell: []string{
+		{make: value(func(w *world) string { return rng.Pick(w.r, w.x.trades) }), tell: []string{
 			"{S} was a {V} [by trade|and had never been anything else|and a good one].", "{S} [worked|made a living|was employed|had found work] as a {V}.", "[as|being] a {V}, {S} [had little time for {abs}|knew all about {ns}|cared little for {abs}|was used to {abs}].",
 			"{S} earned {his} [bread|living|money] as a {V}.", "the trade of {S} was that of a {V}.",
 			"[people who|those who|all who] needed a {V} sent for {S}.", "{S} had learned [the work|the craft|the tricks] of a {V} [when {he} was young|from an uncle|long ago|in {dur}].",
@@ -65,20 +67,22 @@ func personFacts() []*factKind {
 			"{S} [came|was brought|was sent away] from {O} as a child.", "{S} had been born in {O}.", "{O} was where {S} was born.",
 			"{his} childhood in {O} was what {S} [remembered best|never forgot|liked to speak of].", "the parents of {S} came from {O}, where {he} was born."},
 			ask: "where was {S} born", answer: "in {O}", entry: "{S}, born in {O}"},
-		{make: values(func(w *world) (string, string) { return pick(w.r, w.x.colours), pick(w.r, w.x.belongings) }), tell: []string{
+		{make: values(func(w *world) (string, string) {
+			return rng.Pick(w.r, w.x.colours), rng.Pick(w.r, w.x.belongings)
+		}), tell: []string{
 			"the {W} [of {S}|that {S} owned] was {V}[|, as always|, a colour {he} loved| from top to bottom].", "{S} had [painted|dyed|coloured] {his} {W} {V}.", "{S} [owned|was proud of|would not part with|had inherited] a {V} {W}.",
 			"[anyone|everybody|even a stranger] could tell {his} {W} [by its colour|from afar], for the {W} of {S} was {V}.", "{V} was the colour of the {W} that {S} owned.",
 			"there was only one {V} {W} [in town|for miles around|to be seen], and it [belonged to {S}|was {S}'s]."},
 			ask: "what colour is the {W} of {S}", answer: "it is {V}", entry: "{S}, {W}: {V}"},
-		{make: values(func(w *world) (string, string) { return w.names.given(w.r.Chance(50)), pick(w.r, w.x.pets) }), tell: []string{
+		{make: values(func(w *world) (string, string) { return w.names.given(w.r.Chance(50)), rng.Pick(w.r, w.x.pets) }), tell: []string{
 			"{S} [kept|owned|had raised|looked after] a {W} [named|called] {V}.", "the {W} of {S} was called {V}.", "{V}, the {W} of {S}, [was never far away|slept {at}|was {adj} again|had eaten {some}].",
 			"{S} called {his} {W} {V}.", "{S} [would go nowhere without|talked all day to|shared {his} supper with] {V}, {his} {W}."},
 			ask: "what is the name of the {W} that {S} keeps", answer: "it is called {V}", entry: "{S}, one {W}, {V}"},
-		{make: values(func(w *world) (string, string) { return pick(w.r, w.x.foods), pick(w.r, w.x.dishes) }), tell: []string{
+		{make: values(func(w *world) (string, string) { return rng.Pick(w.r, w.x.foods), rng.Pick(w.r, w.x.dishes) }), tell: []string{
 			"{S} [liked nothing so much as|was fond of|could not resist|would walk miles for] {V} {W}.", "the favourite dish of {S} was {V} {W}.",
 			"for [supper|dinner|breakfast] {S} [asked for|was given|had] {V} {W}, [as {he} always did|{his} favourite].", "{V} {W} was what {S} liked best to eat."},
 			ask: "what does {S} like to eat", answer: "{V} {W}, of course", entry: "{S}, {V} {W}"},
-		{make: value(func(w *world) string { return pick(w.r, w.x.instruments) }), tell: []string{
+		{make: value(func(w *world) string { return rng.Pick(w.r, w.x.instruments) }), tell: []string{
 			"{S} played the {V}[| well| badly| every evening| at weddings].", "[in the evening|on Sundays|after work|when it rained] {S} played the {V}.", "{S} had taught {him}self to play the {V}.",
 			"the sound of a {V} meant that {S} was at home."},
 			ask: "which instrument does {S} play", answer: "the {V}", entry: "{S}, {V}"},
@@ -91,7 +95,7 @@ func personFacts() []*factKind {
 			"of the {V} crowns that {S} had borrowed from {O}, not one was paid back."},
 			ask: "how much does {S} owe {O}", answer: "{V} crowns", entry: "{S} to {O}, {V} crowns"},
 		{make: withPerson(func(w *world) string {
-			return pick(w.r, []string{"cousin", "neighbour", "partner", "teacher", "godchild", "landlord", "rival", "pupil", "friend", "employer", "doctor", "tenant"})
+			return rng.Pick(w.r, []string{"cousin", "neighbour", "partner", "teacher", "godchild", "landlord", "rival", "pupil", "friend", "employer", "doctor", "tenant"})
 		}), tell: []string{
 			"{S} was the {V} of {O}.", "{O} spoke of {S} as a {V}.", "{S}, the {V} of {O}, was there too.",
 			"{O} and {S} [met often|knew each other well|wrote to each other|argued all day], for {S} was {O}'s {V}."},
@@ -104,7 +108,7 @@ func personFacts() []*factKind {
 			"{S} [collected|saved|hoarded|was always looking for] {V}.", "the collection of {V} that {S} owned was well known.", "{S} had a [cupboard|cellar|room|trunk] full of {V}.",
 			"whoever found old {V} brought them to {S}."},
 			ask: "what does {S} collect", answer: "{V}", entry: "{S}, collects {V}"},
-		{make: value(func(w *world) string { return pick(w.r, w.x.ills) }), tell: []string{
+		{make: value(func(w *world) string { return rng.Pick(w.r, w.x.ills) }), tell: []string{
 			"{S} suffered from {V} [every winter|again|all that {month}|for {dur}].", "{V} kept {S} in bed for a week.", "the doctor could do nothing for the {V} of {S}."},
 			ask: "what ails {S}", answer: "{V}, again", entry: "{S}, {V}"},
 		{make: value(func(w *world) string { return saying(w) }), tell: []string{
@@ -112,7 +116,7 @@ func personFacts() []*factKind {
 			`{S} had a saying: "{V}."`, `the words of {S} came to mind: "{V}."`},
 			ask: "what was it that {S} used to say", answer: "{V}", entry: `{S}: "{V}"`},
 		{make: values(func(w *world) (string, string) {
-			return w.number(1, 28) + " " + pick(w.r, w.x.months), w.number(w.year-15, w.year)
+			return w.number(1, 28) + " " + rng.Pick(w.r, w.x.months), w.number(w.year-15, w.year)
 		}), tell: []string{
 			"{S} was married on {V} {W}.", "the wedding of {S} [took place|was held] on {V} {W}.", "on {V} {W}, {S} was married.",
 			"the ring that {S} wore bore the date {V} {W}."},
@@ -143,16 +147,16 @@ func placeFacts() []*factKind {
 			"the road between {O} and {S} is {V} miles long."},
 			ask: "how far is it from {S} to {O}", answer: "{V} miles", entry: "{S} to {O}: {V} miles"},
 		{make: withPerson(func(w *world) string {
-			return pick(w.r, []string{"mayor", "judge", "priest", "postmaster", "schoolmaster", "constable", "doctor", "tax-collector", "innkeeper"})
+			return rng.Pick(w.r, []string{"mayor", "judge", "priest", "postmaster", "schoolmaster", "constable", "doctor", "tax-collector", "innkeeper"})
 		}), tell: []string{
 			"the {V} of {S} was {O}.", "{O} had been [made|chosen|elected|appointed] {V} of {S}.", "in {S}, {O} held the office of {V}.",
 			"ask {O}, the {V} of {S}."},
 			ask: "who is the {V} of {S}", answer: "{O}", entry: "{S}, {V}: {O}"},
-		{make: value(func(w *world) string { return pick(w.r, w.x.days) }), tell: []string{
+		{make: value(func(w *world) string { return rng.Pick(w.r, w.x.days) }), tell: []string{
 			"in {S} [the market is held on {V}|they sell {ns} on {V}, the market day].", "{V} is market day in {S}.", "every {V} the square of {S} was full of stalls.",
 			"the carts left for {S} before dawn on {V}, its market day."},
 			ask: "on which day is the market in {S}", answer: "on {V}", entry: "{S}, market: {V}"},
-		{make: values(func(w *world) (string, string) { return pick(w.r, w.x.colours), pick(w.r, w.x.landmarks) }), tell: []string{
+		{make: values(func(w *world) (string, string) { return rng.Pick(w.r, w.x.colours), rng.Pick(w.r, w.x.landmarks) }), tell: []string{
 			"the {W} of {S} is {V}.", "in {S} [stands|one finds|there is] a {V} {W}.", "[travellers|strangers|pilots|carters] know {S} by its {V} {W}.",
 			"they painted the {W} at {S} {V}, and so it stayed."},
 			ask: "what colour is the {W} at {S}", answer: "{V}", entry: "{S}, {W}: {V}"},
@@ -165,13 +169,13 @@ func placeFacts() []*factKind {
 
 func thingFacts() []*factKind {
 	return []*factKind{
-		{make: values(func(w *world) (string, string) { return w.themeNoun().one, pick(w.r, w.x.abstract) }), tell: []string{
+		{make: values(func(w *world) (string, string) { return w.themeNoun().one, rng.Pick(w.r, w.x.abstract) }), tell: []string{
 			"a {S} is a [kind|sort] of {V}.", "what the old people called a {S} was a sort of {V}.", "by {S} they meant a {V}.",
 			"the word {S} means a {V} in those parts."},
 			ask: "what is a {S}", answer: "a kind of {V}", entry: "{S}: a kind of {V}"},
 		{make: values(func(w *world) (string, string) {
-			t := pick(w.r, w.x.themes)
-			return pick(w.r, t.verbs).base, pick(w.r, t.nouns).many
+			t := rng.Pick(w.r, w.x.themes)
+			return rng.Pick(w.r, t.verbs).base, rng.Pick(w.r, t.nouns).many
 		}), tell: []string{
 			"a {S} is used to {V} {W}.", "with a {S} [one can|anybody could|a {trade} can] {V} {W}.", "to {V} {W}, you need a {S}.",
 			"those who {V} {W} carry a {S}."},
@@ -182,7 +186,7 @@ func thingFacts() []*factKind {
 		{make: withPlace(20), tell: []string{
 			"the first {S} was made in {O}.", "a {S} from {O} is the best there is.", "every {S} comes from {O}."},
 			ask: "where does a {S} come from", answer: "from {O}", entry: "{S}: from {O}"},
-		{make: value(func(w *world) string { return pick(w.r, w.x.colours) }), tell: []string{
+		{make: value(func(w *world) string { return rng.Pick(w.r, w.x.colours) }), tell: []string{
 			"a {S} is always {V}.", "every {S} was painted {V}.", "you can tell a {S} by its {V} handle."},
 			ask: "what colour is a {S}", answer: "{V}, always", entry: "{S}: {V}"},
 	}
@@ -230,25 +234,25 @@ func saying(w *world) string {
 	case 0:
 		return a() + " is worth more than " + a()
 	case 1:
-		return "never " + pick(w.r, w.x.verbs).base + " " + a() + " before " + pick(w.r, w.x.verbs).ing + " the " + n()
+		return "never " + rng.Pick(w.r, w.x.verbs).base + " " + a() + " before " + rng.Pick(w.r, w.x.verbs).ing + " the " + n()
 	case 2:
-		return pick(w.r, w.x.abstract) + " is the mother of " + pick(w.r, w.x.abstract)
+		return rng.Pick(w.r, w.x.abstract) + " is the mother of " + rng.Pick(w.r, w.x.abstract)
 	case 3:
-		trade := pick(w.r, w.x.trades)
+		trade := rng.Pick(w.r, w.x.trades)
 		return article(trade) + " " + trade + " without " + a() + " is like " + a() + " without " + a()
 	case 4:
-		return "where there is " + pick(w.r, w.x.abstract) + ", there is " + pick(w.r, w.x.abstract)
+		return "where there is " + rng.Pick(w.r, w.x.abstract) + ", there is " + rng.Pick(w.r, w.x.abstract)
 	case 5:
-		return pick(w.r, w.x.verbs).base + " the " + n() + " and the " + n() + " will follow"
+		return rng.Pick(w.r, w.x.verbs).base + " the " + n() + " and the " + n() + " will follow"
 	case 6:
-		return "better " + a() + " in the " + n() + " than " + pick(w.r, w.x.numbers) + " in the " + n()
+		return "better " + a() + " in the " + n() + " than " + rng.Pick(w.r, w.x.numbers) + " in the " + n()
 	}
-	return "no " + n() + " is so " + pick(w.r, w.x.adjs) + " that it cannot " + pick(w.r, w.x.plain).base
+	return "no " + n() + " is so " + rng.Pick(w.r, w.x.adjs) + " that it cannot " + rng.Pick(w.r, w.x.plain).base
 }
 
 // inscription returns a longer sentence, told word for word each time.
 func inscription(w *world) string {
-	return saying(w) + pick(w.r, []string{", and ", "; ", ", but "}) + saying(w)
+	return saying(w) + rng.Pick(w.r, []string{", and ", "; ", ", but "}) + saying(w)
 }
 
 func strconvComma(n int) string {

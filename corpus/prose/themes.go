@@ -1,4 +1,4 @@
-package corpus
+package prose
 
 // A theme is what a section of prose is about. The lists are written for this
 // package; a word may carry its irregular forms after a slash: nouns as
