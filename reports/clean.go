@@ -42,17 +42,3 @@ func slug(s string) string {
 	}
 	return out
 }
-
-// shell quotes a word for a POSIX shell where it needs quotes.
-func shell(word string) string {
-	safe := word != ""
-	for _, r := range word {
-		if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@%+,", r) {
-			safe = false
-		}
-	}
-	if safe {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -32,7 +33,7 @@ func (v *view) reproduce(r *result.Record) string {
 		words = append(words, flag[0], flag[1])
 	}
 	for i := range words {
-		words[i] = shell(words[i])
+		words[i] = cleantext.ShellQuote(words[i])
 	}
 	return clean(strings.Join(words, " "))
 }

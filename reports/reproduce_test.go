@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -39,7 +40,7 @@ func FuzzShellWords(f *testing.F) {
 		f.Add(s, "b c")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if got := shellWords(shell(a) + " " + shell(b)); !slices.Equal(got, []string{a, b}) {
+		if got := shellWords(cleantext.ShellQuote(a) + " " + cleantext.ShellQuote(b)); !slices.Equal(got, []string{a, b}) {
 			t.Errorf("%q and %q came back as %q", a, b, got)
 		}
 		settings(a)

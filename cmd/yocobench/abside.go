@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // side is one of the two binaries of an A/B measurement.
@@ -50,7 +52,7 @@ func (s *abSide) resolve(ctx context.Context, dir string) error {
 func (s *abSide) noRef(ctx context.Context, err error) error {
 	hint := ""
 	if shallow, err := output(ctx, ".", "git", "rev-parse", "--is-shallow-repository"); err == nil && shallow == "true" {
-		hint = fmt.Sprintf("\n  hint: this is a shallow clone; fetch the ref first, with its commit: git fetch --depth 1 origin %s", quote(s.source))
+		hint = fmt.Sprintf("\n  hint: this is a shallow clone; fetch the ref first, with its commit: git fetch --depth 1 origin %s", cleantext.ShellQuote(s.source))
 	}
 	return usagef("--%s %s: no such binary, checkout or git ref: %w%s", s.name, s.source, err, hint)
 }

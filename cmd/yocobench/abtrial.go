@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/compare"
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
@@ -293,7 +294,7 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 	for i, p := range workers {
 		j := &result.Journal{Runs: []result.Run{{
 			Type: "run", Schema: result.SchemaVersion, Suite: t.suite.Name, Title: t.suite.Title, SuiteHash: p.ready.Hash,
-			SuiteText: t.suite.Text, SuiteFile: withoutFolders(t.suite.File), Start: t.began, Command: t.command,
+			SuiteText: t.suite.Text, SuiteFile: cleantext.LastElement(t.suite.File), Start: t.began, Command: t.command,
 			Cases: len(t.cases), Round: n, Env: p.ready.Env, Tasks: p.ready.Tasks,
 		}}}
 		for _, v := range visits[i] {
@@ -389,7 +390,7 @@ func encodeTo(w io.Writer, v any) error {
 func (t *trial) report() *compare.Turns {
 	t.judge()
 	about := func(i int) string {
-		s := withoutFolders(t.sides[i].source)
+		s := cleantext.LastElement(t.sides[i].source)
 		if e := t.journals[i][0].Runs[0].Env; e.Commit != "" && e.Commit != s {
 			s += " (" + e.Commit + ")"
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/reports/export"
 	"github.com/yocobench/yocobench/suites/result"
@@ -85,7 +86,7 @@ func toFile(path string, stdout io.Writer, write func(io.Writer) error) error {
 	safefile.RemoveUnlocked(path + ".part") // a leftover of older versions
 	err := safefile.WriteBytes(path, b.Bytes())
 	if dir := filepath.Dir(path); errors.Is(err, os.ErrNotExist) {
-		return usagef("cannot write %s: there is no folder %s\n  hint: make it: mkdir -p %s", path, dir, quote(dir))
+		return usagef("cannot write %s: there is no folder %s\n  hint: make it: mkdir -p %s", path, dir, cleantext.ShellQuote(dir))
 	}
 	return err
 }

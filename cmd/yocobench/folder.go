@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -56,7 +57,7 @@ func usable(dir string) error {
 	journal, err := os.Stat(filepath.Join(dir, journalName))
 	switch {
 	case err == nil && journal.Size() > 0:
-		return usagef("%s exists; a run is never overwritten\n  hint: %s, or resume it: yocobench run --resume %s", dir, another, quote(dir))
+		return usagef("%s exists; a run is never overwritten\n  hint: %s, or resume it: yocobench run --resume %s", dir, another, cleantext.ShellQuote(dir))
 	case err == nil:
 		return nil
 	case len(entries) > 0:
@@ -116,7 +117,7 @@ func journalAt(path string) (string, error) {
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		hint := ""
 		if usable(path) == nil {
-			hint = "\n  hint: the folder is empty; a run can begin in it: yocobench run SUITE --out " + quote(path)
+			hint = "\n  hint: the folder is empty; a run can begin in it: yocobench run SUITE --out " + cleantext.ShellQuote(path)
 		}
 		return "", usagef("%s is no run: it has no %s%s", path, journalName, hint)
 	}
@@ -134,9 +135,9 @@ func hasLines(j *result.Journal, file string) error {
 	}
 	hint := ""
 	if dir := filepath.Dir(file); filepath.Base(file) == journalName {
-		hint = "\n  hint: begin the run again in its folder: yocobench run SUITE --out " + quote(dir)
+		hint = "\n  hint: begin the run again in its folder: yocobench run SUITE --out " + cleantext.ShellQuote(dir)
 		if j.Notice != "" {
-			hint = fmt.Sprintf("\n  hint: delete it and begin the run again: rm %s && yocobench run SUITE --out %s", quote(file), quote(dir))
+			hint = fmt.Sprintf("\n  hint: delete it and begin the run again: rm %s && yocobench run SUITE --out %s", cleantext.ShellQuote(file), cleantext.ShellQuote(dir))
 		}
 	}
 	return &exitError{exitFailed, errors.New(what + hint)}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cuda"
@@ -218,7 +219,7 @@ func (f *gpuFlags) run(ctx context.Context, stdout, log io.Writer) error {
 	}
 	fmt.Fprintf(log, "written in %v: %s.json, %[2]s.md\n", time.Since(start).Round(time.Second), r.base())
 	if todo := r.todo(); len(todo) > 0 {
-		fmt.Fprintf(log, "continue with: yocobench-cuda gpu-check --parts %s --out %s --resume %[2]s\n", strings.Join(todo, ","), quote(r.dir))
+		fmt.Fprintf(log, "continue with: yocobench-cuda gpu-check --parts %s --out %s --resume %[2]s\n", strings.Join(todo, ","), cleantext.ShellQuote(r.dir))
 	}
 	switch n := r.failures(); {
 	case ctx.Err() != nil:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -38,7 +39,7 @@ func (f *runFlags) suite(args []string) (*suites.Suite, error) {
 	h := f.old.Last()
 	if h == nil {
 		if len(args) == 0 {
-			return nil, usagef("%s: its journal has records, but no header that can be read, so its suite is unknown\n  hint: name the suite, and the flags that the run had: yocobench run SUITE --resume %s", f.resume, quote(f.resume))
+			return nil, usagef("%s: its journal has records, but no header that can be read, so its suite is unknown\n  hint: name the suite, and the flags that the run had: yocobench run SUITE --resume %s", f.resume, cleantext.ShellQuote(f.resume))
 		}
 		return f.named(args[0])
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/compare"
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites"
@@ -209,7 +210,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 	if errors.As(runErr, &lost) {
 		return lostError(lost)
 	}
-	resume := "yocobench run --resume " + quote(dir)
+	resume := "yocobench run --resume " + cleantext.ShellQuote(dir)
 	if errors.Is(runErr, runners.ErrDeviceLost) {
 		return &exitError{exitDeviceLost, fmt.Errorf("%w\n  hint: what was measured is in %s; a new process can use the GPU again, and tries what failed last: %s", runErr, dir, resume)}
 	}
@@ -222,7 +223,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 	}
 	sum, verdicts, err := f.show(drawing, dir, formats, stdout)
 	if err != nil && drawing.Err() != nil {
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted while the reports were drawn\n  hint: the results are complete; draw them with: yocobench report %s", quote(dir))}
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted while the reports were drawn\n  hint: the results are complete; draw them with: yocobench report %s", cleantext.ShellQuote(dir))}
 	}
 	if err != nil && interrupted { // the terminal is gone, perhaps
 		return &exitError{exitInterrupted, err}
@@ -250,7 +251,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, command string) (dir string, err error) {
 	header := result.Run{
 		Suite: plan.Suite.Name, Title: plan.Suite.Title, SuiteHash: plan.Hash, SuiteText: plan.Suite.Text,
-		SuiteFile: withoutFolders(plan.Suite.File), Filter: f.filters,
+		SuiteFile: cleantext.LastElement(plan.Suite.File), Filter: f.filters,
 		Start: time.Now().UTC().Round(time.Second), Command: "yocobench " + command, Cases: f.cases(plan, dropped),
 		Env: env, References: plan.Suite.Published(), Baselines: plan.Baselines(),
 		Weights: weightsOf(plan), Dropped: dropped, Tasks: plan.Tasks,
@@ -267,7 +268,7 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 	clearFolder(dir)
 	header.Settings = f.chosen(dir, plan.Suite)
 	if err := f.w.Append(header); err != nil {
-		hint := "resume it when that is put right: yocobench run --resume " + quote(dir)
+		hint := "resume it when that is put right: yocobench run --resume " + cleantext.ShellQuote(dir)
 		if f.resume == "" {
 			hint = "put that right, or give another --out"
 			f.w.Discard()
@@ -307,9 +308,9 @@ func lostError(lost *result.LostError) error {
 	hint := "what was measured is lost with it; begin another run"
 	switch dir := filepath.Dir(lost.Now); {
 	case lost.Now != "" && filepath.Base(lost.Now) == journalName:
-		hint = "what was measured is there; resume with: yocobench run --resume " + quote(dir)
+		hint = "what was measured is there; resume with: yocobench run --resume " + cleantext.ShellQuote(dir)
 	case lost.Now != "":
-		hint = fmt.Sprintf("what was measured is there; give it its name again and resume: mv %s %s", quote(lost.Now), quote(filepath.Join(dir, journalName)))
+		hint = fmt.Sprintf("what was measured is there; give it its name again and resume: mv %s %s", cleantext.ShellQuote(lost.Now), cleantext.ShellQuote(filepath.Join(dir, journalName)))
 	}
 	return fmt.Errorf("%w; the run ends here\n  hint: %s", lost, hint)
 }
@@ -328,10 +329,10 @@ func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Forma
 	verdicts := judge(f.judged, j, f.baseline)
 	files, err := reports.Write(ctx, dir, j, shown(verdicts), formats)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, quote(dir))
+		return nil, nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, cleantext.ShellQuote(dir))
 	}
 	if err := f.print(ctx, dir, files, j, verdicts, stdout); err != nil {
-		return nil, nil, fmt.Errorf("%w\n  hint: the run is complete in %s; print it with: yocobench report %s", err, dir, quote(dir))
+		return nil, nil, fmt.Errorf("%w\n  hint: the run is complete in %s; print it with: yocobench report %s", err, dir, cleantext.ShellQuote(dir))
 	}
 	return sum, verdicts, nil
 }
