@@ -76,9 +76,14 @@ const caseVersion = 1
 
 // NewPlan lists a suite's cases: task by task and, within a task, model by model, or in turns (Task.Interleaved).
 // It ends early with ctx's error, and refuses a plan of more than maxCases before it makes them.
-func NewPlan(ctx context.Context, s *Suite, w Registry) (*Plan, error) {
+func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) {
+	defer func() {
+		if err != nil && ctx.Err() != nil { // whatever it is about
+			plan, err = nil, ctx.Err()
+		}
+	}()
 	sum := sha256.Sum256([]byte(s.Text))
-	plan := &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}, now: time.Now}
+	plan = &Plan{Suite: s, Hash: hex.EncodeToString(sum[:8]), Text: map[string]string{}, now: time.Now}
 	var models []*Target
 	for _, e := range s.Models {
 		if err := ctx.Err(); err != nil {
@@ -98,7 +103,6 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (*Plan, error) {
 		models = append(models, m)
 	}
 	plan.transformer = only(models, "transformer")
-	var err error
 	if plan.Tasks, err = s.describe(w.Tasks); err != nil {
 		return nil, err
 	}

@@ -434,6 +434,23 @@ func TestPlanIsBounded(t *testing.T) {
 	if _, err := NewPlan(ctx, s, fakeWiring(fakeTask{}, nil)); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
+	// A task that is interrupted in the middle says so of its line of the suite: that is no error there.
+	ctx, cancel = context.WithCancel(t.Context())
+	s.blocks[0].task = interruptedTask{cancel: cancel}
+	if _, err := NewPlan(ctx, s, fakeWiring(fakeTask{}, nil)); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted in a task: %v", err)
+	}
+}
+
+// interruptedTask ends the context while it plans.
+type interruptedTask struct {
+	fakeTask
+	cancel func()
+}
+
+func (f interruptedTask) Plan(p *Planner, _ *Target, _ any) ([]Case, error) {
+	f.cancel()
+	return nil, p.Errorf("%v", p.ctx.Err())
 }
 
 // countingTask plans as many cases as trials, and fails the test's intent if it does so uncounted.

@@ -26,15 +26,23 @@ func newBaseline() *cobra.Command {
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir := args[len(args)-1]
+			exists := usagef("%s exists\n  hint: add runs to it with: yocobench baseline update", dir)
+			if _, err := os.Lstat(dir); err == nil {
+				return exists
+			}
+			journals, err := readRuns(args[:len(args)-1], dir, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
 			if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 				return err
 			}
 			if err := os.Mkdir(dir, 0o755); errors.Is(err, os.ErrExist) {
-				return usagef("%s exists\n  hint: add runs to it with: yocobench baseline update", dir)
+				return exists
 			} else if err != nil {
 				return err
 			}
-			err := addRuns(args[:len(args)-1], dir, c.OutOrStdout(), c.ErrOrStderr())
+			err = addRuns(journals, dir, c.OutOrStdout())
 			if err != nil {
 				_ = os.Remove(dir) // if nothing was written
 			}
@@ -55,7 +63,11 @@ func newBaseline() *cobra.Command {
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 				return usagef("no baseline at %s\n  hint: make one with: yocobench baseline save", dir)
 			}
-			if err := addRuns(args[:len(args)-1], dir, c.OutOrStdout(), c.ErrOrStderr()); err != nil {
+			journals, err := readRuns(args[:len(args)-1], dir, c.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if err := addRuns(journals, dir, c.OutOrStdout()); err != nil {
 				return err
 			}
 			return prune(dir, last, c.OutOrStdout())
@@ -75,31 +87,38 @@ need 4 runs or more on each side: yocobench gate r1,r2,r3,r4 --baseline DIR.`
 	return c
 }
 
-// addRuns writes runs into a baseline's folder; one with failed cases is refused before anything is written.
-func addRuns(paths []string, dir string, out, stderr io.Writer) error {
-	var journals []*result.Journal
+// readRuns reads runs for a baseline's folder; one with failed cases is refused.
+func readRuns(paths []string, dir string, stderr io.Writer) (journals []*result.Journal, err error) {
 	names := map[string]bool{}
 	for _, p := range paths {
 		j, err := readRun(p)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		notice(stderr, j.Notice)
 		if len(j.Runs) == 0 || len(j.Records) == 0 {
-			return usagef("%s has no header or no case: nothing to hold later runs against", p)
+			return nil, usagef("%s has no header or no case: nothing to hold later runs against", p)
+		}
+		if n := j.Missing(); n > 0 {
+			notice(stderr, fmt.Sprintf("%s: %d of %d cases were not run", p, n, n+len(j.Records)))
 		}
 		for _, r := range j.Records {
 			if r.Status == result.Failed {
-				return fmt.Errorf("%s: a case failed (%s: %s): no baseline is made of it", p, r.Model, r.Label)
+				return nil, fmt.Errorf("%s: a case failed (%s: %s): no baseline is made of it", p, r.Model, r.Label)
 			}
 		}
 		name := baselineName(j)
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil || names[name] {
-			return usagef("%s is in %s already", p, dir)
+			return nil, usagef("%s is in %s already", p, dir)
 		}
 		names[name] = true
 		journals = append(journals, j)
 	}
+	return journals, nil
+}
+
+// addRuns writes runs into a baseline's folder.
+func addRuns(journals []*result.Journal, dir string, out io.Writer) error {
 	for _, j := range journals {
 		name := filepath.Join(dir, baselineName(j))
 		if err := writeBaseline(name, j); err != nil {

@@ -203,14 +203,20 @@ func stopAtOnce(c *cobra.Command) {
 		return
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
-		done := make(chan error, 1)
-		go func() { done <- work(c, args) }()
-		select {
-		case err := <-done:
-			return err
-		case <-c.Context().Done():
-			return &exitError{exitInterrupted, errors.New("interrupted")}
-		}
+		return until(c.Context(), func() error { return work(c, args) })
+	}
+}
+
+// until does work that may take long and knows no context. When ctx ends it returns at once: the work goes on
+// until the program ends, so what it writes must not be read then.
+func until(ctx context.Context, work func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- work() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return &exitError{exitInterrupted, errors.New("interrupted")}
 	}
 }
 

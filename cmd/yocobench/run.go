@@ -121,15 +121,15 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if f.device.threads < 0 || f.device.threads > 1024 {
 		return usagef("--threads is 0 (all cores) to 1024, not %d", f.device.threads)
 	}
+	var suite *suites.Suite
+	if err := until(ctx, func() (err error) { suite, err = f.suite(args); return err }); err != nil {
+		return err // the process holds the journal, if at all, until it ends
+	}
 	defer func() {
 		if f.w != nil {
 			f.w.Close()
 		}
 	}()
-	suite, err := f.suite(args)
-	if err != nil {
-		return err
-	}
 	formats, err := reports.ParseFormats(f.reports)
 	if err != nil {
 		return &exitError{exitUsage, err}
@@ -142,7 +142,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if err != nil {
 		return err
 	}
-	if err := f.readGates(suite, d.env); err != nil {
+	if err := until(ctx, func() error { return f.readGates(suite, d.env) }); err != nil {
 		return err
 	}
 	if f.dryRun {

@@ -41,7 +41,7 @@ var mayImport = [][2]string{
 	{"compare", "internal/cleantext suites/gate suites/result"},
 	{"compare/history", "reports compare suites/gate suites/result"},
 	{"reports/export", "internal/cleantext suites/result"},
-	{"reports/serve", "reports compare suites/gate suites/result"},
+	{"reports/serve", "reports compare internal/cleantext suites/gate suites/result"},
 	{"suites/gate", ""},
 	{"suites/param", "corpus suites"},
 	{"kernels/cpu/gen", ""},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -64,7 +65,7 @@ func (s *Server) runs(ctx context.Context) ([]entry, error) {
 			if p == "." {
 				return err
 			}
-			out = append(out, entry{Path: p, Name: p, Broken: err.Error()})
+			out = append(out, entry{Path: p, Name: cleantext.Line(p), Broken: cleantext.Line(err.Error())})
 			return nil
 		}
 		if d.IsDir() {
@@ -114,31 +115,27 @@ func nameOf(p string) string {
 
 // describe reads a journal for the list.
 func (s *Server) describe(p string) entry {
-	e := entry{Path: p, Name: nameOf(p)}
+	e := entry{Path: p, Name: cleantext.Line(nameOf(p))}
 	j, err := s.read(p)
 	if err == nil && len(j.Runs) == 0 && len(j.Records) == 0 {
 		// A run that broke off before its first line was whole, or a file of nothing.
 		err = errors.New(cmp.Or(j.Notice, "it is empty"))
 	}
 	if err != nil {
-		e.Broken = err.Error()
+		e.Broken = cleantext.Line(err.Error())
 		return e
 	}
-	e.Notice = j.Notice
-	planned := 0
-	if last := j.Last(); last != nil {
-		planned = last.Cases
-	}
+	e.Notice = cleantext.Line(j.Notice)
 	if len(j.Runs) > 0 {
 		h := j.Runs[0]
-		e.Suite, e.Title, e.Start, e.Machine, e.Round = h.Suite, h.Title, h.Start, machine(h.Env), h.Round
+		e.Suite, e.Title, e.Start, e.Machine, e.Round = cleantext.Line(h.Suite), cleantext.Line(h.Title), h.Start, cleantext.Line(machine(h.Env)), h.Round
 	}
 	n := map[string]int{}
 	for _, r := range j.Records {
-		if !slices.Contains(e.Models, r.Model) {
-			e.Models = append(e.Models, r.Model)
+		if model := cleantext.Line(r.Model); !slices.Contains(e.Models, model) {
+			e.Models = append(e.Models, model)
 		}
-		status := string(r.Status)
+		status := cleantext.Line(string(r.Status))
 		if n[status]++; n[status] == 1 {
 			e.Counts = append(e.Counts, count{0, status})
 		}
@@ -146,7 +143,7 @@ func (s *Server) describe(p string) entry {
 	for i := range e.Counts {
 		e.Counts[i].N = n[e.Counts[i].Status]
 	}
-	if missing := planned - len(j.Records); missing > 0 {
+	if missing := j.Missing(); missing > 0 {
 		e.Counts = append(e.Counts, count{missing, "not run"})
 	}
 	return e

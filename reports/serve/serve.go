@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/compare"
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
@@ -287,7 +288,7 @@ func statusOf(err error) int {
 
 // fail shows an error.
 func (s *Server) fail(w http.ResponseWriter, status int, err error) {
-	s.page(w, status, "error.html.tmpl", map[string]any{"Title": http.StatusText(status), "Error": err.Error()})
+	s.page(w, status, "error.html.tmpl", map[string]any{"Title": http.StatusText(status), "Error": cleantext.Line(err.Error())})
 }
 
 // page writes a page of a template, in the style of report.html.

@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
@@ -129,6 +130,38 @@ func TestList(t *testing.T) {
 		if strings.Contains(page, no) {
 			t.Errorf("the list speaks of %q", no)
 		}
+	}
+}
+
+// Names from outside reach no page with control characters, or with marks that turn text around.
+func TestPagesAreClean(t *testing.T) {
+	dir := folder(t)
+	name := "x\u001b[31m\u009b\u202e\u2066\u200b"
+	quoted, err := json.Marshal(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	journal := fmt.Sprintf(`{"type":"run","schema":1,"suite":%[1]s,"title":%[1]s,"cases":1,"env":{"cpu":%[1]s}}`+"\n"+
+		`{"type":"case","schema":1,"case":"a","task":"kv","model":%[1]s,"label":%[1]s,"params":{"length":1},"metrics":{"total":{"value":1,"unit":"bytes"}},"status":"ok"}`+"\n", quoted)
+	for _, p := range []string{"hostile", "hostile-\u202e"} {
+		if err := os.Mkdir(filepath.Join(dir, p), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, p, "results.jsonl"), []byte(journal), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, _ := serving(t, dir, here)
+	for _, url := range []string{"/", "/run/hostile/results.jsonl", "/compare?base=hostile/results.jsonl&new=old/results.jsonl", "/compare?base=hostile/results.jsonl&new=hostile/results.jsonl", "/run/%1b%e2%80%ae.jsonl"} {
+		page := ask(s, "GET", here, url).Body.String()
+		for _, r := range []string{"\u001b", "\u009b", "\u2066", "\u200b"} {
+			if strings.Contains(page, r) {
+				t.Errorf("%s has %q", url, r)
+			}
+		}
+	}
+	if page := ask(s, "GET", here, "/").Body.String(); strings.Count(page, "\u202e") != 2 { // the values of the boxes that choose it
+		t.Errorf("the list has %d marks that turn text around", strings.Count(page, "\u202e"))
 	}
 }
 

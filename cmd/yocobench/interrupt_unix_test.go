@@ -1,0 +1,48 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A signal ends commands while they read a journal, and they leave nothing behind. The journal is a
+// pipe here, whose reading never ends.
+func TestSignalWhileReading(t *testing.T) {
+	dir := t.TempDir()
+	pipe, saved := filepath.Join(dir, journalName), filepath.Join(dir, "saved")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	for _, args := range [][]string{
+		{"run", "--resume", dir, "--dry-run"},
+		{"run", "smoke", "--dry-run", "--gate", "kv.total <= 1x baseline", "--baseline", pipe},
+		{"baseline", "save", pipe, saved}, {"report", dir}, {"export", dir, "--as", "junit"}, {"compare", dir, dir},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan int, 1)
+		time.AfterFunc(200*time.Millisecond, cancel)
+		go func() { done <- run(ctx, args, io.Discard, io.Discard) }()
+		select {
+		case code := <-done:
+			if code != exitInterrupted {
+				t.Errorf("%v: exit code %d, want %d", args, code, exitInterrupted)
+			}
+		case <-time.After(time.Minute):
+			t.Errorf("%v: not interrupted", args)
+		}
+		cancel()
+	}
+	if _, err := os.Stat(saved); err == nil {
+		t.Error("baseline save left a folder")
+	}
+	if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
+		f.Close() // the readers that wait end
+	}
+}
