@@ -77,6 +77,11 @@ func (s subject) assumptions(r *result.Outcome, timed bool) {
 	if !s.computed {
 		return
 	}
+	if s.cfg == nil {
+		note := fmt.Sprintf("computed: %s keys and values, weights as the config stores them, without a workspace", s.types.KV)
+		r.Notes = append(r.Notes, note+s.limits(timed))
+		return
+	}
 	note := fmt.Sprintf("computed: %s weights, %s keys and values", s.types.Weights, s.types.KV)
 	for _, l := range slices.Backward(s.cfg.Layers) {
 		if l.Mixer.Kind == runners.Attention {
@@ -87,12 +92,18 @@ func (s subject) assumptions(r *result.Outcome, timed bool) {
 	if s.bytes(1, 1).State > 0 {
 		note += ", f32 retention state"
 	}
-	if m := s.machine; timed && m != nil {
-		note += fmt.Sprintf("; %s at %s of %s TFLOP/s and %s of %s TB/s (%s)", m.Name,
-			short(m.Efficiency.Compute), short(m.PeakOf(s.types.Weights)/1e12),
-			short(m.Efficiency.Bandwidth), short(m.Bandwidth/1e12), m.Efficiency.Source)
+	r.Notes = append(r.Notes, note+s.limits(timed))
+}
+
+// limits says which fractions of a device's limits computed times assume.
+func (s subject) limits(timed bool) string {
+	m := s.machine
+	if !timed || m == nil {
+		return ""
 	}
-	r.Notes = append(r.Notes, note)
+	return fmt.Sprintf("; %s at %s of %s TFLOP/s and %s of %s TB/s (%s)", m.Name,
+		short(m.Efficiency.Compute), short(m.PeakOf(s.types.Weights)/1e12),
+		short(m.Efficiency.Bandwidth), short(m.Bandwidth/1e12), m.Efficiency.Source)
 }
 
 func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
@@ -118,6 +129,9 @@ func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ..
 // params adds the number types, which every record names, to a case's parameters.
 func (s subject) params(ps map[string]any) map[string]any {
 	ps["dtype"], ps["kv"] = s.types.Weights.String(), s.types.KV.String()
+	if s.cfg == nil {
+		ps["dtype"] = "as stored"
+	}
 	return ps
 }
 

@@ -14,7 +14,7 @@ import (
 
 // fake is a model that pretends to measure: an analytic one with planted faults.
 type fake struct {
-	*analytic.Model
+	*analytic.Instance
 	distort func(runners.Usage) runners.Usage
 	// failAt is the number of the sequence, made or forked, that finds no memory.
 	failAt, made int
@@ -29,11 +29,11 @@ func (f *fake) Now() time.Duration {
 	if f.stopped {
 		return time.Second
 	}
-	return f.Model.Now()
+	return f.Instance.Now()
 }
 
 func (f *fake) Usage() runners.Usage {
-	u := f.Model.Usage()
+	u := f.Instance.Usage()
 	if f.distort != nil {
 		u = f.distort(u)
 	}
@@ -51,7 +51,7 @@ func (f *fake) NewSequence(capacity int) (runners.Sequence, error) {
 	if err := f.count(); err != nil {
 		return nil, err
 	}
-	s, err := f.Model.NewSequence(capacity)
+	s, err := f.Instance.NewSequence(capacity)
 	return fakeSequence{s, f}, err
 }
 
@@ -62,7 +62,7 @@ func (f *fake) Prefill(ctx context.Context, s runners.Sequence, tokens []int) er
 	if err := runners.CheckTokens(f.Config(), tokens); err != nil {
 		return err
 	}
-	return f.Model.Prefill(ctx, s.(fakeSequence).Sequence, tokens)
+	return f.Instance.Prefill(ctx, s.(fakeSequence).Sequence, tokens)
 }
 
 func (f *fake) Step(ctx context.Context, ss []runners.Sequence, tokens []int, rows [][]float32) error {
@@ -72,7 +72,7 @@ func (f *fake) Step(ctx context.Context, ss []runners.Sequence, tokens []int, ro
 	for i, s := range ss {
 		plain[i] = s.(fakeSequence).Sequence
 	}
-	return f.Model.Step(ctx, plain, tokens, rows)
+	return f.Instance.Step(ctx, plain, tokens, rows)
 }
 
 type fakeSequence struct {
@@ -112,7 +112,7 @@ func load(t *testing.T, m *suites.Target, memory int64) *fake {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fake{Model: loaded.(*analytic.Model)}
+	return &fake{Instance: loaded.(*analytic.Instance)}
 }
 
 func plan(t *testing.T, task suites.Task, m *suites.Target, params any) []suites.Case {
@@ -127,7 +127,7 @@ func plan(t *testing.T, task suites.Task, m *suites.Target, params any) []suites
 // run runs a case and checks that it gives back all memory.
 func run(t *testing.T, c suites.Case, f *fake) (*result.Record, error) {
 	t.Helper()
-	before := f.Model.Usage()
+	before := f.Instance.Usage()
 	r := &result.Record{Label: c.Label, Params: c.Params, Case: "x"}
 	last := 0.0
 	out, err := c.Run(context.Background(), f, func(p float64) {
@@ -137,7 +137,7 @@ func run(t *testing.T, c suites.Case, f *fake) (*result.Record, error) {
 		last = p
 	})
 	r.Fill(out)
-	after := f.Model.Usage()
+	after := f.Instance.Usage()
 	before.Peak, after.Peak = 0, 0
 	if after != before {
 		t.Errorf("%s: %+v held afterwards, %+v before", c.Label, after, before)

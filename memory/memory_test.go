@@ -77,7 +77,7 @@ func TestKVDisagreement(t *testing.T) {
 		f.distort = distort
 		r, err := run(t, c, f)
 		if name == "workspace" {
-			if err != nil || value(t, r, "workspace") != float64(f.Model.Config().WorkspaceBytes(256, 1, runners.F32)+1<<20) {
+			if err != nil || value(t, r, "workspace") != float64(f.Instance.Config().WorkspaceBytes(256, 1, runners.F32)+1<<20) {
 				t.Errorf("workspace: %v, %g", err, value(t, r, "workspace"))
 			}
 			continue

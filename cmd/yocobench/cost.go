@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -35,8 +36,8 @@ layer and at each length, its weights, the largest batch and context that fit a
 device, and the least time that prefill and decode need there. Nothing is run.
 
 A MODEL is a Hugging Face config.json or a folder with one (no weights needed),
-a .gguf file, or a preset (yocobench list models). A field of a config that is
-not known is refused by name: sizes are never guessed.
+a .gguf file, a published model or a preset by name (yocobench list models). A
+field of a config that is not known is refused: sizes are never guessed.
 
 Keys and values have the type --kv; recurrent states and convolutions are
 float32. Times are bounds at the device's published peaks.`,
@@ -164,28 +165,27 @@ func (f *costFlags) run(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// costModel finds a model: a preset or an embedded model by name, else a file or folder.
+// costModel finds a model: a file or folder of a published family, or what a suite may name.
 func costModel(arg string, ignore []string) (*families.Model, error) {
-	if _, err := os.Stat(arg); err != nil {
-		found, nameErr := findModel(arg, ".", true, 1, runners.BF16)
-		if nameErr != nil {
-			if strings.ContainsAny(arg, `/\.`) {
-				return nil, usagef("%v\n  hint: a model is a config.json, a folder with one, a .gguf file or a preset (yocobench list models)", err)
-			}
-			return nil, nameErr
+	if families.IsConfig(arg) {
+		m, err := families.Open(arg, ignore...)
+		var fe *families.FieldError
+		if errors.As(err, &fe) {
+			return nil, &suites.Problem{Msg: fe.Error(), Hint: fe.Hint}
 		}
-		return families.FromConfig(found.config, runners.BF16), nil
+		return m, err
 	}
-	if hasConfig(arg) { // of this module's own layout, or another's
-		if found, err := findModel(arg, ".", true, 1, runners.BF16); err == nil {
-			return families.FromConfig(found.config, runners.BF16), nil
-		}
+	if _, err := os.Stat(arg); err != nil && strings.ContainsAny(arg, `/\`) {
+		return nil, usagef("%v\n  hint: a model is a config.json, a folder with one, a .gguf file, or a name (yocobench list models)", err)
 	}
-	m, err := families.Open(arg, ignore...)
-	if fe, ok := err.(*families.FieldError); ok {
-		return nil, &suites.Problem{Msg: fe.Error(), Hint: fe.Hint}
+	f, err := findModel(arg, ".", true, 1, runners.BF16)
+	if err != nil {
+		return nil, err
 	}
-	return m, err
+	if f.family != nil {
+		return f.family, nil
+	}
+	return families.FromConfig(f.config, runners.BF16), nil
 }
 
 // parseLengths reads FROM..TO or a list.

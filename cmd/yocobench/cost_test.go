@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/cost.txt")
 
-const costConfigs = "../../runners/families/testdata/configs/"
+const costConfigs = "../../runners/families/configs/"
 
 // The tables of published configs, at three lengths, against testdata/cost.txt.
 func TestCostTables(t *testing.T) {

@@ -44,7 +44,7 @@ end at the end is left out, as ` + "`echo`" + ` and editors add it; give --raw t
 			if note != "" {
 				fmt.Fprintf(c.ErrOrStderr(), "the prompt: %s\n", note)
 			}
-			f, err := findModel(args[0], ".", false, 1, runners.F32)
+			f, err := findLocal(args[0], runners.F32)
 			if err != nil {
 				return err
 			}

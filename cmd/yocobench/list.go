@@ -10,6 +10,7 @@ import (
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/families"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -22,7 +23,7 @@ type listing struct {
 
 var listings = []listing{
 	{"suites", "the suites inside the binary", []string{"suite", "what for"}, listSuites},
-	{"models", "trained models and presets", []string{"model", "kind", "params", "non-emb.", "layers", "dim", "kv/token"}, listModels},
+	{"models", "trained models, presets and published configs", []string{"model", "kind", "params", "non-emb.", "layers", "dim", "kv/token"}, listModels},
 	{"runners", "what can run a model", []string{"runner", "what it does"}, func() (rows [][]string, _ error) {
 		for _, r := range backends {
 			rows = append(rows, []string{r.name, r.about})
@@ -114,6 +115,15 @@ func listModels() (rows [][]string, err error) {
 	}
 	for _, c := range runners.Presets() {
 		add(c, "preset")
+	}
+	for _, name := range families.Published() {
+		m, err := families.OpenPublished(name)
+		if err != nil {
+			return nil, err
+		}
+		total, _ := m.Parameters()
+		rows = append(rows, []string{name, "cost only", shortCount(total), shortCount(total - m.Embedding - m.Head), strconv.Itoa(len(m.Layers)),
+			strconv.FormatInt(m.Dim, 10), shortBytes(m.BytesPerToken(families.KVTypeOf(runners.BF16)))})
 	}
 	return rows, nil
 }

@@ -35,7 +35,7 @@ func newInspect() *cobra.Command {
 			if suite != "" {
 				f, err = suiteModel(suite, args[0])
 			} else {
-				f, err = findModel(args[0], ".", false, 1, runners.BF16)
+				f, err = findLocal(args[0], runners.BF16)
 			}
 			if err != nil {
 				return err

@@ -2,6 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +14,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/memory"
 	"github.com/yocobench/yocobench/needle"
 	"github.com/yocobench/yocobench/nll"
@@ -18,6 +23,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/cuda"
+	"github.com/yocobench/yocobench/runners/families"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -38,6 +44,8 @@ type backend struct {
 	kv []runners.DType
 	// machine is what the device can do with weights of a type; nil: it is the machine of the plan.
 	machine func(d device, r runners.Runner, o runners.Options) (*runners.Profile, error)
+	// family loads a published model whose layers only the cost model knows; nil: the runner cannot.
+	family func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error)
 	// cannot says what targets cannot do on this runner whatever their model is.
 	cannot map[runners.Capability]string
 }
@@ -93,6 +101,9 @@ var backends = []backend{
 			runners.Complete: "the runner analytic computes costs and gives no answers",
 			runners.Score:    "the runner analytic computes costs and predicts no text",
 		},
+		family: func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error) {
+			return r.(*analytic.Runner).LoadFamily(m, o)
+		},
 	},
 }
 
@@ -131,6 +142,9 @@ type found struct {
 	kind     string // "trained" (embedded), "preset", "checkpoint" or "layers of a suite"
 	identity string
 	open     func() (runners.Weights, error)
+	// family is a published model whose layers are known to the cost model alone; then there is no
+	// config, and nothing to open.
+	family *families.Model
 }
 
 // findModel resolves a model's name: embedded, preset, or a folder relative to dir. random asks for seeded
@@ -165,6 +179,13 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 			return f, err
 		}
 		f, random = found{config: c, kind: "preset"}, true
+	case families.IsConfig(folder), families.IsConfig(path):
+		if !families.IsConfig(folder) {
+			folder = path
+		}
+		return fromFamily(families.Open(folder))
+	case slices.Contains(families.Published(), name):
+		return fromFamily(families.OpenPublished(name))
 	case hasConfig(folder) || hasConfig(path):
 		if !hasConfig(folder) {
 			folder = path
@@ -197,11 +218,37 @@ func (f *found) random(seed uint64, dtype runners.DType) {
 	f.open = func() (runners.Weights, error) { return checkpoint.Random(config, seed, dtype), nil }
 }
 
+// findLocal is findModel for commands that look into a model or run it.
+func findLocal(name string, dtype runners.DType) (found, error) {
+	f, err := findModel(name, ".", false, 1, dtype)
+	if err == nil && f.family != nil {
+		err = &suites.Problem{
+			Msg:  fmt.Sprintf("the layers of %s (%s) are known to the cost model alone", name, f.family.Family),
+			Hint: "yocobench cost " + cleantext.ShellQuote(name) + " computes what its context costs",
+		}
+	}
+	return f, err
+}
+
+// fromFamily makes a published model a found one.
+func fromFamily(m *families.Model, err error) (found, error) {
+	var fe *families.FieldError
+	if errors.As(err, &fe) {
+		return found{}, &suites.Problem{Msg: fe.Error(), Hint: "yocobench cost FILE --ignore FIELD counts it as without effect"}
+	}
+	if err != nil {
+		return found{}, err
+	}
+	text, err := json.Marshal(m)
+	sum := sha256.Sum256(text)
+	return found{kind: "published config", family: m, identity: "config " + hex.EncodeToString(sum[:8])}, err
+}
+
 func unknownModel(name string) error {
 	if strings.ContainsAny(name, `/\.`) {
 		return &suites.Problem{Msg: fmt.Sprintf("no model in the folder %s: it has no config.json", name), Hint: "a checkpoint is a folder with config.json and weights.safetensors"}
 	}
-	names := checkpoint.Embedded()
+	names := slices.Concat(checkpoint.Embedded(), families.Published())
 	for _, c := range runners.Presets() {
 		names = append(names, c.Name)
 	}
@@ -351,6 +398,9 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 	if err != nil {
 		return nil, err
 	}
+	if f.family != nil {
+		return d.familyTarget(b, on, e, f, o)
+	}
 	if f.config.ChunkLogits = e.Logits == "chunk"; f.config.ChunkLogits {
 		if err := f.config.Validate(); err != nil {
 			return nil, fmt.Errorf("model %s: %w", e.Name, err)
@@ -390,6 +440,25 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		return slowed(on.runner.Load(f.config, w, o))
 	}
 	return t, nil
+}
+
+// familyTarget makes an entry a target whose layers only the cost model knows.
+func (d device) familyTarget(b *backend, on described, e suites.Entry, f found, o runners.Options) (*suites.Target, error) {
+	if b.family == nil {
+		return nil, &suites.Problem{
+			Msg:  fmt.Sprintf("model %s: the %s runner does not run the layers of %s; they are known to the cost model alone", e.Name, b.name, f.family.Family),
+			Hint: "runner: analytic computes what it costs",
+		}
+	}
+	if e.Logits != "" || e.DType != nil {
+		return nil, fmt.Errorf("model %s: dtype and logits belong to models that are run; the weights of %s have the type of its config", e.Name, f.family.Name)
+	}
+	return &suites.Target{
+		Name: e.Name, Label: f.family.Family, Identity: f.identity, Runner: on.runner.Name(), Device: on.device.Name, Computed: true,
+		Can:     runners.Can(runners.Step, runners.Memory, runners.Fork).Cannot(runners.Complete, b.cannot[runners.Complete]).Cannot(runners.Score, b.cannot[runners.Score]),
+		Options: o,
+		Load:    func() (runners.Model, error) { return b.family(on.runner, f.family, o) },
+	}, nil
 }
 
 // options are those of an entry on a backend.

@@ -27,7 +27,7 @@ var mayImport = [][2]string{
 	{"runners/cpu", "internal/limits runners runners/arch kernels/cpu"},
 	{"runners/cuda", "runners runners/arch kernels/cuda"},
 	{"internal/optest", "runners"},
-	{"runners/analytic", "runners"},
+	{"runners/analytic", "runners runners/families"},
 	{"runners/checkpoint", "internal/filemap internal/lfs internal/suggest internal/safefile runners"},
 	{"runners/checkpoint/gguf", "internal/filemap"},
 	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},

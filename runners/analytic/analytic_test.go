@@ -22,7 +22,7 @@ func profile(t *testing.T, name string) runners.Profile {
 	return p
 }
 
-func load(t *testing.T, device, model string, o runners.Options) *Model {
+func load(t *testing.T, device, model string, o runners.Options) *Instance {
 	t.Helper()
 	r, err := New(profile(t, device))
 	if err != nil {
@@ -36,12 +36,12 @@ func load(t *testing.T, device, model string, o runners.Options) *Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m.(*Model)
+	return m.(*Instance)
 }
 
 var half = runners.Options{Weights: runners.BF16, KV: runners.BF16}
 
-func sequenceOf(t *testing.T, m *Model, capacity int) runners.Sequence {
+func sequenceOf(t *testing.T, m *Instance, capacity int) runners.Sequence {
 	t.Helper()
 	s, err := m.NewSequence(capacity)
 	if err != nil {

@@ -9,12 +9,24 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Model is a model that only counts. It implements runners.Instance and runners.Clock.
+// shape is what the cost of a model is computed from.
+type shape interface {
+	name() string
+	vocab() int
+	cuttable() bool
+	// usage is the memory held with count sequences of at most longest tokens, their caches not counted.
+	usage(longest, count int) runners.Usage
+	// caches is what one sequence of a capacity holds.
+	caches(capacity int) runners.Usage
+	// prefill and step are seconds: of n tokens after depth, and of one token for sequences of depths tokens.
+	prefill(n, depth int) float64
+	step(depths []int) float64
+}
+
+// Model is a model that only counts. It implements runners.Stepper, runners.Meter and runners.Clock.
 type Model struct {
-	cfg     runners.Config
+	shape
 	profile runners.Profile
-	types   runners.Types
-	chunk   int   // tokens of a prefill pass, for the workspace
 	memory  int64 // bytes that may be held
 	seconds float64
 	peak    int64
@@ -33,20 +45,14 @@ type sequence struct {
 
 var errClosed = errors.New("the sequence is closed, or belongs to another model")
 
-// Config is the model's configuration.
-func (m *Model) Config() runners.Config { return m.cfg }
-
 // Vocab implements runners.Stepper.
-func (m *Model) Vocab() int { return m.cfg.Vocab }
+func (m *Model) Vocab() int { return m.vocab() }
 
 // Cuttable implements runners.Stepper.
-func (m *Model) Cuttable() bool { return m.cfg.Cuttable() }
+func (m *Model) Cuttable() bool { return m.cuttable() }
 
 // Now is the virtual time spent since Load.
 func (m *Model) Now() time.Duration { return time.Duration(m.seconds * 1e9) }
-
-// spend advances the clock.
-func (m *Model) spend(w runners.Work) { m.seconds += m.profile.Seconds(w, m.types.Weights) }
 
 // Usage is the memory held now, by arithmetic.
 func (m *Model) Usage() runners.Usage {
@@ -55,7 +61,7 @@ func (m *Model) Usage() runners.Usage {
 		longest = max(longest, capacity)
 		count += n
 	}
-	u := m.cfg.RunBytes(longest, count, m.chunk, m.types)
+	u := m.usage(longest, count)
 	u.GlobalKV, u.WindowKV, u.State = m.cache.GlobalKV, m.cache.WindowKV, m.cache.State
 	u.Peak = m.peak
 	return u
@@ -63,7 +69,7 @@ func (m *Model) Usage() runners.Usage {
 
 // account adds n (1 or -1) sequences of a capacity.
 func (m *Model) account(capacity, n int) {
-	u := m.cfg.CacheBytes(capacity, m.types.KV)
+	u := m.caches(capacity)
 	m.cache.GlobalKV += int64(n) * u.GlobalKV
 	m.cache.WindowKV += int64(n) * u.WindowKV
 	m.cache.State += int64(n) * u.State
@@ -77,7 +83,7 @@ func (m *Model) ResetPeak() { m.peak = m.Usage().Total() }
 
 func (m *Model) outOfMemory(what string, need int64) error {
 	return fmt.Errorf("%s of %s on %s: %.2f GB needed, %.2f GB there: %w",
-		what, m.cfg.Name, m.profile.Name, float64(need)/1e9, float64(m.memory)/1e9, runners.ErrOutOfMemory)
+		what, m.name(), m.profile.Name, float64(need)/1e9, float64(m.memory)/1e9, runners.ErrOutOfMemory)
 }
 
 // NewSequence holds the caches of capacity tokens.
@@ -120,7 +126,7 @@ func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) 
 	if err != nil {
 		return err
 	}
-	m.spend(m.cfg.PrefillWork(len(tokens), s.len, m.types))
+	m.seconds += m.prefill(len(tokens), s.len)
 	s.len += len(tokens)
 	return nil
 }
@@ -142,7 +148,7 @@ func (m *Model) Step(ctx context.Context, rs []runners.Sequence, tokens []int, l
 		}
 		s.step, depths[i] = m.steps, s.len
 	}
-	m.spend(m.cfg.StepsWork(depths, m.types))
+	m.seconds += m.step(depths)
 	for i, r := range rs {
 		r.(*sequence).len++
 		clear(logits[i])
@@ -181,8 +187,8 @@ func (s *sequence) Truncate(ctx context.Context, n int) error {
 	if n < 0 || n > s.len {
 		return fmt.Errorf("cannot cut %d tokens to %d", s.len, n)
 	}
-	if !s.m.cfg.Cuttable() && n < s.len {
-		s.m.spend(s.m.cfg.PrefillWork(n, 0, s.m.types))
+	if !s.m.cuttable() && n < s.len {
+		s.m.seconds += s.m.prefill(n, 0)
 	}
 	s.len = n
 	return nil

@@ -14,6 +14,7 @@ import (
 	"fmt"
 
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/families"
 )
 
 // Runner computes for one device.
@@ -49,14 +50,20 @@ func (r *Runner) Load(cfg runners.Config, _ runners.Weights, o runners.Options) 
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("model %q: %w", cfg.Name, err)
 	}
-	m := &Model{
-		cfg:     cfg,
-		profile: r.profile,
-		types:   runners.Types{Weights: o.Weights, KV: o.KV, Act: o.Weights},
-		chunk:   o.PrefillChunk,
-		memory:  r.profile.Memory,
-		live:    map[int]int{},
+	m, err := r.model(layered{cfg, r.profile, runners.Types{Weights: o.Weights, KV: o.KV, Act: o.Weights}, o.PrefillChunk}, o)
+	if err != nil {
+		return nil, err
 	}
+	return &Instance{m, cfg}, nil
+}
+
+// LoadFamily makes a model of a published family, whose layers no runner may run.
+func (r *Runner) LoadFamily(f *families.Model, o runners.Options) (*Model, error) {
+	return r.model(published{f, r.profile, families.KVTypeOf(o.KV)}, o)
+}
+
+func (r *Runner) model(s shape, o runners.Options) (*Model, error) {
+	m := &Model{shape: s, profile: r.profile, memory: r.profile.Memory, live: map[int]int{}}
 	if o.MemoryBudget > 0 {
 		m.memory = o.MemoryBudget
 	}
@@ -66,3 +73,12 @@ func (r *Runner) Load(cfg runners.Config, _ runners.Weights, o runners.Options) 
 	m.ResetPeak()
 	return m, nil
 }
+
+// Instance is a Model of known layers. It implements runners.Instance.
+type Instance struct {
+	*Model
+	cfg runners.Config
+}
+
+// Config is the model's configuration.
+func (m *Instance) Config() runners.Config { return m.cfg }

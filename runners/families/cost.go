@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/yocobench/yocobench/runners"
 )
 
 // KVType is the number type of caches that grow with the context: Bytes for each block of Values.
@@ -32,6 +34,9 @@ func ParseKVType(name string) (KVType, error) {
 // size is the bytes of n values, whole blocks.
 func (t KVType) size(n int64) int64 { return (n + t.Values - 1) / t.Values * t.Bytes }
 
+// KVTypeOf is the KVType of a number type that runners have.
+func KVTypeOf(t runners.DType) KVType { return KVType{t.String(), 1, int64(t.Size())} }
+
 // bytes is what a cache of one sequence of so many tokens takes.
 func (c Cache) bytes(tokens int64, kv KVType) int64 {
 	if c.Window > 0 {
@@ -48,6 +53,25 @@ func (m *Model) CacheBytes(tokens int64, kv KVType) (sum int64) {
 		}
 	}
 	return sum
+}
+
+// Usage splits CacheBytes into the parts that runners report: caches that grow with the context
+// (latents and indexers among them), windows, and states with convolutions. Weights are not counted.
+func (m *Model) Usage(tokens int64, kv KVType) (u runners.Usage) {
+	for _, l := range m.Layers {
+		for _, c := range l.Caches {
+			n := c.bytes(tokens, kv)
+			switch {
+			case c.Kind == State || c.Kind == Convolution:
+				u.State += n
+			case c.Window > 0:
+				u.WindowKV += n
+			default:
+				u.GlobalKV += n
+			}
+		}
+	}
+	return u
 }
 
 // BytesPerToken is the growth of the caches for one more token, far beyond every window.
@@ -146,14 +170,8 @@ type Cost struct {
 // PrefillCost is the cost of a prompt of n tokens and the logits of its last. The weights of the layers
 // computed are read once, the caches written once.
 func (m *Model) PrefillCost(n int64, kv KVType) Cost {
-	var c Cost
-	for _, l := range m.Layers[:m.PrefillLayers] {
-		c.FLOPs += 2 * float64(l.Weights.Products) * float64(n)
-		for _, x := range l.Caches {
-			c.FLOPs += x.flops(n, 0, false)
-		}
-	}
-	c.FLOPs += 2 * (float64(m.Rest.Products)*float64(n) + float64(m.Head))
+	c := m.PromptCost(n, 0, kv)
+	c.FLOPs += 2 * float64(m.Head)
 	// The layers after the early exit compute the last token only.
 	for _, l := range m.Layers[m.PrefillLayers:] {
 		c.FLOPs += 2 * float64(l.Weights.Products)
@@ -161,7 +179,19 @@ func (m *Model) PrefillCost(n int64, kv KVType) Cost {
 			c.FLOPs += x.flops(1, n-1, true)
 		}
 	}
-	c.Bytes = float64(m.Bytes()) + float64(m.CacheBytes(n, kv))
+	return c
+}
+
+// PromptCost is the cost of n tokens of a prompt after depth tokens, without logits.
+func (m *Model) PromptCost(n, depth int64, kv KVType) Cost {
+	c := Cost{FLOPs: 2 * float64(m.Rest.Products) * float64(n)}
+	for _, l := range m.Layers[:m.PrefillLayers] {
+		c.FLOPs += 2 * float64(l.Weights.Products) * float64(n)
+		for _, x := range l.Caches {
+			c.FLOPs += x.flops(n, depth, false)
+		}
+	}
+	c.Bytes = float64(m.Bytes()) + float64(m.CacheBytes(depth+n, kv))
 	return c
 }
 

@@ -11,21 +11,25 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// configs are the published configs in testdata, by name.
-func configs(t testing.TB) map[string]*Model {
+// published are the configs inside the program and one that was made, by name.
+func published(t testing.TB) map[string]*Model {
 	t.Helper()
-	files, err := filepath.Glob("testdata/configs/*.json")
-	if err != nil || len(files) < 25 {
-		t.Fatalf("%d configs, %v; want 25 or more", len(files), err)
-	}
 	out := map[string]*Model{}
-	for _, f := range files {
-		m, err := Open(f)
+	for _, name := range Published() {
+		m, err := OpenPublished(name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		out[m.Name] = m
 	}
+	if len(out) < 25 {
+		t.Fatalf("%d configs, want 25 or more", len(out))
+	}
+	m, err := Open("testdata/made-gemma-4-moe.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	out[m.Name] = m
 	return out
 }
 
@@ -41,7 +45,7 @@ func TestParameters(t *testing.T) {
 	}
 	// Published by its maker as 3.8B; its class is remote code, which is not run here.
 	want["phi-4-mini-flash"] = 3852562944
-	for name, m := range configs(t) {
+	for name, m := range published(t) {
 		if got, _ := m.Parameters(); got != want[name] {
 			t.Errorf("%s has %d parameters, want %d", name, got, want[name])
 		}
@@ -51,7 +55,7 @@ func TestParameters(t *testing.T) {
 // Published sizes of caches in bfloat16, to the byte. Sources: the models' papers and reports, and
 // llama.cpp's log for Qwen3.6.
 func TestPublishedCaches(t *testing.T) {
-	models := configs(t)
+	models := published(t)
 	bf16, _ := ParseKVType("bf16")
 	for _, tt := range []struct {
 		model           string
@@ -87,7 +91,7 @@ func TestPublishedCaches(t *testing.T) {
 
 // Before a window is full the cache grows with every layer; the sum of the groups is the whole.
 func TestGroupsAddUp(t *testing.T) {
-	for name, m := range configs(t) {
+	for name, m := range published(t) {
 		for _, kv := range KVTypes() {
 			perToken, fixed := int64(0), int64(0)
 			for _, g := range m.Groups(kv) {
@@ -175,7 +179,7 @@ func TestRefusals(t *testing.T) {
 
 func TestLargestContext(t *testing.T) {
 	bf16, _ := ParseKVType("bf16")
-	models := configs(t)
+	models := published(t)
 	for name, m := range models {
 		memory := m.Bytes() + m.CacheBytes(5000, bf16)
 		n := m.LargestContext(memory, bf16)
@@ -196,7 +200,7 @@ func TestLargestContext(t *testing.T) {
 }
 
 func FuzzConfig(f *testing.F) {
-	files, _ := filepath.Glob("testdata/configs/*.json")
+	files, _ := filepath.Glob("configs/*.json")
 	for _, name := range files {
 		b, err := os.ReadFile(name)
 		if err != nil {

@@ -82,6 +82,35 @@ func Open(path string, ignore ...string) (*Model, error) {
 	return m, err
 }
 
+// IsConfig reports whether path is a .gguf file, or a config.json (or a folder with one) that names a
+// model_type, as those of Hugging Face do.
+func IsConfig(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	if info.IsDir() {
+		path = filepath.Join(path, "config.json")
+	}
+	if strings.HasSuffix(path, ".gguf") {
+		return true
+	}
+	if !strings.HasSuffix(path, ".json") {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	if err != nil {
+		return false
+	}
+	c, err := newConfig(path, text)
+	return err == nil && c.fields["model_type"] != nil
+}
+
 // Parse reads the text of a config.json; file names it in errors.
 func Parse(file string, text []byte, ignore ...string) (*Model, error) {
 	c, err := newConfig(file, text)

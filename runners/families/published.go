@@ -1,0 +1,43 @@
+package families
+
+import (
+	"embed"
+	"fmt"
+	"path"
+	"strings"
+
+	"github.com/yocobench/yocobench/internal/suggest"
+)
+
+// configs are configs of published models, written from public facts: fields of the config only.
+//
+//go:embed configs/*.json
+var configs embed.FS
+
+// Published lists the models whose configs are inside the binary, by name.
+func Published() (names []string) {
+	files, err := configs.ReadDir("configs")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(f.Name(), ".json"))
+	}
+	return names
+}
+
+// OpenPublished reads the config of a published model by its name.
+func OpenPublished(name string) (*Model, error) {
+	text, err := configs.ReadFile(path.Join("configs", name+".json"))
+	if err != nil {
+		if near := suggest.Nearest(name, Published()); near != "" {
+			return nil, fmt.Errorf("no config of %q inside the program (did you mean %q?)", name, near)
+		}
+		return nil, fmt.Errorf("no config of %q inside the program", name)
+	}
+	m, err := Parse(name+".json", text)
+	if err == nil {
+		m.Name = name
+	}
+	return m, err
+}
