@@ -35,7 +35,8 @@ var watchedFLOPs = 2e13
 // maxHeadDim is the widest head that there are kernels for.
 const maxHeadDim = 256
 
-// Supports reports the first thing about a model that the kernels for its number types do not take.
+// Supports reports the first thing about a model that the kernels for its number types do not take:
+// wide heads, ragged sizes in bfloat16, and windows with fewer key than query heads.
 func Supports(c runners.Config, opts runners.Options) error {
 	if opts.Weights != opts.KV || opts.Weights != runners.F32 && opts.Weights != runners.BF16 {
 		return fmt.Errorf("%w: the CUDA runner holds weights, keys and values all as f32 or all as bf16, not weights as %s with keys and values as %s",
