@@ -52,6 +52,15 @@ func (Bytes) Encode(text string) []int {
 	return ids
 }
 
+// Spans returns the bytes of text; each ends after itself.
+func (b Bytes) Spans(text string) (ids, ends []int) {
+	ids, ends = b.Encode(text), make([]int, len(text))
+	for i := range ends {
+		ends[i] = i + 1
+	}
+	return ids, ends
+}
+
 // Decode joins bytes; the result need not be valid UTF-8.
 func (Bytes) Decode(ids []int) string {
 	var b strings.Builder
@@ -82,6 +91,16 @@ func (Estimate) Vocab() int { return 1 }
 // Encode returns a zero for every 4 bytes begun.
 func (Estimate) Encode(text string) []int {
 	return make([]int, (len(text)+estimateBytes-1)/estimateBytes)
+}
+
+// Spans gives each token 4 bytes, the last one what is left.
+func (e Estimate) Spans(text string) (ids, ends []int) {
+	ids = e.Encode(text)
+	ends = make([]int, len(ids))
+	for i := range ends {
+		ends[i] = min(estimateBytes*(i+1), len(text))
+	}
+	return ids, ends
 }
 
 // Decode returns U+FFFD for each token.
