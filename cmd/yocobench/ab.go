@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/ab"
 	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/internal/limits"
 	"github.com/yocobench/yocobench/suites"
@@ -21,12 +22,12 @@ import (
 
 // abFlags are the flags of ab.
 type abFlags struct {
-	base, fresh, out, format string
-	sets                     []string
-	budget                   time.Duration
-	device                   device
-	quiet                    bool
-	gates                    gateFlags
+	base, candidate, out, format string
+	sets                         []string
+	budget                       time.Duration
+	device                       device
+	quiet                        bool
+	gates                        gateFlags
 }
 
 func newAB(args []string) *cobra.Command {
@@ -63,7 +64,7 @@ data are missing; 4 undecided within the budget; 130 interrupted.`,
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.base, "base", "", "what is the measure: a binary, a checkout's folder or a git ref (required)")
-	fs.StringVar(&f.fresh, "new", "", "what is judged: a binary, a checkout's folder or a git ref (default: this program)")
+	fs.StringVar(&f.candidate, "new", "", "what is judged: a binary, a checkout's folder or a git ref (default: this program)")
 	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time to measure; what is undecided then stays so")
 	fs.StringVarP(&f.out, "out", "o", "", "folder for what was measured, new or empty (default runs/ab-SUITE-TIME)")
 	fs.StringVar(&f.format, "format", "text", "text, markdown or json")
@@ -91,26 +92,26 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if f.device.threads == 0 {
 		f.device.threads = max(1, limits.ReadCPUs().Count-1)
 	}
-	t := &trial{device: f.device, budget: f.budget, progress: stderr, command: command}
+	e := &ab.Experiment{Threads: f.device.threads, Tier: f.device.tier, Budget: f.budget, Progress: stderr, Command: command}
 	if f.quiet {
-		t.progress = io.Discard
+		e.Progress = io.Discard
 	}
 	var err error
-	if t.suite, err = suites.Load(name, f.sets, tasks()); err != nil {
+	if e.Suite, err = suites.Load(name, f.sets, tasks()); err != nil {
 		return err
 	}
 	flags, err := f.gates.parse()
 	if err != nil {
 		return err
 	}
-	for _, g := range t.suite.Gates {
-		t.gates = append(t.gates, g.Gate)
+	for _, g := range e.Suite.Gates {
+		e.Gates = append(e.Gates, g.Gate)
 	}
-	t.gates = append(t.gates, flags...)
-	if len(t.gates) == 0 {
-		return usagef("the suite %s has no gates to decide; give some by --gate 'throughput.decode_tps >= 0.97x baseline'", t.suite.Name)
+	e.Gates = append(e.Gates, flags...)
+	if len(e.Gates) == 0 {
+		return usagef("the suite %s has no gates to decide; give some by --gate 'throughput.decode_tps >= 0.97x baseline'", e.Suite.Name)
 	}
-	plan, err := suites.NewPlan(ctx, t.suite, wiring(f.device, nil))
+	plan, err := suites.NewPlan(ctx, e.Suite, wiring(f.device, nil))
 	if err != nil {
 		return err
 	}
@@ -120,41 +121,45 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if err := checkFlagGates(plan, flags); err != nil {
 		return err
 	}
-	if nullCommit.MatchString(f.base) {
+	if ab.IsNullCommit(f.base) {
 		fmt.Fprintf(stderr, "notice: --base %s is no commit: on the first push of a branch there is nothing to compare with\n", f.base)
 		return nil
 	}
-	if t.out = f.out; t.out != "" {
-		if _, err := os.Lstat(t.out); err == nil {
-			if err := usable(t.out); err != nil {
+	if f.out != "" {
+		if _, err := os.Lstat(f.out); err == nil {
+			if err := usable(f.out); err != nil {
 				return err
 			}
 		}
 	}
+	e.Folder = func() (string, error) {
+		dir, _, err := newFolder(f.out, "ab-"+e.Suite.Name)
+		return dir, err
+	}
 	// Output that nobody reads any more must not end a measurement.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	tmp, done, err := newScratch(ctx)
+	tmp, done, err := ab.NewScratch(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if err := t.resolve(ctx, f.base, f.fresh, tmp); err != nil {
+	if err := e.Resolve(ctx, f.base, f.candidate, tmp); err != nil {
 		return err
 	}
-	err = t.run(ctx)
+	err = e.Run(ctx)
 	interrupted := err != nil && ctx.Err() != nil
 	if err != nil && !interrupted {
 		return err
 	}
-	if interrupted && t.rounds() == 0 {
+	if interrupted && e.Rounds() == 0 {
 		return ctx.Err()
 	}
-	report := t.report()
-	if err := f.write(report, t.dir, stdout); err != nil {
+	report := e.Report()
+	if err := f.write(report, e.Dir(), stdout); err != nil {
 		return err
 	}
 	if interrupted {
-		fmt.Fprintf(stderr, "interrupted after %d rounds; they are in %s\n", t.rounds(), t.dir)
+		fmt.Fprintf(stderr, "interrupted after %d rounds; they are in %s\n", e.Rounds(), e.Dir())
 		return &exitError{exitInterrupted, nil}
 	}
 	return gateError(report.Gates)

@@ -146,7 +146,7 @@ func writeBaseline(path string, j *result.Journal) error {
 		}
 		kept.Records = append(kept.Records, r)
 	}
-	return writeJournal(path, kept)
+	return result.WriteFile(path, kept)
 }
 
 // prune drops all but the last runs of each machine. Names begin with the time.

@@ -14,6 +14,7 @@ const module = "github.com/yocobench/yocobench/"
 // module that it may import ("*": all). A package that is not listed may not exist.
 var mayImport = [][2]string{
 	{"cmd/yocobench", "*"},
+	{"ab", "compare internal/cleantext internal/safefile internal/stats suites suites/gate suites/result"},
 	{"corpus", "corpus/prose corpus/rng internal/lfs"},
 	{"corpus/prose", "corpus/rng"},
 	{"corpus/rng", ""},

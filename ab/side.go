@@ -1,4 +1,4 @@
-package main
+package ab
 
 import (
 	"bytes"
@@ -11,17 +11,18 @@ import (
 	"strings"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/suites"
 )
 
 // side is one of the two binaries of an A/B measurement.
-type abSide struct {
+type side struct {
 	// name is "base" or "new", source what the user gave, binary the file to run.
 	name, source, binary string
 }
 
 // resolve finds a side's binary, or builds it below dir: source is a file, a folder with a checkout, or a git ref of the
 // repository around the present folder.
-func (s *abSide) resolve(ctx context.Context, dir string) error {
+func (s *side) resolve(ctx context.Context, dir string) error {
 	info, err := os.Stat(s.source)
 	switch {
 	case err == nil && info.Mode().IsRegular():
@@ -43,21 +44,23 @@ func (s *abSide) resolve(ctx context.Context, dir string) error {
 	}
 	defer removeTree(ctx, ".", tree)
 	if !isCheckout(tree) {
-		return usagef("--%s %s: that commit has no cmd/yocobench", s.name, s.source)
+		return &suites.Problem{Msg: fmt.Sprintf("--%s %s: that commit has no cmd/yocobench", s.name, s.source)}
 	}
 	return s.build(ctx, tree, dir)
 }
 
 // noRef is the error of a source that is nothing known, with git's reason.
-func (s *abSide) noRef(ctx context.Context, err error) error {
+func (s *side) noRef(ctx context.Context, err error) error {
 	hint := ""
 	if shallow, err := output(ctx, ".", "git", "rev-parse", "--is-shallow-repository"); err == nil && shallow == "true" {
-		hint = fmt.Sprintf("\n  hint: this is a shallow clone; fetch the ref first, with its commit: git fetch --depth 1 origin %s", cleantext.ShellQuote(s.source))
+		hint = fmt.Sprintf("this is a shallow clone; fetch the ref first, with its commit: git fetch --depth 1 origin %s", cleantext.ShellQuote(s.source))
 	}
-	return usagef("--%s %s: no such binary, checkout or git ref: %w%s", s.name, s.source, err, hint)
+	return &suites.Problem{Msg: fmt.Sprintf("--%s %s: no such binary, checkout or git ref: %v", s.name, s.source, err), Hint: hint}
 }
 
-// nullCommit matches the name that GitHub gives to what was before the first push of a branch.
+// IsNullCommit reports whether ref is the name that GitHub gives to what was before the first push of a branch.
+func IsNullCommit(ref string) bool { return nullCommit.MatchString(ref) }
+
 var nullCommit = regexp.MustCompile(`^(0{40}|0{64})$`)
 
 func isCheckout(dir string) bool {
@@ -66,7 +69,7 @@ func isCheckout(dir string) bool {
 }
 
 // build builds the checkout in tree. Both sides are built alike: paths are trimmed, so that they shift no code.
-func (s *abSide) build(ctx context.Context, tree, dir string) error {
+func (s *side) build(ctx context.Context, tree, dir string) error {
 	s.binary = filepath.Join(dir, s.name)
 	if os.PathSeparator == '\\' {
 		s.binary += ".exe"

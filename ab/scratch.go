@@ -1,4 +1,4 @@
-package main
+package ab
 
 import (
 	"context"
@@ -24,9 +24,9 @@ const (
 	scratchOld = 24 * time.Hour
 )
 
-// newScratch makes a scratch folder from which programs can be started, in the folder for temporary
+// NewScratch makes a scratch folder from which programs can be started, in the folder for temporary
 // files or else in the user's cache. done removes it.
-func newScratch(ctx context.Context) (dir string, done func(), err error) {
+func NewScratch(ctx context.Context) (dir string, done func(), err error) {
 	places := []string{os.TempDir()}
 	if cache, err := os.UserCacheDir(); err == nil {
 		places = append(places, filepath.Join(cache, "yocobench"))

@@ -1,4 +1,4 @@
-package main
+package ab
 
 import (
 	"encoding/json"
@@ -32,16 +32,16 @@ func planned(task, model, arch, label string, length float64) result.Record {
 
 // Only cases that gates are about are measured, those of one side only if no gate needs the other.
 func TestChoose(t *testing.T) {
-	fresh := []result.Record{
+	candidate := []result.Record{
 		planned("prefill", "a", "yoco-gret", "prefill 64", 64),
 		planned("prefill", "b", "transformer", "prefill 64", 64),
 		planned("prefill", "a", "yoco-gret", "prefill 1Ki", 1024),
 		planned("prefill", "b", "transformer", "prefill 1Ki", 1024),
 		planned("kv", "a", "yoco-gret", "kv", 64),
 	}
-	base := append([]result.Record{planned("prefill", "gone", "yoco-swa", "prefill 1Ki", 1024)}, fresh...)
-	tr := &trial{gates: testGates(t, "a.prefill.ttft <= 1x baseline @ 64", "yoco-gret.prefill.tps >= 1x transformer @ 1Ki", "gone.prefill.ttft <= 1x baseline")}
-	if err := tr.choose(base, fresh); err != nil {
+	base := append([]result.Record{planned("prefill", "gone", "yoco-swa", "prefill 1Ki", 1024)}, candidate...)
+	tr := &Experiment{Gates: testGates(t, "a.prefill.ttft <= 1x baseline @ 64", "yoco-gret.prefill.tps >= 1x transformer @ 1Ki", "gone.prefill.ttft <= 1x baseline")}
+	if err := tr.choose(base, candidate); err != nil {
 		t.Fatal(err)
 	}
 	var got []string
@@ -52,7 +52,7 @@ func TestChoose(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("chosen: %q, want %q", got, want)
 	}
-	if err := (&trial{gates: testGates(t, "nll.nll <= 1")}).choose(base, fresh); err == nil || !strings.Contains(err.Error(), "no case of the suite is one that a gate is about") {
+	if err := (&Experiment{Gates: testGates(t, "nll.nll <= 1")}).choose(base, candidate); err == nil || !strings.Contains(err.Error(), "no case of the suite is one that a gate is about") {
 		t.Errorf("no case: %v", err)
 	}
 }
@@ -85,17 +85,17 @@ func TestOrder(t *testing.T) {
 }
 
 func TestMerged(t *testing.T) {
-	visit := func(tps float64, samples ...float64) *result.Record {
+	sample := func(tps float64, samples ...float64) *result.Record {
 		return &result.Record{Status: result.OK, Seconds: 2, Metrics: map[string]result.Metric{
 			"ttft": {Value: samples[0], Unit: "s", Samples: samples}, "tps": {Value: tps, Unit: "tokens/s"}, "held": {Value: 7, Unit: "bytes"}}}
 	}
-	r := merged(workerReady{}.tasks(), []*result.Record{visit(10, 1, 2), visit(30, 3, 4)})
+	r := merged(workerReady{}.tasks(), []*result.Record{sample(10, 1, 2), sample(30, 3, 4)})
 	if got := fmt.Sprint(r.Metrics["ttft"].Samples, r.Metrics["ttft"].Value, r.Metrics["tps"].Samples, r.Metrics["held"].Samples, r.Seconds); got != "[1 2 3 4] 2.5 [10 30] [] 4" {
 		t.Errorf("got %s", got)
 	}
-	bad := visit(1, 1)
+	bad := sample(1, 1)
 	bad.Status, bad.Reason = result.Failed, "no"
-	if r := merged(workerReady{}.tasks(), []*result.Record{visit(1, 1), bad}); r.Status != result.Failed || r.Reason != "no" {
+	if r := merged(workerReady{}.tasks(), []*result.Record{sample(1, 1), bad}); r.Status != result.Failed || r.Reason != "no" {
 		t.Errorf("%+v", r)
 	}
 }
@@ -125,18 +125,18 @@ func FuzzWorkerAnswers(f *testing.F) {
 		if p.from.Decode(&p.ready) != nil || p.from.Decode(&w) != nil {
 			return
 		}
-		tr := &trial{suite: &suites.Suite{Name: "s"}, gates: gates, dir: t.TempDir()}
+		tr := &Experiment{Suite: &suites.Suite{Name: "s"}, Gates: gates, dir: t.TempDir()}
 		if tr.choose(p.ready.Cases, p.ready.Cases) != nil {
 			return
 		}
-		visits := [2][][]*result.Record{}
-		for i := range visits {
+		samples := [2][][]*result.Record{}
+		for i := range samples {
 			for range tr.cases {
-				visits[i] = append(visits[i], []*result.Record{&w.Record, &w.Record})
+				samples[i] = append(samples[i], []*result.Record{&w.Record, &w.Record})
 			}
 		}
 		sides := [2]*process{{name: "base", ready: p.ready}, {name: "new", ready: p.ready}}
-		if tr.keep(sides, visits, 0) != nil {
+		if tr.keep(sides, samples, 0) != nil {
 			return
 		}
 		tr.judge()

@@ -1,4 +1,4 @@
-package main
+package ab
 
 import (
 	"context"
@@ -20,25 +20,32 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// trial is an A/B measurement: rounds of two fresh processes that take turns.
+// Experiment compares two builds: rounds of two fresh processes whose cases are interleaved.
 //
-// The unit of the statistics is the round, not the visit: two processes of one binary differ for as long as they live, by where
-// their memory happens to lie (decoding by half a per cent), and no number of visits within one pair of processes
+// The unit of the statistics is the round, not the sample: two processes of one binary differ for as long as they live, by
+// where their memory is placed (decoding by half a per cent), and no number of samples within one pair of processes
 // shows that. And since a coin decides which side goes first, in starting as in every block, exchanging two equal binaries
 // exchanges nothing but the sign of a round's logarithmic ratio, whatever the noise is.
-type trial struct {
-	suite    *suites.Suite
-	gates    []gate.Gate
-	device   device
-	budget   time.Duration
-	progress io.Writer
-	sides    [2]abSide // base, new
-	// out is the folder that the user gave, dir the one in use, "" before the first round is kept.
-	out, dir string
+type Experiment struct {
+	Suite *suites.Suite
+	Gates []gate.Gate
+	// Threads and Tier are what the workers compute with.
+	Threads int
+	Tier    string
+	// Budget is the time for all rounds.
+	Budget time.Duration
+	// Progress gets a line whenever gates were judged.
+	Progress io.Writer
+	// Command is written into the journals.
+	Command string
+	// Folder makes the folder for what is measured. It is called before the first round is kept.
+	Folder func() (string, error)
 
-	cases    []*turn
+	sides [2]side // base, candidate
+	dir   string  // "" before the first round is kept
+
+	cases    []*pairedCase
 	journals [2][]*result.Journal
-	command  string
 	began    time.Time
 	seconds  float64
 	// firsts are the sides that went first, one a round.
@@ -46,8 +53,8 @@ type trial struct {
 	verdicts *compare.Judgement
 }
 
-// turn is a case that gates are about.
-type turn struct {
+// pairedCase is a case that gates are about.
+type pairedCase struct {
 	// place is that in the list of each side's worker; -1 where the case is not there or no gate needs it.
 	place [2]int
 	// ids are those of the case on each side.
@@ -58,20 +65,21 @@ type turn struct {
 	done bool
 }
 
-// blocksPerRound is how many blocks of four visits a case gets in a round, one A B B A and one B A A B.
+// blocksPerRound is how many blocks of four samples a case gets in a round, one A B B A and one B A A B.
 const blocksPerRound = 2
 
-func (t *trial) rounds() int { return len(t.journals[0]) }
+// Rounds returns the number of rounds that are kept.
+func (t *Experiment) Rounds() int { return len(t.journals[0]) }
 
-// resolve finds or builds the two binaries.
-func (t *trial) resolve(ctx context.Context, base, fresh, tmp string) error {
+// Resolve finds the two binaries, or builds them below the folder tmp. An empty candidate is this program.
+func (t *Experiment) Resolve(ctx context.Context, base, candidate, tmp string) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	t.sides = [2]abSide{{name: "base", source: base}, {name: "new", source: fresh}}
-	if fresh == "" {
-		t.sides[1] = abSide{name: "new", source: "this program", binary: self}
+	t.sides = [2]side{{name: "base", source: base}, {name: "new", source: candidate}}
+	if candidate == "" {
+		t.sides[1] = side{name: "new", source: "this program", binary: self}
 	}
 	for i := range t.sides {
 		if t.sides[i].binary != "" {
@@ -84,8 +92,8 @@ func (t *trial) resolve(ctx context.Context, base, fresh, tmp string) error {
 	return nil
 }
 
-// run measures rounds until every gate is decided, the budget ends or no look is left.
-func (t *trial) run(ctx context.Context) error {
+// Run measures rounds until every gate is decided, the budget ends or no look is left.
+func (t *Experiment) Run(ctx context.Context) error {
 	t.began = time.Now().UTC().Round(time.Second)
 	start := time.Now()
 	for longest := 0.0; ; {
@@ -93,28 +101,28 @@ func (t *trial) run(ctx context.Context) error {
 		if err := t.round(ctx); err != nil {
 			return err
 		}
-		n, took := t.rounds(), time.Since(began).Seconds()
+		n, took := t.Rounds(), time.Since(began).Seconds()
 		if longest = max(longest, took); n == 2 {
 			longest = took // the first round, which measures accuracy too, is no measure of the others
 		}
 		t.seconds = time.Since(start).Seconds()
 		if n == 1 || compare.IsLook(n) {
 			t.judge()
-			fmt.Fprintf(t.progress, "round %d, %s: %s\n", n, suites.ShortDuration(t.seconds), t.standing())
+			fmt.Fprintf(t.Progress, "round %d, %s: %s\n", n, suites.ShortDuration(t.seconds), t.standing())
 			if !t.open() || n >= compare.MaxRounds() {
 				return nil
 			}
 		}
-		if t.seconds+longest > t.budget.Seconds() {
+		if t.seconds+longest > t.Budget.Seconds() {
 			return nil
 		}
 	}
 }
 
 // judge judges what was measured and closes the cases that no undecided gate needs.
-func (t *trial) judge() {
-	base, fresh := compare.NewTurns("base", t.journals[0]), compare.NewTurns("new", t.journals[1])
-	t.verdicts = compare.Judge(t.gates, fresh, base)
+func (t *Experiment) judge() {
+	base, candidate := compare.NewTurns("base", t.journals[0]), compare.NewTurns("new", t.journals[1])
+	t.verdicts = compare.Judge(t.Gates, candidate, base)
 	open := t.verdicts.Open()
 	for _, c := range t.cases {
 		c.done = c.done || !open[c.ids[0]] && !open[c.ids[1]]
@@ -122,17 +130,17 @@ func (t *trial) judge() {
 }
 
 // standing says how many gates are decided.
-func (t *trial) standing() string {
+func (t *Experiment) standing() string {
 	decided := 0
 	for _, g := range t.verdicts.Gates {
 		if g.Verdict != compare.Undecided {
 			decided++
 		}
 	}
-	return fmt.Sprintf("%d of %d gates decided", decided, len(t.gates))
+	return fmt.Sprintf("%d of %d gates decided", decided, len(t.Gates))
 }
 
-func (t *trial) open() bool {
+func (t *Experiment) open() bool {
 	for _, c := range t.cases {
 		if !c.done {
 			return true
@@ -142,7 +150,7 @@ func (t *trial) open() bool {
 }
 
 // round starts a fresh worker of each side, lets them take turns, and keeps a journal of each.
-func (t *trial) round(ctx context.Context) error {
+func (t *Experiment) round(ctx context.Context) error {
 	first := rand.IntN(2)
 	var workers [2]*process
 	for _, i := range []int{first, 1 - first} {
@@ -163,9 +171,9 @@ func (t *trial) round(ctx context.Context) error {
 			return err
 		}
 	}
-	var visits [2][][]*result.Record
-	for i := range visits {
-		visits[i] = make([][]*result.Record, len(t.cases))
+	var samples [2][][]*result.Record
+	for i := range samples {
+		samples[i] = make([][]*result.Record, len(t.cases))
 	}
 	for block := range blocksPerRound {
 		for k, c := range t.cases {
@@ -173,50 +181,50 @@ func (t *trial) round(ctx context.Context) error {
 				continue
 			}
 			for turn, i := range order(first, block) {
-				if c.place[i] < 0 || block+turn/2 > 0 && !c.repeats(workers[0].ready.tasks(), visits[0][k]) && !c.repeats(workers[1].ready.tasks(), visits[1][k]) {
+				if c.place[i] < 0 || block+turn/2 > 0 && !c.repeats(workers[0].ready.tasks(), samples[0][k]) && !c.repeats(workers[1].ready.tasks(), samples[1][k]) {
 					continue
 				}
-				r, err := workers[i].visit(c.place[i])
+				r, err := workers[i].sample(c.place[i])
 				if err != nil {
 					if ctx.Err() != nil {
 						return ctx.Err()
 					}
 					return err
 				}
-				visits[i][k] = append(visits[i][k], r)
+				samples[i][k] = append(samples[i][k], r)
 			}
 		}
 	}
-	return t.keep(workers, visits, first)
+	return t.keep(workers, samples, first)
 }
 
-// order is whose visits a block consists of: A B B A, or in every other block B A A B.
+// order is whose samples a block consists of: A B B A, or in every other block B A A B.
 func order(first, block int) [4]int {
 	a := first ^ block&1
 	return [4]int{a, 1 - a, 1 - a, a}
 }
 
 // job is what both workers are given: the same text of the suite, whatever suites their binaries hold.
-func (t *trial) job() workerJob {
-	return workerJob{
-		Protocol: workerProtocol, Suite: t.suite.Text, File: t.suite.File, Dir: t.suite.Dir,
-		Threads: t.device.threads, Tier: t.device.tier,
+func (t *Experiment) job() Job {
+	return Job{
+		Protocol: workerProtocol, Suite: t.Suite.Text, File: t.Suite.File, Dir: t.Suite.Dir,
+		Threads: t.Threads, Tier: t.Tier,
 	}
 }
 
 // choose finds the cases that gates are about, and pairs those of both sides.
-func (t *trial) choose(base, fresh []result.Record) error {
-	baseNames, freshNames := namesOf(base), namesOf(fresh)
-	for i, r := range fresh {
-		c := &turn{place: [2]int{-1, i}, ids: [2]string{"", r.Case}}
+func (t *Experiment) choose(base, candidate []result.Record) error {
+	baseNames, candidateNames := namesOf(base), namesOf(candidate)
+	for i, r := range candidate {
+		c := &pairedCase{place: [2]int{-1, i}, ids: [2]string{"", r.Case}}
 		against := false
-		for _, g := range t.gates {
-			if needs(g, r, fresh) {
+		for _, g := range t.Gates {
+			if needs(g, r, candidate) {
 				c.metrics = append(c.metrics, g.Metric)
 				against = against || g.Over == gate.Baseline
 			}
 		}
-		if b := slices.Index(baseNames, freshNames[i]); b >= 0 && against {
+		if b := slices.Index(baseNames, candidateNames[i]); b >= 0 && against {
 			c.place[0], c.ids[0] = b, base[b].Case
 		}
 		if len(c.metrics) > 0 {
@@ -224,9 +232,9 @@ func (t *trial) choose(base, fresh []result.Record) error {
 		}
 	}
 	for i, r := range base { // what new has no more
-		lost := slices.ContainsFunc(t.gates, func(g gate.Gate) bool { return g.Over == gate.Baseline && needs(g, r, base) })
-		if lost && !slices.Contains(freshNames, baseNames[i]) {
-			t.cases = append(t.cases, &turn{place: [2]int{i, -1}, ids: [2]string{r.Case, ""}})
+		lost := slices.ContainsFunc(t.Gates, func(g gate.Gate) bool { return g.Over == gate.Baseline && needs(g, r, base) })
+		if lost && !slices.Contains(candidateNames, baseNames[i]) {
+			t.cases = append(t.cases, &pairedCase{place: [2]int{i, -1}, ids: [2]string{r.Case, ""}})
 		}
 	}
 	if len(t.cases) == 0 {
@@ -271,9 +279,9 @@ func sameParams(a, b result.Record) bool {
 	return errA == nil && errB == nil && string(x) == string(y)
 }
 
-// repeats reports whether a gate is about a time or a speed among a case's visits on one side.
-func (c *turn) repeats(tasks result.Tasks, visits []*result.Record) bool {
-	for _, r := range visits {
+// repeats reports whether a gate is about a time or a speed among a case's samples on one side.
+func (c *pairedCase) repeats(tasks result.Tasks, samples []*result.Record) bool {
+	for _, r := range samples {
 		for _, m := range c.metrics {
 			if compare.Repeats(tasks, r, m) {
 				return true
@@ -283,9 +291,9 @@ func (c *turn) repeats(tasks result.Tasks, visits []*result.Record) bool {
 	return false
 }
 
-// keep puts a round's visits together, as one journal a side, and writes them.
-func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first int) error {
-	n := t.rounds() + 1
+// keep puts a round's samples together, as one journal a side, and writes them.
+func (t *Experiment) keep(workers [2]*process, samples [2][][]*result.Record, first int) error {
+	n := t.Rounds() + 1
 	if n == 1 {
 		if err := t.claim(); err != nil {
 			return err
@@ -293,11 +301,11 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 	}
 	for i, p := range workers {
 		j := &result.Journal{Runs: []result.Run{{
-			Type: "run", Schema: result.SchemaVersion, Suite: t.suite.Name, Title: t.suite.Title, SuiteHash: p.ready.Hash,
-			SuiteText: t.suite.Text, SuiteFile: cleantext.LastElement(t.suite.File), Start: t.began, Command: t.command,
+			Type: "run", Schema: result.SchemaVersion, Suite: t.Suite.Name, Title: t.Suite.Title, SuiteHash: p.ready.Hash,
+			SuiteText: t.Suite.Text, SuiteFile: cleantext.LastElement(t.Suite.File), Start: t.began, Command: t.Command,
 			Cases: len(t.cases), Round: n, Env: p.ready.Env, Tasks: p.ready.Tasks,
 		}}}
-		for _, v := range visits[i] {
+		for _, v := range samples[i] {
 			if len(v) == 0 {
 				continue
 			}
@@ -308,7 +316,7 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 			j.Records = append(j.Records, r)
 		}
 		t.journals[i] = append(t.journals[i], j)
-		if err := writeJournal(filepath.Join(t.dir, p.name, fmt.Sprintf("%03d.jsonl", n)), j); err != nil {
+		if err := result.WriteFile(filepath.Join(t.dir, p.name, fmt.Sprintf("%03d.jsonl", n)), j); err != nil {
 			return err
 		}
 	}
@@ -317,9 +325,9 @@ func (t *trial) keep(workers [2]*process, visits [2][][]*result.Record, first in
 }
 
 // claim makes the folders for the rounds, which no other process may use.
-func (t *trial) claim() (err error) {
+func (t *Experiment) claim() (err error) {
 	if t.dir == "" {
-		if t.dir, _, err = newFolder(t.out, "ab-"+t.suite.Name); err != nil {
+		if t.dir, err = t.Folder(); err != nil {
 			return err
 		}
 	}
@@ -333,14 +341,14 @@ func (t *trial) claim() (err error) {
 	return nil
 }
 
-// merged is the record of several visits to a case: the samples of its times and speeds are those of all visits.
-func merged(tasks result.Tasks, visits []*result.Record) result.Record {
-	r := *visits[0]
+// merged is the record of several samples to a case: the samples of its times and speeds are those of all samples.
+func merged(tasks result.Tasks, samples []*result.Record) result.Record {
+	r := *samples[0]
 	r.Metrics = map[string]result.Metric{}
-	for name, m := range visits[0].Metrics {
-		if compare.Repeats(tasks, visits[0], name) {
+	for name, m := range samples[0].Metrics {
+		if compare.Repeats(tasks, samples[0], name) {
 			m.Samples = nil
-			for _, v := range visits {
+			for _, v := range samples {
 				if one := v.Metrics[name]; len(one.Samples) > 0 {
 					m.Samples = append(m.Samples, one.Samples...)
 				} else {
@@ -352,7 +360,7 @@ func merged(tasks result.Tasks, visits []*result.Record) result.Record {
 		r.Metrics[name] = m
 	}
 	r.Seconds = 0
-	for _, v := range visits {
+	for _, v := range samples {
 		r.Seconds += v.Seconds
 		if v.Status != result.OK {
 			return *v
@@ -361,33 +369,11 @@ func merged(tasks result.Tasks, visits []*result.Record) result.Record {
 	return r
 }
 
-// writeJournal writes a journal, whole or not at all.
-func writeJournal(path string, j *result.Journal) error {
-	return toFile(path, nil, func(w io.Writer) error {
-		for _, h := range j.Runs {
-			if err := encodeTo(w, h); err != nil {
-				return err
-			}
-		}
-		for _, r := range j.Records {
-			if err := encodeTo(w, r); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
+// Dir returns the folder of what was measured, "" before the first round is kept.
+func (t *Experiment) Dir() string { return t.dir }
 
-func encodeTo(w io.Writer, v any) error {
-	b, err := result.Encode(v)
-	if err == nil {
-		_, err = w.Write(b)
-	}
-	return err
-}
-
-// report tells what came out.
-func (t *trial) report() *compare.Turns {
+// Report returns the verdicts of what was measured.
+func (t *Experiment) Report() *compare.Turns {
 	t.judge()
 	about := func(i int) string {
 		s := cleantext.LastElement(t.sides[i].source)
@@ -397,7 +383,7 @@ func (t *trial) report() *compare.Turns {
 		return s
 	}
 	return &compare.Turns{
-		Base: about(0), New: about(1), Rounds: t.rounds(), Seconds: t.seconds, First: t.firsts, Gates: t.verdicts,
+		Base: about(0), New: about(1), Rounds: t.Rounds(), Seconds: t.seconds, First: t.firsts, Gates: t.verdicts,
 		Differences: compare.Differences(t.journals[0][0].Runs[0].Env, t.journals[1][0].Runs[0].Env),
 	}
 }
