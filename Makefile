@@ -25,8 +25,8 @@ cuda-test: ## the CUDA runner and its kernels on a simulated GPU
 	tools/cudatest.sh
 
 mutants: ## delete each synchronising instruction of all bf16 kernels for sm_90a in turn: the simulator must find what it was for
-	kernels/cudasim/build.sh bin/cudasim
-	YOCOBENCH_MUTANTS=all CGO_ENABLED=1 $(GO) test -count=1 -tags cuda -timeout 30m -v -run TestMutants ./kernels/cudasim
+	internal/cudasim/build.sh bin/cudasim
+	YOCOBENCH_MUTANTS=all CGO_ENABLED=1 $(GO) test -count=1 -tags cuda -timeout 30m -v -run TestMutants ./internal/cudasim
 
 gpu-check: cuda ## on a machine with a GPU: fixtures, kernels against PyTorch, measurements into docs/measurements
 	tools/gpucheck.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The tests that need the build tag cuda, on the simulated GPU of kernels/cudasim.
+# The tests that need the build tag cuda, on the simulated GPU of internal/cudasim.
 # Where they cannot be built it says why and skips them; with YOCOBENCH_NO_SKIP=1 that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,9 +16,9 @@ done
 if [ -z "${CUDA_INCLUDE:-}" ]; then
 	make --no-print-directory venv || skip "make venv does not work here"
 fi
-kernels/cudasim/build.sh bin/cudasim .venv/bin/python
+internal/cudasim/build.sh bin/cudasim .venv/bin/python
 export LD_LIBRARY_PATH=$PWD/bin/cudasim${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 tools/cuda.sh go vet -tags cuda ./runners/cuda ./cmd/yocobench
-CGO_ENABLED=1 go test -count=1 -tags cuda ./kernels/cudasim
+CGO_ENABLED=1 go test -count=1 -tags cuda ./internal/cudasim
 tools/cuda.sh go test -count=1 -tags cuda -timeout 60m ./runners/cuda
 tools/cuda.sh go test -count=1 -tags cuda -timeout 60m -run TestCUDA ./cmd/yocobench

@@ -36,7 +36,7 @@ var mayImport = [][2]string{
 	{"runners/verify", "runners runners/checkpoint"},
 	{"kernels/cpu", "internal/amxsim"}, // with the build tag amxsim
 	{"kernels/cuda", ""},
-	{"kernels/cudasim", ""},
+	{"internal/cudasim", ""},
 	{"internal/amxsim", ""},
 	{"reports", "internal/cleantext internal/safefile internal/stats suites/result"},
 	{"compare", "internal/cleantext suites/gate suites/result"},

@@ -14,8 +14,8 @@ import (
 
 	"gorgonia.org/cu"
 
+	"github.com/yocobench/yocobench/internal/cudasim"
 	"github.com/yocobench/yocobench/internal/optest"
-	"github.com/yocobench/yocobench/kernels/cudasim"
 	"github.com/yocobench/yocobench/runners"
 )
 

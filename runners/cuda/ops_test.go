@@ -15,9 +15,9 @@ import (
 
 	"gorgonia.org/cu"
 
+	"github.com/yocobench/yocobench/internal/cudasim"
 	"github.com/yocobench/yocobench/internal/optest"
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
-	"github.com/yocobench/yocobench/kernels/cudasim"
 	"github.com/yocobench/yocobench/runners"
 )
 
