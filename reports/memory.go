@@ -219,7 +219,7 @@ func (v *view) partFigure(g *group, w result.View, k kin, name, id string) *figu
 		return partStyles[i%len(partStyles)]
 	}
 	f := &figure{id: id, title: joined(w.Title, name), subtitle: joined(append([]string{g.describe()}, g.remarks()...)...)}
-	f.alt = f.title + ": " + ellipsis(clean(sum.Unit), 20) + " by " + across(x0) + ", " + plotted(x0) + "; the values stand in the tables below."
+	f.alt = f.title + ": " + ellipsis(clean(sum.Unit), 20) + " by " + across(x0) + "; the values stand in the tables below."
 	columns := max(1, min(len(curves), 3))
 	var all []*chart
 	used := map[string]bool{}

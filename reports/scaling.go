@@ -162,7 +162,7 @@ func (v *view) addScaling(s *section, g *group, views []result.View, ids map[str
 // one's ratio to the baseline and what was published.
 func (v *view) pairTable(g *group, k kin, m result.MetricInfo, name, id string) (table, bool) {
 	x0 := g.about.axis(0)
-	out := table{id: id, title: joined(m.Title, name), notes: []string{g.describe()}, fixed: 1, head: []string{x0.Title}}
+	out := table{id: id, title: joined(m.Title, name), notes: []string{joined(g.describe(), counted(m))}, fixed: 1, head: []string{x0.Title}}
 	p := g.pair(k, m)
 	out.notes = append(out.notes, g.remarks()...)
 	switch {

@@ -152,18 +152,26 @@ func (g *group) remarks() (out []string) {
 	return out
 }
 
-// plotted says how a chart is drawn: "on logarithmic axes".
-func plotted(a *result.Axis) string {
-	if a.Log {
-		return "on logarithmic axes"
+// across says what a chart is drawn over: "context length, on logarithmic axes".
+func across(a *result.Axis) string {
+	out := a.Title
+	if a.Unit == "tokens" && !strings.HasSuffix(out, "length") {
+		out += " length"
 	}
-	return "by value"
+	if a.Log {
+		out += ", on logarithmic axes"
+	}
+	return out
 }
 
-// across names what a chart is drawn over: "context length".
-func across(a *result.Axis) string {
-	if a.Unit == "tokens" && !strings.HasSuffix(a.Title, "length") {
-		return a.Title + " length"
+// counted says what a metric is counted in, where its amounts leave that out: "in grains".
+func counted(m result.MetricInfo) string {
+	switch m.Unit {
+	case "", "tokens/s", "fraction", "ratio", "tokens", "exponent", "nats", "nats/token", "bits/byte":
+		return "" // the title says it
 	}
-	return a.Title
+	if amount(1, m.Unit) != amount(1, "") {
+		return ""
+	}
+	return "in " + ellipsis(clean(m.Unit), 30)
 }

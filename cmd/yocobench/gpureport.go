@@ -176,7 +176,7 @@ func (r *gpuCheck) attentionTable(p func(string, ...any)) {
 	for _, rec := range r.EndToEnd.Records {
 		n, isNumber := rec.Params["length"].(float64)
 		m, measured := rec.Metrics["ttft"]
-		if rec.Task != "prefill" || !isNumber || !measured {
+		if !isNumber || !measured {
 			continue
 		}
 		if ttft[rec.Model] == nil {

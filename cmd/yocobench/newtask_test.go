@@ -133,7 +133,7 @@ func TestNewTask(t *testing.T) {
 		}
 		return string(b)
 	}
-	has("report.txt", read("report.txt"), "SIEVING", "How long does a width take?", "Time of a pass", "Grains caught", "width", "mesh fine", "20.2 ms", "350", "ratio")
+	has("report.txt", read("report.txt"), "SIEVING", "How long does a width take?", "Time of a pass", "Grains caught", "width", "mesh fine · measured by r on d · in grains", "20.2 ms", "350", "ratio")
 	has("report.md", read("report.md"), "## Sieving", "](sieve.png)", "](sieve-caught.png)", "Time of a pass", "20.2 ms")
 	has("report.html", read("report.html"), "Sieving", "width of the sieve", "Time of a pass", "abcd\n20: 80.8 ms", `role="img"`)
 	has("results.csv", read("results.csv"), "param.width", "grains")

@@ -1,0 +1,198 @@
+package archtest
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// A task is what it declares (result.Task): nothing that reads journals may ask for a task by its name.
+// Packages that draw and judge hold no string equal to one at all. Others may, since "kv" and "prefill"
+// are words too, but they do not compare with one or keep a table by them. Runners and kernels know no tasks.
+
+// drawing are the folders without such strings, freeOf those that are not looked at.
+var (
+	drawing = []string{"reports", "compare", "suites/result", "suites/gate"}
+	freeOf  = []string{"runners", "kernels", "corpus", "tools", "internal"}
+)
+
+func below(folders []string, name string) bool {
+	return slices.ContainsFunc(folders, func(f string) bool { return strings.HasPrefix(name, f+"/") })
+}
+
+func TestNoTaskByName(t *testing.T) {
+	const root = "../.."
+	files := map[string]*ast.File{}
+	set := token.NewFileSet()
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		name = filepath.ToSlash(name)
+		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "." && d.Name() != ".." {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		files[name], err = parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names, own []string
+	for _, f := range files {
+		names = append(names, tasksOf(f, files)...)
+	}
+	for name, f := range files {
+		if len(tasksOf(f, files)) > 0 {
+			own = append(own, filepath.ToSlash(filepath.Dir(name)))
+		}
+	}
+	if len(names) < 5 {
+		t.Fatalf("found the tasks %v only", names)
+	}
+	for name, f := range files {
+		if below(freeOf, name) || below(own, name) {
+			continue
+		}
+		for _, n := range namesIn(f, names, below(drawing, name)) {
+			t.Errorf("%s: read what the task declares instead (result.Task)", set.Position(n))
+		}
+	}
+}
+
+// tasksOf lists the names that methods Name of a file return, of types that some file describes as tasks.
+func tasksOf(file *ast.File, files map[string]*ast.File) (names []string) {
+	for _, d := range file.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Recv == nil || f.Name.Name != "Name" || f.Body == nil || len(f.Body.List) != 1 {
+			continue
+		}
+		r, ok := f.Body.List[0].(*ast.ReturnStmt)
+		if !ok || len(r.Results) != 1 || text(r.Results[0]) == "" || !described(file.Name.Name, receiver(f), files) {
+			continue
+		}
+		names = append(names, text(r.Results[0]))
+	}
+	return names
+}
+
+// described reports whether a type of a package has a method Describe() result.Task.
+func described(pkg, typ string, files map[string]*ast.File) bool {
+	for _, file := range files {
+		if file.Name.Name != pkg {
+			continue
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok || f.Recv == nil || f.Name.Name != "Describe" || receiver(f) != typ || f.Type.Results == nil {
+				continue
+			}
+			if s, ok := f.Type.Results.List[0].Type.(*ast.SelectorExpr); ok && s.Sel.Name == "Task" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// receiver names the type of a method.
+func receiver(f *ast.FuncDecl) string {
+	x := f.Recv.List[0].Type
+	if p, ok := x.(*ast.StarExpr); ok {
+		x = p.X
+	}
+	if id, ok := x.(*ast.Ident); ok {
+		return id.Name
+	}
+	return ""
+}
+
+// text is the value of a string literal, empty for any other expression.
+func text(x ast.Expr) string {
+	if l, ok := x.(*ast.BasicLit); ok && l.Kind == token.STRING {
+		s, _ := strconv.Unquote(l.Value)
+		return s
+	}
+	return ""
+}
+
+// namesIn lists where a file has a task's name: anywhere if strict, or else in a comparison, a case, an index
+// or among the keys of a table.
+func namesIn(file *ast.File, names []string, strict bool) (found []token.Pos) {
+	is := func(x ast.Expr) bool { return slices.Contains(names, text(x)) }
+	ast.Inspect(file, func(n ast.Node) bool {
+		var at []ast.Expr
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			if strict {
+				at = append(at, n)
+			}
+		case *ast.BinaryExpr:
+			if n.Op == token.EQL || n.Op == token.NEQ {
+				at = append(at, n.X, n.Y)
+			}
+		case *ast.CaseClause:
+			at = n.List
+		case *ast.IndexExpr:
+			if s, ok := n.X.(*ast.SelectorExpr); !ok || s.Sel.Name != "Params" { // a param may be called kv
+				at = append(at, n.Index)
+			}
+		case *ast.CompositeLit:
+			var keys []ast.Expr
+			for _, e := range n.Elts {
+				if kv, ok := e.(*ast.KeyValueExpr); ok && is(kv.Key) {
+					keys = append(keys, kv.Key)
+				}
+			}
+			if len(keys) > 1 {
+				at = keys
+			}
+		}
+		for _, x := range at {
+			if is(x) {
+				found = append(found, x.Pos())
+			}
+		}
+		return true
+	})
+	return found
+}
+
+func TestTaskNamesAreFound(t *testing.T) {
+	for src, want := range map[string][2]bool{ // in general, and in packages that draw
+		`f(r.Task == "needle")`:                       {true, true},
+		`f("kv" != task)`:                             {true, true},
+		`f(map[string]int{"needle": 1, "kv": 2})`:     {true, true},
+		`f(map[string]any{"dtype": 1, "kv": 2})`:      {false, true},
+		`f([]string{"needle"})`:                       {false, true},
+		`f(titles["needle"])`:                         {true, true},
+		`f(r.Params["kv"])`:                           {false, true},
+		`f("needle")`:                                 {false, true},
+		`f("needles", r.Task == other, "needle: no")`: {false, false},
+		`switch r.Task { case "kv": }`:                {true, true},
+	} {
+		file, err := parser.ParseFile(token.NewFileSet(), "x.go", fmt.Sprintf("package x\nfunc _() { %s }", src), parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatalf("%s: %v", src, err)
+		}
+		for i, strict := range []bool{false, true} {
+			if got := len(namesIn(file, []string{"needle", "kv"}, strict)) > 0; got != want[i] {
+				t.Errorf("%s: found %v, want %v", src, got, want[i])
+			}
+		}
+	}
+}
