@@ -49,7 +49,7 @@ func (f *runFlags) suite(args []string) (*suites.Suite, error) {
 	if err := f.restore(h); err != nil {
 		return nil, err
 	}
-	s, err := suites.Parse([]byte(h.SuiteText), filepath.Join(f.resume, journalName), f.settings(), tasks())
+	s, err := suites.Parse([]byte(h.SuiteText), "the suite in "+f.resume, f.settings(), tasks())
 	if err != nil {
 		return nil, err
 	}
