@@ -31,15 +31,15 @@ import (
 )
 
 func main() {
-	runs := flag.Int("runs", 40, "runs of each kind")
+	runs := flag.Int("runs", 40, "number of runs of each kind")
 	mode := flag.String("mode", "ab", "ab: yocobench ab; runs: comparisons of complete runs")
 	suite := flag.String("suite", "", "the suite (default suites/ci.yaml, with -mode runs tools/calibrate/equal.yaml)")
-	dir := flag.String("dir", "", "with -mode runs: the folder of the runs; those that are there are kept (default a temporary folder)")
+	dir := flag.String("dir", "", "with -mode runs: the folder of the runs; existing runs are kept (default a temporary folder)")
 	nice := flag.Int("nice", 0, "with -mode runs: the niceness of the runs")
-	slower := flag.Float64("slowdown", 0.05, "the part by which the slower build works longer")
-	out := flag.String("out", "", "where the table (.md) and the figures (.json) go (default docs/measurements/MODE-calibration, run- for runs)")
-	neighbour := flag.Bool("neighbour", false, "be the busy neighbour")
-	table := flag.Bool("table", false, "only write the table of the figures that are there")
+	slower := flag.Float64("slowdown", 0.05, "the fraction by which the slower build is slower")
+	out := flag.String("out", "", "path of the table (.md) and the data (.json) without extension (default docs/measurements/MODE-calibration, run- for runs)")
+	neighbour := flag.Bool("neighbour", false, "run as the busy process")
+	table := flag.Bool("table", false, "only write the table of existing data")
 	flag.Parse()
 	if *neighbour {
 		burn()

@@ -289,18 +289,20 @@ func (f *equalRuns) markdown() ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# How often comparisons of runs are wrong
 
-Measured by `+"`tools/calibrate -mode runs`"+` on %s: %s, %d cores, %s, commit %s. One binary made %d complete runs of
-tools/calibrate/%s (two models, each twice, 16 timed cases of 12 samples), one after the other, at niceness %d on a machine that
-other work kept busy. Load at the end of the runs, median (most): %s. Every difference is noise, so every verdict
-at a limit of 1x is wrong.
+Measured by `+"`tools/calibrate -mode runs`"+` on %s: %s, %d cores, %s,
+commit %s. One binary made %d complete runs of tools/calibrate/%s (two models,
+each twice, 16 timed cases of 12 samples) in sequence, at niceness %d, on a machine kept busy by
+other work. Load at the end of the runs, median (most): %s. Every difference is noise, so
+every verdict at a limit of 1x is wrong.
 
-- *Judgements* are runs of the command: disjoint groups of consecutive runs, taken alternately where there are two sides.
-- *Regressed* is what must stay below 2.5 %% of judgements; *claims* are single cases, of which *wrong* passed or regressed
-  (compare: better or worse at p <= .05, without a correction for the number of cases).
-- *By samples* is the share of claims that Mann and Whitney's test of the single samples calls different at .05: what a comparison
-  would say that took the samples of runs as independent.
+- *Judgements* are runs of the command on disjoint groups of consecutive runs, which alternate
+  between the sides if there are two.
+- *Regressed* must stay below 2.5 %% of judgements. *Claims* are single cases, of which *wrong*
+  passed or regressed (compare: better or worse at p <= .05, not corrected for the number of cases).
+- *By samples* is the fraction of claims that a Mann-Whitney test of the single samples calls
+  different at .05: the result of treating the samples of a run as independent.
 
-| what is judged | judgements | regressed | passed | claims | wrong | by samples |
+| comparison | judgements | regressed | passed | claims | wrong | by samples |
 | :--- | ---: | ---: | ---: | ---: | ---: | ---: |
 `, f.Date, f.CPU, f.Cores, f.Go, f.Commit, len(f.Runs), f.Suite, f.Nice, spread(loads, "%.1f"))
 	var worst, first tally
@@ -326,12 +328,14 @@ at a limit of 1x is wrong.
 		}
 	}
 	fmt.Fprintf(&b, `
-With one run on a side nothing is judged, so nothing is wrong. By 4 runs of each side %d of %d judgements regressed: with probability 95 %%, at most
-%.1f %% do. A ratio inside a single run is judged only where its samples are wholly apart; %d of %d such judgements regressed on this
-busy machine (at most %.1f %%), which is no promise: compare/doc.go says why. From 6 runs on the ratio of each run is one
-sample of the sign test, whose simulations are in compare.
+With one run on a side nothing is judged, so nothing is wrong. With 4 runs of each side %d of %d
+judgements regressed: with probability 95 %%, at most %.1f %% do. A ratio inside a single run is
+judged only if its samples do not overlap; %d of %d such judgements regressed on this busy
+machine (at most %.1f %%), which is no guarantee: compare/doc.go explains why. From 6 runs on, the
+ratio of each run is one sample of a sign test, which is simulated in the tests of compare.
 
-The samples of every run are in run-calibration.json; `+"`tools/calibrate -mode runs -table`"+` makes this table from them.
+The samples of every run are in run-calibration.json; `+"`tools/calibrate -mode runs -table`"+`
+rebuilds this table from them.
 `, worst.regressed, worst.judgements, 100*atMost(worst.regressed, worst.judgements), first.regressed, first.judgements, 100*atMost(first.regressed, first.judgements))
 	return b.Bytes(), nil
 }

@@ -14,10 +14,12 @@ func (f figures) markdown() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# How often yocobench ab is wrong
 
-Measured by tools/calibrate on %s: %s, %d cores, %s, commit %s. A build was compared with itself and with
-a build that works %g %% longer (after each operation it spins for %g %% of the time that the operation took), both in turn, with
-%s and a budget of 3 minutes each. A neighbour kept core 0 busy in random bursts of 5 to 500 ms, about half the time.
-What else the machine did shows in its load: the number of processes that wanted a core, those of the measurement included.
+Measured by tools/calibrate on %s: %s, %d cores, %s, commit
+%s. A build was compared alternately with itself and with a build that is %g %% slower
+(it spins after each operation for %g %% of the operation's time), with %s and a
+budget of 3 minutes per run.
+Another process kept core 0 busy in random bursts of 5 to 500 ms, about half the time. The load
+shows all activity of the machine: the number of runnable processes, including the measurement's.
 
 | new | runs | regressed | passed | undecided | broken | rounds: median (most) | seconds: median (most) | load: median (most) |
 | :--- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -53,11 +55,12 @@ What else the machine did shows in its load: the number of processes that wanted
 		}
 	}
 	fmt.Fprintf(&b, `
-What so many runs can show (exact, at 95 %%): false alarms come in at most %.1f %% of all runs, %.1f %% of such slowdowns at least are
-caught within the budget. Tests of compare go on from here: they put thousands of runs together, from the rounds
-below and from worse noise.
+Bounds from this number of runs (exact, at 95 %%): at most %.1f %% of all runs raise a false alarm, and
+at least %.1f %% of such slowdowns are caught within the budget. Tests of compare extend this: they
+assemble thousands of runs from the rounds below and from worse noise.
 
-How far the ratio new/base of single rounds of the same build lies from 1, by case (the root of the mean square, and the largest):
+Deviation from 1 of the ratio new/base in single rounds of the same build, by case (root mean square
+and largest):
 
 | case | rounds | rms | largest |
 | :--- | ---: | ---: | ---: |
@@ -84,7 +87,7 @@ How far the ratio new/base of single rounds of the same build lies from 1, by ca
 		}
 		fmt.Fprintf(&b, "| %s | %d | %.2f %% | %.1f %% |\n", name, len(all[name]), 100*math.Sqrt(squares/float64(len(all[name]))), 100*most)
 	}
-	b.WriteString("\nThe figures of every round are in ab-calibration.json.\n")
+	b.WriteString("\nThe data of every round is in ab-calibration.json.\n")
 	return b.Bytes()
 }
 

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Measures the CPU runner beside its limits and its peers, interleaved.
+"""Compares the CPU runner with its limits and its peers, interleaved.
 
     tools/peers/run.py                      everything, after installing the peers
-    tools/peers/run.py --only kernels --peers installed      what `make bench` does
-    tools/peers/run.py --out docs/measurements               and writes cpu.md and cpu.json
+    tools/peers/run.py --only kernels --peers installed      as `make bench` does
+    tools/peers/run.py --out docs/measurements               also writes cpu.md and cpu.json
 
 Sections (--only): kernels (GEMM, GEMV, attention, retention), model (a model of
-SmolLM2-135M's shape beside PyTorch and llama.cpp), yoco (prefill beside our own
-Transformer, a million tokens), suite (wall time beside the estimate).
+SmolLM2-135M's shape compared with PyTorch and llama.cpp), yoco (prefill compared
+with our own Transformer, a million tokens), suite (wall time against the estimate).
 
-Each round does every piece of work on all sides, one right after the other, and
-ratios are of one round; a first round warms up. Peers (PyTorch, OpenBLAS,
-llama.cpp built from source) are put into ~/.cache/yocobench/peers. On a busy
-machine `--threads 1 --clock cpu` counts the processor time that each side got;
-llama-bench knows time on the wall only and is then left out.
+Each round runs every piece of work on all sides back to back, and ratios are
+computed within a round; the first round warms up. Peers (PyTorch, OpenBLAS,
+llama.cpp built from source) are installed in ~/.cache/yocobench/peers. On a busy
+machine `--threads 1 --clock cpu` measures the CPU time of each side; llama-bench
+measures wall time only and is then skipped.
 """
 import argparse
 import contextlib
@@ -39,7 +39,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Session:
-    """The sides that a run needs, started when they are first asked for."""
+    """The sides of a run, started on first use."""
 
     def __init__(self, a, tmp):
         self.a, self.tmp, self.prefix = a, pathlib.Path(tmp), shlex.split(a.prefix)
@@ -53,8 +53,8 @@ class Session:
         return Process([*self.prefix, self.program, "--threads", self.a.threads])
 
     def renew(self, models):
-        """Starts our side anew: a virtual machine's memory may be slower in one place than in another, and where it lies should
-        not decide about all rounds."""
+        """Restarts our side: a virtual machine's memory may be slower in some places than in others, and one
+        placement should not decide all rounds."""
         self.ours.close()
         self.ours = self.start()
         self.warm(models)
@@ -70,7 +70,7 @@ class Session:
 
     @contextlib.contextmanager
     def turn(self):
-        """Holds the lock, so that of several who measure on this machine one does at a time."""
+        """Holds the lock, so that only one process on this machine measures at a time."""
         if self.lock:
             fcntl.flock(self.lock, fcntl.LOCK_EX)
         try:
@@ -85,7 +85,7 @@ class Session:
         return self._bench
 
     def peer(self, name):
-        """The side of a peer, None where it is not wanted or not installed."""
+        """The side of a peer, None if it is not wanted or not installed."""
         if name == "openblas":
             name = "torch"
         if name not in self.sides:
@@ -164,7 +164,7 @@ def ours(s, r):
 
 
 def announce(s, name):
-    """Says what is about to be measured, and what the reader should know about it."""
+    """Prints what is about to be measured, with warnings."""
     a, about = s.a, s.ours.about
     how = "once" if name == "suite" else f"{a.rounds} round{'s' if a.rounds > 1 else ''}"
     print(f"{table.TITLES[name]}: {how}, {a.threads} thread{'s' if a.threads > 1 else ''} of {os.cpu_count()} cores, {a.clock} clock, tier {about['tier']}", file=sys.stderr)
@@ -173,7 +173,7 @@ def announce(s, name):
     if missing:
         print(f"without {', '.join(missing)}" + ("" if a.peers == "none" else " (make peers installs what is missing; llama.cpp needs --clock wall)"), file=sys.stderr)
     if a.clock == "wall" and os.getloadavg()[0] > 0.5:
-        print(f"something else runs here (load {os.getloadavg()[0]:.1f}): limits are of a machine of one's own. --threads 1 --clock cpu counts processor time", file=sys.stderr)
+        print(f"this machine is busy (load {os.getloadavg()[0]:.1f}): limits assume an idle machine. --threads 1 --clock cpu measures CPU time", file=sys.stderr)
 
 
 def done(round, rounds):
@@ -181,7 +181,7 @@ def done(round, rounds):
 
 
 def yoco(s):
-    """Prefill of YOCOs beside our own Transformer, and of a million tokens."""
+    """Prefill of YOCOs compared with our own Transformer, and of a million tokens."""
     twins = [dict(name=f"{y} {n // 1024} Ki", seconds=[], limit=[], ratio=[], target=work.TWINS_TARGET) for y, _, _, n in work.TWINS]
     bases = {(b, d, n): dict(name=f"{b} {n // 1024} Ki", seconds=[], limit=[]) for _, b, d, n in work.TWINS}
     million = [dict(name=f"{m} {d} 1 Mi", seconds=[], limit=[], target=work.MILLION_TARGET) for m, d in work.MILLION]
@@ -207,7 +207,7 @@ def yoco(s):
 
 
 def suite(s):
-    """A shipped suite's wall time beside the sum of its estimates, once."""
+    """A shipped suite's wall time compared with the sum of its estimates, once."""
     program, folder = s.build("yocobench", "./cmd/yocobench"), s.tmp / "run"
     with s.turn():
         start = time.monotonic()
@@ -226,7 +226,7 @@ MEASURE = {"kernels": lambda s: compare(s, work.KERNELS), "model": lambda s: com
 
 
 def save(folder, name, section):
-    """Puts a section into cpu.json and draws cpu.md anew."""
+    """Stores a section in cpu.json and rewrites cpu.md."""
     f = folder / "cpu.json"
     old = json.loads(f.read_text()) if f.exists() else {}
     old[name] = section
@@ -238,11 +238,11 @@ def save(folder, name, section):
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", action="append", choices=work.SECTIONS, help="a section (repeatable; default: all)")
-    p.add_argument("--peers", choices=["all", "installed", "none"], default="all", help="install what is missing, take what is there, or measure alone")
-    p.add_argument("--rounds", type=int, default=5, help="measured rounds, of which the median is shown (default: 5; suite runs once)")
+    p.add_argument("--peers", choices=["all", "installed", "none"], default="all", help="install missing peers, use installed ones, or measure without peers")
+    p.add_argument("--rounds", type=int, default=5, help="measured rounds; tables show the median (default: 5; suite runs once)")
     p.add_argument("--threads", type=int, default=os.cpu_count(), help="of every side (default: all cores)")
-    p.add_argument("--clock", choices=["cpu", "wall"], default="wall", help="time on the wall (default), or of the processor, for one thread")
-    p.add_argument("--out", type=pathlib.Path, help="folder whose cpu.md and cpu.json get the sections measured")
+    p.add_argument("--clock", choices=["cpu", "wall"], default="wall", help="wall time (default), or CPU time, for one thread")
+    p.add_argument("--out", type=pathlib.Path, help="folder of cpu.md and cpu.json, in which the measured sections are updated")
     p.add_argument("--prefix", default="", help="command that every side is run by, such as 'chrt -r 10' or 'taskset -c 0,1'")
     p.add_argument("--lock", help="file to lock (as flock does) for each piece of work")
     p.add_argument("--python", help="an interpreter that has the packages of requirements.txt")
