@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"math"
@@ -331,7 +332,7 @@ func reread(t testing.TB, j *result.Journal) *result.Journal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out.Notice = j.Notice
+	out.Notice = cmp.Or(j.Notice, out.Notice)
 	return out
 }
 

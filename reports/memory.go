@@ -54,7 +54,7 @@ func (v *view) sizeTables(g *group, w result.View, kins []kin) (tables []table, 
 		}
 		whole = append(whole, shown == len(k.models))
 	}
-	perToken.head, total.head = []string{"baseline"}, []string{"baseline", x0.Title}
+	perToken.head, total.head = []string{"baseline"}, []string{"baseline", heading(x0)}
 	for i, a := range archs {
 		for _, t := range []*table{&perToken, &total} {
 			t.blocks = append(t.blocks, len(t.head))
@@ -146,7 +146,7 @@ func (v *view) partTables(g *group, w result.View, k kin, id string) []table {
 	length := axisText(x0, xs)
 	var out []table
 	for _, c := range curves {
-		t := table{id: id + "-parts-" + slug(c.model), title: joined(w.Title, label(c.model), g.name), fixed: 1, head: []string{x0.Title}}
+		t := table{id: id + "-parts-" + slug(c.model), title: joined(w.Title, label(c.model), g.name), fixed: 1, head: []string{heading(x0)}}
 		t.notes = []string{g.describe()}
 		var shown []string
 		for _, p := range g.about.metrics(w) {

@@ -162,12 +162,12 @@ func (v *view) addScaling(s *section, g *group, views []result.View, ids map[str
 // one's ratio to the baseline and what was published.
 func (v *view) pairTable(g *group, k kin, m result.MetricInfo, name, id string) (table, bool) {
 	x0 := g.about.axis(0)
-	out := table{id: id, title: joined(m.Title, name), notes: []string{joined(g.describe(), counted(m))}, fixed: 1, head: []string{x0.Title}}
+	out := table{id: id, title: joined(m.Title, name), notes: []string{joined(g.describe(), counted(m))}, fixed: 1, head: []string{heading(x0)}}
 	p := g.pair(k, m)
 	out.notes = append(out.notes, g.remarks()...)
 	switch {
 	case len(p.batches) > 1:
-		out.head, out.fixed = append(out.head, g.about.axis(1).Title), 2
+		out.head, out.fixed = append(out.head, heading(g.about.axis(1))), 2
 	case len(p.batches) == 1 && p.batches[0] != 0:
 		out.notes[0] = g.batched(p.batches[0]) + " · " + out.notes[0]
 	}
@@ -320,13 +320,13 @@ func spanned(from, to string) string {
 // largest batch, the share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
 func (v *view) detailTable(g *group, w result.View, k kin, name, id string) (table, bool) {
 	x0, first := g.about.axis(0), w.Of
-	out := table{id: id + "-details", title: joined(g.about.Title+": details", name), fixed: 2, head: []string{"model", x0.Title}}
+	out := table{id: id + "-details", title: joined(g.about.Title+": details", name), fixed: 2, head: []string{"model", heading(x0)}}
 	out.notes = []string{"min–max: the smallest and largest of the samples, n: how many."}
 	p := g.pair(k, result.MetricInfo{Name: w.Limit, Better: result.Higher}) // the limits alone give the ratio of speeds
 	xs, curves := p.xs, p.curves
 	batched := slices.ContainsFunc(curves, func(c curve) bool { return c.batch != 0 })
 	if batched {
-		out.head, out.fixed = append(out.head, g.about.axis(1).Title), 3
+		out.head, out.fixed = append(out.head, heading(g.about.axis(1))), 3
 	}
 	var shown []string
 	for _, d := range g.about.metrics(w) {

@@ -118,7 +118,15 @@ func axisText(a *result.Axis, values []float64) func(float64) string {
 	case "":
 		return tokens
 	}
-	return func(x float64) string { return withUnit(x, a.Unit) }
+	return func(x float64) string { return amount(x, a.Unit) }
+}
+
+// heading is the head of an axis' column, with the unit where the values leave it out.
+func heading(a *result.Axis) string {
+	if a.Unit == "" || a.Unit == "tokens" || amount(1, a.Unit) != amount(1, "") {
+		return a.Title
+	}
+	return a.Title + " (" + ellipsis(clean(a.Unit), 20) + ")"
 }
 
 // chartAxis is an axis as the x axis of a chart, named name.
