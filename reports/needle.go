@@ -23,7 +23,8 @@ type grid struct {
 
 // scoring says what the cells of a grid are.
 type scoring struct {
-	// metric is the score, actual the metric that says where on the second axis, a param, a case really was; "" where none does.
+	// metric is the score, actual the metric that says where on the second axis, a param, a case
+	// really was; "" where none does.
 	metric, actual, second string
 }
 
@@ -103,7 +104,8 @@ func (s scoring) haystacks(r *result.Record, k float64, n int) (hits, counts []f
 	return hits, counts
 }
 
-// scores are those of a record's trials: the samples of the score, or the trials' exact scores where it has none.
+// scores are those of a record's trials: the samples of the score, or the trials' exact scores
+// where it has none.
 func (s scoring) scores(r *result.Record) []float64 {
 	m, ok := metric(r, s.metric)
 	if ok && len(m.Samples) > 0 && len(m.Samples) == len(r.Trials) || !ok {
@@ -213,7 +215,8 @@ func bare(v float64, unit string) string {
 	return strings.TrimSuffix(s, "x")
 }
 
-// addGrid adds the scores of a group: a grid a model, or curves where there are no numbers on the second axis.
+// addGrid adds the scores of a group: a grid a model, or curves where there are no numbers on the
+// second axis.
 func (v *view) addGrid(s *section, g *group, w result.View, ids map[string]bool) {
 	how := scoringOf(g.about, w)
 	if len(numbers(g.records, how.second)) > 0 {

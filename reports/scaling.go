@@ -7,7 +7,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// curve is one model (at one value of the second axis, such as a batch size) over the first axis of a group.
+// curve is one model (at one value of the second axis, such as a batch size) over the first axis of
+// a group.
 type curve struct {
 	model string
 	batch float64 // the value on the second axis; 0 where there is none
@@ -105,7 +106,8 @@ func (v *view) ratioReference(task string, m result.MetricInfo, model, base stri
 	return v.lookUp(task, m.Name, model, base, x)
 }
 
-// addScaling adds the views of a group that set models against their baseline over the first axis. ids are those taken.
+// addScaling adds the views of a group that set models against their baseline over the first axis.
+// ids are those taken.
 func (v *view) addScaling(s *section, g *group, views []result.View, ids map[string]bool) {
 	kins := v.families(g)
 	whole := make([]bool, len(kins))

@@ -25,8 +25,8 @@ func (g *group) wide(m result.MetricInfo) bool {
 // batchColumns bounds the values of a second axis next to each other in one picture.
 const batchColumns = 3
 
-// pairFigure draws the first of some metrics: a column of panels for each value of the second axis, the values above
-// the ratio. The other metrics are panels in between.
+// pairFigure draws the first of some metrics: a column of panels for each value of the second axis,
+// the values above the ratio. The other metrics are panels in between.
 func (v *view) pairFigure(g *group, k kin, metrics []result.MetricInfo, name, id string) *figure {
 	m, x0 := metrics[0], g.about.axis(0)
 	p := g.pair(k, m)
@@ -97,7 +97,8 @@ func (g *group) pairCharts(p pair, columns int, quiet bool) (value, ratio *chart
 	return value, ratio
 }
 
-// valueAxis is the y axis of a metric: logarithmic, unless it is a fraction or has a value that is not positive.
+// valueAxis is the y axis of a metric: logarithmic, unless it is a fraction or has a value that is
+// not positive.
 func valueAxis(m result.MetricInfo, records []*result.Record) axis {
 	log := m.Unit != "fraction" && !slices.ContainsFunc(records, func(r *result.Record) bool {
 		x, ok := metric(r, m.Name)

@@ -7,11 +7,12 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// task is what a journal declares about a task, as reports show it: texts are clean and bounded, and the
-// titles and views that the declaration leaves out are filled in.
+// task is what a journal declares about a task, as reports show it: texts are clean and bounded,
+// and the titles and views that the declaration leaves out are filled in.
 type task struct {
 	result.Task
-	// declared is false for a task that the journal does not declare: all of its records are in one table.
+	// declared is false for a task that the journal does not declare: all of its records are in one
+	// table.
 	declared bool
 }
 
@@ -56,8 +57,8 @@ func taskOf(t result.Task) *task {
 	return &task{t, true}
 }
 
-// declare gathers the tasks of the journal: those declared in the declarations' order, then those that only
-// records name.
+// declare gathers the tasks of the journal: those declared in the declarations' order, then those
+// that only records name.
 func (v *view) declare() {
 	v.tasks = map[string]*task{}
 	add := func(t *task) {

@@ -9,7 +9,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// grown is a journal of a task that only its header describes: gain by width and mesh, a share and a count.
+// grown is a journal of a task that only its header describes: gain by width and mesh, a share and
+// a count.
 func grown(change func(*result.Task), more ...result.Record) *result.Journal {
 	about := &result.Task{Name: "sieve", Title: "Sieving", Metrics: []result.MetricInfo{
 		{Name: "share", Unit: "fraction", Better: result.Higher, Kind: result.Share, Title: "Share caught"},
@@ -43,7 +44,8 @@ func textOf(t *testing.T, j *result.Journal) string {
 	return b.String()
 }
 
-// A task of two axes gets a table and a picture a metric, a column of panels for each value of the second axis.
+// A task of two axes gets a table and a picture a metric, a column of panels for each value of the
+// second axis.
 func TestDeclaredTask(t *testing.T) {
 	j := grown(nil)
 	text := textOf(t, j)
@@ -66,7 +68,8 @@ func TestDeclaredTask(t *testing.T) {
 	}
 }
 
-// Records that an axis does not place, tasks without axes and tasks that no header describes are in tables.
+// Records that an axis does not place, tasks without axes and tasks that no header describes are in
+// tables.
 func TestTasksWithoutCharts(t *testing.T) {
 	word := func(j *result.Journal) *result.Journal {
 		for i := range j.Records {

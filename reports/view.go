@@ -133,7 +133,8 @@ func (v *view) group() []*group {
 // ownParam is a parameter of a task's records that belongs to the model rather than to the question.
 type ownParam struct{ task, name string }
 
-// ownParams are the params of models, such as number types, unless a model was measured with several values: models of different ones are shown together.
+// ownParams are the params of models, such as number types, unless a model was measured with
+// several values: models of different ones are shown together.
 func (v *view) ownParams() map[ownParam]bool {
 	out := map[ownParam]bool{}
 	type value struct {

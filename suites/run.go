@@ -128,7 +128,8 @@ func (r *run) budgetLeft() float64 {
 	return time.Duration(r.plan.Suite.Budget).Seconds() - r.plan.now().Sub(r.start).Seconds()
 }
 
-// declared reports a metric that the task did not declare, or declared otherwise: no gate could be about it.
+// declared reports a metric that the task did not declare, or declared otherwise: no gate could be
+// about it.
 func (c *PlannedCase) declared(r *result.Record) error {
 	for name, m := range r.Metrics {
 		info, ok := c.about.Metric(name)

@@ -548,7 +548,8 @@ func TestDeviceLost(t *testing.T) {
 	}
 }
 
-// A record whose metric has another unit or direction than its task declares fails: no report could draw it.
+// A record whose metric has another unit or direction than its task declares fails: no report could
+// draw it.
 func TestMetricsAreAsDeclared(t *testing.T) {
 	for want, m := range map[string]result.Metric{
 		"":                     {Value: 1, Unit: "x", Better: result.None},

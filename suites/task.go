@@ -16,8 +16,9 @@ type Task interface {
 	// Params returns a pointer to a new struct with the defaults set; its yaml tags and `doc` tags are the
 	// task's part of the schema (`yocobench suite explain`). Example: Trials int `yaml:"trials" doc:"questions per cell"`.
 	Params() any
-	// Describe returns what the task measures, under its Name: all metrics that its records can have, which
-	// are what gates can be about, with their units; the params that spread its records; its views in reports.
+	// Describe returns what the task measures, under its Name: all metrics that its records can
+	// have, which are what gates can be about, with their units; the params that spread its
+	// records; its views in reports.
 	Describe() result.Task
 	// Plan returns the cases for one model. params is what Params returned, filled from the suite.
 	// An error about the params should be a *Problem from p.Errorf.
@@ -44,8 +45,8 @@ type Case struct {
 	Least int64
 	// Unsupported says why the model cannot do this, where that is known before it is loaded; then Run is not called.
 	Unsupported string
-	// Run measures. An error that wraps runners.ErrOutOfMemory or runners.ErrUnsupported becomes that
-	// status. progress may be called with a fraction 0..1.
+	// Run measures. An error that wraps runners.ErrOutOfMemory or runners.ErrUnsupported becomes
+	// that status. progress may be called with a fraction 0..1.
 	Run func(ctx context.Context, m runners.Model, progress func(float64)) (result.Outcome, error)
 }
 

@@ -96,7 +96,8 @@ Runs of different machines are never put into one trend, unless
 	return c
 }
 
-// choosing turns patterns of metrics, with or without their task, into a choice; none leave it to history.Build.
+// choosing turns patterns of metrics, with or without their task, into a choice; none leave it to
+// history.Build.
 func choosing(patterns []string) (func(task, name string) bool, error) {
 	for _, p := range patterns {
 		if _, err := path.Match(p, ""); err != nil {

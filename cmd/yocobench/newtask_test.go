@@ -22,7 +22,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// sieve is a task that nothing but this test knows: by its width, a time and a count. pace multiplies its times.
+// sieve is a task that nothing but this test knows: by its width, a time and a count. pace
+// multiplies its times.
 type sieve struct{ pace float64 }
 
 type sieveParams struct {
@@ -109,7 +110,8 @@ func sieved(t *testing.T, pace float64, gates string) (*suites.Suite, *result.Jo
 	return s, j
 }
 
-// A task that reports, comparisons, gates and exports have never heard of gets all of them from its declaration.
+// A task that reports, comparisons, gates and exports have never heard of gets all of them from its
+// declaration.
 func TestNewTask(t *testing.T) {
 	suite, j := sieved(t, 1e-3, "[sieve.pass <= 300ms, abcd.sieve.caught >= 70 @ width=10, sieve.caught >= 100]")
 	has := func(what, text string, words ...string) {
@@ -199,7 +201,8 @@ func TestNewTask(t *testing.T) {
 	}
 }
 
-// Today's tasks measure what their declarations for older journals say, so that old and new runs compare.
+// Today's tasks measure what their declarations for older journals say, so that old and new runs
+// compare.
 func TestOldDeclarationsHold(t *testing.T) {
 	for _, old := range (&result.Journal{}).Tasks() {
 		i := slices.IndexFunc(tasks(), func(x suites.Task) bool { return x.Name() == old.Name })

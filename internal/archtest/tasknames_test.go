@@ -13,9 +13,10 @@ import (
 	"testing"
 )
 
-// A task is what it declares (result.Task): nothing that reads journals may ask for a task by its name.
-// Packages that draw and judge hold no string equal to one at all. Others may, since "kv" and "prefill"
-// are words too, but they do not compare with one or keep a table by them. Runners and kernels know no tasks.
+// A task is what it declares (result.Task): nothing that reads journals may ask for a task by its
+// name. Packages that draw and judge hold no string equal to one at all. Others may, since "kv" and
+// "prefill" are words too, but they do not compare with one or keep a table by them. Runners and
+// kernels know no tasks.
 
 // drawing are the folders without such strings, freeOf those that are not looked at.
 var (
@@ -74,7 +75,8 @@ func TestNoTaskByName(t *testing.T) {
 	}
 }
 
-// tasksOf lists the names that methods Name of a file return, of types that some file describes as tasks.
+// tasksOf lists the names that methods Name of a file return, of types that some file describes as
+// tasks.
 func tasksOf(file *ast.File, files map[string]*ast.File) (names []string) {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -130,8 +132,8 @@ func text(x ast.Expr) string {
 	return ""
 }
 
-// namesIn lists where a file has a task's name: anywhere if strict, or else in a comparison, a case, an index
-// or among the keys of a table.
+// namesIn lists where a file has a task's name: anywhere if strict, or else in a comparison, a
+// case, an index or among the keys of a table.
 func namesIn(file *ast.File, names []string, strict bool) (found []token.Pos) {
 	is := func(x ast.Expr) bool { return slices.Contains(names, text(x)) }
 	ast.Inspect(file, func(n ast.Node) bool {

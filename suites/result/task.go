@@ -9,11 +9,13 @@ import (
 	"sync"
 )
 
-// Task describes what a task measures. The task declares it once, the journal's header carries it, and
-// reports, gates, comparisons, histories and exports read it there: they know no task by its name.
+// Task describes what a task measures. The task declares it once, the journal's header carries it,
+// and reports, gates, comparisons, histories and exports read it there: they know no task by its
+// name.
 type Task struct {
 	Name string `json:"name"`
-	// Title is the heading of the task's section in a report, Lead a sentence or two on how to read it.
+	// Title is the heading of the task's section in a report, Lead a sentence or two on how to read
+	// it.
 	Title string `json:"title,omitempty"`
 	Lead  string `json:"lead,omitempty"`
 	// Interleaved is true for a task that measures time: its cases go from model to model, so that
@@ -21,16 +23,16 @@ type Task struct {
 	Interleaved bool `json:"interleaved,omitempty"`
 	// Metrics are all that a record of the task can have.
 	Metrics []MetricInfo `json:"metrics"`
-	// Axes are the params that spread the records of a group, the x axis of charts first. Records that
-	// differ in other params are in different groups, except for Repeats and ModelParams.
+	// Axes are the params that spread the records of a group, the x axis of charts first. Records
+	// that differ in other params are in different groups, except for Repeats and ModelParams.
 	Axes []Axis `json:"axes,omitempty"`
 	// Repeats are params that say how much was measured, such as trials: they part no groups.
 	Repeats []string `json:"repeats,omitempty"`
-	// ModelParams belong to the model rather than to the question, such as number types: models that
-	// differ in them share a group, unless a model was measured with several values.
+	// ModelParams belong to the model rather than to the question, such as number types: models
+	// that differ in them share a group, unless a model was measured with several values.
 	ModelParams []string `json:"model_params,omitempty"`
-	// Named are the params that always are in the name of a group, Described those in its description.
-	// Others are in the name where groups differ in nothing else.
+	// Named are the params that always are in the name of a group, Described those in its
+	// description. Others are in the name where groups differ in nothing else.
 	Named     []string `json:"named,omitempty"`
 	Described []string `json:"described,omitempty"`
 	Remarks   []Remark `json:"remarks,omitempty"`
@@ -79,8 +81,8 @@ func Kinds() []Kind { return []Kind{Exact, Timed, Share, Mean, Estimate} }
 // Axis is a param that spreads the records of a group.
 type Axis struct {
 	Param string `json:"param"`
-	// Title is the heading of its column (Param by default), Label the name of the chart's axis (Title
-	// by default), Short that of an axis with little room (Title by default).
+	// Title is the heading of its column (Param by default), Label the name of the chart's axis
+	// (Title by default), Short that of an axis with little room (Title by default).
 	Title string `json:"title,omitempty"`
 	Label string `json:"label,omitempty"`
 	Short string `json:"short,omitempty"`
@@ -93,8 +95,9 @@ type Axis struct {
 	Without string `json:"without,omitempty"`
 }
 
-// Remark is shown with the tables of the groups that it applies to: those with a record whose Param is
-// Value or, where Partly is set, with some records that have the metric Partly and some that do not.
+// Remark is shown with the tables of the groups that it applies to: those with a record whose Param
+// is Value or, where Partly is set, with some records that have the metric Partly and some that do
+// not.
 type Remark struct {
 	Param  string `json:"param,omitempty"`
 	Value  string `json:"value,omitempty"`
@@ -110,8 +113,8 @@ type View struct {
 	Title string `json:"title,omitempty"`
 	// Actual is the metric of a ViewGrid that says where on the second axis a case really was.
 	Actual string `json:"actual,omitempty"`
-	// Of is the metric whose samples a ViewDetails sums up, Limit the speed limit by which it compares
-	// models; Note says how their ratio is to be read.
+	// Of is the metric whose samples a ViewDetails sums up, Limit the speed limit by which it
+	// compares models; Note says how their ratio is to be read.
 	Of    string `json:"of,omitempty"`
 	Limit string `json:"limit,omitempty"`
 	Note  string `json:"note,omitempty"`
@@ -124,9 +127,9 @@ type ViewKind string
 const (
 	// ViewTable is a row a record, a column a metric.
 	ViewTable ViewKind = "table"
-	// ViewCurves is a table for each metric, and a chart of the first over the first axis with the ratio
-	// to the baseline below. Values of a second axis are columns of panels. The other metrics are panels
-	// in between.
+	// ViewCurves is a table for each metric, and a chart of the first over the first axis with the
+	// ratio to the baseline below. Values of a second axis are columns of panels. The other metrics
+	// are panels in between.
 	ViewCurves ViewKind = "curves"
 	// ViewDetails is a table of further metrics of the curves.
 	ViewDetails ViewKind = "details"
@@ -135,9 +138,9 @@ const (
 	ViewParts ViewKind = "parts"
 	// ViewSizes compares pairs of a model and its baseline where there are many.
 	ViewSizes ViewKind = "sizes"
-	// ViewGrid shows a score of trials in 0..1 as a heatmap of the first two axes, or as curves over the
-	// first one for groups without numbers on the second, a curve for each value of a third. The params
-	// trials and haystacks say how many there are in a cell.
+	// ViewGrid shows a score of trials in 0..1 as a heatmap of the first two axes, or as curves
+	// over the first one for groups without numbers on the second, a curve for each value of a
+	// third. The params trials and haystacks say how many there are in a cell.
 	ViewGrid ViewKind = "grid"
 	// ViewLoss shows losses: the metrics by model, and the series over positions.
 	ViewLoss ViewKind = "loss"
@@ -271,9 +274,9 @@ func (ts Tasks) Metric(task, metric string) (MetricInfo, bool) {
 	return MetricInfo{}, false
 }
 
-// Tasks are the declarations in the journal's headers, of each task the last one. A journal with a header
-// that declares none was written before headers did: it gets those of its time. Declarations that do not
-// pass Check are left out, as Notice says.
+// Tasks are the declarations in the journal's headers, of each task the last one. A journal with a
+// header that declares none was written before headers did: it gets those of its time. Declarations
+// that do not pass Check are left out, as Notice says.
 func (j *Journal) Tasks() Tasks {
 	var out Tasks
 	if len(j.Runs) == 0 || slices.ContainsFunc(j.Runs, func(r Run) bool { return r.Tasks == nil }) {
@@ -310,7 +313,8 @@ func (j *Journal) undeclared() (out []string) {
 	return out
 }
 
-// oldTasksJSON are the tasks of the time before headers declared them. Newer tasks do not belong there.
+// oldTasksJSON are the tasks of the time before headers declared them. Newer tasks do not belong
+// there.
 //
 //go:embed oldtasks.json
 var oldTasksJSON []byte
