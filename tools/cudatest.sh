@@ -18,7 +18,8 @@ if [ -z "${CUDA_INCLUDE:-}" ]; then
 fi
 internal/cudasim/build.sh bin/cudasim .venv/bin/python
 export LD_LIBRARY_PATH=$PWD/bin/cudasim${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-tools/cuda.sh go vet -tags cuda ./runners/cuda ./cmd/yocobench
+tools/cuda.sh go vet -tags cuda ./runners/cuda ./gpucheck ./cmd/yocobench
 CGO_ENABLED=1 go test -count=1 -tags cuda ./internal/cudasim
 tools/cuda.sh go test -count=1 -tags cuda -timeout 60m ./runners/cuda
+tools/cuda.sh go test -count=1 -tags cuda -timeout 60m ./gpucheck
 tools/cuda.sh go test -count=1 -tags cuda -timeout 60m -run TestCUDA ./cmd/yocobench

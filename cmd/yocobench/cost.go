@@ -12,6 +12,7 @@ import (
 
 	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/safefile"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/families"
@@ -251,12 +252,12 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 	if r.Active < r.Parameters*9/10 {
 		fmt.Fprintf(w, " (%s active)", shortCount(r.Active))
 	}
-	fmt.Fprintf(w, "\nweights: %s (%s)", shortBytes(r.Weights), r.Stored)
+	fmt.Fprintf(w, "\nweights: %s (%s)", units.ShortBytes(r.Weights), r.Stored)
 	if r.Context > 0 {
 		fmt.Fprintf(w, "; context %s", suites.Size(r.Context))
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "one sequence: %d bytes a token and %s fixed (%s)\n\n", r.PerToken, shortBytes(r.Fixed), r.KV)
+	fmt.Fprintf(w, "one sequence: %d bytes a token and %s fixed (%s)\n\n", r.PerToken, units.ShortBytes(r.Fixed), r.KV)
 	t := newTable(w, "layers", "count", "window", "bytes a token", "fixed")
 	for _, g := range r.Layers {
 		window, perToken, fixed := "", "", ""
@@ -267,7 +268,7 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 			perToken = fmt.Sprint(g.PerToken)
 		}
 		if g.Fixed > 0 {
-			fixed = shortBytes(g.Fixed)
+			fixed = units.ShortBytes(g.Fixed)
 		}
 		t.row(string(g.Kind), fmt.Sprint(g.Count), window, perToken, fixed)
 	}
@@ -284,7 +285,7 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 	}
 	t = newTable(w, heads...)
 	for _, l := range r.Lengths {
-		row := []string{suites.Size(l.Tokens).String(), shortBytes(l.Cache), shortBytes(l.Total), fmt.Sprint(l.LargestBatch),
+		row := []string{suites.Size(l.Tokens).String(), units.ShortBytes(l.Cache), units.ShortBytes(l.Total), fmt.Sprint(l.LargestBatch),
 			reports.Seconds(l.PrefillSeconds), reports.Seconds(l.DecodeSeconds)}
 		if l.LargestBatch == 0 {
 			row[3] = "0"

@@ -4,12 +4,8 @@ package main
 
 import (
 	"bytes"
-	"cmp"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -22,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/gpucheck"
 	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -283,7 +279,7 @@ func TestCUDARun(t *testing.T) {
 }
 
 // rehearse runs gpu-check at toy sizes, with the parts in processes of this program, and returns what it wrote and printed.
-func rehearse(t *testing.T, want int, args ...string) (r gpuCheck, out string) {
+func rehearse(t *testing.T, want int, args ...string) (r gpucheck.Results, out string) {
 	t.Helper()
 	dir := t.TempDir()
 	out = program(t, want, append([]string{"gpu-check", "--toy", "--out", dir, "--fixtures", "../../testdata/golden", "--budget", "1h"}, args...)...)
@@ -323,7 +319,7 @@ func parts(t *testing.T, script string) {
 // TestCUDACheck rehearses gpu-check: it is killed after each part and resumed, which loses and repeats nothing.
 func TestCUDACheck(t *testing.T) {
 	dir := t.TempDir()
-	read := func() (r gpuCheck) {
+	read := func() (r gpucheck.Results) {
 		files, _ := filepath.Glob(filepath.Join(dir, "gpu-*.json"))
 		if len(files) != 1 {
 			return r
@@ -446,128 +442,5 @@ exit 1
 		if !strings.Contains(out, want) {
 			t.Errorf("nothing says %q:\n%s", want, out)
 		}
-	}
-}
-
-// TestCUDACheckDoubts: models are not timed with kernels that are wrong, or that nothing has checked.
-func TestCUDACheckDoubts(t *testing.T) {
-	good := fixtureCheck{Name: "f", DType: "bf16", Kernels: "sm_90a", OK: true}
-	kernel := kernelCheck{}
-	kernel.DType, kernel.OK = "bf16", true
-	of := func(change func(r *gpuCheck)) string {
-		r := &gpuCheck{Accelerator: &result.Accelerator{Kernels: "sm_90a"}, Fixtures: []fixtureCheck{good}, Kernels: []kernelCheck{kernel}}
-		change(r)
-		return r.doubts()
-	}
-	for name, c := range map[string]struct {
-		change func(r *gpuCheck)
-		want   string
-	}{
-		"all is well":     {func(*gpuCheck) {}, ""},
-		"a wrong fixture": {func(r *gpuCheck) { r.Fixtures[0].OK = false }, "1 of 2 checks of bf16 failed"},
-		"a wrong fixture by cuBLAS": {func(r *gpuCheck) {
-			r.Fixtures = append(r.Fixtures, fixtureCheck{DType: "bf16", Kernels: cuda.TierCUBLAS})
-		}, "1 of 3 checks of bf16 failed"},
-		"a fixture by cuBLAS alone": {func(r *gpuCheck) { r.Fixtures[0].Kernels = cuda.TierCUBLAS }, "bf16 was not checked"},
-		"a wrong kernel":            {func(r *gpuCheck) { r.Kernels[0].OK = false }, "1 of 2 checks of bf16 failed"},
-		"no fixtures":               {func(r *gpuCheck) { r.Fixtures = nil }, "bf16 was not checked"},
-		"no kernels":                {func(r *gpuCheck) { r.Kernels = nil }, "bf16 was not checked"},
-		"fixtures of other kernels": {func(r *gpuCheck) { r.Fixtures[0].Kernels = "sm_80" }, "bf16 was not checked"},
-		"a wrong fixture of f32": {func(r *gpuCheck) {
-			r.Fixtures = append(r.Fixtures, fixtureCheck{DType: "f32", Kernels: "sm_90a"})
-		}, ""},
-	} {
-		if got := of(c.change); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
-		}
-	}
-}
-
-// overdue is a context whose deadline comes when the test says so.
-type overdue struct {
-	context.Context
-	done chan struct{}
-}
-
-func (o overdue) Done() <-chan struct{} { return o.done }
-
-func (o overdue) Err() error {
-	select {
-	case <-o.done:
-		return context.DeadlineExceeded
-	default:
-		return nil
-	}
-}
-
-// TestCUDARunLines: a program that goes on too long is interrupted and keeps what it printed.
-func TestCUDARunLines(t *testing.T) {
-	ctx := overdue{t.Context(), make(chan struct{})}
-	var got []string
-	err := runLines(ctx, io.Discard, nil, nil, func(b []byte) error {
-		if got = append(got, string(b)); len(got) == 2 {
-			close(ctx.done)
-		}
-		return nil
-	}, "sh", "-c", "echo one; echo two; exec sleep 600")
-	if err == nil || !strings.HasPrefix(err.Error(), "cut off after") || strings.Join(got, " ") != "one two" {
-		t.Errorf("%q: %v", got, err)
-	}
-	want := errors.New("no such line")
-	if err := runLines(t.Context(), io.Discard, nil, nil, func([]byte) error { return want }, "echo", "one"); !errors.Is(err, want) {
-		t.Errorf("a line that is refused: %v", err)
-	}
-}
-
-// TestCUDAPeers runs the script with PyTorch, where PYTHON has it, on the processor where there is no GPU.
-func TestCUDAPeers(t *testing.T) {
-	python := cmp.Or(os.Getenv("PYTHON"), "python3")
-	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
-		t.Skipf("UNTESTED here: PyTorch beside the kernels: %s has no PyTorch (PYTHON chooses one)\n%s", python, out)
-	}
-	r := &gpuCheck{Toy: true, Accelerator: &result.Accelerator{}}
-	for _, d := range []runners.DType{runners.BF16, runners.F32} {
-		err := cuda.Bench(t.Context(), runners.Options{Weights: d}, true, func(int) bool { return true }, func(m cuda.Measurement) {
-			r.Kernels = append(r.Kernels, kernelCheck{Measurement: m})
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	r.dir, r.log = t.TempDir(), os.Stderr
-	r.peers(t.Context(), 5*time.Minute, python)
-	if r.NoPeers != "" || r.Torch == "" {
-		t.Fatalf("no peers: %s", r.NoPeers)
-	}
-	for _, k := range r.Kernels {
-		compared := 0
-		for _, p := range k.Peers {
-			t.Logf("%s %s %v: %s %g ms, %s", k.Kernel, k.DType, k.Shape, p.Name, p.Millis, p.Why)
-			if p.Error == nil {
-				continue
-			}
-			compared++
-			// Both are rounded, and PyTorch's SwiGLU once more on the way.
-			if !(*p.Error <= 3*k.Tolerance) {
-				t.Errorf("%s %s %v differs from %s by %g, tolerance %g", k.Kernel, k.DType, k.Shape, p.Name, *p.Error, k.Tolerance)
-			}
-		}
-		if compared == 0 && (k.Kernel != "retain" || len(k.Peers) == 0) { // its peer is not in PyTorch
-			t.Errorf("%s %s %v was compared with nothing: %+v", k.Kernel, k.DType, k.Shape, k.Peers)
-		}
-	}
-}
-
-// A kernel that failed its check has no speed in the table.
-func TestCUDAWrongIsNotTimed(t *testing.T) {
-	r := gpuCheck{Accelerator: &result.Accelerator{Name: "a GPU"}}
-	r.Kernels = append(r.Kernels, kernelCheck{})
-	r.Kernels[0].Kernel, r.Kernels[0].Millis = "gemm", []float64{3.25}
-	var b strings.Builder
-	if err := r.markdown(&b); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(b.String(), "wrong: not timed") || strings.Contains(b.String(), "3.25") || r.failures() != 1 {
-		t.Errorf("failures %d:\n%s", r.failures(), b.String())
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/limits"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
@@ -58,7 +59,7 @@ func newDoctor() *cobra.Command {
 				}
 			}
 			wrapped("features", strings.Join(cpu.Features(), " "))
-			wrapped("memory", shortBytes(p.device.Memory)+" for models: "+memoryLimit(limits.ReadMemory()))
+			wrapped("memory", units.ShortBytes(p.device.Memory)+" for models: "+memoryLimit(limits.ReadMemory()))
 			wrapped("threads", fmt.Sprintf("%d%s", p.device.Threads, cpuLimit(limits.ReadCPUs())))
 			wrapped("kernel tier", p.device.Tier+": "+p.device.Why)
 			for _, t := range cpu.Tiers() {
@@ -94,9 +95,9 @@ func memoryLimit(m limits.Memory) string {
 	case m.By == "":
 		return "a guess, for the system does not say what is free"
 	case !m.Hard():
-		return shortBytes(m.Left) + " of the machine are available"
+		return units.ShortBytes(m.Left) + " of the machine are available"
 	}
-	return fmt.Sprintf("%s are left of %s, the limit of %s", shortBytes(m.Left), shortBytes(m.Limit), m.By)
+	return fmt.Sprintf("%s are left of %s, the limit of %s", units.ShortBytes(m.Left), units.ShortBytes(m.Limit), m.By)
 }
 
 // cpuLimit says what sets the number of threads, where that is not the number of cores.
@@ -118,7 +119,7 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 		return nil
 	}
 	line("cuda runner", fmt.Sprintf("%s, compute capability %d.%d, %d multiprocessors, %s; driver for CUDA %s", a.Name, a.Capability/10, a.Capability%10,
-		a.Multiprocessors, shortBytes(a.Memory), a.CUDA))
+		a.Multiprocessors, units.ShortBytes(a.Memory), a.CUDA))
 	line("", "kernels "+a.Kernels+": "+a.Why)
 	line("", "their code: "+a.Code)
 	if a.CUBLAS != "" {

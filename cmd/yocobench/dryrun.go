@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -68,7 +69,7 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		case r.Exceeds:
 			note = "too large"
 		}
-		t.row(r.Case[:8], suites.ShortDuration(r.Seconds), shortBytes(r.Bytes), note, r.Model, r.Label)
+		t.row(r.Case[:8], suites.ShortDuration(r.Seconds), units.ShortBytes(r.Bytes), note, r.Model, r.Label)
 	}
 	if err := t.write(); err != nil {
 		return err
@@ -82,17 +83,4 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 	}
 	_, err := fmt.Fprintln(w)
 	return err
-}
-
-// shortBytes writes bytes with three digits: 512 B, 9.75 MiB, 104 GiB.
-func shortBytes(n int64) string {
-	const units = "KMGTPE"
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, i := float64(n)/1024, 0
-	for v >= 1000 && i < len(units)-1 {
-		v, i = v/1024, i+1
-	}
-	return fmt.Sprintf("%.3g %ciB", v, units[i])
 }

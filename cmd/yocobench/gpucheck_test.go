@@ -4,7 +4,6 @@ package main
 
 import (
 	"encoding/json"
-	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,9 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/cuda"
-	"github.com/yocobench/yocobench/suites/result"
+	"github.com/yocobench/yocobench/gpucheck"
 )
 
 // What stands in for the parts: the second kernel loses the GPU, until the file $FIXED is there.
@@ -45,7 +42,7 @@ func TestCUDACheckLost(t *testing.T) {
 	t.Setenv("FIXED", fixed)
 	out := filepath.Join(dir, "out")
 	args := []string{"gpu-check", "--toy", "--parts", "kernels", "--out", out, "--fixtures", "../../testdata/golden"}
-	results := func() (r gpuCheck) {
+	results := func() (r gpucheck.Results) {
 		files, _ := filepath.Glob(filepath.Join(out, "gpu-*.json"))
 		b, err := os.ReadFile(files[0])
 		if err != nil || len(files) != 1 {
@@ -56,7 +53,7 @@ func TestCUDACheckLost(t *testing.T) {
 		}
 		return r
 	}
-	names := func(r gpuCheck) string {
+	names := func(r gpucheck.Results) string {
 		var s []string
 		for _, k := range r.Kernels {
 			s = append(s, k.Kernel+" "+k.DType)
@@ -92,10 +89,10 @@ func TestCUDACheckModelsLost(t *testing.T) {
 	}
 	parts(t, "")
 	dir := t.TempDir()
-	r := &gpuCheck{Accelerator: a, Toy: true, Start: time.Now(), Next: map[string]int{"fixtures": 1, "kernels bf16": 1}, dir: dir,
-		Fixtures: []fixtureCheck{{Name: "f", DType: "bf16", Kernels: a.Kernels, OK: true}}, Kernels: []kernelCheck{{}}}
+	r := &gpucheck.Results{Accelerator: a, Toy: true, Start: time.Now(), Next: map[string]int{"fixtures": 1, "kernels bf16": 1},
+		Fixtures: []gpucheck.Fixture{{Name: "f", DType: "bf16", Kernels: a.Kernels, OK: true}}, Kernels: []gpucheck.Kernel{{}}}
 	r.Kernels[0].OK, r.Kernels[0].DType = true, "bf16"
-	if err := r.write(); err != nil {
+	if err := r.WriteIn(dir); err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"gpu-check", "--toy", "--parts", "models", "--out", dir, "--resume", dir, "--budget", "1h", "--python", "no-such-python"}
@@ -104,22 +101,22 @@ func TestCUDACheckModelsLost(t *testing.T) {
 	if !strings.Contains(out, "With launches that are waited for: exit status 5: ") || !strings.Contains(out, "the device is lost: the kernel attend_window_32: CUDA_ERROR_ILLEGAL_ADDRESS") {
 		t.Errorf("nothing names the kernel:\n%s", out)
 	}
-	read := func() *gpuCheck {
-		r := &gpuCheck{}
-		if err := r.read(dir); err != nil {
+	read := func() *gpucheck.Results {
+		r, err := gpucheck.Read(dir)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return r
 	}
 	before := read()
-	ok := settled(before.EndToEnd)
+	ok := gpucheck.Settled(before.EndToEnd)
 	if all := before.EndToEnd.Runs[0].Cases; ok >= all || ok < all/2 || len(before.Problems) == 0 {
 		t.Errorf("%d of %d cases have a result, problems %q", ok, all, before.Problems)
 	}
 	t.Setenv("YOCOSIM_FAULT", "")
 	program(t, exitOK, args...)
-	if after := read(); settled(after.EndToEnd) != after.EndToEnd.Runs[0].Cases || len(after.Problems) != 0 {
-		t.Errorf("resumed: %d of %d cases, problems %q", settled(after.EndToEnd), after.EndToEnd.Runs[0].Cases, after.Problems)
+	if after := read(); gpucheck.Settled(after.EndToEnd) != after.EndToEnd.Runs[0].Cases || len(after.Problems) != 0 {
+		t.Errorf("resumed: %d of %d cases, problems %q", gpucheck.Settled(after.EndToEnd), after.EndToEnd.Runs[0].Cases, after.Problems)
 	}
 }
 
@@ -158,7 +155,7 @@ func TestCUDACheckPlan(t *testing.T) {
 			t.Errorf("%s: %v %v", l[0], d, err)
 		}
 		seen[l[1]]++
-		for i, p := range gpuParts {
+		for i, p := range gpucheck.Parts {
 			if p == l[1] {
 				if i < last {
 					t.Errorf("%s comes late", p)
@@ -167,7 +164,7 @@ func TestCUDACheckPlan(t *testing.T) {
 			}
 		}
 	}
-	for _, p := range gpuParts {
+	for _, p := range gpucheck.Parts {
 		if seen[p] == 0 {
 			t.Errorf("no line for %s:\n%s", p, out)
 		}
@@ -208,61 +205,12 @@ func TestCUDACheckPackagedCUBLAS(t *testing.T) {
 		if log, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, log)
 		}
-		r := &gpuCheck{}
-		if err := r.read(out); err != nil {
+		r, err := gpucheck.Read(out)
+		if err != nil {
 			t.Fatal(err)
 		}
 		if r.Accelerator.CUBLAS != want || r.Peak == nil || (r.Peak.CUBLAS > 0) != (want != "") {
 			t.Errorf("with %q: cuBLAS %q, peak %+v", path, r.Accelerator.CUBLAS, r.Peak)
 		}
-	}
-}
-
-// TestCUDACheckAttention: the Transformer's prefill is shown at the speed of the fastest peer that computes the same, and without a peer the report says so.
-func TestCUDACheckAttention(t *testing.T) {
-	cfg, err := runners.Preset("transformer-3b")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const n = 64 << 10
-	row := func(pos0 int, ms float64, peers ...peer) kernelCheck {
-		k := kernelCheck{Peers: peers}
-		k.Kernel, k.DType, k.OK, k.Millis, k.Tolerance = "attend_prefill", "bf16", true, []float64{ms}, .01
-		k.Shape = map[string]int{"rows": cuda.PrefillChunk, "pos0": pos0}
-		k.FLOPs = 4 * 3072 * runners.CausalKeys(cuda.PrefillChunk, pos0)
-		return k
-	}
-	good, bad := .001, .5
-	prefill := func(model string, a runners.Arch, seconds float64) result.Record {
-		return result.Record{Task: "prefill", Model: model, Arch: string(a), Params: map[string]any{"length": float64(n)},
-			Metrics: map[string]result.Metric{"ttft": {Value: seconds}}}
-	}
-	r := gpuCheck{Accelerator: &result.Accelerator{Name: "a GPU"}, EndToEnd: &result.Journal{Records: []result.Record{
-		prefill("yoco-gret-3b", runners.YOCOGatedRetention, .5), prefill("transformer-3b", runners.Transformer, 4)}}}
-	table := func() string {
-		var b strings.Builder
-		if err := r.markdown(&b); err != nil {
-			t.Fatal(err)
-		}
-		return b.String()
-	}
-	if out := table(); !strings.Contains(out, "No peer's attention was measured") || !strings.Contains(out, "| 64Ki | yoco-gret-3b | 0.5 | 4 | 8 |  |  |") {
-		t.Errorf("without peers:\n%s", out)
-	}
-	r.Kernels = []kernelCheck{
-		row(0, 10, peer{Name: "flash", Millis: 5, Error: &good}, peer{Name: "wrong", Millis: 1, Error: &bad}, peer{Name: "unchecked", Millis: 1}),
-		row(496<<10, 100, peer{Name: "cudnn", Millis: 80, Error: &good}, peer{Name: "slow", Millis: 300, Error: &good}),
-	}
-	start, after := r.Kernels[0].FLOPs, r.Kernels[1].FLOPs
-	work := 4 * 3072.0 * float64(len(cfg.Layers))
-	want := 4 - work*runners.CausalKeys(cuda.PrefillChunk, 0)/start*.005 - work*runners.CausalKeys(n-cuda.PrefillChunk, cuda.PrefillChunk)/after*.020
-	out := table()
-	m := regexp.MustCompile(`\| 64Ki \| yoco-gret-3b \| 0.5 \| 4 \| 8 \| ([0-9.]+) \|`).FindStringSubmatch(out)
-	if m == nil || !strings.Contains(out, "flash for the first 16Ki tokens (2.00 times ours), cudnn for those behind (1.25 times)") {
-		t.Fatalf("%s", out)
-	}
-	var got float64
-	if err := json.Unmarshal([]byte(m[1]), &got); err != nil || !(math.Abs(got-want) <= .001*want) {
-		t.Errorf("%g s with the best attention, want %g", got, want)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/families"
@@ -103,7 +104,7 @@ func listModels() (rows [][]string, err error) {
 	add := func(c runners.Config, kind string) {
 		total, inner := c.Count()
 		perToken := c.CacheBytes(2, runners.BF16).GlobalKV - c.CacheBytes(1, runners.BF16).GlobalKV
-		rows = append(rows, []string{c.Name, kind, shortCount(total), shortCount(inner), strconv.Itoa(c.Depth()), strconv.Itoa(c.Dim), shortBytes(perToken)})
+		rows = append(rows, []string{c.Name, kind, shortCount(total), shortCount(inner), strconv.Itoa(c.Depth()), strconv.Itoa(c.Dim), units.ShortBytes(perToken)})
 	}
 	for _, name := range checkpoint.Embedded() {
 		c, w, err := checkpoint.OpenEmbedded(name)
@@ -123,7 +124,7 @@ func listModels() (rows [][]string, err error) {
 		}
 		total, _ := m.Parameters()
 		rows = append(rows, []string{name, "cost only", shortCount(total), shortCount(total - m.Embedding - m.Head), strconv.Itoa(len(m.Layers)),
-			strconv.FormatInt(m.Dim, 10), shortBytes(m.BytesPerToken(families.KVTypeOf(runners.BF16)))})
+			strconv.FormatInt(m.Dim, 10), units.ShortBytes(m.BytesPerToken(families.KVTypeOf(runners.BF16)))})
 	}
 	return rows, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/verify"
 	"github.com/yocobench/yocobench/suites"
@@ -96,15 +97,15 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	p("tokenizer", "%s", firstOf(c.Tokenizer, "none: token ids only"))
 	p("weights", "%s", f.identity)
 	fmt.Fprintf(w, "\nat a context of %s tokens (bf16):\n", suites.Size(n))
-	p("global KV cache", "%s", shortBytes(cache.GlobalKV))
+	p("global KV cache", "%s", units.ShortBytes(cache.GlobalKV))
 	if cache.WindowKV > 0 {
-		p("window KV cache", "%s", shortBytes(cache.WindowKV))
+		p("window KV cache", "%s", units.ShortBytes(cache.WindowKV))
 	}
 	if cache.State > 0 {
-		p("retention state (f32)", "%s", shortBytes(cache.State))
+		p("retention state (f32)", "%s", units.ShortBytes(cache.State))
 	}
 	p("prefill", "%.3g TFLOP", prefill.FLOPs/1e12)
-	_, err := fmt.Fprintf(w, "%-22s %.3g GFLOP, %s read\n", "one decode step", step.FLOPs/1e9, shortBytes(int64(step.Read)))
+	_, err := fmt.Fprintf(w, "%-22s %.3g GFLOP, %s read\n", "one decode step", step.FLOPs/1e9, units.ShortBytes(int64(step.Read)))
 	return err
 }
 

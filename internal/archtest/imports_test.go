@@ -20,6 +20,7 @@ var mayImport = [][2]string{
 	{"corpus/rng", ""},
 	{"suites", "corpus internal/cleantext internal/suggest runners runners/tokenizer suites/gate suites/result"},
 	{"suites/result", "internal/safefile"},
+	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"memory", "suites/param runners suites suites/result"},
@@ -51,6 +52,7 @@ var mayImport = [][2]string{
 	{"internal/lfs", ""},
 	{"internal/limits", ""},
 	{"internal/suggest", ""},
+	{"internal/units", ""},
 	{"internal/safefile", ""},
 	{"internal/stats", ""},
 	{"internal/archtest", ""},

@@ -1,10 +1,9 @@
 //go:build cuda
 
-package main
+package gpucheck
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -37,8 +36,12 @@ type call struct {
 	note    string
 }
 
-// printPlan writes the command lines of the parts, with what they take by estimate on a GPU of the datasheet's figures.
-func (f *gpuFlags) printPlan(ctx context.Context, w io.Writer) error {
+// Plan writes the command lines of the parts, with what they take by estimate on a GPU of the datasheet's figures.
+func Plan(ctx context.Context, o Options, w io.Writer) error {
+	f := &o
+	if err := f.check(); err != nil {
+		return err
+	}
 	profile, err := runners.FindProfile(planGPU)
 	if err != nil {
 		return err
@@ -53,7 +56,7 @@ func (f *gpuFlags) printPlan(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "# Estimated for %s at %g of its peak FLOP/s and %g of its bandwidth (%s), and allowances for the host.\n", profile.Name, profile.Efficiency.Compute, profile.Efficiency.Bandwidth, profile.Source)
-	fmt.Fprintf(w, "# Needed: this program, the folder %s (fixtures only), the NVIDIA driver; for the peers a Python with PyTorch. No Go, no network.\n", f.fixtures)
+	fmt.Fprintf(w, "# Needed: this program, the folder %s (fixtures only), the NVIDIA driver; for the peers a Python with PyTorch. No Go, no network.\n", f.Fixtures)
 	fmt.Fprintf(w, "# Each call takes the results of the one before and leaves them in $OUT, so that it can run on another machine.\n")
 	total := 0.0
 	for i, c := range calls {
@@ -65,20 +68,20 @@ func (f *gpuFlags) printPlan(ctx context.Context, w io.Writer) error {
 		if c.note != "" {
 			note += ": " + c.note
 		}
-		if c.seconds > f.budget.Seconds() {
+		if c.seconds > f.Budget.Seconds() {
 			line += fmt.Sprintf(" --budget %ds", int(c.seconds)+int(lastSeconds.Seconds()))
 			note += "; it does not fit the budget"
 		}
 		fmt.Fprintf(w, "%-60s # %s\n", line, note)
 		total += c.seconds
 	}
-	_, err = fmt.Fprintf(w, "# %s in all, in calls of at most %v where they fit (--budget).\n", suites.ShortDuration(total), f.budget)
+	_, err = fmt.Fprintf(w, "# %s in all, in calls of at most %v where they fit (--budget).\n", suites.ShortDuration(total), f.Budget)
 	return err
 }
 
 // planned are the calls, with their seconds on a GPU.
-func (f *gpuFlags) planned(ctx context.Context, p runners.Profile) ([]call, error) {
-	dirs, err := filepath.Glob(filepath.Join(f.fixtures, "*", "config.json"))
+func (f *Options) planned(ctx context.Context, p runners.Profile) ([]call, error) {
+	dirs, err := filepath.Glob(filepath.Join(f.Fixtures, "*", "config.json"))
 	if err != nil {
 		return nil, err
 	}
@@ -94,24 +97,9 @@ func (f *gpuFlags) planned(ctx context.Context, p runners.Profile) ([]call, erro
 }
 
 // plannedModels are the calls of the models: the cheapest cases first, as many in a call as its budget holds.
-func (f *gpuFlags) plannedModels(ctx context.Context, p runners.Profile) (calls []call, err error) {
+func (f *Options) plannedModels(ctx context.Context, p runners.Profile) (calls []call, err error) {
 	args := modelArgs(false)
-	suite, err := suites.Load(args[1], append(values(args, "--set"), "runner=cuda", `device=""`), tasks())
-	if err != nil {
-		return nil, err
-	}
-	absent := absentGPU{p, errors.New("a plan loads no model")}
-	d := device{dry: &assumption{}, found: newCache()}
-	d.found.runners["cuda\n"] = described{absent, absent.Device()}
-	plan, err := suites.NewPlan(ctx, suite, suites.Registry{Tasks: tasks(), Machine: &p,
-		Open: func(s *suites.Suite, e suites.Entry) (*suites.Target, error) { return d.resolve(s, e, &p) }})
-	if err != nil {
-		return nil, err
-	}
-	filter, err := suites.ParseFilter(values(args, "--filter"))
-	if err == nil {
-		err = plan.Filter(filter)
-	}
+	plan, err := f.Program.Plan(ctx, args[1], append(values(args, "--set"), "runner=cuda", `device=""`), values(args, "--filter"), p)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +122,7 @@ func (f *gpuFlags) plannedModels(ctx context.Context, p runners.Profile) (calls 
 		if c.TooLarge() {
 			continue
 		}
-		if now.seconds > 0 && now.seconds+c.Seconds > (f.budget-lastSeconds).Seconds() {
+		if now.seconds > 0 && now.seconds+c.Seconds > (f.Budget-lastSeconds).Seconds() {
 			flush()
 			now, n = call{part: "models"}, 0
 		}

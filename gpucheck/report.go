@@ -1,6 +1,6 @@
 //go:build cuda
 
-package main
+package gpucheck
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cuda"
@@ -18,7 +19,7 @@ import (
 )
 
 // markdown writes what was found as tables.
-func (r *gpuCheck) markdown(w io.Writer) error {
+func (r *Results) markdown(w io.Writer) error {
 	a := r.Accelerator
 	p := func(form string, args ...any) { fmt.Fprintf(w, form, args...) }
 	p("# %s\n\n", a.Name)
@@ -26,7 +27,7 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 		p("**Toy sizes: a rehearsal. The speeds mean nothing.**\n\n")
 	}
 	p("%s, yocobench %s %s. Compute capability %d.%d, %d multiprocessors, %s; driver for CUDA %s", r.Start.Format("2006-01-02 15:04"), r.Version, r.Commit,
-		a.Capability/10, a.Capability%10, a.Multiprocessors, shortBytes(a.Memory), a.CUDA)
+		a.Capability/10, a.Capability%10, a.Multiprocessors, units.ShortBytes(a.Memory), a.CUDA)
 	if s := a.State; s != nil {
 		p(" (%s); %d of %d MHz, %.0f of %.0f W, %d °C", s.Driver, s.SMClock, s.SMClockMax, s.Power, s.PowerLimit, s.Temperature)
 	} else {
@@ -40,7 +41,7 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 	}
 	p(". Kernels: %s (%s).", a.Kernels, a.Why)
 	if r.Peak != nil {
-		p(" Peaks measured here: %s.", peakText(*r.Peak, a.Name, runners.BF16))
+		p(" Peaks measured here: %s.", PeakText(*r.Peak, a.Name, runners.BF16))
 	}
 	p("\n")
 	if todo := r.todo(); len(todo) > 0 {
@@ -90,7 +91,7 @@ func (r *gpuCheck) markdown(w io.Writer) error {
 }
 
 // kernelTable writes the kernels: errors, times, rates and those of peers.
-func (r *gpuCheck) kernelTable(p func(string, ...any)) {
+func (r *Results) kernelTable(p func(string, ...any)) {
 	p("\n## Kernels\n\nMedian times by the device's events. TFLOP/s and GB/s count the work once, by arithmetic. A peer's ratio is its time over the kernel's: above 1 the kernel is faster.\n\n")
 	if r.Torch != "" {
 		p("Peers: PyTorch %s\n\n", r.Torch)
@@ -143,7 +144,7 @@ type attention struct {
 }
 
 // attention finds the measurement of bfloat16 prefill attention after a context, or of one from its start.
-func (r *gpuCheck) attention(after bool) (a attention, ok bool) {
+func (r *Results) attention(after bool) (a attention, ok bool) {
 	for _, k := range r.Kernels {
 		if k.Kernel != "attend_prefill" || k.DType != "bf16" || !k.OK || (k.Shape["pos0"] > 0) != after {
 			continue
@@ -167,7 +168,7 @@ func everyLayerGlobal(preset string) bool {
 
 // attentionTable sets the Transformer's prefill next to what it would be with attention as fast as the best peer's, and both next to the YOCOs':
 // a ratio over a Transformer whose attention is slow would say little.
-func (r *gpuCheck) attentionTable(p func(string, ...any)) {
+func (r *Results) attentionTable(p func(string, ...any)) {
 	if r.EndToEnd == nil {
 		return
 	}
@@ -220,7 +221,7 @@ func (r *gpuCheck) attentionTable(p func(string, ...any)) {
 }
 
 // peers are the names of those that were timed.
-func (a attention) peers(r *gpuCheck) (names []string) {
+func (a attention) peers(r *Results) (names []string) {
 	for _, k := range r.Kernels {
 		for _, p := range k.Peers {
 			if k.Kernel == "attend_prefill" && k.DType == "bf16" && k.FLOPs == a.flops && p.Millis > 0 {

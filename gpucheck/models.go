@@ -1,11 +1,12 @@
 //go:build cuda
 
-package main
+package gpucheck
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,13 +19,13 @@ import (
 )
 
 // peers asks PyTorch for its times and samples of the kernels that have none yet, and reports whether it answered for all.
-func (r *gpuCheck) peers(ctx context.Context, limit time.Duration, python string) (done bool) {
+func (r *Results) peers(ctx context.Context, limit time.Duration, python string) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.NoPeers = ""
 	in, err := json.Marshal(r.Kernels)
 	if err != nil {
-		r.problem(problem{Part: "peers", Text: err.Error()})
+		r.problem(Problem{Part: "peers", Text: err.Error()})
 		return false
 	}
 	where := "cuda"
@@ -35,7 +36,7 @@ func (r *gpuCheck) peers(ctx context.Context, limit time.Duration, python string
 		var got struct {
 			Torch string `json:"torch"`
 			Index int    `json:"index"`
-			Peers []peer `json:"peers"`
+			Peers []Peer `json:"peers"`
 		}
 		got.Index = -1
 		if err := json.Unmarshal(line, &got); err != nil { // what a library prints
@@ -60,7 +61,16 @@ func (r *gpuCheck) peers(ctx context.Context, limit time.Duration, python string
 }
 
 // runDir is the folder of the models' run.
-func (r *gpuCheck) runDir() string { return r.base() + ".run" }
+func (r *Results) runDir() string { return r.base() + ".run" }
+
+// readRun reads the journal of the models' run.
+func (r *Results) readRun() (*result.Journal, error) {
+	j, err := result.ReadFile(filepath.Join(r.runDir(), r.program.Journal))
+	if err == nil && len(j.Runs)+len(j.Records) == 0 {
+		err = errors.New("the journal has no line")
+	}
+	return j, err
+}
 
 // timedSteps is how many of the generated tokens' steps are timed: more would say no more, and take minutes a case.
 const timedSteps = 32
@@ -78,10 +88,10 @@ func modelArgs(toy bool) []string {
 
 // models runs the paper's suite on the 3B models, cheapest cases first, within a time, and reports whether each case has a result. It needs the
 // kernels of bfloat16 to be right. A process that loses the GPU is followed by another, which goes on with the cases behind it.
-func (r *gpuCheck) models(ctx context.Context, limit time.Duration, cublas string) (done bool) {
+func (r *Results) models(ctx context.Context, limit time.Duration, cublas string) (done bool) {
 	r.NoEndToEnd = ""
 	if limit < 10*time.Second {
-		r.problem(problem{Part: "models", Text: "no time was left"})
+		r.problem(Problem{Part: "models", Text: "no time was left"})
 		return false
 	}
 	if d := r.doubts(); d != "" {
@@ -91,16 +101,15 @@ func (r *gpuCheck) models(ctx context.Context, limit time.Duration, cublas strin
 	begin := time.Now()
 	whole, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	program, err := self()
 	finishedBefore := -1
-	for err == nil {
+	for {
 		args := modelArgs(r.Toy)
-		if old, readErr := readRun(r.runDir()); readErr == nil && len(old.Runs) > 0 {
+		if old, readErr := r.readRun(); readErr == nil && len(old.Runs) > 0 {
 			args = append([]string{"run", "--resume", r.runDir()}, args[2:]...)
 		} else {
 			// One that was killed before it had a header has measured nothing.
 			if err := os.RemoveAll(r.runDir()); err != nil {
-				r.problem(problem{Part: "models", Text: err.Error()})
+				r.problem(Problem{Part: "models", Text: err.Error()})
 				return false
 			}
 			args = append(args, "--out", r.runDir())
@@ -113,33 +122,30 @@ func (r *gpuCheck) models(ctx context.Context, limit time.Duration, cublas strin
 		if cublas != "" {
 			args = append(args, "--cublas", cublas)
 		}
-		runErr := runLines(whole, r.log, nil, nil, func([]byte) error { return nil }, program, args...)
+		runErr := runLines(whole, r.log, nil, nil, func([]byte) error { return nil }, r.program.Path, args...)
 		var n int
-		if j, readErr := readRun(r.runDir()); readErr == nil {
-			r.EndToEnd, n = j, settled(j)
+		if j, readErr := r.readRun(); readErr == nil {
+			r.EndToEnd, n = j, Settled(j)
 		}
 		if runErr == nil {
 			break
 		}
-		lost := exitCode(runErr) == exitDeviceLost
+		lost := exitCode(runErr) == r.program.DeviceLost
 		text := runErr.Error()
 		if lost && whole.Err() == nil {
-			text += r.lostCase(whole, program, cublas)
+			text += r.lostCase(whole, cublas)
 		}
-		r.problem(problem{Part: "models", Text: text})
+		r.problem(Problem{Part: "models", Text: text})
 		if err := r.write(); err != nil || !lost || whole.Err() != nil || n <= finishedBefore {
 			break
 		}
 		finishedBefore = n
 	}
-	if err != nil {
-		r.problem(problem{Part: "models", Text: err.Error()})
-	}
-	return r.EndToEnd != nil && settled(r.EndToEnd) >= r.EndToEnd.Runs[0].Cases
+	return r.EndToEnd != nil && Settled(r.EndToEnd) >= r.EndToEnd.Runs[0].Cases
 }
 
-// settled counts the cases of a run that a resumed one does not try again.
-func settled(j *result.Journal) (n int) {
+// Settled counts the cases of a run that a resumed one does not try again.
+func Settled(j *result.Journal) (n int) {
 	for _, rec := range j.Records {
 		if rec.Status != result.Skipped && rec.Status != result.Failed {
 			n++
@@ -149,7 +155,7 @@ func settled(j *result.Journal) (n int) {
 }
 
 // lostCase runs the case that lost the GPU once more, in a run of its own with launches that are waited for, and says which kernel failed.
-func (r *gpuCheck) lostCase(ctx context.Context, program, cublas string) string {
+func (r *Results) lostCase(ctx context.Context, cublas string) string {
 	if r.EndToEnd == nil {
 		return ""
 	}
@@ -174,5 +180,5 @@ func (r *gpuCheck) lostCase(ctx context.Context, program, cublas string) string 
 	if cublas != "" {
 		args = append(args, "--cublas", cublas)
 	}
-	return ". With launches that are waited for: " + outcome(runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, program, args...))
+	return ". With launches that are waited for: " + outcome(runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, r.program.Path, args...))
 }

@@ -1,6 +1,6 @@
 //go:build cuda
 
-package main
+package gpucheck
 
 import (
 	"bytes"
@@ -19,8 +19,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/cuda"
@@ -28,55 +26,33 @@ import (
 )
 
 // Each part of gpu-check runs in a process of its own: a kernel that breaks the GPU's context, hangs or crashes
-// ends that process, and costs no other part anything. A part prints a partLine as JSON a line as soon as it has it.
+// ends that process, and costs no other part anything. A part prints a Result as JSON a line as soon as it has it.
 
-// partLine is one result of a part; one of its fields is set.
-type partLine struct {
-	Fixture *fixtureCheck     `json:"fixture,omitempty"`
+// Result is one result of a part; one of its fields is set.
+type Result struct {
+	Fixture *Fixture          `json:"fixture,omitempty"`
 	Peak    *cuda.Peak        `json:"peak,omitempty"`
 	Kernel  *cuda.Measurement `json:"kernel,omitempty"`
 }
 
-// partFlags are what a part is told.
-type partFlags struct {
-	part, dtype, fixtures, cublas string
-	// Items from..to-1 are done; to is 0 for all from there on.
-	from, to int
-	toy      bool
-}
+// Part is what the process of a part is to do.
+type Part struct {
+	// Name is fixtures, peaks or kernels.
+	Name string
+	// DType is the number type of peaks and kernels, Fixtures the folder of fixtures.
+	DType, Fixtures string
+	// Items From..To-1 are done; To is 0 for all from there on.
+	From, To int
+	Toy      bool
 
-func newGPUPart() *cobra.Command {
-	var f partFlags
-	c := &cobra.Command{
-		Use:    "gpu-part",
-		Short:  "A part of yocobench gpu-check: results as JSON lines on standard output",
-		Hidden: true,
-		Args:   cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			e := json.NewEncoder(c.OutOrStdout())
-			err := f.run(c.Context(), func(l partLine) error { return e.Encode(l) }, c.ErrOrStderr())
-			if errors.Is(err, runners.ErrDeviceLost) {
-				err = &exitError{exitDeviceLost, err}
-			}
-			return err
-		},
-	}
-	fs := c.Flags()
-	fs.StringVar(&f.part, "part", "", "fixtures, peaks or kernels")
-	fs.StringVar(&f.dtype, "dtype", "bf16", "number type of peaks and kernels")
-	fs.StringVar(&f.fixtures, "fixtures", "", "folder of fixtures")
-	fs.IntVar(&f.from, "from", 0, "leave out the first ones")
-	fs.IntVar(&f.to, "to", 0, "leave out those from here on (default: none)")
-	fs.BoolVar(&f.toy, "toy", false, "toy sizes")
-	cublasFlag(c)
-	return c
+	cublas string
 }
 
 // toyFixture is the only one of a rehearsal. Both number types can run it.
 const toyFixture = "yoco_gret_A"
 
-func (f *partFlags) args() []string {
-	args := []string{"gpu-part", "--part", f.part, "--dtype", f.dtype, "--fixtures", f.fixtures, "--from", fmt.Sprint(f.from), "--to", fmt.Sprint(f.to), fmt.Sprintf("--toy=%t", f.toy)}
+func (f *Part) args() []string {
+	args := []string{"gpu-part", "--part", f.Name, "--dtype", f.DType, "--fixtures", f.Fixtures, "--from", fmt.Sprint(f.From), "--to", fmt.Sprint(f.To), fmt.Sprintf("--toy=%t", f.Toy)}
 	if f.cublas != "" {
 		args = append(args, "--cublas", f.cublas)
 	}
@@ -84,14 +60,15 @@ func (f *partFlags) args() []string {
 }
 
 // wants reports whether item n, from 0 on, is to be done.
-func (f *partFlags) wants(n int) bool { return n >= f.from && (f.to == 0 || n < f.to) }
+func (f *Part) wants(n int) bool { return n >= f.From && (f.To == 0 || n < f.To) }
 
-func (f *partFlags) run(ctx context.Context, emit func(partLine) error, log io.Writer) error {
-	d, err := runners.ParseDType(f.dtype)
+// Run does the part. It passes each result to emit as soon as it has it.
+func (f *Part) Run(ctx context.Context, emit func(Result) error, log io.Writer) error {
+	d, err := runners.ParseDType(f.DType)
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return usagef("%v", err)
 	}
-	switch f.part {
+	switch f.Name {
 	case "fixtures":
 		return f.verify(ctx, emit, log)
 	case "peaks":
@@ -99,26 +76,26 @@ func (f *partFlags) run(ctx context.Context, emit func(partLine) error, log io.W
 		if err != nil {
 			return err
 		}
-		return emit(partLine{Peak: &p})
+		return emit(Result{Peak: &p})
 	case "kernels":
 		var broken error
-		err := cuda.Bench(ctx, runners.Options{Weights: d}, f.toy, f.wants, func(m cuda.Measurement) {
+		err := cuda.Bench(ctx, runners.Options{Weights: d}, f.Toy, f.wants, func(m cuda.Measurement) {
 			fmt.Fprintf(log, "%s %s %v: error %.2g of %.2g, %.4g ms\n", m.Kernel, m.DType, m.Shape, m.Error, m.Tolerance, m.Median())
-			broken = errors.Join(broken, emit(partLine{Kernel: &m}))
+			broken = errors.Join(broken, emit(Result{Kernel: &m}))
 		})
 		return errors.Join(err, broken)
 	}
-	return usagef("--part is fixtures, peaks or kernels, not %q\n  hint: this command is run by yocobench gpu-check", f.part)
+	return usagef("--part is fixtures, peaks or kernels, not %q\n  hint: this command is run by yocobench gpu-check", f.Name)
 }
 
 // verify holds the runner to every fixture, in both builds, with each set of kernels, and with cuBLAS for what it can where it is installed. The tolerance of bfloat16 is 3.8 times the error that rounding the
 // weights alone makes, in float32 arithmetic on the processor (see TestGolden of runners/cuda).
-func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log io.Writer) error {
-	dirs, err := filepath.Glob(filepath.Join(f.fixtures, "*", "config.json"))
+func (f *Part) verify(ctx context.Context, emit func(Result) error, log io.Writer) error {
+	dirs, err := filepath.Glob(filepath.Join(f.Fixtures, "*", "config.json"))
 	if err != nil || len(dirs) == 0 {
-		return usagef("no fixtures in %q", f.fixtures)
+		return usagef("no fixtures in %q", f.Fixtures)
 	}
-	if f.toy {
+	if f.Toy {
 		dirs = slices.DeleteFunc(dirs, func(d string) bool { return filepath.Base(filepath.Dir(d)) != toyFixture })
 	}
 	device, err := cuda.Describe(runners.Options{})
@@ -155,7 +132,7 @@ func (f *partFlags) verify(ctx context.Context, emit func(partLine) error, log i
 				}
 				c, err := checkFixture(ctx, dir, tier, d, rounding, log)
 				if err == nil {
-					err = emit(partLine{Fixture: &c})
+					err = emit(Result{Fixture: &c})
 				}
 				if err != nil {
 					return fmt.Errorf("%s %s %s: %w", filepath.Base(dir), d, tier, err)
@@ -182,8 +159,8 @@ func checkCode(tier string, log io.Writer) error {
 	return nil
 }
 
-func checkFixture(ctx context.Context, dir, tier string, d runners.DType, rounding float64, log io.Writer) (fixtureCheck, error) {
-	f := fixtureCheck{Name: filepath.Base(dir), DType: d.String(), Kernels: tier}
+func checkFixture(ctx context.Context, dir, tier string, d runners.DType, rounding float64, log io.Writer) (Fixture, error) {
+	f := Fixture{Name: filepath.Base(dir), DType: d.String(), Kernels: tier}
 	r, err := verify.Verify(ctx, dir, cuda.New(), runners.Options{Weights: d, KV: d, Tier: tier})
 	if errors.Is(err, runners.ErrUnsupported) {
 		f.OK, f.Note = true, "unsupported"
@@ -205,37 +182,34 @@ func checkFixture(ctx context.Context, dir, tier string, d runners.DType, roundi
 	return f, nil
 }
 
-// self is this program, to run parts with.
-var self = os.Executable
-
 // giveUp is after how many processes in a row that die without a result a part is given up.
 const giveUp = 3
 
 // part runs a part in processes of its own until it is through, and reports whether it is: one that dies is followed by another, which begins
 // behind what killed it. What killed one in an earlier call is tried again at the end. What went wrong is a problem, not an error.
-func (r *gpuCheck) part(ctx context.Context, limit time.Duration, f partFlags) (done bool) {
+func (r *Results) part(ctx context.Context, limit time.Duration, f Part) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	name := f.part
-	if f.part == "kernels" {
-		name += " " + f.dtype
+	name := f.Name
+	if f.Name == "kernels" {
+		name += " " + f.DType
 	}
 	var again []int
-	r.Problems = slices.DeleteFunc(r.Problems, func(p problem) bool {
+	r.Problems = slices.DeleteFunc(r.Problems, func(p Problem) bool {
 		if p.Part != name || p.Item == 0 {
 			return false
 		}
 		again = append(again, p.Item-1)
 		return true
 	})
-	f.from = r.Next[name]
-	if f.part == "peaks" {
-		f.from = 0
+	f.From = r.Next[name]
+	if f.Name == "peaks" {
+		f.From = 0
 	}
 	for dead := 0; ; {
 		got, err := r.process(ctx, f)
-		f.from += got
-		r.Next[name] = f.from
+		f.From += got
+		r.Next[name] = f.From
 		if err == nil {
 			break
 		}
@@ -243,19 +217,19 @@ func (r *gpuCheck) part(ctx context.Context, limit time.Duration, f partFlags) (
 		if dead++; got > 0 {
 			dead = 1
 		}
-		if ctx.Err() != nil || f.part == "peaks" || dead == giveUp {
+		if ctx.Err() != nil || f.Name == "peaks" || dead == giveUp {
 			r.retryLater(name, again)
 			return false
 		}
-		f.from++
-		r.Next[name] = f.from
+		f.From++
+		r.Next[name] = f.From
 	}
 	for i, item := range again {
 		if ctx.Err() != nil {
 			r.retryLater(name, again[i:])
 			return false
 		}
-		f.from, f.to = item, item+1
+		f.From, f.To = item, item+1
 		if _, err := r.process(ctx, f); err != nil {
 			r.died(ctx, name, f, err)
 		}
@@ -264,13 +238,9 @@ func (r *gpuCheck) part(ctx context.Context, limit time.Duration, f partFlags) (
 }
 
 // process runs a part in a process, keeps each result at once, and returns how many there were.
-func (r *gpuCheck) process(ctx context.Context, f partFlags) (got int, err error) {
-	program, err := self()
-	if err != nil {
-		return 0, err
-	}
+func (r *Results) process(ctx context.Context, f Part) (got int, err error) {
 	return got, runLines(ctx, r.log, nil, nil, func(line []byte) error {
-		var l partLine
+		var l Result
 		if err := json.Unmarshal(line, &l); err != nil {
 			return fmt.Errorf("a line that is no result: %w", err)
 		}
@@ -279,15 +249,15 @@ func (r *gpuCheck) process(ctx context.Context, f partFlags) (got int, err error
 		case l.Fixture != nil:
 			r.Fixtures = append(r.Fixtures, *l.Fixture)
 		case l.Kernel != nil:
-			r.Kernels = append(r.Kernels, kernelCheck{Measurement: *l.Kernel})
+			r.Kernels = append(r.Kernels, Kernel{Measurement: *l.Kernel})
 		case l.Peak != nil:
 			r.Peak = l.Peak
 		}
-		if f.to == 0 && f.part != "peaks" {
-			r.Next[series(f.part, dtypeOf(f.dtype))] = f.from + got
+		if f.To == 0 && f.Name != "peaks" {
+			r.Next[series(f.Name, dtypeOf(f.DType))] = f.From + got
 		}
 		return r.write()
-	}, program, f.args()...)
+	}, r.program.Path, f.args()...)
 }
 
 func dtypeOf(name string) runners.DType {
@@ -295,18 +265,17 @@ func dtypeOf(name string) runners.DType {
 	return d
 }
 
-// died records that a process ended at item f.from. Where it lost the GPU, the item runs once more with launches that are waited
+// died records that a process ended at item f.From. Where it lost the GPU, the item runs once more with launches that are waited
 // for, which names the kernel.
-func (r *gpuCheck) died(ctx context.Context, name string, f partFlags, err error) {
+func (r *Results) died(ctx context.Context, name string, f Part, err error) {
 	text := err.Error()
-	if exitCode(err) == exitDeviceLost && ctx.Err() == nil {
-		f.to = f.from + 1
-		program, _ := self()
-		blocking := runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, program, f.args()...)
+	if exitCode(err) == r.program.DeviceLost && ctx.Err() == nil {
+		f.To = f.From + 1
+		blocking := runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, r.program.Path, f.args()...)
 		text += ". With launches that are waited for: " + outcome(blocking)
 	}
-	p := problem{Part: name, Item: f.from + 1, Text: text}
-	if f.part == "peaks" || ctx.Err() != nil && exitCode(err) != exitDeviceLost { // it was cut off, and begins there again
+	p := Problem{Part: name, Item: f.From + 1, Text: text}
+	if f.Name == "peaks" || ctx.Err() != nil && exitCode(err) != r.program.DeviceLost { // it was cut off, and begins there again
 		p.Item = 0
 	}
 	r.problem(p)
@@ -324,9 +293,9 @@ func outcome(err error) string {
 }
 
 // retryLater keeps items for a later call.
-func (r *gpuCheck) retryLater(name string, items []int) {
+func (r *Results) retryLater(name string, items []int) {
 	for _, i := range items {
-		r.problem(problem{Part: name, Item: i + 1, Text: "was not tried again: no time was left"})
+		r.problem(Problem{Part: name, Item: i + 1, Text: "was not tried again: no time was left"})
 	}
 }
 

@@ -1,0 +1,422 @@
+//go:build cuda
+
+package gpucheck
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	_ "embed"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/safefile"
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/cuda"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// peersScript times PyTorch on the inputs of the kernels' measurements, and computes the same samples.
+//
+//go:embed peers.py
+var peersScript string
+
+// Results are what gpu-check found, as its JSON file holds them. The file is written again after each figure.
+type Results struct {
+	Version     string              `json:"version"`
+	Commit      string              `json:"commit,omitempty"`
+	Start       time.Time           `json:"start"`
+	Toy         bool                `json:"toy,omitempty"`
+	Accelerator *result.Accelerator `json:"accelerator"`
+	// Done are the parts that are through; Next the first item of each series that was not tried yet.
+	Done []string       `json:"done"`
+	Next map[string]int `json:"next,omitempty"`
+	// Problems say what could not be done at all; a check that failed is none.
+	Problems []Problem  `json:"problems,omitempty"`
+	Fixtures []Fixture  `json:"fixtures,omitempty"`
+	Peak     *cuda.Peak `json:"peak,omitempty"`
+	Kernels  []Kernel   `json:"kernels,omitempty"`
+	// NoPeers says why there is nothing of PyTorch, or not all; Torch is its version and what it ran on.
+	NoPeers string `json:"no_peers,omitempty"`
+	Torch   string `json:"torch,omitempty"`
+	// After is the GPU's state behind the measurements of kernels.
+	After *result.GPUState `json:"after,omitempty"`
+	// EndToEnd is the journal of the paper's suite on this GPU, NoEndToEnd why it was left out.
+	EndToEnd   *result.Journal `json:"end_to_end,omitempty"`
+	NoEndToEnd string          `json:"no_end_to_end,omitempty"`
+
+	dir     string // the folder of the results
+	log     io.Writer
+	program Program
+}
+
+// Problem is something that could not be done.
+type Problem struct {
+	// Part is the part or the series of it. Item is the number of the item, from 1 on, that ended its process: a call
+	// with --resume tries it again. It is 0 where the problem is another.
+	Part string `json:"part"`
+	Item int    `json:"item,omitempty"`
+	Text string `json:"text"`
+}
+
+func (p Problem) String() string {
+	if p.Item > 0 {
+		return fmt.Sprintf("%s, number %d: %s", p.Part, p.Item, p.Text)
+	}
+	return p.Part + ": " + p.Text
+}
+
+// Fixture is the check of a fixture of the reference.
+type Fixture struct {
+	Name      string  `json:"name"`
+	DType     string  `json:"dtype"`
+	Kernels   string  `json:"kernels"`
+	Error     float64 `json:"error"`
+	Tolerance float64 `json:"tolerance"`
+	OK        bool    `json:"ok"`
+	Note      string  `json:"note,omitempty"`
+}
+
+// Kernel is the check and the measurement of a kernel.
+type Kernel struct {
+	cuda.Measurement
+	Peers []Peer `json:"peers,omitempty"`
+}
+
+// Peer is another implementation of the same operation.
+type Peer struct {
+	Name string `json:"name"`
+	// Millis is its median time, 0 where it could not run; Why says why not.
+	Millis float64 `json:"ms"`
+	Why    string  `json:"why,omitempty"`
+	// Error is the largest difference of the kernel's samples from its own, over 1 + |value|; nil if it was not compared.
+	Error *float64 `json:"error,omitempty"`
+}
+
+// Parts are the parts of gpu-check in their order.
+var Parts = []string{"fixtures", "peaks", "kernels", "peers", "models"}
+
+// Options are what a call is to do.
+type Options struct {
+	// Toy is for a rehearsal: small sizes, and PyTorch on the CPU where there is no GPU.
+	Toy bool
+	// Parts are those to do.
+	Parts []string
+	// Out is the folder for the results. Resume, if not empty, is the JSON file or the folder of an earlier call's results.
+	Out, Resume string
+	// Fixtures is the folder of fixtures, Python one that may have PyTorch, CUBLAS the file of cuBLAS or "".
+	Fixtures, Python, CUBLAS string
+	// Budget is the time for all parts of this call.
+	Budget time.Duration
+	// Program is the program that calls.
+	Program Program
+}
+
+// Program is what gpu-check needs to know of the program around it.
+type Program struct {
+	Version, Commit string
+	// Path is the file to start parts and runs with.
+	Path string
+	// DeviceLost is the exit code of a process that lost the GPU.
+	DeviceLost int
+	// Journal is the journal's name in the folder of a run.
+	Journal string
+	// Plan makes a plan of a suite on a GPU that is not there.
+	Plan func(ctx context.Context, suite string, sets, filters []string, p runners.Profile) (*suites.Plan, error)
+}
+
+// usagef is the error of a call that asks for something impossible.
+func usagef(format string, args ...any) error {
+	return &suites.Problem{Msg: fmt.Sprintf(format, args...)}
+}
+
+// lastSeconds are kept for stopping the suite, when its time is over, and drawing its reports.
+const lastSeconds = 20 * time.Second
+
+// weight is a part's share of the time, where several parts share it.
+var weight = map[string]int{"fixtures": 30, "peaks": 5, "kernels": 25, "peers": 20, "models": 60}
+
+// check reports the first thing that is wrong with the flags.
+func (f *Options) check() error {
+	for _, p := range f.Parts {
+		if !slices.Contains(Parts, p) {
+			return usagef("--parts: unknown part %q\n  hint: the parts are %s", p, strings.Join(Parts, ", "))
+		}
+	}
+	if len(f.Parts) == 0 {
+		return usagef("--parts: none is named\n  hint: the parts are %s", strings.Join(Parts, ", "))
+	}
+	if f.Budget < time.Minute {
+		return usagef("--budget is a minute at least, not %v", f.Budget)
+	}
+	if dirs, err := filepath.Glob(filepath.Join(f.Fixtures, "*", "config.json")); err != nil || len(dirs) == 0 && slices.Contains(f.Parts, "fixtures") {
+		return usagef("no fixtures in %s: run this in the project's folder, or give --fixtures", f.Fixtures)
+	}
+	return nil
+}
+
+// Run does the parts, writes their results and prints them as Markdown. It returns how many checks and parts failed; where
+// ctx ends it returns what was found until then.
+func Run(ctx context.Context, o Options, stdout, log io.Writer) (failures int, err error) {
+	f := &o
+	start := time.Now()
+	if err := f.check(); err != nil {
+		return 0, err
+	}
+	r, err := f.begin(ctx, log)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(log, "%s, kernels %s\n", r.Accelerator.Name, r.Accelerator.Kernels)
+	left := 0
+	for _, p := range Parts {
+		if slices.Contains(f.Parts, p) {
+			left += weight[p]
+		}
+	}
+	for _, p := range Parts {
+		if !slices.Contains(f.Parts, p) || ctx.Err() != nil {
+			continue
+		}
+		limit := (f.Budget - time.Since(start)) * time.Duration(weight[p]) / time.Duration(left)
+		left -= weight[p]
+		r.forget(p)
+		if f.do(ctx, r, p, limit) && !slices.Contains(r.Done, p) {
+			r.Done = append(r.Done, p)
+		}
+		if err := r.write(); err != nil {
+			return 0, err
+		}
+	}
+	if err := r.markdown(stdout); err != nil {
+		return 0, err
+	}
+	fmt.Fprintf(log, "written in %v: %s.json, %[2]s.md\n", time.Since(start).Round(time.Second), r.base())
+	if todo := r.todo(); len(todo) > 0 {
+		fmt.Fprintf(log, "continue with: yocobench-cuda gpu-check --parts %s --out %s --resume %[2]s\n", strings.Join(todo, ","), cleantext.ShellQuote(r.dir))
+	}
+	return r.failures(), nil
+}
+
+// begin makes the results, or reads those to continue with.
+func (f *Options) begin(ctx context.Context, log io.Writer) (*Results, error) {
+	r := &Results{Version: f.Program.Version, Commit: f.Program.Commit, Start: time.Now().UTC().Round(time.Second), Toy: f.Toy, Next: map[string]int{}}
+	if f.Resume != "" {
+		old, err := Read(f.Resume)
+		if err != nil {
+			return nil, err
+		}
+		r = old
+	}
+	old := r.Accelerator
+	if old != nil {
+		if err := r.moveTo(f.Out, f.Program.Journal); err != nil {
+			return nil, err
+		}
+	}
+	r.dir, r.log, r.program = f.Out, log, f.Program
+	for _, need := range []struct{ part, of string }{{"peers", "kernels"}, {"models", "fixtures"}, {"models", "kernels"}} {
+		if slices.Contains(f.Parts, need.part) && !slices.Contains(f.Parts, need.of) && r.Next[series(need.of, runners.BF16)] == 0 {
+			return nil, usagef("the part %s needs the results of the part %s\n  hint: name both in --parts, or give --resume with the results of an earlier call", need.part, need.of)
+		}
+	}
+	if _, err := cuda.CUBLAS(); err != nil && f.CUBLAS == "" {
+		if file, err := packagedCUBLAS(ctx, f.Python); err != nil {
+			fmt.Fprintln(log, "cuBLAS: the loader finds none, and", err)
+		} else if err := cuda.UseCUBLAS(file); err != nil {
+			r.problem(Problem{Part: "cuBLAS", Text: err.Error()})
+		} else {
+			f.CUBLAS = file
+		}
+	}
+	var err error
+	if r.Accelerator, err = Accelerator(""); err != nil {
+		return nil, err
+	}
+	if f.Resume != "" && (old.Name != r.Accelerator.Name || r.Toy != f.Toy) {
+		return nil, usagef("--resume: the results in %s are of %s (toy: %t), and this is %s (toy: %t)", f.Resume, old.Name, r.Toy, r.Accelerator.Name, f.Toy)
+	}
+	r.forget("environment")
+	for _, s := range cuda.Environment() {
+		r.problem(Problem{Part: "environment", Text: s})
+	}
+	if err := os.MkdirAll(r.dir, 0o755); err != nil {
+		return nil, err
+	}
+	return r, r.write()
+}
+
+// Read reads the results of an earlier call: their JSON file, or the newest in a folder.
+func Read(path string) (*Results, error) {
+	if info, err := os.Stat(path); err != nil {
+		return nil, usagef("--resume: %v", err)
+	} else if info.IsDir() {
+		files, _ := filepath.Glob(filepath.Join(path, "gpu-*.json"))
+		if len(files) == 0 {
+			return nil, usagef("--resume: no gpu-*.json in %s", path)
+		}
+		path = slices.MaxFunc(files, func(a, b string) int { return strings.Compare(stamp(a), stamp(b)) })
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	r := &Results{}
+	if err := json.Unmarshal(b, r); err != nil || r.Accelerator == nil || r.Start.IsZero() {
+		return nil, usagef("--resume: %s is no result of gpu-check: %v", path, err)
+	}
+	if r.Next == nil {
+		r.Next = map[string]int{}
+	}
+	r.dir = filepath.Dir(path)
+	return r, nil
+}
+
+// moveTo copies the run of the models to the folder of the new results.
+func (r *Results) moveTo(dir, journal string) error {
+	from := filepath.Join(r.runDir(), journal)
+	to := *r
+	to.dir = dir
+	b, err := os.ReadFile(from)
+	if errors.Is(err, os.ErrNotExist) || filepath.Clean(dir) == filepath.Clean(r.dir) {
+		return nil
+	}
+	if err == nil {
+		err = os.MkdirAll(to.runDir(), 0o755)
+	}
+	if err != nil {
+		return err
+	}
+	return safefile.WriteBytes(filepath.Join(to.runDir(), journal), b)
+}
+
+// stamp is the time in the name of a file of results.
+func stamp(path string) string { return path[max(0, len(path)-len("20060102-150405.json")):] }
+
+// series names the items of a part that are counted together.
+func series(part string, d runners.DType) string {
+	if part == "kernels" {
+		return part + " " + d.String()
+	}
+	return part
+}
+
+// do does a part and reports whether it is through.
+func (f *Options) do(ctx context.Context, r *Results, part string, limit time.Duration) (done bool) {
+	p := Part{Name: part, DType: runners.BF16.String(), Fixtures: f.Fixtures, Toy: f.Toy, cublas: f.CUBLAS}
+	switch part {
+	case "fixtures", "peaks":
+		return r.part(ctx, limit, p)
+	case "kernels":
+		done = r.part(ctx, limit*4/5, p)
+		// Float32 products go through plain arithmetic: their speed is of no interest, their result is.
+		p.DType, p.Toy = runners.F32.String(), true
+		done = r.part(ctx, limit/5, p) && done
+		if s, err := cuda.Now(); err == nil {
+			state := result.GPUState(s)
+			r.After = &state
+		}
+		return done
+	case "peers":
+		return r.peers(ctx, limit, f.Python)
+	}
+	return r.models(ctx, limit-lastSeconds, f.CUBLAS)
+}
+
+// forget forgets the problems of a part that are not about an item: it is done again.
+func (r *Results) forget(part string) {
+	r.Problems = slices.DeleteFunc(r.Problems, func(p Problem) bool { return p.Item == 0 && p.Part == part })
+}
+
+// problem records what could not be done.
+func (r *Results) problem(p Problem) {
+	r.Problems = append(r.Problems, p)
+	fmt.Fprintln(r.log, "problem:", p)
+}
+
+// doubts says why the bfloat16 kernels that this GPU takes by default, cuBLAS's among them, cannot be relied on, or "".
+func (r *Results) doubts() string {
+	checked, wrong, fixtures, kernels := 0, 0, 0, 0
+	count := func(ok bool) {
+		checked++
+		if !ok {
+			wrong++
+		}
+	}
+	for _, f := range r.Fixtures {
+		if f.DType == "bf16" && (f.Kernels == r.Accelerator.Kernels || f.Kernels == cuda.TierCUBLAS) {
+			count(f.OK)
+		}
+		if f.DType == "bf16" && f.Kernels == r.Accelerator.Kernels {
+			fixtures++
+		}
+	}
+	for _, k := range r.Kernels {
+		if k.DType == "bf16" {
+			count(k.OK)
+			kernels++
+		}
+	}
+	switch {
+	case wrong > 0:
+		return fmt.Sprintf("%d of %d checks of bf16 failed", wrong, checked)
+	case fixtures == 0 || kernels == 0:
+		return "bf16 was not checked"
+	}
+	return ""
+}
+
+// todo are the parts that are not through.
+func (r *Results) todo() []string {
+	return slices.DeleteFunc(slices.Clone(Parts), func(p string) bool { return slices.Contains(r.Done, p) })
+}
+
+// failures counts the checks that failed and the problems.
+func (r *Results) failures() int {
+	n := len(r.Problems)
+	for _, f := range r.Fixtures {
+		if !f.OK {
+			n++
+		}
+	}
+	for _, k := range r.Kernels {
+		if !k.OK {
+			n++
+		}
+	}
+	return n
+}
+
+// base is the results' path without the ending.
+func (r *Results) base() string {
+	name := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {
+			return c
+		}
+		return '-'
+	}, strings.ToLower(r.Accelerator.Name))
+	return filepath.Join(r.dir, fmt.Sprintf("gpu-%s-%s", name, r.Start.Format("20060102-150405")))
+}
+
+// WriteIn writes the results into a folder.
+func (r *Results) WriteIn(dir string) error {
+	r.dir = dir
+	return r.write()
+}
+
+// write writes the JSON file and the Markdown table into the folder of the results.
+func (r *Results) write() error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return errors.Join(safefile.WriteBytes(r.base()+".json", append(b, '\n')), safefile.Write(r.base()+".md", r.markdown))
+}
