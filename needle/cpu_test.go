@@ -30,7 +30,7 @@ func TestShareOnCPU(t *testing.T) {
 		for _, kind := range kinds {
 			trials := func(share bool) (all []result.Trial) {
 				p := Task{}.Params().(*Params)
-				p.Kind, p.Lengths, p.Trials, p.Share = kind, suites.Sizes{700}, 3, share
+				p.Kind, p.Lengths, p.Trials, p.Share = kind, suites.Sizes{700}, everywhere(3), share
 				if kind == Single || kind == MultiKey {
 					p.Depths = Depths{At: evenly(3)}
 				}

@@ -25,7 +25,7 @@ func fakeEntry() *suites.Target {
 func planCases(t *testing.T, set func(*Params)) []suites.Case {
 	t.Helper()
 	p := Task{}.Params().(*Params)
-	p.Lengths, p.Trials = suites.Sizes{1024}, 3
+	p.Lengths, p.Trials = suites.Sizes{1024}, everywhere(3)
 	if set != nil {
 		set(p)
 	}
@@ -73,9 +73,9 @@ func TestReaderFindsAll(t *testing.T) {
 			for _, template := range append([]string{"all"}, templateNames()[3:]...) {
 				cases := planCases(t, func(p *Params) {
 					set(p)
-					p.Template, p.Haystack, p.Trials, p.Depths = Wordings{template}, text, 2, Depths{Way: spread}
+					p.Template, p.Haystack, p.Trials, p.Depths = Wordings{template}, text, everywhere(2), Depths{Way: spread}
 					if template == "all" {
-						p.Trials, p.Keys, p.Depths = 8, corpus.KeyMixed, Depths{}
+						p.Trials, p.Keys, p.Depths = everywhere(8), corpus.KeyMixed, Depths{}
 					}
 				})
 				for _, c := range cases {
@@ -162,7 +162,7 @@ func TestLengthsAndDepths(t *testing.T) {
 func TestSpreadDepths(t *testing.T) {
 	for _, kind := range []string{Single, Multi} {
 		r := runCase(t, planCases(t, func(p *Params) {
-			p.Kind, p.Trials, p.Lengths = kind, 4, suites.Sizes{8192}
+			p.Kind, p.Trials, p.Lengths = kind, everywhere(4), suites.Sizes{8192}
 			p.Depths = Depths{Way: spread}
 		})[0], &fakeModel{})
 		for i, tr := range r.Trials {
@@ -185,7 +185,9 @@ func TestSpreadDepths(t *testing.T) {
 // their interval counts them as fewer.
 func TestHaystacks(t *testing.T) {
 	for _, c := range []struct{ length, asked, want int }{{1024, 0, 5}, {4096, 0, 5}, {4097, 0, 1}, {32768, 0, 1}, {1024, 1, 1}, {32768, 5, 5}, {1024, 2, 2}} {
-		pc := planCases(t, func(p *Params) { p.Lengths, p.Haystacks, p.Trials = suites.Sizes{int64(c.length)}, c.asked, 5 })[0]
+		pc := planCases(t, func(p *Params) {
+			p.Lengths, p.Haystacks, p.Trials = suites.Sizes{int64(c.length)}, c.asked, everywhere(5)
+		})[0]
 		got, ok := pc.Params["haystacks"].(int)
 		if !ok {
 			got = 1
@@ -216,7 +218,7 @@ func TestShareIsSame(t *testing.T) {
 					var all []result.Trial
 					for _, c := range planCases(t, func(p *Params) {
 						set(p)
-						p.Lengths, p.Trials, p.Haystacks, p.Share, p.Template = suites.Sizes{1300}, 5, 2, share, Wordings{"trained"}
+						p.Lengths, p.Trials, p.Haystacks, p.Share, p.Template = suites.Sizes{1300}, everywhere(5), 2, share, Wordings{"trained"}
 						if kind == Single || kind == MultiKey {
 							p.Depths = Depths{At: []float64{0.3, 1}}
 						}
@@ -305,7 +307,7 @@ func TestDeterministic(t *testing.T) {
 	}
 	a, _ := c.trial(2)
 	more := *c.Params
-	more.Trials = 50
+	more.Trials = everywhere(50)
 	c.Params = &more
 	b, _ := c.trial(2)
 	if a.facts[0] != b.facts[0] {
@@ -383,11 +385,16 @@ func TestFactsDiffer(t *testing.T) {
 
 func TestPlanErrors(t *testing.T) {
 	for want, set := range map[string]func(*Params){
-		"the least is":     func(p *Params) { p.Lengths = suites.Sizes{64} },
-		"unknown kind":     func(p *Params) { p.Kind = "singel" },
-		"did you mean":     func(p *Params) { p.Kind = "multikeys" },
-		"trials":           func(p *Params) { p.Trials = 0 },
-		"haystacks":        func(p *Params) { p.Haystacks = 4 },
+		"the least is":    func(p *Params) { p.Lengths = suites.Sizes{64} },
+		"unknown kind":    func(p *Params) { p.Kind = "singel" },
+		"did you mean":    func(p *Params) { p.Kind = "multikeys" },
+		"trials: 0":       func(p *Params) { p.Trials = everywhere(0) },
+		"trials: -1":      func(p *Params) { p.Trials = Trials{{0, 3}, {8 << 10, -1}} },
+		"trials: none at": func(p *Params) { p.Trials = Trials{{512, 3}}; p.Lengths = suites.Sizes{256, 1024} },
+		"haystacks":       func(p *Params) { p.Haystacks = 4 },
+		"haystacks: 3": func(p *Params) {
+			p.Haystacks, p.Trials, p.Lengths = 3, Trials{{0, 4}, {2048, 2}}, suites.Sizes{1024, 4096}
+		},
 		"no sizes":         func(p *Params) { p.Lengths = nil },
 		"at most 128Mi":    func(p *Params) { p.Lengths = suites.Sizes{1 << 40} },
 		"shape":            func(p *Params) { p.Keys = "loud" },
@@ -401,7 +408,7 @@ func TestPlanErrors(t *testing.T) {
 		"nothing matches":  func(p *Params) { p.Haystack.Spec = corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"missing.txt"}} },
 	} {
 		p := Task{}.Params().(*Params)
-		p.Trials = 3
+		p.Trials = everywhere(3)
 		set(p)
 		_, err := Task{}.Plan(&suites.Planner{Dir: t.TempDir()}, fakeEntry(), p)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -424,7 +431,7 @@ func TestLeastLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		cases := planCases(t, func(p *Params) {
-			p.Kind, p.Trials, p.Lengths, p.Depths = kind, 5, suites.Sizes{least + 40}, Depths{Way: spread}
+			p.Kind, p.Trials, p.Lengths, p.Depths = kind, everywhere(5), suites.Sizes{least + 40}, Depths{Way: spread}
 		})
 		for _, c := range cases {
 			if r := runCase(t, c, &fakeModel{}); r.Metrics["exact"].Value != 1 {

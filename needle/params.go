@@ -35,7 +35,7 @@ type Params struct {
 	Kind        string          `yaml:"kind" doc:"single: one fact, one question; multi: several facts, asked for one after another; multikey: one fact among distractors; multivalue: several values of one key in one question; multiquery: several keys in one question"`
 	Lengths     suites.Sizes    `yaml:"lengths" doc:"context lengths in tokens: each holds haystack, facts, question and answer"`
 	Depths      Depths          `yaml:"depths" doc:"where the fact stands: fractions such as [0, 0.5, 1], {count: 11} evenly from 0 to 1, random, or spread: every trial (of several facts: every fact) in another part of the text. Several facts take random or spread (default {count: 5}, for several facts spread)"`
-	Trials      int             `yaml:"trials" doc:"questions per cell, each with other keys and values"`
+	Trials      Trials          `yaml:"trials" doc:"questions per cell, each with other keys and values: a number, or numbers by length such as {256: 4, 8Ki: 2, 128Ki: 1}, each from its length up to the next"`
 	Haystacks   int             `yaml:"haystacks" doc:"different haystacks per cell; the trials take turns. Trials of one haystack count as fewer in intervals (default: one for each trial up to 4Ki, where that costs little; beyond, one)"`
 	Needles     suites.Sizes    `yaml:"needles" doc:"facts asked for by multi, multivalue and multiquery: a number, or a list for as many cases (default 4)"`
 	Distractors int             `yaml:"distractors" doc:"facts not asked for, at random depths; not with single (default 3 with multikey, otherwise 0)"`
@@ -49,7 +49,7 @@ type Params struct {
 
 func defaults() *Params {
 	return &Params{
-		Kind: Single, Lengths: suites.Sizes{1 << 10, 2 << 10, 4 << 10, 8 << 10}, Trials: 5,
+		Kind: Single, Lengths: suites.Sizes{1 << 10, 2 << 10, 4 << 10, 8 << 10}, Trials: everywhere(5),
 		Haystack: param.Corpus{Spec: corpus.Spec{Kind: corpus.KindProse}}, Template: Wordings{"secret-number"},
 		Keys: corpus.KeyWord, Digits: 6, Share: true,
 	}
@@ -70,12 +70,21 @@ func (p *Params) complete() error {
 	if !slices.Contains(kinds, p.Kind) {
 		return fmt.Errorf("unknown kind %q; %s", p.Kind, suites.Suggest(p.Kind, slices.Clone(kinds)))
 	}
+	if len(p.Lengths) == 0 {
+		return fmt.Errorf("lengths: no sizes")
+	}
+	if err := p.Trials.check(p.Lengths); err != nil {
+		return err
+	}
+	fewest := maxTrials
+	for _, l := range p.Lengths {
+		fewest = min(fewest, p.Trials.at(int(l)))
+	}
 	for _, c := range []struct {
 		name           string
 		n, least, most int
 	}{
-		{"trials", p.Trials, 1, maxTrials},
-		{"haystacks", p.Haystacks, 0, p.Trials},
+		{"haystacks", p.Haystacks, 0, fewest},
 		{"distractors", p.Distractors, 0, maxFacts},
 		{"digits", p.Digits, 1, 18},
 		{"answer", p.Answer, 0, 1 << 16},
@@ -83,9 +92,6 @@ func (p *Params) complete() error {
 		if c.n < c.least || c.n > c.most {
 			return fmt.Errorf("%s: %d, expected %d to %d", c.name, c.n, c.least, c.most)
 		}
-	}
-	if len(p.Lengths) == 0 {
-		return fmt.Errorf("lengths: no sizes")
 	}
 	if last := p.Lengths[len(p.Lengths)-1]; last > maxTokens {
 		return fmt.Errorf("lengths: %d, expected at most %s", last, suites.Size(maxTokens))

@@ -21,12 +21,17 @@ func decode(text string) (*Params, error) {
 
 func TestParamsYAML(t *testing.T) {
 	for text, check := range map[string]func(*Params) bool{
-		"depths: [0, 0.25, 1]":                       func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0, 0.25, 1}) },
-		"depths: {count: 3}":                         func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0, 0.5, 1}) },
-		"depths: {count: 1}":                         func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0.5}) },
-		"depths: 0.75":                               func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0.75}) },
+		"depths: [0, 0.25, 1]": func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0, 0.25, 1}) },
+		"depths: {count: 3}":   func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0, 0.5, 1}) },
+		"depths: {count: 1}":   func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0.5}) },
+		"depths: 0.75":         func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0.75}) },
+		"trials: 4":            func(p *Params) bool { return p.Trials.at(1) == 4 && p.Trials.String() == "4" },
+		"trials: {8Ki: 2, 256: 4, 128Ki: 1}": func(p *Params) bool {
+			return p.Trials.at(255) == 0 && p.Trials.at(256) == 4 && p.Trials.at(8191) == 4 && p.Trials.at(8192) == 2 && p.Trials.at(1<<30) == 1 &&
+				p.Trials.String() == "{256: 4, 8Ki: 2, 128Ki: 1}"
+		},
 		"depths: spread":                             func(p *Params) bool { return p.Depths.Way == spread && p.Depths.At == nil },
-		"{depths: random, trials: 9}":                func(p *Params) bool { return p.Depths.Way == random && p.Trials == 9 },
+		"{depths: random, trials: 9}":                func(p *Params) bool { return p.Depths.Way == random && p.Trials.at(1) == 9 },
 		"template: locker":                           func(p *Params) bool { return slices.Equal(p.Template, Wordings{"locker"}) },
 		"template: [held-out, colon]":                func(p *Params) bool { ts, _ := p.Template.choose(); return len(ts) == 13 && ts[0].Name == "colon" },
 		"haystack: go":                               func(p *Params) bool { return p.Haystack.Kind == corpus.KindGo },
@@ -47,6 +52,13 @@ func TestParamsYAML(t *testing.T) {
 		"depths: {n: 3}":               "count",
 		"depths: {count: 0}":           "count",
 		"depths: {count: 3, count: 4}": "count",
+		"trials: many":                 `"many" is no number`,
+		"trials: 2.5":                  "is no number",
+		"trials: [4, 2]":               "by length such as",
+		"trials: {}":                   "no lengths",
+		"trials: {short: 2}":           `"short" is no length`,
+		"trials: {256: two}":           "the value of 256 is no number",
+		"trials: {1Ki: 2, 1024: 3}":    "1Ki is there twice",
 		"template: loker":              `unknown template "loker"`,
 		"template: {a: b}":             "expected a name",
 		"haystack: poems":              `unknown corpus "poems"`,
@@ -109,6 +121,8 @@ func TestTemplates(t *testing.T) {
 
 func FuzzParams(f *testing.F) {
 	f.Add("depths: {count: 3}\ntemplate: all\nhaystack: {files: [a]}")
+	f.Add("trials:")
+	f.Add("trials: {256: 4, 8Ki: 2}\nlengths: [1Ki, 16Ki]")
 	f.Add("kind: multi\nneedles: 8\ndepths: spread\nlengths: {from: 1, to: 1Mi}")
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := decode(text)
@@ -130,7 +144,7 @@ func FuzzParams(f *testing.F) {
 		if needles+p.Distractors > 64 || p.Digits < 3 {
 			return
 		}
-		c := &cell{Params: p, needles: needles, length: 1000, depth: p.Depths.list()[0], templates: Templates()}
+		c := &cell{Params: p, needles: needles, length: int(p.Lengths[0]), depth: p.Depths.list()[0], templates: Templates()}
 		tr, err := c.trial(0)
 		if err != nil || len(tr.facts) != needles+p.Distractors {
 			t.Errorf("%q: %v, %v", text, tr, err)

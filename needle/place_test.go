@@ -41,7 +41,7 @@ func TestDepthsInAnyText(t *testing.T) {
 		"log":      {strings.Repeat("2026-01-01T00:00:00Z INFO path=/a/b took=12ms\r\n", 5000), ""},
 	} {
 		cases := planCases(t, func(p *Params) {
-			p.Lengths, p.Depths, p.Trials, p.Haystacks, p.Haystack = suites.Sizes{700, 4096, 32768}, Depths{At: evenly(5)}, 2, 1, textFile(t, c.text)
+			p.Lengths, p.Depths, p.Trials, p.Haystacks, p.Haystack = suites.Sizes{700, 4096, 32768}, Depths{At: evenly(5)}, everywhere(2), 1, textFile(t, c.text)
 		})
 		for _, pc := range cases {
 			r := runCase(t, pc, &fakeModel{})
@@ -84,9 +84,9 @@ func TestFactAtTheEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, at := tr.body(h.Text)
+			text, at := tr.body(h.Text), tr.facts[0].place(h.Text)
 			before, found := bytes.CutSuffix(text, []byte(tr.facts[0].text))
-			if ends := strings.TrimRight(string(before), " \n\"')"); !found || at[0].Pos != len(h.Text) || !strings.ContainsAny(ends[len(ends)-1:], ".!?") && !bytes.HasSuffix(before, []byte("\n")) {
+			if ends := strings.TrimRight(string(before), " \n\"')"); !found || at.Pos != len(h.Text) || !strings.ContainsAny(ends[len(ends)-1:], ".!?") && !bytes.HasSuffix(before, []byte("\n")) {
 				t.Errorf("seed %d, %d tokens: ... %q", seed, length, text[max(0, len(text)-120):])
 			}
 		}

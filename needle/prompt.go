@@ -38,29 +38,37 @@ func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
 	return n + slack
 }
 
-// body puts the trial's facts into a haystack. at is where each of them is, in bytes of the haystack.
-func (t *trial) body(haystack []byte) (text []byte, at []corpus.Place) {
+// place is where the fact belongs in a haystack.
+func (f fact) place(haystack []byte) corpus.Place {
+	return corpus.InsertionPoint(haystack, int(math.Round(f.depth*float64(len(haystack)))))
+}
+
+// body is the haystack with the trial's facts.
+func (t *trial) body(haystack []byte) []byte {
 	size := len(haystack)
 	for _, f := range t.facts {
 		size += len(f.text) + 2
 	}
-	text = make([]byte, 0, size)
+	text := make([]byte, 0, size)
 	from := 0
 	for _, f := range t.facts {
-		p := corpus.InsertionPoint(haystack, int(math.Round(f.depth*float64(len(haystack)))))
+		p := f.place(haystack)
 		text = append(text, haystack[from:p.Pos]...)
 		text = append(text, p.Before...)
 		text = append(text, f.text...)
 		text = append(text, p.After...)
-		at, from = append(at, p), p.Pos
+		from = p.Pos
 	}
-	return append(text, haystack[from:]...), at
+	return append(text, haystack[from:]...)
 }
 
-// prompt is the trial's text up to the end of its first question.
-func (t *trial) prompt(tok tokenizer.Tokenizer, haystack []byte) []int {
-	text, _ := t.body(haystack)
-	return tok.Encode(string(text) + beforeQuestion + t.questions[0].text)
+// edits make the trial's prompt, up to the end of its first question, of a text that begins with the haystack.
+func (t *trial) edits(haystack []byte, all int) (edits []tokenizer.Edit) {
+	for _, f := range t.facts {
+		p := f.place(haystack)
+		edits = append(edits, tokenizer.Edit{From: p.Pos, To: p.Pos, With: p.Before + f.text + p.After})
+	}
+	return append(edits, tokenizer.Edit{From: len(haystack), To: all, With: beforeQuestion + t.questions[0].text})
 }
 
 // later is the number of tokens, at most, that come after the prompt: answers and further questions.
@@ -75,49 +83,68 @@ func (c *cell) later(tok tokenizer.Tokenizer, t *trial) int {
 	return n
 }
 
-// size is what a trial takes of the context: its prompt, and what comes after it.
-func (c *cell) size(tok tokenizer.Tokenizer, t *trial, haystack []byte) int {
-	return len(t.prompt(tok, haystack)) + c.later(tok, t)
-}
-
 // least is the smallest length at which all trials of the cell have room.
 func (c *cell) least(tok tokenizer.Tokenizer) (int, error) {
 	n := 0
-	for i := range c.Trials {
+	for i := range c.trials() {
 		t, err := c.trial(i)
 		if err != nil {
 			return 0, err
 		}
 		// The two separators of a fact are counted here, since an empty haystack has none.
-		n = max(n, c.size(tok, t, nil)+2*len(t.facts))
+		n = max(n, (&haystack{tokens: tokenizer.NewText(tok, "")}).size(t)+c.later(tok, t)+2*len(t.facts))
 	}
 	return n + minHaystack, nil
 }
 
+// haystack is the text around the facts of trials that share it.
+type haystack struct {
+	corpus.Haystack
+	// tokens are those of a text that begins with Text. The tokens of prompts are made of them.
+	tokens *tokenizer.Text
+}
+
+// prompt is the tokens of a trial's prompt up to the end of its first question.
+func (h *haystack) prompt(t *trial) []int {
+	return h.tokens.Encode(t.edits(h.Text, h.tokens.Bytes())...)
+}
+
+// size is the number of the prompt's tokens.
+func (h *haystack) size(t *trial) int { return h.tokens.Count(t.edits(h.Text, h.tokens.Bytes())...) }
+
 // haystack is the text of trials that share it: as long as the context of the
 // longest of them allows. Facts move to the ends of sentences and tokens merge,
 // so the size is found by trying; with a byte a token one or two tries are enough.
-func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (corpus.Haystack, error) {
-	size := func(h []byte) (n int) {
-		for _, t := range trials {
-			n = max(n, c.size(tok, t, h))
+// The text is tokenised once, and of each trial the surroundings of its facts.
+func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (*haystack, error) {
+	h := &haystack{tokens: tokenizer.NewText(tok, "")}
+	later := make([]int, len(trials))
+	for i, t := range trials {
+		later[i] = c.later(tok, t)
+	}
+	size := func() (n int) {
+		for i, t := range trials {
+			n = max(n, h.size(t)+later[i])
 		}
 		return n
 	}
-	empty := size(nil)
+	empty := size()
 	free := c.length - empty // tokens for the haystack and the separators
 	best, bestSize := corpus.Haystack{}, -1
 	low, high := 0, math.MaxInt // bytes known to fit, and known not to
 	for bytes, try := free, 0; try < 12 && low < high-1; try++ {
-		h, err := c.source.Haystack(seed, bytes)
-		if err != nil {
-			return corpus.Haystack{}, err
+		var err error
+		if h.Haystack, err = c.source.Haystack(seed, bytes); err != nil {
+			return nil, err
 		}
-		n := size(h.Text)
+		if len(h.Text) > h.tokens.Bytes() {
+			h.tokens.Extend(string(h.Text))
+		}
+		n := size()
 		if n <= c.length {
 			low = bytes
 			if n > bestSize {
-				best, bestSize = h, n
+				best, bestSize = h.Haystack, n
 			}
 		} else {
 			high = bytes
@@ -130,13 +157,17 @@ func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (
 		bytes = min(max(next, low+1), high-1)
 	}
 	if bestSize < 0 {
-		return corpus.Haystack{}, fmt.Errorf("no haystack of %d tokens found", free)
+		return nil, fmt.Errorf("no haystack of %d tokens found", free)
 	}
+	h.Haystack = best
 	if c.depth == (depth{at: 1}) {
 		// The facts follow the whole text: it must not end inside a sentence.
-		best.Text = corpus.CutAtBoundary(best.Text)
+		h.Text = corpus.CutAtBoundary(h.Text)
+		for len(h.Text) > 0 && size() > c.length { // a cut can split tokens
+			h.Text = corpus.CutAtBoundary(h.Text[:len(h.Text)-1])
+		}
 	}
-	return best, nil
+	return h, nil
 }
 
 // place is where a fact is in a haystack.
@@ -146,12 +177,12 @@ type place struct {
 }
 
 // places are those of a trial's facts.
-func places(tok tokenizer.Tokenizer, t *trial, haystack []byte) []place {
-	_, at := t.body(haystack)
-	all := float64(len(tok.Encode(string(haystack))))
-	out := make([]place, len(at))
-	for i, p := range at {
-		out[i] = place{float64(len(tok.Encode(string(haystack[:p.Pos])))) / max(all, 1), p.Boundary}
+func (h *haystack) places(t *trial) []place {
+	all := float64(h.tokens.Before(len(h.Text)))
+	out := make([]place, len(t.facts))
+	for i, f := range t.facts {
+		p := f.place(h.Text)
+		out[i] = place{float64(h.tokens.Before(p.Pos)) / max(all, 1), p.Boundary}
 	}
 	return out
 }

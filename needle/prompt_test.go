@@ -5,13 +5,19 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -22,7 +28,7 @@ func TestPromptGolden(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		p := defaults()
 		set(p)
-		p.Trials = 1
+		p.Trials = everywhere(1)
 		if err := p.complete(); err != nil {
 			t.Fatal(err)
 		}
@@ -38,7 +44,7 @@ func TestPromptGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(&b, "--- %s\n%s", d, tok.Decode(tr.prompt(tok, h.Text)))
+			fmt.Fprintf(&b, "--- %s\n%s", d, tok.Decode(h.prompt(tr)))
 			for j, q := range tr.questions {
 				if j > 0 {
 					b.WriteString(betweenAnswers + q.text)
@@ -105,9 +111,155 @@ func (pairs) Decode(ids []int) string {
 	return string(b)
 }
 
+// pieces is a tokenizer that merges words with the spaces before them, slowly. It counts the bytes that it is given.
+type pieces struct {
+	mu    sync.Mutex
+	ids   map[string]int
+	texts []string
+	given int
+}
+
+var piece = regexp.MustCompile(` ?[\pL\pN]{1,7}|[.,!?"]+|\s+|(?s:.)`)
+
+func (*pieces) Name() string { return "pieces" }
+func (*pieces) Vocab() int   { return 1 << 20 }
+func (p *pieces) Encode(text string) (ids []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.given += len(text)
+	for _, s := range piece.FindAllString(text, -1) {
+		id, ok := p.ids[s]
+		if !ok {
+			if p.ids == nil {
+				p.ids = map[string]int{}
+			}
+			id = len(p.texts)
+			p.ids[s], p.texts = id, append(p.texts, s)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+func (p *pieces) Decode(ids []int) string {
+	var b strings.Builder
+	for _, id := range ids {
+		b.WriteString(p.texts[id])
+	}
+	return b.String()
+}
+
+// cellOf is a cell of a kind at a length, with 10 trials.
+func cellOf(t testing.TB, kind string, length int) (*cell, []*trial) {
+	t.Helper()
+	source, err := corpus.Open(corpus.Spec{Kind: corpus.KindProse}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := defaults()
+	p.Kind, p.Trials = kind, everywhere(10)
+	if err := p.complete(); err != nil {
+		t.Fatal(err)
+	}
+	list := p.Depths.list()
+	c := &cell{Params: p, needles: int(p.Needles[0]), length: length, depth: list[len(list)/2], templates: Templates(), source: source}
+	var trials []*trial
+	for i := range c.trials() {
+		tr, err := c.trial(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trials = append(trials, tr)
+	}
+	return c, trials
+}
+
+// The haystack is tokenised once for all trials. Their prompts have the tokens of their texts, and fill the
+// context with their answers without exceeding it; depths are in tokens.
+func TestHaystackIsTokenisedOnce(t *testing.T) {
+	for _, kind := range kinds {
+		for _, length := range []int{2000, 30_000} {
+			c, trials := cellOf(t, kind, length)
+			tok := &pieces{}
+			h, err := c.haystack(tok, 1, trials)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, most := &run{cell: c, tok: tok, known: true}, 0
+			var prompts []runners.Prompt
+			for _, tr := range trials {
+				prompts = append(prompts, r.prompt(tr, h))
+				h.places(tr)
+			}
+			if given := float64(tok.given); length == 30_000 && given > 2*float64(len(h.Text)) {
+				t.Errorf("%s: the tokenizer was given %g times the haystack of %d tokens", kind, given/float64(len(h.Text)), length)
+			}
+			for i, p := range prompts {
+				if !slices.Equal(p.Tokens, tok.Encode(p.Text+p.Turns[0].Text)) {
+					t.Errorf("%s %d: the tokens of prompt %d are not those of its text", kind, length, i)
+				}
+				n := len(p.Tokens)
+				for j, turn := range p.Turns {
+					if n += turn.MaxTokens; j > 0 {
+						n += len(tok.Encode(betweenAnswers + turn.Text))
+					}
+				}
+				most = max(most, n)
+				if i > 0 {
+					continue
+				}
+				all := float64(len(tok.Encode(string(h.Text))))
+				for j, at := range h.places(trials[i]) {
+					f := trials[i].facts[j]
+					want := float64(len(tok.Encode(string(h.Text[:f.place(h.Text).Pos])))) / all
+					if !(math.Abs(at.depth-want) < 1.5/float64(length)) {
+						t.Errorf("%s %d: fact %d is at %g, want %g", kind, length, j, at.depth, want)
+					}
+				}
+			}
+			if most > length || most < length-2 {
+				t.Errorf("%s: the longest prompt takes %d of %d tokens", kind, most, length)
+			}
+		}
+	}
+}
+
+// A whole cell tokenises its haystack once, from the search for its size to the model.
+func TestCellIsTokenisedOnce(t *testing.T) {
+	tok := &countedBytes{}
+	target := fakeEntry()
+	target.Tokenizer = tok
+	p := defaults()
+	p.Kind, p.Lengths, p.Trials = Multi, suites.Sizes{64 << 10}, everywhere(6)
+	cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, target, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok.given = 0
+	runCase(t, cases[0], &fakeModel{})
+	if tok.given == 0 || tok.given > 3*(64<<10)/2 {
+		t.Errorf("the tokenizer was given %d bytes for 6 trials of %d", tok.given, 64<<10)
+	}
+}
+
+// countedBytes is the tokenizer of bytes. It counts those that it is given.
+type countedBytes struct {
+	tokenizer.Bytes
+	given int
+}
+
+func (c *countedBytes) Encode(text string) []int {
+	c.given += len(text)
+	return c.Bytes.Encode(text)
+}
+
+func (c *countedBytes) Spans(text string) (ids, ends []int) {
+	c.given += len(text)
+	return c.Bytes.Spans(text)
+}
+
 // A haystack fills the context whatever the tokenizer makes of it.
 func TestHaystackFills(t *testing.T) {
-	for _, tok := range []tokenizer.Tokenizer{tokenizer.Bytes{}, pairs{}} {
+	for _, tok := range []tokenizer.Tokenizer{tokenizer.Bytes{}, tokenizer.Estimate{}, pairs{}, &pieces{}} {
 		for _, kind := range kinds {
 			for _, length := range []int{900, 1000, 1001, 5000, 65536} {
 				p := defaults()
@@ -134,7 +286,7 @@ func TestHaystackFills(t *testing.T) {
 				}
 				most := 0
 				for _, tr := range trials {
-					most = max(most, c.size(tok, tr, h.Text))
+					most = max(most, h.size(tr)+c.later(tok, tr))
 				}
 				if most > length || most < length-2 {
 					t.Errorf("%s, %s: %d of %d tokens", tok.Name(), kind, most, length)

@@ -14,10 +14,11 @@ import (
 // run is a cell at work on a model.
 type run struct {
 	*cell
-	m   runners.Completer
-	tok tokenizer.Tokenizer
-	out result.Outcome
-	off misplaced
+	m     runners.Completer
+	tok   tokenizer.Tokenizer
+	known bool // tok is the model's tokenizer, no estimate
+	out   result.Outcome
+	off   misplaced
 	// done counts trials, for progress.
 	done     int
 	progress func(float64)
@@ -29,12 +30,12 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	if err != nil {
 		return result.Outcome{}, err
 	}
-	r := &run{cell: c, m: completer, tok: tokenizerOf(target), progress: progress}
-	r.out.Trials = make([]result.Trial, c.Trials)
+	r := &run{cell: c, m: completer, tok: tokenizerOf(target), known: target.Tokenizer != nil, progress: progress}
+	r.out.Trials = make([]result.Trial, c.trials())
 	for h := range c.haystacks() {
 		var index []int
 		var trials []*trial
-		for i := h; i < c.Trials; i += c.haystacks() {
+		for i := h; i < c.trials(); i += c.haystacks() {
 			t, err := c.trial(i)
 			if err != nil {
 				return result.Outcome{}, err
@@ -45,7 +46,7 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 			return result.Outcome{}, err
 		}
 	}
-	if target.Tokenizer == nil {
+	if !r.known {
 		r.out.Notes = append(r.out.Notes, "the tokenizer is not known: prompts were made by an estimate of "+r.tok.Name())
 	}
 	r.out.Notes = append(r.out.Notes, r.off.notes()...)
@@ -72,12 +73,12 @@ func (r *run) group(ctx context.Context, number int, index []int, trials []*tria
 	}
 	prompts := make([]runners.Prompt, len(trials))
 	for k, t := range trials {
-		prompts[k] = r.prompt(t, h.Text)
+		prompts[k] = r.prompt(t, h)
 	}
 	notes, err := r.m.Complete(ctx, prompts, r.length, func(k int, answers []runners.Answer) {
-		r.out.Trials[index[k]] = r.judge(trials[k], h.Text, answers)
+		r.out.Trials[index[k]] = r.judge(trials[k], h, answers)
 		r.done++
-		r.progress(float64(r.done) / float64(r.Trials))
+		r.progress(float64(r.done) / float64(r.trials()))
 	})
 	if err != nil {
 		return fmt.Errorf("haystack %d: %w", number+1, err)
@@ -87,9 +88,11 @@ func (r *run) group(ctx context.Context, number int, index []int, trials []*tria
 }
 
 // prompt is a trial as a model gets it: the text with its facts, and the questions as turns.
-func (r *run) prompt(t *trial, haystack []byte) runners.Prompt {
-	text, _ := t.body(haystack)
-	p := runners.Prompt{Text: string(text) + beforeQuestion}
+func (r *run) prompt(t *trial, h *haystack) runners.Prompt {
+	p := runners.Prompt{Text: string(t.body(h.Text)) + beforeQuestion}
+	if r.known {
+		p.Tokens = h.prompt(t)
+	}
 	for _, q := range t.questions {
 		p.Turns = append(p.Turns, runners.Turn{Text: q.text, Expected: q.expected(), MaxTokens: r.most(r.tok, q), Done: ended(q)})
 	}
@@ -97,9 +100,9 @@ func (r *run) prompt(t *trial, haystack []byte) runners.Prompt {
 }
 
 // judge makes the record of a trial.
-func (r *run) judge(t *trial, haystack []byte, all []runners.Answer) result.Trial {
+func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
 	out := result.Trial{}
-	where := places(r.tok, t, haystack)
+	where := h.places(t)
 	for _, asked := range []bool{true, false} {
 		for i, f := range t.facts {
 			if f.asked != asked {

@@ -106,7 +106,7 @@ func TestSuiteKeysAreHeldOutOfTraining(t *testing.T) {
 			t.Fatalf("%s: keys held out modulo %s", path, found[1])
 		}
 		for _, c := range cells {
-			for i := range c.Trials {
+			for i := range c.trials() {
 				trial, err := c.trial(i)
 				if err != nil {
 					t.Fatal(err)

@@ -126,7 +126,7 @@ func (c *cell) label() string {
 // params are all that decides the result. What is not so in every cell is left out where it is not so here.
 func (c *cell) params(m *suites.Target, text string) map[string]any {
 	ps := map[string]any{
-		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.Trials, "needles": c.needles,
+		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.trials(), "needles": c.needles,
 		"haystack": c.source.Name(), "text": text,
 		"template": strings.Join(c.Template, ", "), "wording": wordingHash(c.templates),
 		"keys": string(c.Keys), "digits": c.Digits,
@@ -156,7 +156,7 @@ func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, 
 	held := 1
 	for h := range c.haystacks() {
 		trials, first, steps := 0, 1.0, 0
-		for i := h; i < c.Trials; i += c.haystacks() {
+		for i := h; i < c.trials(); i += c.haystacks() {
 			t, err := c.trial(i)
 			if err != nil {
 				return nil, 0, err

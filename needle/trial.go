@@ -27,6 +27,9 @@ type cell struct {
 	source    corpus.Source
 }
 
+// trials is the number of the cell's questions.
+func (c *cell) trials() int { return c.Trials.at(c.length) }
+
 // stream is the source of chance for one thing in the cell.
 func (c *cell) stream(what string, i int) *rng.Rand {
 	return rng.New(fmt.Sprintf("needle/%s %d @ %v, %d of %d facts/%s %d",
@@ -43,7 +46,7 @@ func (c *cell) haystacks() int {
 	case c.Haystacks > 0:
 		return c.Haystacks
 	case c.length <= ownHaystack:
-		return c.Trials
+		return c.trials()
 	}
 	return 1
 }
@@ -132,7 +135,7 @@ func (c *cell) place(u float64, i, j int) float64 {
 	case c.depth.way == spread && c.several():
 		return (float64(j) + u) / float64(c.needles)
 	case c.depth.way == spread:
-		return (float64(i) + u) / float64(c.Trials)
+		return (float64(i) + u) / float64(c.trials())
 	}
 	return c.depth.at
 }

@@ -27,6 +27,9 @@ type Turn struct {
 type Prompt struct {
 	Text  string
 	Turns []Turn
+	// Tokens are those of Text and the first turn's text, where the caller has made them. A model that
+	// has its own tokenizer reads the text and ignores them.
+	Tokens []int
 }
 
 // Answer is the answer to a turn.
@@ -77,7 +80,9 @@ const betweenTurns = "\n"
 func (c stepCompleter) Complete(ctx context.Context, group []Prompt, room int, done func(int, []Answer)) (notes []string, err error) {
 	tokens := make([][]int, len(group))
 	for i, p := range group {
-		tokens[i] = c.tok.Encode(p.Text + p.Turns[0].Text)
+		if tokens[i] = p.Tokens; tokens[i] == nil {
+			tokens[i] = c.tok.Encode(p.Text + p.Turns[0].Text)
+		}
 	}
 	b := &trunk{m: c.m, capacity: room}
 	defer b.close()
