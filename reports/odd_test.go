@@ -155,6 +155,14 @@ func fuzzJournals(f *testing.F, use func(*testing.T, *result.Journal)) {
 		f.Add(text)
 	}
 	add(&result.Journal{Runs: small().Runs})
+	for _, kind := range result.ViewKinds() {
+		j := grown(func(x *result.Task) {
+			x.Views = []result.View{{Kind: kind, Metrics: []string{"share", "gain"}, Of: "gain", Limit: "spare", Actual: "share"}}
+			x.Repeats, x.ModelParams, x.Named, x.Remarks = []string{"n"}, []string{"dtype"}, []string{"sand"}, []result.Remark{{Partly: "gain", Text: "some"}}
+		})
+		j.Records = j.Records[:3]
+		add(j)
+	}
 	whole := small().Records
 	for i := 0; i < len(whole); i += len(whole) / 8 {
 		add(&result.Journal{Runs: small().Runs, Records: []result.Record{whole[i], whole[len(whole)-1-i]}})

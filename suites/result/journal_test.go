@@ -126,10 +126,16 @@ func FuzzRead(f *testing.F) {
 	f.Add(append(bytes.TrimSpace(run), line...))
 	f.Add([]byte(`{"type":"case","schema":1,"case":"x"}`))
 	f.Add(slices.Concat(run, make([]byte, 512), line, []byte("\r\n")))
+	f.Add([]byte(`{"type":"run","schema":1,"tasks":[null,{"name":"t","metrics":[{"name":"a","better":"none","kind":"exact"}],"views":[{"kind":"table","metrics":["a"]}]}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		j, err := Read(bytes.NewReader(b), "j")
 		if err != nil {
 			return
+		}
+		for _, x := range j.Tasks() {
+			if err := x.Check(); err != nil {
+				t.Fatalf("a declaration that does not hold: %v", err)
+			}
 		}
 		if j.Good < 0 || j.Good > int64(len(b)) {
 			t.Fatalf("%d good bytes of %d", j.Good, len(b))
