@@ -48,7 +48,11 @@ func (g *group) batch(r *result.Record) float64 {
 // batched names a value on the second axis: "batch 4".
 func (g *group) batched(b float64) string {
 	a := g.about.axis(1)
-	return a.Title + " " + axisText(a, []float64{b})(b)
+	text := a.Title + " " + axisText(a, []float64{b})(b)
+	if heading(a) != a.Title {
+		text += " " + ellipsis(clean(a.Unit), 20)
+	}
+	return text
 }
 
 // curves spreads a group's records of the given models.

@@ -16,7 +16,7 @@ func grown(change func(*result.Task), more ...result.Record) *result.Journal {
 		{Name: "share", Unit: "fraction", Better: result.Higher, Kind: result.Share, Title: "Share caught"},
 		{Name: "gain", Unit: "grains", Better: result.Higher, Kind: result.Exact, Title: "Gain"},
 		{Name: "spare", Unit: "grains", Better: result.None, Kind: result.Exact},
-	}, Axes: []result.Axis{{Param: "width", Unit: "mm"}, {Param: "mesh", Title: "mesh size"}}, Described: []string{"sand"}}
+	}, Axes: []result.Axis{{Param: "width", Unit: "mm"}, {Param: "mesh", Title: "mesh size", Unit: "µm"}}, Described: []string{"sand"}}
 	if change != nil {
 		change(about)
 	}
@@ -49,7 +49,7 @@ func textOf(t *testing.T, j *result.Journal) string {
 func TestDeclaredTask(t *testing.T) {
 	j := grown(nil)
 	text := textOf(t, j)
-	for _, want := range []string{"SIEVING", "Share caught", "Gain", "sand dry · measured by cpu on Synthetic CPU · in grains", "mesh size", "width (mm)", "1.00x", "0.500x"} {
+	for _, want := range []string{"SIEVING", "Share caught", "Gain", "sand dry · measured by cpu on Synthetic CPU · in grains", "mesh size (µm)", "width (mm)", "1.00x", "0.500x"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
@@ -60,7 +60,7 @@ func TestDeclaredTask(t *testing.T) {
 		t.Fatalf("%d sections, %d tables, %d figures", len(v.sections), len(s.tables), len(s.figures))
 	}
 	share, gain := s.figures[0].rows[0][0].(*chart), s.figures[1].rows[0][1].(*chart)
-	if share.y.log || !gain.y.log || share.x.log || gain.title != "mesh size 2" || share.y.label != "Share caught" || gain.x.label != "" {
+	if share.y.log || !gain.y.log || share.x.log || gain.title != "mesh size 2 µm" || share.y.label != "Share caught" || gain.x.label != "" {
 		t.Errorf("charts: %+v %+v", share.y, gain.y)
 	}
 	if len(s.figures[2].rows) != 1 { // no ratio of what has no better direction
