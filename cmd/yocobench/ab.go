@@ -34,22 +34,21 @@ func newAB(args []string) *cobra.Command {
 	var f abFlags
 	c := &cobra.Command{
 		Use:   "ab SUITE --base BIN|REF [--new BIN|REF]",
-		Short: "Measure two builds in turns until the suite's gates are decided",
-		Long: `Measure two builds of yocobench in turns (A B B A) on this machine until every
-gate of the suite is decided or the budget ends: the way to gate on a noisy
-machine. A side is a binary, a folder with a checkout, or a git ref, which is
-built.
+		Short: "A/B-test two builds until every gate of a suite is decided",
+		Long: `A/B-test two builds of yocobench on this machine until every gate of the suite
+is decided or the budget is used up. This works on noisy machines. A side is a
+binary, a folder with a checkout, or a git ref, which is built.
 
-Each round starts a fresh process of both sides and runs each case that a gate
-is about in turns, A B B A and B A A B; a coin decides who is A. A round gives
-one ratio a case, of the best tenth of both sides' samples. Gates against the
-baseline are judged by Wilcoxon's signed ranks of these ratios after 10, 12, 15,
-18, 22, 27, ... 120 rounds, so that all looks together are wrong no more often
-than the gate's confidence allows, however noisy the machine is. Accuracy and
-memory are measured once, in the first round. docs/ci.md tells more.
+Each round starts a fresh process of both sides, in random order, and runs the
+cases of all gates interleaved (A B B A, B A A B). It gives one ratio per case,
+from the best tenth of each side's samples. Gates against the baseline are
+tested by Wilcoxon's signed-rank test on these ratios after 10, 12, 15, 18, 22,
+27, ... 120 rounds. The error rate of all tests together is within the gate's
+confidence, however noisy the machine is. Accuracy and memory are measured once,
+in the first round. docs/ci.md explains the method.
 
-What was measured lies in --out: base/001.jsonl, new/001.jsonl, ... (one journal
-a round, which yocobench compare reads too), ab.json and ab.md.
+Results go to --out: base/001.jsonl, new/001.jsonl, ... (one journal per round,
+which yocobench compare reads too), ab.json and ab.md.
 
 Exit codes: 0 all gates passed; 3 a gate regressed; 1 broken: a case failed or
 data are missing; 4 undecided within the budget; 130 interrupted.`,
@@ -63,14 +62,14 @@ data are missing; 4 undecided within the budget; 130 interrupted.`,
 		},
 	}
 	fs := c.Flags()
-	fs.StringVar(&f.base, "base", "", "what is the measure: a binary, a checkout's folder or a git ref (required)")
-	fs.StringVar(&f.candidate, "new", "", "what is judged: a binary, a checkout's folder or a git ref (default: this program)")
-	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time to measure; what is undecided then stays so")
-	fs.StringVarP(&f.out, "out", "o", "", "folder for what was measured, new or empty (default runs/ab-SUITE-TIME)")
+	fs.StringVar(&f.base, "base", "", "baseline build: a binary, a checkout's folder or a git ref (required)")
+	fs.StringVar(&f.candidate, "new", "", "candidate build: a binary, a checkout's folder or a git ref (default: this program)")
+	fs.DurationVar(&f.budget, "budget", 3*time.Minute, "time limit; gates not decided by then are undecided")
+	fs.StringVarP(&f.out, "out", "o", "", "folder for results, new or empty (default runs/ab-SUITE-TIME)")
 	fs.StringVar(&f.format, "format", "text", "text, markdown or json")
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	deviceFlags(c, &f.device)
-	fs.Lookup("threads").Usage = "worker threads (default: all CPUs that the process may use but one, which is left to the neighbours)"
+	fs.Lookup("threads").Usage = "worker threads (default: all CPUs available to the process but one)"
 	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress")
 	f.gates.add(c)
 	return c

@@ -16,7 +16,7 @@ import (
 func newWorker() *cobra.Command {
 	return &cobra.Command{
 		Use:    "ab-worker",
-		Short:  "One side of yocobench ab: run cases as standard input asks for them",
+		Short:  "One side of yocobench ab: run the cases requested on standard input",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

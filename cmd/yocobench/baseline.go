@@ -21,7 +21,7 @@ import (
 func newBaseline() *cobra.Command {
 	save := &cobra.Command{
 		Use:     "save RUN... DIR",
-		Short:   "Make a baseline of one run or several",
+		Short:   "Create a baseline from one or more runs",
 		Example: "  yocobench baseline save runs/ci-1 runs/ci-2 runs/ci-3 baselines/ci",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -73,9 +73,9 @@ func newBaseline() *cobra.Command {
 			return prune(dir, last, c.OutOrStdout())
 		},
 	}
-	update.Flags().IntVar(&last, "keep", 5, "runs to keep of each machine")
-	c := group("baseline", "Keep runs that later ones are held against", save, update)
-	c.Long = `Keep runs that later ones are held against, in a folder to commit:
+	update.Flags().IntVar(&last, "keep", 5, "number of runs to keep per machine")
+	c := group("baseline", "Create or update baselines to compare later runs with", save, update)
+	c.Long = `Create or update baselines to compare later runs with, in a folder to commit:
 
   yocobench baseline save runs/a runs/b runs/c baselines/ci
   yocobench run ci --baseline baselines/ci
@@ -188,8 +188,8 @@ type baselineFlags struct {
 }
 
 func (b *baselineFlags) add(c *cobra.Command) {
-	c.Flags().StringArrayVar(&b.paths, "baseline", nil, "what gates with `baseline` are held against: an older run or a baseline's folder (repeatable: pooled)")
-	c.Flags().BoolVar(&b.across, "across-machines", false, "hold the run against baselines of other machines too")
+	c.Flags().StringArrayVar(&b.paths, "baseline", nil, "`PATH` of an older run or a baseline's folder, for gates that name baseline (repeatable: pooled)")
+	c.Flags().BoolVar(&b.across, "across-machines", false, "also compare with baselines of other machines")
 }
 
 // restore takes the baselines that the run at path was made with, as far as they are still there, unless others are given.

@@ -23,17 +23,16 @@ func newCompare() *cobra.Command {
 	var gf gateFlags
 	c := &cobra.Command{
 		Use:   "compare BASE NEW",
-		Short: "Compare runs: what changed, and is it more than noise?",
-		Long: `Compare two runs case by case: medians with their intervals, the change, and the
-probability that chance alone makes such a difference (p). A change counts at
-p <= --alpha; ~ means that nothing can be said.
+		Short: "Show what changed between runs, beyond noise",
+		Long: `Compare two runs case by case: medians with intervals, the change, and its
+p-value. A change is significant at p <= --alpha; ~ marks changes that are not.
 
-BASE and NEW are folders of runs or their results.jsonl. Several runs of a side,
-separated by commas or given by --base and --new, are put together. Of times, a
-run is one sample: a difference shows from 4 runs of each side on. With one run
-on a side the change is shown in brackets and not judged.
+BASE and NEW are run folders or their results.jsonl. Several runs of a side,
+separated by commas or given by --base and --new, are pooled. For times, each
+run is one sample: a significant difference takes 4 runs of each side. With one
+run on a side the change is shown in brackets and not tested.
 
-Gates of NEW's suite and of --gate are judged with BASE as the baseline
+Gates of NEW's suite and of --gate use BASE as the baseline
 (yocobench gate --help).`,
 		Example: `  yocobench compare runs/before runs/after
   yocobench compare a1,a2,a3 b1,b2,b3 --metric decode_tps
@@ -44,7 +43,7 @@ Gates of NEW's suite and of --gate are judged with BASE as the baseline
 			if len(args) == 2 {
 				bases, news = append(split(args[0]), bases...), append(split(args[1]), news...)
 			} else if len(args) == 1 || len(bases) == 0 || len(news) == 0 {
-				return usagef("which runs? Give BASE and NEW, or --base and --new")
+				return usagef("missing runs: give BASE and NEW, or --base and --new")
 			}
 			if !(alpha > 0 && alpha < 1) {
 				return usagef("--alpha is between 0 and 1, not %v", alpha)
@@ -100,7 +99,7 @@ Gates of NEW's suite and of --gate are judged with BASE as the baseline
 	fs := c.Flags()
 	fs.StringArrayVar(&bases, "base", nil, "a run of the base (repeatable)")
 	fs.StringArrayVar(&news, "new", nil, "a run to compare with the base (repeatable)")
-	fs.Float64Var(&alpha, "alpha", 0.05, "p at which a difference counts")
+	fs.Float64Var(&alpha, "alpha", 0.05, "significance level")
 	fs.StringArrayVar(&filters, "filter", nil, "compare only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	fs.StringArrayVar(&metrics, "metric", nil, "compare only these metrics: names or patterns such as tps or prefill.* (repeatable)")
 	fs.StringVar(&format, "format", "text", "text, markdown or json")

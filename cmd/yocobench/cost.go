@@ -33,12 +33,12 @@ func newCost() *cobra.Command {
 		Use:   "cost MODEL...",
 		Short: "Compute what any model's context costs: memory, prefill, decode",
 		Long: `Compute what the context of a model costs: the bytes of its caches by kind of
-layer and at each length, its weights, the largest batch and context that fit a
-device, and the least time that prefill and decode need there. Nothing is run.
+layer and length, its weights, the largest batch and context that fit a device,
+and lower bounds on prefill and decode time there. Nothing is run.
 
-A MODEL is a Hugging Face config.json or a folder with one (no weights needed),
-a .gguf file, a published model or a preset by name (yocobench list models). A
-field of a config that is not known is refused: sizes are never guessed.
+MODEL is a Hugging Face config.json or a folder with one (no weights needed), a
+.gguf file, or the name of a published model or preset (yocobench list models).
+An unknown field of a config is an error: sizes are never guessed.
 
 Keys and values have the type --kv; recurrent states and convolutions are
 float32. Times are bounds at the device's published peaks.`,
@@ -54,12 +54,12 @@ float32. Times are bounds at the device's published peaks.`,
 	fs.StringVar(&f.lengths, "lengths", "4Ki..1Mi", "context lengths: FROM..TO in doublings, or a list such as 8Ki,100k")
 	fs.Int64Var(&f.batch, "batch", 1, "sequences decoded together")
 	fs.StringVar(&f.kv, "kv", "bf16", "type of keys and values: f16, bf16, fp8, q8_0, q4_0 or f32")
-	fs.StringVar(&f.device, "device", "h100-sxm", "device (yocobench list devices), or a JSON object of one's own")
+	fs.StringVar(&f.device, "device", "h100-sxm", "device (yocobench list devices), or a JSON object")
 	fs.StringVar(&f.format, "format", "text", "text or json")
-	fs.StringVar(&f.png, "png", "", "also draw cache bytes against length into this file (.png or .svg)")
-	fs.Float64Var(&f.price, "price", 0, "dollars an hour of the device, for dollars per million tokens")
-	fs.Float64Var(&f.watts, "watts", 0, "power of the device in watts, for joules (default: the device's TDP)")
-	fs.StringSliceVar(&f.ignore, "ignore", nil, "fields of the config that have no effect on the model's size")
+	fs.StringVar(&f.png, "png", "", "plot cache bytes against length into this file (.png or .svg)")
+	fs.Float64Var(&f.price, "price", 0, "dollars per hour of the device, to compute dollars per million tokens")
+	fs.Float64Var(&f.watts, "watts", 0, "power of the device in watts, to compute joules (default: the device's TDP)")
+	fs.StringSliceVar(&f.ignore, "ignore", nil, "config fields to ignore because they do not affect the model's size")
 	return c
 }
 

@@ -26,6 +26,6 @@ func (f *cublasFile) Set(file string) error {
 // cublasFlag adds the flag that names cuBLAS, and returns its value.
 func cublasFlag(c *cobra.Command) *cublasFile {
 	f := new(cublasFile)
-	c.Flags().Var(f, "cublas", "libcublas.so to use (default: the one that the system's loader finds)")
+	c.Flags().Var(f, "cublas", "libcublas.so to use (default: found by the system's loader)")
 	return f
 }

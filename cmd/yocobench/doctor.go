@@ -23,7 +23,7 @@ func newDoctor() *cobra.Command {
 	var format string
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Show what this machine can do: kernels, memory, peaks, GPU",
+		Short: "Show what this machine can run: kernels, memory, peaks, GPU",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {

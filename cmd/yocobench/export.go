@@ -27,13 +27,13 @@ func newExport() *cobra.Command {
 		Long: `Write a run's results in the format of another tool:
 
   gobench                  Go benchmark text: benchstat before.txt after.txt
-  github-action-benchmark  two JSON files, of the tools customBiggerIsBetter and
+  github-action-benchmark  two JSON files, for customBiggerIsBetter and
                            customSmallerIsBetter (--out names their folder)
-  junit                    JUnit XML: a test a case, and one a gate
+  junit                    JUnit XML: one test per case and per gate
   openmetrics              OpenMetrics 1.0 text
   prometheus               Prometheus text, for the textfile collector
 
-Tables as CSV are among the reports (yocobench report --reports csv).`,
+CSV tables are reports (yocobench report --reports csv).`,
 		Example: `  yocobench export runs/after --as gobench > after.txt
   yocobench export runs/after --as junit --baseline runs/before --out junit.xml`,
 		Args: cobra.ExactArgs(1),
@@ -44,7 +44,7 @@ Tables as CSV are among the reports (yocobench report --reports csv).`,
 			}
 			notice(c.ErrOrStderr(), j.Notice)
 			if len(j.Records) == 0 {
-				return fmt.Errorf("%s has no case to export", args[0])
+				return fmt.Errorf("%s has no cases to export", args[0])
 			}
 			w := c.OutOrStdout()
 			switch as {

@@ -20,8 +20,8 @@ type gateFlags struct {
 }
 
 func (f *gateFlags) add(c *cobra.Command) {
-	c.Flags().StringArrayVar(&f.gates, "gate", nil, "judge a gate beside those of the suite, such as 'prefill.tps >= 0.95x baseline' (repeatable)")
-	c.Flags().Float64Var(&f.confidence, "confidence", gate.DefaultConfidence, "confidence of the gates given by --gate")
+	c.Flags().StringArrayVar(&f.gates, "gate", nil, "an additional gate, such as 'prefill.tps >= 0.95x baseline' (repeatable)")
+	c.Flags().Float64Var(&f.confidence, "confidence", gate.DefaultConfidence, "confidence of --gate gates")
 }
 
 // parse reads the flags.
@@ -129,33 +129,32 @@ func newGate() *cobra.Command {
 	var baselines baselineFlags
 	c := &cobra.Command{
 		Use:   "gate RUN",
-		Short: "Judge the gates of a run from its results: did anything regress?",
-		Long: `Judge gates from a run's results.jsonl: those of its suite (gates:) and of
---gate. Nothing is measured anew. RUN is a run's folder, or several separated by
-commas; --baseline is such or a baseline's folder (yocobench baseline --help).
+		Short: "Check the gates of a run for regressions",
+		Long: `Check the gates of a run's suite (gates:) and of --gate from its results.jsonl,
+without measuring again. RUN is a run folder, or several separated by commas;
+--baseline is a run or a baseline folder (yocobench baseline --help).
 
   throughput.decode_tps >= 0.95x baseline         against older runs
   prefill.ttft <= 250ms @ length=16Ki             a fixed limit
-  needle.exact >= 0.95                            right answers, exact interval
+  needle.exact >= 0.95                            answers, exact interval
   pooled needle.exact >= 95% @ length<=4Ki        all of a model's questions
   yoco-gret.prefill.tps >= 4x transformer @ 16Ki  inside one run, any machine
   tiny-*.kv.total <= 1.5GiB @ 64Ki, kv=bf16       models by name or pattern
 
-Models are given by name, pattern or architecture. Behind @ stand conditions on
-the case: a size (its length, or depth where it has no length), or key=pattern,
+A model is a name, a pattern or an architecture. Conditions on the case follow
+@: a size (its length, or depth if it has no length), or key=pattern or
 key<=number with model, arch, label or a parameter.
 
-A gate passes on a case where the interval at its confidence (0.95) lies on the
-right side of the limit, and regressed where it lies on the wrong side, held
-against all cases of all gates together (Holm): without a regression, one is
-reported with a probability of 2.5 % at most. Otherwise it is undecided, with
-the number of samples that would decide. Times against a baseline are judged
-by runs, one sample a run, since samples of one run do not show how far runs
-differ: it takes 4 runs of each side (separated by commas), taken alternately.
-With one run on a side the gate is undecided. yocobench ab does all of it.
+A gate passes on a case if the whole interval at its confidence (0.95) is within
+the limit, and regresses if the whole interval is beyond it, corrected for all
+cases of all gates (Holm): the probability of a false regression is at most
+2.5 %. Otherwise it is undecided, with the number of samples that would decide
+it. For times against a baseline each run is one sample, since samples of one
+run do not show how much runs differ: a verdict takes 4 runs of each side
+(separated by commas), measured alternately. With one run on a side the gate is
+undecided. yocobench ab automates this.
 
-Gates of a run that was interrupted are not judged, unless --filter selects the
-cases that are judged.
+Gates of an interrupted run are not checked unless --filter selects the cases.
 
 Exit codes: 0 all passed; 3 a gate regressed; 1 broken: a case failed or data
 are missing; 4 undecided.`,
@@ -217,7 +216,7 @@ are missing; 4 undecided.`,
 		},
 	}
 	baselines.add(c)
-	c.Flags().StringArrayVar(&filters, "filter", nil, "judge only cases that match: key=glob[,key<=number] (repeatable: any of them)")
+	c.Flags().StringArrayVar(&filters, "filter", nil, "check only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	c.Flags().StringVar(&format, "format", "text", "text, markdown or json")
 	gf.add(c)
 	return c

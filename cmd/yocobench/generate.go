@@ -26,10 +26,10 @@ func newGenerate() *cobra.Command {
 	var stats, exact bool
 	c := &cobra.Command{
 		Use:   "generate MODEL [PROMPT]",
-		Short: "Continue a text greedily, to see that a model works",
+		Short: "Continue a text greedily, to check that a model works",
 		Long: `Continue a text greedily with a model that has a tokenizer. The prompt is the
-second argument, --file, or standard input. Of a file or standard input one line
-end at the end is left out, as ` + "`echo`" + ` and editors add it; give --raw to keep it.`,
+second argument, --file, or standard input. One trailing newline of a file or
+standard input is dropped, because ` + "`echo`" + ` and editors add it; --raw keeps it.`,
 		Example: `  yocobench generate tiny-yoco-gret 'const velan = 482913; const velan = '
   yocobench generate path/to/checkpoint --file prompt.txt --tokens 100 --stats`,
 		Args: cobra.RangeArgs(1, 2),
@@ -102,7 +102,7 @@ end at the end is left out, as ` + "`echo`" + ` and editors add it; give --raw t
 	libraryFlags(c)
 	c.Flags().IntVarP(&n, "tokens", "n", 64, "tokens to generate")
 	c.Flags().StringVarP(&file, "file", "f", "", "read the prompt from a file (- for standard input)")
-	c.Flags().BoolVar(&exact, "raw", false, "take every byte of a file or standard input as it is")
+	c.Flags().BoolVar(&exact, "raw", false, "keep the trailing newline of a file or standard input")
 	c.Flags().BoolVar(&stats, "stats", false, "print time to first token and tokens per second on stderr")
 	return c
 }

@@ -30,19 +30,19 @@ func newGPUCheck() *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "gpu-check",
-		Short: "Check this GPU, then measure its kernels and models",
-		Long: `Check the cuda runner on this machine's GPU, then measure it, in parts:
+		Short: "Check and benchmark this GPU's kernels and models",
+		Long: `Check the cuda runner on this machine's GPU and benchmark it, in parts:
 
   fixtures  the reference's fixtures in float32 and bfloat16
   peaks     matrix products and memory bandwidth, our kernels and cuBLAS
   kernels   each kernel against float64, then its time
-  peers     the same by PyTorch, where --python has it
+  peers     the same by PyTorch, if --python has it
   models    the paper's suite on the 3B models
 
-What fails its check is not timed, and the exit code is 1. Each part runs in
-processes of its own; one that breaks costs no other part anything. Each figure
-is on disk as soon as it is measured: a JSON file, a Markdown table and the run
-of the models. --resume continues with what an earlier call left to do.`,
+A kernel that fails its check is not timed, and the exit code is 1. Each part
+runs in its own processes, so a crash affects no other part. Each result is
+written to disk as soon as it is measured: a JSON file, a Markdown table and the
+run of the models. --resume continues an earlier call.`,
 		Example: `  yocobench-cuda gpu-check --plan
   yocobench-cuda gpu-check --parts fixtures,peaks --out results
   yocobench-cuda gpu-check --parts kernels --out results --resume results`,
@@ -57,15 +57,15 @@ of the models. --resume continues with what an earlier call left to do.`,
 		out = filepath.Join("docs", "measurements")
 	}
 	fs := c.Flags()
-	fs.StringSliceVar(&o.Parts, "parts", gpucheck.Parts, "parts to do")
-	fs.BoolVar(&plan, "plan", false, "print the command lines of all parts with their estimated times, and do nothing")
-	fs.StringVar(&o.Resume, "resume", "", "continue with the results of an earlier call: its JSON file, or the folder of it")
-	fs.BoolVar(&o.Toy, "toy", false, "toy sizes and the smoke suite, PyTorch on the CPU where it finds no GPU: a rehearsal")
+	fs.StringSliceVar(&o.Parts, "parts", gpucheck.Parts, "parts to run")
+	fs.BoolVar(&plan, "plan", false, "only print the command lines of all parts with their estimated times")
+	fs.StringVar(&o.Resume, "resume", "", "continue an earlier call: its JSON file or folder")
+	fs.BoolVar(&o.Toy, "toy", false, "for testing: toy sizes, the smoke suite, PyTorch on the CPU if it finds no GPU")
 	fs.StringVarP(&o.Out, "out", "o", out, "folder for the results (default: the environment variable OUT, or docs/measurements)")
 	fs.Lookup("out").DefValue = ""
 	fs.StringVar(&o.Fixtures, "fixtures", filepath.Join("testdata", "golden"), "folder of fixtures")
-	fs.StringVar(&o.Python, "python", "python3", "a Python that has PyTorch; its cuBLAS is used where the loader finds none")
-	fs.DurationVar(&o.Budget, "budget", 9*time.Minute, "time for all parts of this call")
+	fs.StringVar(&o.Python, "python", "python3", "Python with PyTorch; its cuBLAS is used if the loader finds none")
+	fs.DurationVar(&o.Budget, "budget", 9*time.Minute, "time limit of this call")
 	cublas = cublasFlag(c)
 	return c
 }

@@ -21,20 +21,18 @@ func newHistory() *cobra.Command {
 	var across bool
 	c := &cobra.Command{
 		Use:   "history DIR...",
-		Short: "Follow metrics over many runs and mark where they changed",
-		Long: `Follow metrics over runs, in the order of their start, and mark where their
-level changed. DIR is a run, a journal, or a folder in which runs lie at any
-depth.
+		Short: "Plot metrics across runs and mark change points",
+		Long: `Plot metrics across runs, in order of start time, and mark change points. DIR is
+a run, a journal, or a folder with runs at any depth.
 
-Each trend is one metric of one case on one machine. A change point is marked
-where a step between two runs is clearer than in all but a share --alpha of
-random orders of the same runs: in a series without a change, one is marked with
-that probability at most. It takes eleven runs to show a change at 0.01, and
-three runs on the new level. Exact figures (bytes, computed ones) are marked
-wherever they differ.
+Each trend is one metric of one case on one machine. Change points are found by
+a permutation test: in a series without a change, the probability of marking one
+is at most --alpha. Detecting a change at 0.01 takes eleven runs, three of them
+at the new level. Exact values (bytes, computed times) are marked wherever they
+differ.
 
-Runs of different machines are never put into one trend, unless
---across-machines is given.`,
+Runs of different machines are in separate trends, unless --across-machines is
+given.`,
 		Example: `  yocobench history runs
   yocobench history runs --metric tps --filter 'model=tiny-yoco-*' --out trends
   yocobench history baselines/main --metric prefill.ttft --alpha 0.05`,
@@ -87,10 +85,10 @@ Runs of different machines are never put into one trend, unless
 		},
 	}
 	fs := c.Flags()
-	fs.StringArrayVar(&metrics, "metric", nil, "follow these metrics instead of each task's main one: names or patterns such as ttft, prefill.* or '*' (repeatable)")
-	fs.StringArrayVar(&filters, "filter", nil, "follow only cases that match: key=glob[,key<=number] (repeatable: any of them)")
+	fs.StringArrayVar(&metrics, "metric", nil, "metrics to plot (default: each task's main one): names or patterns such as ttft, prefill.* or '*' (repeatable)")
+	fs.StringArrayVar(&filters, "filter", nil, "plot only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	fs.Float64Var(&alpha, "alpha", 0.01, "probability of marking a change in a series that has none")
-	fs.BoolVar(&across, "across-machines", false, "put the runs of all machines into one trend")
+	fs.BoolVar(&across, "across-machines", false, "combine the runs of all machines in one trend")
 	fs.StringVarP(&out, "out", "o", "", "write history.html and the trends as PNG and SVG into this folder")
 	fs.StringVar(&format, "format", "text", "text, markdown or json")
 	return c

@@ -23,15 +23,15 @@ type listing struct {
 }
 
 var listings = []listing{
-	{"suites", "the suites inside the binary", []string{"suite", "what for"}, listSuites},
+	{"suites", "the embedded suites", []string{"suite", "purpose"}, listSuites},
 	{"models", "trained models, presets and published configs", []string{"model", "kind", "params", "non-emb.", "layers", "dim", "kv/token"}, listModels},
-	{"runners", "what can run a model", []string{"runner", "what it does"}, func() (rows [][]string, _ error) {
+	{"runners", "the runners", []string{"runner", "description"}, func() (rows [][]string, _ error) {
 		for _, r := range backends {
 			rows = append(rows, []string{r.name, r.about})
 		}
 		return rows, nil
 	}},
-	{"tasks", "what can be measured", []string{"task", "what it measures"}, func() (rows [][]string, _ error) {
+	{"tasks", "the tasks", []string{"task", "measures"}, func() (rows [][]string, _ error) {
 		for _, t := range tasks() {
 			rows = append(rows, []string{t.Name(), t.About()})
 		}

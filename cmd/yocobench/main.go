@@ -157,20 +157,21 @@ func isUsage(err error) bool {
 func newRoot(args []string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "yocobench",
-		Short: "Is a long-context architecture worth it? Needle, NLL, memory and speed, measured",
-		Long: `yocobench measures what a long context gives and what it costs: whether a model
-finds a needle in it, whether its loss falls with it, and the memory and time
-that it takes. It compares YOCO (one global KV cache) with a Transformer twin of
-the same size, on one machine, from one YAML file.
+		Short: "Benchmark long-context architectures: needle, NLL, memory and speed",
+		Long: `yocobench benchmarks and evaluates long-context language-model architectures:
+whether a model finds a needle in its context, whether its loss falls with the
+context, and the memory and time that the context takes. It compares YOCO (one
+global KV cache) with a Transformer of the same size, on one machine, from one
+YAML file.
 
   yocobench run needle          a shipped suite; results go to runs/needle-TIME
-  yocobench compare RUN RUN     what changed, and whether it is more than noise
-  yocobench list models         what can be measured
+  yocobench compare RUN RUN     what changed between two runs, beyond noise
+  yocobench list models         trained models and presets
   yocobench suite explain       how to write a suite
 
 Exit codes: 0 every case has a result and every gate passed; 1 a case failed,
 no case has a result, a gate lacks its data, or the output could not be written;
-2 wrong usage or a bad suite; 3 a gate judged a regression; 4 a gate is
+2 wrong usage or an invalid suite; 3 a gate regressed; 4 a gate is
 undecided; 5 the GPU was lost and 130 interrupted (both resume with run
 --resume).`,
 		SilenceErrors: true,

@@ -15,14 +15,14 @@ import (
 )
 
 func newModel() *cobra.Command {
-	return group("model", "Look into a model, or verify one against expected values", newInspect(), newVerify())
+	return group("model", "Inspect a model, or compare it with expected values", newInspect(), newVerify())
 }
 
 func newInspect() *cobra.Command {
 	var format, context, suite string
 	c := &cobra.Command{
 		Use:   "inspect MODEL",
-		Short: "Show a model's configuration, parameters and costs of a context",
+		Short: "Show a model's configuration, parameters and context costs",
 		Example: `  yocobench model inspect yoco-gret-3b --context 1Mi
   yocobench model inspect path/to/checkpoint
   yocobench model inspect hybrid --suite zoo    # by its name in a suite`,
@@ -45,8 +45,8 @@ func newInspect() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&format, "format", "text", "text or json")
-	c.Flags().StringVar(&context, "context", "32Ki", "context length in tokens for the costs shown")
-	c.Flags().StringVar(&suite, "suite", "", "look the model up in this suite (a shipped one or a file)")
+	c.Flags().StringVar(&context, "context", "32Ki", "context length in tokens")
+	c.Flags().StringVar(&suite, "suite", "", "suite that defines the model (a shipped one or a file)")
 	return c
 }
 
@@ -181,8 +181,8 @@ func newVerify() *cobra.Command {
 		Long: `Verify folders that hold config.json, weights.safetensors, tokens.json and
 expect.safetensors (see testdata/golden/README.md). Every expected tensor is
 compared: by scoring, by prefill and steps, and by odd-sized chunks and a batch.
-The largest absolute error of each is printed; beyond its tolerance the exit
-code is 1.`,
+The largest absolute error of each is printed. If it exceeds the tolerance, the
+exit code is 1.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {

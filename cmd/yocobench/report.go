@@ -20,13 +20,13 @@ func newReport() *cobra.Command {
 	var baselines baselineFlags
 	c := &cobra.Command{
 		Use:   "report DIR",
-		Short: "Draw the reports of a run anew from its results.jsonl",
-		Long: `Draw the reports of a run anew: terminal tables, Markdown, CSV, JSON, PNG and
-SVG pictures and one HTML page. Nothing but the run's results.jsonl is needed.
+		Short: "Re-render a run's reports from its results.jsonl",
+		Long: `Re-render a run's reports: terminal tables, Markdown, CSV, JSON, PNG and SVG
+pictures and one HTML page. Only the run's results.jsonl is needed.
 
-The gates of the run's suite are judged anew, and those of --gate; those that
-name a baseline need --baseline. Their verdicts do not change the exit code
-(yocobench gate does that).`,
+The gates of the run's suite and of --gate are checked again; gates that name a
+baseline need --baseline. Verdicts do not change the exit code (use yocobench
+gate for that).`,
 		Example: `  yocobench report runs/needle-20260102-150405
   yocobench report runs/needle-20260102-150405 --reports png,svg --out figures
   yocobench report results.jsonl --format markdown`,
@@ -82,8 +82,8 @@ name a baseline need --baseline. Their verdicts do not change the exit code
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "", "folder for the files (default: the run's)")
-	c.Flags().StringVar(&formats, "reports", "all", "report formats to draw: all, or a list such as png,html")
-	c.Flags().StringVar(&format, "format", "text", "what is printed: text, markdown or json")
+	c.Flags().StringVar(&formats, "reports", "all", "report formats: all, or a list such as png,html")
+	c.Flags().StringVar(&format, "format", "text", "output format: text, markdown or json")
 	baselines.add(c)
 	gf.add(c)
 	return c

@@ -49,15 +49,15 @@ func newRun(args []string) *cobra.Command {
 	var f runFlags
 	c := &cobra.Command{
 		Use:   "run SUITE | run --resume DIR",
-		Short: "Run a suite and draw its reports",
+		Short: "Run a suite and write its reports",
 		Long: `Run a suite: a YAML file, or the name of a shipped one (yocobench list suites).
 
-A run has one folder: results.jsonl, to which every case is appended as soon as
-it is measured, and the reports drawn from it. --resume DIR resumes an
-interrupted run with the settings that it had; flags given with it hold from
-there on. Cases that failed or were skipped are tried again, those that ran out
-of memory if there is more of it, and those whose texts or weights changed.
---threads and --tier cannot change once something was measured.`,
+A run has one folder with results.jsonl, to which each case is appended as soon
+as it is measured, and the reports. --resume DIR resumes an interrupted run with
+its original settings; flags given with it apply from then on. Cases that failed
+or were skipped are tried again, and so are those that ran out of memory if more
+is available, and those whose texts or weights changed. --threads and --tier
+cannot change once something was measured.`,
 		Example: `  yocobench run needle
   yocobench run suites/needle.yaml --set tasks.needle.trials=3 --budget 2m
   yocobench run paper --dry-run
@@ -72,19 +72,19 @@ of memory if there is more of it, and those whose texts or weights changed.
 	fs := c.Flags()
 	fs.StringVarP(&f.out, "out", "o", "", "folder of the run, new or empty (default runs/SUITE-TIME)")
 	fs.StringVar(&f.resume, "resume", "", "resume the run in this folder")
-	fs.StringVar(&f.inputs, "inputs", "", "folder that relative paths in the suite start from (default: the suite's, also on --resume)")
+	fs.StringVar(&f.inputs, "inputs", "", "base folder of relative paths in the suite (default: the suite's folder, also with --resume)")
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	fs.StringArrayVar(&f.filters, "filter", nil, "run only cases that match: key=glob[,key<=number] (repeatable: any of them)")
-	fs.BoolVar(&f.dryRun, "dry-run", false, "list the cases with their estimated time and memory, and run nothing")
-	fs.StringVar(&f.budget, "budget", "", "time for the whole run, such as 10m: what is estimated beyond it is skipped, cheapest first, and a case that takes half more than its share is stopped")
-	fs.StringVar(&f.memory, "memory", "", "bytes that a model with its sequences may hold, such as 8Gi")
-	fs.StringVar(&f.runner, "runner", "", "the runner instead of the suite's: cpu, cuda or analytic")
+	fs.BoolVar(&f.dryRun, "dry-run", false, "only list the cases with estimated time and memory")
+	fs.StringVar(&f.budget, "budget", "", "time limit of the run, such as 10m: cheapest cases run first, cases that do not fit are skipped, and a case that exceeds its share by half is stopped")
+	fs.StringVar(&f.memory, "memory", "", "memory limit of a model with its sequences, such as 8Gi")
+	fs.StringVar(&f.runner, "runner", "", "runner: cpu, cuda or analytic (default: the suite's)")
 	fs.StringVar(&f.devp, "device", "", "device profile of the analytic runner (yocobench list devices)")
 	deviceFlags(c, &f.device)
 	libraryFlags(c)
-	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress and no tables, only the folder's name")
-	fs.StringVar(&f.format, "format", "text", "what is printed at the end: text (tables) or json (the records)")
-	fs.StringVar(&f.reports, "reports", "all", "report formats to draw: all, or a list such as png,html")
+	fs.BoolVarP(&f.quiet, "quiet", "q", false, "print only the name of the folder")
+	fs.StringVar(&f.format, "format", "text", "output format: text (tables) or json (records)")
+	fs.StringVar(&f.reports, "reports", "all", "report formats: all, or a list such as png,html")
 	f.baselines.add(c)
 	f.gates.add(c)
 	return c
@@ -92,8 +92,8 @@ of memory if there is more of it, and those whose texts or weights changed.
 
 // deviceFlags adds the flags that choose how the processor is used.
 func deviceFlags(c *cobra.Command, d *device) {
-	c.Flags().IntVarP(&d.threads, "threads", "t", 0, "worker threads (default: all CPUs that the process may use)")
-	c.Flags().StringVar(&d.tier, "tier", "", "kernel tier to force (yocobench doctor lists them)")
+	c.Flags().IntVarP(&d.threads, "threads", "t", 0, "worker threads (default: all CPUs available to the process)")
+	c.Flags().StringVar(&d.tier, "tier", "", "kernel tier (default: the best; yocobench doctor lists them)")
 }
 
 // settings turns the flags that are part of the question into settings of the suite, so that

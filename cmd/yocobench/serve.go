@@ -26,10 +26,11 @@ func newServe() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "serve DIR",
 		Short: "List, open and compare the runs of a folder in a browser",
-		Long: `List the runs in a folder and below it in a browser: open their reports, drawn
-from results.jsonl, and compare chosen ones. Nothing is written. Only this
-machine can reach the pages, unless --expose allows another --addr: there is no
-password, so whoever reaches the address can read every run.`,
+		Long: `Serve the runs in a folder and its subfolders to a browser: list them, open
+their reports, rendered from results.jsonl, and compare selected runs. Nothing
+is written. Only this machine can reach the pages, unless --expose allows
+another --addr. There is no password: anyone who reaches the address can read
+every run.`,
 		Example: `  yocobench serve runs
   yocobench serve runs --addr 127.0.0.1:9000
   yocobench serve runs --addr 0.0.0.0:80 --expose --host bench.example.org`,
@@ -38,9 +39,9 @@ password, so whoever reaches the address can read every run.`,
 			return serveRuns(c.Context(), args[0], addr, hosts, expose, c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen at: host:port; port 0 takes a free one")
+	c.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "address to listen on: host:port; port 0 picks a free port")
 	c.Flags().BoolVar(&expose, "expose", false, "allow an --addr that other machines can reach")
-	c.Flags().StringArrayVar(&hosts, "host", nil, "a further host name that requests may ask by, such as a proxy's (repeatable)")
+	c.Flags().StringArrayVar(&hosts, "host", nil, "additional allowed host name of requests, such as a proxy's (repeatable)")
 	return c
 }
 

@@ -19,7 +19,7 @@ func newSuite() *cobra.Command {
 	}
 	show := &cobra.Command{
 		Use:     "show SUITE",
-		Short:   "Print a shipped suite, to start one of your own",
+		Short:   "Print a shipped suite, as a starting point",
 		Example: "  yocobench suite show needle > mine.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
