@@ -137,8 +137,8 @@ func newGPUPart() *cobra.Command {
 	fs.StringVar(&p.Name, "part", "", "fixtures, peaks or kernels")
 	fs.StringVar(&p.DType, "dtype", "bf16", "number type of peaks and kernels")
 	fs.StringVar(&p.Fixtures, "fixtures", "", "folder of fixtures")
-	fs.IntVar(&p.From, "from", 0, "leave out the first ones")
-	fs.IntVar(&p.To, "to", 0, "leave out those from here on (default: none)")
+	fs.IntVar(&p.From, "from", 0, "index of the first item")
+	fs.IntVar(&p.To, "to", 0, "index after the last item (default: all)")
 	fs.BoolVar(&p.Toy, "toy", false, "toy sizes")
 	cublasFlag(c)
 	return c
