@@ -5,16 +5,19 @@
 //
 //  1. newView (view.go) groups the records once: a group holds what belongs in
 //     one table or one picture, that is the records of one task that differ in
-//     nothing but the model and the axes. Measured and computed records never
-//     share a group.
-//  2. needle.go, nll.go, scaling.go, memory.go, reference.go and summary.go turn
-//     groups into tables and figures; every format shows the same ones.
+//     nothing but the model and the axes that the journal declares for the task
+//     (task.go). Measured and computed records never share a group.
+//  2. taskSection (summary.go) draws the views that are declared: needle.go has
+//     grids, nll.go losses, scaling.go curves and their details, memory.go parts.
+//     reference.go adds published figures. Every format shows the same tables
+//     and figures.
 //  3. text.go, markdown.go, csv.go, json.go and html.go (with page/) each write
 //     one format. figure.go writes the pictures: it lays out panels, of which
 //     there are two kinds, heatmap.go and chart.go, drawn with painter.go.
 //
-// A new task gets a section function beside needleSection and a case in build
-// (summary.go); a new format gets a Format, a writer and a case in render (reports.go).
+// No task is known by its name: a new one needs nothing here. A new kind of view
+// gets a case in taskSection, a new format a Format, a writer and a case in render
+// (reports.go).
 //
 // Nothing here needs a model, a runner or the suite, so a report can be redrawn
 // from an old journal. Three things only are computed here: pooled counts with

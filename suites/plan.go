@@ -74,7 +74,8 @@ const maxCases = 250_000
 // caseVersion changes when a change of the program makes old case results incomparable.
 const caseVersion = 1
 
-// NewPlan lists a suite's cases: task by task and, within a task, model by model, or in turns (Task.Interleaved).
+// NewPlan lists a suite's cases: task by task and, within a task, model by model, or interleaved
+// where the task is (result.Task).
 // It ends early with ctx's error, and refuses a plan of more than maxCases before it makes them.
 func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) {
 	defer func() {
