@@ -21,7 +21,7 @@ func (KV) Describe() result.Task {
 			held("state", ""), computed("state"),
 			held("workspace", ""),
 			{Name: "total", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Title: "Memory in total", Head: "total", Label: "memory", Primary: true},
-			{Name: "bytes_per_token", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Title: "KV cache per token"},
+			{Name: "bytes_per_token", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Title: "KV cache per token", Role: result.CostRole},
 			held("peak", ""),
 			{Name: "device_used", Unit: "bytes", Better: result.None, Kind: result.Exact},
 		},
@@ -54,7 +54,7 @@ func (Prefill) Describe() result.Task {
 		Lead:        "How long until the first token? Ratio: the baseline's time over the model's.",
 		Interleaved: true, // speeds of different models are compared
 		Metrics: append([]result.MetricInfo{
-			{Name: "ttft", Unit: "s", Better: result.Lower, Kind: result.Timed, Title: "Time to first token", Head: "ttft", Label: "time to first token"},
+			{Name: "ttft", Unit: "s", Better: result.Lower, Kind: result.Timed, Title: "Time to first token", Head: "ttft", Label: "time to first token", Role: result.CostRole},
 			{Name: "tps", Unit: "tokens/s", Better: result.Higher, Kind: result.Timed, Title: "Prompt tokens per second", Label: "prompt tokens per second", Primary: true},
 		}, limitMetrics...),
 		Axes:        []result.Axis{{Param: "length", Title: "prompt", Label: "prompt length", Unit: "tokens", Log: true}},

@@ -10,7 +10,7 @@ func (Task) Describe() result.Task {
 		Lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the value asked for, and no digit follows. " +
 			"Depth 0 % is the start of the text. Pooled rows add up the trials of a column. Intervals are Wilson's at 95 %; n trials of one haystack count as n / (1 + .2 (n-1)).",
 		Metrics: []result.MetricInfo{
-			{Name: "exact", Unit: "fraction", Better: result.Higher, Kind: result.Share, Primary: true},
+			{Name: "exact", Unit: "fraction", Better: result.Higher, Kind: result.Share, Primary: true, Role: result.Quality},
 			{Name: "contains", Unit: "fraction", Better: result.Higher, Kind: result.Share},
 			{Name: "logprob", Unit: "nats", Better: result.Higher, Kind: result.Mean, Head: "log-probability"},
 			{Name: "tokens", Unit: "tokens", Better: result.None, Kind: result.Exact},

@@ -10,7 +10,7 @@ func (Task) Describe() result.Task {
 		Lead: "Does the model keep learning from what it has read? Loss in nats per token at each position, and cumulatively up to each context length. " +
 			"AR-hit: the last token of an n-gram that occurred before in the context (n: ar_ngram); first-occur: the rest.",
 		Metrics: []result.MetricInfo{
-			{Name: "nll", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "nats/token", Primary: true},
+			{Name: "nll", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "nats/token", Primary: true, Role: result.Quality},
 			{Name: "bits_per_byte", Unit: "bits/byte", Better: result.Lower, Kind: result.Mean, Head: "bits/byte"},
 			{Name: "nll_ar_hit", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "AR-hit"},
 			{Name: "nll_first_occur", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "first-occur"},

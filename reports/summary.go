@@ -19,6 +19,7 @@ func (v *view) build() {
 			v.sections = append(v.sections, v.taskSection(groups))
 		}
 	}
+	v.addTradeoffs()
 	if t, ok := v.publishedTable(); ok {
 		v.sections = append(v.sections, section{id: "published", title: "Against published figures", tables: []table{t}})
 	}

@@ -55,7 +55,19 @@ type MetricInfo struct {
 	Label string `json:"label,omitempty"`
 	// Primary is true for the metric that the history of a task follows.
 	Primary bool `json:"primary,omitempty"`
+	// Role is set for the metric by which a task says what a model achieves, or what that costs: reports
+	// set the two against each other.
+	Role Role `json:"role,omitempty"`
 }
+
+// Role is the part of a metric in the comparison of quality and cost.
+type Role string
+
+// The roles.
+const (
+	Quality  Role = "quality"
+	CostRole Role = "cost"
+)
 
 // Kind says what a metric's samples are, and with that how they are summed up and tested.
 type Kind string

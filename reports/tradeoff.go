@@ -1,0 +1,223 @@
+package reports
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot/vg"
+
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// figures of merit are what a run says of its models in one number each: what they achieve, and what that
+// costs (MetricInfo.Role). They are compared over the cases that all models have in common.
+
+// merit is a metric of a role, summed up for some models.
+type merit struct {
+	task   *task
+	metric result.MetricInfo
+	// at are the measured values by model and case.
+	at map[string]map[string]point
+}
+
+// point is the value of a metric at a place on the first axis.
+type point struct{ x, y float64 }
+
+// merits gathers the metrics of a role.
+func (v *view) merits(role result.Role) (out []*merit) {
+	for _, name := range v.order {
+		for _, info := range v.tasks[name].Metrics {
+			if info.Role != role {
+				continue
+			}
+			m := &merit{task: v.tasks[name], metric: info, at: map[string]map[string]point{}}
+			for _, g := range v.groups {
+				if g.about != v.tasks[name] || g.source != result.Measured {
+					continue
+				}
+				for _, r := range g.records {
+					x, ok := metric(r, info.Name)
+					if !ok {
+						continue
+					}
+					if m.at[r.Model] == nil {
+						m.at[r.Model] = map[string]point{}
+					}
+					_, place := v.tasks[name].split(r)
+					m.at[r.Model][g.id+" "+place] = point{g.about.place(r), x.Value}
+				}
+			}
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// common are the cases that all models have.
+func (m *merit) common(models []string) (cases []string) {
+	for c := range m.at[models[0]] {
+		if !slices.ContainsFunc(models, func(o string) bool { _, ok := m.at[o][c]; return !ok }) {
+			cases = append(cases, c)
+		}
+	}
+	slices.Sort(cases)
+	return cases
+}
+
+// mean is the mean over cases; last the value at the case farthest on the first axis.
+func (m *merit) mean(model string, cases []string) float64 {
+	sum := 0.0
+	for _, c := range cases {
+		sum += m.at[model][c].y
+	}
+	return sum / float64(len(cases))
+}
+
+func (m *merit) last(cases []string) string {
+	return slices.MaxFunc(cases, func(a, b string) int {
+		one, other := m.at, m.at
+		for model := range one {
+			return cmp.Compare(one[model][a].x, other[model][b].x)
+		}
+		return 0
+	})
+}
+
+// tradeoff is a quality against a cost: a value of each for every model.
+type tradeoff struct {
+	quality, cost *merit
+	models        []string
+	cases         int     // of the quality
+	x             float64 // the place of the cost
+	of, at        []float64
+}
+
+// pair compares the models that have both, over what they have in common; nil where that is nothing.
+func (v *view) pair(quality, cost *merit) *tradeoff {
+	t := &tradeoff{quality: quality, cost: cost}
+	for _, m := range v.models {
+		if len(quality.at[m]) > 0 && len(cost.at[m]) > 0 {
+			t.models = append(t.models, m)
+		}
+	}
+	if len(t.models) < 2 {
+		return nil
+	}
+	of, at := quality.common(t.models), cost.common(t.models)
+	if len(of) == 0 || len(at) == 0 {
+		return nil
+	}
+	far := cost.last(at)
+	t.cases, t.x = len(of), cost.at[t.models[0]][far].x
+	for _, m := range t.models {
+		t.of, t.at = append(t.of, quality.mean(m, of)), append(t.at, cost.at[m][far].y)
+	}
+	return t
+}
+
+// better reports whether a is better than b in the direction of a metric.
+func better(info result.MetricInfo, a, b float64) bool {
+	if info.Better == result.Lower {
+		return a < b
+	}
+	return a > b
+}
+
+// dominated are the models that are no worse than the i-th in both, and better in one.
+func (t *tradeoff) dominated(i int) (by []string) {
+	for k, m := range t.models {
+		worse := better(t.quality.metric, t.of[i], t.of[k]) || better(t.cost.metric, t.at[i], t.at[k])
+		if !worse && (better(t.quality.metric, t.of[k], t.of[i]) || better(t.cost.metric, t.at[k], t.at[i])) {
+			by = append(by, m)
+		}
+	}
+	return by
+}
+
+// addTradeoffs adds what the models achieve against what it costs, if the run measured both.
+func (v *view) addTradeoffs() {
+	s := section{id: "tradeoff", title: "Quality against cost",
+		lead: "Each model in one figure for what it achieves and one for what that costs, over the cases that all of them have. A model is dominated if another one is no worse in both and better in one."}
+	for _, q := range v.merits(result.Quality) {
+		var row []*chart
+		f := &figure{id: "tradeoff-" + slug(q.metric.Name), title: q.metric.Title + " against cost", subtitle: "hollow: dominated by another model"}
+		var models []string
+		for _, c := range v.merits(result.CostRole) {
+			t := v.pair(q, c)
+			if t == nil {
+				continue
+			}
+			s.tables = append(s.tables, v.tradeoffTable(t))
+			row = append(row, v.tradeoffChart(t))
+			for _, m := range t.models {
+				if !slices.Contains(models, m) {
+					models = append(models, m)
+				}
+			}
+		}
+		if len(row) == 0 {
+			continue
+		}
+		for i, c := range row {
+			c.y.quiet = i > 0
+		}
+		share(yOf, row...)
+		f.legend = keysOf(v.looks(models), models)
+		f.alt = f.title + ": a point for each model; the values stand in the tables below."
+		f.rows = [][]panel{panels(row)}
+		s.figures = append(s.figures, figures(f.ready(row...))...)
+	}
+	if len(s.tables) > 0 {
+		v.sections = append(v.sections, s)
+	}
+}
+
+// costText says which cost it is.
+func (t *tradeoff) costText() string {
+	if t.x == 0 {
+		return t.cost.metric.Title
+	}
+	return t.cost.metric.Title + " at " + tokens(t.x)
+}
+
+func (v *view) tradeoffTable(t *tradeoff) table {
+	q, c := t.quality.metric, t.cost.metric
+	out := table{
+		id: "tradeoff-" + slug(q.Name) + "-" + slug(c.Name), title: q.Title + " against " + lowered(t.costText()),
+		notes: []string{fmt.Sprintf("%s: mean over %s", q.Name, plural(float64(t.cases), "case"))},
+		head:  []string{"model", q.Head, c.Head, "dominated by"}, fixed: 1,
+	}
+	for i, m := range t.models {
+		by := t.dominated(i)
+		for k := range by {
+			by[k] = label(by[k])
+		}
+		out.rows = append(out.rows, texts(label(m), amount(t.of[i], q.Unit), amount(t.at[i], c.Unit), strings.Join(by, ", ")))
+	}
+	return out
+}
+
+func (v *view) tradeoffChart(t *tradeoff) *chart {
+	q, c := t.quality.metric, t.cost.metric
+	out := &chart{
+		tall: 2.4 * vg.Inch,
+		x:    axis{label: t.costText(), log: true, binary: c.Unit == "bytes", unit: c.Unit},
+		y:    axis{label: q.Label, unit: q.Unit},
+	}
+	looks := v.looks(t.models)
+	for i, m := range t.models {
+		out.add(curveLine{style: looks[m], x: t.at[i : i+1], y: t.of[i : i+1], hollow: len(t.dominated(i)) > 0,
+			hints: []string{hint(label(m), amount(t.at[i], c.Unit), amount(t.of[i], q.Unit), "")}})
+	}
+	return out
+}
+
+// lowered begins a heading in the middle of a sentence, unless it begins with an abbreviation.
+func lowered(s string) string {
+	if len(s) > 1 && s[1] >= 'a' && s[1] <= 'z' {
+		return strings.ToLower(s[:1]) + s[1:]
+	}
+	return s
+}
