@@ -17,6 +17,7 @@ import (
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -257,7 +258,7 @@ func namesOf(cases []result.Record) (names []string) {
 // needs reports whether a gate needs a case: as one that it is about, or as the measure of one.
 func needs(g gate.Gate, r result.Record, all []result.Record) bool {
 	about := func(r result.Record) bool {
-		return g.Match(r.Task, r.Model, r.Arch, gate.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label))
+		return g.Match(r.Task, r.Model, r.Arch, match.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label))
 	}
 	if about(r) {
 		return true

@@ -94,7 +94,7 @@ func Compare(base, fresh *Side, o Options) *Comparison {
 	if !(o.Confidence > 0) {
 		o.Confidence = 1 - o.Alpha
 	}
-	pairs, onlyBase, onlyNew := match(base, fresh)
+	pairs, onlyBase, onlyNew := pairCases(base, fresh)
 	c := &Comparison{Base: base.Name, New: fresh.Name, Alpha: o.Alpha, Confidence: o.Confidence, Groups: []Group{}}
 	c.Warnings = warnings(base, fresh, pairs)
 	index := map[string]int{}

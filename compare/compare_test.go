@@ -7,7 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -254,7 +254,7 @@ func TestWarnings(t *testing.T) {
 
 func TestFilters(t *testing.T) {
 	m := newMaker()
-	keep := func(task string, f gate.Fields) bool { return task == "kv" && f["length"] == 4096.0 }
+	keep := func(task string, f match.Fields) bool { return task == "kv" && f["length"] == 4096.0 }
 	s := NewSide("a", []*result.Journal{m.journal()}, keep)
 	c := Compare(s, s, Options{Metrics: []string{"kv.total*"}})
 	if len(c.Groups) != 2 || len(c.Groups[0].Changes) != 2 {

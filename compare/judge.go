@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 // The verdicts of gates.
@@ -78,7 +79,7 @@ func Judge(gates []gate.Gate, fresh, base *Side) *Judgement {
 	for _, g := range gates {
 		j.Gates = append(j.Gates, gather(g, fresh, base))
 		if g.Over == gate.Baseline && base != nil && j.Note == "" {
-			if pairs, _, _ := match(base, fresh); single(pairs) {
+			if pairs, _, _ := pairCases(base, fresh); single(pairs) {
 				j.Note = oneRun
 			}
 		}
@@ -111,12 +112,12 @@ func gather(g gate.Gate, fresh, base *Side) GateVerdict {
 		return v
 	}
 	about := func(c *Case) bool {
-		return g.Match(c.Task, c.Model, c.Arch, gate.FieldsOf(c.Params, c.Model, c.Arch, c.Runner, c.Label))
+		return g.Match(c.Task, c.Model, c.Arch, match.FieldsOf(c.Params, c.Model, c.Arch, c.Runner, c.Label))
 	}
 	var pairs []pair
 	switch g.Over {
 	case gate.Baseline:
-		both, onlyBase, onlyNew := match(base, fresh)
+		both, onlyBase, onlyNew := pairCases(base, fresh)
 		for _, p := range both {
 			if about(p.fresh) {
 				pairs = append(pairs, p)

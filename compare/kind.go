@@ -1,6 +1,8 @@
 package compare
 
+import "github.com/yocobench/yocobench/suites/match"
+
 // Chosen tells whether any pattern fits a task's metric, as metric or task.metric. No patterns fit all.
 func Chosen(patterns []string, task, metric string) bool {
-	return globs(patterns, metric, task+"."+metric)
+	return match.Patterns(patterns).Match(metric, task+"."+metric)
 }

@@ -6,12 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"path"
 	"slices"
 	"sort"
 	"strings"
 
-	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -45,7 +44,7 @@ type Case struct {
 }
 
 // Keep chooses records, by their task and fields.
-type Keep func(task string, f gate.Fields) bool
+type Keep func(task string, f match.Fields) bool
 
 // NewSide pools journals. keep chooses the records; nil takes all.
 func NewSide(name string, journals []*result.Journal, keep Keep) *Side {
@@ -74,7 +73,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 		tasks := j.Tasks()
 		for i := range j.Records {
 			r := &j.Records[i]
-			if keep != nil && !keep(r.Task, gate.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label)) {
+			if keep != nil && !keep(r.Task, match.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label)) {
 				continue
 			}
 			c := index[r.Case]
@@ -168,9 +167,9 @@ func (c *Case) place() string {
 	return string(b)
 }
 
-// match pairs the cases of two sides: by id and, of those left, by task, model, runner and params where that
+// pairCases pairs the cases of two sides: by id and, of those left, by task, model, runner and params where that
 // is one on each side.
-func match(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
+func pairCases(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
 	ids, places := map[string]*Case{}, map[string][]*Case{}
 	for _, c := range base.Cases {
 		ids[c.ID] = c
@@ -340,18 +339,6 @@ func peakRatio(base, fresh *Side) float64 {
 		return r
 	}
 	return 1
-}
-
-// globs reports whether a name matches one of the patterns; no patterns match all.
-func globs(patterns []string, names ...string) bool {
-	for _, p := range patterns {
-		for _, n := range names {
-			if ok, err := path.Match(p, n); ok && err == nil {
-				return true
-			}
-		}
-	}
-	return len(patterns) == 0
 }
 
 // names lists the metrics of a case.

@@ -2,10 +2,11 @@ package suites
 
 import (
 	"fmt"
-	"path"
 	"slices"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 // modelNames lists the suite's models.
@@ -56,17 +57,11 @@ func (b *block) checkModels(s *Suite) error {
 		if p = resolve(p); p.Kind != yaml.ScalarNode {
 			continue // the task's own decoding reports it
 		}
-		if !slices.ContainsFunc(s.modelNames(), func(name string) bool { return MatchName(p.Value, name) }) {
+		if !slices.ContainsFunc(s.modelNames(), func(name string) bool { return match.Glob(p.Value, name) }) {
 			return &Problem{Line: p.Line, Msg: fmt.Sprintf("%s: models: %q is no model of the suite", b.task.Name(), p.Value), Hint: Suggest(p.Value, s.modelNames())}
 		}
 	}
 	return nil
-}
-
-// MatchName reports whether a model's name is the one given, or matches it as a pattern such as *-3b.
-func MatchName(pattern, name string) bool {
-	ok, err := path.Match(pattern, name)
-	return name == pattern || ok && err == nil
 }
 
 // field is the value of a mapping's field, nil where there is none.

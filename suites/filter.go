@@ -1,31 +1,30 @@
 package suites
 
 import (
+	"errors"
 	"fmt"
-	"path"
 	"sort"
-	"strconv"
 	"strings"
+
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 // Filter selects cases. It is a list of alternatives, each a list of conditions that all must hold.
-type Filter [][]condition
+type Filter []match.All
 
-// condition compares one field of a case.
-type condition struct{ key, op, value string }
-
-var operators = []string{"<=", ">=", "!=", "=", "<", ">"}
-
-// ParseFilter reads filters of the form key=glob[,key<=number…]; a case passes if one of them holds. Keys are
-// task, model, arch, label, case and the case's params; values may be sizes such as 8Ki.
+// ParseFilter reads filters of the form key=glob[,key<=number…] (package match); a case passes if one of them holds. Keys
+// are task, model, arch, runner, label, case and the case's params.
 func ParseFilter(texts []string) (Filter, error) {
 	var f Filter
 	for _, t := range texts {
-		var all []condition
+		var all match.All
 		for _, part := range strings.Split(t, ",") {
-			c, err := parseCondition(part)
+			c, err := match.Parse(part)
+			if errors.Is(err, match.ErrForm) {
+				return nil, fmt.Errorf("--filter %q: expected conditions such as task=needle,model=tiny-*,length<=8Ki", part)
+			}
 			if err != nil {
-				return nil, err
+				return nil, fmt.Errorf("--filter %q: %w", part, err)
 			}
 			all = append(all, c)
 		}
@@ -34,95 +33,14 @@ func ParseFilter(texts []string) (Filter, error) {
 	return f, nil
 }
 
-func parseCondition(s string) (condition, error) {
-	bad := fmt.Errorf("--filter %q: expected conditions such as task=needle,model=tiny-*,length<=8Ki", s)
-	at, op := -1, ""
-	for _, o := range operators { // the operator that stands first; of those, the longest
-		if i := strings.Index(s, o); i > 0 && (at < 0 || i < at) {
-			at, op = i, o
-		}
-	}
-	if at < 0 {
-		return condition{}, bad
-	}
-	c := condition{strings.TrimSpace(s[:at]), op, strings.TrimSpace(s[at+len(op):])}
-	if c.key == "" || c.value == "" {
-		return condition{}, bad
-	}
-	if strings.ContainsAny(op, "<>") {
-		if _, err := number(c.value); err != nil {
-			return condition{}, fmt.Errorf("--filter %q: %w", s, err)
-		}
-	} else if _, err := path.Match(c.value, ""); err != nil {
-		return condition{}, fmt.Errorf("--filter %q: a malformed pattern", s)
-	}
-	return c, nil
-}
-
-func number(s string) (float64, error) {
-	if v, err := ParseSize(s); err == nil {
-		return float64(v), nil
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a number", s)
-	}
-	return v, nil
-}
-
 // Match reports whether a case with these fields passes. A filter without alternatives lets all pass.
-func (f Filter) Match(fields map[string]any) bool {
+func (f Filter) Match(fields match.Fields) bool {
 	for _, all := range f {
-		ok := true
-		for _, c := range all {
-			ok = ok && c.match(fields)
-		}
-		if ok {
+		if all.Match(fields) {
 			return true
 		}
 	}
 	return len(f) == 0
-}
-
-func (c condition) match(fields map[string]any) bool {
-	have, ok := fields[c.key]
-	if !ok {
-		return false
-	}
-	num, isNum := toFloat(have)
-	want, err := number(c.value)
-	switch c.op {
-	case "<=", ">=", "<", ">":
-		if !isNum || err != nil {
-			return false
-		}
-		return c.op == "<=" && num <= want || c.op == ">=" && num >= want || c.op == "<" && num < want || c.op == ">" && num > want
-	}
-	equal := isNum && err == nil && num == want
-	if !equal {
-		text := fmt.Sprint(have)
-		equal, _ = path.Match(strings.ReplaceAll(c.value, "/", "|"), strings.ReplaceAll(text, "/", "|"))
-		if c.key == "case" {
-			equal = strings.HasPrefix(text, c.value)
-		}
-	}
-	return equal == (c.op == "=")
-}
-
-func toFloat(v any) (float64, bool) {
-	switch x := v.(type) {
-	case int:
-		return float64(x), true
-	case int64:
-		return float64(x), true
-	case uint64:
-		return float64(x), true
-	case float64:
-		return x, true
-	case Size:
-		return float64(x), true
-	}
-	return 0, false
 }
 
 // Check reports a key that no case has.
@@ -135,13 +53,13 @@ func (f Filter) Check(p *Plan) error {
 	}
 	for _, all := range f {
 		for _, c := range all {
-			if !known[c.key] {
+			if !known[c.Key] {
 				var names []string
 				for k := range known {
 					names = append(names, k)
 				}
 				sort.Strings(names)
-				return &Problem{Msg: fmt.Sprintf("--filter: no case has a field %q", c.key), Hint: Suggest(c.key, names)}
+				return &Problem{Msg: fmt.Sprintf("--filter: no case has a field %q", c.Key), Hint: Suggest(c.Key, names)}
 			}
 		}
 	}
@@ -154,7 +72,7 @@ func (f Filter) String() string {
 	for _, all := range f {
 		var cs []string
 		for _, c := range all {
-			cs = append(cs, c.key+c.op+c.value)
+			cs = append(cs, c.String())
 		}
 		alts = append(alts, strings.Join(cs, ","))
 	}

@@ -9,6 +9,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 // Gate is a gate of a suite.
@@ -109,7 +110,7 @@ func (c *PlannedCase) gated(g gate.Gate) bool {
 		err = json.Unmarshal(b, &params)
 	}
 	arch := c.Model.Label
-	return err == nil && g.Match(c.Task, c.Model.Name, arch, gate.FieldsOf(params, c.Model.Name, arch, c.Model.Runner, c.Label))
+	return err == nil && g.Match(c.Task, c.Model.Name, arch, match.FieldsOf(params, c.Model.Name, arch, c.Model.Runner, c.Label))
 }
 
 // ReadGates reads the gates of a suite's text and nothing else of it: the tasks and models of an old run may

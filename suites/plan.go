@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -255,13 +256,10 @@ func (p *Plan) Filter(f Filter) error {
 	return nil
 }
 
-// fields are what a filter sees of a case: its params and task, model, arch, label and case.
-func (c *PlannedCase) fields() map[string]any {
-	f := map[string]any{}
-	for k, v := range c.Params {
-		f[k] = v
-	}
-	f["task"], f["model"], f["arch"], f["label"], f["case"] = c.Task, c.Model.Name, c.Model.Label, c.Label, c.ID
+// fields are what a filter sees of a case.
+func (c *PlannedCase) fields() match.Fields {
+	f := match.FieldsOf(c.Params, c.Model.Name, c.Model.Label, c.Model.Runner, c.Label)
+	f["task"], f["case"] = c.Task, c.ID
 	return f
 }
 

@@ -4,34 +4,22 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 // Size is a count of tokens or bytes, written 4096, 4Ki, 64KiB, 1M or 2.5G: Ki, Mi and Gi are
 // powers of 1024, K, M and G powers of 1000.
 type Size int64
 
-var sizeUnits = []struct {
-	suffix string
-	scale  float64
-}{{"Ki", 1 << 10}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"Ti", 1 << 40}, {"K", 1e3}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}}
-
 // ParseSize reads a Size.
 func ParseSize(s string) (Size, error) {
-	num, scale := strings.TrimSuffix(strings.TrimSpace(s), "B"), 1.0
-	for _, u := range sizeUnits {
-		if n, ok := strings.CutSuffix(num, u.suffix); ok {
-			num, scale = strings.TrimSpace(n), u.scale
-			break
-		}
-	}
-	v, err := strconv.ParseFloat(num, 64)
-	if err != nil || !(v >= 0) || strings.ContainsAny(num, "xXpPnN_") {
+	v, err := match.Number(s)
+	if err != nil || !(v >= 0) {
 		return 0, fmt.Errorf("%q is not a size; expected a number with an optional Ki, Mi, Gi, K, M or G, such as 64Ki", s)
 	}
-	v *= scale
 	if v != math.Trunc(v) {
 		return 0, fmt.Errorf("%q is not a whole number", s)
 	}
@@ -43,10 +31,9 @@ func ParseSize(s string) (Size, error) {
 
 // String is the shortest exact form in powers of 1024: 65536 is "64Ki", 1000 is "1000".
 func (s Size) String() string {
-	for i := 3; i >= 0; i-- {
-		u := sizeUnits[i]
-		if n := int64(u.scale); s != 0 && int64(s)%n == 0 {
-			text := strconv.FormatInt(int64(s)/n, 10) + u.suffix
+	for i, suffix := range []string{"Ti", "Gi", "Mi", "Ki"} {
+		if n := int64(1) << (40 - 10*i); s != 0 && int64(s)%n == 0 {
+			text := strconv.FormatInt(int64(s)/n, 10) + suffix
 			// 128000 is 125Ki too, but hardly ever meant so.
 			if short := strconv.FormatInt(int64(s)/1000, 10) + "k"; s%1000 == 0 && len(short) < len(text) {
 				return short

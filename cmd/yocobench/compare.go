@@ -12,7 +12,7 @@ import (
 
 	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/suites"
-	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -155,7 +155,7 @@ func keeping(filters []string) (compare.Keep, error) {
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
-	return func(task string, fields gate.Fields) bool {
+	return func(task string, fields match.Fields) bool {
 		fields["task"] = task
 		return f.Match(fields)
 	}, nil

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/compare/history"
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 func newHistory() *cobra.Command {
@@ -98,8 +98,8 @@ given.`,
 // history.Build.
 func choosing(patterns []string) (func(task, name string) bool, error) {
 	for _, p := range patterns {
-		if _, err := path.Match(p, ""); err != nil {
-			return nil, usagef("--metric %q: %v", p, err)
+		if err := match.Check(p); err != nil {
+			return nil, usagef("--metric: %v", err)
 		}
 	}
 	if len(patterns) == 0 {

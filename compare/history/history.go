@@ -32,7 +32,7 @@ import (
 
 	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/reports"
-	"github.com/yocobench/yocobench/suites/gate"
+	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -72,7 +72,7 @@ func Build(runs []Run, o Options) *reports.History {
 		here, fingerprint := describe(env), compare.Fingerprint(env)
 		for i := range run.Journal.Records {
 			r := &run.Journal.Records[i]
-			if o.Keep != nil && !o.Keep(r.Task, gate.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label)) || r.Status != result.OK {
+			if o.Keep != nil && !o.Keep(r.Task, match.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label)) || r.Status != result.OK {
 				continue
 			}
 			machine, id := here, fingerprint

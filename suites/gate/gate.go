@@ -3,10 +3,11 @@ package gate
 import (
 	"fmt"
 	"math"
-	"path"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 // Baseline is what a gate's Over holds when older runs are the measure.
@@ -34,7 +35,7 @@ type Gate struct {
 	// Over is what Value multiplies: Baseline, or models as in Models; empty for a fixed bound.
 	Over string `json:"over,omitempty"`
 	// Where are conditions that a case must meet, all of them.
-	Where []Condition `json:"where,omitempty"`
+	Where match.All `json:"where,omitempty"`
 	// Confidence is how sure a verdict must be, between 0.5 and 1.
 	Confidence float64 `json:"confidence"`
 }
@@ -137,7 +138,7 @@ func (g *Gate) limit(text string) error {
 }
 
 func checkModels(pattern string) error {
-	if _, err := path.Match(pattern, ""); err != nil || strings.ContainsAny(pattern, "@,<>=") {
+	if match.Check(pattern) != nil || strings.ContainsAny(pattern, "@,<>=") {
 		return fmt.Errorf("%q is not a model's name or a pattern such as tiny-yoco-*", pattern)
 	}
 	return nil
@@ -180,11 +181,5 @@ func (g Gate) Fits(unit string) bool { return g.Over != "" || g.Unit == "" || g.
 
 // Picks reports whether a pattern of models picks a model.
 func Picks(pattern, model, arch string) bool {
-	return pattern == "" || pattern == arch || glob(pattern, model)
-}
-
-// glob matches like path.Match, but a * also matches slashes: names may be folders.
-func glob(pattern, name string) bool {
-	ok, err := path.Match(strings.ReplaceAll(pattern, "/", "|"), strings.ReplaceAll(name, "/", "|"))
-	return err == nil && ok
+	return pattern == "" || pattern == arch || match.Glob(pattern, model)
 }

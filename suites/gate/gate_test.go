@@ -4,21 +4,23 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 func TestParse(t *testing.T) {
 	for text, want := range map[string]Gate{
 		"throughput.decode_tps >= 0.95x baseline": {Task: "throughput", Metric: "decode_tps", AtLeast: true, Value: 0.95, Over: Baseline},
-		"prefill.ttft <= 250ms @ length=16Ki":     {Task: "prefill", Metric: "ttft", Value: 0.25, Unit: "s", Where: []Condition{{"length", "=", "16Ki"}}},
-		"kv.total<=1.5GiB@16Ki,kv=bf16":           {Task: "kv", Metric: "total", Value: 1.5 * (1 << 30), Unit: "bytes", Where: []Condition{{"", "=", "16Ki"}, {"kv", "=", "bf16"}}},
+		"prefill.ttft <= 250ms @ length=16Ki":     {Task: "prefill", Metric: "ttft", Value: 0.25, Unit: "s", Where: match.All{{Key: "length", Op: "=", Value: "16Ki"}}},
+		"kv.total<=1.5GiB@16Ki,kv=bf16":           {Task: "kv", Metric: "total", Value: 1.5 * (1 << 30), Unit: "bytes", Where: match.All{{Key: "", Op: "=", Value: "16Ki"}, {Key: "kv", Op: "=", Value: "bf16"}}},
 		"needle.exact >= 0.95":                    {Task: "needle", Metric: "exact", AtLeast: true, Value: 0.95},
 		"pooled tiny-yoco-*.needle.exact >= 95 %": {Pooled: true, Models: "tiny-yoco-*", Task: "needle", Metric: "exact", AtLeast: true, Value: 0.95, Unit: "fraction"},
 		"yoco-gret.prefill.tps >= 4x transformer @ 16Ki": {
-			Models: "yoco-gret", Task: "prefill", Metric: "tps", AtLeast: true, Value: 4, Over: "transformer", Where: []Condition{{"", "=", "16Ki"}}},
+			Models: "yoco-gret", Task: "prefill", Metric: "tps", AtLeast: true, Value: 4, Over: "transformer", Where: match.All{{Key: "", Op: "=", Value: "16Ki"}}},
 		"yoco-gret-1.4b.prefill.tps >= 1e1x transformer-1.4b": {Models: "yoco-gret-1.4b", Task: "prefill", Metric: "tps", AtLeast: true, Value: 10, Over: "transformer-1.4b"},
 		"throughput.decode_tps >= 900 tokens/s @ depth>=1Ki, batch!=1, label=*@ 4Ki*": {
 			Task: "throughput", Metric: "decode_tps", AtLeast: true, Value: 900, Unit: "tokens/s",
-			Where: []Condition{{"depth", ">=", "1Ki"}, {"batch", "!=", "1"}, {"label", "=", "*@ 4Ki*"}}},
+			Where: match.All{{Key: "depth", Op: ">=", Value: "1Ki"}, {Key: "batch", Op: "!=", Value: "1"}, {Key: "label", Op: "=", Value: "*@ 4Ki*"}}},
 		"needle.logprob >= -0.5": {Task: "needle", Metric: "logprob", AtLeast: true, Value: -0.5},
 		"kv.total <= 0.5x a/b":   {Task: "kv", Metric: "total", Value: 0.5, Over: "a/b"},
 	} {
@@ -69,7 +71,7 @@ func TestParseRejects(t *testing.T) {
 
 func TestMatch(t *testing.T) {
 	params := map[string]any{"depth": 4096.0, "batch": "max", "generate": 64}
-	f := FieldsOf(params, "org/tiny-yoco-gret", "yoco-gret", "cpu", "throughput @ 4Ki x max")
+	f := match.FieldsOf(params, "org/tiny-yoco-gret", "yoco-gret", "cpu", "throughput @ 4Ki x max")
 	for text, want := range map[string]bool{
 		"throughput.tps >= 1":                           true,
 		"prefill.tps >= 1":                              false,
@@ -115,6 +117,6 @@ func FuzzParse(f *testing.F) {
 		if !reflect.DeepEqual(again, g) {
 			t.Fatalf("%q was written as %q:\n%+v\n%+v", text, g.String(), again, g)
 		}
-		g.Match(g.Task, "m", "a", Fields{"length": 1.0})
+		g.Match(g.Task, "m", "a", match.Fields{"length": 1.0})
 	})
 }

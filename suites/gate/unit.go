@@ -1,10 +1,6 @@
 package gate
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
-)
+import "strings"
 
 // unit is a unit of limits: times/over is what one of it is in the unit that records hold. Two whole
 // numbers, so that 95 % is .95 and no neighbour of it.
@@ -51,17 +47,4 @@ func unitNames() string {
 		names = append(names, u.name)
 	}
 	return strings.Join(names, " ")
-}
-
-// count reads a number such as 4, 0.5 or 16Ki.
-func count(s string) (float64, error) {
-	m := numberForm.FindStringSubmatch(s)
-	if m == nil {
-		return 0, fmt.Errorf("%q is not a number", s)
-	}
-	u, ok := findUnit(m[2])
-	if v, err := strconv.ParseFloat(m[1], 64); err == nil && ok && u.unit == "" {
-		return u.of(v), nil
-	}
-	return 0, fmt.Errorf("%q is not a number or a size such as 16Ki", s)
 }

@@ -4,12 +4,12 @@ package param
 
 import (
 	"fmt"
-	"path"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/match"
 )
 
 // Corpus is the text that a task reads, written in a suite as prose, go,
@@ -68,13 +68,13 @@ func Names(n *yaml.Node) (names []string, err error) {
 
 // Match reports whether name is in the list.
 func (m Models) Match(name string) (bool, error) {
+	if match.Patterns(m).Match(name) {
+		return true, nil
+	}
 	for _, pattern := range m {
-		if suites.MatchName(pattern, name) {
-			return true, nil
-		}
-		if _, err := path.Match(pattern, name); err != nil {
-			return false, fmt.Errorf("models: %q is a malformed pattern", pattern)
+		if err := match.Check(pattern); err != nil {
+			return false, fmt.Errorf("models: %w", err)
 		}
 	}
-	return len(m) == 0, nil
+	return false, nil
 }
