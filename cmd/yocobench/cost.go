@@ -136,11 +136,13 @@ func (f *costFlags) run(args []string, stdout, stderr io.Writer) error {
 	}
 	var all []costReport
 	for _, arg := range args {
-		m, err := costModel(arg, f.ignore)
+		models, err := costModels(arg, f.ignore)
 		if err != nil {
 			return err
 		}
-		all = append(all, f.report(m, lengths, kv, device))
+		for _, m := range models {
+			all = append(all, f.report(m, lengths, kv, device))
+		}
 	}
 	if f.png != "" {
 		if err := drawCost(f.png, all, device); err != nil {
@@ -164,6 +166,33 @@ func (f *costFlags) run(args []string, stdout, stderr io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// costModels finds what an argument names: a model, or the models of a suite's file.
+func costModels(arg string, ignore []string) (models []*families.Model, err error) {
+	if !strings.HasSuffix(arg, ".yaml") && !strings.HasSuffix(arg, ".yml") {
+		m, err := costModel(arg, ignore)
+		return []*families.Model{m}, err
+	}
+	s, err := suites.Load(arg, nil, tasks())
+	if err != nil {
+		return nil, err
+	}
+	d := device{found: newCache()}
+	for _, e := range s.Models {
+		f, err := d.find(s, e, runners.BF16)
+		if err != nil {
+			return nil, err
+		}
+		m := f.family
+		if m == nil {
+			m = families.FromConfig(f.config, runners.BF16)
+		}
+		named := *m
+		named.Name = e.Name
+		models = append(models, &named)
+	}
+	return models, nil
 }
 
 // costModel finds a model: a file or folder of a published family, or what a suite may name.

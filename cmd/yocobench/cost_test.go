@@ -89,6 +89,29 @@ func TestCostJSON(t *testing.T) {
 	}
 }
 
+// The models of a suite, written out as layers or named.
+func TestCostSuite(t *testing.T) {
+	var out, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"cost", "../../suites/zoo.yaml", "--format", "json", "--lengths", "64Ki"}, &out, &stderr); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, stderr.String())
+	}
+	var got []costReport
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	byName := map[string]costReport{}
+	for _, r := range got {
+		byName[r.Name] = r
+	}
+	// mine-160m: one cache of 4 heads of 64 for the whole context.
+	if mine := byName["mine-160m"]; mine.PerToken != 2*4*64*2 || mine.Fixed == 0 {
+		t.Errorf("mine-160m: %d bytes a token, %d fixed", mine.PerToken, mine.Fixed)
+	}
+	if r := byName["transformer-3b"]; r.PerToken != 106496 {
+		t.Errorf("transformer-3b: %d bytes a token, want 106496", r.PerToken)
+	}
+}
+
 func TestCostRefuses(t *testing.T) {
 	dir := t.TempDir()
 	odd := filepath.Join(dir, "config.json")

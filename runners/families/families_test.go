@@ -263,3 +263,30 @@ func TestGGUF(t *testing.T) {
 		}
 	}
 }
+
+// A file that people have: SmolLM2-135M-Instruct in Q4_1, as tools/smollm2.sh downloads it. llama.cpp
+// (llama-bench) gives the size of its model as 92 MiB, and its cache as 23,040 bytes a token in f16.
+func TestSmolLM2(t *testing.T) {
+	path := os.Getenv("YOCOBENCH_SMOLLM2")
+	if path == "" {
+		if os.Getenv("YOCOBENCH_NO_SKIP") == "1" {
+			t.Fatal("YOCOBENCH_SMOLLM2 is not set")
+		}
+		t.Skip("YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
+	}
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f16, _ := ParseKVType("f16")
+	if got := m.BytesPerToken(f16); got != 23040 {
+		t.Errorf("%d bytes a token, want 23040", got)
+	}
+	if got := math.Round(float64(m.Bytes()) / (1 << 20)); got != 92 {
+		t.Errorf("weights of %g MiB, want 92", got)
+	}
+	total, _ := m.Parameters()
+	if len(m.Layers) != 30 || m.Context != 8192 || m.Vocab != 49152 || total != 134515008 || !m.Tied {
+		t.Errorf("%d layers, context %d, vocabulary %d, %d parameters, tied %v", len(m.Layers), m.Context, m.Vocab, total, m.Tied)
+	}
+}
