@@ -33,10 +33,10 @@ type KV struct{}
 
 // KVParams are the parameters of kv.
 type KVParams struct {
-	Models  param.Models `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Models  param.Models `yaml:"models" doc:"models of the suite to run, by name or pattern such as *-3b (default: all)"`
 	Lengths suites.Sizes `yaml:"lengths" doc:"context lengths in tokens"`
-	Batch   int          `yaml:"batch" doc:"sequences held together"`
-	Fill    bool         `yaml:"fill" doc:"prefill the sequences and step them once, so that workspace and peak are those of use; false only makes them, which takes no time"`
+	Batch   int          `yaml:"batch" doc:"number of sequences"`
+	Fill    bool         `yaml:"fill" doc:"prefill the sequences and step them once, so that workspace and peak are realistic; false only allocates them, which takes no time"`
 }
 
 // Name is "kv".

@@ -23,10 +23,10 @@ type Prefill struct{}
 
 // PrefillParams are the parameters of prefill.
 type PrefillParams struct {
-	Models  param.Models `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
+	Models  param.Models `yaml:"models" doc:"models of the suite to run, by name or pattern such as *-3b (default: all)"`
 	Lengths suites.Sizes `yaml:"lengths" doc:"prompt lengths in tokens"`
-	Samples int          `yaml:"samples" doc:"timed repetitions of each length; a gate needs 10 or more"`
-	Warmup  int          `yaml:"warmup" doc:"repetitions of each length that are not timed"`
+	Samples int          `yaml:"samples" doc:"timed repetitions per length; a gate needs 10 or more"`
+	Warmup  int          `yaml:"warmup" doc:"untimed repetitions per length"`
 }
 
 // Name is "prefill".

@@ -41,16 +41,16 @@ type Throughput struct{}
 
 // ThroughputParams are the parameters of throughput.
 type ThroughputParams struct {
-	Models   param.Models `yaml:"models" doc:"which models of the suite, by name or pattern such as *-3b (default: all)"`
-	Depths   suites.Sizes `yaml:"depths" doc:"tokens held before the first generated one"`
-	Batches  suites.Sizes `yaml:"batches" doc:"numbers of sequences stepped together (default: 1, or none with max_batch)"`
-	MaxBatch bool         `yaml:"max_batch" doc:"also the largest batch that fits into memory"`
-	Memory   suites.Size  `yaml:"memory" doc:"bytes for max_batch: weights, caches and workspace (default: the suite's memory, or the device profile's)"`
-	Prefills int          `yaml:"prefills" doc:"timed prefills"`
-	Generate int          `yaml:"generate" doc:"tokens generated for each sequence"`
-	Steps    int          `yaml:"steps" doc:"time only so many of the steps, those in the middle, and derive the time of all (default: time all)"`
-	Samples  int          `yaml:"samples" doc:"blocks that the timed steps are timed in; a gate needs 10 or more"`
-	Warmup   int          `yaml:"warmup" doc:"steps before the first timed one; if not 0, an untimed prefill goes before the timed ones too"`
+	Models   param.Models `yaml:"models" doc:"models of the suite to run, by name or pattern such as *-3b (default: all)"`
+	Depths   suites.Sizes `yaml:"depths" doc:"context tokens before the first generated one"`
+	Batches  suites.Sizes `yaml:"batches" doc:"batch sizes (default: 1, or none with max_batch)"`
+	MaxBatch bool         `yaml:"max_batch" doc:"also find the largest batch that fits into memory"`
+	Memory   suites.Size  `yaml:"memory" doc:"memory for max_batch: weights, caches and workspace (default: the suite's memory, or the device profile's)"`
+	Prefills int          `yaml:"prefills" doc:"number of timed prefills"`
+	Generate int          `yaml:"generate" doc:"generated tokens per sequence"`
+	Steps    int          `yaml:"steps" doc:"number of timed steps, from the middle of the generation; the total time is extrapolated (default: all)"`
+	Samples  int          `yaml:"samples" doc:"number of blocks of timed steps, one sample each; a gate needs 10 or more"`
+	Warmup   int          `yaml:"warmup" doc:"untimed steps before the timed ones; if not 0, an untimed prefill precedes the timed ones too"`
 }
 
 // Name is "throughput".

@@ -31,20 +31,20 @@ var kinds = []string{Single, Multi, MultiKey, MultiValue, MultiQuery}
 
 // Params are the fields of a needle block in a suite.
 type Params struct {
-	Models      param.Models    `yaml:"models" doc:"the suite's models that the task takes, by name or pattern such as tiny-yoco-* (default: all)"`
-	Kind        string          `yaml:"kind" doc:"single: one fact, one question; multi: several facts, asked for one after another; multikey: one fact among distractors; multivalue: several values of one key in one question; multiquery: several keys in one question"`
-	Lengths     suites.Sizes    `yaml:"lengths" doc:"context lengths in tokens: each holds haystack, facts, question and answer"`
-	Depths      Depths          `yaml:"depths" doc:"where the fact stands: fractions such as [0, 0.5, 1], {count: 11} evenly from 0 to 1, random, or spread: every trial (of several facts: every fact) in another part of the text. Several facts take random or spread (default {count: 5}, for several facts spread)"`
+	Models      param.Models    `yaml:"models" doc:"models of the suite to run, by name or pattern such as tiny-yoco-* (default: all)"`
+	Kind        string          `yaml:"kind" doc:"single: one fact, one question; multi: several facts, one question each; multikey: one fact among distractors; multivalue: several values of one key in one question; multiquery: several keys in one question"`
+	Lengths     suites.Sizes    `yaml:"lengths" doc:"context lengths in tokens, including haystack, facts, question and answer"`
+	Depths      Depths          `yaml:"depths" doc:"position of the fact: fractions such as [0, 0.5, 1], {count: 11} evenly from 0 to 1, random, or spread: every trial (with several facts: every fact) in another part of the text. Several facts require random or spread (default {count: 5}, for several facts spread)"`
 	Trials      Trials          `yaml:"trials" doc:"questions per cell, each with other keys and values: a number, or numbers by length such as {256: 4, 8Ki: 2, 128Ki: 1}, each from its length up to the next"`
-	Haystacks   int             `yaml:"haystacks" doc:"different haystacks per cell; the trials take turns. Trials of one haystack count as fewer in intervals (default: one for each trial up to 4Ki, where that costs little; beyond, one)"`
-	Needles     suites.Sizes    `yaml:"needles" doc:"facts asked for by multi, multivalue and multiquery: a number, or a list for as many cases (default 4)"`
-	Distractors int             `yaml:"distractors" doc:"facts not asked for, at random depths; not with single (default 3 with multikey, otherwise 0)"`
-	Haystack    param.Corpus    `yaml:"haystack" doc:"the text around: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
-	Template    Wordings        `yaml:"template" doc:"the wording: a name or a list of names from needle/templates.json, all, trained or held-out; trials take turns (default secret-number)"`
-	Keys        corpus.KeyShape `yaml:"keys" doc:"the spelling of keys: word, words, hyphen, capital, camel, code or mixed; always ones that the embedded models never saw"`
+	Haystacks   int             `yaml:"haystacks" doc:"haystacks per cell, used in rotation. Trials of one haystack count as fewer in intervals (default: one per trial up to 4Ki, where that costs little; beyond, one)"`
+	Needles     suites.Sizes    `yaml:"needles" doc:"facts to retrieve in multi, multivalue and multiquery: a number, or a list with one case each (default 4)"`
+	Distractors int             `yaml:"distractors" doc:"facts that no question asks for, at random depths; not with single (default 3 with multikey, otherwise 0)"`
+	Haystack    param.Corpus    `yaml:"haystack" doc:"the haystack text: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
+	Template    Wordings        `yaml:"template" doc:"wording of the fact: a name or a list of names from needle/templates.json, all, trained or held-out; trials use them in rotation (default secret-number)"`
+	Keys        corpus.KeyShape `yaml:"keys" doc:"spelling of keys: word, words, hyphen, capital, camel, code or mixed; always ones that the embedded models never saw"`
 	Digits      int             `yaml:"digits" doc:"digits of a value"`
-	Answer      int             `yaml:"answer" doc:"tokens that an answer may take, one more than the right answer at least (default: 16 more)"`
-	Share       bool            `yaml:"share" doc:"prefill what the trials of a cell have in common once and fork it; false computes everything anew, with half the memory"`
+	Answer      int             `yaml:"answer" doc:"token limit of an answer, at least one more than the correct answer (default: 16 more)"`
+	Share       bool            `yaml:"share" doc:"prefill the common part of a cell's trials once and fork it; false recomputes it, with half the memory"`
 }
 
 func defaults() *Params {

@@ -21,7 +21,7 @@ func (Task) Name() string { return "needle" }
 
 // About is one line on the task.
 func (Task) About() string {
-	return "find facts hidden in a long text: retrieval by context length and depth"
+	return "retrieve facts hidden in a long text, by context length and depth"
 }
 
 // Params returns a *Params with the defaults.

@@ -10,14 +10,14 @@ import (
 
 // Params are the fields of an nll block in a suite.
 type Params struct {
-	Models    param.Models `yaml:"models" doc:"the suite's models that the task takes, by name or pattern such as tiny-yoco-* (default: all)"`
+	Models    param.Models `yaml:"models" doc:"models of the suite to run, by name or pattern such as tiny-yoco-* (default: all)"`
 	Corpus    param.Corpus `yaml:"corpus" doc:"the text: prose (generated, the same on every machine), go (Go's sources, packages never trained on), files:PATH or {files: [PATHS]} (default prose)"`
-	Length    suites.Size  `yaml:"length" doc:"tokens of a document; shorter texts are left out, longer ones are read as several documents until there are enough, each from where the one before ended"`
-	Documents int          `yaml:"documents" doc:"documents, as far as the corpus has them; where it has fewer files, further stretches of the same ones. Intervals are Student's t over files"`
-	Lengths   suites.Sizes `yaml:"lengths" doc:"context lengths to report the loss up to (default: powers of two from 64, and length)"`
-	PerOctave int          `yaml:"per_octave" doc:"buckets of positions for each doubling of the position"`
-	FitFrom   suites.Size  `yaml:"fit_from" doc:"first position that the power law is fitted to: the first tokens are about what kind of text it is"`
-	ARNgram   int          `yaml:"ar_ngram" doc:"a token is an AR-hit if the n-gram that ends with it occurred before in the document. 2 is the published definition, for word pieces; of bytes nearly every pair occurred before, and about 8 of them make two words"`
+	Length    suites.Size  `yaml:"length" doc:"tokens per document; shorter texts are skipped, longer texts are split into consecutive documents until there are enough"`
+	Documents int          `yaml:"documents" doc:"number of documents, as far as the corpus has them; if it has fewer files, several stretches of each. Intervals are Student's t over files"`
+	Lengths   suites.Sizes `yaml:"lengths" doc:"context lengths at which to report the loss (default: powers of two from 64, and length)"`
+	PerOctave int          `yaml:"per_octave" doc:"position buckets per doubling"`
+	FitFrom   suites.Size  `yaml:"fit_from" doc:"first position of the power-law fit; the loss of earlier tokens reflects the kind of text"`
+	ARNgram   int          `yaml:"ar_ngram" doc:"a token is an AR-hit if the n-gram that ends with it occurred earlier in the document. The published definition is 2, for word pieces; for bytes nearly every pair occurred earlier, and two words are about 8 bytes"`
 }
 
 func defaults() *Params {

@@ -21,7 +21,7 @@ func (Task) Name() string { return "nll" }
 
 // About is one line on the task.
 func (Task) About() string {
-	return "loss over long documents: by position, cumulatively, and split by what the context could tell"
+	return "loss over long documents: by position, cumulative, and split by whether the token repeats an earlier n-gram"
 }
 
 // Params returns a *Params with the defaults.

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-const explainHead = `A suite is a YAML file: which models, which tasks, and how long it may take.
+const explainHead = `A suite is a YAML file that names models, tasks and a time limit.
 
   name: example
   title: Does it find a needle, and how fast?
@@ -16,7 +16,7 @@ const explainHead = `A suite is a YAML file: which models, which tasks, and how 
     - tiny-yoco-gret                      # an embedded model, by its name
     - {name: big, model: yoco-gret-160m}  # a preset, with random weights
     - {name: mine, model: path/to/folder} # config.json and weights.safetensors
-    - name: gemma-like                    # written out in layers, with random weights
+    - name: gemma-like                    # defined by layers, with random weights
       dim: 768
       vocab: 32000
       heads: 12
@@ -52,7 +52,7 @@ func Explain(w io.Writer, tasks []Task, only string) error {
 	explainStruct(w, reflect.ValueOf(Suite{}), "  ")
 	fmt.Fprintln(w, "\nA MODEL is a name or a mapping")
 	explainStruct(w, reflect.ValueOf(Entry{}), "  ")
-	fmt.Fprintln(w, "\nA LAYER of a model that is written out is a mapping")
+	fmt.Fprintln(w, "\nA LAYER of a model is a mapping")
 	explainStruct(w, reflect.ValueOf(Block{}), "  ")
 	for _, t := range tasks {
 		fmt.Fprintln(w)

@@ -12,36 +12,36 @@ import (
 
 // Composed is the part of an Entry that writes a model out, layer by layer.
 type Composed struct {
-	Label      string   `yaml:"label" doc:"what reports group the model by (default: its name)"`
+	Label      string   `yaml:"label" doc:"group of the model in reports (default: its name)"`
 	Dim        Size     `yaml:"dim" doc:"width of the residual stream (required with layers)"`
 	Vocab      Size     `yaml:"vocab" doc:"number of tokens (required with layers)"`
 	Tokenizer  string   `yaml:"tokenizer" doc:"bytes, for tasks that read text (default: token ids only)"`
-	EmbedScale *float64 `yaml:"embed_scale" doc:"what embeddings are multiplied with (default 1)"`
+	EmbedScale *float64 `yaml:"embed_scale" doc:"factor of the embeddings (default 1)"`
 	NormEps    *float64 `yaml:"norm_eps" doc:"epsilon of all norms (default 1e-5)"`
 	LayerSizes `yaml:",inline"`
-	Layers     []Block `yaml:"layers" doc:"the model's layers, in the place of model; its weights are random, from seed"`
+	Layers     []Block `yaml:"layers" doc:"the model's layers, instead of model; the weights are random, from seed"`
 }
 
 // LayerSizes are what a layer takes from the list or model around it unless it says so itself.
 type LayerSizes struct {
 	Heads           Size     `yaml:"heads" doc:"query heads"`
-	KVHeads         Size     `yaml:"kv_heads" doc:"heads of keys and values (default: as many as heads)"`
-	HeadDim         Size     `yaml:"head_dim" doc:"width of a head (default dim/heads)"`
+	KVHeads         Size     `yaml:"kv_heads" doc:"KV heads (default: as many as heads)"`
+	HeadDim         Size     `yaml:"head_dim" doc:"head dim (default dim/heads)"`
 	FFN             Size     `yaml:"ffn" doc:"hidden width of the SwiGLU block"`
 	RopeTheta       *float64 `yaml:"rope_theta" doc:"base of the rotary frequencies (default 10000)"`
-	RopeInterleaved *bool    `yaml:"rope_interleaved" doc:"true: neighbours turn together, as in YOCO (default: the halves of a head)"`
-	RopeEndPoint    *bool    `yaml:"rope_end_point" doc:"true: the frequencies reach 1/rope_theta, as in YOCO (default false)"`
+	RopeInterleaved *bool    `yaml:"rope_interleaved" doc:"true: rotate adjacent pairs, as in YOCO (default: pairs from the two halves of a head)"`
+	RopeEndPoint    *bool    `yaml:"rope_end_point" doc:"true: include the frequency 1/rope_theta, as in YOCO (default false)"`
 }
 
 // Block is an item of a list of layers: a layer, or a list of layers that repeats.
 type Block struct {
-	Repeat     Size   `yaml:"repeat" doc:"how often it follows itself (default 1)"`
-	Name       string `yaml:"name" doc:"what kv_from of later layers calls it"`
+	Repeat     Size   `yaml:"repeat" doc:"number of repetitions (default 1)"`
+	Name       string `yaml:"name" doc:"name for kv_from of later layers"`
 	Mixer      string `yaml:"mixer" doc:"attention, retention, or keys-values, which only projects keys and values for later layers (default attention)"`
-	Window     Size   `yaml:"window" doc:"keys that attention sees, the present one included (default: the whole context)"`
-	KVFrom     string `yaml:"kv_from" doc:"the layer whose keys and values attention reads: the nearest earlier one of this name (default: its own)"`
+	Window     Size   `yaml:"window" doc:"keys that attention sees, including the current one (default: the whole context)"`
+	KVFrom     string `yaml:"kv_from" doc:"the layer whose keys and values attention reads: the nearest earlier layer of this name (default: its own)"`
 	LayerSizes `yaml:",inline"`
-	Layers     []Block `yaml:"layers" doc:"layers that repeat together, in the place of mixer, window and kv_from; the sizes given beside are their defaults"`
+	Layers     []Block `yaml:"layers" doc:"layers that repeat together, instead of mixer, window and kv_from; sizes given here are their defaults"`
 
 	line int
 }

@@ -19,22 +19,22 @@ import (
 // Suite is a suite file as read: what to measure, on which models. The doc tags are its schema.
 type Suite struct {
 	Name   string  `yaml:"name" doc:"short name: letters, digits, - and _; it names the run's folder (required)"`
-	Title  string  `yaml:"title" doc:"one line that heads the reports"`
-	About  string  `yaml:"about" doc:"what the suite is for, for its readers"`
-	Seed   uint64  `yaml:"seed" doc:"every random choice comes from this number and the case (default 1)"`
-	Runner string  `yaml:"runner" doc:"what runs the models: cpu measures, analytic computes (default cpu)"`
-	Device string  `yaml:"device" doc:"for the analytic runner: the device profile (yocobench list devices)"`
+	Title  string  `yaml:"title" doc:"title of the reports, one line"`
+	About  string  `yaml:"about" doc:"purpose of the suite"`
+	Seed   uint64  `yaml:"seed" doc:"seed of all random choices, combined with the case (default 1)"`
+	Runner string  `yaml:"runner" doc:"runner of the models: cpu and cuda measure, analytic computes (default cpu)"`
+	Device string  `yaml:"device" doc:"device profile of the analytic runner (yocobench list devices)"`
 	Models []Entry `yaml:"models" doc:"names of models (yocobench list models), folders of checkpoints, or mappings (required)"`
 	// Baseline names the model that reports divide by.
-	Baseline string `yaml:"baseline" doc:"the model that reports compare the others with (default: the suite's Transformer, if it has just one)"`
+	Baseline string `yaml:"baseline" doc:"the model that reports compare others with (default: the suite's Transformer, if it has exactly one)"`
 	// Tasks are decoded one by one, by the task that each names.
-	Tasks  []yaml.Node `yaml:"tasks" doc:"a list of tasks, each a mapping of one name to its parameters (required)"`
-	Budget Duration    `yaml:"budget" doc:"time for the whole run, such as 3m; cases estimated beyond it are skipped, cheapest first, and one that takes half more than its share is stopped (default: none)"`
-	Memory Size        `yaml:"memory" doc:"bytes that a model with its sequences may hold, such as 8Gi (default: the machine's)"`
+	Tasks  []yaml.Node `yaml:"tasks" doc:"list of tasks, each a mapping from its name to its parameters (required)"`
+	Budget Duration    `yaml:"budget" doc:"time limit of the run, such as 3m: cheapest cases run first, cases that do not fit are skipped, and a case that exceeds its share by half is stopped (default: none)"`
+	Memory Size        `yaml:"memory" doc:"memory limit of a model with its sequences, such as 8Gi (default: the machine's)"`
 	// References are published figures to set beside the results.
-	References []Reference `yaml:"references" doc:"published figures that reports set beside the results"`
+	References []Reference `yaml:"references" doc:"published figures that reports compare with the results"`
 	// Gates are judged at the end of a run.
-	Gates []Gate `yaml:"gates" doc:"what must hold, such as throughput.decode_tps >= 0.95x baseline; or {gate: ..., confidence: 0.99} (yocobench gate --help)"`
+	Gates []Gate `yaml:"gates" doc:"conditions to check, such as throughput.decode_tps >= 0.95x baseline; or {gate: ..., confidence: 0.99} (yocobench gate --help)"`
 
 	// File is where it was read from, Text the content with all settings applied.
 	File string `yaml:"-"`
@@ -55,16 +55,16 @@ type block struct {
 
 // Entry is a model of a suite.
 type Entry struct {
-	Name    string         `yaml:"name" doc:"how the suite and its reports call the model (default: the value of model)"`
+	Name    string         `yaml:"name" doc:"name of the model in the suite and its reports (default: the value of model)"`
 	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors (this or layers is required)"`
-	Weights string         `yaml:"weights" doc:"random, to ignore trained weights and take seeded random ones; presets have no others (default: trained where there are any)"`
-	Seed    uint64         `yaml:"seed" doc:"the seed of random weights (default 1)"`
-	DType   *runners.DType `yaml:"dtype" doc:"f32, bf16 or f16: the type that weights have in memory (default f32 on cpu, bf16 on analytic)"`
-	KV      *runners.DType `yaml:"kv" doc:"f32 or bf16: the type of the key/value caches (default: as dtype)"`
-	Chunk   Size           `yaml:"prefill_chunk" doc:"tokens computed at once in prefill (default: what suits the device)"`
-	Logits  string         `yaml:"logits" doc:"chunk: prefill computes and holds the logits of every row of a chunk, as the reference Transformer does; only for models without an early exit (default: those of the last row, by the first step)"`
-	Runner  string         `yaml:"runner" doc:"the runner of this model (default: the suite's)"`
-	Device  string         `yaml:"device" doc:"the device profile of this model (default: the suite's)"`
+	Weights string         `yaml:"weights" doc:"random: use seeded random weights instead of trained ones; presets have only these (default: trained if available)"`
+	Seed    uint64         `yaml:"seed" doc:"seed of random weights (default 1)"`
+	DType   *runners.DType `yaml:"dtype" doc:"type of the weights in memory: f32, bf16 or f16 (default f32 on cpu, bf16 on analytic)"`
+	KV      *runners.DType `yaml:"kv" doc:"type of the KV caches: f32 or bf16 (default: as dtype)"`
+	Chunk   Size           `yaml:"prefill_chunk" doc:"tokens per prefill chunk (default: chosen for the device)"`
+	Logits  string         `yaml:"logits" doc:"chunk: prefill computes and holds the logits of every row of a chunk, as the reference Transformer does; only for models without an early exit (default: only the last row, in the first step)"`
+	Runner  string         `yaml:"runner" doc:"runner of this model (default: the suite's)"`
+	Device  string         `yaml:"device" doc:"device profile of this model (default: the suite's)"`
 	// Baseline names the model of the suite that reports compare this one with.
 	Baseline string `yaml:"baseline" doc:"the model that reports compare this one with (default: the suite's baseline)"`
 	Composed `yaml:",inline"`

@@ -53,13 +53,13 @@ type backend struct {
 // backends are the runners; a further one is a further row.
 var backends = []backend{
 	{
-		name: "cpu", about: "measures on this machine's processor",
+		name: "cpu", about: "measures on this machine's CPU",
 		open:    func(_ device, profile string) (runners.Runner, error) { return cpu.New(), here("cpu", profile) },
 		options: func(d device, _ suites.Entry, o *runners.Options) { o.Tier = d.cpuTier() },
 		kv:      []runners.DType{runners.F32, runners.BF16},
 	},
 	{
-		name: "cuda", about: "measures on an NVIDIA GPU; a build of its own has it (make cuda)",
+		name: "cuda", about: "measures on an NVIDIA GPU; requires a separate build (make cuda)",
 		open: func(d device, profile string) (runners.Runner, error) {
 			if err := here("cuda", profile); err != nil {
 				return nil, err
