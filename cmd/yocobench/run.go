@@ -307,6 +307,8 @@ func (f *runFlags) cases(plan *suites.Plan, dropped []string) int {
 func lostError(lost *result.LostError) error {
 	hint := "what was measured is lost with it; begin another run"
 	switch dir := filepath.Dir(lost.Now); {
+	case lost.Changed:
+		hint = "resume it, which measures again what is missing: yocobench run --resume " + cleantext.ShellQuote(filepath.Dir(lost.Path))
 	case lost.Now != "" && filepath.Base(lost.Now) == journalName:
 		hint = "what was measured is there; resume with: yocobench run --resume " + cleantext.ShellQuote(dir)
 	case lost.Now != "":

@@ -227,6 +227,16 @@ func TestALostJournalIsNoticed(t *testing.T) {
 		"replaced": {func(_, path string) error {
 			return errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o644))
 		}, "was replaced by another file"},
+		"emptied": {func(_, path string) error { return os.Truncate(path, 0) }, "was changed by another program"},
+		"cut":     {func(_, path string) error { return os.Truncate(path, 20) }, "was changed by another program"},
+		"longer": {func(_, path string) error {
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+			if err != nil {
+				return err
+			}
+			_, err = f.WriteString("{}\n")
+			return errors.Join(err, f.Close())
+		}, "was changed by another program"},
 	} {
 		dir := filepath.Join(t.TempDir(), "run")
 		if err := os.Mkdir(dir, 0o755); err != nil {
@@ -237,7 +247,7 @@ func TestALostJournalIsNoticed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(w.Check(), c.do(dir, path)); err != nil {
+		if err := errors.Join(w.Append(Run{Suite: "s"}), w.Check(), c.do(dir, path)); err != nil {
 			t.Fatal(err)
 		}
 		var lost *LostError

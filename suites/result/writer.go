@@ -33,17 +33,21 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is being written by %s: a run has one writer at a time", e.Path, e.Holder)
 }
 
-// LostError reports that a journal is no longer where its writer opened it.
+// LostError reports that a journal is no longer where its writer opened it, or not as its writer wrote it.
 type LostError struct {
 	Path string
 	// Now is where the file is, empty if it was deleted or nobody knows.
 	Now string
 	// Replaced: another file is at Path.
 	Replaced bool
+	// Changed: something else cut the file or wrote to it.
+	Changed bool
 }
 
 func (e *LostError) Error() string {
 	switch {
+	case e.Changed:
+		return fmt.Sprintf("%s was changed by another program during the run", e.Path)
 	case e.Now != "":
 		return fmt.Sprintf("%s was moved to %s during the run", e.Path, e.Now)
 	case e.Replaced:
@@ -143,9 +147,13 @@ func (w *Writer) Notice() string { return w.notice }
 // Empty reports whether the journal has no line.
 func (w *Writer) Empty() bool { return w.size == 0 }
 
-// Check returns a *LostError if the journal is no longer at the path where it was opened.
+// Check returns a *LostError if the journal is no longer at the path where it was opened, or its
+// length is not that of what was written.
 func (w *Writer) Check() error {
 	if safefile.IsAt(w.f, w.path) {
+		if info, err := w.f.Stat(); err != nil || info.Size() != w.size {
+			return &LostError{Path: w.path, Changed: true}
+		}
 		return nil
 	}
 	e := &LostError{Path: w.path, Now: w.now()}
@@ -197,7 +205,7 @@ func (w *Writer) cut() error {
 
 // Close closes the file and gives the lock back.
 func (w *Writer) Close() error {
-	if w.Check() == nil {
+	if safefile.IsAt(w.f, w.path) {
 		_ = os.Remove(writerFile(w.path)) // it says nothing once the lock is gone
 	}
 	return w.f.Close()
