@@ -57,7 +57,11 @@ func usable(dir string) error {
 	journal, err := os.Stat(filepath.Join(dir, journalName))
 	switch {
 	case err == nil && journal.Size() > 0:
-		return usagef("%s exists; a run is never overwritten\n  hint: %s, or resume it: yocobench run --resume %s", dir, another, cleantext.ShellQuote(dir))
+		hint := another
+		if _, err := result.ReadFile(filepath.Join(dir, journalName)); err == nil {
+			hint += ", or resume it: yocobench run --resume " + cleantext.ShellQuote(dir)
+		}
+		return usagef("%s exists; a run is never overwritten\n  hint: %s", dir, hint)
 	case err == nil:
 		return nil
 	case len(entries) > 0:
