@@ -62,7 +62,8 @@ func (t *trial) body(haystack []byte) []byte {
 	return append(text, haystack[from:]...)
 }
 
-// edits make the trial's prompt, up to the end of its first question, of a text that begins with the haystack.
+// edits make the trial's prompt, up to the end of its first question, of a text that begins with
+// the haystack.
 func (t *trial) edits(haystack []byte, all int) (edits []tokenizer.Edit) {
 	for _, f := range t.facts {
 		p := f.place(haystack)

@@ -111,7 +111,8 @@ func (pairs) Decode(ids []int) string {
 	return string(b)
 }
 
-// pieces is a tokenizer that merges words with the spaces before them, slowly. It counts the bytes that it is given.
+// pieces is a tokenizer that merges words with the spaces before them, slowly. It counts the bytes
+// that it is given.
 type pieces struct {
 	mu    sync.Mutex
 	ids   map[string]int
@@ -173,8 +174,8 @@ func cellOf(t testing.TB, kind string, length int) (*cell, []*trial) {
 	return c, trials
 }
 
-// The haystack is tokenised once for all trials. Their prompts have the tokens of their texts, and fill the
-// context with their answers without exceeding it; depths are in tokens.
+// The haystack is tokenised once for all trials. Their prompts have the tokens of their texts, and
+// fill the context with their answers without exceeding it; depths are in tokens.
 func TestHaystackIsTokenisedOnce(t *testing.T) {
 	for _, kind := range kinds {
 		for _, length := range []int{2000, 30_000} {

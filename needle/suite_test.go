@@ -35,8 +35,8 @@ func shippedPlan(t testing.TB, machine runners.Profile) *suites.Plan {
 // avx2 is two cores of 3 GHz that do 32 float32 operations a cycle.
 var avx2 = runners.ThisMachine(2*3*32, 20, 8<<30)
 
-// The shipped suite gives every model the same grid: at each length from 256 to 1Mi the same depths, with no
-// more trials at longer ones, under labels of their own.
+// The shipped suite gives every model the same grid: at each length from 256 to 1Mi the same
+// depths, with no more trials at longer ones, under labels of their own.
 func TestShippedSuite(t *testing.T) {
 	type at struct {
 		model  string
@@ -69,8 +69,9 @@ func TestShippedSuite(t *testing.T) {
 	}
 }
 
-// On two cores with AVX2 the budget holds the million tokens of both YOCOs, and they end within 4 minutes: the
-// run takes the cheapest cases first, and 1.37 times the estimate (docs/measurements/cpu.md).
+// On two cores with AVX2 the budget holds the million tokens of both YOCOs, and they end within 4
+// minutes: the run takes the cheapest cases first, and 1.37 times the estimate
+// (docs/measurements/cpu.md).
 func TestMillionTokensFitTheBudget(t *testing.T) {
 	plan := shippedPlan(t, avx2)
 	dearest, n := 0.0, 0

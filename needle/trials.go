@@ -53,7 +53,7 @@ func (t Trials) check(lengths suites.Sizes) error {
 	return nil
 }
 
-// UnmarshalYAML reads a number, or a mapping of lengths to numbers such as {256: 4, 8Ki: 2, 128Ki: 1}.
+// UnmarshalYAML reads a number, or a mapping of lengths to numbers such as {256: 4, 8Ki: 2}.
 func (t *Trials) UnmarshalYAML(n *yaml.Node) error {
 	bad := func(n *yaml.Node, format string, args ...any) error {
 		return &suites.Problem{Line: n.Line, Msg: "trials: " + fmt.Sprintf(format, args...), Hint: "expected a number, or numbers by length such as {256: 4, 8Ki: 2, 128Ki: 1}"}

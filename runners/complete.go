@@ -27,8 +27,8 @@ type Turn struct {
 type Prompt struct {
 	Text  string
 	Turns []Turn
-	// Tokens are those of Text and the first turn's text, where the caller has made them. A model that
-	// has its own tokenizer reads the text and ignores them.
+	// Tokens are those of Text and the first turn's text, where the caller has made them. A model
+	// that has its own tokenizer reads the text and ignores them.
 	Tokens []int
 }
 

@@ -7,8 +7,8 @@ import (
 
 // Spanner is a Tokenizer that knows where its tokens are in a text.
 type Spanner interface {
-	// Spans returns the ids of text, as Encode does, and the byte offset at which each token ends. The
-	// offsets do not fall; the last one is len(text).
+	// Spans returns the ids of text, as Encode does, and the byte offset at which each token ends.
+	// The offsets do not fall; the last one is len(text).
 	Spans(text string) (ids, ends []int)
 }
 
@@ -35,15 +35,18 @@ func spans(tok Tokenizer, text string) (ids, ends []int) {
 	return ids, ends
 }
 
-// Text is a text and its tokens. It finds the tokens of texts that differ from it in a few places, such
-// as prompts that hide different facts in one haystack, by tokenising those places and their
-// surroundings only. A window around a place is wide enough where tokens near both its ends are those
-// of the Text, in the same positions; otherwise it grows, up to the whole text. So are texts of a
-// tokenizer that is no Spanner and whose tokens do not decode one by one: they are tokenised whole.
+// Text is a text and its tokens. It finds the tokens of texts that differ from it in a few places,
+// such as prompts that hide different facts in one haystack, by tokenising those places and their
+// surroundings only. A window around a place is wide enough where tokens near both its ends are
+// those of the Text, in the same positions; otherwise it grows, up to the whole text.
+//
+// A tokenizer that is no Spanner and whose tokens do not decode to pieces of the text, one by one,
+// tokenises each edited text whole.
 type Text struct {
 	tok  Tokenizer
 	text string
-	// ids are the tokens; ends[i] is the byte offset at which the i-th one ends, nil where that is not known.
+	// ids are the tokens; ends[i] is the byte offset at which the i-th one ends, nil where that is
+	// not known.
 	ids, ends []int
 }
 
@@ -57,8 +60,8 @@ func NewText(tok Tokenizer, text string) *Text {
 // Bytes is the length of the text.
 func (t *Text) Bytes() int { return len(t.text) }
 
-// Extend makes text, which begins with t's, the text of t. Only what is new and the end of the old text
-// are tokenised.
+// Extend makes text, which begins with t's, the text of t. Only what is new and the end of the old
+// text are tokenised.
 func (t *Text) Extend(text string) {
 	edit := Edit{len(t.text), len(t.text), text[len(t.text):]}
 	if t.ends == nil {

@@ -17,8 +17,8 @@ func (c counted) count(text string) {
 	}
 }
 
-// words has a token for each word with the space before it, cut into pieces of at most 5 bytes: what is
-// written next to a word changes its tokens, as with byte-level BPE.
+// words has a token for each word with the space before it, cut into pieces of at most 5 bytes:
+// what is written next to a word changes its tokens, as with byte-level BPE.
 type words struct{ counted }
 
 func (words) Name() string { return "words" }
@@ -78,8 +78,8 @@ func (t blocks) Encode(text string) (ids []int) {
 }
 func (blocks) Decode(ids []int) string { return unpacked(ids) }
 
-// spaced puts a space before the text, as SentencePiece does, and decodes it: its tokens are not pieces
-// of the text.
+// spaced puts a space before the text, as SentencePiece does, and decodes it: its tokens are not
+// pieces of the text.
 type spaced struct{ words }
 
 func (s spaced) Encode(text string) []int { return s.words.Encode(" " + text) }
@@ -116,7 +116,8 @@ func someText(r *rand.Rand, n int) string {
 	return b.String()[:n]
 }
 
-// checkEdits makes edits of a text and compares the tokens with those of the edited text as a whole.
+// checkEdits makes edits of a text and compares the tokens with those of the edited text as a
+// whole.
 func checkEdits(t *testing.T, tok Tokenizer, text string, edits []Edit) {
 	t.Helper()
 	want := tok.Encode(edited(text, 0, len(text), edits))
