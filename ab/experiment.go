@@ -15,6 +15,7 @@ import (
 	"github.com/yocobench/yocobench/compare"
 	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/stats"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/match"
@@ -109,7 +110,7 @@ func (t *Experiment) Run(ctx context.Context) error {
 		t.seconds = time.Since(start).Seconds()
 		if n == 1 || compare.IsLook(n) {
 			t.judge()
-			fmt.Fprintf(t.Progress, "round %d, %s: %s\n", n, suites.ShortDuration(t.seconds), t.standing())
+			fmt.Fprintf(t.Progress, "round %d, %s: %s\n", n, units.ShortDuration(t.seconds), t.standing())
 			if !t.open() || n >= compare.MaxRounds() {
 				return nil
 			}

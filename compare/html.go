@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+
+	"github.com/yocobench/yocobench/internal/units"
 )
 
 //go:embed comparison.html.tmpl
@@ -47,7 +49,7 @@ func (c *Comparison) HTML(w io.Writer) error {
 	for _, g := range c.Groups {
 		name := clean(g.Task + "." + g.Metric)
 		if g.count(Equal) == len(g.Changes) {
-			data.Same = append(data.Same, name+" ("+plural(len(g.Changes), "case")+")")
+			data.Same = append(data.Same, name+" ("+units.Plural(float64(len(g.Changes)), "case")+")")
 			continue
 		}
 		out := group{Title: name, Unit: clean(g.Unit) + ", " + directionText(g.Better)}

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -105,7 +106,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 		}
 	}
 	if failed > 0 {
-		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s failed in some of its runs", name, plural(failed, "case")))
+		s.Notices = append(s.Notices, fmt.Sprintf("%s: %s failed in some of its runs", name, units.Plural(float64(failed), "case")))
 	}
 	uneven := 0
 	for _, c := range s.Cases {

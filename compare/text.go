@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 )
 
 // Text writes the comparison for a terminal: lines of at most width columns (60 to 120; 0 stands for 100), but
@@ -28,7 +31,7 @@ func (c *Comparison) Text(w io.Writer, width int) error {
 	var equal []string
 	for _, g := range c.Groups {
 		if g.count(Equal) == len(g.Changes) {
-			equal = append(equal, fmt.Sprintf("%s.%s (%s)", g.Task, g.Metric, plural(len(g.Changes), "case")))
+			equal = append(equal, fmt.Sprintf("%s.%s (%s)", g.Task, g.Metric, units.Plural(float64(len(g.Changes)), "case")))
 			continue
 		}
 		t.group(g)
@@ -141,9 +144,9 @@ func (t *textWriter) list(head string, names []string) {
 	if len(names) == 0 {
 		return
 	}
-	fmt.Fprintf(&t.buf, "\n%s (%s)\n", head, plural(len(names), "case"))
+	fmt.Fprintf(&t.buf, "\n%s (%s)\n", head, units.Plural(float64(len(names)), "case"))
 	for _, n := range names[:min(len(names), listed)] {
-		t.buf.WriteString("  " + cut(n, t.width-2) + "\n")
+		t.buf.WriteString("  " + cleantext.Ellipsis(n, t.width-2) + "\n")
 	}
 	if more := len(names) - listed; more > 0 {
 		fmt.Fprintf(&t.buf, "  and %d more\n", more)
@@ -251,7 +254,7 @@ func (t *textWriter) table(rows [][]string) {
 		for i, c := range r {
 			switch {
 			case i == 0:
-				line += pad(cut(c, widths[0]), widths[0], false)
+				line += pad(cleantext.Ellipsis(c, widths[0]), widths[0], false)
 			default:
 				line += "  " + pad(c, widths[i], i < len(r)-1)
 			}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/yocobench/yocobench/internal/units"
 )
 
 // Turns is what came out of a measurement in turns.
@@ -29,7 +31,7 @@ func (t *Turns) JSON(w io.Writer) error { return writeJSON(w, t) }
 // about tells what was measured.
 func (t *Turns) about() string {
 	took := time.Duration(t.Seconds * float64(time.Second)).Round(time.Second)
-	s := fmt.Sprintf("base %s, new %s; %s in turns, %s", clean(t.Base), clean(t.New), plural(t.Rounds, "round"), took)
+	s := fmt.Sprintf("base %s, new %s; %s in turns, %s", clean(t.Base), clean(t.New), units.Plural(float64(t.Rounds), "round"), took)
 	if len(t.Differences) > 0 {
 		s += "; the sides differ in " + clean(strings.Join(t.Differences, ", "))
 	}
@@ -50,9 +52,9 @@ func (c CaseVerdict) row() []string {
 	}
 	figure := func(v float64) string {
 		if c.Unit == "ratio" { // a per cent matters here
-			return digits(v, 4) + "x"
+			return units.Digits(v, 4) + "x"
 		}
-		return amount(v, c.Unit)
+		return units.Exact(v, c.Unit)
 	}
 	r := []string{name, figure(*c.Value), "", "", "", string(c.Verdict)}
 	if c.e.exact {

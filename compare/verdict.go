@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/gate"
 )
 
@@ -88,13 +89,13 @@ func (c CaseVerdict) line(g gate.Gate) string {
 	if c.Value == nil {
 		return s + ": " + c.Reason
 	}
-	s += ": " + amount(*c.Value, c.Unit)
+	s += ": " + units.Exact(*c.Value, c.Unit)
 	if !c.e.exact {
 		bound := func(v *float64, none string) string {
 			if v == nil {
 				return none
 			}
-			return amount(*v, c.Unit)
+			return units.Exact(*v, c.Unit)
 		}
 		s += fmt.Sprintf(" (%s to %s), n=%d", bound(c.Lo, "-∞"), bound(c.Hi, "∞"), c.N)
 		switch {

@@ -10,9 +10,9 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cuda"
-	"github.com/yocobench/yocobench/suites"
 )
 
 // planGPU is the profile that --plan estimates with where there is no GPU whose datasheet is known.
@@ -64,7 +64,7 @@ func Plan(ctx context.Context, o Options, w io.Writer) error {
 		if i > 0 {
 			line += ` --resume "$OUT"`
 		}
-		note := suites.ShortDuration(c.seconds)
+		note := units.ShortDuration(c.seconds)
 		if c.note != "" {
 			note += ": " + c.note
 		}
@@ -75,7 +75,7 @@ func Plan(ctx context.Context, o Options, w io.Writer) error {
 		fmt.Fprintf(w, "%-60s # %s\n", line, note)
 		total += c.seconds
 	}
-	_, err = fmt.Fprintf(w, "# %s in all, in calls of at most %v where they fit (--budget).\n", suites.ShortDuration(total), f.Budget)
+	_, err = fmt.Fprintf(w, "# %s in all, in calls of at most %v where they fit (--budget).\n", units.ShortDuration(total), f.Budget)
 	return err
 }
 
@@ -131,7 +131,7 @@ func (f *Options) plannedModels(ctx context.Context, p runners.Profile) (calls [
 		}
 		now.seconds += c.Seconds
 		n++
-		longest = fmt.Sprintf("%s %s %s", c.Model.Name, c.Label, suites.ShortDuration(c.Seconds))
+		longest = fmt.Sprintf("%s %s %s", c.Model.Name, c.Label, units.ShortDuration(c.Seconds))
 	}
 	if n > 0 {
 		flush()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot/vg"
+
+	"github.com/yocobench/yocobench/internal/units"
 )
 
 // axis maps values to places. Its range grows to hold what is drawn.
@@ -104,7 +106,7 @@ func (a *axis) ticks(want int) []tick {
 	case len(a.marks) > 0 && len(a.marks) <= maxMarks:
 		text := a.text
 		if a.unit == "tokens" {
-			text = tokensOf(a.marks)
+			text = units.TokensOf(a.marks)
 		}
 		for _, v := range slices.Sorted(slices.Values(a.marks)) {
 			if v == 0 && a.log {
@@ -168,7 +170,7 @@ func (a *axis) decades(want int) (out []tick) {
 func (a *axis) linear(want int) (out []tick) {
 	unit := 1.0
 	if a.unit == "bytes" {
-		for _, u := range []float64{ki, mi, gi} {
+		for _, u := range []float64{1 << 10, 1 << 20, 1 << 30} {
 			if a.hi >= u {
 				unit = u
 			}
@@ -208,14 +210,14 @@ func (a *axis) text(v float64) string {
 	switch a.unit {
 	case "tokens/s":
 		if math.Abs(v) >= 1000 && math.Abs(v) < 1e4 {
-			s = sig(v/1000, 3) + "k"
+			s = units.Digits(v/1000, 3) + "k"
 			break
 		}
-		s = scaled(v)
+		s = units.Scaled(v)
 	case "fraction", "nats/token", "":
-		s = sig(v, 4)
+		s = units.Digits(v, 4)
 	default:
-		s = amount(v, a.unit)
+		s = units.Amount(v, a.unit)
 	}
 	return trim(s)
 }

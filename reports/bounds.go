@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -53,7 +54,7 @@ func (v *view) bound(groups []*group) []*group {
 				shown++
 			}
 		}
-		if s := firstOf(shown, of[task], "groups of settings of "+ellipsis(clean(task), 40)); s != "" {
+		if s := firstOf(shown, of[task], "groups of settings of "+cleantext.Ellipsis(clean(task), 40)); s != "" {
 			v.left = append(v.left, s+elsewhere)
 		}
 	}
@@ -81,7 +82,7 @@ func (g *group) bound(models []string, baselines map[string]string, room int) {
 	for _, a := range g.about.Axes {
 		if xs := numbers(g.records, a.Param); len(xs) > maxPlaces {
 			ends[a.Param] = xs[maxPlaces-1]
-			left = append(left, firstOf(maxPlaces, len(xs), ellipsis(clean(a.Param), 40)+"s"))
+			left = append(left, firstOf(maxPlaces, len(xs), cleantext.Ellipsis(clean(a.Param), 40)+"s"))
 		}
 	}
 	for _, r := range g.records {

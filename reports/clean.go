@@ -4,22 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // clean makes text from outside fit for one line of any report.
 func clean(s string) string { return cleantext.Line(s) }
-
-// ellipsis cuts text to at most n characters, showing that it did.
-func ellipsis(s string, n int) string {
-	if utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	r := []rune(s)
-	return string(r[:max(n-1, 0)]) + "…"
-}
 
 // slug turns text into part of a file name or an HTML id: a-z, 0-9, '-' and '.'.
 func slug(s string) string {

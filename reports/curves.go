@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -102,7 +103,7 @@ func (l *curveLine) point(r *result.Record, name string, x float64, who, where s
 		lo, hi, bounds = *m.Lo, *m.Hi, "\n95 %: "+interval(m)
 	} else if n := len(m.Samples); n > 1 {
 		lo, hi = slices.Min(m.Samples), slices.Max(m.Samples)
-		bounds = fmt.Sprintf("\n%d samples: %s–%s", n, amount(lo, m.Unit), amount(hi, m.Unit))
+		bounds = fmt.Sprintf("\n%d samples: %s–%s", n, units.Amount(lo, m.Unit), units.Amount(hi, m.Unit))
 	}
 	l.lo, l.hi = append(l.lo, lo), append(l.hi, hi)
 	l.hints = append(l.hints, hint(who, where, withUnit(m.Value, m.Unit), bounds))
@@ -110,7 +111,7 @@ func (l *curveLine) point(r *result.Record, name string, x float64, who, where s
 
 // withUnit is amount with the unit's name where amount leaves it out.
 func withUnit(v float64, unit string) string {
-	s := amount(v, unit)
+	s := units.Amount(v, unit)
 	switch unit {
 	case "tokens/s", "nats/token", "bits/byte", "tokens", "nats":
 		s += " " + unit

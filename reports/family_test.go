@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -24,11 +25,11 @@ func ofModels(names []string, header result.Run) *result.Journal {
 			arch = "transformer"
 		}
 		for _, l := range []float64{ki, 4 * ki} {
-			kv := record("kv", n, arch, "kv "+tokens(l), map[string]any{"length": l, "dtype": []string{"bf16", "f32"}[i%2]})
+			kv := record("kv", n, arch, "kv "+units.Tokens(l), map[string]any{"length": l, "dtype": []string{"bf16", "f32"}[i%2]})
 			kv.Metrics = map[string]result.Metric{"total": bytesMetric(l * float64(100+i)), "weights": bytesMetric(5), "bytes_per_token": bytesMetric(float64(100 + i))}
-			prefill := record("prefill", n, arch, "prefill "+tokens(l), map[string]any{"length": l})
+			prefill := record("prefill", n, arch, "prefill "+units.Tokens(l), map[string]any{"length": l})
 			prefill.Metrics = map[string]result.Metric{"ttft": {Value: l * float64(100+i), Unit: "s"}, "tps": {Value: 3, Unit: "tokens/s"}}
-			decode := record("throughput", n, arch, "throughput "+tokens(l), map[string]any{"depth": l, "batch": 1.0})
+			decode := record("throughput", n, arch, "throughput "+units.Tokens(l), map[string]any{"depth": l, "batch": 1.0})
 			decode.Metrics = map[string]result.Metric{"decode_tps": {Value: 100 + l*float64(i), Unit: "tokens/s"}, "e2e_tps": {Value: 100, Unit: "tokens/s"}}
 			j.Records = append(j.Records, kv, prefill, decode, needleRecord(n, arch, l, 0, 2), needleRecord(n, arch, l, 1, 2))
 		}

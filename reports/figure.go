@@ -9,6 +9,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // figure is one picture: a title, a legend that covers no data, and rows of panels.
@@ -221,7 +223,7 @@ func (p *painter) cross(x, y vg.Length, c color.Color) {
 func (p *painter) fit(width func(string) vg.Length, s string, limit vg.Length) string {
 	for n := len([]rune(s)); width(s) > limit && n > 1; {
 		n -= max(1, n/20)
-		s = ellipsis(s, n)
+		s = cleantext.Ellipsis(s, n)
 	}
 	return s
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -86,7 +87,7 @@ func fixtureReferences() (refs []result.Reference) {
 }
 
 func needleRecord(model, arch string, length, depth float64, trials int) result.Record {
-	r := record("needle", model, arch, fmt.Sprintf("needle single %s @ %s", tokens(length), percent(depth)),
+	r := record("needle", model, arch, fmt.Sprintf("needle single %s @ %s", units.Tokens(length), units.Percent(depth)),
 		map[string]any{"kind": "single", "length": length, "depth": depth, "trials": float64(trials), "haystack": "prose", "template": "number"})
 	switch {
 	case arch == "transformer" && length >= 32*ki:
@@ -131,7 +132,7 @@ func multiRecords() (out []result.Record) {
 	for _, n := range []float64{1, 2, 4, 8} {
 		for _, m := range tiny {
 			for _, l := range []float64{ki, 4 * ki, 16 * ki} {
-				r := record("needle", m.name, m.arch, fmt.Sprintf("needle multi %s x%g", tokens(l), n),
+				r := record("needle", m.name, m.arch, fmt.Sprintf("needle multi %s x%g", units.Tokens(l), n),
 					map[string]any{"kind": "multi", "length": l, "depth": "spread", "trials": 10.0, "haystack": "prose", "template": "number", "needles": n})
 				v := 1 / (1 + math.Exp(0.5*n+math.Log2(l/ki)-5+float64(len(m.arch))/5-noise(m.name, l, n)))
 				lo, hi := wilson(v*10*n, int(10*n))
@@ -208,7 +209,7 @@ func scalingRecords() (out []result.Record) {
 		speed := map[string]float64{"yoco-gret": 1.2e4, "yoco-swa": 1.4e4, "transformer": 7e3}[m.arch]
 		for e := 8.0; e <= 16; e++ {
 			l := math.Exp2(e)
-			r := record("kv", m.name, m.arch, "kv "+tokens(l), map[string]any{"length": l, "kv": "f32"})
+			r := record("kv", m.name, m.arch, "kv "+units.Tokens(l), map[string]any{"length": l, "kv": "f32"})
 			kv := layers * l * 512
 			r.Metrics = map[string]result.Metric{"weights": bytesMetric(4.1 * mi), "global_kv": bytesMetric(kv), "window_kv": bytesMetric(window), "state": bytesMetric(state),
 				"workspace": bytesMetric(640 * ki), "total": bytesMetric(4.1*mi + kv + window + state + 640*ki)}
@@ -220,7 +221,7 @@ func scalingRecords() (out []result.Record) {
 			}
 			out = append(out, r)
 
-			p := record("prefill", m.name, m.arch, "prefill "+tokens(l), map[string]any{"length": l})
+			p := record("prefill", m.name, m.arch, "prefill "+units.Tokens(l), map[string]any{"length": l})
 			t := l / speed * (1 + 0.02*noise(m.name, l))
 			if m.arch == "transformer" {
 				t *= 1 + l/16384
@@ -234,7 +235,7 @@ func scalingRecords() (out []result.Record) {
 		}
 		for _, batch := range []float64{1, 4, 8} {
 			for _, d := range []float64{0, ki, 4 * ki, 16 * ki, 64 * ki} {
-				r := record("throughput", m.name, m.arch, fmt.Sprintf("throughput %s x%g", tokens(d), batch), map[string]any{"depth": d, "batch": batch, "generate": 64.0})
+				r := record("throughput", m.name, m.arch, fmt.Sprintf("throughput %s x%g", units.Tokens(d), batch), map[string]any{"depth": d, "batch": batch, "generate": 64.0})
 				v := 900 * math.Sqrt(batch) / (1 + d*layers/30000) * (1 + 0.03*noise(m.name, d, batch))
 				r.Metrics = map[string]result.Metric{"decode_tps": {Value: v, Unit: "tokens/s", Better: result.Higher, Samples: []float64{v * 0.97, v, v * 1.01}},
 					"tpot": {Value: batch / v, Unit: "s", Better: result.Lower}, "e2e_tps": {Value: v / (1 + d*layers/8000), Unit: "tokens/s", Better: result.Higher}}
@@ -258,7 +259,7 @@ func computedRecords() (out []result.Record) {
 		for e := 15.0; e <= 20; e++ {
 			l := math.Exp2(e)
 			add := func(task string, params map[string]any, metrics map[string]result.Metric) {
-				r := record(task, m.name, m.arch, task+" "+tokens(l), params)
+				r := record(task, m.name, m.arch, task+" "+units.Tokens(l), params)
 				r.Runner, r.Device, r.Source, r.Metrics = "analytic", "H100-80GB SXM", result.Computed, metrics
 				r.Notes = []string{"Computed from the configuration and the device's limits; KV and weights in bfloat16, 8 KV heads, efficiency 1."}
 				out = append(out, r)
@@ -346,3 +347,9 @@ func wilson(k float64, n int) (lo, hi float64) {
 	d := 1 + z*z/nn
 	return max((mid-half)/d, 0), min((mid+half)/d, 1)
 }
+
+const (
+	ki = 1 << 10
+	mi = 1 << 20
+	gi = 1 << 30
+)

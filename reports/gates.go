@@ -42,9 +42,9 @@ func (v *view) gates() *Gates {
 	if v.verdicts == nil || len(v.verdicts.List) == 0 {
 		return nil
 	}
-	out := &Gates{Verdict: ellipsis(clean(v.verdicts.Verdict), 20), Note: clean(v.verdicts.Note)}
+	out := &Gates{Verdict: cleantext.Ellipsis(clean(v.verdicts.Verdict), 20), Note: clean(v.verdicts.Note)}
 	for _, g := range v.verdicts.List {
-		shown := Gate{Verdict: ellipsis(clean(g.Verdict), 20), Text: clean(g.Text)}
+		shown := Gate{Verdict: cleantext.Ellipsis(clean(g.Verdict), 20), Text: clean(g.Text)}
 		for _, l := range g.Lines {
 			shown.Lines = append(shown.Lines, clean(l))
 		}

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/text"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -71,7 +72,7 @@ func TestOneUnit(t *testing.T) {
 	} {
 		var words []string
 		for _, v := range c.values {
-			words = append(words, tokensOf(c.values)(v))
+			words = append(words, units.TokensOf(c.values)(v))
 		}
 		if got := strings.Join(words, " "); got != c.want {
 			t.Errorf("%v: %s, want %s", c.values, got, c.want)

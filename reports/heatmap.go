@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -118,7 +119,7 @@ func (h *heat) cell(p *painter, r *result.Record, x0, y0, x1, y1 vg.Length) {
 	} else {
 		c := shade(m.Value)
 		p.rect(x0, y0, x1, y1, c)
-		p.inside(x0, y0, x1, y1, size, onShade(c), fraction(m.Value))
+		p.inside(x0, y0, x1, y1, size, onShade(c), units.Fraction(m.Value))
 	}
 	p.frame(x0, y0, x1, y1, line(paper, 1, nil))
 }
@@ -208,7 +209,7 @@ func (h *heat) scale(p *painter, area vg.Rectangle) {
 	for _, v := range marks {
 		at := lo + vg.Length(v)*(hi-lo)
 		p.StrokeLine2(line(muted, 0.7, nil), x+w, at, x+w+3, at)
-		p.text(p.font(smallSize, ink, false), x+w+5, at, 0, -0.5, fraction(v))
+		p.text(p.font(smallSize, ink, false), x+w+5, at, 0, -0.5, units.Fraction(v))
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -207,8 +209,8 @@ func statusClass(status string) string {
 }
 
 func (v *view) pageCase(r *result.Record) pageCase {
-	status := ellipsis(clean(string(r.Status)), 20)
-	return pageCase{caseLabel(r), label(r.Model), status, statusClass(status), ellipsis(clean(r.Reason), 1000), secondsText(r.Seconds), v.reproduce(r)}
+	status := cleantext.Ellipsis(clean(string(r.Status)), 20)
+	return pageCase{caseLabel(r), label(r.Model), status, statusClass(status), cleantext.Ellipsis(clean(r.Reason), 1000), units.Seconds(r.Seconds), v.reproduce(r)}
 }
 
 func (v *view) pageSection(p *page, s section) (pageSection, error) {
@@ -324,23 +326,23 @@ func (v *view) pageDetail(r *result.Record, how scoring, most int) pageDetail {
 		}
 	}
 	if r.Status != result.OK {
-		fact("status", ellipsis(clean(string(r.Status)), 20))
-		fact("reason", ellipsis(clean(r.Reason), 1000))
+		fact("status", cleantext.Ellipsis(clean(string(r.Status)), 20))
+		fact("reason", cleantext.Ellipsis(clean(r.Reason), 1000))
 	}
 	for _, m := range v.tasks[r.Task].Metrics {
 		x, ok := metric(r, m.Name)
 		if !ok {
 			continue
 		}
-		value := amount(x.Value, x.Unit)
+		value := units.Amount(x.Value, x.Unit)
 		switch {
 		case m.Name == how.actual:
-			value = percent(x.Value)
+			value = units.Percent(x.Value)
 		case x.Unit == "nats":
 			value += " nats"
 		}
 		if b := interval(x); b != "" && x.Level > 0 {
-			value += fmt.Sprintf(" (%s at %s)", b, percent(x.Level))
+			value += fmt.Sprintf(" (%s at %s)", b, units.Percent(x.Level))
 		}
 		fact(m.Head, value)
 	}
@@ -370,10 +372,10 @@ func (v *view) pageDetail(r *result.Record, how scoring, most int) pageDetail {
 }
 
 func pageTrialOf(i int, t result.Trial) pageTrial {
-	out := pageTrial{Hit: t.Exact >= 1, Head: fmt.Sprintf("trial %d: exact %s, contains %s", i+1, fraction(t.Exact), fraction(t.Contains))}
+	out := pageTrial{Hit: t.Exact >= 1, Head: fmt.Sprintf("trial %d: exact %s, contains %s", i+1, units.Fraction(t.Exact), units.Fraction(t.Contains))}
 	add := func(name, value string) {
 		if value != "" {
-			out.Rows = append(out.Rows, [2]string{name, ellipsis(value, 2000)})
+			out.Rows = append(out.Rows, [2]string{name, cleantext.Ellipsis(value, 2000)})
 		}
 	}
 	words := func(list []string) string { return clean(strings.Join(list, " | ")) }
@@ -382,11 +384,11 @@ func pageTrialOf(i int, t result.Trial) pageTrial {
 	add("answer", clean(t.Answer))
 	add("facts", words(t.Facts))
 	add("distractors", words(t.Distractors))
-	add("log-probability", sig4(t.LogProb)+" nats")
+	add("log-probability", units.Loss(t.LogProb)+" nats")
 	add("tokens", fmt.Sprint(t.Tokens))
 	var depths []string
 	for _, x := range t.Depths[:min(len(t.Depths), 64)] {
-		depths = append(depths, percent(x))
+		depths = append(depths, units.Percent(x))
 	}
 	add("depths", strings.Join(depths, ", "))
 	return out

@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -58,7 +60,7 @@ func (v *view) sizeTables(g *group, w result.View, kins []kin) (tables []table, 
 	for i, a := range archs {
 		for _, t := range []*table{&perToken, &total} {
 			t.blocks = append(t.blocks, len(t.head))
-			t.head = append(t.head, ellipsis(clean(a), 20))
+			t.head = append(t.head, cleantext.Ellipsis(clean(a), 20))
 			if i > 0 {
 				t.head = append(t.head, "ratio", "published", "diff")
 			}
@@ -130,7 +132,7 @@ func (v *view) sizeRow(g *group, k kin, m result.MetricInfo, archs []string, x f
 		q, ok := ratioOf(m, r, find(base))
 		c := cell{}
 		if ok {
-			c.text = times(q)
+			c.text = units.Times(q)
 		}
 		ref, found := v.ratioReference(g.about.Name, m, model, base, x)
 		row = append(append(row, c), referenceCells(ref, found, q, "ratio", ok)...)
@@ -172,7 +174,7 @@ func (v *view) partTables(g *group, w result.View, k kin, id string) []table {
 				b, okB := metric(c.at[i], p+"_computed")
 				cell := cell{tone: dim}
 				if okA && okB {
-					cell.text = amount(b.Value, b.Unit)
+					cell.text = units.Amount(b.Value, b.Unit)
 					if a.Value != b.Value {
 						differs = true
 					} else if name := t.head[k+1]; !slices.Contains(equal, name) {
@@ -219,7 +221,7 @@ func (v *view) partFigure(g *group, w result.View, k kin, name, id string) *figu
 		return partStyles[i%len(partStyles)]
 	}
 	f := &figure{id: id, title: joined(w.Title, name), subtitle: joined(append([]string{g.describe()}, g.remarks()...)...)}
-	f.alt = f.title + ": " + ellipsis(clean(sum.Unit), 20) + " by " + across(x0) + "; the values stand in the tables below."
+	f.alt = f.title + ": " + cleantext.Ellipsis(clean(sum.Unit), 20) + " by " + across(x0) + "; the values stand in the tables below."
 	columns := max(1, min(len(curves), 3))
 	var all []*chart
 	used := map[string]bool{}

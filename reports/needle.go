@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/stats"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -33,7 +35,7 @@ func scoringOf(t *task, w result.View) scoring {
 }
 
 // words names the score: "exact score".
-func (s scoring) words() string { return ellipsis(clean(s.metric), 40) + " score" }
+func (s scoring) words() string { return cleantext.Ellipsis(clean(s.metric), 40) + " score" }
 
 // grids gives a grid for each model of a group, all with the same axes.
 func (g *group) grids(how scoring) []*grid {
@@ -153,7 +155,7 @@ func (s scoring) trialsText(records []*result.Record) string {
 	span := func(xs []int, thing string) string {
 		lo, hi := slices.Min(xs), slices.Max(xs)
 		if lo == hi {
-			return plural(float64(lo), thing)
+			return units.Plural(float64(lo), thing)
 		}
 		return fmt.Sprintf("%d to %d %ss", lo, hi, thing)
 	}
@@ -174,7 +176,7 @@ func (s scoring) score(r *result.Record) cell {
 		}
 		return c
 	}
-	text := fraction(m.Value)
+	text := units.Fraction(m.Value)
 	if s.farAway(r) {
 		text += "*"
 	}
@@ -211,7 +213,7 @@ func interval(m result.Metric) string {
 
 // bare is amount without a unit's name, for the units whose name it spells out.
 func bare(v float64, unit string) string {
-	s := amount(v, unit)
+	s := units.Amount(v, unit)
 	return strings.TrimSuffix(s, "x")
 }
 
@@ -266,9 +268,9 @@ func (v *view) gridTable(t *grid, w result.View, id string) table {
 			continue
 		}
 		any = true
-		foot[0] = append(foot[0], cell{fraction(k / float64(n)), grade(k / float64(n))})
-		foot[1] = append(foot[1], cell{fraction(lo), dim})
-		foot[2] = append(foot[2], cell{fraction(hi), dim})
+		foot[0] = append(foot[0], cell{units.Fraction(k / float64(n)), grade(k / float64(n))})
+		foot[1] = append(foot[1], cell{units.Fraction(lo), dim})
+		foot[2] = append(foot[2], cell{units.Fraction(hi), dim})
 	}
 	if any {
 		out.foot = foot
@@ -278,7 +280,7 @@ func (v *view) gridTable(t *grid, w result.View, id string) table {
 
 // short2 gives an accuracy without its leading zero, where space is dear: .93, 1.0.
 func short2(v float64) string {
-	s := fraction(v)
+	s := units.Fraction(v)
 	if s == "1.00" {
 		return "1.0"
 	}
@@ -288,7 +290,7 @@ func short2(v float64) string {
 // depthText gives a value on the second axis: 0 %, 12.5 % where all are fractions.
 func (g *grid) depthText(d float64) string {
 	if g.depths[0] >= 0 && g.depths[len(g.depths)-1] <= 1 {
-		return percent(d)
+		return units.Percent(d)
 	}
 	return axisText(g.group.about.axis(1), g.depths)(d)
 }
@@ -349,7 +351,7 @@ func (v *view) spreadTable(g *group, w result.View) table {
 	for _, s := range spreads {
 		n := ""
 		if s.needles != 0 {
-			n = tokens(s.needles)
+			n = units.Tokens(s.needles)
 		}
 		name := label(s.model)
 		if n != "" {
@@ -379,15 +381,7 @@ func (g *group) third() string {
 }
 
 // thirds names a value on the third axis: "4 needles".
-func (g *group) thirds(n float64) string { return plural(n, strings.TrimSuffix(g.third(), "s")) }
-
-// plural gives a number of things.
-func plural(n float64, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return tokens(n) + " " + thing
-}
+func (g *group) thirds(n float64) string { return units.Plural(n, strings.TrimSuffix(g.third(), "s")) }
 
 // joined puts the non-empty parts of a title together; a part in brackets belongs to the one before it.
 func joined(parts ...string) string {

@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -71,7 +72,7 @@ func (v *view) metricsByModel(g *group, cols []column, out table) table {
 			m, ok := metric(r, c.metric)
 			switch {
 			case ok:
-				row = append(row, cell{text: amount(m.Value, m.Unit)})
+				row = append(row, cell{text: units.Amount(m.Value, m.Unit)})
 			case r.Status != result.OK:
 				row = append(row, cell{short(r), dim})
 			default:
@@ -104,7 +105,7 @@ func (v *view) metricsByModel(g *group, cols []column, out table) table {
 func (v *view) cumulativeTable(g *group) (table, bool) {
 	out := table{id: g.id + "-cumulative", title: joined("NLL up to a context length", g.name), head: []string{"context"}, fixed: 1}
 	return out, out.fillCurves(g, "nll_cumulative", "nats per token over all positions before the length", func(s result.Series, i int) string {
-		return withBounds(s, i, sig4)
+		return withBounds(s, i, units.Loss)
 	})
 }
 
@@ -123,7 +124,7 @@ func (v *view) positionTable(g *group) (table, bool) {
 		return out, false
 	}
 	return out, out.fillCurves(g, "nll_bucket", "nats per token in a bucket of positions, by its middle; change from the bucket before, paired by text", func(s result.Series, i int) string {
-		text := withBounds(s, i, sig4)
+		text := withBounds(s, i, units.Loss)
 		if k, ok := at[s.Name][s.X[i]]; ok {
 			text += ", " + withBounds(changes[s.Name], k, func(v float64) string { return fmt.Sprintf("%+.4f", v) })
 		}
@@ -181,7 +182,7 @@ func (out *table) fillCurves(g *group, curve, note string, text func(s result.Se
 	for _, m := range models {
 		out.head = append(out.head, label(m))
 	}
-	length := tokensOf(rows)
+	length := units.TokensOf(rows)
 	for _, x := range rows {
 		row := texts(length(x))
 		for _, m := range models {
@@ -221,9 +222,9 @@ func (v *view) nllFigures(g *group) []*figure {
 			for i := range s.X {
 				bounds := ""
 				if s.Lo != nil {
-					bounds = "\n95 %: " + sig4(s.Lo[i]) + "–" + sig4(s.Hi[i])
+					bounds = "\n95 %: " + units.Loss(s.Lo[i]) + "–" + units.Loss(s.Hi[i])
 				}
-				l.hints = append(l.hints, hint(name, x+" "+tokens(s.X[i]), sig4(s.Y[i])+" nats/token", bounds))
+				l.hints = append(l.hints, hint(name, x+" "+units.Tokens(s.X[i]), units.Loss(s.Y[i])+" nats/token", bounds))
 			}
 			c.add(l)
 			return true
@@ -262,9 +263,9 @@ func fitName(r *result.Record) string {
 	if !okA || !okB {
 		return "fit, " + label(r.Model)
 	}
-	law := sig(a.Value, 3) + " n^" + sig(-b.Value, 2)
+	law := units.Digits(a.Value, 3) + " n^" + units.Digits(-b.Value, 2)
 	if okC && c.Value != 0 {
-		law = sig(c.Value, 3) + " + " + law
+		law = units.Digits(c.Value, 3) + " + " + law
 	}
 	return "fit " + law
 }

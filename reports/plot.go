@@ -5,6 +5,9 @@ import (
 	"image/color"
 
 	"gonum.org/v1/plot/vg"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 )
 
 // Plot is one chart of curves over a length, for commands that draw without a journal. Both axes are
@@ -38,7 +41,7 @@ func (p Plot) Draw(svg bool) ([]byte, error) {
 		st := styles[i%len(styles)]
 		st.marker = (st.marker + marker(i/len(styles))) % noMarker
 		c.add(curveLine{style: st, x: curve.X, y: curve.Y, hints: make([]string, len(curve.X))})
-		f.legend = append(f.legend, key{style: st, name: ellipsis(clean(curve.Name), 40)})
+		f.legend = append(f.legend, key{style: st, name: cleantext.Ellipsis(clean(curve.Name), 40)})
 		for _, x := range curve.X {
 			if low == 0 || x < low {
 				low = x
@@ -52,7 +55,7 @@ func (p Plot) Draw(svg bool) ([]byte, error) {
 	if p.Limit > 0 {
 		st := style{color: color.NRGBA{0x5b, 0x5b, 0x66, 0xff}, marker: noMarker, dash: []vg.Length{5, 3}}
 		c.add(curveLine{style: st, x: []float64{low, high}, y: []float64{p.Limit, p.Limit}, hints: make([]string, 2)})
-		f.legend = append(f.legend, key{style: st, name: ellipsis(clean(p.LimitName), 40)})
+		f.legend = append(f.legend, key{style: st, name: cleantext.Ellipsis(clean(p.LimitName), 40)})
 	}
 	f.rows = [][]panel{{c}}
 	if svg {
@@ -63,4 +66,4 @@ func (p Plot) Draw(svg bool) ([]byte, error) {
 }
 
 // Seconds writes a time to three digits, such as "12.3 ms".
-func Seconds(s float64) string { return secondsText(s) }
+func Seconds(s float64) string { return units.Seconds(s) }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -27,7 +28,7 @@ func TestLossAtAPosition(t *testing.T) {
 		c.Y, c.Lo, c.Hi = append(c.Y, -0.0123), append(c.Lo, -0.0156), append(c.Hi, 0.0012)
 	}
 	r.Series = append(r.Series, c)
-	for _, want := range []string{"NLL at a position", sig4(b.Y[3]) + " [" + sig4(b.Lo[3]), "-0.0123 [-0.0156, +0.0012]", "paired by text"} {
+	for _, want := range []string{"NLL at a position", units.Loss(b.Y[3]) + " [" + units.Loss(b.Lo[3]), "-0.0123 [-0.0156, +0.0012]", "paired by text"} {
 		if !strings.Contains(text(), want) {
 			t.Errorf("%q is missing in:\n%s", want, text())
 		}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -19,15 +21,15 @@ func paramText(name string, value any) string {
 		return clean(x)
 	case float64:
 		if name == "depth" && x >= 0 && x <= 1 {
-			return percent(x)
+			return units.Percent(x)
 		}
 		if name == "memory" && math.Mod(x, 1e9) == 0 && x > 0 {
 			return trim(amountB(x))
 		}
 		if name == "memory" {
-			return trim(bytesText(x))
+			return trim(units.Bytes(x))
 		}
-		return tokens(x)
+		return units.Tokens(x)
 	case bool:
 		return fmt.Sprint(x)
 	case []any:
@@ -93,7 +95,7 @@ func short(r *result.Record) string {
 	case r.Status == result.Skipped && strings.Contains(strings.ToLower(r.Reason), "budget"):
 		return "over budget"
 	}
-	return ellipsis(clean(string(r.Status)), 12)
+	return cleantext.Ellipsis(clean(string(r.Status)), 12)
 }
 
 // numbers gives the distinct values of a parameter in records, ascending.

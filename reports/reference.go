@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -58,19 +60,19 @@ func (v *view) references() (out []result.Reference) {
 	return out
 }
 
-// units are the names under which sources give figures, with the records' unit and the factor to it.
-var units = map[string]struct {
+// sourceUnits are the names under which sources give figures, with the records' unit and the factor to it.
+var sourceUnits = map[string]struct {
 	unit string
 	by   float64
 }{
 	"B": {"bytes", 1}, "KB": {"bytes", 1e3}, "MB": {"bytes", 1e6}, "GB": {"bytes", 1e9}, "TB": {"bytes", 1e12},
-	"KiB": {"bytes", ki}, "MiB": {"bytes", mi}, "GiB": {"bytes", gi},
+	"KiB": {"bytes", 1 << 10}, "MiB": {"bytes", 1 << 20}, "GiB": {"bytes", 1 << 30},
 	"ms": {"s", 1e-3}, "seconds": {"s", 1}, "min": {"s", 60}, "tok/s": {"tokens/s", 1}, "x": {"ratio", 1}, "%": {"fraction", 0.01},
 }
 
 // published gives a reference's value in a metric's unit; false where the units do not go together.
 func published(ref result.Reference, unit string) (float64, bool) {
-	if u, ok := units[ref.Unit]; ok && u.unit == unit {
+	if u, ok := sourceUnits[ref.Unit]; ok && u.unit == unit {
 		return ref.Value * u.by, true
 	}
 	return ref.Value, ref.Unit == unit || ref.Unit == ""
@@ -84,11 +86,11 @@ func referenceCells(ref result.Reference, found bool, value float64, unit string
 	}
 	x, same := published(ref, unit)
 	if !same {
-		return texts(sig(ref.Value, 4)+" "+clean(ref.Unit), "")
+		return texts(units.Digits(ref.Value, 4)+" "+clean(ref.Unit), "")
 	}
-	out := texts(amount(x, unit), "")
+	out := texts(units.Amount(x, unit), "")
 	if ok {
-		out[1].text = change(value, x)
+		out[1].text = units.Change(value, x)
 	}
 	return out
 }
@@ -114,7 +116,7 @@ func (v *view) publishedTable() (table, bool) {
 	for _, ref := range refs {
 		for _, row := range v.publishedRows(ref, mixed) {
 			if ref.Note != "" {
-				text := ellipsis(clean(ref.Note), 200)
+				text := cleantext.Ellipsis(clean(ref.Note), 200)
 				n := slices.Index(remarks, text)
 				if n < 0 {
 					n = len(remarks)
@@ -124,7 +126,7 @@ func (v *view) publishedTable() (table, bool) {
 			}
 			t.rows = append(t.rows, row)
 			if s := clean(ref.Source); s != "" {
-				note(ellipsis(s, 200))
+				note(cleantext.Ellipsis(s, 200))
 			}
 		}
 	}
@@ -205,7 +207,7 @@ func (g *group) publishedPlaces(ref result.Reference) (rows [][]cell) {
 
 // publishedRow sets a reference beside a record.
 func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool) []cell {
-	name := ellipsis(clean(ref.Metric), 30) + ", " + label(ref.Model)
+	name := cleantext.Ellipsis(clean(ref.Metric), 30) + ", " + label(ref.Model)
 	m, ok := metric(r, ref.Metric)
 	if ref.Over != "" {
 		name += " / " + label(ref.Over)
@@ -217,7 +219,7 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 		m.Unit = "ratio"
 	}
 	if at := g.about.place(r); at != 0 && length {
-		name += " @ " + tokens(at)
+		name += " @ " + units.Tokens(at)
 	}
 	if b := word(r, "batch"); b != "" && b != "1" {
 		name += ", batch " + b
@@ -225,7 +227,7 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 	unit := m.Unit
 	if unit == "" {
 		unit = ref.Unit
-		if u, ok := units[unit]; ok {
+		if u, ok := sourceUnits[unit]; ok {
 			unit = u.unit
 		}
 	}
@@ -236,11 +238,11 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 	if ok {
 		here = cell{text: decimal(m.Value, unit)}
 	}
-	row := []cell{{text: name}, here, {text: sig(ref.Value, 4) + " " + clean(ref.Unit)}, {}}
+	row := []cell{{text: name}, here, {text: units.Digits(ref.Value, 4) + " " + clean(ref.Unit)}, {}}
 	if x, same := published(ref, unit); same {
 		row[2].text = decimal(x, unit)
 		if ok {
-			row[3].text = change(m.Value, x)
+			row[3].text = units.Change(m.Value, x)
 		}
 	}
 	return row
@@ -259,7 +261,7 @@ func (g *group) beside(r *result.Record, model string) *result.Record {
 
 // amountB gives bytes in decimal units.
 func amountB(v float64) string {
-	s := scaled(v)
+	s := units.Scaled(v)
 	if n := len(s); n > 0 && s[n-1] > '9' {
 		return s[:n-1] + " " + s[n-1:] + "B"
 	}
@@ -271,5 +273,5 @@ func decimal(v float64, unit string) string {
 	if unit == "bytes" {
 		return amountB(v)
 	}
-	return amount(v, unit)
+	return units.Amount(v, unit)
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -50,7 +52,7 @@ func (g *group) batched(b float64) string {
 	a := g.about.axis(1)
 	text := a.Title + " " + axisText(a, []float64{b})(b)
 	if heading(a) != a.Title {
-		text += " " + ellipsis(clean(a.Unit), 20)
+		text += " " + cleantext.Ellipsis(clean(a.Unit), 20)
 	}
 	return text
 }
@@ -288,7 +290,7 @@ func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i i
 	if c.ratio {
 		q := cell{}
 		if ok {
-			q.text = times(ratio)
+			q.text = units.Times(ratio)
 		}
 		cells = append(cells, q)
 	}
@@ -302,7 +304,7 @@ func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i i
 // valueCell is a metric's value, or the reason why there is none.
 func valueCell(r *result.Record, name string) cell {
 	if m, ok := metric(r, name); ok {
-		return cell{text: amount(m.Value, m.Unit)}
+		return cell{text: units.Amount(m.Value, m.Unit)}
 	}
 	if r == nil || r.Status == result.OK {
 		return cell{}
@@ -380,15 +382,15 @@ func (v *view) detailTable(g *group, w result.View, k kin, name, id string) (tab
 			if ratios {
 				q := cell{}
 				if x, ok := ratio(c, i); ok {
-					q.text = times(x)
+					q.text = units.Times(x)
 				}
 				row = append(row, q)
 			}
 			if samples {
 				spread, n := cell{}, cell{}
 				if len(m.Samples) > 1 {
-					spread.text = spanned(amount(slices.Min(m.Samples), m.Unit), amount(slices.Max(m.Samples), m.Unit))
-					n.text = tokens(float64(len(m.Samples)))
+					spread.text = spanned(units.Amount(slices.Min(m.Samples), m.Unit), units.Amount(slices.Max(m.Samples), m.Unit))
+					n.text = units.Tokens(float64(len(m.Samples)))
 				}
 				row = append(row, spread, n)
 			}

@@ -3,6 +3,7 @@ package reports
 import (
 	"slices"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -155,7 +156,7 @@ func (v *view) drawPair(p pair, c curve, value, ratio *chart) {
 			published.publish(ref, p.m.Unit, x, who, at)
 		}
 		if q, ok := ratioOf(p.m, r, p.find(v.baseOf(p.k, c.model), c.batch, i)); ok {
-			quotient.add(x, q, hint(who, at, times(q), ""))
+			quotient.add(x, q, hint(who, at, units.Times(q), ""))
 		}
 		if ref, ok := v.ratioReference(r.Task, p.m, c.model, v.baseOf(p.k, c.model), x); ok {
 			publishedRatio.publish(ref, "ratio", x, who, at)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -31,7 +33,7 @@ func (v *view) build() {
 func (v *view) taskSection(groups []*group) section {
 	t := groups[0].about
 	if !t.declared {
-		s := section{id: slug("task " + t.Name), title: "Task " + ellipsis(clean(t.Name), 40)}
+		s := section{id: slug("task " + t.Name), title: "Task " + cleantext.Ellipsis(clean(t.Name), 40)}
 		for _, g := range groups {
 			s.tables = append(s.tables, metricsTable(g))
 		}
@@ -84,9 +86,9 @@ func (v *view) heading() string {
 	if name == "" && len(v.journal.Records) > 0 {
 		name = v.journal.Records[0].Suite
 	}
-	title := "yocobench " + ellipsis(clean(name), 60)
+	title := "yocobench " + cleantext.Ellipsis(clean(name), 60)
 	if v.run.Title != "" {
-		title += ": " + ellipsis(clean(v.run.Title), 100)
+		title += ": " + cleantext.Ellipsis(clean(v.run.Title), 100)
 	}
 	return strings.TrimSpace(title)
 }
@@ -118,7 +120,7 @@ func (v *view) counts() (out []count, missing int) {
 	}
 	for _, s := range order {
 		if n[s] > 0 {
-			out = append(out, count{ellipsis(clean(string(s)), 20), n[s]})
+			out = append(out, count{cleantext.Ellipsis(clean(string(s)), 20), n[s]})
 		}
 	}
 	return out, v.journal.Missing()
@@ -159,7 +161,7 @@ func (v *view) environment() table {
 	}
 	r := v.run
 	e := r.Env
-	add("suite", joined(r.Suite, strings.TrimSpace("content "+ellipsis(r.SuiteHash, 13))))
+	add("suite", joined(r.Suite, strings.TrimSpace("content "+cleantext.Ellipsis(r.SuiteHash, 13))))
 	add("command", r.Command)
 	if !r.Start.IsZero() {
 		add("started", r.Start.UTC().Format("2006-01-02 15:04:05 UTC"))
@@ -183,19 +185,19 @@ func (v *view) environment() table {
 	}
 	add("processor", joined(e.CPU, cores, threads))
 	if e.Memory > 0 {
-		add("memory", bytesText(float64(e.Memory)))
+		add("memory", units.Bytes(float64(e.Memory)))
 	}
 	add("kernels", joined(e.KernelTier, e.Why))
 	add("GPU", e.GPU)
 	if e.GFLOPS > 0 || e.GBps > 0 {
 		bf16 := ""
 		if e.BF16GFLOPS > 0 {
-			bf16 = " float32, " + sig(e.BF16GFLOPS, 3) + " bfloat16"
+			bf16 = " float32, " + units.Digits(e.BF16GFLOPS, 3) + " bfloat16"
 		}
-		add("measured peaks", sig(e.GFLOPS, 3)+" GFLOP/s"+bf16+", "+sig(e.GBps, 3)+" GB/s")
+		add("measured peaks", units.Digits(e.GFLOPS, 3)+" GFLOP/s"+bf16+", "+units.Digits(e.GBps, 3)+" GB/s")
 	}
 	for _, name := range sortedKeys(e.Text) {
-		add("text "+ellipsis(clean(name), 30), ellipsis(e.Text[name], 24))
+		add("text "+cleantext.Ellipsis(clean(name), 30), cleantext.Ellipsis(e.Text[name], 24))
 	}
 	return t
 }
@@ -226,7 +228,7 @@ func (v *view) problems() table {
 		if r.Status == result.Failed {
 			tone = bad
 		}
-		t.rows = append(t.rows, []cell{{text: caseLabel(r)}, {text: label(r.Model)}, {ellipsis(clean(string(r.Status)), 20), tone}, {text: ellipsis(clean(r.Reason), 400)}})
+		t.rows = append(t.rows, []cell{{text: caseLabel(r)}, {text: label(r.Model)}, {cleantext.Ellipsis(clean(string(r.Status)), 20), tone}, {text: cleantext.Ellipsis(clean(r.Reason), 400)}})
 	}
 	for row, n := range more {
 		t.rows[row][0].text += fmt.Sprintf(" and %d more", n)
@@ -237,9 +239,9 @@ func (v *view) problems() table {
 // caseLabel is a case in words.
 func caseLabel(r *result.Record) string {
 	if r.Label != "" {
-		return ellipsis(clean(r.Label), 80)
+		return cleantext.Ellipsis(clean(r.Label), 80)
 	}
-	return ellipsis(clean(r.Task+" "+r.Case), 80)
+	return cleantext.Ellipsis(clean(r.Task+" "+r.Case), 80)
 }
 
 // misses lists needle trials whose answer was not exact, at most limit of them, and tells how many there are.
@@ -255,8 +257,8 @@ func (v *view) misses(limit int) (t table, total int) {
 			if total > limit {
 				continue
 			}
-			t.rows = append(t.rows, texts(caseLabel(r), label(r.Model), ellipsis(clean(trial.Question), 80),
-				ellipsis(clean(strings.Join(trial.Expected, ", ")), 60), ellipsis(clean(trial.Answer), 60)))
+			t.rows = append(t.rows, texts(caseLabel(r), label(r.Model), cleantext.Ellipsis(clean(trial.Question), 80),
+				cleantext.Ellipsis(clean(strings.Join(trial.Expected, ", ")), 60), cleantext.Ellipsis(clean(trial.Answer), 60)))
 		}
 	}
 	return t, total
@@ -295,7 +297,7 @@ func (v *view) notes() []string {
 			out = append(out, firstOf(maxNotes, len(entries), "notes")+"; all are in results.json")
 			break
 		}
-		text := ellipsis(clean(e.text), 600)
+		text := cleantext.Ellipsis(clean(e.text), 600)
 		switch {
 		case e.other > 0:
 			text += fmt.Sprintf(" (%d cases, other numbers in %d of them)", e.cases, e.other)
@@ -332,7 +334,7 @@ func withoutNumbers(s string) string {
 
 // metricsTable shows a group without views: every metric of every case.
 func metricsTable(g *group) table {
-	t := table{id: g.id, title: joined(ellipsis(clean(g.about.Name), 40), g.name), notes: []string{g.describe()}, fixed: 2, head: []string{"case", "metric", "value", "interval"}}
+	t := table{id: g.id, title: joined(cleantext.Ellipsis(clean(g.about.Name), 40), g.name), notes: []string{g.describe()}, fixed: 2, head: []string{"case", "metric", "value", "interval"}}
 	for _, r := range g.records {
 		name := caseLabel(r) + " · " + label(r.Model)
 		if r.Status != result.OK {
@@ -341,8 +343,8 @@ func metricsTable(g *group) table {
 		}
 		for _, k := range sortedKeys(r.Metrics) {
 			m := r.Metrics[k]
-			value := amount(m.Value, m.Unit)
-			t.rows = append(t.rows, []cell{{text: name}, {text: ellipsis(clean(k), 40)}, {text: value}, {interval(m), dim}})
+			value := units.Amount(m.Value, m.Unit)
+			t.rows = append(t.rows, []cell{{text: name}, {text: cleantext.Ellipsis(clean(k), 40)}, {text: value}, {interval(m), dim}})
 		}
 	}
 	return t

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -22,7 +24,7 @@ func taskOf(t result.Task) *task {
 		if *s == "" {
 			*s = fallback
 		}
-		*s = ellipsis(clean(*s), most)
+		*s = cleantext.Ellipsis(clean(*s), most)
 	}
 	short(&t.Title, t.Name, 80)
 	short(&t.Lead, "", 600)
@@ -115,25 +117,25 @@ func (t *task) place(r *result.Record) float64 {
 func axisText(a *result.Axis, values []float64) func(float64) string {
 	switch a.Unit {
 	case "tokens":
-		return tokensOf(values)
+		return units.TokensOf(values)
 	case "":
-		return tokens
+		return units.Tokens
 	}
-	return func(x float64) string { return amount(x, a.Unit) }
+	return func(x float64) string { return units.Amount(x, a.Unit) }
 }
 
 // heading is the head of an axis' column, with the unit where the values leave it out.
 func heading(a *result.Axis) string {
-	if a.Unit == "" || a.Unit == "tokens" || amount(1, a.Unit) != amount(1, "") {
+	if a.Unit == "" || a.Unit == "tokens" || units.Amount(1, a.Unit) != units.Amount(1, "") {
 		return a.Title
 	}
-	return a.Title + " (" + ellipsis(clean(a.Unit), 20) + ")"
+	return a.Title + " (" + cleantext.Ellipsis(clean(a.Unit), 20) + ")"
 }
 
 // chartAxis is an axis as the x axis of a chart, named name.
 func chartAxis(a *result.Axis, name string, values []float64) axis {
 	if a.Unit != "" {
-		name += " (" + ellipsis(clean(a.Unit), 20) + ")"
+		name += " (" + cleantext.Ellipsis(clean(a.Unit), 20) + ")"
 	}
 	out := axis{label: name, log: a.Log, binary: a.Unit == "tokens", unit: a.Unit}
 	if a.Log {
@@ -179,8 +181,8 @@ func counted(m result.MetricInfo) string {
 	case "", "tokens/s", "fraction", "ratio", "tokens", "exponent", "nats", "nats/token", "bits/byte":
 		return "" // the title says it
 	}
-	if amount(1, m.Unit) != amount(1, "") {
+	if units.Amount(1, m.Unit) != units.Amount(1, "") {
 		return ""
 	}
-	return "in " + ellipsis(clean(m.Unit), 30)
+	return "in " + cleantext.Ellipsis(clean(m.Unit), 30)
 }

@@ -8,6 +8,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -179,14 +180,14 @@ func (t *tradeoff) costText() string {
 	if t.x == 0 {
 		return t.cost.metric.Title
 	}
-	return t.cost.metric.Title + " at " + tokens(t.x)
+	return t.cost.metric.Title + " at " + units.Tokens(t.x)
 }
 
 func (v *view) tradeoffTable(t *tradeoff) table {
 	q, c := t.quality.metric, t.cost.metric
 	out := table{
 		id: "tradeoff-" + slug(q.Name) + "-" + slug(c.Name), title: q.Title + " against " + lowered(t.costText()),
-		notes: []string{fmt.Sprintf("%s: mean over %s", q.Name, plural(float64(t.cases), "case"))},
+		notes: []string{fmt.Sprintf("%s: mean over %s", q.Name, units.Plural(float64(t.cases), "case"))},
 		head:  []string{"model", q.Head, c.Head, "dominated by"}, fixed: 1,
 	}
 	for i, m := range t.models {
@@ -194,7 +195,7 @@ func (v *view) tradeoffTable(t *tradeoff) table {
 		for k := range by {
 			by[k] = label(by[k])
 		}
-		out.rows = append(out.rows, texts(label(m), amount(t.of[i], q.Unit), amount(t.at[i], c.Unit), strings.Join(by, ", ")))
+		out.rows = append(out.rows, texts(label(m), units.Amount(t.of[i], q.Unit), units.Amount(t.at[i], c.Unit), strings.Join(by, ", ")))
 	}
 	return out
 }
@@ -209,7 +210,7 @@ func (v *view) tradeoffChart(t *tradeoff) *chart {
 	looks := v.looks(t.models)
 	for i, m := range t.models {
 		out.add(curveLine{style: looks[m], x: t.at[i : i+1], y: t.of[i : i+1], hollow: len(t.dominated(i)) > 0,
-			hints: []string{hint(label(m), amount(t.at[i], c.Unit), amount(t.of[i], q.Unit), "")}})
+			hints: []string{hint(label(m), units.Amount(t.at[i], c.Unit), units.Amount(t.of[i], q.Unit), "")}})
 	}
 	return out
 }

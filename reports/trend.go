@@ -15,6 +15,7 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"github.com/yocobench/yocobench/internal/safefile"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -138,14 +139,14 @@ func (h *History) tables() []table {
 				continue
 			}
 			first, last := t.Points[0].Value, t.Points[len(t.Points)-1].Value
-			all.rows = append(all.rows, texts(t.name(), strconv.Itoa(len(t.Points)), amount(first, t.Unit), amount(last, t.Unit), change(last, first), spark(t.Points, 16)))
+			all.rows = append(all.rows, texts(t.name(), strconv.Itoa(len(t.Points)), units.Amount(first, t.Unit), units.Amount(last, t.Unit), units.Change(last, first), spark(t.Points, 16)))
 			for _, c := range t.Changes {
 				word, tone := t.verdict(c)
 				p := "exact"
 				if c.P > 0 {
-					p = sig(c.P, 2)
+					p = units.Digits(c.P, 2)
 				}
-				row := texts(t.name(), t.from(c.At), amount(c.Before, t.Unit)+" → "+amount(c.After, t.Unit), strings.TrimSpace(change(c.After, c.Before)+" "+word), p)
+				row := texts(t.name(), t.from(c.At), units.Amount(c.Before, t.Unit)+" → "+units.Amount(c.After, t.Unit), strings.TrimSpace(units.Change(c.After, c.Before)+" "+word), p)
 				row[3].tone = tone
 				changes.rows = append(changes.rows, row)
 			}
@@ -177,9 +178,9 @@ func (h *History) outcome() string {
 			need = t.Need
 		}
 	}
-	s := joined(plural(float64(h.Runs), "run"), plural(float64(len(h.Trends)), "trend"), plural(float64(found), "change point"))
+	s := joined(units.Plural(float64(h.Runs), "run"), units.Plural(float64(len(h.Trends)), "trend"), units.Plural(float64(found), "change point"))
 	if short > 0 {
-		s += fmt.Sprintf(". %s too short to show a change: that takes %d runs at --alpha %s", plural(float64(short), "trend"), need, strconv.FormatFloat(h.Alpha, 'g', 2, 64))
+		s += fmt.Sprintf(". %s too short to show a change: that takes %d runs at --alpha %s", units.Plural(float64(short), "trend"), need, strconv.FormatFloat(h.Alpha, 'g', 2, 64))
 	}
 	return s
 }
@@ -370,7 +371,7 @@ func (t *Trend) panel(lowest bool) panel {
 			level(0, ch.At, ch.Before, muted)
 		}
 		level(ch.At, to, ch.After, col)
-		p.marks = append(p.marks, changeMark{float64(ch.At) + 0.5, change(ch.After, ch.Before), ch.After > ch.Before, col})
+		p.marks = append(p.marks, changeMark{float64(ch.At) + 0.5, units.Change(ch.After, ch.Before), ch.After > ch.Before, col})
 	}
 	return p
 }

@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -180,7 +181,7 @@ func (g *group) keepOwn(own map[ownParam]bool) {
 		}
 		if len(values) > 1 {
 			for _, x := range values {
-				g.mixed = append(g.mixed, fmt.Sprintf("%s %s: %s", name, x, ellipsis(strings.Join(models[x], ", "), 80)))
+				g.mixed = append(g.mixed, fmt.Sprintf("%s %s: %s", name, x, cleantext.Ellipsis(strings.Join(models[x], ", "), 80)))
 			}
 		}
 	}
@@ -243,7 +244,7 @@ func (v *view) nameGroups(groups []*group) {
 		if device {
 			parts = append(parts, g.device)
 		}
-		g.name = ellipsis(strings.Join(words, ", "), 120)
+		g.name = cleantext.Ellipsis(strings.Join(words, ", "), 120)
 		if g.source == result.Computed {
 			g.name = strings.TrimPrefix(g.name+" (computed)", " ")
 		}
@@ -342,7 +343,7 @@ func (g *group) describe() string {
 	for _, name := range described {
 		s := g.settings[name]
 		if s != "" && !slices.Contains(g.about.Named, name) && !strings.Contains(g.name, name+" "+s) {
-			words = append(words, clean(name)+" "+ellipsis(s, 60))
+			words = append(words, clean(name)+" "+cleantext.Ellipsis(s, 60))
 		}
 	}
 	words = append(words, g.mixed...)

@@ -11,6 +11,7 @@ import (
 	"sort"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites/match"
 	"github.com/yocobench/yocobench/suites/result"
@@ -288,29 +289,7 @@ func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 }
 
 func overBudget(seconds float64, budget time.Duration) string {
-	return fmt.Sprintf("over budget: estimated %s, budget %s", ShortDuration(seconds), budget)
-}
-
-// ShortDuration writes seconds with two or three digits: 850ms, 12s, 3m20s, 2h05m, 3d04h.
-func ShortDuration(s float64) string {
-	d := time.Duration(s * float64(time.Second))
-	switch {
-	case s < 1:
-		return d.Round(10 * time.Millisecond).String()
-	case s < 10:
-		return d.Round(100 * time.Millisecond).String()
-	case s < 60:
-		return d.Round(time.Second).String()
-	case s < 3600:
-		d = d.Round(time.Second)
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	case s < 48*3600:
-		d = d.Round(time.Minute)
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	case s < 1e9:
-		return fmt.Sprintf("%dd%02dh", int(s/86400), int(s/3600)%24)
-	}
-	return fmt.Sprintf("%.0f years", s/86400/365)
+	return fmt.Sprintf("over budget: estimated %s, budget %s", units.ShortDuration(seconds), budget)
 }
 
 // Seconds is the estimate for the cases that will run and are not done.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -232,7 +233,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 		r.backlog.learn(c, rec.Seconds) // at least as long
 		rec.Status = result.Skipped
 		rec.Reason = fmt.Sprintf("over budget: stopped at its deadline after %s; its share of the budget of %s was %s",
-			ShortDuration(rec.Seconds), time.Duration(r.plan.Suite.Budget), ShortDuration(share))
+			units.ShortDuration(rec.Seconds), time.Duration(r.plan.Suite.Budget), units.ShortDuration(share))
 	case errors.Is(err, runners.ErrOutOfMemory):
 		rec.Status = result.OOM
 	case errors.Is(err, runners.ErrUnsupported):

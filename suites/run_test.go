@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -288,7 +289,7 @@ func TestCaseID(t *testing.T) {
 
 func TestShortDuration(t *testing.T) {
 	for s, want := range map[float64]string{0: "0s", 0.123: "120ms", 2.34: "2.3s", 59: "59s", 61: "1m01s", 7500: "2h05m", 1e6: "11d13h", 1e12: "31710 years"} {
-		if got := ShortDuration(s); got != want {
+		if got := units.ShortDuration(s); got != want {
 			t.Errorf("%g: got %s, want %s", s, got, want)
 		}
 	}

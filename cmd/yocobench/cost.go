@@ -277,9 +277,9 @@ func (f *costFlags) report(m *families.Model, lengths []int64, kv families.KVTyp
 }
 
 func (r costReport) print(w io.Writer, device runners.Profile) error {
-	fmt.Fprintf(w, "%s: %s, %s parameters", r.Name, r.Family, shortCount(r.Parameters))
+	fmt.Fprintf(w, "%s: %s, %s parameters", r.Name, r.Family, units.ShortCount(r.Parameters))
 	if r.Active < r.Parameters*9/10 {
-		fmt.Fprintf(w, " (%s active)", shortCount(r.Active))
+		fmt.Fprintf(w, " (%s active)", units.ShortCount(r.Active))
 	}
 	fmt.Fprintf(w, "\nweights: %s (%s)", units.ShortBytes(r.Weights), r.Stored)
 	if r.Context > 0 {

@@ -69,12 +69,12 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		case r.Exceeds:
 			note = "too large"
 		}
-		t.row(r.Case[:8], suites.ShortDuration(r.Seconds), units.ShortBytes(r.Bytes), note, r.Model, r.Label)
+		t.row(r.Case[:8], units.ShortDuration(r.Seconds), units.ShortBytes(r.Bytes), note, r.Model, r.Label)
 	}
 	if err := t.write(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n%d cases, estimated %s in all", len(rows), suites.ShortDuration(total))
+	fmt.Fprintf(w, "\n%d cases, estimated %s in all", len(rows), units.ShortDuration(total))
 	if skipped > 0 {
 		fmt.Fprintf(w, "; %d skipped: over the budget of %s", skipped, time.Duration(p.Suite.Budget))
 	}

@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/tokenizer"
-	"github.com/yocobench/yocobench/suites"
 )
 
 // maxPrompt bounds a prompt, in bytes.
@@ -89,7 +89,7 @@ standard input is dropped, because ` + "`echo`" + ` and editors add it; --raw ke
 			fmt.Fprintln(out)
 			if stats && err == nil {
 				fmt.Fprintf(c.ErrOrStderr(), "%d prompt tokens, ttft %s (%.0f tokens/s); %d tokens", len(ids),
-					suites.ShortDuration(first.Seconds()), float64(len(ids))/first.Seconds(), count)
+					units.ShortDuration(first.Seconds()), float64(len(ids))/first.Seconds(), count)
 				if count > 1 {
 					fmt.Fprintf(c.ErrOrStderr(), ", %.0f tokens/s", float64(count-1)/(last-first).Seconds())
 				}

@@ -10,7 +10,7 @@ import (
 	"unicode"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
-	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/internal/units"
 )
 
 // A model's name that a terminal obeys comes through no command and no format.
@@ -109,7 +109,7 @@ func TestTableFits(t *testing.T) {
 	for _, limit := range []int{40, 60, 80} {
 		b.Reset()
 		tab := newTable(&b, "case", "time", "model", "what")
-		tab.row("0123abcd", suites.ShortDuration(3), strings.Repeat("模型甲", 15), "needle single 8Ki @ 50% and more words that wrap")
+		tab.row("0123abcd", units.ShortDuration(3), strings.Repeat("模型甲", 15), "needle single 8Ki @ 50% and more words that wrap")
 		tab.row("0123abcd", "", "=1+1\n\x1b[31m", strings.Repeat("很长的名字", 12))
 		if err := tab.writeTo(limit, true); err != nil {
 			t.Fatal(err)

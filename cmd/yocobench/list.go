@@ -104,7 +104,7 @@ func listModels() (rows [][]string, err error) {
 	add := func(c runners.Config, kind string) {
 		total, inner := c.Count()
 		perToken := c.CacheBytes(2, runners.BF16).GlobalKV - c.CacheBytes(1, runners.BF16).GlobalKV
-		rows = append(rows, []string{c.Name, kind, shortCount(total), shortCount(inner), strconv.Itoa(c.Depth()), strconv.Itoa(c.Dim), units.ShortBytes(perToken)})
+		rows = append(rows, []string{c.Name, kind, units.ShortCount(total), units.ShortCount(inner), strconv.Itoa(c.Depth()), strconv.Itoa(c.Dim), units.ShortBytes(perToken)})
 	}
 	for _, name := range checkpoint.Embedded() {
 		c, w, err := checkpoint.OpenEmbedded(name)
@@ -123,21 +123,8 @@ func listModels() (rows [][]string, err error) {
 			return nil, err
 		}
 		total, _ := m.Parameters()
-		rows = append(rows, []string{name, "cost only", shortCount(total), shortCount(total - m.Embedding - m.Head), strconv.Itoa(len(m.Layers)),
+		rows = append(rows, []string{name, "cost only", units.ShortCount(total), units.ShortCount(total - m.Embedding - m.Head), strconv.Itoa(len(m.Layers)),
 			strconv.FormatInt(m.Dim, 10), units.ShortBytes(m.BytesPerToken(families.KVTypeOf(runners.BF16)))})
 	}
 	return rows, nil
-}
-
-// shortCount writes a count with three digits: 1.53M, 2.83B.
-func shortCount(n int64) string {
-	switch {
-	case n >= 1e9:
-		return fmt.Sprintf("%.3gB", float64(n)/1e9)
-	case n >= 1e6:
-		return fmt.Sprintf("%.3gM", float64(n)/1e6)
-	case n >= 1e3:
-		return fmt.Sprintf("%.3gK", float64(n)/1e3)
-	}
-	return strconv.FormatInt(n, 10)
 }

@@ -87,7 +87,7 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	p := func(name, form string, args ...any) { fmt.Fprintf(w, "%-22s %s\n", name, fmt.Sprintf(form, args...)) }
 	p("model", "%s (%s)", c.Name, f.kind)
 	p("architecture", "%s", c.Label)
-	p("parameters", "%s, of them %s not in the embedding or output matrix", shortCount(total), shortCount(inner))
+	p("parameters", "%s, of them %s not in the embedding or output matrix", units.ShortCount(total), units.ShortCount(inner))
 	p("layers", "%d", c.Depth())
 	for _, line := range layerLines(c) {
 		p("", "%s", line)

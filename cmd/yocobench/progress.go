@@ -11,6 +11,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -60,7 +61,7 @@ func (o *observer) Begin(cases int, seconds float64) {
 		return
 	}
 	if o.tty = terminalFile(o.w); o.tty == nil {
-		fmt.Fprintf(o.w, "%d cases, estimated %s\n", cases, suites.ShortDuration(seconds))
+		fmt.Fprintf(o.w, "%d cases, estimated %s\n", cases, units.ShortDuration(seconds))
 		return
 	}
 	_, color := terminal(o.w)
@@ -103,13 +104,13 @@ func (o *observer) Done(r *result.Record, left float64) {
 		what += ": " + firstLine(r.Reason)
 	}
 	fmt.Fprintf(o.w, "[%d/%d] %s %s: %s, %s; %s left\n", o.nth, o.cases, cleantext.Line(r.Model), cleantext.Line(r.Label), cleantext.Line(what),
-		suites.ShortDuration(r.Seconds), suites.ShortDuration(left))
+		units.ShortDuration(r.Seconds), units.ShortDuration(left))
 }
 
 // describe is the text before a bar on a terminal of so many columns: it leaves the bar room, so that the whole
 // stays on one line.
 func describe(width, nth, cases int, what string, left float64) string {
-	count, eta := fmt.Sprintf("%d/%d ", nth, cases), fmt.Sprintf(" ETA %-7s", suites.ShortDuration(left))
+	count, eta := fmt.Sprintf("%d/%d ", nth, cases), fmt.Sprintf(" ETA %-7s", units.ShortDuration(left))
 	const bar = 18 // the percentage, the frame and a few ticks
 	room := min(42, width-bar-len(count)-cleantext.Width(eta))
 	if room < 8 {

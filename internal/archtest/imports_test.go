@@ -14,11 +14,11 @@ const module = "github.com/yocobench/yocobench/"
 // module that it may import ("*": all). A package that is not listed may not exist.
 var mayImport = [][2]string{
 	{"cmd/yocobench", "*"},
-	{"ab", "compare internal/cleantext internal/safefile internal/stats suites suites/gate suites/match suites/result"},
+	{"ab", "compare internal/cleantext internal/safefile internal/stats internal/units suites suites/gate suites/match suites/result"},
 	{"corpus", "corpus/prose corpus/rng internal/lfs"},
 	{"corpus/prose", "corpus/rng"},
 	{"corpus/rng", ""},
-	{"suites", "corpus internal/cleantext internal/suggest runners runners/tokenizer suites/gate suites/match suites/result"},
+	{"suites", "corpus internal/cleantext internal/suggest internal/units runners runners/tokenizer suites/gate suites/match suites/result"},
 	{"suites/result", "internal/safefile"},
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
@@ -39,8 +39,8 @@ var mayImport = [][2]string{
 	{"kernels/cuda", ""},
 	{"internal/cudasim", ""},
 	{"internal/amxsim", ""},
-	{"reports", "internal/cleantext internal/safefile internal/stats suites/result"},
-	{"compare", "internal/cleantext suites/gate suites/match suites/result"},
+	{"reports", "internal/cleantext internal/safefile internal/stats internal/units suites/result"},
+	{"compare", "internal/cleantext internal/units suites/gate suites/match suites/result"},
 	{"compare/history", "compare reports suites/match suites/result"},
 	{"reports/export", "internal/cleantext suites/result"},
 	{"reports/serve", "reports compare internal/cleantext suites/gate suites/result"},

@@ -1,4 +1,4 @@
-package reports
+package units
 
 import (
 	"math"
@@ -7,16 +7,14 @@ import (
 	"strings"
 )
 
-// Numbers as text. Every writer uses these, so a figure reads the same everywhere.
-
 const (
 	ki = 1 << 10
 	mi = 1 << 20
 	gi = 1 << 30
 )
 
-// sig gives n significant digits, without an exponent where that stays short.
-func sig(v float64, n int) string {
+// Digits gives n significant digits, without an exponent where that stays short.
+func Digits(v float64, n int) string {
 	a := math.Abs(v)
 	if a == 0 {
 		return "0"
@@ -32,13 +30,13 @@ func sig(v float64, n int) string {
 	return strconv.FormatFloat(v, 'f', max(n-1-digits, 0), 64)
 }
 
-// tokens gives a number of tokens the way suites write it: 256, 1Ki, 64Ki, 1Mi; 100k where it is round in tens.
+// Tokens gives a number of tokens the way suites write it: 256, 1Ki, 64Ki, 1Mi; 100k where it is round in tens.
 // Where several stand in a row or on an axis, tokensOf writes them in one unit.
-func tokens(v float64) string { return tokensOf([]float64{v})(v) }
+func Tokens(v float64) string { return TokensOf([]float64{v})(v) }
 
-// tokensOf chooses how to write some numbers of tokens: all in powers of two or all in tens where that is exact,
+// TokensOf chooses how to write some numbers of tokens: all in powers of two or all in tens where that is exact,
 // in quarters of Ki, or else without a unit.
-func tokensOf(values []float64) func(float64) string {
+func TokensOf(values []float64) func(float64) string {
 	all := func(least, unit float64) bool {
 		return !slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= least && math.Mod(v, unit) != 0 })
 	}
@@ -54,7 +52,7 @@ func tokensOf(values []float64) func(float64) string {
 	}
 	switch {
 	case slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) || math.Abs(v) >= 1e15 }):
-		return func(v float64) string { return sig(v, 4) }
+		return func(v float64) string { return Digits(v, 4) }
 	case binary, !decimal && all(ki, ki/4):
 		return binaryTokens
 	case decimal:
@@ -83,71 +81,71 @@ func decimalTokens(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// bytesText gives bytes in binary units to three digits.
-func bytesText(v float64) string {
+// Bytes gives bytes in binary units to three digits.
+func Bytes(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 1e6*gi:
-		return sig(v, 3) + " B"
+		return Digits(v, 3) + " B"
 	case a >= 1000*mi:
-		return sig(v/gi, 3) + " GiB"
+		return Digits(v/gi, 3) + " GiB"
 	case a >= 1000*ki:
-		return sig(v/mi, 3) + " MiB"
+		return Digits(v/mi, 3) + " MiB"
 	case a >= 1000:
-		return sig(v/ki, 3) + " KiB"
+		return Digits(v/ki, 3) + " KiB"
 	}
-	return sig(v, 3) + " B"
+	return Digits(v, 3) + " B"
 }
 
-// secondsText gives a time to three digits.
-func secondsText(v float64) string {
+// Seconds gives a time to three digits.
+func Seconds(v float64) string {
 	switch a := math.Abs(v); {
 	case a == 0:
 		return "0 s"
 	case a < 1e-6:
-		return sig(v*1e9, 3) + " ns"
+		return Digits(v*1e9, 3) + " ns"
 	case a < 1e-3:
-		return sig(v*1e6, 3) + " µs"
+		return Digits(v*1e6, 3) + " µs"
 	case a < 1:
-		return sig(v*1e3, 3) + " ms"
+		return Digits(v*1e3, 3) + " ms"
 	}
-	return sig(v, 3) + " s"
+	return Digits(v, 3) + " s"
 }
 
-// scaled gives a count with a decimal prefix: 950, 9500, 12.3k, 4.56M.
-func scaled(v float64) string {
+// Scaled gives a count with a decimal prefix: 950, 9500, 12.3k, 4.56M.
+func Scaled(v float64) string {
 	a := math.Abs(v)
 	switch {
 	case a >= 1e16:
 	case a >= 1e12:
-		return sig(v/1e12, 3) + "T"
+		return Digits(v/1e12, 3) + "T"
 	case a >= 1e9:
-		return sig(v/1e9, 3) + "G"
+		return Digits(v/1e9, 3) + "G"
 	case a >= 1e6:
-		return sig(v/1e6, 3) + "M"
+		return Digits(v/1e6, 3) + "M"
 	case a >= 1e4:
-		return sig(v/1e3, 3) + "k"
+		return Digits(v/1e3, 3) + "k"
 	}
-	return sig(v, 3)
+	return Digits(v, 3)
 }
 
-// fraction gives an accuracy to two decimals.
-func fraction(v float64) string {
+// Fraction gives an accuracy to two decimals.
+func Fraction(v float64) string {
 	if math.Abs(v) >= 1e6 {
-		return sig(v, 3)
+		return Digits(v, 3)
 	}
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// percent gives a fraction as a percentage with as few digits as show it: 0 %, 12.5 %, 100 %.
-func percent(v float64) string {
+// Percent gives a fraction as a percentage with as few digits as show it: 0 %, 12.5 %, 100 %.
+func Percent(v float64) string {
 	if math.Abs(v) >= 1e4 {
-		return sig(100*v, 3) + " %"
+		return Digits(100*v, 3) + " %"
 	}
 	return strconv.FormatFloat(math.Round(1000*v)/10, 'f', -1, 64) + " %"
 }
 
-// change gives the relative difference of v from a reference: +3.1 %.
-func change(v, ref float64) string {
+// Change gives the relative difference of v from a reference: +3.1 %.
+func Change(v, ref float64) string {
 	if ref == 0 {
 		return ""
 	}
@@ -156,7 +154,7 @@ func change(v, ref float64) string {
 		return ""
 	}
 	if math.Abs(d) >= 1000 {
-		return times(v / ref)
+		return Times(v / ref)
 	}
 	s := strconv.FormatFloat(d, 'f', 1, 64)
 	if s == "-0.0" {
@@ -168,44 +166,76 @@ func change(v, ref float64) string {
 	return s + " %"
 }
 
-// times gives a ratio: 9.56x.
-func times(v float64) string {
-	if math.Abs(v) >= 1000 && math.Abs(v) < 1e6 {
-		return strconv.FormatFloat(v, 'f', 0, 64) + "x"
-	}
-	return sig(v, 3) + "x"
-}
+// Times gives a ratio: 9.56x.
+func Times(v float64) string { return Digits(v, 3) + "x" }
 
-// amount gives a value of a metric in its unit.
-func amount(v float64, unit string) string {
+// Amount gives a value of a metric in its unit, to three digits or so.
+func Amount(v float64, unit string) string {
 	switch unit {
 	case "bytes":
-		return bytesText(v)
+		return Bytes(v)
 	case "s", "seconds":
-		return secondsText(v)
+		return Seconds(v)
 	case "fraction":
-		return fraction(v)
+		return Fraction(v)
 	case "ratio":
-		return times(v)
+		return Times(v)
 	case "tokens":
-		return tokens(v)
+		return Tokens(v)
 	case "tokens/s":
-		return scaled(v)
+		return Scaled(v)
 	case "flop":
-		return scaled(v) + "FLOP"
+		return Scaled(v) + "FLOP"
 	case "nats", "nats/token", "bits/byte":
-		return sig4(v)
+		return Loss(v)
 	}
 	if v == math.Trunc(v) && math.Abs(v) < 1e9 {
 		return strconv.FormatFloat(v, 'f', 0, 64)
 	}
-	return sig(v, 4)
+	return Digits(v, 4)
 }
 
-// sig4 gives three decimals to ordinary losses and four digits to others.
-func sig4(v float64) string {
+// Loss gives three decimals to ordinary losses and four digits to others.
+func Loss(v float64) string {
 	if a := math.Abs(v); a < 1000 && a >= 0.01 || a == 0 {
 		return strconv.FormatFloat(v, 'f', 3, 64)
 	}
-	return sig(v, 4)
+	return Digits(v, 4)
+}
+
+// Exact gives a value of a metric in its unit, to four digits: for values that are compared.
+func Exact(v float64, unit string) string {
+	a := math.Abs(v)
+	switch unit {
+	case "s":
+		switch {
+		case a == 0 || a >= 1:
+			return Digits(v, 4) + " s"
+		case a >= 1e-3:
+			return Digits(v*1e3, 4) + " ms"
+		case a >= 1e-6:
+			return Digits(v*1e6, 4) + " µs"
+		}
+		return Digits(v*1e9, 4) + " ns"
+	case "bytes":
+		for i, u := range []string{"GiB", "MiB", "KiB"} {
+			if scale := math.Exp2(float64(30 - 10*i)); a >= scale && a < 1e7*scale {
+				return Digits(v/scale, 4) + " " + u
+			}
+		}
+		return Digits(v, 4) + " B"
+	case "fraction":
+		return strconv.FormatFloat(v, 'f', 3, 64)
+	case "ratio":
+		return Times(v)
+	}
+	return Digits(v, 4)
+}
+
+// Plural gives a number of things.
+func Plural(n float64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return Tokens(n) + " " + thing
 }
