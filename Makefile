@@ -65,7 +65,7 @@ peers: ## the CPU runner beside PyTorch, OpenBLAS and llama.cpp, into docs/measu
 	tools/peers/run.py --out docs/measurements
 
 golden: ## regenerate the golden files of tests; read the diff before committing
-	$(GO) test ./reports ./compare ./reports/export ./corpus ./needle ./suites/... ./cmd/... -update
+	$(GO) test ./reports ./reports/export ./compare ./corpus ./needle ./cmd/yocobench -update
 
 fixtures: ## regenerate testdata/golden/extra_* with the float64 reference (needs Python, numpy, safetensors)
 	python3 tools/fixtures/make.py

@@ -3,7 +3,9 @@
 package archtest
 
 import (
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,6 +63,43 @@ var mayImport = [][2]string{
 	{"tools/train/mkprose", "corpus corpus/rng"},
 	{"tools/peers/ours", "runners runners/checkpoint runners/cpu"},
 	{"tools/calibrate", "compare suites/gate suites/result"},
+}
+
+// The table in docs/architecture.md has the same rows.
+func TestTableIsDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, ok := strings.Cut(string(b), "| folder | holds | may import |\n|---|---|---|\n")
+	if !ok {
+		t.Fatal("docs/architecture.md has no table of packages")
+	}
+	documented := map[string]string{}
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.Trim(line, "| \n"), " |")
+		if !strings.HasPrefix(line, "|") {
+			break
+		}
+		imports := ""
+		if len(cells) > 2 {
+			imports = strings.TrimSpace(cells[2])
+		}
+		documented[strings.TrimSpace(cells[0])] = imports
+	}
+	for _, row := range mayImport {
+		want := "all"
+		if row[1] != "*" {
+			want = strings.Join(slices.Sorted(slices.Values(strings.Fields(row[1]))), ", ")
+		}
+		if got, ok := documented[row[0]]; !ok || got != want {
+			t.Errorf("docs/architecture.md: %s may import %q; the table here: %q", row[0], got, want)
+		}
+		delete(documented, row[0])
+	}
+	for name := range documented {
+		t.Errorf("docs/architecture.md lists %s, which the table here does not", name)
+	}
 }
 
 func TestImports(t *testing.T) {
