@@ -108,7 +108,7 @@ func TestFilesAsPeopleHaveThem(t *testing.T) {
 		}
 	}
 	s, err := open(map[string]string{"a.txt": text, "b.txt": lfsPointer, "c.pdf": "%PDF-1.4", "d.bin": "\x00\x01", "e.txt": "caf\xe9 and more words here"}, ".")
-	if err != nil || len(s.(*shelf).docs) != 2 {
+	if err != nil || len(s.(*documents).docs) != 2 {
 		t.Fatalf("%v, %v", s, err)
 	}
 	notices := strings.Join(s.Notices(), "\n")
@@ -134,7 +134,7 @@ func TestLargeBinary(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	s, err := Open(Spec{Kind: KindFiles, Paths: []string{dir}}, "")
 	runtime.ReadMemStats(&after)
-	if err != nil || len(s.(*shelf).docs) != 1 || len(s.Notices()) != 2 {
+	if err != nil || len(s.(*documents).docs) != 1 || len(s.Notices()) != 2 {
 		t.Fatalf("%v, %v", s, err)
 	}
 	if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {

@@ -19,7 +19,7 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 	if len(patterns) == 0 {
 		return nil, fmt.Errorf("corpus of files: no paths given: %w", ErrNoText)
 	}
-	s := &shelf{name: "files: " + shownPaths(spec.Paths)}
+	s := &documents{name: "files: " + shownPaths(spec.Paths)}
 	var names []string
 	for i, p := range patterns {
 		found, err := Glob(p)

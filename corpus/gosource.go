@@ -33,7 +33,7 @@ func openGo(spec Spec) (Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &shelf{name: goVersion(root) + " (" + label + ")", shuffle: true}
+	s := &documents{name: goVersion(root) + " (" + label + ")", shuffle: true}
 	s.docs, err = readPackages(filepath.Join(root, "src"), split)
 	if err != nil {
 		return nil, fmt.Errorf("the sources of Go: %w", err)

@@ -219,7 +219,7 @@ func TestGoSource(t *testing.T) {
 		if !strings.HasPrefix(s.Name(), "go9.9.9 (") {
 			t.Errorf("name %q", s.Name())
 		}
-		for _, d := range s.(*shelf).docs {
+		for _, d := range s.(*documents).docs {
 			if PackageHeldOut(d.Name) != (split == SplitHeldOut) || seen[d.Name] != "" {
 				t.Errorf("%s is in split %s and %q", d.Name, split, seen[d.Name])
 			}
@@ -257,12 +257,12 @@ func TestGoOnThisMachine(t *testing.T) {
 		t.Fatal(err)
 	}
 	total := 0
-	for _, d := range s.(*shelf).docs {
+	for _, d := range s.(*documents).docs {
 		total += len(d.Text)
 	}
-	t.Logf("%s: %d packages, %d bytes", s.Name(), len(s.(*shelf).docs), total)
-	if len(s.(*shelf).docs) < 20 {
-		t.Errorf("%d packages held out", len(s.(*shelf).docs))
+	t.Logf("%s: %d packages, %d bytes", s.Name(), len(s.(*documents).docs), total)
+	if len(s.(*documents).docs) < 20 {
+		t.Errorf("%d packages held out", len(s.(*documents).docs))
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// shelf serves texts that were read from the machine.
-type shelf struct {
+// documents are texts that were read from the machine.
+type documents struct {
 	name        string
 	fingerprint string
 	notices     []string
@@ -20,7 +20,7 @@ type shelf struct {
 
 // seal computes the fingerprint, of names and contents. version is that of how texts are read,
 // "" for the first.
-func (s *shelf) seal(version string) {
+func (s *documents) seal(version string) {
 	h := sha256.New()
 	if version != "" {
 		fmt.Fprintln(h, version)
@@ -32,13 +32,13 @@ func (s *shelf) seal(version string) {
 	s.fingerprint = hex.EncodeToString(h.Sum(nil))
 }
 
-func (s *shelf) Name() string        { return s.name }
-func (s *shelf) Fingerprint() string { return s.fingerprint }
-func (s *shelf) Notices() []string   { return s.notices }
+func (s *documents) Name() string        { return s.name }
+func (s *documents) Fingerprint() string { return s.fingerprint }
+func (s *documents) Notices() []string   { return s.notices }
 
 // Haystack lays the documents in a ring, separated by blank lines, and reads n
 // bytes of it from the beginning of a line.
-func (s *shelf) Haystack(seed uint64, n int) (Haystack, error) {
+func (s *documents) Haystack(seed uint64, n int) (Haystack, error) {
 	if n < 0 {
 		return Haystack{}, fmt.Errorf("haystack of %d bytes", n)
 	}
@@ -80,7 +80,7 @@ func separator(d []byte) string {
 	return "\n\n"
 }
 
-func (s *shelf) order(r *rng.Rand) []int {
+func (s *documents) order(r *rng.Rand) []int {
 	order := make([]int, len(s.docs))
 	for i := range order {
 		order[i] = i
@@ -97,7 +97,7 @@ const maxLine = 4 << 10
 
 // start draws the document and the line with which a haystack begins. In
 // shuffled documents it is a line of the first, elsewhere a line of them all.
-func (s *shelf) start(r *rng.Rand, order []int) (doc, from int) {
+func (s *documents) start(r *rng.Rand, order []int) (doc, from int) {
 	total := len(s.docs[order[0]].Text)
 	if !s.shuffle {
 		for _, i := range order[1:] {
@@ -119,7 +119,7 @@ func (s *shelf) start(r *rng.Rand, order []int) (doc, from int) {
 
 // Documents goes through the texts in rounds: the first stretch of each, then the second, and so
 // on.
-func (s *shelf) Documents(seed uint64, count, maxBytes int, length func([]byte) int) ([]Document, error) {
+func (s *documents) Documents(seed uint64, count, maxBytes int, length func([]byte) int) ([]Document, error) {
 	if err := checkSizes(count, maxBytes); err != nil {
 		return nil, err
 	}
