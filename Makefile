@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz bench peers golden fixtures images calibrate clean
+.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz bench peers golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -18,7 +18,7 @@ kernels-test: .venv/.made ## the CUDA kernels: in Triton's interpreter against f
 	.venv/bin/python -m unittest discover -s kernels/cuda/tests
 	.venv/bin/python kernels/cuda/build.py --check
 
-cuda: .venv/.made ## build bin/yocobench-cuda, which has the CUDA runner: no CUDA installation is needed, and the driver only to use a GPU
+cuda: .venv/.header ## build bin/yocobench-cuda, which has the CUDA runner: no CUDA installation is needed, and the driver only to use a GPU
 	tools/cuda.sh $(GO) build -tags cuda -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/yocobench-cuda ./cmd/yocobench
 
 cuda-test: ## the CUDA runner and its kernels on a simulated GPU
@@ -31,9 +31,14 @@ mutants: ## delete each synchronising instruction of all bf16 kernels for sm_90a
 gpu-check: cuda ## on a machine with a GPU: fixtures, kernels against PyTorch, measurements into docs/measurements
 	tools/gpucheck.sh
 
-venv: .venv/.made ## a virtual environment with the pinned packages that the CUDA kernels' build and tests need
-.venv/.made: kernels/cuda/requirements.txt
+header: .venv/.header ## cuda.h, for the build tag cuda: a virtual environment with one package of 3.5 MB
+.venv/.header: kernels/cuda/requirements-header.txt
 	python3 -m venv .venv
+	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+venv: .venv/.made ## the same with Triton and ptxas, which the CUDA kernels' build and tests need
+.venv/.made: kernels/cuda/requirements.txt .venv/.header
 	.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
@@ -45,10 +50,11 @@ test: ## all tests, every kernel tier this machine has, and the CUDA runner on a
 race: ## the tests of what runs concurrently, under the race detector
 	$(GO) test -race -short -timeout 60m ./...
 
-lint: ## gofmt, vet (two platforms) and staticcheck
+lint: ## gofmt, vet (two platforms, and the build tag cuda) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'hint: gofmt -w .'; exit 1; }
 	$(GO) vet ./...
 	GOARCH=arm64 $(GO) vet ./...
+	tools/cudatest.sh vet
 	GOOS=windows $(GO) build ./...
 	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 

@@ -3,7 +3,7 @@
 #
 #   tools/cuda.sh go build -tags cuda ./cmd/yocobench
 #
-# The headers come from the virtual environment (make venv), or from CUDA_INCLUDE.
+# The headers come from the virtual environment (make header), or from CUDA_INCLUDE.
 # The driver's library is not linked: its symbols stay unresolved and are bound when they are
 # first called, to the libcuda.so.1 that the program finds when it starts
 # (runners/cuda/driver.c). gorgonia.org/cu asks the linker for -lcuda; an empty archive does.
@@ -17,7 +17,7 @@ if [ -z "$include" ]; then
 	done
 fi
 if [ ! -f "$include/cuda.h" ]; then
-	echo "tools/cuda.sh: no cuda.h: run make venv, or set CUDA_INCLUDE to a folder that has one of CUDA 12" >&2
+	echo "tools/cuda.sh: no cuda.h: run make header, or set CUDA_INCLUDE to a folder that has one of CUDA 12" >&2
 	exit 1
 fi
 mkdir -p bin/link

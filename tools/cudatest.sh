@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# The tests that need the build tag cuda, on the simulated GPU of internal/cudasim.
+# The tests that need the build tag cuda, on the simulated GPU of internal/cudasim: cudatest.sh
+# With the argument vet it runs go vet with that tag instead: cudatest.sh vet
 # Where they cannot be built it says why and skips them; with YOCOBENCH_NO_SKIP=1 that is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[ $# = 0 ] || [ "$*" = vet ] || { echo "usage: $0 [vet]" >&2; exit 2; }
 
 skip() {
 	echo "SKIPPED: the CUDA runner on the simulated GPU: $1" >&2
@@ -14,11 +16,13 @@ for tool in g++ gcc ar; do
 	command -v "$tool" >/dev/null || skip "no $tool"
 done
 if [ -z "${CUDA_INCLUDE:-}" ]; then
-	make --no-print-directory venv || skip "make venv does not work here"
+	make --no-print-directory header || skip "make header does not work here"
+fi
+if [ "${1:-}" = vet ]; then
+	exec tools/cuda.sh go vet -tags cuda ./internal/cudasim ./runners/cuda ./gpucheck ./cmd/yocobench
 fi
 internal/cudasim/build.sh bin/cudasim .venv/bin/python
 export LD_LIBRARY_PATH=$PWD/bin/cudasim${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-tools/cuda.sh go vet -tags cuda ./runners/cuda ./gpucheck ./cmd/yocobench
 CGO_ENABLED=1 go test -count=1 -tags cuda ./internal/cudasim
 tools/cuda.sh go test -count=1 -tags cuda -timeout 60m ./runners/cuda
 tools/cuda.sh go test -count=1 -tags cuda -timeout 60m ./gpucheck

@@ -20,10 +20,11 @@ include=${CUDA_INCLUDE:-}
 if [ -z "$include" ]; then
 	include=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia/cuda_runtime/include
 fi
-[ -f "$include/cuda.h" ] || { echo "$0: no cuda.h in $include: run make venv, or set CUDA_INCLUDE" >&2; exit 1; }
+[ -f "$include/cuda.h" ] || { echo "$0: no cuda.h in $include: run make header, or set CUDA_INCLUDE" >&2; exit 1; }
 
 # -march=native: the library runs where it is built; the stamp holds the processor for caches that move.
-flags="-std=c++17 -O3 -march=native -ffp-contract=off -fno-strict-aliasing -fno-trapping-math -fno-math-errno -fPIC -fvisibility=hidden -Wall -pthread ${CXXFLAGS:-}"
+# -Wno-psabi: vectors of 64 bytes are passed within the library only, so that their ABI may depend on the processor.
+flags="-std=c++17 -O3 -march=native -ffp-contract=off -fno-strict-aliasing -fno-trapping-math -fno-math-errno -fPIC -fvisibility=hidden -Wall -Wno-psabi -pthread ${CXXFLAGS:-}"
 stamp=$(cat "$here"/src/* "$0" "$include/cuda.h" | sha256sum)$flags$("$cxx" --version | head -1)$(grep -m1 '^model name' /proc/cpuinfo || true)
 if [ -f "$out/libcuda.so.1" ] && [ -f "$out/libcublas.so.12" ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$stamp" ]; then
 	exit 0
