@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 
-	kernels "github.com/yocobench/yocobench/kernels/cpu"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/cpu"
 )
@@ -32,20 +31,16 @@ func folders(t *testing.T) []string {
 	return dirs
 }
 
-// Every fixture, every way, on every kernel tier of this processor in float32,
-// with chunks that divide nothing, and with half precision weights and caches.
+// Every fixture in every mode, with chunks that divide nothing, with the default chunk and threads,
+// and with half-precision weights and caches. TestGolden of runners/cpu does the same on every
+// kernel tier, in float32 and in half precision.
 func TestGolden(t *testing.T) {
 	options := map[string]runners.Options{
+		"default":      {},
 		"chunk 37":     {PrefillChunk: 37},
 		"one thread":   {Threads: 1, PrefillChunk: 300},
 		"bf16 kv":      {KV: runners.BF16},
 		"bf16 weights": {Weights: runners.BF16},
-	}
-	for _, tier := range kernels.Tiers() {
-		if !tier.Available() || testing.Short() && tier.Name == "go" {
-			continue // runners/cpu says which are untested; plain Go is slow under the race detector
-		}
-		options[tier.Name] = runners.Options{Tier: tier.Name}
 	}
 	for _, dir := range folders(t) {
 		for name, o := range options {
