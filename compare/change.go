@@ -128,7 +128,7 @@ func Compare(base, fresh *Side, o Options) *Comparison {
 }
 
 // oneRun says why times of a single run are not judged.
-const oneRun = "times with one run on a side are not judged, because nothing shows how far runs differ; use yocobench ab, or 4 or more runs of each side, taken alternately"
+const oneRun = "times are not tested with one run on a side, because the variation between runs is unknown; use yocobench ab, or at least 4 runs of each side, measured alternately"
 
 // single reports whether times were compared of which a side has one run.
 func single(pairs []pair) bool {
@@ -230,7 +230,7 @@ func test(c *Change, p pair, b, n *Sample, o Options) {
 		r := benchmath.AssumeNothing.Compare(benchmath.NewSample(slices.Clone(b.Values), &t), benchmath.NewSample(slices.Clone(n.Values), &t))
 		set(min(r.P, 1), "Mann-Whitney U of runs") // with ties, the middle of U counts in both tails
 		if least := leastRuns(o.Alpha / 2); min(b.Runs, n.Runs) < least && *c.P > o.Alpha {
-			c.Note = fmt.Sprintf("a difference shows from %d runs of each side on", least)
+			c.Note = fmt.Sprintf("a significant difference takes at least %d runs of each side", least)
 		}
 	case Share, Mean:
 		switch {

@@ -129,7 +129,7 @@ func TestTooFewRuns(t *testing.T) {
 		{1, 1, Unknown, false, "", "~ (-"},
 		{1, 5, Unknown, false, "", "~ (-"},
 		{5, 1, Unknown, false, "", "~ (-"},
-		{3, 3, Unknown, true, "from 4 runs of each side on", "~"},
+		{3, 3, Unknown, true, "at least 4 runs of each side", "~"},
 		{4, 4, Worse, true, "", "worse"},
 		{2, 8, Worse, true, "", "worse"},
 	} {

@@ -36,7 +36,7 @@ func (c *Comparison) HTML(w io.Writer) error {
 		GateRows           []gateRow
 		Changed            []group
 		Same               []string
-	}{Comparison: c, Outcome: c.outcome(), Intervals: percentOf(c.Confidence) + " intervals; a difference counts at p ≤ " + short(c.Alpha)}
+	}{Comparison: c, Outcome: c.outcome(), Intervals: percentOf(c.Confidence) + " intervals; differences are significant at p ≤ " + short(c.Alpha)}
 	if c.Gates != nil {
 		data.Verdict, data.Class = string(c.Gates.Verdict), verdictClass(c.Gates.Verdict)
 		if c.Gates.Note != c.Note {

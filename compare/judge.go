@@ -182,7 +182,7 @@ func twinOf(c *Case, models string, s *Side) (*Case, error) {
 			continue
 		}
 		if twin != nil {
-			return nil, fmt.Errorf("measured by %s or by %s? Name one", clean(twin.Model), clean(o.Model))
+			return nil, fmt.Errorf("ambiguous: measured by both %s and %s; name one", clean(twin.Model), clean(o.Model))
 		}
 		twin = o
 	}
@@ -236,7 +236,7 @@ func (j *Judgement) decide() {
 		if !(c.part <= 1/float64(len(claims)-i)) {
 			for _, rest := range claims[i:] {
 				if rest.part <= 1 {
-					rest.c.Reason = fmt.Sprintf("beyond the limit by itself, but not among %d claims", len(claims))
+					rest.c.Reason = fmt.Sprintf("beyond the limit alone, but not after correction for %d claims", len(claims))
 					// The first of the claims left decides for all of them.
 					switch p := rest.tail / float64(len(claims)-i); {
 					case rest.c.e.byRun:

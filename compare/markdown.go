@@ -47,7 +47,7 @@ func (c *Comparison) Markdown(w io.Writer) error {
 	}
 	mdList(&b, "Only in base", c.OnlyBase)
 	mdList(&b, "Only in new", c.OnlyNew)
-	fmt.Fprintf(&b, "\nFigures ± %s intervals; a difference counts at p ≤ %s.\n", percentOf(c.Confidence), short(c.Alpha))
+	fmt.Fprintf(&b, "\nFigures ± %s intervals; differences are significant at p ≤ %s.\n", percentOf(c.Confidence), short(c.Alpha))
 	if c.Note != "" {
 		fmt.Fprintf(&b, "\nNote: %s.\n", mdText(c.Note))
 	}

@@ -279,7 +279,7 @@ func warnings(base, fresh *Side, pairs []pair) (out []string) {
 		out = append(out, fresh.Notices...)
 	}
 	if d := Machines(base, fresh); len(d) > 0 {
-		out = append(out, fmt.Sprintf("the sides differ in %s: times say more of the machines than of the programs", strings.Join(d, ", ")))
+		out = append(out, fmt.Sprintf("the sides differ in %s: times reflect the machines more than the programs", strings.Join(d, ", ")))
 	}
 	if ratio := peakRatio(base, fresh); ratio < 0.85 || ratio > 1/0.85 {
 		out = append(out, fmt.Sprintf("the matrix product measured at the start of the runs was %.2f times as fast for %s: the machine's state differs", ratio, fresh.Name))

@@ -19,10 +19,10 @@ func (c *Comparison) Text(w io.Writer, width int) error {
 		width = 100
 	}
 	t := &textWriter{width: min(max(width, 60), 120)}
-	head := fmt.Sprintf("base %s, new %s; ± %s intervals; a difference counts at p <= %s",
+	head := fmt.Sprintf("base %s, new %s; ± %s intervals; differences are significant at p <= %s",
 		clean(c.Base), clean(c.New), percentOf(c.Confidence), short(c.Alpha))
 	if c.byRun() {
-		head += "; of times, n counts runs"
+		head += "; for times, n counts runs"
 	}
 	t.wrapped("", head)
 	for _, warning := range c.Warnings {
@@ -76,7 +76,7 @@ func (c *Comparison) outcome() string {
 	for _, v := range []struct {
 		v    Verdict
 		word string
-	}{{Better, "better"}, {Worse, "worse"}, {Differs, "different"}, {Unknown, "that the data do not tell apart"}, {Equal, "equal"}} {
+	}{{Better, "better"}, {Worse, "worse"}, {Differs, "different"}, {Unknown, "undecided by the data"}, {Equal, "equal"}} {
 		if n := c.Count(v.v); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, v.word))
 		}

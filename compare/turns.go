@@ -71,7 +71,7 @@ func turnsAgainst(fresh, base *Sample, factor, confidence float64) evidence {
 	e := sequential(x, math.Log(factor), confidence, signedRanks)
 	e.rounds = r
 	e.estimate, e.lo, e.hi = math.Exp(e.estimate), math.Exp(e.lo), math.Exp(e.hi)
-	e.method = "ratio in turns, Wilcoxon's signed ranks"
+	e.method = "ratio of interleaved rounds, Wilcoxon's signed ranks"
 	return e
 }
 

@@ -31,7 +31,7 @@ func (t *Turns) JSON(w io.Writer) error { return writeJSON(w, t) }
 // about tells what was measured.
 func (t *Turns) about() string {
 	took := time.Duration(t.Seconds * float64(time.Second)).Round(time.Second)
-	s := fmt.Sprintf("base %s, new %s; %s in turns, %s", clean(t.Base), clean(t.New), units.Plural(float64(t.Rounds), "round"), took)
+	s := fmt.Sprintf("base %s, new %s; %s, interleaved, %s", clean(t.Base), clean(t.New), units.Plural(float64(t.Rounds), "round"), took)
 	if len(t.Differences) > 0 {
 		s += "; the sides differ in " + clean(strings.Join(t.Differences, ", "))
 	}
@@ -118,7 +118,7 @@ func (t *Turns) Text(w io.Writer, width int) error {
 // Markdown writes it for a job's summary or a pull request.
 func (t *Turns) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "## Gates in turns: %s\n\n%s.\n", t.Gates.Verdict, mdText(t.about()))
+	fmt.Fprintf(&b, "## A/B gates: %s\n\n%s.\n", t.Gates.Verdict, mdText(t.about()))
 	for _, g := range t.Gates.Gates {
 		fmt.Fprintf(&b, "\n**%s**: %s\n", mdText(string(g.Verdict)), mdText(g.Gate.Text))
 		if len(g.Cases) > 0 {

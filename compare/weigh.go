@@ -123,7 +123,7 @@ func fixed(a *Sample, limit, confidence float64) evidence {
 func relative(a, b *Sample, g gate.Gate, paired bool) (evidence, error) {
 	factor, confidence := g.Value, g.Confidence
 	if a.Kind != Exact && a.Kind != Share && !(a.positive() && b.positive()) {
-		return evidence{}, fmt.Errorf("a ratio of figures that are not all positive means nothing")
+		return evidence{}, fmt.Errorf("a ratio needs positive values")
 	}
 	n := min(len(a.Values), len(b.Values))
 	how := map[bool]string{true: "the same questions", false: "other questions"}[paired]
@@ -145,7 +145,7 @@ func relative(a, b *Sample, g gate.Gate, paired bool) (evidence, error) {
 		c := meanContrast(a.Values, b.Values, paired)
 		return c.against(meanOf(a.Values).mean, meanOf(b.Values).mean, factor, confidence, n, "ratio of means, "+how), nil
 	case Estimate:
-		return evidence{}, fmt.Errorf("a figure without samples has no ratio that could be tested")
+		return evidence{}, fmt.Errorf("a value without samples has no testable ratio")
 	}
 	e := exactly(a.Values[0], factor*b.Values[0])
 	e.estimate = a.Values[0] / b.Values[0]
@@ -174,7 +174,7 @@ func pooled(g gate.Gate, pairs []pair) (out []CaseVerdict) {
 			case one.Verdict == Broken:
 				v.Verdict, v.Reason = Broken, clean(p.fresh.Label)+": "+one.Reason
 			case x.Kind != Share:
-				v.Verdict, v.Reason = Broken, "only metrics of right and wrong answers can be pooled"
+				v.Verdict, v.Reason = Broken, "only metrics of correct and wrong answers can be pooled"
 			default:
 				a.Unit, a.Values = x.Unit, append(a.Values, x.Values...)
 				if p.base != nil {

@@ -56,8 +56,8 @@ func Plan(ctx context.Context, o Options, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "# Estimated for %s at %g of its peak FLOP/s and %g of its bandwidth (%s), and allowances for the host.\n", profile.Name, profile.Efficiency.Compute, profile.Efficiency.Bandwidth, profile.Source)
-	fmt.Fprintf(w, "# Needed: this program, the folder %s (fixtures only), the NVIDIA driver; for the peers a Python with PyTorch. No Go, no network.\n", f.Fixtures)
-	fmt.Fprintf(w, "# Each call takes the results of the one before and leaves them in $OUT, so that it can run on another machine.\n")
+	fmt.Fprintf(w, "# Requires: this program, the folder %s (fixtures only), the NVIDIA driver; for the peers a Python with PyTorch. No Go, no network.\n", f.Fixtures)
+	fmt.Fprintf(w, "# Each call continues the results in $OUT, so that it can run on another machine.\n")
 	total := 0.0
 	for i, c := range calls {
 		line := "yocobench-cuda gpu-check --parts " + c.part

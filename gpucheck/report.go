@@ -36,7 +36,7 @@ func (r *Results) markdown(w io.Writer) error {
 	if s := r.After; s != nil {
 		p("; after the kernels %d MHz, %.0f W, %d °C", s.SMClock, s.Power, s.Temperature)
 		if len(s.Throttled) > 0 {
-			p(", held back by: %s", strings.Join(s.Throttled, ", "))
+			p(", throttled by: %s", strings.Join(s.Throttled, ", "))
 		}
 	}
 	p(". Kernels: %s (%s).", a.Kernels, a.Why)

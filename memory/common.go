@@ -122,7 +122,7 @@ func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ..
 	set(r, "limit_tps", "tokens/s", result.None, float64(tokens)/limit)
 	set(r, "limit_fraction", "fraction", result.Higher, limit/seconds)
 	if limit > seconds {
-		r.Notes = append(r.Notes, "faster than the limit: what is read stays in caches, what ran is faster than what measured the peaks, or the peaks were measured while the machine was busy")
+		r.Notes = append(r.Notes, "faster than the limit: data stays in caches, the kernels are faster than those that measured the peaks, or the peaks were measured while the machine was busy")
 	}
 }
 
@@ -166,7 +166,7 @@ func median(samples []float64) float64 {
 func elapsed(from, to time.Duration) (float64, error) {
 	s := (to - from).Seconds()
 	if !(s > 0) {
-		return 0, fmt.Errorf("the clock did not advance (%v to %v): nothing can be said about speed", from, to)
+		return 0, fmt.Errorf("the clock did not advance (%v to %v): the speed is unknown", from, to)
 	}
 	return s, nil
 }

@@ -13,7 +13,7 @@ func (KV) Describe() result.Task {
 	return result.Task{
 		Name:  KV{}.Name(),
 		Title: "Memory",
-		Lead:  "What does the context cost in memory? Bytes held for one sequence at each context length; ratio: baseline over model.",
+		Lead:  "What does the context cost in memory? Bytes of one sequence at each context length; ratio: baseline over model.",
 		Metrics: []result.MetricInfo{
 			held("weights", ""), computed("weights"),
 			held("global_kv", "global KV"), computed("global_kv"),

@@ -7,8 +7,8 @@ func (Task) Describe() result.Task {
 	return result.Task{
 		Name:  Task{}.Name(),
 		Title: "Needle in a haystack",
-		Lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the value asked for, and no digit follows. " +
-			"Depth 0 % is the start of the text. Pooled rows add up the trials of a column. Intervals are Wilson's at 95 %; n trials of one haystack count as n / (1 + .2 (n-1)).",
+		Lead: "Does the model find a fact in its context? Exact: the greedy answer begins with the correct value, and no digit follows. " +
+			"Depth 0 % is the start of the text. Pooled rows combine the trials of a column. Intervals are Wilson's at 95 %; n trials of one haystack count as n / (1 + .2 (n-1)).",
 		Metrics: []result.MetricInfo{
 			{Name: "exact", Unit: "fraction", Better: result.Higher, Kind: result.Share, Primary: true, Role: result.Quality},
 			{Name: "contains", Unit: "fraction", Better: result.Higher, Kind: result.Share},

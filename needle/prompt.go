@@ -210,7 +210,7 @@ func (m *misplaced) add(f fact, p place) {
 // notes say what the record's depths do not.
 func (m *misplaced) notes() (out []string) {
 	if m.far > 0 {
-		out = append(out, fmt.Sprintf("%d of %d facts are more than %g %% of the text (at most %.2f %%) away from the depth asked for, where a sentence or line ends; depth_real is their real depth",
+		out = append(out, fmt.Sprintf("%d of %d facts are more than %g %% of the text (at most %.2f %%) away from the requested depth, at the end of a sentence or line; depth_real is their actual depth",
 			m.far, m.facts, 100*farDepth, 100*m.worst))
 	}
 	for b, n := range m.torn {

@@ -7,7 +7,7 @@ func (Task) Describe() result.Task {
 	return result.Task{
 		Name:  Task{}.Name(),
 		Title: "Language modelling over long contexts",
-		Lead: "Does the model keep learning from what it has read? Loss in nats per token at each position, and cumulatively up to each context length. " +
+		Lead: "Does the loss keep falling as the context grows? Loss in nats per token at each position, and cumulatively up to each context length. " +
 			"AR-hit: the last token of an n-gram that occurred before in the context (n: ar_ngram); first-occur: the rest.",
 		Metrics: []result.MetricInfo{
 			{Name: "nll", Unit: "nats/token", Better: result.Lower, Kind: result.Mean, Head: "nats/token", Primary: true, Role: result.Quality},

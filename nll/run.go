@@ -79,9 +79,9 @@ func (w *work) note(r *result.Outcome, names []string, texts int) {
 	}
 	switch {
 	case texts == 1:
-		r.Notes = append(r.Notes, "one text gives no intervals: how much texts differ is not known")
+		r.Notes = append(r.Notes, "one text gives no intervals: the variation between texts is unknown")
 	case texts < fewTexts:
-		r.Notes = append(r.Notes, fmt.Sprintf("intervals are Student's t of %s; with fewer than %d they hold 95 %% as far as losses are close to normal", of, fewTexts))
+		r.Notes = append(r.Notes, fmt.Sprintf("intervals are Student's t of %s; with fewer than %d they cover 95 %% as far as losses are close to normal", of, fewTexts))
 	}
 	if w.Corpus.Kind != corpus.KindProse {
 		shown := names[:min(len(names), 20)]

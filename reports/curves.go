@@ -34,7 +34,7 @@ func (v *view) spreadFigure(g *group, how scoring) *figure {
 	looks := v.looks(g.models)
 	x0 := g.about.axis(0)
 	length := axisText(x0, lengths)
-	f.alt = f.title + ": accuracy by " + x0.Label + "; the values stand in the table below."
+	f.alt = f.title + ": accuracy by " + x0.Label + "; the table below lists the values."
 	var counts []float64
 	for _, s := range spreads {
 		if !slices.Contains(counts, s.needles) {

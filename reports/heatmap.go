@@ -249,7 +249,7 @@ func (v *view) heatmaps(g *group, grids []*grid) []*figure {
 		for i, t := range grids {
 			f.rows = append(f.rows, []panel{&heat{grid: t, title: label(t.model), last: i == len(grids)-1, bar: true}})
 		}
-		f.alt = fmt.Sprintf("%s: heatmap of %ss by %s and %s; the values stand in the table below.", title, how.words(), g.about.axis(0).Label, g.about.axis(1).Label)
+		f.alt = fmt.Sprintf("%s: heatmap of %ss by %s and %s; the table below lists the values.", title, how.words(), g.about.axis(0).Label, g.about.axis(1).Label)
 		return f
 	}
 	for i := 0; i < len(grids); i += stack {

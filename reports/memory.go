@@ -193,7 +193,7 @@ func (v *view) partTables(g *group, w result.View, k kin, id string) []table {
 			t.notes = append(t.notes, "Equal to the byte count computed from the configuration: "+strings.Join(equal, ", ")+".")
 		}
 		if differ > 0 {
-			t.notes = append(t.notes, "Rows marked computed give what the configuration predicts, where a measured part differs from it.")
+			t.notes = append(t.notes, "Rows marked computed show the configuration's prediction where a measured part differs from it.")
 		}
 		out = append(out, t)
 	}
@@ -221,7 +221,7 @@ func (v *view) partFigure(g *group, w result.View, k kin, name, id string) *figu
 		return partStyles[i%len(partStyles)]
 	}
 	f := &figure{id: id, title: joined(w.Title, name), subtitle: joined(append([]string{g.describe()}, g.remarks()...)...)}
-	f.alt = f.title + ": " + cleantext.Ellipsis(clean(sum.Unit), 20) + " by " + across(x0) + "; the values stand in the tables below."
+	f.alt = f.title + ": " + cleantext.Ellipsis(clean(sum.Unit), 20) + " by " + across(x0) + "; the tables below list the values."
 	columns := max(1, min(len(curves), 3))
 	var all []*chart
 	used := map[string]bool{}

@@ -249,7 +249,7 @@ func (v *view) nllFigures(g *group) []*figure {
 			f.rows = append(f.rows, []panel{c})
 		}
 	}
-	f.alt = f.title + ": loss in nats per token by position and up to each context length; cumulative values stand in the table below."
+	f.alt = f.title + ": loss in nats per token by position and up to each context length; the table below lists the cumulative values."
 	split.alt = split.title + ": loss in nats per token by position."
 	split.rows = [][]panel{{hit, first}}
 	return figures(f.ready(bucket, cumulative), split.ready(hit, first))

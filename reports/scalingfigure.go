@@ -33,7 +33,7 @@ func (v *view) pairFigure(g *group, k kin, metrics []result.MetricInfo, name, id
 	p := g.pair(k, m)
 	f := &figure{id: id, title: joined(m.Title, name), legend: keysOf(v.looks(k.models), k.order())}
 	f.subtitle = joined(append([]string{g.describe(), counted(m), g.bars(m)}, g.remarks()...)...)
-	f.alt = f.title + ": against " + across(x0) + ", with the ratio to the baseline; the values stand in the tables below."
+	f.alt = f.title + ": against " + across(x0) + ", with the ratio to the baseline; the tables below list the values."
 	columns := max(1, min(len(p.batches), batchColumns))
 	var values, ratios []*chart
 	others := make([][]*chart, len(metrics)-1)

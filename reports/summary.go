@@ -23,7 +23,7 @@ func (v *view) build() {
 	}
 	v.addTradeoffs()
 	if t, ok := v.publishedTable(); ok {
-		v.sections = append(v.sections, section{id: "published", title: "Against published figures", tables: []table{t}})
+		v.sections = append(v.sections, section{id: "published", title: "Comparison with published figures", tables: []table{t}})
 	}
 	v.boundSections()
 	v.uniqueIDs()

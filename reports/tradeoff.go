@@ -140,7 +140,7 @@ func (t *tradeoff) dominated(i int) (by []string) {
 // addTradeoffs adds what the models achieve against what it costs, if the run measured both.
 func (v *view) addTradeoffs() {
 	s := section{id: "tradeoff", title: "Quality against cost",
-		lead: "Each model in one figure for what it achieves and one for what that costs, over the cases that all of them have. A model is dominated if another one is no worse in both and better in one."}
+		lead: "Quality and cost of each model, averaged over the cases that all models have. A model is dominated if another is no worse in both and better in one."}
 	for _, q := range v.merits(result.Quality) {
 		var row []*chart
 		f := &figure{id: "tradeoff-" + slug(q.metric.Name), title: q.metric.Title + " against cost", subtitle: "hollow: dominated by another model"}
@@ -166,7 +166,7 @@ func (v *view) addTradeoffs() {
 		}
 		share(yOf, row...)
 		f.legend = keysOf(v.looks(models), models)
-		f.alt = f.title + ": a point for each model; the values stand in the tables below."
+		f.alt = f.title + ": a point for each model; the tables below list the values."
 		f.rows = [][]panel{panels(row)}
 		s.figures = append(s.figures, figures(f.ready(row...))...)
 	}

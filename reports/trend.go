@@ -129,7 +129,7 @@ func spark(points []TrendPoint, most int) string {
 // tables are the changes found and all trends.
 func (h *History) tables() []table {
 	changes := table{id: "changes", title: "Change points", head: []string{"case", "from run", "before → after", "change", "p"}, fixed: 1,
-		notes: []string{fmt.Sprintf("p: share of random orders of the runs with as clear a step; marked at p <= %s, or where an exact figure differs", strconv.FormatFloat(h.Alpha, 'g', 2, 64))}}
+		notes: []string{fmt.Sprintf("p: fraction of random orders of the runs with a step at least as clear; marked at p <= %s, or if an exact value differs", strconv.FormatFloat(h.Alpha, 'g', 2, 64))}}
 	var out []table
 	for _, machine := range h.machines() {
 		all := table{id: "trends", title: "Trends · " + clean(machine), head: []string{"case", "runs", "first", "latest", "change", "trend"}, fixed: 1}
@@ -311,7 +311,7 @@ func (h *History) figures() (out []*figure) {
 				id = fmt.Sprintf("history-%s-%s-%d", slug(g.task), slug(g.metric), n)
 			}
 			used[id] = true
-			f := &figure{id: id, title: joined(clean(g.task), clean(g.metric), "over runs"), subtitle: clean(g.machine), alt: "The metric's value in each run, in order, with its changes of level marked."}
+			f := &figure{id: id, title: joined(clean(g.task), clean(g.metric), "over runs"), subtitle: clean(g.machine), alt: "The metric's value in each run, in order, with change points marked."}
 			f.legend = []key{
 				{style: style{color: ink, marker: circle}, name: "a run"},
 				{style: style{color: betterColor, marker: noMarker}, dotted: true, name: "level; a change for the better"},

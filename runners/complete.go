@@ -99,7 +99,7 @@ func (c stepCompleter) Complete(ctx context.Context, group []Prompt, room int, d
 		done(i, answers)
 	}
 	if b.lost != nil {
-		notes = append(notes, fmt.Sprintf("every trial was prefilled anew: %v", b.lost))
+		notes = append(notes, fmt.Sprintf("every trial was prefilled separately: %v", b.lost))
 	}
 	return notes, nil
 }

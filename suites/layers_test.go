@@ -117,7 +117,7 @@ func TestBadLayers(t *testing.T) {
 		{"{kv_from: own}", "{repeat: 5000}", "s.yaml:11: more than 4096 layers"},
 		{"{kv_from: own}", "{repeat: 64, layers: [{repeat: 64, layers: [{repeat: 64}]}]}", "s.yaml:11: more than 4096 layers"},
 		{"heads: 4", "heads: 400", "s.yaml:9: layer 0 of m: head_dim is 0"},
-		{good, "\n  - {model: x, dim: 4}", "s.yaml:3: label, dim and other sizes belong to a model that is written out in layers"},
+		{good, "\n  - {model: x, dim: 4}", "s.yaml:3: label, dim and other sizes belong to a model that is defined by layers"},
 		{good, "\n  - {name: m, dim: 4, vocab: 5, layers: []}", "s.yaml:3: an empty list of layers"},
 		// A list of lists of lists ... grows beyond all bounds if its aliases are followed.
 		{good, `

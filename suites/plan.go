@@ -146,7 +146,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 				}
 				labels[p.ID] = label
 				if n, limit := c.length(), m.maxSeqLen(); limit > 0 && n > limit {
-					p.beyond = fmt.Sprintf("the context of %s tokens is longer than the max_seq_len of %s that the model's config.json states: the model may not be made for it",
+					p.beyond = fmt.Sprintf("the context of %s tokens is longer than the max_seq_len of %s that the model's config.json states: the model may not support it",
 						Size(n), Size(limit))
 					beyond[m]++
 				}

@@ -120,7 +120,7 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 func (e *Entry) compose(n *yaml.Node) (err error) {
 	if e.Layers == nil {
 		if !reflect.ValueOf(e.Composed).IsZero() {
-			return problemAt(n, layersHint, "label, dim and other sizes belong to a model that is written out in layers")
+			return problemAt(n, layersHint, "label, dim and other sizes belong to a model that is defined by layers")
 		}
 		if e.Model == "" {
 			return problemAt(n, "for example: - {name: big, model: yoco-gret-3b}", "a model without the field model")

@@ -80,7 +80,7 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 		return err
 	}
 	if f.base == "" {
-		return usagef("which build is the measure? Give --base: a binary, a checkout's folder or a git ref")
+		return usagef("missing --base: a binary, a checkout's folder or a git ref")
 	}
 	if f.budget <= 0 {
 		return usagef("--budget is a time such as 3m, not %v", f.budget)

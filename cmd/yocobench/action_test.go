@@ -171,7 +171,7 @@ func TestAction(t *testing.T) {
 		if code != c.code || !strings.Contains(out, c.output) {
 			t.Errorf("%v: exit code %d, want %d with %q\n%s", c.inputs, code, c.code, c.output, out)
 		}
-		if c.inputs["base"] == binary && !strings.Contains(summary, "## Gates in turns: ") {
+		if c.inputs["base"] == binary && !strings.Contains(summary, "## A/B gates: ") {
 			t.Errorf("%v: no verdicts in the summary:\n%s", c.inputs, summary)
 		}
 	}

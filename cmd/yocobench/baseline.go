@@ -97,14 +97,14 @@ func readRuns(paths []string, dir string, stderr io.Writer) (journals []*result.
 		}
 		notice(stderr, j.Notice)
 		if len(j.Runs) == 0 || len(j.Records) == 0 {
-			return nil, usagef("%s has no header or no case: nothing to hold later runs against", p)
+			return nil, usagef("%s has no header or no case: nothing to compare later runs with", p)
 		}
 		if n := j.Missing(); n > 0 {
 			notice(stderr, fmt.Sprintf("%s: %d of %d cases were not run", p, n, n+len(j.Records)))
 		}
 		for _, r := range j.Records {
 			if r.Status == result.Failed {
-				return nil, fmt.Errorf("%s: a case failed (%s: %s): no baseline is made of it", p, r.Model, r.Label)
+				return nil, fmt.Errorf("%s: a case failed (%s: %s): it cannot be a baseline", p, r.Model, r.Label)
 			}
 		}
 		name := baselineName(j)
@@ -238,7 +238,7 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 	case len(journals) > 0:
 		return compare.NewSide("baseline", journals, keep), nil
 	case len(other) > 0:
-		return nil, fmt.Errorf("the baseline is of other machines only; the nearest to look at differs in %s\n  hint: make one here with `yocobench baseline update`, or compare all the same with --across-machines", strings.Join(other, ", "))
+		return nil, fmt.Errorf("the baseline has runs of other machines only; the most similar one differs in %s\n  hint: make one here with `yocobench baseline update`, or compare anyway with --across-machines", strings.Join(other, ", "))
 	}
 	return nil, nil
 }

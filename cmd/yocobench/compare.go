@@ -172,7 +172,7 @@ func readSide(name string, paths []string, keep compare.Keep) (*compare.Side, []
 				return nil, nil, err
 			}
 			if other, ok := seen[compare.RunKey(j)]; ok {
-				return nil, nil, usagef("%s and %s are the same run: counting it twice would make it look surer than it is", other, run)
+				return nil, nil, usagef("%s and %s are the same run: counting it twice would overstate the confidence", other, run)
 			}
 			seen[compare.RunKey(j)] = run
 			journals = append(journals, j)

@@ -286,7 +286,7 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 		fmt.Fprintf(w, "; context %s", suites.Size(r.Context))
 	}
 	fmt.Fprintln(w)
-	fmt.Fprintf(w, "one sequence: %d bytes a token and %s fixed (%s)\n\n", r.PerToken, units.ShortBytes(r.Fixed), r.KV)
+	fmt.Fprintf(w, "one sequence: %d bytes per token and %s fixed (%s)\n\n", r.PerToken, units.ShortBytes(r.Fixed), r.KV)
 	t := newTable(w, "layers", "count", "window", "bytes a token", "fixed")
 	for _, g := range r.Layers {
 		window, perToken, fixed := "", "", ""
@@ -346,7 +346,7 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 		fmt.Fprintf(w, "The largest context of one sequence is %d tokens.\n", r.LargestContext)
 	}
 	if r.Context > 0 && r.Lengths[len(r.Lengths)-1].Tokens > r.Context {
-		fmt.Fprintf(w, "note: the model is made for %s tokens; longer contexts are arithmetic\n", suites.Size(r.Context))
+		fmt.Fprintf(w, "note: the model is made for %s tokens; longer contexts are extrapolated\n", suites.Size(r.Context))
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, strings.Join(cleantext.Wrap("note: "+n, 80), "\n"))

@@ -212,7 +212,7 @@ func TestCUDAPaper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, _ := strings.Cut(string(md), "## Against published figures")
+	_, table, _ := strings.Cut(string(md), "## Comparison with published figures")
 	table, _, _ = strings.Cut(table, "## Environment")
 	for _, row := range []string{`total, transformer-3b / yoco-gret-3b @ 16 \| [0-9.]+x \| 1.95x \|`, `total, transformer-3b / yoco-gret-3b @ 32 \| [0-9.]+x \| 2.32x \|`,
 		`ttft, transformer-3b / yoco-gret-3b @ 32 \| [0-9.]+x \| 5.05x \|`, `e2e\\_tps, yoco-gret-3b / transformer-3b @ 16, batch max \| [0-9.]+x \| 2.72x \|`} {

@@ -78,8 +78,8 @@ func newDoctor() *cobra.Command {
 			if err := doctorCUDA(c.Context(), wrapped); err != nil {
 				return err
 			}
-			line("models", "%d trained ones inside; `yocobench list models`", len(checkpoint.Embedded()))
-			line("suites", "%d inside; `yocobench list suites`", len(suites.Shipped()))
+			line("models", "%d trained, embedded; `yocobench list models`", len(checkpoint.Embedded()))
+			line("suites", "%d embedded; `yocobench list suites`", len(suites.Shipped()))
 			return nil
 		},
 	}
@@ -93,7 +93,7 @@ func newDoctor() *cobra.Command {
 func memoryLimit(m limits.Memory) string {
 	switch {
 	case m.By == "":
-		return "a guess, for the system does not say what is free"
+		return "a guess: the system does not report free memory"
 	case !m.Hard():
 		return units.ShortBytes(m.Left) + " of the machine are available"
 	}
@@ -143,7 +143,7 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 	default:
 		line("", fmt.Sprintf("driver %s; %d of %d MHz, memory %d of %d MHz; %.0f of %.0f W, %d °C", s.Driver, s.SMClock, s.SMClockMax, s.MemoryClock, s.MemoryClockMax, s.Power, s.PowerLimit, s.Temperature))
 		if len(s.Throttled) > 0 {
-			line("", "clocks are held back by: "+strings.Join(s.Throttled, ", "))
+			line("", "clocks are throttled by: "+strings.Join(s.Throttled, ", "))
 		}
 	}
 	return nil

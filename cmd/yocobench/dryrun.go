@@ -79,7 +79,7 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		fmt.Fprintf(w, "; %d skipped: over the budget of %s", skipped, time.Duration(p.Suite.Budget))
 	}
 	if exceed > 0 {
-		fmt.Fprintf(w, "; %d too large for the memory take next to none", exceed)
+		fmt.Fprintf(w, "; %d exceed the memory and take almost no time", exceed)
 	}
 	_, err := fmt.Fprintln(w)
 	return err

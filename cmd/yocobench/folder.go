@@ -46,7 +46,7 @@ func usable(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case err != nil:
-		return usagef("%s is a link that leads nowhere\n  hint: %s", dir, another)
+		return usagef("%s is a broken link\n  hint: %s", dir, another)
 	case !info.IsDir():
 		return usagef("%s exists and is not a folder\n  hint: %s", dir, another)
 	}
@@ -123,7 +123,7 @@ func journalAt(path string) (string, error) {
 		if usable(path) == nil {
 			hint = "\n  hint: the folder is empty; a run can begin in it: yocobench run SUITE --out " + cleantext.ShellQuote(path)
 		}
-		return "", usagef("%s is no run: it has no %s%s", path, journalName, hint)
+		return "", usagef("%s is not a run: it has no %s%s", path, journalName, hint)
 	}
 	return file, nil
 }

@@ -75,7 +75,7 @@ func (f *runFlags) readGates(suite *suites.Suite, env result.Env) error {
 	}
 	for _, g := range flags {
 		if g.Over == gate.Baseline && len(f.baselines.paths) == 0 {
-			return usagef("--gate %q needs --baseline: the run that it is held against", g.Text)
+			return usagef("--gate %q needs --baseline: the run to compare with", g.Text)
 		}
 	}
 	f.judged = append(f.judged, flags...)

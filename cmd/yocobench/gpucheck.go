@@ -89,7 +89,7 @@ func gpuCheck(ctx context.Context, o gpucheck.Options, plan bool, stdout, log io
 	case err != nil:
 		return err
 	case ctx.Err() != nil:
-		return &exitError{exitInterrupted, errors.New("interrupted; what was found is written")}
+		return &exitError{exitInterrupted, errors.New("interrupted; the results so far are written")}
 	case failures > 0:
 		return &exitError{exitFailed, fmt.Errorf("%d checks failed", failures)}
 	}

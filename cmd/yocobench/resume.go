@@ -44,7 +44,7 @@ func (f *runFlags) suite(args []string) (*suites.Suite, error) {
 		return f.named(args[0])
 	}
 	if len(args) > 0 {
-		return nil, usagef("--resume takes the suite from the run; change it by --set")
+		return nil, usagef("--resume uses the suite of the run; change it with --set")
 	}
 	if err := f.restore(h); err != nil {
 		return nil, err
@@ -121,7 +121,7 @@ func (f *runFlags) restore(h *result.Run) error {
 				return err
 			}
 			if _, err := os.Stat(path); err != nil {
-				return usagef("the run's baseline is no longer at %s\n  hint: say where it is: --baseline PATH", path)
+				return usagef("the run's baseline is no longer at %s\n  hint: give its new path: --baseline PATH", path)
 			}
 			f.baselines.paths = append(f.baselines.paths, path)
 		}
@@ -210,7 +210,7 @@ func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
 	if len(changed) == 0 {
 		changed = []string{"the texts, the weights or the program"}
 	}
-	return ids, fmt.Sprintf("%s changed since the run was measured: %d of its records no longer count", strings.Join(changed, ", "), len(ids))
+	return ids, fmt.Sprintf("%s changed after the run was measured: %d of its records are dropped", strings.Join(changed, ", "), len(ids))
 }
 
 // weightsOf identifies what the models of a plan compute with.

@@ -212,10 +212,10 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 	}
 	resume := "yocobench run --resume " + cleantext.ShellQuote(dir)
 	if errors.Is(runErr, runners.ErrDeviceLost) {
-		return &exitError{exitDeviceLost, fmt.Errorf("%w\n  hint: what was measured is in %s; a new process can use the GPU again, and tries what failed last: %s", runErr, dir, resume)}
+		return &exitError{exitDeviceLost, fmt.Errorf("%w\n  hint: the results are in %s; a new process can use the GPU again and runs the failed case last: %s", runErr, dir, resume)}
 	}
 	if runErr != nil && !interrupted {
-		return fmt.Errorf("%w\n  hint: what was measured is in %s; resume with: %s", runErr, dir, resume)
+		return fmt.Errorf("%w\n  hint: the results are in %s; resume with: %s", runErr, dir, resume)
 	}
 	drawing := ctx
 	if interrupted {
@@ -305,14 +305,14 @@ func (f *runFlags) cases(plan *suites.Plan, dropped []string) int {
 
 // lostError says what became of a run's folder, and what can be done.
 func lostError(lost *result.LostError) error {
-	hint := "what was measured is lost with it; begin another run"
+	hint := "its results are lost; start another run"
 	switch dir := filepath.Dir(lost.Now); {
 	case lost.Changed:
-		hint = "resume it, which measures again what is missing: yocobench run --resume " + cleantext.ShellQuote(filepath.Dir(lost.Path))
+		hint = "resume it to measure the missing cases: yocobench run --resume " + cleantext.ShellQuote(filepath.Dir(lost.Path))
 	case lost.Now != "" && filepath.Base(lost.Now) == journalName:
-		hint = "what was measured is there; resume with: yocobench run --resume " + cleantext.ShellQuote(dir)
+		hint = "the results are there; resume with: yocobench run --resume " + cleantext.ShellQuote(dir)
 	case lost.Now != "":
-		hint = fmt.Sprintf("what was measured is there; give it its name again and resume: mv %s %s", cleantext.ShellQuote(lost.Now), cleantext.ShellQuote(filepath.Join(dir, journalName)))
+		hint = fmt.Sprintf("the results are there; rename it and resume: mv %s %s", cleantext.ShellQuote(lost.Now), cleantext.ShellQuote(filepath.Join(dir, journalName)))
 	}
 	return fmt.Errorf("%w; the run ends here\n  hint: %s", lost, hint)
 }

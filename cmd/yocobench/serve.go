@@ -62,7 +62,7 @@ func serveRuns(ctx context.Context, dir, addr string, hosts []string, expose boo
 		if !expose {
 			return usagef("other machines can reach %s, and whoever does can read every run in %s\n  hint: add --expose to allow that", addr, dir)
 		}
-		fmt.Fprintf(stderr, "warning: other machines can reach %s; there is no password, and whoever does can read every run in %s\n", addr, dir)
+		fmt.Fprintf(stderr, "warning: other machines can reach %s; there is no password: anyone who reaches it can read every run in %s\n", addr, dir)
 	}
 	s, err := serve.New(dir, serve.Options{
 		Addr: addr, Hosts: hosts,
@@ -78,7 +78,7 @@ func serveRuns(ctx context.Context, dir, addr string, hosts []string, expose boo
 	defer s.Close()
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return fmt.Errorf("%w\n  hint: another address, such as --addr 127.0.0.1:0", err)
+		return fmt.Errorf("%w\n  hint: use another address, such as --addr 127.0.0.1:0", err)
 	}
 	fmt.Fprintf(stdout, "http://%s/ shows the runs in %s; Ctrl-C ends it\n", l.Addr(), dir)
 	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}

@@ -98,8 +98,8 @@ var backends = []backend{
 		},
 		options: func(_ device, _ suites.Entry, o *runners.Options) { o.Weights = runners.BF16 },
 		cannot: map[runners.Capability]string{
-			runners.Complete: "the runner analytic computes costs and gives no answers",
-			runners.Score:    "the runner analytic computes costs and predicts no text",
+			runners.Complete: "the analytic runner computes costs and produces no answers",
+			runners.Score:    "the analytic runner computes costs and predicts no text",
 		},
 		family: func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error) {
 			return r.(*analytic.Runner).LoadFamily(m, o)
@@ -447,7 +447,7 @@ func (d device) familyTarget(b *backend, on described, e suites.Entry, f found, 
 	if b.family == nil {
 		return nil, &suites.Problem{
 			Msg:  fmt.Sprintf("model %s: the %s runner does not run the layers of %s; they are known to the cost model alone", e.Name, b.name, f.family.Family),
-			Hint: "runner: analytic computes what it costs",
+			Hint: "`runner: analytic` computes its cost",
 		}
 	}
 	if e.Logits != "" || e.DType != nil {

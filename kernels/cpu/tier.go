@@ -92,9 +92,9 @@ func Choose(name string) (t *Tier, why string, err error) {
 		}
 		if name == "" && t.Available() {
 			if t.Needs == "" {
-				return t, "no faster kernels for this processor", nil
+				return t, "no faster kernels for this CPU", nil
 			}
-			return t, "the processor has " + t.Needs, nil
+			return t, "the CPU has " + t.Needs, nil
 		}
 		if name == t.Name && t.Available() {
 			return t, "asked for", nil

@@ -48,7 +48,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		switch {
 		case !s.knownHost(r.Host):
-			http.Error(w, fmt.Sprintf("This server does not go by the name %q. Start it with --host NAME for each further name that it has.", r.Host), http.StatusForbidden)
+			http.Error(w, fmt.Sprintf("This server does not accept the host name %q. Start it with --host NAME for each additional name.", r.Host), http.StatusForbidden)
 		case r.Method != http.MethodGet && r.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
 			http.Error(w, "only GET and HEAD", http.StatusMethodNotAllowed)

@@ -167,7 +167,7 @@ func (s *Server) draw(ctx context.Context, p string) ([]byte, error) {
 		return page, nil
 	}
 	if now.size > largest {
-		return nil, errChoice(fmt.Sprintf("%s has %d MiB, too many for a page: at most %d MiB. yocobench report draws it.", nameOf(p), now.size>>20, largest>>20))
+		return nil, errChoice(fmt.Sprintf("%s has %d MiB, more than a page can show (%d MiB); use yocobench report.", nameOf(p), now.size>>20, largest>>20))
 	}
 	j, err := s.read(p)
 	if err != nil {
@@ -236,7 +236,7 @@ func (s *Server) comparison(ctx context.Context, q url.Values) (*compare.Compari
 				return nil, nil, err
 			}
 			if size += now.size; size > largest {
-				return nil, nil, errChoice(fmt.Sprintf("These runs have more than %d MiB. yocobench compare takes them.", largest>>20))
+				return nil, nil, errChoice(fmt.Sprintf("These runs have more than %d MiB; use yocobench compare.", largest>>20))
 			}
 			if err := ctx.Err(); err != nil {
 				return nil, nil, err
@@ -246,7 +246,7 @@ func (s *Server) comparison(ctx context.Context, q url.Values) (*compare.Compari
 				return nil, nil, err
 			}
 			if other, ok := seen[compare.RunKey(j)]; ok {
-				return nil, nil, errChoice(fmt.Sprintf("%s and %s are the same run: comparing it with itself, or counting it twice, says nothing.", other, nameOf(p)))
+				return nil, nil, errChoice(fmt.Sprintf("%s and %s are the same run: comparing it with itself, or counting it twice, is meaningless.", other, nameOf(p)))
 			}
 			seen[compare.RunKey(j)] = nameOf(p)
 			journals, names = append(journals, j), append(names, nameOf(p))

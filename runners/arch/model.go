@@ -120,7 +120,7 @@ func (m *Model) sequences(n int, ss ...runners.Sequence) error {
 		}
 		for _, t := range ss[:i] {
 			if t == s {
-				return errors.New("a sequence stands twice in a batch")
+				return errors.New("a sequence appears twice in a batch")
 			}
 		}
 	}

@@ -91,7 +91,7 @@ func openWeights(dir string) (opened, []string, error) {
 	index := filepath.Join(dir, indexFile)
 	text, err := readSmall(index, maxHeader)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%s: no weights, want %s, %s or %s beside %s", dir, weightsFile, modelFile, indexFile, configFile)
+		return nil, nil, fmt.Errorf("%s: no weights, want %s, %s or %s next to %s", dir, weightsFile, modelFile, indexFile, configFile)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -172,7 +172,7 @@ func openShards(index string, text []byte) (*shards, error) {
 			f := byName[file]
 			if f == nil {
 				if file != filepath.Base(file) || strings.ContainsAny(file, `/\:`) || file == "." || file == ".." || file == "" {
-					return j.errorf("weight_map.%s is %q, want the name of a file beside the index", tensor, file)
+					return j.errorf("weight_map.%s is %q, want the name of a file next to the index", tensor, file)
 				}
 				if len(s.files) == maxShards {
 					return j.errorf("weight_map names more than %d files", maxShards)

@@ -160,9 +160,9 @@ func TestShards(t *testing.T) {
 		t.Error(err)
 	}
 	for _, tt := range []struct{ tensor, file, want string }{
-		{"norm.weight", "../x.safetensors", "want the name of a file beside the index"},
-		{"norm.weight", "/etc/passwd", "want the name of a file beside the index"},
-		{"norm.weight", "", "want the name of a file beside the index"},
+		{"norm.weight", "../x.safetensors", "want the name of a file next to the index"},
+		{"norm.weight", "/etc/passwd", "want the name of a file next to the index"},
+		{"norm.weight", "", "want the name of a file next to the index"},
 		{"norm.weight", "gone.safetensors", "no such file"},
 		{"norm.weight", "model-1-of-2.safetensors", "which has no such tensor"},
 		{"extra.weight", "model-1-of-2.safetensors", "which has no such tensor"},

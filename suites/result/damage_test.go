@@ -113,16 +113,16 @@ func TestDamageIsNamedAndCostsItselfAlone(t *testing.T) {
 		"blank lines":        {bytes.Join(l, []byte("\n\n")), 4, ""},
 		"glued":              {slices.Concat(l[0], chop(l[1]), l[2], l[3]), 4, "run/results.jsonl:2: damaged line: several lines without newlines between them"},
 		"all glued":          {slices.Concat(chop(l[0]), chop(l[1]), chop(l[2]), chop(l[3])), 4, "run/results.jsonl:1: damaged line: several"},
-		"torn and glued":     {slices.Concat(l[0], l[1][:50], l[2], l[3]), 3, "run/results.jsonl:2: damaged line left out: 50 bytes"},
+		"torn and glued":     {slices.Concat(l[0], l[1][:50], l[2], l[3]), 3, "run/results.jsonl:2: damaged line skipped: 50 bytes"},
 		"NULs between lines": {slices.Concat(l[0], l[1], zero, l[2], l[3]), 4, ""},
-		"a line of NULs":     {slices.Concat(l[0], zero, []byte("\n"), l[1], l[2], l[3]), 4, "run/results.jsonl:2: damaged line left out: it holds nothing but NUL bytes"},
-		"NULs over two":      {slices.Concat(l[0], l[1][:30], zero, l[2][30:], l[3]), 2, "run/results.jsonl:2: damaged line left out"},
+		"a line of NULs":     {slices.Concat(l[0], zero, []byte("\n"), l[1], l[2], l[3]), 4, "run/results.jsonl:2: damaged line skipped: it contains only NUL bytes"},
+		"NULs over two":      {slices.Concat(l[0], l[1][:30], zero, l[2][30:], l[3]), 2, "run/results.jsonl:2: damaged line skipped"},
 		"NULs at the end":    {slices.Concat(bytes.Join(l, nil), zero), 4, "run/results.jsonl:5: dropped a torn last line of 4096 bytes"},
 		"no header":          {slices.Concat(l[1], l[2], l[3]), 3, ""},
-		"torn header":        {slices.Concat(l[0][:40], []byte("\n"), l[1], l[2], l[3]), 3, "run/results.jsonl:1: damaged line left out"},
-		"newer line":         {slices.Concat(l[0], []byte(`{"type":"case","schema":99}`+"\n"), l[1], l[2], l[3]), 4, "run/results.jsonl:2: damaged line left out: schema 99"},
-		"too long a line":    {slices.Concat(l[0], l[1], bytes.Repeat([]byte("x"), maxLine+2), []byte("\n"), l[2], l[3]), 4, "run/results.jsonl:3: damaged line left out: it is longer than 64 MiB"},
-		"number changed":     {bytes.Replace(bytes.Join(l, nil), []byte(`"value":0.5`), []byte(`"value":0.7`), 1), 3, "run/results.jsonl:3: damaged line left out: its checksum does not match"},
+		"torn header":        {slices.Concat(l[0][:40], []byte("\n"), l[1], l[2], l[3]), 3, "run/results.jsonl:1: damaged line skipped"},
+		"newer line":         {slices.Concat(l[0], []byte(`{"type":"case","schema":99}`+"\n"), l[1], l[2], l[3]), 4, "run/results.jsonl:2: damaged line skipped: schema 99"},
+		"too long a line":    {slices.Concat(l[0], l[1], bytes.Repeat([]byte("x"), maxLine+2), []byte("\n"), l[2], l[3]), 4, "run/results.jsonl:3: damaged line skipped: it is longer than 64 MiB"},
+		"number changed":     {bytes.Replace(bytes.Join(l, nil), []byte(`"value":0.5`), []byte(`"value":0.7`), 1), 3, "run/results.jsonl:3: damaged line skipped: its checksum does not match"},
 		"checksum cut off":   {slices.Concat(l[0], l[1][:len(l[1])-30], []byte("}\n"), l[2], l[3]), 3, "it has no checksum"},
 	} {
 		n, j := readable(t, name, c.text, l)
@@ -151,7 +151,7 @@ func TestOldJournalsOpen(t *testing.T) {
 	if err != nil || len(j.Runs) != 1 || len(j.Records) != 4 {
 		t.Fatalf("%v: %+v", err, j)
 	}
-	if !strings.Contains(j.Notice, "results.jsonl:3: damaged line left out: not a journal line") || !strings.Contains(j.Notice, "results.jsonl:4: damaged line: several lines") {
+	if !strings.Contains(j.Notice, "results.jsonl:3: damaged line skipped: not a journal line") || !strings.Contains(j.Notice, "results.jsonl:4: damaged line: several lines") {
 		t.Errorf("notice %q", j.Notice)
 	}
 }

@@ -174,7 +174,7 @@ func (d *decoder) line(text []byte) error {
 		return nil
 	}
 	if text = bytes.Trim(text, blank); len(text) == 0 {
-		return errors.New("it holds nothing but NUL bytes")
+		return errors.New("it contains only NUL bytes")
 	}
 	v, err := decode(text)
 	if err == nil {
@@ -256,7 +256,7 @@ func (d *decoder) notice(name string, torn int) string {
 	const shown = 3
 	var out []string
 	for _, x := range d.journal.Damaged[:min(len(d.journal.Damaged), shown)] {
-		what := "damaged line left out"
+		what := "damaged line skipped"
 		if x.Reason == errGlued.Error() {
 			what = "damaged line"
 		}

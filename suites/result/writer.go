@@ -113,7 +113,7 @@ func lock(f *os.File, path string) (*Writer, error) {
 		f.Close()
 		return nil, &LockedError{path, holder(path)}
 	case errors.Is(err, safefile.ErrNoLocks):
-		w.notice = fmt.Sprintf("%s is not locked: %v; see that nothing else writes to it", path, err)
+		w.notice = fmt.Sprintf("%s is not locked: %v; make sure that nothing else writes to it", path, err)
 	case err != nil:
 		f.Close()
 		return nil, err
