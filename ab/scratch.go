@@ -72,7 +72,7 @@ func scratchIn(places []string, starts func(dir string) error) (dir string, done
 		_ = os.RemoveAll(dir)
 		reasons = append(reasons, fmt.Sprintf("%s: %v", p, err))
 	}
-	return "", nil, fmt.Errorf("no place to build in: %s\n  hint: name a folder that programs can be started from: TMPDIR=DIR yocobench ab ...", strings.Join(reasons, "; "))
+	return "", nil, fmt.Errorf("no place to build in: %s\n  hint: name a folder that programs can be started from, as TMPDIR=DIR", strings.Join(reasons, "; "))
 }
 
 // startsPrograms reports whether programs can be started from a folder.

@@ -12,7 +12,7 @@ func TestCaseIDVersion(t *testing.T) {
 		}
 		return s
 	}
-	if id(0) == id(1) || id(1) == id(2) || id(1) != id(1) {
+	if again := id(1); id(0) == id(1) || id(1) == id(2) || again != id(1) {
 		t.Errorf("ids %s, %s, %s", id(0), id(1), id(2))
 	}
 }

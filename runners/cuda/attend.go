@@ -10,6 +10,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
+// watchedFLOPs bounds a launch of attention where a display's watchdog ends kernels that take seconds.
+var watchedFLOPs = 2e13
+
 // Attention of a pass of single rows (decoding) is one launch for all
 // sequences, whose keys are cut into splits, and one that joins the splits. In
 // any other pass it is one launch a span.

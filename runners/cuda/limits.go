@@ -26,12 +26,6 @@ const retainRows = 4096
 // retainChunk is the fewest rows of a chunk of gated retention in any build.
 const retainChunk = 64
 
-// maxBatch is the most sequences of a step: they are one dimension of a grid.
-const maxBatch = 65535
-
-// watchedFLOPs bounds a launch of attention where a display's watchdog ends kernels that take seconds.
-var watchedFLOPs = 2e13
-
 // maxHeadDim is the widest head that there are kernels for.
 const maxHeadDim = 256
 
