@@ -64,10 +64,10 @@ emulated: ## the kernel tiers that this machine may lack: NEON and AVX2 under QE
 fuzz: ## every fuzz target for FUZZ (default 5s)
 	tools/fuzz.sh $(FUZZ)
 
-bench: ## kernels beside their limits at this machine's peaks, and beside PyTorch and OpenBLAS where `make peers` installed them
+bench: ## kernels compared with their limits at this machine's peaks, and with PyTorch and OpenBLAS if `make peers` installed them
 	tools/peers/run.py --only kernels --peers installed --rounds 3
 
-peers: ## the CPU runner beside PyTorch, OpenBLAS and llama.cpp, into docs/measurements/cpu.md (installs them once)
+peers: ## the CPU runner compared with PyTorch, OpenBLAS and llama.cpp, into docs/measurements/cpu.md (installs them once)
 	tools/peers/run.py --out docs/measurements
 
 golden: ## regenerate the golden files of tests; read the diff before committing

@@ -65,7 +65,7 @@
 //
 // # In turns
 //
-// A measurement in turns (yocobench ab; NewTurns) consists of rounds. In each, a fresh process of either
+// An interleaved measurement (yocobench ab; NewTurns) consists of rounds. In each, a fresh process of either
 // side runs every case a few times, in the order A B B A B A A B, and a coin decides which side is A. A round's figure is the mean of
 // the best tenth of its samples: what runs beside a program only makes it slower, and samples of a millisecond find gaps. The
 // unit is the round, because two processes of one program differ for as long as they live, by where their memory lies.

@@ -25,7 +25,7 @@ type evidence struct {
 	method  string
 	// byRun: the samples are runs; wantsRuns: need counts runs.
 	byRun, wantsRuns bool
-	// rounds are the figures of the rounds of a measurement in turns.
+	// rounds are the figures of the rounds of an interleaved measurement.
 	rounds []float64
 }
 

@@ -57,7 +57,7 @@ type CaseVerdict struct {
 	N int `json:"n,omitempty"`
 	// Runs: the samples are the medians of runs, which differ among themselves.
 	Runs bool `json:"runs_as_samples,omitempty"`
-	// Rounds: the samples are the rounds of a measurement in turns.
+	// Rounds: the samples are the rounds of an interleaved measurement.
 	Rounds bool `json:"rounds_as_samples,omitempty"`
 	// Figures are those of the rounds.
 	Figures []float64 `json:"rounds,omitempty"`

@@ -78,7 +78,7 @@ type Sample struct {
 	uneven bool
 }
 
-// pool sums up a metric's records, one a run, or one a round of a measurement in turns.
+// pool sums up a metric's records, one a run, or one a round of an interleaved measurement.
 func pool(kind Kind, ms []result.Metric, inTurns bool) *Sample {
 	last := ms[len(ms)-1]
 	s := &Sample{Kind: kind, Unit: last.Unit, Better: last.Better, Runs: len(ms), lo: last.Lo, hi: last.Hi, level: last.Level}

@@ -9,14 +9,14 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// looks are the numbers of rounds after which a measurement in turns is judged. In between the data are not looked at, after
+// looks are the numbers of rounds after which an interleaved measurement is judged. In between the data are not looked at, after
 // the last one nothing more is decided. Each look spends the same part of the probability of error.
 var looks = []int{10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120}
 
 // MaxRounds is the number of rounds after which nothing more is decided.
 func MaxRounds() int { return looks[len(looks)-1] }
 
-// IsLook reports whether a measurement in turns is judged after so many rounds.
+// IsLook reports whether an interleaved measurement is judged after so many rounds.
 func IsLook(rounds int) bool { return slices.Contains(looks, rounds) }
 
 // Repeats reports whether measuring a metric of a record again gives another figure: whether it is a time or a speed.
@@ -25,7 +25,7 @@ func Repeats(tasks result.Tasks, r *result.Record, metric string) bool {
 	return ok && KindOf(tasks, r, metric) == Timed
 }
 
-// NewTurns pools the journals of one side of a measurement in turns, one a round. The i-th journal of a side is to the
+// NewTurns pools the journals of one side of an interleaved measurement, one a round. The i-th journal of a side is to the
 // i-th of the other what one side's turns are to the other's.
 func NewTurns(name string, rounds []*result.Journal) *Side { return newSide(name, rounds, nil, true) }
 

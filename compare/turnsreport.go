@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// Turns is what came out of a measurement in turns.
+// Turns is what came out of an interleaved measurement.
 type Turns struct {
 	// Base and New say what the sides are.
 	Base string `json:"base"`
@@ -28,7 +28,7 @@ type Turns struct {
 // JSON writes it as one document.
 func (t *Turns) JSON(w io.Writer) error { return writeJSON(w, t) }
 
-// about tells what was measured.
+// about describes what was measured.
 func (t *Turns) about() string {
 	took := time.Duration(t.Seconds * float64(time.Second)).Round(time.Second)
 	s := fmt.Sprintf("base %s, new %s; %s, interleaved, %s", clean(t.Base), clean(t.New), units.Plural(float64(t.Rounds), "round"), took)

@@ -119,7 +119,7 @@ func (c CaseVerdict) line(g gate.Gate) string {
 	return s
 }
 
-// needText tells how many samples would decide.
+// needText reports how many samples would decide.
 func (c CaseVerdict) needText(baseline bool) string {
 	word := "samples"
 	if c.Runs || c.e.wantsRuns {

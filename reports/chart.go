@@ -76,7 +76,7 @@ func (c *chart) add(l curveLine) {
 	}
 }
 
-// empty tells whether the chart has no point to show.
+// empty reports whether the chart has no point to show.
 func (c *chart) empty() bool {
 	for _, l := range c.lines {
 		if len(l.x) > 0 {

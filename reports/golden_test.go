@@ -118,7 +118,7 @@ func TestGoldenPictures(t *testing.T) {
 	}
 }
 
-// alike tells whether two PNG files show the same: of the same size, and no
+// alike reports whether two PNG files show the same: of the same size, and no
 // more than one pixel in a thousand clearly different.
 func alike(t *testing.T, name string, got, want []byte) bool {
 	a, errA := png.Decode(bytes.NewReader(got))

@@ -15,7 +15,7 @@ func (g *group) bars(m result.MetricInfo) string {
 	return ""
 }
 
-// wide tells whether a measure's samples spread so far that bars at the same place would hide each other.
+// wide reports whether a measure's samples spread so far that bars at the same place would hide each other.
 func (g *group) wide(m result.MetricInfo) bool {
 	return slices.ContainsFunc(g.records, func(r *result.Record) bool {
 		x, ok := metric(r, m.Name)

@@ -102,7 +102,7 @@ type count struct {
 	N      int
 }
 
-// counts tells how many cases ended how; missing cases are those the run has not come to.
+// counts reports how many cases ended how; missing cases are those the run has not come to.
 func (v *view) counts() (out []count, missing int) {
 	n := map[result.Status]int{}
 	var order []result.Status

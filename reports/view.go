@@ -290,7 +290,7 @@ func (g *group) differing(others []*group) []string {
 	return sortedKeys(differs)
 }
 
-// apart tells whether others ran on another runner, and whether on another device of the same.
+// apart reports whether others ran on another runner, and whether on another device of the same.
 func (g *group) apart(others []*group) (runner, device bool) {
 	for _, o := range others {
 		runner = runner || o.runner != g.runner

@@ -80,10 +80,10 @@ func newBaseline() *cobra.Command {
   yocobench baseline save runs/a runs/b runs/c baselines/ci
   yocobench run ci --baseline baselines/ci
 
-A baseline may hold runs of several machines: a run is held against those of a
-machine like its own (processor, cores, threads, kernel tier, GPU, system), and
-refused if there are none; --across-machines takes all of them. Gates on times
-need 4 runs or more on each side: yocobench gate r1,r2,r3,r4 --baseline DIR.`
+A baseline may contain runs of several machines. A run is compared with those of
+a similar machine (CPU, cores, threads, kernel tier, GPU, system), and refused
+if there are none; --across-machines uses all of them. Gates on times need at
+least 4 runs of each side: yocobench gate r1,r2,r3,r4 --baseline DIR.`
 	return c
 }
 
@@ -243,7 +243,7 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 	return nil, nil
 }
 
-// machineOf tells in what the machine of a journal's last run differs from env. Where all was computed, no machine matters.
+// machineOf tells how the machine of a journal's last run differs from env. Where all was computed, no machine matters.
 func machineOf(j *result.Journal, env result.Env) []string {
 	measured := func(r result.Record) bool { return r.Source != result.Computed }
 	if len(j.Runs) == 0 || !slices.ContainsFunc(j.Records, measured) {

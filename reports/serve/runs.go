@@ -15,7 +15,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// stamp tells whether a file has changed.
+// stamp reports whether a file has changed.
 type stamp struct {
 	size  int64
 	mtime time.Time
@@ -33,7 +33,7 @@ type entry struct {
 	Start        time.Time
 	Machine      string
 	Notice       string
-	// Round is not 0 where the journal is a round of a measurement in turns.
+	// Round is not 0 where the journal is a round of an interleaved measurement.
 	Round int
 	// Broken says why the journal cannot be read; then all else but Path, Name and Start, the file's time, is empty.
 	Broken string

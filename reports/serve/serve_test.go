@@ -165,7 +165,7 @@ func TestPagesAreClean(t *testing.T) {
 	}
 }
 
-// The rounds of a measurement in turns would bury the runs: they are counted only.
+// The rounds of an interleaved measurement would bury the runs: they are counted only.
 func TestRoundsAreNotListed(t *testing.T) {
 	dir := folder(t)
 	for _, name := range []string{"ab/base/001.jsonl", "ab/new/001.jsonl"} {
