@@ -104,7 +104,7 @@ func TestBudgetOfOneSequence(t *testing.T) {
 		}
 		if sequences == 4 {
 			want = answers
-		} else if answers != want || !strings.Contains(strings.Join(r.Notes, "\n"), "prefilled anew") {
+		} else if answers != want || !strings.Contains(strings.Join(r.Notes, "\n"), "prefilled separately") {
 			t.Errorf("answers %q, want %q; notes %q", answers, want, r.Notes)
 		}
 		m.Close()

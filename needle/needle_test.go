@@ -252,7 +252,7 @@ func TestShareIsSame(t *testing.T) {
 	})
 	m := &fakeModel{forkErr: runners.ErrOutOfMemory}
 	r := runCase(t, planCases(t, func(p *Params) { p.Depths, p.Haystacks = Depths{At: []float64{1}}, 1 })[0], m)
-	if !strings.Contains(strings.Join(r.Notes, "\n"), "prefilled anew: out of memory") {
+	if !strings.Contains(strings.Join(r.Notes, "\n"), "prefilled separately: out of memory") {
 		t.Errorf("notes %q do not say that nothing was shared", r.Notes)
 	}
 }

@@ -49,7 +49,7 @@ func TestDepthsInAnyText(t *testing.T) {
 			at, length := pc.Params["depth"].(float64), pc.Params["length"].(int)
 			for _, tr := range r.Trials {
 				off := math.Abs(tr.Depths[0] - at)
-				if labelled := strings.Contains(notes, "away from the depth asked for"); (off > farDepth) != labelled || off > max(farDepth+0.001, 160/float64(length-150)) {
+				if labelled := strings.Contains(notes, "away from the requested depth"); (off > farDepth) != labelled || off > max(farDepth+0.001, 160/float64(length-150)) {
 					t.Errorf("%s, %s: the fact is at %.3f; notes %q", name, pc.Label, tr.Depths[0], notes)
 				}
 			}

@@ -63,7 +63,7 @@ func (t *Trials) UnmarshalYAML(n *yaml.Node) error {
 	case yaml.ScalarNode:
 		out = everywhere(0)
 		if !whole(n, &out[0].n) {
-			return bad(n, "%q is no number", n.Value)
+			return bad(n, "%q is not a number", n.Value)
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -73,7 +73,7 @@ func (t *Trials) UnmarshalYAML(n *yaml.Node) error {
 				return bad(key, "%q is no length", key.Value)
 			}
 			if !whole(value, &s.n) {
-				return bad(value, "the value of %s is no number", s.length)
+				return bad(value, "the value of %s is not a number", s.length)
 			}
 			out = append(out, s)
 		}
