@@ -203,6 +203,17 @@ func (c *config) object(name string) *config {
 	return &config{file: c.file, path: c.path + name + ".", fields: fields, read: map[string]bool{}, err: c.err}
 }
 
+// alias lets a field be called by another name: that of the transformers library's own files, where
+// those of a model's maker have another.
+func (c *config) alias(name string, others ...string) {
+	for _, o := range others {
+		c.read[o] = true
+		if v, ok := c.fields[o]; ok && v != nil && c.fields[name] == nil {
+			c.fields[name] = v
+		}
+	}
+}
+
 // must reports a field whose value this reader does not know: only the given one (or its absence) is.
 func (c *config) must(name string, want any) {
 	v, ok := c.raw(name)

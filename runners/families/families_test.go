@@ -52,6 +52,29 @@ func TestParameters(t *testing.T) {
 	}
 }
 
+// A config as the transformers library saves it says the same as its maker's.
+func TestSavedConfigs(t *testing.T) {
+	files, err := filepath.Glob("testdata/saved/*.json")
+	if err != nil || len(files) < 25 {
+		t.Fatalf("%d saved configs, %v", len(files), err)
+	}
+	models := published(t)
+	bf16, _ := ParseKVType("bf16")
+	for _, f := range files {
+		got, err := Open(f)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		want := models[got.Name]
+		a, _ := got.Parameters()
+		b, _ := want.Parameters()
+		if a != b || got.BytesPerToken(bf16) != want.BytesPerToken(bf16) || got.FixedBytes(bf16) != want.FixedBytes(bf16) {
+			t.Errorf("%s: %d parameters, %d bytes a token, %d fixed; want %d, %d, %d", f, a, got.BytesPerToken(bf16), got.FixedBytes(bf16), b, want.BytesPerToken(bf16), want.FixedBytes(bf16))
+		}
+	}
+}
+
 // Published sizes of caches in bfloat16, to the byte. Sources: the models' papers and reports, and
 // llama.cpp's log for Qwen3.6.
 func TestPublishedCaches(t *testing.T) {

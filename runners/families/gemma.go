@@ -99,14 +99,14 @@ func (m *Model) early(layers int64) {
 }
 
 func readGemma4(c *config, m *Model) {
-	c.ignore("final_logit_softcapping", "num_experts", "top_k_experts", "moe_intermediate_size", "use_bidirectional_attention", "query_pre_attn_scalar")
+	c.ignore("vocab_size_per_layer_input", "final_logit_softcapping", "num_experts", "top_k_experts", "moe_intermediate_size", "use_bidirectional_attention", "query_pre_attn_scalar")
 	d, layers := c.size("hidden_size", 2304), c.within("num_hidden_layers", 1, maxLayers, []int64{30})
 	local := heads{d: d, q: c.size("num_attention_heads", 8), kv: c.size("num_key_value_heads", 4), dim: c.size("head_dim", 256)}
 	window := c.layerWindows(c.size("sliding_window", 512), func(i int64) bool { return (i+1)%6 != 0 && i != layers-1 })
 	global := local
-	global.dim = c.size("global_head_dim", 512)
+	global.dim = c.size("global_head_dim", c.perLayer("head_dim", 512))
 	sameKV := c.flag("attention_k_eq_v", false)
-	if kv := c.size("num_global_key_value_heads", local.kv); sameKV {
+	if kv := c.size("num_global_key_value_heads", c.perLayer("num_key_value_heads", local.kv)); sameKV {
 		global.kv = kv
 	}
 	shared, p, f := c.count("num_kv_shared_layers", 0), c.count("hidden_size_per_layer_input", 256), c.size("intermediate_size", 9216)
@@ -153,4 +153,30 @@ func readGemma4(c *config, m *Model) {
 	}
 	m.Rest.Other += d
 	m.early(layers - shared)
+}
+
+// perLayer is a size that per_layer_config gives to the layers of full attention, the same to all; def
+// where it does not.
+func (c *config) perLayer(name string, def int64) int64 {
+	layers, _ := c.raw("per_layer_config")
+	all, _ := layers.(map[string]any)
+	size := int64(0)
+	for _, l := range all {
+		fields, _ := l.(map[string]any)
+		for key, v := range fields {
+			n, ok := integer(v)
+			switch {
+			case key != "head_dim" && key != "num_key_value_heads" || !ok || n < 1 || n > maxSize:
+				c.failf("per_layer_config", "%s: %s is not supported", key, show(v))
+			case key == name && size > 0 && size != n:
+				c.failf("per_layer_config", "%s differs between layers: %d and %d", key, size, n)
+			case key == name:
+				size = n
+			}
+		}
+	}
+	if size > 0 {
+		return size
+	}
+	return def
 }

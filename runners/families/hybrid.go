@@ -39,7 +39,9 @@ func readMiniMax(c *config, m *Model) {
 
 // readJamba reads Jamba (arXiv 2403.19887): Mamba layers, attention at intervals, experts at others.
 func readJamba(c *config, m *Model) {
-	c.ignore("use_mamba_kernels", "num_logits_to_keep", "mamba_inner_layernorms", "sliding_window", "n_ctx", "rope_theta")
+	c.alias("num_experts", "num_local_experts")
+	c.ignore("layer_types", "layers_block_type", "mlp_layer_types") // of the periods
+	c.ignore("use_mamba_kernels", "use_mambapy", "num_logits_to_keep", "mamba_inner_layernorms", "sliding_window", "n_ctx", "rope_theta")
 	d := c.size("hidden_size")
 	period, offset := c.size("attn_layer_period", 8), c.count("attn_layer_offset", 4)
 	expertPeriod, expertOffset := c.size("expert_layer_period", 2), c.count("expert_layer_offset", 1)
@@ -91,7 +93,7 @@ func (b *builder) ssm1(d, inner, state, rank, kernel int64, convBias, projBias b
 }
 
 func readMamba2(c *config, m *Model) {
-	c.ignore("rescale_prenorm_residual", "residual_in_fp32", "time_step_rank", "time_step_min", "time_step_max",
+	c.ignore("A_init_range", "rescale_prenorm_residual", "residual_in_fp32", "time_step_rank", "time_step_min", "time_step_max",
 		"time_step_floor", "time_step_limit", "rms_norm", "norm_before_gate", "expand")
 	d, layers := c.size("hidden_size"), c.layers()
 	s := ssm2{d: d, heads: c.size("num_heads", 128), dim: c.size("head_dim", 64), state: c.size("state_size", 128), groups: c.size("n_groups", 8),
@@ -125,6 +127,7 @@ func mambaFields(c *config, d int64) ssm2 {
 // readGraniteHybrid reads Granite 4: Mamba-2 layers, attention where layer_types says so, experts and a
 // shared block.
 func readGraniteHybrid(c *config, m *Model) {
+	c.alias("num_local_experts", "num_experts")
 	c.ignore("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling", "position_embedding_type",
 		"normalization_function", "init_method", "shared_intermediate_size")
 	d, layers := c.size("hidden_size"), c.layers()
@@ -142,10 +145,10 @@ func readGraniteHybrid(c *config, m *Model) {
 	bias := c.flag("attention_bias", false)
 	t := dense{qkvBias: bias, outBias: bias, tied: true}
 	t.mixer = func(b *builder, i int64) ([]Cache, bool) {
-		if types[i] == "attention" {
+		if types[i] == "attention" || types[i] == "full_attention" {
 			return nil, false
 		}
-		if types[i] != "mamba" {
+		if types[i] != "mamba" && types[i] != "linear_attention" {
 			c.failf("layer_types", "the type %q is not known", types[i])
 		}
 		return b.ssm2(s), true
@@ -203,9 +206,19 @@ func readNemotronH(c *config, m *Model) {
 	n, k := c.count("n_routed_experts", 0), c.count("num_experts_per_tok", 0)
 	width, shared := c.count("moe_intermediate_size", 0), c.count("moe_shared_expert_intermediate_size", 0)*max(c.count("n_shared_experts", 1), 0)
 	pattern := c.text("hybrid_override_pattern", "")
-	if layers := c.layers(); int64(len(pattern)) != layers {
+	if types := c.words("layers_block_type"); pattern == "" && types != nil {
+		pattern = c.blocks("layers_block_type", types)
+	} else if types := c.words("layer_types"); pattern == "" && types != nil {
+		pattern = c.blocks("layer_types", types)
+	}
+	c.ignore("layer_types", "layers_block_type", "mtp_layers_block_type", "mtp_hybrid_override_pattern", "moe_shared_expert_overlap")
+	c.must("moe_latent_size", nil)
+	if layers := c.within("num_hidden_layers", 1, maxLayers, []int64{int64(len(pattern))}); int64(len(pattern)) != layers {
 		c.failf("hybrid_override_pattern", "it has %d blocks for %d layers", len(pattern), layers)
 		return
+	}
+	if n := c.count("num_nextn_predict_layers", 0); n > 0 {
+		m.note("layers that predict further tokens (%d) are not counted", n)
 	}
 	m.embed(c, d, c.flag("tie_word_embeddings", false))
 	for _, block := range pattern {
@@ -239,6 +252,18 @@ func readNemotronH(c *config, m *Model) {
 		m.Layers = append(m.Layers, Layer{caches, b.w})
 	}
 	m.Rest.Other += d
+}
+
+// blocks writes a list of types of blocks as Nemotron-H's pattern.
+func (c *config) blocks(field string, types []string) (pattern string) {
+	letters := map[string]string{"mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "mlp": "-", "moe": "E"}
+	for _, t := range types {
+		if letters[t] == "" {
+			c.failf(field, "the type %q is not known", t)
+		}
+		pattern += letters[t]
+	}
+	return pattern
 }
 
 // readRWKV7 reads RWKV-7 in the layout of flash-linear-attention (arXiv 2503.14456).

@@ -56,6 +56,13 @@ func (x mixture) add(b *builder, layer, d int64) {
 }
 
 func readDeepSeek(c *config, m *Model) {
+	c.alias("n_routed_experts", "num_local_experts", "num_experts")
+	c.must("mlp_bias", false)
+	for _, t := range c.words("layer_types") {
+		if t != "indexed_attention" && t != "full_attention" {
+			c.failf("layer_types", "the type %q is not known", t)
+		}
+	}
 	d, layers := c.size("hidden_size"), c.layers()
 	l := readLatent(c, d)
 	m.embed(c, d, c.flag("tie_word_embeddings", false))
@@ -67,7 +74,7 @@ func readDeepSeek(c *config, m *Model) {
 		correction: c.text("topk_method", "") == "noaux_tc" || m.Family != "deepseek_v2",
 	}
 	x.active = c.count("num_experts_per_tok", 0)
-	if x.experts == 0 {
+	if x.dense = c.leadingDense(x.dense); x.experts == 0 {
 		x.dense = layers
 	}
 	if n := c.count("num_nextn_predict_layers", 0); n > 0 {
@@ -106,10 +113,14 @@ func readDeepSeek(c *config, m *Model) {
 // readKimiLinear reads Kimi-Linear (arXiv 2510.26692): Kimi delta attention, a gated delta rule with a
 // decay for each channel, and MLA without rotary positions at intervals.
 func readKimiLinear(c *config, m *Model) {
+	c.alias("num_experts", "num_local_experts")
+	c.alias("num_experts_per_token", "num_experts_per_tok")
+	c.alias("num_shared_experts", "n_shared_experts")
+	c.must("attention_bias", false)
 	d, layers := c.size("hidden_size"), c.layers()
 	l := readLatent(c, d)
 	m.embed(c, d, c.flag("tie_word_embeddings", false))
-	c.ignore("num_key_value_heads", "head_dim", "mla_use_nope", "num_expert_group", "moe_router_activation_func",
+	c.ignore("num_key_value_heads", "head_dim", "qk_head_dim", "n_group", "norm_topk_prob", "mla_use_nope", "num_expert_group", "moe_router_activation_func",
 		"moe_renormalize", "use_grouped_topk", "routed_scaling_factor", "topk_group", "rope_interleave")
 	x := mixture{
 		experts: c.count("num_experts", 0), active: c.count("num_experts_per_token", 0), shared: c.count("num_shared_experts", 0),
@@ -122,31 +133,15 @@ func readKimiLinear(c *config, m *Model) {
 	if n := c.count("num_nextn_predict_layers", 0); n > 0 {
 		m.note("layers that predict further tokens (%d) are not counted", n)
 	}
-	linear := c.object("linear_attn_config")
-	if linear == nil {
-		c.failf("linear_attn_config", "the field is missing")
-		return
-	}
-	heads, dim, kernel := linear.size("num_heads"), linear.size("head_dim"), linear.size("short_conv_kernel_size", 4)
-	full := map[int64]bool{} // layers counted from 1
-	for _, i := range linear.sizes("full_attn_layers", 1) {
-		full[i] = true
-	}
-	for _, i := range linear.sizes("kda_layers", 1) {
-		if full[i] {
-			linear.failf("kda_layers", "layer %d is in full_attn_layers too", i)
-		}
-	}
-	if err := linear.done(); err != nil && *c.err == nil {
-		*c.err = err
-	}
+	heads, dim, kernel, full := c.kimiLayers(layers)
+	x.dense = c.leadingDense(x.dense)
 	for i := range layers {
 		if *c.err != nil {
 			return
 		}
 		b := &builder{c: c}
 		var caches []Cache
-		if full[i+1] {
+		if full[i] {
 			caches = []Cache{b.latent(l)}
 		} else {
 			width := heads * dim
@@ -168,4 +163,59 @@ func readKimiLinear(c *config, m *Model) {
 		m.Layers = append(m.Layers, Layer{caches, b.w})
 	}
 	m.Rest.Other += d
+}
+
+// kimiLayers are the sizes of Kimi's linear layers, and which layers (from 0) have full attention:
+// linear_attn_config in its maker's files, fields of their own in those of the transformers library.
+func (c *config) kimiLayers(layers int64) (heads, dim, kernel int64, full map[int64]bool) {
+	full = map[int64]bool{}
+	if linear := c.object("linear_attn_config"); linear != nil {
+		c.ignore("layer_types", "linear_num_heads", "linear_head_dim", "linear_conv_kernel_dim")
+		heads, dim, kernel = linear.size("num_heads"), linear.size("head_dim"), linear.size("short_conv_kernel_size", 4)
+		for _, i := range linear.sizes("full_attn_layers", 1) { // counted from 1
+			full[i-1] = true
+		}
+		for _, i := range linear.sizes("kda_layers", 1) {
+			if full[i-1] {
+				linear.failf("kda_layers", "layer %d is in full_attn_layers too", i)
+			}
+		}
+		if err := linear.done(); err != nil && *c.err == nil {
+			*c.err = err
+		}
+		return heads, dim, kernel, full
+	}
+	heads, dim, kernel = c.size("linear_num_heads"), c.size("linear_head_dim"), c.size("linear_conv_kernel_dim", 4)
+	types := c.words("layer_types")
+	if int64(len(types)) != layers {
+		c.failf("layer_types", "it has %d entries for %d layers, and there is no linear_attn_config", len(types), layers)
+	}
+	for i, t := range types {
+		if t != "full_attention" && t != "linear_attention" {
+			c.failf("layer_types", "the type %q is not known", t)
+		}
+		full[int64(i)] = t == "full_attention"
+	}
+	return heads, dim, kernel, full
+}
+
+// leadingDense is the number of dense feed-forward blocks before the experts by mlp_layer_types, or n
+// where the field is absent.
+func (c *config) leadingDense(n int64) int64 {
+	types := c.words("mlp_layer_types")
+	if types == nil {
+		return n
+	}
+	n = 0
+	for i, t := range types {
+		switch {
+		case t != "dense" && t != "sparse":
+			c.failf("mlp_layer_types", "the type %q is not known", t)
+		case t == "dense" && int64(i) == n:
+			n++
+		case t == "dense":
+			c.failf("mlp_layer_types", "a dense block follows experts")
+		}
+	}
+	return n
 }

@@ -198,6 +198,7 @@ func readQwen3(c *config, m *Model) {
 
 // qwenExperts reads the feed-forward blocks of Qwen's mixtures of experts.
 func qwenExperts(c *config) func(b *builder, layer, d int64) {
+	c.alias("num_experts", "num_local_experts")
 	n, k := c.size("num_experts"), c.size("num_experts_per_tok")
 	f, dense := c.size("moe_intermediate_size"), c.count("intermediate_size", 0)
 	shared := c.count("shared_expert_intermediate_size", 0)
@@ -261,7 +262,7 @@ func readQwenNext(c *config, m *Model) {
 		b.linear(d, values)
 		return states(b.times(vh, kd, vd), b.times(conv, kernel-1)), true
 	}
-	if c.has("num_experts") {
+	if c.has("num_experts") || c.has("num_local_experts") {
 		t.ffn = qwenExperts(c)
 	}
 	c.ignore("mtp_num_hidden_layers", "mtp_use_dedicated_embeddings", "mamba_ssm_dtype", "output_gate_type")

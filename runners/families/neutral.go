@@ -28,7 +28,7 @@ var neutralFields = func() map[string]bool {
 		initializer bos_token eos_token pad_token rescale_prenorm_residual residual_in_fp32 swiglu_limit
 		use_return_dict architectures_version layer_scale_init seq_length aux_loss_alpha seq_aux
 		router_aux_loss ep_size norm_topk_prob scoring_func topk_method routed_scaling_factor topk_group n_group
-		partial_rotary_factor mrope_section attn_temperature_tuning floor_scale attn_scale
+		partial_rotary_factor mrope_section swiglu_alpha use_associative_scan topk_group attn_temperature_tuning floor_scale attn_scale
 	`) {
 		m[name] = true
 	}
