@@ -93,7 +93,8 @@ func (b *builder) ssm1(d, inner, state, rank, kernel int64, convBias, projBias b
 }
 
 func readMamba2(c *config, m *Model) {
-	c.ignore("A_init_range", "rescale_prenorm_residual", "residual_in_fp32", "time_step_rank", "time_step_min", "time_step_max",
+	c.must("D_has_hdim", false)
+	c.ignore("A_init_range", "conv_init", "rmsnorm", "dt_init_floor", "dt_limit", "dt_max", "dt_min", "rescale_prenorm_residual", "residual_in_fp32", "time_step_rank", "time_step_min", "time_step_max",
 		"time_step_floor", "time_step_limit", "rms_norm", "norm_before_gate", "expand")
 	d, layers := c.size("hidden_size"), c.layers()
 	s := ssm2{d: d, heads: c.size("num_heads", 128), dim: c.size("head_dim", 64), state: c.size("state_size", 128), groups: c.size("n_groups", 8),
