@@ -185,6 +185,7 @@ func TestCUDAPaper(t *testing.T) {
 		t.Fatal(err)
 	}
 	var text strings.Builder
+	toys := 0
 	for line := range strings.Lines(string(b)) {
 		if strings.HasPrefix(line, "#") {
 			continue
@@ -194,11 +195,19 @@ func TestCUDAPaper(t *testing.T) {
 			return strconv.Itoa(v << map[string]int{"Ki": 10, "Mi": 20}[n[len(n)-2:]] >> 11)
 		})
 		for name, model := range map[string]string{"yoco-gret-3b": "tiny-yoco-gret", "yoco-swa-3b": "tiny-yoco-swa", "transformer-3b": "tiny-transformer"} {
-			if strings.TrimSpace(line) == "- "+name {
+			switch {
+			case strings.TrimSpace(line) == "- "+name:
 				line = fmt.Sprintf("  - {name: %s, model: %s}\n", name, model)
+				toys++
+			case strings.Contains(line, "- {model: "+name+","):
+				line = strings.Replace(line, "{model: "+name, fmt.Sprintf("{name: %s, model: %s", name, model), 1)
+				toys++
 			}
 		}
 		text.WriteString(line)
+	}
+	if toys != 3 {
+		t.Fatalf("%d of 3 models have toy sizes: the others would take tens of gigabytes", toys)
 	}
 	dir := t.TempDir()
 	suite, out := filepath.Join(dir, "paper.yaml"), filepath.Join(dir, "run")
@@ -214,7 +223,7 @@ func TestCUDAPaper(t *testing.T) {
 	}
 	_, table, _ := strings.Cut(string(md), "## Comparison with published figures")
 	table, _, _ = strings.Cut(table, "## Environment")
-	for _, row := range []string{`total, transformer-3b / yoco-gret-3b @ 16 \| [0-9.]+x \| 1.95x \|`, `total, transformer-3b / yoco-gret-3b @ 32 \| [0-9.]+x \| 2.32x \|`,
+	for _, row := range []string{`total, transformer-3b / yoco-gret-3b @ 16 \\\[1\\\] \| [0-9.]+x \| 1.95x \|`, `total, transformer-3b / yoco-gret-3b @ 32 \\\[1\\\] \| [0-9.]+x \| 2.32x \|`,
 		`ttft, transformer-3b / yoco-gret-3b @ 32 \| [0-9.]+x \| 5.05x \|`, `e2e\\_tps, yoco-gret-3b / transformer-3b @ 16, batch max \| [0-9.]+x \| 2.72x \|`} {
 		if !regexp.MustCompile(row).MatchString(table) {
 			t.Errorf("no row %s in\n%s", row, table)
@@ -242,7 +251,7 @@ func TestCUDARefusals(t *testing.T) {
 	}{{[]string{"--memory", "4Mi"}, result.OOM}, {[]string{"--budget", "1ms"}, result.Skipped}} {
 		dir := filepath.Join(t.TempDir(), "run")
 		args := []string{"run", "smoke", "--runner", "cuda", "--out", dir, "--quiet", "--reports", "csv", "--filter", "task=kv,length<=256,model=tiny-yoco-swa"}
-		program(t, exitOK, append(args, c.flags...)...)
+		program(t, exitFailed, append(args, c.flags...)...) // no case has a result
 		j, err := readRun(dir)
 		if err != nil {
 			t.Fatal(err)
