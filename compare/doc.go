@@ -5,7 +5,7 @@
 //  1. NewSide (side.go) pools the journals of one side by case: each metric
 //     becomes a Sample of one of five kinds, which its task declares (sample.go).
 //  2. Compare (change.go) sets equal cases side by side: summaries, change, p.
-//  3. Judge (judge.go) gathers the evidence on each gate (weigh.go, evidence.go, ratio.go), and gives
+//  3. Judge (judge.go) gathers the evidence on each gate (evaluate.go, evidence.go, ratio.go), and gives
 //     a verdict on each case, each gate and all of them.
 //  4. text.go, markdown.go and json.go write what came out.
 //

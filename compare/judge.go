@@ -88,18 +88,18 @@ func Judge(gates []gate.Gate, fresh, base *Side) *Judgement {
 	for i := range j.Gates {
 		v := &j.Gates[i]
 		for _, c := range v.Cases {
-			v.Verdict = graver(v.Verdict, c.Verdict)
+			v.Verdict = worse(v.Verdict, c.Verdict)
 		}
 		if v.Verdict == Unjudged && v.Reason == "" {
 			v.Verdict, v.Reason = Broken, "none of its cases could be judged"
 		}
-		j.Verdict = graver(j.Verdict, v.Verdict)
+		j.Verdict = worse(j.Verdict, v.Verdict)
 	}
 	return j
 }
 
-// graver is the graver of two verdicts.
-func graver(a, b Verdict) Verdict {
+// worse is the worse of two verdicts.
+func worse(a, b Verdict) Verdict {
 	order := []Verdict{Unjudged, Passed, Undecided, Broken, Regressed}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
@@ -156,7 +156,7 @@ func gather(g gate.Gate, fresh, base *Side) GateVerdict {
 		v.Cases = append(v.Cases, pooled(g, pairs)...)
 	} else {
 		for _, p := range pairs {
-			v.Cases = append(v.Cases, weigh(g, p))
+			v.Cases = append(v.Cases, evaluate(g, p))
 		}
 	}
 	if len(v.Cases) == 0 {

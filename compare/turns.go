@@ -9,15 +9,15 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// looks are the numbers of rounds after which an interleaved measurement is judged. In between the data are not looked at, after
+// interimAnalyses are the numbers of rounds after which an interleaved measurement is judged. In between the data are not looked at, after
 // the last one nothing more is decided. Each look spends the same part of the probability of error.
-var looks = []int{10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120}
+var interimAnalyses = []int{10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120}
 
 // MaxRounds is the number of rounds after which nothing more is decided.
-func MaxRounds() int { return looks[len(looks)-1] }
+func MaxRounds() int { return interimAnalyses[len(interimAnalyses)-1] }
 
 // IsLook reports whether an interleaved measurement is judged after so many rounds.
-func IsLook(rounds int) bool { return slices.Contains(looks, rounds) }
+func IsLook(rounds int) bool { return slices.Contains(interimAnalyses, rounds) }
 
 // Repeats reports whether measuring a metric of a record again gives another figure: whether it is a time or a speed.
 func Repeats(tasks result.Tasks, r *result.Record, metric string) bool {
@@ -29,11 +29,11 @@ func Repeats(tasks result.Tasks, r *result.Record, metric string) bool {
 // i-th of the other what one side's turns are to the other's.
 func NewTurns(name string, rounds []*result.Journal) *Side { return newSide(name, rounds, nil, true) }
 
-// undisturbed is the mean of the best tenth of a round's samples, at least one: the fastest times or the highest speeds. What
+// bestDecile is the mean of the best tenth of a round's samples, at least one: the fastest times or the highest speeds. What
 // disturbs a measurement makes it slower, and on a busy machine it does so to most samples; those that
 // ran between two disturbances tell the program's own speed. They are found where samples are shorter than the time that
 // the system gives to one process at a stretch, some milliseconds.
-func undisturbed(samples []float64, better result.Better) float64 {
+func bestDecile(samples []float64, better result.Better) float64 {
 	s := sorted(samples)
 	if better == result.Higher {
 		slices.Reverse(s)
@@ -42,10 +42,10 @@ func undisturbed(samples []float64, better result.Better) float64 {
 	return sum(best) / float64(len(best))
 }
 
-// figures are the undisturbed figures of a sample's rounds.
+// figures are the best deciles of a sample's rounds.
 func (s *Sample) figures() (out []float64) {
 	for _, r := range s.turns {
-		out = append(out, undisturbed(r, s.Better))
+		out = append(out, bestDecile(r, s.Better))
 	}
 	return out
 }
@@ -96,9 +96,9 @@ func ratioInTurns(fresh, base *Sample, factor, confidence float64) evidence {
 // is at most the look's part of what the claim may err; so the p-value of the whole is the smallest of the looks', times
 // their number, and the interval is what all looks' intervals have in common.
 func sequential(x []float64, limit, confidence float64, test func(x []float64, limit, confidence float64) evidence) evidence {
-	parts := float64(len(looks))
-	all := evidence{lo: math.Inf(-1), hi: math.Inf(1), above: 1, below: 1, n: len(x), need: looks[0]}
-	for _, n := range looks {
+	parts := float64(len(interimAnalyses))
+	all := evidence{lo: math.Inf(-1), hi: math.Inf(1), above: 1, below: 1, n: len(x), need: interimAnalyses[0]}
+	for _, n := range interimAnalyses {
 		if n > len(x) {
 			break
 		}
@@ -106,7 +106,7 @@ func sequential(x []float64, limit, confidence float64, test func(x []float64, l
 		all.lo, all.hi = max(all.lo, e.lo), min(all.hi, e.hi)
 		all.above, all.below = min(all.above, parts*e.above), min(all.below, parts*e.below)
 		e.n = n
-		all.need = e.samplesNeeded(limit, looks[0], func(v float64) float64 { return v })
+		all.need = e.samplesNeeded(limit, interimAnalyses[0], func(v float64) float64 { return v })
 	}
 	if len(x) > 0 {
 		all.estimate = test(x, limit, confidence).estimate

@@ -110,17 +110,17 @@ func trialOf(t *testing.T, limit string, claims [][]float64) (Verdict, int) {
 		e[i] = evidence{above: 1, below: 1}
 	}
 	v := Undecided
-	for _, n := range looks {
+	for _, n := range interimAnalyses {
 		j := &Judgement{Gates: []GateVerdict{{Gate: g}}}
 		for i, x := range claims {
 			above, below := signedRankP(x[:n], math.Log(g.Value))
-			e[i].above, e[i].below = min(e[i].above, above*float64(len(looks))), min(e[i].below, below*float64(len(looks)))
+			e[i].above, e[i].below = min(e[i].above, above*float64(len(interimAnalyses))), min(e[i].below, below*float64(len(interimAnalyses)))
 			j.Gates[0].Cases = append(j.Gates[0].Cases, CaseVerdict{e: e[i]})
 		}
 		j.decide()
 		v = Unjudged
 		for _, c := range j.Gates[0].Cases {
-			v = graver(v, c.Verdict)
+			v = worse(v, c.Verdict)
 		}
 		if v != Undecided {
 			return v, n
@@ -148,7 +148,7 @@ func TestTurnsErrNoMoreThanTheySay(t *testing.T) {
 			if v, _ := trialOf(t, "prefill.ttft <= 1.025x baseline", x); v == Regressed {
 				atLimit++
 			}
-			for _, n := range looks {
+			for _, n := range interimAnalyses {
 				if above, _ := signedRankP(x[0][:n], math.Log(1.025)); above <= tail {
 					naive++
 					break
@@ -178,11 +178,11 @@ func TestSequentialKeepsItsWord(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 1))
 	for range 5 {
 		x := machines["bursts"]().rounds(r, 50, 1.03)
-		last := sequential(x[:looks[0]-1], 0, 0.95, signedRanks)
-		if last.above != 1 || last.below != 1 || !math.IsInf(last.hi, 1) || last.need != looks[0] {
+		last := sequential(x[:interimAnalyses[0]-1], 0, 0.95, signedRanks)
+		if last.above != 1 || last.below != 1 || !math.IsInf(last.hi, 1) || last.need != interimAnalyses[0] {
 			t.Fatalf("before the first look: %+v", last)
 		}
-		for n := looks[0]; n <= len(x); n++ {
+		for n := interimAnalyses[0]; n <= len(x); n++ {
 			e := sequential(x[:n], 0, 0.95, signedRanks)
 			if e.above > last.above || e.below > last.below || e.lo < last.lo || e.hi > last.hi {
 				t.Fatalf("%d rounds: %+v after %+v", n, e, last)
@@ -194,8 +194,8 @@ func TestSequentialKeepsItsWord(t *testing.T) {
 		}
 		// As the simulations put the looks together.
 		for n, above := 0, 1.0; n < 10; n++ {
-			if p, _ := signedRankP(x[:min(looks[n], len(x))], 0); looks[n] <= len(x) {
-				above = min(above, p*float64(len(looks)))
+			if p, _ := signedRankP(x[:min(interimAnalyses[n], len(x))], 0); interimAnalyses[n] <= len(x) {
+				above = min(above, p*float64(len(interimAnalyses)))
 			}
 			if n == 9 && math.Abs(above-last.above) > 1e-12 {
 				t.Fatalf("p %v, by its looks %v", last.above, above)
@@ -206,13 +206,13 @@ func TestSequentialKeepsItsWord(t *testing.T) {
 
 func TestUndisturbed(t *testing.T) {
 	times := []float64{9, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}
-	if got := undisturbed(times, result.Lower); got != 1.5 {
+	if got := bestDecile(times, result.Lower); got != 1.5 {
 		t.Errorf("times: %v, want the mean of 1 and 2", got)
 	}
-	if got := undisturbed(times, result.Higher); got != 19.5 {
+	if got := bestDecile(times, result.Higher); got != 19.5 {
 		t.Errorf("speeds: %v, want the mean of 19 and 20", got)
 	}
-	if got := undisturbed([]float64{3, 2}, result.Lower); got != 2 {
+	if got := bestDecile([]float64{3, 2}, result.Lower); got != 2 {
 		t.Errorf("two times: %v", got)
 	}
 }

@@ -43,8 +43,8 @@ func (m *fakeModel) Config() runners.Config {
 	return fakeConfig(m.arch)
 }
 
-func (m *fakeModel) Vocab() int     { return 256 }
-func (m *fakeModel) Cuttable() bool { return m.Config().Cuttable() }
+func (m *fakeModel) Vocab() int        { return 256 }
+func (m *fakeModel) CanTruncate() bool { return m.Config().CanTruncate() }
 
 func (m *fakeModel) opened(s *fakeSequence) *fakeSequence {
 	m.open++

@@ -236,10 +236,10 @@ func TestShareIsSame(t *testing.T) {
 				if got != want {
 					t.Errorf("%s, blind %v: shared trials differ", arch, blind)
 				}
-				if most := 2 + count(blind && !fakeConfig(arch).Cuttable()); shared.most > most {
+				if most := 2 + count(blind && !fakeConfig(arch).CanTruncate()); shared.most > most {
 					t.Errorf("%s, blind %v: %d sequences at once, want at most %d", arch, blind, shared.most, most)
 				}
-				if alone.most > 1+count(blind && !fakeConfig(arch).Cuttable()) || shared.computed >= alone.computed {
+				if alone.most > 1+count(blind && !fakeConfig(arch).CanTruncate()) || shared.computed >= alone.computed {
 					t.Errorf("%s, blind %v: alone %d sequences, %d tokens; shared %d tokens", arch, blind, alone.most, alone.computed, shared.computed)
 				}
 				for _, forkErr := range []error{runners.ErrUnsupported, runners.ErrOutOfMemory} {

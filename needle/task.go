@@ -179,7 +179,7 @@ func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, 
 			suites.Phase{Work: m.Config.PrefillWork(c.length-shared, shared, types), Times: float64(trials)},
 			suites.Phase{Work: m.Config.StepWork(c.length, 1, types), Times: float64(trials * steps)})
 	}
-	if !m.Config.Cuttable() {
+	if !m.Config.CanTruncate() {
 		held++
 	}
 	return work, m.Config.RunBytes(c.length, held, m.Options.PrefillChunk, types).Total(), nil

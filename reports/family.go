@@ -35,10 +35,10 @@ func baselines(j *result.Journal) map[string]string {
 	return out
 }
 
-// kin are models of a group that share tables and pictures: those with one baseline, which is among them
+// A family is the models of a group that share tables and pictures: those with one baseline, which is among them
 // where the group has it.
-type kin struct {
-	// name is what titles call them where there are several kins.
+type family struct {
+	// name is what titles call them where there are several families.
 	name   string
 	models []string
 	base   string // "" where the group lacks the baseline
@@ -46,7 +46,7 @@ type kin struct {
 
 // families parts the models of a group by their baseline. Where they have one baseline in all, models without
 // one are shown with the others.
-func (v *view) families(g *group) []kin {
+func (v *view) families(g *group) []family {
 	var bases []string
 	for _, m := range g.models {
 		if b := v.baselines[m]; b != "" && !slices.Contains(bases, b) {
@@ -56,9 +56,9 @@ func (v *view) families(g *group) []kin {
 	if len(bases) == 0 {
 		bases = []string{""}
 	}
-	var out []kin
+	var out []family
 	for _, b := range bases {
-		k := kin{name: "baseline " + label(b)}
+		k := family{name: "baseline " + label(b)}
 		for _, m := range g.models {
 			if m == b {
 				k.base = b
@@ -69,7 +69,7 @@ func (v *view) families(g *group) []kin {
 		}
 		out = append(out, k)
 	}
-	rest := kin{name: "without a baseline"}
+	rest := family{name: "without a baseline"}
 	for _, m := range g.models {
 		if v.baselines[m] == "" && len(bases) > 1 && !slices.Contains(bases, m) {
 			rest.models = append(rest.models, m)
@@ -81,8 +81,8 @@ func (v *view) families(g *group) []kin {
 	return out
 }
 
-// order gives the models of a kin with its baseline first, as ratios read.
-func (k kin) order() []string {
+// order gives the models of a family with its baseline first, as ratios read.
+func (k family) order() []string {
 	var out []string
 	if k.base != "" {
 		out = append(out, k.base)
@@ -95,8 +95,8 @@ func (k kin) order() []string {
 	return out
 }
 
-// baseOf is the baseline of a model of the kin, "" where it has none.
-func (v *view) baseOf(k kin, model string) string {
+// baseOf is the baseline of a model of the family, "" where it has none.
+func (v *view) baseOf(k family, model string) string {
 	if model == k.base || v.baselines[model] != k.base {
 		return ""
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // reach gives the lengths at which a family has a result.
-func (g *group) reach(k kin) []float64 {
+func (g *group) reach(k family) []float64 {
 	var records []*result.Record
 	of := map[string]bool{}
 	for _, m := range k.models {
@@ -26,19 +26,19 @@ func (g *group) reach(k kin) []float64 {
 	return numbers(records, g.about.x())
 }
 
-// sizeTables compare kins of which each has one model of the same architectures, such as several sizes of a
+// sizeTables compare families of which each has one model of the same architectures, such as several sizes of a
 // YOCO and its Transformer: what a token costs in each, and the memory in total at the lengths that they share.
-// whole says of which kins they show every model.
-func (v *view) sizeTables(g *group, w result.View, kins []kin) (tables []table, whole []bool) {
+// whole says of which families they show every model.
+func (v *view) sizeTables(g *group, w result.View, families []family) (tables []table, whole []bool) {
 	metrics, x0 := g.about.metrics(w), g.about.axis(0)
 	m, all := metrics[0], metrics[1]
 	perToken := table{id: g.id + "-per-token", title: joined(m.Title+", by baseline", g.name), notes: []string{g.describe()}, fixed: 1}
 	total := table{id: g.id + "-sizes", title: joined(all.Title+", by baseline", g.name), notes: []string{g.describe()}, fixed: 2}
 	var archs []string
 	of := map[string]int{}
-	for _, k := range kins {
+	for _, k := range families {
 		for _, a := range v.archsOf(k) {
-			// An architecture in one kin has nothing to compare here.
+			// An architecture in one family has nothing to compare here.
 			if of[a]++; of[a] == 2 {
 				archs = append(archs, a)
 			}
@@ -47,7 +47,7 @@ func (v *view) sizeTables(g *group, w result.View, kins []kin) (tables []table, 
 	if len(archs) == 0 {
 		return nil, nil
 	}
-	for _, k := range kins {
+	for _, k := range families {
 		shown := 0
 		for _, a := range v.archsOf(k) {
 			if slices.Contains(archs, a) {
@@ -67,11 +67,11 @@ func (v *view) sizeTables(g *group, w result.View, kins []kin) (tables []table, 
 		}
 	}
 	var reached []float64
-	for _, k := range kins {
+	for _, k := range families {
 		reached = append(reached, g.reach(k)...)
 	}
 	length := axisText(x0, reached)
-	for _, k := range kins {
+	for _, k := range families {
 		size := strings.TrimPrefix(k.name, "baseline ")
 		xs := g.reach(k)
 		if len(xs) == 0 {
@@ -97,8 +97,8 @@ func (v *view) sizeTables(g *group, w result.View, kins []kin) (tables []table, 
 	return tables, whole
 }
 
-// archsOf lists the architectures of a kin.
-func (v *view) archsOf(k kin) (out []string) {
+// archsOf lists the architectures of a family.
+func (v *view) archsOf(k family) (out []string) {
 	for _, m := range k.order() {
 		if !slices.Contains(out, v.archs[m]) {
 			out = append(out, v.archs[m])
@@ -109,7 +109,7 @@ func (v *view) archsOf(k kin) (out []string) {
 
 // sizeRow is one size's figures at a length: each architecture's value, and its
 // ratio to the first one's beside the published ratio.
-func (v *view) sizeRow(g *group, k kin, m result.MetricInfo, archs []string, x float64) ([]cell, bool) {
+func (v *view) sizeRow(g *group, k family, m result.MetricInfo, archs []string, x float64) ([]cell, bool) {
 	find := func(model string) *result.Record { return g.spots()[spot{model, x, 0}] }
 	var row []cell
 	any := false
@@ -142,7 +142,7 @@ func (v *view) sizeRow(g *group, k kin, m result.MetricInfo, archs []string, x f
 
 // partTables show where each model's memory goes, with the computed figures
 // beneath the measured ones where they differ.
-func (v *view) partTables(g *group, w result.View, k kin, id string) []table {
+func (v *view) partTables(g *group, w result.View, k family, id string) []table {
 	xs, curves := g.curves(k.models)
 	x0 := g.about.axis(0)
 	length := axisText(x0, xs)
@@ -210,7 +210,7 @@ var partStyles = []style{
 }
 
 // partFigure draws where the memory goes: a panel for each model.
-func (v *view) partFigure(g *group, w result.View, k kin, name, id string) *figure {
+func (v *view) partFigure(g *group, w result.View, k family, name, id string) *figure {
 	xs, curves := g.curves(k.order())
 	x0, parts := g.about.axis(0), g.about.metrics(w)
 	length, sum := axisText(x0, xs), parts[len(parts)-1]

@@ -168,7 +168,7 @@ func (v *view) addScaling(s *section, g *group, views []result.View, ids map[str
 
 // pairTable shows one figure of a family's models beside each other, with each
 // one's ratio to the baseline and what was published.
-func (v *view) pairTable(g *group, k kin, m result.MetricInfo, name, id string) (table, bool) {
+func (v *view) pairTable(g *group, k family, m result.MetricInfo, name, id string) (table, bool) {
 	x0 := g.about.axis(0)
 	out := table{id: id, title: joined(m.Title, name), notes: []string{joined(g.describe(), counted(m))}, fixed: 1, head: []string{heading(x0)}}
 	p := g.pair(k, m)
@@ -211,14 +211,14 @@ func (v *view) pairTable(g *group, k kin, m result.MetricInfo, name, id string) 
 // pair is one measure of a family's models, to be set beside each other.
 type pair struct {
 	g       *group
-	k       kin
+	k       family
 	m       result.MetricInfo
 	xs      []float64
 	curves  []curve
 	batches []float64 // values on the second axis; 0 alone where there is none
 }
 
-func (g *group) pair(k kin, m result.MetricInfo) pair {
+func (g *group) pair(k family, m result.MetricInfo) pair {
 	p := pair{g: g, k: k, m: m}
 	p.xs, p.curves = g.curves(k.models)
 	for _, c := range p.curves {
@@ -326,7 +326,7 @@ func spanned(from, to string) string {
 
 // detailTable shows the metrics that stand behind a speed: time per token, the
 // largest batch, the share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
-func (v *view) detailTable(g *group, w result.View, k kin, name, id string) (table, bool) {
+func (v *view) detailTable(g *group, w result.View, k family, name, id string) (table, bool) {
 	x0, first := g.about.axis(0), w.Of
 	out := table{id: id + "-details", title: joined(g.about.Title+": details", name), fixed: 2, head: []string{"model", heading(x0)}}
 	out.notes = []string{"min–max: the smallest and largest of the samples, n: how many."}

@@ -28,7 +28,7 @@ const batchColumns = 3
 
 // pairFigure draws the first of some metrics: a column of panels for each value of the second axis,
 // the values above the ratio. The other metrics are panels in between.
-func (v *view) pairFigure(g *group, k kin, metrics []result.MetricInfo, name, id string) *figure {
+func (v *view) pairFigure(g *group, k family, metrics []result.MetricInfo, name, id string) *figure {
 	m, x0 := metrics[0], g.about.axis(0)
 	p := g.pair(k, m)
 	f := &figure{id: id, title: joined(m.Title, name), legend: keysOf(v.looks(k.models), k.order())}

@@ -110,9 +110,9 @@ func (m Mixer) Writes() bool { return m.KVBack == 0 }
 // Global reports whether the mixer keeps keys and values of the whole context.
 func (m Mixer) Global() bool { return m.Writes() && m.Kind != Retention && m.Window == 0 }
 
-// cuttable reports whether what the mixer keeps can be cut back to fewer tokens. A state has
+// canTruncate reports whether what the mixer keeps can be cut back to fewer tokens. A state has
 // taken the later tokens in, and a window has lost the earlier ones.
-func (m Mixer) cuttable() bool { return m.Kind != Retention && m.Window == 0 }
+func (m Mixer) canTruncate() bool { return m.Kind != Retention && m.Window == 0 }
 
 // GateNormalizer divides the log-sigmoid of the retention gate:
 // gamma = sigmoid(z)^(1/16), fixed in the reference implementation.
@@ -141,7 +141,7 @@ func (c Config) PrefillLayers() int {
 // ReplayLayers is the number of layers that Truncate computes again: up to the last one whose
 // state or window cannot be cut back. It is 0 where a sequence can be cut at no cost.
 func (c Config) ReplayLayers() int {
-	return c.upTo(func(m Mixer) bool { return !m.cuttable() })
+	return c.upTo(func(m Mixer) bool { return !m.canTruncate() })
 }
 
 // upTo is one more than the index of the last layer with a property.
@@ -154,8 +154,8 @@ func (c Config) upTo(has func(Mixer) bool) int {
 	return 0
 }
 
-// Cuttable reports whether Truncate costs nothing.
-func (c Config) Cuttable() bool { return c.ReplayLayers() == 0 }
+// CanTruncate reports whether Truncate costs nothing.
+func (c Config) CanTruncate() bool { return c.ReplayLayers() == 0 }
 
 // LayerParts is the part of the model that each layer belongs to. A decoder-decoder has three:
 // the layers before its one KeysValues layer, that layer, and those after it, which all read it.

@@ -37,10 +37,10 @@ func TestFolds(t *testing.T) {
 		{mustPreset(t, "hybrid-3to1-160m"), 12, 12, 11, PartLayers, PartLayers},
 	} {
 		parts := tt.c.LayerParts()
-		got := []any{tt.c.Depth(), tt.c.PrefillLayers(), tt.c.ReplayLayers(), parts[0], parts[len(parts)-1], tt.c.Cuttable()}
+		got := []any{tt.c.Depth(), tt.c.PrefillLayers(), tt.c.ReplayLayers(), parts[0], parts[len(parts)-1], tt.c.CanTruncate()}
 		want := []any{tt.depth, tt.prefill, tt.replay, tt.first, tt.last, tt.replay == 0}
 		if !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: depth, prefill, replay, parts, cuttable %v, want %v", tt.c.Name, got, want)
+			t.Errorf("%s: depth, prefill, replay, parts, canTruncate %v, want %v", tt.c.Name, got, want)
 		}
 		if err := tt.c.Validate(); err != nil {
 			t.Errorf("%s: %v", tt.c.Name, err)

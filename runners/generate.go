@@ -50,7 +50,7 @@ type Answered struct {
 // AnswerOf is Generate that also gives the log-probability of expected after the same prompt. As long as the greedy
 // answer agrees with it, both are read off the same logits. Where they part, the
 // rest of expected is scored on a branch that s does not keep: on s itself, cut
-// back afterwards, where that costs nothing (Stepper.Cuttable), otherwise on a fork.
+// back afterwards, where that costs nothing (Stepper.CanTruncate), otherwise on a fork.
 // If there is no fork to be had, s is cut back at the cost that Truncate tells.
 // stop, called after every token with the answer so far, ends it early.
 func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
@@ -155,7 +155,7 @@ func (d *decoder) branch(ctx context.Context, rest []int) (sum float64, err erro
 		return 0, nil
 	}
 	s := d.seq[0]
-	if d.m.Cuttable() {
+	if d.m.CanTruncate() {
 		return d.score(ctx, s, rest, true)
 	}
 	f, err := s.Fork()

@@ -27,9 +27,9 @@ type hashSequence struct {
 	forked bool
 }
 
-func (m *hashModel) Config() Config { return m.cfg }
-func (m *hashModel) Vocab() int     { return m.cfg.Vocab }
-func (m *hashModel) Cuttable() bool { return m.cfg.Cuttable() }
+func (m *hashModel) Config() Config    { return m.cfg }
+func (m *hashModel) Vocab() int        { return m.cfg.Vocab }
+func (m *hashModel) CanTruncate() bool { return m.cfg.CanTruncate() }
 func (m *hashModel) NewSequence(n int) (Sequence, error) {
 	return &hashSequence{m: m, cap: n, tokens: make([]int, 0, n)}, nil
 }
@@ -203,7 +203,7 @@ func TestAnswer(t *testing.T) {
 		if m.forks != 0 {
 			t.Errorf("%s: %d forks left open", m.cfg.Label, m.forks)
 		}
-		if cuts := m.cfg.Cuttable() || m.forkErr != nil; cuts != (m.cuts > 0) {
+		if cuts := m.cfg.CanTruncate() || m.forkErr != nil; cuts != (m.cuts > 0) {
 			t.Errorf("%s: cut back %d times", m.cfg.Label, m.cuts)
 		}
 	}

@@ -71,8 +71,8 @@ type Stepper interface {
 	Model
 	// Vocab is the number of token ids, and the length of a row of logits.
 	Vocab() int
-	// Cuttable reports whether Sequence.Truncate costs nothing.
-	Cuttable() bool
+	// CanTruncate reports whether Sequence.Truncate costs nothing.
+	CanTruncate() bool
 	// NewSequence makes an empty sequence that can hold capacity tokens, and
 	// takes the memory for it at once: ErrOutOfMemory is an answer, not a crash.
 	NewSequence(capacity int) (Sequence, error)
@@ -114,7 +114,7 @@ type Sequence interface {
 	Capacity() int
 	// Fork makes an independent copy with the same capacity.
 	Fork() (Sequence, error)
-	// Truncate cuts the sequence back to its first n tokens. Where Config.Cuttable
+	// Truncate cuts the sequence back to its first n tokens. Where Config.CanTruncate
 	// it costs nothing. A retention state or a window cannot be cut back, so
 	// the layers up to the last one of them compute n tokens again; keep a Fork where that matters.
 	Truncate(ctx context.Context, n int) error
@@ -130,7 +130,7 @@ type Usage struct {
 	WindowKV int64 `json:"window_kv"`
 	// State holds the retention state of each retention layer.
 	State int64 `json:"state"`
-	// Workspace holds activations, logits, kernels' scratch and, of sequences that are not cuttable, the tokens that
+	// Workspace holds activations, logits, kernels' scratch and, of sequences that cannot be truncated for free, the tokens that
 	// Truncate needs (4 bytes each).
 	Workspace int64 `json:"workspace"`
 	// Peak is the largest total held at one time; only measured usage has it.
@@ -213,8 +213,8 @@ type DeviceMemory interface {
 
 // Chooser is the capability of a Model whose device chooses by measuring between ways of computing the same.
 type Chooser interface {
-	// Choices are those that were used since the last call, a line each, with what was measured.
-	Choices() []string
+	// AlgorithmLog returns the algorithms used since the last call, a line each, with what was measured.
+	AlgorithmLog() []string
 }
 
 // Greedy is the capability of a Model to choose tokens on its device, so that no logits come to the host.

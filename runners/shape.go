@@ -119,7 +119,7 @@ func (c Config) Shape() (Shape, bool) {
 		Heads: last.Mixer.Heads, KVHeads: last.Mixer.KVHeads, HeadDim: last.Mixer.HeadDim, Window: first.Window,
 		RopeTheta: last.Mixer.Rope.Theta, NormEps: c.NormEps, Tokenizer: c.Tokenizer,
 	}
-	if !first.cuttable() {
+	if !first.canTruncate() {
 		s.SelfHeads = first.Heads
 	}
 	c.MaxSeqLen, c.ChunkLogits = 0, false

@@ -204,7 +204,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 		rec.Fill(out)
 	}
 	if m, ok := model.(runners.Chooser); ok {
-		rec.Choices = m.Choices()
+		rec.Choices = m.AlgorithmLog()
 	}
 	if err == nil && c.beyond != "" {
 		rec.Notes = append(rec.Notes, c.beyond)

@@ -102,7 +102,7 @@ func planAbsent(ctx context.Context, name string, sets, filters []string, p runn
 	if err != nil {
 		return nil, err
 	}
-	absent := absentGPU{p, errors.New("a plan loads no model")}
+	absent := plannedGPU{p, errors.New("a plan loads no model")}
 	d := device{dry: &assumption{}, found: newCache()}
 	d.found.runners["cuda\n"] = described{absent, absent.Device()}
 	plan, err := suites.NewPlan(ctx, suite, suites.Registry{Tasks: tasks(), Machine: &p,

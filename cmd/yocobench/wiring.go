@@ -81,7 +81,7 @@ var backends = []backend{
 			}
 		},
 		machine: func(d device, r runners.Runner, o runners.Options) (*runners.Profile, error) {
-			if absent, ok := r.(absentGPU); ok {
+			if absent, ok := r.(plannedGPU); ok {
 				return &absent.profile, nil
 			}
 			return d.found.gpu(r, o.Weights, o.Tier)

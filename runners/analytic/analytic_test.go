@@ -82,7 +82,7 @@ func TestClock(t *testing.T) {
 			t.Errorf("lengths are %d and %d", a.Len(), b.Len())
 		}
 		must(t, a.Truncate(ctx, 1000))
-		if !cfg.Cuttable() {
+		if !cfg.CanTruncate() {
 			check("truncate", cfg.PrefillWork(1000, 0, types))
 		} else {
 			check("truncate", runners.Work{})

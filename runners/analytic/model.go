@@ -13,7 +13,7 @@ import (
 type shape interface {
 	name() string
 	vocab() int
-	cuttable() bool
+	canTruncate() bool
 	// usage is the memory held with count sequences of at most longest tokens, their caches not counted.
 	usage(longest, count int) runners.Usage
 	// caches is what one sequence of a capacity holds.
@@ -48,8 +48,8 @@ var errClosed = errors.New("the sequence is closed, or belongs to another model"
 // Vocab implements runners.Stepper.
 func (m *Model) Vocab() int { return m.vocab() }
 
-// Cuttable implements runners.Stepper.
-func (m *Model) Cuttable() bool { return m.cuttable() }
+// CanTruncate implements runners.Stepper.
+func (m *Model) CanTruncate() bool { return m.canTruncate() }
 
 // Now is the virtual time spent since Load.
 func (m *Model) Now() time.Duration { return time.Duration(m.seconds * 1e9) }
@@ -187,7 +187,7 @@ func (s *sequence) Truncate(ctx context.Context, n int) error {
 	if n < 0 || n > s.len {
 		return fmt.Errorf("cannot cut %d tokens to %d", s.len, n)
 	}
-	if !s.m.cuttable() && n < s.len {
+	if !s.m.canTruncate() && n < s.len {
 		s.m.seconds += s.m.prefill(n, 0)
 	}
 	s.len = n

@@ -7,7 +7,7 @@
 //
 // The workspace is runners.Config.RunBytes': activations of one prefill chunk,
 // logits of one batch, in the type of the weights. Fork takes no time; cutting
-// back a model that is not cuttable takes the time of a prefill.
+// back a model that cannot be truncated for free takes the time of a prefill.
 package analytic
 
 import (

@@ -13,9 +13,9 @@ type layered struct {
 	chunk   int // tokens of a prefill pass, for the workspace
 }
 
-func (l layered) name() string   { return l.cfg.Name }
-func (l layered) vocab() int     { return l.cfg.Vocab }
-func (l layered) cuttable() bool { return l.cfg.Cuttable() }
+func (l layered) name() string      { return l.cfg.Name }
+func (l layered) vocab() int        { return l.cfg.Vocab }
+func (l layered) canTruncate() bool { return l.cfg.CanTruncate() }
 
 func (l layered) usage(longest, count int) runners.Usage {
 	return l.cfg.RunBytes(longest, count, l.chunk, l.types)
@@ -39,9 +39,9 @@ type published struct {
 	kv      families.KVType
 }
 
-func (p published) name() string   { return p.m.Name }
-func (p published) vocab() int     { return int(p.m.Vocab) }
-func (p published) cuttable() bool { return p.m.Usage(1, p.kv).State == 0 }
+func (p published) name() string      { return p.m.Name }
+func (p published) vocab() int        { return int(p.m.Vocab) }
+func (p published) canTruncate() bool { return p.m.Usage(1, p.kv).State == 0 }
 
 func (p published) usage(int, int) runners.Usage { return runners.Usage{Weights: p.m.Bytes()} }
 

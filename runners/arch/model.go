@@ -52,8 +52,8 @@ func (m *Model) Config() runners.Config { return m.cfg }
 // Vocab implements runners.Stepper.
 func (m *Model) Vocab() int { return m.cfg.Vocab }
 
-// Cuttable implements runners.Stepper.
-func (m *Model) Cuttable() bool { return m.cfg.Cuttable() }
+// CanTruncate implements runners.Stepper.
+func (m *Model) CanTruncate() bool { return m.cfg.CanTruncate() }
 
 // Usage returns the memory held, by part.
 func (m *Model) Usage() runners.Usage {

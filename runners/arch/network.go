@@ -94,8 +94,8 @@ func projections(m runners.Mixer) []runners.Role {
 	return []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleV}
 }
 
-// cuttable is true where Truncate needs no replay.
-func (n *network) cuttable() bool { return n.replayed == 0 }
+// canTruncate reports whether Truncate needs no replay.
+func (n *network) canTruncate() bool { return n.replayed == 0 }
 
 // newCaches makes the caches of an empty sequence.
 func (n *network) newCaches(capacity int) (*caches, error) {

@@ -20,7 +20,7 @@ type sequence struct {
 
 func (m *Model) sequence(c *caches, length, capacity int) *sequence {
 	s := &sequence{m: m, caches: c, length: length, capacity: capacity}
-	if !m.net.cuttable() {
+	if !m.net.canTruncate() {
 		s.history = make([]int32, 0, capacity)
 		m.history += 4 * int64(cap(s.history))
 	}
@@ -34,7 +34,7 @@ func (s *sequence) Capacity() int { return s.capacity }
 // append counts tokens that a pass has put into the caches.
 func (s *sequence) append(tokens []int) {
 	s.length += len(tokens)
-	if s.m.net.cuttable() {
+	if s.m.net.canTruncate() {
 		return
 	}
 	for _, t := range tokens {
@@ -66,7 +66,7 @@ func (s *sequence) Truncate(ctx context.Context, n int) error {
 	if n == s.length {
 		return nil
 	}
-	if s.m.net.cuttable() {
+	if s.m.net.canTruncate() {
 		s.length = n
 		return nil
 	}

@@ -89,7 +89,7 @@ func (o *ops) attend() {
 		if !o.growWorkers(j.flashScratch(o)) {
 			return
 		}
-		o.crew.run(len(j.flash), flashTask)
+		o.workers.run(len(j.flash), flashTask)
 	}
 	if len(j.split) > 0 {
 		o.attendSplit()
@@ -162,7 +162,7 @@ func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 			c.len = s.Pos + r + 1
 			j.cutKeys(i, s.Row+r, min(s.Pos+r+1, c.n))
 		}
-		o.crew.run(len(o.add.units), appendTask)
+		o.workers.run(len(o.add.units), appendTask)
 		o.attend()
 	}
 	j.split, j.joins = j.split[:0], j.joins[:0]
@@ -201,7 +201,7 @@ func (o *ops) attendStaged(b *runners.Batch, i int, c *cache, k, v runners.Mat, 
 		n += m
 	}
 	o.add.cutRows(&st, s.Row, old, s.Len)
-	o.crew.run(len(o.add.units), appendTask)
+	o.workers.run(len(o.add.units), appendTask)
 
 	j.window = c.window
 	j.stores[i], j.base[i] = &st, s.Pos-old

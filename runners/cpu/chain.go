@@ -48,7 +48,7 @@ func (o *ops) chainGroup(rows int) int {
 		return rows // a norm in a step: the other workers read ahead meanwhile
 	}
 	groups := (rows + chainRows - 1) / chainRows
-	workers := len(o.crew.workers)
+	workers := len(o.workers.all)
 	groups = (groups + workers - 1) / workers * workers
 	n := (rows + groups - 1) / groups
 	if o.k.Tiles != nil {
@@ -62,9 +62,9 @@ func (o *ops) flush() {
 	c := &o.chain
 	if c.n > 0 && o.err == nil && o.growWorkers(c.scratch) {
 		if c.rows > o.k.MR {
-			o.crew.ahead.Store(nil)
+			o.workers.prefetch.Store(nil)
 		}
-		o.crew.run((c.rows+c.group-1)/c.group, chainTask)
+		o.workers.run((c.rows+c.group-1)/c.group, chainTask)
 	}
 	c.n, c.rows = 0, 0
 }

@@ -171,12 +171,12 @@ func TestNormOfStep(t *testing.T) {
 	x, done := upload(t, o, randomHost(r, o.k.MR+1, dim, 1), 0)
 	defer done()
 	for rows, want := range map[int]uint64{o.k.MR: 0, o.k.MR + 1: 1} {
-		before := o.crew.round.Load()
+		before := o.workers.round.Load()
 		o.RMSNorm(rows, x, x, w, 1e-5)
 		if err := o.Sync(); err != nil {
 			t.Fatal(err)
 		}
-		if n := o.crew.round.Load() - before; n != want {
+		if n := o.workers.round.Load() - before; n != want {
 			t.Errorf("%d rows were %d jobs for all workers, want %d", rows, n, want)
 		}
 	}

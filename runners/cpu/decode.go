@@ -75,8 +75,8 @@ func (o *ops) attendSplit() {
 			}
 		}
 	}
-	o.crew.run(len(j.split), splitTask)
-	o.crew.run((len(j.joins)+joinsPerTask-1)/joinsPerTask, joinTask)
+	o.workers.run(len(j.split), splitTask)
+	o.workers.run((len(j.joins)+joinsPerTask-1)/joinsPerTask, joinTask)
 }
 
 // longest is the keys of the longest split.

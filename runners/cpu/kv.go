@@ -324,7 +324,7 @@ func (o *ops) AppendKV(b *runners.Batch, kv []runners.KV, k, v runners.Mat, rope
 		o.add.cutRows(&c.store, s.Row, s.Pos, s.Len)
 		c.len = s.Pos + s.Len
 	}
-	o.crew.run(len(o.add.units), appendTask)
+	o.workers.run(len(o.add.units), appendTask)
 }
 
 // startAppend prepares the append job without units.

@@ -104,8 +104,8 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 	if !o.growWorkers(j.rowGroup * 2 * o.k.NR) {
 		return
 	}
-	o.crew.ahead.Store(o.follower(w))
-	o.crew.run(j.rowGroups*j.panelGroups(), linearTask)
+	o.workers.prefetch.Store(o.follower(w))
+	o.workers.run(j.rowGroups*j.panelGroups(), linearTask)
 }
 
 // kernels chooses the kernels for the weight's type.
@@ -134,7 +134,7 @@ func (o *ops) operandA() bool {
 		return false
 	}
 	j.a = mat{unsafe.Pointer(&b.data[0]), 4 * ld, j.w.in}
-	o.crew.run((j.rows+roundRows-1)/roundRows, roundTask)
+	o.workers.run((j.rows+roundRows-1)/roundRows, roundTask)
 	return true
 }
 
@@ -184,7 +184,7 @@ func (j *linearJob) group(o *ops) {
 		// Reading the weights takes the time: a task reads some 64 Ki weights or one panel, so
 		// that no worker waits long for another's last, and there are as many for each.
 		j.rowGroup, j.rowGroups = j.rows, 1
-		workers := len(o.crew.workers)
+		workers := len(o.workers.all)
 		tasks := max(1, units*j.w.in*o.k.NR/fewRowsWork)
 		tasks = min(units, (tasks+workers-1)/workers*workers)
 		j.panelGroup = (units + tasks - 1) / tasks
@@ -200,7 +200,7 @@ func (j *linearJob) group(o *ops) {
 	}
 	perUnit := j.rowGroup * j.w.in * o.k.NR
 	n := max(1, work/max(1, perUnit))
-	share := (units*j.rowGroups + 8*len(o.crew.workers) - 1) / (8 * len(o.crew.workers))
+	share := (units*j.rowGroups + 8*len(o.workers.all) - 1) / (8 * len(o.workers.all))
 	if perUnit*share < 1<<16 { // too small to be worth sharing so finely
 		share = min(units, max(share, (1<<16)/perUnit))
 	}
@@ -299,7 +299,7 @@ const aheadBytes = 256 << 10
 // weight, and returns false where there is nothing left to read. What lies between two
 // products of a step is work for one: the others have the time.
 func (o *ops) readAhead(me int, w *weight) bool {
-	wk := o.crew.workers[me]
+	wk := o.workers.all[me]
 	if wk.aheadOf != w {
 		wk.aheadOf, wk.aheadAt = w, 0
 	}
@@ -314,7 +314,7 @@ func (o *ops) readAhead(me int, w *weight) bool {
 		at = at / 2 / aheadPiece * aheadPiece
 	}
 	wk.aheadAt += aheadPiece
-	from := 4*w.panels[half+me*units/len(o.crew.workers)].off + at
+	from := 4*w.panels[half+me*units/len(o.workers.all)].off + at
 	if from+aheadPiece > len(w.blk.data) {
 		return false
 	}

@@ -53,7 +53,7 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 	}
 	f := b.floats()
 	j.targets, j.target, j.partial = targets, f[:rows], f[rows:rows+2*rows*j.groups]
-	o.crew.run(l.rowGroups*j.groups, probTask)
+	o.workers.run(l.rowGroups*j.groups, probTask)
 	for r := range rows {
 		best := float32(math.Inf(-1))
 		part := j.partial[2*r*j.groups : 2*(r+1)*j.groups]

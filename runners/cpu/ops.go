@@ -12,14 +12,14 @@ import (
 // products of many rows, which a chain keeps back until another operation begins. The
 // first that fails is kept, and later ones do nothing.
 //
-// Every operation is cut into tasks for the crew. The arguments of the present
+// Every operation is cut into tasks for the workers. The arguments of the present
 // one are fields here (lin, att, ...), not closures, so that nothing is allocated.
 type ops struct {
-	k    *cpu.Tier
-	opts runners.Options
-	pool *pool
-	crew *crew
-	err  error
+	k       *cpu.Tier
+	opts    runners.Options
+	pool    *pool
+	workers *workers
+	err     error
 
 	blocks []*block // weights, released by Close
 	ropes  []*ropeTable
@@ -80,21 +80,21 @@ func (o *ops) grow(i int, n int64) (*block, bool) {
 // growWorkers makes each worker's scratch hold n floats.
 func (o *ops) growWorkers(n int) bool {
 	n = (n + 15) &^ 15
-	if len(o.crew.workers[0].scratch) >= n {
+	if len(o.workers.all[0].scratch) >= n {
 		return true
 	}
 	o.workerB.free()
-	for _, w := range o.crew.workers {
+	for _, w := range o.workers.all {
 		w.scratch = nil
 	}
-	b, err := o.pool.take(runners.MemoryWorkspace, runners.MulBytes(4, n, len(o.crew.workers)), 0)
+	b, err := o.pool.take(runners.MemoryWorkspace, runners.MulBytes(4, n, len(o.workers.all)), 0)
 	if err != nil {
 		o.fail(err)
 		return false
 	}
 	o.workerB = b
 	f := b.floats()
-	for _, w := range o.crew.workers {
+	for _, w := range o.workers.all {
 		w.scratch, f = f[:n:n], f[n:]
 	}
 	return true
@@ -114,7 +114,7 @@ func newOps(opts runners.Options, k *cpu.Tier) (*ops, error) {
 		budget = machineMemory()
 	}
 	o := &ops{k: k, opts: opts, pool: &pool{account: runners.NewMemoryAccount(budget)}, counts: map[runners.Part]*int64{}}
-	o.crew = newCrew(o, opts.Threads)
+	o.workers = newWorkers(o, opts.Threads)
 	o.Part(runners.PartLayers)
 	return o, nil
 }
@@ -262,7 +262,7 @@ func (o *ops) freeScratch() {
 	}
 	o.workerB.free()
 	o.workerB = nil
-	for _, w := range o.crew.workers {
+	for _, w := range o.workers.all {
 		w.scratch = nil
 	}
 }
@@ -282,7 +282,7 @@ func (o *ops) PrefillChunk() int {
 // is not done yet is not done any more.
 func (o *ops) Close() error {
 	o.chain.n = 0
-	o.crew.close()
+	o.workers.close()
 	for _, b := range o.blocks {
 		b.free()
 	}

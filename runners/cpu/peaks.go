@@ -56,7 +56,7 @@ func (o *ops) peaks(ctx context.Context) (p Peak, err error) {
 	if !o.growWorkers(peakScratch) {
 		return p, o.err
 	}
-	for _, w := range o.crew.workers {
+	for _, w := range o.workers.all {
 		clear(w.scratch)
 	}
 	blk, err := o.pool.take(runners.MemoryWorkspace, max(peakPiece, min(peakBytes, o.pool.account.Budget()/4)), 0)
@@ -82,8 +82,8 @@ func (o *ops) peaks(ctx context.Context) (p Peak, err error) {
 // may wake one late. It returns the sum of their rates, each by the processor time that its thread
 // got. work does one portion and says how large it was.
 func (o *ops) together(length time.Duration, work func(o *ops, w *worker) float64) (sum float64) {
-	start, rates := time.Now(), make([]float64, len(o.crew.workers))
-	o.crew.run(len(rates), func(o *ops, w *worker, i int) {
+	start, rates := time.Now(), make([]float64, len(o.workers.all))
+	o.workers.run(len(rates), func(o *ops, w *worker, i int) {
 		done, clock := 0.0, startThreadClock()
 		for done == 0 || time.Since(start) < length {
 			done += work(o, w)

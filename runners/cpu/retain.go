@@ -152,7 +152,7 @@ func (o *ops) Retain(b *runners.Batch, r runners.Retained) {
 	if !o.growWorkers(max(RetentionChunk*o.k.NR, j.hd) + 64) {
 		return
 	}
-	o.crew.run(len(j.single)*heads, retainStepTask)
+	o.workers.run(len(j.single)*heads, retainStepTask)
 	if len(j.chunks) > 0 {
 		o.retainChunks()
 	}
@@ -174,9 +174,9 @@ func (o *ops) retainChunks() {
 	j.keys, f = f[:n*c*hd], f[n*c*hd:]
 	j.decay, j.out = f[:n*4*c], out.floats()[:n*c*hd]
 	j.panels = (hd + o.k.NR - 1) / o.k.NR
-	o.crew.run(n, retainScoresTask)
-	o.crew.run(len(j.spans)*j.heads*j.panels, retainStateTask)
-	o.crew.run(n, retainGateTask)
+	o.workers.run(n, retainScoresTask)
+	o.workers.run(len(j.spans)*j.heads*j.panels, retainStateTask)
+	o.workers.run(n, retainGateTask)
 }
 
 // decays of one chunk and head: b as hi + lo, exp(b_i), exp(b_C - b_i).

@@ -95,7 +95,7 @@ func (o *ops) rope(t runners.RopeTable) (*ropeTable, bool) {
 			i += n
 		}
 	}
-	o.crew.run(len(j.units), fillTask)
+	o.workers.run(len(j.units), fillTask)
 	r.pass = o.pass
 	return r, true
 }

@@ -1,5 +1,5 @@
 // Package cpu runs models on the processor: it implements runners.Ops with the
-// kernels of kernels/cpu, on a crew of worker threads, and accounts for every
+// kernels of kernels/cpu, on worker threads, and accounts for every
 // byte that it holds.
 //
 //	runner.go   the Runner: which kernel tier, how many threads
@@ -7,7 +7,7 @@
 //	            flash.go, decode.go, retain.go and logprobs.go one operation each
 //	chain.go    norms and products of many rows, one after the other on the rows of a worker
 //	memory.go   the pool that counts memory by part and refuses what is over budget
-//	workers.go  the crew
+//	workers.go  the worker threads
 //	peaks.go    what this machine can do: the limits beside which speeds are shown
 //
 // Results do not depend on the number of threads, bit for bit.

@@ -87,7 +87,7 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 		}
 	}
 	o.pack.w, o.pack.stack = w, stack
-	o.crew.run(len(w.panels), packTask)
+	o.workers.run(len(w.panels), packTask)
 	o.pack.w, o.pack.stack = nil, nil
 	return w, nil
 }
@@ -166,7 +166,7 @@ func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale f
 		}
 	}
 	o.emb = embedJob{d, w, tokens, scale}
-	o.crew.run((len(tokens)+embedRows-1)/embedRows, embedTask)
+	o.workers.run((len(tokens)+embedRows-1)/embedRows, embedTask)
 	o.emb.tokens = nil
 }
 

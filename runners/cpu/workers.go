@@ -8,14 +8,14 @@ import (
 	"github.com/yocobench/yocobench/kernels/cpu"
 )
 
-// crew is the worker threads of one model. Each operation is cut into tasks
+// workers are the worker threads of one model. Each operation is cut into tasks
 // that write disjoint outputs, so that who does which, and how many workers
 // there are, changes nothing in the result.
-type crew struct {
-	workers []*worker // workers[0] is the caller
-	o       *ops
-	// patience is the number of looks before one that waits lets others run.
-	patience int
+type workers struct {
+	all []*worker // all[0] is the caller
+	o   *ops
+	// spins is how often a waiting worker polls before it yields its thread.
+	spins int
 
 	// The present job: fn is called with every task of the workers' shares.
 	fn func(*ops, *worker, int)
@@ -24,8 +24,8 @@ type crew struct {
 	round  atomic.Uint64
 	busy   atomic.Int32
 	closed atomic.Bool
-	// ahead is the weight that the next product will read, nil where that is not known.
-	ahead atomic.Pointer[weight]
+	// prefetch is the weight that the next product will read, nil where that is not known.
+	prefetch atomic.Pointer[weight]
 	// waiting is the round whose caller sleeps until the last other worker says
 	// finished, 0 if none does. It names the round because a worker that ends a
 	// round can be late in looking: it must not wake the caller of the next.
@@ -58,18 +58,18 @@ func cut(s *[]float32, n int) []float32 {
 	return out
 }
 
-func newCrew(o *ops, threads int) *crew {
+func newWorkers(o *ops, threads int) *workers {
 	if threads <= 0 {
 		threads = defaultThreads()
 	}
-	c := &crew{o: o, finished: make(chan struct{}, threads)}
+	c := &workers{o: o, finished: make(chan struct{}, threads)}
 	if threads <= defaultThreads() {
-		c.patience = spinsBeforeYield
+		c.spins = spinsBeforeYield
 	}
 	for range threads {
-		c.workers = append(c.workers, &worker{wake: make(chan struct{}, 1)})
+		c.all = append(c.all, &worker{wake: make(chan struct{}, 1)})
 	}
-	for i := range c.workers[1:] {
+	for i := range c.all[1:] {
 		go c.loop(i + 1)
 	}
 	return c
@@ -78,19 +78,19 @@ func newCrew(o *ops, threads int) *crew {
 // run calls fn for every i < n, on all workers, and returns when all are done.
 // Each worker begins with a share of neighbouring tasks, so that it reads one
 // run of memory; one that is done early takes from the others' shares.
-func (c *crew) run(n int, fn func(*ops, *worker, int)) {
-	if n <= 1 || len(c.workers) == 1 {
+func (c *workers) run(n int, fn func(*ops, *worker, int)) {
+	if n <= 1 || len(c.all) == 1 {
 		for i := range n {
-			fn(c.o, c.workers[0], i)
+			fn(c.o, c.all[0], i)
 		}
 		return
 	}
 	c.fn = fn
-	for i, w := range c.workers {
-		w.next.Store(int64(i * n / len(c.workers)))
-		w.end = int64((i + 1) * n / len(c.workers))
+	for i, w := range c.all {
+		w.next.Store(int64(i * n / len(c.all)))
+		w.end = int64((i + 1) * n / len(c.all))
 	}
-	c.busy.Store(int32(len(c.workers) - 1))
+	c.busy.Store(int32(len(c.all) - 1))
 	round := c.round.Add(1)
 	c.wakeAll()
 	c.work(0)
@@ -107,19 +107,19 @@ func (c *crew) run(n int, fn func(*ops, *worker, int)) {
 }
 
 // pause is what worker me, who waits, does between two looks.
-func (c *crew) pause(me, spins int) {
-	if spins > c.patience {
+func (c *workers) pause(me, spins int) {
+	if spins > c.spins {
 		runtime.Gosched()
-	} else if w := c.ahead.Load(); w == nil || !c.o.readAhead(me, w) {
+	} else if w := c.prefetch.Load(); w == nil || !c.o.readAhead(me, w) {
 		cpu.Pause()
 	}
 }
 
 // work does worker me's share, and then what is left of the others'.
-func (c *crew) work(me int) {
-	w := c.workers[me]
-	for k := range c.workers {
-		v := c.workers[(me+k)%len(c.workers)]
+func (c *workers) work(me int) {
+	w := c.all[me]
+	for k := range c.all {
+		v := c.all[(me+k)%len(c.all)]
 		for v.next.Load() < v.end {
 			i := v.next.Add(1) - 1
 			if i >= v.end {
@@ -130,8 +130,8 @@ func (c *crew) work(me int) {
 	}
 }
 
-func (c *crew) wakeAll() {
-	for _, w := range c.workers[1:] {
+func (c *workers) wakeAll() {
+	for _, w := range c.all[1:] {
 		if w.parked.CompareAndSwap(true, false) {
 			w.wake <- struct{}{}
 		}
@@ -147,8 +147,8 @@ const (
 	spinsBeforePark  = 1200
 )
 
-func (c *crew) loop(me int) {
-	w := c.workers[me]
+func (c *workers) loop(me int) {
+	w := c.all[me]
 	seen := uint64(0)
 	for {
 		for spins := 0; c.round.Load() == seen; spins++ {
@@ -175,13 +175,13 @@ func (c *crew) loop(me int) {
 }
 
 // close ends the workers and waits for them.
-func (c *crew) close() {
+func (c *workers) close() {
 	if c.closed.Swap(true) {
 		return
 	}
 	c.round.Add(1)
 	c.wakeAll()
-	for range c.workers[1:] {
+	for range c.all[1:] {
 		<-c.finished
 	}
 }

@@ -30,7 +30,7 @@ func TestCrewRunsWholeJobs(t *testing.T) {
 		}()
 	}
 	for _, threads := range []int{1, 2, 5} {
-		c := newCrew(nil, threads)
+		c := newWorkers(nil, threads)
 		const n = 4
 		var done [n]int
 		begin := time.Now()
@@ -87,19 +87,19 @@ func TestReadAhead(t *testing.T) {
 			t.Fatalf("after weight %d comes %p, want %p", i, w.next, want)
 		}
 	}
-	if got := o.crew.ahead.Load(); got != ws[0] {
+	if got := o.workers.prefetch.Load(); got != ws[0] {
 		t.Fatalf("the next weight is %p, want %p", got, ws[0])
 	}
 	step(rows)
 	if err := o.Sync(); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.crew.ahead.Load(); got != nil {
+	if got := o.workers.prefetch.Load(); got != nil {
 		t.Errorf("after a product of %d rows something is read ahead", rows)
 	}
-	o.crew.close() // from here on nobody else reads ahead
+	o.workers.close() // from here on nobody else reads ahead
 	for i, w := range ws {
-		for me, wk := range o.crew.workers {
+		for me, wk := range o.workers.all {
 			wk.aheadOf = nil
 			n := 0
 			for o.readAhead(me, w) && n <= aheadBytes/aheadPiece {

@@ -109,7 +109,7 @@ type raceSize struct {
 // chosen is a choice as a model uses it.
 type chosen struct {
 	Choice
-	used bool // since the last call of Choices
+	used bool // since the last call of AlgorithmLog
 	tile int  // index of the kernels' tiles, or byCUBLAS
 }
 

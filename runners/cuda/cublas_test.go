@@ -306,7 +306,7 @@ func TestCUBLASModel(t *testing.T) {
 					t.Errorf("a step allocates %g times, and launches %d kernels outside its graph", n, q.launched-launched)
 				}
 				held[i] = m.Usage()
-				lines := m.Choices()
+				lines := m.AlgorithmLog()
 				if i == 1 && (len(lines) < 4 || !strings.Contains(lines[0], "gemm_add ")) || i == 0 && len(lines) != 0 {
 					t.Errorf("choices: %q", lines)
 				}

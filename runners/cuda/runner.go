@@ -137,8 +137,8 @@ func (m *model) Greedy(ctx context.Context, ss []runners.Sequence, tokens, out [
 	return nil
 }
 
-// Choices implements runners.Chooser.
-func (m *model) Choices() []string { return m.o.choices() }
+// AlgorithmLog implements runners.Chooser.
+func (m *model) AlgorithmLog() []string { return m.o.choices() }
 
 // DeviceMemory is what the driver says of the GPU's memory: bytes in use and in all, whoever uses them.
 func (m *model) DeviceMemory() (used, total int64, err error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// weigh gathers the evidence on one case.
-func weigh(g gate.Gate, p pair) CaseVerdict {
+// evaluate gathers the evidence on one case.
+func evaluate(g gate.Gate, p pair) CaseVerdict {
 	c := p.fresh
 	v := CaseVerdict{Model: c.Model, Label: c.Label, cases: []*Case{c, p.base}}
 	if p.base != nil && g.Over != gate.Baseline {
@@ -167,7 +167,7 @@ func pooled(g gate.Gate, pairs []pair) (out []CaseVerdict) {
 		v := CaseVerdict{Model: m, Label: fmt.Sprintf("%d cases", len(by[m]))}
 		a, b, paired := &Sample{Kind: Share}, (*Sample)(nil), true
 		for _, p := range by[m] {
-			one := weigh(g, p)
+			one := evaluate(g, p)
 			switch x := p.fresh.Metrics[g.Metric]; {
 			case one.Verdict == Unjudged:
 				continue

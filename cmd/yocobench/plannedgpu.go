@@ -11,19 +11,19 @@ import (
 // assumedGPU is the profile that a dry run estimates with where the cuda runner has no GPU: the paper's.
 const assumedGPU = "h100-sxm"
 
-// absentGPU is the cuda runner of a dry run where there is no GPU: it plans, and loads nothing.
-type absentGPU struct {
+// plannedGPU is the cuda runner of a dry run where there is no GPU: it plans, and loads nothing.
+type plannedGPU struct {
 	profile runners.Profile
 	why     error
 }
 
-func (g absentGPU) Name() string { return "cuda" }
+func (g plannedGPU) Name() string { return "cuda" }
 
-func (g absentGPU) Device() runners.Device {
+func (g plannedGPU) Device() runners.Device {
 	return runners.Device{Kind: "cuda", Name: g.profile.Name, Memory: g.profile.Memory}
 }
 
-func (g absentGPU) Load(runners.Config, runners.Weights, runners.Options) (runners.Instance, error) {
+func (g plannedGPU) Load(runners.Config, runners.Weights, runners.Options) (runners.Instance, error) {
 	return nil, g.why
 }
 
@@ -45,7 +45,7 @@ func (a *assumption) gpu(why error) (runners.Runner, error) {
 	if pr := (*suites.Problem)(nil); errors.As(why, &pr) {
 		a.Why = pr.Msg
 	}
-	return absentGPU{p, why}, nil
+	return plannedGPU{p, why}, nil
 }
 
 func (a *assumption) String() string {
