@@ -24,10 +24,11 @@ import (
 
 // Experiment compares two builds: rounds of two fresh processes whose cases are interleaved.
 //
-// The unit of the statistics is the round, not the sample: two processes of one binary differ for as long as they live, by
-// where their memory is placed (decoding by half a per cent), and no number of samples within one pair of processes
-// shows that. And since a coin decides which side goes first, in starting as in every block, exchanging two equal binaries
-// exchanges nothing but the sign of a round's logarithmic ratio, whatever the noise is.
+// The unit of the statistics is the round, not the sample: two processes of one binary differ for
+// as long as they live, by where their memory is placed (decoding by half a per cent), and no
+// number of samples within one pair of processes shows that. And since a coin decides which side
+// goes first, in starting as in every block, exchanging two equal binaries exchanges nothing but
+// the sign of a round's logarithmic ratio, whatever the noise is.
 type Experiment struct {
 	Suite *suites.Suite
 	Gates []gate.Gate
@@ -57,7 +58,8 @@ type Experiment struct {
 
 // pairedCase is a case that gates are about.
 type pairedCase struct {
-	// place is that in the list of each side's worker; -1 where the case is not there or no gate needs it.
+	// place is that in the list of each side's worker; -1 where the case is not there or no gate
+	// needs it.
 	place [2]int
 	// ids are those of the case on each side.
 	ids [2]string
@@ -67,13 +69,15 @@ type pairedCase struct {
 	done bool
 }
 
-// blocksPerRound is how many blocks of four samples a case gets in a round, one A B B A and one B A A B.
+// blocksPerRound is how many blocks of four samples a case gets in a round, one A B B A and one B A
+// A B.
 const blocksPerRound = 2
 
 // Rounds returns the number of rounds that are kept.
 func (t *Experiment) Rounds() int { return len(t.journals[0]) }
 
-// Resolve finds the two binaries, or builds them below the folder tmp. An empty candidate is this program.
+// Resolve finds the two binaries, or builds them below the folder tmp. An empty candidate is this
+// program.
 func (t *Experiment) Resolve(ctx context.Context, base, candidate, tmp string) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -206,7 +210,8 @@ func order(first, block int) [4]int {
 	return [4]int{a, 1 - a, 1 - a, a}
 }
 
-// job is what both workers are given: the same text of the suite, whatever suites their binaries hold.
+// job is what both workers are given: the same text of the suite, whatever suites their binaries
+// hold.
 func (t *Experiment) job() Job {
 	return Job{
 		Protocol: workerProtocol, Suite: t.Suite.Text, File: t.Suite.File, Dir: t.Suite.Dir,
@@ -245,7 +250,8 @@ func (t *Experiment) choose(base, candidate []result.Record) error {
 	return nil
 }
 
-// namesOf are what cases of one side are found by on the other: what each measures and, of equal names, which it is.
+// namesOf are what cases of one side are found by on the other: what each measures and, of equal
+// names, which it is.
 func namesOf(cases []result.Record) (names []string) {
 	seen := map[string]int{}
 	for _, r := range cases {
@@ -343,7 +349,8 @@ func (t *Experiment) claim() (err error) {
 	return nil
 }
 
-// merged is the record of several samples to a case: the samples of its times and speeds are those of all samples.
+// merged is the record of several samples to a case: the samples of its times and speeds are those
+// of all samples.
 func merged(tasks result.Tasks, samples []*result.Record) result.Record {
 	r := *samples[0]
 	r.Metrics = map[string]result.Metric{}

@@ -65,7 +65,8 @@ func TestNamesOf(t *testing.T) {
 	}
 }
 
-// Each side goes first as often as the coin says, and as early on average, in a block and in a round.
+// Each side goes first as often as the coin says, and as early on average, in a block and in a
+// round.
 func TestOrder(t *testing.T) {
 	for first := range 2 {
 		sum := [2]int{}
@@ -100,7 +101,8 @@ func TestMerged(t *testing.T) {
 	}
 }
 
-// Whatever a binary answers that calls itself a yocobench: no answer makes a trial panic, and none makes a verdict of nothing.
+// Whatever a binary answers that calls itself a yocobench: no answer makes a trial panic, and none
+// makes a verdict of nothing.
 func FuzzWorkerAnswers(f *testing.F) {
 	ready, err := json.Marshal(workerReady{Protocol: workerProtocol, Cases: []result.Record{planned("prefill", "a", "yoco-gret", "prefill 64", 64)}})
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A folder that forbids to start programs is passed over; where none is left, the error says what to do.
+// A folder that forbids to start programs is passed over; where none is left, the error says what
+// to do.
 func TestScratchNeedsAPlaceForPrograms(t *testing.T) {
 	noexec, other := t.TempDir(), t.TempDir()
 	starts := func(dir string) error {

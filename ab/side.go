@@ -20,8 +20,8 @@ type side struct {
 	name, source, binary string
 }
 
-// resolve finds a side's binary, or builds it below dir: source is a file, a folder with a checkout, or a git ref of the
-// repository around the present folder.
+// resolve finds a side's binary, or builds it below dir: source is a file, a folder with a
+// checkout, or a git ref of the repository around the present folder.
 func (s *side) resolve(ctx context.Context, dir string) error {
 	info, err := os.Stat(s.source)
 	switch {
@@ -58,7 +58,8 @@ func (s *side) noRef(ctx context.Context, err error) error {
 	return &suites.Problem{Msg: fmt.Sprintf("--%s %s: no such binary, checkout or git ref: %v", s.name, s.source, err), Hint: hint}
 }
 
-// IsNullCommit reports whether ref is the name that GitHub gives to what was before the first push of a branch.
+// IsNullCommit reports whether ref is the name that GitHub gives to what was before the first push
+// of a branch.
 func IsNullCommit(ref string) bool { return nullCommit.MatchString(ref) }
 
 var nullCommit = regexp.MustCompile(`^(0{40}|0{64})$`)
@@ -68,7 +69,8 @@ func isCheckout(dir string) bool {
 	return err == nil
 }
 
-// build builds the checkout in tree. Both sides are built alike: paths are trimmed, so that they shift no code.
+// build builds the checkout in tree. Both sides are built alike: paths are trimmed, so that they
+// shift no code.
 func (s *side) build(ctx context.Context, tree, dir string) error {
 	s.binary = filepath.Join(dir, s.name)
 	if os.PathSeparator == '\\' {
@@ -80,7 +82,8 @@ func (s *side) build(ctx context.Context, tree, dir string) error {
 	return nil
 }
 
-// output runs a command in a folder and returns what it prints. Its error holds what the command complained of.
+// output runs a command in a folder and returns what it prints. Its error holds what the command
+// complained of.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = dir

@@ -15,17 +15,20 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A worker is a process of one of the two binaries of an A/B measurement. It speaks over its standard input and output, a
-// JSON document a line: a Job in, a workerReady out; then, as often as wanted, a workerRequest in and a
-// workerRecord out. It ends when its input does, so that none outlives its parent.
+// A worker is a process of one of the two binaries of an A/B measurement. It speaks over its
+// standard input and output, a JSON document a line: a Job in, a workerReady out; then, as often as
+// wanted, a workerRequest in and a workerRecord out. It ends when its input does, so that none
+// outlives its parent.
 
 // workerProtocol changes when an older worker would not understand a newer parent.
 const workerProtocol = 1
 
-// Job is what a worker is given: the same text of the suite for both sides, whatever suites their binaries hold.
+// Job is what a worker is given: the same text of the suite for both sides, whatever suites their
+// binaries hold.
 type Job struct {
 	Protocol int `json:"protocol"`
-	// Suite is the text of the suite, settings applied; File is its name in errors and Dir where its paths start.
+	// Suite is the text of the suite, settings applied; File is its name in errors and Dir where
+	// its paths start.
 	Suite   string `json:"suite"`
 	File    string `json:"file"`
 	Dir     string `json:"dir"`
@@ -58,8 +61,8 @@ type workerRecord struct {
 	Record result.Record `json:"record"`
 }
 
-// Work is the worker: it reads a job from in, asks plan for its cases and the environment in which they run, and
-// measures cases as in asks for them, until in ends.
+// Work is the worker: it reads a job from in, asks plan for its cases and the environment in which
+// they run, and measures cases as in asks for them, until in ends.
 func Work(ctx context.Context, in io.Reader, out io.Writer, plan func(Job) (*suites.Plan, result.Env, error)) error {
 	from, to := json.NewDecoder(in), json.NewEncoder(out)
 	var job Job
@@ -176,7 +179,8 @@ func (p *process) sample(i int) (*result.Record, error) {
 	return &r.Record, nil
 }
 
-// failed ends a worker that does not answer, and tells its last words. They are whole only when it has ended.
+// failed ends a worker that does not answer, and tells its last words. They are whole only when it
+// has ended.
 func (p *process) failed(err error) error {
 	if ended := p.end(); ended != nil {
 		err = ended

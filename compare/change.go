@@ -16,7 +16,8 @@ import (
 type Options struct {
 	// Alpha is the p below which a difference counts; Confidence that of intervals, 1 - Alpha if 0.
 	Alpha, Confidence float64
-	// Metrics are patterns of the metrics to compare, as metric or task.metric; none: all that have a better direction.
+	// Metrics are patterns of the metrics to compare, as metric or task.metric; none: all that have
+	// a better direction.
 	Metrics []string
 }
 
@@ -56,7 +57,8 @@ type Change struct {
 	Model string `json:"model"`
 	Label string `json:"label"`
 	Kind  Kind   `json:"kind"`
-	// Base and New are nil where the side has no figure; then its status stands in BaseStatus or NewStatus.
+	// Base and New are nil where the side has no figure; then its status stands in BaseStatus or
+	// NewStatus.
 	Base      *Summary      `json:"base,omitempty"`
 	New       *Summary      `json:"new,omitempty"`
 	BaseState result.Status `json:"base_status"`
@@ -68,7 +70,8 @@ type Change struct {
 	// P is the p-value of Test, two-sided; nil where nothing was tested.
 	P    *float64 `json:"p,omitempty"`
 	Test string   `json:"test,omitempty"`
-	// Verdict is better, worse, differs (where no direction is better), equal (exactly, or in every answer), or ~: nothing can be said.
+	// Verdict is better, worse, differs (where no direction is better), equal (exactly, or in every
+	// answer), or ~: nothing can be said.
 	Verdict Verdict `json:"verdict"`
 	// Note says why nothing can be said, where more samples would help.
 	Note string `json:"note,omitempty"`

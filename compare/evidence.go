@@ -14,13 +14,13 @@ type evidence struct {
 	estimate float64
 	// lo and hi bound the number at the confidence asked for; infinite where the data set no bound.
 	lo, hi float64
-	// above is the probability of data that speak so clearly for a number above the limit, if it were at most
-	// the limit; below is that for a number below. Both are one-sided p-values.
+	// above is the probability of data that speak so clearly for a number above the limit, if it
+	// were at most the limit; below is that for a number below. Both are one-sided p-values.
 	above, below float64
 	// exact: the number is known, and p-values are 0 or 1.
 	exact bool
-	// n counts the samples of the smaller side; need estimates how many would decide: 0 where that is not
-	// known, tooMany where it is beyond reason.
+	// n counts the samples of the smaller side; need estimates how many would decide: 0 where that
+	// is not known, tooMany where it is beyond reason.
 	n, need int
 	method  string
 	// byRun: the samples are runs; wantsRuns: need counts runs.
@@ -72,10 +72,12 @@ func leastSigns(p float64) int {
 	return n
 }
 
-// binomialAtMost is the probability of at most k hits in n trials, each a hit with probability p; k need not be whole.
+// binomialAtMost is the probability of at most k hits in n trials, each a hit with probability p; k
+// need not be whole.
 func binomialAtMost(k int, n int, p float64) float64 { return shareAtMost(float64(k), float64(n), p) }
 
-// shareAtMost is the same for a sum of scores, by the regularised incomplete beta function: 1 - I_p(k+1, n-k).
+// shareAtMost is the same for a sum of scores, by the regularised incomplete beta function: 1 -
+// I_p(k+1, n-k).
 func shareAtMost(k, n, p float64) float64 {
 	if k >= n {
 		return 1
@@ -83,10 +85,10 @@ func shareAtMost(k, n, p float64) float64 {
 	return mathx.BetaInc(1-p, n-k, k+1)
 }
 
-// samplesNeeded estimates how many samples would decide. An interval's width falls with the square root of
-// their number. To decide with a probability of 80 %, the distance from the
-// estimate to the limit must be (1.96 + .84) / 1.96 = 1.43 half-widths. scale makes distances additive.
-// least is the number with which a verdict is possible at all.
+// samplesNeeded estimates how many samples would decide. An interval's width falls with the square
+// root of their number. To decide with a probability of 80 %, the distance from the estimate to the
+// limit must be (1.96 + .84) / 1.96 = 1.43 half-widths. scale makes distances additive. least is
+// the number with which a verdict is possible at all.
 func (e evidence) samplesNeeded(limit float64, least int, scale func(float64) float64) int {
 	if e.n < least {
 		return least
@@ -157,8 +159,8 @@ func shareAgainst(scores []float64, limit, confidence float64) evidence {
 	return e
 }
 
-// clopperPearson bounds a probability of which hits in n were seen (Clopper and Pearson 1934). hits may be a
-// sum of scores in [0, 1], whose spread is at most that of hits.
+// clopperPearson bounds a probability of which hits in n were seen (Clopper and Pearson 1934). hits
+// may be a sum of scores in [0, 1], whose spread is at most that of hits.
 func clopperPearson(hits, n, confidence float64) (lo, hi float64) {
 	tail := (1 - confidence) / 2
 	lo, hi = 0, 1
@@ -184,7 +186,8 @@ func bisect(lo, hi float64, holds func(float64) bool) float64 {
 	return lo + (hi-lo)/2
 }
 
-// sharesNeeded is the least number of questions that decides if their share of right answers stays as it is.
+// sharesNeeded is the least number of questions that decides if their share of right answers stays
+// as it is.
 func sharesNeeded(share, limit, confidence float64, n int) int {
 	decides := func(n int) bool {
 		lo, hi := clopperPearson(share*float64(n), float64(n), confidence)

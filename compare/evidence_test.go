@@ -16,7 +16,8 @@ var noises = map[string]func(*rand.Rand) float64{
 	"cauchy":    func(r *rand.Rand) float64 { return math.Exp(0.01 * math.Tan(math.Pi*(r.Float64()-0.5))) },
 }
 
-// spike is a busy neighbour: a fifth of the samples take up to twice as long, some of them far longer.
+// spike is a busy neighbour: a fifth of the samples take up to twice as long, some of them far
+// longer.
 func spike(r *rand.Rand) float64 {
 	if r.Float64() > 0.2 {
 		return 1
@@ -32,7 +33,8 @@ func draw(r *rand.Rand, noise func(*rand.Rand) float64, n int, scale float64) []
 	return out
 }
 
-// many is how often a simulation runs: a tenth as often with -short, which the race detector's runs are.
+// many is how often a simulation runs: a tenth as often with -short, which the race detector's runs
+// are.
 func many(n int) int {
 	if testing.Short() {
 		return n / 10
@@ -40,11 +42,12 @@ func many(n int) int {
 	return n
 }
 
-// margin is what a rate may exceed its probability by in a simulation of so many runs: four standard errors.
+// margin is what a rate may exceed its probability by in a simulation of so many runs: four
+// standard errors.
 func margin(p float64, runs int) float64 { return 4 * math.Sqrt(p*(1-p)/float64(runs)) }
 
-// At the limit itself no verdict is right: each must come with probability (1-C)/2 at most, and the interval
-// must hold the truth with probability C.
+// At the limit itself no verdict is right: each must come with probability (1-C)/2 at most, and the
+// interval must hold the truth with probability C.
 func TestRatioErrsNoMoreThanItSays(t *testing.T) {
 	const tail = 0.025
 	runs := many(3000)
@@ -81,8 +84,8 @@ func TestRatioErrsNoMoreThanItSays(t *testing.T) {
 	}
 }
 
-// What is to be caught: a slowdown of 10 % under noise of 2 % with a busy neighbour on both sides, held to
-// 3 %, by 20 samples.
+// What is to be caught: a slowdown of 10 % under noise of 2 % with a busy neighbour on both sides,
+// held to 3 %, by 20 samples.
 func TestRatioCatchesSlowdowns(t *testing.T) {
 	const runs = 1000
 	r := rand.New(rand.NewPCG(1, 1))
@@ -125,8 +128,9 @@ func TestMedianErrsNoMoreThanItSays(t *testing.T) {
 	}
 }
 
-// Every number of questions and every limit, exactly: the sum of the probabilities of all outcomes that are
-// called wrong. Wilson's interval is held against the same, to show why it is not used here.
+// Every number of questions and every limit, exactly: the sum of the probabilities of all outcomes
+// that are called wrong. Wilson's interval is held against the same, to show why it is not used
+// here.
 func TestSharesErrNoMoreThanTheySay(t *testing.T) {
 	const tail = 0.025
 	worstWilson := 0.0
@@ -257,7 +261,8 @@ func TestMeansErrNoMoreThanTheySay(t *testing.T) {
 	}
 }
 
-// The test and the interval of a ratio of medians are one: p is small enough where the interval clears the factor.
+// The test and the interval of a ratio of medians are one: p is small enough where the interval
+// clears the factor.
 func TestRatioAgrees(t *testing.T) {
 	low, high := []float64{1, 2, 3, 4, 5}, []float64{6, 7, 8, 9, 10}
 	if e := ratioAgainst(low, high, 1, 0.95); math.Abs(e.below-1.0/252) > 1e-12 || math.Abs(e.above-1) > 1e-12 {
@@ -273,7 +278,8 @@ func TestRatioAgrees(t *testing.T) {
 	}
 }
 
-// The p-values and the bounds of a ratio agree with the bounds of the difference that they come from.
+// The p-values and the bounds of a ratio agree with the bounds of the difference that they come
+// from.
 func TestContrastAgrees(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	for i := range 30 {

@@ -9,8 +9,8 @@ import (
 
 // flipTest tests whether two sides that answered the same questions answer alike: if they do, each
 // difference could as well have had the other sign (Fisher's randomisation test, two-sided). Of
-// right and wrong answers this is McNemar's exact test. With more than 16 differences of unequal size, 19999
-// random assignments of signs, the same ones always, stand for all.
+// right and wrong answers this is McNemar's exact test. With more than 16 differences of unequal
+// size, 19999 random assignments of signs, the same ones always, stand for all.
 func flipTest(x, y []float64) (p float64, name string) {
 	var d []float64
 	equal := true
@@ -68,8 +68,8 @@ func flipTest(x, y []float64) (p float64, name string) {
 	return float64(hits) / (draws + 1), "sign flips"
 }
 
-// fisher is the two-sided p-value of Fisher's exact test: a of n right on one side, b of m on the other. It sums the
-// probabilities of all tables that are no likelier than this one.
+// fisher is the two-sided p-value of Fisher's exact test: a of n right on one side, b of m on the
+// other. It sums the probabilities of all tables that are no likelier than this one.
 func fisher(a, n, b, m int) float64 {
 	right := a + b
 	logP := func(k int) float64 {

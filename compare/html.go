@@ -13,7 +13,8 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("comparison").Parse(pageText))
 
-// HTML writes the comparison as the body of a page, in the classes of report.html's style sheet: the verdicts of gates first.
+// HTML writes the comparison as the body of a page, in the classes of report.html's style sheet:
+// the verdicts of gates first.
 func (c *Comparison) HTML(w io.Writer) error {
 	type row struct {
 		Case, Base, New, Change, Evidence, Class string

@@ -48,12 +48,14 @@ type CaseVerdict struct {
 	Reason string `json:"reason,omitempty"`
 	// Over is the model that the case is measured by, where the gate is a ratio inside one run.
 	Over string `json:"over,omitempty"`
-	// Value is the figure in Unit, or the ratio where Unit is "ratio"; Lo and Hi bound it at the gate's confidence.
+	// Value is the figure in Unit, or the ratio where Unit is "ratio"; Lo and Hi bound it at the
+	// gate's confidence.
 	Value *float64 `json:"value,omitempty"`
 	Lo    *float64 `json:"lo,omitempty"`
 	Hi    *float64 `json:"hi,omitempty"`
 	Unit  string   `json:"unit,omitempty"`
-	// N counts samples (of the smaller side), P is the one-sided p-value of a regression, Method how it was tested.
+	// N counts samples (of the smaller side), P is the one-sided p-value of a regression, Method
+	// how it was tested.
 	N int `json:"n,omitempty"`
 	// Runs: the samples are the medians of runs, which differ among themselves.
 	Runs bool `json:"runs_as_samples,omitempty"`
@@ -63,13 +65,15 @@ type CaseVerdict struct {
 	Figures []float64 `json:"rounds,omitempty"`
 	P       *float64  `json:"p,omitempty"`
 	Method  string    `json:"method,omitempty"`
-	// Need is about how many samples would decide, 0 if that is not known; tooMany or more are beyond reason.
+	// Need is about how many samples would decide, 0 if that is not known; tooMany or more are
+	// beyond reason.
 	Need int `json:"need,omitempty"`
 
 	e evidence
 	// cases are the two that were compared; the second may be nil.
 	cases []*Case
-	// slack is how far the bound is from the limit, as a part of the interval's width: the closest case has the least.
+	// slack is how far the bound is from the limit, as a part of the interval's width: the closest
+	// case has the least.
 	slack float64
 }
 
@@ -192,8 +196,8 @@ func twinOf(c *Case, models string, s *Side) (*Case, error) {
 	return twin, nil
 }
 
-// decide turns evidence into verdicts: see the package's documentation for why failing is corrected for the
-// number of claims and passing is not.
+// decide turns evidence into verdicts: see the package's documentation for why failing is corrected
+// for the number of claims and passing is not.
 func (j *Judgement) decide() {
 	type claim struct {
 		c    *CaseVerdict

@@ -108,8 +108,8 @@ func TestJudgeMissing(t *testing.T) {
 	}
 }
 
-// However many gates and cases are judged: a run in which nothing regressed beyond the limit is called regressed with
-// probability (1-C)/2 at most.
+// However many gates and cases are judged: a run in which nothing regressed beyond the limit is
+// called regressed with probability (1-C)/2 at most.
 func TestManyGatesErrNoMoreThanOne(t *testing.T) {
 	const cases, tail = 20, 0.025
 	runs := many(600)
@@ -150,7 +150,8 @@ func TestManyGatesErrNoMoreThanOne(t *testing.T) {
 	}
 }
 
-// shifts are machines that differ from run to run. Each gives the state of the next run, a factor of its times.
+// shifts are machines that differ from run to run. Each gives the state of the next run, a factor
+// of its times.
 var shifts = map[string]func(*rand.Rand) func() float64{
 	"shifts": func(r *rand.Rand) func() float64 {
 		return func() float64 { return math.Exp(0.04 * r.NormFloat64()) }
@@ -170,9 +171,10 @@ var shifts = map[string]func(*rand.Rand) func() float64{
 	},
 }
 
-// Equal programs on a machine that shifts from run to run: whatever the number of runs of each side, a gate at the limit regresses
-// or passes with probability (1-C)/2 at most, and a comparison finds a difference with probability alpha at most. One run on a
-// side supports neither. If the samples of runs counted as independent, most pairs of single runs would differ.
+// Equal programs on a machine that shifts from run to run: whatever the number of runs of each
+// side, a gate at the limit regresses or passes with probability (1-C)/2 at most, and a comparison
+// finds a difference with probability alpha at most. One run on a side supports neither. If the
+// samples of runs counted as independent, most pairs of single runs would differ.
 func TestRunsErrNoMoreThanTheySay(t *testing.T) {
 	const tail, samples = 0.025, 12
 	runs := many(500)
@@ -219,7 +221,8 @@ func TestRunsErrNoMoreThanTheySay(t *testing.T) {
 	}
 }
 
-// order says which side is next: equal numbers of runs take turns, a coin decides which of each two is first; others are shuffled.
+// order says which side is next: equal numbers of runs take turns, a coin decides which of each two
+// is first; others are shuffled.
 func order(r *rand.Rand, sides [2]int) (out []int) {
 	if sides[0] != sides[1] {
 		out = make([]int, sides[0]+sides[1])
@@ -236,7 +239,8 @@ func order(r *rand.Rand, sides [2]int) (out []int) {
 	return out
 }
 
-// What is to be caught: a program that is a fifth slower, by six runs of each side on a machine that shifts by 4 %.
+// What is to be caught: a program that is a fifth slower, by six runs of each side on a machine
+// that shifts by 4 %.
 func TestRunsCatchSlowdowns(t *testing.T) {
 	const runs = 300
 	r := rand.New(rand.NewPCG(3, 4))
@@ -254,8 +258,9 @@ func TestRunsCatchSlowdowns(t *testing.T) {
 	}
 }
 
-// Two equal models inside the same runs: from six runs on, a ratio errs as seldom as the confidence says, whatever differs between two
-// stretches of a run. Fewer runs promise nothing; samples that are wholly apart err less often than a rank test of them.
+// Two equal models inside the same runs: from six runs on, a ratio errs as seldom as the confidence
+// says, whatever differs between two stretches of a run. Fewer runs promise nothing; samples that
+// are wholly apart err less often than a rank test of them.
 func TestInsideRunsErrNoMoreThanTheySay(t *testing.T) {
 	const tail, samples = 0.025, 12
 	runs := many(600)

@@ -2,7 +2,8 @@ package compare
 
 import "github.com/yocobench/yocobench/suites/match"
 
-// Chosen reports whether any pattern fits a task's metric, as metric or task.metric. No patterns fit all.
+// Chosen reports whether any pattern fits a task's metric, as metric or task.metric. No patterns
+// fit all.
 func Chosen(patterns []string, task, metric string) bool {
 	return match.Patterns(patterns).Match(metric, task+"."+metric)
 }

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// Markdown writes the comparison as a page for a pull request or a job's summary: the verdicts of gates first.
+// Markdown writes the comparison as a page for a pull request or a job's summary: the verdicts of
+// gates first.
 func (c *Comparison) Markdown(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s against %s\n\n%s.\n", mdText(c.New), mdText(c.Base), mdText(c.outcome()))

@@ -18,8 +18,9 @@ type calibration struct {
 	}
 }
 
-// With noise as it was measured (docs/measurements): new runs are put together from whole measured ones, whose rounds keep
-// their order; a coin turns the sign of each, as one did when they were measured.
+// With noise as it was measured (docs/measurements): new runs are put together from whole measured
+// ones, whose rounds keep their order; a coin turns the sign of each, as one did when they were
+// measured.
 func TestTurnsOnMeasuredNoise(t *testing.T) {
 	b, err := os.ReadFile("../docs/measurements/ab-calibration.json")
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// ratioAgainst judges the ratio of the medians of two sets of positive times or speeds against a factor. Where both sides
-// have the same noise but for a factor, new / base > factor is the claim that
-// samples of new tend to be above factor x those of base: Mann and Whitney's test of these two.
-// Ties count against every claim.
+// ratioAgainst judges the ratio of the medians of two sets of positive times or speeds against a
+// factor. Where both sides have the same noise but for a factor, new / base > factor is the claim
+// that samples of new tend to be above factor x those of base: Mann and Whitney's test of these
+// two. Ties count against every claim.
 func ratioAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	x, y := sorted(fresh), sorted(base)
 	n, m := len(x), len(y)
@@ -30,8 +30,9 @@ func ratioAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	return e
 }
 
-// leastRuns is the smallest number of samples of two sides of equal size with which Mann and Whitney's test can reach a
-// one-sided p: with n of each, the most extreme of the (2n over n) orders has a probability of 1/(2n over n).
+// leastRuns is the smallest number of samples of two sides of equal size with which Mann and
+// Whitney's test can reach a one-sided p: with n of each, the most extreme of the (2n over n)
+// orders has a probability of 1/(2n over n).
 func leastRuns(p float64) int {
 	n := 1
 	for uAtMost(n, n, 0) > p && n < tooMany {
@@ -40,8 +41,9 @@ func leastRuns(p float64) int {
 	return n
 }
 
-// runsAgainst judges the ratio of the medians of runs of two sides against a factor, as ratioAgainst does. A side of
-// one run supports no verdict: nothing shows how far runs of that side differ.
+// runsAgainst judges the ratio of the medians of runs of two sides against a factor, as
+// ratioAgainst does. A side of one run supports no verdict: nothing shows how far runs of that side
+// differ.
 func runsAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	e := ratioAgainst(fresh, base, factor, confidence)
 	e.method = "ratio of runs, Mann-Whitney U"
@@ -51,10 +53,12 @@ func runsAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	return e
 }
 
-// insideRuns judges the ratio of two cases of the same runs against a factor: by the sign test of the ratios of their medians, run by
-// run, where the runs are enough for it. With fewer, the two cases were measured in few stretches of time, and nothing
-// shows how far stretches differ. Then the ratio is only judged where the samples are wholly apart: every one of one
-// case, less the factor, on the same side of every one of the other. Its bounds are the smallest and the largest ratio of two samples.
+// insideRuns judges the ratio of two cases of the same runs against a factor: by the sign test of
+// the ratios of their medians, run by run, where the runs are enough for it. With fewer, the two
+// cases were measured in few stretches of time, and nothing shows how far stretches differ. Then
+// the ratio is only judged where the samples are wholly apart: every one of one case, less the
+// factor, on the same side of every one of the other. Its bounds are the smallest and the largest
+// ratio of two samples.
 func insideRuns(fresh, base *Sample, factor, confidence float64) evidence {
 	tail := (1 - confidence) / 2
 	if r := runRatios(fresh, base); len(r) >= leastSigns(tail) {
@@ -99,8 +103,9 @@ func pairsBelow(x, y []float64, factor float64, orEqual bool) int {
 	return count
 }
 
-// kthRatio is the k-th smallest of all ratios x/y of two sorted sets of positive numbers: the smallest number that k
-// ratios do not exceed, found by halving the range of floating-point numbers, which takes no room for the ratios.
+// kthRatio is the k-th smallest of all ratios x/y of two sorted sets of positive numbers: the
+// smallest number that k ratios do not exceed, found by halving the range of floating-point
+// numbers, which takes no room for the ratios.
 func kthRatio(x, y []float64, k int) float64 {
 	lo, hi := uint64(0), math.Float64bits(math.Inf(1))
 	for lo < hi {
@@ -114,10 +119,12 @@ func kthRatio(x, y []float64, k int) float64 {
 	return math.Float64frombits(lo)
 }
 
-// exactU is the number of samples up to which the distribution of U is computed; beyond, it is close to normal.
+// exactU is the number of samples up to which the distribution of U is computed; beyond, it is
+// close to normal.
 const exactU = 50
 
-// uAtMost is the probability that U, for samples of n and m from one distribution without ties, is at most u.
+// uAtMost is the probability that U, for samples of n and m from one distribution without ties, is
+// at most u.
 func uAtMost(n, m, u int) float64 {
 	switch {
 	case u < 0:
@@ -134,8 +141,9 @@ func uAtMost(n, m, u int) float64 {
 
 var uCache sync.Map
 
-// uDistribution gives P(U <= u) for u from 0 to nm. The number of orders of n and m samples with U = u is the
-// coefficient of q^u in the Gaussian binomial, the product over i = 1..n of (1 - q^(m+i)) / (1 - q^i).
+// uDistribution gives P(U <= u) for u from 0 to nm. The number of orders of n and m samples with U
+// = u is the coefficient of q^u in the Gaussian binomial, the product over i = 1..n of (1 -
+// q^(m+i)) / (1 - q^i).
 func uDistribution(n, m int) []float64 {
 	if p, ok := uCache.Load([2]int{n, m}); ok {
 		return p.([]float64)
@@ -160,7 +168,8 @@ func uDistribution(n, m int) []float64 {
 	return c
 }
 
-// uCritical is the largest k with P(U < k) <= tail: the k-th smallest ratio is then a lower bound at 1-tail. 0: there is none.
+// uCritical is the largest k with P(U < k) <= tail: the k-th smallest ratio is then a lower bound
+// at 1-tail. 0: there is none.
 func uCritical(n, m int, tail float64) int {
 	return sort.Search(n*m/2+1, func(k int) bool { return uAtMost(n, m, k) > tail })
 }
@@ -168,7 +177,8 @@ func uCritical(n, m int, tail float64) int {
 // contrast bounds new - factor x base at a confidence, for two shares or two means.
 type contrast func(factor, confidence float64) (lo, hi float64)
 
-// against judges the ratio of two shares or means against a factor, by their difference new - factor x base.
+// against judges the ratio of two shares or means against a factor, by their difference new -
+// factor x base.
 func (c contrast) against(fresh, base, factor, confidence float64, n int, method string) evidence {
 	e := evidence{estimate: fresh / base, lo: 0, hi: math.Inf(1), above: 1, below: 1, n: n, method: method}
 	// The p-value is 1 - the highest confidence at which the bound still clears 0.
@@ -184,7 +194,8 @@ func (c contrast) against(fresh, base, factor, confidence float64, n int, method
 	if below(c(factor, 1e-9)) {
 		e.below = clears(below)
 	}
-	// The bounds of the ratio are the factors at which the difference is just not clear. 1e6 stands for none.
+	// The bounds of the ratio are the factors at which the difference is just not clear. 1e6 stands
+	// for none.
 	const far = 1e6
 	if above(c(0, confidence)) {
 		e.lo = bisect(0, far, func(f float64) bool { return above(c(f, confidence)) })
@@ -196,10 +207,11 @@ func (c contrast) against(fresh, base, factor, confidence float64, n int, method
 	return e
 }
 
-// shareContrast bounds the difference new - factor x base of two shares by the distances of its parts to their bounds,
-// added in squares (Newcombe 1998, method 10; Zou and Donner 2008, for factors and sums). Where both sides answered the same
-// questions, the parts are the share gained, the share lost, and (1 - factor) x base: few questions change sides, and a
-// correlation, as Newcombe has it for pairs, says too little of them. In a simulation with n = 100 it errs in 7 %.
+// shareContrast bounds the difference new - factor x base of two shares by the distances of its
+// parts to their bounds, added in squares (Newcombe 1998, method 10; Zou and Donner 2008, for
+// factors and sums). Where both sides answered the same questions, the parts are the share gained,
+// the share lost, and (1 - factor) x base: few questions change sides, and a correlation, as
+// Newcombe has it for pairs, says too little of them. In a simulation with n = 100 it errs in 7 %.
 func shareContrast(fresh, base []float64, paired bool) contrast {
 	n, m := float64(len(fresh)), float64(len(base))
 	type part struct{ weight, hits, n float64 }
@@ -234,8 +246,8 @@ func combine(confidence float64, parts ...struct{ weight, hits, n float64 }) (lo
 	return d - math.Sqrt(below), d + math.Sqrt(above)
 }
 
-// meanContrast bounds the difference of two means by Student's t, of the differences where both sides
-// answered the same questions, or else with Welch's degrees of freedom.
+// meanContrast bounds the difference of two means by Student's t, of the differences where both
+// sides answered the same questions, or else with Welch's degrees of freedom.
 func meanContrast(fresh, base []float64, paired bool) contrast {
 	return func(factor, confidence float64) (lo, hi float64) {
 		if paired {

@@ -22,8 +22,8 @@ const (
 	Estimate = result.Estimate
 )
 
-// KindOf returns the kind of a record's metric: the one that its task declares in the record's journal,
-// as far as the record has the samples for it.
+// KindOf returns the kind of a record's metric: the one that its task declares in the record's
+// journal, as far as the record has the samples for it.
 func KindOf(tasks result.Tasks, r *result.Record, metric string) Kind {
 	m := r.Metrics[metric]
 	info, declared := tasks.Metric(r.Task, metric)
@@ -63,10 +63,11 @@ type Sample struct {
 	Values []float64
 	// Runs counts the runs that the values come from.
 	Runs int
-	// Drift is how far the runs' medians lie apart, as a part of the smallest, where they differ by more
-	// than their samples explain; else 0.
+	// Drift is how far the runs' medians lie apart, as a part of the smallest, where they differ by
+	// more than their samples explain; else 0.
 	Drift float64
-	// medians are those of the runs, of a Timed sample, and from says which of the side's journals each run is.
+	// medians are those of the runs, of a Timed sample, and from says which of the side's journals
+	// each run is.
 	medians []float64
 	from    []int
 	// turns are the samples by round, of a Timed sample measured in turns (NewTurns).
@@ -124,7 +125,8 @@ func pool(kind Kind, ms []result.Metric, inTurns bool) *Sample {
 	return s
 }
 
-// asRuns returns a Timed sample whose values are the medians of its runs. Other samples stay as they are.
+// asRuns returns a Timed sample whose values are the medians of its runs. Other samples stay as
+// they are.
 func (s *Sample) asRuns() *Sample {
 	if s.medians == nil {
 		return s
@@ -134,8 +136,8 @@ func (s *Sample) asRuns() *Sample {
 	return &c
 }
 
-// ofRuns returns the samples of a side for a claim about its runs. Where the runs differ among themselves by more than their
-// samples explain, each run counts as one sample.
+// ofRuns returns the samples of a side for a claim about its runs. Where the runs differ among
+// themselves by more than their samples explain, each run counts as one sample.
 func (s *Sample) ofRuns() (_ *Sample, byRun bool) {
 	if s.Drift > 0 {
 		return s.asRuns(), true
@@ -156,8 +158,8 @@ func runRatios(a, b *Sample) (out []float64) {
 // driftAlpha is how unlikely equal runs must be before they are taken to differ.
 const driftAlpha = 0.01
 
-// drift tests each run against the others together, with Bonferroni's correction, and returns how far their
-// medians lie apart if one differs.
+// drift tests each run against the others together, with Bonferroni's correction, and returns how
+// far their medians lie apart if one differs.
 func drift(runs [][]float64) float64 {
 	if len(runs) < 2 {
 		return 0

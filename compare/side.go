@@ -124,7 +124,8 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 	return s
 }
 
-// maxEnvs bounds the different environments of a side, which are compared in pairs. That there are so many is enough to know.
+// maxEnvs bounds the different environments of a side, which are compared in pairs. That there are
+// so many is enough to know.
 const maxEnvs = 64
 
 // usable reports whether every number of a metric is finite: journals come from outside.
@@ -147,11 +148,13 @@ func questions(r *result.Record) (out []string) {
 // pair is a case as both sides have it.
 type pair struct {
 	base, fresh *Case
-	// same: equal ids, the same question in all that decides its answer but the program and the machine.
+	// same: equal ids, the same question in all that decides its answer but the program and the
+	// machine.
 	same bool
 }
 
-// paired reports whether the samples of a metric of both sides answer the same questions, one by one.
+// paired reports whether the samples of a metric of both sides answer the same questions, one by
+// one.
 func (p pair) paired(a, b *Sample) bool {
 	if len(a.Values) != len(b.Values) {
 		return false
@@ -168,8 +171,8 @@ func (c *Case) place() string {
 	return string(b)
 }
 
-// pairCases pairs the cases of two sides: by id and, of those left, by task, model, runner and params where that
-// is one on each side.
+// pairCases pairs the cases of two sides: by id and, of those left, by task, model, runner and
+// params where that is one on each side.
 func pairCases(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
 	ids, places := map[string]*Case{}, map[string][]*Case{}
 	for _, c := range base.Cases {
@@ -234,8 +237,9 @@ func Differences(a, b result.Env) (out []string) {
 	return out
 }
 
-// OtherMachine names what makes the machines of two environments different, or not known to be the same: two
-// unknown processors may be any two. An environment names its processor by the architecture where it knows no more.
+// OtherMachine names what makes the machines of two environments different, or not known to be the
+// same: two unknown processors may be any two. An environment names its processor by the
+// architecture where it knows no more.
 func OtherMachine(a, b result.Env) []string {
 	out := Differences(a, b)
 	unknown := func(e result.Env) bool { return e.CPU == "" || e.CPU == e.Arch }
@@ -245,7 +249,8 @@ func OtherMachine(a, b result.Env) []string {
 	return out
 }
 
-// Fingerprint is a short hash of what makes the times of a machine its own: processor, cores, threads, kernel tier, GPU and system.
+// Fingerprint is a short hash of what makes the times of a machine its own: processor, cores,
+// threads, kernel tier, GPU and system.
 func Fingerprint(e result.Env) string {
 	h := sha256.Sum256(fmt.Append(nil, []any{e.CPU, e.Cores, e.Threads, e.KernelTier, e.GPU, e.OS, e.Arch}))
 	return hex.EncodeToString(h[:4])

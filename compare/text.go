@@ -12,8 +12,8 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// Text writes the comparison for a terminal: lines of at most width columns (60 to 120; 0 stands for 100), but
-// for names of models that are longer than that.
+// Text writes the comparison for a terminal: lines of at most width columns (60 to 120; 0 stands
+// for 100), but for names of models that are longer than that.
 func (c *Comparison) Text(w io.Writer, width int) error {
 	if width == 0 {
 		width = 100
@@ -116,7 +116,8 @@ type textWriter struct {
 	width int
 }
 
-// wrapped writes a paragraph behind a prefix; further lines are indented by two, or as far as the prefix if that is blank.
+// wrapped writes a paragraph behind a prefix; further lines are indented by two, or as far as the
+// prefix if that is blank.
 func (t *textWriter) wrapped(prefix, text string) {
 	line, indent := prefix, "  "
 	if strings.TrimSpace(prefix) == "" {
@@ -235,8 +236,8 @@ func footnote(i int) string {
 	return mark
 }
 
-// table writes columns two spaces apart, the first aligned left and shortened where the line would be too long, the
-// figures aligned right, the last left.
+// table writes columns two spaces apart, the first aligned left and shortened where the line would
+// be too long, the figures aligned right, the last left.
 func (t *textWriter) table(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {

@@ -59,7 +59,8 @@ func TestSignedRanksAgreesWithCounting(t *testing.T) {
 	}
 }
 
-// machine makes the logarithms of two processes' round figures, the first of which a coin has let go first.
+// machine makes the logarithms of two processes' round figures, the first of which a coin has let
+// go first.
 type machine func(r *rand.Rand) (first, second float64)
 
 // machines are noises of rounds. Each keeps its state from round to round.
@@ -71,7 +72,8 @@ var machines = map[string]func() machine{
 		noise := func(r *rand.Rand) float64 { return 0.01 * (math.Pow(r.Float64(), -1/0.9) - 1) }
 		return func(r *rand.Rand) (float64, float64) { return noise(r), noise(r) }
 	},
-	// The first process is always slower, and a neighbour comes and goes for many rounds, hitting one of the two.
+	// The first process is always slower, and a neighbour comes and goes for many rounds, hitting
+	// one of the two.
 	"bursts": func() machine {
 		busy := 0
 		return func(r *rand.Rand) (float64, float64) {
@@ -101,7 +103,8 @@ func (m machine) rounds(r *rand.Rand, n int, ratio float64) []float64 {
 	return x
 }
 
-// trialOf judges claims at every look, as yocobench ab does, until each is decided. It gives the gravest verdict and the rounds.
+// trialOf judges claims at every look, as yocobench ab does, until each is decided. It gives the
+// gravest verdict and the rounds.
 func trialOf(t *testing.T, limit string, claims [][]float64) (Verdict, int) {
 	t.Helper()
 	g := gates(t, limit)[0]
@@ -129,8 +132,9 @@ func trialOf(t *testing.T, limit string, claims [][]float64) (Verdict, int) {
 	return v, MaxRounds()
 }
 
-// With looks at every turn and as soon as one of six claims is decided: programs that lie at the limit are called worse with
-// probability (1-C)/2 at most, whatever the noise; programs that are equal, hardly ever.
+// With looks at every turn and as soon as one of six claims is decided: programs that lie at the
+// limit are called worse with probability (1-C)/2 at most, whatever the noise; programs that are
+// equal, hardly ever.
 func TestTurnsErrNoMoreThanTheySay(t *testing.T) {
 	const tail, claims = 0.025, 6
 	runs := many(1500)
@@ -173,7 +177,8 @@ func TestTurnsErrNoMoreThanTheySay(t *testing.T) {
 	}
 }
 
-// A verdict once reached stays, more rounds never widen the interval, and before the first look there is none.
+// A verdict once reached stays, more rounds never widen the interval, and before the first look
+// there is none.
 func TestSequentialKeepsItsWord(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 1))
 	for range 5 {

@@ -15,7 +15,8 @@ type Turns struct {
 	// Base and New say what the sides are.
 	Base string `json:"base"`
 	New  string `json:"new"`
-	// Rounds is how many there were, Seconds how long they took, First the side that a coin let go first in each.
+	// Rounds is how many there were, Seconds how long they took, First the side that a coin let go
+	// first in each.
 	Rounds  int      `json:"rounds"`
 	Seconds float64  `json:"seconds"`
 	First   []string `json:"first"`

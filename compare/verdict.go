@@ -37,7 +37,8 @@ func (j *Judgement) write(t *textWriter, known string) {
 	}
 }
 
-// Lines tell what a gate's verdict stands on: the cases that are not passed and, of those passed, the closest.
+// Lines tell what a gate's verdict stands on: the cases that are not passed and, of those passed,
+// the closest.
 func (g GateVerdict) Lines() (lines []string) {
 	if g.Reason != "" {
 		lines = append(lines, g.Reason)

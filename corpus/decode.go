@@ -40,7 +40,8 @@ var (
 		{"UTF-16 LE without a byte order mark", 0, binary.LittleEndian, 2},
 		{"UTF-16 BE without a byte order mark", 0, binary.BigEndian, 2},
 	}
-	// Formats that hold text but are none, some of which need not have a zero byte at their beginning.
+	// Formats that hold text but are none, some of which need not have a zero byte at their
+	// beginning.
 	formats = []struct{ magic, name string }{
 		{"%PDF-", "a PDF: extract its text (pdftotext)"},
 		{"\x1f\x8b", "compressed by gzip: decompress it"},

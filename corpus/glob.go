@@ -97,7 +97,8 @@ func relativeNames(root, p string) []string {
 	return strings.Split(p, "/")
 }
 
-// matchNames reports whether the pattern's names match all of the path's, in a time that grows with the product of their numbers.
+// matchNames reports whether the pattern's names match all of the path's, in a time that grows with
+// the product of their numbers.
 func matchNames(pattern, names []string) bool {
 	matched := make([]bool, len(names)+1) // whether the pattern so far matches so many names
 	matched[0] = true

@@ -115,10 +115,10 @@ func (s Spec) String() string {
 // ErrNoText is wrapped by the errors of Open for sources that hold no text.
 var ErrNoText = errors.New("no text found")
 
-// Open reads the source that spec names. Relative paths start at baseDir, the
-// folder of the suite, and those with ~/ at the user's home folder. Text of the machine is read once, here, and kept, so
-// that a run is not disturbed by files that change meanwhile.
-// Errors of missing files or of a missing Go tree end in a hint.
+// Open reads the source that spec names. Relative paths start at baseDir, the folder of the suite,
+// and those with ~/ at the user's home folder. Text of the machine is read once, here, and kept, so
+// that a run is not disturbed by files that change meanwhile. Errors of missing files or of a
+// missing Go tree end in a hint.
 func Open(spec Spec, baseDir string) (Source, error) {
 	switch spec.Kind {
 	case KindProse:

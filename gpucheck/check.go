@@ -24,19 +24,22 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// peersScript times PyTorch on the inputs of the kernels' measurements, and computes the same samples.
+// peersScript times PyTorch on the inputs of the kernels' measurements, and computes the same
+// samples.
 //
 //go:embed peers.py
 var peersScript string
 
-// Results are what gpu-check found, as its JSON file holds them. The file is written again after each figure.
+// Results are what gpu-check found, as its JSON file holds them. The file is written again after
+// each figure.
 type Results struct {
 	Version     string              `json:"version"`
 	Commit      string              `json:"commit,omitempty"`
 	Start       time.Time           `json:"start"`
 	Toy         bool                `json:"toy,omitempty"`
 	Accelerator *result.Accelerator `json:"accelerator"`
-	// Done are the parts that are through; Next the first item of each series that was not tried yet.
+	// Done are the parts that are through; Next the first item of each series that was not tried
+	// yet.
 	Done []string       `json:"done"`
 	Next map[string]int `json:"next,omitempty"`
 	// Problems say what could not be done at all; a check that failed is none.
@@ -44,7 +47,8 @@ type Results struct {
 	Fixtures []Fixture  `json:"fixtures,omitempty"`
 	Peak     *cuda.Peak `json:"peak,omitempty"`
 	Kernels  []Kernel   `json:"kernels,omitempty"`
-	// NoPeers says why there is nothing of PyTorch, or not all; Torch is its version and what it ran on.
+	// NoPeers says why there is nothing of PyTorch, or not all; Torch is its version and what it
+	// ran on.
 	NoPeers string `json:"no_peers,omitempty"`
 	Torch   string `json:"torch,omitempty"`
 	// After is the GPU's state behind the measurements of kernels.
@@ -60,8 +64,8 @@ type Results struct {
 
 // Problem is something that could not be done.
 type Problem struct {
-	// Part is the part or the series of it. Item is the number of the item, from 1 on, that ended its process: a call
-	// with --resume tries it again. It is 0 where the problem is another.
+	// Part is the part or the series of it. Item is the number of the item, from 1 on, that ended
+	// its process: a call with --resume tries it again. It is 0 where the problem is another.
 	Part string `json:"part"`
 	Item int    `json:"item,omitempty"`
 	Text string `json:"text"`
@@ -97,7 +101,8 @@ type Peer struct {
 	// Millis is its median time, 0 where it could not run; Why says why not.
 	Millis float64 `json:"ms"`
 	Why    string  `json:"why,omitempty"`
-	// Error is the largest difference of the kernel's samples from its own, over 1 + |value|; nil if it was not compared.
+	// Error is the largest difference of the kernel's samples from its own, over 1 + |value|; nil
+	// if it was not compared.
 	Error *float64 `json:"error,omitempty"`
 }
 
@@ -110,9 +115,11 @@ type Options struct {
 	Toy bool
 	// Parts are those to do.
 	Parts []string
-	// Out is the folder for the results. Resume, if not empty, is the JSON file or the folder of an earlier call's results.
+	// Out is the folder for the results. Resume, if not empty, is the JSON file or the folder of an
+	// earlier call's results.
 	Out, Resume string
-	// Fixtures is the folder of fixtures, Python one that may have PyTorch, CUBLAS the file of cuBLAS or "".
+	// Fixtures is the folder of fixtures, Python one that may have PyTorch, CUBLAS the file of
+	// cuBLAS or "".
 	Fixtures, Python, CUBLAS string
 	// Budget is the time for all parts of this call.
 	Budget time.Duration
@@ -163,8 +170,8 @@ func (f *Options) check() error {
 	return nil
 }
 
-// Run does the parts, writes their results and prints them as Markdown. It returns how many checks and parts failed; where
-// ctx ends it returns what was found until then.
+// Run does the parts, writes their results and prints them as Markdown. It returns how many checks
+// and parts failed; where ctx ends it returns what was found until then.
 func Run(ctx context.Context, o Options, stdout, log io.Writer) (failures int, err error) {
 	f := &o
 	start := time.Now()
@@ -317,7 +324,8 @@ func (f *Options) do(ctx context.Context, r *Results, part string, limit time.Du
 		return r.part(ctx, limit, p)
 	case "kernels":
 		done = r.part(ctx, limit*4/5, p)
-		// Float32 products go through plain arithmetic: their speed is of no interest, their result is.
+		// Float32 products go through plain arithmetic: their speed is of no interest, their result
+		// is.
 		p.DType, p.Toy = runners.F32.String(), true
 		done = r.part(ctx, limit/5, p) && done
 		if s, err := cuda.Now(); err == nil {
@@ -342,7 +350,8 @@ func (r *Results) problem(p Problem) {
 	fmt.Fprintln(r.log, "problem:", p)
 }
 
-// doubts says why the bfloat16 kernels that this GPU takes by default, cuBLAS's among them, cannot be relied on, or "".
+// doubts says why the bfloat16 kernels that this GPU takes by default, cuBLAS's among them, cannot
+// be relied on, or "".
 func (r *Results) doubts() string {
 	checked, wrong, fixtures, kernels := 0, 0, 0, 0
 	count := func(ok bool) {

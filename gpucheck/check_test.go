@@ -91,7 +91,8 @@ func TestRunLines(t *testing.T) {
 	}
 }
 
-// TestPeers runs the script with PyTorch, where PYTHON has it, on the processor where there is no GPU.
+// TestPeers runs the script with PyTorch, where PYTHON has it, on the processor where there is no
+// GPU.
 func TestPeers(t *testing.T) {
 	python := cmp.Or(os.Getenv("PYTHON"), "python3")
 	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
@@ -144,7 +145,8 @@ func TestWrongIsNotTimed(t *testing.T) {
 	}
 }
 
-// TestAttention: the Transformer's prefill is shown at the speed of the fastest peer that computes the same, and without a peer the report says so.
+// TestAttention: the Transformer's prefill is shown at the speed of the fastest peer that computes
+// the same, and without a peer the report says so.
 func TestAttention(t *testing.T) {
 	cfg, err := runners.Preset("transformer-3b")
 	if err != nil {

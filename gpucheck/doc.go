@@ -1,5 +1,5 @@
-// Package gpucheck checks the CUDA runner on a GPU and measures it, next to PyTorch where that is installed. It is empty without
-// the build tag cuda.
+// Package gpucheck checks the CUDA runner on a GPU and measures it, next to PyTorch where that is
+// installed. It is empty without the build tag cuda.
 //
 //  1. Run does the parts of a call: fixtures, peaks, kernels, peers, models. Each of the first three runs in processes of its
 //     own (Part.Run), so that a kernel that breaks the GPU's context costs no other part anything.

@@ -14,7 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Accelerator describes the GPU as it is now with the kernels of tier ("": the best), or says what is missing.
+// Accelerator describes the GPU as it is now with the kernels of tier ("": the best), or says what
+// is missing.
 func Accelerator(tier string) (*result.Accelerator, error) {
 	i, err := cuda.Inspect()
 	if err != nil {
@@ -42,7 +43,8 @@ func Accelerator(tier string) (*result.Accelerator, error) {
 	return a, nil
 }
 
-// PeakText is what was measured of a GPU, in words, each peak with its share of the datasheet's figure where that is known.
+// PeakText is what was measured of a GPU, in words, each peak with its share of the datasheet's
+// figure where that is known.
 func PeakText(p cuda.Peak, gpu string, weights runners.DType) string {
 	sheet, known := runners.ProfileOf(gpu)
 	share := func(x, of float64) string {

@@ -18,7 +18,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// peers asks PyTorch for its times and samples of the kernels that have none yet, and reports whether it answered for all.
+// peers asks PyTorch for its times and samples of the kernels that have none yet, and reports
+// whether it answered for all.
 func (r *Results) peers(ctx context.Context, limit time.Duration, python string) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -72,11 +73,12 @@ func (r *Results) readRun() (*result.Journal, error) {
 	return j, err
 }
 
-// timedSteps is how many of the generated tokens' steps are timed: more would say no more, and take minutes a case.
+// timedSteps is how many of the generated tokens' steps are timed: more would say no more, and take
+// minutes a case.
 const timedSteps = 32
 
-// modelArgs are the arguments of the models' run. A model's clock does not count the loading of kernels nor the choice of
-// cuBLAS, so the first pass is like the others.
+// modelArgs are the arguments of the models' run. A model's clock does not count the loading of
+// kernels nor the choice of cuBLAS, so the first pass is like the others.
 func modelArgs(toy bool) []string {
 	if toy {
 		return []string{"run", "smoke", "--filter", "task=kv,length<=256", "--filter", "task=prefill,length<=256",
@@ -86,8 +88,9 @@ func modelArgs(toy bool) []string {
 		"--set", "tasks.throughput.warmup=0", "--set", fmt.Sprintf("tasks.throughput.steps=%d", timedSteps), "--runner", "cuda"}
 }
 
-// models runs the paper's suite on the 3B models, cheapest cases first, within a time, and reports whether each case has a result. It needs the
-// kernels of bfloat16 to be right. A process that loses the GPU is followed by another, which goes on with the cases behind it.
+// models runs the paper's suite on the 3B models, cheapest cases first, within a time, and reports
+// whether each case has a result. It needs the kernels of bfloat16 to be right. A process that
+// loses the GPU is followed by another, which goes on with the cases behind it.
 func (r *Results) models(ctx context.Context, limit time.Duration, cublas string) (done bool) {
 	r.NoEndToEnd = ""
 	if limit < 10*time.Second {
@@ -154,7 +157,8 @@ func Settled(j *result.Journal) (n int) {
 	return n
 }
 
-// lostCase runs the case that lost the GPU once more, in a run of its own with launches that are waited for, and says which kernel failed.
+// lostCase runs the case that lost the GPU once more, in a run of its own with launches that are
+// waited for, and says which kernel failed.
 func (r *Results) lostCase(ctx context.Context, cublas string) string {
 	if r.EndToEnd == nil {
 		return ""

@@ -25,8 +25,9 @@ import (
 	"github.com/yocobench/yocobench/runners/verify"
 )
 
-// Each part of gpu-check runs in a process of its own: a kernel that breaks the GPU's context, hangs or crashes
-// ends that process, and costs no other part anything. A part prints a Result as JSON a line as soon as it has it.
+// Each part of gpu-check runs in a process of its own: a kernel that breaks the GPU's context,
+// hangs or crashes ends that process, and costs no other part anything. A part prints a Result as
+// JSON a line as soon as it has it.
 
 // Result is one result of a part; one of its fields is set.
 type Result struct {
@@ -88,8 +89,10 @@ func (f *Part) Run(ctx context.Context, emit func(Result) error, log io.Writer) 
 	return usagef("--part is fixtures, peaks or kernels, not %q\n  hint: this command is run by yocobench gpu-check", f.Name)
 }
 
-// verify holds the runner to every fixture, in both builds, with each set of kernels, and with cuBLAS for what it can where it is installed. The tolerance of bfloat16 is 3.8 times the error that rounding the
-// weights alone makes, in float32 arithmetic on the processor (see TestGolden of runners/cuda).
+// verify holds the runner to every fixture, in both builds, with each set of kernels, and with
+// cuBLAS for what it can where it is installed. The tolerance of bfloat16 is 3.8 times the error
+// that rounding the weights alone makes, in float32 arithmetic on the processor (see TestGolden of
+// runners/cuda).
 func (f *Part) verify(ctx context.Context, emit func(Result) error, log io.Writer) error {
 	dirs, err := filepath.Glob(filepath.Join(f.Fixtures, "*", "config.json"))
 	if err != nil || len(dirs) == 0 {
@@ -144,7 +147,8 @@ func (f *Part) verify(ctx context.Context, emit func(Result) error, log io.Write
 	return checkCode(device.Tier, log)
 }
 
-// checkCode loads all kernels and fails where the code that the GPU runs spills registers to memory.
+// checkCode loads all kernels and fails where the code that the GPU runs spills registers to
+// memory.
 func checkCode(tier string, log io.Writer) error {
 	for _, d := range []runners.DType{runners.F32, runners.BF16} {
 		l, err := cuda.Load(runners.Options{Weights: d, Tier: tier}, 0)
@@ -185,8 +189,9 @@ func checkFixture(ctx context.Context, dir, tier string, d runners.DType, roundi
 // giveUp is after how many processes in a row that die without a result a part is given up.
 const giveUp = 3
 
-// part runs a part in processes of its own until it is through, and reports whether it is: one that dies is followed by another, which begins
-// behind what killed it. What killed one in an earlier call is tried again at the end. What went wrong is a problem, not an error.
+// part runs a part in processes of its own until it is through, and reports whether it is: one that
+// dies is followed by another, which begins behind what killed it. What killed one in an earlier
+// call is tried again at the end. What went wrong is a problem, not an error.
 func (r *Results) part(ctx context.Context, limit time.Duration, f Part) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -265,8 +270,8 @@ func dtypeOf(name string) runners.DType {
 	return d
 }
 
-// died records that a process ended at item f.From. Where it lost the GPU, the item runs once more with launches that are waited
-// for, which names the kernel.
+// died records that a process ended at item f.From. Where it lost the GPU, the item runs once more
+// with launches that are waited for, which names the kernel.
 func (r *Results) died(ctx context.Context, name string, f Part, err error) {
 	text := err.Error()
 	if exitCode(err) == r.program.DeviceLost && ctx.Err() == nil {
@@ -307,8 +312,9 @@ func exitCode(err error) int {
 	return 0
 }
 
-// runLines runs a program, with env set besides, and passes on each line that it prints. Where ctx ends, the program is interrupted, so that it can
-// keep what it has, and ten seconds later killed. The error holds the last line of its standard error, which goes to log too.
+// runLines runs a program, with env set besides, and passes on each line that it prints. Where ctx
+// ends, the program is interrupted, so that it can keep what it has, and ten seconds later killed.
+// The error holds the last line of its standard error, which goes to log too.
 func runLines(ctx context.Context, log io.Writer, env []string, stdin io.Reader, line func([]byte) error, program string, args ...string) error {
 	var complaint bytes.Buffer
 	var broken error
@@ -322,7 +328,8 @@ func runLines(ctx context.Context, log io.Writer, env []string, stdin io.Reader,
 	if len(env) > 0 {
 		c.Env = append(os.Environ(), env...)
 	}
-	// It ends with this program: nothing holds the GPU or a run's journal behind one that was killed.
+	// It ends with this program: nothing holds the GPU or a run's journal behind one that was
+	// killed.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -18,7 +18,8 @@ import (
 // planGPU is the profile that --plan estimates with where there is no GPU whose datasheet is known.
 const planGPU = "h200"
 
-// What the parts take besides what the cost model knows, in seconds: the work of the host, the driver's compiler and PyTorch's.
+// What the parts take besides what the cost model knows, in seconds: the work of the host, the
+// driver's compiler and PyTorch's.
 const (
 	secondsStart   = 5   // a process: the driver, a context
 	secondsFixture = 0.6 // a fixture in one type and tier: weights and expected tensors, launches
@@ -36,7 +37,8 @@ type call struct {
 	note    string
 }
 
-// Plan writes the command lines of the parts, with what they take by estimate on a GPU of the datasheet's figures.
+// Plan writes the command lines of the parts, with what they take by estimate on a GPU of the
+// datasheet's figures.
 func Plan(ctx context.Context, o Options, w io.Writer) error {
 	f := &o
 	if err := f.check(); err != nil {
@@ -96,7 +98,8 @@ func (f *Options) planned(ctx context.Context, p runners.Profile) ([]call, error
 	return append(calls, models...), err
 }
 
-// plannedModels are the calls of the models: the cheapest cases first, as many in a call as its budget holds.
+// plannedModels are the calls of the models: the cheapest cases first, as many in a call as its
+// budget holds.
 func (f *Options) plannedModels(ctx context.Context, p runners.Profile) (calls []call, err error) {
 	args := modelArgs(false)
 	plan, err := f.Program.Plan(ctx, args[1], append(values(args, "--set"), "runner=cuda", `device=""`), values(args, "--filter"), p)

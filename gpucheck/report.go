@@ -137,13 +137,15 @@ func (r *Results) kernelTable(p func(string, ...any)) {
 	}
 }
 
-// attention is what this runner's prefill attention of whole contexts takes, and the fastest peer that computed the same, on one shape.
+// attention is what this runner's prefill attention of whole contexts takes, and the fastest peer
+// that computed the same, on one shape.
 type attention struct {
 	flops, ours, best float64 // FLOP, milliseconds
 	name              string  // of the peer; empty: no peer is faster
 }
 
-// attention finds the measurement of bfloat16 prefill attention after a context, or of one from its start.
+// attention finds the measurement of bfloat16 prefill attention after a context, or of one from its
+// start.
 func (r *Results) attention(after bool) (a attention, ok bool) {
 	for _, k := range r.Kernels {
 		if k.Kernel != "attend_prefill" || k.DType != "bf16" || !k.OK || (k.Shape["pos0"] > 0) != after {
@@ -160,14 +162,16 @@ func (r *Results) attention(after bool) (a attention, ok bool) {
 	return a, ok
 }
 
-// everyLayerGlobal reports whether a preset keeps keys and values of the whole context in every layer, as a Transformer does.
+// everyLayerGlobal reports whether a preset keeps keys and values of the whole context in every
+// layer, as a Transformer does.
 func everyLayerGlobal(preset string) bool {
 	c, err := runners.Preset(preset)
 	return err == nil && !slices.ContainsFunc(c.Layers, func(l runners.Layer) bool { return !l.Mixer.Global() })
 }
 
-// attentionTable sets the Transformer's prefill next to what it would be with attention as fast as the best peer's, and both next to the YOCOs':
-// a ratio over a Transformer whose attention is slow would say little.
+// attentionTable sets the Transformer's prefill next to what it would be with attention as fast as
+// the best peer's, and both next to the YOCOs': a ratio over a Transformer whose attention is slow
+// would say little.
 func (r *Results) attentionTable(p func(string, ...any)) {
 	if r.EndToEnd == nil {
 		return
@@ -239,7 +243,8 @@ func (a attention) called() string {
 	return a.name
 }
 
-// withBest is seconds of a prefill of n tokens, with the attention of its first chunk at the speed of start's best, and that of the others at after's.
+// withBest is seconds of a prefill of n tokens, with the attention of its first chunk at the speed
+// of start's best, and that of the others at after's.
 func withBest(seconds float64, cfg runners.Config, n int, start, after attention) float64 {
 	first := min(n, cuda.PrefillChunk)
 	// What a pair of a token and a key that it sees costs: one token has one pair, two have three.

@@ -64,7 +64,8 @@ func (s subject) bytes(tokens, batch int) runners.Usage {
 	return s.cfg.RunBytes(tokens, batch, s.chunk, s.types)
 }
 
-// least is the memory that a measured case holds for certain; 0 for a computed one, which holds nothing.
+// least is the memory that a measured case holds for certain; 0 for a computed one, which holds
+// nothing.
 func (s subject) least(tokens, batch int) int64 {
 	if s.computed || s.cfg == nil {
 		return 0
@@ -108,8 +109,9 @@ func (s subject) limits(timed bool) string {
 
 func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
 
-// limit sets beside the measured time of some tokens what the machine's peaks would allow for the same work, phase
-// after phase. A computed time is such a limit already, at the efficiency that its note names.
+// limit sets beside the measured time of some tokens what the machine's peaks would allow for the
+// same work, phase after phase. A computed time is such a limit already, at the efficiency that its
+// note names.
 func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ...runners.Work) {
 	if s.computed || s.machine == nil || s.cfg == nil {
 		return
@@ -162,7 +164,8 @@ func median(samples []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// elapsed is the time between two readings of a clock. A clock that stood still would make speeds infinite.
+// elapsed is the time between two readings of a clock. A clock that stood still would make speeds
+// infinite.
 func elapsed(from, to time.Duration) (float64, error) {
 	s := (to - from).Seconds()
 	if !(s > 0) {
@@ -178,7 +181,8 @@ func random(seed uint64, label string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// measure is how a case measures: on a model that is stepped, with random numbers of its own, into r.
+// measure is how a case measures: on a model that is stepped, with random numbers of its own, into
+// r.
 type measure func(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error
 
 // runs makes a case's Run of its measure.

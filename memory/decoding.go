@@ -61,7 +61,8 @@ func (d *decoding) begin(ctx context.Context) error {
 	return nil
 }
 
-// skip stands in for the steps before the timed ones: their tokens are prefilled, which fills the caches alike.
+// skip stands in for the steps before the timed ones: their tokens are prefilled, which fills the
+// caches alike.
 func (d *decoding) skip(ctx context.Context) error {
 	if n := d.skipped(); n > 0 {
 		return d.m.Prefill(ctx, d.held[0], d.prompt(d.rng, d.m.Vocab(), n))

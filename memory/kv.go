@@ -24,11 +24,11 @@ import (
 // left out, of the total too. device_used is what a GPU's driver says is in use:
 // the total, its own context and kernels, and other programs.
 //
-// Not counted, and not bounded by the memory allowed: the program itself and Go's heap (about 20 MB with what a task
-// keeps: its prompt's tokens, the text of a haystack, 4 bytes for each of batch x vocabulary logits that it
-// reads), and the pages of checkpoint files, which are mapped and which the kernel drops when memory is short.
-// Loading takes no more than the weights: tensors that are random, or stored in another type, are
-// converted in blocks.
+// Not counted, and not bounded by the memory allowed: the program itself and Go's heap (about 20 MB
+// with what a task keeps: its prompt's tokens, the text of a haystack, 4 bytes for each of batch x
+// vocabulary logits that it reads), and the pages of checkpoint files, which are mapped and which
+// the kernel drops when memory is short. Loading takes no more than the weights: tensors that are
+// random, or stored in another type, are converted in blocks.
 type KV struct{}
 
 // KVParams are the parameters of kv.

@@ -169,7 +169,8 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// With steps only some of the steps are done, those in the middle, and the figures are those of all.
+// With steps only some of the steps are done, those in the middle, and the figures are those of
+// all.
 func TestThroughputSteps(t *testing.T) {
 	for _, a := range runners.Arches() {
 		for _, depth := range []int{0, 700} {

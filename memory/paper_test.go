@@ -14,7 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// computed resolves a suite's entry to a preset, or to a small model of the name's architecture, on the analytic runner.
+// computed resolves a suite's entry to a preset, or to a small model of the name's architecture, on
+// the analytic runner.
 func computed(s *suites.Suite, e suites.Entry) (*suites.Target, error) {
 	cfg, err := runners.Preset(e.Model)
 	if a, ok := strings.CutPrefix(e.Model, "tiny-"); ok {
@@ -96,8 +97,8 @@ func figure(records []*result.Record, task, metric, model, over string, length f
 	return v / o, ok
 }
 
-// TestPaper runs suites/paper.yaml, finds a computed figure beside every published one, and holds those that
-// arithmetic explains against what was published.
+// TestPaper runs suites/paper.yaml, finds a computed figure beside every published one, and holds
+// those that arithmetic explains against what was published.
 func TestPaper(t *testing.T) {
 	start := time.Now()
 	s, records := runSuite(t, "paper")

@@ -13,7 +13,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Throughput is the task "throughput": decoding at a depth, for a batch of sequences stepped together.
+// Throughput is the task "throughput": decoding at a depth, for a batch of sequences stepped
+// together.
 //
 //	prefill     seconds of one Prefill of depth tokens
 //	tpot        seconds of one Step of the whole batch; of one Greedy where the model can, which a note says
@@ -164,7 +165,8 @@ func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s subject
 	return 0, p.Errorf("max_batch needs memory: how many bytes the batch may take")
 }
 
-// largestBatch is the number of sequences of room for tokens each that fit into memory, by arithmetic.
+// largestBatch is the number of sequences of room for tokens each that fit into memory, by
+// arithmetic.
 func largestBatch(s subject, tokens int, memory int64) int {
 	return sort.Search(maxBatch, func(b int) bool { return s.bytes(tokens, b+1).Total() > memory })
 }

@@ -18,8 +18,8 @@ func smallConfig(arch runners.Arch) runners.Config {
 		RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.As(arch, 2, 24).Config()
 }
 
-// On the CPU runner, trials that share a prefix by forks give what trials computed one by one give, but for the
-// rounding of sums that chunks of other sizes add up in another order.
+// On the CPU runner, trials that share a prefix by forks give what trials computed one by one give,
+// but for the rounding of sums that chunks of other sizes add up in another order.
 func TestShareOnCPU(t *testing.T) {
 	for _, arch := range runners.Arches() {
 		cfg := smallConfig(arch)
@@ -60,7 +60,8 @@ func TestShareOnCPU(t *testing.T) {
 	}
 }
 
-// A budget that holds one sequence but not two: the answers are the same, and the record says that nothing was shared.
+// A budget that holds one sequence but not two: the answers are the same, and the record says that
+// nothing was shared.
 func TestBudgetOfOneSequence(t *testing.T) {
 	cfg := smallConfig(runners.Transformer)
 	var want string

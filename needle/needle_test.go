@@ -65,7 +65,8 @@ func everyKind(t *testing.T, do func(t *testing.T, kind string, set func(*Params
 	}
 }
 
-// A model that looks facts up finds every one: in every kind, wording, key shape and text, at every depth.
+// A model that looks facts up finds every one: in every kind, wording, key shape and text, at every
+// depth.
 func TestReaderFindsAll(t *testing.T) {
 	texts := map[string]param.Corpus{"prose": {Spec: corpus.Spec{Kind: corpus.KindProse}}, "lines": lines(t)}
 	for name, text := range texts {
@@ -105,7 +106,8 @@ func lines(t *testing.T) param.Corpus {
 	return param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{path}}}
 }
 
-// A blind model finds nothing, its wrong answers are recorded, and the interval says how little that is.
+// A blind model finds nothing, its wrong answers are recorded, and the interval says how little
+// that is.
 func TestBlindFindsNothing(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		r := runCase(t, planCases(t, set)[0], &fakeModel{blind: true})
@@ -121,7 +123,8 @@ func TestBlindFindsNothing(t *testing.T) {
 	})
 }
 
-// Prompts have at most the length asked for with their answers, nearly as many tokens, and facts near their depths.
+// Prompts have at most the length asked for with their answers, nearly as many tokens, and facts
+// near their depths.
 func TestLengthsAndDepths(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		cases := planCases(t, func(p *Params) {
@@ -179,10 +182,10 @@ func TestSpreadDepths(t *testing.T) {
 	}
 }
 
-// Trials that share a prefix by forks give the records of trials computed one by one, to the bit, hold two
-// sequences at most, and compute less.
-// By default each trial has a haystack of its own where that costs little; beyond, the trials of a cell share one, and
-// their interval counts them as fewer.
+// Trials that share a prefix by forks give the records of trials computed one by one, to the bit,
+// hold two sequences at most, and compute less. By default each trial has a haystack of its own
+// where that costs little; beyond, the trials of a cell share one, and their interval counts them
+// as fewer.
 func TestHaystacks(t *testing.T) {
 	for _, c := range []struct{ length, asked, want int }{{1024, 0, 5}, {4096, 0, 5}, {4097, 0, 1}, {32768, 0, 1}, {1024, 1, 1}, {32768, 5, 5}, {1024, 2, 2}} {
 		pc := planCases(t, func(p *Params) {
@@ -264,7 +267,8 @@ func count(b bool) int {
 	return 0
 }
 
-// A grid's cells and their trials do not depend on the other cells of the suite, or on the number of trials.
+// A grid's cells and their trials do not depend on the other cells of the suite, or on the number
+// of trials.
 func TestDeterministic(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		records := func(order func([]suites.Case), more func(*Params)) map[string]string {

@@ -17,7 +17,8 @@ import (
 const (
 	// Single: one fact, one question.
 	Single = "single"
-	// Multi: several facts, each asked for by a question of its own, one after another in the same text.
+	// Multi: several facts, each asked for by a question of its own, one after another in the same
+	// text.
 	Multi = "multi"
 	// MultiKey: one fact is asked for among others in the same wording with other keys.
 	MultiKey = "multikey"
@@ -65,7 +66,8 @@ const (
 	maxFacts  = 1 << 12
 )
 
-// complete fills in the defaults that depend on the kind, and reports the first thing that is wrong.
+// complete fills in the defaults that depend on the kind, and reports the first thing that is
+// wrong.
 func (p *Params) complete() error {
 	if !slices.Contains(kinds, p.Kind) {
 		return fmt.Errorf("unknown kind %q; %s", p.Kind, suites.Suggest(p.Kind, slices.Clone(kinds)))

@@ -9,10 +9,10 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// A prompt is what the embedded models were trained on: a haystack in which
-// each fact is where a sentence or a line ends (corpus.InsertionPoint; where none
-// ends near, on a line of its own), an empty line, and the question. Each further question begins a new line, after
-// the model's own answers to those before it.
+// A prompt is what the embedded models were trained on: a haystack in which each fact is where a
+// sentence or a line ends (corpus.InsertionPoint; where none ends near, on a line of its own), an
+// empty line, and the question. Each further question begins a new line, after the model's own
+// answers to those before it.
 const (
 	beforeQuestion = "\n\n"
 	betweenAnswers = "\n"
@@ -72,7 +72,8 @@ func (t *trial) edits(haystack []byte, all int) (edits []tokenizer.Edit) {
 	return append(edits, tokenizer.Edit{From: len(haystack), To: all, With: beforeQuestion + t.questions[0].text})
 }
 
-// later is the number of tokens, at most, that come after the prompt: answers and further questions.
+// later is the number of tokens, at most, that come after the prompt: answers and further
+// questions.
 func (c *cell) later(tok tokenizer.Tokenizer, t *trial) int {
 	n := 0
 	for i, q := range t.questions {

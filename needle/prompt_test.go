@@ -22,7 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// The prompts of each kind, so that a change of wording or placing is noticed: the models were trained on this form.
+// The prompts of each kind, so that a change of wording or placing is noticed: the models were
+// trained on this form.
 func TestPromptGolden(t *testing.T) {
 	tok := tokenizer.Bytes{}
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
@@ -86,7 +87,8 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-// pairs is a tokenizer of two bytes a token (the last may have one), to see that nothing depends on bytes.
+// pairs is a tokenizer of two bytes a token (the last may have one), to see that nothing depends on
+// bytes.
 type pairs struct{}
 
 func (pairs) Name() string { return "pairs" }

@@ -135,8 +135,8 @@ func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
 	return out
 }
 
-// ended reports when nothing more can be learned from an answer: at the end of its line, or one token
-// after it is right, which says whether a longer number follows.
+// ended reports when nothing more can be learned from an answer: at the end of its line, or one
+// token after it is right, which says whether a longer number follows.
 func ended(q question) func(string) bool {
 	want := q.expected()
 	return func(answer string) bool {

@@ -34,8 +34,8 @@ func begins(answer, value string) bool {
 	return ok && !unicode.IsDigit(next)
 }
 
-// contains is the share of the values that stand anywhere in the answer, as part of a longer number too. It is what the YOCO
-// paper counts.
+// contains is the share of the values that stand anywhere in the answer, as part of a longer number
+// too. It is what the YOCO paper counts.
 func contains(answer string, q question) float64 {
 	hits := 0
 	for _, v := range q.values {
@@ -57,8 +57,8 @@ const level = 0.95
 // make the interval too narrow. A fraction varies at most as much as a yes or
 // no with the same mean, so counting trials makes it too wide if anything.
 //
-// Trials of one haystack are alike too, and count as fewer (stats.Clustered).
-// Cells of a grid have haystacks of their own, so that a bad patch of text is not taken for a bad depth.
+// Trials of one haystack are alike too, and count as fewer (stats.Clustered). Cells of a grid have
+// haystacks of their own, so that a bad patch of text is not taken for a bad depth.
 func metrics(trials []result.Trial, haystacks int) map[string]result.Metric {
 	collect := func(f func(result.Trial) float64) []float64 {
 		out := make([]float64, len(trials))

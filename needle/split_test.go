@@ -76,7 +76,8 @@ func suiteCells(t *testing.T) []*cell {
 	return cells
 }
 
-// The keys of the shipped suite lie in the part of the split that each model's config records as held out.
+// The keys of the shipped suite lie in the part of the split that each model's config records as
+// held out.
 func TestSuiteKeysAreHeldOutOfTraining(t *testing.T) {
 	configs, err := filepath.Glob("../runners/checkpoint/tiny/*/config.json")
 	if err != nil || len(configs) == 0 {
@@ -123,7 +124,8 @@ func TestSuiteKeysAreHeldOutOfTraining(t *testing.T) {
 	}
 }
 
-// No long line of the shipped suite's haystacks stands in the generated prose that the training recipe reads.
+// No long line of the shipped suite's haystacks stands in the generated prose that the training
+// recipe reads.
 func TestSuiteHaystacksAreHeldOutOfTraining(t *testing.T) {
 	recipe, err := os.ReadFile("../tools/train/data.py")
 	if err != nil {
@@ -170,7 +172,8 @@ func TestSuiteHaystacksAreHeldOutOfTraining(t *testing.T) {
 	}
 }
 
-// longLines calls f for each line of at least 80 bytes: long enough that no two texts share one by chance.
+// longLines calls f for each line of at least 80 bytes: long enough that no two texts share one by
+// chance.
 func longLines(text []byte, f func(line []byte)) {
 	for line := range bytes.Lines(text) {
 		if line = bytes.TrimSpace(line); len(line) >= 80 {

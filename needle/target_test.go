@@ -14,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// served is a model that takes texts and gives texts: it answers the prompts of a group at the same time, in
-// any order, knows no log-probabilities and cannot be stepped.
+// served is a model that takes texts and gives texts: it answers the prompts of a group at the same
+// time, in any order, knows no log-probabilities and cannot be stepped.
 type served struct {
 	mu     sync.Mutex
 	groups []int

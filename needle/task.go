@@ -92,9 +92,9 @@ func (c *cell) plan(m *suites.Target, text string) (suites.Case, error) {
 	return out, err
 }
 
-// version is 1 where facts may be at other places than in the first version, which took the first end of a
-// sentence or line from the depth asked for on, however far away it was. In generated prose the next one is
-// less than 2 % of 32 Ki away.
+// version is 1 where facts may be at other places than in the first version, which took the first
+// end of a sentence or line from the depth asked for on, however far away it was. In generated
+// prose the next one is less than 2 % of 32 Ki away.
 func (c *cell) version() int {
 	atStart := c.depth == (depth{}) && c.Distractors == 0
 	atEnd := c.depth == (depth{at: 1})
@@ -123,7 +123,8 @@ func (c *cell) label() string {
 	return label
 }
 
-// params are all that decides the result. What is not so in every cell is left out where it is not so here.
+// params are all that decides the result. What is not so in every cell is left out where it is not
+// so here.
 func (c *cell) params(m *suites.Target, text string) map[string]any {
 	ps := map[string]any{
 		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.trials(), "needles": c.needles,

@@ -36,8 +36,8 @@ func (c *cell) stream(what string, i int) *rng.Rand {
 		c.Kind, c.length, c.depth.value(), c.needles, c.needles+c.Distractors, what, i), c.seed)
 }
 
-// ownHaystack is the longest context, in tokens, at which each trial has a haystack of its own by default: there a haystack
-// costs little. Beyond, the trials of a cell share one.
+// ownHaystack is the longest context, in tokens, at which each trial has a haystack of its own by
+// default: there a haystack costs little. Beyond, the trials of a cell share one.
 const ownHaystack = 4 << 10
 
 // haystacks is the number of haystacks in the cell; trial i has the haystack i modulo that.
@@ -140,7 +140,8 @@ func (c *cell) place(u float64, i, j int) float64 {
 	return c.depth.at
 }
 
-// questions asks for the facts: one by one in an order of their own, or all at once in the order of the text.
+// questions asks for the facts: one by one in an order of their own, or all at once in the order of
+// the text.
 func (c *cell) questions(r *rng.Rand, t Template, facts []fact) []question {
 	var asked []fact
 	for _, f := range facts {

@@ -12,7 +12,8 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// On the CPU runner, the loss is that of feeding the documents token by token and taking the softmax of the logits.
+// On the CPU runner, the loss is that of feeding the documents token by token and taking the
+// softmax of the logits.
 func TestAgainstSteps(t *testing.T) {
 	for _, arch := range runners.Arches() {
 		cfg := runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 256, Heads: 4, KVHeads: 2, HeadDim: 8,

@@ -35,7 +35,8 @@ func arHits(tokens []int, n int) []bool {
 	return hits
 }
 
-// hashGram mixes tokens by the steps of FNV-1a in 64 bits, a token at a time, and the finish of MurmurHash3.
+// hashGram mixes tokens by the steps of FNV-1a in 64 bits, a token at a time, and the finish of
+// MurmurHash3.
 func hashGram(gram []int) uint64 {
 	h := uint64(0xcbf29ce484222325)
 	for _, t := range gram {

@@ -18,8 +18,8 @@ import (
 // level is that of every interval.
 const level = 0.95
 
-// fewTexts is the number of texts below which intervals depend on how the losses of texts are distributed: internal/stats
-// simulates the coverage for normal and skew ones.
+// fewTexts is the number of texts below which intervals depend on how the losses of texts are
+// distributed: internal/stats simulates the coverage for normal and skew ones.
 const fewTexts = 30
 
 // run scores the documents one by one and sums up.
@@ -139,7 +139,8 @@ type output struct {
 	errors stats.Jackknifed
 }
 
-// interval is that of a statistic over texts; of a loss, which is positive, it is the interval of its logarithm.
+// interval is that of a statistic over texts; of a loss, which is positive, it is the interval of
+// its logarithm.
 func (o *output) interval(i int) (lo, hi float64, ok bool) {
 	if i < statHitFraction || i >= scalars && i < o.t.curve(5) {
 		return o.errors.PositiveInterval(i, level)
@@ -172,8 +173,8 @@ func (o *output) metrics() {
 		}
 		o.r.Metrics[m.name] = v
 	}
-	// A sample is a text, since stretches of one are not independent. Of a single text it is a stretch: two models that read the
-	// same one can still be compared.
+	// A sample is a text, since stretches of one are not independent. Of a single text it is a
+	// stretch: two models that read the same one can still be compared.
 	nll := o.r.Metrics["nll"]
 	samples, texts := o.t.count(), o.t.texts
 	if samples == 1 {
@@ -230,8 +231,8 @@ func (o *output) series() {
 	}
 }
 
-// curve adds the series whose values begin at from. Points without observations are left out; the band is
-// there if all points have an interval.
+// curve adds the series whose values begin at from. Points without observations are left out; the
+// band is there if all points have an interval.
 func (o *output) curve(name, unit string, x []float64, n []int, from int) {
 	s := result.Series{Name: name, XUnit: "tokens", YUnit: unit}
 	band := true

@@ -19,7 +19,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// lawModel loses 1 + 2/sqrt(pos) nats at every position, and a tenth of that more or less in every other document.
+// lawModel loses 1 + 2/sqrt(pos) nats at every position, and a tenth of that more or less in every
+// other document.
 type lawModel struct {
 	runners.Instance
 	docs int
@@ -208,8 +209,8 @@ func TestStretchesCountOnce(t *testing.T) {
 	}
 }
 
-// The change from one bucket to the next is bounded by what the same texts did: where all rise by the same, the interval is that
-// step, however far the texts are apart.
+// The change from one bucket to the next is bounded by what the same texts did: where all rise by
+// the same, the interval is that step, however far the texts are apart.
 func TestBucketChangesArePaired(t *testing.T) {
 	s := newSpans(16, 1, []int{16})
 	lt := &tallies{spans: s, texts: []int{0, 1, 2, 3}}

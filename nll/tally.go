@@ -18,7 +18,8 @@ type spans struct {
 // span is the pieces from..to-1.
 type span struct{ from, to int }
 
-// newSpans makes buckets [2^(k/per), 2^((k+1)/per)) of positions, rounded, the last one cut at length.
+// newSpans makes buckets [2^(k/per), 2^((k+1)/per)) of positions, rounded, the last one cut at
+// length.
 func newSpans(length, per int, lengths []int) *spans {
 	var bounds []int
 	for k := 0; ; k++ {
@@ -122,8 +123,9 @@ func both(hit, first sum) sum {
 	return hit
 }
 
-// The scalar statistics, in the order in which statistics writes them. The curves follow: bucket means, cumulative
-// means, cumulative bits per byte, AR-hit and first-occurrence bucket means, and the change from each bucket to the next.
+// The scalar statistics, in the order in which statistics writes them. The curves follow: bucket
+// means, cumulative means, cumulative bits per byte, AR-hit and first-occurrence bucket means, and
+// the change from each bucket to the next.
 const (
 	statNLL = iota
 	statBits
@@ -145,8 +147,8 @@ func (t *tallies) curve(i int) int {
 	return scalars + []int{0, b, b + l, b + 2*l, 2*b + 2*l, 3*b + 2*l}[i]
 }
 
-// statistics computes every number of a case from the documents, each counted times[i] times: means are over tokens. What
-// has no tokens is NaN. The fit is one with the weights of t.
+// statistics computes every number of a case from the documents, each counted times[i] times: means
+// are over tokens. What has no tokens is NaN. The fit is one with the weights of t.
 func (t *tallies) statistics(times []int, out []float64) {
 	whole := span{0, t.pieces()}
 	hit, first := t.over(whole, times)
@@ -215,8 +217,8 @@ func (t *tallies) weigh(from int) {
 	}
 }
 
-// squaredError is the squared standard error of a bucket's mean over documents: of the ratio of two sums,
-// sum (loss_d - mean n_d)² / n² x D/(D-1).
+// squaredError is the squared standard error of a bucket's mean over documents: of the ratio of two
+// sums, sum (loss_d - mean n_d)² / n² x D/(D-1).
 func (t *tallies) squaredError(b span) float64 {
 	mean := both(t.over(b, nil)).mean()
 	var sq, n, docs float64

@@ -102,7 +102,8 @@ func (w *work) documents(tok tokenizer.Tokenizer, n int) ([]corpus.Document, err
 	return docs, err
 }
 
-// tokensEnd is the end of the first character of text up to which text has n tokens, 0 if it has fewer.
+// tokensEnd is the end of the first character of text up to which text has n tokens, 0 if it has
+// fewer.
 func tokensEnd(tok tokenizer.Tokenizer, text []byte, n int) int {
 	if tok.Name() == "bytes" {
 		return runeEnd(text, n)
@@ -119,7 +120,8 @@ func tokensEnd(tok tokenizer.Tokenizer, text []byte, n int) int {
 	return end
 }
 
-// runeEnd is the first offset from n on at which no UTF-8 character of text is cut; 0 where text is shorter than n.
+// runeEnd is the first offset from n on at which no UTF-8 character of text is cut; 0 where text is
+// shorter than n.
 func runeEnd(text []byte, n int) int {
 	if len(text) < n {
 		return 0

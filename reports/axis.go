@@ -19,7 +19,8 @@ type axis struct {
 	binary bool
 	// unit is how ticks are written.
 	unit string
-	// zero stands for 0 on a logarithmic axis, where there is one: a place left of the smallest value.
+	// zero stands for 0 on a logarithmic axis, where there is one: a place left of the smallest
+	// value.
 	zero float64
 	// quiet axes show no labels: a neighbour's hold for them.
 	quiet  bool
@@ -237,7 +238,8 @@ func trim(s string) string {
 	return number + unit
 }
 
-// clear drops the texts of ticks that would touch their neighbour; size tells how long a text is along the axis.
+// clear drops the texts of ticks that would touch their neighbour; size tells how long a text is
+// along the axis.
 func (a *axis) clear(ticks []tick, length vg.Length, size func(string) vg.Length) []tick {
 	last := vg.Length(-1e9)
 	for i := range ticks {

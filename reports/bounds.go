@@ -9,8 +9,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A report draws a bounded part of a journal, and says so where it leaves something out; results.csv and
-// results.json always hold everything. The bounds are far above what a reader can use.
+// A report draws a bounded part of a journal, and says so where it leaves something out;
+// results.csv and results.json always hold everything. The bounds are far above what a reader can
+// use.
 const (
 	maxGroups  = 60     // groups of a task
 	maxModels  = 48     // models of a group
@@ -61,7 +62,8 @@ func (v *view) bound(groups []*group) []*group {
 	return out
 }
 
-// bound keeps the group's first models, with their baselines, and its first places, and no more than room records.
+// bound keeps the group's first models, with their baselines, and its first places, and no more
+// than room records.
 func (g *group) bound(models []string, baselines map[string]string, room int) {
 	of := map[string]bool{}
 	for _, r := range g.records {

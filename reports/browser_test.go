@@ -139,7 +139,8 @@ func checkThemes(t *testing.T, p *browser.Page) {
 	}
 }
 
-// faint names the first text whose contrast with what lies behind it is below 4.5, the least that WCAG 2.2 (1.4.3) allows.
+// faint names the first text whose contrast with what lies behind it is below 4.5, the least that
+// WCAG 2.2 (1.4.3) allows.
 const faint = `(() => {
 	const parse = (c) => (c.match(/[\d.]+/g) || []).map(Number);
 	const light = (c) => {

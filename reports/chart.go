@@ -24,7 +24,8 @@ type curveLine struct {
 	// lo and hi bound y: as a band, or as bars.
 	lo, hi []float64
 	bars   bool
-	// hollow: markers without a line, for published figures. dotted: a line without markers, for fits.
+	// hollow: markers without a line, for published figures. dotted: a line without markers, for
+	// fits.
 	hollow, dotted bool
 	// fine: a line with small markers, for many points.
 	fine bool

@@ -35,8 +35,8 @@ func baselines(j *result.Journal) map[string]string {
 	return out
 }
 
-// A family is the models of a group that share tables and pictures: those with one baseline, which is among them
-// where the group has it.
+// A family is the models of a group that share tables and pictures: those with one baseline, which
+// is among them where the group has it.
 type family struct {
 	// name is what titles call them where there are several families.
 	name   string
@@ -44,8 +44,8 @@ type family struct {
 	base   string // "" where the group lacks the baseline
 }
 
-// families parts the models of a group by their baseline. Where they have one baseline in all, models without
-// one are shown with the others.
+// families parts the models of a group by their baseline. Where they have one baseline in all,
+// models without one are shown with the others.
 func (v *view) families(g *group) []family {
 	var bases []string
 	for _, m := range g.models {

@@ -36,13 +36,15 @@ type key struct {
 	apart  bool // begins a row of its own
 }
 
-// panel is a part of a figure. Panels of a column share their margins, so that their axes stand below each other.
+// panel is a part of a figure. Panels of a column share their margins, so that their axes stand
+// below each other.
 type panel interface {
 	// size is the height of the data area.
 	size() vg.Length
 	// margins are needed around the data area for labels: left, right, bottom, top.
 	margins(p *painter) [4]vg.Length
-	// draw draws the panel with its data area in the given rectangle; left is the margin that its column has there.
+	// draw draws the panel with its data area in the given rectangle; left is the margin that its
+	// column has there.
 	draw(p *painter, area vg.Rectangle, left vg.Length)
 }
 

@@ -39,7 +39,8 @@ func record(task, model, arch, label string, params map[string]any) result.Recor
 		Params: params, Status: result.OK, Start: fixtureStart, Seconds: 1.5}
 }
 
-// fixture is a journal with every task; depths, lengths and trials set the size of its needle grids.
+// fixture is a journal with every task; depths, lengths and trials set the size of its needle
+// grids.
 func fixture(lengths []float64, depths []float64, trials int) *result.Journal {
 	j := &result.Journal{Runs: []result.Run{{Type: "run", Schema: 1, Suite: "synthetic", Title: "numbers by formula, to test reports", SuiteHash: "5f0e1d2c3b4a59687786",
 		Start: fixtureStart, Command: "yocobench run synthetic", Env: result.Env{Version: "v0.0.0-test", Commit: "0123abcd", Go: "go1.26", OS: "linux", Arch: "amd64",

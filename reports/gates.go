@@ -8,7 +8,8 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// Gates are the verdicts on a run's gates, for reports to show. Package compare judges; nothing is judged here.
+// Gates are the verdicts on a run's gates, for reports to show. Package compare judges; nothing is
+// judged here.
 type Gates struct {
 	// Verdict is that on all of them: "passed", "regressed", "broken", "undecided" or "not judged".
 	Verdict string
@@ -22,7 +23,8 @@ type Gate struct {
 	Verdict string
 	// Text is the gate as it was written.
 	Text string
-	// Lines tell what the verdict stands on: figures with their intervals and samples, or why there are none.
+	// Lines tell what the verdict stands on: figures with their intervals and samples, or why there
+	// are none.
 	Lines []string
 }
 

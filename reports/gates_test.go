@@ -17,7 +17,8 @@ func verdicts() *Gates {
 	}}
 }
 
-// Every format for readers shows the verdicts with what they stand on; without gates it says nothing of them.
+// Every format for readers shows the verdicts with what they stand on; without gates it says
+// nothing of them.
 func TestVerdicts(t *testing.T) {
 	j, g := few(journal(t)), verdicts()
 	for _, f := range []Format{Text, Markdown, HTML} {

@@ -13,9 +13,9 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// lettering is the text of pictures: in Liberation Sans and, for the characters that it lacks, such as Chinese
-// ones, in a bitmap font of 12 pixels. Characters that neither has are shown by their code points: <1f99c>.
-// In SVG, text stays text, and takes the place that it would take in a PNG.
+// lettering is the text of pictures: in Liberation Sans and, for the characters that it lacks, such
+// as Chinese ones, in a bitmap font of 12 pixels. Characters that neither has are shown by their
+// code points: <1f99c>. In SVG, text stays text, and takes the place that it would take in a PNG.
 type lettering struct {
 	text.Plain
 	raster bool // the canvas is one of pixels
@@ -59,8 +59,8 @@ func pieces(words string) (out []piece) {
 	return out
 }
 
-// glyph gives the runs of pixels of a character in the bitmap font, as rectangles with their origin at the
-// baseline's start and y down, and its width in pixels. Nil where the font lacks it.
+// glyph gives the runs of pixels of a character in the bitmap font, as rectangles with their origin
+// at the baseline's start and y down, and its width in pixels. Nil where the font lacks it.
 func glyph(r rune) (runs []image.Rectangle, width int) {
 	box, mask, at, advance, ok := bitmapfont.FaceSC.Glyph(fixed.P(0, 0), r)
 	if !ok || mask == nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Names in scripts that the main font lacks are told apart in PNG files; SVG files keep them as text.
+// Names in scripts that the main font lacks are told apart in PNG files; SVG files keep them as
+// text.
 func TestNamesInOtherScripts(t *testing.T) {
 	names := []string{"模型甲", "模型乙", "モデル", "모델", "🦜", "🦜🦜", "\U0001f99a", "???"}
 	seen := map[string]string{}

@@ -124,7 +124,8 @@ func (h *heat) cell(p *painter, r *result.Record, x0, y0, x1, y1 vg.Length) {
 	p.frame(x0, y0, x1, y1, line(paper, 1, nil))
 }
 
-// inside writes words in the middle of a cell, on two lines or smaller where they do not fit, not at all where they cannot be read.
+// inside writes words in the middle of a cell, on two lines or smaller where they do not fit, not
+// at all where they cannot be read.
 func (p *painter) inside(x0, y0, x1, y1, size vg.Length, c color.Color, words string) {
 	x, y := (x0+x1)/2, (y0+y1)/2
 	for s := size; s >= 5; s -= 0.5 {

@@ -102,7 +102,8 @@ type (
 	}
 )
 
-// StyleSheet is the CSS of report.html, for other pages that are to look like it. (The file is embedded: reading it does not fail.)
+// StyleSheet is the CSS of report.html, for other pages that are to look like it. (The file is
+// embedded: reading it does not fail.)
 func StyleSheet() string {
 	css, _ := pageFiles.ReadFile("page/report.css")
 	return string(css)
@@ -299,8 +300,8 @@ func hex(c color.NRGBA) template.CSS {
 	return template.CSS(fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B))
 }
 
-// A page carries at most cellTrials trials of a cell, wrong ones first, and of all cells about pageTrials: a run of
-// ten thousand cases stays a page that a browser opens in seconds.
+// A page carries at most cellTrials trials of a cell, wrong ones first, and of all cells about
+// pageTrials: a run of ten thousand cases stays a page that a browser opens in seconds.
 const (
 	cellTrials = 12
 	pageTrials = 20_000

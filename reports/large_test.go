@@ -95,7 +95,8 @@ func scalingJournal(models, lengths int) *result.Journal {
 	return j
 }
 
-// A report of a large journal is bounded, says what it leaves out, and its tables for programs are whole.
+// A report of a large journal is bounded, says what it leaves out, and its tables for programs are
+// whole.
 func TestLargeJournals(t *testing.T) {
 	for _, c := range large {
 		t.Run(c.name, func(t *testing.T) {

@@ -26,9 +26,9 @@ func (g *group) reach(k family) []float64 {
 	return numbers(records, g.about.x())
 }
 
-// sizeTables compare families of which each has one model of the same architectures, such as several sizes of a
-// YOCO and its Transformer: what a token costs in each, and the memory in total at the lengths that they share.
-// whole says of which families they show every model.
+// sizeTables compare families of which each has one model of the same architectures, such as
+// several sizes of a YOCO and its Transformer: what a token costs in each, and the memory in total
+// at the lengths that they share. whole says of which families they show every model.
 func (v *view) sizeTables(g *group, w result.View, families []family) (tables []table, whole []bool) {
 	metrics, x0 := g.about.metrics(w), g.about.axis(0)
 	m, all := metrics[0], metrics[1]

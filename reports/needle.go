@@ -70,8 +70,8 @@ func places(values []float64) map[float64]int {
 	return out
 }
 
-// pool gives the interval of the trials of a column of the grid at 95 %, with the sum of their exact scores and their number.
-// Each haystack of each cell is a cluster.
+// pool gives the interval of the trials of a column of the grid at 95 %, with the sum of their
+// exact scores and their number. Each haystack of each cell is a cluster.
 func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
 	var hits, counts []float64
 	for _, row := range t.at {
@@ -84,7 +84,8 @@ func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
 	return k, n, lo, hi
 }
 
-// haystacks parts the trials of a record, n with k hits, by haystack: trial i has the haystack i modulo their number.
+// haystacks parts the trials of a record, n with k hits, by haystack: trial i has the haystack i
+// modulo their number.
 func (s scoring) haystacks(r *result.Record, k float64, n int) (hits, counts []float64) {
 	if n == 0 {
 		return nil, nil
@@ -138,7 +139,8 @@ func (s scoring) trials(r *result.Record) (k float64, n int) {
 	return 0, 0
 }
 
-// trialsText says how many trials each cell has, and in how many haystacks where that is fewer: "20 trials a cell, in 1 haystack".
+// trialsText says how many trials each cell has, and in how many haystacks where that is fewer: "20
+// trials a cell, in 1 haystack".
 func (s scoring) trialsText(records []*result.Record) string {
 	var all, texts []int
 	shared := false
@@ -295,7 +297,8 @@ func (g *grid) depthText(d float64) string {
 	return axisText(g.group.about.axis(1), g.depths)(d)
 }
 
-// spread is one curve of a kind without depths: accuracy against length for a model and a number of needles.
+// spread is one curve of a kind without depths: accuracy against length for a model and a number of
+// needles.
 type spread struct {
 	model   string
 	needles float64 // 0: not told
@@ -338,7 +341,8 @@ func (g *group) spreads() (lengths []float64, out []spread) {
 	return lengths, out
 }
 
-// spreadTable shows accuracy and its interval by length, a pair of rows for each model and number of needles.
+// spreadTable shows accuracy and its interval by length, a pair of rows for each model and number
+// of needles.
 func (v *view) spreadTable(g *group, w result.View) table {
 	lengths, spreads := g.spreads()
 	how := scoringOf(g.about, w)
@@ -383,7 +387,8 @@ func (g *group) third() string {
 // thirds names a value on the third axis: "4 needles".
 func (g *group) thirds(n float64) string { return units.Plural(n, strings.TrimSuffix(g.third(), "s")) }
 
-// joined puts the non-empty parts of a title together; a part in brackets belongs to the one before it.
+// joined puts the non-empty parts of a title together; a part in brackets belongs to the one before
+// it.
 func joined(parts ...string) string {
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.ReplaceAll(strings.Join(parts, " · "), " · (", " (")

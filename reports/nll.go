@@ -109,8 +109,9 @@ func (v *view) cumulativeTable(g *group) (table, bool) {
 	})
 }
 
-// positionTable shows the loss at each position and its change from the position before, a column a model. The change is what
-// says whether the loss falls: the mean up to a length also falls where the loss is level, as its costly beginning counts less.
+// positionTable shows the loss at each position and its change from the position before, a column a
+// model. The change is what says whether the loss falls: the mean up to a length also falls where
+// the loss is level, as its costly beginning counts less.
 func (v *view) positionTable(g *group) (table, bool) {
 	out := table{id: g.id + "-position", title: joined("NLL at a position", g.name), head: []string{"position"}, fixed: 1}
 	changes := map[string]result.Series{}
@@ -141,8 +142,8 @@ func withBounds(s result.Series, i int, number func(float64) string) string {
 	return text
 }
 
-// fillCurves fills a table with a curve of each model of a group: a row for each x. The text of a point gets the curve, named after its model.
-// It reports whether there is any.
+// fillCurves fills a table with a curve of each model of a group: a row for each x. The text of a
+// point gets the curve, named after its model. It reports whether there is any.
 func (out *table) fillCurves(g *group, curve, note string, text func(s result.Series, i int) string) bool {
 	curves := map[string]result.Series{}
 	at := map[string]map[float64]int{}
@@ -197,7 +198,8 @@ func (out *table) fillCurves(g *group, curve, note string, text func(s result.Se
 	return true
 }
 
-// nllFigures draws a corpus: loss by position with its fit, cumulatively, and parted by AR-hit and first-occur.
+// nllFigures draws a corpus: loss by position with its fit, cumulatively, and parted by AR-hit and
+// first-occur.
 func (v *view) nllFigures(g *group) []*figure {
 	loss := func(title string, tall vg.Length) *chart {
 		return &chart{title: title, tall: tall, x: axis{label: "position n (tokens)", log: true, binary: true, unit: "tokens"}, y: axis{label: "nats per token", unit: "nats/token"}}

@@ -121,7 +121,8 @@ func TestOddJournals(t *testing.T) {
 	}
 }
 
-// FuzzReports feeds whatever reads as a journal to the writers of text, which are fast enough for many journals.
+// FuzzReports feeds whatever reads as a journal to the writers of text, which are fast enough for
+// many journals.
 func FuzzReports(f *testing.F) {
 	fuzzJournals(f, func(t *testing.T, j *result.Journal) {
 		v := newView(t.Context(), j, nil)
@@ -144,7 +145,8 @@ func FuzzPictures(f *testing.F) {
 	fuzzJournals(f, func(t *testing.T, j *result.Journal) { everything(t, j) })
 }
 
-// fuzzJournals fuzzes journals of schema 1: those of schema 2 have checksums, which no change of a byte leaves right.
+// fuzzJournals fuzzes journals of schema 1: those of schema 2 have checksums, which no change of a
+// byte leaves right.
 func fuzzJournals(f *testing.F, use func(*testing.T, *result.Journal)) {
 	sum := regexp.MustCompile(`,"sha256":"[0-9a-f]+"`)
 	add := func(j *result.Journal) {
@@ -196,7 +198,8 @@ func TestLook(t *testing.T) {
 	t.Log(files)
 }
 
-// A run of thousands of cases stays a page that a browser opens: each cell carries fewer trials, the wrong ones first.
+// A run of thousands of cases stays a page that a browser opens: each cell carries fewer trials,
+// the wrong ones first.
 func TestPageOfManyCases(t *testing.T) {
 	j := &result.Journal{Runs: small().Runs}
 	for model := range 10 {

@@ -94,8 +94,8 @@ type painter struct {
 	hots  []hot
 }
 
-// newPainter draws on a canvas; on one of pixels, text becomes pixels too, so that no reader's fonts can fill
-// in for a missing character.
+// newPainter draws on a canvas; on one of pixels, text becomes pixels too, so that no reader's
+// fonts can fill in for a missing character.
 func newPainter(c vg.CanvasSizer, raster bool) *painter {
 	return &painter{Canvas: draw.New(c), plain: lettering{text.Plain{Fonts: fonts}, raster}}
 }

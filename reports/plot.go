@@ -10,8 +10,8 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// Plot is one chart of curves over a length, for commands that draw without a journal. Both axes are
-// logarithmic; values of 0 or less are left out.
+// Plot is one chart of curves over a length, for commands that draw without a journal. Both axes
+// are logarithmic; values of 0 or less are left out.
 type Plot struct {
 	Title, Subtitle, XLabel string
 	// XUnit and YUnit are units of metrics, such as "tokens", "bytes" and "s".

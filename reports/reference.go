@@ -60,7 +60,8 @@ func (v *view) references() (out []result.Reference) {
 	return out
 }
 
-// sourceUnits are the names under which sources give figures, with the records' unit and the factor to it.
+// sourceUnits are the names under which sources give figures, with the records' unit and the factor
+// to it.
 var sourceUnits = map[string]struct {
 	unit string
 	by   float64

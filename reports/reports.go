@@ -59,9 +59,10 @@ func ParseFormats(list string) ([]Format, error) {
 	return out, nil
 }
 
-// Write draws a journal, with the verdicts on its gates unless they are nil, in the
-// given formats (nil: all of them) into an existing folder. It returns the names of the files written, in order. Each file appears
-// whole or not at all, and replaces one of the same name. When ctx ends, drawing stops with its error.
+// Write draws a journal, with the verdicts on its gates unless they are nil, in the given formats
+// (nil: all of them) into an existing folder. It returns the names of the files written, in order.
+// Each file appears whole or not at all, and replaces one of the same name. When ctx ends, drawing
+// stops with its error.
 func Write(ctx context.Context, dir string, j *result.Journal, g *Gates, formats []Format) ([]string, error) {
 	if formats == nil {
 		formats = Formats()

@@ -8,11 +8,12 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// deciding are the flags of run that take a value and decide what a case asks or how it is computed.
+// deciding are the flags of run that take a value and decide what a case asks or how it is
+// computed.
 var deciding = []string{"--set", "--memory", "--runner", "--device", "--threads", "-t", "--tier"}
 
-// reproduce is the command that runs one case again: the suite as it was named, the settings that the run's
-// command changed, and the case's id. A filter names one case, so a budget is not needed.
+// reproduce is the command that runs one case again: the suite as it was named, the settings that
+// the run's command changed, and the case's id. A filter names one case, so a budget is not needed.
 func (v *view) reproduce(r *result.Record) string {
 	suite := v.run.SuiteFile
 	if suite == "" {
@@ -81,7 +82,8 @@ func settings(command string) (out [][2]string) {
 	return out
 }
 
-// shellWords parts a command as a POSIX shell does where it quotes with ' only and escapes nothing but '.
+// shellWords parts a command as a POSIX shell does where it quotes with ' only and escapes nothing
+// but '.
 func shellWords(command string) (words []string) {
 	var word strings.Builder
 	quoted, begun := false, false

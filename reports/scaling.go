@@ -324,8 +324,8 @@ func spanned(from, to string) string {
 	return from + "–" + to
 }
 
-// detailTable shows the metrics that stand behind a speed: time per token, the
-// largest batch, the share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
+// detailTable shows the metrics that stand behind a speed: time per token, the largest batch, the
+// share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
 func (v *view) detailTable(g *group, w result.View, k family, name, id string) (table, bool) {
 	x0, first := g.about.axis(0), w.Of
 	out := table{id: id + "-details", title: joined(g.about.Title+": details", name), fixed: 2, head: []string{"model", heading(x0)}}

@@ -15,7 +15,8 @@ func (g *group) bars(m result.MetricInfo) string {
 	return ""
 }
 
-// wide reports whether a measure's samples spread so far that bars at the same place would hide each other.
+// wide reports whether a measure's samples spread so far that bars at the same place would hide
+// each other.
 func (g *group) wide(m result.MetricInfo) bool {
 	return slices.ContainsFunc(g.records, func(r *result.Record) bool {
 		x, ok := metric(r, m.Name)
@@ -119,7 +120,8 @@ func quietX(rows [][]panel) {
 	}
 }
 
-// zeroOf is the place of 0 on a logarithmic axis: a step of four before the smallest length, 0 where there is no zero.
+// zeroOf is the place of 0 on a logarithmic axis: a step of four before the smallest length, 0
+// where there is no zero.
 func zeroOf(xs []float64) float64 {
 	if !slices.Contains(xs, 0) {
 		return 0

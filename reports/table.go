@@ -35,13 +35,16 @@ type table struct {
 	foot [][]cell
 	// prose marks tables of words, aligned left and wrapped rather than split.
 	prose bool
-	// blocks are the columns at which the table may be split, where that is not every column after the fixed ones.
+	// blocks are the columns at which the table may be split, where that is not every column after
+	// the fixed ones.
 	blocks []int
-	// heat holds the records behind a table of needle scores, for writers that can show more of them; nil for others.
+	// heat holds the records behind a table of needle scores, for writers that can show more of
+	// them; nil for others.
 	heat *heatRows
 }
 
-// heatRows are the records of a table of scores: a name for each row and a record, or nil, for each column that is not fixed.
+// heatRows are the records of a table of scores: a name for each row and a record, or nil, for each
+// column that is not fixed.
 type heatRows struct {
 	scoring
 	corner string

@@ -84,7 +84,8 @@ func (w *textWriter) line(t tone, text string) {
 	}
 }
 
-// ansi are the colours of the tones: distinguishable without red and green, and without colour by the text itself.
+// ansi are the colours of the tones: distinguishable without red and green, and without colour by
+// the text itself.
 var ansi = map[tone]string{good: "36", fair: "33", poor: "1;31", dim: "2", bad: "1;31", bold: "1"}
 
 func (w *textWriter) paint(t tone, text string) string {

@@ -12,8 +12,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// figures of merit are what a run says of its models in one number each: what they achieve, and what that
-// costs (MetricInfo.Role). They are compared over the cases that all models have in common.
+// figures of merit are what a run says of its models in one number each: what they achieve, and
+// what that costs (MetricInfo.Role). They are compared over the cases that all models have in
+// common.
 
 // merit is a metric of a role, summed up for some models.
 type merit struct {
@@ -95,7 +96,8 @@ type tradeoff struct {
 	of, at        []float64
 }
 
-// pair compares the models that have both, over what they have in common; nil where that is nothing.
+// pair compares the models that have both, over what they have in common; nil where that is
+// nothing.
 func (v *view) pair(quality, cost *merit) *tradeoff {
 	t := &tradeoff{quality: quality, cost: cost}
 	for _, m := range v.models {

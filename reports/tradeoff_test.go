@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// tradeoffJournal has a quality and a cost of three models, a measured one each, and what must not count:
-// a case that one model lacks, a failed one, a computed one.
+// tradeoffJournal has a quality and a cost of three models, a measured one each, and what must not
+// count: a case that one model lacks, a failed one, a computed one.
 func tradeoffJournal() *result.Journal {
 	j := &result.Journal{Runs: []result.Run{{Suite: "s", Tasks: result.Tasks{
 		{Name: "find", Title: "Finding", Metrics: []result.MetricInfo{{Name: "hits", Unit: "fraction", Better: result.Higher, Kind: result.Share, Role: result.Quality}}, Axes: []result.Axis{{Param: "length", Unit: "tokens", Log: true}}},

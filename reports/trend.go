@@ -21,7 +21,8 @@ import (
 
 // History is metrics followed over runs: what package history finds and this one writes.
 type History struct {
-	// Runs is how many runs there are; Alpha the probability of marking a change in a series without one.
+	// Runs is how many runs there are; Alpha the probability of marking a change in a series
+	// without one.
 	Runs  int     `json:"runs"`
 	Alpha float64 `json:"alpha"`
 	// Trends in the order of their first record.
@@ -54,7 +55,8 @@ type TrendPoint struct {
 }
 
 // TrendChange is a change of level: Points[At] is the first at the new one. Before and After are
-// the medians between the neighbouring changes; P is the share of random orders with as clear a step, 0 for exact figures.
+// the medians between the neighbouring changes; P is the share of random orders with as clear a
+// step, 0 for exact figures.
 type TrendChange struct {
 	At     int     `json:"at"`
 	Before float64 `json:"before"`
@@ -252,8 +254,8 @@ func (h *History) HTML(out io.Writer) error {
 	return p.write(out)
 }
 
-// Write writes history.html into an existing folder, and a figure for each task, metric and machine as
-// PNG and SVG, with at most trendPanels trends in each. It returns the files' names.
+// Write writes history.html into an existing folder, and a figure for each task, metric and machine
+// as PNG and SVG, with at most trendPanels trends in each. It returns the files' names.
 func (h *History) Write(dir string) ([]string, error) {
 	var written []string
 	var page bytes.Buffer

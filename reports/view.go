@@ -20,7 +20,8 @@ type view struct {
 	verdicts *Gates
 	// run is the journal's first header, zero where it has none.
 	run result.Run
-	// models in the order of their first record; a model's place picks its colour and marker everywhere.
+	// models in the order of their first record; a model's place picks its colour and marker
+	// everywhere.
 	models []string
 	archs  map[string]string
 	// baselines gives, by model, the model that ratios divide by.
@@ -131,7 +132,8 @@ func (v *view) group() []*group {
 	return groups
 }
 
-// ownParam is a parameter of a task's records that belongs to the model rather than to the question.
+// ownParam is a parameter of a task's records that belongs to the model rather than to the
+// question.
 type ownParam struct{ task, name string }
 
 // ownParams are the params of models, such as number types, unless a model was measured with
@@ -158,7 +160,8 @@ func (v *view) ownParams() map[ownParam]bool {
 	return out
 }
 
-// keepOwn describes the models' own parameters: as a setting where all models of the group have the same.
+// keepOwn describes the models' own parameters: as a setting where all models of the group have the
+// same.
 func (g *group) keepOwn(own map[ownParam]bool) {
 	for _, name := range g.about.ModelParams {
 		if !own[ownParam{g.about.Name, name}] {
@@ -332,7 +335,8 @@ func sortedKeys[T any](m map[string]T) []string {
 	return keys
 }
 
-// describe lists a group's settings that its name leaves out, its runner and its device in one line.
+// describe lists a group's settings that its name leaves out, its runner and its device in one
+// line.
 func (g *group) describe() string {
 	var words []string
 	described := g.about.Described

@@ -35,8 +35,8 @@ func NewMemoryAccount(budget int64) *MemoryAccount { return &MemoryAccount{budge
 func (a *MemoryAccount) Budget() int64 { return a.budget }
 
 // Take counts bytes as held if they are within the budget and alloc succeeds; otherwise nothing
-// changes. Over the budget the error wraps ErrOutOfMemory and alloc is not called. Calls of alloc do
-// not overlap, and must not use the account.
+// changes. Over the budget the error wraps ErrOutOfMemory and alloc is not called. Calls of alloc
+// do not overlap, and must not use the account.
 func (a *MemoryAccount) Take(part MemoryPart, bytes int64, alloc func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -30,8 +30,8 @@ func AddBytes(sizes ...int64) (sum int64) {
 	return sum
 }
 
-// MulBytes is the product of the factors, or math.MaxInt64, which no budget allows, where it overflows
-// or a factor is negative.
+// MulBytes is the product of the factors, or math.MaxInt64, which no budget allows, where it
+// overflows or a factor is negative.
 func MulBytes[T int | int64](factors ...T) int64 {
 	p := uint64(1)
 	for _, f := range factors {

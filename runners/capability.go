@@ -27,8 +27,8 @@ const (
 	Costed Capability = "cost"
 )
 
-// Capabilities says what a target can do: an empty reason is a yes, any other why it cannot. What is
-// not listed it cannot do either.
+// Capabilities says what a target can do: an empty reason is a yes, any other why it cannot. What
+// is not listed it cannot do either.
 type Capabilities map[Capability]string
 
 // Can makes Capabilities of what a target can do.

@@ -18,8 +18,8 @@ type Turn struct {
 	Expected string
 	// MaxTokens bounds the answer in tokens of the model.
 	MaxTokens int
-	// Done ends the answer early: it gets the answer so far after each token. A model that cannot be
-	// stopped may go on; the caller cuts what is too much.
+	// Done ends the answer early: it gets the answer so far after each token. A model that cannot
+	// be stopped may go on; the caller cuts what is too much.
 	Done func(answer string) bool
 }
 
@@ -37,22 +37,23 @@ type Answer struct {
 	Text string
 	// Tokens is the length of what the model had read before it answered, in its tokens.
 	Tokens int
-	// LogProb is the log-probability in nats of Turn.Expected; HasLogProb is false where the model gave none.
+	// LogProb is the log-probability in nats of Turn.Expected; HasLogProb is false where the model
+	// gave none.
 	LogProb    float64
 	HasLogProb bool
 }
 
 // Completer is a model that completes prompts greedily.
 type Completer interface {
-	// Complete answers a group of prompts and hands each one's answers, a turn each, to done, which is
-	// called from one goroutine, in any order. Prompts of a group may begin alike: what they share may be
-	// computed once. room is the number of tokens that the longest prompt and its answers take. notes
-	// are remarks for the record.
+	// Complete answers a group of prompts and hands each one's answers, a turn each, to done, which
+	// is called from one goroutine, in any order. Prompts of a group may begin alike: what they
+	// share may be computed once. room is the number of tokens that the longest prompt and its
+	// answers take. notes are remarks for the record.
 	Complete(ctx context.Context, group []Prompt, room int, done func(i int, answers []Answer)) (notes []string, err error)
 }
 
-// CompleterOf returns m as a Completer: m itself if it is one, else a Stepper with its tokenizer. share
-// lets a Stepper prefill once what a group's prompts have in common.
+// CompleterOf returns m as a Completer: m itself if it is one, else a Stepper with its tokenizer.
+// share lets a Stepper prefill once what a group's prompts have in common.
 func CompleterOf(m Model, tok tokenizer.Tokenizer, share bool) (Completer, error) {
 	if c, ok := m.(Completer); ok {
 		return c, nil
@@ -136,7 +137,8 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 	return out, nil
 }
 
-// commonPrefix is the number of tokens with which all prompts begin, less than any of them; 0 for one prompt.
+// commonPrefix is the number of tokens with which all prompts begin, less than any of them; 0 for
+// one prompt.
 func commonPrefix(prompts [][]int) int {
 	if len(prompts) < 2 {
 		return 0
@@ -204,7 +206,8 @@ func (b *trunk) close() {
 
 // Piece is a scored token of a text.
 type Piece struct {
-	// Pos is the token's position in the text; Bytes the number of bytes of the text that it stands for.
+	// Pos is the token's position in the text; Bytes the number of bytes of the text that it stands
+	// for.
 	Pos, Bytes int
 	// LogProb is its log-probability in nats, given all before it.
 	LogProb float32
@@ -212,8 +215,8 @@ type Piece struct {
 
 // Scorer is a model that gives the log-probabilities of a text.
 type Scorer interface {
-	// ScoreText scores a text of tokens: of each but the first a Piece, in order. text is the same in
-	// bytes; a model that has its own tokenizer reads that and ignores tokens.
+	// ScoreText scores a text of tokens: of each but the first a Piece, in order. text is the same
+	// in bytes; a model that has its own tokenizer reads that and ignores tokens.
 	ScoreText(ctx context.Context, text string, tokens []int, emit func(Piece)) error
 }
 

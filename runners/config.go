@@ -30,13 +30,14 @@ type Config struct {
 	// if it states none. Longer ones are computed all the same: it is no part of
 	// the model's JSON.
 	MaxSeqLen int
-	// ChunkLogits makes a prefill compute the logits of every row, a chunk at a time, as the reference Transformer
-	// does: a chunk's logits are held, and nothing reads them. It needs a model without an early exit, and is
-	// an option of a run, no part of the model's JSON.
+	// ChunkLogits makes a prefill compute the logits of every row, a chunk at a time, as the
+	// reference Transformer does: a chunk's logits are held, and nothing reads them. It needs a
+	// model without an early exit, and is an option of a run, no part of the model's JSON.
 	ChunkLogits bool
 }
 
-// Layer is a mixer and a feed-forward block, each on the norm of the residual stream and added to it.
+// Layer is a mixer and a feed-forward block, each on the norm of the residual stream and added to
+// it.
 type Layer struct {
 	Mixer Mixer `json:"mixer"`
 	// FFN is the hidden width of the SwiGLU block. A layer of kind KeysValues has none: 0.
@@ -50,7 +51,8 @@ type MixerKind string
 const (
 	// Attention is causal softmax attention over the whole context, or over the last Window keys.
 	Attention MixerKind = "attention"
-	// Retention is gated retention (arXiv 2405.05254): a state of constant size in the place of keys.
+	// Retention is gated retention (arXiv 2405.05254): a state of constant size in the place of
+	// keys.
 	Retention MixerKind = "retention"
 	// KeysValues projects the residual stream to keys and values that later layers read, and adds
 	// nothing to it: the global cache of a YOCO.
@@ -68,18 +70,21 @@ type Mixer struct {
 	Heads   int `json:"heads,omitempty"`
 	KVHeads int `json:"kv_heads,omitempty"`
 	HeadDim int `json:"head_dim"`
-	// Window is the number of keys that attention sees, the present one included; 0 is the whole context.
+	// Window is the number of keys that attention sees, the present one included; 0 is the whole
+	// context.
 	Window int `json:"window,omitempty"`
-	// KVBack is how many layers back the layer is whose keys and values attention reads; 0 is its own.
-	// That layer is KeysValues, or attention over the whole context with keys of its own.
+	// KVBack is how many layers back the layer is whose keys and values attention reads; 0 is its
+	// own. That layer is KeysValues, or attention over the whole context with keys of its own.
 	KVBack int    `json:"kv_back,omitempty"`
 	Rope   Rotary `json:"rope"`
 }
 
-// Rotary says how positions turn queries and keys: a' = a cos - b sin, b' = b cos + a sin for each pair (a, b).
+// Rotary says how positions turn queries and keys: a' = a cos - b sin, b' = b cos + a sin for each
+// pair (a, b).
 type Rotary struct {
 	Theta float64 `json:"theta"`
-	// EndPoint: freq[j] = theta^-(j/(headDim/2-1)), the last being 1/theta (YOCO). Otherwise theta^-(2j/headDim).
+	// EndPoint: freq[j] = theta^-(j/(headDim/2-1)), the last being 1/theta (YOCO). Otherwise
+	// theta^-(2j/headDim).
 	EndPoint bool `json:"end_point,omitempty"`
 	// Interleaved: pairs are (2j, 2j+1) (YOCO). Otherwise (j, j+headDim/2).
 	Interleaved bool `json:"interleaved,omitempty"`
@@ -91,9 +96,9 @@ func (m Mixer) QDim() int { return m.Heads * m.HeadDim }
 // KVDim: see QDim.
 func (m Mixer) KVDim() int { return m.KVHeads * m.HeadDim }
 
-// Projections is the width of all that the mixer projects its input to, side by side:
-// [q; k; v], with [g; gate] below in retention; q alone where it reads another layer's keys and values;
-// [k; v] in KeysValues.
+// Projections is the width of all that the mixer projects its input to, side by side: [q; k; v],
+// with [g; gate] below in retention; q alone where it reads another layer's keys and values; [k; v]
+// in KeysValues.
 func (m Mixer) Projections() int {
 	switch {
 	case m.Kind == Retention:

@@ -51,7 +51,8 @@ func TestFolds(t *testing.T) {
 // TestMixedByHand: bytes of caches, weights and FLOPs of every kind of mixer, summed by hand.
 func TestMixedByHand(t *testing.T) {
 	c := mixed()
-	// Pairs of keys and values: 2x2x4 in the window, 2x6 in layer 1, 2x4 in layer 3; a state of 2 heads of 8x8.
+	// Pairs of keys and values: 2x2x4 in the window, 2x6 in layer 1, 2x4 in layer 3; a state of 2
+	// heads of 8x8.
 	if got, want := c.CacheBytes(100, BF16), (Usage{WindowKV: 2 * 2 * 4 * 2 * 3, GlobalKV: (2*6 + 2*4) * 2 * 100, State: 2 * 8 * 8 * 4}); got != want {
 		t.Errorf("caches %+v, want %+v", got, want)
 	}
@@ -62,7 +63,8 @@ func TestMixedByHand(t *testing.T) {
 	if norms := int64(16 * (2*5 + 1 + 1)); inner != int64(weights)+norms || total != inner+2*16*10 {
 		t.Errorf("%d parameters, %d without the vocabulary; want %d in matrices and %d in norms", total, inner, weights, norms)
 	}
-	// 5 tokens at the start: 1+2+3+3+3 pairs in the window, 15 over the whole context; a chunk of retention.
+	// 5 tokens at the start: 1+2+3+3+3 pairs in the window, 15 over the whole context; a chunk of
+	// retention.
 	window, whole, state := float64(4*16*12), float64(4*15), float64(2*(4*8*8*5+4*8*15))
 	if got, want := c.PrefillWork(5, 0, Types{}).Layers.FLOPs, float64(2*5*early)+window+whole*12+state; got != want {
 		t.Errorf("prefill: %g FLOP, want %g", got, want)
@@ -70,7 +72,8 @@ func TestMixedByHand(t *testing.T) {
 	if got, want := c.ScoreWork(5, 0, Types{}).Layers.FLOPs, float64(2*5*weights)+window+whole*(12+16+24)+state; got != want {
 		t.Errorf("score: %g FLOP, want %g", got, want)
 	}
-	// What is written: in bfloat16 the window's last 3, and 5 pairs of each kept cache; the state in float32.
+	// What is written: in bfloat16 the window's last 3, and 5 pairs of each kept cache; the state
+	// in float32.
 	if got, want := c.PrefillWork(5, 0, bf16).Layers.Write, float64(2*8*2*3+(2*6+2*4)*2*5+2*8*8*4); got != want {
 		t.Errorf("prefill writes %g bytes, want %g", got, want)
 	}
@@ -125,8 +128,8 @@ func TestBadLayers(t *testing.T) {
 	}
 }
 
-// TestShapeIsFound: a model made from a few sizes is written as they are, as cases' ids depend on it; any
-// change of a layer shows.
+// TestShapeIsFound: a model made from a few sizes is written as they are, as cases' ids depend on
+// it; any change of a layer shows.
 func TestShapeIsFound(t *testing.T) {
 	found := 0
 	for _, c := range Presets() {

@@ -190,7 +190,8 @@ func (c Config) dense(rows, heads, passes int, full bool, t Types) (w Work) {
 		return Work{}
 	}
 	size, d := float64(t.Weights.Size()), float64(c.Dim)
-	// through is a part of layers that the rows go through, each of so many weights in matrices and in vectors.
+	// through is a part of layers that the rows go through, each of so many weights in matrices and
+	// in vectors.
 	through := func(layers int, matrices, vectors float64, rows int) Cost {
 		l := float64(layers)
 		return Cost{FLOPs: 2 * l * matrices * float64(rows), Read: l * (matrices*size + vectors*4) * float64(passes)}
@@ -255,7 +256,8 @@ func (m Mixer) work(n, depth int, kv float64) (cost Cost) {
 	return cost
 }
 
-// window is sliding-window attention. A pass reads the window before it and leaves the window after it.
+// window is sliding-window attention. A pass reads the window before it and leaves the window after
+// it.
 func (m Mixer) window(n, depth int, pair float64) Cost {
 	cost := Cost{FLOPs: 4 * float64(m.QDim()) * WindowKeys(n, depth, m.Window)}
 	for at := 0; at < n; at += PrefillChunk {
@@ -286,13 +288,15 @@ func RetentionFLOPs(n, headDim, chunk int) float64 {
 	return state + 4*hd*(float64(n/chunk)*CausalKeys(chunk, 0)+CausalKeys(n%chunk, 0))
 }
 
-// CausalKeys is the number of (token, key) pairs of n tokens after depth, where position p sees keys 0..p.
+// CausalKeys is the number of (token, key) pairs of n tokens after depth, where position p sees
+// keys 0..p.
 func CausalKeys(n, depth int) float64 {
 	f := float64(n)
 	return f*float64(depth) + f*(f+1)/2
 }
 
-// WindowKeys is the number of (token, key) pairs of n tokens after depth, where position p sees min(p+1, window) keys.
+// WindowKeys is the number of (token, key) pairs of n tokens after depth, where position p sees
+// min(p+1, window) keys.
 func WindowKeys(n, depth, window int) float64 {
 	short := min(n, max(0, window-depth))
 	return CausalKeys(short, depth) + float64(n-short)*float64(window)
@@ -318,8 +322,8 @@ func (c Config) weightBytes(t Types) int64 {
 	return int64(read) + int64(c.Vocab-1)*int64(c.Dim)*int64(t.Weights.Size())
 }
 
-// LeastBytes is what a model holds for certain when it steps batch sequences of tokens each: HeldBytes
-// without a workspace, and a row of float32 logits a sequence.
+// LeastBytes is what a model holds for certain when it steps batch sequences of tokens each:
+// HeldBytes without a workspace, and a row of float32 logits a sequence.
 func (c Config) LeastBytes(tokens, batch int, t Types) int64 {
 	return AddBytes(c.HeldBytes(tokens, batch, t, 0).Total(), MulBytes(int64(batch), 4*int64(c.Vocab)))
 }

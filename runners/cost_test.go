@@ -82,10 +82,10 @@ var (
 
 func TestWorkByHand(t *testing.T) {
 	mixed := Types{Weights: F32, KV: BF16}
-	// A Transformer layer has 2·8·8 (q, o) + 2·8·4 (k, v) + 3·8·16 = 576 weights in matrices, 16 in norms;
-	// a key/value pair takes 2·4·2 = 16 bytes. The head has 80 and 8.
-	// A YOCO's self layer has 4·64 + 384 = 640, with retention 640 + 64 + 16 = 720; its cross layer 2·64 + 384
-	// = 512; the projection to the global cache 2·8·4 = 64, and 8 in its norm.
+	// A Transformer layer has 2·8·8 (q, o) + 2·8·4 (k, v) + 3·8·16 = 576 weights in matrices, 16 in
+	// norms; a key/value pair takes 2·4·2 = 16 bytes. The head has 80 and 8. A YOCO's self layer
+	// has 4·64 + 384 = 640, with retention 640 + 64 + 16 = 720; its cross layer 2·64 + 384 = 512;
+	// the projection to the global cache 2·8·4 = 64, and 8 in its norm.
 	for _, tt := range []struct {
 		name string
 		got  Work
@@ -131,8 +131,8 @@ func TestWorkByHand(t *testing.T) {
 		}},
 		{"retention prefill", tinyR.PrefillWork(3, 7, mixed), Work{
 			Embed: Cost{Read: 3 * 8 * 4},
-			// a layer's two heads of 4: 4·4 for each of 1+2+3 pairs within the chunk, 4·16 a token for the state,
-			// whose 32 values are float32.
+			// a layer's two heads of 4: 4·4 for each of 1+2+3 pairs within the chunk, 4·16 a token
+			// for the state, whose 32 values are float32.
 			Self: Cost{
 				FLOPs: 2*2*720*3 + 2*2*(4*4*6+4*16*3),
 				Read:  2*(720+16)*4 + 2*32*4,
@@ -160,7 +160,8 @@ func TestWorkByHand(t *testing.T) {
 	}
 }
 
-// TestPrefillInPieces: what was computed does not depend on how a prompt is cut, where cuts fall between retention chunks.
+// TestPrefillInPieces: what was computed does not depend on how a prompt is cut, where cuts fall
+// between retention chunks.
 func TestPrefillInPieces(t *testing.T) {
 	for _, c := range []Config{tinyT, tinyS, tinyR} {
 		whole := c.PrefillWork(1000, 0, bf16).Total().FLOPs
@@ -214,7 +215,8 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// TestEarlyExit: a prefill of a YOCO does and reads nothing of the cross-decoder, and nothing does the head.
+// TestEarlyExit: a prefill of a YOCO does and reads nothing of the cross-decoder, and nothing does
+// the head.
 func TestEarlyExit(t *testing.T) {
 	for _, c := range Presets() {
 		w := c.PrefillWork(4096, 0, bf16)
@@ -227,8 +229,8 @@ func TestEarlyExit(t *testing.T) {
 	}
 }
 
-// TestEveryWeight: what is held is every tensor that Parameters lists, vectors in float32; a score reads all of it
-// but the embedding, of which it reads a row for each token.
+// TestEveryWeight: what is held is every tensor that Parameters lists, vectors in float32; a score
+// reads all of it but the embedding, of which it reads a row for each token.
 func TestEveryWeight(t *testing.T) {
 	for _, c := range append(Presets(), tinyT, tinyS, tinyR) {
 		for _, d := range []DType{F32, BF16} {
@@ -272,8 +274,8 @@ func TestLargestNumbers(t *testing.T) {
 	}
 }
 
-// Logits of a prefill's chunk: the workspace holds a row of the vocabulary for each token of a chunk, and the dense work grows by the output
-// matrix. A model whose prefill ends early has none.
+// Logits of a prefill's chunk: the workspace holds a row of the vocabulary for each token of a
+// chunk, and the dense work grows by the output matrix. A model whose prefill ends early has none.
 func TestChunkLogits(t *testing.T) {
 	plain, err := Preset("transformer-3b")
 	if err != nil {

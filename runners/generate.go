@@ -47,12 +47,12 @@ type Answered struct {
 	LogProb float64
 }
 
-// AnswerOf is Generate that also gives the log-probability of expected after the same prompt. As long as the greedy
-// answer agrees with it, both are read off the same logits. Where they part, the
-// rest of expected is scored on a branch that s does not keep: on s itself, cut
-// back afterwards, where that costs nothing (Stepper.CanTruncate), otherwise on a fork.
-// If there is no fork to be had, s is cut back at the cost that Truncate tells.
-// stop, called after every token with the answer so far, ends it early.
+// AnswerOf is Generate that also gives the log-probability of expected after the same prompt. As
+// long as the greedy answer agrees with it, both are read off the same logits. Where they part, the
+// rest of expected is scored on a branch that s does not keep: on s itself, cut back afterwards,
+// where that costs nothing (Stepper.CanTruncate), otherwise on a fork. If there is no fork to be
+// had, s is cut back at the cost that Truncate tells. stop, called after every token with the
+// answer so far, ends it early.
 func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
 	d, err := startDecoder(ctx, m, s, prompt, max(most, len(expected)))
 	if err != nil {
@@ -149,7 +149,8 @@ func (d *decoder) logProb(token int) float64 {
 	return float64(l[token]-top) - math.Log(sum)
 }
 
-// branch is the log-probability of rest[1:] after the sequence and rest[0]. The sequence is as before afterwards.
+// branch is the log-probability of rest[1:] after the sequence and rest[0]. The sequence is as
+// before afterwards.
 func (d *decoder) branch(ctx context.Context, rest []int) (sum float64, err error) {
 	if len(rest) < 2 {
 		return 0, nil

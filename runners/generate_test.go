@@ -157,8 +157,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// Answer's tokens are those of greedy decoding, its log-probability that of feeding the expected answer, and
-// it leaves the sequence as greedy decoding does: whatever way its branch takes.
+// Answer's tokens are those of greedy decoding, its log-probability that of feeding the expected
+// answer, and it leaves the sequence as greedy decoding does: whatever way its branch takes.
 func TestAnswer(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, m := range []*hashModel{

@@ -37,7 +37,8 @@ type Ops interface {
 	Buffer(kind BufferKind, rows, cols int) (Buffer, error)
 	// GlobalKV makes a cache for keys and values of heads x headDim at positions 0..capacity-1.
 	GlobalKV(heads, headDim, capacity int) (KV, error)
-	// WindowKV makes a cache for keys and values of the last window positions; capacity bounds the sequence.
+	// WindowKV makes a cache for keys and values of the last window positions; capacity bounds the
+	// sequence.
 	WindowKV(heads, headDim, window, capacity int) (KV, error)
 	// State makes a retention state [heads, headDim (key), headDim (value)] of zeros, float32.
 	State(heads, headDim int) (State, error)
@@ -59,18 +60,19 @@ type Ops interface {
 	// SwiGLU: dst = silu(x W1ᵀ) * (x W2ᵀ) where w is W1 stacked on W2, each [dst.Cols, x.Cols].
 	SwiGLU(rows int, dst, x Mat, w Weight)
 	// AppendKV rotates k by the rows' positions and writes k and v to the caches; kv[i] belongs to
-	// the batch's span i. k and v have kv heads x head dim columns. k's content is undefined afterwards.
+	// the batch's span i. k and v have kv heads x head dim columns. k's content is undefined
+	// afterwards.
 	AppendKV(b *Batch, kv []KV, k, v Mat, rope RopeTable)
-	// Attend is causal softmax attention over a global cache whose present rows are already appended: the row at
-	// position p sees keys 0..p. q (undefined afterwards) is rotated here; scale is headDim^-0.5.
-	// dst may be q.
+	// Attend is causal softmax attention over a global cache whose present rows are already
+	// appended: the row at position p sees keys 0..p. q (undefined afterwards) is rotated here;
+	// scale is headDim^-0.5. dst may be q.
 	Attend(b *Batch, dst, q Mat, heads int, kv []KV, rope RopeTable)
 	// AttendWindow and Retain: see Windowed and Retained.
 	AttendWindow(b *Batch, w Windowed)
 	Retain(b *Batch, r Retained)
 
-	// LogProbs writes out[r] = log softmax(x[r] Wᵀ)[targets[r]] for r < len(targets), without a [rows, vocab] matrix for long
-	// inputs. It waits for the result.
+	// LogProbs writes out[r] = log softmax(x[r] Wᵀ)[targets[r]] for r < len(targets), without a
+	// [rows, vocab] matrix for long inputs. It waits for the result.
 	LogProbs(x Mat, w Weight, targets []int, out []float32) error
 	// Read copies rows 0..len(dst)-1 of m to the host, and waits.
 	Read(m Mat, dst [][]float32) error
@@ -84,15 +86,18 @@ type Ops interface {
 	ResetCounts()
 	// PrefillChunk is the number of rows that suits the device.
 	PrefillChunk() int
-	// Close gives back all memory of weights and buffers; caches and states are closed by their owners before.
+	// Close gives back all memory of weights and buffers; caches and states are closed by their
+	// owners before.
 	Close() error
 }
 
 // Windowed is sliding-window attention: the row at position p sees positions p-window+1..p, from
-// the caches and from the rows of K and V, which are not in the caches yet. Q and K are rotated here; afterwards the caches
-// hold the last positions. Dst may be Q; Q and K are undefined afterwards.
+// the caches and from the rows of K and V, which are not in the caches yet. Q and K are rotated
+// here; afterwards the caches hold the last positions. Dst may be Q; Q and K are undefined
+// afterwards.
 type Windowed struct {
-	// Dst and Q are [rows, Heads x head dim], K and V [rows, kv heads x head dim]; kv heads divide Heads.
+	// Dst and Q are [rows, Heads x head dim], K and V [rows, kv heads x head dim]; kv heads divide
+	// Heads.
 	Dst, Q, K, V Mat
 	Heads        int
 	// KV[i] belongs to the batch's span i; all have one window.
@@ -105,7 +110,8 @@ type Windowed struct {
 //
 //	S = gamma S + k vᵀ;  o = Sᵀ q;  dst = silu(Gate) * o / sqrt(mean(o² over the head) + Eps)
 //
-// State[i] is read and left at the state after span i. Dst may be Q; Q and K are undefined afterwards.
+// State[i] is read and left at the state after span i. Dst may be Q; Q and K are undefined
+// afterwards.
 type Retained struct {
 	// Dst, Q, K, V and Gate are [rows, Heads x head dim], Decay is [rows, Heads].
 	Dst, Q, K, V, Gate, Decay Mat
@@ -122,7 +128,8 @@ type Batch struct {
 	Rows int
 }
 
-// Span is a run of rows: rows Row..Row+Len-1 are positions Pos..Pos+Len-1 of one sequence. Len is at least 1.
+// Span is a run of rows: rows Row..Row+Len-1 are positions Pos..Pos+Len-1 of one sequence. Len is
+// at least 1.
 type Span struct{ Row, Len, Pos int }
 
 // BufferKind is what a buffer is for, by which a device chooses its type.
@@ -163,11 +170,14 @@ type Weight interface {
 	In() int
 }
 
-// KV is a cache of keys and values of one sequence (and of one layer, where each layer has its own).
+// KV is a cache of keys and values of one sequence (and of one layer, where each layer has its
+// own).
 type KV interface {
-	// Fork copies the first n positions (those of them that a window still holds) into a new cache of the same capacity.
+	// Fork copies the first n positions (those of them that a window still holds) into a new cache
+	// of the same capacity.
 	Fork(n int) (KV, error)
-	// Read returns keys and values [n, heads, headDim] of positions from..from+n-1, which it must hold, as float32.
+	// Read returns keys and values [n, heads, headDim] of positions from..from+n-1, which it must
+	// hold, as float32.
 	Read(from, n int) (k, v []float32, err error)
 	Close()
 }

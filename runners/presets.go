@@ -77,7 +77,8 @@ func (s size) shape(a Arch) Shape {
 		Name: string(a) + "-" + s.name,
 		Dim:  s.dim, Layers: s.layers, FFN: s.ffn, Vocab: s.vocab,
 		Heads: s.heads, KVHeads: s.kvHeads, HeadDim: s.dim / s.heads,
-		// The reference implementation's defaults. Training at 1M tokens raised theta; no cost depends on it.
+		// The reference implementation's defaults. Training at 1M tokens raised theta; no cost
+		// depends on it.
 		RopeTheta: 10000, NormEps: 1e-5,
 	}.As(a, selfHeads, slidingWindow)
 	if a.yoco() && !s.sameFFN {
@@ -103,11 +104,12 @@ type pattern struct {
 	mixer func(s size, layer int) Mixer
 }
 
-// patterns are composed with the sizes of a Transformer's attention and, like YOCO, with an FFN that
-// makes them as large as it. Only the arrangement of layers is their sources'.
+// patterns are composed with the sizes of a Transformer's attention and, like YOCO, with an FFN
+// that makes them as large as it. Only the arrangement of layers is their sources'.
 var patterns = []pattern{
 	// Five layers of a window of 1024 to one of the whole context, whose theta is higher: the
-	// arrangement of Gemma 3 (arXiv 2503.19786, section 2). Its norms, GeGLU and embedding are not here.
+	// arrangement of Gemma 3 (arXiv 2503.19786, section 2). Its norms, GeGLU and embedding are not
+	// here.
 	{"gemma-like", func(s size, layer int) Mixer {
 		m := s.attention()
 		if layer%6 == 5 {
@@ -124,8 +126,8 @@ var patterns = []pattern{
 		m.KVBack = layer % 2
 		return m
 	}},
-	// Three layers of gated retention (arXiv 2405.05254) to one of attention over the whole context: the
-	// ratio that Kimi Linear found best for its linear mixer (arXiv 2510.26692).
+	// Three layers of gated retention (arXiv 2405.05254) to one of attention over the whole
+	// context: the ratio that Kimi Linear found best for its linear mixer (arXiv 2510.26692).
 	{"hybrid-3to1", func(s size, layer int) Mixer {
 		if layer%4 == 3 {
 			return s.attention()
@@ -161,10 +163,10 @@ func (s size) config(p pattern) Config {
 // largestPattern is the last size of sizes in which patterns are presets.
 const largestPattern = "3b"
 
-// Presets lists the published sizes in every architecture, from small to
-// large, as "yoco-gret-3b" or "transformer-160m"; then 160M to 3B in every pattern, as "cla-160m"; and the shape of
-// SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, whose output matrix is its
-// embedding; here it is one of its own).
+// Presets lists the published sizes in every architecture, from small to large, as "yoco-gret-3b"
+// or "transformer-160m"; then 160M to 3B in every pattern, as "cla-160m"; and the shape of
+// SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, whose output matrix is its embedding; here it is one of
+// its own).
 func Presets() []Config {
 	cs := []Config{Shape{
 		Name: "transformer-smollm2-135m", Arch: Transformer,

@@ -133,7 +133,8 @@ func Profiles() []Profile {
 	}
 }
 
-// ProfileOf returns the profile of the GPU that a driver calls by a name, if its datasheet is known.
+// ProfileOf returns the profile of the GPU that a driver calls by a name, if its datasheet is
+// known.
 func ProfileOf(gpu string) (Profile, bool) {
 	name := map[string]string{"NVIDIA H100 80GB HBM3": "h100-sxm", "NVIDIA H200": "h200",
 		"NVIDIA A100-SXM4-80GB": "a100-80gb", "NVIDIA GeForce RTX 4090": "rtx-4090"}[gpu]
@@ -141,11 +142,11 @@ func ProfileOf(gpu string) (Profile, bool) {
 	return p, err == nil
 }
 
-// FindProfile returns the profile of a name. The name may go on with the
-// efficiencies to assume instead of Assumed, as NAME@COMPUTE/BANDWIDTH: records
-// of "h100-sxm@0.26/0.5" carry them in their device's name. A name that is a JSON object describes a
-// device of the user's: {"name": "x", "peak": {"bf16": 4e14}, "bandwidth": 2e12, "memory": 64e9}, with
-// the fields of Profile; name, efficiency and the peak of f32 may be left out.
+// FindProfile returns the profile of a name. The name may go on with the efficiencies to assume
+// instead of Assumed, as NAME@COMPUTE/BANDWIDTH: records of "h100-sxm@0.26/0.5" carry them in their
+// device's name. A name that is a JSON object describes a device of the user's: {"name": "x",
+// "peak": {"bf16": 4e14}, "bandwidth": 2e12, "memory": 64e9}, with the fields of Profile; name,
+// efficiency and the peak of f32 may be left out.
 func FindProfile(name string) (Profile, error) {
 	if strings.HasPrefix(strings.TrimSpace(name), "{") {
 		return parseProfile(name)

@@ -15,8 +15,8 @@ var (
 	ErrUnsupported = errors.New("unsupported")
 )
 
-// ErrDeviceLost: the device failed, and this process can no longer use it. No later case can be measured
-// by it; a new process may.
+// ErrDeviceLost: the device failed, and this process can no longer use it. No later case can be
+// measured by it; a new process may.
 var ErrDeviceLost = errors.New("the device is lost")
 
 // Device says what a runner runs on.
@@ -43,8 +43,8 @@ type Options struct {
 	Threads int
 	// Tier forces a kernel tier; empty takes the best that the processor has.
 	Tier string
-	// Weights is the type that weights have in the device's memory, KV that of the key/value caches.
-	// Retention state is always float32 (a decay of .998 is 1 in bfloat16).
+	// Weights is the type that weights have in the device's memory, KV that of the key/value
+	// caches. Retention state is always float32 (a decay of .998 is 1 in bfloat16).
 	Weights, KV DType
 	// MemoryBudget bounds the bytes held by the model, its sequences and its
 	// workspace; 0 means what the machine has. Beyond it: ErrOutOfMemory.
@@ -95,8 +95,8 @@ type Stepper interface {
 type Meter interface {
 	// Usage is the memory held now, by part, and the largest total since the last ResetPeak.
 	Usage() Usage
-	// ResetPeak gives back the workspace, which grows again as it is needed, and starts a new peak at what is
-	// held then: what is measured afterwards does not depend on what ran before.
+	// ResetPeak gives back the workspace, which grows again as it is needed, and starts a new peak
+	// at what is held then: what is measured afterwards does not depend on what ran before.
 	ResetPeak()
 }
 
@@ -124,14 +124,15 @@ type Sequence interface {
 // Usage is memory by part, in bytes.
 type Usage struct {
 	Weights int64 `json:"weights"`
-	// GlobalKV holds keys and values of the whole context: one pair for a YOCO, one for every layer of a Transformer.
+	// GlobalKV holds keys and values of the whole context: one pair for a YOCO, one for every layer
+	// of a Transformer.
 	GlobalKV int64 `json:"global_kv"`
 	// WindowKV holds the last Window keys and values of each sliding-window layer.
 	WindowKV int64 `json:"window_kv"`
 	// State holds the retention state of each retention layer.
 	State int64 `json:"state"`
-	// Workspace holds activations, logits, kernels' scratch and, of sequences that cannot be truncated for free, the tokens that
-	// Truncate needs (4 bytes each).
+	// Workspace holds activations, logits, kernels' scratch and, of sequences that cannot be
+	// truncated for free, the tokens that Truncate needs (4 bytes each).
 	Workspace int64 `json:"workspace"`
 	// Peak is the largest total held at one time; only measured usage has it.
 	Peak int64 `json:"peak,omitempty"`
@@ -145,8 +146,8 @@ func (u Usage) Total() int64 {
 // Cache is the part that a sequence holds.
 func (u Usage) Cache() int64 { return u.GlobalKV + u.WindowKV + u.State }
 
-// CacheBytes is what one sequence with room for capacity tokens holds, by
-// arithmetic: keys and values of type kv, retention state in float32. It is the sum over all layers:
+// CacheBytes is what one sequence with room for capacity tokens holds, by arithmetic: keys and
+// values of type kv, retention state in float32. It is the sum over all layers:
 //
 //	global KV   2 x kv_heads x head_dim x size(kv) x tokens, where a layer keeps those of the whole context
 //	window KV   2 x kv_heads x head_dim x size(kv) x min(window, tokens)
@@ -205,22 +206,26 @@ type Counter interface {
 	ResetCounts()
 }
 
-// DeviceMemory is the capability of a Model to say what its device's driver counts: the bytes of the
-// device's memory in use, whoever uses them, and in all.
+// DeviceMemory is the capability of a Model to say what its device's driver counts: the bytes of
+// the device's memory in use, whoever uses them, and in all.
 type DeviceMemory interface {
 	DeviceMemory() (used, total int64, err error)
 }
 
-// Chooser is the capability of a Model whose device chooses by measuring between ways of computing the same.
+// Chooser is the capability of a Model whose device chooses by measuring between ways of computing
+// the same.
 type Chooser interface {
-	// AlgorithmLog returns the algorithms used since the last call, a line each, with what was measured.
+	// AlgorithmLog returns the algorithms used since the last call, a line each, with what was
+	// measured.
 	AlgorithmLog() []string
 }
 
-// Greedy is the capability of a Model to choose tokens on its device, so that no logits come to the host.
+// Greedy is the capability of a Model to choose tokens on its device, so that no logits come to the
+// host.
 type Greedy interface {
-	// Greedy is Step, but writes to out[i] the most likely token after sequence i (of equals the lowest id). out may
-	// be tokens. Where no logit of a sequence is a number, the error wraps ErrNotFinite.
+	// Greedy is Step, but writes to out[i] the most likely token after sequence i (of equals the
+	// lowest id). out may be tokens. Where no logit of a sequence is a number, the error wraps
+	// ErrNotFinite.
 	Greedy(ctx context.Context, ss []Sequence, tokens, out []int) error
 	// Logits writes the logits of the last Greedy to logits[i], each of length Config().Vocab.
 	Logits(logits [][]float32) error
@@ -230,7 +235,8 @@ type Greedy interface {
 // of the reference fixtures (hidden.n, khat, vhat, gret_state.i, swa_key.i,
 // final_norm, logits, …).
 type Inspector interface {
-	// Inspect appends tokens to an empty sequence, computing every layer, and emits each tensor once.
+	// Inspect appends tokens to an empty sequence, computing every layer, and emits each tensor
+	// once.
 	Inspect(ctx context.Context, s Sequence, tokens []int, emit func(name string, shape []int, data []float32)) error
 }
 

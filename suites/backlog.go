@@ -5,13 +5,14 @@ import (
 	"sort"
 )
 
-// backlog is the estimated time of the cases that a run has not done yet. Cases of one model and task form
-// a group, whose estimates are corrected together. Every question costs O(groups * log cases), so that a run
-// of many cases does not spend its time on estimates.
+// backlog is the estimated time of the cases that a run has not done yet. Cases of one model and
+// task form a group, whose estimates are corrected together. Every question costs O(groups * log
+// cases), so that a run of many cases does not spend its time on estimates.
 type backlog struct {
 	groups map[groupKey]*caseGroup
 	places map[*PlannedCase]int // a case's index in its group
-	// took and estimated are the seconds of all cases done, which correct groups that have done none.
+	// took and estimated are the seconds of all cases done, which correct groups that have done
+	// none.
 	took, estimated float64
 }
 
@@ -97,7 +98,8 @@ func (b *backlog) learn(c *PlannedCase, seconds float64) {
 	b.estimated += c.Seconds
 }
 
-// scale is what a group's estimates are multiplied with: what its own cases took, or else all cases.
+// scale is what a group's estimates are multiplied with: what its own cases took, or else all
+// cases.
 func (b *backlog) scale(g *caseGroup) float64 {
 	switch {
 	case g.factor > 0:

@@ -39,8 +39,8 @@ func (s *Suite) checkBaselines(root *yaml.Node) error {
 	return known(line, s.Baseline)
 }
 
-// checkModels reports a name or pattern in the block's field models that is no model of the suite: a task
-// must not lose a model to a typing error.
+// checkModels reports a name or pattern in the block's field models that is no model of the suite:
+// a task must not lose a model to a typing error.
 func (b *block) checkModels(s *Suite) error {
 	if b.node == nil {
 		return nil
@@ -74,8 +74,9 @@ func field(n *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// Baselines gives, by model, the model that reports compare it with: its entry's, or else the suite's, or else
-// the suite's only Transformer. A baseline is its own, unless its entry names another. Models without one have no entry.
+// Baselines gives, by model, the model that reports compare it with: its entry's, or else the
+// suite's, or else the suite's only Transformer. A baseline is its own, unless its entry names
+// another. Models without one have no entry.
 func (p *Plan) Baselines() map[string]string {
 	common := p.Suite.Baseline
 	if common == "" {

@@ -30,8 +30,8 @@ func Shipped() []string {
 // ReadShipped returns the text of a shipped suite.
 func ReadShipped(name string) ([]byte, error) { return shipped.ReadFile(name + ".yaml") }
 
-// Load reads the suite that name stands for: a file, or else a shipped suite's name. (A folder of that
-// name is no suite: a checkout has one for each task.)
+// Load reads the suite that name stands for: a file, or else a shipped suite's name. (A folder of
+// that name is no suite: a checkout has one for each task.)
 func Load(name string, sets []string, tasks []Task) (*Suite, error) {
 	info, err := os.Stat(name)
 	if err == nil && info.Mode().IsRegular() {
@@ -52,7 +52,8 @@ func Load(name string, sets []string, tasks []Task) (*Suite, error) {
 	return nil, cannotRead(name, err)
 }
 
-// readBounded reads a file that readYAML takes, and one byte more of a larger one, which it refuses.
+// readBounded reads a file that readYAML takes, and one byte more of a larger one, which it
+// refuses.
 func readBounded(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

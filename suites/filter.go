@@ -12,8 +12,8 @@ import (
 // Filter selects cases. It is a list of alternatives, each a list of conditions that all must hold.
 type Filter []match.All
 
-// ParseFilter reads filters of the form key=glob[,key<=number…] (package match); a case passes if one of them holds. Keys
-// are task, model, arch, runner, label, case and the case's params.
+// ParseFilter reads filters of the form key=glob[,key<=number…] (package match); a case passes if
+// one of them holds. Keys are task, model, arch, runner, label, case and the case's params.
 func ParseFilter(texts []string) (Filter, error) {
 	var f Filter
 	for _, t := range texts {
@@ -33,7 +33,8 @@ func ParseFilter(texts []string) (Filter, error) {
 	return f, nil
 }
 
-// Match reports whether a case with these fields passes. A filter without alternatives lets all pass.
+// Match reports whether a case with these fields passes. A filter without alternatives lets all
+// pass.
 func (f Filter) Match(fields match.Fields) bool {
 	for _, all := range f {
 		if all.Match(fields) {

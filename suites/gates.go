@@ -48,7 +48,8 @@ func (g *Gate) UnmarshalYAML(n *yaml.Node) error {
 
 const gateHint = "`yocobench gate --help` shows the forms of gates"
 
-// checkGates reports the first gate about a task that the suite does not have, or a metric that the task does not.
+// checkGates reports the first gate about a task that the suite does not have, or a metric that the
+// task does not.
 func (s *Suite) checkGates() error {
 	for _, g := range s.Gates {
 		if err := s.checkGate(g.Gate, g.line); err != nil {
@@ -87,7 +88,8 @@ func (p *Plan) checkGates() error {
 	return nil
 }
 
-// CheckGate reports a gate given beside the suite's that is about no task, metric or case of the plan.
+// CheckGate reports a gate given beside the suite's that is about no task, metric or case of the
+// plan.
 func (p *Plan) CheckGate(g gate.Gate) error {
 	if err := p.Suite.checkGate(g, 0); err != nil {
 		return err
@@ -113,8 +115,8 @@ func (c *PlannedCase) gated(g gate.Gate) bool {
 	return err == nil && g.Match(c.Task, c.Model.Name, arch, match.FieldsOf(params, c.Model.Name, arch, c.Model.Runner, c.Label))
 }
 
-// ReadGates reads the gates of a suite's text and nothing else of it: the tasks and models of an old run may
-// be ones that this program does not know. file names the text in errors.
+// ReadGates reads the gates of a suite's text and nothing else of it: the tasks and models of an
+// old run may be ones that this program does not know. file names the text in errors.
 func ReadGates(text, file string) ([]gate.Gate, error) {
 	var s struct {
 		Gates []Gate `yaml:"gates"`

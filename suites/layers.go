@@ -193,7 +193,8 @@ func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 	if m.KVHeads == 0 {
 		m.KVHeads = m.Heads
 	}
-	// What the kind does not have is not taken from around; where the layer itself gives it, Validate refuses it.
+	// What the kind does not have is not taken from around; where the layer itself gives it,
+	// Validate refuses it.
 	ffn := int(s.FFN)
 	switch m.Kind {
 	case runners.Retention:

@@ -46,7 +46,8 @@ func TestPresetsWrittenOut(t *testing.T) {
 	}
 }
 
-// TestLayerDefaults: sizes come from the nearest list around, and other heads do not keep their width.
+// TestLayerDefaults: sizes come from the nearest list around, and other heads do not keep their
+// width.
 func TestLayerDefaults(t *testing.T) {
 	c := composedModel(t, `
   - name: m

@@ -31,7 +31,8 @@ type PlannedCase struct {
 	beyond string
 	// Skip says why the case will not run; empty if it will.
 	Skip string
-	// Retry says that the case failed in an earlier run: it goes last, as it may take the device away from others.
+	// Retry says that the case failed in an earlier run: it goes last, as it may take the device
+	// away from others.
 	Retry bool
 }
 
@@ -70,7 +71,8 @@ type Plan struct {
 	transformer string
 }
 
-// maxCases bounds a plan: each factor of a suite has a bound of its own, and this is the one on their product.
+// maxCases bounds a plan: each factor of a suite has a bound of its own, and this is the one on
+// their product.
 const maxCases = 250_000
 
 // caseVersion changes when a change of the program makes old case results incomparable.
@@ -264,8 +266,9 @@ func (c *PlannedCase) fields() match.Fields {
 	return f
 }
 
-// Limit marks what by the estimates a budget will not hold, cheapest cases first, for a dry run. (A run
-// decides before each case anew, by the clock and by how long cases really took.) Cases in done cost nothing.
+// Limit marks what by the estimates a budget will not hold, cheapest cases first, for a dry run. (A
+// run decides before each case anew, by the clock and by how long cases really took.) Cases in done
+// cost nothing.
 func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 	if budget <= 0 {
 		return

@@ -33,8 +33,8 @@ func (p *Planner) Errorf(format string, args ...any) error {
 	return &Problem{File: p.block.file, Line: p.block.line, Msg: p.block.task.Name() + ": " + fmt.Sprintf(format, args...)}
 }
 
-// Count announces the cases that a task is about to plan for a model: the product of factors. It refuses
-// what makes the plan too large, before it takes memory.
+// Count announces the cases that a task is about to plan for a model: the product of factors. It
+// refuses what makes the plan too large, before it takes memory.
 func (p *Planner) Count(factors ...int) error {
 	n := 1
 	for _, f := range factors {
@@ -59,7 +59,8 @@ func (p *Planner) tooMany(n int) error {
 		Msg: fmt.Sprintf("%s: %d cases with %d planned before are more than a plan may have (%d)", p.block.task.Name(), n, p.cases, maxCases)}
 }
 
-// Err is not nil once planning is to end, because the program was interrupted. A task that takes long asks for it.
+// Err is not nil once planning is to end, because the program was interrupted. A task that takes
+// long asks for it.
 func (p *Planner) Err() error {
 	if p.ctx == nil {
 		return nil

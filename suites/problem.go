@@ -70,7 +70,8 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// decodeStrict decodes a node into the struct that out points to. A field that the struct lacks or a value of another type is a Problem with its line and, where one is near, a suggestion.
+// decodeStrict decodes a node into the struct that out points to. A field that the struct lacks or
+// a value of another type is a Problem with its line and, where one is near, a suggestion.
 func decodeStrict(n *yaml.Node, out any) error {
 	n = resolve(n)
 	if err := checkFields(n, reflect.TypeOf(out).Elem(), ""); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// crowd is a plan of one case of each size in bytes for each model, in turns, on a device with room for so many bytes.
-// The models' weights are 1000 bytes each.
+// crowd is a plan of one case of each size in bytes for each model, in turns, on a device with room
+// for so many bytes. The models' weights are 1000 bytes each.
 func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes ...int64) *Plan {
 	t.Helper()
 	p := planOf(t, "name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {lengths: [1]}\n", task, loads)
@@ -45,7 +45,8 @@ func weighing(t *testing.T, bytes int64) *runners.Config {
 	return &c
 }
 
-// Models stay loaded while there is room for them next to a case, and cases are ordered so that each loads once.
+// Models stay loaded while there is room for them next to a case, and cases are ordered so that
+// each loads once.
 func TestRoom(t *testing.T) {
 	w := (&Target{Config: weighing(t, 1000)}).weightBytes()
 	for _, tt := range []struct {
@@ -121,7 +122,8 @@ func (c closing) Close() error {
 	return nil
 }
 
-// A case that runs out of memory next to other models is tried again without them, and only then is it out of memory.
+// A case that runs out of memory next to other models is tried again without them, and only then is
+// it out of memory.
 func TestOutOfMemoryAmongOthers(t *testing.T) {
 	for _, enough := range []bool{true, false} {
 		loads, tries := map[string]int{}, 0

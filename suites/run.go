@@ -43,12 +43,12 @@ func (s Summary) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Run runs what is planned and not done, and appends a record for each case.
-// A case that fails, runs out of memory or does not fit the budget is a record
-// too and the sweep goes on. When ctx ends, the case under way leaves no record
-// and Run returns ctx's error. When the journal is no longer where it was, Run ends before the next case
-// with a *result.LostError. When a device is lost, the case under way is recorded as failed and Run returns an
-// error that wraps runners.ErrDeviceLost.
+// Run runs what is planned and not done, and appends a record for each case. A case that fails,
+// runs out of memory or does not fit the budget is a record too and the sweep goes on. When ctx
+// ends, the case under way leaves no record and Run returns ctx's error. When the journal is no
+// longer where it was, Run ends before the next case with a *result.LostError. When a device is
+// lost, the case under way is recorded as failed and Run returns an error that wraps
+// runners.ErrDeviceLost.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
 	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Target]*loaded{}, sum: Summary{}}
 	defer r.unload()
@@ -116,7 +116,8 @@ type loaded struct {
 	used int
 }
 
-// left estimates the seconds that the rest of the run takes: the cases that will run, within the budget.
+// left estimates the seconds that the rest of the run takes: the cases that will run, within the
+// budget.
 func (r *run) left() float64 {
 	if r.plan.Suite.Budget <= 0 {
 		return r.backlog.all()
@@ -145,8 +146,8 @@ func (c *PlannedCase) declared(r *result.Record) error {
 	return nil
 }
 
-// one runs a case. An error is one of the run, not of the case; one that wraps runners.ErrDeviceLost comes with the
-// record of the case.
+// one runs a case. An error is one of the run, not of the case; one that wraps
+// runners.ErrDeviceLost comes with the record of the case.
 func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	m := c.Model
 	rec := &result.Record{
@@ -250,8 +251,9 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 // overrun is how many times its share of the budget a case may take before it is stopped.
 const overrun = 1.5
 
-// share is the seconds that a case may take: what the budget has left, without what cheaper cases need. They come
-// first, so that a case that takes longer than estimated leaves the others their share.
+// share is the seconds that a case may take: what the budget has left, without what cheaper cases
+// need. They come first, so that a case that takes longer than estimated leaves the others their
+// share.
 func (r *run) share(c *PlannedCase) float64 {
 	return r.budgetLeft() - r.backlog.below(r.backlog.estimate(c))
 }
@@ -268,10 +270,12 @@ func (r *run) late(c *PlannedCase) string {
 	return ""
 }
 
-// keepLoaded is how many bytes of weights may stay loaded for cases that take turns, on a device whose room is not known.
+// keepLoaded is how many bytes of weights may stay loaded for cases that take turns, on a device
+// whose room is not known.
 const keepLoaded = 1 << 30
 
-// load returns the model of c loaded. Others stay loaded as long as there is room for them next to what c holds.
+// load returns the model of c loaded. Others stay loaded as long as there is room for them next to
+// what c holds.
 func (r *run) load(c *PlannedCase) (runners.Model, error) {
 	m := c.Model
 	for _, o := range evicted(c, r.byUse()) {
@@ -302,8 +306,9 @@ func (r *run) byUse() (ms []*Target) {
 	return ms
 }
 
-// evicted are those of the loaded models, the last used one first, that have to go before c runs. Where the room of its device is
-// known, it is the ones used longest ago; otherwise all others, unless all are small.
+// evicted are those of the loaded models, the last used one first, that have to go before c runs.
+// Where the room of its device is known, it is the ones used longest ago; otherwise all others,
+// unless all are small.
 func evicted(c *PlannedCase, models []*Target) (out []*Target) {
 	held, left := c.Model.weightBytes(), c.Model.Room-max(c.Bytes, c.Model.weightBytes())
 	for _, o := range models {
@@ -323,8 +328,9 @@ func evicted(c *PlannedCase, models []*Target) (out []*Target) {
 	return slices.DeleteFunc(slices.Clone(models), func(o *Target) bool { return o == c.Model })
 }
 
-// ordered puts the cases of devices whose room is known in an order that loads each model once, if there is one: as they are planned; with those
-// last that leave no room for the other models; or model by model.
+// ordered puts the cases of devices whose room is known in an order that loads each model once, if
+// there is one: as they are planned; with those last that leave no room for the other models; or
+// model by model.
 func ordered(cases []*PlannedCase) []*PlannedCase {
 	var models []*Target
 	var weights int64
@@ -370,7 +376,8 @@ func loads(cases []*PlannedCase) (n int) {
 	return n
 }
 
-// alone closes the other models of m's device, where their room is shared, and reports whether there were any.
+// alone closes the other models of m's device, where their room is shared, and reports whether
+// there were any.
 func (r *run) alone(m *Target) (closed bool) {
 	for _, o := range r.byUse() {
 		if o != m && o.Runner == m.Runner && m.Room > 0 {

@@ -146,7 +146,8 @@ func TestModelThatDoesNotLoad(t *testing.T) {
 	}
 }
 
-// What is known to be unsupported takes no memory: a model too large for the machine is not loaded to say so.
+// What is known to be unsupported takes no memory: a model too large for the machine is not loaded
+// to say so.
 func TestUnsupportedLoadsNothing(t *testing.T) {
 	w, path := journal(t)
 	loads := map[string]int{}
@@ -295,8 +296,8 @@ func TestShortDuration(t *testing.T) {
 	}
 }
 
-// A case that overruns its share of the budget by more than half is stopped and tried again by a resumed run; the
-// cases after it still have theirs.
+// A case that overruns its share of the budget by more than half is stopped and tried again by a
+// resumed run; the cases after it still have theirs.
 func TestBudgetIsADeadline(t *testing.T) {
 	task := fakeTask{run: func(ctx context.Context, n int64, r *fakeOutcome) error {
 		if n == 2 && r.Model == "a" {
@@ -344,8 +345,8 @@ func (w *leftWatcher) Done(_ *result.Record, left float64) {
 	}
 }
 
-// The time shown is that of the cases that will run, and never more than the budget has left, also where
-// cases take longer than estimated.
+// The time shown is that of the cases that will run, and never more than the budget has left, also
+// where cases take longer than estimated.
 func TestEstimatesStayWithinTheBudget(t *testing.T) {
 	for _, c := range []struct {
 		budget  time.Duration
@@ -387,7 +388,8 @@ func TestEstimatesStayWithinTheBudget(t *testing.T) {
 	}
 }
 
-// A case whose weights, caches and logits exceed the memory is out of memory before its model is loaded.
+// A case whose weights, caches and logits exceed the memory is out of memory before its model is
+// loaded.
 func TestTooLargeByArithmeticIsNotTried(t *testing.T) {
 	loads := map[string]int{}
 	p := planOf(t, three, fakeTask{}, loads)
@@ -410,7 +412,8 @@ func TestTooLargeByArithmeticIsNotTried(t *testing.T) {
 	}
 }
 
-// A plan has a bound on its cases, which is seen before they are made, and planning ends when it is interrupted.
+// A plan has a bound on its cases, which is seen before they are made, and planning ends when it is
+// interrupted.
 func TestPlanIsBounded(t *testing.T) {
 	task := countingTask{}
 	s, err := Parse([]byte("name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {trials: 300000}\n"), "s.yaml", nil, []Task{task})
@@ -435,7 +438,8 @@ func TestPlanIsBounded(t *testing.T) {
 	if _, err := NewPlan(ctx, s, fakeWiring(fakeTask{}, nil)); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
-	// A task that is interrupted in the middle says so of its line of the suite: that is no error there.
+	// A task that is interrupted in the middle says so of its line of the suite: that is no error
+	// there.
 	ctx, cancel = context.WithCancel(t.Context())
 	s.blocks[0].task = interruptedTask{cancel: cancel}
 	if _, err := NewPlan(ctx, s, fakeWiring(fakeTask{}, nil)); !errors.Is(err, context.Canceled) {
@@ -517,7 +521,8 @@ func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 	}
 }
 
-// A lost device ends the run: its case is recorded as failed, and what failed is tried last when the run is resumed.
+// A lost device ends the run: its case is recorded as failed, and what failed is tried last when
+// the run is resumed.
 func TestDeviceLost(t *testing.T) {
 	var order []string
 	broken := true

@@ -6,7 +6,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Session runs cases of a plan one at a time, as often as it is asked, and keeps their models loaded in between.
+// Session runs cases of a plan one at a time, as often as it is asked, and keeps their models
+// loaded in between.
 type Session struct{ r *run }
 
 // NewSession makes a session. It knows no budget, and appends to no journal.

@@ -9,11 +9,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// applySets changes the document by settings of the form path=value. A path is
-// field names and list positions joined by dots; in the list of tasks a task's
-// name selects every block of it, in the list of models a model's name, which
-// may hold dots and = itself. A value is YAML. A new field is added; the strict decoding that follows rejects one
-// that does not exist. Nodes made here have the line -(i+1) for setting i.
+// applySets changes the document by settings of the form path=value. A path is field names and list
+// positions joined by dots; in the list of tasks a task's name selects every block of it, in the
+// list of models a model's name, which may hold dots and = itself. A value is YAML. A new field is
+// added; the strict decoding that follows rejects one that does not exist. Nodes made here have the
+// line -(i+1) for setting i.
 func applySets(root *yaml.Node, sets []string) error {
 	if len(sets) > 0 {
 		left := maxNodes
@@ -62,7 +62,8 @@ func setValue(text string, line int) (*yaml.Node, error) {
 // maxNodes bounds a document whose aliases are expanded.
 const maxNodes = 100_000
 
-// expand replaces every alias by a copy of what it stands for, so that a setting changes one place only.
+// expand replaces every alias by a copy of what it stands for, so that a setting changes one place
+// only.
 func expand(n *yaml.Node, left *int) error {
 	if *left--; *left < 0 {
 		return problemAt(n, "", "the suite's aliases expand to more than %d values", maxNodes)
@@ -110,7 +111,8 @@ func mark(n *yaml.Node, line int) {
 	}
 }
 
-// assign sets the value at a path below n, the value of the field key, and returns how many places it found.
+// assign sets the value at a path below n, the value of the field key, and returns how many places
+// it found.
 func assign(n *yaml.Node, key string, path []string, v *yaml.Node) int {
 	n = resolve(n)
 	if len(path) == 0 {
@@ -148,8 +150,9 @@ func assign(n *yaml.Node, key string, path []string, v *yaml.Node) int {
 	return 0
 }
 
-// named is what a name selects in the list c stands in: the parameters of a task's block, or a model. Where inside is
-// set, a setting goes into it: then parameters that are missing and a model that is only a name become mappings.
+// named is what a name selects in the list c stands in: the parameters of a task's block, or a
+// model. Where inside is set, a setting goes into it: then parameters that are missing and a model
+// that is only a name become mappings.
 func named(c *yaml.Node, key, name string, inside bool, line int) *yaml.Node {
 	switch {
 	case name == "":

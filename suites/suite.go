@@ -177,8 +177,8 @@ const maxChunk = 1 << 20
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-// Parse reads a suite. file names it in errors; sets are settings path=value applied before decoding; tasks are
-// the known tasks. Every error is a *Problem.
+// Parse reads a suite. file names it in errors; sets are settings path=value applied before
+// decoding; tasks are the known tasks. Every error is a *Problem.
 func Parse(text []byte, file string, sets []string, tasks []Task) (*Suite, error) {
 	s := &Suite{Seed: 1, File: file, sets: sets}
 	return s, s.place(s.parse(text, tasks))

@@ -14,10 +14,11 @@ type Registry struct {
 	Machine *runners.Profile
 }
 
-// Target is one entry of a suite, resolved and not loaded: whatever can be evaluated. Tasks plan with
-// it, and ask what it Can do.
+// Target is one entry of a suite, resolved and not loaded: whatever can be evaluated. Tasks plan
+// with it, and ask what it Can do.
 type Target struct {
-	// Name is how the suite calls it; Label groups it in reports, such as "yoco-gret" or "transformer".
+	// Name is how the suite calls it; Label groups it in reports, such as "yoco-gret" or
+	// "transformer".
 	Name, Label string
 	// Identity names the weights: a file's fingerprint, or a seed.
 	Identity string
@@ -33,14 +34,16 @@ type Target struct {
 	Options   runners.Options
 	// Machine is what the device can do, where it is not the machine of the planner.
 	Machine *runners.Profile
-	// Memory is the bytes that the model may hold with its sequences; 0: not known, or nothing is held.
+	// Memory is the bytes that the model may hold with its sequences; 0: not known, or nothing is
+	// held.
 	Memory int64
-	// Room is how many bytes the loaded models of the device and a case may hold together. Where it is 0,
-	// several models stay loaded only if all are small.
+	// Room is how many bytes the loaded models of the device and a case may hold together. Where it
+	// is 0, several models stay loaded only if all are small.
 	Room int64
 	// Load loads the model. The caller closes it.
 	Load func() (runners.Model, error)
-	// Seconds estimates the time of a phase, 0 where it takes none; nil where nothing is known of it.
+	// Seconds estimates the time of a phase, 0 where it takes none; nil where nothing is known of
+	// it.
 	Seconds func(runners.Work) float64
 }
 

@@ -11,15 +11,16 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxSuite bounds a suite's text, in bytes, and maxKeys the keys of one mapping: the library compares all pairs.
+// maxSuite bounds a suite's text, in bytes, and maxKeys the keys of one mapping: the library
+// compares all pairs.
 const (
 	maxSuite = 1 << 20
 	maxKeys  = 1000
 )
 
-// readYAML is the only way from text to YAML nodes. It returns the root of one document, nil for an empty text.
-// The text's size, the keys of a mapping and equal keys are checked in linear time, before the library decodes nodes:
-// it reports equal keys pair by pair. Every error is a *Problem.
+// readYAML is the only way from text to YAML nodes. It returns the root of one document, nil for an
+// empty text. The text's size, the keys of a mapping and equal keys are checked in linear time,
+// before the library decodes nodes: it reports equal keys pair by pair. Every error is a *Problem.
 func readYAML(text []byte) (root *yaml.Node, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the library panics on a few malformed inputs
@@ -94,8 +95,8 @@ func keyName(k *yaml.Node) string {
 
 var octal = regexp.MustCompile(`^[-+]?0[0-9][0-9_]*$`)
 
-// checkValues reports what people write by mistake and YAML reads in silence: a number with a leading zero, which YAML
-// takes for octal, and an empty item of a list, which it drops.
+// checkValues reports what people write by mistake and YAML reads in silence: a number with a
+// leading zero, which YAML takes for octal, and an empty item of a list, which it drops.
 func checkValues(n *yaml.Node) error {
 	const plain yaml.Style = 0
 	if n.Kind == yaml.ScalarNode && n.Style == plain && octal.MatchString(n.Value) {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// Equal keys and huge mappings are refused before the library compares all pairs, by every reader of YAML: a suite of
-// 0.3 MB took 10 GB, a journal's suite_text killed the server.
+// Equal keys and huge mappings are refused before the library compares all pairs, by every reader
+// of YAML: a suite of 0.3 MB took 10 GB, a journal's suite_text killed the server.
 func TestEqualKeysAreRefusedInLinearTime(t *testing.T) {
 	repeat := func(form string, n int) string {
 		var b strings.Builder

@@ -33,7 +33,8 @@ type actionRun struct {
 	values map[string]string // of expressions
 }
 
-// run runs the steps up to the first that fails, and returns its exit code, what was printed and the job's summary.
+// run runs the steps up to the first that fails, and returns its exit code, what was printed and
+// the job's summary.
 func (r *actionRun) run(a action, inputs map[string]string) (code int, output, summary string) {
 	r.t.Helper()
 	for name, in := range a.Inputs {
@@ -119,7 +120,8 @@ func TestAction(t *testing.T) {
 	write("gated.yaml", memory+"gates: [kv.total <= 1x baseline]\n")
 	write("open.yaml", "name: open\nmodels: [tiny-yoco-gret]\ntasks:\n  - prefill: {lengths: [64], samples: 2}\ngates: [prefill.ttft <= 1x baseline]\n")
 
-	// As the example uses it: its default inputs, but for the suite's budget, which this machine may not hold beside other tests.
+	// As the example uses it: its default inputs, but for the suite's budget, which this machine
+	// may not hold beside other tests.
 	if a.Inputs["suite"].Default != "needle-quick" {
 		t.Errorf("default suite %q", a.Inputs["suite"].Default)
 	}

@@ -15,8 +15,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A baseline is a folder of runs to be committed: one journal a run, named by its start and its machine's fingerprint,
-// without what comparisons do not read. Runs of several machines may lie beside each other.
+// A baseline is a folder of runs to be committed: one journal a run, named by its start and its
+// machine's fingerprint, without what comparisons do not read. Runs of several machines may lie
+// beside each other.
 
 func newBaseline() *cobra.Command {
 	save := &cobra.Command{
@@ -135,7 +136,8 @@ func baselineName(j *result.Journal) string {
 	return fmt.Sprintf("%s-%s.jsonl", h.Start.UTC().Format("20060102-150405"), compare.Fingerprint(h.Env))
 }
 
-// writeBaseline writes a journal without curves and answers: questions are kept, since answers to the same ones are paired.
+// writeBaseline writes a journal without curves and answers: questions are kept, since answers to
+// the same ones are paired.
 func writeBaseline(path string, j *result.Journal) error {
 	kept := &result.Journal{Runs: j.Runs}
 	for _, r := range j.Records {
@@ -192,7 +194,8 @@ func (b *baselineFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&b.across, "across-machines", false, "also compare with baselines of other machines")
 }
 
-// restore takes the baselines that the run at path was made with, as far as they are still there, unless others are given.
+// restore takes the baselines that the run at path was made with, as far as they are still there,
+// unless others are given.
 func (b *baselineFlags) restore(path string, j *result.Journal) {
 	h := j.Last()
 	if len(b.paths) > 0 || h == nil || h.Settings == nil {
@@ -210,7 +213,8 @@ func (b *baselineFlags) restore(path string, j *result.Journal) {
 	}
 }
 
-// read pools the runs of the baseline that were made on a machine like env's; nil where no baseline is given.
+// read pools the runs of the baseline that were made on a machine like env's; nil where no baseline
+// is given.
 func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, error) {
 	var journals []*result.Journal
 	var other []string
@@ -243,7 +247,8 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 	return nil, nil
 }
 
-// machineOf tells how the machine of a journal's last run differs from env. Where all was computed, no machine matters.
+// machineOf tells how the machine of a journal's last run differs from env. Where all was computed,
+// no machine matters.
 func machineOf(j *result.Journal, env result.Env) []string {
 	measured := func(r result.Record) bool { return r.Source != result.Computed }
 	if len(j.Runs) == 0 || !slices.ContainsFunc(j.Records, measured) {

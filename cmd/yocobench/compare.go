@@ -107,7 +107,8 @@ Gates of NEW's suite and of --gate use BASE as the baseline
 	return c
 }
 
-// unpaired is the error that no case is on both sides, with what differs where that is the models' names.
+// unpaired is the error that no case is on both sides, with what differs where that is the models'
+// names.
 func unpaired(base, fresh *compare.Side) error {
 	names := func(s *compare.Side) (out []string) {
 		for _, c := range s.Cases {

@@ -74,14 +74,15 @@ type costReport struct {
 	Weights    int64            `json:"weights_bytes"`
 	Stored     string           `json:"weights_type"`
 	KV         string           `json:"kv_type"`
-	// PerToken is the growth of the caches for one more token far beyond every window; Fixed is what one
-	// sequence holds besides: full windows, states, convolutions.
+	// PerToken is the growth of the caches for one more token far beyond every window; Fixed is
+	// what one sequence holds besides: full windows, states, convolutions.
 	PerToken int64  `json:"bytes_per_token"`
 	Fixed    int64  `json:"fixed_bytes"`
 	Context  int64  `json:"context,omitempty"`
 	Device   string `json:"device"`
 	Batch    int64  `json:"batch"`
-	// LargestContext is the longest sequence that fits the device's memory; -1: no limit, the caches do not grow.
+	// LargestContext is the longest sequence that fits the device's memory; -1: no limit, the
+	// caches do not grow.
 	LargestContext int64        `json:"largest_context"`
 	Lengths        []costLength `json:"lengths"`
 	Notes          []string     `json:"notes,omitempty"`
@@ -97,8 +98,8 @@ type costLength struct {
 	Total int64 `json:"total_bytes"`
 	// LargestBatch is the number of sequences that fit the device's memory.
 	LargestBatch int64 `json:"largest_batch"`
-	// Prefill is of one sequence, Decode of one token for each sequence of the batch. Seconds are the
-	// least that the device needs at its peaks.
+	// Prefill is of one sequence, Decode of one token for each sequence of the batch. Seconds are
+	// the least that the device needs at its peaks.
 	PrefillFLOPs   float64 `json:"prefill_flop"`
 	PrefillSeconds float64 `json:"prefill_seconds"`
 	DecodeFLOPs    float64 `json:"decode_flop"`
@@ -354,7 +355,8 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 	return nil
 }
 
-// drawCost draws the bytes of the caches of one sequence against its length, with the device's memory as a line.
+// drawCost draws the bytes of the caches of one sequence against its length, with the device's
+// memory as a line.
 func drawCost(path string, all []costReport, device runners.Profile) error {
 	p := reports.Plot{
 		Title: "Cache of one sequence", XLabel: "context length in tokens", XUnit: "tokens", YUnit: "bytes",

@@ -42,7 +42,8 @@ func TestCUDADoctor(t *testing.T) {
 	}
 }
 
-// child is this program in a process of its own, with settings of the environment beside the test's.
+// child is this program in a process of its own, with settings of the environment beside the
+// test's.
 func child(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath("yocobench")
@@ -54,7 +55,8 @@ func child(t *testing.T, env []string, args ...string) *exec.Cmd {
 	return c
 }
 
-// TestCUDADevices: what doctor says of GPUs that there are kernels for, of one that is too old, and where the driver's library cannot be used.
+// TestCUDADevices: what doctor says of GPUs that there are kernels for, of one that is too old, and
+// where the driver's library cannot be used.
 func TestCUDADevices(t *testing.T) {
 	if a, err := cudaAccelerator(""); err != nil {
 		t.Fatal(err)
@@ -84,7 +86,8 @@ func TestCUDADevices(t *testing.T) {
 	}
 }
 
-// TestCUDAAnswers runs needle, nll and kv on tiny models, interrupts the run and goes on with it: answers and losses are those of the cpu runner.
+// TestCUDAAnswers runs needle, nll and kv on tiny models, interrupts the run and goes on with it:
+// answers and losses are those of the cpu runner.
 func TestCUDAAnswers(t *testing.T) {
 	dir := t.TempDir()
 	suite := filepath.Join(dir, "suite.yaml")
@@ -177,8 +180,9 @@ tasks:
 	}
 }
 
-// TestCUDAPaper measures the paper's suite at toy size, a token for each 2 Ki of its lengths and tiny models of the names of large
-// ones: the report sets each published figure of these lengths beside the measured one, and nothing says that it was computed.
+// TestCUDAPaper measures the paper's suite at toy size, a token for each 2 Ki of its lengths and
+// tiny models of the names of large ones: the report sets each published figure of these lengths
+// beside the measured one, and nothing says that it was computed.
 func TestCUDAPaper(t *testing.T) {
 	b, err := os.ReadFile("../../suites/paper.yaml")
 	if err != nil {
@@ -243,7 +247,8 @@ func TestCUDAPaper(t *testing.T) {
 	}
 }
 
-// TestCUDARefusals: what does not fit the memory is a record with that status, what does not fit the time is skipped.
+// TestCUDARefusals: what does not fit the memory is a record with that status, what does not fit
+// the time is skipped.
 func TestCUDARefusals(t *testing.T) {
 	for _, c := range []struct {
 		flags []string
@@ -262,7 +267,8 @@ func TestCUDARefusals(t *testing.T) {
 	}
 }
 
-// TestCUDARun measures memory, prefill and throughput of a tiny model: records are measured, and the header names the GPU.
+// TestCUDARun measures memory, prefill and throughput of a tiny model: records are measured, and
+// the header names the GPU.
 func TestCUDARun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	program(t, exitOK, "run", "smoke", "--runner", "cuda", "--tier", "sm_80", "--out", dir, "--quiet", "--reports", "md",
@@ -287,7 +293,8 @@ func TestCUDARun(t *testing.T) {
 	}
 }
 
-// rehearse runs gpu-check at toy sizes, with the parts in processes of this program, and returns what it wrote and printed.
+// rehearse runs gpu-check at toy sizes, with the parts in processes of this program, and returns
+// what it wrote and printed.
 func rehearse(t *testing.T, want int, args ...string) (r gpucheck.Results, out string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -309,7 +316,8 @@ func rehearse(t *testing.T, want int, args ...string) (r gpucheck.Results, out s
 	return r, out
 }
 
-// parts makes gpu-check run its parts with a shell script, whose arguments are theirs, or with this program where there is none.
+// parts makes gpu-check run its parts with a shell script, whose arguments are theirs, or with this
+// program where there is none.
 func parts(t *testing.T, script string) {
 	t.Helper()
 	path, err := exec.LookPath("yocobench")
@@ -325,7 +333,8 @@ func parts(t *testing.T, script string) {
 	t.Cleanup(func() { self = old })
 }
 
-// TestCUDACheck rehearses gpu-check: it is killed after each part and resumed, which loses and repeats nothing.
+// TestCUDACheck rehearses gpu-check: it is killed after each part and resumed, which loses and
+// repeats nothing.
 func TestCUDACheck(t *testing.T) {
 	dir := t.TempDir()
 	read := func() (r gpucheck.Results) {

@@ -11,7 +11,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// dryRun lists a plan's cases with what they are estimated to cost, on a that is assumed where it says so.
+// dryRun lists a plan's cases with what they are estimated to cost, on a that is assumed where it
+// says so.
 func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assumption, format string) error {
 	type row struct {
 		Case    string         `json:"case"`
@@ -25,8 +26,8 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		Done    bool           `json:"done,omitempty"`
 		// Unsupported says why the model cannot do it.
 		Unsupported string `json:"unsupported,omitempty"`
-		// Exceeds is whether it is estimated to need more memory than its model may hold: it is not tried, or ends early, and its
-		// time is not counted.
+		// Exceeds is whether it is estimated to need more memory than its model may hold: it is not
+		// tried, or ends early, and its time is not counted.
 		Exceeds bool `json:"exceeds_memory,omitempty"`
 	}
 	var rows []row

@@ -17,7 +17,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// version is set by the linker for releases; otherwise it comes from the module's build information.
+// version is set by the linker for releases; otherwise it comes from the module's build
+// information.
 var version = ""
 
 // buildVersion returns the version and the commit that this program was built from.

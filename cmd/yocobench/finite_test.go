@@ -36,7 +36,8 @@ func (b broken) Tensor(p runners.Param) (runners.Tensor, error) {
 	return t, err
 }
 
-// A model that computes NaN or infinity has no speed, no memory in use, no loss and no answers: every task fails with that reason.
+// A model that computes NaN or infinity has no speed, no memory in use, no loss and no answers:
+// every task fails with that reason.
 func TestModelsThatComputeNothingFail(t *testing.T) {
 	for _, c := range []struct {
 		model string

@@ -64,7 +64,8 @@ func (f *gateFlags) all(journals []*result.Journal, path string) ([]gate.Gate, e
 	return append(own, flags...), err
 }
 
-// readGates reads the gates to judge at the end of a run, and their baseline, before anything is measured.
+// readGates reads the gates to judge at the end of a run, and their baseline, before anything is
+// measured.
 func (f *runFlags) readGates(suite *suites.Suite, env result.Env) error {
 	flags, err := f.gates.parse()
 	if err != nil {

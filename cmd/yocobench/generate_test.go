@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A piped prompt or one in a file loses the one line end that echo and editors add, unless it is taken raw.
+// A piped prompt or one in a file loses the one line end that echo and editors add, unless it is
+// taken raw.
 func TestReadPrompt(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)

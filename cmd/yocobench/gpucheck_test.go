@@ -33,8 +33,9 @@ while [ $from -lt $to ]; do
 done
 `
 
-// TestCUDACheckLost: an item that loses the GPU is run again with launches that are waited for, which names the kernel; the others are measured by another
-// process; and a call with --resume tries it again.
+// TestCUDACheckLost: an item that loses the GPU is run again with launches that are waited for,
+// which names the kernel; the others are measured by another process; and a call with --resume
+// tries it again.
 func TestCUDACheckLost(t *testing.T) {
 	parts(t, losingParts)
 	dir := t.TempDir()
@@ -78,7 +79,8 @@ func TestCUDACheckLost(t *testing.T) {
 	}
 }
 
-// TestCUDACheckModelsLost: a case of the models that loses the GPU costs the others nothing, its kernel is named, and --resume measures it.
+// TestCUDACheckModelsLost: a case of the models that loses the GPU costs the others nothing, its
+// kernel is named, and --resume measures it.
 func TestCUDACheckModelsLost(t *testing.T) {
 	a, err := cudaAccelerator("")
 	if err != nil {
@@ -174,7 +176,8 @@ func TestCUDACheckPlan(t *testing.T) {
 	}
 }
 
-// TestCUDACheckPackagedCUBLAS: where the loader finds no cuBLAS, the one of a Python's packages is used, as PyTorch's is.
+// TestCUDACheckPackagedCUBLAS: where the loader finds no cuBLAS, the one of a Python's packages is
+// used, as PyTorch's is.
 func TestCUDACheckPackagedCUBLAS(t *testing.T) {
 	var folder string
 	for _, d := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {

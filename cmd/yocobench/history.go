@@ -108,8 +108,9 @@ func choosing(patterns []string) (func(task, name string) bool, error) {
 	return func(task, name string) bool { return compare.Chosen(patterns, task, name) }, nil
 }
 
-// findRuns reads every journal at and below the paths. A journal below a folder that cannot be read is left out with a notice,
-// and so are the rounds of yocobench ab: a few samples each, of two builds by turns.
+// findRuns reads every journal at and below the paths. A journal below a folder that cannot be read
+// is left out with a notice, and so are the rounds of yocobench ab: a few samples each, of two
+// builds by turns.
 func findRuns(paths []string) (runs []history.Run, notices []string, err error) {
 	seen, rounds := map[string]string{}, 0
 	add := func(path, name string) error {

@@ -12,7 +12,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// TestCUDALost: a kernel that fails ends the run with an exit code of its own; what was measured before stays, and the rest is measured when it is resumed.
+// TestCUDALost: a kernel that fails ends the run with an exit code of its own; what was measured
+// before stays, and the rest is measured when it is resumed.
 func TestCUDALost(t *testing.T) {
 	if a, err := cudaAccelerator(""); err != nil {
 		t.Fatal(err)
@@ -52,7 +53,8 @@ func TestCUDALost(t *testing.T) {
 	}
 }
 
-// TestCUDAExclusive: ab is refused on a GPU that takes one process, and doctor names settings of the driver that change times.
+// TestCUDAExclusive: ab is refused on a GPU that takes one process, and doctor names settings of
+// the driver that change times.
 func TestCUDAExclusive(t *testing.T) {
 	if a, err := cudaAccelerator(""); err != nil {
 		t.Fatal(err)

@@ -52,8 +52,9 @@ func main() {
 	os.Exit(run(signals(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// signals returns a context that ends with the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or SIGTERM ends
-// the program at once. A second SIGHUP does not: a shell that loses its terminal sends one of its own.
+// signals returns a context that ends with the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or
+// SIGTERM ends the program at once. A second SIGHUP does not: a shell that loses its terminal sends
+// one of its own.
 func signals() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	end, hangup := make(chan os.Signal, 1), make(chan os.Signal, 1)
@@ -72,7 +73,8 @@ func signals() context.Context {
 	return ctx
 }
 
-// checked is standard output that remembers the first error, for commands that do not look at it themselves.
+// checked is standard output that remembers the first error, for commands that do not look at it
+// themselves.
 type checked struct {
 	io.Writer
 	err error
@@ -189,8 +191,8 @@ undecided; 5 the GPU was lost and 130 interrupted (both resume with run
 	return root
 }
 
-// stopAtOnce makes a command that only reads and computes end when ctx does, in the middle of its work: files are
-// written whole or not at all. The others end in their own way.
+// stopAtOnce makes a command that only reads and computes end when ctx does, in the middle of its
+// work: files are written whole or not at all. The others end in their own way.
 func stopAtOnce(c *cobra.Command) {
 	switch c.Name() {
 	case "run", "ab", "ab-worker", "serve", "generate", "gpu-check":
@@ -208,8 +210,8 @@ func stopAtOnce(c *cobra.Command) {
 	}
 }
 
-// until does work that may take long and knows no context. When ctx ends it returns at once: the work goes on
-// until the program ends, so what it writes must not be read then.
+// until does work that may take long and knows no context. When ctx ends it returns at once: the
+// work goes on until the program ends, so what it writes must not be read then.
 func until(ctx context.Context, work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()

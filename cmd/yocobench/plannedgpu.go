@@ -8,7 +8,8 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// assumedGPU is the profile that a dry run estimates with where the cuda runner has no GPU: the paper's.
+// assumedGPU is the profile that a dry run estimates with where the cuda runner has no GPU: the
+// paper's.
 const assumedGPU = "h100-sxm"
 
 // plannedGPU is the cuda runner of a dry run where there is no GPU: it plans, and loads nothing.
@@ -27,7 +28,8 @@ func (g plannedGPU) Load(runners.Config, runners.Weights, runners.Options) (runn
 	return nil, g.why
 }
 
-// assumption is the device by which a dry run estimates the cases of a GPU that is not there; empty where there is one, or none is asked for.
+// assumption is the device by which a dry run estimates the cases of a GPU that is not there; empty
+// where there is one, or none is asked for.
 type assumption struct {
 	Device     string             `json:"device"`
 	Efficiency runners.Efficiency `json:"efficiency"`

@@ -34,7 +34,8 @@ func columns(f *os.File) int {
 	return 80
 }
 
-// observer shows how a run goes on: a bar where there is a terminal, a line a case otherwise, nothing if quiet.
+// observer shows how a run goes on: a bar where there is a terminal, a line a case otherwise,
+// nothing if quiet.
 type observer struct {
 	w     io.Writer
 	quiet bool
@@ -107,8 +108,8 @@ func (o *observer) Done(r *result.Record, left float64) {
 		units.ShortDuration(r.Seconds), units.ShortDuration(left))
 }
 
-// describe is the text before a bar on a terminal of so many columns: it leaves the bar room, so that the whole
-// stays on one line.
+// describe is the text before a bar on a terminal of so many columns: it leaves the bar room, so
+// that the whole stays on one line.
 func describe(width, nth, cases int, what string, left float64) string {
 	count, eta := fmt.Sprintf("%d/%d ", nth, cases), fmt.Sprintf(" ETA %-7s", units.ShortDuration(left))
 	const bar = 18 // the percentage, the frame and a few ticks

@@ -89,7 +89,8 @@ gate for that).`,
 	return c
 }
 
-// reportGates judges the gates of an old run. Those that this program cannot read are left out with a notice: the report is drawn all the same.
+// reportGates judges the gates of an old run. Those that this program cannot read are left out with
+// a notice: the report is drawn all the same.
 func reportGates(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path string, stderr io.Writer) (*compare.Judgement, error) {
 	gates, err := gatesOf(j, path)
 	if err != nil {

@@ -282,7 +282,8 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 	return dir, nil
 }
 
-// cases is how many records the run will have: those of the plan, and what was measured under other filters.
+// cases is how many records the run will have: those of the plan, and what was measured under other
+// filters.
 func (f *runFlags) cases(plan *suites.Plan, dropped []string) int {
 	n := len(plan.Cases)
 	if f.old == nil {
@@ -317,8 +318,8 @@ func lostError(lost *result.LostError) error {
 	return fmt.Errorf("%w; the run ends here\n  hint: %s", lost, hint)
 }
 
-// show judges the gates, draws the reports and prints what the user asked to see. It counts the outcomes of
-// the whole run, whenever they were measured.
+// show judges the gates, draws the reports and prints what the user asked to see. It counts the
+// outcomes of the whole run, whenever they were measured.
 func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Format, stdout io.Writer) (suites.Summary, *compare.Judgement, error) {
 	j, err := result.ReadFile(filepath.Join(dir, journalName))
 	if err != nil {

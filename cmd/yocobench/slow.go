@@ -10,11 +10,12 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// slowdown is the part by which a binary built with -tags slowdown works longer, such as 0.05; the linker sets it. Such
-// binaries are what tools/calibrate lets yocobench ab find.
+// slowdown is the part by which a binary built with -tags slowdown works longer, such as 0.05; the
+// linker sets it. Such binaries are what tools/calibrate lets yocobench ab find.
 var slowdown = "0"
 
-// slowed makes a model's work longer: after each operation it spins for a part of the time that the operation took.
+// slowed makes a model's work longer: after each operation it spins for a part of the time that the
+// operation took.
 func slowed(m runners.Instance, err error) (runners.Instance, error) {
 	part, bad := strconv.ParseFloat(slowdown, 64)
 	if bad != nil || !(part >= 0) {

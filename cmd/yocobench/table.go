@@ -32,8 +32,8 @@ func (t *table) row(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// write writes the table. Its last column is wrapped to the terminal's width, or 80 columns; the others
-// are too where a terminal is so narrow that the last one would have no room.
+// write writes the table. Its last column is wrapped to the terminal's width, or 80 columns; the
+// others are too where a terminal is so narrow that the last one would have no room.
 func (t *table) write() error {
 	limit, _ := terminal(t.w)
 	if terminalFile(t.w) == nil {

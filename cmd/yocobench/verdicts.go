@@ -25,7 +25,8 @@ func gatesOf(j *result.Journal, path string) ([]gate.Gate, error) {
 	return append(gates, stored...), err
 }
 
-// judge judges gates on one run; nil where there are none. A run that is not whole passes and regresses nowhere.
+// judge judges gates on one run; nil where there are none. A run that is not whole passes and
+// regresses nowhere.
 func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Judgement {
 	if len(gates) == 0 {
 		return nil
@@ -36,7 +37,8 @@ func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Ju
 	return compare.Judge(gates, compare.NewSide("run", []*result.Journal{j}, nil), base)
 }
 
-// incomplete is the judgement of runs of which one lacks cases: no gate is judged. It is nil where none does.
+// incomplete is the judgement of runs of which one lacks cases: no gate is judged. It is nil where
+// none does.
 func incomplete(gates []gate.Gate, journals ...*result.Journal) *compare.Judgement {
 	for _, j := range journals {
 		missing, n := j.Missing(), len(j.Records)

@@ -44,7 +44,8 @@ type backend struct {
 	kv []runners.DType
 	// machine is what the device can do with weights of a type; nil: it is the machine of the plan.
 	machine func(d device, r runners.Runner, o runners.Options) (*runners.Profile, error)
-	// family loads a published model whose layers only the cost model knows; nil: the runner cannot.
+	// family loads a published model whose layers only the cost model knows; nil: the runner
+	// cannot.
 	family func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error)
 	// cannot says what targets cannot do on this runner whatever their model is.
 	cannot map[runners.Capability]string
@@ -147,8 +148,8 @@ type found struct {
 	family *families.Model
 }
 
-// findModel resolves a model's name: embedded, preset, or a folder relative to dir. random asks for seeded
-// random weights of type dtype instead of trained ones; presets have no others.
+// findModel resolves a model's name: embedded, preset, or a folder relative to dir. random asks for
+// seeded random weights of type dtype instead of trained ones; presets have no others.
 func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) (found, error) {
 	var f found
 	path, err := corpus.ExpandHome(name)
@@ -304,7 +305,8 @@ func newCache() cache {
 	return cache{map[string]found{}, map[runners.DType]*runners.Profile{}, map[string]described{}}
 }
 
-// gpu is what the GPU of a runner can do with weights of a type, measured when it is first asked for.
+// gpu is what the GPU of a runner can do with weights of a type, measured when it is first asked
+// for.
 func (c cache) gpu(r runners.Runner, weights runners.DType, tier string) (*runners.Profile, error) {
 	if p := c.gpus[weights]; p != nil {
 		return p, nil
@@ -333,7 +335,8 @@ func (c cache) get(name, dir string, random bool, seed uint64, dtype runners.DTy
 	return f, err
 }
 
-// runner makes the runner of a backend once, and describes its device once: a suite may have thousands of models.
+// runner makes the runner of a backend once, and describes its device once: a suite may have
+// thousands of models.
 func (d device) runner(b *backend, profile string) (described, error) {
 	key := b.name + "\n" + profile
 	if p, ok := d.found.runners[key]; ok {

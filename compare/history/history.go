@@ -1,23 +1,22 @@
 // Package history follows metrics over runs and finds where they changed.
 //
-// A trend is one metric of one case on one machine: cases are the same where task, model, runner and
-// parameters are, whatever the weights and the seed. Each run gives one value, the
-// record's own (the median of its samples), for what shifts from run to run is what a
-// trend has to be told from, and a run's own samples cannot show it.
+// A trend is one metric of one case on one machine: cases are the same where task, model, runner
+// and parameters are, whatever the weights and the seed. Each run gives one value, the record's own
+// (the median of its samples), for what shifts from run to run is what a trend has to be told from,
+// and a run's own samples cannot show it.
 //
 // # Change points
 //
-// A change of level is looked for by segmentation: of all places that leave
-// MinSegment runs on both sides, the one where a step explains most of the sum of squares
-// (Sen and Srivastava, Annals of Statistics 3, 1975, 98; of the logarithms
-// where all values are positive) is held against the same figure of random
-// orders of the values. If at most a share alpha/2 of orders give as much, the place is a change
-// point and the parts are searched in turn. If not, the same is tried with a stretch
-// of runs within the others, for a level that goes and comes back hides from single
-// steps (Olshen et al., Biostatistics 5, 2004, 557). In a series without a change, all orders
-// are equally likely, so one is marked with probability alpha at most, whatever the
-// noise is, as long as it does not drift; the searches of the parts only happen after a
-// mark. Figures that do not vary by chance (bytes, and all that is computed) change where they differ.
+// A change of level is looked for by segmentation: of all places that leave MinSegment runs on both
+// sides, the one where a step explains most of the sum of squares (Sen and Srivastava, Annals of
+// Statistics 3, 1975, 98; of the logarithms where all values are positive) is held against the same
+// figure of random orders of the values. If at most a share alpha/2 of orders give as much, the
+// place is a change point and the parts are searched in turn. If not, the same is tried with a
+// stretch of runs within the others, for a level that goes and comes back hides from single steps
+// (Olshen et al., Biostatistics 5, 2004, 557). In a series without a change, all orders are equally
+// likely, so one is marked with probability alpha at most, whatever the noise is, as long as it
+// does not drift; the searches of the parts only happen after a mark. Figures that do not vary by
+// chance (bytes, and all that is computed) change where they differ.
 package history
 
 import (
@@ -48,8 +47,8 @@ type Options struct {
 	Alpha float64
 	// Keep chooses records; nil takes all.
 	Keep compare.Keep
-	// Metric chooses metrics of a task; nil takes the primary metric of each, and of a task that names none
-	// those that have a better direction.
+	// Metric chooses metrics of a task; nil takes the primary metric of each, and of a task that
+	// names none those that have a better direction.
 	Metric func(task, name string) bool
 	// AcrossMachines puts the runs of all machines into one trend.
 	AcrossMachines bool
@@ -242,7 +241,8 @@ func Changes(values []float64, alpha float64, seed uint64) []reports.TrendChange
 	return levels(values, at, p)
 }
 
-// stretch is the runs from..to-1 of a series, and how much of its sum of squares their having a level of their own explains.
+// stretch is the runs from..to-1 of a series, and how much of its sum of squares their having a
+// level of their own explains.
 type stretch struct {
 	from, to int
 	gain     float64
@@ -297,7 +297,8 @@ func meanOf(x []float64) (mean float64) {
 	return mean
 }
 
-// chance is the share of orders of x in which the best stretch explains as much as gain. It stops when that is certainly more than most.
+// chance is the share of orders of x in which the best stretch explains as much as gain. It stops
+// when that is certainly more than most.
 func chance(x []float64, find func([]float64) stretch, gain, most float64, r *rand.Rand) float64 {
 	as := 1
 	for range orders {

@@ -175,7 +175,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// Without a choice the metric that a task declares as its main one is followed, by the kind that it declares.
+// Without a choice the metric that a task declares as its main one is followed, by the kind that it
+// declares.
 func TestDeclaredMetricsAreFollowed(t *testing.T) {
 	about := func(primary bool) *result.Task {
 		return &result.Task{Name: "throughput", Metrics: []result.MetricInfo{

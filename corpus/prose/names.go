@@ -109,7 +109,8 @@ func (m *namer) thing() string {
 	})
 }
 
-// Word returns a pronounceable invented word of lo to hi lower-case letters, drawn from all syllables.
+// Word returns a pronounceable invented word of lo to hi lower-case letters, drawn from all
+// syllables.
 func Word(r *rng.Rand, lo, hi int) string {
 	all := syllables{onsets, nuclei, codas}
 	for {

@@ -1,13 +1,13 @@
 // Package prose writes English-like text of any length about a world of its own: people, places and
-// things with invented names, and facts about them that stay true from the first byte to the last. A fact
-// is told, and later told again in other words; how much later is drawn log-uniformly up to the whole
-// text so far, so that every octave of distance holds something that only a reader who remembers that
-// far can predict. Sections have a theme, a place and a cast.
+// things with invented names, and facts about them that stay true from the first byte to the last.
+// A fact is told, and later told again in other words; how much later is drawn log-uniformly up to
+// the whole text so far, so that every octave of distance holds something that only a reader who
+// remembers that far can predict. Sections have a theme, a place and a cast.
 //
-// Its parts: themes.go and words.go (the word lists), lexicon.go (their inflection), names.go (invented
-// names), world.go and facts.go (what is true), sentences.go and template.go (the shapes of sentences),
-// writer.go (filling them), paragraphs.go and prose.go (narrative, dialogue, lists, letters, registers;
-// sections).
+// Its parts: themes.go and words.go (the word lists), lexicon.go (their inflection), names.go
+// (invented names), world.go and facts.go (what is true), sentences.go and template.go (the shapes
+// of sentences), writer.go (filling them), paragraphs.go and prose.go (narrative, dialogue, lists,
+// letters, registers; sections).
 package prose
 
 import (
@@ -19,8 +19,8 @@ import (
 // Version names the generator. It changes whenever the same random numbers would give other bytes.
 const Version = "prose/1"
 
-// Text returns exactly n bytes of generated ASCII text. A longer text of the same random numbers begins
-// with the same bytes. The cut may fall inside a sentence. No invented name is reserved.
+// Text returns exactly n bytes of generated ASCII text. A longer text of the same random numbers
+// begins with the same bytes. The cut may fall inside a sentence. No invented name is reserved.
 func Text(r *rng.Rand, reserved func(name string) bool, n int) []byte {
 	if n <= 0 {
 		return nil

@@ -1,5 +1,5 @@
-// Package archtest tests the structure of the code: which package may import which, and that no code
-// asks for a model's architecture.
+// Package archtest tests the structure of the code: which package may import which, and that no
+// code asks for a model's architecture.
 package archtest
 
 import (

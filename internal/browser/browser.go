@@ -23,7 +23,8 @@ import (
 // names are what Chromium is called, on PATH.
 var names = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"}
 
-// limit bounds a test's browser, from its start to its end, and patience one wait: a busy machine may need minutes for what takes seconds.
+// limit bounds a test's browser, from its start to its end, and patience one wait: a busy machine
+// may need minutes for what takes seconds.
 const limit, patience = 15 * time.Minute, 2 * time.Minute
 
 // Page is one page of a browser.
@@ -36,8 +37,9 @@ type Page struct {
 	requests []string
 }
 
-// Open opens a URL in a browser of its own, 1280 x 900 pixels, light, without motion preferences. A test without
-// Chromium on PATH is skipped; where the environment says YOCOBENCH_NO_SKIP=1 it fails.
+// Open opens a URL in a browser of its own, 1280 x 900 pixels, light, without motion preferences. A
+// test without Chromium on PATH is skipped; where the environment says YOCOBENCH_NO_SKIP=1 it
+// fails.
 func Open(t testing.TB, url string) *Page {
 	t.Helper()
 	path := ""
@@ -169,7 +171,8 @@ func (p *Page) Keys(keys ...string) {
 	}
 }
 
-// Point moves the pointer beside the middle of the first element that a selector picks, by dx and dy pixels.
+// Point moves the pointer beside the middle of the first element that a selector picks, by dx and
+// dy pixels.
 func (p *Page) Point(selector string, dx, dy float64) {
 	p.t.Helper()
 	x, y := p.middle(selector)

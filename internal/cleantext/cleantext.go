@@ -1,5 +1,5 @@
-// Package cleantext makes text from outside harmless where it is shown: characters that a terminal or a
-// browser acts on rather than shows become visible escapes.
+// Package cleantext makes text from outside harmless where it is shown: characters that a terminal
+// or a browser acts on rather than shows become visible escapes.
 package cleantext
 
 import (
@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Line makes text fit for one line: escapes, line breaks, invisible and direction-changing characters
-// and invalid bytes become escapes such as \x1b, \n and \u202e.
+// Line makes text fit for one line: escapes, line breaks, invisible and direction-changing
+// characters and invalid bytes become escapes such as \x1b, \n and \u202e.
 func Line(s string) string { return clean(s, false) }
 
 // clean replaces what does not print; lines keeps \n and \t.
@@ -57,8 +57,8 @@ func invisible(r rune) bool {
 	return unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// Writer cleans what is written through it, of which \n and \t stay. A character may be written in parts.
-// JSON stays the same document.
+// Writer cleans what is written through it, of which \n and \t stay. A character may be written in
+// parts. JSON stays the same document.
 type Writer struct {
 	w    io.Writer
 	part []byte // the beginning of a character

@@ -6,7 +6,8 @@ import (
 	"unicode"
 )
 
-// ShellQuote writes a word so that a POSIX shell reads it as one: in single quotes unless it is plain.
+// ShellQuote writes a word so that a POSIX shell reads it as one: in single quotes unless it is
+// plain.
 func ShellQuote(word string) string {
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_@%+=:,./-", r)

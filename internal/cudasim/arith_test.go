@@ -40,8 +40,9 @@ func ftz(u uint32) uint32 {
 }
 func g(u uint32) float32 { return math.Float32frombits(u) }
 
-// TestFloat: PTX ISA, "Floating Point Instructions": add, sub, mul, fma, div (.rn: IEEE 754), neg, abs, min, max, copysign, and
-// .ftz, which flushes subnormal inputs and results to zero with their sign.
+// TestFloat: PTX ISA, "Floating Point Instructions": add, sub, mul, fma, div (.rn: IEEE 754), neg,
+// abs, min, max, copysign, and .ftz, which flushes subnormal inputs and results to zero with their
+// sign.
 func TestFloat(t *testing.T) {
 	fma := func(a, b, c float32) float32 { // in float64 the product is exact; the sum is rounded to odd, then to float32
 		p := float64(a) * float64(b)
@@ -116,8 +117,8 @@ func TestFloat(t *testing.T) {
 	}
 }
 
-// TestApprox: PTX ISA's bounds: ex2.approx.ftz.f32 2^-22.5 relative, div.full.f32 2 ulp, rsqrt and sqrt.approx about 2^-22.
-// ex2 of -inf is +0, of +inf +inf, of NaN NaN; .ftz flushes.
+// TestApprox: PTX ISA's bounds: ex2.approx.ftz.f32 2^-22.5 relative, div.full.f32 2 ulp, rsqrt and
+// sqrt.approx about 2^-22. ex2 of -inf is +0, of +inf +inf, of NaN NaN; .ftz flushes.
 func TestApprox(t *testing.T) {
 	for _, c := range []struct {
 		op   string
@@ -153,8 +154,8 @@ func TestApprox(t *testing.T) {
 	}
 }
 
-// TestConvert: PTX ISA, "Data Movement and Conversion Instructions: cvt".
-// Float to integer clamps, and NaN gives 0; .rni rounds to even; bf16x2 has its first source in the upper half; .rna to tf32
+// TestConvert: PTX ISA, "Data Movement and Conversion Instructions: cvt". Float to integer clamps,
+// and NaN gives 0; .rni rounds to even; bf16x2 has its first source in the upper half; .rna to tf32
 // rounds ties away from zero; NaN becomes the canonical NaN.
 func TestConvert(t *testing.T) {
 	toInt := func(round func(float64) float64, low, high float64) func(uint32) uint32 {
@@ -241,9 +242,10 @@ func TestConvert(t *testing.T) {
 	}
 }
 
-// TestInteger: PTX ISA, "Integer Arithmetic Instructions", "Logic and Shift Instructions": shifts of more than the width give 0 (or
-// the sign); bfe and bfi as in their pseudocode; prmt in its default mode, where the selector's top bit replicates the sign; lop3 by
-// its table; shf by a 64-bit shift.
+// TestInteger: PTX ISA, "Integer Arithmetic Instructions", "Logic and Shift Instructions": shifts
+// of more than the width give 0 (or the sign); bfe and bfi as in their pseudocode; prmt in its
+// default mode, where the selector's top bit replicates the sign; lop3 by its table; shf by a
+// 64-bit shift.
 func TestInteger(t *testing.T) {
 	shl := func(a, b uint32) uint32 {
 		if b > 31 {
@@ -349,7 +351,8 @@ func TestInteger(t *testing.T) {
 	}
 }
 
-// TestCompare: PTX ISA, "Comparison and Selection Instructions": ordered comparisons with a NaN are false, unordered ones true.
+// TestCompare: PTX ISA, "Comparison and Selection Instructions": ordered comparisons with a NaN are
+// false, unordered ones true.
 func TestCompare(t *testing.T) {
 	for op, want := range map[string]func(a, b float32) bool{
 		"eq": func(a, b float32) bool { return a == b }, "ne": func(a, b float32) bool { return a < b || a > b }, "lt": func(a, b float32) bool { return a < b },
@@ -371,7 +374,8 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// TestShuffle: PTX ISA, "shfl.sync": the source lane and its bounds by the segment mask c[12:8] and clamp c[4:0].
+// TestShuffle: PTX ISA, "shfl.sync": the source lane and its bounds by the segment mask c[12:8] and
+// clamp c[4:0].
 func TestShuffle(t *testing.T) {
 	id := lanesOf(func(l int) uint32 { return uint32(l) + 100 })
 	for _, c := range []uint32{31, 0, 0x101f, 0x1800 | 31, 0x1c00, 0x181f &^ 1, 7} {
@@ -436,7 +440,8 @@ DONE: shfl.sync.idx.b32 %r51, %r50, 3, 31, -1;`, 2, n)
 	equal(t, "shuffle behind the loop", out[1], lanesOf(func(int) uint32 { return sum(3) }))
 }
 
-// TestCopyAsync: PTX ISA, "cp.async": where src-size is less than cp-size the rest is filled with zeros.
+// TestCopyAsync: PTX ISA, "cp.async": where src-size is less than cp-size the rest is filled with
+// zeros.
 func TestCopyAsync(t *testing.T) {
 	out := lanes(t, "sm_80", `mov.u32 %r40, smem; mad.lo.s32 %r41, %r99, 16, %r40; and.b32 %r42, %r99, 7; shl.b32 %r42, %r42, 4; cvt.u64.u32 %rd1, %r42; add.s64 %rd1, %p0, %rd1;
 and.b32 %r43, %r99, 3; shl.b32 %r43, %r43, 2; cp.async.ca.shared.global [ %r41 + 0 ], [ %rd1 + 0 ], 0x10, %r43; cp.async.commit_group; cp.async.wait_group 0;

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Each fault is planted in a kernel that is without findings but for the one line. FAULT stands for that line.
+// Each fault is planted in a kernel that is without findings but for the one line. FAULT stands for
+// that line.
 func TestFindings(t *testing.T) {
 	const tid = "mov.u32 %r0, %tid.x; mov.u32 %r1, smem; mad.lo.s32 %r2, %r0, 4, %r1; mad.wide.u32 %rd0, %r0, 4, %p0;\n"
 	cases := []struct {

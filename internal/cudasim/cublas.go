@@ -47,7 +47,8 @@ import (
 	"unsafe"
 )
 
-// CUBLASHandles is the number of handles of the simulated cuBLAS that are not destroyed, in a process that has loaded it.
+// CUBLASHandles is the number of handles of the simulated cuBLAS that are not destroyed, in a
+// process that has loaded it.
 func CUBLASHandles() int { return int(C.blasHandles()) }
 
 // CUBLAS is a handle of the simulated cuBLAS.
@@ -56,13 +57,15 @@ type CUBLAS struct {
 	handle unsafe.Pointer
 }
 
-// CUBLASMatrix is stored by columns, ld elements apart; its type is a cudaDataType: 0 for float32, 14 for bfloat16.
+// CUBLASMatrix is stored by columns, ld elements apart; its type is a cudaDataType: 0 for float32,
+// 14 for bfloat16.
 type CUBLASMatrix struct {
 	At       uint64
 	Type, LD int
 }
 
-// CUBLAS makes a handle of the library at path on a stream, with a workspace in device memory (none if bytes is 0) and a math mode.
+// CUBLAS makes a handle of the library at path on a stream, with a workspace in device memory (none
+// if bytes is 0) and a math mode.
 func (s *Sim) CUBLAS(path string, st Stream, workspace uint64, bytes, mode int) (*CUBLAS, error) {
 	b := &CUBLAS{}
 	p := C.CString(path)
@@ -83,7 +86,8 @@ func (s *Sim) CUBLAS(path string, st Stream, workspace uint64, bytes, mode int) 
 	return b, err
 }
 
-// Gemm is c = alpha op(a) op(x) + beta c, where op(a) is M x K, op(x) K x N, and op transposes where it is asked to.
+// Gemm is c = alpha op(a) op(x) + beta c, where op(a) is M x K, op(x) K x N, and op transposes
+// where it is asked to.
 type Gemm struct {
 	TransA, TransB     bool
 	M, N, K            int

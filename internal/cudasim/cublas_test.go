@@ -87,12 +87,14 @@ func element(t *testing.T, s *Sim, m CUBLASMatrix, i, j int) float64 {
 	return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
 }
 
-// eighth is a random multiple of 1/8 between -2 and 2: products and their sums here are exact in float32.
+// eighth is a random multiple of 1/8 between -2 and 2: products and their sums here are exact in
+// float32.
 func eighth(r *rand.Rand) func(int, int) float32 {
 	return func(int, int) float32 { return float32(r.IntN(33)-16) / 8 }
 }
 
-// Products of every combination of types, with leading dimensions larger than they need to be, against a plain loop.
+// Products of every combination of types, with leading dimensions larger than they need to be,
+// against a plain loop.
 func TestCUBLASProducts(t *testing.T) {
 	for _, c := range []struct{ in, out int }{{realF32, realF32}, {realBF16, realBF16}, {realBF16, realF32}} {
 		for _, beta := range []float32{0, 1} {

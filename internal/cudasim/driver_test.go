@@ -363,7 +363,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// What each compute capability takes: PTX for no later one, sm_90a on 9.0 alone, and so much shared memory in a block.
+// What each compute capability takes: PTX for no later one, sm_90a on 9.0 alone, and so much shared
+// memory in a block.
 func TestCapabilities(t *testing.T) {
 	if sm := os.Getenv("YOCOSIM_SM"); sm != "" {
 		runtime.LockOSThread()
@@ -460,7 +461,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// A kernel's fault stays for the process: neither a new context nor anything else works until Reset, which stands for a new process.
+// A kernel's fault stays for the process: neither a new context nor anything else works until
+// Reset, which stands for a new process.
 func TestFaultStays(t *testing.T) {
 	s := use(t)
 	f := function(t, s, kernel("sm_80", 64, 1, addOne))

@@ -26,9 +26,10 @@ func small(seed uint64, rows, cols int) [][]float64 {
 	return m
 }
 
-// PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type": with group = lane/4 and t = lane%4,
-// a_i is in row group for i in {0,1,4,5}, else group+8, and column t*2 + (i&1), +8 for i >= 4; b_i in row t*2 + (i&1),
-// +8 for i >= 2, column group; c_i in row group (+8 for i >= 2), column t*2 + (i&1).
+// PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type": with group = lane/4 and t
+// = lane%4, a_i is in row group for i in {0,1,4,5}, else group+8, and column t*2 + (i&1), +8 for i
+// >= 4; b_i in row t*2 + (i&1), +8 for i >= 2, column group; c_i in row group (+8 for i >= 2),
+// column t*2 + (i&1).
 func TestMmaBF16(t *testing.T) {
 	a, b, c := small(1, 16, 16), small(2, 16, 8), small(3, 16, 8)
 	in := make([][]uint32, 10)
@@ -69,8 +70,9 @@ func TestMmaBF16(t *testing.T) {
 	checkSums(t, out, a, b, c)
 }
 
-// PTX ISA, "Matrix Fragments for mma.m16n8k8": tf32: a_0 row group column t, a_1 row+8, a_2 column+4, a_3 both;
-// b_0 row t, b_1 row t+4, column group; the low 13 bits of a tf32 operand are ignored.
+// PTX ISA, "Matrix Fragments for mma.m16n8k8": tf32: a_0 row group column t, a_1 row+8, a_2
+// column+4, a_3 both; b_0 row t, b_1 row t+4, column group; the low 13 bits of a tf32 operand are
+// ignored.
 func TestMmaTF32(t *testing.T) {
 	a, b, c := small(4, 16, 8), small(5, 8, 8), small(6, 16, 8)
 	in := make([][]uint32, 10)
@@ -117,8 +119,9 @@ func TestMmaInPlace(t *testing.T) {
 	}
 }
 
-// PTX ISA, "Warp-level matrix load instruction: ldmatrix": row r of matrix m is at the address of lane 8m+r; lane l receives
-// elements l%4*2 and +1 of row l/4, with .trans of column l/4. "stmatrix" stores what ldmatrix loads.
+// PTX ISA, "Warp-level matrix load instruction: ldmatrix": row r of matrix m is at the address of
+// lane 8m+r; lane l receives elements l%4*2 and +1 of row l/4, with .trans of column l/4.
+// "stmatrix" stores what ldmatrix loads.
 func TestMatrixAccess(t *testing.T) {
 	in := make([][]uint32, 5)
 	for q := range 4 {
@@ -144,7 +147,8 @@ func TestMatrixAccess(t *testing.T) {
 			for q := range n {
 				equal(t, fmt.Sprintf("ldmatrix.x%d%s matrix %d", n, trans, q), out[q], want(q))
 			}
-			// stored again, 512 bytes on, by stmatrix and read by words, the rows are where they were
+			// stored again, 512 bytes on, by stmatrix and read by words, the rows are where they
+			// were
 			body := fill + fmt.Sprintf("ldmatrix.sync.aligned.m8n8.x%d%s.shared.b16 %s, [%%r42];\n", n, trans, regs) +
 				"st.shared.b32 [%r41+512], %r99; st.shared.b32 [%r41+640], %r99; st.shared.b32 [%r41+768], %r99; st.shared.b32 [%r41+896], %r99; bar.sync 0;\n" +
 				fmt.Sprintf("stmatrix.sync.aligned.m8n8.x%d%s.shared.b16 [%%r42+512], %s; bar.sync 0;\n", n, trans, regs) +
@@ -188,11 +192,13 @@ func (o operand) strides(size int) (leading, stride int) {
 
 // at is the byte where element (i of M or N, k) lies, from the operand's start.
 //
-// PTX ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout" and "Matrix descriptor", in its notation of canonical
-// layouts with T = 8 elements of 16 bits in 16 bytes: K-major ((8,m),(T,2)):((8T,SBO),(1,T)) with rows of the swizzle's width
-// (without swizzle ((8,m),(T,2)):((1T,SBO),(1,LBO))); MN-major ((T,w,m),(8,k)):((1,T,LBO),(wT,SBO)), w 16-byte units in a row
-// (without swizzle ((T,1,m),(8,k)):((1,T,SBO),(1T,LBO))). The swizzle of 128, 64 and 32 bytes exclusive-ors the 16-byte unit in a
-// 128-byte line with the number of the line, modulo 8, 4 and 2.
+// PTX ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout" and "Matrix descriptor", in
+// its notation of canonical layouts with T = 8 elements of 16 bits in 16 bytes: K-major
+// ((8,m),(T,2)):((8T,SBO),(1,T)) with rows of the swizzle's width (without swizzle
+// ((8,m),(T,2)):((1T,SBO),(1,LBO))); MN-major ((T,w,m),(8,k)):((1,T,LBO),(wT,SBO)), w 16-byte units
+// in a row (without swizzle ((T,1,m),(8,k)):((1,T,SBO),(1T,LBO))). The swizzle of 128, 64 and 32
+// bytes exclusive-ors the 16-byte unit in a 128-byte line with the number of the line, modulo 8, 4
+// and 2.
 func (o operand) at(i, k, size, bytes int) int {
 	leading, stride := o.strides(size)
 	t := 16 / bytes
@@ -238,7 +244,8 @@ func (c wgmmaCase) k() int {
 	return 16
 }
 
-// body copies the image to shared memory, multiplies and stores the accumulators, each lane's one after another.
+// body copies the image to shared memory, multiplies and stores the accumulators, each lane's one
+// after another.
 func (c wgmmaCase) body() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `.reg .b32 %%acc<%d>;
@@ -276,8 +283,9 @@ shr.u32 %%r8, %%r1, 4; cvt.u64.u32 %%rd1, %%r8; or.b64 %%rd2, %%rd1, %d; add.s32
 	return b.String()
 }
 
-// PTX ISA, "Register Fragments and Shared Memory Matrix Layouts" of wgmma: D's element i of a lane is in row
-// 16 warp + lane/4 + 8 (i/2 % 2), column 8 (i/4) + lane%4 * 2 + i%2; A in registers is laid out as for mma.m16n8k16 in each warp.
+// PTX ISA, "Register Fragments and Shared Memory Matrix Layouts" of wgmma: D's element i of a lane
+// is in row 16 warp + lane/4 + 8 (i/2 % 2), column 8 (i/4) + lane%4 * 2 + i%2; A in registers is
+// laid out as for mma.m16n8k16 in each warp.
 func TestWgmma(t *testing.T) {
 	var cases []wgmmaCase
 	for _, sw := range []int{16, 32, 64, 128} {

@@ -15,10 +15,11 @@ import (
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
 )
 
-// Each instruction that synchronises is deleted from the shipped kernels in turn, and the checker must find that it is missing,
-// but for those below, each with the reason.
+// Each instruction that synchronises is deleted from the shipped kernels in turn, and the checker
+// must find that it is missing, but for those below, each with the reason.
 
-// Reasons why a deletion is not found, apart from "with X": both instructions do the same, and without both it is found.
+// Reasons why a deletion is not found, apart from "with X": both instructions do the same, and
+// without both it is found.
 const (
 	apart     = "from the barrier before it to the one after it no warp touches what another one writes; addresses do not depend on data"
 	fenced    = "nothing that its wgmma reads was written since the fence before it"
@@ -112,7 +113,8 @@ var survivors = map[string]map[string]string{
 	},
 }
 
-// mutated are the kernels of the test; with YOCOBENCH_MUTANTS=all (make mutants) it is all that are launched here.
+// mutated are the kernels of the test; with YOCOBENCH_MUTANTS=all (make mutants) it is all that are
+// launched here.
 var mutated = []string{"argmax", "attend_decode_128i", "attend_prefill_128", "attend_prefill_128_64x64", "gemm_add", "gemm_t", "gemm_t_64x32",
 	"gemm_t_64x64", "gemm_swiglu_64x64", "gemv_t", "logprobs", "retain_output_128", "retain_states_128", "retain_step_128", "rmsnorm"}
 

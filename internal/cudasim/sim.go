@@ -141,8 +141,8 @@ func Open(path string) (*Sim, error) {
 	return s, result(C.callCtxCreate(&s.lib, &s.ctx))
 }
 
-// Attach is the library that this process has as its driver, without a context of its own: for settings, counts and
-// Poison. It is an error where that is no simulator.
+// Attach is the library that this process has as its driver, without a context of its own: for
+// settings, counts and Poison. It is an error where that is no simulator.
 func Attach() (*Sim, error) {
 	s := &Sim{}
 	p := C.CString("libcuda.so.1")

@@ -118,7 +118,8 @@ func upload(t testing.TB, s *Sim, b []byte) uint64 {
 	return p
 }
 
-// lanes runs body in one warp: word k of lane l is in %r<k> before it, and what it leaves in %r<50+k> is out[k][l].
+// lanes runs body in one warp: word k of lane l is in %r<k> before it, and what it leaves in
+// %r<50+k> is out[k][l].
 func lanes(t testing.TB, target, body string, out int, in ...[]uint32) [][]uint32 {
 	t.Helper()
 	s := use(t)

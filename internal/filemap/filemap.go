@@ -9,8 +9,8 @@ import (
 
 // Content is the bytes of a file.
 type Content interface {
-	// Bytes returns bytes [off, off+n). The caller keeps off and n inside the file. What is returned
-	// may be read until Close; it must not be written.
+	// Bytes returns bytes [off, off+n). The caller keeps off and n inside the file. What is
+	// returned may be read until Close; it must not be written.
 	Bytes(off, n int64) ([]byte, error)
 	Close() error
 }

@@ -12,7 +12,8 @@ import (
 // group is the process's control group in one mounted hierarchy.
 type group struct {
 	v2 bool
-	// mount is where the hierarchy is mounted and dir the group's folder in it, without a leading slash.
+	// mount is where the hierarchy is mounted and dir the group's folder in it, without a leading
+	// slash.
 	mount, dir string
 	// controllers are those of a hierarchy of version 1.
 	controllers []string
@@ -35,8 +36,9 @@ func groups(root fs.FS) (out []group) {
 	return out
 }
 
-// below is a group's folder as seen from a mount that shows the hierarchy from root on. A group outside of what is
-// mounted, as in a container that sees its own group as the root, is at the mount itself.
+// below is a group's folder as seen from a mount that shows the hierarchy from root on. A group
+// outside of what is mounted, as in a container that sees its own group as the root, is at the
+// mount itself.
 func below(root, dir string) string {
 	dir = path.Clean("/" + dir)
 	if root == "/" {
@@ -81,7 +83,8 @@ func (g group) memoryLimit(root fs.FS, dir string) (limit int64, ok bool) {
 	return limit, ok
 }
 
-// memoryUsed is what a folder's groups hold, without the files that the kernel drops when memory is short.
+// memoryUsed is what a folder's groups hold, without the files that the kernel drops when memory is
+// short.
 func (g group) memoryUsed(root fs.FS, dir string) int64 {
 	usage, prefix := "memory.current", ""
 	if !g.v2 {
@@ -160,8 +163,8 @@ func membership(text string) (out []place) {
 	return out
 }
 
-// mount is a mounted hierarchy: the part from root on, at point. The options of one of version 1 name its
-// controllers, among others.
+// mount is a mounted hierarchy: the part from root on, at point. The options of one of version 1
+// name its controllers, among others.
 type mount struct {
 	v2          bool
 	root, point string

@@ -1,7 +1,8 @@
-// Package limits finds out what this process may take of its machine: the memory that is left for it and the
-// CPUs that it may use. It reads what Linux says of the process's own control groups, of version 1 and 2, from its
-// group up to the root, for the smallest limit on the way is the one that ends a process; of its resource
-// limits (ulimit); and of the machine. On other systems nothing is known.
+// Package limits finds out what this process may take of its machine: the memory that is left for
+// it and the CPUs that it may use. It reads what Linux says of the process's own control groups, of
+// version 1 and 2, from its group up to the root, for the smallest limit on the way is the one that
+// ends a process; of its resource limits (ulimit); and of the machine. On other systems nothing is
+// known.
 package limits
 
 import (
@@ -18,13 +19,15 @@ import (
 type Memory struct {
 	// Left is the bytes left. Without By nothing is known.
 	Left int64 `json:"left"`
-	// Limit is the bytes of the limit that leaves the least; 0 where that is the machine's free memory.
+	// Limit is the bytes of the limit that leaves the least; 0 where that is the machine's free
+	// memory.
 	Limit int64 `json:"limit,omitempty"`
 	// By names what sets it: "the machine", a control group's file, or a resource limit.
 	By string `json:"by,omitempty"`
 }
 
-// Hard reports whether taking more than Left ends the process, or fails, rather than pressing other processes.
+// Hard reports whether taking more than Left ends the process, or fails, rather than pressing other
+// processes.
 func (m Memory) Hard() bool { return m.Limit > 0 }
 
 // CPUs is how many CPUs the process may keep busy.
@@ -40,8 +43,8 @@ type CPUs struct {
 // ReadMemory reads the memory that is left.
 func ReadMemory() Memory { return memory(os.DirFS("/")) }
 
-// ReadCPUs reads the CPUs to use: those of the affinity mask and of GOMAXPROCS, within the quota. A part of a CPU
-// does not count, for a thread that shares it is stopped again and again.
+// ReadCPUs reads the CPUs to use: those of the affinity mask and of GOMAXPROCS, within the quota. A
+// part of a CPU does not count, for a thread that shares it is stopped again and again.
 func ReadCPUs() CPUs {
 	return cpus(os.DirFS("/"), min(runtime.NumCPU(), max(1, runtime.GOMAXPROCS(0))))
 }
@@ -139,8 +142,8 @@ func resourceLimit(text, name string) (int64, bool) {
 	return 0, false
 }
 
-// unlimited is the size from which a number means that there is no limit: version 1 writes the largest page-aligned
-// number.
+// unlimited is the size from which a number means that there is no limit: version 1 writes the
+// largest page-aligned number.
 const unlimited = math.MaxInt64 >> 4
 
 // bytes reads a limit in bytes; "max", "unlimited", -1 and numbers beyond any memory are none.

@@ -22,8 +22,8 @@ func tree(a *txtar.Archive) fs.FS {
 	return m
 }
 
-// Each archive is the layout of a real system; its comment says what is to be found, with the number of CPUs before
-// quotas after "of".
+// Each archive is the layout of a real system; its comment says what is to be found, with the
+// number of CPUs before quotas after "of".
 func TestLayouts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) < 10 {

@@ -38,7 +38,8 @@ func Attention(t *testing.T, d Device) {
 		{heads: 4, kvHeads: 2, hd: 16, spec: yoco, passes: [][2]int{{500, 63}, {1, 1}, {64, 700}, {1, 1}}, large: true},
 		{heads: 2, kvHeads: 2, hd: 64, window: 200, spec: plain, passes: [][2]int{{130, 65}, {1, 1}, {500, 3}, {1, 1}, {64, 64}}, large: true},
 	}
-	// A device may have kernels of their own for head dims up to each power of two, and for both kinds of pairs.
+	// A device may have kernels of their own for head dims up to each power of two, and for both
+	// kinds of pairs.
 	for hd := 16; hd <= 256; hd *= 2 {
 		for _, spec := range []runners.Rope{yoco, plain} {
 			cases = append(cases, attentionCase{heads: 2, kvHeads: 1, hd: hd, spec: spec, passes: [][2]int{{3, 18}, {1, 1}}})
@@ -53,7 +54,8 @@ func Attention(t *testing.T, d Device) {
 	}
 }
 
-// past is what a test keeps of a sequence: keys and values by position as the cache holds them, [heads x hd] each.
+// past is what a test keeps of a sequence: keys and values by position as the cache holds them,
+// [heads x hd] each.
 type past struct{ k, v [][]float64 }
 
 func (d Device) attention(t *testing.T, c attentionCase) {
@@ -123,7 +125,8 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 					}
 					ref := attention(Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos)
 					row := Host{1, c.hd, got.row(span.Row+x, h*c.hd, c.hd)}
-					// Queries and probabilities are rounded too: a score is the sum of hd products of values near 1 over the root of hd.
+					// Queries and probabilities are rounded too: a score is the sum of hd products
+					// of values near 1 over the root of hd.
 					compare(t, fmt.Sprintf("rows %v, position %d, head %d", pass, pos, h), row, Host{1, c.hd, ref}, d.tolerance(5e-6, 8))
 				}
 			}
@@ -149,8 +152,9 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 	}
 }
 
-// checkCache compares the first n positions, of which a window holds the last. What the cache holds is what later
-// passes are compared with: which way a value rounds to bfloat16 hangs on its last bit.
+// checkCache compares the first n positions, of which a window holds the last. What the cache holds
+// is what later passes are compared with: which way a value rounds to bfloat16 hangs on its last
+// bit.
 func (d Device) checkCache(t *testing.T, kv runners.KV, sq *past, window, n int) {
 	t.Helper()
 	from := 0
@@ -165,7 +169,8 @@ func (d Device) checkCache(t *testing.T, kv runners.KV, sq *past, window, n int)
 		for i := range sq.k[p] {
 			at := (p-from)*len(sq.k[p]) + i
 			key, value := float64(k[at]), float64(v[at])
-			// A rotated key is a sum of two products; one in bfloat16 may be the neighbour of the nearest.
+			// A rotated key is a sum of two products; one in bfloat16 may be the neighbour of the
+			// nearest.
 			if tol := d.tolerance(1e-6, 2); !(math.Abs(key-sq.k[p][i]) <= tol*(1+math.Abs(sq.k[p][i]))) || value != sq.v[p][i] {
 				t.Fatalf("position %d, %d: key %g value %g, want %g %g", p, i, key, value, sq.k[p][i], sq.v[p][i])
 			}

@@ -28,7 +28,8 @@ func CacheBytes(t *testing.T, d Device) {
 	}
 }
 
-// Errors tests that what does not fit memory is an error and harms nothing, that the first failure of an operation stays, and that nothing runs after it.
+// Errors tests that what does not fit memory is an error and harms nothing, that the first failure
+// of an operation stays, and that nothing runs after it.
 func Errors(t *testing.T, d Device) {
 	o := d.Open(t, 1<<20)
 	_, err1 := o.GlobalKV(1<<40, 64, 1<<20)

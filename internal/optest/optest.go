@@ -208,7 +208,8 @@ func attention(q []float64, keys, values func(pos int) []float64, from, pos int)
 	return o
 }
 
-// batch is a pass: rows[i] rows of sequence i, which holds pos[i] positions. who are the sequences that take part.
+// batch is a pass: rows[i] rows of sequence i, which holds pos[i] positions. who are the sequences
+// that take part.
 func batch(rows [2]int, pos [2]int) (b *runners.Batch, who []int) {
 	b = &runners.Batch{}
 	for i, n := range rows {

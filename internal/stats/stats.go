@@ -33,14 +33,17 @@ func Wilson(hits, n, level float64) (lo, hi float64) {
 	return min(p, max(0, (center-half)/scale)), max(p, min(1, (center+half)/scale))
 }
 
-// SharedICC is the correlation that trials of one haystack are taken to have at least. Measured: .06 (tiny-yoco-gret, 2Ki,
-// wording invoice, 41 cells of 10 trials); few clusters do not show it, and of right answers alone none do.
+// SharedICC is the correlation that trials of one haystack are taken to have at least. Measured:
+// .06 (tiny-yoco-gret, 2Ki, wording invoice, 41 cells of 10 trials); few clusters do not show it,
+// and of right answers alone none do.
 const SharedICC = 0.2
 
-// Clustered is Wilson's interval for a probability whose trials come in clusters, such as the trials of one haystack: hits[i]
-// successes in n[i] trials of cluster i. Correlated trials count as fewer independent ones (the design effect of L. Kish, Survey
-// Sampling, 1965, 8.2): n of a cluster with correlation r as n / (1 + (n-1) r). r is SharedICC, or what makes
-// the variance among the clusters' shares as large as it is, where that is more. Of clusters of one trial it is Wilson's interval.
+// Clustered is Wilson's interval for a probability whose trials come in clusters, such as the
+// trials of one haystack: hits[i] successes in n[i] trials of cluster i. Correlated trials count as
+// fewer independent ones (the design effect of L. Kish, Survey Sampling, 1965, 8.2): n of a cluster
+// with correlation r as n / (1 + (n-1) r). r is SharedICC, or what makes the variance among the
+// clusters' shares as large as it is, where that is more. Of clusters of one trial it is Wilson's
+// interval.
 func Clustered(hits, n []float64, level float64) (lo, hi float64) {
 	var allHits, all, effective float64
 	clusters, single := 0.0, true
@@ -58,7 +61,8 @@ func Clustered(hits, n []float64, level float64) (lo, hi float64) {
 	}
 	p := allHits / all
 	if clusters > 1 && !single && p > 0 && p < 1 {
-		// The variance of a ratio of two sums over clusters (W. G. Cochran, Sampling Techniques, 1977, 6.3).
+		// The variance of a ratio of two sums over clusters (W. G. Cochran, Sampling Techniques,
+		// 1977, 6.3).
 		squares := 0.0
 		for i := range n {
 			e := hits[i] - p*n[i]
@@ -94,17 +98,19 @@ func Quantile(sorted []float64, q float64) float64 {
 	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// Jackknifed holds statistics with their standard errors, from leaving out one cluster of units at a time.
+// Jackknifed holds statistics with their standard errors, from leaving out one cluster of units at
+// a time.
 type Jackknifed struct {
 	values, errors []float64
 	freedom        float64
 }
 
-// Jackknife computes width statistics of units in clusters, and their standard errors by leaving out each cluster once
-// (B. Efron and C. Stein, Annals of Statistics 9, 1981): with G clusters, the squared error is (G-1)/G times the sum of squares of the
-// G values about their mean. A cluster is what is independent of the others: for text, a file and not a stretch of it or a token.
-// cluster[i] is the cluster of unit i, 0 to G-1. stat reads how often each unit counts (0 or 1) and writes the statistics; one
-// that the units cannot support is NaN, and has no interval.
+// Jackknife computes width statistics of units in clusters, and their standard errors by leaving
+// out each cluster once (B. Efron and C. Stein, Annals of Statistics 9, 1981): with G clusters, the
+// squared error is (G-1)/G times the sum of squares of the G values about their mean. A cluster is
+// what is independent of the others: for text, a file and not a stretch of it or a token.
+// cluster[i] is the cluster of unit i, 0 to G-1. stat reads how often each unit counts (0 or 1) and
+// writes the statistics; one that the units cannot support is NaN, and has no interval.
 func Jackknife(cluster []int, width int, stat func(times []int, out []float64)) Jackknifed {
 	clusters := 0
 	for _, c := range cluster {
@@ -139,7 +145,8 @@ func Jackknife(cluster []int, width int, stat func(times []int, out []float64)) 
 	return j
 }
 
-// half is half the width of Student's interval of statistic i at a two-sided level; not a number where there is none.
+// half is half the width of Student's interval of statistic i at a two-sided level; not a number
+// where there is none.
 func (j Jackknifed) half(i int, level float64) float64 {
 	if !(j.freedom > 0) {
 		return math.NaN()
@@ -147,17 +154,17 @@ func (j Jackknifed) half(i int, level float64) float64 {
 	return stats.InvCDF(stats.TDist{V: j.freedom})((1+level)/2) * j.errors[i]
 }
 
-// Interval is Student's interval of statistic i at a two-sided level, with G-1 degrees of freedom. ok is false where a
-// statistic, or one without a cluster, is no number, and with a single cluster.
+// Interval is Student's interval of statistic i at a two-sided level, with G-1 degrees of freedom.
+// ok is false where a statistic, or one without a cluster, is no number, and with a single cluster.
 func (j Jackknifed) Interval(i int, level float64) (lo, hi float64, ok bool) {
 	h := j.half(i, level)
 	lo, hi = j.values[i]-h, j.values[i]+h
 	return lo, hi, lo <= hi
 }
 
-// PositiveInterval is the interval of the logarithm of a statistic that is positive by its nature, such as a loss: the bounds are
-// positive, and it holds its level better where a few clusters are far above the others. It falls back on
-// Interval where the statistic is not positive.
+// PositiveInterval is the interval of the logarithm of a statistic that is positive by its nature,
+// such as a loss: the bounds are positive, and it holds its level better where a few clusters are
+// far above the others. It falls back on Interval where the statistic is not positive.
 func (j Jackknifed) PositiveInterval(i int, level float64) (lo, hi float64, ok bool) {
 	v := j.values[i]
 	if !(v > 0) {

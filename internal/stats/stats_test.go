@@ -19,7 +19,8 @@ func TestWilson(t *testing.T) {
 			t.Errorf("Wilson(%g of %g) = %.5f to %.5f, want %.4f to %.4f", c.hits, c.n, lo, hi, c.lo, c.hi)
 		}
 	}
-	// The bounds are the probabilities P at which the observation lies z standard errors off: (p-P)² = z² P(1-P)/n.
+	// The bounds are the probabilities P at which the observation lies z standard errors off:
+	// (p-P)² = z² P(1-P)/n.
 	z := 1.959963984540054
 	for _, n := range []float64{1, 3, 10, 100} {
 		for k := 1.0; k < n; k++ {
@@ -55,7 +56,8 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// Trials of one haystack are alike: pooled intervals hold their 95 % all the same, and those that count every trial do not.
+// Trials of one haystack are alike: pooled intervals hold their 95 % all the same, and those that
+// count every trial do not.
 func TestClusteredHoldsItsLevel(t *testing.T) {
 	runs := 4000
 	if testing.Short() {
@@ -71,7 +73,8 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 					hits, n := make([]float64, c.haystacks), make([]float64, c.haystacks)
 					sum := 0.0
 					for h := range hits {
-						// With probability icc, a trial has the haystack's own answer: trials correlate by icc squared; so its root.
+						// With probability icc, a trial has the haystack's own answer: trials
+						// correlate by icc squared; so its root.
 						own := r.Float64() < p
 						for range c.trials {
 							right := own
@@ -94,7 +97,8 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 				}
 				got, was := float64(held)/float64(runs), float64(naive)/float64(runs)
 				t.Logf("%2d haystacks of %2d trials, correlation %.2f, p %.1f: %.3f; every trial counted %.3f", c.haystacks, c.trials, icc, p, got, was)
-				// Wilson's interval of 10 independent trials holds .9 in .930 (exactly): it errs on one side.
+				// Wilson's interval of 10 independent trials holds .9 in .930 (exactly): it errs on
+				// one side.
 				least := 0.95
 				if p == 0.9 {
 					least = 0.92
@@ -108,7 +112,8 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 			}
 		}
 	}
-	// A trial a haystack: Wilson's. Five haystacks of ten right answers count as 18 questions, not 50.
+	// A trial a haystack: Wilson's. Five haystacks of ten right answers count as 18 questions, not
+	// 50.
 	ones := []float64{1, 1, 0, 1, 1}
 	lo, hi := Clustered(ones, []float64{1, 1, 1, 1, 1}, 0.95)
 	if l, h := Wilson(4, 5, 0.95); lo != l || hi != h {
@@ -130,7 +135,8 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 	}
 }
 
-// means is the statistic of TestJackknife: the mean over the units of their values, each unit counted times[i] times.
+// means is the statistic of TestJackknife: the mean over the units of their values, each unit
+// counted times[i] times.
 func means(x []float64) func(times []int, out []float64) {
 	return func(times []int, out []float64) {
 		sum, n := 0.0, 0.0
@@ -167,7 +173,8 @@ func TestJackknifeMean(t *testing.T) {
 	}
 }
 
-// Coverage is how often an interval of 95 % holds the truth: for n clusters, whose values are drawn by draw and have this mean.
+// Coverage is how often an interval of 95 % holds the truth: for n clusters, whose values are drawn
+// by draw and have this mean.
 func coverage(r *rand.Rand, runs, n int, stretches func(i int) int, draw func() func() float64, mean float64, positive bool) float64 {
 	held := 0
 	for range runs {
@@ -191,7 +198,8 @@ func coverage(r *rand.Rand, runs, n int, stretches func(i int) int, draw func() 
 	return float64(held) / float64(runs)
 }
 
-// Intervals hold their 95 % from 3 texts on: for normal and for skew losses, and where stretches of one text are alike.
+// Intervals hold their 95 % from 3 texts on: for normal and for skew losses, and where stretches of
+// one text are alike.
 func TestIntervalsHoldTheirLevel(t *testing.T) {
 	runs := 2000
 	if testing.Short() {

@@ -30,12 +30,12 @@ func Digits(v float64, n int) string {
 	return strconv.FormatFloat(v, 'f', max(n-1-digits, 0), 64)
 }
 
-// Tokens gives a number of tokens the way suites write it: 256, 1Ki, 64Ki, 1Mi; 100k where it is round in tens.
-// Where several stand in a row or on an axis, TokensOf writes them in one unit.
+// Tokens gives a number of tokens the way suites write it: 256, 1Ki, 64Ki, 1Mi; 100k where it is
+// round in tens. Where several stand in a row or on an axis, TokensOf writes them in one unit.
 func Tokens(v float64) string { return TokensOf([]float64{v})(v) }
 
-// TokensOf chooses how to write some numbers of tokens: all in powers of two or all in tens where that is exact,
-// in quarters of Ki, or else without a unit.
+// TokensOf chooses how to write some numbers of tokens: all in powers of two or all in tens where
+// that is exact, in quarters of Ki, or else without a unit.
 func TokensOf(values []float64) func(float64) string {
 	all := func(least, unit float64) bool {
 		return !slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= least && math.Mod(v, unit) != 0 })

@@ -69,7 +69,8 @@ func TestGemm(t *testing.T) {
 	})
 }
 
-// testGemm checks one shape of the F32 (0), Wide (1) or Dot (2) kernel, with A by rows and by columns.
+// testGemm checks one shape of the F32 (0), Wide (1) or Dot (2) kernel, with A by rows and by
+// columns.
 func testGemm(t *testing.T, k *Tier, r *rand.Rand, kind, m, n, depth int) {
 	t.Helper()
 	table := [][]Gemm{k.F32, k.Wide, k.Dot}[kind]

@@ -101,10 +101,10 @@ func goLogSigmoid(x *float32, n int) {
 	}
 }
 
-// LogSigmoidBound is the largest relative error of LogSigmoid in any tier, for x
-// of at most 87; above, where the exponential ends, the result is 0. It sums up: ExpBound of t, which s and
-// the logarithm hand on at most as large; three roundings in s; the series' end,
-// 2/15 3^-14 < 3e-8; and some 4 more roundings.
+// LogSigmoidBound is the largest relative error of LogSigmoid in any tier, for x of at most 87;
+// above, where the exponential ends, the result is 0. It sums up: ExpBound of t, which s and the
+// logarithm hand on at most as large; three roundings in s; the series' end, 2/15 3^-14 < 3e-8; and
+// some 4 more roundings.
 const LogSigmoidBound = ExpBound + 3e-8 + 7*6e-8
 
 // DecayRow: p *= exp(x0 - x), where each x is given as a sum hi + lo, so that
@@ -226,8 +226,8 @@ func goWidenPairs(a, b *float32, src *uint32, n int) {
 	}
 }
 
-// RoundRow rounds x to bfloat16, to nearest, ties to even; NaN stays NaN. n is a
-// multiple of 16. Where a tier has Dot kernels, which take denormals as zero, rounding may do so too.
+// RoundRow rounds x to bfloat16, to nearest, ties to even; NaN stays NaN. n is a multiple of 16.
+// Where a tier has Dot kernels, which take denormals as zero, rounding may do so too.
 func goRoundRow(dst *uint16, x *float32, n int) {
 	d, xs := unsafe.Slice(dst, n), unsafe.Slice(x, n)
 	for i := range d {

@@ -12,11 +12,13 @@ const MaxParams = 28
 
 // Kernel is a compiled kernel.
 type Kernel struct {
-	// Name is its entry point in the PTX file File, for element type Build ("f32" or "bf16") and Target.
-	// Each kernel has a file of its own, so that a driver compiles no more than what is launched. Cubin is the file of the same
-	// PTX compiled for the GPU of the target, "" where there is none.
+	// Name is its entry point in the PTX file File, for element type Build ("f32" or "bf16") and
+	// Target. Each kernel has a file of its own, so that a driver compiles no more than what is
+	// launched. Cubin is the file of the same PTX compiled for the GPU of the target, "" where
+	// there is none.
 	Name, Build, Target, File, Cubin string
-	// Threads is the block size, Shared the dynamic shared memory of a block in bytes, N the number of parameters.
+	// Threads is the block size, Shared the dynamic shared memory of a block in bytes, N the number
+	// of parameters.
 	Threads, Shared, N int
 
 	entry       int
@@ -35,7 +37,8 @@ type Call struct {
 	N      int
 }
 
-// begin sets everything but the parameters; those that the sources do not name are 0 (Triton's scratch pointers).
+// begin sets everything but the parameters; those that the sources do not name are 0 (Triton's
+// scratch pointers).
 func (c *Call) begin(k *Kernel, x, y, z int) {
 	c.Kernel, c.N, c.Grid = k, k.N, [3]uint32{uint32(x), uint32(y), uint32(z)}
 	clear(c.Params[:])
@@ -90,8 +93,8 @@ func variant(hd int) int {
 	return v
 }
 
-// kernel finds the variant of an entry for a head dim, which is at most MaxHeadDim, and 0 where there are no variants.
-// Tile is an index of Tiles.
+// kernel finds the variant of an entry for a head dim, which is at most MaxHeadDim, and 0 where
+// there are no variants. Tile is an index of Tiles.
 func (s *Set) kernel(entry, hd int, interleaved bool, tile int) *Kernel {
 	in := 0
 	if interleaved {
@@ -100,8 +103,8 @@ func (s *Set) kernel(entry, hd int, interleaved bool, tile int) *Kernel {
 	return s.byHead[entry][variant(hd)][in][tile]
 }
 
-// Tiles lists the kernels that compute what k computes, each with a tile of another size; their indices are what the launch
-// functions take as tile. The first is the one for many rows.
+// Tiles lists the kernels that compute what k computes, each with a tile of another size; their
+// indices are what the launch functions take as tile. The first is the one for many rows.
 func (s *Set) Tiles(k *Kernel) (out []*Kernel) {
 	in := 0
 	if k.interleaved {

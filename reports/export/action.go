@@ -9,7 +9,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// entry is one figure as github-action-benchmark reads it (tools customBiggerIsBetter and customSmallerIsBetter).
+// entry is one figure as github-action-benchmark reads it (tools customBiggerIsBetter and
+// customSmallerIsBetter).
 type entry struct {
 	Name  string  `json:"name"`
 	Unit  string  `json:"unit"`
@@ -18,8 +19,9 @@ type entry struct {
 	Extra string  `json:"extra,omitempty"`
 }
 
-// GitHubAction writes the figures of which more is better to bigger and the others to smaller, each as the JSON
-// array that the tools customBiggerIsBetter and customSmallerIsBetter of github-action-benchmark read.
+// GitHubAction writes the figures of which more is better to bigger and the others to smaller, each
+// as the JSON array that the tools customBiggerIsBetter and customSmallerIsBetter of
+// github-action-benchmark read.
 func GitHubAction(bigger, smaller io.Writer, j *result.Journal) error {
 	more, less := []entry{}, []entry{}
 	for i := range j.Records {

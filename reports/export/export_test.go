@@ -190,7 +190,8 @@ func count(x *struct{}) int {
 	return 1
 }
 
-// Every line is one that OpenMetrics 1.0 allows: the families apart, names ending in their units, EOF at the end.
+// Every line is one that OpenMetrics 1.0 allows: the families apart, names ending in their units,
+// EOF at the end.
 func TestOpenMetrics(t *testing.T) {
 	text := write(t, "openmetrics.txt", func(b *bytes.Buffer) error { return OpenMetrics(b, journal()) })
 	sample := regexp.MustCompile(`^([a-z_][a-z0-9_]*)\{(?:[a-z_][a-z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)+\} [0-9.e+-]+$`)

@@ -67,9 +67,9 @@ type (
 	}
 )
 
-// JUnit writes JUnit XML as CI systems read it: a test suite a task with a test a case (failed: an error; out of memory,
-// skipped and unsupported: skipped), its figures in its output, and a suite of the gates. A run with cases that
-// were not run has an error that says how many.
+// JUnit writes JUnit XML as CI systems read it: a test suite a task with a test a case (failed: an
+// error; out of memory, skipped and unsupported: skipped), its figures in its output, and a suite
+// of the gates. A run with cases that were not run has an error that says how many.
 func JUnit(w io.Writer, j *result.Journal, checks []Check) error {
 	h := header(j)
 	all := &junitSuites{Name: "yocobench " + printable(h.Suite)}

@@ -38,7 +38,8 @@ func OpenMetrics(w io.Writer, j *result.Journal) error {
 	return err
 }
 
-// Prometheus writes the same figures in Prometheus' text format 0.0.4, which its textfile collector reads.
+// Prometheus writes the same figures in Prometheus' text format 0.0.4, which its textfile collector
+// reads.
 func Prometheus(w io.Writer, j *result.Journal) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# HELP yocobench_run_info %s\n# TYPE yocobench_run_info gauge\nyocobench_run_info{%s} 1\n", runHelp, runLabels(j))

@@ -12,10 +12,11 @@ import (
 	"testing"
 )
 
-// testdata/junit-10.xsd is the schema of JUnit XML that CI servers check by (Gregory Boissinot's, MIT licence).
+// testdata/junit-10.xsd is the schema of JUnit XML that CI servers check by (Gregory Boissinot's,
+// MIT licence).
 
-// schema is as much of XML Schema as that file uses. Its groups of elements may come in any order and number, which parse
-// makes sure of.
+// schema is as much of XML Schema as that file uses. Its groups of elements may come in any order
+// and number, which parse makes sure of.
 type schema struct {
 	Elements []element `xml:"element"`
 	Types    []struct {

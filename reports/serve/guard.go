@@ -21,8 +21,9 @@ func local(host string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
-// knownHost reports whether a request's Host header is one that this server goes by. A page of another site can have
-// its own name resolve to this machine and then ask as that name (DNS rebinding); addresses cannot be had that way.
+// knownHost reports whether a request's Host header is one that this server goes by. A page of
+// another site can have its own name resolve to this machine and then ask as that name (DNS
+// rebinding); addresses cannot be had that way.
 func (s *Server) knownHost(header string) bool {
 	host := header
 	if h, _, err := net.SplitHostPort(header); err == nil {

@@ -35,7 +35,8 @@ type entry struct {
 	Notice       string
 	// Round is not 0 where the journal is a round of an interleaved measurement.
 	Round int
-	// Broken says why the journal cannot be read; then all else but Path, Name and Start, the file's time, is empty.
+	// Broken says why the journal cannot be read; then all else but Path, Name and Start, the
+	// file's time, is empty.
 	Broken string
 
 	stamp stamp
@@ -50,7 +51,8 @@ type count struct {
 // journalName is the journal's file in a run's folder.
 const journalName = "results.jsonl"
 
-// runs finds the journals, the newest first. Those that did not change since the last time are not read again.
+// runs finds the journals, the newest first. Those that did not change since the last time are not
+// read again.
 func (s *Server) runs(ctx context.Context) ([]entry, error) {
 	var out []entry
 	fresh := map[string]entry{}

@@ -217,7 +217,8 @@ type errChoice string
 
 func (e errChoice) Error() string { return string(e) }
 
-// comparison compares the runs that a query names, and judges the gates of the last new one's suite.
+// comparison compares the runs that a query names, and judges the gates of the last new one's
+// suite.
 func (s *Server) comparison(ctx context.Context, q url.Values) (*compare.Comparison, error) {
 	bases, news := q["base"], q["new"]
 	switch {

@@ -51,7 +51,8 @@ func writeRun(t testing.TB, dir, name string, hour int, seconds float64) {
 	}
 }
 
-// folder holds three runs, one of them nested, a broken journal, an empty one and files that are no journals.
+// folder holds three runs, one of them nested, a broken journal, an empty one and files that are no
+// journals.
 func folder(t testing.TB) string {
 	dir := filepath.Join(t.TempDir(), "runs")
 	writeRun(t, dir, "old", 3, 0.1)
@@ -441,7 +442,8 @@ func TestHostNames(t *testing.T) {
 	}
 }
 
-// Only so many requests draw at once; one whose client has left does not, and does not hold up the others.
+// Only so many requests draw at once; one whose client has left does not, and does not hold up the
+// others.
 func TestWorkIsBounded(t *testing.T) {
 	started, release := make(chan struct{}, 10), make(chan struct{})
 	s, err := New(folder(t), Options{Addr: here, Gates: func(*result.Journal) ([]gate.Gate, error) { return nil, nil },

@@ -14,16 +14,19 @@ type shape interface {
 	name() string
 	vocab() int
 	canTruncate() bool
-	// usage is the memory held with count sequences of at most longest tokens, their caches not counted.
+	// usage is the memory held with count sequences of at most longest tokens, their caches not
+	// counted.
 	usage(longest, count int) runners.Usage
 	// caches is what one sequence of a capacity holds.
 	caches(capacity int) runners.Usage
-	// prefill and step are seconds: of n tokens after depth, and of one token for sequences of depths tokens.
+	// prefill and step are seconds: of n tokens after depth, and of one token for sequences of
+	// depths tokens.
 	prefill(n, depth int) float64
 	step(depths []int) float64
 }
 
-// Model is a model that only counts. It implements runners.Stepper, runners.Meter and runners.Clock.
+// Model is a model that only counts. It implements runners.Stepper, runners.Meter and
+// runners.Clock.
 type Model struct {
 	shape
 	profile runners.Profile
@@ -131,7 +134,8 @@ func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) 
 	return nil
 }
 
-// Step takes the time of one token for each sequence. Its logits are zero; rows of logits may be nil.
+// Step takes the time of one token for each sequence. Its logits are zero; rows of logits may be
+// nil.
 func (m *Model) Step(ctx context.Context, rs []runners.Sequence, tokens []int, logits [][]float32) error {
 	if len(tokens) != len(rs) || len(logits) != len(rs) {
 		return fmt.Errorf("step of %d sequences with %d tokens and %d rows of logits", len(rs), len(tokens), len(logits))

@@ -20,7 +20,8 @@ import (
 // Runner computes for one device.
 type Runner struct{ profile runners.Profile }
 
-// New returns a runner for a device. The profile's Efficiency says which fraction of its limits is assumed.
+// New returns a runner for a device. The profile's Efficiency says which fraction of its limits is
+// assumed.
 func New(p runners.Profile) (*Runner, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err

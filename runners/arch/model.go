@@ -211,8 +211,8 @@ func (m *Model) checkRows(logits [][]float32) error {
 	return nil
 }
 
-// BeginStep enqueues a step and returns its logits [len(ss), vocab] on the device. When they were waited for,
-// EndStep appends the tokens to the sequences.
+// BeginStep enqueues a step and returns its logits [len(ss), vocab] on the device. When they were
+// waited for, EndStep appends the tokens to the sequences.
 func (m *Model) BeginStep(ctx context.Context, ss []runners.Sequence, tokens []int) (runners.Mat, error) {
 	var none runners.Mat
 	if len(ss) == 0 || len(tokens) != len(ss) {

@@ -25,7 +25,8 @@ type network struct {
 type layer struct {
 	runners.Mixer
 	part runners.Part
-	// depth is the number of this layer's output among all outputs, kv the layer whose keys and values it reads.
+	// depth is the number of this layer's output among all outputs, kv the layer whose keys and
+	// values it reads.
 	depth, kv int
 	mixNorm   runners.Weight
 	proj, out runners.Weight // proj is Mixer.Projections stacked
@@ -119,7 +120,8 @@ func (n *network) newCaches(capacity int) (*caches, error) {
 	return c, nil
 }
 
-// prefill fills the caches of b's sequences and nothing more: it ends after the last layer that has one.
+// prefill fills the caches of b's sequences and nothing more: it ends after the last layer that has
+// one.
 func (n *network) prefill(b *batch) { n.run(b, n.prefilled) }
 
 // forward fills the caches and leaves the residual stream after the last layer in ws.x.

@@ -55,7 +55,8 @@ func (s *sequence) Fork() (runners.Sequence, error) {
 	return f, nil
 }
 
-// Truncate implements runners.Sequence. Where it is interrupted during a replay, the sequence is empty.
+// Truncate implements runners.Sequence. Where it is interrupted during a replay, the sequence is
+// empty.
 func (s *sequence) Truncate(ctx context.Context, n int) error {
 	if s.caches == nil {
 		return errors.New("truncate: the sequence is closed")

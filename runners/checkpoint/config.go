@@ -50,7 +50,8 @@ var families = map[string]family{
 		append([]string{"n_heads"}, sizeArgs...), []string{"n_kv_heads", "head_dim", "rope_theta", "norm_eps"}},
 }
 
-// Arguments: those that every family requires, and those that have no effect on what a model computes.
+// Arguments: those that every family requires, and those that have no effect on what a model
+// computes.
 var (
 	sizeArgs    = []string{"dim", "n_layers", "hidden_dim", "vocab_size"}
 	ignoredArgs = []string{"max_batch_size", "model_parallel_size", "load_checkpoint"}

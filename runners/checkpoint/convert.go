@@ -38,7 +38,8 @@ func Encode(xs []float32, dtype runners.DType) []byte {
 // blockValues is the number of values that are converted at once.
 const blockValues = 1 << 14
 
-// stored calls write for the bytes of values from..to-1 of a tensor as dtype, a block at a time where they are not stored so.
+// stored calls write for the bytes of values from..to-1 of a tensor as dtype, a block at a time
+// where they are not stored so.
 func stored(t runners.Tensor, dtype runners.DType, from, to int64, write func([]byte) error) error {
 	if t.Data != nil && t.DType == dtype {
 		size := int64(dtype.Size())
@@ -76,7 +77,8 @@ func toHalf(x float32) uint16 {
 	case b >= 0x47800000: // 65536 and more, infinity too
 		return sign | 0x7c00
 	case b < 0x38800000: // below 2^-14: a multiple of 2^-24
-		// Adding .5 puts the value's multiple of 2^-24 into the low fraction bits, rounded by the addition.
+		// Adding .5 puts the value's multiple of 2^-24 into the low fraction bits, rounded by the
+		// addition.
 		return sign | uint16(math.Float32bits(math.Float32frombits(b)+0.5)-math.Float32bits(0.5))
 	default:
 		// A carry out of the fraction moves into the exponent, and from 65520 on to infinity.

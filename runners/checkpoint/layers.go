@@ -21,7 +21,8 @@ import (
 //	 ]
 //	}
 //
-// The fields are those of runners.Config, Layer and Mixer. It is closed but for "notes", which may hold anything.
+// The fields are those of runners.Config, Layer and Mixer. It is closed but for "notes", which may
+// hold anything.
 
 // layered reports whether a config.json has this form: a list of layers and no field arch. It
 // is asked before anything is checked, so that a broken file is not.

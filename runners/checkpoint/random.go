@@ -88,9 +88,9 @@ func mix(z uint64) uint64 {
 // golden is the odd number nearest to 2^64 over the golden ratio, splitmix64's step.
 const golden = 0x9e3779b97f4a7c15
 
-// values fills dst with elements from index i on: element 2k comes from the upper half of the k-th hash,
-// element 2k+1 from the lower. A half's 24 upper bits u give (2u + 1 - 2^24) / 2^24
-// times sqrt(3) std: symmetric, never zero, and exact before the multiplication.
+// values fills dst with elements from index i on: element 2k comes from the upper half of the k-th
+// hash, element 2k+1 from the lower. A half's 24 upper bits u give (2u + 1 - 2^24) / 2^24 times
+// sqrt(3) std: symmetric, never zero, and exact before the multiplication.
 func (r *random) values(dst []float32, i int, key uint64, scale float32) {
 	value := func(h uint32) float32 { return float32(int32(h>>8)*2+1-1<<24) * scale }
 	at := key + uint64(i/2)*golden

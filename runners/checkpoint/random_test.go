@@ -36,7 +36,8 @@ func TestRandomIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// A tensor's values do not depend on where a reader begins, nor on how many it reads at once; and reading takes no memory.
+// A tensor's values do not depend on where a reader begins, nor on how many it reads at once; and
+// reading takes no memory.
 func TestValuesFromAnywhere(t *testing.T) {
 	double := make([]byte, 8*1001)
 	for i := range 1001 {

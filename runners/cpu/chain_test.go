@@ -9,8 +9,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestChain: operations that are kept back give the bits of those done one after the other, also when there
-// are more than a chain holds, and when the number of rows changes in between.
+// TestChain: operations that are kept back give the bits of those done one after the other, also
+// when there are more than a chain holds, and when the number of rows changes in between.
 func TestChain(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		o := openTest(t, opts)
@@ -104,7 +104,8 @@ func TestChainClose(t *testing.T) {
 	}
 }
 
-// TestChainModelClose: what is not done when the ops are closed is not done afterwards, without workers and weights.
+// TestChainModelClose: what is not done when the ops are closed is not done afterwards, without
+// workers and weights.
 func TestChainModelClose(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 2})
 	_, doneX, doneY := pending(t, o)

@@ -7,9 +7,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// FuzzAttention tries shapes, windows and lengths that nobody thought of, on
-// a tier and cache type, against the float64 reference of TestAttention. Shapes are small, so that many are
-// tried; those of TestAttention are not.
+// FuzzAttention tries shapes, windows and lengths that nobody thought of, on a tier and cache type,
+// against the float64 reference of TestAttention. Shapes are small, so that many are tried; those
+// of TestAttention are not.
 func FuzzAttention(f *testing.F) {
 	for tier := range uint8(10) {
 		f.Add(uint8(2), uint8(1), uint8(7), uint8(0), uint8(40), uint8(1), uint8(3), false, tier)

@@ -44,7 +44,8 @@ func TestGolden(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						// Weights that bfloat16 holds exactly say nothing of rounding: the default tolerance stands.
+						// Weights that bfloat16 holds exactly say nothing of rounding: the default
+						// tolerance stands.
 						if types[0] == runners.BF16 {
 							if e := weightRounding(t, d); !(e <= 2e-4) {
 								r = r.With(2.5 * e)

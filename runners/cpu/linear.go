@@ -10,11 +10,11 @@ import (
 // linearJob is a Linear, LinearAdd or SwiGLU: a matrix product of
 // activations [rows, in] with a packed weight.
 //
-// A task is a group of rows times a group of panels, or all of them in a chain. Within it the sum over
-// `in` is cut into even blocks of at most kBlock rows of a panel (64 KiB), so that
-// a panel's block is read from the second-level cache for every tile of rows, and
-// the rows' block stays there for every panel. Where there is one tile of rows
-// only, its panels are read from front to back, as the memory likes it best.
+// A task is a group of rows times a group of panels, or all of them in a chain. Within it the sum
+// over `in` is cut into even blocks of at most kBlock rows of a panel (64 KiB), so that a panel's
+// block is read from the second-level cache for every tile of rows, and the rows' block stays there
+// for every panel. Where there is one tile of rows only, its panels are read from front to back, as
+// the memory likes it best.
 type linearJob struct {
 	dst, x mat
 	w      *weight

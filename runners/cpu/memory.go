@@ -130,8 +130,8 @@ func (b *block) words() []uint32 {
 // fallbackMemory is assumed where the machine does not say what it has.
 const fallbackMemory = 8 << 30
 
-// machineMemory is the memory that models may hold: what is available now and, where a limit would end this
-// process, less a part for what the pool does not count, such as Go's heap.
+// machineMemory is the memory that models may hold: what is available now and, where a limit would
+// end this process, less a part for what the pool does not count, such as Go's heap.
 func machineMemory() int64 {
 	m := limits.ReadMemory()
 	switch {
@@ -146,8 +146,9 @@ func machineMemory() int64 {
 // defaultThreads is the number of threads where none is asked for.
 func defaultThreads() int { return limits.ReadCPUs().Count }
 
-// nameIn finds the processor's name in the text of /proc/cpuinfo: what x86, LoongArch, MIPS, POWER and RISC-V call it, or the
-// numbers of an ARM core. Without any of them it is unknown, and compared with no other.
+// nameIn finds the processor's name in the text of /proc/cpuinfo: what x86, LoongArch, MIPS, POWER
+// and RISC-V call it, or the numbers of an ARM core. Without any of them it is unknown, and
+// compared with no other.
 func nameIn(cpuinfo string) string {
 	fields := map[string]string{}
 	for line := range strings.Lines(cpuinfo) {

@@ -24,7 +24,8 @@ func fastest(tier string) bool {
 	return false
 }
 
-// eachTier runs f for every tier that this machine has, with float32 and with bfloat16 weights and caches.
+// eachTier runs f for every tier that this machine has, with float32 and with bfloat16 weights and
+// caches.
 func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 	for _, k := range cpu.Tiers() {
 		for _, d := range []runners.DType{runners.F32, runners.BF16} {
@@ -380,7 +381,8 @@ func TestAttention(t *testing.T) {
 	})
 }
 
-// TestSplitKeys: every split is whole tiles, and there are enough of them or they are as short as can be.
+// TestSplitKeys: every split is whole tiles, and there are enough of them or they are as short as
+// can be.
 func TestSplitKeys(t *testing.T) {
 	for _, heads := range []int{1, 2, 3, 9, 32} {
 		for _, keys := range []int{1, 511, 512, 4096, 4097, 1 << 15, 1 << 20} {

@@ -124,7 +124,8 @@ func (o *ops) computeRound(weights runners.DType) float64 {
 	})
 }
 
-// readRound reads the memory in pieces that the workers take in turn, over and over, and returns bytes/s.
+// readRound reads the memory in pieces that the workers take in turn, over and over, and returns
+// bytes/s.
 func (o *ops) readRound(b []byte) float64 {
 	var next atomic.Int64
 	return o.together(peakTime, func(o *ops, _ *worker) float64 {

@@ -52,8 +52,8 @@ func TestCrewRunsWholeJobs(t *testing.T) {
 	}
 }
 
-// TestReadAhead: after a step every product knows the next one's weight, of which
-// each worker reads the beginning of its share and no more; a prefill's products read nothing ahead.
+// TestReadAhead: after a step every product knows the next one's weight, of which each worker reads
+// the beginning of its share and no more; a prefill's products read nothing ahead.
 func TestReadAhead(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 3, Weights: runners.BF16})
 	r := rand.New(rand.NewPCG(1, 1))

@@ -10,7 +10,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// watchedFLOPs bounds a launch of attention where a display's watchdog ends kernels that take seconds.
+// watchedFLOPs bounds a launch of attention where a display's watchdog ends kernels that take
+// seconds.
 var watchedFLOPs = 2e13
 
 // Attention of a pass of single rows (decoding) is one launch for all
@@ -156,7 +157,8 @@ type piece struct {
 	cache int
 }
 
-// launches are the spans of b as they are launched, for queries of a width: whole, unless a watchdog would end a launch that takes long.
+// launches are the spans of b as they are launched, for queries of a width: whole, unless a
+// watchdog would end a launch that takes long.
 func (o *ops) launches(b *runners.Batch, width int) (pieces []piece) {
 	const step = 128 // no tile is cut
 	for i, s := range b.Spans {
@@ -220,12 +222,13 @@ func (p prefill) result(o *ops) (at uint64, bytes int) {
 	return p.q, ((p.timed().rows-1)*p.ldQ + p.heads*p.cache.hd) * o.t.Size()
 }
 
-// wrong implements contest. Of some rows and heads no value may differ from float64, with weights w of the values v, by more than
+// wrong implements contest. Of some rows and heads no value may differ from float64, with weights w
+// of the values v, by more than
 //
 //	(u + 2e + 8 sqrt(n) 2^-23 + 2^-20) sum |w v| + u |value|
 //
-// where u is half a unit in the last place of T, to which weights and value are rounded, e the largest error of a score, as
-// gemm's, and n the number of keys; 2^-20 is for the exponentials.
+// where u is half a unit in the last place of T, to which weights and value are rounded, e the
+// largest error of a score, as gemm's, and n the number of keys; 2^-20 is for the exponentials.
 func (p prefill) wrong(o *ops, who string, run func() error) (string, error) {
 	p = p.timed()
 	hd, size := p.cache.hd, o.t.Size()
@@ -307,7 +310,8 @@ func (o *ops) rotate(x mat, rows, heads, hd int, r *ropeTable) bool {
 // splitSlots is the fewest slots for which a split is worth joining.
 const splitSlots = 256
 
-// decode is attention of one row a sequence over all that its cache holds, the row's own position included.
+// decode is attention of one row a sequence over all that its cache holds, the row's own position
+// included.
 func (o *ops) decode(kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
 	if table, ok := o.table(kv); ok {
 		o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r)
@@ -320,8 +324,8 @@ func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads
 	for _, c := range kv {
 		slots = max(slots, c.(*cache).slots)
 	}
-	// Two blocks for each multiprocessor, unless the caches are short. It does not depend on positions,
-	// so that a step's launches are those of the step before.
+	// Two blocks for each multiprocessor, unless the caches are short. It does not depend on
+	// positions, so that a step's launches are those of the step before.
 	splits := min((2*o.d.info.Multiprocessors+n*kvHeads-1)/(n*kvHeads), (slots+splitSlots-1)/splitSlots)
 	parts, ok := o.scratch(scratchParts, runners.MulBytes(4, n, heads, splits, hd))
 	if !ok {

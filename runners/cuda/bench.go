@@ -18,8 +18,9 @@ import (
 // Measurement is one kernel (or the few that make an operation) on one shape:
 // checked against float64 first, and timed only if it passed.
 type Measurement struct {
-	// Kernel is the operation: gemm, gemv (with _f32 and _add: into float32), swiglu, attend_prefill, attend_window, attend_decode, retain, retain_step,
-	// embed, rmsnorm, rope, rope_store, logprobs or argmax.
+	// Kernel is the operation: gemm, gemv (with _f32 and _add: into float32), swiglu,
+	// attend_prefill, attend_window, attend_decode, retain, retain_step, embed, rmsnorm, rope,
+	// rope_store, logprobs or argmax.
 	Kernel string `json:"kernel"`
 	// Shape is its sizes by name, from which a peer can make the same inputs (see Input).
 	Shape map[string]int `json:"shape"`
@@ -34,9 +35,11 @@ type Measurement struct {
 	Samples []Sample `json:"samples"`
 	// Millis are the times in milliseconds by the device's events; none if not OK.
 	Millis []float64 `json:"ms,omitempty"`
-	// Choice is what was chosen among this kernel's tiles and cuBLAS; nil where there is one way only. The fastest tile was measured.
+	// Choice is what was chosen among this kernel's tiles and cuBLAS; nil where there is one way
+	// only. The fastest tile was measured.
 	Choice *Choice `json:"choice,omitempty"`
-	// FLOPs and Bytes are the work, by arithmetic: each operand is read and each result written once.
+	// FLOPs and Bytes are the work, by arithmetic: each operand is read and each result written
+	// once.
 	FLOPs float64 `json:"flops"`
 	Bytes float64 `json:"bytes"`
 }
@@ -58,7 +61,8 @@ func (m Measurement) Median() float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// Input is element i of input number seed of a measurement: one of 256 values from -1 to 127/128, which bfloat16 holds exactly.
+// Input is element i of input number seed of a measurement: one of 256 values from -1 to 127/128,
+// which bfloat16 holds exactly.
 //
 //	h = (i * 2654435761 + seed * 2246822519) mod 2^32;  h = ((h xor h >> 15) * 2246822519) mod 2^32;  ((h >> 24) - 128) / 128
 func Input(seed, i int) float32 {
@@ -84,13 +88,15 @@ type bench struct {
 	tile int
 	// integers says that the result is one of 32-bit integers.
 	integers bool
-	// scratch is how many bytes are written ahead of each timed run: none of what it reads is in the device's cache then, as in
-	// a model, and the device is busy until the host has enqueued it.
+	// scratch is how many bytes are written ahead of each timed run: none of what it reads is in
+	// the device's cache then, as in a model, and the device is busy until the host has enqueued
+	// it.
 	scratch int
 }
 
-// Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on each result. Those
-// that wants does not want, by their number from 0 on, are left out. A failure to compute is an error; a wrong result is a Measurement that is not OK.
+// Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on
+// each result. Those that wants does not want, by their number from 0 on, are left out. A failure
+// to compute is an error; a wrong result is a Measurement that is not OK.
 func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int) bool, emit func(Measurement)) (err error) {
 	opts.KV = opts.Weights
 	o, err := newOps(opts)
@@ -211,8 +217,8 @@ func (b *bench) inputs(n ...int) (xs []*block, err error) {
 	return xs, nil
 }
 
-// finish reads the samples' values from out [rows, cols] and compares them with what is wanted; then run is timed, if it passed.
-// What a run leaves must not change how long the next one takes.
+// finish reads the samples' values from out [rows, cols] and compares them with what is wanted;
+// then run is timed, if it passed. What a run leaves must not change how long the next one takes.
 func (b *bench) finish(out *block, t runners.DType, cols int, tolerance float64, run func() error) error {
 	b.m.Tolerance = tolerance
 	b.m.OK = len(b.m.Samples) > 0
@@ -271,7 +277,8 @@ func (b *bench) sample(row, col int, want float64) {
 // spread is place i of benchChecks in 0..n-1, the first and the last among them.
 func spread(i, n int) int { return i * (n - 1) / (benchChecks - 1) }
 
-// tolerance is that of a sum in float32 of numbers near 1, rounded to T at the end or, steps times, on the way.
+// tolerance is that of a sum in float32 of numbers near 1, rounded to T at the end or, steps times,
+// on the way.
 func (b *bench) tolerance(steps int) float64 {
 	if b.o.t == runners.F32 {
 		return 2e-5
@@ -279,8 +286,9 @@ func (b *bench) tolerance(steps int) float64 {
 	return 2e-5 + float64(steps)*0x1p-8
 }
 
-// product measures a [rows, in] times b [out, in]ᵀ (input 1, input 2), or SwiGLU with b [2 out, in]. The result is in T, of kernels that end
-// in _f32 and _add in float32; of the latter it is added to input 3, whose rows are out rounded up to 16.
+// product measures a [rows, in] times b [out, in]ᵀ (input 1, input 2), or SwiGLU with b [2 out,
+// in]. The result is in T, of kernels that end in _f32 and _add in float32; of the latter it is
+// added to input 3, whose rows are out rounded up to 16.
 func (b *bench) product(kernel string, rows, in, out int) error {
 	b.m.Kernel, b.m.Shape = kernel, map[string]int{"rows": rows, "in": in, "out": out}
 	n, t := out, b.o.t
@@ -345,7 +353,8 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 	return b.launched(c, t, ld, b.tolerance(steps))
 }
 
-// choose makes the choice of an operation whose operands are there. What is measured is the fastest of our kernels.
+// choose makes the choice of an operation whose operands are there. What is measured is the fastest
+// of our kernels.
 func (b *bench) choose(size raceSize, x contest) error {
 	c, err := b.o.race(size, x)
 	if err != nil || len(c.Ways) == 1 {
@@ -393,8 +402,10 @@ func softmax(q []float64, from, to int, key, value func(int) []float64) []float6
 	return out
 }
 
-// attend measures causal attention of rows queries (input 1 [rows, heads, hd]) at positions pos0 and on, over the keys up to their own: in a cache
-// [kv_heads, pos0+rows, hd] (inputs 2 and 3, values after keys), or, with pos0 = 0, through a window over rows [rows, heads, hd] of inputs 2 and 3.
+// attend measures causal attention of rows queries (input 1 [rows, heads, hd]) at positions pos0
+// and on, over the keys up to their own: in a cache [kv_heads, pos0+rows, hd] (inputs 2 and 3,
+// values after keys), or, with pos0 = 0, through a window over rows [rows, heads, hd] of inputs 2
+// and 3.
 func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
 	b.m.Kernel, b.m.Shape = "attend_prefill", map[string]int{"rows": rows, "heads": heads, "kv_heads": kvHeads, "hd": hd}
 	if window > 0 {
@@ -493,8 +504,9 @@ func (b *bench) keysValues(n int) (*block, error) {
 	})
 }
 
-// decode measures one query a sequence (input 1 [batch, heads, hd], at position 0 of the rotary tables: not
-// turned) over depth keys, all sequences reading a cache of their own of inputs 2 and 3.
+// decode measures one query a sequence (input 1 [batch, heads, hd], at position 0 of the rotary
+// tables: not turned) over depth keys, all sequences reading a cache of their own of inputs 2 and
+// 3.
 func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 	b.m.Kernel, b.m.Shape = "attend_decode", map[string]int{"depth": depth, "batch": batch, "heads": heads, "kv_heads": kvHeads, "hd": hd}
 	o, n := b.o, kvHeads*depth*hd
@@ -549,7 +561,8 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 	return b.finish(c, o.t, heads*hd, b.tolerance(2), run)
 }
 
-// retain measures gated retention of rows (inputs 1 to 5: q, k, v, g and gates; not turned) from an empty state.
+// retain measures gated retention of rows (inputs 1 to 5: q, k, v, g and gates; not turned) from an
+// empty state.
 func (b *bench) retain(rows, heads, hd int) error {
 	b.m.Kernel, b.m.Shape = "retain", map[string]int{"rows": rows, "heads": heads, "hd": hd}
 	o, n := b.o, rows*heads*hd

@@ -42,13 +42,15 @@ func (b *bench) angles(r *ropeTable, end int) (err error) {
 	return nil
 }
 
-// still makes tables of frequencies of zero for positions below end: they leave every head as it is, wherever it stands.
+// still makes tables of frequencies of zero for positions below end: they leave every head as it
+// is, wherever it stands.
 func (b *bench) still(hd, end int) (*ropeTable, error) {
 	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta}}, freq: make([]float64, hd/2)}
 	return r, b.angles(r, end)
 }
 
-// pass begins a pass of n rows at the given positions, which are put at the returned place of the arena.
+// pass begins a pass of n rows at the given positions, which are put at the returned place of the
+// arena.
 func (b *bench) pass(n int, position func(int) int) (at int, err error) {
 	if err := b.o.ar.begin(); err != nil {
 		return 0, err
@@ -64,10 +66,12 @@ func (b *bench) pass(n int, position func(int) int) (at int, err error) {
 	return at, b.o.ar.ready()
 }
 
-// benchTheta is the base of the rotary positions: pair j of a head turns by position x benchTheta^(-2j/hd).
+// benchTheta is the base of the rotary positions: pair j of a head turns by position x
+// benchTheta^(-2j/hd).
 const benchTheta = 1e6
 
-// turning makes rotary tables for positions below end, and a function that turns a head at a position.
+// turning makes rotary tables for positions below end, and a function that turns a head at a
+// position.
 func (b *bench) turning(hd, end int) (*ropeTable, func(x []float64, pos int) []float64, error) {
 	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta, Interleaved: true}}}
 	for j := range hd / 2 {
@@ -83,7 +87,8 @@ func (b *bench) turning(hd, end int) (*ropeTable, func(x []float64, pos int) []f
 	}, b.angles(r, end)
 }
 
-// embed measures the embedding of Numbers by a table [vocab, dim] (input 2) times sqrt(dim), in float32.
+// embed measures the embedding of Numbers by a table [vocab, dim] (input 2) times sqrt(dim), in
+// float32.
 func (b *bench) embed(rows, dim, vocab int) error {
 	b.m.Kernel, b.m.Shape = "embed", map[string]int{"rows": rows, "dim": dim, "vocab": vocab}
 	table, err := b.input(2, vocab*dim)
@@ -158,7 +163,8 @@ func normed(x []float64, i int) float64 {
 
 func silu(x float64) float64 { return x / (1 + math.Exp(-x)) }
 
-// step is one of gated retention with the gate's logit z: it updates the state S [hd, hd] and returns q S.
+// step is one of gated retention with the gate's logit z: it updates the state S [hd, hd] and
+// returns q S.
 func step(S, q, k, v []float64, z float64) []float64 {
 	hd := len(q)
 	gamma := math.Exp((math.Min(z, 0) - math.Log1p(math.Exp(-math.Abs(z)))) / runners.GateNormalizer)
@@ -172,8 +178,8 @@ func step(S, q, k, v []float64, z float64) []float64 {
 	return y
 }
 
-// rope measures the rotation of heads (input 1 [rows, heads, hd]) in place, at the rows positions below end. Each
-// run turns them further, so what is compared is of the first.
+// rope measures the rotation of heads (input 1 [rows, heads, hd]) in place, at the rows positions
+// below end. Each run turns them further, so what is compared is of the first.
 func (b *bench) rope(rows, heads, hd, end int) error {
 	b.m.Kernel, b.m.Shape = "rope", map[string]int{"rows": rows, "heads": heads, "hd": hd, "end": end}
 	x, err := b.input(1, rows*heads*hd)
@@ -199,7 +205,8 @@ func (b *bench) rope(rows, heads, hd, end int) error {
 	return b.launched(x, b.o.t, heads*hd, b.tolerance(1))
 }
 
-// ropeStore measures writing keys, turned, and values (inputs 1 and 2 [rows, heads, hd]) of positions 0..rows-1 to a cache [2 heads, rows, hd].
+// ropeStore measures writing keys, turned, and values (inputs 1 and 2 [rows, heads, hd]) of
+// positions 0..rows-1 to a cache [2 heads, rows, hd].
 func (b *bench) ropeStore(rows, heads, hd int) error {
 	b.m.Kernel, b.m.Shape = "rope_store", map[string]int{"rows": rows, "kv_heads": heads, "hd": hd}
 	n, o := rows*heads*hd, b.o
@@ -241,10 +248,12 @@ func (b *bench) ropeStore(rows, heads, hd int) error {
 	return b.launched(cacheBlock, o.t, hd, b.tolerance(1))
 }
 
-// logitScale divides the input of logprobs: the logits are near zero then, so that every one of them counts in the sum.
+// logitScale divides the input of logprobs: the logits are near zero then, so that every one of
+// them counts in the sum.
 const logitScale = 32
 
-// logprobs measures log-probabilities of Numbers after rows (input 1 [rows, dim] over logitScale) times the output matrix (input 2 [vocab, dim]).
+// logprobs measures log-probabilities of Numbers after rows (input 1 [rows, dim] over logitScale)
+// times the output matrix (input 2 [vocab, dim]).
 func (b *bench) logprobs(rows, dim, vocab int) error {
 	b.m.Kernel, b.m.Shape = "logprobs", map[string]int{"rows": rows, "dim": dim, "vocab": vocab}
 	x, err := b.fill(b.o.t, rows*dim, func(i int) float32 { return Input(1, i) / logitScale })
@@ -299,7 +308,8 @@ func (b *bench) logprobs(rows, dim, vocab int) error {
 	return b.finish(out, runners.F32, 1, b.tolerance(0), run)
 }
 
-// argmax measures the index of the largest of each row (inputs 1 + 2/256 [rows, n], float32), the lowest where equal.
+// argmax measures the index of the largest of each row (inputs 1 + 2/256 [rows, n], float32), the
+// lowest where equal.
 func (b *bench) argmax(rows, n int) error {
 	b.m.Kernel, b.m.Shape = "argmax", map[string]int{"rows": rows, "n": n}
 	value := func(i int) float32 { return Input(1, i) + Input(2, i)/256 }
@@ -327,8 +337,9 @@ func (b *bench) argmax(rows, n int) error {
 	return b.launched(out, runners.F32, 1, 0)
 }
 
-// retainStep measures a step of gated retention of a batch (inputs 1 to 5: q, k, v, g and gates; not turned), each sequence from a state
-// of its own (input 6 over 16, which weighs about as much as what the step adds). What is compared is of the first step.
+// retainStep measures a step of gated retention of a batch (inputs 1 to 5: q, k, v, g and gates;
+// not turned), each sequence from a state of its own (input 6 over 16, which weighs about as much
+// as what the step adds). What is compared is of the first step.
 func (b *bench) retainStep(batch, heads, hd int) error {
 	b.m.Kernel, b.m.Shape = "retain_step", map[string]int{"batch": batch, "heads": heads, "hd": hd}
 	o, n, ldGate := b.o, batch*heads*hd, (heads+15)&^15

@@ -15,26 +15,29 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Choice is what was chosen among the ways to compute an operation of a kind and size: this project's kernel with one of its
-// tiles, or cuBLAS. A way other than the first takes part only where its result was found right. It is made once in a
-// process, so that all chunks of a prompt and all prompts are computed alike.
+// Choice is what was chosen among the ways to compute an operation of a kind and size: this
+// project's kernel with one of its tiles, or cuBLAS. A way other than the first takes part only
+// where its result was found right. It is made once in a process, so that all chunks of a prompt
+// and all prompts are computed alike.
 type Choice struct {
 	// Kernel is the kernel that is taken without a choice, for Target.
 	Kernel string `json:"kernel"`
 	Target string `json:"target"`
 	DType  string `json:"dtype"`
-	// Rows, In and Out are the sizes of a product that were timed: [rows, in] times [out, in]ᵀ, for gemm_swiglu with two such
-	// matrices. It holds for rows up to twice as many, and for all from 8 Ki on.
+	// Rows, In and Out are the sizes of a product that were timed: [rows, in] times [out, in]ᵀ, for
+	// gemm_swiglu with two such matrices. It holds for rows up to twice as many, and for all from 8
+	// Ki on.
 	Rows int `json:"rows"`
 	In   int `json:"in,omitempty"`
 	Out  int `json:"out,omitempty"`
-	// Keys, Heads, KVHeads and HeadDim are the sizes of attention, of Rows queries after the last of Keys keys. It holds for up to
-	// twice as many keys, and for all from 16 Ki on.
+	// Keys, Heads, KVHeads and HeadDim are the sizes of attention, of Rows queries after the last
+	// of Keys keys. It holds for up to twice as many keys, and for all from 16 Ki on.
 	Keys    int `json:"keys,omitempty"`
 	Heads   int `json:"heads,omitempty"`
 	KVHeads int `json:"kv_heads,omitempty"`
 	HeadDim int `json:"head_dim,omitempty"`
-	// Ways are the ways that there are, Kernel first, and Taken the name of the one that was chosen.
+	// Ways are the ways that there are, Kernel first, and Taken the name of the one that was
+	// chosen.
 	Ways  []Way  `json:"ways"`
 	Taken string `json:"taken"`
 
@@ -45,7 +48,8 @@ type Choice struct {
 type Way struct {
 	// Name is a kernel's, or the version of cuBLAS.
 	Name string `json:"name"`
-	// Millis is the shortest time in milliseconds of some that were taken in turns; 0 where nothing was timed.
+	// Millis is the shortest time in milliseconds of some that were taken in turns; 0 where nothing
+	// was timed.
 	Millis float64 `json:"ms,omitempty"`
 	// Note says what is wrong with the result, in which case it is not timed.
 	Note string `json:"note,omitempty"`
@@ -86,11 +90,13 @@ const (
 	// raceRows and raceKeys are the most rows and keys that are timed.
 	raceRows = 8 << 10
 	raceKeys = 16 << 10
-	// raceMargin is what a way's time must be of the first's to be chosen: within it, noise would choose.
+	// raceMargin is what a way's time must be of the first's to be chosen: within it, noise would
+	// choose.
 	raceMargin = 0.98
 )
 
-// rowsOf are the rows that are timed for m: so many choices are made, and the same ones whatever comes first.
+// rowsOf are the rows that are timed for m: so many choices are made, and the same ones whatever
+// comes first.
 func rowsOf(m int) int { return max(gemvRows+1, min(floor2(m), raceRows)) }
 
 // keysOf are the keys that are timed for n keys of which rows are queries.
@@ -132,14 +138,16 @@ type choiceKey struct {
 type contest interface {
 	// ways calls add with each way, the one that is taken without a choice first.
 	ways(o *ops, add func(name string, c kernels.Call))
-	// result is the memory that every way writes to and that is put back after it; no bytes where it may be lost.
+	// result is the memory that every way writes to and that is put back after it; no bytes where
+	// it may be lost.
 	result(o *ops) (at uint64, bytes int)
-	// wrong says what is wrong with the result of a way, if anything. An error is one of the device.
+	// wrong says what is wrong with the result of a way, if anything. An error is one of the
+	// device.
 	wrong(o *ops, who string, run func() error) (string, error)
 }
 
-// choose makes the choice for a size that the model has not asked for yet; on an operation that is about to be enqueued, if it
-// is the first in the process. It is nil after an error.
+// choose makes the choice for a size that the model has not asked for yet; on an operation that is
+// about to be enqueued, if it is the first in the process. It is nil after an error.
 func (o *ops) choose(size raceSize, x contest) *chosen {
 	made.Lock()
 	defer made.Unlock()
@@ -179,7 +187,8 @@ func (o *ops) choose(size raceSize, x contest) *chosen {
 
 func (c *Choice) take(i int) { c.taken, c.Taken = i, c.Ways[i].Name }
 
-// choices are those that were used since the last call, in words; or why there are none with cuBLAS although it is there.
+// choices are those that were used since the last call, in words; or why there are none with cuBLAS
+// although it is there.
 func (o *ops) choices() (lines []string) {
 	if o.noCUBLAS != "" {
 		lines = append(lines, "cuBLAS is not used: "+o.noCUBLAS)
@@ -194,7 +203,8 @@ func (o *ops) choices() (lines []string) {
 	return lines
 }
 
-// race checks the ways of an operation but the first, and times those that are right in turns. It takes no memory of the device.
+// race checks the ways of an operation but the first, and times those that are right in turns. It
+// takes no memory of the device.
 func (o *ops) race(size raceSize, x contest) (c Choice, err error) {
 	c = Choice{Target: o.d.set.Target, DType: o.t.String(), Rows: size.rows, In: size.in, Out: size.out,
 		Keys: size.keys, Heads: size.heads, KVHeads: size.kvHeads, HeadDim: size.hdim}
@@ -267,7 +277,8 @@ func (g *gemm) size() raceSize {
 	return raceSize{kernel: g.kind.String(), rows: rowsOf(g.m), in: g.k, out: g.n}
 }
 
-// ways implements contest: smaller tiles where the large ones do not fill the machine, and cuBLAS where it is used.
+// ways implements contest: smaller tiles where the large ones do not fill the machine, and cuBLAS
+// where it is used.
 func (g gemm) ways(o *ops, add func(string, kernels.Call)) {
 	g.m = rowsOf(g.m)
 	o.ours(&g, 0)
@@ -317,14 +328,16 @@ func (o *ops) run(c *kernels.Call) error {
 	return o.d.launch(c)
 }
 
-// wrong runs a product by who and says what is wrong with the result, if anything: of some values, the corners among them, none
-// may differ from float64 by more than
+// wrong runs a product by who and says what is wrong with the result, if anything: of some values,
+// the corners among them, none may differ from float64 by more than
 //
 //	8 sqrt(k) 2^-23 (sum |a b| + |what was there|) + u |value|
 //
-// where u is half a unit in the last place of c; for gemmSwiGLU, of such errors of both products, by the slope of silu, which is below 1.1. The first is the error of a sum of k rounded products that holds but for
-// chances of no account (Higham and Mary, A new approach to probabilistic rounding error analysis, 2019), with twice float32's
-// unit for tensor cores, which cut off instead of rounding. An error is one of the device.
+// where u is half a unit in the last place of c; for gemmSwiGLU, of such errors of both products,
+// by the slope of silu, which is below 1.1. The first is the error of a sum of k rounded products
+// that holds but for chances of no account (Higham and Mary, A new approach to probabilistic
+// rounding error analysis, 2019), with twice float32's unit for tensor cores, which cut off instead
+// of rounding. An error is one of the device.
 func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 	places := [][2]int{{0, g.n - 1}, {g.m - 1, 0}, {g.m - 1, g.n - 1}}
 	for i := range benchChecks {

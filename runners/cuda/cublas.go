@@ -19,7 +19,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// cublasNames are the files that are looked for, in this order, where the system's loader looks; or the one of UseCUBLAS.
+// cublasNames are the files that are looked for, in this order, where the system's loader looks; or
+// the one of UseCUBLAS.
 var cublasNames = []string{"libcublas.so.12", "libcublas.so.13", "libcublas.so.11"}
 
 // cublas is NVIDIA's library of matrix products, found at run time.
@@ -29,8 +30,8 @@ type cublas struct {
 	name string
 }
 
-// UseCUBLAS makes file the cuBLAS of this process, in place of what the system's loader finds. The file is opened
-// at once. It is called before anything else of this package.
+// UseCUBLAS makes file the cuBLAS of this process, in place of what the system's loader finds. The
+// file is opened at once. It is called before anything else of this package.
 func UseCUBLAS(file string) error {
 	path, err := filepath.Abs(file)
 	if err == nil {
@@ -100,11 +101,13 @@ const statusAllocFailed cublasStatus = 3
 type blas struct {
 	*cublas
 	handle unsafe.Pointer
-	// work is what cuBLAS may use besides: taken here so that it is counted, and so that none is taken while a graph is captured.
+	// work is what cuBLAS may use besides: taken here so that it is counted, and so that none is
+	// taken while a graph is captured.
 	work *block
 }
 
-// openCUBLAS makes a handle, where opts let cuBLAS be used and it is there. It is an error only where cuBLAS was asked for.
+// openCUBLAS makes a handle, where opts let cuBLAS be used and it is there. It is an error only
+// where cuBLAS was asked for.
 func (o *ops) openCUBLAS() error {
 	if o.opts.Tier != "" && o.opts.Tier != TierCUBLAS {
 		return nil
@@ -173,7 +176,8 @@ func statusOf(r C.int) error {
 	}
 }
 
-// cublasGemm stands for cublasGemmEx among the kernels, so that its calls go into lists and graphs as theirs do.
+// cublasGemm stands for cublasGemmEx among the kernels, so that its calls go into lists and graphs
+// as theirs do.
 var cublasGemm = &kernels.Kernel{Name: "cublasGemmEx"}
 
 // theirs fills o.c with a product by cuBLAS.

@@ -24,8 +24,8 @@ var installedCUBLAS = cublasNames
 
 func init() { cublasNames = nil }
 
-// useCUBLAS lets a test use cuBLAS. Fault is what is to go wrong with the simulated one (YOCOSIM_CUBLAS); what was
-// chosen before is forgotten. At the end no handle may be left.
+// useCUBLAS lets a test use cuBLAS. Fault is what is to go wrong with the simulated one
+// (YOCOSIM_CUBLAS); what was chosen before is forgotten. At the end no handle may be left.
 func useCUBLAS(t *testing.T, fault string) {
 	t.Helper()
 	if fault != "" && sim == nil {
@@ -97,7 +97,8 @@ func TestCUBLASLinear(t *testing.T) {
 	}
 }
 
-// multiplied computes one product of each kind of rows by [in] times [out, in]ᵀ, and says what was chosen.
+// multiplied computes one product of each kind of rows by [in] times [out, in]ᵀ, and says what was
+// chosen.
 func multiplied(t *testing.T, o *ops, rows, in, out int) ([]string, error) {
 	t.Helper()
 	values := func(n int) optest.Host {
@@ -162,7 +163,8 @@ func multiplied(t *testing.T, o *ops, rows, in, out int) ([]string, error) {
 	return o.choices(), o.Sync()
 }
 
-// TestCUBLASChoice: what is right and faster is chosen, once; what is wrong, fails or is slow is not, and says why.
+// TestCUBLASChoice: what is right and faster is chosen, once; what is wrong, fails or is slow is
+// not, and says why.
 func TestCUBLASChoice(t *testing.T) {
 	for _, c := range []struct{ fault, want string }{
 		{"", ": cuBLAS 12.0.0, "}, {"slow", "; cuBLAS 12.0.0 2"}, {"wrong", "; cuBLAS 12.0.0 is wrong"}, {"nan", "is NaN"},
@@ -267,8 +269,8 @@ func TestCUBLASTargets(t *testing.T) {
 	}
 }
 
-// TestCUBLASModel: memory is accounted for with cuBLAS as without, byte for byte but for its workspace; steps of many
-// sequences become a graph; and the clock does not count the choosing.
+// TestCUBLASModel: memory is accounted for with cuBLAS as without, byte for byte but for its
+// workspace; steps of many sequences become a graph; and the clock does not count the choosing.
 func TestCUBLASModel(t *testing.T) {
 	const batch = 20
 	for _, a := range runners.Arches() {
@@ -353,7 +355,8 @@ func TestCUBLASClock(t *testing.T) {
 	}
 }
 
-// TestCUBLASFailures: whatever call fails in turn, cuBLAS's among them, the model works or says so, and nothing is left.
+// TestCUBLASFailures: whatever call fails in turn, cuBLAS's among them, the model works or says so,
+// and nothing is left.
 func TestCUBLASFailures(t *testing.T) {
 	c := tiny(runners.YOCOSlidingWindow)
 	run := func(m runners.Instance) error {
@@ -413,7 +416,8 @@ func TestRowsOf(t *testing.T) {
 	}
 }
 
-// TestCUBLASPeak: a cuBLAS that is faster than this project's kernel raises the peak, one that is slower or wrong does not, and both speeds are kept.
+// TestCUBLASPeak: a cuBLAS that is faster than this project's kernel raises the peak, one that is
+// slower or wrong does not, and both speeds are kept.
 func TestCUBLASPeak(t *testing.T) {
 	if sim == nil {
 		t.Skip("which is faster depends on the GPU")

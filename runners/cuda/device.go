@@ -31,13 +31,15 @@ type Info struct {
 	Memory int64 `json:"memory"`
 	// Driver is the CUDA version that the driver is for, such as "12.4".
 	Driver string `json:"driver"`
-	// Watched is whether the driver ends kernels that take seconds, as it does where the GPU has a display.
+	// Watched is whether the driver ends kernels that take seconds, as it does where the GPU has a
+	// display.
 	Watched bool `json:"watched,omitempty"`
 	// Exclusive is whether the GPU takes one process at a time.
 	Exclusive bool `json:"exclusive,omitempty"`
 }
 
-// maxSharedOptIn is CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, which gorgonia.org/cu does not name.
+// maxSharedOptIn is CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN, which gorgonia.org/cu
+// does not name.
 const maxSharedOptIn cu.DeviceAttribute = 97
 
 // exclusiveProcess is CU_COMPUTEMODE_EXCLUSIVE_PROCESS.
@@ -99,8 +101,8 @@ type device struct {
 // launchBlocking is the driver's variable that makes it wait for each launch.
 const launchBlocking = "CUDA_LAUNCH_BLOCKING"
 
-// pause stops the model's clock, behind all that was sent off, until resume is called: what is done once in a
-// process or a context is no time of the model's.
+// pause stops the model's clock, behind all that was sent off, until resume is called: what is done
+// once in a process or a context is no time of the model's.
 func (d *device) pause() (resume func()) {
 	m := d.clock
 	if m == nil {
@@ -175,8 +177,8 @@ func openDevice(build, tier string) (d *device, err error) {
 	return d, nil
 }
 
-// sharedContext is the context that all models of the process share, and the kernels that are loaded into it. It is made when it is
-// first needed and ends with the last of those that hold it.
+// sharedContext is the context that all models of the process share, and the kernels that are
+// loaded into it. It is made when it is first needed and ends with the last of those that hold it.
 type sharedContext struct {
 	sync.Mutex
 	ctx     cu.CUContext
@@ -227,8 +229,8 @@ func (c *sharedContext) release() error {
 	return cmp.Or(first, failure("destroy the context", c.ctx.Destroy()))
 }
 
-// Hold keeps the process's context on the GPU, and the kernels that are loaded into it, until release is called: models that
-// follow one another need not load them again.
+// Hold keeps the process's context on the GPU, and the kernels that are loaded into it, until
+// release is called: models that follow one another need not load them again.
 func Hold() (release func() error, err error) {
 	if err := Available(); err != nil {
 		return nil, err
@@ -243,7 +245,8 @@ func Hold() (release func() error, err error) {
 	return shared.release, nil
 }
 
-// bind makes the driver calls of this goroutine go to the context, until the function that it returns is called.
+// bind makes the driver calls of this goroutine go to the context, until the function that it
+// returns is called.
 func (d *device) bind() func() {
 	runtime.LockOSThread()
 	_ = cu.SetCurrentContext(d.ctx) // a bad context fails the call that follows
@@ -294,7 +297,8 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 	return fn, nil
 }
 
-// module loads a kernel's cubin, where it has one that this driver and GPU take, and otherwise its PTX, which the driver compiles.
+// module loads a kernel's cubin, where it has one that this driver and GPU take, and otherwise its
+// PTX, which the driver compiles.
 func (d *device) module(k *kernels.Kernel) (m cu.Module, cubin bool, err error) {
 	if k.Cubin != "" {
 		image, err := k.CubinImage()
@@ -324,10 +328,12 @@ func loadImage(image string) (m cu.Module, err error) {
 
 // Loaded is how the kernels of a build come onto the GPU.
 type Loaded struct {
-	// Kernels is how many were loaded, and Cubins how many of them as cubins, compiled ahead of time; the driver compiled the PTX of the others.
+	// Kernels is how many were loaded, and Cubins how many of them as cubins, compiled ahead of
+	// time; the driver compiled the PTX of the others.
 	Kernels int `json:"kernels"`
 	Cubins  int `json:"cubins"`
-	// Spills are the kernels whose threads have memory of their own, in the device's memory: registers that were spilled.
+	// Spills are the kernels whose threads have memory of their own, in the device's memory:
+	// registers that were spilled.
 	Spills []string `json:"spills,omitempty"`
 	// Note warns of a driver that compiles them badly.
 	Note string `json:"note,omitempty"`
@@ -348,7 +354,8 @@ func (l Loaded) String() string {
 	return from
 }
 
-// wgmmaDriver is the CUDA version of the first driver that compiles the attention kernels for sm_90a as they are written.
+// wgmmaDriver is the CUDA version of the first driver that compiles the attention kernels for
+// sm_90a as they are written.
 const wgmmaDriver = 12040
 
 // Load loads kernels of the build and tier of opts, up to most of them (0: all), as a model does.
@@ -403,7 +410,8 @@ func Load(opts runners.Options, most int) (l Loaded, err error) {
 	return l, nil
 }
 
-// module is a kernel's file in the context, loaded when it is first asked for. The context is bound.
+// module is a kernel's file in the context, loaded when it is first asked for. The context is
+// bound.
 func (c *sharedContext) module(d *device, k *kernels.Kernel) (cu.Module, error) {
 	c.Lock()
 	defer c.Unlock()
@@ -494,7 +502,8 @@ func (d *device) wait() error {
 	return d.waited(err)
 }
 
-// MemoryInfo is what the driver says of the GPU's memory: bytes free and in all, whoever holds them.
+// MemoryInfo is what the driver says of the GPU's memory: bytes free and in all, whoever holds
+// them.
 func (d *device) memoryInfo() (free, total int64, err error) {
 	defer d.bind()()
 	free, total, err = cu.MemInfo()

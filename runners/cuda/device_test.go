@@ -10,7 +10,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestTarget: sm_90a is for compute capability 9.0 and no other; what is later takes sm_80, which its driver compiles.
+// TestTarget: sm_90a is for compute capability 9.0 and no other; what is later takes sm_80, which
+// its driver compiles.
 func TestTarget(t *testing.T) {
 	for _, c := range []struct {
 		capability int
@@ -30,8 +31,8 @@ func TestTarget(t *testing.T) {
 	}
 }
 
-// TestSharedMemory: kernels fit in the shared memory that a block can have: those of sm_80 also in the 99 KiB of compute
-// capability 8.6, 8.9 and 12.0.
+// TestSharedMemory: kernels fit in the shared memory that a block can have: those of sm_80 also in
+// the 99 KiB of compute capability 8.6, 8.9 and 12.0.
 func TestSharedMemory(t *testing.T) {
 	for target, limit := range map[string]int{"sm_80": 99 << 10, "sm_90a": 227 << 10} {
 		for _, build := range []string{"f32", "bf16"} {

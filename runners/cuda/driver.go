@@ -81,7 +81,8 @@ func codeOf(err error) driverError {
 	return 0
 }
 
-// losing are the errors after which a process can no longer use the GPU: the driver returns them to every later call.
+// losing are the errors after which a process can no longer use the GPU: the driver returns them to
+// every later call.
 var losing = []driverError{driverError(cu.EccUncorrectable), driverError(cu.NvlinkUncorrectable), driverError(cu.IllegalAddress), driverError(cu.LaunchTimeout),
 	driverError(cu.Assert), driverError(cu.HardwareStackError), driverError(cu.IllegalInstruction), driverError(cu.MisalignedAddress),
 	driverError(cu.InvalidAddressSpace), driverError(cu.InvalidPc), driverError(cu.LaunchFailed), driverError(cu.Unknown)}
@@ -89,7 +90,8 @@ var losing = []driverError{driverError(cu.EccUncorrectable), driverError(cu.Nvli
 // deviceUnavailable is CUDA_ERROR_DEVICE_UNAVAILABLE, which gorgonia.org/cu does not name.
 const deviceUnavailable driverError = 46
 
-// Environment says which of the driver's environment variables are set that change how long things take.
+// Environment says which of the driver's environment variables are set that change how long things
+// take.
 func Environment() (out []string) {
 	for _, v := range []struct{ name, means string }{
 		{launchBlocking, "each launch is waited for: speeds mean nothing"},
@@ -103,8 +105,8 @@ func Environment() (out []string) {
 	return out
 }
 
-// failure says what the driver could not do, with the driver's name for the error. Where memory ran out it wraps
-// runners.ErrOutOfMemory, where the GPU is lost to the process runners.ErrDeviceLost.
+// failure says what the driver could not do, with the driver's name for the error. Where memory ran
+// out it wraps runners.ErrOutOfMemory, where the GPU is lost to the process runners.ErrDeviceLost.
 func failure(what string, err error) error {
 	if err == nil {
 		return nil
@@ -125,7 +127,8 @@ func failure(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// inject, where it is not nil, is asked before calls that can fail at run time and may fail them (tests).
+// inject, where it is not nil, is asked before calls that can fail at run time and may fail them
+// (tests).
 var inject func(call string) error
 
 // The calls that inject is asked about.
@@ -155,7 +158,8 @@ func setShared(f cu.Function, bytes int) error {
 	return resultOf(C.driver_shared(*(*unsafe.Pointer)(unsafe.Pointer(&f)), C.int(bytes)))
 }
 
-// localBytes is the memory of its own that a thread of a function has in the device's memory, in bytes.
+// localBytes is the memory of its own that a thread of a function has in the device's memory, in
+// bytes.
 func localBytes(f cu.Function) (int, error) {
 	var n C.int
 	err := resultOf(C.driver_local(*(*unsafe.Pointer)(unsafe.Pointer(&f)), &n))

@@ -42,7 +42,8 @@ func fail(t *testing.T, n int, err error, calls ...string) *failing {
 	return f
 }
 
-// scenario makes two sequences, prefills, steps them together until a graph runs, forks, truncates and scores.
+// scenario makes two sequences, prefills, steps them together until a graph runs, forks, truncates
+// and scores.
 func scenario(m runners.Instance) (err error) {
 	ctx := context.Background()
 	var ss []runners.Sequence
@@ -95,8 +96,9 @@ func tried(c runners.Config, run func(runners.Instance) error) (runners.Instance
 	return m, run(m)
 }
 
-// outOfMemory has each call fail in turn: arm makes call n fail and returns what ends that and says whether it was reached. Each ends in
-// ErrOutOfMemory, nothing is left behind, and the model works afterwards.
+// outOfMemory has each call fail in turn: arm makes call n fail and returns what ends that and says
+// whether it was reached. Each ends in ErrOutOfMemory, nothing is left behind, and the model works
+// afterwards.
 func outOfMemory(t *testing.T, c runners.Config, arm func(n int) (reached func() bool)) {
 	t.Helper()
 	n := 0
@@ -140,7 +142,8 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// TestLaunchErrors: a launch, copy or wait that fails is reported by what waits for it, and stays; closing leaves nothing.
+// TestLaunchErrors: a launch, copy or wait that fails is reported by what waits for it, and stays;
+// closing leaves nothing.
 func TestLaunchErrors(t *testing.T) {
 	c := tiny(runners.YOCOSlidingWindow)
 	n, step := 0, 1
@@ -171,7 +174,8 @@ func TestLaunchErrors(t *testing.T) {
 	t.Logf("%d calls failed in turn", n)
 }
 
-// TestDriverOutOfMemory: as TestOutOfMemory, but it is the driver that refuses each allocation in turn.
+// TestDriverOutOfMemory: as TestOutOfMemory, but it is the driver that refuses each allocation in
+// turn.
 func TestDriverOutOfMemory(t *testing.T) {
 	if sim == nil {
 		t.Skip("only the simulated GPU fails when it is told to")
@@ -187,7 +191,8 @@ func TestDriverOutOfMemory(t *testing.T) {
 	})
 }
 
-// TestPoisonReachesReuse: scratch that is used again holds nothing of its earlier use that can be read.
+// TestPoisonReachesReuse: scratch that is used again holds nothing of its earlier use that can be
+// read.
 func TestPoisonReachesReuse(t *testing.T) {
 	if sim == nil {
 		t.Skip("only the simulated GPU tells reads of undefined memory")
@@ -222,7 +227,8 @@ func TestPoisonReachesReuse(t *testing.T) {
 	}
 }
 
-// TestPeaksMemory: where memory ends, the peaks are those of the largest sizes that fit; where nothing fits there are none.
+// TestPeaksMemory: where memory ends, the peaks are those of the largest sizes that fit; where
+// nothing fits there are none.
 func TestPeaksMemory(t *testing.T) {
 	opts := runners.Options{Weights: runners.F32}
 	// Behind three matrices, of which the simulated GPU takes long enough, one copy and one read.
@@ -251,7 +257,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestUsage: what a model holds is what arithmetic says, in both number types, and peaks count from a ResetPeak.
+// TestUsage: what a model holds is what arithmetic says, in both number types, and peaks count from
+// a ResetPeak.
 func TestUsage(t *testing.T) {
 	for _, opts := range combos(t) {
 		for _, a := range runners.Arches() {

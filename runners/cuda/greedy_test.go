@@ -12,8 +12,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestGreedy: tokens chosen on the device are those that the host chooses from the logits, step after step and within the graph of a step; 4 bytes a
-// sequence come to the host, and nothing is allocated.
+// TestGreedy: tokens chosen on the device are those that the host chooses from the logits, step
+// after step and within the graph of a step; 4 bytes a sequence come to the host, and nothing is
+// allocated.
 func TestGreedy(t *testing.T) {
 	ctx := context.Background()
 	for _, opts := range combos(t) {
@@ -62,7 +63,8 @@ func TestGreedy(t *testing.T) {
 					}
 				}
 			}
-			// The tokens that were fed, not those that were chosen, are what the sequences hold: a YOCO computes them again.
+			// The tokens that were fed, not those that were chosen, are what the sequences hold: a
+			// YOCO computes them again.
 			for _, s := range []runners.Sequence{ss[0], copies[0]} {
 				if err := s.Truncate(ctx, s.Len()-1); err != nil {
 					t.Fatal(err)
@@ -101,7 +103,8 @@ func best(row []float32) int {
 	return b
 }
 
-// TestGreedyTies: of equal logits the lowest is chosen; none of a row that has no number is an error, and so is a NaN among numbers by the check of the logits.
+// TestGreedyTies: of equal logits the lowest is chosen; none of a row that has no number is an
+// error, and so is a NaN among numbers by the check of the logits.
 func TestGreedyTies(t *testing.T) {
 	o := openTest(t, runners.Options{})
 	nan := math.NaN()

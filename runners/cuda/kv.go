@@ -69,7 +69,8 @@ func (c *cache) Close() { c.blk.free() }
 func (c *cache) head(h int) int64 { return runners.MulBytes(h, c.slots, c.hd, c.o.t.Size()) }
 
 // runs calls f for the runs of slots that hold positions from..from+n-1 of every head's keys, then
-// values: the offset of the run in the block in bytes, the head (0..2 heads-1), and which positions.
+// values: the offset of the run in the block in bytes, the head (0..2 heads-1), and which
+// positions.
 func (c *cache) runs(from, n int, f func(at int64, h, i, m int) error) error {
 	for h := range 2 * c.heads {
 		for i := 0; i < n; {

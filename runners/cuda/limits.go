@@ -63,9 +63,10 @@ func Supports(c runners.Config, opts runners.Options) error {
 	return nil
 }
 
-// WorkspaceBytes is the most that a prefill of rows tokens at a time, in a context
-// of up to tokens, takes beside weights and caches: the residual stream in float32, its norm and what a
-// block makes of it in type t, the states of retention's chunks, rotary tables, the arena, and what cuBLAS may use.
+// WorkspaceBytes is the most that a prefill of rows tokens at a time, in a context of up to tokens,
+// takes beside weights and caches: the residual stream in float32, its norm and what a block makes
+// of it in type t, the states of retention's chunks, rotary tables, the arena, and what cuBLAS may
+// use.
 func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	round := func(n int) int64 { return int64(n+15) &^ 15 }
 	row := round(c.Dim)*int64(4+t.Size()) + round(c.BlockWidth())*int64(t.Size())
@@ -102,8 +103,8 @@ func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	return bytes + arena + cublasWorkspace
 }
 
-// cublasWorkspace is the memory for cuBLAS: what NVIDIA recommends for compute capability 9.0 and later.
-// Before, 4 MiB are enough; where cuBLAS is not there, none is taken.
+// cublasWorkspace is the memory for cuBLAS: what NVIDIA recommends for compute capability 9.0 and
+// later. Before, 4 MiB are enough; where cuBLAS is not there, none is taken.
 const cublasWorkspace = 32 << 20
 
 // ropeStep is the number of positions of the fine table of rotary angles.

@@ -14,7 +14,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestCountsOfKernels: what the kernels cannot count is unsupported, before any memory is taken, and the model works afterwards.
+// TestCountsOfKernels: what the kernels cannot count is unsupported, before any memory is taken,
+// and the model works afterwards.
 func TestCountsOfKernels(t *testing.T) {
 	o := openTest(t, runners.Options{})
 	for _, c := range []struct{ hd, capacity int }{{256, 1 << 23}, {128, 1 << 24}, {2, 1 << 30}} {
@@ -38,7 +39,8 @@ func TestCountsOfKernels(t *testing.T) {
 	}
 }
 
-// TestWatchdog: where a watchdog ends long kernels, attention of a long chunk goes in launches of a bounded size, with the same result.
+// TestWatchdog: where a watchdog ends long kernels, attention of a long chunk goes in launches of a
+// bounded size, with the same result.
 func TestWatchdog(t *testing.T) {
 	c := tiny(runners.Transformer)
 	c.Vocab = 50

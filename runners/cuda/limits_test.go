@@ -8,8 +8,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestPaperMemory: YOCO-3B with a context of a million tokens takes at most the
-// 12.4 GB that the paper reports (arXiv 2405.05254), with the prefill chunk that is the default and with no larger one.
+// TestPaperMemory: YOCO-3B with a context of a million tokens takes at most the 12.4 GB that the
+// paper reports (arXiv 2405.05254), with the prefill chunk that is the default and with no larger
+// one.
 func TestPaperMemory(t *testing.T) {
 	c, err := runners.Preset("yoco-gret-3b")
 	if err != nil {
@@ -18,7 +19,8 @@ func TestPaperMemory(t *testing.T) {
 	types := runners.Types{Weights: runners.BF16, KV: runners.BF16}
 	const tokens, paper = 1 << 20, 12.4e9
 	held := func(chunk int) int64 {
-		// Beside it: the tokens that a sequence keeps on the host are counted as workspace, and a step's logits.
+		// Beside it: the tokens that a sequence keeps on the host are counted as workspace, and a
+		// step's logits.
 		extra := int64(4*tokens + 4*c.Vocab)
 		return c.HeldBytes(tokens, 1, types, WorkspaceBytes(c, chunk, tokens, runners.BF16)+extra).Total()
 	}

@@ -4,10 +4,12 @@ package cuda
 
 import "github.com/yocobench/yocobench/runners"
 
-// gemvRows bounds the rows for which reading the weights is the whole cost: the gemv kernels take that many.
+// gemvRows bounds the rows for which reading the weights is the whole cost: the gemv kernels take
+// that many.
 const gemvRows = 16
 
-// gemm is a product c = a bᵀ: a [m, k], b [n, k], c [m, n], with addresses and row strides in elements.
+// gemm is a product c = a bᵀ: a [m, k], b [n, k], c [m, n], with addresses and row strides in
+// elements.
 type gemm struct {
 	kind                   gemmKind
 	c, a, b                uint64
@@ -70,7 +72,8 @@ func (o *ops) multiply(g gemm) {
 	o.enqueue()
 }
 
-// ours fills o.c with a product by this project's kernels, with a tile of those of the kernel for many rows.
+// ours fills o.c with a product by this project's kernels, with a tile of those of the kernel for
+// many rows.
 func (o *ops) ours(g *gemm, tile int) {
 	sms := o.d.info.Multiprocessors
 	switch few := g.m <= gemvRows; {

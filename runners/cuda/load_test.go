@@ -15,7 +15,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestLoad: the cubin of a kernel is tried first, and its PTX where the driver has no use for it, as the simulated one.
+// TestLoad: the cubin of a kernel is tried first, and its PTX where the driver has no use for it,
+// as the simulated one.
 func TestLoad(t *testing.T) {
 	if sim == nil {
 		t.Skip("a real GPU may take cubins")
@@ -48,8 +49,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestImages: what is embedded are the PTX and the cubins of the manifest, which names the sources that both are made of; and a cubin
-// has its kernel.
+// TestImages: what is embedded are the PTX and the cubins of the manifest, which names the sources
+// that both are made of; and a cubin has its kernel.
 func TestImages(t *testing.T) {
 	data, err := os.ReadFile("../../kernels/cuda/kernels.json")
 	if err != nil {

@@ -17,7 +17,8 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 	return o.wait()
 }
 
-// argmax writes the column of the largest value of each row of x [len(out), n] (of equals the lowest) to out, and waits.
+// argmax writes the column of the largest value of each row of x [len(out), n] (of equals the
+// lowest) to out, and waits.
 func (o *ops) argmax(x runners.Mat, out []int) error {
 	if a, ok := o.float(x, len(out), "argmax"); ok && len(out) > 0 {
 		if at, ok := o.scratch(scratchStats, runners.MulBytes(4, len(out))); ok {

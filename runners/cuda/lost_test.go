@@ -14,7 +14,8 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
 
-// lose runs a scenario in a process of its own, in which a kernel fails, and returns what it printed.
+// lose runs a scenario in a process of its own, in which a kernel fails, and returns what it
+// printed.
 func lose(t *testing.T, env ...string) string {
 	t.Helper()
 	if sim == nil {
@@ -44,8 +45,9 @@ func TestDeviceLostProcess(t *testing.T) {
 	t.Logf("peaks: %t", errors.Is(err, runners.ErrDeviceLost))
 }
 
-// TestDeviceLost: a kernel that fails loses the device for the process, in prefill as in a graph of a step; the error has the driver's name for it
-// and names the kernels that it can have been, or the one where launches are waited for.
+// TestDeviceLost: a kernel that fails loses the device for the process, in prefill as in a graph of
+// a step; the error has the driver's name for it and names the kernels that it can have been, or
+// the one where launches are waited for.
 func TestDeviceLost(t *testing.T) {
 	for _, kernel := range []string{"attend_window_32", "attend_reduce_16:4", "logprobs"} {
 		name, _, _ := strings.Cut(kernel, ":")

@@ -11,7 +11,8 @@ import (
 )
 
 // pool allocates the device memory of one model: all that the runner holds is a block of a pool,
-// counted in its account. The driver's own memory, for the context and the kernels' code, is not counted.
+// counted in its account. The driver's own memory, for the context and the kernels' code, is not
+// counted.
 type pool struct {
 	d       *device
 	account *runners.MemoryAccount
@@ -55,13 +56,15 @@ func (b *block) free() {
 		b.pool.before()
 	}
 	defer b.pool.d.bind()()
-	// It waits for what uses the block. An error of that is one of an earlier operation, which Sync returns.
+	// It waits for what uses the block. An error of that is one of an earlier operation, which Sync
+	// returns.
 	_ = cu.MemFree(b.ptr)
 	b.ptr = 0
 	b.pool.account.Free(b.part, b.bytes)
 }
 
-// poison, where it is not nil, is told of device memory whose content is undefined behind what was enqueued (tests).
+// poison, where it is not nil, is told of device memory whose content is undefined behind what was
+// enqueued (tests).
 var poison func(d *device, at cu.DevicePtr, bytes int64)
 
 // undefined says that nobody relies on what the block holds.

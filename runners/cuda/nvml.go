@@ -42,7 +42,8 @@ const (
 	attrPCIDomain cu.DeviceAttribute = 50
 )
 
-// Now asks NVML, whose library comes with the driver, for the GPU's state. An error says why it cannot.
+// Now asks NVML, whose library comes with the driver, for the GPU's state. An error says why it
+// cannot.
 func Now() (s State, err error) {
 	dev, _, err := inspect()
 	if err != nil {

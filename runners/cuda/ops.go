@@ -13,9 +13,9 @@ import (
 // maxBatch is the most sequences of a step: they are one dimension of a grid.
 const maxBatch = 65535
 
-// ops implements runners.Ops. The first operation that fails is kept, and later
-// ones do nothing, until Read, LogProbs or Sync has returned the error. One
-// that says that memory ran out, or that something is unsupported, is then forgotten: the next pass may fit.
+// ops implements runners.Ops. The first operation that fails is kept, and later ones do nothing,
+// until Read, LogProbs or Sync has returned the error. One that says that memory ran out, or that
+// something is unsupported, is then forgotten: the next pass may fit.
 type ops struct {
 	d    *device
 	k    *kernels.Set

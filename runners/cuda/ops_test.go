@@ -50,7 +50,8 @@ func TestMain(m *testing.M) {
 	ran := map[*kernels.Kernel]bool{}
 	launched = func(k *kernels.Kernel) { ran[k] = true }
 	code := m.Run()
-	// Where all tests ran, every kernel of every build and target that the GPU can run was launched by one.
+	// Where all tests ran, every kernel of every build and target that the GPU can run was launched
+	// by one.
 	if all := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""; code == 0 && all {
 		for _, k := range shipped() {
 			if !ran[k] {
@@ -90,8 +91,8 @@ func shipped() (all []*kernels.Kernel) {
 // sim is the simulated GPU, nil on a real one.
 var sim *cudasim.Sim
 
-// holding is what the simulated driver holds. Leaked is what was still on the device when the last context ended: blocks, modules,
-// streams and events.
+// holding is what the simulated driver holds. Leaked is what was still on the device when the last
+// context ended: blocks, modules, streams and events.
 type holding struct{ Contexts, Leaked, Pinned, Graphs, Execs int }
 
 // held is nothing on a real GPU.
@@ -256,8 +257,8 @@ func ropeFar(t *testing.T, opts runners.Options) {
 	}
 }
 
-// TestProducts: each kind of product in each build, of few rows and of many with each tile, against float64. With the float32 build
-// the runner takes gemm_t for gemm_f32: they are the same.
+// TestProducts: each kind of product in each build, of few rows and of many with each tile, against
+// float64. With the float32 build the runner takes gemm_t for gemm_f32: they are the same.
 func TestProducts(t *testing.T) {
 	for _, opts := range combos(t) {
 		t.Run(name(opts), func(t *testing.T) {
@@ -347,7 +348,8 @@ func TestPrefillTiles(t *testing.T) {
 	}
 }
 
-// TestArgmax: the first of the largest, whatever its place in the kernel's blocks of 4096; what is no number is not largest.
+// TestArgmax: the first of the largest, whatever its place in the kernel's blocks of 4096; what is
+// no number is not largest.
 func TestArgmax(t *testing.T) {
 	const n = 5003
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))

@@ -16,16 +16,16 @@ import (
 
 // Peak is what this GPU does at best: the limits next to which measured speeds are shown.
 type Peak struct {
-	// GFLOPS is that of a product of large random matrices of the type in Options, in 10^9 FLOP/s, by the faster of
-	// this runner's kernel (Ours) and cuBLAS (CUBLAS, 0 where it is not used); By names it. NoCUBLAS says what is
-	// wrong with cuBLAS's product, if anything.
+	// GFLOPS is that of a product of large random matrices of the type in Options, in 10^9 FLOP/s,
+	// by the faster of this runner's kernel (Ours) and cuBLAS (CUBLAS, 0 where it is not used); By
+	// names it. NoCUBLAS says what is wrong with cuBLAS's product, if anything.
 	GFLOPS   float64 `json:"gflops"`
 	By       string  `json:"by"`
 	Ours     float64 `json:"ours_gflops"`
 	CUBLAS   float64 `json:"cublas_gflops,omitempty"`
 	NoCUBLAS string  `json:"no_cublas,omitempty"`
-	// GBps is the bandwidth of the device's memory in 10^9 bytes/s: the larger of CopyGBps, of a copy within it, read and
-	// written bytes together, and ReadGBps, of a kernel that only reads.
+	// GBps is the bandwidth of the device's memory in 10^9 bytes/s: the larger of CopyGBps, of a
+	// copy within it, read and written bytes together, and ReadGBps, of a kernel that only reads.
 	GBps     float64 `json:"gbps"`
 	CopyGBps float64 `json:"copy_gbps"`
 	ReadGBps float64 `json:"read_gbps"`
@@ -91,8 +91,8 @@ func (o *ops) peakProduct(ctx context.Context, p *Peak) error {
 	return nil
 }
 
-// peakBandwidth is the speed in 10^9 bytes/s at which so many times n bytes are moved, of which the time is in milliseconds.
-// Sizes grow until they take long enough to be timed, or memory ends.
+// peakBandwidth is the speed in 10^9 bytes/s at which so many times n bytes are moved, of which the
+// time is in milliseconds. Sizes grow until they take long enough to be timed, or memory ends.
 func peakBandwidth(ctx context.Context, times float64, time func(n int64) (float64, error)) (gbps float64, err error) {
 	for n := int64(1 << 20); n <= peakBytes; n *= 2 {
 		ms, err := time(n)
@@ -112,8 +112,8 @@ func peakBandwidth(ctx context.Context, times float64, time func(n int64) (float
 	return gbps, nil
 }
 
-// timeProduct is the time in milliseconds of one product of n x n matrices by this runner's kernel and by cuBLAS: 0 where
-// that is not used, or wrong in the way that it returns.
+// timeProduct is the time in milliseconds of one product of n x n matrices by this runner's kernel
+// and by cuBLAS: 0 where that is not used, or wrong in the way that it returns.
 func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error) {
 	var m [3]*block
 	for i := range m {
@@ -144,8 +144,8 @@ func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error)
 	return ours, theirs, "", err
 }
 
-// timeRead is the time in milliseconds of reading n bytes, by the faster of two kernels that write next to nothing: the
-// product of one row with a matrix, and the places of the largest values.
+// timeRead is the time in milliseconds of reading n bytes, by the faster of two kernels that write
+// next to nothing: the product of one row with a matrix, and the places of the largest values.
 func (o *ops) timeRead(n int64) (float64, error) {
 	x, err := o.pool.take(runners.MemoryWorkspace, n)
 	if err != nil {
@@ -186,7 +186,8 @@ func (o *ops) timeRead(n int64) (float64, error) {
 	return best, nil
 }
 
-// randomize fills a block with values of random sign between 1 and 2: zeros would take less power, and so be faster.
+// randomize fills a block with values of random sign between 1 and 2: zeros would take less power,
+// and so be faster.
 func (o *ops) randomize(b *block) error {
 	r := rand.New(rand.NewPCG(1, 2))
 	pattern := make([]byte, 64<<10)
@@ -236,8 +237,9 @@ func (o *ops) best(f func() error) (float64, error) {
 // tooSlow is the time in milliseconds beyond which one run is enough.
 const tooSlow = 3000
 
-// times are those in milliseconds, by events, of n runs of f after some that warm up. What before enqueues ahead of
-// each run is not counted. Of a device that takes seconds for one, that one is the only time.
+// times are those in milliseconds, by events, of n runs of f after some that warm up. What before
+// enqueues ahead of each run is not counted. Of a device that takes seconds for one, that one is
+// the only time.
 func (o *ops) times(warmup, n int, before, f func() error) (ms []float64, err error) {
 	defer o.d.bind()()
 	var e [2]cu.Event

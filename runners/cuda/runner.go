@@ -45,9 +45,9 @@ func Describe(opts runners.Options) (runners.Device, error) {
 	return d, err
 }
 
-// Load lays out the weights on the GPU and makes the model. Weights, keys and
-// values are all float32 or all bfloat16. With bfloat16 the residual stream, sums, retention
-// states and logits are float32 all the same, and what goes from kernel to kernel inside a block is bfloat16.
+// Load lays out the weights on the GPU and makes the model. Weights, keys and values are all
+// float32 or all bfloat16. With bfloat16 the residual stream, sums, retention states and logits are
+// float32 all the same, and what goes from kernel to kernel inside a block is bfloat16.
 func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options) (runners.Instance, error) {
 	if err := Supports(cfg, opts); err != nil {
 		return nil, err
@@ -140,7 +140,8 @@ func (m *model) Greedy(ctx context.Context, ss []runners.Sequence, tokens, out [
 // AlgorithmLog implements runners.Chooser.
 func (m *model) AlgorithmLog() []string { return m.o.choices() }
 
-// DeviceMemory is what the driver says of the GPU's memory: bytes in use and in all, whoever uses them.
+// DeviceMemory is what the driver says of the GPU's memory: bytes in use and in all, whoever uses
+// them.
 func (m *model) DeviceMemory() (used, total int64, err error) {
 	free, total, err := m.o.d.memoryInfo()
 	return total - free, total, err

@@ -106,7 +106,8 @@ func TestStepGraph(t *testing.T) {
 	}
 }
 
-// TestLoadingClock: the time that kernels take to be loaded is no time of the model's, however slow this machine is.
+// TestLoadingClock: the time that kernels take to be loaded is no time of the model's, however slow
+// this machine is.
 func TestLoadingClock(t *testing.T) {
 	m := load(t, tiny(runners.YOCOGatedRetention), runners.Options{})
 	s, err := m.NewSequence(40)
@@ -135,7 +136,8 @@ func TestLoadingClock(t *testing.T) {
 	}
 }
 
-// TestPauses: a pause within a pause, as where a kernel is loaded while cuBLAS is compared, neither counts nor resumes.
+// TestPauses: a pause within a pause, as where a kernel is loaded while cuBLAS is compared, neither
+// counts nor resumes.
 func TestPauses(t *testing.T) {
 	m := load(t, tiny(runners.YOCOGatedRetention), runners.Options{})
 	const each = 300 * time.Millisecond

@@ -22,7 +22,8 @@ const (
 // config reads the fields of a config.json and keeps the first error. Readers return zero after it.
 type config struct {
 	file string
-	// path is the name of the object that holds the fields, such as "text_config."; empty at the top.
+	// path is the name of the object that holds the fields, such as "text_config."; empty at the
+	// top.
 	path   string
 	fields map[string]any
 	read   map[string]bool
@@ -214,7 +215,8 @@ func (c *config) alias(name string, others ...string) {
 	}
 }
 
-// must reports a field whose value this reader does not know: only the given one (or its absence) is.
+// must reports a field whose value this reader does not know: only the given one (or its absence)
+// is.
 func (c *config) must(name string, want any) {
 	v, ok := c.raw(name)
 	if ok && show(v) != show(want) {

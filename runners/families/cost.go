@@ -14,7 +14,8 @@ type KVType struct {
 	Values, Bytes int64
 }
 
-// KVTypes lists the number types of caches. q8_0 and q4_0 are ggml's blocks of 32 values and a scale.
+// KVTypes lists the number types of caches. q8_0 and q4_0 are ggml's blocks of 32 values and a
+// scale.
 func KVTypes() []KVType {
 	return []KVType{{"f16", 1, 2}, {"bf16", 1, 2}, {"fp8", 1, 1}, {"q8_0", 32, 34}, {"q4_0", 32, 18}, {"f32", 1, 4}}
 }
@@ -56,7 +57,8 @@ func (m *Model) CacheBytes(tokens int64, kv KVType) (sum int64) {
 }
 
 // Usage splits CacheBytes into the parts that runners report: caches that grow with the context
-// (latents and indexers among them), windows, and states with convolutions. Weights are not counted.
+// (latents and indexers among them), windows, and states with convolutions. Weights are not
+// counted.
 func (m *Model) Usage(tokens int64, kv KVType) (u runners.Usage) {
 	for _, l := range m.Layers {
 		for _, c := range l.Caches {
@@ -104,7 +106,8 @@ type Group struct {
 	Kind   Kind  `json:"kind"`
 	Count  int   `json:"count"`
 	Window int64 `json:"window,omitempty"`
-	// PerToken is the growth in bytes for one token, of all layers of the group; of windows until they are full.
+	// PerToken is the growth in bytes for one token, of all layers of the group; of windows until
+	// they are full.
 	PerToken int64 `json:"bytes_per_token,omitempty"`
 	// Fixed is the size in bytes of what does not grow: full windows, states, convolutions.
 	Fixed int64 `json:"fixed_bytes,omitempty"`
@@ -167,8 +170,8 @@ type Cost struct {
 	FLOPs, Bytes float64
 }
 
-// PrefillCost is the cost of a prompt of n tokens and the logits of its last. The weights of the layers
-// computed are read once, the caches written once.
+// PrefillCost is the cost of a prompt of n tokens and the logits of its last. The weights of the
+// layers computed are read once, the caches written once.
 func (m *Model) PrefillCost(n int64, kv KVType) Cost {
 	c := m.PromptCost(n, 0, kv)
 	c.FLOPs += 2 * float64(m.Head)
@@ -229,8 +232,8 @@ func (m *Model) DecodeCost(depth, batch int64, kv KVType) Cost {
 	return c
 }
 
-// Seconds is the least time that a device needs for the cost: of its work at peak FLOP/s, and of its
-// bytes at bandwidth bytes/s, the longer one.
+// Seconds is the least time that a device needs for the cost: of its work at peak FLOP/s, and of
+// its bytes at bandwidth bytes/s, the longer one.
 func (c Cost) Seconds(peak, bandwidth float64) float64 { return max(c.FLOPs/peak, c.Bytes/bandwidth) }
 
 // LargestBatch is the number of sequences of so many tokens that fit into memory bytes with the
@@ -243,8 +246,8 @@ func (m *Model) LargestBatch(tokens, memory int64, kv KVType) int64 {
 	return room / one
 }
 
-// LargestContext is the number of tokens of one sequence that fit into memory bytes with the weights;
-// -1 where the caches do not grow.
+// LargestContext is the number of tokens of one sequence that fit into memory bytes with the
+// weights; -1 where the caches do not grow.
 func (m *Model) LargestContext(memory int64, kv KVType) int64 {
 	room := memory - m.Bytes()
 	if room < m.CacheBytes(1, kv) {

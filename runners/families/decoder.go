@@ -2,9 +2,9 @@ package families
 
 // Decoder-decoders: models whose later layers read one cache that an earlier layer keeps.
 
-// readPhi4Flash reads Phi-4-mini-flash (SambaY, arXiv 2507.06607). Its first half has Mamba layers and
-// sliding windows by turns; then come a Mamba layer and the one layer of full attention, whose cache
-// the attention layers after it read; gated memory units stand between them.
+// readPhi4Flash reads Phi-4-mini-flash (SambaY, arXiv 2507.06607). Its first half has Mamba layers
+// and sliding windows by turns; then come a Mamba layer and the one layer of full attention, whose
+// cache the attention layers after it read; gated memory units stand between them.
 func readPhi4Flash(c *config, m *Model) {
 	c.ignore("lm_head_bias", "mlp_bias", "attention_bias", "embd_pdrop", "layer_types", "mamba_hidden_act")
 	c.must("mb_per_layer", 2)

@@ -1,6 +1,6 @@
-// Package families reads the configs of published model families and says what the context of such a
-// model costs: the bytes of its caches, its weights, and the work of prefill and decode. It needs no
-// weights: a config.json of Hugging Face or the metadata of a GGUF file is enough.
+// Package families reads the configs of published model families and says what the context of such
+// a model costs: the bytes of its caches, its weights, and the work of prefill and decode. It needs
+// no weights: a config.json of Hugging Face or the metadata of a GGUF file is enough.
 //
 //  1. Open finds the config (config.json, a folder with one, or a .gguf file).
 //  2. Parse picks the family by model_type and hands the fields to its reader (one function a family),

@@ -137,7 +137,8 @@ func TestGroupsAddUp(t *testing.T) {
 	}
 }
 
-// The presets of this module, whose caches runners hold and whose cost model tests compare with counted work.
+// The presets of this module, whose caches runners hold and whose cost model tests compare with
+// counted work.
 func TestPresets(t *testing.T) {
 	bf16, _ := ParseKVType("bf16")
 	types := runners.Types{Weights: runners.BF16, KV: runners.BF16, Act: runners.BF16}
@@ -248,7 +249,8 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// A GGUF says the same as the folder that it was made of, and the bytes of its tensors are its size.
+// A GGUF says the same as the folder that it was made of, and the bytes of its tensors are its
+// size.
 func TestGGUF(t *testing.T) {
 	bf16, _ := ParseKVType("bf16")
 	files, err := filepath.Glob("../../testdata/real/tiny/*.gguf")
@@ -287,8 +289,9 @@ func TestGGUF(t *testing.T) {
 	}
 }
 
-// A file that people have: SmolLM2-135M-Instruct in Q4_1, as tools/smollm2.sh downloads it. llama.cpp
-// (llama-bench) gives the size of its model as 92 MiB, and its cache as 23,040 bytes a token in f16.
+// A file that people have: SmolLM2-135M-Instruct in Q4_1, as tools/smollm2.sh downloads it.
+// llama.cpp (llama-bench) gives the size of its model as 92 MiB, and its cache as 23,040 bytes a
+// token in f16.
 func TestSmolLM2(t *testing.T) {
 	path := os.Getenv("YOCOBENCH_SMOLLM2")
 	if path == "" {

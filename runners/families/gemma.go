@@ -155,8 +155,8 @@ func readGemma4(c *config, m *Model) {
 	m.early(layers - shared)
 }
 
-// perLayer is a size that per_layer_config gives to the layers of full attention, the same to all; def
-// where it does not.
+// perLayer is a size that per_layer_config gives to the layers of full attention, the same to all;
+// def where it does not.
 func (c *config) perLayer(name string, def int64) int64 {
 	layers, _ := c.raw("per_layer_config")
 	all, _ := layers.(map[string]any)

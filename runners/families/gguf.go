@@ -9,7 +9,8 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 )
 
-// ggufArchitectures maps general.architecture to a family and to the fields that GGUF names otherwise.
+// ggufArchitectures maps general.architecture to a family and to the fields that GGUF names
+// otherwise.
 var ggufArchitectures = map[string]struct {
 	family string
 	// fields maps keys (without "ARCH.") to fields of config.json.

@@ -2,10 +2,11 @@ package families
 
 import "strings"
 
-// Families with layers of state-space or linear attention mixers among layers of attention, or alone.
+// Families with layers of state-space or linear attention mixers among layers of attention, or
+// alone.
 
-// readMiniMax reads MiniMax-01 (arXiv 2501.08313): seven layers of lightning attention to one of softmax
-// attention, and a mixture of experts in each.
+// readMiniMax reads MiniMax-01 (arXiv 2501.08313): seven layers of lightning attention to one of
+// softmax attention, and a mixture of experts in each.
 func readMiniMax(c *config, m *Model) {
 	for _, name := range []string{"layernorm_full_attention_alpha", "layernorm_full_attention_beta", "layernorm_linear_attention_alpha",
 		"layernorm_linear_attention_beta", "layernorm_mlp_alpha", "layernorm_mlp_beta", "full_attn_alpha_factor", "full_attn_beta_factor",
@@ -37,7 +38,8 @@ func readMiniMax(c *config, m *Model) {
 	t.build(c, m)
 }
 
-// readJamba reads Jamba (arXiv 2403.19887): Mamba layers, attention at intervals, experts at others.
+// readJamba reads Jamba (arXiv 2403.19887): Mamba layers, attention at intervals, experts at
+// others.
 func readJamba(c *config, m *Model) {
 	c.alias("num_experts", "num_local_experts")
 	c.ignore("layer_types", "layers_block_type", "mlp_layer_types") // of the periods
@@ -125,8 +127,8 @@ func mambaFields(c *config, d int64) ssm2 {
 	return s
 }
 
-// readGraniteHybrid reads Granite 4: Mamba-2 layers, attention where layer_types says so, experts and a
-// shared block.
+// readGraniteHybrid reads Granite 4: Mamba-2 layers, attention where layer_types says so, experts
+// and a shared block.
 func readGraniteHybrid(c *config, m *Model) {
 	c.alias("num_local_experts", "num_experts")
 	c.ignore("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling", "position_embedding_type",
@@ -163,7 +165,8 @@ func readGraniteHybrid(c *config, m *Model) {
 	t.build(c, m)
 }
 
-// readFalconH1 reads Falcon-H1 (arXiv 2507.22448): attention and Mamba-2 side by side in each layer.
+// readFalconH1 reads Falcon-H1 (arXiv 2507.22448): attention and Mamba-2 side by side in each
+// layer.
 func readFalconH1(c *config, m *Model) {
 	for name := range c.fields {
 		if strings.HasSuffix(name, "_multiplier") || strings.HasSuffix(name, "_multipliers") {

@@ -110,8 +110,8 @@ func readDeepSeek(c *config, m *Model) {
 	m.Rest.Other += d
 }
 
-// readKimiLinear reads Kimi-Linear (arXiv 2510.26692): Kimi delta attention, a gated delta rule with a
-// decay for each channel, and MLA without rotary positions at intervals.
+// readKimiLinear reads Kimi-Linear (arXiv 2510.26692): Kimi delta attention, a gated delta rule
+// with a decay for each channel, and MLA without rotary positions at intervals.
 func readKimiLinear(c *config, m *Model) {
 	c.alias("num_experts", "num_local_experts")
 	c.alias("num_experts_per_token", "num_experts_per_tok")
@@ -166,7 +166,8 @@ func readKimiLinear(c *config, m *Model) {
 }
 
 // kimiLayers are the sizes of Kimi's linear layers, and which layers (from 0) have full attention:
-// linear_attn_config in its maker's files, fields of their own in those of the transformers library.
+// linear_attn_config in its maker's files, fields of their own in those of the transformers
+// library.
 func (c *config) kimiLayers(layers int64) (heads, dim, kernel int64, full map[int64]bool) {
 	full = map[int64]bool{}
 	if linear := c.object("linear_attn_config"); linear != nil {
@@ -199,8 +200,8 @@ func (c *config) kimiLayers(layers int64) (heads, dim, kernel int64, full map[in
 	return heads, dim, kernel, full
 }
 
-// leadingDense is the number of dense feed-forward blocks before the experts by mlp_layer_types, or n
-// where the field is absent.
+// leadingDense is the number of dense feed-forward blocks before the experts by mlp_layer_types, or
+// n where the field is absent.
 func (c *config) leadingDense(n int64) int64 {
 	types := c.words("mlp_layer_types")
 	if types == nil {

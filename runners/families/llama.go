@@ -19,7 +19,8 @@ type dense struct {
 	mixer func(b *builder, layer int64) ([]Cache, bool)
 	// extra adds further weights of an attention layer.
 	extra func(b *builder, layer int64, h heads)
-	// queries is the number of times that the query projection is made wider (2 with an output gate).
+	// queries is the number of times that the query projection is made wider (2 with an output
+	// gate).
 	queries int64
 	headDim int64 // default of head_dim; 0: hidden_size / heads
 	kvHeads int64 // default of num_key_value_heads; 0: as many as query heads
@@ -229,8 +230,8 @@ func readQwen3MoE(c *config, m *Model) {
 	dense{qkvBias: bias, outBias: bias, qkNorm: true, kvHeads: 4, window: qwenWindows(c), ffn: qwenExperts(c)}.build(c, m)
 }
 
-// readQwenNext reads Qwen3-Next and Qwen3.5/3.6: gated delta rule layers (arXiv 2412.06464) with full
-// attention, whose output is gated, at intervals.
+// readQwenNext reads Qwen3-Next and Qwen3.5/3.6: gated delta rule layers (arXiv 2412.06464) with
+// full attention, whose output is gated, at intervals.
 func readQwenNext(c *config, m *Model) {
 	d := c.size("hidden_size")
 	interval := c.size("full_attention_interval", 4)
@@ -291,8 +292,8 @@ func readPhi3(c *config, m *Model) {
 	dense{window: every(w)}.build(c, m)
 }
 
-// readLlama4 reads Llama 4: chunked attention, every fourth layer with the whole context and without
-// rotary positions; mixtures of experts with one shared expert.
+// readLlama4 reads Llama 4: chunked attention, every fourth layer with the whole context and
+// without rotary positions; mixtures of experts with one shared expert.
 func readLlama4(c *config, m *Model) {
 	c.ignore("use_qk_norm", "no_rope_layer_interval", "for_llm_compression", "attn_temperature_tuning")
 	chunk := c.count("attention_chunk_size", 0)
@@ -325,8 +326,8 @@ func readLlama4(c *config, m *Model) {
 	}}.build(c, m)
 }
 
-// readGPTOSS reads gpt-oss: windows and whole contexts by turns, a learned sink for each head, experts
-// with biases.
+// readGPTOSS reads gpt-oss: windows and whole contexts by turns, a learned sink for each head,
+// experts with biases.
 func readGPTOSS(c *config, m *Model) {
 	w := c.size("sliding_window", 128)
 	n, k := c.size("num_local_experts", 128), c.size("num_experts_per_tok", 4)

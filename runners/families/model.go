@@ -63,8 +63,8 @@ type Weights struct {
 	ActiveExpert int64
 	// Products is the number of multiply-adds of one token with these weights.
 	Products int64
-	// LinearTiles and ExpertTiles count the 128 x 128 tiles of the matrices: block-quantised weights
-	// have a scale each.
+	// LinearTiles and ExpertTiles count the 128 x 128 tiles of the matrices: block-quantised
+	// weights have a scale each.
 	LinearTiles, ExpertTiles int64
 }
 
@@ -86,7 +86,8 @@ type Model struct {
 	// PrefillLayers is the number of layers that a prefill must compute: all, but in models whose
 	// last layers keep nothing of the context.
 	PrefillLayers int
-	// Tied: the output matrix is the embedding's. Embedding counts all values of embeddings of tokens.
+	// Tied: the output matrix is the embedding's. Embedding counts all values of embeddings of
+	// tokens.
 	Tied      bool
 	Embedding int64
 	// Head is the number of values of the output matrix; it is stored apart unless Tied.

@@ -25,7 +25,8 @@ var readers = map[string]func(*config, *Model){
 	"granitemoehybrid": readGraniteHybrid, "nemotron_h": readNemotronH, "falcon_h1": readFalconH1, "rwkv7": readRWKV7,
 }
 
-// wrappers are model_types of models that hear and see: their text_config is read as the given family.
+// wrappers are model_types of models that hear and see: their text_config is read as the given
+// family.
 var wrappers = map[string]string{
 	"gemma3": "gemma3_text", "llama4": "llama4_text", "qwen3_5": "qwen3_5_text", "qwen3_5_moe": "qwen3_5_moe_text",
 	"mistral3": "mistral", "llava": "", "gemma3n": "gemma3n_text", "gemma4": "gemma4_text",
@@ -39,8 +40,8 @@ func joinSorted(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Open reads the config at path: a config.json, a folder with one, or a .gguf file. ignore names fields that have no
-// effect on the model's size though no reader knows them.
+// Open reads the config at path: a config.json, a folder with one, or a .gguf file. ignore names
+// fields that have no effect on the model's size though no reader knows them.
 func Open(path string, ignore ...string) (*Model, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -82,8 +83,8 @@ func Open(path string, ignore ...string) (*Model, error) {
 	return m, err
 }
 
-// IsConfig reports whether path is a .gguf file, or a config.json (or a folder with one) that names a
-// model_type, as those of Hugging Face do.
+// IsConfig reports whether path is a .gguf file, or a config.json (or a folder with one) that names
+// a model_type, as those of Hugging Face do.
 func IsConfig(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -175,7 +175,8 @@ func (v *verifier) forked(s runners.Sequence, use func(runners.Sequence) error) 
 	return errors.Join(use(f), f.Close())
 }
 
-// truncate: the text up to a point, other tokens, cut back to before that point, and on; then to nothing.
+// truncate: the text up to a point, other tokens, cut back to before that point, and on; then to
+// nothing.
 func (v *verifier) truncate(t text) error {
 	want, err := t.want("logits")
 	if err != nil || len(t.ids) < 2 {
@@ -269,7 +270,8 @@ func (v *verifier) earlyExit(t text) error {
 	score := counts("Score", func(s runners.Sequence) error {
 		return v.model.Score(v.ctx, s, t.ids, func(int, float32) {})
 	})
-	// The layers left out hold no state, so that what they take does not depend on the chunk of a retention.
+	// The layers left out hold no state, so that what they take does not depend on the chunk of a
+	// retention.
 	n, types := len(t.ids), runners.Types{}
 	early, full := cfg.PrefillWork(n, 0, types), cfg.ScoreWork(n, 0, types)
 	m.check.Values = 1

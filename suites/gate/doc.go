@@ -11,9 +11,9 @@
 //	        | key ("=" | "!=" | "<=" | ">=" | "<" | ">") value
 //	unit    = s ms us ns min | B KB MB GB TB KiB MiB GiB TiB | tokens/s | fraction % | Ki Mi Gi
 //
-// models is the name of a model, a pattern such as tiny-yoco-*, or an
-// architecture. A key is model, arch, runner, label or a parameter of the case;
-// values of = and != may be patterns. A number without a unit is in the metric's
-// own unit. Conditions are those of package match. "pooled" judges all matching cases of a model as one: their questions
-// are put together, which only metrics of right and wrong answers allow.
+// models is the name of a model, a pattern such as tiny-yoco-*, or an architecture. A key is model,
+// arch, runner, label or a parameter of the case; values of = and != may be patterns. A number
+// without a unit is in the metric's own unit. Conditions are those of package match. "pooled"
+// judges all matching cases of a model as one: their questions are put together, which only metrics
+// of right and wrong answers allow.
 package gate

@@ -85,7 +85,8 @@ func (g *Gate) parse(text string) error {
 	return nil
 }
 
-// subject reads what stands before the operator. Names of models may have dots; tasks and metrics have none.
+// subject reads what stands before the operator. Names of models may have dots; tasks and metrics
+// have none.
 func (g *Gate) subject(words []string) error {
 	if len(words) == 2 && words[0] == "pooled" {
 		g.Pooled, words = true, words[1:]

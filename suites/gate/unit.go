@@ -2,8 +2,8 @@ package gate
 
 import "strings"
 
-// unit is a unit of limits: times/over is what one of it is in the unit that records hold. Two whole
-// numbers, so that 95 % is .95 and no neighbour of it.
+// unit is a unit of limits: times/over is what one of it is in the unit that records hold. Two
+// whole numbers, so that 95 % is .95 and no neighbour of it.
 type unit struct {
 	name        string
 	times, over float64

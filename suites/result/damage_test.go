@@ -25,7 +25,8 @@ func three(t *testing.T) (lines [][]byte) {
 	return lines
 }
 
-// readable reads a journal of three's lines and returns how many of them it found. A line that is none of them fails the test.
+// readable reads a journal of three's lines and returns how many of them it found. A line that is
+// none of them fails the test.
 func readable(t *testing.T, what string, b []byte, lines [][]byte) (found int, j *Journal) {
 	t.Helper()
 	j, err := Read(bytes.NewReader(b), "run/results.jsonl")

@@ -20,9 +20,9 @@ type Journal struct {
 	// Records hold the last record of each case, in the order of their first appearance, without
 	// those that a later header drops.
 	Records []Record
-	// Notice is what a reader of the records must know: damaged lines and a torn last line that were
-	// not read, declarations that Tasks leaves out, and records that were measured under different
-	// settings.
+	// Notice is what a reader of the records must know: damaged lines and a torn last line that
+	// were not read, declarations that Tasks leaves out, and records that were measured under
+	// different settings.
 	Notice string
 	// Damaged are the lines that were left out, or put right. The list ends after maxDamaged lines.
 	Damaged []Damage

@@ -28,7 +28,8 @@ const (
 // Source says where a number comes from.
 type Source string
 
-// Measured numbers come from running a model, computed ones from the cost model. Reports never mix them unmarked.
+// Measured numbers come from running a model, computed ones from the cost model. Reports never mix
+// them unmarked.
 const (
 	Measured Source = "measured"
 	Computed Source = "computed"
@@ -68,7 +69,8 @@ type Record struct {
 	Status  Status   `json:"status"`
 	// Reason says why Status is not OK.
 	Reason string `json:"reason,omitempty"`
-	// Start is when the case began, Seconds how long it took, EstimateSeconds what the plan expected (0: unknown).
+	// Start is when the case began, Seconds how long it took, EstimateSeconds what the plan
+	// expected (0: unknown).
 	Start           time.Time `json:"start"`
 	Seconds         float64   `json:"seconds"`
 	EstimateSeconds float64   `json:"estimate_seconds,omitempty"`
@@ -89,13 +91,15 @@ func (r *Record) Fill(o Outcome) {
 
 // Metric is one measured or computed number, with every sample behind it.
 type Metric struct {
-	// Value is the figure to show: the median of Samples where there are several, unless the task says otherwise.
+	// Value is the figure to show: the median of Samples where there are several, unless the task
+	// says otherwise.
 	Value float64 `json:"value"`
 	// Unit is "s", "tokens/s", "bytes", "fraction", "nats/token", "bits/byte", "ratio", "flop", …
 	// Unit and Better are those that the task declares (MetricInfo).
 	Unit   string `json:"unit"`
 	Better Better `json:"better"`
-	// Lo and Hi bound the value at the level Level (such as 0.95), by Method ("wilson", "bootstrap", …). Nil: no interval.
+	// Lo and Hi bound the value at the level Level (such as 0.95), by Method ("wilson",
+	// "bootstrap", …). Nil: no interval.
 	Lo     *float64 `json:"lo,omitempty"`
 	Hi     *float64 `json:"hi,omitempty"`
 	Level  float64  `json:"level,omitempty"`
@@ -130,10 +134,12 @@ type Trial struct {
 	// facts in the haystack as fractions of its tokens.
 	Tokens int       `json:"tokens"`
 	Depths []float64 `json:"depths"`
-	// Exact and Contains are the two scores in 0..1 (fractions where several values were asked for).
+	// Exact and Contains are the two scores in 0..1 (fractions where several values were asked
+	// for).
 	Exact    float64 `json:"exact"`
 	Contains float64 `json:"contains"`
-	// LogProb is the log-probability in nats of the expected answer; NoLogProb is true where the model gave none.
+	// LogProb is the log-probability in nats of the expected answer; NoLogProb is true where the
+	// model gave none.
 	LogProb   float64 `json:"logprob"`
 	NoLogProb bool    `json:"no_logprob,omitempty"`
 }
@@ -163,7 +169,8 @@ type Run struct {
 	// Dropped are the cases whose records above this header no longer count, since their inputs or
 	// the suite changed.
 	Dropped []string `json:"dropped,omitempty"`
-	// Round counts the rounds of a measurement of two builds in turns, whose journals hold a round each; 0 elsewhere.
+	// Round counts the rounds of a measurement of two builds in turns, whose journals hold a round
+	// each; 0 elsewhere.
 	Round int `json:"round,omitempty"`
 	Env   Env `json:"env"`
 	// Tasks describe the tasks of the run and their metrics; nil in headers of older versions
@@ -177,7 +184,8 @@ type Run struct {
 
 // Settings are what the command line of a run chose beside the suite.
 type Settings struct {
-	// Threads is the number that was asked for, 0 for all cores; Tier the kernel tier, "" for the best.
+	// Threads is the number that was asked for, 0 for all cores; Tier the kernel tier, "" for the
+	// best.
 	Threads int    `json:"threads,omitempty"`
 	Tier    string `json:"tier,omitempty"`
 	// Reports are the formats of reports, as in --reports.
@@ -188,8 +196,8 @@ type Settings struct {
 	// not kept.
 	Baselines      []string `json:"baselines,omitempty"`
 	AcrossMachines bool     `json:"across_machines,omitempty"`
-	// Inputs is the folder that the suite's relative paths start from, relative to the folder of the
-	// run; "" where only an absolute path leads there.
+	// Inputs is the folder that the suite's relative paths start from, relative to the folder of
+	// the run; "" where only an absolute path leads there.
 	Inputs string `json:"inputs,omitempty"`
 }
 
@@ -199,15 +207,17 @@ type Gate struct {
 	Confidence float64 `json:"confidence"`
 }
 
-// Reference is a published figure to stand beside a metric, or beside a ratio of two models' metrics.
+// Reference is a published figure to stand beside a metric, or beside a ratio of two models'
+// metrics.
 type Reference struct {
 	Task   string `json:"task"`
 	Metric string `json:"metric"`
 	Model  string `json:"model"`
-	// Over is the model whose metric divides Model's, where the figure is a ratio; empty where it is Model's own.
+	// Over is the model whose metric divides Model's, where the figure is a ratio; empty where it
+	// is Model's own.
 	Over string `json:"over,omitempty"`
-	// Length is the context length in tokens that the figure belongs to: it matches a record's param on
-	// the first axis of its task, or "length"; 0 matches all.
+	// Length is the context length in tokens that the figure belongs to: it matches a record's
+	// param on the first axis of its task, or "length"; 0 matches all.
 	Length float64 `json:"length,omitempty"`
 	Value  float64 `json:"value"`
 	// Unit is the unit in which the source gives it; "ratio" where Over is set.
@@ -234,7 +244,8 @@ type Env struct {
 	GPU string `json:"gpu,omitempty"`
 	// Accelerator is the GPU that models ran on, nil where none did.
 	Accelerator *Accelerator `json:"accelerator,omitempty"`
-	// GFLOPS (float32 weights), BF16GFLOPS and GBps are the peaks measured at the start of the run, 0 if they were not.
+	// GFLOPS (float32 weights), BF16GFLOPS and GBps are the peaks measured at the start of the run,
+	// 0 if they were not.
 	GFLOPS     float64 `json:"gflops,omitempty"`
 	BF16GFLOPS float64 `json:"bf16_gflops,omitempty"`
 	GBps       float64 `json:"gbps,omitempty"`
@@ -249,13 +260,15 @@ type Accelerator struct {
 	Capability      int   `json:"capability"`
 	Multiprocessors int   `json:"multiprocessors"`
 	Memory          int64 `json:"memory"`
-	// CUDA is the version that the driver is for; Kernels the target of the kernels in use, and Why the reason.
+	// CUDA is the version that the driver is for; Kernels the target of the kernels in use, and Why
+	// the reason.
 	CUDA    string `json:"cuda"`
 	Kernels string `json:"kernels"`
 	Why     string `json:"kernels_reason"`
 	// Code says whether they were compiled ahead of time or by the driver.
 	Code string `json:"kernels_code,omitempty"`
-	// CUBLAS is the version of cuBLAS that products may be computed by; NoCUBLAS says why there is none.
+	// CUBLAS is the version of cuBLAS that products may be computed by; NoCUBLAS says why there is
+	// none.
 	CUBLAS   string `json:"cublas,omitempty"`
 	NoCUBLAS string `json:"no_cublas,omitempty"`
 	// State is nil where NVML did not give it; NoState says why.

@@ -55,8 +55,8 @@ type MetricInfo struct {
 	Label string `json:"label,omitempty"`
 	// Primary is true for the metric that the history of a task follows.
 	Primary bool `json:"primary,omitempty"`
-	// Role is set for the metric by which a task says what a model achieves, or what that costs: reports
-	// set the two against each other.
+	// Role is set for the metric by which a task says what a model achieves, or what that costs:
+	// reports set the two against each other.
 	Role Role `json:"role,omitempty"`
 }
 

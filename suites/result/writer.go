@@ -33,7 +33,8 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is being written by %s: a run has one writer at a time", e.Path, e.Holder)
 }
 
-// LostError reports that a journal is no longer where its writer opened it, or not as its writer wrote it.
+// LostError reports that a journal is no longer where its writer opened it, or not as its writer
+// wrote it.
 type LostError struct {
 	Path string
 	// Now is where the file is, empty if it was deleted or nobody knows.

@@ -1,9 +1,11 @@
 //go:build linux
 
-// Command calibrate measures how often `yocobench ab` is wrong on this machine: it runs a build against itself, which must not
-// be called a regression, and against a build that works 5 % longer (-tags slowdown), which must, both in turn, beside
-// a neighbour that keeps a core busy in random bursts. It writes a table (-out, .md) and what it stands on (.json).
-// With -mode runs it measures the same of `yocobench run --baseline`, `compare` and ratios inside a run, from complete runs of one binary.
+// Command calibrate measures how often `yocobench ab` is wrong on this machine: it runs a build
+// against itself, which must not be called a regression, and against a build that works 5 % longer
+// (-tags slowdown), which must, both in turn, beside a neighbour that keeps a core busy in random
+// bursts. It writes a table (-out, .md) and what it stands on (.json). With -mode runs it measures
+// the same of `yocobench run --baseline`, `compare` and ratios inside a run, from complete runs of
+// one binary.
 //
 //	go run ./tools/calibrate -runs 40
 //	go run ./tools/calibrate -mode runs -runs 120
@@ -76,8 +78,8 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// burn keeps core 0 busy in bursts of 5 to 500 ms, with as long pauses between them: lengths are drawn evenly
-// on a logarithmic scale.
+// burn keeps core 0 busy in bursts of 5 to 500 ms, with as long pauses between them: lengths are
+// drawn evenly on a logarithmic scale.
 func burn() {
 	runtime.LockOSThread()
 	var core unix.CPUSet
@@ -116,7 +118,8 @@ type run struct {
 	Verdict string  `json:"verdict"`
 	Seconds float64 `json:"seconds"`
 	Rounds  int     `json:"rounds"`
-	// Load is the number of processes that wanted a core, by the system, averaged over the minute before the run's end.
+	// Load is the number of processes that wanted a core, by the system, averaged over the minute
+	// before the run's end.
 	Load float64 `json:"load"`
 	// Ratios are new/base of each round, by gate and case.
 	Ratios map[string][]float64 `json:"ratios"`

@@ -23,7 +23,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// equalRuns are complete runs of one binary, for -mode runs. Every difference between two of them is noise.
+// equalRuns are complete runs of one binary, for -mode runs. Every difference between two of them
+// is noise.
 type equalRuns struct {
 	Go     string `json:"go"`
 	Commit string `json:"commit"`
@@ -45,7 +46,8 @@ type equalRun struct {
 // timed are the metrics that are kept.
 var timed = []string{"ttft", "decode_tps"}
 
-// calibrateRuns makes runs of a suite in folders of dir, keeps those that are there, and writes the table.
+// calibrateRuns makes runs of a suite in folders of dir, keeps those that are there, and writes the
+// table.
 func calibrateRuns(ctx context.Context, runs, nice int, suite, dir, out string, table bool) error {
 	var f equalRuns
 	if table {
@@ -201,7 +203,8 @@ func parse(texts ...string) (out []gate.Gate, err error) {
 	return out, nil
 }
 
-// overBaseline judges groups of n consecutive runs of each side, taken alternately, at a limit of 1x the baseline.
+// overBaseline judges groups of n consecutive runs of each side, taken alternately, at a limit of
+// 1x the baseline.
 func (f *equalRuns) overBaseline(fresh, base int) (tally, tally, error) {
 	gates, err := parse("prefill.ttft <= 1x baseline", "throughput.decode_tps >= 1x baseline")
 	t := tally{name: fmt.Sprintf("gates over a baseline, %d against %d runs", fresh, base)}

@@ -100,7 +100,8 @@ func spread(xs []float64, format string) string {
 	return fmt.Sprintf(format+" ("+format+")", (s[(len(s)-1)/2]+s[len(s)/2])/2, s[len(s)-1])
 }
 
-// atMost is the largest probability of an event that is seen no more than k times in n with a probability of 5 %.
+// atMost is the largest probability of an event that is seen no more than k times in n with a
+// probability of 5 %.
 func atMost(k, n int) float64 {
 	lo, hi := 0.0, 1.0
 	for range 50 {

@@ -55,8 +55,8 @@ func TestAtMost(t *testing.T) {
 	}
 }
 
-// The committed table of complete runs is that of its figures: with one run on a side nothing is judged, and by several runs
-// no more than the promised share regressed.
+// The committed table of complete runs is that of its figures: with one run on a side nothing is
+// judged, and by several runs no more than the promised share regressed.
 func TestCommittedRuns(t *testing.T) {
 	const name = "../../docs/measurements/run-calibration"
 	text, err := os.ReadFile(name + ".json")

@@ -28,7 +28,8 @@ func gnuReg(r string) string {
 	return "%r" + r[1:]
 }
 
-// vex emits VEX.128.pp.0F38.W0 opcode with the operand bytes given. The comment is as GNU objdump prints it.
+// vex emits VEX.128.pp.0F38.W0 opcode with the operand bytes given. The comment is as GNU objdump
+// prints it.
 func (g *gen) vex(comment string, r, x, b, v, pp, opcode int, operands ...int) {
 	s := ""
 	for _, c := range append([]int{0xc4, (^r&1)<<7 | (^x&1)<<6 | (^b&1)<<5 | 2, (^v&15)<<3 | pp, opcode}, operands...) {

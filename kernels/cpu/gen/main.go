@@ -113,7 +113,8 @@ func (g *gen) header(what string) {
 	g.p("#include \"textflag.h\"")
 }
 
-// function opens a function and writes its Go declaration. args is the size of arguments and result.
+// function opens a function and writes its Go declaration. args is the size of arguments and
+// result.
 func (g *gen) function(name, signature string, args int) {
 	g.p("")
 	g.p("// func %s%s", g.fn+name, signature)

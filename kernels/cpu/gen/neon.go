@@ -126,7 +126,8 @@ func (g *gen) neonGemm(name string, m int, wide bool) {
 	g.p("RET")
 }
 
-// neonGemmBody emits nv vectors of columns (lane 0 of one, where scalar): the loop over k and the stores.
+// neonGemmBody emits nv vectors of columns (lane 0 of one, where scalar): the loop over k and the
+// stores.
 func (g *gen) neonGemmBody(m, nv int, scalar, wide bool) {
 	acc, a, as := 8, 4, 4
 	if wide {
@@ -344,7 +345,8 @@ func (g *gen) neonVectors() {
 	g.p("FMOVS F0, ret+24(FP)")
 	g.p("RET")
 
-	// R0 dst, R1 ldd, R2 x, R3 ldx, R4 w, R5 rows, R6 n, R7 f, R8 R9 R10 dst, x and w within the row; 5: f of the row.
+	// R0 dst, R1 ldd, R2 x, R3 ldx, R4 w, R5 rows, R6 n, R7 f, R8 R9 R10 dst, x and w within the
+	// row; 5: f of the row.
 	g.function("NormRows", "(dst *float32, ldd int, x *float32, ldx int, w *float32, rows, n int, f *float32)", 64)
 	g.args("dst+0", "R0", "ldd+8", "R1", "x+16", "R2", "ldx+24", "R3", "w+32", "R4", "rows+40", "R5", "n+48", "R6", "f+56", "R7")
 	g.nrows("R5", func() {
@@ -418,7 +420,8 @@ func (g *gen) neonVectors() {
 	})
 	g.p("RET")
 
-	// R0 x; 5: x, 6: t and then s, 7: s², 8-13 the series' constants, 14: the sign's bit, 15: 2, 0 and 1 the series.
+	// R0 x; 5: x, 6: t and then s, 7: s², 8-13 the series' constants, 14: the sign's bit, 15: 2, 0
+	// and 1 the series.
 	g.function("LogSigmoid", "(x *float32, n int)", 16)
 	g.args("x+0", "R0", "n+8", "R15")
 	g.nexpConstants()
@@ -514,7 +517,8 @@ func (g *gen) neonVectors() {
 }
 
 func (g *gen) neonRopes() {
-	// R0 x, R1 ldx, R2 t, R3 ldt, R4 rows, R5 n, R6 4n, R7 R8 R9 x, c and s within the row (R10: the second half of x); 6: scale.
+	// R0 x, R1 ldx, R2 t, R3 ldt, R4 rows, R5 n, R6 4n, R7 R8 R9 x, c and s within the row (R10:
+	// the second half of x); 6: scale.
 	start := func(name string, row func()) {
 		g.function(name, "(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)", 52)
 		g.args("x+0", "R0", "ldx+8", "R1", "t+16", "R2", "ldt+24", "R3", "rows+32", "R4", "n+40", "R5")
@@ -690,7 +694,8 @@ func (g *gen) neonRetainStep() {
 	g.p("RET")
 }
 
-// nbf rounds vector x to bfloat16 in the upper half of each lane, as bf does; t and t+1 are temporaries.
+// nbf rounds vector x to bfloat16 in the upper half of each lane, as bf does; t and t+1 are
+// temporaries.
 func (g *gen) nbf(x, t int) {
 	const bit, half, quiet = 16, 17, 18
 	g.v3("FCMEQ", t+1, x, x)
@@ -707,7 +712,8 @@ func (g *gen) neonBfloat16() {
 			g.bits(constant(c), 16+i)
 		}
 	}
-	// R0 dst, R1 ldd, R2 x, R3 ldx, R4 rows, R5 n, R6 R7 R8 dst and the two rows of x within the row.
+	// R0 dst, R1 ldd, R2 x, R3 ldx, R4 rows, R5 n, R6 R7 R8 dst and the two rows of x within the
+	// row.
 	g.function("PairRows", "(dst *uint32, ldd int, x *float32, ldx, rows, n int)", 48)
 	g.args("dst+0", "R0", "ldd+8", "R1", "x+16", "R2", "ldx+24", "R3", "rows+32", "R4", "n+40", "R5")
 	constants()

@@ -345,7 +345,8 @@ func (g *gen) vectors() {
 	})
 	g.ret()
 
-	// DI dst, SI g, DX x, AX f, BX rows, R8 R9 R10 dst, g and x within the row; 4: g, 5: f of the row.
+	// DI dst, SI g, DX x, AX f, BX rows, R8 R9 R10 dst, g and x within the row; 4: g, 5: f of the
+	// row.
 	g.function("SiluRows", "(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)", 80)
 	g.p("MOVQ dst+0(FP), DI")
 	g.p("MOVQ gate+16(FP), SI")
@@ -488,7 +489,8 @@ func (g *gen) vectors() {
 
 func (g *gen) ropes() {
 	const signature = "(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)"
-	// SI x, DX t, BX rows, AX 4n, R8 R9 R10 x, c and s within the row (R11: the second half of x); 6: scale.
+	// SI x, DX t, BX rows, AX 4n, R8 R9 R10 x, c and s within the row (R11: the second half of x);
+	// 6: scale.
 	start := func(name string, row func()) {
 		g.function(name, signature, 52)
 		g.p("MOVQ x+0(FP), SI")

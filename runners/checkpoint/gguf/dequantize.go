@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// The block formats of ggml (ggml-common.h), a function each. d is a block's scale and m its minimum,
-// stored as half precision; "low" and "high" are the halves of a byte. A superblock (the K types) is
-// 256 values in 16 or 8 blocks with scales of 4 to 8 bits.
+// The block formats of ggml (ggml-common.h), a function each. d is a block's scale and m its
+// minimum, stored as half precision; "low" and "high" are the halves of a byte. A superblock (the K
+// types) is 256 values in 16 or 8 blocks with scales of 4 to 8 bits.
 
 func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 
@@ -91,13 +91,15 @@ func q5_1(dst []float32, src []byte) {
 	}
 }
 
-// q2_K: 16 bytes of a 4-bit scale and a 4-bit minimum for each 16 values, 64 bytes of 2-bit values, d, m.
+// q2_K: 16 bytes of a 4-bit scale and a 4-bit minimum for each 16 values, 64 bytes of 2-bit values,
+// d, m.
 func q2_K(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[256:], src[84:] {
 		scales, q, d, m := src[:16], src[16:80], half(src[80:]), half(src[82:])
 		for block := range 16 {
 			dl, ml := d*float32(scales[block]&15), m*float32(scales[block]>>4)
-			// Two blocks share 32 bytes at a shift, four shifts share them, two halves follow each other.
+			// Two blocks share 32 bytes at a shift, four shifts share them, two halves follow each
+			// other.
 			shift, at := block/2%4*2, block/8*32+block%2*16
 			for i, b := range q[at : at+16] {
 				dst[16*block+i] = dl*float32(b>>shift&3) - ml

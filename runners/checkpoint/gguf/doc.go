@@ -8,8 +8,8 @@
 //	tensors x (name string, rank uint32, rank x uint64 dimensions, type uint32, offset uint64)
 //	padding to general.alignment (default 32), then the data, to which the offsets are relative
 //
-// Open maps the file and reads what precedes the data. Values of metadata stay in the file until they
-// are asked for, so a vocabulary of a quarter million words costs one pass over its lengths. Whatever
-// is read is treated as hostile: a count or length is compared with the bytes that remain before it
-// is used.
+// Open maps the file and reads what precedes the data. Values of metadata stay in the file until
+// they are asked for, so a vocabulary of a quarter million words costs one pass over its lengths.
+// Whatever is read is treated as hostile: a count or length is compared with the bytes that remain
+// before it is used.
 package gguf

@@ -196,7 +196,8 @@ func (f *File) readTensor(r *reader) {
 	f.tensors = append(f.tensors, t)
 }
 
-// layOut finds where the data begins and checks that tensors are aligned, inside the file and apart.
+// layOut finds where the data begins and checks that tensors are aligned, inside the file and
+// apart.
 func (f *File) layOut(r *reader, size int64) {
 	alignment := uint64(32)
 	if a, ok, err := f.Uint("general.alignment"); err != nil {
@@ -249,7 +250,8 @@ func (f *File) Tensor(name string) (t Tensor, ok bool) {
 	return t, ok
 }
 
-// Data returns the stored bytes of a tensor, which is memory of the file: it may be read until Close.
+// Data returns the stored bytes of a tensor, which is memory of the file: it may be read until
+// Close.
 func (f *File) Data(t Tensor) ([]byte, error) {
 	if t.Bytes < 0 {
 		return nil, fmt.Errorf("%s: tensor %q is of %s, which is not supported", f.name, t.Name, t.Type)

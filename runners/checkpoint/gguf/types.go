@@ -59,8 +59,8 @@ func (t Type) String() string {
 // Readable reports whether Dequantize reads the type.
 func (t Type) Readable() bool { return layouts[t].dequantize != nil }
 
-// Bytes is the size in bytes of n values; ok is false where the type is unknown, n is no multiple of
-// its block or the size overflows.
+// Bytes is the size in bytes of n values; ok is false where the type is unknown, n is no multiple
+// of its block or the size overflows.
 func (t Type) Bytes(n int64) (size int64, ok bool) {
 	l, known := layouts[t]
 	if !known || n < 0 || n%l.values != 0 || n/l.values > (1<<62)/l.bytes {
@@ -69,8 +69,8 @@ func (t Type) Bytes(n int64) (size int64, ok bool) {
 	return n / l.values * l.bytes, true
 }
 
-// Dequantize writes to dst the values that src stores, in ggml's arithmetic (float32, in its order of
-// operations). src holds exactly len(dst) values.
+// Dequantize writes to dst the values that src stores, in ggml's arithmetic (float32, in its order
+// of operations). src holds exactly len(dst) values.
 func (t Type) Dequantize(dst []float32, src []byte) error {
 	l, known := layouts[t]
 	if !known || l.dequantize == nil {

@@ -62,7 +62,8 @@ type server struct {
 	models  map[string]*subject
 }
 
-// subject is a loaded model, and its sequences by the tokens that each held before the work: a deep one is filled once.
+// subject is a loaded model, and its sequences by the tokens that each held before the work: a deep
+// one is filled once.
 type subject struct {
 	runners.Instance
 	types     runners.Types
