@@ -179,8 +179,8 @@ func (p *process) sample(i int) (*result.Record, error) {
 	return &r.Record, nil
 }
 
-// failed ends a worker that does not answer, and tells its last words. They are whole only when it
-// has ended.
+// failed ends a worker that does not answer, and reports its last words. They are whole only when
+// it has ended.
 func (p *process) failed(err error) error {
 	if ended := p.end(); ended != nil {
 		err = ended

@@ -1,4 +1,4 @@
-// Package compare tells what changed between two sets of runs, and judges gates.
+// Package compare reports what changed between two sets of runs, and judges gates.
 //
 // The way from journals to verdicts:
 //
@@ -67,13 +67,13 @@
 // together; where the runs differ among themselves by more than their samples explain, the medians
 // of the runs.
 //
-// # In turns
+// # Interleaved measurements
 //
 // An interleaved measurement (yocobench ab; NewTurns) consists of rounds. In each, a fresh process
 // of either side runs every case a few times, in the order A B B A B A A B, and a coin decides
 // which side is A. A round's figure is the mean of the best tenth of its samples: what runs beside
 // a program only makes it slower, and samples of a millisecond find gaps. The unit is the round,
-// because two processes of one program differ for as long as they live, by where their memory lies.
+// because two processes of one program differ for as long as they live, by where their memory is.
 //
 // The ratio new/base is judged by Wilcoxon's signed-rank test of the logarithms of the rounds'
 // ratios, and bounded by Walsh averages. If the sides are equal but for a factor, exchanging them

@@ -129,7 +129,7 @@ func TestMedianErrsNoMoreThanItSays(t *testing.T) {
 }
 
 // Every number of questions and every limit, exactly: the sum of the probabilities of all outcomes
-// that are called wrong. Wilson's interval is held against the same, to show why it is not used
+// that are called wrong. Wilson's interval is compared with the same, to show why it is not used
 // here.
 func TestSharesErrNoMoreThanTheySay(t *testing.T) {
 	const tail = 0.025

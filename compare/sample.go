@@ -63,14 +63,14 @@ type Sample struct {
 	Values []float64
 	// Runs counts the runs that the values come from.
 	Runs int
-	// Drift is how far the runs' medians lie apart, as a part of the smallest, where they differ by
+	// Drift is how far apart the runs' medians are, as a part of the smallest, where they differ by
 	// more than their samples explain; else 0.
 	Drift float64
 	// medians are those of the runs, of a Timed sample, and from says which of the side's journals
 	// each run is.
 	medians []float64
 	from    []int
-	// turns are the samples by round, of a Timed sample measured in turns (NewTurns).
+	// turns are the samples by round, of an interleaved Timed sample (NewTurns).
 	turns [][]float64
 	// lo, hi and level are the interval of an Estimate.
 	lo, hi *float64
@@ -159,7 +159,7 @@ func runRatios(a, b *Sample) (out []float64) {
 const driftAlpha = 0.01
 
 // drift tests each run against the others together, with Bonferroni's correction, and returns how
-// far their medians lie apart if one differs.
+// far their medians differ if one differs.
 func drift(runs [][]float64) float64 {
 	if len(runs) < 2 {
 		return 0

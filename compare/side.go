@@ -263,7 +263,7 @@ func orNone(s string) string {
 	return clean(s)
 }
 
-// Machines tells how the machines of two sides differ: nothing where they are the same.
+// Machines reports how the machines of two sides differ: nothing where they are the same.
 func Machines(base, fresh *Side) (out []string) {
 	for _, a := range base.Envs {
 		for _, b := range fresh.Envs {

@@ -63,7 +63,7 @@ func ratios(a, b *Sample) []float64 {
 	return x
 }
 
-// turnsAgainst judges the ratio of two sides measured in turns against a factor, by Wilcoxon's
+// turnsAgainst judges the ratio of two interleaved sides against a factor, by Wilcoxon's
 // signed ranks of the logarithms of the rounds' ratios, at every look so far.
 func turnsAgainst(fresh, base *Sample, factor, confidence float64) evidence {
 	r := ratios(fresh, base)

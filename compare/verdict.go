@@ -20,10 +20,10 @@ func (j *Judgement) Text(w io.Writer, width int) error {
 	return err
 }
 
-// shown is how many cases of one verdict of a gate are told in full.
+// shown is how many cases of one verdict of a gate are listed in full.
 const shown = 5
 
-// write tells the verdicts, and the note unless the reader knows it.
+// write reports the verdicts, and the note unless the reader knows it.
 func (j *Judgement) write(t *textWriter, known string) {
 	fmt.Fprintf(&t.buf, "gates: %s\n", j.Verdict)
 	if j.Note != "" && j.Note != known {
@@ -37,7 +37,7 @@ func (j *Judgement) write(t *textWriter, known string) {
 	}
 }
 
-// Lines tell what a gate's verdict stands on: the cases that are not passed and, of those passed,
+// Lines state what a gate's verdict stands on: the cases that are not passed and, of those passed,
 // the closest.
 func (g GateVerdict) Lines() (lines []string) {
 	if g.Reason != "" {
@@ -81,7 +81,7 @@ func (g GateVerdict) Lines() (lines []string) {
 	return lines
 }
 
-// line tells a case: its figure, interval and samples.
+// line reports a case: its figure, interval and samples.
 func (c CaseVerdict) line(g gate.Gate) string {
 	s := clean(c.Model + " " + c.Label)
 	if c.Over != "" {

@@ -140,7 +140,7 @@ func readText(name string, limit int64) (text []byte, note string, err error) {
 	return DecodeText(b.Bytes())
 }
 
-// commonFolder is the folder, with its slash, in which all the names lie, so
+// commonFolder is the folder, with its slash, that holds all the names, so
 // that documents' names, and with them the fingerprint, do not tell where on
 // the machine the texts are.
 func commonFolder(names []string) string {

@@ -36,7 +36,7 @@ const (
 	KeyCapital KeyShape = "capital" // "Brasket"
 	KeyCamel   KeyShape = "camel"   // "BrasketMolune"
 	KeyCode    KeyShape = "code"    // letters and digits: "brask482"
-	KeyMixed   KeyShape = "mixed"   // one of the above, drawn anew for each key
+	KeyMixed   KeyShape = "mixed"   // one of the above, drawn for each key
 )
 
 // KeyShapes lists the shapes in the order of the constants.

@@ -13,7 +13,7 @@ import (
 	"github.com/yocobench/yocobench/corpus/prose"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestProseGolden notices any change of the generator's bytes. After a wanted
 // change raise prose.Version and run: go test ./corpus -update

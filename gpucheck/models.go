@@ -90,7 +90,7 @@ func modelArgs(toy bool) []string {
 
 // models runs the paper's suite on the 3B models, cheapest cases first, within a time, and reports
 // whether each case has a result. It needs the kernels of bfloat16 to be right. A process that
-// loses the GPU is followed by another, which goes on with the cases behind it.
+// loses the GPU is followed by another, which continues with the next case.
 func (r *Results) models(ctx context.Context, limit time.Duration, cublas string) (done bool) {
 	r.NoEndToEnd = ""
 	if limit < 10*time.Second {

@@ -83,7 +83,7 @@ func TestPageInBrowser(t *testing.T) {
 	p.Keys("Escape")
 	p.Wait(`document.getElementById("tip").hidden`)
 
-	// A page from a file may use the clipboard or not: the button tells which.
+	// A page from a file may use the clipboard or not: the button shows which.
 	p.Click("#problems .copy")
 	p.Wait(`["copied", "selected"].includes(document.querySelector("#problems .copy").textContent)`)
 	p.Click("#cases summary")
@@ -139,7 +139,7 @@ func checkThemes(t *testing.T, p *browser.Page) {
 	}
 }
 
-// faint names the first text whose contrast with what lies behind it is below 4.5, the least that
+// faint names the first text whose contrast with what is behind it is below 4.5, the least that
 // WCAG 2.2 (1.4.3) allows.
 const faint = `(() => {
 	const parse = (c) => (c.match(/[\d.]+/g) || []).map(Number);

@@ -18,7 +18,7 @@ func keysOf(looks map[string]style, models []string) (out []key) {
 	return out
 }
 
-// hint is what a point tells on hover; bounds is a line of its own, or empty.
+// hint is what a point shows on hover; bounds is a line of its own, or empty.
 func hint(name, at, value, bounds string) string {
 	return name + "\n" + at + ": " + value + bounds
 }

@@ -247,7 +247,7 @@ func (f *figure) png(dpi int) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// svg draws the figure as an SVG file, and tells its hot places.
+// svg draws the figure as an SVG file, and reports its hot places.
 func (f *figure) svg() ([]byte, []hot, error) {
 	l := f.layout(measurer())
 	c := vgsvg.New(figureWidth, l.height)

@@ -23,8 +23,8 @@ type Gate struct {
 	Verdict string
 	// Text is the gate as it was written.
 	Text string
-	// Lines tell what the verdict stands on: figures with their intervals and samples, or why there
-	// are none.
+	// Lines state what the verdict stands on: figures with their intervals and samples, or why
+	// there are none.
 	Lines []string
 }
 

@@ -15,7 +15,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // golden compares data with a file in testdata.
 func golden(t *testing.T, name string, got []byte, equal func(got, want []byte) bool) {

@@ -80,7 +80,7 @@ func (v *view) looks(models []string) map[string]style {
 	return out
 }
 
-// hot is a place in a picture that has something to tell: x and y in points
+// hot is a place in a picture that has a hover text: x and y in points
 // from the top left corner.
 type hot struct {
 	x, y float64

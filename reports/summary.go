@@ -244,8 +244,8 @@ func caseLabel(r *result.Record) string {
 	return cleantext.Ellipsis(clean(r.Task+" "+r.Case), 80)
 }
 
-// misses lists needle trials whose answer was not exact, at most limit of them, and tells how many
-// there are.
+// misses lists needle trials whose answer was not exact, at most limit of them, and reports how
+// many there are.
 func (v *view) misses(limit int) (t table, total int) {
 	t = table{id: "misses", title: "Wrong answers", head: []string{"case", "model", "question", "expected", "answer"}, fixed: 5, prose: true}
 	for i := range v.journal.Records {

@@ -66,7 +66,7 @@ type group struct {
 	index map[spot]*result.Record
 	// byModel is what stands made.
 	byModel map[string][]*result.Record
-	// name tells the group from others of its task, in words; id is for file names.
+	// name distinguishes the group from others of its task, in words; id is for file names.
 	name, id string
 }
 

@@ -2,7 +2,7 @@ package runners
 
 import "time"
 
-// Clock is the capability of a model to tell its own time. A device that works
+// Clock is the capability of a model to report its own time. A device that works
 // asynchronously waits for what was enqueued; a runner that computes advances a
 // clock of its own instead of working.
 type Clock interface {

@@ -51,7 +51,7 @@ type Answered struct {
 // long as the greedy answer agrees with it, both are read off the same logits. Where they part, the
 // rest of expected is scored on a branch that s does not keep: on s itself, cut back afterwards,
 // where that costs nothing (Stepper.CanTruncate), otherwise on a fork. If there is no fork to be
-// had, s is cut back at the cost that Truncate tells. stop, called after every token with the
+// had, s is cut back at the cost that Truncate reports. stop, called after every token with the
 // answer so far, ends it early.
 func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
 	d, err := startDecoder(ctx, m, s, prompt, max(most, len(expected)))

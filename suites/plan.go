@@ -267,8 +267,8 @@ func (c *PlannedCase) fields() match.Fields {
 }
 
 // Limit marks what by the estimates a budget will not hold, cheapest cases first, for a dry run. (A
-// run decides before each case anew, by the clock and by how long cases really took.) Cases in done
-// cost nothing.
+// run decides again before each case, by the clock and by how long cases really took.) Cases in
+// done cost nothing.
 func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 	if budget <= 0 {
 		return

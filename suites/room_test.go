@@ -11,8 +11,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// crowd is a plan of one case of each size in bytes for each model, in turns, on a device with room
-// for so many bytes. The models' weights are 1000 bytes each.
+// crowd is a plan of one case of each size in bytes for each model, interleaved, on a device with
+// room for so many bytes. The models' weights are 1000 bytes each.
 func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes ...int64) *Plan {
 	t.Helper()
 	p := planOf(t, "name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {lengths: [1]}\n", task, loads)

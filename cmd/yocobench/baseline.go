@@ -183,7 +183,7 @@ func runsIn(path string) []string {
 	return files
 }
 
-// baselineFlags choose what a run is held against.
+// baselineFlags choose what a run is compared with.
 type baselineFlags struct {
 	paths  []string
 	across bool
@@ -247,8 +247,8 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 	return nil, nil
 }
 
-// machineOf tells how the machine of a journal's last run differs from env. Where all was computed,
-// no machine matters.
+// machineOf reports how the machine of a journal's last run differs from env. Where all was
+// computed, no machine matters.
 func machineOf(j *result.Journal, env result.Env) []string {
 	measured := func(r result.Record) bool { return r.Source != result.Computed }
 	if len(j.Runs) == 0 || !slices.ContainsFunc(j.Records, measured) {

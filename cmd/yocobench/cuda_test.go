@@ -86,7 +86,7 @@ func TestCUDADevices(t *testing.T) {
 	}
 }
 
-// TestCUDAAnswers runs needle, nll and kv on tiny models, interrupts the run and goes on with it:
+// TestCUDAAnswers runs needle, nll and kv on tiny models, interrupts the run and resumes it:
 // answers and losses are those of the cpu runner.
 func TestCUDAAnswers(t *testing.T) {
 	dir := t.TempDir()

@@ -9,9 +9,9 @@
 //
 // A change of level is looked for by segmentation: of all places that leave MinSegment runs on both
 // sides, the one where a step explains most of the sum of squares (Sen and Srivastava, Annals of
-// Statistics 3, 1975, 98; of the logarithms where all values are positive) is held against the same
-// figure of random orders of the values. If at most a share alpha/2 of orders give as much, the
-// place is a change point and the parts are searched in turn. If not, the same is tried with a
+// Statistics 3, 1975, 98; of the logarithms where all values are positive) is compared with the
+// same figure of random orders of the values. If at most a share alpha/2 of orders give as much,
+// the place is a change point and the parts are searched in turn. If not, the same is tried with a
 // stretch of runs within the others, for a level that goes and comes back hides from single steps
 // (Olshen et al., Biostatistics 5, 2004, 557). In a series without a change, all orders are equally
 // likely, so one is marked with probability alpha at most, whatever the noise is, as long as it
@@ -183,7 +183,7 @@ func seed(key string) uint64 {
 // MinSegment is the fewest runs between two change points, and before the first and after the last.
 const MinSegment = 3
 
-// orders is how many random orders a step is held against.
+// orders is how many random orders a step is compared with.
 const orders = 9999
 
 // MinRuns is the fewest runs that can show a step at alpha: of n distinct values, about

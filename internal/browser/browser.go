@@ -186,7 +186,7 @@ func (p *Page) Click(selector string) {
 	p.do(chromedp.MouseClickXY(x, y))
 }
 
-// middle scrolls an element into view and tells where its middle is.
+// middle scrolls an element into view and reports where its middle is.
 func (p *Page) middle(selector string) (x, y float64) {
 	p.t.Helper()
 	at := evaluate[[]float64](p, `(() => {

@@ -170,7 +170,7 @@ func TestMatrixAccess(t *testing.T) {
 	}
 }
 
-// operand is how a wgmma operand lies in shared memory.
+// operand is how a wgmma operand is stored in shared memory.
 type operand struct {
 	swizzle int  // 128, 64 or 32 bytes, 16 for none
 	mn      bool // M or N contiguous ("transposed"), not K

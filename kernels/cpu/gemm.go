@@ -38,7 +38,7 @@ func goGemm(rows int) Gemm {
 	}
 }
 
-// goGemmRow is one row, eight columns at a time. Addresses are made anew for
+// goGemmRow is one row, eight columns at a time. Addresses are computed again for
 // each p: one that has run past the end must not exist when the garbage collector looks.
 func goGemmRow(c, a unsafe.Pointer, cs int, b unsafe.Pointer, ldb, k, n, add int) {
 	out := unsafe.Slice((*float32)(c), n)

@@ -2,6 +2,6 @@
 
 package cpu
 
-// Pause tells the processor that the caller is waiting in a loop: its sibling
+// Pause hints to the CPU that the caller is waiting in a loop: its sibling
 // thread gets the units meanwhile, and leaving the loop is not mispredicted.
 func Pause()

@@ -2,5 +2,5 @@
 
 package cpu
 
-// Pause tells the processor that the caller is waiting in a loop, where it can be told.
+// Pause hints to the CPU that the caller is waiting in a loop, where there is such a hint.
 func Pause() {}

@@ -161,7 +161,7 @@ func machine(e result.Env) string {
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
 }
 
-// stat tells the state of the journal at a path below the folder.
+// stat reports the state of the journal at a path below the folder.
 func (s *Server) stat(p string) (stamp, error) {
 	if !fs.ValidPath(p) || path.Ext(p) != ".jsonl" {
 		return stamp{}, fmt.Errorf("%q is no journal's path: %w", p, fs.ErrNotExist)

@@ -157,7 +157,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, page)
 }
 
-// draw gives a run's report, drawn anew where its journal has changed.
+// draw gives a run's report, rendered again where its journal has changed.
 func (s *Server) draw(ctx context.Context, p string) ([]byte, error) {
 	now, err := s.stat(p)
 	if err != nil {

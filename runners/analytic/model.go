@@ -160,7 +160,7 @@ func (m *Model) Step(ctx context.Context, rs []runners.Sequence, tokens []int, l
 	return nil
 }
 
-// Score is unsupported: there are no probabilities to tell.
+// Score is unsupported: there are no probabilities.
 func (m *Model) Score(context.Context, runners.Sequence, []int, func(int, float32)) error {
 	return fmt.Errorf("the analytic runner computes time and memory, not probabilities: %w", runners.ErrUnsupported)
 }

@@ -235,7 +235,7 @@ func (j *jsonFile) boolean(what string) (bool, error) {
 	return b, nil
 }
 
-// optionalInteger reads an integer or null; set tells which.
+// optionalInteger reads an integer or null; set reports which.
 func (j *jsonFile) optionalInteger(what string) (n int64, set bool, err error) {
 	t, err := j.token(what)
 	if err != nil || t == nil {

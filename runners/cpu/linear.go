@@ -296,7 +296,7 @@ func (o *ops) follower(w *weight) *weight {
 const aheadBytes = 256 << 10
 
 // readAhead reads a little of what worker me will need of w, the next product's
-// weight, and returns false where there is nothing left to read. What lies between two
+// weight, and returns false where there is nothing left to read. What is between two
 // products of a step is work for one: the others have the time.
 func (o *ops) readAhead(me int, w *weight) bool {
 	wk := o.workers.all[me]

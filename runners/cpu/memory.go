@@ -13,7 +13,7 @@ import (
 // block of a pool, counted in its account.
 type pool struct {
 	account *runners.MemoryAccount
-	// arena is where weights are cut from: many of them lie in one mapping of
+	// arena is where weights are cut from: many of them are in one mapping of
 	// large pages, which a decode step then reads with few misses of the TLB.
 	arena  []byte
 	arenas [][]byte

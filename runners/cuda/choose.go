@@ -48,7 +48,7 @@ type Choice struct {
 type Way struct {
 	// Name is a kernel's, or the version of cuBLAS.
 	Name string `json:"name"`
-	// Millis is the shortest time in milliseconds of some that were taken in turns; 0 where nothing
+	// Millis is the shortest time in milliseconds of some interleaved runs; 0 where nothing
 	// was timed.
 	Millis float64 `json:"ms,omitempty"`
 	// Note says what is wrong with the result, in which case it is not timed.
@@ -203,8 +203,8 @@ func (o *ops) choices() (lines []string) {
 	return lines
 }
 
-// race checks the ways of an operation but the first, and times those that are right in turns. It
-// takes no memory of the device.
+// race checks the ways of an operation but the first, and times those that are right interleaved.
+// It takes no memory of the device.
 func (o *ops) race(size raceSize, x contest) (c Choice, err error) {
 	c = Choice{Target: o.d.set.Target, DType: o.t.String(), Rows: size.rows, In: size.in, Out: size.out,
 		Keys: size.keys, Heads: size.heads, KVHeads: size.kvHeads, HeadDim: size.hdim}

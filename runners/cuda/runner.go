@@ -68,7 +68,7 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	return c, nil
 }
 
-// model is an arch.Model that tells the device's time.
+// model is an arch.Model that reports the device's time.
 type model struct {
 	*arch.Model
 	o *ops
@@ -114,7 +114,7 @@ func (m *model) count() {
 	}
 }
 
-// restart begins to count anew: the time since the last count is no time of the model's.
+// restart begins a new count: the time since the last count is no time of the model's.
 func (m *model) restart() {
 	defer m.o.d.bind()()
 	m.o.check(failure("record an event", m.last.Record(m.o.d.stream)))

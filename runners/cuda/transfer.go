@@ -132,7 +132,7 @@ func (o *ops) Read(m runners.Mat, dst [][]float32) error {
 	o.check(o.flush(true))
 	if o.err == nil {
 		o.read.dst, o.read.m = dst, a
-		// From the first value to the last, with what lies between the rows.
+		// From the first value to the last, with what is between the rows.
 		bytes := int64((len(dst)-1)*a.ld+a.cols) * int64(a.t.Size())
 		o.check(o.st.download(o.d, a.ptr, bytes, o.read.take))
 	}

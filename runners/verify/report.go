@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Report is what Verify found. It is data: Write prints it, With judges it anew.
+// Report is what Verify found. It is data: Write prints it, With judges it again.
 type Report struct {
 	Dir, Model, Runner string
 	// Tier is the kernel tier that computed.

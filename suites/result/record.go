@@ -169,8 +169,8 @@ type Run struct {
 	// Dropped are the cases whose records above this header no longer count, since their inputs or
 	// the suite changed.
 	Dropped []string `json:"dropped,omitempty"`
-	// Round counts the rounds of a measurement of two builds in turns, whose journals hold a round
-	// each; 0 elsewhere.
+	// Round counts the rounds of a measurement of two interleaved builds, whose journals hold a
+	// round each; 0 elsewhere.
 	Round int `json:"round,omitempty"`
 	Env   Env `json:"env"`
 	// Tasks describe the tasks of the run and their metrics; nil in headers of older versions
