@@ -5,19 +5,21 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // Markdown writes the comparison as a page for a pull request or a job's summary: the verdicts of
 // gates first.
 func (c *Comparison) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s against %s\n\n%s.\n", mdText(c.New), mdText(c.Base), mdText(c.outcome()))
+	fmt.Fprintf(&b, "# %s against %s\n\n%s.\n", cleantext.Markdown(c.New), cleantext.Markdown(c.Base), cleantext.Markdown(c.outcome()))
 	if c.Gates != nil {
 		b.WriteByte('\n')
 		c.Gates.markdown(&b)
 	}
 	for _, warning := range c.Warnings {
-		fmt.Fprintf(&b, "\n> **Warning:** %s\n", mdText(warning))
+		fmt.Fprintf(&b, "\n> **Warning:** %s\n", cleantext.Markdown(warning))
 	}
 	var equal []string
 	for _, g := range c.Groups {
@@ -25,32 +27,32 @@ func (c *Comparison) Markdown(w io.Writer) error {
 			equal = append(equal, fmt.Sprintf("%s.%s", g.Task, g.Metric))
 			continue
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s, %s.\n\n", mdText(g.Task+"."+g.Metric), mdText(g.Unit), directionText(g.Better))
+		fmt.Fprintf(&b, "\n## %s\n\n%s, %s.\n\n", cleantext.Markdown(g.Task+"."+g.Metric), cleantext.Markdown(g.Unit), directionText(g.Better))
 		b.WriteString("| case | base | new | change | evidence |\n| :--- | ---: | ---: | ---: | :--- |\n")
 		rows, notes := g.rows()
 		for i, r := range rows {
 			if v := g.Changes[i].Verdict; v == Worse || v == Better {
-				r[3] = "**" + mdText(r[3]) + "**"
+				r[3] = "**" + cleantext.Markdown(r[3]) + "**"
 			} else {
-				r[3] = mdText(r[3])
+				r[3] = cleantext.Markdown(r[3])
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", mdText(r[0]), mdText(r[1]), mdText(r[2]), r[3], mdText(r[4]))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", cleantext.Markdown(r[0]), cleantext.Markdown(r[1]), cleantext.Markdown(r[2]), r[3], cleantext.Markdown(r[4]))
 		}
 		if g.Ratio != nil && len(g.Changes) > 1 {
-			fmt.Fprintf(&b, "| geometric mean | | | %s | |\n", mdText(percent(g.Ratio)))
+			fmt.Fprintf(&b, "| geometric mean | | | %s | |\n", cleantext.Markdown(percent(g.Ratio)))
 		}
 		for i, n := range notes {
-			fmt.Fprintf(&b, "\n%s %s\n", footnote(i), mdText(n))
+			fmt.Fprintf(&b, "\n%s %s\n", footnote(i), cleantext.Markdown(n))
 		}
 	}
 	if len(equal) > 0 {
-		fmt.Fprintf(&b, "\nEqual everywhere: %s.\n", mdText(strings.Join(equal, ", ")))
+		fmt.Fprintf(&b, "\nEqual everywhere: %s.\n", cleantext.Markdown(strings.Join(equal, ", ")))
 	}
 	mdList(&b, "Only in base", c.OnlyBase)
 	mdList(&b, "Only in new", c.OnlyNew)
 	fmt.Fprintf(&b, "\nFigures ± %s intervals; differences are significant at p ≤ %s.\n", percentOf(c.Confidence), short(c.Alpha))
 	if c.Note != "" {
-		fmt.Fprintf(&b, "\nNote: %s.\n", mdText(c.Note))
+		fmt.Fprintf(&b, "\nNote: %s.\n", cleantext.Markdown(c.Note))
 	}
 	_, err := w.Write(b.Bytes())
 	return err
@@ -62,7 +64,7 @@ func mdList(b *bytes.Buffer, head string, names []string) {
 	}
 	fmt.Fprintf(b, "\n%s:\n\n", head)
 	for _, n := range names {
-		fmt.Fprintf(b, "- %s\n", mdText(n))
+		fmt.Fprintf(b, "- %s\n", cleantext.Markdown(n))
 	}
 }
 
@@ -79,33 +81,12 @@ func (j *Judgement) markdown(b *bytes.Buffer) {
 	for _, g := range j.Gates {
 		var lines []string
 		for _, l := range g.Lines() {
-			lines = append(lines, mdText(l))
+			lines = append(lines, cleantext.Markdown(l))
 		}
-		verdict := mdText(string(g.Verdict))
+		verdict := cleantext.Markdown(string(g.Verdict))
 		if g.Verdict != Passed {
 			verdict = "**" + verdict + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", verdict, mdText(g.Gate.Text), strings.Join(lines, "<br>"))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", verdict, cleantext.Markdown(g.Gate.Text), strings.Join(lines, "<br>"))
 	}
-}
-
-// mdText escapes text so that Markdown and the HTML inside it show it as it is.
-func mdText(s string) string {
-	var b strings.Builder
-	for _, r := range clean(s) {
-		switch r {
-		case '\\', '`', '*', '_', '[', ']', '|', '~', '#', '$', '!':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case '<':
-			b.WriteString("&lt;")
-		case '>':
-			b.WriteString("&gt;")
-		case '&':
-			b.WriteString("&amp;")
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/units"
 )
 
@@ -119,21 +120,21 @@ func (t *Turns) Text(w io.Writer, width int) error {
 // Markdown writes it for a job's summary or a pull request.
 func (t *Turns) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "## A/B gates: %s\n\n%s.\n", t.Gates.Verdict, mdText(t.about()))
+	fmt.Fprintf(&b, "## A/B gates: %s\n\n%s.\n", t.Gates.Verdict, cleantext.Markdown(t.about()))
 	for _, g := range t.Gates.Gates {
-		fmt.Fprintf(&b, "\n**%s**: %s\n", mdText(string(g.Verdict)), mdText(g.Gate.Text))
+		fmt.Fprintf(&b, "\n**%s**: %s\n", cleantext.Markdown(string(g.Verdict)), cleantext.Markdown(g.Gate.Text))
 		if len(g.Cases) > 0 {
 			fmt.Fprintf(&b, "\n| %s |\n| :--- | ---: | ---: | ---: | ---: | :--- |\n", strings.Join(columns, " | "))
 			for _, c := range g.Cases {
 				row := c.row()
 				for i := range row {
-					row[i] = mdText(row[i])
+					row[i] = cleantext.Markdown(row[i])
 				}
 				fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 			}
 		}
 		for _, r := range g.remarks() {
-			fmt.Fprintf(&b, "\n- %s\n", mdText(r))
+			fmt.Fprintf(&b, "\n- %s\n", cleantext.Markdown(r))
 		}
 	}
 	_, err := w.Write(b.Bytes())

@@ -94,19 +94,19 @@ func (w *textWriter) gates(g *Gates) {
 
 // mdGates writes the verdicts as a table, the evidence of a gate in one cell.
 func mdGates(b *bytes.Buffer, g *Gates) {
-	fmt.Fprintf(b, "\n## Gates: %s\n\n| verdict | gate | evidence |\n| :--- | :--- | :--- |\n", mdText(g.heading()))
+	fmt.Fprintf(b, "\n## Gates: %s\n\n| verdict | gate | evidence |\n| :--- | :--- | :--- |\n", cleantext.Markdown(g.heading()))
 	for _, x := range g.List {
-		verdict := mdText(x.Verdict)
+		verdict := cleantext.Markdown(x.Verdict)
 		if x.Verdict != "passed" {
 			verdict = "**" + verdict + "**"
 		}
 		var lines []string
 		for _, l := range x.Lines {
-			lines = append(lines, mdText(l))
+			lines = append(lines, cleantext.Markdown(l))
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", verdict, mdText(x.Text), strings.Join(lines, "<br>"))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", verdict, cleantext.Markdown(x.Text), strings.Join(lines, "<br>"))
 	}
 	if g.Note != "" {
-		fmt.Fprintf(b, "\nNote: %s.\n", mdText(g.Note))
+		fmt.Fprintf(b, "\nNote: %s.\n", cleantext.Markdown(g.Note))
 	}
 }

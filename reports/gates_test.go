@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // verdicts are one of each kind.
@@ -34,7 +36,7 @@ func TestVerdicts(t *testing.T) {
 			text := x.Text
 			switch f {
 			case Markdown:
-				text = mdText(text)
+				text = cleantext.Markdown(text)
 			case HTML:
 				text = strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(text)
 			}

@@ -4,23 +4,24 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"strings"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
 // markdown writes report.md. It shows the PNG pictures of the same folder.
 func (v *view) markdown(out io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s\n\n%s\n", mdText(v.heading()), mdText(v.outcome()))
+	fmt.Fprintf(&b, "# %s\n\n%s\n", cleantext.Markdown(v.heading()), cleantext.Markdown(v.outcome()))
 	if g := v.gates(); g != nil {
 		mdGates(&b, g)
 	}
 	for _, s := range v.sections {
-		fmt.Fprintf(&b, "\n## %s\n", mdText(s.title))
+		fmt.Fprintf(&b, "\n## %s\n", cleantext.Markdown(s.title))
 		if s.lead != "" {
-			fmt.Fprintf(&b, "\n%s\n", mdText(s.lead))
+			fmt.Fprintf(&b, "\n%s\n", cleantext.Markdown(s.lead))
 		}
 		for _, f := range s.figures {
-			fmt.Fprintf(&b, "\n![%s](%s.png)\n", mdText(joined(f.title, f.subtitle)), f.id)
+			fmt.Fprintf(&b, "\n![%s](%s.png)\n", cleantext.Markdown(joined(f.title, f.subtitle)), f.id)
 		}
 		for _, t := range s.tables {
 			mdTable(&b, t)
@@ -42,7 +43,7 @@ func (v *view) markdown(out io.Writer) error {
 	if notes := v.notes(); len(notes) > 0 {
 		b.WriteString("\n## Notes\n\n")
 		for _, n := range notes {
-			fmt.Fprintf(&b, "- %s\n", mdText(n))
+			fmt.Fprintf(&b, "- %s\n", cleantext.Markdown(n))
 		}
 	}
 	_, err := out.Write(b.Bytes())
@@ -53,14 +54,14 @@ func (v *view) markdown(out io.Writer) error {
 func mdTable(b *bytes.Buffer, t table) {
 	b.WriteByte('\n')
 	if t.title != "" {
-		fmt.Fprintf(b, "### %s\n\n", mdText(t.title))
+		fmt.Fprintf(b, "### %s\n\n", cleantext.Markdown(t.title))
 	}
 	for _, n := range t.notes {
-		fmt.Fprintf(b, "%s\n\n", mdText(n))
+		fmt.Fprintf(b, "%s\n\n", cleantext.Markdown(n))
 	}
 	b.WriteByte('|')
 	for _, h := range t.head {
-		fmt.Fprintf(b, " %s |", mdText(h))
+		fmt.Fprintf(b, " %s |", cleantext.Markdown(h))
 	}
 	b.WriteString("\n|")
 	for i := range t.head {
@@ -74,7 +75,7 @@ func mdTable(b *bytes.Buffer, t table) {
 	row := func(r []cell, mark string) {
 		b.WriteByte('|')
 		for _, c := range r {
-			text := mdText(c.text)
+			text := cleantext.Markdown(c.text)
 			if text != "" && mark != "" {
 				text = mark + text + mark
 			}
@@ -88,25 +89,4 @@ func mdTable(b *bytes.Buffer, t table) {
 	for i, r := range t.foot {
 		row(r, map[bool]string{true: "**"}[i == 0])
 	}
-}
-
-// mdText escapes text so that Markdown and the HTML inside it show it as it is.
-func mdText(s string) string {
-	var b strings.Builder
-	for _, r := range clean(s) {
-		switch r {
-		case '\\', '`', '*', '_', '[', ']', '|', '~', '#', '$', '!':
-			b.WriteByte('\\')
-			b.WriteRune(r)
-		case '<':
-			b.WriteString("&lt;")
-		case '>':
-			b.WriteString("&gt;")
-		case '&':
-			b.WriteString("&amp;")
-		default:
-			b.WriteRune(r)
-		}
-	}
-	return b.String()
 }

@@ -14,6 +14,7 @@ import (
 
 	"gonum.org/v1/plot/vg"
 
+	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/suites/result"
@@ -207,9 +208,9 @@ func (h *History) Text(out io.Writer, width int) error {
 // Markdown writes the same tables for a page or a CI job's summary.
 func (h *History) Markdown(out io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s\n", mdText(h.outcome()))
+	fmt.Fprintf(&b, "%s\n", cleantext.Markdown(h.outcome()))
 	for _, n := range h.Notices {
-		fmt.Fprintf(&b, "\n%s\n", mdText(n))
+		fmt.Fprintf(&b, "\n%s\n", cleantext.Markdown(n))
 	}
 	for _, t := range h.tables() {
 		mdTable(&b, t)

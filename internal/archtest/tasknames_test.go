@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -29,30 +28,14 @@ func below(folders []string, name string) bool {
 }
 
 func TestNoTaskByName(t *testing.T) {
-	const root = "../.."
 	files := map[string]*ast.File{}
 	set := token.NewFileSet()
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	eachFile(t, func(path, name string) (err error) {
+		if !strings.HasSuffix(name, "_test.go") {
+			files[name], err = parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
 		}
-		name, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		name = filepath.ToSlash(name)
-		if d.IsDir() && strings.HasPrefix(d.Name(), ".") && d.Name() != "." && d.Name() != ".." {
-			return fs.SkipDir
-		}
-		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
-			return nil
-		}
-		files[name], err = parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	var names, own []string
 	for _, f := range files {
 		names = append(names, tasksOf(f, files)...)

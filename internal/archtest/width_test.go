@@ -4,8 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"io/fs"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -16,26 +14,14 @@ const commentWidth = 100
 // TestCommentWidth checks the lines that hold nothing but a comment. A comment of one word (a URL),
 // preformatted text and generated files may be wider.
 func TestCommentWidth(t *testing.T) {
-	const root = "../.."
 	files := 0
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && path != root:
-			return fs.SkipDir
-		case !strings.HasSuffix(path, ".go"):
-			return nil
-		}
+	eachFile(t, func(path, _ string) error {
 		files++
 		for _, at := range wideComments(t, path, nil) {
 			t.Errorf("%s: a comment wider than %d columns", at, commentWidth)
 		}
 		return nil
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	if files < 300 {
 		t.Errorf("%d Go files found, want at least 300", files)
 	}
