@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/yocobench/yocobench/internal/testenv"
 )
 
 // tree writes files into a new folder.
@@ -251,7 +253,7 @@ func TestGoMissing(t *testing.T) {
 func TestGoOnThisMachine(t *testing.T) {
 	s, err := Open(Spec{Kind: KindGo}, "")
 	if errors.Is(err, ErrNoText) {
-		t.Skip("no Go tree: ", err)
+		testenv.Missing(t, "no Go source tree: %v", err)
 	}
 	if err != nil {
 		t.Fatal(err)

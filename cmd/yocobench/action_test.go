@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/yocobench/yocobench/internal/testenv"
 )
 
 // action is action.yml, as far as a shell runs it.
@@ -95,7 +97,7 @@ func TestAction(t *testing.T) {
 		t.Skip("builds the program and runs suites")
 	}
 	if _, err := exec.LookPath("bash"); err != nil {
-		t.Skip("the action's steps are for bash")
+		testenv.Missing(t, "no bash, which runs the action's steps")
 	}
 	text, err := os.ReadFile("../../action.yml")
 	if err != nil {

@@ -18,6 +18,8 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/yocobench/yocobench/internal/testenv"
 )
 
 // names are what Chromium is called, on PATH.
@@ -50,10 +52,7 @@ func Open(t testing.TB, url string) *Page {
 		}
 	}
 	if path == "" {
-		if os.Getenv("YOCOBENCH_NO_SKIP") == "1" {
-			t.Fatalf("no Chromium on PATH (%v), and YOCOBENCH_NO_SKIP=1", names)
-		}
-		t.Skipf("no Chromium on PATH (%v)", names)
+		testenv.Missing(t, "no Chromium on PATH (%v)", names)
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.WindowSize(1280, 900),
 		chromedp.Flag("allow-pre-commit-input", true)) // else a click is lost that comes before the first picture

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -57,9 +59,9 @@ func TestPrometheus(t *testing.T) {
 
 // The reference parser of OpenMetrics is in Python.
 func TestOpenMetricsIsRead(t *testing.T) {
-	python, err := exec.LookPath("python3")
-	if err != nil || exec.Command(python, "-c", "import prometheus_client").Run() != nil {
-		t.Skip("no python3 with prometheus_client")
+	python := cmp.Or(os.Getenv("PYTHON"), "python3")
+	if out, err := exec.Command(python, "-c", "import prometheus_client").CombinedOutput(); err != nil {
+		testenv.Missing(t, "%s (or what PYTHON names) has no prometheus_client: %v\n%s", python, err, out)
 	}
 	for name, j := range map[string]*result.Journal{"made up": journal(), "hostile": hostile(), "empty": {}} {
 		var b bytes.Buffer

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/internal/browser"
+	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
@@ -282,7 +283,7 @@ func TestCompare(t *testing.T) {
 func TestTraversal(t *testing.T) {
 	dir := folder(t)
 	if err := os.Symlink(filepath.Join(dir, "..", "secret.jsonl"), filepath.Join(dir, "link.jsonl")); err != nil {
-		t.Skip("no symbolic links here: ", err)
+		testenv.Missing(t, "no symbolic links in the temporary folder: %v", err)
 	}
 	if err := os.Symlink("..", filepath.Join(dir, "up")); err != nil {
 		t.Fatal(err)

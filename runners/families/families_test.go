@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -295,10 +296,7 @@ func TestGGUF(t *testing.T) {
 func TestSmolLM2(t *testing.T) {
 	path := os.Getenv("YOCOBENCH_SMOLLM2")
 	if path == "" {
-		if os.Getenv("YOCOBENCH_NO_SKIP") == "1" {
-			t.Fatal("YOCOBENCH_SMOLLM2 is not set")
-		}
-		t.Skip("YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
+		testenv.Missing(t, "YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
 	}
 	m, err := Open(path)
 	if err != nil {
