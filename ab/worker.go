@@ -147,7 +147,7 @@ func startWorker(ctx context.Context, name, binary string, job Job) (*process, e
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", name, err)
 	}
-	_ = json.NewEncoder(p.in).Encode(job) // await tells what became of a process that does not read it
+	_ = json.NewEncoder(p.in).Encode(job) // await reports a process that does not read it
 	return p, nil
 }
 

@@ -57,8 +57,8 @@ type Change struct {
 	Model string `json:"model"`
 	Label string `json:"label"`
 	Kind  Kind   `json:"kind"`
-	// Base and New are nil where the side has no figure; then its status stands in BaseStatus or
-	// NewStatus.
+	// Base and New are nil where the side has no figure; then its status is in BaseState or
+	// NewState.
 	Base      *Summary      `json:"base,omitempty"`
 	New       *Summary      `json:"new,omitempty"`
 	BaseState result.Status `json:"base_status"`
@@ -89,7 +89,7 @@ const (
 	Unknown Verdict = "~"
 )
 
-// Compare sets the cases of two sides beside each other.
+// Compare pairs the cases of two sides and tests what differs.
 func Compare(base, fresh *Side, o Options) *Comparison {
 	if !(o.Alpha > 0) {
 		o.Alpha = benchmath.DefaultThresholds.CompareAlpha

@@ -9,7 +9,7 @@
 //     a verdict on each case, each gate and all of them.
 //  4. text.go, markdown.go and json.go write what came out.
 //
-// # What the numbers stand on
+// # Statistics by kind of metric
 //
 // exact: bytes, sequences, and all that is computed. One value is the whole truth; any difference
 // is one.
@@ -71,8 +71,8 @@
 //
 // An interleaved measurement (yocobench ab; NewTurns) consists of rounds. In each, a fresh process
 // of either side runs every case a few times, in the order A B B A B A A B, and a coin decides
-// which side is A. A round's figure is the mean of the best tenth of its samples: what runs beside
-// a program only makes it slower, and samples of a millisecond find gaps. The unit is the round,
+// which side is A. A round's figure is the mean of the best tenth of its samples: other
+// load only makes a program slower, and samples of a millisecond find gaps. The unit is the round,
 // because two processes of one program differ for as long as they live, by where their memory is.
 //
 // The ratio new/base is judged by Wilcoxon's signed-rank test of the logarithms of the rounds'

@@ -10,7 +10,7 @@ import (
 // flipTest tests whether two sides that answered the same questions answer alike: if they do, each
 // difference could as well have had the other sign (Fisher's randomisation test, two-sided). Of
 // right and wrong answers this is McNemar's exact test. With more than 16 differences of unequal
-// size, 19999 random assignments of signs, the same ones always, stand for all.
+// size, a fixed sample of 19999 random assignments of signs replaces the enumeration.
 func flipTest(x, y []float64) (p float64, name string) {
 	var d []float64
 	equal := true

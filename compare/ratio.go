@@ -194,8 +194,8 @@ func (c contrast) against(fresh, base, factor, confidence float64, n int, method
 	if below(c(factor, 1e-9)) {
 		e.below = clears(below)
 	}
-	// The bounds of the ratio are the factors at which the difference is just not clear. 1e6 stands
-	// for none.
+	// The bounds of the ratio are the factors at which the difference is just not clear. 1e6 means
+	// no bound.
 	const far = 1e6
 	if above(c(0, confidence)) {
 		e.lo = bisect(0, far, func(f float64) bool { return above(c(f, confidence)) })

@@ -12,8 +12,8 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// Text writes the comparison for a terminal: lines of at most width columns (60 to 120; 0 stands
-// for 100), but for names of models that are longer than that.
+// Text writes the comparison for a terminal: lines of at most width columns (60 to 120; 0 means
+// 100), but for names of models that are longer than that.
 func (c *Comparison) Text(w io.Writer, width int) error {
 	if width == 0 {
 		width = 100

@@ -92,7 +92,7 @@ func (g GateVerdict) remarks() (out []string) {
 	return out
 }
 
-// Text writes it for a terminal of so many columns (60 to 120; 0 stands for 100).
+// Text writes it for a terminal of so many columns (60 to 120; 0 means 100).
 func (t *Turns) Text(w io.Writer, width int) error {
 	if width == 0 {
 		width = 100

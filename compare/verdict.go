@@ -37,7 +37,7 @@ func (j *Judgement) write(t *textWriter, known string) {
 	}
 }
 
-// Lines state what a gate's verdict stands on: the cases that are not passed and, of those passed,
+// Lines list the evidence for a gate's verdict: the cases that are not passed and, of those passed,
 // the closest.
 func (g GateVerdict) Lines() (lines []string) {
 	if g.Reason != "" {

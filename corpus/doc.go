@@ -8,7 +8,7 @@
 //  2. Open finds it. Generated prose needs nothing; Go's sources and the user's
 //     files are read once, sorted, and kept. What was left out is in Notices.
 //  3. The Source's Fingerprint, a hash of the content, enters the hash of every
-//     case that reads it, and its Name stands in the reports.
+//     case that reads it, and its Name is shown in reports.
 //  4. A needle task asks for a Haystack of n bytes, draws Keys, finds an
 //     InsertionPoint near the depth it wants and Inserts its fact there. A loss
 //     task asks for Documents.

@@ -13,9 +13,9 @@ import (
 
 // Glob returns the files that pattern names, sorted by their slash-separated
 // path: a file's own path, a folder (every file below it), or a pattern in
-// which *, ? and [a-z] stand for characters of one name (as in path.Match), a
-// backslash takes the next character as it is, and ** as a whole name stands
-// for any number of folders, none included. Names that are there literally win
+// which *, ? and [a-z] match characters of one name (as in path.Match), a
+// backslash takes the next character as it is, and ** as a whole name matches
+// any number of folders, none included. Names that are there literally win
 // over their meaning as a pattern. A symbolic link to a file counts as a file;
 // links to folders are followed only where the pattern names them. Hidden files
 // and folders (.name) are found only by a name in the pattern that begins with
@@ -159,7 +159,7 @@ func matchName(pattern, name string) bool {
 
 func hasMeta(s string) bool { return strings.ContainsAny(s, `*?[\`) }
 
-// escapeGlob makes a path stand for itself in a pattern. Where the backslash
+// escapeGlob makes a pattern that matches a path literally. Where the backslash
 // separates folders it cannot, and the path is left as it is.
 func escapeGlob(s string) string {
 	if filepath.Separator == '\\' {

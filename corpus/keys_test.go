@@ -51,7 +51,7 @@ func TestKeys(t *testing.T) {
 }
 
 // TestSplitRules pins the rules with values computed independently: training
-// recipes in other languages stand on them.
+// recipes in other languages depend on them.
 func TestSplitRules(t *testing.T) {
 	for _, c := range []struct {
 		s    string

@@ -96,7 +96,7 @@ func TestRunLines(t *testing.T) {
 func TestPeers(t *testing.T) {
 	python := cmp.Or(os.Getenv("PYTHON"), "python3")
 	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
-		t.Skipf("UNTESTED here: PyTorch beside the kernels: %s has no PyTorch (PYTHON chooses one)\n%s", python, out)
+		t.Skipf("UNTESTED here: the kernels against PyTorch: %s has no PyTorch (PYTHON chooses one)\n%s", python, out)
 	}
 	r := &Results{Toy: true, Accelerator: &result.Accelerator{}}
 	for _, d := range []runners.DType{runners.BF16, runners.F32} {

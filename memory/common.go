@@ -73,7 +73,7 @@ func (s subject) least(tokens, batch int) int64 {
 	return s.cfg.LeastBytes(tokens, batch, s.types)
 }
 
-// assumptions says what computed numbers stand on; measured ones need no such note.
+// assumptions says what computed numbers assume; measured ones need no such note.
 func (s subject) assumptions(r *result.Outcome, timed bool) {
 	if !s.computed {
 		return
@@ -109,9 +109,9 @@ func (s subject) limits(timed bool) string {
 
 func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
 
-// limit sets beside the measured time of some tokens what the machine's peaks would allow for the
-// same work, phase after phase. A computed time is such a limit already, at the efficiency that its
-// note names.
+// limit records, next to the measured time of some tokens, what the machine's peaks would allow for
+// the same work, phase after phase. A computed time is such a limit already, at the efficiency that
+// its note names.
 func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ...runners.Work) {
 	if s.computed || s.machine == nil || s.cfg == nil {
 		return

@@ -61,7 +61,7 @@ func (d *decoding) begin(ctx context.Context) error {
 	return nil
 }
 
-// skip stands in for the steps before the timed ones: their tokens are prefilled, which fills the
+// skip replaces the steps before the timed ones: their tokens are prefilled, which fills the
 // caches alike.
 func (d *decoding) skip(ctx context.Context) error {
 	if n := d.skipped(); n > 0 {

@@ -10,7 +10,7 @@
 //  3. run.go computes what the prompts of the trials have in common once, forks
 //     it, and lets the model answer greedily.
 //  4. score.go compares: exact (the answer begins with the value, and no digit follows),
-//     contains (the value stands anywhere in it), and the log-probability of the right answer.
+//     contains (the value occurs anywhere in it), and the log-probability of the right answer.
 //
 // Where several values are asked for, a trial's scores are the share of them
 // that was found, and its log-probability is the mean over its questions.

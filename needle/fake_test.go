@@ -131,7 +131,7 @@ func (s *fakeSequence) Close() error {
 	return nil
 }
 
-// asks are the forms of questions: what stands before the key, and after it.
+// asks are the forms of questions: the text before the key, and after it.
 type askForm struct{ fact, before, after string }
 
 var forms = askForms()

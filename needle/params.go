@@ -154,7 +154,7 @@ const (
 	random = "random"
 )
 
-// Depths says where facts stand: at fractions of the haystack, or in a Way.
+// Depths says where facts are placed: at fractions of the haystack, or in a Way.
 type Depths struct {
 	At  []float64
 	Way string
@@ -204,7 +204,7 @@ func (d *Depths) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// evenly is n depths from 0 to 1; one stands in the middle.
+// evenly is n depths from 0 to 1; one is in the middle.
 func evenly(n int) []float64 {
 	if n == 1 {
 		return []float64{0.5}

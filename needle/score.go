@@ -34,7 +34,7 @@ func begins(answer, value string) bool {
 	return ok && !unicode.IsDigit(next)
 }
 
-// contains is the share of the values that stand anywhere in the answer, as part of a longer number
+// contains is the share of the values that occur anywhere in the answer, as part of a longer number
 // too. It is what the YOCO paper counts.
 func contains(answer string, q question) float64 {
 	hits := 0

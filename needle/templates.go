@@ -22,7 +22,7 @@ type Template struct {
 	Name string `json:"name"`
 	// Train is true where the embedded models were trained on this wording.
 	Train bool `json:"train"`
-	// FactText stands in the haystack; AskText ends just before the value; AskAllText ends
+	// FactText is placed in the haystack; AskText ends just before the value; AskAllText ends
 	// just before all values of a key. They hold {key} and, a fact, {value}.
 	FactText   string `json:"fact"`
 	AskText    string `json:"ask"`

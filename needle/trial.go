@@ -54,7 +54,7 @@ func (c *cell) haystacks() int {
 // haystackSeed is the seed of the i-th haystack.
 func (c *cell) haystackSeed(i int) uint64 { return c.stream("haystack", i).Uint64() }
 
-// trial is one text: facts in the order in which they stand in it, and the questions at its end.
+// trial is one text: facts in the order in which they occur in it, and the questions at its end.
 type trial struct {
 	facts     []fact
 	questions []question

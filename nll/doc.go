@@ -2,7 +2,7 @@
 // from what it has read?
 //
 // One Score pass over each document serves every context length, since the
-// loss at a position depends only on what stands before it:
+// loss at a position depends only on what precedes it:
 //
 //  1. task.go plans a case for each model and corpus.
 //  2. run.go scores the documents and sums losses by position (tally.go) and by whether

@@ -19,8 +19,8 @@ type axis struct {
 	binary bool
 	// unit is how ticks are written.
 	unit string
-	// zero stands for 0 on a logarithmic axis, where there is one: a place left of the smallest
-	// value.
+	// zero is the place of 0 on a logarithmic axis, where there is one: a place left of the
+	// smallest value.
 	zero float64
 	// quiet axes show no labels: a neighbour's hold for them.
 	quiet  bool
@@ -62,7 +62,7 @@ func (a *axis) mark(v float64) {
 // maxMarks bounds how many values are ticks themselves.
 const maxMarks = 10
 
-// close gives the range its margins, so that no mark stands on the frame.
+// close gives the range its margins, so that no mark is on the frame.
 func (a *axis) close(margin float64) {
 	if !a.some {
 		a.lo, a.hi = 1, 2

@@ -13,7 +13,7 @@ type chart struct {
 	lines  []curveLine
 	tall   vg.Length
 	one    bool // a rule at y = 1
-	dodge  bool // curves stand a little beside each other, so that their bars do not hide
+	dodge  bool // curves are shifted a little apart, so that their bars do not hide
 	closed bool
 }
 
@@ -31,7 +31,7 @@ type curveLine struct {
 	fine bool
 	// hints are shown for the points in HTML.
 	hints []string
-	// lost are the x without a result, and why; they stand as crosses at the top.
+	// lost are the x without a result, and why; they are drawn as crosses at the top.
 	lost    []float64
 	reasons []string
 }

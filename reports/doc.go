@@ -22,7 +22,7 @@
 // Nothing here needs a model, a runner or the suite, so a report can be redrawn
 // from an old journal. Three things only are computed here: pooled counts with
 // their Wilson interval, ratios between two records, and differences from
-// published figures. All else stands in a record.
+// published figures. All else is in a record.
 //
 // The same journal gives the same bytes, always: no clock, locale or environment
 // variable is looked at.

@@ -36,7 +36,7 @@ type key struct {
 	apart  bool // begins a row of its own
 }
 
-// panel is a part of a figure. Panels of a column share their margins, so that their axes stand
+// panel is a part of a figure. Panels of a column share their margins, so that their axes are
 // below each other.
 type panel interface {
 	// size is the height of the data area.

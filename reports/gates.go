@@ -23,7 +23,7 @@ type Gate struct {
 	Verdict string
 	// Text is the gate as it was written.
 	Text string
-	// Lines state what the verdict stands on: figures with their intervals and samples, or why
+	// Lines list the evidence for the verdict: figures with their intervals and samples, or why
 	// there are none.
 	Lines []string
 }
@@ -69,7 +69,7 @@ func (g *Gates) heading() string {
 	return fmt.Sprintf("%s, %d of %d not judged", g.Verdict, n, len(g.List))
 }
 
-// gates writes the verdicts, each with what it stands on.
+// gates writes the verdicts, each with its evidence.
 func (w *textWriter) gates(g *Gates) {
 	w.blank()
 	w.line(bold, "gates: "+g.heading())

@@ -19,7 +19,7 @@ func verdicts() *Gates {
 	}}
 }
 
-// Every format for readers shows the verdicts with what they stand on; without gates it says
+// Every format for readers shows the verdicts with their evidence; without gates it says
 // nothing of them.
 func TestVerdicts(t *testing.T) {
 	j, g := few(journal(t)), verdicts()

@@ -52,7 +52,7 @@ func (v *view) json(out io.Writer) error {
 	return err
 }
 
-// escaped replaces what does not print, which in JSON stands only in strings, by \u escapes.
+// escaped replaces what does not print, which in JSON occurs only in strings, by \u escapes.
 func escaped(doc []byte) []byte {
 	var buf bytes.Buffer
 	for _, r := range string(doc) {

@@ -108,7 +108,7 @@ func (v *view) archsOf(k family) (out []string) {
 }
 
 // sizeRow is one size's figures at a length: each architecture's value, and its
-// ratio to the first one's beside the published ratio.
+// ratio to the first one's next to the published ratio.
 func (v *view) sizeRow(g *group, k family, m result.MetricInfo, archs []string, x float64) ([]cell, bool) {
 	find := func(model string) *result.Record { return g.spots()[spot{model, x, 0}] }
 	var row []cell

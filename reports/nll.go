@@ -42,7 +42,7 @@ func (v *view) fitTable(g *group) (table, bool) {
 	return t, len(columns) > 0
 }
 
-// column is a metric that stands in a column, and the column's head.
+// column is a metric that is shown in a column, and the column's head.
 type column struct{ metric, head string }
 
 // columnsOf are columns of metrics.

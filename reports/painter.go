@@ -20,7 +20,7 @@ var (
 	paper = color.NRGBA{0xff, 0xff, 0xff, 0xff}
 )
 
-// Sizes of text, in points: a picture is 6.5 inches wide, as it stands in a report.
+// Sizes of text, in points: a picture is 6.5 inches wide, as it is in a report.
 const (
 	titleSize = vg.Length(11.5)
 	textSize  = vg.Length(9.5)
@@ -59,7 +59,7 @@ var styles = []style{
 }
 
 // looks gives each of some models its style: an architecture has the same in
-// every picture where it stands for one model only.
+// every picture where it is used for one model only.
 func (v *view) looks(models []string) map[string]style {
 	home := map[string]int{"yoco-gret": 0, "transformer": 1, "yoco-swa": 2}
 	out := map[string]style{}

@@ -96,7 +96,7 @@ func referenceCells(ref result.Reference, found bool, value float64, unit string
 	return out
 }
 
-// publishedTable lists every published figure that some record stands beside.
+// publishedTable lists every published figure that some record corresponds to.
 func (v *view) publishedTable() (table, bool) {
 	t := table{id: "published", fixed: 1,
 		head: []string{"figure", "here", "published", "diff"}}
@@ -104,7 +104,7 @@ func (v *view) publishedTable() (table, bool) {
 	var groups []*group
 	refs := v.references()
 	for _, g := range v.groups {
-		if slices.ContainsFunc(refs, func(ref result.Reference) bool { return len(g.stands(ref)) > 0 }) {
+		if slices.ContainsFunc(refs, func(ref result.Reference) bool { return len(g.recordsOf(ref)) > 0 }) {
 			groups = append(groups, g)
 		}
 	}
@@ -144,8 +144,8 @@ func (v *view) publishedTable() (table, bool) {
 	return t, len(t.rows) > 0
 }
 
-// stands gives the records of a group that a reference stands beside.
-func (g *group) stands(ref result.Reference) (out []*result.Record) {
+// recordsOf gives the records of a group that correspond to a reference.
+func (g *group) recordsOf(ref result.Reference) (out []*result.Record) {
 	if ref.Task != g.about.Name {
 		return nil
 	}
@@ -194,7 +194,7 @@ func (g *group) publishedPlaces(ref result.Reference) (rows [][]cell) {
 	for _, at := range []bool{true, false} {
 		rows = nil
 		same := true
-		for _, r := range g.stands(ref) {
+		for _, r := range g.recordsOf(ref) {
 			row := g.publishedRow(ref, r, at)
 			same = same && (rows == nil || slices.Equal(row[1:], rows[0][1:]))
 			rows = append(rows, row)
@@ -206,13 +206,13 @@ func (g *group) publishedPlaces(ref result.Reference) (rows [][]cell) {
 	return rows
 }
 
-// publishedRow sets a reference beside a record.
+// publishedRow shows a reference next to a record.
 func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool) []cell {
 	name := cleantext.Ellipsis(clean(ref.Metric), 30) + ", " + label(ref.Model)
 	m, ok := metric(r, ref.Metric)
 	if ref.Over != "" {
 		name += " / " + label(ref.Over)
-		over, okOver := metric(g.beside(r, ref.Over), ref.Metric)
+		over, okOver := metric(g.counterpart(r, ref.Over), ref.Metric)
 		ok = ok && okOver && over.Value > 0
 		if ok {
 			m = result.Metric{Value: m.Value / over.Value}
@@ -249,8 +249,8 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 	return row
 }
 
-// beside finds another model's record at the same place of a group.
-func (g *group) beside(r *result.Record, model string) *result.Record {
+// counterpart finds another model's record at the same place of a group.
+func (g *group) counterpart(r *result.Record, model string) *result.Record {
 	_, at := g.about.split(r)
 	for _, o := range g.byModel[model] {
 		if _, there := g.about.split(o); there == at {

@@ -30,7 +30,7 @@ const (
 func Formats() []Format { return []Format{Text, Markdown, CSV, JSON, PNG, SVG, HTML} }
 
 // ParseFormats reads a comma-separated list such as "png,html". "all" and the
-// empty string stand for every format, "md" for markdown and "txt" for text.
+// empty string mean every format, "md" for markdown and "txt" for text.
 func ParseFormats(list string) ([]Format, error) {
 	var out []Format
 	seen := map[Format]bool{}
@@ -91,7 +91,7 @@ func Write(ctx context.Context, dir string, j *result.Journal, g *Gates, formats
 }
 
 // Terminal writes the tables that end a run, and the verdicts last. Lines are at most width columns
-// (40 to 100; 0 stands for 80). Colour is ANSI; the caller decides by NO_COLOR
+// (40 to 100; 0 means 80). Colour is ANSI; the caller decides by NO_COLOR
 // and by whether w is a terminal.
 func Terminal(ctx context.Context, w io.Writer, j *result.Journal, g *Gates, width int, color bool) error {
 	v := newView(ctx, j, g)

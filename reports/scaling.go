@@ -166,7 +166,7 @@ func (v *view) addScaling(s *section, g *group, views []result.View, ids map[str
 	}
 }
 
-// pairTable shows one figure of a family's models beside each other, with each
+// pairTable shows one figure of a family's models side by side, with each
 // one's ratio to the baseline and what was published.
 func (v *view) pairTable(g *group, k family, m result.MetricInfo, name, id string) (table, bool) {
 	x0 := g.about.axis(0)
@@ -208,7 +208,7 @@ func (v *view) pairTable(g *group, k family, m result.MetricInfo, name, id strin
 	return out, some
 }
 
-// pair is one measure of a family's models, to be set beside each other.
+// pair is one measure of a family's models, to be shown side by side.
 type pair struct {
 	g       *group
 	k       family
@@ -234,7 +234,7 @@ func (p pair) find(model string, batch float64, i int) *result.Record {
 	return p.g.spots()[spot{model, p.xs[i], batch}]
 }
 
-// pairColumns are the columns that a model has beside its values.
+// pairColumns are the columns that a model has next to its values.
 type pairColumns struct {
 	// reference columns are worth their place where half of the values have
 	// one; the table of published figures has all.
@@ -324,7 +324,7 @@ func spanned(from, to string) string {
 	return from + "–" + to
 }
 
-// detailTable shows the metrics that stand behind a speed: time per token, the largest batch, the
+// detailTable shows the metrics behind a speed: time per token, the largest batch, the
 // share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
 func (v *view) detailTable(g *group, w result.View, k family, name, id string) (table, bool) {
 	x0, first := g.about.axis(0), w.Of

@@ -64,7 +64,7 @@ type group struct {
 	models []string
 	// index is what spots made.
 	index map[spot]*result.Record
-	// byModel is what stands made.
+	// byModel is the index that recordsOf made.
 	byModel map[string][]*result.Record
 	// name distinguishes the group from others of its task, in words; id is for file names.
 	name, id string

@@ -206,8 +206,8 @@ func (b *trunk) close() {
 
 // Piece is a scored token of a text.
 type Piece struct {
-	// Pos is the token's position in the text; Bytes the number of bytes of the text that it stands
-	// for.
+	// Pos is the token's position in the text; Bytes the number of bytes of the text that it
+	// represents.
 	Pos, Bytes int
 	// LogProb is its log-probability in nats, given all before it.
 	LogProb float32

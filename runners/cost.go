@@ -2,9 +2,9 @@ package runners
 
 // This file is the one cost model: how many FLOPs a model does, how many bytes
 // it moves and how many it holds, by arithmetic from its Config. Four things
-// stand on it: the estimates of a dry run, the computed columns beside measured
-// memory, the analytic runner, and the fraction of the machine's limit beside a
-// measured speed. The CPU runner's own counters are held against it by tests.
+// use it: the estimates of a dry run, the computed columns next to measured
+// memory, the analytic runner, and the fraction of the machine's limit next to a
+// measured speed. The CPU runner's own counters are compared with it by tests.
 //
 // FLOPs: a multiply-add is two. Only matrix products count.
 //
@@ -19,8 +19,8 @@ package runners
 // whatever the type of the matrices. Each attention layer reads in
 // a pass the keys and values that the pass sees, once (a kernel that meets them
 // again finds them in its caches), and each retention layer reads and writes its
-// state once. Activations are not counted: they are small beside the weights
-// where few tokens go together, and beside the FLOPs where many do.
+// state once. Activations are not counted: they are small compared with the weights
+// where few tokens go together, and with the FLOPs where many do.
 
 // PrefillChunk is the number of tokens of a prompt that the cost model lets go
 // through the layers together: the reference implementation's prefill chunk.
@@ -234,7 +234,7 @@ func (c Config) mixers(n, depth int, full bool, t Types) (w Work) {
 	return w
 }
 
-// work is what a mixer does beside its projections for n tokens after depth.
+// work is what a mixer does besides its projections for n tokens after depth.
 // kv is the size of a number in the key/value caches.
 func (m Mixer) work(n, depth int, kv float64) (cost Cost) {
 	pair := 2 * float64(m.KVDim()) * kv

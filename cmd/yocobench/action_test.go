@@ -123,7 +123,7 @@ func TestAction(t *testing.T) {
 	write("open.yaml", "name: open\nmodels: [tiny-yoco-gret]\ntasks:\n  - prefill: {lengths: [64], samples: 2}\ngates: [prefill.ttft <= 1x baseline]\n")
 
 	// As the example uses it: its default inputs, but for the suite's budget, which this machine
-	// may not hold beside other tests.
+	// may exceed while other tests run.
 	if a.Inputs["suite"].Default != "needle-quick" {
 		t.Errorf("default suite %q", a.Inputs["suite"].Default)
 	}

@@ -16,8 +16,8 @@ import (
 )
 
 // A baseline is a folder of runs to be committed: one journal a run, named by its start and its
-// machine's fingerprint, without what comparisons do not read. Runs of several machines may lie
-// beside each other.
+// machine's fingerprint, without what comparisons do not read. It may hold runs of
+// several machines.
 
 func newBaseline() *cobra.Command {
 	save := &cobra.Command{

@@ -136,7 +136,7 @@ func tableWidth(w io.Writer) int {
 	return 100
 }
 
-// split parts a comma-separated list of runs; a path that exists as it stands is one run.
+// split parts a comma-separated list of runs; a path that exists, commas included, is one run.
 func split(list string) []string {
 	if _, err := os.Stat(list); err == nil || !strings.Contains(list, ",") {
 		return []string{list}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/gpucheck"
+	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -42,7 +43,7 @@ func TestCUDADoctor(t *testing.T) {
 	}
 }
 
-// child is this program in a process of its own, with settings of the environment beside the
+// child is this program in a process of its own, with environment variables added to the
 // test's.
 func child(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
@@ -55,14 +56,24 @@ func child(t *testing.T, env []string, args ...string) *exec.Cmd {
 	return c
 }
 
+// onSimulator skips a test that sets faults or properties of the simulated GPU where the GPU is
+// another one. It returns the GPU.
+func onSimulator(t *testing.T) *result.Accelerator {
+	t.Helper()
+	a, err := cudaAccelerator("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Name != "cudasim" {
+		testenv.Missing(t, "needs the simulated GPU (make cuda-test), and this is %s", a.Name)
+	}
+	return a
+}
+
 // TestCUDADevices: what doctor says of GPUs that there are kernels for, of one that is too old, and
 // where the driver's library cannot be used.
 func TestCUDADevices(t *testing.T) {
-	if a, err := cudaAccelerator(""); err != nil {
-		t.Fatal(err)
-	} else if a.Name != "cudasim" {
-		t.Skip("only the simulated GPU can be another")
-	}
+	onSimulator(t)
 	broken := t.TempDir()
 	if err := os.WriteFile(filepath.Join(broken, "libcuda.so.1"), []byte("no library"), 0o644); err != nil {
 		t.Fatal(err)
@@ -182,7 +193,7 @@ tasks:
 
 // TestCUDAPaper measures the paper's suite at toy size, a token for each 2 Ki of its lengths and
 // tiny models of the names of large ones: the report sets each published figure of these lengths
-// beside the measured one, and nothing says that it was computed.
+// next to the measured one, and nothing says that it was computed.
 func TestCUDAPaper(t *testing.T) {
 	b, err := os.ReadFile("../../suites/paper.yaml")
 	if err != nil {
@@ -412,7 +423,7 @@ func TestCUDACheck(t *testing.T) {
 	}
 }
 
-// What stands in for the parts: kernels of which the second and third end their process.
+// A script in place of the parts: kernels of which the second and third end their process.
 const brokenParts = `
 from=0; part=$1
 while [ $# -gt 0 ]; do case "$1" in --part) part=$2;; --from) from=$2;; --dtype) type=$2;; esac; shift; done

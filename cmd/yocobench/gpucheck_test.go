@@ -12,9 +12,10 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/gpucheck"
+	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// What stands in for the parts: the second kernel loses the GPU, until the file $FIXED is there.
+// A script in place of the parts: the second kernel loses the GPU, until the file $FIXED is there.
 const losingParts = `
 from=0; to=0
 while [ $# -gt 0 ]; do case "$1" in --part) part=$2;; --from) from=$2;; --to) to=$2;; --dtype) type=$2;; esac; shift; done
@@ -82,13 +83,7 @@ func TestCUDACheckLost(t *testing.T) {
 // TestCUDACheckModelsLost: a case of the models that loses the GPU costs the others nothing, its
 // kernel is named, and --resume measures it.
 func TestCUDACheckModelsLost(t *testing.T) {
-	a, err := cudaAccelerator("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.Name != "cudasim" {
-		t.Skip("only the simulated GPU fails when it is told to")
-	}
+	a := onSimulator(t)
 	parts(t, "")
 	dir := t.TempDir()
 	r := &gpucheck.Results{Accelerator: a, Toy: true, Start: time.Now(), Next: map[string]int{"fixtures": 1, "kernels bf16": 1},
@@ -186,7 +181,7 @@ func TestCUDACheckPackagedCUBLAS(t *testing.T) {
 		}
 	}
 	if folder == "" {
-		t.Skip("it is tested with the simulated cuBLAS")
+		testenv.Missing(t, "needs the simulated cuBLAS (make cuda-test): no folder of LD_LIBRARY_PATH has it")
 	}
 	bare, site := t.TempDir(), t.TempDir()
 	lib := filepath.Join(site, "nvidia", "cublas", "lib")

@@ -15,11 +15,7 @@ import (
 // TestCUDALost: a kernel that fails ends the run with an exit code of its own; what was measured
 // before stays, and the rest is measured when it is resumed.
 func TestCUDALost(t *testing.T) {
-	if a, err := cudaAccelerator(""); err != nil {
-		t.Fatal(err)
-	} else if a.Name != "cudasim" {
-		t.Skip("only the simulated GPU fails when it is told to")
-	}
+	onSimulator(t)
 	dir := filepath.Join(t.TempDir(), "run")
 	args := []string{"run", "smoke", "--runner", "cuda", "--out", dir, "--quiet", "--reports", "csv", "--filter", "task=kv,length<=256", "--filter", "task=prefill,length<=256",
 		"--set", "tasks.prefill.samples=1", "--set", "tasks.prefill.warmup=0"}
@@ -56,11 +52,7 @@ func TestCUDALost(t *testing.T) {
 // TestCUDAExclusive: ab is refused on a GPU that takes one process, and doctor names settings of
 // the driver that change times.
 func TestCUDAExclusive(t *testing.T) {
-	if a, err := cudaAccelerator(""); err != nil {
-		t.Fatal(err)
-	} else if a.Name != "cudasim" {
-		t.Skip("only the simulated GPU can be another")
-	}
+	onSimulator(t)
 	out, err := child(t, []string{"YOCOSIM_COMPUTE_MODE=3", "CUDA_CACHE_DISABLE=1"}, "ab", "ci", "--base", "main", "--set", "runner=cuda", "--out", filepath.Join(t.TempDir(), "ab")).CombinedOutput()
 	if e := (*exec.ExitError)(nil); !errors.As(err, &e) || e.ExitCode() != exitUsage || !strings.Contains(string(out), "EXCLUSIVE_PROCESS") {
 		t.Errorf("ab: %v\n%s", err, out)

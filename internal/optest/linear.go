@@ -47,7 +47,7 @@ func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out 
 		tol = d.tolerance(tol, 4) // a device may round x
 	}
 	y1 := timesT(x, w1)
-	want := beside(y1, timesT(x, w2))
+	want := joinColumns(y1, timesT(x, w2))
 	xm := d.put(t, o, runners.Inner, x, 5)
 
 	base := random(r, rows, want.Cols, 1, runners.F32)

@@ -148,8 +148,8 @@ func timesT(a, b Host) Host {
 	return c
 }
 
-// beside is a and b next to each other.
-func beside(a, b Host) Host {
+// joinColumns is a and b next to each other.
+func joinColumns(a, b Host) Host {
 	c := Host{a.Rows, a.Cols + b.Cols, nil}
 	for r := range a.Rows {
 		c.V = append(append(c.V, a.row(r, 0, a.Cols)...), b.row(r, 0, b.Cols)...)

@@ -132,7 +132,7 @@ func (d Device) retain(t *testing.T, c retainCase) {
 }
 
 // recur computes a span of retention token by token, heads' states being [hd x hd], and returns how
-// large the sums were beside what the norm divides by: what may be left after cancellation.
+// large the sums were relative to what the norm divides by: what may be left after cancellation.
 func recur(want Host, h [5]Host, span runners.Span, spec runners.Rope, heads [][]float64) (worst float64) {
 	q, k, v, g, gate := h[0], h[1], h[2], h[3], h[4]
 	hd := spec.HeadDim

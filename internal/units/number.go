@@ -31,7 +31,7 @@ func Digits(v float64, n int) string {
 }
 
 // Tokens gives a number of tokens the way suites write it: 256, 1Ki, 64Ki, 1Mi; 100k where it is
-// round in tens. Where several stand in a row or on an axis, TokensOf writes them in one unit.
+// round in tens. Where several are shown in a row or on an axis, TokensOf writes them in one unit.
 func Tokens(v float64) string { return TokensOf([]float64{v})(v) }
 
 // TokensOf chooses how to write some numbers of tokens: all in powers of two or all in tens where

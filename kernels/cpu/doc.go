@@ -3,7 +3,7 @@
 //
 // A Tier is a set of kernels for one instruction set, all with the same
 // contracts; the plain Go tier is the reference that the others are tested
-// against. What a kernel computes is said once, beside its plain Go form in
+// against. What a kernel computes is documented once, at its plain Go form in
 // gemm.go and vector.go; the assembly is written by ./gen.
 //
 //	gemm.go    the matrix kernel: a tile of C from strided A and B; amx_amd64.go the one on matrix registers

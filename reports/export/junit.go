@@ -16,7 +16,7 @@ type Check struct {
 	Name string
 	// Outcome is passed, regressed (a failure), broken (an error), or anything else (skipped).
 	Outcome string
-	// Message describes what the outcome stands on.
+	// Message describes the evidence for the outcome.
 	Message string
 }
 

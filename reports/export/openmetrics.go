@@ -106,7 +106,7 @@ func promFamilies(j *result.Journal) []*promFamily {
 	return out
 }
 
-// labels are those of a case: its id makes them unique, its parameters stand behind p_.
+// labels are those of a case: its id makes them unique, its parameters have the prefix p_.
 func labels(r *result.Record) string {
 	kv := []string{"case", r.Case, "model", r.Model, "arch", r.Arch, "runner", r.Runner, "source", string(r.Source), "label", r.Label}
 	taken := map[string]bool{}

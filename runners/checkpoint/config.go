@@ -66,7 +66,7 @@ func knownArgs() (names []string) {
 	return slices.Compact(names)
 }
 
-// arg is a number that was read, and the line that it stands on.
+// arg is a number that was read, and its line.
 type arg struct {
 	n    float64
 	line string

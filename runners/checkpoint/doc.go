@@ -1,6 +1,6 @@
 // Package checkpoint is where weights come from.
 //
-//  1. Open reads a folder: config.json (config.go) beside weights.safetensors,
+//  1. Open reads a folder: config.json (config.go) next to weights.safetensors,
 //     model.safetensors or a sharded model.safetensors.index.json (open.go).
 //  2. OpenFile (safetensors.go) reads one safetensors file through a read-only
 //     memory map: a tensor is a slice of the file, never a second copy.

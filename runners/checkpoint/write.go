@@ -15,7 +15,7 @@ import (
 // Write writes the tensors of params to a safetensors file, one after the
 // other, so that no more than one is in memory. dtype is the type that all are
 // stored in; weights hands them out in any type. The file appears whole or not at
-// all: it is written beside path, synced and renamed.
+// all: it is written next to path, synced and renamed.
 func Write(path string, params []runners.Param, w runners.Weights, dtype runners.DType, metadata map[string]string) error {
 	head, err := header(params, dtype, metadata)
 	if err != nil {

@@ -247,7 +247,7 @@ func (c *cache) Fork(n int) (runners.KV, error) {
 		return nil, err
 	}
 	f.len = n
-	// A window's slots are copied as they stand: those of the first n positions keep their places.
+	// A window's slots are copied unchanged: those of the first n positions keep their places.
 	f.copySlots(0, &c.store, 0, min(n, c.n))
 	return f, nil
 }

@@ -267,7 +267,7 @@ func (o *ops) freeScratch() {
 	}
 }
 
-// prefillChunk rows make the reading of the weights cheap beside the work on
+// prefillChunk rows make the reading of the weights cheap compared with the work on
 // them, and still fit the second-level caches with a group of rows.
 const prefillChunk = 512
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Peak is what this machine does at best with the tier and threads asked for:
-// the limits beside which measured speeds are shown.
+// the limits shown next to measured speeds.
 type Peak struct {
 	// GFLOPS and BF16GFLOPS are those of the matrix kernel on operands in the
 	// first-level cache, 10^9 FLOP/s, with weights of float32 and of bfloat16.

@@ -8,7 +8,7 @@
 //	chain.go    norms and products of many rows, one after the other on the rows of a worker
 //	memory.go   the pool that counts memory by part and refuses what is over budget
 //	workers.go  the worker threads
-//	peaks.go    what this machine can do: the limits beside which speeds are shown
+//	peaks.go    what this machine can do: the limits shown next to speeds
 //
 // Results do not depend on the number of threads, bit for bit.
 package cpu

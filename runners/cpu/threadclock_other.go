@@ -4,7 +4,7 @@ package cpu
 
 import "time"
 
-// threadClock stands in for the processor time of a thread with the time on the wall, in seconds.
+// threadClock approximates the CPU time of a thread by the wall-clock time, in seconds.
 type threadClock struct{ start time.Time }
 
 func startThreadClock() threadClock { return threadClock{time.Now()} }

@@ -43,7 +43,7 @@ func (b *bench) angles(r *ropeTable, end int) (err error) {
 }
 
 // still makes tables of frequencies of zero for positions below end: they leave every head as it
-// is, wherever it stands.
+// is, wherever it is.
 func (b *bench) still(hd, end int) (*ropeTable, error) {
 	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta}}, freq: make([]float64, hd/2)}
 	return r, b.angles(r, end)

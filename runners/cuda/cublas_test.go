@@ -16,6 +16,7 @@ import (
 
 	"github.com/yocobench/yocobench/internal/cudasim"
 	"github.com/yocobench/yocobench/internal/optest"
+	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -28,8 +29,8 @@ func init() { cublasNames = nil }
 // (YOCOSIM_CUBLAS); what was chosen before is forgotten. At the end no handle may be left.
 func useCUBLAS(t *testing.T, fault string) {
 	t.Helper()
-	if fault != "" && sim == nil {
-		t.Skip("only the simulated cuBLAS can be told to fail")
+	if fault != "" {
+		onSimulator(t)
 	}
 	cublasNames = installedCUBLAS
 	if _, err := CUBLAS(); err != nil {
@@ -37,7 +38,7 @@ func useCUBLAS(t *testing.T, fault string) {
 		if sim != nil { // it comes with the simulated GPU
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		testenv.Missing(t, "no cuBLAS: %v", err)
 	}
 	t.Setenv("YOCOSIM_CUBLAS", fault)
 	clear(made.choices)
@@ -171,9 +172,7 @@ func TestCUBLASChoice(t *testing.T) {
 		{"fail", "; a product by cuBLAS 12.0.0: cuBLAS status 15, not supported"}, {"create", "cuBLAS is not used: cuBLAS 12.0.0 does not start: out of memory: cuBLAS status 3"},
 	} {
 		t.Run(c.fault, func(t *testing.T) {
-			if sim == nil {
-				t.Skip("which is faster depends on the GPU")
-			}
+			onSimulator(t)
 			useCUBLAS(t, c.fault)
 			opts := both("")[1]
 			o := openTest(t, opts)
@@ -419,9 +418,7 @@ func TestRowsOf(t *testing.T) {
 // TestCUBLASPeak: a cuBLAS that is faster than this project's kernel raises the peak, one that is
 // slower or wrong does not, and both speeds are kept.
 func TestCUBLASPeak(t *testing.T) {
-	if sim == nil {
-		t.Skip("which is faster depends on the GPU")
-	}
+	onSimulator(t)
 	for _, c := range []struct{ fault, by, wrong string }{{"fast", "cuBLAS 12.0.0", ""}, {"slow", "gemm_t ", ""}, {"wrong", "gemm_t ", "cuBLAS 12.0.0 is wrong"}, {"create", "gemm_t ", "does not start"}} {
 		t.Run(c.fault, func(t *testing.T) {
 			useCUBLAS(t, c.fault)
@@ -444,9 +441,7 @@ func TestCUBLASPeak(t *testing.T) {
 
 // TestUseCUBLAS: a file of another folder is used, and one that is no cuBLAS is refused.
 func TestUseCUBLAS(t *testing.T) {
-	if sim == nil {
-		t.Skip("the file is the simulated cuBLAS")
-	}
+	onSimulator(t)
 	useCUBLAS(t, "")
 	var file string
 	for _, d := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {

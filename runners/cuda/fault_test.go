@@ -177,9 +177,7 @@ func TestLaunchErrors(t *testing.T) {
 // TestDriverOutOfMemory: as TestOutOfMemory, but it is the driver that refuses each allocation in
 // turn.
 func TestDriverOutOfMemory(t *testing.T) {
-	if sim == nil {
-		t.Skip("only the simulated GPU fails when it is told to")
-	}
+	onSimulator(t)
 	defer sim.Set("fail_alloc", 0)
 	outOfMemory(t, tiny(runners.YOCOGatedRetention), func(n int) func() bool {
 		before := sim.Get("allocs")
@@ -194,9 +192,7 @@ func TestDriverOutOfMemory(t *testing.T) {
 // TestPoisonReachesReuse: scratch that is used again holds nothing of its earlier use that can be
 // read.
 func TestPoisonReachesReuse(t *testing.T) {
-	if sim == nil {
-		t.Skip("only the simulated GPU tells reads of undefined memory")
-	}
+	onSimulator(t)
 	o := openTest(t, runners.Options{})
 	buf, err := o.Buffer(runners.Logits, 1, 16)
 	if err != nil {

@@ -18,9 +18,7 @@ import (
 // TestLoad: the cubin of a kernel is tried first, and its PTX where the driver has no use for it,
 // as the simulated one.
 func TestLoad(t *testing.T) {
-	if sim == nil {
-		t.Skip("a real GPU may take cubins")
-	}
+	onSimulator(t)
 	for _, c := range []struct {
 		tier   string
 		cubins bool

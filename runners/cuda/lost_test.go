@@ -18,9 +18,7 @@ import (
 // printed.
 func lose(t *testing.T, env ...string) string {
 	t.Helper()
-	if sim == nil {
-		t.Skip("only the simulated GPU fails when it is told to")
-	}
+	onSimulator(t)
 	c := exec.Command(os.Args[0], "-test.run", "^TestDeviceLostProcess$", "-test.v")
 	c.Env = append(append(os.Environ(), "YOCOBENCH_LOSE=1", "YOCOSIM_QUIET=1"), env...)
 	out, _ := c.CombinedOutput() // it fails, as it holds what it could not give back

@@ -17,6 +17,7 @@ import (
 
 	"github.com/yocobench/yocobench/internal/cudasim"
 	"github.com/yocobench/yocobench/internal/optest"
+	"github.com/yocobench/yocobench/internal/testenv"
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
 	"github.com/yocobench/yocobench/runners"
 )
@@ -65,6 +66,15 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// onSimulator skips a test that sets faults or properties of the simulated GPU, or asks what only
+// it knows, on another GPU.
+func onSimulator(t testing.TB) {
+	t.Helper()
+	if sim == nil {
+		testenv.Missing(t, "needs the simulated GPU (make cuda-test)")
+	}
 }
 
 // shipped are the kernels that this program has for this GPU.
