@@ -85,9 +85,9 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 	o.ResetCounts()
 	for _, pass := range c.passes {
 		b, who := batch(pass, [2]int{len(seqs[0].k), len(seqs[1].k)})
-		q := random(r, b.Rows, c.heads*c.hd, 1, d.Inner)
-		k := random(r, b.Rows, c.kvHeads*c.hd, 1, d.Inner)
-		v := random(r, b.Rows, c.kvHeads*c.hd, 1, d.Inner)
+		q := Random(r, b.Rows, c.heads*c.hd, 1, d.Inner)
+		k := Random(r, b.Rows, c.kvHeads*c.hd, 1, d.Inner)
+		v := Random(r, b.Rows, c.kvHeads*c.hd, 1, d.Inner)
 		qm, km, vm := d.put(t, o, runners.Inner, q, 0), d.put(t, o, runners.Inner, k, 7), d.put(t, o, runners.Inner, v, 2)
 		var caches []runners.KV
 		for _, i := range who {
@@ -100,7 +100,7 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 			o.AppendKV(b, caches, km, vm, rope)
 			o.Attend(b, qm, qm, c.heads, caches, rope)
 		}
-		got := get(t, o, qm, b.Rows)
+		got := Get(t, o, qm, b.Rows)
 		for s, span := range b.Spans {
 			sq := &seqs[who[s]]
 			for x := range span.Len {
@@ -108,8 +108,8 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 				for h := range c.kvHeads {
 					kr = append(kr, Rotated(k, span.Row+x, h, c.spec, span.Pos+x)...)
 				}
-				sq.k = append(sq.k, Host{1, len(kr), kr}.as(d.KV).V)
-				sq.v = append(sq.v, Host{1, v.Cols, v.row(span.Row+x, 0, v.Cols)}.as(d.KV).V)
+				sq.k = append(sq.k, Host{1, len(kr), kr}.As(d.KV).V)
+				sq.v = append(sq.v, Host{1, v.Cols, v.row(span.Row+x, 0, v.Cols)}.As(d.KV).V)
 			}
 			d.checkCache(t, caches[s], sq, c.window, len(sq.k))
 			for x := range span.Len {
@@ -123,11 +123,11 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 					part := func(m [][]float64) func(int) []float64 {
 						return func(p int) []float64 { return m[p][at : at+c.hd] }
 					}
-					ref := attention(Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos)
+					ref := Attend(Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos)
 					row := Host{1, c.hd, got.row(span.Row+x, h*c.hd, c.hd)}
 					// Queries and probabilities are rounded too: a score is the sum of hd products
 					// of values near 1 over the root of hd.
-					compare(t, fmt.Sprintf("rows %v, position %d, head %d", pass, pos, h), row, Host{1, c.hd, ref}, d.tolerance(5e-6, 8))
+					Compare(t, fmt.Sprintf("rows %v, position %d, head %d", pass, pos, h), row, Host{1, c.hd, ref}, d.tolerance(5e-6, 8))
 				}
 			}
 		}
@@ -153,7 +153,7 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 }
 
 // checkCache compares the first n positions, of which a window holds the last. What the cache holds
-// is what later passes are compared with: which way a value rounds to bfloat16 hangs on its last
+// is what later passes are compared with: which way a value rounds to bfloat16 depends on its last
 // bit.
 func (d Device) checkCache(t *testing.T, kv runners.KV, sq *past, window, n int) {
 	t.Helper()

@@ -31,13 +31,13 @@ func Linear(t *testing.T, d Device) {
 
 func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out int) {
 	sd := 1 / math.Sqrt(float64(in))
-	x := random(r, rows, in, 1, d.Inner)
-	w1, w2, w3 := random(r, out, in, sd, d.Weights), random(r, out+5, in, sd, d.Weights), random(r, out, in, sd, d.Weights)
-	stack, err := o.Weight(tensor(w1), tensor(w2))
+	x := Random(r, rows, in, 1, d.Inner)
+	w1, w2, w3 := Random(r, out, in, sd, d.Weights), Random(r, out+5, in, sd, d.Weights), Random(r, out, in, sd, d.Weights)
+	stack, err := o.Weight(Tensor(w1), Tensor(w2))
 	if err != nil {
 		t.Fatal(err)
 	}
-	gated, err := o.Weight(tensor(w1), tensor(w3))
+	gated, err := o.Weight(Tensor(w1), Tensor(w3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,11 +46,11 @@ func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out 
 	if d.Inner == runners.F32 && d.Weights != runners.F32 {
 		tol = d.tolerance(tol, 4) // a device may round x
 	}
-	y1 := timesT(x, w1)
-	want := joinColumns(y1, timesT(x, w2))
+	y1 := TimesT(x, w1)
+	want := joinColumns(y1, TimesT(x, w2))
 	xm := d.put(t, o, runners.Inner, x, 5)
 
-	base := random(r, rows, want.Cols, 1, runners.F32)
+	base := Random(r, rows, want.Cols, 1, runners.F32)
 	sum := Host{rows, want.Cols, nil}
 	for i, v := range want.V {
 		sum.V = append(sum.V, v+base.V[i])
@@ -58,7 +58,7 @@ func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out 
 	add := d.put(t, o, runners.Residual, base, 2)
 	o.ResetCounts()
 	o.LinearAdd(rows, add, xm, stack)
-	compare(t, "LinearAdd", get(t, o, add, rows), sum, tol)
+	Compare(t, "LinearAdd", Get(t, o, add, rows), sum, tol)
 
 	poison := Host{rows, want.Cols, make([]float64, rows*want.Cols)}
 	for i := range poison.V {
@@ -66,17 +66,17 @@ func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out 
 	}
 	logits := d.put(t, o, runners.Logits, poison, 1)
 	o.Linear(rows, logits, xm, stack)
-	compare(t, "Linear to logits", get(t, o, logits, rows), want, tol)
+	Compare(t, "Linear to logits", Get(t, o, logits, rows), want, tol)
 	inner := d.put(t, o, runners.Inner, poison, 1)
 	o.Linear(rows, inner, xm, stack)
-	compare(t, "Linear", get(t, o, inner, rows), want, d.tolerance(tol, 1))
+	Compare(t, "Linear", Get(t, o, inner, rows), want, d.tolerance(tol, 1))
 
 	gm := runners.Mat{Buf: inner.Buf, Col: 0, Cols: out}
 	o.SwiGLU(rows, gm, xm, gated)
-	for i, v := range timesT(x, w3).V {
-		y1.V[i] = silu(y1.V[i]) * v
+	for i, v := range TimesT(x, w3).V {
+		y1.V[i] = SiLU(y1.V[i]) * v
 	}
-	compare(t, "SwiGLU", get(t, o, gm, rows), y1, d.tolerance(tol, 1))
+	Compare(t, "SwiGLU", Get(t, o, gm, rows), y1, d.tolerance(tol, 1))
 
 	targets, probs := make([]int, rows), make([]float32, rows)
 	for i := range targets {
@@ -93,7 +93,7 @@ func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out 
 		}
 		got.V, lp.V = append(got.V, float64(p)), append(lp.V, want.At(i, targets[i])-math.Log(s))
 	}
-	compare(t, "LogProbs", got, lp, tol)
+	Compare(t, "LogProbs", got, lp, tol)
 
 	flops := int64(2*rows*in) * int64(4*want.Cols+2*out)
 	if got := o.Counts().FLOPs[runners.PartLayers]; got != flops {
@@ -111,8 +111,8 @@ func Rows(t *testing.T, d Device) {
 	r := rand.New(rand.NewPCG(2, 2))
 	for _, sh := range shapes {
 		rows, n := sh[0], sh[1]
-		x, w := random(r, rows, n, 1, runners.F32), random(r, 1, n, 1, runners.F32)
-		wt := tensor(w)
+		x, w := Random(r, rows, n, 1, runners.F32), Random(r, 1, n, 1, runners.F32)
+		wt := Tensor(w)
 		wt.Shape = []int{n}
 		norm, err := o.Weight(wt)
 		if err != nil {
@@ -131,10 +131,10 @@ func Rows(t *testing.T, d Device) {
 		xm := d.put(t, o, runners.Residual, x, 1)
 		ym := d.put(t, o, runners.Inner, Host{rows, n, make([]float64, rows*n)}, 2)
 		o.RMSNorm(rows, ym, xm, norm, 0.01)
-		compare(t, "RMSNorm", get(t, o, ym, rows), want, d.tolerance(2e-6, 1))
+		Compare(t, "RMSNorm", Get(t, o, ym, rows), want, d.tolerance(2e-6, 1))
 
-		table := random(r, 50, n, 1, d.Weights)
-		tw, err := o.Weight(tensor(table))
+		table := Random(r, 50, n, 1, d.Weights)
+		tw, err := o.Weight(Tensor(table))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,6 +148,6 @@ func Rows(t *testing.T, d Device) {
 				want.V[i*n+c] = 2 * table.At(k, c)
 			}
 		}
-		compare(t, "Embed", get(t, o, xm, rows), want, 0)
+		Compare(t, "Embed", Get(t, o, xm, rows), want, 0)
 	}
 }

@@ -50,7 +50,7 @@ func Errors(t *testing.T, d Device) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := o.Weight(tensor(random(rand.New(rand.NewPCG(1, 1)), 4, 16, 1, d.Weights)))
+	w, err := o.Weight(Tensor(Random(rand.New(rand.NewPCG(1, 1)), 4, 16, 1, d.Weights)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,17 +56,17 @@ func (h Host) At(r, c int) float64 { return h.V[r*h.Cols+c] }
 // row is row r from column c on, n values.
 func (h Host) row(r, c, n int) []float64 { return h.V[r*h.Cols+c : r*h.Cols+c+n] }
 
-// random makes normally distributed values as type t holds them.
-func random(r *rand.Rand, rows, cols int, sd float64, t runners.DType) Host {
+// Random makes normally distributed values as type t holds them.
+func Random(r *rand.Rand, rows, cols int, sd float64, t runners.DType) Host {
 	h := Host{rows, cols, make([]float64, rows*cols)}
 	for i := range h.V {
 		h.V[i] = float64(float32(r.NormFloat64() * sd))
 	}
-	return h.as(t)
+	return h.As(t)
 }
 
-// as is h rounded to a type.
-func (h Host) as(t runners.DType) Host {
+// As is h rounded to a type.
+func (h Host) As(t runners.DType) Host {
 	if t != runners.BF16 {
 		return h
 	}
@@ -82,7 +82,8 @@ func round(v float64) float64 {
 	return float64(math.Float32frombits(uint32(runners.BFloat16(float32(v))) << 16))
 }
 
-func tensor(h Host) runners.Tensor {
+// Tensor is h as a checkpoint holds it.
+func Tensor(h Host) runners.Tensor {
 	var b []byte
 	for _, v := range h.V {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
@@ -104,7 +105,8 @@ func (d Device) put(t testing.TB, o runners.Ops, kind runners.BufferKind, h Host
 	return m
 }
 
-func get(t testing.TB, o runners.Ops, m runners.Mat, rows int) Host {
+// Get reads rows of a Mat back.
+func Get(t testing.TB, o runners.Ops, m runners.Mat, rows int) Host {
 	t.Helper()
 	h := Host{rows, m.Cols, nil}
 	dst := make([][]float32, rows)
@@ -122,8 +124,8 @@ func get(t testing.TB, o runners.Ops, m runners.Mat, rows int) Host {
 	return h
 }
 
-// compare fails unless every |got - want| <= tol x (1 + |want|).
-func compare(t testing.TB, what string, got, want Host, tol float64) {
+// Compare fails unless every |got - want| <= tol x (1 + |want|).
+func Compare(t testing.TB, what string, got, want Host, tol float64) {
 	t.Helper()
 	if len(got.V) != len(want.V) {
 		t.Fatalf("%s: %d values, want %d", what, len(got.V), len(want.V))
@@ -135,8 +137,8 @@ func compare(t testing.TB, what string, got, want Host, tol float64) {
 	}
 }
 
-// timesT is a bᵀ.
-func timesT(a, b Host) Host {
+// TimesT is a bᵀ.
+func TimesT(a, b Host) Host {
 	c := Host{a.Rows, b.Rows, make([]float64, a.Rows*b.Rows)}
 	for i := range a.Rows {
 		for j := range b.Rows {
@@ -157,7 +159,8 @@ func joinColumns(a, b Host) Host {
 	return c
 }
 
-func silu(x float64) float64 { return x / (1 + math.Exp(-x)) }
+// SiLU is x sigmoid(x).
+func SiLU(x float64) float64 { return x / (1 + math.Exp(-x)) }
 
 // logGamma is logsigmoid(z) / 16.
 func logGamma(z float64) float64 {
@@ -183,8 +186,8 @@ func Rotated(x Host, r, h int, spec runners.Rope, pos int) []float64 {
 	return v
 }
 
-// attention of one query over keys and values of positions from..pos.
-func attention(q []float64, keys, values func(pos int) []float64, from, pos int) []float64 {
+// Attend is attention of one query over keys and values of positions from..pos.
+func Attend(q []float64, keys, values func(pos int) []float64, from, pos int) []float64 {
 	o, sum, best := make([]float64, len(q)), 0.0, math.Inf(-1)
 	var s []float64
 	for p := from; p <= pos; p++ {

@@ -80,24 +80,24 @@ func (d Device) retain(t *testing.T, c retainCase) {
 		var m [5]runners.Mat
 		var h [5]Host
 		for i := range m {
-			h[i] = random(r, b.Rows, n, 1, d.Inner)
+			h[i] = Random(r, b.Rows, n, 1, d.Inner)
 			if i == 4 {
-				h[i] = random(r, b.Rows, c.heads, 3, runners.F32)
+				h[i] = Random(r, b.Rows, c.heads, 3, runners.F32)
 				for x := range h[i].V {
 					h[i].V[x] += c.gate
 				}
-				h[i] = h[i].as(d.Inner)
+				h[i] = h[i].As(d.Inner)
 			}
 			m[i] = d.put(t, o, runners.Inner, h[i], i)
 		}
 		o.Begin(b)
 		o.Retain(b, runners.Retained{Dst: m[0], Q: m[0], K: m[1], V: m[2], Gate: m[3], Decay: m[4], Heads: c.heads, State: states, Rope: rope, Eps: 1e-5})
-		got := get(t, o, m[0], b.Rows)
+		got := Get(t, o, m[0], b.Rows)
 		want, worst := Host{b.Rows, n, make([]float64, b.Rows*n)}, 1.0
 		for s, span := range b.Spans {
 			worst = math.Max(worst, recur(want, h, span, spec, ref[who[s]]))
 		}
-		compare(t, fmt.Sprintf("rows %v", pass), got, want, d.tolerance(1e-6*(1+worst), 2*(1+worst)))
+		Compare(t, fmt.Sprintf("rows %v", pass), got, want, d.tolerance(1e-6*(1+worst), 2*(1+worst)))
 	}
 	if got := o.Counts().FLOPs[runners.PartLayers]; float64(got) != flops {
 		t.Errorf("counted %d FLOP, want %g", got, flops)
@@ -121,7 +121,7 @@ func (d Device) retain(t *testing.T, c retainCase) {
 			for _, v := range got {
 				g.V = append(g.V, float64(v))
 			}
-			compare(t, "state", g, w, d.tolerance(1e-5, 4))
+			Compare(t, "state", g, w, d.tolerance(1e-5, 4))
 		}
 		f.Close()
 		s.Reset()
@@ -156,7 +156,7 @@ func recur(want Host, h [5]Host, span runners.Span, spec runners.Rope, heads [][
 			norm := math.Sqrt(ss/float64(hd) + 1e-5)
 			worst = math.Max(worst, size/norm)
 			for e, y := range out {
-				want.V[row*want.Cols+hh*hd+e] = silu(g.At(row, hh*hd+e)) * y / norm
+				want.V[row*want.Cols+hh*hd+e] = SiLU(g.At(row, hh*hd+e)) * y / norm
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/optest"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -119,12 +120,12 @@ func BenchmarkLinear(b *testing.B) {
 		for _, sh := range [][3]int{{1024, 1024, 1024}, {512, 768, 2304}, {512, 768, 768}, {512, 768, 4096}, {512, 2048, 768}, {512, 128, 384}, {8, 4096, 11008}, {1, 16384, 11008}} {
 			rows, in, out := sh[0], sh[1], sh[2]
 			b.Run(fmt.Sprintf("%dx%dx%d", rows, in, out), func(b *testing.B) {
-				w, err := o.Weight(tensorOf(randomHost(r, out, in, 1)))
+				w, err := o.Weight(optest.Tensor(optest.Random(r, out, in, 1, runners.F32)))
 				if err != nil {
 					b.Fatal(err)
 				}
-				x, done1 := upload(b, o, randomHost(r, rows, in, 1), 0)
-				y, done2 := upload(b, o, randomHost(r, rows, out, 1), 0)
+				x, done1 := upload(b, o, optest.Random(r, rows, in, 1, runners.F32), 0)
+				y, done2 := upload(b, o, optest.Random(r, rows, out, 1, runners.F32), 0)
 				defer done1()
 				defer done2()
 				rate(b, kernel(2*float64(rows*in*out), float64(in*out*opts.Weights.Size())), reading(peak, rows, o, w.(*weight).blk), opts.Weights, func() {
@@ -157,9 +158,9 @@ func BenchmarkAttend(b *testing.B) {
 				}
 				defer kv.Close()
 				rope := o.Rope(runners.Rope{HeadDim: sh.hd, Rotary: runners.Rotary{Theta: 1e4}})
-				k, done1 := upload(b, o, randomHost(r, 512, sh.kvHeads*sh.hd, 1), 0)
-				q, done2 := upload(b, o, randomHost(r, 512, sh.heads*sh.hd, 1), 0)
-				y, done3 := upload(b, o, randomHost(r, 512, sh.heads*sh.hd, 1), 0)
+				k, done1 := upload(b, o, optest.Random(r, 512, sh.kvHeads*sh.hd, 1, runners.F32), 0)
+				q, done2 := upload(b, o, optest.Random(r, 512, sh.heads*sh.hd, 1, runners.F32), 0)
+				y, done3 := upload(b, o, optest.Random(r, 512, sh.heads*sh.hd, 1, runners.F32), 0)
 				defer done1()
 				defer done2()
 				defer done3()
@@ -214,10 +215,10 @@ func BenchmarkRetain(b *testing.B) {
 						cols = sh.heads
 					}
 					var done func()
-					m[i], done = upload(b, o, randomHost(r, sh.rows, cols, 1), 0)
+					m[i], done = upload(b, o, optest.Random(r, sh.rows, cols, 1, runners.F32), 0)
 					defer done()
 				}
-				y, done := upload(b, o, randomHost(r, sh.rows, sh.heads*sh.hd, 1), 0)
+				y, done := upload(b, o, optest.Random(r, sh.rows, sh.heads*sh.hd, 1, runners.F32), 0)
 				defer done()
 				s, err := o.State(sh.heads, sh.hd)
 				if err != nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/optest"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -19,7 +20,7 @@ func TestChain(t *testing.T) {
 		weight := func(shapes ...[2]int) runners.Weight {
 			var stack []runners.Tensor
 			for _, s := range shapes {
-				stack = append(stack, tensorOf(randomHost(r, s[0], s[1], 0.1)))
+				stack = append(stack, optest.Tensor(optest.Random(r, s[0], s[1], 0.1, runners.F32)))
 			}
 			w, err := o.Weight(stack...)
 			if err != nil {
@@ -27,18 +28,18 @@ func TestChain(t *testing.T) {
 			}
 			return w
 		}
-		norm, err := o.Weight(runners.Tensor{Shape: []int{dim}, Data: tensorOf(randomHost(r, 1, dim, 1)).Data})
+		norm, err := o.Weight(runners.Tensor{Shape: []int{dim}, Data: optest.Tensor(optest.Random(r, 1, dim, 1, runners.F32)).Data})
 		if err != nil {
 			t.Fatal(err)
 		}
 		up, down, square := weight([2]int{ffn, dim}, [2]int{ffn, dim}), weight([2]int{dim, ffn}), weight([2]int{dim, dim})
 		for _, rows := range []int{o.k.MR + 1, 63, 64, 65, 200} {
 			var results [2][]float64
-			start := randomHost(r, rows, dim, 1)
+			start := optest.Random(r, rows, dim, 1, runners.F32)
 			for i := range results {
 				x, done1 := upload(t, o, start, 0)
-				n, done2 := upload(t, o, randomHost(r, rows, dim, 1), 0)
-				h, done3 := upload(t, o, randomHost(r, rows, ffn, 1), 0)
+				n, done2 := upload(t, o, optest.Random(r, rows, dim, 1, runners.F32), 0)
+				h, done3 := upload(t, o, optest.Random(r, rows, ffn, 1, runners.F32), 0)
 				after := func() {
 					if i == 0 {
 						if err := o.Sync(); err != nil {
@@ -62,7 +63,7 @@ func TestChain(t *testing.T) {
 				if i == 1 && o.chain.n == 0 {
 					t.Fatal("nothing was kept back")
 				}
-				results[i] = download(t, o, x, rows).v
+				results[i] = optest.Get(t, o, x, rows).V
 				done1()
 				done2()
 				done3()
@@ -77,12 +78,12 @@ func TestChain(t *testing.T) {
 // pending asks for a product y += x wT that is kept back, and returns y and what closes x and y.
 func pending(t *testing.T, o *ops) (y runners.Mat, doneX, doneY func()) {
 	r := rand.New(rand.NewPCG(3, 3))
-	w, err := o.Weight(tensorOf(randomHost(r, 64, 64, 1)))
+	w, err := o.Weight(optest.Tensor(optest.Random(r, 64, 64, 1, runners.F32)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, doneX := upload(t, o, randomHost(r, 512, 64, 1), 0)
-	y, doneY = upload(t, o, host{512, 64, make([]float64, 512*64)}, 0)
+	x, doneX := upload(t, o, optest.Random(r, 512, 64, 1, runners.F32), 0)
+	y, doneY = upload(t, o, optest.Host{Rows: 512, Cols: 64, V: make([]float64, 512*64)}, 0)
 	o.LinearAdd(512, y, x, w)
 	if o.chain.n == 0 {
 		t.Fatal("nothing was kept back")
@@ -99,7 +100,7 @@ func TestChainClose(t *testing.T) {
 	if o.chain.n != 0 {
 		t.Fatal("the product is kept back beyond its input")
 	}
-	if slices.Equal(make([]float64, 512*64), download(t, o, y, 512).v) {
+	if slices.Equal(make([]float64, 512*64), optest.Get(t, o, y, 512).V) {
 		t.Error("the product was not made")
 	}
 }
@@ -125,15 +126,15 @@ func TestChainMemory(t *testing.T) {
 	var ws [2]runners.Weight
 	for i, in := range []int{16, dim} {
 		var err error
-		if ws[i], err = o.Weight(tensorOf(randomHost(r, dim, in, 1))); err != nil {
+		if ws[i], err = o.Weight(optest.Tensor(optest.Random(r, dim, in, 1, runners.F32))); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := len(ws[1].(*weight).blk.data); n <= chainBytes {
 		t.Fatalf("the second weight of %d bytes goes into a chain", n)
 	}
-	x, done1 := upload(t, o, randomHost(r, rows, 16, 1), 0)
-	y, done2 := upload(t, o, randomHost(r, rows, dim, 1), 0)
+	x, done1 := upload(t, o, optest.Random(r, rows, 16, 1, runners.F32), 0)
+	y, done2 := upload(t, o, optest.Random(r, rows, dim, 1, runners.F32), 0)
 	defer done1()
 	defer done2()
 	o.Linear(rows, y, x, ws[0])
@@ -143,7 +144,7 @@ func TestChainMemory(t *testing.T) {
 		t.Errorf("after ResetPeak %+v, then %+v: %v", held, o.Usage(), err)
 	}
 
-	z, done3 := upload(t, o, randomHost(r, rows, dim, 1), 0)
+	z, done3 := upload(t, o, optest.Random(r, rows, dim, 1, runners.F32), 0)
 	defer done3()
 	rest := o.pool.account.Budget() - o.Usage().Total()
 	if err := o.pool.account.Take(runners.MemoryState, rest, func() error { return nil }); err != nil {
@@ -165,11 +166,11 @@ func TestNormOfStep(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 2})
 	const dim = 576
 	r := rand.New(rand.NewPCG(3, 3))
-	w, err := o.Weight(runners.Tensor{Shape: []int{dim}, Data: tensorOf(randomHost(r, 1, dim, 1)).Data})
+	w, err := o.Weight(runners.Tensor{Shape: []int{dim}, Data: optest.Tensor(optest.Random(r, 1, dim, 1, runners.F32)).Data})
 	if err != nil {
 		t.Fatal(err)
 	}
-	x, done := upload(t, o, randomHost(r, o.k.MR+1, dim, 1), 0)
+	x, done := upload(t, o, optest.Random(r, o.k.MR+1, dim, 1, runners.F32), 0)
 	defer done()
 	for rows, want := range map[int]uint64{o.k.MR: 0, o.k.MR + 1: 1} {
 		before := o.workers.round.Load()

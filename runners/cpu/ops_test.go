@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/optest"
 	"github.com/yocobench/yocobench/kernels/cpu"
 	"github.com/yocobench/yocobench/runners"
 )
@@ -58,103 +58,25 @@ func openTest(t testing.TB, opts runners.Options) *ops {
 	return o
 }
 
-// host is a matrix on the host.
-type host struct {
-	rows, cols int
-	v          []float64
-}
-
-func (h host) at(r, c int) float64 { return h.v[r*h.cols+c] }
-
-func randomHost(r *rand.Rand, rows, cols int, sd float64) host {
-	h := host{rows, cols, make([]float64, rows*cols)}
-	for i := range h.v {
-		h.v[i] = float64(float32(r.NormFloat64() * sd))
-	}
-	return h
-}
-
 // upload puts h into a buffer wider than it, at column col.
-func upload(t testing.TB, o *ops, h host, col int) (runners.Mat, func()) {
-	b, err := o.Buffer(runners.Inner, h.rows, h.cols+col+3)
+func upload(t testing.TB, o *ops, h optest.Host, col int) (runners.Mat, func()) {
+	b, err := o.Buffer(runners.Inner, h.Rows, h.Cols+col+3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := runners.Mat{Buf: b, Col: col, Cols: h.cols}
+	m := runners.Mat{Buf: b, Col: col, Cols: h.Cols}
 	set(o, m, h)
 	return m, b.Close
 }
 
-func set(o *ops, m runners.Mat, h host) {
-	d, _ := o.mat(m, h.rows, "set")
-	for r := range h.rows {
-		for c := range h.cols {
-			*d.at(r, c) = float32(h.at(r, c))
+func set(o *ops, m runners.Mat, h optest.Host) {
+	d, _ := o.mat(m, h.Rows, "set")
+	for r := range h.Rows {
+		for c := range h.Cols {
+			*d.at(r, c) = float32(h.At(r, c))
 		}
 	}
 }
-
-func download(t testing.TB, o *ops, m runners.Mat, rows int) host {
-	h := host{rows, m.Cols, nil}
-	dst := make([][]float32, rows)
-	for r := range dst {
-		dst[r] = make([]float32, m.Cols)
-	}
-	if err := o.Read(m, dst); err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range dst {
-		for _, v := range d {
-			h.v = append(h.v, float64(v))
-		}
-	}
-	return h
-}
-
-// compare fails unless every |got - want| <= tol x (1 + |want|).
-func compare(t testing.TB, what string, got, want host, tol float64) {
-	t.Helper()
-	for i := range want.v {
-		if !(math.Abs(got.v[i]-want.v[i]) <= tol*(1+math.Abs(want.v[i]))) {
-			t.Fatalf("%s: (%d,%d) is %g, want %g within %g", what, i/want.cols, i%want.cols, got.v[i], want.v[i], tol)
-		}
-	}
-}
-
-func tensorOf(h host) runners.Tensor {
-	var b []byte
-	for _, v := range h.v {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
-	}
-	return runners.Tensor{Name: "test", Shape: []int{h.rows, h.cols}, Data: b}
-}
-
-// rounded is h as bfloat16 would hold it, if opts say so.
-func rounded(h host, d runners.DType) host {
-	if d != runners.BF16 {
-		return h
-	}
-	g := host{h.rows, h.cols, slices.Clone(h.v)}
-	for i, v := range g.v {
-		g.v[i] = float64(cpu.Widen16(cpu.BF16(float32(v))))
-	}
-	return g
-}
-
-// timesT is a bᵀ.
-func timesT(a, b host) host {
-	c := host{a.rows, b.rows, make([]float64, a.rows*b.rows)}
-	for i := range a.rows {
-		for j := range b.rows {
-			for k := range a.cols {
-				c.v[i*b.rows+j] += a.at(i, k) * b.at(j, k)
-			}
-		}
-	}
-	return c
-}
-
-func silu(x float64) float64 { return x / (1 + math.Exp(-x)) }
 
 // dot reports whether products with bfloat16 are computed in bfloat16.
 func dot(o *ops) bool { return o.k.Dot != nil && o.opts.Weights == runners.BF16 }
@@ -166,44 +88,44 @@ func TestLinear(t *testing.T) {
 		for _, sh := range [][3]int{{1, 1, 1}, {1, 64, 97}, {3, 65, 64}, {2, 63, 33}, {13, 130, 65}, {64, 16, 3}, {97, 1100, 70}, {500, 40, 129}, {5, 1027, 31},
 			{20, 33, 5}, {101, 1030, 260}} { // the last with weights of more than chainBytes in either type
 			rows, in, out := sh[0], sh[1], sh[2]
-			x, w1, w2 := randomHost(r, rows, in, 1), randomHost(r, out, in, 1/math.Sqrt(float64(in))), randomHost(r, out+5, in, 1/math.Sqrt(float64(in)))
-			w3 := randomHost(r, out, in, 1/math.Sqrt(float64(in)))
-			stack, err := o.Weight(tensorOf(w1), tensorOf(w2))
+			x, w1, w2 := optest.Random(r, rows, in, 1, runners.F32), optest.Random(r, out, in, 1/math.Sqrt(float64(in)), runners.F32), optest.Random(r, out+5, in, 1/math.Sqrt(float64(in)), runners.F32)
+			w3 := optest.Random(r, out, in, 1/math.Sqrt(float64(in)), runners.F32)
+			stack, err := o.Weight(optest.Tensor(w1), optest.Tensor(w2))
 			if err != nil {
 				t.Fatal(err)
 			}
-			gated, err := o.Weight(tensorOf(w1), tensorOf(w3))
+			gated, err := o.Weight(optest.Tensor(w1), optest.Tensor(w3))
 			if err != nil {
 				t.Fatal(err)
 			}
 			ref := x
 			if dot(o) && in%2 == 0 {
-				ref = rounded(x, runners.BF16)
+				ref = x.As(runners.BF16)
 			}
-			w1, w2, w3 = rounded(w1, opts.Weights), rounded(w2, opts.Weights), rounded(w3, opts.Weights)
-			y1, y2, y3 := timesT(ref, w1), timesT(ref, w2), timesT(ref, w3)
+			w1, w2, w3 = w1.As(opts.Weights), w2.As(opts.Weights), w3.As(opts.Weights)
+			y1, y2, y3 := optest.TimesT(ref, w1), optest.TimesT(ref, w2), optest.TimesT(ref, w3)
 			xm, done1 := upload(t, o, x, 5)
-			base := randomHost(r, rows, 2*out+5, 1)
+			base := optest.Random(r, rows, 2*out+5, 1, runners.F32)
 			ym, done2 := upload(t, o, base, 2)
-			want := host{rows, 2*out + 5, nil}
+			want := optest.Host{Rows: rows, Cols: 2*out + 5}
 			for i := range rows {
-				want.v = append(append(want.v, y1.v[i*out:(i+1)*out]...), y2.v[i*(out+5):(i+1)*(out+5)]...)
+				want.V = append(append(want.V, y1.V[i*out:(i+1)*out]...), y2.V[i*(out+5):(i+1)*(out+5)]...)
 			}
 			name := fmt.Sprintf("%dx%dx%d", rows, in, out)
 			o.LinearAdd(rows, ym, xm, stack)
-			sum := host{rows, want.cols, slices.Clone(want.v)}
-			for i := range sum.v {
-				sum.v[i] += base.v[i]
+			sum := optest.Host{Rows: rows, Cols: want.Cols, V: slices.Clone(want.V)}
+			for i := range sum.V {
+				sum.V[i] += base.V[i]
 			}
-			compare(t, name+" LinearAdd", download(t, o, ym, rows), sum, 4e-6)
+			optest.Compare(t, name+" LinearAdd", optest.Get(t, o, ym, rows), sum, 4e-6)
 			o.Linear(rows, ym, xm, stack)
-			compare(t, name+" Linear", download(t, o, ym, rows), want, 4e-6)
+			optest.Compare(t, name+" Linear", optest.Get(t, o, ym, rows), want, 4e-6)
 			gm := runners.Mat{Buf: ym.Buf, Col: 1, Cols: out}
 			o.SwiGLU(rows, gm, xm, gated)
-			for i := range y1.v {
-				y1.v[i] = silu(y1.v[i]) * y3.v[i]
+			for i := range y1.V {
+				y1.V[i] = optest.SiLU(y1.V[i]) * y3.V[i]
 			}
-			compare(t, name+" SwiGLU", download(t, o, gm, rows), y1, 4e-6)
+			optest.Compare(t, name+" SwiGLU", optest.Get(t, o, gm, rows), y1, 4e-6)
 
 			targets, probs := make([]int, rows), make([]float32, rows)
 			for i := range targets {
@@ -212,15 +134,15 @@ func TestLinear(t *testing.T) {
 			if err := o.LogProbs(xm, stack, targets, probs); err != nil {
 				t.Fatal(err)
 			}
-			got, lp := host{1, rows, nil}, host{1, rows, nil}
+			got, lp := optest.Host{Rows: 1, Cols: rows}, optest.Host{Rows: 1, Cols: rows}
 			for i, p := range probs {
 				s := 0.0
-				for _, v := range want.v[i*want.cols : (i+1)*want.cols] {
+				for _, v := range want.V[i*want.Cols : (i+1)*want.Cols] {
 					s += math.Exp(v)
 				}
-				got.v, lp.v = append(got.v, float64(p)), append(lp.v, want.at(i, targets[i])-math.Log(s))
+				got.V, lp.V = append(got.V, float64(p)), append(lp.V, want.At(i, targets[i])-math.Log(s))
 			}
-			compare(t, name+" LogProbs", got, lp, 4e-6)
+			optest.Compare(t, name+" LogProbs", got, lp, 4e-6)
 			done1()
 			done2()
 		}
@@ -236,29 +158,29 @@ func TestRows(t *testing.T) {
 		r := rand.New(rand.NewPCG(2, 2))
 		for _, sh := range [][2]int{{1, 2}, {3, 63}, {65, 64}, {500, 130}} {
 			rows, n := sh[0], sh[1]
-			x, w := randomHost(r, rows, n, 1), randomHost(r, 1, n, 1)
-			wt := tensorOf(w)
+			x, w := optest.Random(r, rows, n, 1, runners.F32), optest.Random(r, 1, n, 1, runners.F32)
+			wt := optest.Tensor(w)
 			wt.Shape = []int{n}
 			norm, err := o.Weight(wt)
 			if err != nil {
 				t.Fatal(err)
 			}
 			xm, done := upload(t, o, x, 1)
-			want := host{rows, n, nil}
+			want := optest.Host{Rows: rows, Cols: n}
 			for i := range rows {
 				s := 0.0
 				for c := range n {
-					s += x.at(i, c) * x.at(i, c)
+					s += x.At(i, c) * x.At(i, c)
 				}
 				for c := range n {
-					want.v = append(want.v, x.at(i, c)/math.Sqrt(s/float64(n)+0.01)*w.v[c])
+					want.V = append(want.V, x.At(i, c)/math.Sqrt(s/float64(n)+0.01)*w.V[c])
 				}
 			}
 			o.RMSNorm(rows, xm, xm, norm, 0.01)
-			compare(t, "RMSNorm", download(t, o, xm, rows), want, 2e-6)
+			optest.Compare(t, "RMSNorm", optest.Get(t, o, xm, rows), want, 2e-6)
 
-			table := randomHost(r, 50, n, 1)
-			tw, err := o.Weight(tensorOf(table))
+			table := optest.Random(r, 50, n, 1, runners.F32)
+			tw, err := o.Weight(optest.Tensor(table))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -267,84 +189,32 @@ func TestRows(t *testing.T) {
 				tokens[i] = r.IntN(50)
 			}
 			o.Embed(xm, tw, tokens, 2)
-			table = rounded(table, opts.Weights)
+			table = table.As(opts.Weights)
 			for i, k := range tokens {
 				for c := range n {
-					want.v[i*n+c] = 2 * table.at(k, c)
+					want.V[i*n+c] = 2 * table.At(k, c)
 				}
 			}
-			compare(t, "Embed", download(t, o, xm, rows), want, 0)
+			optest.Compare(t, "Embed", optest.Get(t, o, xm, rows), want, 0)
 			done()
 		}
 	})
 }
 
-// rotated is row r of x, head h, at a position.
-func rotated(x host, r, h int, spec runners.Rope, pos int) []float64 {
-	hd := spec.HeadDim
-	v := slices.Clone(x.v[r*x.cols+h*hd : r*x.cols+(h+1)*hd])
-	for j := range hd / 2 {
-		e := 2 * float64(j) / float64(hd)
-		if spec.EndPoint {
-			e = float64(j) / float64(hd/2-1)
-		}
-		s, c := math.Sincos(float64(pos) * math.Pow(spec.Theta, -e))
-		a, b := j, j+hd/2
-		if spec.Interleaved {
-			a, b = 2*j, 2*j+1
-		}
-		v[a], v[b] = v[a]*c-v[b]*s, v[b]*c+v[a]*s
-	}
-	return v
-}
-
-// turned is rotated as the runner computes it, held against float64: which way a
-// value rounds to bfloat16 hangs on its last bit.
-func turned(t *testing.T, o *ops, table *ropeTable, x host, r, h int, pos int) (v []float64) {
+// turned is optest.Rotated as the runner computes it, compared with float64: which way a
+// value rounds to bfloat16 depends on its last bit.
+func turned(t *testing.T, o *ops, table *ropeTable, x optest.Host, r, h int, pos int) (v []float64) {
 	hd := table.spec.HeadDim
 	f := make([]float32, hd)
 	for d := range f {
-		f[d] = float32(x.at(r, h*hd+d))
+		f[d] = float32(x.At(r, h*hd+d))
 	}
 	o.rotateHeads(table, r, 1, &f[0], 1)
 	for _, y := range f {
 		v = append(v, float64(y))
 	}
-	compare(t, "rotated key", host{1, hd, v}, host{1, hd, rotated(x, r, h, table.spec, pos)}, 1e-6)
+	optest.Compare(t, "rotated key", optest.Host{Rows: 1, Cols: hd, V: v}, optest.Host{Rows: 1, Cols: hd, V: optest.Rotated(x, r, h, table.spec, pos)}, 1e-6)
 	return v
-}
-
-// reference attention over all keys and values of the past, window 0 for none.
-func attention(q [][]float64, keys, values func(pos int) []float64, pos, window int) [][]float64 {
-	from := 0
-	if window > 0 {
-		from = max(0, pos-window+1)
-	}
-	var out [][]float64
-	for _, x := range q {
-		o, sum, best := make([]float64, len(x)), 0.0, math.Inf(-1)
-		var s []float64
-		for p := from; p <= pos; p++ {
-			d := 0.0
-			for i, v := range keys(p) {
-				d += v * x[i]
-			}
-			s = append(s, d/math.Sqrt(float64(len(x))))
-			best = max(best, s[len(s)-1])
-		}
-		for i, v := range s {
-			w := math.Exp(v - best)
-			sum += w
-			for d, y := range values(from + i) {
-				o[d] += w * y
-			}
-		}
-		for d := range o {
-			o[d] /= sum
-		}
-		out = append(out, o)
-	}
-	return out
 }
 
 // past is what a test keeps of a sequence: rotated keys and values by position, [heads x hd] each.
@@ -445,9 +315,9 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 				caches, who = append(caches, kv[i]), append(who, i)
 			}
 		}
-		q := randomHost(r, b.Rows, c.heads*c.hd, 1)
-		k := randomHost(r, b.Rows, c.kvHeads*c.hd, 1)
-		v := randomHost(r, b.Rows, c.kvHeads*c.hd, 1)
+		q := optest.Random(r, b.Rows, c.heads*c.hd, 1, runners.F32)
+		k := optest.Random(r, b.Rows, c.kvHeads*c.hd, 1, runners.F32)
+		v := optest.Random(r, b.Rows, c.kvHeads*c.hd, 1, runners.F32)
 		qm, done1 := upload(t, o, q, 0)
 		km, done2 := upload(t, o, k, 7)
 		vm, done3 := upload(t, o, v, 2)
@@ -463,33 +333,33 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 			o.AppendKV(b, caches, km, vm, rope)
 			o.Attend(b, qm, qm, c.heads, caches, rope)
 		}
-		got := download(t, o, qm, b.Rows)
+		got := optest.Get(t, o, qm, b.Rows)
 		for s, span := range b.Spans {
 			sq := &seqs[who[s]]
 			for x := range span.Len {
 				var kr, vr []float64
 				for h := range c.kvHeads {
 					kr = append(kr, turned(t, o, table, k, span.Row+x, h, span.Pos+x)...)
-					vr = append(vr, v.v[(span.Row+x)*v.cols+h*c.hd:(span.Row+x)*v.cols+(h+1)*c.hd]...)
+					vr = append(vr, v.V[(span.Row+x)*v.Cols+h*c.hd:(span.Row+x)*v.Cols+(h+1)*c.hd]...)
 				}
-				sq.k = append(sq.k, rounded(host{1, len(kr), kr}, opts.KV).v)
-				sq.v = append(sq.v, rounded(host{1, len(vr), vr}, opts.KV).v)
+				sq.k = append(sq.k, optest.Host{Rows: 1, Cols: len(kr), V: kr}.As(opts.KV).V)
+				sq.v = append(sq.v, optest.Host{Rows: 1, Cols: len(vr), V: vr}.As(opts.KV).V)
 			}
 			for x := range span.Len {
 				pos := span.Pos + x
-				visible := pos + 1
+				from := 0
 				if c.window > 0 {
-					visible = min(visible, c.window)
+					from = max(0, pos-c.window+1)
 				}
-				want += int64(4 * c.heads * c.hd * visible)
+				want += int64(4 * c.heads * c.hd * (pos - from + 1))
 				for h := range c.heads {
 					g := h / (c.heads / c.kvHeads)
 					part := func(m [][]float64) func(int) []float64 {
 						return func(p int) []float64 { return m[p][g*c.hd : (g+1)*c.hd] }
 					}
-					ref := attention([][]float64{rotated(q, span.Row+x, h, c.spec, pos)}, part(sq.k), part(sq.v), pos, c.window)[0]
-					row := host{1, c.hd, got.v[(span.Row+x)*got.cols+h*c.hd : (span.Row+x)*got.cols+(h+1)*c.hd]}
-					compare(t, fmt.Sprintf("rows %v, position %d, head %d", pass, pos, h), row, host{1, c.hd, ref}, tol)
+					ref := optest.Attend(optest.Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos)
+					row := optest.Host{Rows: 1, Cols: c.hd, V: got.V[(span.Row+x)*got.Cols+h*c.hd : (span.Row+x)*got.Cols+(h+1)*c.hd]}
+					optest.Compare(t, fmt.Sprintf("rows %v, position %d, head %d", pass, pos, h), row, optest.Host{Rows: 1, Cols: c.hd, V: ref}, tol)
 				}
 			}
 		}
@@ -586,16 +456,16 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 		}
 		d := c.heads * c.hd
 		var m [5]runners.Mat
-		var h [5]host
+		var h [5]optest.Host
 		for i := range m {
 			cols, sd := d, 1.0
 			if i == 4 {
 				cols, sd = c.heads, 3
 			}
-			h[i] = randomHost(r, b.Rows, cols, sd)
+			h[i] = optest.Random(r, b.Rows, cols, sd, runners.F32)
 			if i == 4 {
-				for x := range h[i].v {
-					h[i].v[x] = float64(float32(h[i].v[x] + c.gate))
+				for x := range h[i].V {
+					h[i].V[x] = float64(float32(h[i].V[x] + c.gate))
 				}
 			}
 			var done func()
@@ -608,18 +478,18 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 		if err := o.Sync(); err != nil {
 			t.Fatal(err)
 		}
-		want, worst := host{b.Rows, d, make([]float64, b.Rows*d)}, 1.0
+		want, worst := optest.Host{Rows: b.Rows, Cols: d, V: make([]float64, b.Rows*d)}, 1.0
 		for s, span := range b.Spans {
 			for x := range span.Len {
 				row := span.Row + x
 				for hh := range c.heads {
 					S := ref[who[s]][hh]
-					gamma := math.Exp(-math.Log1p(math.Exp(-gate.at(row, hh))) / runners.GateNormalizer)
-					kr, qr := rotated(k, row, hh, spec, span.Pos+x), rotated(q, row, hh, spec, span.Pos+x)
+					gamma := math.Exp(-math.Log1p(math.Exp(-gate.At(row, hh))) / runners.GateNormalizer)
+					kr, qr := optest.Rotated(k, row, hh, spec, span.Pos+x), optest.Rotated(q, row, hh, spec, span.Pos+x)
 					out, ss, size := make([]float64, c.hd), 0.0, 0.0
 					for a := range c.hd {
 						for e := range c.hd {
-							S[a*c.hd+e] = S[a*c.hd+e]*gamma + kr[a]/math.Sqrt(float64(c.hd))*v.at(row, hh*c.hd+e)
+							S[a*c.hd+e] = S[a*c.hd+e]*gamma + kr[a]/math.Sqrt(float64(c.hd))*v.At(row, hh*c.hd+e)
 							out[e] += S[a*c.hd+e] * qr[a]
 						}
 					}
@@ -634,12 +504,12 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 					// The norm divides by what may be left of a sum after cancellation.
 					worst = max(worst, size/math.Sqrt(ss/float64(c.hd)+1e-5))
 					for e, y := range out {
-						want.v[row*d+hh*c.hd+e] = silu(g.at(row, hh*c.hd+e)) * y / math.Sqrt(ss/float64(c.hd)+1e-5)
+						want.V[row*d+hh*c.hd+e] = optest.SiLU(g.At(row, hh*c.hd+e)) * y / math.Sqrt(ss/float64(c.hd)+1e-5)
 					}
 				}
 			}
 		}
-		compare(t, fmt.Sprintf("heads %d hd %d gate %g rows %v", c.heads, c.hd, c.gate, pass), download(t, o, m[0], b.Rows), want, 1e-6*(1+worst))
+		optest.Compare(t, fmt.Sprintf("heads %d hd %d gate %g rows %v", c.heads, c.hd, c.gate, pass), optest.Get(t, o, m[0], b.Rows), want, 1e-6*(1+worst))
 	}
 	for i, s := range st {
 		f, err := s.Fork()
@@ -651,15 +521,15 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var g, w host
+			var g, w optest.Host
 			for _, v := range got {
-				g.v = append(g.v, float64(v))
+				g.V = append(g.V, float64(v))
 			}
 			for _, v := range ref[i] {
-				w.v = append(w.v, v...)
+				w.V = append(w.V, v...)
 			}
-			w.cols = c.hd
-			compare(t, "state", g, w, 1e-5)
+			w.Cols = c.hd
+			optest.Compare(t, "state", g, w, 1e-5)
 		}
 		f.Close()
 		s.Reset()
@@ -677,56 +547,41 @@ func TestRopeFar(t *testing.T) {
 		rope := o.Rope(spec)
 		for _, pos := range []int{0, 255, 256, 1000000, 10000019} {
 			b := &runners.Batch{Spans: []runners.Span{{Row: 0, Len: 3, Pos: pos}}, Rows: 3}
-			x := randomHost(rand.New(rand.NewPCG(1, 9)), 3, 64, 1)
+			x := optest.Random(rand.New(rand.NewPCG(1, 9)), 3, 64, 1, runners.F32)
 			m, done := upload(t, o, x, 0)
 			o.Begin(b)
 			table, _ := o.rope(rope)
 			d, _ := o.mat(m, 3, "")
-			want := host{3, 64, nil}
+			want := optest.Host{Rows: 3, Cols: 64}
 			for r := range 3 {
 				o.rotateHeads(table, r, 1, d.row(r), 1)
-				want.v = append(want.v, rotated(x, r, 0, spec, pos+r)...)
+				want.V = append(want.V, optest.Rotated(x, r, 0, spec, pos+r)...)
 			}
-			compare(t, fmt.Sprint("position ", pos), download(t, o, m, 3), want, 5e-7)
+			optest.Compare(t, fmt.Sprint("position ", pos), optest.Get(t, o, m, 3), want, 5e-7)
 			done()
 		}
 	}
 }
 
-// TestErrors: the first failure stays, and nothing runs after it.
+// tested is the device as optest sees it.
+func tested(opts runners.Options) optest.Device {
+	return optest.Device{
+		Weights: opts.Weights, KV: opts.KV, Inner: runners.F32, Multiple: 1,
+		Open: func(t testing.TB, budget int64) runners.Ops {
+			opts.MemoryBudget = budget
+			return openTest(t, opts)
+		},
+		Set: func(_ testing.TB, o runners.Ops, m runners.Mat, h optest.Host) { set(o.(*ops), m, h) },
+	}
+}
+
+// TestErrors: what does not fit, and options that there are no kernels for.
 func TestErrors(t *testing.T) {
+	optest.Errors(t, tested(runners.Options{}))
 	o := openTest(t, runners.Options{MemoryBudget: 1 << 20})
 	if _, err := o.GlobalKV(1<<20, 1<<20, 1<<20); !errors.Is(err, runners.ErrOutOfMemory) {
 		t.Errorf("2^61 bytes: %v", err)
 	}
-	if _, err := o.GlobalKV(8, 64, 10000); !errors.Is(err, runners.ErrOutOfMemory) {
-		t.Errorf("over the budget: %v", err)
-	}
-	if _, err := o.State(1<<20, 1<<20); !errors.Is(err, runners.ErrOutOfMemory) {
-		t.Errorf("state: %v", err)
-	}
-	if _, err := o.Buffer(runners.Inner, 1<<40, 1<<40); !errors.Is(err, runners.ErrOutOfMemory) {
-		t.Errorf("buffer: %v", err)
-	}
-	b, err := o.Buffer(runners.Inner, 2, 8)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := o.Weight(tensorOf(randomHost(rand.New(rand.NewPCG(1, 1)), 4, 8, 1)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.Embed(runners.All(b), w, []int{4}, 1)
-	first := o.Sync()
-	if first == nil {
-		t.Fatal("a token outside the table was accepted")
-	}
-	o.Linear(1000, runners.All(b), runners.All(b), w)
-	if o.Sync() != first {
-		t.Errorf("a later failure replaced the first: %v", o.Sync())
-	}
-	b.Close()
-	b.Close()
 	for _, opts := range []runners.Options{{KV: runners.F16}, {Weights: runners.F16}} {
 		if _, err := open(opts); !errors.Is(err, runners.ErrUnsupported) {
 			t.Errorf("%+v: %v", opts, err)
@@ -737,30 +592,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestCacheBytes: what is counted is what Config.CacheBytes says, odd capacities included.
 func TestCacheBytes(t *testing.T) {
 	for _, d := range []runners.DType{runners.F32, runners.BF16} {
-		o := openTest(t, runners.Options{KV: d})
-		for _, capacity := range []int{1, 33, 1000} {
-			k, err := o.GlobalKV(3, 10, capacity)
-			if err != nil {
-				t.Fatal(err)
-			}
-			w, err := o.WindowKV(3, 10, 64, capacity)
-			if err != nil {
-				t.Fatal(err)
-			}
-			s, err := o.State(2, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			u := o.Usage()
-			if u.GlobalKV != int64(2*3*10*capacity*d.Size()) || u.WindowKV != int64(2*3*10*min(64, capacity)*d.Size()) || u.State != 2*10*10*4 {
-				t.Errorf("%s, %d positions: %+v", d, capacity, u)
-			}
-			k.Close()
-			w.Close()
-			s.Close()
-		}
+		t.Run(d.String(), func(t *testing.T) { optest.CacheBytes(t, tested(runners.Options{KV: d})) })
 	}
 }

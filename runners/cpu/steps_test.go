@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/yocobench/yocobench/internal/optest"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
@@ -166,7 +167,7 @@ func TestStepAllocs(t *testing.T) {
 		weight := func(rows ...int) runners.Weight {
 			var ts []runners.Tensor
 			for _, n := range rows {
-				ts = append(ts, tensorOf(randomHost(r, n, d, 0.1)))
+				ts = append(ts, optest.Tensor(optest.Random(r, n, d, 0.1, runners.F32)))
 			}
 			w, err := o.Weight(ts...)
 			if err != nil {
@@ -174,7 +175,7 @@ func TestStepAllocs(t *testing.T) {
 			}
 			return w
 		}
-		vec := tensorOf(randomHost(r, 1, d, 1))
+		vec := optest.Tensor(optest.Random(r, 1, d, 1, runners.F32))
 		vec.Shape = []int{d}
 		norm, _ := o.Weight(vec)
 		proj, gated, out, table := weight(d, d, d, d, heads), weight(d, d), weight(d), weight(vocab)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/yocobench/yocobench/internal/optest"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -60,7 +61,7 @@ func TestReadAhead(t *testing.T) {
 	const dim, ffn = 96, 2000
 	var ws []*weight
 	for _, sh := range [][2]int{{dim, dim}, {ffn, dim}, {dim, ffn}} {
-		stack := []runners.Tensor{tensorOf(randomHost(r, sh[0], sh[1], 1))}
+		stack := []runners.Tensor{optest.Tensor(optest.Random(r, sh[0], sh[1], 1, runners.F32))}
 		if sh[0] == ffn {
 			stack = append(stack, stack[0])
 		}
@@ -71,8 +72,8 @@ func TestReadAhead(t *testing.T) {
 		ws = append(ws, w.(*weight))
 	}
 	rows := o.k.MR + 1
-	x, done1 := upload(t, o, randomHost(r, rows, dim, 1), 0)
-	h, done2 := upload(t, o, randomHost(r, rows, ffn, 1), 0)
+	x, done1 := upload(t, o, optest.Random(r, rows, dim, 1, runners.F32), 0)
+	h, done2 := upload(t, o, optest.Random(r, rows, ffn, 1, runners.F32), 0)
 	defer done1()
 	defer done2()
 	step := func(rows int) {
