@@ -63,7 +63,7 @@ var mayImport = [][2]string{
 	{"internal/testenv", ""},
 	{"tools/train/mkprose", "corpus corpus/rng"},
 	{"tools/peers/ours", "runners runners/checkpoint runners/cpu"},
-	{"tools/calibrate", "compare suites/gate suites/result"},
+	{"tools/calibrate", "compare internal/safefile suites/gate suites/result"},
 }
 
 // The table in docs/architecture.md has the same rows.

@@ -30,6 +30,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/yocobench/yocobench/internal/safefile"
 )
 
 func main() {
@@ -128,14 +130,10 @@ type run struct {
 func calibrate(ctx context.Context, runs int, suite string, slower float64, out string, table bool) error {
 	var f figures
 	if table {
-		b, err := os.ReadFile(out + ".json")
-		if err != nil {
+		if err := readFigures(out, &f); err != nil {
 			return err
 		}
-		if err := json.Unmarshal(b, &f); err != nil {
-			return err
-		}
-		return os.WriteFile(out+".md", f.markdown(), 0o644)
+		return safefile.WriteBytes(out+".md", f.markdown())
 	}
 	dir, err := os.MkdirTemp("", "calibrate-")
 	if err != nil {
@@ -180,15 +178,28 @@ func calibrate(ctx context.Context, runs int, suite string, slower float64, out 
 		r.Slower = fresh == slow
 		f.Runs = append(f.Runs, *r)
 		fmt.Printf("%d/%d slower=%v %s, %d rounds, %.0f s, load %.1f\n", i+1, 2*runs, r.Slower, r.Verdict, r.Rounds, r.Seconds, r.Load)
-		b, err := json.Marshal(f)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(out+".json", append(b, '\n'), 0o644); err != nil {
+		if err := writeFigures(out, f); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(out+".md", f.markdown(), 0o644)
+	return safefile.WriteBytes(out+".md", f.markdown())
+}
+
+// readFigures reads what writeFigures wrote to out.json.
+func readFigures(out string, f any) error {
+	b, err := os.ReadFile(out + ".json")
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, f)
+}
+
+func writeFigures(out string, f any) error {
+	b, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return safefile.WriteBytes(out+".json", append(b, '\n'))
 }
 
 // one runs yocobench ab once.

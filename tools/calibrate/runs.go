@@ -5,7 +5,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/perf/benchmath"
 
 	"github.com/yocobench/yocobench/compare"
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -51,11 +51,7 @@ var timed = []string{"ttft", "decode_tps"}
 func calibrateRuns(ctx context.Context, runs, nice int, suite, dir, out string, table bool) error {
 	var f equalRuns
 	if table {
-		b, err := os.ReadFile(out + ".json")
-		if err != nil {
-			return err
-		}
-		if err := json.Unmarshal(b, &f); err != nil {
+		if err := readFigures(out, &f); err != nil {
 			return err
 		}
 		return f.write(out)
@@ -127,18 +123,14 @@ func round(v float64) (out float64) {
 }
 
 func (f *equalRuns) write(out string) error {
-	b, err := json.Marshal(f)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(out+".json", append(b, '\n'), 0o644); err != nil {
+	if err := writeFigures(out, f); err != nil {
 		return err
 	}
 	text, err := f.markdown()
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(out+".md", text, 0o644)
+	return safefile.WriteBytes(out+".md", text)
 }
 
 // journals are the runs as journals.

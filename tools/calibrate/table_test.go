@@ -3,7 +3,6 @@
 package main
 
 import (
-	"encoding/json"
 	"math"
 	"os"
 	"testing"
@@ -12,12 +11,8 @@ import (
 // The committed table is that of the committed figures; and these keep what docs/ci.md promises.
 func TestCommittedTable(t *testing.T) {
 	const name = "../../docs/measurements/ab-calibration"
-	text, err := os.ReadFile(name + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var f figures
-	if err := json.Unmarshal(text, &f); err != nil {
+	if err := readFigures(name, &f); err != nil {
 		t.Fatal(err)
 	}
 	table, err := os.ReadFile(name + ".md")
@@ -59,12 +54,8 @@ func TestAtMost(t *testing.T) {
 // judged, and by several runs no more than the promised share regressed.
 func TestCommittedRuns(t *testing.T) {
 	const name = "../../docs/measurements/run-calibration"
-	text, err := os.ReadFile(name + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var f equalRuns
-	if err := json.Unmarshal(text, &f); err != nil {
+	if err := readFigures(name, &f); err != nil {
 		t.Fatal(err)
 	}
 	table, err := os.ReadFile(name + ".md")
