@@ -78,8 +78,8 @@ var referenceTransformer = names{
 	},
 }
 
-// Param is one weight tensor of a model.
-type Param struct {
+// TensorSpec describes one weight tensor of a model.
+type TensorSpec struct {
 	// Layer is the layer that it belongs to, -1 for those of the model.
 	Layer int
 	Role  Role
@@ -90,7 +90,7 @@ type Param struct {
 }
 
 // Elements is the number of values of p.
-func (p Param) Elements() int64 {
+func (p TensorSpec) Elements() int64 {
 	n := int64(1)
 	for _, d := range p.Shape {
 		n *= int64(d)
@@ -99,13 +99,13 @@ func (p Param) Elements() int64 {
 }
 
 // Parameters lists every weight of the model in the order of its layers.
-func (c Config) Parameters() []Param {
+func (c Config) Parameters() []TensorSpec {
 	parts := c.LayerParts()
 	table := referenceTransformer
 	if len(parts) > 0 && parts[0] != PartLayers {
 		table = referenceYOCO
 	}
-	ps := []Param{{-1, RoleEmbed, table[PartEmbed][RoleEmbed], []int{c.Vocab, c.Dim}}}
+	ps := []TensorSpec{{-1, RoleEmbed, table[PartEmbed][RoleEmbed], []int{c.Vocab, c.Dim}}}
 	number := map[Part]int{}
 	for i, l := range c.Layers {
 		part := parts[i]
@@ -114,13 +114,13 @@ func (c Config) Parameters() []Param {
 			if part != PartKV {
 				name = fmt.Sprintf(name, number[part])
 			}
-			ps = append(ps, Param{i, w.role, name, w.shape})
+			ps = append(ps, TensorSpec{i, w.role, name, w.shape})
 		}
 		number[part]++
 	}
 	return append(ps,
-		Param{-1, RoleNorm, table[PartHead][RoleNorm], []int{c.Dim}},
-		Param{-1, RoleOutput, table[PartHead][RoleOutput], []int{c.Vocab, c.Dim}})
+		TensorSpec{-1, RoleNorm, table[PartHead][RoleNorm], []int{c.Dim}},
+		TensorSpec{-1, RoleOutput, table[PartHead][RoleOutput], []int{c.Vocab, c.Dim}})
 }
 
 // layerWeight is a weight of a layer.

@@ -185,7 +185,7 @@ type Tensor struct {
 type Weights interface {
 	// Tensor returns the tensor of a parameter; its shape is p.Shape. An error
 	// says what is missing or differs.
-	Tensor(p Param) (Tensor, error)
+	Tensor(p TensorSpec) (Tensor, error)
 	// Source says where the weights come from, for records: a file, "embedded" or "random seed 1".
 	Source() string
 	Close() error

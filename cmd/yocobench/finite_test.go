@@ -23,7 +23,7 @@ type broken struct {
 	value  float32
 }
 
-func (b broken) Tensor(p runners.Param) (runners.Tensor, error) {
+func (b broken) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	t, err := b.Weights.Tensor(p)
 	if err == nil && p.Name == b.tensor {
 		t.Data = slices.Clone(t.Data)

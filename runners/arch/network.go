@@ -343,10 +343,10 @@ func cols(b runners.Buffer, from, n int) runners.Mat {
 
 // loader lays out weights and keeps the first error.
 type loader struct {
-	ops    runners.Ops
-	w      runners.Weights
-	params map[place]runners.Param
-	err    error
+	ops   runners.Ops
+	w     runners.Weights
+	specs map[place]runners.TensorSpec
+	err   error
 }
 
 // place is where a weight belongs; layer -1 is the model.
@@ -356,9 +356,9 @@ type place struct {
 }
 
 func newLoader(cfg runners.Config, w runners.Weights, ops runners.Ops) *loader {
-	l := &loader{ops: ops, w: w, params: map[place]runners.Param{}}
+	l := &loader{ops: ops, w: w, specs: map[place]runners.TensorSpec{}}
 	for _, p := range cfg.Parameters() {
-		l.params[place{p.Layer, p.Role}] = p
+		l.specs[place{p.Layer, p.Role}] = p
 	}
 	return l
 }
@@ -370,7 +370,7 @@ func (l *loader) weight(layer int, roles ...runners.Role) runners.Weight {
 	}
 	var stack []runners.Tensor
 	for _, r := range roles {
-		t, err := l.w.Tensor(l.params[place{layer, r}])
+		t, err := l.w.Tensor(l.specs[place{layer, r}])
 		if err != nil {
 			l.err = err
 			return nil

@@ -43,32 +43,32 @@ type unwrappedWeights struct {
 	stored map[string]string // plain name -> name in the file
 }
 
-func (u unwrappedWeights) inFile(p runners.Param) runners.Param {
+func (u unwrappedWeights) inFile(p runners.TensorSpec) runners.TensorSpec {
 	if name, ok := u.stored[p.Name]; ok {
 		p.Name = name
 	}
 	return p
 }
 
-func (u unwrappedWeights) check(p runners.Param) error { return u.opened.check(u.inFile(p)) }
+func (u unwrappedWeights) check(p runners.TensorSpec) error { return u.opened.check(u.inFile(p)) }
 
 // Tensor gives the tensor its plain name, so that a model's fingerprint does not depend on the
 // wrappers.
-func (u unwrappedWeights) Tensor(p runners.Param) (runners.Tensor, error) {
+func (u unwrappedWeights) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	t, err := u.opened.Tensor(u.inFile(p))
 	t.Name = p.Name
 	return t, err
 }
 
 // prefix is what all parameters have before their names among names, "" if there is none.
-func prefix(ps []runners.Param, have map[string]bool) string {
+func prefix(ps []runners.TensorSpec, have map[string]bool) string {
 	for name := range have {
 		before, ok := strings.CutSuffix(name, "."+ps[0].Name)
 		if !ok {
 			continue
 		}
 		before += "."
-		if !slices.ContainsFunc(ps, func(p runners.Param) bool { return !have[before+p.Name] }) {
+		if !slices.ContainsFunc(ps, func(p runners.TensorSpec) bool { return !have[before+p.Name] }) {
 			return before
 		}
 	}

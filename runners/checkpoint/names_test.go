@@ -31,7 +31,7 @@ type renamed struct {
 	plain map[string]string
 }
 
-func (r renamed) Tensor(p runners.Param) (runners.Tensor, error) {
+func (r renamed) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	p.Name = r.plain[p.Name]
 	return r.Weights.Tensor(p)
 }

@@ -141,7 +141,7 @@ func check(c runners.Config, w opened, names []string) error {
 // opened is Weights that can be checked without reading them.
 type opened interface {
 	runners.Weights
-	check(runners.Param) error
+	check(runners.TensorSpec) error
 }
 
 // shards is a checkpoint spread over several files by an index.
@@ -203,14 +203,14 @@ func openShards(index string, text []byte) (*shards, error) {
 	return s, nil
 }
 
-func (s *shards) Tensor(p runners.Param) (runners.Tensor, error) {
+func (s *shards) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	if err := s.check(p); err != nil {
 		return runners.Tensor{}, err
 	}
 	return s.where[p.Name].Tensor(p)
 }
 
-func (s *shards) check(p runners.Param) error {
+func (s *shards) check(p runners.TensorSpec) error {
 	f := s.where[p.Name]
 	if f == nil {
 		return fmt.Errorf("%s: no tensor %q%s", s.source, p.Name, didYouMean(p.Name, s.names))

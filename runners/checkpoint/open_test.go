@@ -125,7 +125,7 @@ func sharded(t *testing.T) (string, runners.Config, map[string]string) {
 	}
 	ps := c.Parameters()
 	where := map[string]string{}
-	for i, part := range [][]runners.Param{ps[:5], ps[5:]} {
+	for i, part := range [][]runners.TensorSpec{ps[:5], ps[5:]} {
 		name := []string{"model-1-of-2.safetensors", "model-2-of-2.safetensors"}[i]
 		if err := Write(filepath.Join(dir, name), part, Random(c, 1, runners.F32), runners.F32, nil); err != nil {
 			t.Fatal(err)

@@ -35,7 +35,7 @@ type random struct {
 func (r *random) Source() string { return fmt.Sprintf("random seed %d", r.seed) }
 func (r *random) Close() error   { return nil }
 
-func (r *random) Tensor(p runners.Param) (runners.Tensor, error) {
+func (r *random) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	n := int64(1)
 	for _, d := range p.Shape {
 		if d < 1 || n > math.MaxInt/8/int64(d) {
@@ -61,7 +61,7 @@ func (r *random) Tensor(p runners.Param) (runners.Tensor, error) {
 }
 
 // std is the standard deviation of a matrix.
-func (r *random) std(p runners.Param) float64 {
+func (r *random) std(p runners.TensorSpec) float64 {
 	if strings.HasPrefix(p.Name, "tok_embeddings.") {
 		return 1
 	}

@@ -14,7 +14,7 @@ import (
 // The bits of random weights are a promise: records made with a seed can be
 // made again. These hashes must never change.
 func TestRandomIsTheSameEverywhere(t *testing.T) {
-	p := runners.Param{Name: "self_decoder.layers.0.ffn.fc1.weight", Shape: []int{7, 33}}
+	p := runners.TensorSpec{Name: "self_decoder.layers.0.ffn.fc1.weight", Shape: []int{7, 33}}
 	for _, tt := range []struct {
 		seed  uint64
 		dtype runners.DType
@@ -46,7 +46,7 @@ func TestValuesFromAnywhere(t *testing.T) {
 	tensors := []runners.Tensor{{DType: runners.F32, Shape: []int{7, 143}, Values: doubles(double)}}
 	for _, dtype := range []runners.DType{runners.F32, runners.BF16, runners.F16} {
 		for _, shape := range [][]int{{7, 143}, {1001}} {
-			x, err := Random(runners.Config{}, 3, dtype).Tensor(runners.Param{Name: "a.weight", Shape: shape})
+			x, err := Random(runners.Config{}, 3, dtype).Tensor(runners.TensorSpec{Name: "a.weight", Shape: shape})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,12 +83,12 @@ func TestRandomStatistics(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		config runners.Config
-		param  runners.Param
+		param  runners.TensorSpec
 		std    float64
 	}{
-		{y, runners.Param{Name: "embed_tokens.weight", Shape: []int{1000, 768}}, 1 / math.Sqrt(768)},
-		{x, runners.Param{Name: "tok_embeddings.weight", Shape: []int{1000, 768}}, 1},
-		{x, runners.Param{Name: "layers.3.feed_forward.w2.weight", Shape: []int{768, 2048}}, 1 / math.Sqrt(2048)},
+		{y, runners.TensorSpec{Name: "embed_tokens.weight", Shape: []int{1000, 768}}, 1 / math.Sqrt(768)},
+		{x, runners.TensorSpec{Name: "tok_embeddings.weight", Shape: []int{1000, 768}}, 1},
+		{x, runners.TensorSpec{Name: "layers.3.feed_forward.w2.weight", Shape: []int{768, 2048}}, 1 / math.Sqrt(2048)},
 	} {
 		w := Random(tt.config, 1, runners.F32)
 		tensor, err := w.Tensor(tt.param)
@@ -113,7 +113,7 @@ func TestRandomStatistics(t *testing.T) {
 			t.Errorf("%s: mean %g, standard deviation %g, neighbours correlate %g; want 0, %g, 0", tt.param.Name, mean, std, corr, tt.std)
 		}
 	}
-	norm, err := Random(y, 1, runners.BF16).Tensor(runners.Param{Name: "layer_norm.weight", Shape: []int{5}})
+	norm, err := Random(y, 1, runners.BF16).Tensor(runners.TensorSpec{Name: "layer_norm.weight", Shape: []int{5}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestRandomTensorsDiffer(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{"a.weight", "b.weight"} {
 		for seed := range uint64(3) {
-			got, err := Random(runners.Config{}, seed, runners.F32).Tensor(runners.Param{Name: name, Shape: shape})
+			got, err := Random(runners.Config{}, seed, runners.F32).Tensor(runners.TensorSpec{Name: name, Shape: shape})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -141,14 +141,14 @@ func TestRandomTensorsDiffer(t *testing.T) {
 		}
 	}
 	for _, shape := range [][]int{{0}, {-1, 2}, {1 << 30, 1 << 30}, {1 << 30, 1 << 30, 1 << 30}, {}, {1, 1, 1}} {
-		if _, err := Random(runners.Config{}, 1, runners.F32).Tensor(runners.Param{Name: "a", Shape: shape}); err == nil {
+		if _, err := Random(runners.Config{}, 1, runners.F32).Tensor(runners.TensorSpec{Name: "a", Shape: shape}); err == nil {
 			t.Errorf("a random tensor of shape %v", shape)
 		}
 	}
 }
 
 func BenchmarkRandom(b *testing.B) {
-	p := runners.Param{Name: "output.weight", Shape: []int{1024, 1024}}
+	p := runners.TensorSpec{Name: "output.weight", Shape: []int{1024, 1024}}
 	for _, dtype := range []runners.DType{runners.F32, runners.BF16, runners.F16} {
 		b.Run(dtype.String(), func(b *testing.B) {
 			w := Random(runners.Config{}, 1, dtype)

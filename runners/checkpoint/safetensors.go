@@ -256,7 +256,7 @@ func (f *File) readableShape(name string, e entry) ([]int, error) {
 }
 
 // check checks, without reading it, that Tensor(p) can be read.
-func (f *File) check(p runners.Param) error {
+func (f *File) check(p runners.TensorSpec) error {
 	e, ok := f.tensors[p.Name]
 	if !ok {
 		return fmt.Errorf("%s: no tensor %q%s", f.name, p.Name, didYouMean(p.Name, f.names))
@@ -269,7 +269,7 @@ func (f *File) check(p runners.Param) error {
 }
 
 // Tensor returns the tensor of a parameter (see runners.Weights).
-func (f *File) Tensor(p runners.Param) (runners.Tensor, error) {
+func (f *File) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	if err := f.check(p); err != nil {
 		return runners.Tensor{}, err
 	}

@@ -128,7 +128,7 @@ func TestDoublesAreRounded(t *testing.T) {
 // fixed is Weights of given values.
 type fixed map[string]runners.Tensor
 
-func (f fixed) Tensor(p runners.Param) (runners.Tensor, error) {
+func (f fixed) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	t, ok := f[p.Name]
 	if !ok {
 		return t, fmt.Errorf("no tensor %q", p.Name)
@@ -140,7 +140,7 @@ func (fixed) Close() error   { return nil }
 
 func TestWriteThenOpen(t *testing.T) {
 	values := []float32{0, 1, -2.5, 1.0 / 3, 1e-8, 65504}
-	params := []runners.Param{{Name: "m", Shape: []int{2, 3}}, {Name: "v", Shape: []int{6}}}
+	params := []runners.TensorSpec{{Name: "m", Shape: []int{2, 3}}, {Name: "v", Shape: []int{6}}}
 	for _, dtype := range []runners.DType{runners.F32, runners.BF16, runners.F16} {
 		path := filepath.Join(t.TempDir(), "w.safetensors")
 		w := fixed{
@@ -163,7 +163,7 @@ func TestWriteThenOpen(t *testing.T) {
 				t.Errorf("%s as %s: read %v %v", p.Name, dtype, got.DType, Float32s(got))
 			}
 		}
-		if _, err := f.Tensor(runners.Param{Name: "m", Shape: []int{3, 2}}); err == nil || !strings.Contains(err.Error(), "has shape [2 3], but the config makes it [3 2]") {
+		if _, err := f.Tensor(runners.TensorSpec{Name: "m", Shape: []int{3, 2}}); err == nil || !strings.Contains(err.Error(), "has shape [2 3], but the config makes it [3 2]") {
 			t.Errorf("wrong shape: %v", err)
 		}
 		if f.Metadata()["made"] != "here" {
@@ -187,7 +187,7 @@ func TestWriteLeavesNothingBehindOnFailure(t *testing.T) {
 	if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := Write(path, []runners.Param{{Name: "gone", Shape: []int{1}}}, fixed{}, runners.F32, nil)
+	err := Write(path, []runners.TensorSpec{{Name: "gone", Shape: []int{1}}}, fixed{}, runners.F32, nil)
 	if err == nil {
 		t.Fatal("wrote a tensor that is not there")
 	}

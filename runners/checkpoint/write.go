@@ -12,12 +12,12 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Write writes the tensors of params to a safetensors file, one after the
+// Write writes the tensors of specs to a safetensors file, one after the
 // other, so that no more than one is in memory. dtype is the type that all are
 // stored in; weights hands them out in any type. The file appears whole or not at
 // all: it is written next to path, synced and renamed.
-func Write(path string, params []runners.Param, w runners.Weights, dtype runners.DType, metadata map[string]string) error {
-	head, err := header(params, dtype, metadata)
+func Write(path string, specs []runners.TensorSpec, w runners.Weights, dtype runners.DType, metadata map[string]string) error {
+	head, err := header(specs, dtype, metadata)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -25,7 +25,7 @@ func Write(path string, params []runners.Param, w runners.Weights, dtype runners
 		if _, err := out.Write(head); err != nil {
 			return err
 		}
-		for _, p := range params {
+		for _, p := range specs {
 			t, err := w.Tensor(p)
 			if err != nil {
 				return err
@@ -45,7 +45,7 @@ func Write(path string, params []runners.Param, w runners.Weights, dtype runners
 }
 
 // header builds the length and the JSON of a file, padded so that data is 8-byte aligned.
-func header(params []runners.Param, dtype runners.DType, metadata map[string]string) ([]byte, error) {
+func header(specs []runners.TensorSpec, dtype runners.DType, metadata map[string]string) ([]byte, error) {
 	names := map[runners.DType]string{runners.F32: "F32", runners.BF16: "BF16", runners.F16: "F16"}
 	text := []byte("{")
 	add := func(key string, value any) error {
@@ -67,7 +67,7 @@ func header(params []runners.Param, dtype runners.DType, metadata map[string]str
 	}
 	seen := map[string]bool{"__metadata__": true}
 	at := int64(0)
-	for _, p := range params {
+	for _, p := range specs {
 		if seen[p.Name] {
 			return nil, fmt.Errorf("two tensors named %q", p.Name)
 		}

@@ -79,7 +79,7 @@ func weightRounding(t *testing.T, dir string) float64 {
 // roundedWeights hands out weights that bfloat16 holds exactly.
 type roundedWeights struct{ runners.Weights }
 
-func (w roundedWeights) Tensor(p runners.Param) (runners.Tensor, error) {
+func (w roundedWeights) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	t, err := w.Weights.Tensor(p)
 	if err != nil || len(p.Shape) == 1 {
 		return t, err

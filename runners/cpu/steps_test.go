@@ -244,7 +244,7 @@ func TestStepAllocs(t *testing.T) {
 // neverRead is weights that nobody may ask for.
 type neverRead struct{ runners.Weights }
 
-func (neverRead) Tensor(p runners.Param) (runners.Tensor, error) {
+func (neverRead) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	panic("weights that do not fit are read: " + p.Name)
 }
 
