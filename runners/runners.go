@@ -179,6 +179,20 @@ type Tensor struct {
 	Shape  []int
 	Data   []byte
 	Values func(dst []float32, i int)
+	// Blocks is the quantised form in which the file stores a matrix, nil where it stores none.
+	// Values and DType are set as well, so a runner may ignore it.
+	Blocks *Blocks
+}
+
+// Blocks is a matrix [out, in] in quantised blocks. A loader sets it only where in is a whole
+// number of blocks.
+type Blocks struct {
+	// Type is the type's name in GGUF, such as "Q4_K".
+	Type string
+	// Row returns the blocks of row i < out, in ggml's layout: in/values blocks, each a block's
+	// bytes. If the loader permutes or splits rows, row i is that of Tensor.Shape, not of the file.
+	// The bytes are read-only and valid as long as Data would be. Several goroutines may call it.
+	Row func(i int) []byte
 }
 
 // Weights hands out a model's tensors by name.
