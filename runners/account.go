@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// MemoryPart is the field of Usage that a block of memory is counted in.
+// MemoryPart selects the field of Usage in which a block of memory is counted.
 type MemoryPart int
 
-// The parts, in the order of Usage.
+// The memory parts, in the order of the fields of Usage.
 const (
 	MemoryWeights MemoryPart = iota
 	MemoryGlobalKV
@@ -19,8 +19,8 @@ const (
 	memoryParts
 )
 
-// MemoryAccount counts the bytes that a model holds on a device, by part, and refuses what would
-// exceed a budget. Several goroutines may use it at the same time.
+// MemoryAccount counts the bytes that a model holds on a device, by part, and refuses allocations
+// that would exceed a budget. It is safe for concurrent use.
 type MemoryAccount struct {
 	budget int64
 	mu     sync.Mutex
@@ -28,15 +28,15 @@ type MemoryAccount struct {
 	peak   int64
 }
 
-// NewMemoryAccount returns an account of at most budget bytes.
+// NewMemoryAccount returns an account with a budget in bytes.
 func NewMemoryAccount(budget int64) *MemoryAccount { return &MemoryAccount{budget: budget} }
 
-// Budget returns the number of bytes that may be held.
+// Budget returns the largest number of bytes that may be held.
 func (a *MemoryAccount) Budget() int64 { return a.budget }
 
-// Take counts bytes as held if they are within the budget and alloc succeeds; otherwise nothing
-// changes. Over the budget the error wraps ErrOutOfMemory and alloc is not called. Calls of alloc
-// do not overlap, and must not use the account.
+// Take calls alloc and counts bytes as held. If the budget would be exceeded, it returns an error
+// that wraps ErrOutOfMemory without calling alloc. If alloc fails, nothing is counted. Calls of
+// alloc are serialized; alloc must not use the account.
 func (a *MemoryAccount) Take(part MemoryPart, bytes int64, alloc func() error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -53,21 +53,21 @@ func (a *MemoryAccount) Take(part MemoryPart, bytes int64, alloc func() error) e
 	return nil
 }
 
-// Free counts bytes of a part, which Take counted, as held no more.
+// Free subtracts bytes that Take counted for a part.
 func (a *MemoryAccount) Free(part MemoryPart, bytes int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.held[part] -= bytes
 }
 
-// ResetPeak sets the peak to what is held now.
+// ResetPeak sets the peak to the bytes held now.
 func (a *MemoryAccount) ResetPeak() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.peak = a.total()
 }
 
-// Usage returns what is held, by part, and the most that was held at one time since ResetPeak.
+// Usage returns the bytes held, by part, and the largest total since ResetPeak.
 func (a *MemoryAccount) Usage() Usage {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -21,7 +21,7 @@ func TestMemoryAccount(t *testing.T) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 
-	// Nothing changes where the budget or the device refuses.
+	// A refusal by the budget or by the device changes nothing.
 	for _, n := range []int64{86, math.MaxInt64, -1, math.MinInt64} {
 		if err := a.Take(MemoryState, n, func() error { t.Error("allocated"); return nil }); !errors.Is(err, ErrOutOfMemory) {
 			t.Errorf("%d bytes beyond the budget: %v", n, err)
@@ -35,7 +35,7 @@ func TestMemoryAccount(t *testing.T) {
 		t.Errorf("after refusals %+v, want %+v", got, want)
 	}
 
-	// All of the budget may be held, and the peak remains until it is reset.
+	// The whole budget may be held, and the peak remains until it is reset.
 	if err := a.Take(MemoryWorkspace, 85, none); err != nil {
 		t.Error(err)
 	}

@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// FormatBytes writes a number of bytes for people: 12 bytes, 1.50 MiB, 3.25 GiB.
+// FormatBytes formats a number of bytes for people: 12 bytes, 1.50 MiB, 3.25 GiB.
 func FormatBytes(n int64) string {
 	switch {
 	case n == math.MaxInt64:
@@ -20,7 +20,7 @@ func FormatBytes(n int64) string {
 	}
 }
 
-// AddBytes is the sum of sizes that are not negative, or math.MaxInt64 where it overflows.
+// AddBytes returns the sum of non-negative sizes, or math.MaxInt64 on overflow.
 func AddBytes(sizes ...int64) (sum int64) {
 	for _, n := range sizes {
 		if sum += n; sum < 0 {
@@ -30,8 +30,8 @@ func AddBytes(sizes ...int64) (sum int64) {
 	return sum
 }
 
-// MulBytes is the product of the factors, or math.MaxInt64, which no budget allows, where it
-// overflows or a factor is negative.
+// MulBytes returns the product of the factors. If it overflows or a factor is negative, it returns
+// math.MaxInt64, which exceeds every budget.
 func MulBytes[T int | int64](factors ...T) int64 {
 	p := uint64(1)
 	for _, f := range factors {

@@ -11,27 +11,27 @@ type Capability string
 
 // The capabilities.
 const (
-	// Complete: continue prompts and give the texts back (Completer).
+	// Complete: continue prompts and return the generated text (Completer).
 	Complete Capability = "complete"
-	// Score: give the log-probabilities of a text (Scorer).
+	// Score: return the log-probabilities of a text (Scorer).
 	Score Capability = "score"
-	// Step: decode token by token, prompts and logits being at hand (Stepper).
+	// Step: decode token by token, with access to the logits (Stepper).
 	Step Capability = "step"
-	// Memory: report the memory held (Meter).
+	// Memory: report the memory in use (Meter).
 	Memory Capability = "memory"
 	// Fork: copy a sequence.
 	Fork Capability = "fork"
-	// Concurrent: work on several prompts at the same time.
+	// Concurrent: process several prompts at the same time.
 	Concurrent Capability = "concurrent"
-	// Costed: its work and memory follow from its Config.
+	// Costed: its FLOPs and memory can be computed from its Config.
 	Costed Capability = "cost"
 )
 
-// Capabilities says what a target can do: an empty reason is a yes, any other why it cannot. What
-// is not listed it cannot do either.
+// Capabilities maps each capability of a target to the reason why it is missing; an empty reason
+// means that the target has it. A target lacks every capability that is not listed.
 type Capabilities map[Capability]string
 
-// Can makes Capabilities of what a target can do.
+// Can returns Capabilities with each of cs available.
 func Can(cs ...Capability) Capabilities {
 	out := Capabilities{}
 	for _, c := range cs {
@@ -40,7 +40,7 @@ func Can(cs ...Capability) Capabilities {
 	return out
 }
 
-// Cannot returns c with a capability that the target lacks, and why.
+// Cannot returns a copy of c in which a capability is missing for the given reason.
 func (c Capabilities) Cannot(what Capability, why string) Capabilities {
 	out := Capabilities{what: why}
 	for k, v := range c {
@@ -51,7 +51,7 @@ func (c Capabilities) Cannot(what Capability, why string) Capabilities {
 	return out
 }
 
-// Missing says why a target cannot do one of the things, or "".
+// Missing returns why the target lacks one of the capabilities, or "" if it has all of them.
 func (c Capabilities) Missing(things ...Capability) string {
 	for _, t := range things {
 		if why, ok := c[t]; !ok {
@@ -68,7 +68,7 @@ var verbs = map[Capability]string{
 	Fork: "fork a sequence", Concurrent: "run requests at the same time", Costed: "be costed: its layers are not known",
 }
 
-// As returns a loaded model as the interface that a capability promises.
+// As returns a loaded model as the interface that belongs to a capability.
 func As[T any](m Model, what Capability) (T, error) {
 	t, ok := m.(T)
 	if !ok {

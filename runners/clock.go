@@ -2,11 +2,10 @@ package runners
 
 import "time"
 
-// Clock is the capability of a model to report its own time. A device that works
-// asynchronously waits for what was enqueued; a runner that computes advances a
-// clock of its own instead of working.
+// Clock is implemented by models that report their own time. On an asynchronous device Now waits
+// for the enqueued work; a runner that only computes costs advances a virtual clock.
 type Clock interface {
-	// Now is the time since the model was loaded.
+	// Now returns the time since the model was loaded.
 	Now() time.Duration
 }
 
@@ -14,7 +13,7 @@ type wallClock struct{ start time.Time }
 
 func (w wallClock) Now() time.Duration { return time.Since(w.start) }
 
-// ClockOf is the clock by which everything about m is timed.
+// ClockOf returns the clock that times m: its own if it has one, else the wall clock.
 func ClockOf(m Model) Clock {
 	if c, ok := m.(Clock); ok {
 		return c

@@ -9,51 +9,52 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// Turn is one request for text within a Prompt.
+// Turn is one request of a Prompt.
 type Turn struct {
-	// Text ends the prompt of the turn. In the first turn it follows Prompt.Text; in a later one it
-	// follows the model's own answer to the turn before, on a new line.
+	// Text is appended to the context before the model answers. In the first turn it follows
+	// Prompt.Text; in a later turn it follows the model's previous answer, on a new line.
 	Text string
-	// Expected is an answer whose log-probability is wanted; empty where none is.
+	// Expected is the answer whose log-probability is computed; if empty, none is.
 	Expected string
-	// MaxTokens bounds the answer in tokens of the model.
+	// MaxTokens limits the answer, in the model's tokens.
 	MaxTokens int
-	// Done ends the answer early: it gets the answer so far after each token. A model that cannot
-	// be stopped may go on; the caller cuts what is too much.
+	// Done is called with the answer so far after each token and ends the answer by returning true.
+	// A model that cannot be stopped ignores it; the caller then truncates the answer.
 	Done func(answer string) bool
 }
 
-// Prompt is a text and the turns that follow it.
+// Prompt is a text followed by one or more turns.
 type Prompt struct {
 	Text  string
 	Turns []Turn
-	// Tokens are those of Text and the first turn's text, where the caller has made them. A model
-	// that has its own tokenizer reads the text and ignores them.
+	// Tokens encodes Text and the first turn's text, or is nil. A model with its own tokenizer
+	// reads the text and ignores Tokens.
 	Tokens []int
 }
 
-// Answer is the answer to a turn.
+// Answer is the answer to one Turn.
 type Answer struct {
 	Text string
-	// Tokens is the length of what the model had read before it answered, in its tokens.
+	// Tokens is the length of the context before the answer, in the model's tokens.
 	Tokens int
-	// LogProb is the log-probability in nats of Turn.Expected; HasLogProb is false where the model
-	// gave none.
+	// LogProb is the log-probability of Turn.Expected in nats. HasLogProb is false if the model did
+	// not report it.
 	LogProb    float64
 	HasLogProb bool
 }
 
-// Completer is a model that completes prompts greedily.
+// Completer is a model that completes prompts by greedy decoding.
 type Completer interface {
-	// Complete answers a group of prompts and hands each one's answers, a turn each, to done, which
-	// is called from one goroutine, in any order. Prompts of a group may begin alike: what they
-	// share may be computed once. room is the number of tokens that the longest prompt and its
-	// answers take. notes are remarks for the record.
+	// Complete answers a group of prompts. It calls done from one goroutine, in any order, with the
+	// answers of prompt i, one for each turn. A common prefix of the prompts may be computed once.
+	// room is the number of tokens needed by the longest prompt and its answers. notes are remarks
+	// for the journal.
 	Complete(ctx context.Context, group []Prompt, room int, done func(i int, answers []Answer)) (notes []string, err error)
 }
 
-// CompleterOf returns m as a Completer: m itself if it is one, else a Stepper with its tokenizer.
-// share lets a Stepper prefill once what a group's prompts have in common.
+// CompleterOf returns m as a Completer: m itself if it implements Completer, else an adapter for a
+// Stepper and its tokenizer. If share is set, the adapter prefills the common prefix of a group
+// once.
 func CompleterOf(m Model, tok tokenizer.Tokenizer, share bool) (Completer, error) {
 	if c, ok := m.(Completer); ok {
 		return c, nil
@@ -68,14 +69,14 @@ func CompleterOf(m Model, tok tokenizer.Tokenizer, share bool) (Completer, error
 	return stepCompleter{s, tok, share}, nil
 }
 
-// stepCompleter answers one prompt after another, each on a fork of what the group has in common.
+// stepCompleter answers one prompt after another, each on a fork of the group's common prefix.
 type stepCompleter struct {
 	m     Stepper
 	tok   tokenizer.Tokenizer
 	share bool
 }
 
-// betweenTurns begins a later turn, unless the answer before ends with it.
+// betweenTurns separates an answer from the next turn, unless the answer already ends with it.
 const betweenTurns = "\n"
 
 func (c stepCompleter) Complete(ctx context.Context, group []Prompt, room int, done func(int, []Answer)) (notes []string, err error) {
@@ -127,7 +128,7 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 		if i+1 == len(p.Turns) {
 			break
 		}
-		// The sequence does not hold the answer's last token yet.
+		// The last token of the answer has not been appended to the sequence yet.
 		next = []int{a.Tokens[len(a.Tokens)-1]}
 		if !strings.HasSuffix(text, betweenTurns) {
 			next = append(next, c.tok.Encode(betweenTurns)...)
@@ -137,8 +138,8 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 	return out, nil
 }
 
-// commonPrefix is the number of tokens with which all prompts begin, less than any of them; 0 for
-// one prompt.
+// commonPrefix returns the number of leading tokens that all prompts share, less than the length of
+// any of them. It returns 0 for a single prompt.
 func commonPrefix(prompts [][]int) int {
 	if len(prompts) < 2 {
 		return 0
@@ -157,14 +158,13 @@ func commonPrefix(prompts [][]int) int {
 	return n
 }
 
-// trunk is what the prompts of a group have in common: one sequence prefilled once. With a fork
-// for the prompt at work, two sequences are held at most, and one for the last
-// prompt, which takes the trunk itself.
+// trunk is the common prefix of a group's prompts, prefilled once into one sequence. Each prompt
+// runs on a fork, so at most two sequences are held. The last prompt takes the trunk itself.
 type trunk struct {
 	m        Stepper
 	capacity int
 	s        Sequence // nil: nothing is shared
-	lost     error    // why it could not be shared
+	lost     error    // why the prefix could not be shared
 }
 
 func (b *trunk) fill(ctx context.Context, tokens []int) (err error) {
@@ -174,9 +174,9 @@ func (b *trunk) fill(ctx context.Context, tokens []int) (err error) {
 	return b.m.Prefill(ctx, b.s, tokens)
 }
 
-// branch is a sequence for one prompt, which the caller closes. It begins with
-// what is shared; where the model has no fork or no memory for one, it is empty
-// and nothing is shared any more.
+// branch returns a sequence for one prompt, which the caller closes. It starts with the shared
+// prefix. If the model cannot fork, or has no memory for a fork, the sequence is empty and sharing
+// ends.
 func (b *trunk) branch(last bool) (Sequence, error) {
 	if b.s != nil && last {
 		s := b.s
@@ -204,23 +204,23 @@ func (b *trunk) close() {
 	}
 }
 
-// Piece is a scored token of a text.
+// Piece is one scored token of a text.
 type Piece struct {
-	// Pos is the token's position in the text; Bytes the number of bytes of the text that it
-	// represents.
+	// Pos is the token's position in the text, Bytes the number of bytes of text that it encodes.
 	Pos, Bytes int
-	// LogProb is its log-probability in nats, given all before it.
+	// LogProb is the token's log-probability in nats, given all tokens before it.
 	LogProb float32
 }
 
-// Scorer is a model that gives the log-probabilities of a text.
+// Scorer is a model that reports the log-probabilities of a text.
 type Scorer interface {
-	// ScoreText scores a text of tokens: of each but the first a Piece, in order. text is the same
-	// in bytes; a model that has its own tokenizer reads that and ignores tokens.
+	// ScoreText emits a Piece for each token of the text except the first, in order. text and
+	// tokens represent the same text; a model with its own tokenizer reads text and ignores tokens.
 	ScoreText(ctx context.Context, text string, tokens []int, emit func(Piece)) error
 }
 
-// ScorerOf returns m as a Scorer: m itself if it is one, else a Stepper with its tokenizer.
+// ScorerOf returns m as a Scorer: m itself if it implements Scorer, else an adapter for a Stepper
+// and its tokenizer.
 func ScorerOf(m Model, tok tokenizer.Tokenizer) (Scorer, error) {
 	if s, ok := m.(Scorer); ok {
 		return s, nil

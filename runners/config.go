@@ -7,13 +7,13 @@ import (
 	"slices"
 )
 
-// Config describes a model as data: a list of layers between an embedding and
-// an output matrix. Parameters, memory, cost, caches and the forward pass are
-// all folds over the layers; nothing depends on a name. Sizes are counts, not bytes.
+// Config describes a model as data: an embedding, a list of layers and an output matrix.
+// Parameters, memory, cost, caches and the forward pass are all computed by iterating over the
+// layers; nothing depends on a model's name. Sizes are counts, not bytes.
 type Config struct {
-	// Name is the preset's or checkpoint's name, such as "tiny-yoco-gret".
+	// Name is the name of the preset or checkpoint, such as "tiny-yoco-gret".
 	Name string
-	// Label is what reports group models by, such as "yoco-gret" or "transformer".
+	// Label is the name under which reports group models, such as "yoco-gret" or "transformer".
 	Label string
 	// Dim is the width of the residual stream.
 	Dim   int
@@ -21,26 +21,24 @@ type Config struct {
 	// EmbedScale multiplies the embedding of a token: 1, or sqrt(Dim) in a YOCO.
 	EmbedScale float64
 	Layers     []Layer
-	// NormEps is the epsilon of all norms, those of retention heads included.
+	// NormEps is the epsilon of all norms, including those of retention heads.
 	NormEps float64
-	// Tokenizer names how text becomes tokens: "bytes", or empty for a model
-	// that takes token ids only.
+	// Tokenizer names the text encoding: "bytes", or empty for a model that takes only token ids.
 	Tokenizer string
-	// MaxSeqLen is the longest context in tokens that the checkpoint states, 0
-	// if it states none. Longer ones are computed all the same: it is no part of
-	// the model's JSON.
+	// MaxSeqLen is the longest context in tokens that the checkpoint declares, or 0. It is not a
+	// limit: longer contexts run too. It is not part of the model's JSON.
 	MaxSeqLen int
-	// ChunkLogits makes a prefill compute the logits of every row, a chunk at a time, as the
-	// reference Transformer does: a chunk's logits are held, and nothing reads them. It needs a
-	// model without an early exit, and is an option of a run, no part of the model's JSON.
+	// ChunkLogits makes a prefill compute the logits of every row, chunk by chunk, as the reference
+	// Transformer does; the logits of one chunk are held, and nothing reads them. It requires a
+	// model without an early exit. It is an option of a run and not part of the model's JSON.
 	ChunkLogits bool
 }
 
-// Layer is a mixer and a feed-forward block, each on the norm of the residual stream and added to
-// it.
+// Layer is a mixer followed by a feed-forward block. Each reads the norm of the residual stream and
+// is added to it.
 type Layer struct {
 	Mixer Mixer `json:"mixer"`
-	// FFN is the hidden width of the SwiGLU block. A layer of kind KeysValues has none: 0.
+	// FFN is the hidden width of the SwiGLU block; 0 in a KeysValues layer, which has none.
 	FFN int `json:"ffn,omitempty"`
 }
 
@@ -51,54 +49,54 @@ type MixerKind string
 const (
 	// Attention is causal softmax attention over the whole context, or over the last Window keys.
 	Attention MixerKind = "attention"
-	// Retention is gated retention (arXiv 2405.05254): a state of constant size in the place of
-	// keys.
+	// Retention is gated retention (arXiv 2405.05254): a state of constant size instead of a KV
+	// cache.
 	Retention MixerKind = "retention"
-	// KeysValues projects the residual stream to keys and values that later layers read, and adds
-	// nothing to it: the global cache of a YOCO.
+	// KeysValues projects the residual stream to keys and values for later layers: the global cache
+	// of a YOCO. It adds nothing to the residual stream.
 	KeysValues MixerKind = "keys-values"
 )
 
 // MixerKinds lists the kinds of mixers.
 func MixerKinds() []MixerKind { return []MixerKind{Attention, Retention, KeysValues} }
 
-// Mixer is the part of a layer in which tokens meet.
+// Mixer is the part of a layer that combines information from different tokens.
 type Mixer struct {
 	Kind MixerKind `json:"kind"`
-	// Heads counts the query heads (0 in KeysValues), KVHeads those of keys and values. Retention
-	// has as many of each, and KVHeads 0.
+	// Heads counts the query heads (0 in KeysValues), KVHeads the key/value heads. Retention has
+	// Heads heads of each, and KVHeads 0.
 	Heads   int `json:"heads,omitempty"`
 	KVHeads int `json:"kv_heads,omitempty"`
 	HeadDim int `json:"head_dim"`
-	// Window is the number of keys that attention sees, the present one included; 0 is the whole
-	// context.
+	// Window is the number of keys that attention sees, including the token's own; 0 means the
+	// whole context.
 	Window int `json:"window,omitempty"`
-	// KVBack is how many layers back the layer is whose keys and values attention reads; 0 is its
-	// own. That layer is KeysValues, or attention over the whole context with keys of its own.
+	// KVBack is the distance to the earlier layer whose keys and values attention reads; 0 means
+	// its own. That layer must be KeysValues, or attention over the whole context with its own
+	// keys.
 	KVBack int    `json:"kv_back,omitempty"`
 	Rope   Rotary `json:"rope"`
 }
 
-// Rotary says how positions turn queries and keys: a' = a cos - b sin, b' = b cos + a sin for each
-// pair (a, b).
+// Rotary defines how positions rotate queries and keys: a' = a cos - b sin, b' = b cos + a sin for
+// each pair (a, b).
 type Rotary struct {
 	Theta float64 `json:"theta"`
-	// EndPoint: freq[j] = theta^-(j/(headDim/2-1)), the last being 1/theta (YOCO). Otherwise
-	// theta^-(2j/headDim).
+	// EndPoint selects freq[j] = theta^-(j/(headDim/2-1)), so that the last one is 1/theta (YOCO).
+	// Otherwise freq[j] = theta^-(2j/headDim).
 	EndPoint bool `json:"end_point,omitempty"`
-	// Interleaved: pairs are (2j, 2j+1) (YOCO). Otherwise (j, j+headDim/2).
+	// Interleaved selects the pairs (2j, 2j+1) (YOCO). Otherwise the pairs are (j, j+headDim/2).
 	Interleaved bool `json:"interleaved,omitempty"`
 }
 
-// QDim and KVDim are the widths of the queries and of the keys (or values).
+// QDim is the total width of the queries.
 func (m Mixer) QDim() int { return m.Heads * m.HeadDim }
 
-// KVDim: see QDim.
+// KVDim is the total width of the keys, which is also that of the values.
 func (m Mixer) KVDim() int { return m.KVHeads * m.HeadDim }
 
-// Projections is the width of all that the mixer projects its input to, side by side: [q; k; v],
-// with [g; gate] below in retention; q alone where it reads another layer's keys and values; [k; v]
-// in KeysValues.
+// Projections is the total width of the mixer's input projections: [q; k; v], followed by [g; gate]
+// in retention; q alone if it reads another layer's keys and values; [k; v] in KeysValues.
 func (m Mixer) Projections() int {
 	switch {
 	case m.Kind == Retention:
@@ -109,25 +107,25 @@ func (m Mixer) Projections() int {
 	return m.QDim() + 2*m.KVDim()
 }
 
-// Writes reports whether the mixer keeps something of each token: keys and values, or a state.
+// Writes reports whether the mixer stores something for each token: keys and values, or a state.
 func (m Mixer) Writes() bool { return m.KVBack == 0 }
 
-// Global reports whether the mixer keeps keys and values of the whole context.
+// Global reports whether the mixer stores keys and values of the whole context.
 func (m Mixer) Global() bool { return m.Writes() && m.Kind != Retention && m.Window == 0 }
 
-// canTruncate reports whether what the mixer keeps can be cut back to fewer tokens. A state has
-// taken the later tokens in, and a window has lost the earlier ones.
+// canTruncate reports whether the mixer's cache can be cut back to fewer tokens. A retention state
+// already includes the later tokens, and a window has dropped the earlier ones.
 func (m Mixer) canTruncate() bool { return m.Kind != Retention && m.Window == 0 }
 
-// GateNormalizer divides the log-sigmoid of the retention gate:
-// gamma = sigmoid(z)^(1/16), fixed in the reference implementation.
+// GateNormalizer divides the log-sigmoid of the retention gate: gamma = sigmoid(z)^(1/16). The
+// reference implementation fixes it at 16.
 const GateNormalizer = 16
 
-// RetentionChunk is the chunk length of the retention's parallel form in the
-// reference implementation, and the one that the cost model counts with.
+// RetentionChunk is the chunk length of the parallel form of retention, in the reference
+// implementation and in the cost model.
 const RetentionChunk = 256
 
-// Depth is the number of layers that have an output, KeysValues left out.
+// Depth is the number of layers without the KeysValues layers, which have no output.
 func (c Config) Depth() (n int) {
 	for _, l := range c.Layers {
 		if l.Mixer.Kind != KeysValues {
@@ -137,19 +135,19 @@ func (c Config) Depth() (n int) {
 	return n
 }
 
-// PrefillLayers is the number of layers that a prefill computes: up to the last one that keeps
-// something of each token. Those after it matter only where logits are wanted (the early exit).
+// PrefillLayers is the number of layers that a prefill computes: up to the last one that writes a
+// cache or a state. Later layers matter only where logits are needed (the early exit).
 func (c Config) PrefillLayers() int {
 	return c.upTo(Mixer.Writes)
 }
 
-// ReplayLayers is the number of layers that Truncate computes again: up to the last one whose
-// state or window cannot be cut back. It is 0 where a sequence can be cut at no cost.
+// ReplayLayers is the number of layers that Truncate recomputes: up to the last one whose state or
+// window cannot be cut back. It is 0 if truncation is free.
 func (c Config) ReplayLayers() int {
 	return c.upTo(func(m Mixer) bool { return !m.canTruncate() })
 }
 
-// upTo is one more than the index of the last layer with a property.
+// upTo returns one more than the index of the last layer for which has is true, or 0.
 func (c Config) upTo(has func(Mixer) bool) int {
 	for i := len(c.Layers); i > 0; i-- {
 		if has(c.Layers[i-1].Mixer) {
@@ -159,12 +157,12 @@ func (c Config) upTo(has func(Mixer) bool) int {
 	return 0
 }
 
-// CanTruncate reports whether Truncate costs nothing.
+// CanTruncate reports whether Truncate is free.
 func (c Config) CanTruncate() bool { return c.ReplayLayers() == 0 }
 
-// LayerParts is the part of the model that each layer belongs to. A decoder-decoder has three:
-// the layers before its one KeysValues layer, that layer, and those after it, which all read it.
-// The layers of any other model are one part.
+// LayerParts returns the part of the model that each layer belongs to. A decoder-decoder has three:
+// the layers before its only KeysValues layer, that layer, and the layers after it, which all read
+// it. In every other model all layers are one part.
 func (c Config) LayerParts() []Part {
 	parts := make([]Part, len(c.Layers))
 	for i := range parts {
@@ -189,14 +187,14 @@ func (c Config) LayerParts() []Part {
 	return parts
 }
 
-// limit bounds every size of a Config, so that products of a few of them
-// cannot overflow an int64 whatever a file says.
+// limit bounds every size of a Config, so that products of a few sizes cannot overflow an int64,
+// whatever a file contains.
 const limit = 1 << 20
 
 // MaxLayers bounds the number of layers.
 const MaxLayers = 1 << 12
 
-// Validate reports the first thing about c that no runner could run. Layers are counted from 0.
+// Validate returns the first reason why no runner could run c. Layers are counted from 0.
 func (c Config) Validate() error {
 	if err := inRange("dim", c.Dim); err != nil {
 		return err
@@ -226,7 +224,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// LayerError is what Validate found wrong with a layer, counted from 0.
+// LayerError is an error of Validate about one layer, counted from 0.
 type LayerError struct {
 	Layer int
 	Err   error
@@ -236,7 +234,7 @@ func (e *LayerError) Error() string { return fmt.Sprintf("layer %d: %v", e.Layer
 
 func (e *LayerError) Unwrap() error { return e.Err }
 
-// inRange checks a size.
+// inRange returns an error unless 1 <= n <= limit.
 func inRange(name string, n int) error {
 	if n < 1 || n > limit {
 		return fmt.Errorf("%s is %d, want 1 to %d", name, n, limit)
@@ -330,7 +328,7 @@ func (c Config) validateLayer(i int) error {
 	return nil
 }
 
-// joined lists words in an error.
+// joined lists words for an error message.
 func joined[T ~string](words []T) string {
 	s := ""
 	for i, w := range words {
@@ -342,7 +340,8 @@ func joined[T ~string](words []T) string {
 	return s
 }
 
-// MarshalJSON writes a model of a Shape as that Shape, and any other with its layers spelled out.
+// MarshalJSON writes a model that has a Shape as that Shape, and any other model as a list of
+// layers.
 func (c Config) MarshalJSON() ([]byte, error) {
 	if s, ok := c.Shape(); ok {
 		return json.Marshal(s)

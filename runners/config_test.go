@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// mixed has every kind of mixer, and two layers whose keys and values others read.
+// mixed has every kind of mixer, and two layers whose keys and values later layers read.
 func mixed() Config {
 	rope := Rotary{Theta: 1e4}
 	return Config{Name: "mixed", Label: "mixed", Dim: 16, Vocab: 10, EmbedScale: 2, NormEps: 1e-5, Layers: []Layer{
@@ -48,23 +48,24 @@ func TestFolds(t *testing.T) {
 	}
 }
 
-// TestMixedByHand: bytes of caches, weights and FLOPs of every kind of mixer, summed by hand.
+// TestMixedByHand compares the bytes of caches and weights and the FLOPs of every kind of mixer
+// with sums worked out by hand.
 func TestMixedByHand(t *testing.T) {
 	c := mixed()
-	// Pairs of keys and values: 2x2x4 in the window, 2x6 in layer 1, 2x4 in layer 3; a state of 2
+	// Pairs of keys and values: 2x2x4 in the window, 2x6 in layer 1, 2x4 in layer 3. A state of 2
 	// heads of 8x8.
 	if got, want := c.CacheBytes(100, BF16), (Usage{WindowKV: 2 * 2 * 4 * 2 * 3, GlobalKV: (2*6 + 2*4) * 2 * 100, State: 2 * 8 * 8 * 4}); got != want {
 		t.Errorf("caches %+v, want %+v", got, want)
 	}
-	// Projections and FFN by layer: in 16, [q;k;v] (and gates), out, 3 ffn.
+	// Projections and FFN of each layer, input width 16: [q; k; v] (and gates), out, 3 ffn.
 	weights := 16 * ((16 + 8 + 8 + 16 + 3*8) + (12 + 6 + 6 + 12 + 3*12) + (4*16 + 2 + 16 + 3*8) + (4 + 4) + (16 + 16 + 3*8) + (24 + 24 + 3*20))
 	early := weights - 16*((16+16+3*8)+(24+24+3*20))
 	total, inner := c.Count()
 	if norms := int64(16 * (2*5 + 1 + 1)); inner != int64(weights)+norms || total != inner+2*16*10 {
 		t.Errorf("%d parameters, %d without the vocabulary; want %d in matrices and %d in norms", total, inner, weights, norms)
 	}
-	// 5 tokens at the start: 1+2+3+3+3 pairs in the window, 15 over the whole context; a chunk of
-	// retention.
+	// 5 tokens from an empty context: 1+2+3+3+3 pairs in the window, 15 over the whole context, one
+	// chunk of retention.
 	window, whole, state := float64(4*16*12), float64(4*15), float64(2*(4*8*8*5+4*8*15))
 	if got, want := c.PrefillWork(5, 0, Types{}).Layers.FLOPs, float64(2*5*early)+window+whole*12+state; got != want {
 		t.Errorf("prefill: %g FLOP, want %g", got, want)
@@ -72,8 +73,8 @@ func TestMixedByHand(t *testing.T) {
 	if got, want := c.ScoreWork(5, 0, Types{}).Layers.FLOPs, float64(2*5*weights)+window+whole*(12+16+24)+state; got != want {
 		t.Errorf("score: %g FLOP, want %g", got, want)
 	}
-	// What is written: in bfloat16 the window's last 3, and 5 pairs of each kept cache; the state
-	// in float32.
+	// Bytes written: the last 3 pairs of the window and 5 pairs of each global cache in bfloat16,
+	// and the state in float32.
 	if got, want := c.PrefillWork(5, 0, bf16).Layers.Write, float64(2*8*2*3+(2*6+2*4)*2*5+2*8*8*4); got != want {
 		t.Errorf("prefill writes %g bytes, want %g", got, want)
 	}
@@ -84,7 +85,7 @@ func TestMixedByHand(t *testing.T) {
 
 func TestBadLayers(t *testing.T) {
 	for _, tt := range []struct {
-		layer  int // -1: not about a layer
+		layer  int // -1: the error is not about a layer
 		want   string
 		change func(*Config)
 	}{
@@ -128,8 +129,8 @@ func TestBadLayers(t *testing.T) {
 	}
 }
 
-// TestShapeIsFound: a model made from a few sizes is written as they are, as cases' ids depend on
-// it; any change of a layer shows.
+// TestShapeIsFound: a model made from a Shape is written as that Shape, because the ids of cases
+// depend on it. Any change to a layer changes what is written.
 func TestShapeIsFound(t *testing.T) {
 	found := 0
 	for _, c := range Presets() {

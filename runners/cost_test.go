@@ -21,9 +21,9 @@ func mustPreset(t *testing.T, name string) Config {
 	return c
 }
 
-// near reports whether got is want to want's last printed digit. The figures by
-// hand leave out the decay gate's projection and the norms (.06 % of the YOCO):
-// that is what more than half a digit is allowed for.
+// closeTo reports whether got equals want to want's last printed digit. The hand-computed figures
+// leave out the decay gate's projection and the norms (0.06 % of the YOCO), so slightly more than
+// half a digit is allowed.
 func closeTo(got float64, want string) bool {
 	w, err := strconv.ParseFloat(want, 64)
 	digit := 1.0
@@ -33,8 +33,8 @@ func closeTo(got float64, want string) bool {
 	return err == nil && math.Abs(got-w) <= .6*digit
 }
 
-// TestPrefillOf3B holds the model against figures worked out by hand from the
-// published shapes: PFLOP of the two 3B models and their ratio.
+// TestPrefillOf3B compares the model with figures worked out by hand from the published shapes:
+// PFLOP of the two 3B models and their ratio.
 func TestPrefillOf3B(t *testing.T) {
 	y, x := mustPreset(t, "yoco-gret-3b"), mustPreset(t, "transformer-3b")
 	want := [][3]string{
@@ -51,7 +51,7 @@ func TestPrefillOf3B(t *testing.T) {
 	}
 }
 
-// TestHeldBy3B: GB of weights and caches of one sequence, no workspace.
+// TestHeldBy3B: GB of weights and caches of one sequence, without workspace.
 func TestHeldBy3B(t *testing.T) {
 	y, x := mustPreset(t, "yoco-gret-3b"), mustPreset(t, "transformer-3b")
 	want := [][2]string{
@@ -64,13 +64,13 @@ func TestHeldBy3B(t *testing.T) {
 			}
 		}
 	}
-	// With the activations of one prefill chunk the YOCO comes to the published 12.4 GB.
+	// With the activations of one prefill chunk the YOCO needs the published 12.4 GB.
 	if got := float64(y.RunBytes(1<<20, 1, 0, bf16).Total()) / 1e9; !closeTo(got, "12.4") {
 		t.Errorf("yoco-gret-3b at 1Mi with workspace: %.5g GB, want 12.4", got)
 	}
 }
 
-// Tiny models whose costs are worked out by hand below.
+// Small models whose costs are worked out by hand below.
 var (
 	tinyT = Shape{Name: "t", Arch: Transformer, Dim: 8, Layers: 2, FFN: 16, Vocab: 10,
 		Heads: 4, KVHeads: 2, HeadDim: 2, RopeTheta: 1e4, NormEps: 1e-5}.Config()
@@ -84,8 +84,8 @@ func TestWorkByHand(t *testing.T) {
 	mixed := Types{Weights: F32, KV: BF16}
 	// A Transformer layer has 2·8·8 (q, o) + 2·8·4 (k, v) + 3·8·16 = 576 weights in matrices, 16 in
 	// norms; a key/value pair takes 2·4·2 = 16 bytes. The head has 80 and 8. A YOCO's self layer
-	// has 4·64 + 384 = 640, with retention 640 + 64 + 16 = 720; its cross layer 2·64 + 384 = 512;
-	// the projection to the global cache 2·8·4 = 64, and 8 in its norm.
+	// has 4·64 + 384 = 640 and, with retention, 640 + 64 + 16 = 720; its cross layer has 2·64 + 384
+	// = 512. The projection to the global cache has 2·8·4 = 64, and 8 in its norm.
 	for _, tt := range []struct {
 		name string
 		got  Work
@@ -131,8 +131,8 @@ func TestWorkByHand(t *testing.T) {
 		}},
 		{"retention prefill", tinyR.PrefillWork(3, 7, mixed), Work{
 			Embed: Cost{Read: 3 * 8 * 4},
-			// a layer's two heads of 4: 4·4 for each of 1+2+3 pairs within the chunk, 4·16 a token
-			// for the state, whose 32 values are float32.
+			// a layer's two heads of 4: 4·4 for each of 1+2+3 pairs within the chunk, and 4·16 per
+			// token for the state, whose 32 values are float32.
 			Self: Cost{
 				FLOPs: 2*2*720*3 + 2*2*(4*4*6+4*16*3),
 				Read:  2*(720+16)*4 + 2*32*4,
@@ -160,8 +160,8 @@ func TestWorkByHand(t *testing.T) {
 	}
 }
 
-// TestPrefillInPieces: what was computed does not depend on how a prompt is cut, where cuts fall
-// between retention chunks.
+// TestPrefillInPieces: the FLOPs do not depend on how a prompt is split, if it is split at the
+// boundaries of retention chunks.
 func TestPrefillInPieces(t *testing.T) {
 	for _, c := range []Config{tinyT, tinyS, tinyR} {
 		whole := c.PrefillWork(1000, 0, bf16).Total().FLOPs
@@ -184,7 +184,7 @@ func TestPrefillInPieces(t *testing.T) {
 	}
 }
 
-// TestPairs counts (token, key) pairs one by one.
+// TestPairs compares the pair counts with counting (token, key) pairs one by one.
 func TestPairs(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 7, 255, 257} {
 		for _, depth := range []int{0, 1, 3, 300} {
@@ -215,13 +215,13 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// TestEarlyExit: a prefill of a YOCO does and reads nothing of the cross-decoder, and nothing does
+// TestEarlyExit: a prefill of a YOCO neither computes nor reads anything in the cross-decoder or
 // the head.
 func TestEarlyExit(t *testing.T) {
 	for _, c := range Presets() {
 		w := c.PrefillWork(4096, 0, bf16)
 		if w.Cross != (Cost{}) || w.Head != (Cost{}) {
-			t.Errorf("%s: prefill works in the cross-decoder (%+v) or head (%+v)", c.Name, w.Cross, w.Head)
+			t.Errorf("%s: prefill computes in the cross-decoder (%+v) or head (%+v)", c.Name, w.Cross, w.Head)
 		}
 		if s, ok := c.Shape(); ok && s.Arch.yoco() == (w.Layers != Cost{}) {
 			t.Errorf("%s: layers %+v", c.Name, w.Layers)
@@ -229,8 +229,8 @@ func TestEarlyExit(t *testing.T) {
 	}
 }
 
-// TestEveryWeight: what is held is every tensor that Parameters lists, vectors in float32; a score
-// reads all of it but the embedding, of which it reads a row for each token.
+// TestEveryWeight: the bytes held include every tensor that Parameters lists, vectors in float32. A
+// score reads all of it except the embedding, of which it reads one row per token.
 func TestEveryWeight(t *testing.T) {
 	for _, c := range append(Presets(), tinyT, tinyS, tinyR) {
 		for _, d := range []DType{F32, BF16} {
@@ -262,7 +262,7 @@ func TestNothingCostsNothing(t *testing.T) {
 	}
 }
 
-// TestLargestNumbers: what is beyond any machine is still a number.
+// TestLargestNumbers: costs beyond any machine are finite.
 func TestLargestNumbers(t *testing.T) {
 	c := mustPreset(t, "transformer-65b")
 	w := c.PrefillWork(1<<27, 0, bf16).Scale(1 << 20).Total()
@@ -274,8 +274,9 @@ func TestLargestNumbers(t *testing.T) {
 	}
 }
 
-// Logits of a prefill's chunk: the workspace holds a row of the vocabulary for each token of a
-// chunk, and the dense work grows by the output matrix. A model whose prefill ends early has none.
+// TestChunkLogits: with logits of a prefill's chunk, the workspace has a row of the vocabulary for
+// each token of a chunk, and the dense work grows by the output matrix. A model with an early exit
+// has no such logits.
 func TestChunkLogits(t *testing.T) {
 	plain, err := Preset("transformer-3b")
 	if err != nil {

@@ -1,19 +1,16 @@
-// Package runners is the map of the project: what a model is (Config), what a
-// device must do for it (Ops), and what a task may ask of it (Model).
+// Package runners defines what a model is (Config), what a device must do for it (Ops), and what a
+// task may ask of it (Model).
 //
-// The way from a name to a number:
+// From a name to a number:
 //
-//  1. A Config says which architecture at which size; presets.go has the
-//     published ones. Config.Parameters lists every weight by the name that
-//     the reference implementation gives it.
-//  2. Weights hands out tensors by those names: from a safetensors file, the
-//     embedded trained models, or a seed (package checkpoint).
-//  3. A Runner loads Config and Weights into a Model. The two measuring
-//     runners (packages cpu and cuda) implement Ops and leave the architecture
-//     to package arch, which writes each architecture once over Ops. The
-//     analytic runner computes instead of measuring.
+//  1. A Config describes an architecture at a size; presets.go has the published ones.
+//     Config.Parameters lists every weight by its name in the reference implementation.
+//  2. Weights returns tensors by those names: from a safetensors file, the embedded trained
+//     models, or a seed (package checkpoint).
+//  3. A Runner loads Config and Weights into a Model. The two measuring runners (packages cpu and
+//     cuda) implement Ops; package arch implements each architecture once on top of Ops. The
+//     analytic runner computes costs instead of measuring.
 //  4. A task makes Sequences of a Model and calls Prefill, Step or Score.
 //
-// cost.go holds the arithmetic of FLOPs, bytes read and bytes held that stands
-// beside every measurement.
+// cost.go computes the FLOPs, bytes read and bytes held that reports show next to measurements.
 package runners

@@ -2,10 +2,10 @@ package runners
 
 import "fmt"
 
-// DType is the type of stored numbers.
+// DType is a number type of weights and caches.
 type DType uint8
 
-// The types that weights and caches can have.
+// The number types.
 const (
 	F32 DType = iota
 	BF16
@@ -34,10 +34,10 @@ func ParseDType(s string) (DType, error) {
 	return 0, fmt.Errorf("unknown number type %q (known: f32, bf16, f16)", s)
 }
 
-// MarshalText and UnmarshalText make a DType its name in JSON and YAML.
+// MarshalText returns the name of the type, for JSON and YAML.
 func (d DType) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
-// UnmarshalText: see MarshalText.
+// UnmarshalText parses the name of a type, for JSON and YAML.
 func (d *DType) UnmarshalText(b []byte) (err error) {
 	*d, err = ParseDType(string(b))
 	return err

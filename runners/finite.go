@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// ErrNotFinite is the error of a model that computes NaN or infinity: neither its answers nor its
-// speed mean anything.
+// ErrNotFinite is returned when a model computes NaN or infinity: neither its answers nor its speed
+// are meaningful.
 var ErrNotFinite = errors.New("logits are not finite")
 
-// CheckFinite returns an error that wraps ErrNotFinite for the first value of the rows that is NaN
-// or infinite. Each row is the logits of a token.
+// CheckFinite returns an error that wraps ErrNotFinite for the first NaN or infinity in the rows.
+// Each row is the logits after one token.
 func CheckFinite(rows ...[]float32) error {
 	for i, row := range rows {
 		for token, v := range row {

@@ -8,15 +8,14 @@ import (
 	"time"
 )
 
-// This file derives from a Stepper greedy decoding (Generate), and an answer with the
-// log-probability of the expected one (AnswerOf).
+// This file implements greedy decoding on a Stepper (Generate), and greedy decoding combined with
+// the log-probability of an expected answer (AnswerOf).
 
-// Generate appends prompt to s and goes on greedily, each token being the most
-// likely one (of equals the lowest id), until there are most of them. Each is emitted
-// with the time since the call, so that the first time is the time to first
-// token: Prefill of prompt[:n-1], which exits early in a YOCO, and one Step.
-// It ends when emit returns false. Then s holds the prompt and all emitted
-// tokens but the last, which nothing has needed yet: a next prompt begins with it.
+// Generate appends prompt to s and decodes greedily: it takes the most likely token (the lowest id
+// among equals) until there are most of them. It emits each with the time since the call, so the
+// first time is the time to first token: Prefill of prompt[:n-1], which exits early in a YOCO, and
+// one Step. It ends when emit returns false. Afterwards s holds the prompt and all emitted tokens
+// except the last; start the next prompt with that token.
 func Generate(ctx context.Context, m Stepper, s Sequence, prompt []int, most int, emit func(token int, at time.Duration) bool) error {
 	clock := ClockOf(m)
 	begin := clock.Now()
@@ -39,7 +38,7 @@ func Generate(ctx context.Context, m Stepper, s Sequence, prompt []int, most int
 	return nil
 }
 
-// Answered is what a model answered, beside what was expected.
+// Answered is a model's answer and the log-probability of the expected one.
 type Answered struct {
 	// Tokens is the greedy answer.
 	Tokens []int
@@ -47,19 +46,19 @@ type Answered struct {
 	LogProb float64
 }
 
-// AnswerOf is Generate that also gives the log-probability of expected after the same prompt. As
-// long as the greedy answer agrees with it, both are read off the same logits. Where they part, the
-// rest of expected is scored on a branch that s does not keep: on s itself, cut back afterwards,
-// where that costs nothing (Stepper.CanTruncate), otherwise on a fork. If there is no fork to be
-// had, s is cut back at the cost that Truncate reports. stop, called after every token with the
-// answer so far, ends it early.
+// AnswerOf is Generate that also computes the log-probability of expected after the same prompt.
+// While the greedy answer agrees with expected, both come from the same logits. Once they differ,
+// the rest of expected is scored on a branch that s does not keep: on s itself, cut back
+// afterwards, if that is free (Stepper.CanTruncate), else on a fork. If forking fails, s is cut
+// back at the cost described at Truncate. stop is called after every token with the answer so far,
+// and ends the answer by returning true.
 func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
 	d, err := startDecoder(ctx, m, s, prompt, max(most, len(expected)))
 	if err != nil {
 		return Answered{}, err
 	}
 	a := Answered{Tokens: make([]int, 0, most)}
-	agree := len(expected) > 0 // the answer so far is the beginning of expected, and does not reach its end
+	agree := len(expected) > 0 // the answer so far is a proper prefix of expected
 	for i := range most {
 		if i > 0 {
 			if err := d.step(ctx, a.Tokens[i-1]); err != nil {
@@ -90,7 +89,7 @@ func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int
 	return a, nil
 }
 
-// decoder steps one sequence; its slices serve every step.
+// decoder steps one sequence; it reuses its slices for every step.
 type decoder struct {
 	m      Stepper
 	seq    [1]Sequence
@@ -98,7 +97,8 @@ type decoder struct {
 	logits [1][]float32
 }
 
-// startDecoder appends prompt to s, its last token by Step. more is the room for the answer.
+// startDecoder appends prompt to s, the last token by Step. more is the number of tokens reserved
+// for the answer.
 func startDecoder(ctx context.Context, m Stepper, s Sequence, prompt []int, more int) (*decoder, error) {
 	n := len(prompt)
 	if n == 0 {
@@ -121,7 +121,7 @@ func (d *decoder) step(ctx context.Context, token int) error {
 	return d.m.Step(ctx, d.seq[:], d.token[:], d.logits[:])
 }
 
-// greedy is the most likely token.
+// greedy returns the most likely token.
 func (d *decoder) greedy() (int, error) {
 	if err := CheckFinite(d.logits[0]); err != nil {
 		return 0, fmt.Errorf("after %d tokens: %w", d.seq[0].Len(), err)
@@ -135,7 +135,7 @@ func (d *decoder) greedy() (int, error) {
 	return best, nil
 }
 
-// logProb is the log-probability of token: log softmax in float64.
+// logProb returns the log-probability of token: log softmax in float64.
 func (d *decoder) logProb(token int) float64 {
 	l := d.logits[0]
 	top := l[0]
@@ -149,8 +149,8 @@ func (d *decoder) logProb(token int) float64 {
 	return float64(l[token]-top) - math.Log(sum)
 }
 
-// branch is the log-probability of rest[1:] after the sequence and rest[0]. The sequence is as
-// before afterwards.
+// branch returns the log-probability of rest[1:] after the sequence and rest[0]. It leaves the
+// sequence unchanged.
 func (d *decoder) branch(ctx context.Context, rest []int) (sum float64, err error) {
 	if len(rest) < 2 {
 		return 0, nil
@@ -170,7 +170,7 @@ func (d *decoder) branch(ctx context.Context, rest []int) (sum float64, err erro
 	return sum, errors.Join(err, f.Close())
 }
 
-// score sums the log-probabilities of rest[1:] on s and cuts s back if asked to.
+// score sums the log-probabilities of rest[1:] on s, and cuts s back if cut is set.
 func (d *decoder) score(ctx context.Context, s Sequence, rest []int, cut bool) (sum float64, err error) {
 	n := s.Len()
 	err = d.m.Score(ctx, s, rest, func(_ int, lp float32) { sum += float64(lp) })

@@ -102,12 +102,12 @@ func (s *hashSequence) Close() error {
 	return nil
 }
 
-// hashConfig is a config as a sequence's owner sees it: whether Truncate costs something.
+// hashConfig returns a config for which Truncate is free or not, depending on kind and window.
 func hashConfig(kind MixerKind, window int) Config {
 	return Config{Label: fmt.Sprint(kind, window), Vocab: 16, Layers: []Layer{{Mixer: Mixer{Kind: kind, Window: window}}}}
 }
 
-// plainly is greedy decoding as one would write it down.
+// plainly is a straightforward greedy decoder.
 func plainly(m *hashModel, context []int, n int) (out []int) {
 	context = slices.Clone(context)
 	l := make([]float32, m.cfg.Vocab)
@@ -157,8 +157,9 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// Answer's tokens are those of greedy decoding, its log-probability that of feeding the expected
-// answer, and it leaves the sequence as greedy decoding does: whatever way its branch takes.
+// TestAnswer: the tokens are those of greedy decoding, the log-probability is that of feeding the
+// expected answer, and the sequence ends as after greedy decoding, whichever way the branch is
+// computed.
 func TestAnswer(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, m := range []*hashModel{
@@ -172,7 +173,7 @@ func TestAnswer(t *testing.T) {
 			for i := range prompt {
 				prompt[i] = r.IntN(16)
 			}
-			// Expected agrees with the greedy answer for a while, perhaps to its end.
+			// expected agrees with the greedy answer for a while, perhaps to its end.
 			expected := plainly(m, prompt, r.IntN(7))
 			if n := len(expected); n > 0 && r.IntN(3) > 0 {
 				for i := r.IntN(n); i < n; i++ {
@@ -214,10 +215,10 @@ func TestGenerateErrors(t *testing.T) {
 	s, _ := m.NewSequence(8)
 	all := func(int, time.Duration) bool { return true }
 	if err := Generate(t.Context(), m, s, nil, 3, all); err == nil {
-		t.Error("an empty prompt was taken")
+		t.Error("an empty prompt was accepted")
 	}
 	if err := Generate(t.Context(), m, s, make([]int, 6), 4, all); err == nil || s.Len() != 0 {
-		t.Errorf("an answer beyond the capacity was begun: %v", err)
+		t.Errorf("an answer beyond the capacity was started: %v", err)
 	}
 	if err := Generate(t.Context(), m, s, make([]int, 6), 3, all); err != nil {
 		t.Errorf("prompt and answer fit, but: %v", err)
@@ -231,7 +232,7 @@ func TestGenerateErrors(t *testing.T) {
 	m.nan = true
 	s, _ = m.NewSequence(30)
 	if err := Generate(t.Context(), m, s, []int{1, 2, 3}, 9, all); err == nil {
-		t.Error("logits that are not numbers were taken")
+		t.Error("NaN logits were accepted")
 	}
 }
 

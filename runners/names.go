@@ -7,8 +7,8 @@ type Role string
 
 // The roles of weights. All matrices are [out, in], y = x Wᵀ.
 const (
-	RoleEmbed Role = "embed" // [vocab, dim], of the model, as Norm and Output
-	// RoleNorm is the weight [dim] of the last norm, RoleOutput the output matrix [vocab, dim].
+	RoleEmbed Role = "embed" // [vocab, dim]; belongs to no layer, like RoleNorm and RoleOutput
+	// RoleNorm is the weight [dim] of the final norm, RoleOutput the output matrix [vocab, dim].
 	RoleNorm   Role = "norm"
 	RoleOutput Role = "output"
 
@@ -16,7 +16,7 @@ const (
 	RoleQ         Role = "q"          // [heads x head_dim, dim]
 	RoleK         Role = "k"          // [kv_heads x head_dim, dim]
 	RoleV         Role = "v"          // as k
-	RoleGate      Role = "gate"       // retention: [heads x head_dim, dim], SiLU of it multiplies the output
+	RoleGate      Role = "gate"       // retention: [heads x head_dim, dim]; its SiLU multiplies the output
 	RoleDecay     Role = "decay"      // retention: [heads, dim]
 	RoleOut       Role = "out"        // [dim, heads x head_dim]
 	RoleFFNNorm   Role = "ffn norm"   // [dim]
@@ -25,11 +25,11 @@ const (
 	RoleFFNDown   Role = "ffn down"   // [dim, ffn]
 )
 
-// names are the tensors' names in a format of files, by part of the model and role; %d is the
-// layer's number within its part. PartLayers is for all layers of a model of any shape.
+// names are the tensor names of a file format, by part of the model and role; %d is the layer's
+// number within its part. PartLayers stands for all layers of a model that is no decoder-decoder.
 type names map[Part]map[Role]string
 
-// referenceYOCO are the names of the reference implementation (microsoft/unilm, folder YOCO).
+// referenceYOCO has the names of the reference implementation (microsoft/unilm, folder YOCO).
 var referenceYOCO = names{
 	PartEmbed: {RoleEmbed: "embed_tokens.weight"},
 	PartHead:  {RoleNorm: "layer_norm.weight", RoleOutput: "output_projection.weight"},
@@ -58,8 +58,8 @@ func referenceLayer(prefix string) map[Role]string {
 	}
 }
 
-// referenceTransformer are the names of the reference implementation's Transformer, those of
-// LLaMA. Retention's wg and wgt are an addition: composed models are stored by these names too.
+// referenceTransformer has the names of the reference implementation's Transformer, which are those
+// of LLaMA. Retention's wg and wgt are an addition: composed models are stored by these names too.
 var referenceTransformer = names{
 	PartEmbed: {RoleEmbed: "tok_embeddings.weight"},
 	PartHead:  {RoleNorm: "norm.weight", RoleOutput: "output.weight"},
@@ -80,16 +80,16 @@ var referenceTransformer = names{
 
 // TensorSpec describes one weight tensor of a model.
 type TensorSpec struct {
-	// Layer is the layer that it belongs to, -1 for those of the model.
+	// Layer is the index of the tensor's layer, -1 for tensors that belong to no layer.
 	Layer int
 	Role  Role
-	// Name is its name in files: the reference implementation's.
+	// Name is the tensor's name in files, as in the reference implementation.
 	Name string
 	// Shape is [out, in] for a matrix (y = x Wᵀ) and [n] for a norm's weight.
 	Shape []int
 }
 
-// Elements is the number of values of p.
+// Elements returns the number of values of the tensor.
 func (p TensorSpec) Elements() int64 {
 	n := int64(1)
 	for _, d := range p.Shape {
@@ -98,7 +98,7 @@ func (p TensorSpec) Elements() int64 {
 	return n
 }
 
-// Parameters lists every weight of the model in the order of its layers.
+// Parameters lists every weight of the model in layer order.
 func (c Config) Parameters() []TensorSpec {
 	parts := c.LayerParts()
 	table := referenceTransformer
@@ -123,7 +123,7 @@ func (c Config) Parameters() []TensorSpec {
 		TensorSpec{-1, RoleOutput, table[PartHead][RoleOutput], []int{c.Vocab, c.Dim}})
 }
 
-// layerWeight is a weight of a layer.
+// layerWeight is one weight of a layer.
 type layerWeight struct {
 	role  Role
 	shape []int
@@ -156,9 +156,8 @@ func (l Layer) weights(d int) []layerWeight {
 		layerWeight{RoleFFNDown, []int{d, l.FFN}})
 }
 
-// Count is the number of weights of the model, and of those the number that
-// are not the embedding or the output matrix (the "non-embedding" parameters
-// by which papers size models).
+// Count returns the number of weights of the model, and how many of them are neither in the
+// embedding nor in the output matrix (the "non-embedding" parameters by which papers size models).
 func (c Config) Count() (total, nonEmbedding int64) {
 	for _, p := range c.Parameters() {
 		total += p.Elements()

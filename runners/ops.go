@@ -3,50 +3,49 @@ package runners
 // Part is the part of a model that an operation belongs to.
 type Part string
 
-// The parts by which operations and bytes are counted.
+// The parts by which FLOPs and bytes are counted.
 const (
 	PartEmbed Part = "embed"
-	// PartSelf is the self-decoder of a decoder-decoder: all its layers.
+	// PartSelf is the self-decoder of a decoder-decoder.
 	PartSelf Part = "self-decoder"
 	// PartKV is the projection of the self-decoder's output to the global keys and values.
 	PartKV Part = "global kv"
 	// PartCross is the cross-decoder.
 	PartCross Part = "cross-decoder"
-	// PartLayers is all layers of any other model.
+	// PartLayers is all layers of a model that is no decoder-decoder.
 	PartLayers Part = "layers"
-	// PartHead is the last norm and the output matrix.
+	// PartHead is the final norm and the output matrix.
 	PartHead Part = "head"
 )
 
-// Ops is a device as an architecture sees it: memory, and coarse operations on
-// it. Operations are enqueued in order and may run later; nothing is copied to
-// the host except by Read, LogProbs and the Read methods of KV and State, which
-// wait. Slices and Batches passed in are read before the call returns. There are
-// no per-element callbacks, so that a device can fuse, split and overlap as it
-// likes. An operation that fails makes every later one do
-// nothing; Sync returns that error.
+// Ops is a device as an architecture sees it: memory, and coarse operations on it. Operations are
+// enqueued in order and may run later. Nothing is copied to the host except by Read, LogProbs and
+// the Read methods of KV and State, which wait. Slices and Batches passed in are read before the
+// call returns. There are no per-element callbacks, so a device can fuse, split and overlap
+// operations freely. After an operation fails, every later one does nothing; Sync returns the
+// error.
 //
-// Activations are Buffers of [rows, cols], row-major; a Mat is a range of a
-// Buffer's columns. Operations on activations work on rows 0..rows-1. dst may
-// be the same Mat as an input only where it is said.
+// Activations are Buffers of [rows, cols], row-major; a Mat is a range of a Buffer's columns.
+// Operations on activations use rows 0..rows-1. dst may be the same Mat as an input only where
+// documented.
 type Ops interface {
-	// Weight lays out the tensors, stacked along their first axis, once and for all as one
-	// matrix [sum of out, in] or as one vector. All have the same in.
+	// Weight lays out the tensors, stacked along their first axis, as one matrix [sum of out, in]
+	// or as one vector. All must have the same in.
 	Weight(stack ...Tensor) (Weight, error)
 	// Buffer makes a buffer for activations. Its content is undefined.
 	Buffer(kind BufferKind, rows, cols int) (Buffer, error)
 	// GlobalKV makes a cache for keys and values of heads x headDim at positions 0..capacity-1.
 	GlobalKV(heads, headDim, capacity int) (KV, error)
-	// WindowKV makes a cache for keys and values of the last window positions; capacity bounds the
-	// sequence.
+	// WindowKV makes a cache for keys and values of the last window positions; capacity limits the
+	// length of the sequence.
 	WindowKV(heads, headDim, window, capacity int) (KV, error)
-	// State makes a retention state [heads, headDim (key), headDim (value)] of zeros, float32.
+	// State makes a zeroed retention state [heads, headDim (key), headDim (value)], float32.
 	State(heads, headDim int) (State, error)
-	// Rope prepares rotary positions. Angles are position x freq[j]; j < headDim/2.
+	// Rope prepares rotary positions. Angles are position x freq[j] for j < headDim/2.
 	Rope(r Rope) RopeTable
 
-	// Begin starts a pass over a batch: the device may upload spans and
-	// prepare the angles of the positions. Part says what later operations count for.
+	// Begin starts a pass over a batch: the device may upload spans and prepare the angles of the
+	// positions. Part sets the part of the model for which later operations are counted.
 	Begin(b *Batch)
 	Part(p Part)
 
@@ -54,18 +53,19 @@ type Ops interface {
 	Embed(dst Mat, table Weight, tokens []int, scale float32)
 	// RMSNorm: dst[r] = x[r] / sqrt(mean(x[r]²) + eps) * w. x is Residual, dst is not.
 	RMSNorm(rows int, dst, x Mat, w Weight, eps float32)
-	// Linear: dst = x Wᵀ, dst Inner or Logits. LinearAdd: dst += x Wᵀ, dst Residual.
+	// Linear computes dst = x Wᵀ, where dst is Inner or Logits. LinearAdd computes dst += x Wᵀ,
+	// where dst is Residual.
 	Linear(rows int, dst, x Mat, w Weight)
 	LinearAdd(rows int, dst, x Mat, w Weight)
-	// SwiGLU: dst = silu(x W1ᵀ) * (x W2ᵀ) where w is W1 stacked on W2, each [dst.Cols, x.Cols].
+	// SwiGLU: dst = silu(x W1ᵀ) * (x W2ᵀ), where w is W1 stacked on W2, each [dst.Cols, x.Cols].
 	SwiGLU(rows int, dst, x Mat, w Weight)
 	// AppendKV rotates k by the rows' positions and writes k and v to the caches; kv[i] belongs to
-	// the batch's span i. k and v have kv heads x head dim columns. k's content is undefined
-	// afterwards.
+	// span i of the batch. k and v have (kv heads) x (head dim) columns. The content of k is
+	// undefined afterwards.
 	AppendKV(b *Batch, kv []KV, k, v Mat, rope RopeTable)
-	// Attend is causal softmax attention over a global cache whose present rows are already
-	// appended: the row at position p sees keys 0..p. q (undefined afterwards) is rotated here;
-	// scale is headDim^-0.5. dst may be q.
+	// Attend is causal softmax attention over a global cache to which the batch's rows have already
+	// been appended: the row at position p sees keys 0..p. It rotates q, whose content is undefined
+	// afterwards; scale is headDim^-0.5. dst may be q.
 	Attend(b *Batch, dst, q Mat, heads int, kv []KV, rope RopeTable)
 	// AttendWindow and Retain: see Windowed and Retained.
 	AttendWindow(b *Batch, w Windowed)
@@ -79,28 +79,28 @@ type Ops interface {
 	// Sync waits for all operations and returns the first error.
 	Sync() error
 
-	// Usage, ResetPeak, Counts and ResetCounts: see Model and Counter.
+	// Usage, ResetPeak, Counts and ResetCounts: see Meter and Counter.
 	Usage() Usage
 	ResetPeak()
 	Counts() Counts
 	ResetCounts()
-	// PrefillChunk is the number of rows that suits the device.
+	// PrefillChunk is the device's preferred number of rows per pass.
 	PrefillChunk() int
-	// Close gives back all memory of weights and buffers; caches and states are closed by their
-	// owners before.
+	// Close frees all memory of weights and buffers. Owners of caches and states must close them
+	// first.
 	Close() error
 }
 
-// Windowed is sliding-window attention: the row at position p sees positions p-window+1..p, from
-// the caches and from the rows of K and V, which are not in the caches yet. Q and K are rotated
-// here; afterwards the caches hold the last positions. Dst may be Q; Q and K are undefined
-// afterwards.
+// Windowed is sliding-window attention: the row at position p sees positions p-window+1..p. Their
+// keys and values come from the caches and from the rows of K and V, which are not in the caches
+// yet. The operation rotates Q and K; afterwards the caches hold the last window positions. Dst may
+// be Q; Q and K are undefined afterwards.
 type Windowed struct {
-	// Dst and Q are [rows, Heads x head dim], K and V [rows, kv heads x head dim]; kv heads divide
-	// Heads.
+	// Dst and Q are [rows, Heads x head dim], K and V [rows, kv heads x head dim]. Heads is a
+	// multiple of the number of kv heads.
 	Dst, Q, K, V Mat
 	Heads        int
-	// KV[i] belongs to the batch's span i; all have one window.
+	// KV[i] belongs to span i of the batch; all have the same window.
 	KV   []KV
 	Rope RopeTable
 }
@@ -110,8 +110,8 @@ type Windowed struct {
 //
 //	S = gamma S + k vᵀ;  o = Sᵀ q;  dst = silu(Gate) * o / sqrt(mean(o² over the head) + Eps)
 //
-// State[i] is read and left at the state after span i. Dst may be Q; Q and K are undefined
-// afterwards.
+// State[i] is the state before span i, and is updated to the state after it. Dst may be Q; Q and K
+// are undefined afterwards.
 type Retained struct {
 	// Dst, Q, K, V and Gate are [rows, Heads x head dim], Decay is [rows, Heads].
 	Dst, Q, K, V, Gate, Decay Mat
@@ -121,33 +121,33 @@ type Retained struct {
 	Eps                       float32
 }
 
-// Batch says which rows of a pass belong to which sequence.
+// Batch maps the rows of a pass to sequences.
 type Batch struct {
 	Spans []Span
 	// Rows is the sum of the spans' lengths.
 	Rows int
 }
 
-// Span is a run of rows: rows Row..Row+Len-1 are positions Pos..Pos+Len-1 of one sequence. Len is
+// Span is a run of rows: rows Row..Row+Len-1 hold positions Pos..Pos+Len-1 of one sequence. Len is
 // at least 1.
 type Span struct{ Row, Len, Pos int }
 
-// BufferKind is what a buffer is for, by which a device chooses its type.
-// Every Mat that is said to be nothing else is Inner.
+// BufferKind is the purpose of a buffer, by which a device chooses its number type. A Mat is Inner
+// unless documented otherwise.
 type BufferKind int
 
 // The kinds of buffers.
 const (
-	// Inner is activations inside a block, at the precision that the device computes in.
+	// Inner is for activations inside a block, at the precision in which the device computes.
 	Inner BufferKind = iota
-	// Residual is the residual stream.
+	// Residual is for the residual stream.
 	Residual
-	// Logits is scores of the vocabulary: float32.
+	// Logits is for scores of the vocabulary: float32.
 	Logits
 )
 
-// Buffer is an activation buffer in the device's memory. What was asked for before
-// Close is done first.
+// Buffer is an activation buffer in the device's memory. Close waits for the operations enqueued
+// before it.
 type Buffer interface {
 	Rows() int
 	Cols() int
@@ -160,7 +160,7 @@ type Mat struct {
 	Col, Cols int
 }
 
-// All is the whole of a Buffer.
+// All returns all columns of a Buffer.
 func All(b Buffer) Mat { return Mat{b, 0, b.Cols()} }
 
 // Weight is a matrix or vector laid out in the device's memory.
@@ -170,33 +170,33 @@ type Weight interface {
 	In() int
 }
 
-// KV is a cache of keys and values of one sequence (and of one layer, where each layer has its
-// own).
+// KV is the cache of keys and values of one sequence and one layer (or of several layers that share
+// it).
 type KV interface {
-	// Fork copies the first n positions (those of them that a window still holds) into a new cache
-	// of the same capacity.
+	// Fork copies the first n positions (those that a window still holds) into a new cache of the
+	// same capacity.
 	Fork(n int) (KV, error)
-	// Read returns keys and values [n, heads, headDim] of positions from..from+n-1, which it must
-	// hold, as float32.
+	// Read returns the keys and values [n, heads, headDim] of positions from..from+n-1 as float32.
+	// The cache must hold them.
 	Read(from, n int) (k, v []float32, err error)
 	Close()
 }
 
-// State is the running state of one retention layer of one sequence.
+// State is the retention state of one layer of one sequence.
 type State interface {
 	Fork() (State, error)
-	// Reset makes it zero.
+	// Reset sets the state to zero.
 	Reset()
-	// Read returns [heads, headDim (key), headDim (value)].
+	// Read returns the state, [heads, headDim (key), headDim (value)].
 	Read() ([]float32, error)
 	Close()
 }
 
-// Rope describes the rotary positions of heads of a width.
+// Rope describes the rotary positions of heads of one width.
 type Rope struct {
 	HeadDim int
 	Rotary
 }
 
-// RopeTable is a Rope as a device prepared it.
+// RopeTable is a Rope prepared by a device.
 type RopeTable interface{ Spec() Rope }

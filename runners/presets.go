@@ -8,49 +8,47 @@ import (
 	"github.com/yocobench/yocobench/internal/suggest"
 )
 
-// vocabCL100K is the vocabulary of the published models: the 100,277 tokens of
-// cl100k_base and its specials, padded.
+// vocabCL100K is the vocabulary size of the published models: the 100,277 tokens of cl100k_base,
+// including special tokens, padded.
 const vocabCL100K = 100288
 
-// size is what the three architectures of one size have in common.
+// size holds what the three architectures of one size have in common.
 type size struct {
 	name               string
 	dim, layers, heads int
 	kvHeads            int
-	// retentionHeads is the number of self-decoder heads of the yoco-gret; a
-	// yoco-swa has as many as the cross-decoder.
+	// retentionHeads is the number of self-decoder heads of yoco-gret; yoco-swa has as many as the
+	// cross-decoder.
 	retentionHeads int
-	// ffn is the Transformer's hidden width. The YOCOs have the same if
-	// sameFFN, else the width that makes all three equally large.
+	// ffn is the Transformer's hidden width. The YOCOs have the same width if sameFFN is set, else
+	// the width that makes all three equally large.
 	ffn     int
 	sameFFN bool
 	vocab   int
 }
 
-// sizes are those of the paper "You Only Cache Once" (arXiv 2405.05254)
-// and two LLaMA shapes for its memory arithmetic.
+// sizes are those of the paper "You Only Cache Once" (arXiv 2405.05254) and two LLaMA shapes for
+// its memory arithmetic.
 //
-// 160M to 13B is the family of the scaling experiments: dim, layers and heads
-// as published; retention heads of 256. What the paper leaves open is assumed:
-// multi-head keys and values, and a Transformer FFN of 8/3 dim rounded up to a
-// multiple of 256 as in LLaMA. The published sizes confirm both: they are these
-// weights with one of the two vocabulary matrices counted. The three architectures
-// of a size are made equally large by the width of the FFN (equalFFN), an assumption too.
+// 160M to 13B are the sizes of the scaling experiments: dim, layers and heads as published, and
+// retention heads of 256. The paper does not give the rest. We assume multi-head keys and values,
+// and a Transformer FFN of 8/3 dim rounded up to a multiple of 256 as in LLaMA. The published sizes
+// confirm both: they equal these weights with one of the two vocabulary matrices counted. We also
+// assume that the width of the FFN makes the three architectures of a size equally large
+// (equalFFN).
 //
-// 3B is yoco_3b of the reference implementation (microsoft/unilm, folder
-// YOCO): 24 self-decoder heads of 128, so a retention state of 9.75 MiB if it
-// were stored in bfloat16. Its twins keep the FFN of 8192, as the paper's
-// inference comparison does with "the same" 3B Transformer; a Transformer of
-// this shape has 2.62B non-embedding parameters, the YOCO 2.83B.
+// 3B is yoco_3b of the reference implementation (microsoft/unilm, folder YOCO): 24 self-decoder
+// heads of 128, so the retention state would take 9.75 MiB in bfloat16. The other two 3B models
+// keep the FFN of 8192, as the paper's inference comparison does with "the same" 3B Transformer; a
+// Transformer of this shape has 2.62B non-embedding parameters, the YOCO 2.83B.
 //
-// 30B and 65B are LLaMA's (arXiv 2302.13971: dim, layers, heads and vocabulary)
-// and meant for arithmetic. LLaMA had multi-head keys and values; here grouped
-// ones are assumed: 8 heads in 65B as in LLaMA 2 70B, and 13 in 30B, the
-// divisor of its 52 heads nearest to 8. The FFN is wider than LLaMA's by what the
-// grouping saves, so that the sizes stay 32.5B and 65.2B. A YOCO of L layers keeps
-// 1/L of the keys and values of a Transformer of L layers with the same KV
-// heads, whatever their number: 80 for 65B as published, 60 for this 30B, where
-// the paper's 64 belongs to a 64-layer model whose shape it does not give.
+// 30B and 65B have LLaMA's dim, layers, heads and vocabulary (arXiv 2302.13971), for memory
+// arithmetic. LLaMA has multi-head keys and values; here they are grouped: 8 heads in 65B as in
+// LLaMA 2 70B, and 13 in 30B, the divisor of its 52 heads nearest to 8. The FFN is wider than
+// LLaMA's by what the grouping saves, so the sizes stay 32.5B and 65.2B. A YOCO of L layers keeps
+// 1/L of the keys and values of a Transformer of L layers with the same KV heads, whatever their
+// number: 1/80 for 65B as published, 1/60 for this 30B. The paper's 64 belongs to a 64-layer model
+// whose shape it does not give.
 var sizes = []size{
 	{name: "160m", dim: 768, layers: 12, heads: 12, kvHeads: 12, retentionHeads: 3, ffn: 2048, vocab: vocabCL100K},
 	{name: "400m", dim: 1024, layers: 24, heads: 16, kvHeads: 16, retentionHeads: 4, ffn: 2816, vocab: vocabCL100K},
@@ -67,7 +65,7 @@ var sizes = []size{
 // slidingWindow is the window of the published yoco-swa models, in tokens.
 const slidingWindow = 1024
 
-// shape is the size as a model of architecture a, named "<arch>-<size>".
+// shape returns the model of architecture a at this size, named "<arch>-<size>".
 func (s size) shape(a Arch) Shape {
 	selfHeads := s.heads
 	if a == YOCOGatedRetention {
@@ -77,8 +75,8 @@ func (s size) shape(a Arch) Shape {
 		Name: string(a) + "-" + s.name,
 		Dim:  s.dim, Layers: s.layers, FFN: s.ffn, Vocab: s.vocab,
 		Heads: s.heads, KVHeads: s.kvHeads, HeadDim: s.dim / s.heads,
-		// The reference implementation's defaults. Training at 1M tokens raised theta; no cost
-		// depends on it.
+		// The reference implementation's defaults. Training at 1M tokens used a larger theta; no
+		// cost depends on it.
 		RopeTheta: 10000, NormEps: 1e-5,
 	}.As(a, selfHeads, slidingWindow)
 	if a.yoco() && !s.sameFFN {
@@ -87,9 +85,9 @@ func (s size) shape(a Arch) Shape {
 	return c
 }
 
-// equalFFN is the FFN width, a multiple of 64, with which c has as nearly as
-// possible the parameters of twin: a YOCO's attention has fewer, having keys and
-// values of the whole context only once.
+// equalFFN returns the FFN width, a multiple of 64, that makes the parameter count of c closest to
+// that of twin. A YOCO's attention has fewer parameters, because only one layer projects global
+// keys and values.
 func equalFFN(c, twin Config) int {
 	_, have := c.Count()
 	_, want := twin.Count()
@@ -98,18 +96,18 @@ func equalFFN(c, twin Config) int {
 	return 64 * int(math.Round(ffn/64))
 }
 
-// pattern is an architecture composed of known layers: a rule for each layer of a size.
+// pattern is an architecture composed of known layer types: a rule for each layer of a size.
 type pattern struct {
 	label string
 	mixer func(s size, layer int) Mixer
 }
 
-// patterns are composed with the sizes of a Transformer's attention and, like YOCO, with an FFN
-// that makes them as large as it. Only the arrangement of layers is their sources'.
+// patterns use a Transformer's attention sizes and, like YOCO, an FFN width that makes them as
+// large as the Transformer. Only the arrangement of layers comes from the cited sources.
 var patterns = []pattern{
-	// Five layers of a window of 1024 to one of the whole context, whose theta is higher: the
-	// arrangement of Gemma 3 (arXiv 2503.19786, section 2). Its norms, GeGLU and embedding are not
-	// here.
+	// Five layers with a window of 1024 for each layer over the whole context, which has a higher
+	// theta: the arrangement of Gemma 3 (arXiv 2503.19786, section 2), without its norms, GeGLU and
+	// embedding.
 	{"gemma-like", func(s size, layer int) Mixer {
 		m := s.attention()
 		if layer%6 == 5 {
@@ -119,8 +117,8 @@ var patterns = []pattern{
 		}
 		return m
 	}},
-	// Each second layer reads the keys and values of the one before: cross-layer attention with a
-	// sharing factor of 2 (CLA2, arXiv 2405.12981).
+	// Every second layer reads the keys and values of the layer before it: cross-layer attention
+	// with a sharing factor of 2 (CLA2, arXiv 2405.12981).
 	{"cla", func(s size, layer int) Mixer {
 		m := s.attention()
 		m.KVBack = layer % 2
@@ -139,10 +137,10 @@ var patterns = []pattern{
 	}},
 }
 
-// attention is a layer's attention in the Transformer of a size.
+// attention returns the attention of one layer of the Transformer of this size.
 func (s size) attention() Mixer { return s.shape(Transformer).Config().Layers[0].Mixer }
 
-// config is the size in an arrangement of layers.
+// config returns the model with this size's dimensions and the pattern's layers.
 func (s size) config(p pattern) Config {
 	twin := s.shape(Transformer).Config()
 	c := twin
@@ -160,13 +158,13 @@ func (s size) config(p pattern) Config {
 	return c
 }
 
-// largestPattern is the last size of sizes in which patterns are presets.
+// largestPattern is the largest size at which patterns are presets.
 const largestPattern = "3b"
 
-// Presets lists the published sizes in every architecture, from small to large, as "yoco-gret-3b"
-// or "transformer-160m"; then 160M to 3B in every pattern, as "cla-160m"; and the shape of
-// SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, whose output matrix is its embedding; here it is one of
-// its own).
+// Presets lists the published sizes in every architecture, from small to large, such as
+// "yoco-gret-3b" or "transformer-160m"; then 160M to 3B in every pattern, such as "cla-160m"; and
+// the shape of SmolLM2-135M (HuggingFaceTB/SmolLM2-135M, whose output matrix is its embedding; here
+// it is a separate matrix).
 func Presets() []Config {
 	cs := []Config{Shape{
 		Name: "transformer-smollm2-135m", Arch: Transformer,
@@ -189,7 +187,7 @@ func Presets() []Config {
 	return cs
 }
 
-// Preset finds a preset by its name.
+// Preset returns the preset of a name.
 func Preset(name string) (Config, error) {
 	var names []string
 	for _, c := range Presets() {

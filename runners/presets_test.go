@@ -23,8 +23,8 @@ func TestPresetsAreValidAndUnique(t *testing.T) {
 	}
 }
 
-// The published sizes count one of the two vocabulary matrices (160M to 13B)
-// or none (3B); LLaMA's count both.
+// The published sizes count one of the two vocabulary matrices (160M to 13B) or neither (3B);
+// LLaMA's count both.
 func TestPresetSizes(t *testing.T) {
 	const none, one, both = 0, 1, 2
 	for _, tt := range []struct {
@@ -58,7 +58,7 @@ func TestPresetSizes(t *testing.T) {
 	}
 }
 
-// Twins of one size have equally many parameters, but for 3B (see shapes).
+// Models of one size have equally many parameters, except at 3B (see sizes).
 func TestPresetTwinsAreEqual(t *testing.T) {
 	for _, s := range sizes {
 		_, want := s.shape(Transformer).Config().Count()

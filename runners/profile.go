@@ -10,22 +10,22 @@ import (
 	"strings"
 )
 
-// Profile is a machine by its limits: what it could do at best, and which
-// fractions of that software is assumed to reach.
+// Profile describes a machine by its peak rates, and the fractions of them that software is assumed
+// to reach.
 type Profile struct {
-	// Name is how suites call it, such as "h100-sxm"; Kind is "gpu" or "cpu".
+	// Name identifies the profile in suites, such as "h100-sxm"; Kind is "gpu" or "cpu".
 	Name string `json:"name"`
 	Kind string `json:"kind"`
-	// Peak is the dense matrix throughput in FLOP/s by the type of the weights.
+	// Peak is the dense matrix throughput in FLOP/s, by the type of the weights.
 	Peak map[DType]float64 `json:"peak"`
-	// Bandwidth is the memory's, in bytes/s; Memory its size in bytes.
+	// Bandwidth is that of the memory in bytes/s, Memory its size in bytes.
 	Bandwidth float64 `json:"bandwidth"`
 	Memory    int64   `json:"memory"`
-	// Watts is the board's power limit (TDP); 0 where its maker states none.
+	// Watts is the board's power limit (TDP), 0 if its maker does not publish one.
 	Watts float64 `json:"watts,omitempty"`
 	// Source says where the figures are published, or how they were measured.
 	Source string `json:"source"`
-	// Efficiency is what Seconds assumes to be reached of them.
+	// Efficiency holds the fractions that Seconds applies to the peaks.
 	Efficiency Efficiency `json:"efficiency"`
 }
 
@@ -37,19 +37,20 @@ type Efficiency struct {
 	Source string `json:"source"`
 }
 
-// Limit is the efficiency at which Seconds gives the machine's limit.
+// Limit makes Seconds return the time at the peak rates.
 var Limit = Efficiency{Compute: 1, Bandwidth: 1, Source: "the peaks themselves"}
 
-// Assumed is the efficiency of the published profiles.
+// Assumed is the efficiency assumed for the published profiles.
 var Assumed = Efficiency{Compute: 0.5, Bandwidth: 0.85,
 	Source: "assumed: half of peak FLOP/s (on an H100, bf16, head dim 128: FlashAttention-2 reaches .34, FlashAttention-3 .62, cuBLAS .81) and .85 of peak bandwidth (the best public decode kernels reach .78 to .94)"}
 
-// Seconds is the time that work takes: for each part, one after the other, the
-// longer of computing and moving bytes (the roofline),
+// Seconds returns the time of the work by the roofline model: the sum over all parts of the longer
+// of computing and moving bytes,
 //
 //	sum over parts of max(FLOPs / (Peak x Compute), (Read+Write) / (Bandwidth x Efficiency.Bandwidth))
 //
-// where weights of type d decide the peak. A type without a peak of its own is computed as float32.
+// where d, the type of the weights, selects the peak. A type without its own peak is computed as
+// float32.
 func (p Profile) Seconds(w Work, d DType) float64 {
 	peak := p.PeakOf(d) * p.Efficiency.Compute
 	bandwidth := p.Bandwidth * p.Efficiency.Bandwidth
@@ -64,13 +65,13 @@ func (p Profile) Seconds(w Work, d DType) float64 {
 	return sum
 }
 
-// LimitSeconds is the time that work takes at the machine's peaks.
+// LimitSeconds returns the time of the work at the machine's peaks.
 func (p Profile) LimitSeconds(w Work, d DType) float64 {
 	p.Efficiency = Limit
 	return p.Seconds(w, d)
 }
 
-// PeakOf is the FLOP/s for weights of type d.
+// PeakOf returns the FLOP/s for weights of type d.
 func (p Profile) PeakOf(d DType) float64 {
 	if f, ok := p.Peak[d]; ok {
 		return f
@@ -78,7 +79,7 @@ func (p Profile) PeakOf(d DType) float64 {
 	return p.Peak[F32]
 }
 
-// Validate reports the first thing about p that would make its seconds meaningless.
+// Validate returns the first reason why the profile's times would be meaningless.
 func (p Profile) Validate() error {
 	for _, f := range []struct {
 		name string
@@ -105,9 +106,8 @@ func (p Profile) Validate() error {
 	return nil
 }
 
-// Profiles lists the machines whose limits are published. Peaks are dense (no
-// structured sparsity), with float32 accumulation; memory sizes are decimal GB
-// as the maker states them.
+// Profiles lists the machines whose limits are published. Peaks are dense (no structured sparsity),
+// with float32 accumulation; memory sizes are decimal GB as the maker states them.
 func Profiles() []Profile {
 	const tera = 1e12
 	peak := func(f32, half float64) map[DType]float64 {
@@ -126,15 +126,15 @@ func Profiles() []Profile {
 		{"rtx-4090", "gpu", peak(82.6, 165.2), 1.008 * tera, 24e9, 450, "NVIDIA Ada GPU architecture whitepaper, appendix A", Assumed},
 		{"mi300x", "gpu", peak(163.4, 1307.4), 5.3 * tera, 192e9, 750, "AMD Instinct MI300X datasheet", Assumed},
 		{"mi355x", "gpu", peak(157.3, 2516.6), 8 * tera, 288e9, 1400, "AMD Instinct MI355X datasheet", Assumed},
-		// Apple states FLOP/s for some chips only; half precision runs at the rate of float32.
+		// Apple publishes FLOP/s for some chips only; half precision runs at the float32 rate.
 		{"apple-m1-max", "gpu", peak(10.4, 10.4), 0.4 * tera, 64e9, 0, "Apple newsroom, 18 October 2021 (largest memory)", Assumed},
 		{"apple-m1-ultra", "gpu", peak(21, 21), 0.8 * tera, 128e9, 0, "Apple newsroom, 8 March 2022 (largest memory)", Assumed},
 		{"apple-m2", "gpu", peak(3.6, 3.6), 0.1 * tera, 24e9, 0, "Apple newsroom, 6 June 2022 (largest memory)", Assumed},
 	}
 }
 
-// ProfileOf returns the profile of the GPU that a driver calls by a name, if its datasheet is
-// known.
+// ProfileOf returns the profile of the GPU with the name that its driver reports, if its datasheet
+// is known.
 func ProfileOf(gpu string) (Profile, bool) {
 	name := map[string]string{"NVIDIA H100 80GB HBM3": "h100-sxm", "NVIDIA H200": "h200",
 		"NVIDIA A100-SXM4-80GB": "a100-80gb", "NVIDIA GeForce RTX 4090": "rtx-4090"}[gpu]
@@ -142,11 +142,10 @@ func ProfileOf(gpu string) (Profile, bool) {
 	return p, err == nil
 }
 
-// FindProfile returns the profile of a name. The name may go on with the efficiencies to assume
-// instead of Assumed, as NAME@COMPUTE/BANDWIDTH: records of "h100-sxm@0.26/0.5" carry them in their
-// device's name. A name that is a JSON object describes a device of the user's: {"name": "x",
-// "peak": {"bf16": 4e14}, "bandwidth": 2e12, "memory": 64e9}, with the fields of Profile; name,
-// efficiency and the peak of f32 may be left out.
+// FindProfile returns the profile of a name. NAME@COMPUTE/BANDWIDTH replaces the assumed
+// efficiencies, as in "h100-sxm@0.26/0.5"; records keep that as the device's name. A name that is a
+// JSON object describes a custom device: {"name": "x", "peak": {"bf16": 4e14}, "bandwidth": 2e12,
+// "memory": 64e9}, with the fields of Profile; name, efficiency and the peak of f32 are optional.
 func FindProfile(name string) (Profile, error) {
 	if strings.HasPrefix(strings.TrimSpace(name), "{") {
 		return parseProfile(name)
@@ -175,7 +174,7 @@ func FindProfile(name string) (Profile, error) {
 func parseProfile(text string) (Profile, error) {
 	var in struct {
 		Profile
-		Memory     float64     `json:"memory"` // 80e9 is no integer to encoding/json
+		Memory     float64     `json:"memory"` // encoding/json does not accept 80e9 as an integer
 		Efficiency *Efficiency `json:"efficiency"`
 	}
 	d := json.NewDecoder(strings.NewReader(text))
@@ -194,7 +193,7 @@ func parseProfile(text string) (Profile, error) {
 	p.Memory = int64(in.Memory)
 	p.Name, p.Kind = cmp.Or(p.Name, "custom"), cmp.Or(p.Kind, "gpu")
 	p.Source = cmp.Or(p.Source, "given by the user")
-	if p.Peak[F32] == 0 { // what is computed in float32 runs no faster than in 16 bits
+	if p.Peak[F32] == 0 { // float32 is no faster than 16 bits
 		for _, t := range []DType{BF16, F16} {
 			if f := p.Peak[t]; f > 0 {
 				p.Peak[F32] = f
@@ -220,11 +219,10 @@ func parseEfficiency(compute, bandwidth string) (Efficiency, error) {
 	return Efficiency{Compute: c, Bandwidth: b, Source: "given with the device's name"}, nil
 }
 
-// ThisMachine is the profile of the machine at hand from measured peaks:
-// gflops in 1e9 FLOP/s, by the matrix kernels in use whatever the type of the
-// weights unless the caller adds peaks of other types; gbps in 1e9 bytes/s
-// read; memory in bytes. Its peaks are already what software reached, so
-// nothing is taken off them.
+// ThisMachine returns the profile of this machine from measured peaks: gflops in 1e9 FLOP/s,
+// reached by the matrix kernels in use, for every type of weights unless the caller adds peaks of
+// other types; gbps in 1e9 bytes/s read; memory in bytes. These peaks are already reached by
+// software, so the efficiencies are 1.
 func ThisMachine(gflops, gbps float64, memory int64) Profile {
 	return Profile{
 		Name: "this-machine", Kind: "cpu",

@@ -33,9 +33,9 @@ func TestSecondsIsARoofline(t *testing.T) {
 		{Work{}, F32, 0},
 		{Work{Self: Cost{FLOPs: 100}}, F32, 2},
 		{Work{Self: Cost{FLOPs: 100}}, BF16, 1},
-		{Work{Self: Cost{FLOPs: 100}}, F16, 2}, // no peak of its own: float32's
+		{Work{Self: Cost{FLOPs: 100}}, F16, 2}, // no peak of its own: float32's applies
 		{Work{Self: Cost{FLOPs: 100, Read: 2, Write: 1}}, F32, 3},
-		{Work{Self: Cost{FLOPs: 100, Read: 1}, Head: Cost{Read: 4}}, F32, 6}, // parts follow each other
+		{Work{Self: Cost{FLOPs: 100, Read: 1}, Head: Cost{Read: 4}}, F32, 6}, // parts run one after another
 	} {
 		if got := p.Seconds(tt.w, tt.d); math.Abs(got-tt.want) > 1e-12 {
 			t.Errorf("Seconds(%+v, %s) = %g, want %g", tt.w, tt.d, got, tt.want)

@@ -6,50 +6,50 @@ import (
 	"fmt"
 )
 
-// Errors that are results rather than accidents: a case that meets one is
-// recorded with its status and the sweep goes on.
+// Errors that are results rather than failures: the case that meets one is recorded with its
+// status, and the run continues.
 var (
-	// ErrOutOfMemory: the device's memory or the given budget does not hold what was asked for.
+	// ErrOutOfMemory: the request exceeds the device's memory or the given budget.
 	ErrOutOfMemory = errors.New("out of memory")
-	// ErrUnsupported: this runner or model cannot do what was asked.
+	// ErrUnsupported: this runner or model does not support the request.
 	ErrUnsupported = errors.New("unsupported")
 )
 
 // ErrDeviceLost: the device failed, and this process can no longer use it. No later case can be
-// measured by it; a new process may.
+// measured on it in this process; a new process may succeed.
 var ErrDeviceLost = errors.New("the device is lost")
 
-// Device says what a runner runs on.
+// Device describes what a runner runs on.
 type Device struct {
 	// Kind is "cpu", "cuda" or "computed".
 	Kind string `json:"kind"`
-	// Name is the processor's own name, such as "AMD EPYC".
+	// Name is the hardware's own name, such as "AMD EPYC".
 	Name string `json:"name"`
-	// Tier is the kernel tier in use, such as "avx512-f32", and Why the reason it was chosen.
+	// Tier is the kernel tier in use, such as "avx512-f32", and Why the reason for the choice.
 	Tier string `json:"tier,omitempty"`
 	Why  string `json:"why,omitempty"`
 	// Threads is the number of worker threads of a CPU runner.
 	Threads int `json:"threads,omitempty"`
-	// Memory is the number of bytes that the runner may hold.
+	// Memory is the number of bytes that the runner may use.
 	Memory int64 `json:"memory,omitempty"`
-	// Room is how many bytes several loaded models and their sequences may hold together;
-	// 0 where the runner does not say.
+	// Room is the number of bytes that several loaded models and their sequences may hold together,
+	// 0 if the runner does not report it.
 	Room int64 `json:"room,omitempty"`
 }
 
-// Options are the choices at load that change speed, memory or precision.
+// Options are set when a model is loaded and affect speed, memory or precision.
 type Options struct {
-	// Threads is the number of worker threads; 0 takes all cores.
+	// Threads is the number of worker threads; 0 means all cores.
 	Threads int
-	// Tier forces a kernel tier; empty takes the best that the processor has.
+	// Tier forces a kernel tier; empty means the best that the processor supports.
 	Tier string
-	// Weights is the type that weights have in the device's memory, KV that of the key/value
-	// caches. Retention state is always float32 (a decay of .998 is 1 in bfloat16).
+	// Weights is the number type of weights in the device's memory, KV that of the KV cache.
+	// Retention state is always float32 (a decay of .998 rounds to 1 in bfloat16).
 	Weights, KV DType
-	// MemoryBudget bounds the bytes held by the model, its sequences and its
-	// workspace; 0 means what the machine has. Beyond it: ErrOutOfMemory.
+	// MemoryBudget limits the bytes held by the model, its sequences and its workspace; 0 means the
+	// machine's memory. Exceeding it returns ErrOutOfMemory.
 	MemoryBudget int64
-	// PrefillChunk is the number of tokens computed at once; 0 takes the runner's default.
+	// PrefillChunk is the number of tokens per prefill pass; 0 means the runner's default.
 	PrefillChunk int
 }
 
@@ -60,8 +60,8 @@ type Runner interface {
 	Load(Config, Weights, Options) (Instance, error)
 }
 
-// Model is a loaded model. What it can do is told by the further interfaces that it implements:
-// Stepper, Scorer, Completer, Meter. A Model and what it makes are used by one goroutine at a time.
+// Model is a loaded model. Its capabilities are the other interfaces that it implements: Stepper,
+// Scorer, Completer, Meter. A Model and what it makes are used by one goroutine at a time.
 type Model interface {
 	Close() error
 }
@@ -71,23 +71,22 @@ type Stepper interface {
 	Model
 	// Vocab is the number of token ids, and the length of a row of logits.
 	Vocab() int
-	// CanTruncate reports whether Sequence.Truncate costs nothing.
+	// CanTruncate reports whether Sequence.Truncate is free.
 	CanTruncate() bool
-	// NewSequence makes an empty sequence that can hold capacity tokens, and
-	// takes the memory for it at once: ErrOutOfMemory is an answer, not a crash.
+	// NewSequence makes an empty sequence with room for capacity tokens, and allocates its memory
+	// at once. It returns ErrOutOfMemory if that is not possible.
 	NewSequence(capacity int) (Sequence, error)
-	// Prefill appends tokens and fills the caches. It computes no logits, and ends after the last
+	// Prefill appends tokens and fills the caches. It computes no logits, and stops after the last
 	// layer that writes a cache or a state (the early exit).
 	Prefill(ctx context.Context, s Sequence, tokens []int) error
-	// Step appends one token to each sequence and writes the logits of what
-	// follows it to logits[i], each of length Vocab().
+	// Step appends one token to each sequence and writes the logits of the next token of sequence i
+	// to logits[i], each of length Vocab().
 	Step(ctx context.Context, ss []Sequence, tokens []int, logits [][]float32) error
-	// Score appends tokens and emits, in order, the log-probability in nats of
-	// tokens[1:], each given all before it; pos is its position in the sequence.
-	// tokens[0] is not emitted: what comes before it was computed by an earlier
-	// call, without logits. So to score an answer after a prompt, prefill all of
-	// the prompt but its last token, and score that token and the answer.
-	// Every layer is computed at every position: no early exit.
+	// Score appends tokens and emits, in order, the log-probability in nats of each of tokens[1:]
+	// given all tokens before it; pos is its position in the sequence. tokens[0] is not emitted,
+	// because the logits before it were not computed. To score an answer after a prompt, prefill
+	// all of the prompt except its last token, and score that token and the answer. Every layer is
+	// computed at every position: there is no early exit.
 	Score(ctx context.Context, s Sequence, tokens []int, emit func(pos int, logprob float32)) error
 }
 
@@ -95,12 +94,13 @@ type Stepper interface {
 type Meter interface {
 	// Usage is the memory held now, by part, and the largest total since the last ResetPeak.
 	Usage() Usage
-	// ResetPeak gives back the workspace, which grows again as it is needed, and starts a new peak
-	// at what is held then: what is measured afterwards does not depend on what ran before.
+	// ResetPeak frees the workspace, which grows again when needed, and sets the peak to what is
+	// held then. Later measurements do not depend on what ran before.
 	ResetPeak()
 }
 
-// Instance is what a Runner loads: a model of known layers on a device of this machine.
+// Instance is a model loaded by a Runner: its layers are known and it runs on a device of this
+// machine.
 type Instance interface {
 	Stepper
 	Meter
@@ -109,14 +109,14 @@ type Instance interface {
 
 // Sequence is the context of one text: its caches and its length.
 type Sequence interface {
-	// Len is the number of tokens held; Capacity how many it can hold.
+	// Len is the number of tokens held, Capacity the largest number that it can hold.
 	Len() int
 	Capacity() int
-	// Fork makes an independent copy with the same capacity.
+	// Fork returns an independent copy with the same capacity.
 	Fork() (Sequence, error)
-	// Truncate cuts the sequence back to its first n tokens. Where Config.CanTruncate
-	// it costs nothing. A retention state or a window cannot be cut back, so
-	// the layers up to the last one of them compute n tokens again; keep a Fork where that matters.
+	// Truncate cuts the sequence back to its first n tokens. It is free if Config.CanTruncate. A
+	// retention state or a window cannot be cut back, so the layers up to the last one that has
+	// either recompute the n tokens; use Fork to avoid that.
 	Truncate(ctx context.Context, n int) error
 	Close() error
 }
@@ -124,15 +124,15 @@ type Sequence interface {
 // Usage is memory by part, in bytes.
 type Usage struct {
 	Weights int64 `json:"weights"`
-	// GlobalKV holds keys and values of the whole context: one pair for a YOCO, one for every layer
-	// of a Transformer.
+	// GlobalKV is the KV cache of the whole context: one pair of keys and values for a YOCO, one
+	// per layer for a Transformer.
 	GlobalKV int64 `json:"global_kv"`
-	// WindowKV holds the last Window keys and values of each sliding-window layer.
+	// WindowKV is the KV cache of the last Window tokens in each sliding-window layer.
 	WindowKV int64 `json:"window_kv"`
-	// State holds the retention state of each retention layer.
+	// State is the retention state of each retention layer.
 	State int64 `json:"state"`
-	// Workspace holds activations, logits, kernels' scratch and, of sequences that cannot be
-	// truncated for free, the tokens that Truncate needs (4 bytes each).
+	// Workspace is activations, logits, kernel scratch and, for sequences that cannot be truncated
+	// for free, the tokens that Truncate needs (4 bytes each).
 	Workspace int64 `json:"workspace"`
 	// Peak is the largest total held at one time; only measured usage has it.
 	Peak int64 `json:"peak,omitempty"`
@@ -143,13 +143,13 @@ func (u Usage) Total() int64 {
 	return AddBytes(u.Weights, u.GlobalKV, u.WindowKV, u.State, u.Workspace)
 }
 
-// Cache is the part that a sequence holds.
+// Cache is the sum of the parts that a sequence holds.
 func (u Usage) Cache() int64 { return u.GlobalKV + u.WindowKV + u.State }
 
-// CacheBytes is what one sequence with room for capacity tokens holds, by arithmetic: keys and
-// values of type kv, retention state in float32. It is the sum over all layers:
+// CacheBytes computes the memory of one sequence with room for capacity tokens: keys and values of
+// type kv, retention state in float32. It is the sum over all layers:
 //
-//	global KV   2 x kv_heads x head_dim x size(kv) x tokens, where a layer keeps those of the whole context
+//	global KV   2 x kv_heads x head_dim x size(kv) x tokens
 //	window KV   2 x kv_heads x head_dim x size(kv) x min(window, tokens)
 //	state       heads x head_dim² x 4
 func (c Config) CacheBytes(capacity int, kv DType) (u Usage) {
@@ -168,11 +168,10 @@ func (c Config) CacheBytes(capacity int, kv DType) (u Usage) {
 	return u
 }
 
-// Tensor is one stored weight. Data is little-endian and row-major, perhaps
-// mapped from a file: it may be read only while its Weights is open. Where Data
-// is nil, Values computes the values, so that a tensor which is converted or
-// random takes no memory of its own: it fills dst with those from index i on,
-// as DType holds them. It may be called by several goroutines at once.
+// Tensor is one stored weight. Data is little-endian and row-major, and may be mapped from a file:
+// read it only while its Weights is open. If Data is nil, Values computes the values, so that a
+// converted or random tensor takes no memory: it fills dst with the values from index i on, rounded
+// to DType. Values may be called concurrently.
 type Tensor struct {
 	Name   string
 	DType  DType
@@ -195,66 +194,64 @@ type Blocks struct {
 	Row func(i int) []byte
 }
 
-// Weights hands out a model's tensors by name.
+// Weights provides a model's tensors by name.
 type Weights interface {
-	// Tensor returns the tensor of a parameter; its shape is p.Shape. An error
-	// says what is missing or differs.
+	// Tensor returns the tensor of a parameter, of shape p.Shape. Its error says what is missing or
+	// has another shape.
 	Tensor(p TensorSpec) (Tensor, error)
 	// Source says where the weights come from, for records: a file, "embedded" or "random seed 1".
 	Source() string
 	Close() error
 }
 
-// Counts are the operations that a device performed, counted by it as it did
-// them (not from the cost model).
+// Counts are operations counted by the device while it performs them (not by the cost model).
 type Counts struct {
-	// FLOPs by part of the model; a multiply-add counts two. Only matrix
-	// products count: projections, attention scores and sums, retention.
+	// FLOPs is counted by part of the model; a multiply-add is two. Only matrix products count:
+	// projections, attention scores and sums, retention.
 	FLOPs map[Part]int64
 }
 
-// Counter is the capability of a Model to count operations.
+// Counter is implemented by Models that count operations.
 type Counter interface {
-	// Counts returns what was counted since the last ResetCounts.
+	// Counts returns the counts since the last ResetCounts.
 	Counts() Counts
 	ResetCounts()
 }
 
-// DeviceMemory is the capability of a Model to say what its device's driver counts: the bytes of
-// the device's memory in use, whoever uses them, and in all.
+// DeviceMemory is implemented by Models whose driver reports memory: the bytes of device memory in
+// use by any process, and the total.
 type DeviceMemory interface {
 	DeviceMemory() (used, total int64, err error)
 }
 
-// Chooser is the capability of a Model whose device chooses by measuring between ways of computing
-// the same.
+// Chooser is implemented by Models whose device chooses between equivalent algorithms by measuring
+// them.
 type Chooser interface {
-	// AlgorithmLog returns the algorithms used since the last call, a line each, with what was
-	// measured.
+	// AlgorithmLog returns the algorithms chosen since the last call, one line each, with their
+	// measurements.
 	AlgorithmLog() []string
 }
 
-// Greedy is the capability of a Model to choose tokens on its device, so that no logits come to the
-// host.
+// Greedy is implemented by Models that choose tokens on the device, so that no logits are copied to
+// the host.
 type Greedy interface {
-	// Greedy is Step, but writes to out[i] the most likely token after sequence i (of equals the
-	// lowest id). out may be tokens. Where no logit of a sequence is a number, the error wraps
+	// Greedy is Step, but writes to out[i] the most likely token after sequence i (the lowest id
+	// among equals). out may be tokens. If all logits of a sequence are NaN, the error wraps
 	// ErrNotFinite.
 	Greedy(ctx context.Context, ss []Sequence, tokens, out []int) error
 	// Logits writes the logits of the last Greedy to logits[i], each of length Config().Vocab.
 	Logits(logits [][]float32) error
 }
 
-// Inspector is the capability of a Model to show what is inside: the tensors
-// of the reference fixtures (hidden.n, khat, vhat, gret_state.i, swa_key.i,
-// final_norm, logits, …).
+// Inspector is implemented by Models that expose intermediate results: the tensors of the reference
+// fixtures (hidden.n, khat, vhat, gret_state.i, swa_key.i, final_norm, logits, …).
 type Inspector interface {
-	// Inspect appends tokens to an empty sequence, computing every layer, and emits each tensor
+	// Inspect appends tokens to an empty sequence, computes every layer, and emits each tensor
 	// once.
 	Inspect(ctx context.Context, s Sequence, tokens []int, emit func(name string, shape []int, data []float32)) error
 }
 
-// CheckTokens reports the first token outside the vocabulary.
+// CheckTokens returns an error for the first token outside the vocabulary.
 func CheckTokens(c Config, tokens []int) error {
 	for i, t := range tokens {
 		if t < 0 || t >= c.Vocab {

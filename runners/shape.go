@@ -6,7 +6,7 @@ import (
 	"reflect"
 )
 
-// Arch names an architecture that a Shape can have. It becomes the Label of its Config.
+// Arch is an architecture that a Shape can have. It becomes the Label of its Config.
 type Arch string
 
 // The architectures of a Shape.
@@ -19,14 +19,14 @@ const (
 	Transformer Arch = "transformer"
 )
 
-// Arches lists the architectures of a Shape, in the order in which reports show them.
+// Arches lists the architectures of a Shape in the order used by reports.
 func Arches() []Arch { return []Arch{YOCOGatedRetention, YOCOSlidingWindow, Transformer} }
 
 // yoco reports whether the architecture is a decoder-decoder with one global KV cache.
 func (a Arch) yoco() bool { return a == YOCOGatedRetention || a == YOCOSlidingWindow }
 
-// Shape describes a model of an architecture by a few sizes, as the reference implementation
-// does: Config makes its layers of them.
+// Shape describes a model of an architecture by a few sizes, as the reference implementation does.
+// Config returns the layers.
 type Shape struct {
 	Name string `json:"name"`
 	Arch Arch   `json:"arch"`
@@ -37,26 +37,27 @@ type Shape struct {
 	// FFN is the hidden width of the SwiGLU block.
 	FFN   int `json:"ffn"`
 	Vocab int `json:"vocab"`
-	// SelfHeads counts the heads of a YOCO's self-decoder (queries, keys and
-	// values alike: there is no grouping). Zero for a Transformer.
+	// SelfHeads is the number of heads of a YOCO's self-decoder; queries, keys and values have
+	// equally many. Zero for a Transformer.
 	SelfHeads int `json:"self_heads,omitempty"`
 	// Heads and KVHeads count the query and key/value heads of the
 	// cross-decoder (YOCO) or of every layer (Transformer).
 	Heads   int `json:"heads"`
 	KVHeads int `json:"kv_heads"`
-	// HeadDim is the head dimension that goes with Heads and KVHeads. A
-	// Transformer's may differ from Dim/Heads; a YOCO's may not.
+	// HeadDim is the dimension of Heads and KVHeads. In a Transformer it may differ from Dim/Heads;
+	// in a YOCO it may not.
 	HeadDim int `json:"head_dim"`
-	// Window is the number of keys that the sliding-window self-decoder sees,
-	// the present one included. Zero elsewhere.
+	// Window is the number of keys that the sliding-window self-decoder sees, including the token's
+	// own. Zero for other architectures.
 	Window    int     `json:"window,omitempty"`
 	RopeTheta float64 `json:"rope_theta"`
 	NormEps   float64 `json:"norm_eps"`
-	// Tokenizer is the Config's.
+	// Tokenizer is that of the Config.
 	Tokenizer string `json:"tokenizer,omitempty"`
 }
 
-// As is s as another architecture: with heads of the self-decoder and a window where that has them.
+// As returns s as another architecture, with selfHeads and window set only if that architecture has
+// them.
 func (s Shape) As(a Arch, selfHeads, window int) Shape {
 	s.Arch, s.SelfHeads, s.Window = a, 0, 0
 	if a.yoco() {
@@ -76,7 +77,7 @@ func (s Shape) SelfHeadDim() int {
 	return s.Dim / s.SelfHeads
 }
 
-// Config makes the layers of a shape. Those of one that Validate refuses are no model.
+// Config returns the model of a shape. It is meaningful only for shapes that Validate accepts.
 func (s Shape) Config() Config {
 	c := Config{
 		Name: s.Name, Label: string(s.Arch), Dim: s.Dim, Vocab: s.Vocab, EmbedScale: 1,
@@ -108,7 +109,7 @@ func (s Shape) Config() Config {
 	return c
 }
 
-// Shape is the shape whose Config c is, if there is one.
+// Shape returns the shape whose Config is c, if there is one.
 func (c Config) Shape() (Shape, bool) {
 	if len(c.Layers) == 0 {
 		return Shape{}, false
@@ -126,7 +127,7 @@ func (c Config) Shape() (Shape, bool) {
 	return s, s.Validate() == nil && reflect.DeepEqual(s.Config(), c)
 }
 
-// Validate reports the first thing about s that no model has.
+// Validate returns the first reason why s is not a valid model.
 func (s Shape) Validate() error {
 	known := false
 	for _, a := range Arches() {

@@ -6,7 +6,7 @@ import (
 	"math"
 )
 
-// Len is the number of values: the product of the shape, or math.MaxInt64 where it overflows.
+// Len returns the number of values: the product of the shape, or math.MaxInt64 on overflow.
 func (t Tensor) Len() int64 {
 	n := int64(1)
 	for _, d := range t.Shape {
@@ -15,7 +15,7 @@ func (t Tensor) Len() int64 {
 	return n
 }
 
-// Check reports data that do not fit the shape.
+// Check returns an error if the data do not have the size of the shape.
 func (t Tensor) Check() error {
 	if want := MulBytes(t.Len(), int64(t.DType.Size())); t.Values == nil && int64(len(t.Data)) != want {
 		return fmt.Errorf("%s has %d bytes, but its shape %v in %s takes %d", t.Name, len(t.Data), t.Shape, t.DType, want)
@@ -23,7 +23,7 @@ func (t Tensor) Check() error {
 	return nil
 }
 
-// Decode reads len(dst) values from index i on as float32, which holds those of every type exactly.
+// Decode reads len(dst) values from index i on as float32, which represents every DType exactly.
 func (t Tensor) Decode(dst []float32, i int) {
 	if t.Data == nil && t.Values != nil {
 		t.Values(dst, i)
@@ -46,7 +46,7 @@ func (t Tensor) Decode(dst []float32, i int) {
 	}
 }
 
-// Float16 is the value of an IEEE 754 binary16 number.
+// Float16 returns the value of an IEEE 754 binary16 number.
 func Float16(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	exp, frac := uint32(h>>10&0x1f), uint32(h&0x3ff)
@@ -64,7 +64,7 @@ func Float16(h uint16) float32 {
 func BFloat16(x float32) uint16 {
 	b := math.Float32bits(x)
 	if b&0x7fffffff > 0x7f800000 {
-		return uint16(b>>16) | 0x40 // a NaN stays one
+		return uint16(b>>16) | 0x40 // keep NaN a NaN
 	}
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
