@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Inspect implements runners.Inspector. The names are those of the reference
-// fixtures; all tokens go through in one pass, whatever the chunk length.
+// Inspect implements runners.Inspector. The names are those of the reference fixtures. All tokens
+// are processed in one pass, whatever the chunk length.
 func (m *Model) Inspect(ctx context.Context, rs runners.Sequence, tokens []int, emit func(name string, shape []int, data []float32)) error {
 	if err := m.checks(rs, tokens); err != nil {
 		return err
@@ -57,8 +57,8 @@ func (m *Model) Inspect(ctx context.Context, rs runners.Sequence, tokens []int, 
 	return errors.Join(failed, m.ops.Sync(), m.inspectCaches(s, emit))
 }
 
-// inspectCaches emits what the sequence holds: shared keys and values, states and windows, numbered
-// each among its kind; the first of the shared ones has no number.
+// inspectCaches emits the caches of a sequence: shared keys and values, states and windows, each
+// kind numbered separately. The first shared cache has no number.
 func (m *Model) inspectCaches(s *sequence, emit func(name string, shape []int, data []float32)) error {
 	states, windows, shared := 0, 0, 0
 	for i, l := range m.cfg.Layers {
@@ -90,7 +90,7 @@ func (m *Model) inspectCaches(s *sequence, emit func(name string, shape []int, d
 	return nil
 }
 
-// numbered is the name of the n-th tensor of those that are usually one.
+// numbered returns the name of the n-th tensor of a kind that usually has only one.
 func numbered(name string, n int) string {
 	if n == 0 {
 		return name
@@ -98,7 +98,7 @@ func numbered(name string, n int) string {
 	return fmt.Sprintf("%s.%d", name, n)
 }
 
-// inspectKV emits keys and values of n positions.
+// inspectKV emits the keys and values of n positions.
 func inspectKV(kv runners.KV, m runners.Mixer, from, n int, key, value string, emit func(name string, shape []int, data []float32)) error {
 	k, v, err := kv.Read(from, n)
 	if err != nil {

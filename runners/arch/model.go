@@ -17,14 +17,14 @@ type Model struct {
 	logits runners.Buffer
 	chunk  int
 	closed bool
-	// history is the memory in bytes of the tokens that sequences keep.
+	// history is the size in bytes of the tokens that sequences keep for Truncate.
 	history int64
 
-	b   batch // reused by every pass, so that decoding allocates nothing
+	b   batch // reused by every pass, so decoding does not allocate
 	lps []float32
 }
 
-// New loads a model onto a device and owns ops from then on: an error closes it too.
+// New loads a model onto a device. It takes ownership of ops and closes it on an error.
 func New(cfg runners.Config, w runners.Weights, ops runners.Ops, opts runners.Options) (runners.Instance, error) {
 	m := &Model{cfg: cfg, ops: ops, chunk: opts.PrefillChunk}
 	m.ws.ops = ops
@@ -63,7 +63,7 @@ func (m *Model) Usage() runners.Usage {
 	return u
 }
 
-// ResetPeak gives back the workspace and starts a new peak.
+// ResetPeak frees the workspace and starts a new peak.
 func (m *Model) ResetPeak() {
 	m.freeWorkspace()
 	m.ops.ResetPeak()
@@ -83,7 +83,7 @@ func (m *Model) Counts() runners.Counts { return m.ops.Counts() }
 // ResetCounts sets the counts to zero.
 func (m *Model) ResetCounts() { m.ops.ResetCounts() }
 
-// Close gives back the weights and the workspace. Sequences are closed before.
+// Close frees the weights and the workspace. Sequences must be closed first.
 func (m *Model) Close() error {
 	if m.closed {
 		return nil
@@ -105,7 +105,8 @@ func (m *Model) NewSequence(capacity int) (runners.Sequence, error) {
 	return m.sequence(c, 0, capacity), nil
 }
 
-// sequences checks that ss are open sequences of m with room for n more tokens each.
+// sequences returns an error unless ss are distinct open sequences of m with room for n more tokens
+// each.
 func (m *Model) sequences(n int, ss ...runners.Sequence) error {
 	for i, s := range ss {
 		q, ok := s.(*sequence)
@@ -139,7 +140,7 @@ func (m *Model) begin(s *sequence, pos int, tokens []int) error {
 	return nil
 }
 
-// chunks calls pass for each chunk of tokens appended to s, after begin.
+// chunks calls pass for each chunk of the tokens appended to s. Call begin first.
 func (m *Model) chunks(ctx context.Context, s *sequence, tokens []int, pass func(from, to int) error) error {
 	for from := 0; from < len(tokens); from += m.chunk {
 		if err := ctx.Err(); err != nil {
@@ -211,8 +212,8 @@ func (m *Model) checkRows(logits [][]float32) error {
 	return nil
 }
 
-// BeginStep enqueues a step and returns its logits [len(ss), vocab] on the device. When they were
-// waited for, EndStep appends the tokens to the sequences.
+// BeginStep enqueues a step and returns its logits [len(ss), vocab] on the device. The caller waits
+// for them and then calls EndStep.
 func (m *Model) BeginStep(ctx context.Context, ss []runners.Sequence, tokens []int) (runners.Mat, error) {
 	var none runners.Mat
 	if len(ss) == 0 || len(tokens) != len(ss) {
@@ -247,7 +248,7 @@ func (m *Model) BeginStep(ctx context.Context, ss []runners.Sequence, tokens []i
 	return runners.All(m.logits), nil
 }
 
-// EndStep appends the tokens of BeginStep to its sequences.
+// EndStep records the tokens of BeginStep in their sequences.
 func (m *Model) EndStep(ss []runners.Sequence, tokens []int) {
 	for i, s := range ss {
 		s.(*sequence).append(tokens[i : i+1])
@@ -257,7 +258,7 @@ func (m *Model) EndStep(ss []runners.Sequence, tokens []int) {
 // Logits reads the logits of the last step.
 func (m *Model) Logits(logits [][]float32) error {
 	if m.logits == nil || len(logits) > m.b.Rows {
-		return fmt.Errorf("no step of %d sequences was done before", len(logits))
+		return fmt.Errorf("no step of %d sequences precedes this call", len(logits))
 	}
 	if err := m.checkRows(logits); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// network is a model's weights laid out on a device, and the passes over its layers.
+// network holds a model's weights on a device, and runs passes over its layers.
 type network struct {
 	cfg runners.Config
 	ops runners.Ops
@@ -16,7 +16,7 @@ type network struct {
 
 	embed, norm, output runners.Weight
 	layers              []layer
-	// prefilled and replayed are the numbers of layers that prefill and replay compute.
+	// prefilled and replayed are the numbers of layers that prefill and replay run.
 	prefilled, replayed int
 	embedScale, eps     float32
 }
@@ -25,13 +25,13 @@ type network struct {
 type layer struct {
 	runners.Mixer
 	part runners.Part
-	// depth is the number of this layer's output among all outputs, kv the layer whose keys and
+	// depth is the index of this layer's output among all outputs, kv the layer whose keys and
 	// values it reads.
 	depth, kv int
 	mixNorm   runners.Weight
 	proj, out runners.Weight // proj is Mixer.Projections stacked
 	rope      runners.RopeTable
-	khat      string // of KeysValues: what the trace calls its keys
+	khat      string // in KeysValues: the name of its keys in the trace
 	feedForward
 }
 
@@ -82,7 +82,8 @@ func newNetwork(cfg runners.Config, ops runners.Ops, ws *workspace, l *loader) *
 	return n
 }
 
-// projections are the matrices that a mixer's input goes through, stacked to one product.
+// projections lists the matrices of a mixer's input projections, which are stacked into one
+// product.
 func projections(m runners.Mixer) []runners.Role {
 	switch {
 	case m.Kind == runners.Retention:
@@ -112,7 +113,7 @@ func (n *network) newCaches(capacity int) (*caches, error) {
 			c.kv[i], err = n.ops.GlobalKV(m.KVHeads, m.HeadDim, capacity)
 		}
 		if err != nil {
-			c.kv[i], c.state[i] = nil, nil // a nil pointer of the runner's type, maybe
+			c.kv[i], c.state[i] = nil, nil // on error these may be typed nil pointers
 			c.close()
 			return nil, err
 		}
@@ -120,15 +121,14 @@ func (n *network) newCaches(capacity int) (*caches, error) {
 	return c, nil
 }
 
-// prefill fills the caches of b's sequences and nothing more: it ends after the last layer that has
-// one.
+// prefill fills the caches of b's sequences. It stops after the last layer that has one.
 func (n *network) prefill(b *batch) { n.run(b, n.prefilled) }
 
 // forward fills the caches and leaves the residual stream after the last layer in ws.x.
 func (n *network) forward(b *batch) { n.run(b, len(n.layers)) }
 
-// replay computes again what Truncate cannot cut, from b's tokens. Caches of the whole context
-// among those layers get the values that they have already.
+// replay recomputes what Truncate cannot cut back, from b's tokens. Global caches in those layers
+// are rewritten with the values that they already hold.
 func (n *network) replay(b *batch) {
 	if b.Spans[0].Pos == 0 {
 		for _, c := range b.caches {
@@ -138,7 +138,7 @@ func (n *network) replay(b *batch) {
 	n.run(b, n.replayed)
 }
 
-// run computes the first layers of the network.
+// run runs the first layers of the network.
 func (n *network) run(b *batch, layers int) {
 	ops, rows, x := n.ops, b.Rows, runners.All(n.ws.x)
 	part := runners.PartEmbed
@@ -160,7 +160,7 @@ func (n *network) run(b *batch, layers int) {
 	}
 }
 
-// mix adds what a layer's mixer makes of the residual stream to it.
+// mix adds the output of a layer's mixer to the residual stream.
 func (n *network) mix(b *batch, l *layer, i int) {
 	ops, rows := n.ops, b.Rows
 	x, y, mix := runners.All(n.ws.x), runners.All(n.ws.y), n.ws.mix
@@ -190,7 +190,7 @@ func (n *network) mix(b *batch, l *layer, i int) {
 	ops.LinearAdd(rows, x, q, l.out)
 }
 
-// add is the feed-forward block on the residual stream.
+// add adds the output of the feed-forward block to the residual stream.
 func (f *feedForward) add(ops runners.Ops, ws *workspace, rows int, eps float32) {
 	x, n, h := runners.All(ws.x), runners.All(ws.y), cols(ws.mix, 0, f.width)
 	ops.RMSNorm(rows, n, x, f.norm, eps)
@@ -202,20 +202,20 @@ func (f *feedForward) add(ops runners.Ops, ws *workspace, rows int, eps float32)
 type batch struct {
 	runners.Batch
 	tokens []int
-	caches []*caches // one a span
-	// trace, where not nil, is shown activations by the names of the reference fixtures.
+	caches []*caches // one per span
+	// trace, if not nil, is called with activations under the names of the reference fixtures.
 	trace func(name string, m runners.Mat, shape ...int)
 }
 
-// show passes an activation to the trace, where there is one. The trace gets a
-// copy of the shape, so that callers need not allocate theirs.
+// show passes an activation to the trace, if there is one. The trace gets a copy of the shape, so
+// callers need not allocate theirs.
 func (b *batch) show(name string, m runners.Mat, shape ...int) {
 	if b.trace != nil {
 		b.trace(name, m, slices.Clone(shape)...)
 	}
 }
 
-// hiddenName names a layer's output; without a trace it makes no string.
+// hiddenName names a layer's output. Without a trace it builds no string.
 func hiddenName(b *batch, n int) string {
 	if b.trace == nil {
 		return ""
@@ -223,7 +223,7 @@ func hiddenName(b *batch, n int) string {
 	return fmt.Sprintf("hidden.%d", n)
 }
 
-// caches are what one sequence holds, by layer; nil where a layer keeps no such thing.
+// caches are one sequence's caches and states, by layer; nil where a layer has none.
 type caches struct {
 	kv    []runners.KV
 	state []runners.State
@@ -270,7 +270,7 @@ func (c *caches) fork(n int) (*caches, error) {
 	return f, nil
 }
 
-// scratch gathers one cache a span without allocating for each layer.
+// scratch collects one cache per span without allocating for each layer.
 type scratch struct {
 	kv []runners.KV
 	st []runners.State
@@ -292,7 +292,7 @@ func (s *scratch) states(b *batch, layer int) []runners.State {
 	return s.st
 }
 
-// workspace holds the activations of a pass; rows grow to the largest pass seen.
+// workspace holds the activations of a pass. It grows to the largest number of rows seen.
 type workspace struct {
 	ops   runners.Ops
 	dim   int // columns of x and y
@@ -300,8 +300,8 @@ type workspace struct {
 	rows  int
 
 	x   runners.Buffer // residual stream
-	y   runners.Buffer // normed input of a block
-	mix runners.Buffer // what a block makes: the projections of a mixer side by side, or the gated hidden of the feed-forward block
+	y   runners.Buffer // normalized input of a block
+	mix runners.Buffer // a block's intermediate result: the projections of a mixer, or the gated hidden layer of the feed-forward block
 }
 
 // reserve makes room for rows.
@@ -336,7 +336,7 @@ func (w *workspace) close() {
 	w.rows = 0
 }
 
-// cols is columns from..from+n-1 of a buffer.
+// cols returns columns from..from+n-1 of a buffer.
 func cols(b runners.Buffer, from, n int) runners.Mat {
 	return runners.Mat{Buf: b, Col: from, Cols: n}
 }
@@ -349,7 +349,7 @@ type loader struct {
 	err   error
 }
 
-// place is where a weight belongs; layer -1 is the model.
+// place identifies a weight; layer -1 means that it belongs to no layer.
 type place struct {
 	layer int
 	role  runners.Role
@@ -363,7 +363,7 @@ func newLoader(cfg runners.Config, w runners.Weights, ops runners.Ops) *loader {
 	return l
 }
 
-// weight lays out weights of a layer stacked along their first axis.
+// weight lays out weights of a layer, stacked along their first axis.
 func (l *loader) weight(layer int, roles ...runners.Role) runners.Weight {
 	if l.err != nil {
 		return nil

@@ -8,13 +8,13 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// sequence is one text's caches and length.
+// sequence is the caches and the length of one text.
 type sequence struct {
 	m        *Model
 	caches   *caches // nil once closed
 	length   int
 	capacity int
-	// history keeps the tokens where Truncate must replay them: 4 bytes a token on the host.
+	// history keeps the tokens if Truncate must replay them: 4 bytes per token on the host.
 	history []int32
 }
 
@@ -31,7 +31,7 @@ func (s *sequence) Len() int { return s.length }
 
 func (s *sequence) Capacity() int { return s.capacity }
 
-// append counts tokens that a pass has put into the caches.
+// append records tokens that a pass has written to the caches.
 func (s *sequence) append(tokens []int) {
 	s.length += len(tokens)
 	if s.m.net.canTruncate() {
@@ -55,8 +55,8 @@ func (s *sequence) Fork() (runners.Sequence, error) {
 	return f, nil
 }
 
-// Truncate implements runners.Sequence. Where it is interrupted during a replay, the sequence is
-// empty.
+// Truncate implements runners.Sequence. If a replay is interrupted, the sequence is empty
+// afterwards.
 func (s *sequence) Truncate(ctx context.Context, n int) error {
 	if s.caches == nil {
 		return errors.New("truncate: the sequence is closed")

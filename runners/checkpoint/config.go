@@ -12,32 +12,32 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// config.json has one of two forms. That of a runners.Shape, as the reference fixtures write it:
+// config.json has one of two forms. One is the form of a runners.Shape, as the reference fixtures
+// use it:
 //
 //	{
 //	 "arch": "yoco_gret" | "yoco_swa" | "transformer",
 //	 "reference_args": {the constructor arguments of the reference implementation},
 //	 "tokenizer": "bytes",            optional
-//	 "name": "tiny-yoco-gret",        optional, else the folder's name
-//	 "gate_logit_normalizer": 16,     optional, no other value
-//	 "tied_output": false,            optional, no other value
-//	 ...                              anything else: records of a training, say
+//	 "name": "tiny-yoco-gret",        optional, default: the folder's name
+//	 "gate_logit_normalizer": 16,     optional, must be 16
+//	 "tied_output": false,            optional, must be false
+//	 ...                              other fields are ignored, such as training records
 //	}
 //
-// reference_args is closed: an argument that this program does not know would
-// change the model, so it is an error.
+// reference_args is closed: an unknown argument would change the model, so it is an error.
 //
-// Any other model is written layer by layer, as runners.Config's MarshalJSON does (see layers.go).
+// Any other model is written as a list of layers, by runners.Config's MarshalJSON (see layers.go).
 
-// maxConfig bounds the size of a config.json in bytes.
+// maxConfig limits the size of a config.json in bytes.
 const maxConfig = 16 << 20
 
-// family is how reference_args describe an architecture.
+// family says how reference_args describe an architecture.
 type family struct {
 	arch runners.Arch
-	// heads and kvHeads are the names of two arguments.
+	// heads and kvHeads are the names of the arguments for the head counts.
 	heads, kvHeads string
-	// required are the arguments without a default, optional the others that it knows.
+	// required are the arguments without a default, optional the other known ones.
 	required, optional []string
 }
 
@@ -50,14 +50,13 @@ var families = map[string]family{
 		append([]string{"n_heads"}, sizeArgs...), []string{"n_kv_heads", "head_dim", "rope_theta", "norm_eps"}},
 }
 
-// Arguments: those that every family requires, and those that have no effect on what a model
-// computes.
+// The arguments that every family requires, and those that do not affect what a model computes.
 var (
 	sizeArgs    = []string{"dim", "n_layers", "hidden_dim", "vocab_size"}
 	ignoredArgs = []string{"max_batch_size", "model_parallel_size", "load_checkpoint"}
 )
 
-// knownArgs are the arguments that some family knows.
+// knownArgs lists the arguments of all families.
 func knownArgs() (names []string) {
 	for _, f := range families {
 		names = append(append(names, f.required...), f.optional...)
@@ -66,13 +65,13 @@ func knownArgs() (names []string) {
 	return slices.Compact(names)
 }
 
-// arg is a number that was read, and its line.
+// arg is a number and the line where it was read.
 type arg struct {
 	n    float64
 	line string
 }
 
-// rawConfig is config.json before it is known which architecture it is.
+// rawConfig is the content of config.json before the architecture is known.
 type rawConfig struct {
 	arch, archAt     string
 	name, tokenizer  string
@@ -83,8 +82,8 @@ type rawConfig struct {
 	maxSeqLen        int
 }
 
-// ParseConfig reads a config.json. file names it in errors, and name names the
-// model unless the text does.
+// ParseConfig parses a config.json. file is the name used in errors; name is the model's name if
+// the text does not contain one.
 func ParseConfig(file, name string, text []byte) (runners.Config, error) {
 	if len(text) > maxConfig {
 		return runners.Config{}, fmt.Errorf("%s: %d bytes long, want a config of at most %d", file, len(text), maxConfig)
@@ -115,7 +114,7 @@ func ParseConfig(file, name string, text []byte) (runners.Config, error) {
 	return c, nil
 }
 
-// field reads one field of the top level.
+// field reads one top-level field.
 func (r *rawConfig) field(j *jsonFile, key string) (err error) {
 	switch key {
 	case "arch":
@@ -126,7 +125,7 @@ func (r *rawConfig) field(j *jsonFile, key string) (err error) {
 	case "tokenizer":
 		r.tokenizer, err = j.str(key)
 		if err == nil && r.tokenizer != "bytes" {
-			err = j.errorf("tokenizer is %q, want \"bytes\", or no such field", r.tokenizer)
+			err = j.errorf("tokenizer is %q, want \"bytes\" or no such field", r.tokenizer)
 		}
 	case "reference_args":
 		r.argsAt = j.place()
@@ -134,12 +133,12 @@ func (r *rawConfig) field(j *jsonFile, key string) (err error) {
 	case "gate_logit_normalizer":
 		var n float64
 		if n, err = j.float(key); err == nil && n != runners.GateNormalizer {
-			err = j.errorf("%s is %g, want %d: the reference implementation has no other", key, n, runners.GateNormalizer)
+			err = j.errorf("%s is %g, want %d, the only value in the reference implementation", key, n, runners.GateNormalizer)
 		}
 	case "tied_output":
 		var tied bool
 		if tied, err = j.boolean(key); err == nil && tied {
-			err = j.errorf("%s is true, want false: the output matrix is a tensor of its own", key)
+			err = j.errorf("%s is true, want false: the output matrix must be a separate tensor", key)
 		}
 	case "head_dim":
 		r.headDim, err = j.number(key)
@@ -188,17 +187,17 @@ func (r *rawConfig) argument(j *jsonFile, name string) error {
 	return err
 }
 
-// shape checks what was read against the architecture.
+// shape converts the fields to a Shape and checks them against the architecture.
 func (r *rawConfig) shape(file string) (runners.Shape, error) {
 	f, ok := families[r.arch]
 	if !ok {
 		if r.archAt == "" {
-			return runners.Shape{}, fmt.Errorf("%s: no field arch, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"; or a list of layers", file)
+			return runners.Shape{}, fmt.Errorf("%s: no field arch, want \"yoco_gret\", \"yoco_swa\" or \"transformer\", or a list of layers", file)
 		}
 		return runners.Shape{}, fmt.Errorf("%s: arch is %q, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"", r.archAt, r.arch)
 	}
 	if r.argsAt == "" {
-		return runners.Shape{}, fmt.Errorf("%s: no field reference_args, want the model's sizes there", file)
+		return runners.Shape{}, fmt.Errorf("%s: no field reference_args, which must hold the model's sizes", file)
 	}
 	for _, name := range f.required {
 		if _, ok := r.args[name]; !ok {
@@ -227,15 +226,15 @@ func (r *rawConfig) shape(file string) (runners.Shape, error) {
 		Dim: get("dim", 0), Layers: get("n_layers", 0), FFN: get("hidden_dim", 0), Vocab: get("vocab_size", 0),
 		SelfHeads: get("n_self_heads", 0), Window: get("sliding_window", 0),
 		Heads:   get(f.heads, 0),
-		KVHeads: get(f.kvHeads, get(f.heads, 0)), // as the reference's defaults have it
-		// The reference's defaults again.
+		KVHeads: get(f.kvHeads, get(f.heads, 0)), // as in the reference implementation
+		// Also the reference implementation's defaults.
 		RopeTheta: real("rope_theta", 10000), NormEps: real("norm_eps", 1e-5),
 	}
 	s.HeadDim = get("head_dim", s.Dim/s.Heads)
 	return s, r.derived(s)
 }
 
-// derived checks the fields that repeat what follows from the others.
+// derived checks the fields that can be computed from the others.
 func (r *rawConfig) derived(s runners.Shape) error {
 	for _, f := range []struct {
 		name string
@@ -256,19 +255,19 @@ func (r *rawConfig) derived(s runners.Shape) error {
 	return nil
 }
 
-// number reads a number and remembers its line.
+// number reads a number and records its line.
 func (j *jsonFile) number(what string) (*arg, error) {
 	n, err := j.float(what)
 	return &arg{n, j.place()}, err
 }
 
-// ahead is "file:line" of the next token.
+// ahead returns "file:line" of the next token.
 func (j *jsonFile) ahead() string {
 	j.at = j.dec.InputOffset()
 	return j.place()
 }
 
-// place is "file:line" of the last token.
+// place returns "file:line" of the last token.
 func (j *jsonFile) place() string {
 	return strings.TrimSuffix(j.errorf("").Error(), ": ")
 }

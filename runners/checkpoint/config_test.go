@@ -55,7 +55,7 @@ func TestConfigDefaults(t *testing.T) {
 	}
 }
 
-// Each case replaces the first string by the second in a good config.
+// Each case replaces the first string by the second in a valid config.
 var badConfigs = []struct{ old, new, want string }{
 	{minimal, ``, "config.json:1: the config: the text ends too early"},
 	{minimal, `[]`, "config.json:1: the config is an array, want an object"},
@@ -76,7 +76,7 @@ var badConfigs = []struct{ old, new, want string }{
 	{`"n_self_heads": 4`, `"n_self_heads": 4, "n_self_heads": 4`, `config.json:4: reference_args has the key "n_self_heads" twice`},
 	{`"vocab_size": 97`, `"vocab_size": null`, "reference_args has no vocab_size"},
 	{`"vocab_size": 97`, `"vocab_size": 97, "rope_theta": null`, "rope_theta is null, want a number"},
-	{`"vocab_size": 97`, `"vocab_size": 97, "rope_theta": 1e999`, "no finite number"},
+	{`"vocab_size": 97`, `"vocab_size": 97, "rope_theta": 1e999`, "not a finite number"},
 	{`"vocab_size": 97`, `"vocab_size": 97, "norm_eps": -1`, "norm_eps is -1, want more than 0"},
 	{`"arch"`, `"tokenizer": "bpe", "arch"`, `config.json:1: tokenizer is "bpe", want "bytes"`},
 	{`"arch"`, `"tokenizer": "bytes", "arch"`, "the bytes tokenizer needs a vocab of at least 256, not 97"},
@@ -107,7 +107,7 @@ const layers = `{"label": "l", "dim": 16, "vocab": 9,
  ]
 }`
 
-// TestLayersConfig: the form that spells layers out, with its defaults.
+// TestLayersConfig: the form with a list of layers, and its defaults.
 func TestLayersConfig(t *testing.T) {
 	got, err := ParseConfig("config.json", "m", []byte(layers))
 	rope := runners.Rotary{Theta: 10000}
@@ -137,7 +137,7 @@ func TestLayersConfig(t *testing.T) {
 			t.Errorf("%.60s -> %.60s:\n got  %v\n want %s", tt.old, tt.new, err, tt.want)
 		}
 	}
-	// A field layers of a config that names its architecture is a record like any other.
+	// In a config with arch, a field named layers is ignored like any other unknown field.
 	text := strings.Replace(minimal, `"arch"`, `"layers": [1, 2], "arch"`, 1)
 	if _, err := ParseConfig("config.json", "m", []byte(text)); err != nil {
 		t.Error(err)
@@ -165,7 +165,7 @@ func TestSavedConfigIsReadBack(t *testing.T) {
 	}
 }
 
-// max_seq_len is kept and written, and is no part of what identifies the model.
+// max_seq_len is kept and written, but is not part of the model's identity.
 func TestMaxSeqLen(t *testing.T) {
 	plain, err := ParseConfig("config.json", "m", []byte(minimal))
 	if err != nil {

@@ -7,15 +7,15 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Float32s returns the values of a tensor as float32, which holds those of
-// every stored type exactly.
+// Float32s returns the values of a tensor as float32, which represents every stored type exactly.
 func Float32s(t runners.Tensor) []float32 {
 	xs := make([]float32, t.Len())
 	t.Decode(xs, 0)
 	return xs
 }
 
-// Encode stores values as dtype, little-endian, rounded to nearest, ties to even.
+// Encode returns the values in the format of dtype, little-endian, rounded to nearest, ties to
+// even.
 func Encode(xs []float32, dtype runners.DType) []byte {
 	b := make([]byte, len(xs)*dtype.Size())
 	switch dtype {
@@ -35,11 +35,11 @@ func Encode(xs []float32, dtype runners.DType) []byte {
 	return b
 }
 
-// blockValues is the number of values that are converted at once.
+// blockValues is the number of values converted at once.
 const blockValues = 1 << 14
 
-// stored calls write for the bytes of values from..to-1 of a tensor as dtype, a block at a time
-// where they are not stored so.
+// stored calls write with the bytes of values from..to-1 of a tensor as dtype. If the tensor is
+// stored in another type, it converts a block at a time.
 func stored(t runners.Tensor, dtype runners.DType, from, to int64, write func([]byte) error) error {
 	if t.Data != nil && t.DType == dtype {
 		size := int64(dtype.Size())
@@ -57,7 +57,7 @@ func stored(t runners.Tensor, dtype runners.DType, from, to int64, write func([]
 	return nil
 }
 
-// doubles are the values of stored float64, rounded to float32.
+// doubles returns a reader of float64 data that rounds to float32.
 func doubles(data []byte) func([]float32, int) {
 	return func(dst []float32, i int) {
 		for x := range dst {
@@ -74,14 +74,14 @@ func toHalf(x float32) uint16 {
 	switch {
 	case b > 0x7f800000:
 		return sign | 0x7e00
-	case b >= 0x47800000: // 65536 and more, infinity too
+	case b >= 0x47800000: // 65536 and above, including infinity
 		return sign | 0x7c00
 	case b < 0x38800000: // below 2^-14: a multiple of 2^-24
-		// Adding .5 puts the value's multiple of 2^-24 into the low fraction bits, rounded by the
+		// Adding .5 moves the value's multiple of 2^-24 into the low fraction bits, rounded by the
 		// addition.
 		return sign | uint16(math.Float32bits(math.Float32frombits(b)+0.5)-math.Float32bits(0.5))
 	default:
-		// A carry out of the fraction moves into the exponent, and from 65520 on to infinity.
+		// A carry out of the fraction increments the exponent; from 65520 on it gives infinity.
 		return sign | uint16((b-0x38000000+0xfff+b>>13&1)>>13)
 	}
 }

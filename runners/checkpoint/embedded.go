@@ -8,17 +8,17 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// tiny holds the trained models of tools/train, a few MB each.
+// tiny holds the models trained by tools/train, a few MB each.
 //
 //go:embed tiny/*/config.json tiny/*/weights.safetensors
 var tiny embed.FS
 
-// Embedded lists the trained models inside the binary: byte-level twins of
-// equal size that differ in their architecture.
+// Embedded lists the trained models in the binary: byte-level models of equal size that differ in
+// their architecture.
 func Embedded() []string {
 	entries, err := tiny.ReadDir("tiny")
 	if err != nil {
-		panic(err) // the folder is compiled in
+		panic(err) // the folder is embedded
 	}
 	var names []string
 	for _, e := range entries {
@@ -27,7 +27,7 @@ func Embedded() []string {
 	return names
 }
 
-// OpenEmbedded opens a model of Embedded.
+// OpenEmbedded opens one of the models listed by Embedded.
 func OpenEmbedded(name string) (runners.Config, runners.Weights, error) {
 	var c runners.Config
 	known := Embedded()

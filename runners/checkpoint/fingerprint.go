@@ -8,15 +8,15 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// fingerprintWhole is the size in bytes up to which every byte of a model's
-// weights is hashed. Of larger models it is the first and last fingerprintPart
-// bytes of each tensor, so that a paper-size checkpoint opens in seconds.
+// fingerprintWhole is the size in bytes up to which all weights are hashed. Of a larger model only
+// the first and last fingerprintPart bytes of each tensor are hashed, so a paper-size checkpoint
+// opens in seconds.
 const (
 	fingerprintWhole = 256 << 20
 	fingerprintPart  = 64 << 10
 )
 
-// Fingerprint names weights by their content: names, types, shapes and bytes.
+// Fingerprint returns a hash of the content of weights: names, types, shapes and bytes.
 func Fingerprint(c runners.Config, w runners.Weights) (string, error) {
 	total, _ := c.Count()
 	whole := total*4 <= fingerprintWhole

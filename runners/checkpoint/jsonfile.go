@@ -12,18 +12,17 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds the nesting of JSON values that are skipped unread.
+// maxDepth limits the nesting of JSON values that are skipped.
 const maxDepth = 64
 
-// jsonFile reads one JSON text strictly, value by value and without building a
-// tree, so that memory stays in proportion to what is kept. Duplicate keys,
-// invalid UTF-8, trailing text and values of another type than asked for are
-// errors that carry the file's name and the line.
+// jsonFile reads one JSON text strictly, value by value and without building a tree, so memory is
+// proportional to what is kept. Duplicate keys, invalid UTF-8, trailing text and values of the
+// wrong type are errors with the file's name and the line.
 type jsonFile struct {
 	name string
 	src  []byte
 	dec  *json.Decoder
-	// at is where the last token began to be read.
+	// at is the offset at which the last token was requested.
 	at int64
 }
 
@@ -41,10 +40,10 @@ func newJSON(name string, src []byte) (*jsonFile, error) {
 	return j, nil
 }
 
-// errorf is an error at the last token.
+// errorf returns an error at the last token.
 func (j *jsonFile) errorf(format string, args ...any) error {
 	end := min(max(j.at, 0), int64(len(j.src)))
-	// The decoder stops before the white space and the punctuation that lead to a token.
+	// Skip the white space and the punctuation before the token.
 	for end < int64(len(j.src)) && strings.IndexByte(" \t\r\n,:", j.src[end]) >= 0 {
 		end++
 	}
@@ -52,7 +51,7 @@ func (j *jsonFile) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s:%d: %s", j.name, line, fmt.Sprintf(format, args...))
 }
 
-// token returns the next token; what says for whom it is, for errors.
+// token returns the next token. what names the value that it belongs to, for errors.
 func (j *jsonFile) token(what string) (json.Token, error) {
 	j.at = j.dec.InputOffset()
 	t, err := j.dec.Token()
@@ -71,7 +70,7 @@ func (j *jsonFile) token(what string) (json.Token, error) {
 	}
 }
 
-// describe names the type of a token as a JSON author knows it.
+// describe names the type of a token in JSON terms.
 func describe(t json.Token) string {
 	switch t := t.(type) {
 	case nil:
@@ -96,7 +95,7 @@ func (j *jsonFile) mismatch(what, want string, got json.Token) error {
 	return j.errorf("%s is %s, want %s", what, describe(got), want)
 }
 
-// object reads an object and calls field with each key, which must read exactly the value.
+// object reads an object and calls field with each key; field must read exactly the value.
 func (j *jsonFile) object(what string, field func(key string) error) error {
 	t, err := j.token(what)
 	if err != nil {
@@ -108,7 +107,7 @@ func (j *jsonFile) object(what string, field func(key string) error) error {
 	return j.members(what, field)
 }
 
-// members reads the rest of an object whose brace has been read.
+// members reads the rest of an object after its opening brace.
 func (j *jsonFile) members(what string, field func(key string) error) error {
 	seen := map[string]bool{}
 	for {
@@ -133,7 +132,7 @@ func (j *jsonFile) members(what string, field func(key string) error) error {
 	}
 }
 
-// array reads an array and calls item for each value, which it must read; i counts them.
+// array reads an array and calls item with the index of each value, which item must read.
 func (j *jsonFile) array(what string, item func(i int) error) error {
 	t, err := j.token(what)
 	if err != nil {
@@ -147,11 +146,11 @@ func (j *jsonFile) array(what string, item func(i int) error) error {
 			return err
 		}
 	}
-	_, err = j.token(what) // the bracket
+	_, err = j.token(what) // the closing bracket
 	return err
 }
 
-// ints reads an array of at most most integers that are not negative.
+// ints reads an array of at most most non-negative integers.
 func (j *jsonFile) ints(what string, most int) ([]int64, error) {
 	t, err := j.token(what)
 	if err != nil {
@@ -174,7 +173,7 @@ func (j *jsonFile) ints(what string, most int) ([]int64, error) {
 			return nil, err
 		}
 		if n < 0 {
-			return nil, j.errorf("%s holds %d, want no negative number", what, n)
+			return nil, j.errorf("%s contains %d, want non-negative integers", what, n)
 		}
 		if len(ns) == most {
 			return nil, j.errorf("%s has more than %d numbers", what, most)
@@ -206,7 +205,7 @@ func (j *jsonFile) float(what string) (float64, error) {
 	}
 	f, err := strconv.ParseFloat(string(num), 64)
 	if err != nil || math.IsInf(f, 0) {
-		return 0, j.errorf("%s is %s, which is no finite number", what, num)
+		return 0, j.errorf("%s is %s, not a finite number", what, num)
 	}
 	return f, nil
 }
@@ -235,7 +234,7 @@ func (j *jsonFile) boolean(what string) (bool, error) {
 	return b, nil
 }
 
-// optionalInteger reads an integer or null; set reports which.
+// optionalInteger reads an integer or null; set reports whether it was an integer.
 func (j *jsonFile) optionalInteger(what string) (n int64, set bool, err error) {
 	t, err := j.token(what)
 	if err != nil || t == nil {
@@ -245,7 +244,7 @@ func (j *jsonFile) optionalInteger(what string) (n int64, set bool, err error) {
 	return n, err == nil, err
 }
 
-// skip reads one value of any type.
+// skip reads and discards one value of any type.
 func (j *jsonFile) skip(what string) error { return j.skipAt(what, 0) }
 
 func (j *jsonFile) skipAt(what string, depth int) error {
@@ -265,13 +264,13 @@ func (j *jsonFile) skipAt(what string, depth int) error {
 				return err
 			}
 		}
-		_, err := j.token(what) // the bracket
+		_, err := j.token(what) // the closing bracket
 		return err
 	}
 	return nil
 }
 
-// end checks that nothing but white space follows.
+// end checks that only white space follows.
 func (j *jsonFile) end() error {
 	j.at = j.dec.InputOffset()
 	if t, err := j.dec.Token(); !errors.Is(err, io.EOF) {

@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// The form of config.json that spells a model's layers out:
+// The form of config.json with a list of layers:
 //
 //	{
 //	 "label": "hybrid", "dim": 768, "vocab": 32000, "embed_scale": 1, "norm_eps": 1e-05,
@@ -21,11 +21,11 @@ import (
 //	 ]
 //	}
 //
-// The fields are those of runners.Config, Layer and Mixer. It is closed but for "notes", which may
-// hold anything.
+// The fields are those of runners.Config, Layer and Mixer. Other fields are errors, except "notes",
+// which may contain anything.
 
-// layered reports whether a config.json has this form: a list of layers and no field arch. It
-// is asked before anything is checked, so that a broken file is not.
+// layered reports whether a config.json has this form: a list of layers and no field arch. It runs
+// before the file is validated, and returns false for malformed files.
 func layered(text []byte) bool {
 	var top struct {
 		Arch   json.RawMessage `json:"arch"`
@@ -34,7 +34,7 @@ func layered(text []byte) bool {
 	return json.Unmarshal(text, &top) == nil && top.Arch == nil && bytes.HasPrefix(bytes.TrimSpace(top.Layers), []byte("["))
 }
 
-// parseLayers reads a config.json of this form.
+// parseLayers parses a config.json of this form.
 func parseLayers(file, name string, text []byte) (runners.Config, error) {
 	none := runners.Config{}
 	j, err := newJSON(file, text)
@@ -42,7 +42,7 @@ func parseLayers(file, name string, text []byte) (runners.Config, error) {
 		return none, err
 	}
 	c := runners.Config{Name: name, EmbedScale: 1, NormEps: 1e-5}
-	var lines []string // of the layers
+	var lines []string // where each layer was read
 	err = j.fields("the config", fields{
 		"name":        func(what string) (err error) { c.Name, err = j.str(what); return },
 		"label":       func(what string) (err error) { c.Label, err = j.str(what); return },
@@ -111,10 +111,10 @@ func (j *jsonFile) layer(what string, l *runners.Layer) error {
 	})
 }
 
-// fields are readers of an object's values by key.
+// fields maps the keys of an object to readers of their values.
 type fields map[string]func(what string) error
 
-// fields reads an object that has no other keys.
+// fields reads an object with no keys other than those of known.
 func (j *jsonFile) fields(what string, known fields) error {
 	return j.object(what, func(key string) error {
 		read, ok := known[key]
@@ -130,7 +130,7 @@ func (j *jsonFile) fields(what string, known fields) error {
 	})
 }
 
-// size is a reader of a count.
+// size returns a reader of a count.
 func (j *jsonFile) size(to *int) func(what string) error {
 	return func(what string) error {
 		t, err := j.token(what)
@@ -146,7 +146,7 @@ func (j *jsonFile) size(to *int) func(what string) error {
 	}
 }
 
-// real is a reader of a number.
+// real returns a reader of a number.
 func (j *jsonFile) real(to *float64) func(what string) error {
 	return func(what string) (err error) {
 		*to, err = j.float(what)

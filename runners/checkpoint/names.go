@@ -8,26 +8,26 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// wrappers are the modules that PyTorch puts around a model or a part of it
-// (torch.compile, DataParallel, FSDP, activation checkpointing, SWA). Each adds
-// a part to the names below it.
+// wrappers are the modules that PyTorch wraps around a model or a part of it (torch.compile,
+// DataParallel, FSDP, activation checkpointing, SWA). Each adds a component to the names of the
+// tensors inside.
 var wrappers = []string{"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
-// unwrapped is a tensor's name without the parts of wrappers:
-// "module._orig_mod.layers.0._orig_mod.wq.weight" is "layers.0.wq.weight".
+// unwrapped returns a tensor's name without the wrappers' components:
+// "module._orig_mod.layers.0._orig_mod.wq.weight" becomes "layers.0.wq.weight".
 func unwrapped(name string) string {
 	parts := strings.Split(name, ".")
 	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return slices.Contains(wrappers, p) }), ".")
 }
 
-// unwrap gives the tensors of w their names without wrappers.
+// unwrap returns w with tensors named without wrappers.
 func unwrap(w opened, names []string) (opened, []string, error) {
 	u := unwrappedWeights{opened: w, stored: make(map[string]string, len(names))}
 	plain := make([]string, len(names))
 	for i, name := range names {
 		p := unwrapped(name)
 		if other, twice := u.stored[p]; twice && other != name {
-			return nil, nil, fmt.Errorf("%s: the tensors %q and %q are both %q without the wrappers' parts", w.Source(), other, name, p)
+			return nil, nil, fmt.Errorf("%s: the tensors %q and %q are both %q without the wrappers' components", w.Source(), other, name, p)
 		}
 		plain[i], u.stored[p] = p, name
 	}
@@ -37,7 +37,7 @@ func unwrap(w opened, names []string) (opened, []string, error) {
 	return u, plain, nil
 }
 
-// unwrappedWeights reads tensors by their names without wrappers.
+// unwrappedWeights finds tensors by their names without wrappers.
 type unwrappedWeights struct {
 	opened
 	stored map[string]string // plain name -> name in the file
@@ -52,7 +52,7 @@ func (u unwrappedWeights) inFile(p runners.TensorSpec) runners.TensorSpec {
 
 func (u unwrappedWeights) check(p runners.TensorSpec) error { return u.opened.check(u.inFile(p)) }
 
-// Tensor gives the tensor its plain name, so that a model's fingerprint does not depend on the
+// Tensor returns the tensor under its plain name, so a model's fingerprint does not depend on
 // wrappers.
 func (u unwrappedWeights) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	t, err := u.opened.Tensor(u.inFile(p))
@@ -60,7 +60,7 @@ func (u unwrappedWeights) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	return t, err
 }
 
-// prefix is what all parameters have before their names among names, "" if there is none.
+// prefix returns the common prefix of all parameters' names in have, "" if there is none.
 func prefix(ps []runners.TensorSpec, have map[string]bool) string {
 	for name := range have {
 		before, ok := strings.CutSuffix(name, "."+ps[0].Name)

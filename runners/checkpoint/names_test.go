@@ -25,7 +25,7 @@ func TestUnwrapped(t *testing.T) {
 	}
 }
 
-// renamed is weights whose tensors have other names.
+// renamed is weights with renamed tensors.
 type renamed struct {
 	runners.Weights
 	plain map[string]string
@@ -36,7 +36,7 @@ func (r renamed) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	return r.Weights.Tensor(p)
 }
 
-// saveRenamed saves a model's folder with other names for its tensors.
+// saveRenamed saves a model's folder with renamed tensors.
 func saveRenamed(t *testing.T, c runners.Config, want runners.Weights, name func(i int, plain string) string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -55,7 +55,7 @@ func saveRenamed(t *testing.T, c runners.Config, want runners.Weights, name func
 	return dir
 }
 
-// Weights saved from inside PyTorch's wrappers are the model's, with the model's fingerprint.
+// Weights saved inside PyTorch's wrappers load as the model, with the model's fingerprint.
 func TestOpenUnwraps(t *testing.T) {
 	for _, a := range runners.Arches() {
 		c := small(a).Config()
@@ -112,7 +112,7 @@ func TestOpenNamesThePrefix(t *testing.T) {
 	}
 }
 
-// Two tensors that the wrappers alone tell apart are an error.
+// Two tensors that differ only in their wrappers are an error.
 func TestOpenAmbiguousWrappers(t *testing.T) {
 	c := small(runners.Transformer).Config()
 	dir := saveRenamed(t, c, Random(c, 3, runners.F32), func(i int, n string) string {
@@ -146,7 +146,7 @@ func TestOpenLFSPointer(t *testing.T) {
 	}
 }
 
-// A byte order mark, as some editors write, is no part of a config.
+// A byte order mark, which some editors write, is skipped.
 func TestConfigWithByteOrderMark(t *testing.T) {
 	dir := t.TempDir()
 	c := small(runners.Transformer).Config()

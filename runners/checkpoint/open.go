@@ -14,7 +14,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// The files of a model's folder. The weights are the first of these that is there.
+// The files of a model's folder. The weights are the first of these that exists.
 const (
 	configFile  = "config.json"
 	weightsFile = "weights.safetensors"
@@ -22,14 +22,13 @@ const (
 	indexFile   = "model.safetensors.index.json"
 )
 
-// maxShards bounds the files of a sharded checkpoint.
+// maxShards limits the number of files of a sharded checkpoint.
 const maxShards = 4096
 
-// Open reads a model's folder: its config.json, and its weights as a memory
-// map. Every tensor that the config asks for is there, has the right shape and
-// a type that can be read, and no other is there: weights of another
-// architecture or size are an error here rather than wrong numbers later.
-// Parts that PyTorch's wrappers add to names (_orig_mod, module) are left out.
+// Open reads a model's folder: its config.json, and its weights as a memory map. It checks that
+// every tensor required by the config exists with the right shape and a readable type, and that
+// there are no other tensors: weights of another architecture or size are an error here instead of
+// wrong numbers later. Name components added by PyTorch's wrappers (_orig_mod, module) are ignored.
 func Open(dir string) (runners.Config, runners.Weights, error) {
 	c, err := ReadConfig(dir)
 	if err != nil {
@@ -103,7 +102,7 @@ func openWeights(dir string) (opened, []string, error) {
 	return s, s.names, nil
 }
 
-// check reports what differs between the parameters of c and the tensors called names.
+// check returns an error if the parameters of c and the tensors called names differ.
 func check(c runners.Config, w opened, names []string) error {
 	have := make(map[string]bool, len(names))
 	for _, n := range names {
@@ -138,13 +137,13 @@ func check(c runners.Config, w opened, names []string) error {
 	return nil
 }
 
-// opened is Weights that can be checked without reading them.
+// opened is Weights that can be checked without reading their data.
 type opened interface {
 	runners.Weights
 	check(runners.TensorSpec) error
 }
 
-// shards is a checkpoint spread over several files by an index.
+// shards is a checkpoint split into several files by an index.
 type shards struct {
 	source string
 	names  []string
@@ -184,7 +183,7 @@ func openShards(index string, text []byte) (*shards, error) {
 				byName[file] = f
 			}
 			if !f.Has(tensor) {
-				return j.errorf("weight_map puts %q into %s, which has no such tensor", tensor, file)
+				return j.errorf("weight_map maps %q to %s, which has no such tensor", tensor, file)
 			}
 			s.where[tensor] = f
 			s.names = append(s.names, tensor)

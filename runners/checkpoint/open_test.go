@@ -14,7 +14,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// small is a config whose weights are written in no time.
+// small returns a model small enough to be written quickly.
 func small(a runners.Arch) runners.Shape {
 	return runners.Shape{Name: "small", Dim: 16, Layers: 2, FFN: 24, Vocab: 11, Heads: 2, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 4)
 }
@@ -61,7 +61,7 @@ func same(t *testing.T, c runners.Config, got, want runners.Weights) {
 	}
 }
 
-// The weights of another architecture or size are an error that says what differs.
+// Weights of another architecture or size are an error that names the differences.
 func TestOpenChecksWeights(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -208,7 +208,7 @@ func TestEmbedded(t *testing.T) {
 		}
 	}
 	if _, _, err := OpenEmbedded("tiny-yocogret"); err == nil || !strings.Contains(err.Error(), `did you mean "tiny-yoco-gret"`) {
-		t.Errorf("an embedded model that is not there: %v", err)
+		t.Errorf("a missing embedded model: %v", err)
 	}
 	if _, _, err := OpenEmbedded(".."); err == nil {
 		t.Error("opened the embedded folder above")

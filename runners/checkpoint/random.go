@@ -9,19 +9,19 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Random returns seeded random weights of any size, stored as dtype. A tensor
-// is computed as it is read, so that only what a runner keeps takes memory.
+// Random returns seeded random weights of any size, stored as dtype. A tensor is computed when it
+// is read, so only what a runner keeps takes memory.
 //
-// Values are uniform with mean 0 and a standard deviation that keeps
-// activations and logits near 1, as a trained model's are:
+// Values are uniform with mean 0 and a standard deviation that keeps activations and logits near 1,
+// as in a trained model:
 //
 //	matrices            1/sqrt(in)
 //	token embeddings    1 in a Transformer, 1/sqrt(dim) in a YOCO, which multiplies by sqrt(dim)
 //	norms               all ones
 //
-// Element i of a tensor depends on the seed, the tensor's name and i alone, by
-// integer arithmetic and one float32 multiplication, so that every platform
-// computes the same bits: a compiler has no sum to fuse a product into.
+// Element i of a tensor depends only on the seed, the tensor's name and i, through integer
+// arithmetic and one float32 multiplication. Every platform computes the same bits, because there
+// is no sum that a compiler could fuse the product into.
 func Random(c runners.Config, seed uint64, dtype runners.DType) runners.Weights {
 	return &random{c, seed, dtype}
 }
@@ -60,7 +60,7 @@ func (r *random) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	return t, nil
 }
 
-// std is the standard deviation of a matrix.
+// std returns the standard deviation of a matrix.
 func (r *random) std(p runners.TensorSpec) float64 {
 	if strings.HasPrefix(p.Name, "tok_embeddings.") {
 		return 1
@@ -68,7 +68,7 @@ func (r *random) std(p runners.TensorSpec) float64 {
 	return 1 / math.Sqrt(float64(p.Shape[1]))
 }
 
-// key is where the sequence of a tensor begins: the seed and the name, hashed.
+// key returns the starting state of a tensor's sequence: a hash of the seed and the name.
 func (r *random) key(name string) uint64 {
 	h := uint64(14695981039346656037) // FNV-1a
 	for _, b := range []byte(name) {
@@ -88,9 +88,9 @@ func mix(z uint64) uint64 {
 // golden is the odd number nearest to 2^64 over the golden ratio, splitmix64's step.
 const golden = 0x9e3779b97f4a7c15
 
-// values fills dst with elements from index i on: element 2k comes from the upper half of the k-th
-// hash, element 2k+1 from the lower. A half's 24 upper bits u give (2u + 1 - 2^24) / 2^24 times
-// sqrt(3) std: symmetric, never zero, and exact before the multiplication.
+// values fills dst with elements from index i on. Element 2k comes from the upper half of the k-th
+// hash, element 2k+1 from the lower half. The 24 upper bits u of a half give (2u + 1 - 2^24) / 2^24
+// times sqrt(3) std: symmetric, never zero, and exact before the multiplication.
 func (r *random) values(dst []float32, i int, key uint64, scale float32) {
 	value := func(h uint32) float32 { return float32(int32(h>>8)*2+1-1<<24) * scale }
 	at := key + uint64(i/2)*golden
@@ -106,7 +106,7 @@ func (r *random) values(dst []float32, i int, key uint64, scale float32) {
 			x++
 		}
 	}
-	switch r.dtype { // as it is stored
+	switch r.dtype { // round to the stored type
 	case runners.BF16:
 		for x, v := range dst {
 			dst[x] = math.Float32frombits(uint32(runners.BFloat16(v)) << 16)

@@ -11,8 +11,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// The bits of random weights are a promise: records made with a seed can be
-// made again. These hashes must never change.
+// The bits of random weights are guaranteed, so that results of a seed are reproducible. These
+// hashes must never change.
 func TestRandomIsTheSameEverywhere(t *testing.T) {
 	p := runners.TensorSpec{Name: "self_decoder.layers.0.ffn.fc1.weight", Shape: []int{7, 33}}
 	for _, tt := range []struct {
@@ -36,8 +36,7 @@ func TestRandomIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// A tensor's values do not depend on where a reader begins, nor on how many it reads at once; and
-// reading takes no memory.
+// Reading from any index and in any number of values gives the same values, and does not allocate.
 func TestValuesFromAnywhere(t *testing.T) {
 	double := make([]byte, 8*1001)
 	for i := range 1001 {
@@ -56,13 +55,13 @@ func TestValuesFromAnywhere(t *testing.T) {
 	for _, x := range tensors {
 		want := Float32s(x)
 		if got := Float32s(runners.Tensor{DType: x.DType, Shape: x.Shape, Data: Encode(want, x.DType)}); !slices.Equal(got, want) {
-			t.Errorf("%s %v: the values are not what the type holds", x.DType, x.Shape)
+			t.Errorf("%s %v: the values are not representable in the type", x.DType, x.Shape)
 		}
 		for _, from := range []int{0, 1, 2, 499, 1000} {
 			for _, n := range []int{1, 2, 3, 255, 1001} {
 				got := make([]float32, min(n, 1001-from))
 				if a := testing.AllocsPerRun(1, func() { x.Decode(got, from) }); a > 0 {
-					t.Errorf("%s %v: reading takes memory", x.DType, x.Shape)
+					t.Errorf("%s %v: reading allocates", x.DType, x.Shape)
 				}
 				if !slices.Equal(got, want[from:from+len(got)]) {
 					t.Errorf("%s %v: %d values from %d on differ", x.DType, x.Shape, n, from)
@@ -124,7 +123,7 @@ func TestRandomStatistics(t *testing.T) {
 	}
 }
 
-// Another name, seed or type must not give another tensor's values again.
+// Another name, seed or type must give different values.
 func TestRandomTensorsDiffer(t *testing.T) {
 	shape := []int{4, 4}
 	seen := map[string]string{}

@@ -14,26 +14,25 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// The layout of a safetensors file: 8 bytes little-endian length n, n bytes of
-// JSON {name: {dtype, shape, data_offsets: [begin, end]}}, then the data, to
-// which the offsets are relative. Data covers the rest of the file without
-// gaps or overlaps.
+// A safetensors file is an 8-byte little-endian length n, n bytes of JSON {name: {dtype, shape,
+// data_offsets: [begin, end]}}, and the data, to which the offsets are relative. The tensors cover
+// the data without gaps or overlaps.
 const (
 	// maxHeader is the largest header that the format allows.
 	maxHeader = 100 << 20
-	// maxRank bounds the dimensions of a tensor.
+	// maxRank limits the number of dimensions of a tensor.
 	maxRank = 16
 )
 
-// elementSize is the number of bytes of a value of each type that the format
-// names. A file may hold all of them; Get says which can be read.
+// elementSize is the number of bytes of a value of each type of the format. A file may contain any
+// of them; Get returns only those in readable.
 var elementSize = map[string]int64{
 	"F32": 4, "BF16": 2, "F16": 2,
 	"F64": 8, "C64": 8, "I64": 8, "U64": 8, "I32": 4, "U32": 4, "I16": 2, "U16": 2,
 	"I8": 1, "U8": 1, "BOOL": 1, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1,
 }
 
-// readable says as what each type is handed out.
+// readable maps stored types to the type in which Get returns them.
 var readable = map[string]runners.DType{"F32": runners.F32, "BF16": runners.BF16, "F16": runners.F16, "F64": runners.F32}
 
 // File is an open safetensors file.
@@ -43,18 +42,18 @@ type File struct {
 	tensors map[string]entry
 	names   []string
 	meta    map[string]string
-	// data is where the tensors begin in the file.
+	// data is the file offset of the data.
 	data int64
 }
 
-// entry is a tensor's place: [begin, end) relative to the data's begin.
+// entry describes a tensor, stored at [begin, end) relative to the start of the data.
 type entry struct {
 	dtype      string
 	shape      []int64
 	begin, end int64
 }
 
-// OpenFile opens and checks a safetensors file. It reads the header only.
+// OpenFile opens a safetensors file and checks its header. It does not read the data.
 func OpenFile(path string) (*File, error) {
 	c, size, err := filemap.Open(path)
 	if err != nil {
@@ -67,7 +66,7 @@ func OpenFile(path string) (*File, error) {
 	return st, nil
 }
 
-// NewFile reads a safetensors file that is in memory. name is for errors and Source.
+// NewFile opens a safetensors file in memory. name is used in errors and by Source.
 func NewFile(name string, data []byte) (*File, error) {
 	return newFile(name, filemap.Memory(data), int64(len(data)))
 }
@@ -88,7 +87,7 @@ func newFile(name string, c filemap.Content, size int64) (*File, error) {
 	}
 	n := binary.LittleEndian.Uint64(b)
 	if n > maxHeader || int64(n) > size-8 {
-		return nil, fmt.Errorf("%s: the header says that it is %d bytes long, want at most %d (not a safetensors file, or cut short?)",
+		return nil, fmt.Errorf("%s: the header's length is %d bytes, want at most %d (not a safetensors file, or cut short?)",
 			name, n, min(maxHeader, size-8))
 	}
 	f.data = 8 + int64(n)
@@ -150,11 +149,11 @@ func (f *File) readEntry(j *jsonFile, name string) (entry, error) {
 	}
 	e.begin, e.end = offsets[0], offsets[1]
 	if e.begin > e.end {
-		return e, j.errorf("%s ends at %d, before its begin %d", what, e.end, e.begin)
+		return e, j.errorf("%s ends at %d, before its beginning %d", what, e.end, e.begin)
 	}
 	size, known := elementSize[e.dtype]
 	if !known {
-		return e, nil // it may not be asked for
+		return e, nil // an unknown type is an error only if it is read
 	}
 	for _, d := range e.shape {
 		if d != 0 && size > math.MaxInt64/d {
@@ -168,7 +167,7 @@ func (f *File) readEntry(j *jsonFile, name string) (entry, error) {
 	return e, nil
 }
 
-// checkLayout checks that the tensors cover the data exactly, each byte once.
+// checkLayout returns an error unless the tensors cover every byte of the data exactly once.
 func (f *File) checkLayout(size int64) error {
 	order := slices.Clone(f.names)
 	slices.SortFunc(order, func(a, b string) int {
@@ -210,14 +209,14 @@ func cmpInt(a, b int64) int {
 // Names lists the tensors in the order of the header.
 func (f *File) Names() []string { return slices.Clone(f.names) }
 
-// Metadata is the header's __metadata__.
+// Metadata returns the header's __metadata__.
 func (f *File) Metadata() map[string]string { return f.meta }
 
 // Has reports whether the file holds a tensor of that name.
 func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
 
-// Get returns a tensor as it is stored: F32, BF16 or F16, its Data being the
-// file's memory. F64 is handed out as F32, rounded when it is read.
+// Get returns a tensor as it is stored: F32, BF16 or F16, with Data in the file's memory map. F64
+// is returned as F32, rounded when it is read.
 func (f *File) Get(name string) (runners.Tensor, error) {
 	e, ok := f.tensors[name]
 	if !ok {
@@ -240,7 +239,8 @@ func (f *File) Get(name string) (runners.Tensor, error) {
 	return t, nil
 }
 
-// readableShape checks that a tensor can be read, without reading it.
+// readableShape returns the shape of a tensor, or an error if it cannot be read. It does not read
+// the data.
 func (f *File) readableShape(name string, e entry) ([]int, error) {
 	if _, ok := readable[e.dtype]; !ok {
 		return nil, fmt.Errorf("%s: tensor %q is %s, want F32, BF16, F16 or F64", f.name, name, e.dtype)
@@ -255,7 +255,7 @@ func (f *File) readableShape(name string, e entry) ([]int, error) {
 	return shape, nil
 }
 
-// check checks, without reading it, that Tensor(p) can be read.
+// check returns the error that Tensor(p) would return, without reading the data.
 func (f *File) check(p runners.TensorSpec) error {
 	e, ok := f.tensors[p.Name]
 	if !ok {
@@ -276,17 +276,17 @@ func (f *File) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	return f.Get(p.Name)
 }
 
-// Source is the file's name.
+// Source returns the file's name.
 func (f *File) Source() string { return f.name }
 
-// Close unmaps the file: no tensor of it may be used any more.
+// Close unmaps the file. Its tensors must not be used afterwards.
 func (f *File) Close() error {
 	c := f.content
 	f.content = filemap.Closed{}
 	return c.Close()
 }
 
-// didYouMean suggests the known name that is nearest to name, if any is near.
+// didYouMean suggests the most similar known name, if one is similar enough.
 func didYouMean(name string, known []string) string {
 	best := suggest.Nearest(name, known[:min(len(known), 10000)])
 	if best == "" {

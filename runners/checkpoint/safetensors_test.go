@@ -13,13 +13,14 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// file makes a safetensors file of a header and n bytes of data.
+// file builds a safetensors file of a header and n bytes of data.
 func file(header string, n int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, n)...)
 }
 
-// hostile files, each with what its error must say; the seeds of the fuzz target too.
+// hostile lists malformed files with the error that each must give. The fuzz target uses them as
+// seeds.
 var hostile = []struct {
 	name string
 	data []byte
@@ -28,7 +29,7 @@ var hostile = []struct {
 	{"empty", nil, "too short"},
 	{"short", []byte{1, 2, 3}, "too short"},
 	{"header longer than the file", binary.LittleEndian.AppendUint64(nil, 100), "want at most 0"},
-	{"header beyond the limit", append(binary.LittleEndian.AppendUint64(nil, math.MaxUint64), "{}"...), "18446744073709551615 bytes long, want at most 2"},
+	{"header beyond the limit", append(binary.LittleEndian.AppendUint64(nil, math.MaxUint64), "{}"...), "18446744073709551615 bytes, want at most 2"},
 	{"no JSON", file("hello", 0), "invalid character"},
 	{"no object", file("[]", 0), "is an array, want an object"},
 	{"unfinished", file(`{"a":`, 0), "ends too early"},
@@ -42,14 +43,14 @@ var hostile = []struct {
 	{"one offset", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[1]}}`, 1), "two data_offsets"},
 	{"three offsets", file(`{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}}`, 1), "more than 2 numbers"},
 	{"null shape", file(`{"a":{"dtype":"U8","shape":null,"data_offsets":[0,1]}}`, 1), "is null, want an array"},
-	{"negative dimension", file(`{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}}`, 1), "no negative number"},
+	{"negative dimension", file(`{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}}`, 1), "non-negative integers"},
 	{"fraction", file(`{"a":{"dtype":"U8","shape":[1.5],"data_offsets":[0,1]}}`, 1), "want an integer"},
 	{"exponent", file(`{"a":{"dtype":"U8","shape":[1e0],"data_offsets":[0,1]}}`, 1), "want an integer"},
 	{"huge number", file(`{"a":{"dtype":"U8","shape":[99999999999999999999],"data_offsets":[0,1]}}`, 1), "below 2^63"},
 	{"shape overflow", file(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, 0), "overflows"},
 	{"rank", file(`{"a":{"dtype":"U8","shape":[`+strings.Repeat("1,", 16)+`1],"data_offsets":[0,1]}}`, 1), "more than 16 numbers"},
 	{"size mismatch", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4), "holds 4 bytes, but F32 [2] needs 8"},
-	{"backwards", file(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[4,0]}}`, 4), "before its begin"},
+	{"backwards", file(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[4,0]}}`, 4), "before its beginning"},
 	{"beyond the file", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}`, 7), "cut short?"},
 	{"overlap", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "inside another tensor"},
 	{"gap", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8), "bytes 0 to 4"},
@@ -66,8 +67,8 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
-// friendly files that must be read.
-var friendly = []struct {
+// valid lists files that must be read.
+var valid = []struct {
 	name  string
 	data  []byte
 	names []string
@@ -81,8 +82,8 @@ var friendly = []struct {
 	{"unknown type", file(`{"a":{"dtype":"F2","shape":[7],"data_offsets":[0,3]}}`, 3), []string{"a"}},
 }
 
-func TestFriendlyFiles(t *testing.T) {
-	for _, tt := range friendly {
+func TestValidFiles(t *testing.T) {
+	for _, tt := range valid {
 		f, err := NewFile("x", tt.data)
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
@@ -106,7 +107,7 @@ func TestOtherTypesAreRejectedOnlyWhenAskedFor(t *testing.T) {
 		t.Errorf("an I64 tensor: %v", err)
 	}
 	if _, err := f.Get("bb"); err == nil || !strings.Contains(err.Error(), `did you mean "b"?`) {
-		t.Errorf("a tensor that is not there: %v", err)
+		t.Errorf("a missing tensor: %v", err)
 	}
 }
 
@@ -189,7 +190,7 @@ func TestWriteLeavesNothingBehindOnFailure(t *testing.T) {
 	}
 	err := Write(path, []runners.TensorSpec{{Name: "gone", Shape: []int{1}}}, fixed{}, runners.F32, nil)
 	if err == nil {
-		t.Fatal("wrote a tensor that is not there")
+		t.Fatal("wrote a missing tensor")
 	}
 	entries, _ := os.ReadDir(dir)
 	old, _ := os.ReadFile(path)
@@ -219,7 +220,7 @@ func TestConversions(t *testing.T) {
 			t.Errorf("%g as bf16 is %#04x, want %#04x", tt.x, got, tt.brn)
 		}
 	}
-	// Every half precision value survives a round trip.
+	// Every half-precision value survives a round trip.
 	for h := range 1 << 16 {
 		x := Float32s(runners.Tensor{DType: runners.F16, Data: []byte{byte(h), byte(h >> 8)}})[0]
 		if got := toHalf(x); got != uint16(h) && x == x {
@@ -238,7 +239,7 @@ func FuzzSafetensors(f *testing.F) {
 	for _, tt := range hostile {
 		f.Add(tt.data)
 	}
-	for _, tt := range friendly {
+	for _, tt := range valid {
 		f.Add(tt.data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -262,7 +263,7 @@ func FuzzSafetensors(f *testing.F) {
 			if err := tensor.Check(); err != nil || n != tensor.Len()*int64(tensor.DType.Size()) {
 				t.Errorf("tensor %q of shape %v has %d values (%v)", name, tensor.Shape, tensor.Len(), err)
 			}
-			total += len(Float32s(tensor)) * 2 // no type has less
+			total += len(Float32s(tensor)) * 2 // the smallest readable type
 		}
 		if total > len(data) {
 			t.Errorf("%d bytes of tensors in a file of %d", total, len(data))

@@ -12,10 +12,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Write writes the tensors of specs to a safetensors file, one after the
-// other, so that no more than one is in memory. dtype is the type that all are
-// stored in; weights hands them out in any type. The file appears whole or not at
-// all: it is written next to path, synced and renamed.
+// Write writes the tensors of specs to a safetensors file, one at a time, so at most one is in
+// memory. All are stored as dtype; weights may return them in any type. The file appears completely
+// or not at all: it is written next to path, synced and renamed.
 func Write(path string, specs []runners.TensorSpec, w runners.Weights, dtype runners.DType, metadata map[string]string) error {
 	head, err := header(specs, dtype, metadata)
 	if err != nil {
@@ -44,7 +43,7 @@ func Write(path string, specs []runners.TensorSpec, w runners.Weights, dtype run
 	})
 }
 
-// header builds the length and the JSON of a file, padded so that data is 8-byte aligned.
+// header returns the length and the JSON of a file, padded so that the data are 8-byte aligned.
 func header(specs []runners.TensorSpec, dtype runners.DType, metadata map[string]string) ([]byte, error) {
 	names := map[runners.DType]string{runners.F32: "F32", runners.BF16: "BF16", runners.F16: "F16"}
 	text := []byte("{")
@@ -90,8 +89,8 @@ func header(specs []runners.TensorSpec, dtype runners.DType, metadata map[string
 	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), nil
 }
 
-// Save writes a model as a folder that Open reads: config.json and
-// weights.safetensors, stored as dtype. The folder is made if it is missing.
+// Save writes a model as a folder that Open reads: config.json and weights.safetensors, stored as
+// dtype. It creates the folder if needed.
 func Save(dir string, c runners.Config, w runners.Weights, dtype runners.DType) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// The block formats of ggml (ggml-common.h), a function each. d is a block's scale and m its
-// minimum, stored as half precision; "low" and "high" are the halves of a byte. A superblock (the K
-// types) is 256 values in 16 or 8 blocks with scales of 4 to 8 bits.
+// The block formats of ggml (ggml-common.h), one function each. d is a block's scale and m its
+// minimum, stored as half precision. A superblock (the K types) is 256 values in 16 or 8 blocks
+// with scales of 4 to 8 bits.
 
 func le16(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
 
@@ -91,15 +91,15 @@ func q5_1(dst []float32, src []byte) {
 	}
 }
 
-// q2_K: 16 bytes of a 4-bit scale and a 4-bit minimum for each 16 values, 64 bytes of 2-bit values,
+// q2_K: a 4-bit scale and a 4-bit minimum for each 16 values (16 bytes), 64 bytes of 2-bit values,
 // d, m.
 func q2_K(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[256:], src[84:] {
 		scales, q, d, m := src[:16], src[16:80], half(src[80:]), half(src[82:])
 		for block := range 16 {
 			dl, ml := d*float32(scales[block]&15), m*float32(scales[block]>>4)
-			// Two blocks share 32 bytes at a shift, four shifts share them, two halves follow each
-			// other.
+			// Four pairs of blocks share 32 bytes, each pair at its own shift; the second half of
+			// the superblock uses the next 32 bytes.
 			shift, at := block/2%4*2, block/8*32+block%2*16
 			for i, b := range q[at : at+16] {
 				dst[16*block+i] = dl*float32(b>>shift&3) - ml
@@ -151,7 +151,7 @@ func q4_K(dst []float32, src []byte) {
 	}
 }
 
-// q5_K: as q4_K with 32 bytes of fifth bits before the 4-bit values.
+// q5_K: like q4_K, with 32 bytes of fifth bits before the 4-bit values.
 func q5_K(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[256:], src[176:] {
 		d, m, packed, fifth, q := half(src), half(src[2:]), src[4:16], src[16:48], src[48:176]
@@ -172,7 +172,7 @@ func q6_K(dst []float32, src []byte) {
 		low, high, scales, d := src[:128], src[128:192], src[192:208], half(src[208:])
 		for block := range 16 {
 			dl := d * float32(int8(scales[block]))
-			// Half, quarter of the half, and place in the quarter of 32 values.
+			// The half, the quarter of the half, and the offset in the quarter's 32 values.
 			h, quarter, place := block/8, block/2%4, block%2*16
 			l, u := low[64*h+quarter%2*32+place:], high[32*h+place:]
 			for i := range 16 {
@@ -183,7 +183,7 @@ func q6_K(dst []float32, src []byte) {
 	}
 }
 
-// nonlinear are the sixteen values of the IQ4 types.
+// nonlinear is the codebook of the IQ4 types.
 var nonlinear = [16]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
 func iq4_NL(dst []float32, src []byte) {
@@ -195,7 +195,7 @@ func iq4_NL(dst []float32, src []byte) {
 	}
 }
 
-// iq4_XS: d, eight 2-bit highs of scales, eight 4-bit lows, 128 bytes of 4-bit values.
+// iq4_XS: d, the high 2 bits of eight scales, their low 4 bits, 128 bytes of 4-bit values.
 func iq4_XS(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[256:], src[136:] {
 		d, highs, lows, q := half(src), le16(src[2:]), src[4:8], src[8:136]
@@ -209,10 +209,10 @@ func iq4_XS(dst []float32, src []byte) {
 	}
 }
 
-// fp4 are the values of a 4-bit float with 2 exponent bits (E2M1), doubled.
+// fp4 lists the values of a 4-bit float with 2 exponent bits (E2M1), doubled.
 var fp4 = [16]float32{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12}
 
-// mxfp4: an exponent e, 32 values of E2M1; a value is fp4/2 x 2^(e-127).
+// mxfp4: an exponent e and 32 values of E2M1; a value is fp4/2 x 2^(e-127).
 func mxfp4(dst []float32, src []byte) {
 	for ; len(dst) > 0; dst, src = dst[32:], src[17:] {
 		d := float32(math.Ldexp(1, int(src[0])-128))

@@ -1,4 +1,4 @@
-// Package gguf reads GGUF files, versions 2 and 3: metadata, tensors and the values of quantised
+// Package gguf reads GGUF files, versions 2 and 3: metadata, tensors and the values of quantized
 // tensors (https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).
 //
 // The layout, little-endian throughout:
@@ -8,8 +8,7 @@
 //	tensors x (name string, rank uint32, rank x uint64 dimensions, type uint32, offset uint64)
 //	padding to general.alignment (default 32), then the data, to which the offsets are relative
 //
-// Open maps the file and reads what precedes the data. Values of metadata stay in the file until
-// they are asked for, so a vocabulary of a quarter million words costs one pass over its lengths.
-// Whatever is read is treated as hostile: a count or length is compared with the bytes that remain
-// before it is used.
+// Open maps the file and reads everything before the data. Metadata values stay in the file until
+// they are requested, so a vocabulary of 250,000 words costs one pass over its lengths. All input
+// is treated as hostile: a count or length is compared with the remaining bytes before it is used.
 package gguf

@@ -15,11 +15,11 @@ import (
 const (
 	// maxRank is GGML_MAX_DIMS.
 	maxRank = 4
-	// maxName bounds the names of keys and tensors, in bytes. ggml allows tensor names of 63 bytes.
+	// maxName limits the names of keys and tensors, in bytes. ggml allows tensor names of 63 bytes.
 	maxName = 1 << 12
-	// maxHeader bounds the bytes before the data. Vocabularies take up to some 30 MB.
+	// maxHeader limits the bytes before the data. Vocabularies take up to about 30 MB.
 	maxHeader = 1 << 30
-	// maxAlignment bounds general.alignment, a power of two.
+	// maxAlignment limits general.alignment, which is a power of two.
 	maxAlignment = 1 << 20
 )
 
@@ -32,23 +32,23 @@ type File struct {
 	keys    []string
 	tensors []Tensor
 	index   map[string]int
-	// data is where the data begins in the file.
+	// data is the file offset of the data.
 	data int64
 }
 
-// Tensor is the description of a tensor.
+// Tensor describes a tensor.
 type Tensor struct {
 	Name string
 	// Shape is row-major, the outermost dimension first: [out, in] for the matrix of y = x Wᵀ. (The
 	// file stores the dimensions in the opposite order.)
 	Shape []int
 	Type  Type
-	// Bytes is the stored size; -1 where the type is unknown.
+	// Bytes is the stored size, or -1 if the type is unknown.
 	Bytes  int64
 	offset int64
 }
 
-// Elements is the number of values of t.
+// Elements returns the number of values of t.
 func (t Tensor) Elements() int64 {
 	n := int64(1)
 	for _, d := range t.Shape {
@@ -57,7 +57,7 @@ func (t Tensor) Elements() int64 {
 	return n
 }
 
-// Open opens and checks a GGUF file. It reads what precedes the data.
+// Open opens a GGUF file and checks everything before the data.
 func Open(path string) (*File, error) {
 	c, size, err := filemap.Open(path)
 	if err != nil {
@@ -70,7 +70,7 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// New reads a GGUF file that is in memory. name is for errors.
+// New opens a GGUF file in memory. name is used in errors.
 func New(name string, data []byte) (*File, error) {
 	return newFile(name, filemap.Memory(data), int64(len(data)))
 }
@@ -92,7 +92,7 @@ func newFile(name string, c filemap.Content, size int64) (*File, error) {
 	return f, nil
 }
 
-// read reads the header, the metadata and the descriptions of tensors.
+// read reads the header, the metadata and the tensor descriptions.
 func (f *File) read(r *reader) {
 	if magic := r.take(4); r.err != nil || string(magic) != "GGUF" {
 		r.err = errors.New(`not a GGUF file: it does not begin with "GGUF"`)
@@ -106,7 +106,7 @@ func (f *File) read(r *reader) {
 		}
 		return
 	}
-	// The smallest tensor takes 24 bytes, the smallest entry 13.
+	// A tensor description takes at least 24 bytes, a metadata entry at least 13.
 	tensors, entries := r.count("tensors", 24), r.count("metadata entries", 13)
 	for range entries {
 		f.readEntry(r)
@@ -177,7 +177,7 @@ func (f *File) readTensor(r *reader) {
 	t.offset, t.Bytes = int64(offset), -1
 	if l, known := layouts[t.Type]; known {
 		if int64(t.Shape[0])%l.values != 0 {
-			fail("rows of %d values are no multiple of %d, the block of %s", t.Shape[0], l.values, l.name)
+			fail("rows of %d values are not a multiple of %d, the block of %s", t.Shape[0], l.values, l.name)
 			return
 		}
 		size, ok := t.Type.Bytes(n)
@@ -196,8 +196,8 @@ func (f *File) readTensor(r *reader) {
 	f.tensors = append(f.tensors, t)
 }
 
-// layOut finds where the data begins and checks that tensors are aligned, inside the file and
-// apart.
+// layOut computes the offset of the data and checks that the tensors are aligned, inside the file
+// and do not overlap.
 func (f *File) layOut(r *reader, size int64) {
 	alignment := uint64(32)
 	if a, ok, err := f.Uint("general.alignment"); err != nil {
@@ -219,7 +219,7 @@ func (f *File) layOut(r *reader, size int64) {
 	for _, t := range order {
 		switch {
 		case t.offset%align != 0:
-			r.err = fmt.Errorf("tensor %q begins at byte %d of the data, no multiple of the alignment %d", t.Name, t.offset, align)
+			r.err = fmt.Errorf("tensor %q begins at byte %d of the data, not a multiple of the alignment %d", t.Name, t.offset, align)
 		case t.offset > room || t.Bytes > room-t.offset:
 			r.err = fmt.Errorf("tensor %q ends at byte %d of the data, which has %d (cut short?)", t.Name, t.offset+max(t.Bytes, 0), room)
 		case t.offset < end:
@@ -232,16 +232,16 @@ func (f *File) layOut(r *reader, size int64) {
 	}
 }
 
-// Version is the version of the format, 2 or 3.
+// Version returns the version of the format, 2 or 3.
 func (f *File) Version() int { return int(f.version) }
 
-// Name is the file's name, as given to Open or New.
+// Name returns the file's name, as given to Open or New.
 func (f *File) Name() string { return f.name }
 
 // Tensors lists the tensors in the order of the file.
 func (f *File) Tensors() []Tensor { return slices.Clone(f.tensors) }
 
-// Tensor describes the tensor of a name.
+// Tensor returns the tensor of a name.
 func (f *File) Tensor(name string) (t Tensor, ok bool) {
 	i, ok := f.index[name]
 	if ok {
@@ -250,8 +250,7 @@ func (f *File) Tensor(name string) (t Tensor, ok bool) {
 	return t, ok
 }
 
-// Data returns the stored bytes of a tensor, which is memory of the file: it may be read until
-// Close.
+// Data returns the stored bytes of a tensor, in the file's memory map. They are valid until Close.
 func (f *File) Data(t Tensor) ([]byte, error) {
 	if t.Bytes < 0 {
 		return nil, fmt.Errorf("%s: tensor %q is of %s, which is not supported", f.name, t.Name, t.Type)
@@ -263,7 +262,7 @@ func (f *File) Data(t Tensor) ([]byte, error) {
 	return b, nil
 }
 
-// Close unmaps the file: no data of it may be used any more.
+// Close unmaps the file. Its data must not be used afterwards.
 func (f *File) Close() error {
 	c := f.content
 	f.content = filemap.Closed{}
@@ -304,7 +303,7 @@ func (r *reader) u64() uint64 {
 	return 0
 }
 
-// count reads the number of things that take at least least bytes each.
+// count reads the number of items that take at least least bytes each.
 func (r *reader) count(what string, least int) int {
 	n := r.u64()
 	if r.err == nil && n > uint64((len(r.b)-r.at)/least) {
@@ -325,7 +324,7 @@ func (r *reader) str() []byte {
 	return r.take(int(n))
 }
 
-// name reads a string that names something.
+// name reads a string that is a key or a tensor's name.
 func (r *reader) name(what string) string {
 	b := r.str()
 	switch {

@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
 
-// builder writes GGUF bytes.
+// builder builds GGUF bytes.
 type builder struct{ b []byte }
 
 func (w *builder) u32(x uint32) *builder {
@@ -36,15 +36,15 @@ func (w *builder) bytes(b ...byte) *builder {
 	return w
 }
 
-// header begins a file of the given counts.
+// header starts a file with the given counts.
 func header(version uint32, tensors, entries uint64) *builder {
 	return (&builder{b: []byte("GGUF")}).u32(version).u64(tensors).u64(entries)
 }
 
-// entry is a metadata entry of a kind, whose value follows.
+// entry starts a metadata entry; the caller appends its value.
 func (w *builder) entry(key string, k kind) *builder { return w.str(key).u32(uint32(k)) }
 
-// tensor is a tensor's description; dims are in the file's order.
+// tensor appends a tensor description; dims are in the file's order.
 func (w *builder) tensor(name string, t Type, offset uint64, dims ...uint64) *builder {
 	w.str(name).u32(uint32(len(dims)))
 	for _, d := range dims {
@@ -61,7 +61,8 @@ func (w *builder) data(n int) []byte {
 	return append(w.b, make([]byte, n)...)
 }
 
-// hostile files, each with what its error must say; the seeds of the fuzz target too.
+// hostile lists malformed files with the error that each must give. The fuzz target uses them as
+// seeds.
 var hostile = []struct {
 	name string
 	data []byte
@@ -94,19 +95,19 @@ var hostile = []struct {
 	{"dimensions overflow", header(3, 1, 0).tensor("t", 0, 0, 1<<31-1, 1<<31-1, 1<<31-1).data(0), "overflows"},
 	{"bytes overflow", header(3, 1, 0).tensor("t", 28, 0, 1<<31-1, 1<<31-1, 2).data(0), "overflows"},
 	{"huge dimension", header(3, 1, 0).tensor("t", 0, 0, math.MaxUint64).data(0), "overflows"},
-	{"part of a block", header(3, 1, 0).tensor("t", 8, 0, 33).data(64), "no multiple of 32"},
+	{"part of a block", header(3, 1, 0).tensor("t", 8, 0, 33).data(64), "not a multiple of 32"},
 	{"beyond the file", header(3, 1, 0).tensor("t", 0, 0, 9).data(32), "cut short?"},
 	{"offset beyond the file", header(3, 1, 0).tensor("t", 0, 1<<40, 1).data(32), "cut short?"},
 	{"offset overflows", header(3, 1, 0).tensor("t", 0, math.MaxUint64-31, 1).data(32), "beyond the file"},
-	{"unaligned", header(3, 1, 0).tensor("t", 0, 4, 1).data(32), "no multiple of the alignment 32"},
+	{"unaligned", header(3, 1, 0).tensor("t", 0, 4, 1).data(32), "not a multiple of the alignment 32"},
 	{"overlap", header(3, 2, 0).tensor("t", 0, 0, 9).tensor("u", 0, 32, 1).data(64), "inside another tensor"},
 	{"same tensor twice", header(3, 2, 0).tensor("t", 0, 0, 1).tensor("t", 0, 32, 1).data(64), "occurs twice"},
 	{"alignment 0", header(3, 0, 1).entry("general.alignment", kindU32).u32(0).b, "want a power of two"},
 	{"alignment 48", header(3, 0, 1).entry("general.alignment", kindU32).u32(48).b, "want a power of two"},
-	{"alignment of text", header(3, 0, 1).entry("general.alignment", kindString).str("32").b, "is string, want an integer"},
+	{"alignment of text", header(3, 0, 1).entry("general.alignment", kindString).str("32").b, "is string, want a non-negative integer"},
 }
 
-// nested is a file with arrays in arrays.
+// nested is a file with nested arrays.
 func nested(depth int) []byte {
 	w := header(3, 0, 1).entry("a", kindArray)
 	for range depth {
@@ -201,7 +202,7 @@ func TestMetadataAndTensors(t *testing.T) {
 	}
 }
 
-// Every cut of a file is an error, never a crash.
+// Every truncation of a file is an error, never a panic.
 func TestCutShort(t *testing.T) {
 	b := whole(3)
 	for n := range len(b) - 8 { // the last tensor ends 8 bytes before the end
@@ -211,7 +212,7 @@ func TestCutShort(t *testing.T) {
 	}
 }
 
-// The values of ggml's own dequantize_row functions.
+// TestDequantize compares with the values of ggml's own dequantize_row functions.
 func TestDequantize(t *testing.T) {
 	f, err := Open(filepath.Join("testdata", "quants.gguf"))
 	if err != nil {
@@ -265,14 +266,14 @@ func TestDequantize(t *testing.T) {
 
 func TestDequantizeChecksSizes(t *testing.T) {
 	if err := Type(8).Dequantize(make([]float32, 32), make([]byte, 33)); err == nil {
-		t.Error("33 bytes were taken for a block of Q8_0")
+		t.Error("33 bytes were accepted as a block of Q8_0")
 	}
 	if err := Type(8).Dequantize(make([]float32, 31), make([]byte, 34)); err == nil {
-		t.Error("31 values were taken for a block of Q8_0")
+		t.Error("31 values were accepted as a block of Q8_0")
 	}
 }
 
-// Half precision against the definition, for all 65,536 numbers.
+// TestHalf compares half precision with its definition, for all 65,536 values.
 func TestHalf(t *testing.T) {
 	for h := range 1 << 16 {
 		e, f := h>>10&31, float64(h&1023)/1024

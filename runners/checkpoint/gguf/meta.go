@@ -37,19 +37,19 @@ func (k kind) String() string {
 	return fmt.Sprintf("type %d", uint32(k))
 }
 
-// maxNesting bounds arrays in arrays. No known file has any.
+// maxNesting limits arrays of arrays. No known file has any.
 const maxNesting = 4
 
-// value is a metadata value as it is stored.
+// value is a metadata value in its stored form.
 type value struct {
 	kind kind
-	// raw is the value's bytes; of an array those of its elements, count of them of kind element.
+	// raw is the value's bytes; for an array, the bytes of its count elements of kind element.
 	raw     []byte
 	element kind
 	count   int
 }
 
-// read reads a value of v.kind; depth counts the arrays around it.
+// read reads a value of v.kind; depth is the number of enclosing arrays.
 func (v *value) read(r *reader, depth int) {
 	switch {
 	case r.err != nil:
@@ -61,7 +61,7 @@ func (v *value) read(r *reader, depth int) {
 			return
 		}
 		v.element = kind(r.u32())
-		least := 12 // an array in an array
+		least := 12 // an array of arrays
 		if v.element == kindString {
 			least = 8
 		} else if int(v.element) < len(kindSizes) && kindSizes[v.element] > 0 {
@@ -95,7 +95,7 @@ func (v *value) read(r *reader, depth int) {
 	}
 }
 
-// number returns an integer or float of kind k that raw begins with.
+// number decodes the integer or float of kind k at the start of raw.
 func number(k kind, raw []byte) (i int64, u uint64, f float64) {
 	switch k {
 	case kindU8, kindBool:
@@ -130,7 +130,7 @@ func (k kind) signed() bool { return k == kindI8 || k == kindI16 || k == kindI32
 
 func (k kind) float() bool { return k == kindF32 || k == kindF64 }
 
-// unsigned returns an integer of any kind that is not negative.
+// unsigned decodes a non-negative integer of any kind.
 func unsigned(k kind, raw []byte) (uint64, bool) {
 	i, u, _ := number(k, raw)
 	switch {
@@ -142,14 +142,14 @@ func unsigned(k kind, raw []byte) (uint64, bool) {
 	return 0, false
 }
 
-// Keys lists the metadata's keys in the order of the file.
+// Keys lists the metadata keys in the order of the file.
 func (f *File) Keys() []string { return slices.Clone(f.keys) }
 
 // Has reports whether the metadata has a key.
 func (f *File) Has(key string) bool { _, ok := f.entries[key]; return ok }
 
-// Kind describes the type of a metadata value, such as "uint32" or "array of string"; empty where
-// there is none.
+// Kind describes the type of a metadata value, such as "uint32" or "array of string". It is empty
+// if the key is missing.
 func (f *File) Kind(key string) string {
 	v, ok := f.entries[key]
 	switch {
@@ -165,8 +165,8 @@ func (f *File) mistyped(key, want string) error {
 	return fmt.Errorf("%s: metadata %q is %s, want %s", f.name, key, f.Kind(key), want)
 }
 
-// Uint returns a metadata value that is an integer of any width and not negative. ok is false where
-// the file has no such key.
+// Uint returns a metadata value that is a non-negative integer of any width. ok is false if the key
+// is missing.
 func (f *File) Uint(key string) (x uint64, ok bool, err error) {
 	v, ok := f.entries[key]
 	if !ok {
@@ -177,7 +177,7 @@ func (f *File) Uint(key string) (x uint64, ok bool, err error) {
 			return x, true, nil
 		}
 	}
-	return 0, true, f.mistyped(key, "an integer of 0 or more")
+	return 0, true, f.mistyped(key, "a non-negative integer")
 }
 
 // Float returns a metadata value that is a number.
@@ -216,7 +216,7 @@ func (f *File) String(key string) (s string, ok bool, err error) {
 	return string(v.raw), ok, nil
 }
 
-// Len is the number of elements of a metadata value that is an array, else 0.
+// Len returns the number of elements of a metadata array, 0 for other values.
 func (f *File) Len(key string) int { return f.entries[key].count }
 
 // Strings returns a metadata value that is an array of strings, which need not be valid UTF-8.
@@ -249,18 +249,18 @@ func (f *File) Floats(key string) (x []float64, ok bool, err error) {
 	x = make([]float64, v.count)
 	for i := range x {
 		n, u, d := number(v.element, v.raw[i*size:])
-		x[i] = float64(n) + float64(u) + d // all but one are 0
+		x[i] = float64(n) + float64(u) + d // at most one is not 0
 	}
 	return x, true, nil
 }
 
-// Uints returns a metadata value that is an array of integers or bools, none negative.
+// Uints returns a metadata value that is an array of non-negative integers or bools.
 func (f *File) Uints(key string) (x []uint64, ok bool, err error) {
 	v, ok := f.entries[key]
 	if !ok {
 		return nil, false, nil
 	}
-	const want = "an array of integers of 0 or more"
+	const want = "an array of non-negative integers"
 	if k := v.element; v.kind != kindArray || !k.signed() && !k.unsigned() && k != kindBool {
 		return nil, true, f.mistyped(key, want)
 	}

@@ -2,18 +2,19 @@ package gguf
 
 import "fmt"
 
-// Type is the type of a tensor's values, by its number in a file.
+// Type is the number of a tensor type in a file.
 type Type uint32
 
-// layout is how a type stores its values: blocks of so many values in so many bytes.
+// layout describes how a type stores its values: blocks of a number of values in a number of bytes.
 type layout struct {
 	name          string
 	values, bytes int64
-	// dequantize turns whole blocks into float32; nil where this package does not read the type.
+	// dequantize converts whole blocks to float32; nil if this package does not read the type.
 	dequantize func(dst []float32, src []byte)
 }
 
-// layouts are the types of ggml.h. Types without dequantize are known by size and name only.
+// layouts lists the types of ggml.h. For types without dequantize only the size and the name are
+// known.
 var layouts = map[Type]layout{
 	0:  {"F32", 1, 4, f32},
 	1:  {"F16", 1, 2, f16},
@@ -56,11 +57,11 @@ func (t Type) String() string {
 	return fmt.Sprintf("type %d", uint32(t))
 }
 
-// Readable reports whether Dequantize reads the type.
+// Readable reports whether Dequantize supports the type.
 func (t Type) Readable() bool { return layouts[t].dequantize != nil }
 
-// Bytes is the size in bytes of n values; ok is false where the type is unknown, n is no multiple
-// of its block or the size overflows.
+// Bytes returns the size in bytes of n values. ok is false if the type is unknown, n is not a
+// multiple of its block or the size overflows.
 func (t Type) Bytes(n int64) (size int64, ok bool) {
 	l, known := layouts[t]
 	if !known || n < 0 || n%l.values != 0 || n/l.values > (1<<62)/l.bytes {
@@ -69,8 +70,8 @@ func (t Type) Bytes(n int64) (size int64, ok bool) {
 	return n / l.values * l.bytes, true
 }
 
-// Dequantize writes to dst the values that src stores, in ggml's arithmetic (float32, in its order
-// of operations). src holds exactly len(dst) values.
+// Dequantize writes the values stored in src to dst, with ggml's arithmetic (float32, in its order
+// of operations). src must hold exactly len(dst) values.
 func (t Type) Dequantize(dst []float32, src []byte) error {
 	l, known := layouts[t]
 	if !known || l.dequantize == nil {
