@@ -2,13 +2,13 @@ package families
 
 import "github.com/yocobench/yocobench/runners"
 
-// builder collects the weights of a layer. Overflow is an error of the config.
+// builder accumulates the weights of a layer. Overflow is reported as an error of the config.
 type builder struct {
 	c *config
 	w Weights
 }
 
-// times is the product of sizes.
+// times returns the product of sizes.
 func (b *builder) times(n ...int64) int64 {
 	p := runners.MulBytes(n...)
 	if p > 1<<56 {
@@ -18,10 +18,10 @@ func (b *builder) times(n ...int64) int64 {
 	return p
 }
 
-// tiles is the number of 128 x 128 tiles of a matrix.
+// tiles returns the number of 128 x 128 tiles of a matrix.
 func (b *builder) tiles(out, in int64) int64 { return b.times((out+127)/128, (in+127)/128) }
 
-// linear is a matrix that each token is multiplied with.
+// linear adds a matrix that every token is multiplied with.
 func (b *builder) linear(out, in int64) {
 	n := b.times(out, in)
 	b.w.Linear += n
@@ -29,7 +29,7 @@ func (b *builder) linear(out, in int64) {
 	b.w.LinearTiles += b.tiles(out, in)
 }
 
-// bias is a linear with a bias where there is one.
+// linearBias is linear with an optional bias.
 func (b *builder) linearBias(out, in int64, bias bool) {
 	b.linear(out, in)
 	if bias {
@@ -37,7 +37,7 @@ func (b *builder) linearBias(out, in int64, bias bool) {
 	}
 }
 
-// experts are n matrices, of which a token is multiplied with active.
+// experts adds n matrices, of which each token is multiplied with active.
 func (b *builder) experts(n, active, out, in int64) {
 	size := b.times(out, in)
 	b.w.Expert += b.times(n, size)
@@ -46,20 +46,20 @@ func (b *builder) experts(n, active, out, in int64) {
 	b.w.ExpertTiles += b.times(n, b.tiles(out, in))
 }
 
-// small is a matrix that is never quantised: a router, a convolution.
+// small adds a matrix that is never quantized, such as a router or a convolution.
 func (b *builder) small(out, in int64) {
 	n := b.times(out, in)
 	b.w.Other += n
 	b.w.Products += n
 }
 
-// vector are n values that are added or multiplied: norms, biases, scales.
+// vector adds n values that are added or multiplied element by element: norms, biases, scales.
 func (b *builder) vector(n int64) { b.w.Other += n }
 
-// heads are the sizes of an attention layer.
+// heads holds the sizes of an attention layer.
 type heads struct{ d, q, kv, dim int64 }
 
-// cache is what attention keeps: keys and values of a window, or of the whole context (window 0).
+// cache returns the KV cache of a window, or of the whole context (window 0).
 func (h heads) cache(window int64) Cache {
 	c := Cache{Kind: Global, PerToken: 2 * h.kv * h.dim, Window: window, PairFLOPs: 4 * h.q * h.dim}
 	if window > 0 {
@@ -69,7 +69,7 @@ func (h heads) cache(window int64) Cache {
 	return c
 }
 
-// shared is attention that reads the keys and values that another layer keeps.
+// shared returns the cache of attention that reads another layer's keys and values.
 func (h heads) shared(window int64) Cache {
 	return Cache{Kind: Shared, Window: window, PairFLOPs: 4 * h.q * h.dim, Reads: 2 * h.kv * h.dim}
 }
@@ -89,7 +89,7 @@ func (b *builder) gated(d, f int64, bias bool) {
 	b.linearBias(d, f, bias)
 }
 
-// gatedExperts adds n gated blocks of width f, of which a token takes active, and their router.
+// gatedExperts adds n gated blocks of width f, of which each token uses active, and their router.
 func (b *builder) gatedExperts(n, active, d, f int64) {
 	b.small(n, d)
 	b.experts(n, active, f, d)
@@ -97,7 +97,7 @@ func (b *builder) gatedExperts(n, active, d, f int64) {
 	b.experts(n, active, d, f)
 }
 
-// ssm2 are the sizes of a Mamba-2 mixer (arXiv 2405.21060).
+// ssm2 holds the sizes of a Mamba-2 mixer (arXiv 2405.21060).
 type ssm2 struct {
 	d, heads, dim, state, groups, kernel int64
 	convBias, projBias, norm             bool
@@ -120,8 +120,8 @@ func (b *builder) ssm2(s ssm2) []Cache {
 	return states(b.times(s.heads, s.dim, s.state), b.times(conv, s.kernel-1))
 }
 
-// states are a recurrent state and a convolution's inputs, in values. A token reads and updates
-// each value of the state: 4 FLOPs, and 2 for the output.
+// states returns the caches of a recurrent state and of a convolution's inputs; both sizes are in
+// values. A token reads and updates each value of the state: 4 FLOPs, and 2 for the output.
 func states(state, conv int64) []Cache {
 	c := []Cache{{Kind: State, Fixed: state, TokenFLOPs: 6 * state}}
 	if conv > 0 {

@@ -12,29 +12,30 @@ import (
 	"github.com/yocobench/yocobench/internal/suggest"
 )
 
-// Bounds of what a config may say, so that products of a few sizes cannot overflow.
+// Limits of the values in a config, so that products of a few sizes cannot overflow.
 const (
 	maxConfig = 16 << 20 // bytes
 	maxSize   = 1 << 24  // a width, a number of heads, a vocabulary
 	maxLayers = 1 << 12
 )
 
-// config reads the fields of a config.json and keeps the first error. Readers return zero after it.
+// config reads the fields of a config.json and keeps the first error, after which all readers
+// return zero.
 type config struct {
 	file string
-	// path is the name of the object that holds the fields, such as "text_config."; empty at the
-	// top.
+	// path is the name of the object that contains the fields, such as "text_config."; empty at the
+	// top level.
 	path   string
 	fields map[string]any
 	read   map[string]bool
-	// defaults are values of fields that the file leaves out, from the family's own config class.
+	// defaults are the values of absent fields, from the family's config class.
 	defaults map[string]any
 	err      *error
 }
 
 func newConfig(file string, text []byte) (*config, error) {
 	if len(text) > maxConfig {
-		return nil, fmt.Errorf("%s: %d bytes are too many for a config (at most %d)", file, len(text), maxConfig)
+		return nil, fmt.Errorf("%s: %d bytes, want a config of at most %d", file, len(text), maxConfig)
 	}
 	d := json.NewDecoder(strings.NewReader(string(text)))
 	d.UseNumber()
@@ -54,7 +55,7 @@ func (c *config) failf(field, format string, args ...any) {
 	}
 }
 
-// raw returns a field, or its default, and counts it as read. null counts as absent.
+// raw returns a field, or its default, and marks it as read. null counts as absent.
 func (c *config) raw(name string) (any, bool) {
 	c.read[name] = true
 	if v := c.fields[name]; v != nil {
@@ -64,13 +65,13 @@ func (c *config) raw(name string) (any, bool) {
 	return v, ok && v != nil
 }
 
-// has reports whether a field is there and not null.
+// has reports whether a field is present and not null.
 func (c *config) has(name string) bool { _, ok := c.raw(name); return ok }
 
-// size reads an integer from 1 to maxSize. With a default, the field may be absent.
+// size reads an integer from 1 to maxSize. With a default, the field is optional.
 func (c *config) size(name string, def ...int64) int64 { return c.within(name, 1, maxSize, def) }
 
-// count is size, or 0.
+// count reads an integer from 0 to maxSize. With a default, the field is optional.
 func (c *config) count(name string, def ...int64) int64 { return c.within(name, 0, maxSize, def) }
 
 func (c *config) within(name string, least, most int64, def []int64) int64 {
@@ -108,7 +109,7 @@ func integer(v any) (int64, bool) {
 	return 0, false
 }
 
-// number reads a number that is finite.
+// number reads a finite number.
 func (c *config) number(name string, def float64) float64 {
 	v, ok := c.raw(name)
 	if !ok {
@@ -190,7 +191,7 @@ func (c *config) sizes(name string, least int64) []int64 {
 	return out
 }
 
-// object reads an object of fields; nil where it is absent.
+// object reads an object, or returns nil if it is absent.
 func (c *config) object(name string) *config {
 	v, ok := c.raw(name)
 	if !ok {
@@ -204,8 +205,8 @@ func (c *config) object(name string) *config {
 	return &config{file: c.file, path: c.path + name + ".", fields: fields, read: map[string]bool{}, err: c.err}
 }
 
-// alias lets a field be called by another name: that of the transformers library's own files, where
-// those of a model's maker have another.
+// alias accepts other names for a field: those of the transformers library, where they differ from
+// those of the model's maker.
 func (c *config) alias(name string, others ...string) {
 	for _, o := range others {
 		c.read[o] = true
@@ -215,8 +216,7 @@ func (c *config) alias(name string, others ...string) {
 	}
 }
 
-// must reports a field whose value this reader does not know: only the given one (or its absence)
-// is.
+// must returns an error unless the field is absent or has the given value.
 func (c *config) must(name string, want any) {
 	v, ok := c.raw(name)
 	if ok && show(v) != show(want) {
@@ -224,14 +224,14 @@ func (c *config) must(name string, want any) {
 	}
 }
 
-// ignore counts fields as read that have no effect on the size of this family.
+// ignore marks fields as read that do not affect the size of models of this family.
 func (c *config) ignore(names ...string) {
 	for _, n := range names {
 		c.read[n] = true
 	}
 }
 
-// done reports the first error, or a field that nobody has read.
+// done returns the first error, or an error for a field that nothing has read.
 func (c *config) done() error {
 	if *c.err != nil {
 		return *c.err
@@ -247,7 +247,7 @@ func (c *config) done() error {
 	}
 	sort.Strings(unknown)
 	name := unknown[0]
-	hint := "if it has no effect on the model's size, say so: --ignore " + c.path + name
+	hint := "if it does not affect the model's size, use --ignore " + c.path + name
 	var known []string
 	for n := range c.read {
 		known = append(known, n)
@@ -259,14 +259,14 @@ func (c *config) done() error {
 	return &FieldError{File: c.file, Field: c.path + name, Value: show(c.fields[name]), Hint: hint}
 }
 
-// FieldError is a field of a config that is not known.
+// FieldError reports an unknown field of a config.
 type FieldError struct{ File, Field, Value, Hint string }
 
 func (e *FieldError) Error() string {
-	return fmt.Sprintf("%s: the field %s (%s) is not known; its effect on the model's size would be a guess", e.File, e.Field, e.Value)
+	return fmt.Sprintf("%s: the field %s (%s) is not known, and it may affect the model's size", e.File, e.Field, e.Value)
 }
 
-// show is a value as JSON, cut short.
+// show formats a value as JSON, truncated.
 func show(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {

@@ -8,7 +8,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// KVType is the number type of caches that grow with the context: Bytes for each block of Values.
+// KVType is the number type of caches that grow with the context: Bytes bytes for each block of
+// Values values.
 type KVType struct {
 	Name          string
 	Values, Bytes int64
@@ -20,7 +21,7 @@ func KVTypes() []KVType {
 	return []KVType{{"f16", 1, 2}, {"bf16", 1, 2}, {"fp8", 1, 1}, {"q8_0", 32, 34}, {"q4_0", 32, 18}, {"f32", 1, 4}}
 }
 
-// ParseKVType finds a KVType by name.
+// ParseKVType returns the KVType of a name.
 func ParseKVType(name string) (KVType, error) {
 	var names []string
 	for _, t := range KVTypes() {
@@ -32,13 +33,13 @@ func ParseKVType(name string) (KVType, error) {
 	return KVType{}, fmt.Errorf("unknown cache type %q (known: %v)", name, names)
 }
 
-// size is the bytes of n values, whole blocks.
+// size returns the bytes of n values, rounded up to whole blocks.
 func (t KVType) size(n int64) int64 { return (n + t.Values - 1) / t.Values * t.Bytes }
 
-// KVTypeOf is the KVType of a number type that runners have.
+// KVTypeOf returns the KVType of a number type of package runners.
 func KVTypeOf(t runners.DType) KVType { return KVType{t.String(), 1, int64(t.Size())} }
 
-// bytes is what a cache of one sequence of so many tokens takes.
+// bytes returns the size in bytes of the cache of one sequence of the given tokens.
 func (c Cache) bytes(tokens int64, kv KVType) int64 {
 	if c.Window > 0 {
 		tokens = min(tokens, c.Window)
@@ -46,7 +47,7 @@ func (c Cache) bytes(tokens int64, kv KVType) int64 {
 	return tokens*kv.size(c.PerToken) + 4*c.Fixed
 }
 
-// CacheBytes is the size in bytes of all caches of one sequence of so many tokens.
+// CacheBytes returns the size in bytes of all caches of one sequence of the given tokens.
 func (m *Model) CacheBytes(tokens int64, kv KVType) (sum int64) {
 	for _, l := range m.Layers {
 		for _, c := range l.Caches {
@@ -57,8 +58,8 @@ func (m *Model) CacheBytes(tokens int64, kv KVType) (sum int64) {
 }
 
 // Usage splits CacheBytes into the parts that runners report: caches that grow with the context
-// (latents and indexers among them), windows, and states with convolutions. Weights are not
-// counted.
+// (including latents and indexers), windows, and states with convolutions. It does not include the
+// weights.
 func (m *Model) Usage(tokens int64, kv KVType) (u runners.Usage) {
 	for _, l := range m.Layers {
 		for _, c := range l.Caches {
@@ -76,7 +77,7 @@ func (m *Model) Usage(tokens int64, kv KVType) (u runners.Usage) {
 	return u
 }
 
-// BytesPerToken is the growth of the caches for one more token, far beyond every window.
+// BytesPerToken returns the growth of the caches per token once all windows are full.
 func (m *Model) BytesPerToken(kv KVType) (sum int64) {
 	for _, l := range m.Layers {
 		for _, c := range l.Caches {
@@ -88,7 +89,8 @@ func (m *Model) BytesPerToken(kv KVType) (sum int64) {
 	return sum
 }
 
-// FixedBytes is what one sequence holds whatever its length: full windows, states and convolutions.
+// FixedBytes returns the constant part of a sequence's caches: full windows, states and
+// convolutions.
 func (m *Model) FixedBytes(kv KVType) (sum int64) {
 	for _, l := range m.Layers {
 		for _, c := range l.Caches {
@@ -101,20 +103,21 @@ func (m *Model) FixedBytes(kv KVType) (sum int64) {
 	return sum
 }
 
-// Group sums up the caches of one kind and window.
+// Group is the total of the caches of one kind and window.
 type Group struct {
 	Kind   Kind  `json:"kind"`
 	Count  int   `json:"count"`
 	Window int64 `json:"window,omitempty"`
-	// PerToken is the growth in bytes for one token, of all layers of the group; of windows until
-	// they are full.
+	// PerToken is the growth in bytes per token, over all layers of the group. Windows grow only
+	// until they are full.
 	PerToken int64 `json:"bytes_per_token,omitempty"`
-	// Fixed is the size in bytes of what does not grow: full windows, states, convolutions.
+	// Fixed is the size in bytes of the caches that do not grow: full windows, states,
+	// convolutions.
 	Fixed int64 `json:"fixed_bytes,omitempty"`
 }
 
-// Groups sums up the caches by kind and window, in the order of Kinds. Layers without a cache are a
-// group of kind "none".
+// Groups returns the caches by kind and window, in the order of Kinds. Layers without a cache form
+// a group of kind "none".
 func (m *Model) Groups(kv KVType) []Group {
 	var groups []Group
 	at := func(k Kind, window int64) *Group {
@@ -141,7 +144,7 @@ func (m *Model) Groups(kv KVType) []Group {
 	return groups
 }
 
-// pairs is the number of (query, key) pairs of n tokens after depth.
+// pairs returns the number of (query, key) pairs of n tokens after depth tokens.
 func (c Cache) pairs(n, depth int64) float64 {
 	limit := float64(math.MaxInt64)
 	if c.Window > 0 {
@@ -155,7 +158,7 @@ func (c Cache) pairs(n, depth int64) float64 {
 	return short*float64(depth) + short*(short+1)/2 + (float64(n)-short)*min(limit, float64(n+depth))
 }
 
-// flops is the work of n tokens after depth with a cache.
+// flops returns the FLOPs of n tokens after depth tokens with the cache.
 func (c Cache) flops(n, depth int64, decode bool) float64 {
 	pair := c.PairFLOPs
 	if decode && c.DecodePairFLOPs > 0 {
@@ -164,18 +167,18 @@ func (c Cache) flops(n, depth int64, decode bool) float64 {
 	return c.pairs(n, depth)*float64(pair) + float64(n)*float64(c.TokenFLOPs)
 }
 
-// Cost is work and traffic of memory.
+// Cost is the work and the memory traffic of an operation.
 type Cost struct {
-	// FLOPs counts a multiply-add as two; Bytes what must be read once: weights, and caches.
+	// FLOPs counts a multiply-add as two. Bytes counts what must be read once: weights and caches.
 	FLOPs, Bytes float64
 }
 
-// PrefillCost is the cost of a prompt of n tokens and the logits of its last. The weights of the
-// layers computed are read once, the caches written once.
+// PrefillCost returns the cost of a prompt of n tokens, with the logits of the last one. The
+// weights of the computed layers are read once, and the caches are written once.
 func (m *Model) PrefillCost(n int64, kv KVType) Cost {
 	c := m.PromptCost(n, 0, kv)
 	c.FLOPs += 2 * float64(m.Head)
-	// The layers after the early exit compute the last token only.
+	// The layers after the early exit run only for the last token.
 	for _, l := range m.Layers[m.PrefillLayers:] {
 		c.FLOPs += 2 * float64(l.Weights.Products)
 		for _, x := range l.Caches {
@@ -185,7 +188,7 @@ func (m *Model) PrefillCost(n int64, kv KVType) Cost {
 	return c
 }
 
-// PromptCost is the cost of n tokens of a prompt after depth tokens, without logits.
+// PromptCost returns the cost of n tokens of a prompt after depth tokens, without logits.
 func (m *Model) PromptCost(n, depth int64, kv KVType) Cost {
 	c := Cost{FLOPs: 2 * float64(m.Rest.Products) * float64(n)}
 	for _, l := range m.Layers[:m.PrefillLayers] {
@@ -198,8 +201,8 @@ func (m *Model) PromptCost(n, depth int64, kv KVType) Cost {
 	return c
 }
 
-// DecodeCost is the cost of one token for each of batch sequences that hold depth tokens. Of the
-// experts those are read that some token of the batch is routed to, if routing is even.
+// DecodeCost returns the cost of one token for each of batch sequences that hold depth tokens.
+// Experts are read if at least one token of the batch is routed to them, assuming uniform routing.
 func (m *Model) DecodeCost(depth, batch int64, kv KVType) Cost {
 	w := m.layerSum()
 	c := Cost{FLOPs: 2 * float64(batch) * (float64(w.Products) + float64(m.Head))}
@@ -224,7 +227,7 @@ func (m *Model) DecodeCost(depth, batch int64, kv KVType) Cost {
 	}
 	s := m.Stored
 	read := float64(w.Linear)*s.Linear + float64(active)*s.Expert + float64(w.Other+m.Head)*s.Other
-	if m.WeightBytes > 0 { // in proportion of what the file stores
+	if m.WeightBytes > 0 { // scale to the sizes stored in the file
 		total, _ := m.Parameters()
 		read = float64(m.WeightBytes) * float64(w.Linear+active+w.Other+m.Head) / float64(total)
 	}
@@ -232,12 +235,12 @@ func (m *Model) DecodeCost(depth, batch int64, kv KVType) Cost {
 	return c
 }
 
-// Seconds is the least time that a device needs for the cost: of its work at peak FLOP/s, and of
-// its bytes at bandwidth bytes/s, the longer one.
+// Seconds returns a lower bound on the device's time: the longer of the FLOPs at peak FLOP/s and
+// the bytes at bandwidth bytes/s.
 func (c Cost) Seconds(peak, bandwidth float64) float64 { return max(c.FLOPs/peak, c.Bytes/bandwidth) }
 
-// LargestBatch is the number of sequences of so many tokens that fit into memory bytes with the
-// weights; 0 where not one does.
+// LargestBatch returns how many sequences of the given tokens fit into memory bytes together with
+// the weights; 0 if not even one does.
 func (m *Model) LargestBatch(tokens, memory int64, kv KVType) int64 {
 	room, one := memory-m.Bytes(), m.CacheBytes(tokens, kv)
 	if room < one || one == 0 {
@@ -246,8 +249,8 @@ func (m *Model) LargestBatch(tokens, memory int64, kv KVType) int64 {
 	return room / one
 }
 
-// LargestContext is the number of tokens of one sequence that fit into memory bytes with the
-// weights; -1 where the caches do not grow.
+// LargestContext returns how many tokens of one sequence fit into memory bytes together with the
+// weights; -1 if the caches do not grow.
 func (m *Model) LargestContext(memory int64, kv KVType) int64 {
 	room := memory - m.Bytes()
 	if room < m.CacheBytes(1, kv) {

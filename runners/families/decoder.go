@@ -1,10 +1,10 @@
 package families
 
-// Decoder-decoders: models whose later layers read one cache that an earlier layer keeps.
+// Decoder-decoders: models whose later layers read one cache that an earlier layer writes.
 
-// readPhi4Flash reads Phi-4-mini-flash (SambaY, arXiv 2507.06607). Its first half has Mamba layers
-// and sliding windows by turns; then come a Mamba layer and the one layer of full attention, whose
-// cache the attention layers after it read; gated memory units stand between them.
+// readPhi4Flash reads Phi-4-mini-flash (SambaY, arXiv 2507.06607). The layers of its first half
+// alternate between Mamba and sliding windows. A Mamba layer and the only full-attention layer
+// follow; the attention layers after that read its cache, with gated memory units between them.
 func readPhi4Flash(c *config, m *Model) {
 	c.ignore("lm_head_bias", "mlp_bias", "attention_bias", "embd_pdrop", "layer_types", "mamba_hidden_act")
 	c.must("mb_per_layer", 2)
@@ -15,7 +15,7 @@ func readPhi4Flash(c *config, m *Model) {
 	h.dim = d / max(h.q, 1)
 	window := int64(0)
 	if v, ok := c.raw("sliding_window"); ok {
-		if list, isList := v.([]any); isList { // one for each layer
+		if list, isList := v.([]any); isList { // one entry per layer
 			for _, x := range list {
 				if n, ok := integer(x); ok {
 					window = max(window, n)
@@ -46,7 +46,7 @@ func readPhi4Flash(c *config, m *Model) {
 		switch {
 		case i%2 == 0 && i <= half:
 			caches = b.ssm1(d, inner, state, rank, kernel, convBias, projBias)
-		case i%2 == 0: // a gated memory unit: the last Mamba layer's output of the same token, no cache
+		case i%2 == 0: // a gated memory unit reads the last Mamba layer's output for the same token: no cache
 			b.linearBias(inner, d, projBias)
 			b.linearBias(d, inner, projBias)
 		default:
@@ -76,7 +76,7 @@ func readPhi4Flash(c *config, m *Model) {
 	m.early(half + 2)
 }
 
-// readYOCO reads YOCO (arXiv 2405.05254) in the layout of flash-linear-attention.
+// readYOCO reads YOCO (arXiv 2405.05254) in the format of flash-linear-attention.
 func readYOCO(c *config, m *Model) {
 	c.ignore("hidden_act")
 	c.must("attnres_block_size", nil)
@@ -150,12 +150,12 @@ func readYOCO(c *config, m *Model) {
 	h := heads{d: d, q: cross.size("num_heads", 32)}
 	h.kv, h.dim = cross.size("num_kv_heads", h.q), d/max(h.q, 1)
 	bias, norm := cross.flag("qkv_bias", false), cross.flag("qk_norm", false)
-	if layers > selfLayers && *c.err == nil { // the one global cache, of the self-decoder's output
+	if layers > selfLayers && *c.err == nil { // the only global cache: projections of the self-decoder's output
 		b := &builder{c: c}
 		b.vector(d)
 		b.linearBias(2*h.kv*h.dim, d, bias)
 		cache := h.cache(0)
-		cache.PairFLOPs, cache.Reads = 0, 0 // the layers that read it count them
+		cache.PairFLOPs, cache.Reads = 0, 0 // counted in the layers that read it
 		m.Layers = append(m.Layers, Layer{[]Cache{cache}, b.w})
 	}
 	for range layers - selfLayers {

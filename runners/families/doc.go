@@ -1,15 +1,16 @@
-// Package families reads the configs of published model families and says what the context of such
-// a model costs: the bytes of its caches, its weights, and the work of prefill and decode. It needs
-// no weights: a config.json of Hugging Face or the metadata of a GGUF file is enough.
+// Package families reads the configs of published model families and computes the cost of their
+// context: the bytes of the caches and the weights, and the work of prefill and decode. It needs no
+// weights: a config.json from Hugging Face or the metadata of a GGUF file is enough.
 //
 //  1. Open finds the config (config.json, a folder with one, or a .gguf file).
-//  2. Parse picks the family by model_type and hands the fields to its reader (one function a family),
-//     which returns a Model: a list of Layers with what each keeps of the context and its weights.
-//  3. The sums over layers are in cost.go.
+//  2. Parse selects the family by model_type and passes the fields to its reader (one function per
+//     family), which returns a Model: a list of Layers with their caches and weights.
+//  3. cost.go sums over the layers.
 //
-// A family's reader names every field that it knows. A field that nobody has read, and that is not
-// known to be without effect (neutral.go), is an error with its name: a size is never guessed.
+// A family's reader names every field that it knows. A field that no reader has used, and that is
+// not known to be irrelevant (neutral.go), is an error that names the field: sizes are never
+// guessed.
 //
-// Kinds of layers that no runner of this module runs (latent, delta rule, state space, convolution,
-// indexer) exist here only.
+// Kinds of layers that no runner of this module can run (latent, delta rule, state space,
+// convolution, indexer) exist only here.
 package families

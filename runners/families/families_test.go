@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// published are the configs inside the program and one that was made, by name.
+// published returns the embedded configs and a generated one, by name.
 func published(t testing.TB) map[string]*Model {
 	t.Helper()
 	out := map[string]*Model{}
@@ -34,7 +34,8 @@ func published(t testing.TB) map[string]*Model {
 	return out
 }
 
-// The parameters that transformers and flash-linear-attention count (tools/fixtures/families.py).
+// TestParameters compares with the parameters counted by transformers and flash-linear-attention
+// (tools/fixtures/families.py).
 func TestParameters(t *testing.T) {
 	b, err := os.ReadFile("testdata/parameters.json")
 	if err != nil {
@@ -53,7 +54,7 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// A config as the transformers library saves it says the same as its maker's.
+// A config saved by the transformers library describes the same model as its maker's.
 func TestSavedConfigs(t *testing.T) {
 	files, err := filepath.Glob("testdata/saved/*.json")
 	if err != nil || len(files) < 25 {
@@ -76,7 +77,7 @@ func TestSavedConfigs(t *testing.T) {
 	}
 }
 
-// Published sizes of caches in bfloat16, to the byte. Sources: the models' papers and reports, and
+// Published cache sizes in bfloat16, to the byte. Sources: the models' papers and reports, and
 // llama.cpp's log for Qwen3.6.
 func TestPublishedCaches(t *testing.T) {
 	models := published(t)
@@ -113,7 +114,7 @@ func TestPublishedCaches(t *testing.T) {
 	}
 }
 
-// Before a window is full the cache grows with every layer; the sum of the groups is the whole.
+// Before a window is full the cache grows with every layer; the groups add up to the total.
 func TestGroupsAddUp(t *testing.T) {
 	for name, m := range published(t) {
 		for _, kv := range KVTypes() {
@@ -132,14 +133,14 @@ func TestGroupsAddUp(t *testing.T) {
 				t.Errorf("%s %s: one more token takes %d bytes, want %d", name, kv.Name, got, perToken)
 			}
 			if got := m.CacheBytes(far, kv); got != far*perToken+fixed {
-				t.Errorf("%s %s: %d bytes far beyond all windows, want %d", name, kv.Name, got, far*perToken+fixed)
+				t.Errorf("%s %s: %d bytes after all windows are full, want %d", name, kv.Name, got, far*perToken+fixed)
 			}
 		}
 	}
 }
 
-// The presets of this module, whose caches runners hold and whose cost model tests compare with
-// counted work.
+// TestPresets: the presets of package runners give the same sizes and FLOPs here. Other tests
+// compare those with runners' caches and with counted work.
 func TestPresets(t *testing.T) {
 	bf16, _ := ParseKVType("bf16")
 	types := runners.Types{Weights: runners.BF16, KV: runners.BF16, Act: runners.BF16}
@@ -164,7 +165,7 @@ func TestPresets(t *testing.T) {
 	}
 }
 
-// What is not known is refused by name.
+// Unknown fields and values are errors that name them.
 func TestRefusals(t *testing.T) {
 	const llama = `{"model_type":"llama","hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":100`
 	for _, tt := range []struct{ text, want string }{
@@ -219,7 +220,7 @@ func TestLargestContext(t *testing.T) {
 			t.Errorf("%s: the largest batch is %d, want 3", name, got)
 		}
 		if got := m.LargestBatch(5000, m.Bytes(), bf16); got != 0 {
-			t.Errorf("%s: a batch of %d fits into no memory", name, got)
+			t.Errorf("%s: a batch of %d fits without memory for caches", name, got)
 		}
 	}
 }
@@ -250,8 +251,8 @@ func FuzzConfig(f *testing.F) {
 	})
 }
 
-// A GGUF says the same as the folder that it was made of, and the bytes of its tensors are its
-// size.
+// A GGUF file describes the same model as the folder it was converted from, and the bytes of its
+// tensors are its size.
 func TestGGUF(t *testing.T) {
 	bf16, _ := ParseKVType("bf16")
 	files, err := filepath.Glob("../../testdata/real/tiny/*.gguf")
@@ -283,16 +284,16 @@ func TestGGUF(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// The file is its tensors and a header.
+		// The file consists of its tensors and a header.
 		if got.Bytes() >= info.Size() || got.Bytes() < info.Size()-16<<10 {
 			t.Errorf("%s: weights of %d bytes in a file of %d", path, got.Bytes(), info.Size())
 		}
 	}
 }
 
-// A file that people have: SmolLM2-135M-Instruct in Q4_1, as tools/smollm2.sh downloads it.
-// llama.cpp (llama-bench) gives the size of its model as 92 MiB, and its cache as 23,040 bytes a
-// token in f16.
+// TestSmolLM2 reads a real file: SmolLM2-135M-Instruct in Q4_1, downloaded by tools/smollm2.sh.
+// llama.cpp (llama-bench) reports a model size of 92 MiB and a cache of 23,040 bytes per token in
+// f16.
 func TestSmolLM2(t *testing.T) {
 	path := os.Getenv("YOCOBENCH_SMOLLM2")
 	if path == "" {

@@ -1,12 +1,12 @@
 package families
 
-// Gemma 3n and 4: caches that later layers share, and embeddings of tokens for each layer.
+// Gemma 3n and 4: caches shared by later layers, and per-layer token embeddings.
 
-// sharesCache reports whether a layer reads the cache of the last earlier layer of its own
-// type instead of keeping one, as the last n layers do.
+// sharesCache reports whether a layer is one of the last n, which read the cache of the last
+// earlier layer of their own type.
 func sharesCache(layer, layers, n int64) bool { return layer >= layers-n }
 
-// perLayerEmbedding adds the embeddings that each layer gets of the token, of width p.
+// perLayerEmbedding adds the per-layer embeddings of the token, of width p each.
 func (m *Model) perLayerEmbedding(c *config, d, layers, p int64) {
 	if p == 0 {
 		return
@@ -91,7 +91,7 @@ func readGemma3n(c *config, m *Model) {
 	m.early(layers - shared)
 }
 
-// early lets a prefill end before the last layers, which keep nothing, where there are any.
+// early ends a prefill before the final layers that keep nothing, if there are any.
 func (m *Model) early(layers int64) {
 	if n := int(layers); n > 0 && n < len(m.Layers) {
 		m.PrefillLayers = n
@@ -155,8 +155,8 @@ func readGemma4(c *config, m *Model) {
 	m.early(layers - shared)
 }
 
-// perLayer is a size that per_layer_config gives to the layers of full attention, the same to all;
-// def where it does not.
+// perLayer returns a size that per_layer_config sets for all full-attention layers, or def if it
+// sets none.
 func (c *config) perLayer(name string, def int64) int64 {
 	layers, _ := c.raw("per_layer_config")
 	all, _ := layers.(map[string]any)

@@ -9,8 +9,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 )
 
-// ggufArchitectures maps general.architecture to a family and to the fields that GGUF names
-// otherwise.
+// ggufArchitectures maps general.architecture to a family and its renamed fields.
 var ggufArchitectures = map[string]struct {
 	family string
 	// fields maps keys (without "ARCH.") to fields of config.json.
@@ -34,7 +33,7 @@ var ggufArchitectures = map[string]struct {
 		"attention.kv_lora_rank": "kv_lora_rank", "attention.q_lora_rank": "q_lora_rank", "rope.dimension_count": "qk_rope_head_dim"}},
 }
 
-// ggufFields are the keys that all architectures share.
+// ggufFields are the keys common to all architectures.
 var ggufFields = map[string]string{
 	"block_count": "num_hidden_layers", "embedding_length": "hidden_size", "feed_forward_length": "intermediate_size",
 	"attention.head_count": "num_attention_heads", "attention.head_count_kv": "num_key_value_heads", "attention.key_length": "head_dim",
@@ -80,7 +79,7 @@ func FromGGUF(f *gguf.File) (*Model, error) {
 		}
 	}
 	if a.family == "llama" {
-		// llama.cpp writes Mixtral as a llama with experts, and drops Mistral's window.
+		// llama.cpp writes Mixtral as a llama with experts, and omits Mistral's window.
 		if n, ok, _ := f.Uint("llama.expert_count"); ok && n > 0 {
 			k, _, _ := f.Uint("llama.expert_used_count")
 			fields["model_type"], fields["num_local_experts"], fields["num_experts_per_tok"] = "mixtral", json.Number(fmt.Sprint(n)), json.Number(fmt.Sprint(k))
@@ -152,7 +151,7 @@ func ggufWeights(f *gguf.File, m *Model) error {
 		byType[t.Type] += t.Bytes
 	}
 	m.Stored.Name = ""
-	for len(byType) > 0 { // the largest share first
+	for len(byType) > 0 { // largest share first
 		var most gguf.Type
 		for t, n := range byType {
 			if _, ok := byType[most]; !ok || n > byType[most] || n == byType[most] && t < most {

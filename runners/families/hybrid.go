@@ -2,11 +2,10 @@ package families
 
 import "strings"
 
-// Families with layers of state-space or linear attention mixers among layers of attention, or
-// alone.
+// Families with state-space or linear-attention mixers, alone or combined with attention layers.
 
-// readMiniMax reads MiniMax-01 (arXiv 2501.08313): seven layers of lightning attention to one of
-// softmax attention, and a mixture of experts in each.
+// readMiniMax reads MiniMax-01 (arXiv 2501.08313): seven layers of lightning attention for each
+// layer of softmax attention, and a mixture of experts in every layer.
 func readMiniMax(c *config, m *Model) {
 	for _, name := range []string{"layernorm_full_attention_alpha", "layernorm_full_attention_beta", "layernorm_linear_attention_alpha",
 		"layernorm_linear_attention_beta", "layernorm_mlp_alpha", "layernorm_mlp_beta", "full_attn_alpha_factor", "full_attn_beta_factor",
@@ -38,11 +37,11 @@ func readMiniMax(c *config, m *Model) {
 	t.build(c, m)
 }
 
-// readJamba reads Jamba (arXiv 2403.19887): Mamba layers, attention at intervals, experts at
-// others.
+// readJamba reads Jamba (arXiv 2403.19887): Mamba layers, with attention and experts at fixed
+// intervals.
 func readJamba(c *config, m *Model) {
 	c.alias("num_experts", "num_local_experts")
-	c.ignore("layer_types", "layers_block_type", "mlp_layer_types") // of the periods
+	c.ignore("layer_types", "layers_block_type", "mlp_layer_types") // derived from the periods
 	c.ignore("use_mamba_kernels", "use_mambapy", "num_logits_to_keep", "mamba_inner_layernorms", "sliding_window", "n_ctx", "rope_theta")
 	d := c.size("hidden_size")
 	period, offset := c.size("attn_layer_period", 8), c.count("attn_layer_offset", 4)
@@ -73,7 +72,7 @@ func readJamba(c *config, m *Model) {
 	t.build(c, m)
 }
 
-// text2 is a field where it is text, else "".
+// text2 returns a field if it is a string, else "".
 func (c *config) text2(name string) string {
 	v, _ := c.raw(name)
 	s, _ := v.(string)
@@ -114,7 +113,7 @@ func readMamba2(c *config, m *Model) {
 	m.Rest.Other += d
 }
 
-// mambaFields reads the Mamba-2 fields that begin with mamba_.
+// mambaFields reads the Mamba-2 fields, whose names start with mamba_.
 func mambaFields(c *config, d int64) ssm2 {
 	c.ignore("mamba_chunk_size", "mamba_expand", "mamba_norm_before_gate", "time_step_limit", "time_step_min", "time_step_max", "time_step_floor")
 	s := ssm2{d: d, heads: c.size("mamba_n_heads", 128), state: c.size("mamba_d_state", 256), groups: c.size("mamba_n_groups", 1),
@@ -127,8 +126,8 @@ func mambaFields(c *config, d int64) ssm2 {
 	return s
 }
 
-// readGraniteHybrid reads Granite 4: Mamba-2 layers, attention where layer_types says so, experts
-// and a shared block.
+// readGraniteHybrid reads Granite 4: Mamba-2 layers, attention where layer_types says so, routed
+// experts and a shared block.
 func readGraniteHybrid(c *config, m *Model) {
 	c.alias("num_local_experts", "num_experts")
 	c.ignore("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling", "position_embedding_type",
@@ -165,7 +164,7 @@ func readGraniteHybrid(c *config, m *Model) {
 	t.build(c, m)
 }
 
-// readFalconH1 reads Falcon-H1 (arXiv 2507.22448): attention and Mamba-2 side by side in each
+// readFalconH1 reads Falcon-H1 (arXiv 2507.22448): attention and Mamba-2 in parallel in every
 // layer.
 func readFalconH1(c *config, m *Model) {
 	for name := range c.fields {
@@ -195,7 +194,8 @@ func readFalconH1(c *config, m *Model) {
 	}
 }
 
-// readNemotronH reads Nemotron-H (arXiv 2504.03624): a string that names the block of each layer.
+// readNemotronH reads Nemotron-H (arXiv 2504.03624): a string with one character per block selects
+// the layers.
 func readNemotronH(c *config, m *Model) {
 	c.ignore("mamba_hidden_act", "mlp_hidden_act", "time_step_limit", "time_step_min", "time_step_max", "time_step_floor", "num_logits_to_keep",
 		"residual_in_fp32", "use_mamba_kernels", "mamba_ssm_cache_dtype", "expand", "time_step_rank", "rescale_prenorm_residual", "sliding_window",
@@ -222,7 +222,7 @@ func readNemotronH(c *config, m *Model) {
 		return
 	}
 	if n := c.count("num_nextn_predict_layers", 0); n > 0 {
-		m.note("layers that predict further tokens (%d) are not counted", n)
+		m.note("multi-token prediction layers (%d) are not counted", n)
 	}
 	m.embed(c, d, c.flag("tie_word_embeddings", false))
 	for _, block := range pattern {
@@ -258,7 +258,7 @@ func readNemotronH(c *config, m *Model) {
 	m.Rest.Other += d
 }
 
-// blocks writes a list of types of blocks as Nemotron-H's pattern.
+// blocks converts a list of block types to Nemotron-H's pattern.
 func (c *config) blocks(field string, types []string) (pattern string) {
 	letters := map[string]string{"mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "mlp": "-", "moe": "E"}
 	for _, t := range types {
@@ -270,7 +270,7 @@ func (c *config) blocks(field string, types []string) (pattern string) {
 	return pattern
 }
 
-// readRWKV7 reads RWKV-7 in the layout of flash-linear-attention (arXiv 2503.14456).
+// readRWKV7 reads RWKV-7 (arXiv 2503.14456) in the format of flash-linear-attention.
 func readRWKV7(c *config, m *Model) {
 	c.ignore("attn_mode", "hidden_ratio", "norm_first", "num_heads")
 	c.must("attn", nil)
@@ -305,7 +305,7 @@ func readRWKV7(c *config, m *Model) {
 		}
 		for j, r := range ranks {
 			if j == 2 && i == 0 {
-				continue // the first layer's values are the ones that later layers mix in
+				continue // later layers mix in the first layer's values
 			}
 			b.linear(r, d)
 			b.linearBias(d, r, true)

@@ -1,9 +1,9 @@
 package families
 
-// Families with multi-head latent attention (MLA, arXiv 2405.04434): the cache of a layer is one
-// compressed vector and one rotary key a token, for all heads.
+// Families with multi-head latent attention (MLA, arXiv 2405.04434): a layer caches one compressed
+// vector and one rotary key per token, shared by all heads.
 
-// latent are the sizes of an MLA layer.
+// latent holds the sizes of an MLA layer.
 type latent struct{ d, heads, rank, queryRank, plain, rope, value int64 }
 
 func readLatent(c *config, d int64) latent {
@@ -14,7 +14,7 @@ func readLatent(c *config, d int64) latent {
 }
 
 // latent adds an MLA layer's weights and returns its cache. Prefill expands the latents to keys and
-// values of each head; decode takes them as they are (the "absorbed" form).
+// values of each head; decode uses them directly (the "absorbed" form).
 func (b *builder) latent(l latent) Cache {
 	key := l.plain + l.rope
 	if l.queryRank > 0 {
@@ -34,8 +34,8 @@ func (b *builder) latent(l latent) Cache {
 	}
 }
 
-// mixture reads the feed-forward blocks of DeepSeek's mixtures of experts: some dense layers first,
-// then routed experts and shared ones.
+// mixture holds the feed-forward blocks of DeepSeek's mixtures of experts: dense layers first, then
+// layers with routed and shared experts.
 type mixture struct {
 	experts, active, shared, width, wide, dense, step int64
 	correction                                        bool
@@ -78,14 +78,14 @@ func readDeepSeek(c *config, m *Model) {
 		x.dense = layers
 	}
 	if n := c.count("num_nextn_predict_layers", 0); n > 0 {
-		m.note("layers that predict further tokens (%d) are not counted", n)
+		m.note("multi-token prediction layers (%d) are not counted", n)
 	}
 	indexed := m.Family == "deepseek_v32"
 	var indexHeads, indexDim, indexTop int64
 	if indexed {
 		indexHeads, indexDim, indexTop = c.size("index_n_heads"), c.size("index_head_dim"), c.size("index_topk")
 		if l.queryRank == 0 {
-			c.failf("q_lora_rank", "the field is missing: the indexer's queries come from it")
+			c.failf("q_lora_rank", "the field is missing; the indexer's queries need it")
 		}
 	}
 	for i := range layers {
@@ -110,8 +110,8 @@ func readDeepSeek(c *config, m *Model) {
 	m.Rest.Other += d
 }
 
-// readKimiLinear reads Kimi-Linear (arXiv 2510.26692): Kimi delta attention, a gated delta rule
-// with a decay for each channel, and MLA without rotary positions at intervals.
+// readKimiLinear reads Kimi-Linear (arXiv 2510.26692): Kimi delta attention (a gated delta rule
+// with a decay per channel), with MLA without rotary positions at intervals.
 func readKimiLinear(c *config, m *Model) {
 	c.alias("num_experts", "num_local_experts")
 	c.alias("num_experts_per_token", "num_experts_per_tok")
@@ -131,7 +131,7 @@ func readKimiLinear(c *config, m *Model) {
 		x.dense = layers
 	}
 	if n := c.count("num_nextn_predict_layers", 0); n > 0 {
-		m.note("layers that predict further tokens (%d) are not counted", n)
+		m.note("multi-token prediction layers (%d) are not counted", n)
 	}
 	heads, dim, kernel, full := c.kimiLayers(layers)
 	x.dense = c.leadingDense(x.dense)
@@ -149,10 +149,10 @@ func readKimiLinear(c *config, m *Model) {
 				b.linear(width, d)
 				b.small(width, kernel)
 			}
-			b.linear(dim, d) // decay, through a low rank
+			b.linear(dim, d) // decay, through a low-rank factorization
 			b.linear(width, dim)
 			b.linear(heads, d) // beta
-			b.linear(dim, d)   // output gate, through a low rank
+			b.linear(dim, d)   // output gate, through a low-rank factorization
 			b.linear(width, dim)
 			b.vector(heads + width + dim) // A, dt bias, norm
 			b.linear(d, width)
@@ -165,9 +165,9 @@ func readKimiLinear(c *config, m *Model) {
 	m.Rest.Other += d
 }
 
-// kimiLayers are the sizes of Kimi's linear layers, and which layers (from 0) have full attention:
-// linear_attn_config in its maker's files, fields of their own in those of the transformers
-// library.
+// kimiLayers returns the sizes of Kimi's linear layers and the set of full-attention layers
+// (counted from 0). The maker's files have them in linear_attn_config, the transformers library in
+// separate fields.
 func (c *config) kimiLayers(layers int64) (heads, dim, kernel int64, full map[int64]bool) {
 	full = map[int64]bool{}
 	if linear := c.object("linear_attn_config"); linear != nil {
@@ -200,8 +200,8 @@ func (c *config) kimiLayers(layers int64) (heads, dim, kernel int64, full map[in
 	return heads, dim, kernel, full
 }
 
-// leadingDense is the number of dense feed-forward blocks before the experts by mlp_layer_types, or
-// n where the field is absent.
+// leadingDense returns the number of dense feed-forward blocks before the experts according to
+// mlp_layer_types, or n if the field is absent.
 func (c *config) leadingDense(n int64) int64 {
 	types := c.words("mlp_layer_types")
 	if types == nil {

@@ -1,33 +1,33 @@
 package families
 
-// The families whose layers are attention and a gated feed-forward block. Each reader follows the
-// model's class in the transformers library; papers are named where the structure comes from one.
+// Families whose layers are attention and a gated feed-forward block. Each reader follows the
+// model's class in the transformers library; comments cite papers that define a structure.
 
-// dense describes how a family departs from Llama.
+// dense describes how a family differs from Llama.
 type dense struct {
 	qkvBias, outBias, mlpBias bool
-	// qkNorm: norms of queries and keys, over a head's width or over all heads.
+	// qkNorm: norms of queries and keys. wideQKNorm: they span all heads instead of one head's
+	// width.
 	qkNorm, wideQKNorm bool
 	// norms counts the norms of a layer (default 2).
 	norms int64
 	tied  bool
-	// window returns the window of a layer; nil: none has one.
+	// window returns the window of a layer; nil if no layer has one.
 	window func(layer int64) int64
-	// ffn adds a layer's feed-forward block; nil: a gated block of intermediate_size.
+	// ffn adds a layer's feed-forward block; nil means a gated block of intermediate_size.
 	ffn func(b *builder, layer, d int64)
-	// mixer replaces the attention of a layer; it returns false where the layer has attention.
+	// mixer replaces the attention of a layer; it returns false if the layer has attention.
 	mixer func(b *builder, layer int64) ([]Cache, bool)
-	// extra adds further weights of an attention layer.
+	// extra adds more weights of an attention layer.
 	extra func(b *builder, layer int64, h heads)
-	// queries is the number of times that the query projection is made wider (2 with an output
-	// gate).
+	// queries multiplies the width of the query projection (2 with an output gate).
 	queries int64
 	headDim int64 // default of head_dim; 0: hidden_size / heads
 	kvHeads int64 // default of num_key_value_heads; 0: as many as query heads
-	shared  int64 // the last so many attention layers read the cache of an earlier one
+	shared  int64 // number of final attention layers that read an earlier layer's cache
 }
 
-// build reads the fields that all these families share.
+// build reads the fields common to these families.
 func (t dense) build(c *config, m *Model) {
 	d, layers := c.size("hidden_size"), c.layers()
 	h := heads{d: d, q: c.size("num_attention_heads")}
@@ -109,7 +109,7 @@ func (m *Model) embed(c *config, d int64, tied bool) {
 	m.Head = m.Embedding
 }
 
-// bounded is a layer's window, or 0 where the context is no longer than it.
+// bounded returns a layer's window, or 0 if the context is no longer than the window.
 func (m *Model) bounded(window int64) int64 {
 	if m.Context > 0 && window >= m.Context {
 		m.note("the window of %d tokens is as long as the context: the layer is counted as global", window)
@@ -149,7 +149,7 @@ func readMistral(c *config, m *Model) {
 	dense{window: every(w), kvHeads: 8}.build(c, m)
 }
 
-// every is the same window in each layer.
+// every returns the same window for each layer.
 func every(window int64) func(int64) int64 { return func(int64) int64 { return window } }
 
 func readMixtral(c *config, m *Model) {
@@ -158,7 +158,7 @@ func readMixtral(c *config, m *Model) {
 	dense{window: every(w), kvHeads: 8, ffn: func(b *builder, _, d int64) { b.gatedExperts(n, k, d, f) }}.build(c, m)
 }
 
-// layerWindows is the window of each layer by layer_types, or by a rule where the field is absent.
+// layerWindows returns the window of each layer, from layer_types or, if that is absent, from rule.
 func (c *config) layerWindows(window int64, rule func(layer int64) bool) func(int64) int64 {
 	types := c.words("layer_types")
 	if n := c.layers(); types != nil && int64(len(types)) != n && *c.err == nil {
@@ -177,7 +177,7 @@ func (c *config) layerWindows(window int64, rule func(layer int64) bool) func(in
 	}
 }
 
-// qwenWindows: with use_sliding_window, the layers from max_window_layers on have the window.
+// qwenWindows: if use_sliding_window is set, layers from max_window_layers on have the window.
 func qwenWindows(c *config) func(int64) int64 {
 	window, from := c.count("sliding_window", 4096), c.count("max_window_layers", 28)
 	use := c.flag("use_sliding_window", false)
@@ -230,8 +230,8 @@ func readQwen3MoE(c *config, m *Model) {
 	dense{qkvBias: bias, outBias: bias, qkNorm: true, kvHeads: 4, window: qwenWindows(c), ffn: qwenExperts(c)}.build(c, m)
 }
 
-// readQwenNext reads Qwen3-Next and Qwen3.5/3.6: gated delta rule layers (arXiv 2412.06464) with
-// full attention, whose output is gated, at intervals.
+// readQwenNext reads Qwen3-Next and Qwen3.5/3.6: gated delta rule layers (arXiv 2412.06464), with
+// full attention and an output gate at intervals.
 func readQwenNext(c *config, m *Model) {
 	d := c.size("hidden_size")
 	interval := c.size("full_attention_interval", 4)
@@ -292,7 +292,7 @@ func readPhi3(c *config, m *Model) {
 	dense{window: every(w)}.build(c, m)
 }
 
-// readLlama4 reads Llama 4: chunked attention, every fourth layer with the whole context and
+// readLlama4 reads Llama 4: chunked attention, with every fourth layer over the whole context and
 // without rotary positions; mixtures of experts with one shared expert.
 func readLlama4(c *config, m *Model) {
 	c.ignore("use_qk_norm", "no_rope_layer_interval", "for_llm_compression", "attn_temperature_tuning")
@@ -326,8 +326,8 @@ func readLlama4(c *config, m *Model) {
 	}}.build(c, m)
 }
 
-// readGPTOSS reads gpt-oss: windows and whole contexts by turns, a learned sink for each head,
-// experts with biases.
+// readGPTOSS reads gpt-oss: layers alternate between a window and the whole context; a learned sink
+// per head; experts with biases.
 func readGPTOSS(c *config, m *Model) {
 	w := c.size("sliding_window", 128)
 	n, k := c.size("num_local_experts", 128), c.size("num_experts_per_tok", 4)

@@ -2,49 +2,50 @@ package families
 
 import "math"
 
-// Kind is the kind of what a layer keeps of the context.
+// Kind is the kind of a layer's cache.
 type Kind string
 
-// The kinds of caches. A layer may have several: DeepSeek-V3.2's have a latent and an indexer.
+// The kinds of caches. A layer may have several: DeepSeek-V3.2's layers have a latent and an
+// indexer.
 const (
-	// Global keeps the keys and values of the whole context.
+	// Global is keys and values of the whole context.
 	Global Kind = "global"
-	// Window keeps those of the last tokens only: sliding windows and chunked attention.
+	// Window is keys and values of the last tokens: sliding windows and chunked attention.
 	Window Kind = "window"
-	// Latent keeps one compressed vector a token for all heads (MLA, arXiv 2405.04434).
+	// Latent is one compressed vector per token, shared by all heads (MLA, arXiv 2405.04434).
 	Latent Kind = "latent"
-	// Indexer keeps the keys by which sparse attention chooses tokens (DeepSeek-V3.2).
+	// Indexer is the keys by which sparse attention selects tokens (DeepSeek-V3.2).
 	Indexer Kind = "indexer"
 	// State is a recurrent state of fixed size: retention, delta rule, state space.
 	State Kind = "state"
-	// Convolution keeps the last inputs of a short causal convolution.
+	// Convolution is the last inputs of a short causal convolution.
 	Convolution Kind = "convolution"
-	// Shared reads what another layer keeps, and keeps nothing itself.
+	// Shared is another layer's cache; nothing is stored.
 	Shared Kind = "shared"
 )
 
-// Kinds lists the kinds in the order in which they are shown.
+// Kinds lists the kinds in display order.
 func Kinds() []Kind { return []Kind{Global, Window, Latent, Indexer, State, Convolution, Shared} }
 
-// Cache is one thing that a layer keeps of a sequence's tokens, or reads of another layer's.
+// Cache is what a layer stores of a sequence's tokens, or another layer's cache that it reads.
 type Cache struct {
 	Kind Kind
-	// PerToken is the number of values that a token adds, of the cache's number type; 0 in State,
+	// PerToken is the number of values stored per token, in the cache's number type; 0 for State,
 	// Convolution and Shared.
 	PerToken int64
-	// Window is the number of tokens kept; 0 is all.
+	// Window is the number of tokens stored; 0 means all.
 	Window int64
-	// Fixed is the number of float32 values kept whatever the length of the sequence.
+	// Fixed is the number of float32 values stored regardless of the sequence's length.
 	Fixed int64
 
-	// PairFLOPs is the work of one query with one key: the products of score and value, 2 a
-	// multiply-add, all heads; DecodePairFLOPs that of decoding where it differs (a latent cache is
-	// read as it is), else 0. A state or convolution has TokenFLOPs instead, once a token.
+	// PairFLOPs is the work of one query with one key, over all heads: the products for score and
+	// value, 2 per multiply-add. DecodePairFLOPs replaces it in decoding if not 0 (latent caches
+	// are used without expansion). A State or Convolution has TokenFLOPs per token instead.
 	PairFLOPs, DecodePairFLOPs, TokenFLOPs int64
-	// Reads is the number of values read for each cached token when a token is decoded; PerToken
-	// but in Shared layers.
+	// Reads is the number of values read per cached token to decode one token. It equals PerToken
+	// except in Shared layers.
 	Reads int64
-	// Select bounds the keys that a query attends to where an indexer chooses them; 0: all.
+	// Select limits the keys that a query attends to, if an indexer selects them; 0 means all.
 	Select int64
 }
 
@@ -54,17 +55,18 @@ type Layer struct {
 	Weights Weights
 }
 
-// Weights counts values by what decides how they are stored and used.
+// Weights counts weight values by how they are stored and used.
 type Weights struct {
-	// Linear are the matrices of projections and dense feed-forward blocks, Expert those of routed
-	// experts, Other all that is never quantised: norms, biases, routers, convolutions, scales.
+	// Linear counts the matrices of projections and dense feed-forward blocks, Expert those of
+	// routed experts, Other everything that is never quantized: norms, biases, routers,
+	// convolutions, scales.
 	Linear, Expert, Other int64
-	// ActiveExpert is the part of Expert that one token is routed to.
+	// ActiveExpert is the part of Expert used by one token.
 	ActiveExpert int64
 	// Products is the number of multiply-adds of one token with these weights.
 	Products int64
-	// LinearTiles and ExpertTiles count the 128 x 128 tiles of the matrices: block-quantised
-	// weights have a scale each.
+	// LinearTiles and ExpertTiles count the 128 x 128 tiles of the matrices; block-quantized
+	// weights have one scale per tile.
 	LinearTiles, ExpertTiles int64
 }
 
@@ -75,43 +77,45 @@ func (w Weights) add(o Weights) Weights {
 	}
 }
 
-// Model is what a config says of a model.
+// Model is the description of a model, read from its config.
 type Model struct {
-	// Name is the config's own or its folder's; Family the model_type that decided how it was read.
+	// Name is the config's name field or its folder's name, Family the model_type whose reader was
+	// used.
 	Name, Family string
 	Dim, Vocab   int64
-	// Context is the longest context that the config states; 0 where it states none.
+	// Context is the longest context declared by the config, or 0.
 	Context int64
 	Layers  []Layer
-	// PrefillLayers is the number of layers that a prefill must compute: all, but in models whose
-	// last layers keep nothing of the context.
+	// PrefillLayers is the number of layers that a prefill must compute: all of them, unless the
+	// last layers store nothing of the context.
 	PrefillLayers int
-	// Tied: the output matrix is the embedding's. Embedding counts all values of embeddings of
-	// tokens.
+	// Tied reports whether the output matrix is the embedding. Embedding counts the values of all
+	// token embeddings.
 	Tied      bool
 	Embedding int64
-	// Head is the number of values of the output matrix; it is stored apart unless Tied.
+	// Head is the number of values of the output matrix, which is stored separately unless Tied.
 	Head int64
-	// Rest are the weights outside layers: final norm, projections around the layers.
+	// Rest is the weights outside the layers: the final norm, projections around the layers.
 	Rest Weights
-	// Stored says how the weights are stored.
+	// Stored describes how the weights are stored.
 	Stored Storage
-	// WeightBytes is the real size of the weights in bytes where the file says it (GGUF); else 0.
+	// WeightBytes is the actual size of the weights in bytes if the file has it (GGUF), else 0.
 	WeightBytes int64
-	// Notes are remarks that a reader needs beside the numbers.
+	// Notes are remarks that should be shown with the numbers.
 	Notes []string
 }
 
-// Storage is the way weights are stored: bytes for each value of a class.
+// Storage describes how weights are stored: bytes per value of each class.
 type Storage struct {
-	// Name is the config's word, such as "bfloat16" or "fp8".
+	// Name is the config's term, such as "bfloat16" or "fp8".
 	Name                  string
 	Linear, Expert, Other float64
-	// Tile is the number of bytes of each 128 x 128 tile's scale; 0 without scales.
+	// LinearTile and ExpertTile are the bytes of the scale of each 128 x 128 tile; 0 without
+	// scales.
 	LinearTile, ExpertTile float64
 }
 
-// layerSum is the sum of the weights of layers.
+// layerSum returns the sum of the layers' weights.
 func (m Model) layerSum() (w Weights) {
 	for _, l := range m.Layers {
 		w = w.add(l.Weights)
@@ -119,8 +123,8 @@ func (m Model) layerSum() (w Weights) {
 	return w.add(m.Rest)
 }
 
-// Parameters is the number of weights, and of those the number that one token is computed with: all
-// but experts that it is not routed to and rows of the embedding that are not its own.
+// Parameters returns the number of weights, and the number used by one token: all except experts
+// that the token is not routed to and other tokens' rows of the embedding.
 func (m Model) Parameters() (total, active int64) {
 	w := m.layerSum()
 	total = w.Linear + w.Expert + w.Other + m.Embedding
@@ -131,7 +135,7 @@ func (m Model) Parameters() (total, active int64) {
 	return total, active
 }
 
-// Bytes is the size of the stored weights.
+// Bytes returns the size of the stored weights in bytes.
 func (m Model) Bytes() int64 {
 	if m.WeightBytes > 0 {
 		return m.WeightBytes

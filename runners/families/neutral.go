@@ -2,8 +2,8 @@ package families
 
 import "strings"
 
-// neutralFields have no effect on a model's weights, caches or FLOPs in any family: token ids,
-// training, generation, implementation choices, and factors that multiply values.
+// neutralFields do not affect a model's weights, caches or FLOPs in any family: token ids,
+// training, generation, implementation choices, and factors that scale values.
 var neutralFields = func() map[string]bool {
 	m := map[string]bool{}
 	for _, name := range strings.Fields(`

@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 )
 
-// readers are the families by the model_type of their config.json.
+// readers maps the model_type of a config.json to the reader of its family.
 var readers = map[string]func(*config, *Model){
 	"llama": readLlama, "granite": readGranite, "smollm3": readSmolLM3, "olmo2": readOLMo2,
 	"mistral": readMistral, "mixtral": readMixtral, "phi3": readPhi3, "llama4_text": readLlama4,
@@ -25,8 +25,7 @@ var readers = map[string]func(*config, *Model){
 	"granitemoehybrid": readGraniteHybrid, "nemotron_h": readNemotronH, "falcon_h1": readFalconH1, "rwkv7": readRWKV7,
 }
 
-// wrappers are model_types of models that hear and see: their text_config is read as the given
-// family.
+// wrappers maps the model_types of multimodal models to the family of their text_config.
 var wrappers = map[string]string{
 	"gemma3": "gemma3_text", "llama4": "llama4_text", "qwen3_5": "qwen3_5_text", "qwen3_5_moe": "qwen3_5_moe_text",
 	"mistral3": "mistral", "llava": "", "gemma3n": "gemma3n_text", "gemma4": "gemma4_text",
@@ -40,8 +39,8 @@ func joinSorted(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// Open reads the config at path: a config.json, a folder with one, or a .gguf file. ignore names
-// fields that have no effect on the model's size though no reader knows them.
+// Open reads the config at path: a config.json, a folder with one, or a .gguf file. ignore lists
+// unknown fields that do not affect the model's size.
 func Open(path string, ignore ...string) (*Model, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -83,8 +82,8 @@ func Open(path string, ignore ...string) (*Model, error) {
 	return m, err
 }
 
-// IsConfig reports whether path is a .gguf file, or a config.json (or a folder with one) that names
-// a model_type, as those of Hugging Face do.
+// IsConfig reports whether path is a .gguf file, or a config.json (or a folder with one) with a
+// model_type, as Hugging Face writes it.
 func IsConfig(path string) bool {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -112,7 +111,7 @@ func IsConfig(path string) bool {
 	return err == nil && c.fields["model_type"] != nil
 }
 
-// Parse reads the text of a config.json; file names it in errors.
+// Parse parses the text of a config.json; file is its name in errors.
 func Parse(file string, text []byte, ignore ...string) (*Model, error) {
 	c, err := newConfig(file, text)
 	if err != nil {
@@ -123,14 +122,14 @@ func Parse(file string, text []byte, ignore ...string) (*Model, error) {
 	family := c.text("model_type", "")
 	if inner, ok := wrappers[family]; ok {
 		if c = top.object("text_config"); c == nil {
-			top.failf("text_config", "the field is missing: %s is a model of text and more", family)
+			top.failf("text_config", "the field is missing; %s is a multimodal model", family)
 			return nil, *top.err
 		}
 		for name := range top.fields {
-			top.ignore(name) // of the vision and audio parts
+			top.ignore(name) // fields of the vision and audio encoders
 		}
 		family = c.text("model_type", inner)
-		m.note("the parts for images and sound are not counted")
+		m.note("the image and audio encoders are not counted")
 		if _, tied := c.fields["tie_word_embeddings"]; !tied {
 			if v, ok := top.fields["tie_word_embeddings"]; ok {
 				c.fields["tie_word_embeddings"] = v
@@ -179,7 +178,7 @@ func (c *config) storage(m *Model) {
 	case "bfloat16", "float16":
 	case "":
 		name = "bfloat16"
-		m.note("the config names no number type: bfloat16 is assumed")
+		m.note("the config has no number type: assuming bfloat16")
 	default:
 		c.failf("torch_dtype", "the number type %q is not known", name)
 	}
@@ -208,7 +207,7 @@ func (c *config) storage(m *Model) {
 	}
 }
 
-// note adds a remark once.
+// note adds a remark unless it is already there.
 func (m *Model) note(format string, args ...any) {
 	if s := fmt.Sprintf(format, args...); !slices.Contains(m.Notes, s) {
 		m.Notes = append(m.Notes, s)

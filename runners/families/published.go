@@ -9,12 +9,13 @@ import (
 	"github.com/yocobench/yocobench/internal/suggest"
 )
 
-// configs are configs of published models, written from public facts: fields of the config only.
+// configs contains the configs of published models: only fields of the config, written from public
+// facts.
 //
 //go:embed configs/*.json
 var configs embed.FS
 
-// Published lists the models whose configs are inside the binary, by name.
+// Published lists the models whose configs are embedded in the binary, by name.
 func Published() (names []string) {
 	files, err := configs.ReadDir("configs")
 	if err != nil {
@@ -26,14 +27,14 @@ func Published() (names []string) {
 	return names
 }
 
-// OpenPublished reads the config of a published model by its name.
+// OpenPublished reads the embedded config of a published model.
 func OpenPublished(name string) (*Model, error) {
 	text, err := configs.ReadFile(path.Join("configs", name+".json"))
 	if err != nil {
 		if near := suggest.Nearest(name, Published()); near != "" {
-			return nil, fmt.Errorf("no config of %q inside the program (did you mean %q?)", name, near)
+			return nil, fmt.Errorf("no embedded config of %q (did you mean %q?)", name, near)
 		}
-		return nil, fmt.Errorf("no config of %q inside the program", name)
+		return nil, fmt.Errorf("no embedded config of %q", name)
 	}
 	m, err := Parse(name+".json", text)
 	if err == nil {

@@ -2,7 +2,7 @@ package families
 
 import "github.com/yocobench/yocobench/runners"
 
-// FromConfig describes a model that runners can run. Its weights are stored as dtype.
+// FromConfig describes a model of package runners. Its weights are stored as dtype.
 func FromConfig(cfg runners.Config, dtype runners.DType) *Model {
 	size := float64(dtype.Size())
 	m := &Model{
@@ -28,7 +28,7 @@ func fromLayer(cfg runners.Config, i int, l runners.Layer) Layer {
 	b.vector(d)
 	if x.Kind == runners.KeysValues {
 		cache := h.cache(0)
-		cache.PairFLOPs, cache.Reads = 0, 0 // the layers that read it count them
+		cache.PairFLOPs, cache.Reads = 0, 0 // counted in the layers that read it
 		return Layer{[]Cache{cache}, b.w}
 	}
 	b.linear(d, int64(x.QDim()))

@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// Spanner is a Tokenizer that knows where its tokens are in a text.
+// Spanner is a Tokenizer that can locate its tokens in a text.
 type Spanner interface {
 	// Spans returns the ids of text, as Encode does, and the byte offset at which each token ends.
-	// The offsets do not fall; the last one is len(text).
+	// The offsets never decrease; the last one is len(text).
 	Spans(text string) (ids, ends []int)
 }
 
-// spans are those of any tokenizer: its own, or those of tokens that decode to the text one by one.
-// ends is nil where they do not.
+// spans returns the spans of any tokenizer: its own, or those of tokens that decode one by one to
+// pieces of the text. If they do not, ends is nil.
 func spans(tok Tokenizer, text string) (ids, ends []int) {
 	if s, ok := tok.(Spanner); ok {
 		return s.Spans(text)
@@ -35,33 +35,34 @@ func spans(tok Tokenizer, text string) (ids, ends []int) {
 	return ids, ends
 }
 
-// Text is a text and its tokens. It finds the tokens of texts that differ from it in a few places,
-// such as prompts that hide different facts in one haystack, by tokenising those places and their
-// surroundings only. A window around a place is wide enough where tokens near both its ends are
-// those of the Text, in the same positions; otherwise it grows, up to the whole text.
+// Text is a text and its tokens. It computes the tokens of variants of the text that differ in a
+// few places, such as prompts that hide different facts in one haystack, by tokenizing only those
+// places and their surroundings. A window around a place is wide enough if the tokens near both of
+// its ends equal those of the Text, at the same positions; otherwise it grows, up to the whole
+// text.
 //
-// A tokenizer that is no Spanner and whose tokens do not decode to pieces of the text, one by one,
-// tokenises each edited text whole.
+// If the tokenizer is not a Spanner and its tokens do not decode one by one to pieces of the text,
+// every edited text is tokenized completely.
 type Text struct {
 	tok  Tokenizer
 	text string
-	// ids are the tokens; ends[i] is the byte offset at which the i-th one ends, nil where that is
-	// not known.
+	// ids are the tokens; ends[i] is the byte offset at which token i ends. ends is nil if the
+	// offsets are unknown.
 	ids, ends []int
 }
 
-// NewText tokenises text.
+// NewText tokenizes text.
 func NewText(tok Tokenizer, text string) *Text {
 	t := &Text{tok: tok, text: text}
 	t.ids, t.ends = spans(tok, text)
 	return t
 }
 
-// Bytes is the length of the text.
+// Bytes returns the length of the text in bytes.
 func (t *Text) Bytes() int { return len(t.text) }
 
-// Extend makes text, which begins with t's, the text of t. Only what is new and the end of the old
-// text are tokenised.
+// Extend replaces the text by a longer one that begins with it. It tokenizes only the new part and
+// the end of the old text.
 func (t *Text) Extend(text string) {
 	edit := Edit{len(t.text), len(t.text), text[len(t.text):]}
 	if t.ends == nil {
@@ -81,15 +82,15 @@ func (t *Text) Extend(text string) {
 	t.text = text
 }
 
-// Before is the number of tokens that end within the first n bytes of the text.
+// Before returns the number of tokens that end within the first n bytes of the text.
 func (t *Text) Before(n int) int {
 	if t.ends == nil {
-		return int(int64(len(t.ids)) * int64(n) / int64(max(1, len(t.text)))) // about as many
+		return int(int64(len(t.ids)) * int64(n) / int64(max(1, len(t.text)))) // an approximation
 	}
 	return sort.SearchInts(t.ends, n+1)
 }
 
-// Edit replaces the bytes From to To of a text by With.
+// Edit replaces the bytes From to To of a text with With.
 type Edit struct {
 	From, To int
 	With     string
@@ -107,14 +108,14 @@ func (t *Text) Encode(edits ...Edit) []int {
 	return append(ids, t.ids[from:]...)
 }
 
-// Count is the number of tokens of the edited text: len(t.Encode(edits...)).
+// Count returns the number of tokens of the edited text: len(t.Encode(edits...)).
 func (t *Text) Count(edits ...Edit) int {
 	n := len(t.ids)
 	t.windows(edits, func(w window) { n += len(w.ids) - (w.right - w.left) })
 	return n
 }
 
-// windows calls do with the windows that hold all edits, in order.
+// windows calls do with the windows that contain all edits, in order.
 func (t *Text) windows(edits []Edit, do func(window)) {
 	if len(edits) == 0 {
 		return
@@ -137,12 +138,12 @@ func (t *Text) windows(edits []Edit, do func(window)) {
 				continue
 			}
 		}
-		w, n = t.window(edits[:next]), next // the two are one
+		w, n = t.window(edits[:next]), next // merge with the previous window
 	}
 	do(w)
 }
 
-// near is the number of edits, the first and those that follow it closely.
+// near returns the length of the run of edits that are close to each other, at the start of edits.
 func (t *Text) near(edits []Edit) int {
 	n := 1
 	for n < len(edits) && t.Before(edits[n].From)-t.Before(edits[n-1].To) <= 2*firstMargin {
@@ -151,7 +152,7 @@ func (t *Text) near(edits []Edit) int {
 	return n
 }
 
-// window is a part of a text: its tokens left to right take the place of ids.
+// window is a part of a text in which the tokens left to right are replaced by ids.
 type window struct {
 	left, right int
 	ids, ends   []int // ends are relative to from
@@ -161,10 +162,10 @@ type window struct {
 // The size of windows, in tokens.
 const (
 	firstMargin = 32 // tokens on either side of an edit
-	agreeing    = 8  // tokens in a row that a window and the text have in common where they meet
+	agreeing    = 8  // consecutive tokens that must agree at each end of a window
 )
 
-// offset is the byte at which the i-th token begins.
+// offset returns the byte at which token i begins.
 func (t *Text) offset(i int) int {
 	if i == 0 {
 		return 0
@@ -172,7 +173,7 @@ func (t *Text) offset(i int) int {
 	return t.ends[i-1]
 }
 
-// window finds the tokens around edits.
+// window returns a window around the given edits.
 func (t *Text) window(edits []Edit) window {
 	first, last := edits[0].From, edits[len(edits)-1].To
 	before, after := t.Before(first), sort.Search(len(t.ids), func(i int) bool { return t.offset(i) >= last })
@@ -192,7 +193,8 @@ func (t *Text) window(edits []Edit) window {
 	}
 }
 
-// meetLeft drops the beginning of w up to where its tokens are the text's, before byte limit.
+// meetLeft drops the beginning of w up to where its tokens agree with the text's, before byte
+// limit.
 func (t *Text) meetLeft(w *window, limit int) bool {
 	run := 0
 	for i, j := w.left, 0; i < len(t.ids) && j < len(w.ids); {
@@ -216,7 +218,7 @@ func (t *Text) meetLeft(w *window, limit int) bool {
 			j++
 		}
 		if run == agreeing {
-			// The window's ends stay relative to where it begins now.
+			// Keep ends relative to the window's new start.
 			cut := w.ends[j-1]
 			w.left, w.ids, w.ends, w.from = i, w.ids[j:], w.ends[j:], w.from+cut
 			for k := range w.ends {
@@ -228,8 +230,8 @@ func (t *Text) meetLeft(w *window, limit int) bool {
 	return false
 }
 
-// meetRight drops the end of w from where its tokens are the text's, after byte limit. shift is how
-// much longer than the text's the window is.
+// meetRight drops the end of w from where its tokens agree with the text's, after byte limit. shift
+// is the length of the window minus that of the text it replaces.
 func (t *Text) meetRight(w *window, limit, shift int) bool {
 	run := 0
 	begin := func(j int) int {
@@ -262,7 +264,7 @@ func (t *Text) meetRight(w *window, limit, shift int) bool {
 	return false
 }
 
-// edited is text[from:to] with the edits, which are within it.
+// edited returns text[from:to] with the edits applied; all edits are inside that range.
 func edited(text string, from, to int, edits []Edit) string {
 	var b strings.Builder
 	for _, e := range edits {

@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// Each merging tokenizer below counts the bytes that it was given.
+// counted counts the bytes passed to a tokenizer. The tokenizers below embed it.
 type counted struct{ bytes *int }
 
 func (c counted) count(text string) {
@@ -17,8 +17,8 @@ func (c counted) count(text string) {
 	}
 }
 
-// words has a token for each word with the space before it, cut into pieces of at most 5 bytes:
-// what is written next to a word changes its tokens, as with byte-level BPE.
+// words has a token for each word with the space before it, cut into pieces of at most 5 bytes. As
+// in byte-level BPE, text next to a word changes the word's tokens.
 type words struct{ counted }
 
 func (words) Name() string { return "words" }
@@ -46,7 +46,7 @@ func (w words) Encode(text string) (ids []int) {
 }
 func (words) Decode(ids []int) string { return unpacked(ids) }
 
-// packed is an id that holds up to 5 bytes of text, unpacked the text of ids.
+// packed encodes up to 5 bytes of text as an id; unpacked decodes ids.
 func packed(text string) (id int) {
 	for i := range len(text) {
 		id = id<<8 | int(text[i])
@@ -78,13 +78,13 @@ func (t blocks) Encode(text string) (ids []int) {
 }
 func (blocks) Decode(ids []int) string { return unpacked(ids) }
 
-// spaced puts a space before the text, as SentencePiece does, and decodes it: its tokens are not
-// pieces of the text.
+// spaced puts a space before the text, as SentencePiece does, and decodes it too, so its tokens are
+// not pieces of the text.
 type spaced struct{ words }
 
 func (s spaced) Encode(text string) []int { return s.words.Encode(" " + text) }
 
-// spacedSpans is the same and knows where its tokens are.
+// spacedSpans is spaced as a Spanner.
 type spacedSpans struct{ spaced }
 
 func (s spacedSpans) Spans(text string) (ids, ends []int) {
@@ -116,8 +116,7 @@ func someText(r *rand.Rand, n int) string {
 	return b.String()[:n]
 }
 
-// checkEdits makes edits of a text and compares the tokens with those of the edited text as a
-// whole.
+// checkEdits compares the tokens of an edited text with those of tokenizing it completely.
 func checkEdits(t *testing.T, tok Tokenizer, text string, edits []Edit) {
 	t.Helper()
 	want := tok.Encode(edited(text, 0, len(text), edits))
@@ -127,11 +126,11 @@ func checkEdits(t *testing.T, tok Tokenizer, text string, edits []Edit) {
 		t.Fatalf("%s: %d bytes with the edits %+v have %d tokens, want the %d of the whole: %q", tok.Name(), len(text), edits, len(got), len(want), text)
 	}
 	if n := x.Count(edits...); n != len(want) {
-		t.Fatalf("%s: %d tokens counted, %d are there", tok.Name(), n, len(want))
+		t.Fatalf("%s: Count is %d, want %d", tok.Name(), n, len(want))
 	}
 }
 
-// The tokens of an edited text are those of the whole, whatever the tokenizer merges.
+// The tokens of an edited text equal those of the complete text, whatever the tokenizer merges.
 func TestEditedText(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, tok := range []Tokenizer{Bytes{}, Estimate{}, words{}, blocks{}, spaced{}, spacedSpans{}} {
@@ -157,7 +156,7 @@ func TestEditedText(t *testing.T) {
 	}
 }
 
-// A text grows to the tokens of the whole.
+// After Extend the tokens equal those of the complete text.
 func TestExtend(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, tok := range []Tokenizer{Bytes{}, Estimate{}, words{}, blocks{}, spaced{}, spacedSpans{}} {
@@ -170,13 +169,13 @@ func TestExtend(t *testing.T) {
 			}
 			y := NewText(tok, text)
 			if !slices.Equal(x.Encode(), y.ids) || !slices.Equal(x.ends, y.ends) || x.Bytes() != len(text) {
-				t.Fatalf("%s: %d tokens of a text that grew, %d of it at once", tok.Name(), len(x.ids), len(y.ids))
+				t.Fatalf("%s: %d tokens after Extend, want %d", tok.Name(), len(x.ids), len(y.ids))
 			}
 		}
 	}
 }
 
-// Tokens are found by the bytes before them.
+// TestTokensBefore: Before counts the tokens before a byte offset.
 func TestTokensBefore(t *testing.T) {
 	text := "The mill stood still. Nobody came to see it."
 	for _, tok := range []Tokenizer{Bytes{}, words{}, blocks{}, spacedSpans{}} {
@@ -185,7 +184,7 @@ func TestTokensBefore(t *testing.T) {
 			want, at := 0, 0
 			for want < len(x.ids) {
 				if at += len(tok.Decode(x.ids[want : want+1])); tok.Name() == "words" && x.ends[len(x.ids)-1] < len(tok.Decode(x.ids)) && want == 0 {
-					at-- // the space that is not in the text
+					at-- // the space added by spaced
 				}
 				if at > n {
 					break
@@ -202,7 +201,7 @@ func TestTokensBefore(t *testing.T) {
 	}
 }
 
-// Many edited texts cost the tokenizer little more than the text once.
+// Many edited texts cost the tokenizer little more than tokenizing the text once.
 func TestEditsTokeniseLittle(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	text := someText(r, 1<<20)

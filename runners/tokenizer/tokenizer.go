@@ -1,5 +1,5 @@
-// Package tokenizer turns text into token ids and back. A model's config names
-// its tokenizer; New finds it.
+// Package tokenizer converts text to token ids and back. A model's config names its tokenizer; New
+// returns it.
 package tokenizer
 
 import (
@@ -7,22 +7,21 @@ import (
 	"strings"
 )
 
-// Tokenizer is what a model's text is made of. Implementations are safe for
-// concurrent use.
+// Tokenizer converts between text and token ids. Implementations are safe for concurrent use.
 type Tokenizer interface {
-	// Name is the name that configs and records use, such as "bytes".
+	// Name is the tokenizer's name in configs and records, such as "bytes".
 	Name() string
 	// Vocab is the number of token ids; ids are 0..Vocab-1.
 	Vocab() int
-	// Encode returns the ids of text, without any special token before or
-	// after it. Encode(a + b) may differ from Encode(a) + Encode(b).
+	// Encode returns the ids of text, without special tokens before or after it. Encode(a + b) may
+	// differ from Encode(a) + Encode(b).
 	Encode(text string) []int
-	// Decode returns the text of ids. An id that stands for no text (a
-	// special token, or one outside the vocabulary) becomes U+FFFD.
+	// Decode returns the text of ids. An id without a text (a special token, or one outside the
+	// vocabulary) becomes U+FFFD.
 	Decode(ids []int) string
 }
 
-// New returns the tokenizer that a config names.
+// New returns the tokenizer named in a config.
 func New(name string) (Tokenizer, error) {
 	switch name {
 	case "bytes":
@@ -34,13 +33,13 @@ func New(name string) (Tokenizer, error) {
 	}
 }
 
-// Bytes makes every byte of the text a token of its own, the byte's value.
+// Bytes is the tokenizer whose tokens are the bytes of the text.
 type Bytes struct{}
 
 // Name is "bytes".
 func (Bytes) Name() string { return "bytes" }
 
-// Vocab is 256. A model may have a larger vocabulary; ids from 256 on have no text.
+// Vocab is 256. A model's vocabulary may be larger; ids from 256 on have no text.
 func (Bytes) Vocab() int { return 256 }
 
 // Encode returns the bytes of text.
@@ -52,7 +51,7 @@ func (Bytes) Encode(text string) []int {
 	return ids
 }
 
-// Spans returns the bytes of text; each ends after itself.
+// Spans returns the bytes of text and their ends.
 func (b Bytes) Spans(text string) (ids, ends []int) {
 	ids, ends = b.Encode(text), make([]int, len(text))
 	for i := range ends {
@@ -75,25 +74,25 @@ func (Bytes) Decode(ids []int) string {
 	return b.String()
 }
 
-// Estimate stands in for a tokenizer that is not known: a token for every 4 bytes of text, as the
-// tokenizers of large models have on the average in English. Its tokens have no text.
+// Estimate is a substitute for an unknown tokenizer: it counts one token for every 4 bytes of text,
+// the average of large models' tokenizers in English. Its tokens have no text.
 type Estimate struct{}
 
-// estimateBytes is the bytes of text that Estimate takes for a token.
+// estimateBytes is the number of bytes of text per token.
 const estimateBytes = 4
 
-// Name says what it is.
+// Name describes the estimate.
 func (Estimate) Name() string { return "4 bytes a token" }
 
-// Vocab is 1: all tokens are alike.
+// Vocab is 1: all tokens are the same.
 func (Estimate) Vocab() int { return 1 }
 
-// Encode returns a zero for every 4 bytes begun.
+// Encode returns a zero for every 4 bytes of text, rounded up.
 func (Estimate) Encode(text string) []int {
 	return make([]int, (len(text)+estimateBytes-1)/estimateBytes)
 }
 
-// Spans gives each token 4 bytes, the last one what is left.
+// Spans gives each token 4 bytes; the last one may be shorter.
 func (e Estimate) Spans(text string) (ids, ends []int) {
 	ids = e.Encode(text)
 	ends = make([]int, len(ids))
