@@ -15,7 +15,7 @@ import (
 )
 
 func newModel() *cobra.Command {
-	return group("model", "Inspect a model, or compare it with expected values", newInspect(), newVerify())
+	return group("model", "Inspect, verify or convert a model", newInspect(), newVerify(), newConvert())
 }
 
 func newInspect() *cobra.Command {

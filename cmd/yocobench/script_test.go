@@ -29,6 +29,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pth, err := filepath.Abs("../../runners/checkpoint/testdata/torch")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -44,6 +48,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("TRAINED", trained)
 			e.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
 			e.Setenv("CHECKPOINT", trained)
+			e.Setenv("PTH", pth)
 			return nil
 		},
 	})

@@ -73,10 +73,11 @@ type arg struct {
 
 // rawConfig is the content of config.json before the architecture is known.
 type rawConfig struct {
-	arch, archAt     string
-	name, tokenizer  string
-	args             map[string]arg
-	argsAt           string
+	arch, archAt    string
+	name, tokenizer string
+	args            map[string]arg
+	// argsName is what the arguments are called in errors, argsAt the line where they begin.
+	argsName, argsAt string
 	headDim, selfDim *arg
 	embedScale       *arg
 	maxSeqLen        int
@@ -95,19 +96,24 @@ func ParseConfig(file, name string, text []byte) (runners.Config, error) {
 	if err != nil {
 		return runners.Config{}, err
 	}
-	r := rawConfig{name: name, args: map[string]arg{}}
+	r := rawConfig{name: name, args: map[string]arg{}, argsName: "reference_args"}
 	if err := j.object("the config", func(key string) error { return r.field(j, key) }); err != nil {
 		return runners.Config{}, err
 	}
 	if err := j.end(); err != nil {
 		return runners.Config{}, err
 	}
+	return r.config(file)
+}
+
+// config makes a model of what was read.
+func (r *rawConfig) config(file string) (runners.Config, error) {
 	s, err := r.shape(file)
 	if err != nil {
 		return runners.Config{}, err
 	}
 	if err := s.Validate(); err != nil {
-		return runners.Config{}, fmt.Errorf("%s: reference_args: %w", r.argsAt, err)
+		return runners.Config{}, fmt.Errorf("%s: %s: %w", r.argsAt, r.argsName, err)
 	}
 	c := s.Config()
 	c.MaxSeqLen = r.maxSeqLen
@@ -129,7 +135,7 @@ func (r *rawConfig) field(j *jsonFile, key string) (err error) {
 		}
 	case "reference_args":
 		r.argsAt = j.place()
-		err = j.object(key, func(name string) error { return r.argument(j, name) })
+		err = j.object(r.argsName, func(name string) error { return r.argument(j, name) })
 	case "gate_logit_normalizer":
 		var n float64
 		if n, err = j.float(key); err == nil && n != runners.GateNormalizer {
@@ -154,7 +160,7 @@ func (r *rawConfig) field(j *jsonFile, key string) (err error) {
 
 // argument reads one field of reference_args. null means absent.
 func (r *rawConfig) argument(j *jsonFile, name string) error {
-	what := "reference_args." + name
+	what := r.argsName + "." + name
 	if slices.Contains(ignoredArgs, name) {
 		return j.skip(what)
 	}
@@ -175,7 +181,7 @@ func (r *rawConfig) argument(j *jsonFile, name string) error {
 	}
 	known := knownArgs()
 	if !slices.Contains(known, name) {
-		return j.errorf("reference_args has the unknown field %q%s", name, didYouMean(name, known))
+		return j.errorf("%s has the unknown field %q%s", r.argsName, name, didYouMean(name, known))
 	}
 	n, set, err := j.optionalInteger(what)
 	if err == nil && set {
@@ -201,12 +207,12 @@ func (r *rawConfig) shape(file string) (runners.Shape, error) {
 	}
 	for _, name := range f.required {
 		if _, ok := r.args[name]; !ok {
-			return runners.Shape{}, fmt.Errorf("%s: reference_args has no %s, which %s needs", r.argsAt, name, r.arch)
+			return runners.Shape{}, fmt.Errorf("%s: %s has no %s, which %s needs", r.argsAt, r.argsName, name, r.arch)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.args)) {
 		if !slices.Contains(f.required, name) && !slices.Contains(f.optional, name) {
-			return runners.Shape{}, fmt.Errorf("%s: reference_args.%s does not belong to %s", r.args[name].line, name, r.arch)
+			return runners.Shape{}, fmt.Errorf("%s: %s.%s does not belong to %s", r.args[name].line, r.argsName, name, r.arch)
 		}
 	}
 	get := func(name string, otherwise int) int {
