@@ -8,18 +8,18 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// attendJob is the present attention. Rows of many positions go through
-// flash.go (queries in the vector lanes), single ones through decode.go (keys
-// in the vector lanes, the keys split among tasks).
+// attendJob is the current attention operation. Spans of many rows use flash.go (queries in the
+// vector lanes), single rows use decode.go (keys in the vector lanes, split among tasks).
 type attendJob struct {
 	b      *runners.Batch
 	q, dst mat
 	rope   *ropeTable
-	// heads of the queries, hd their width, group the query heads of a key head.
+	// heads is the number of query heads, hd their width, group the number of query heads per key
+	// head.
 	heads, hd, group int
 	window           int
 	scale            float32
-	// One a span: where its keys are, and the position of slot 0 (flash only).
+	// Per span: the store of its keys, and the position of slot 0 (flash only).
 	stores []*store
 	base   []int
 
@@ -29,12 +29,12 @@ type attendJob struct {
 	partial []float32
 }
 
-// fewRows bounds the rows of queries (positions x heads of a group) of a span
-// that are computed one position at a time: below it the lanes of a tile of
-// queries would be half empty.
+// fewRows is the number of query rows (positions x heads of a group) of a span up to which
+// positions are computed one at a time: with fewer rows, more than half of a tile's lanes would be
+// empty.
 const fewRows = 16
 
-// start prepares an attention without units.
+// start prepares an attention operation without units.
 func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, kvHeads int, rope runners.RopeTable) bool {
 	if !((heads > 0 && kvHeads > 0 && heads%kvHeads == 0 && q.Cols%heads == 0 && dst.Cols == q.Cols) || o.failf("attention of %d heads on %d, queries [%d] to [%d]", heads, kvHeads, q.Cols, dst.Cols)) {
 		return false
@@ -96,13 +96,13 @@ func (o *ops) attend() {
 	}
 }
 
-// attendFLOPs counts 4 headDim for each query head and each key that it sees,
-// rows pos..pos+n-1, within the window if that is not 0.
+// attendFLOPs counts 4 headDim for each pair of a query head and a visible key, for rows
+// pos..pos+n-1, with a window if it is not 0.
 func attendFLOPs(heads, hd, pos, n, window int) int64 {
 	return 4 * int64(heads) * int64(hd) * visible(pos, n, window)
 }
 
-// visible is the sum of the numbers of keys that positions pos..pos+n-1 see.
+// visible returns the total number of keys that positions pos..pos+n-1 see.
 func visible(pos, n, window int) int64 {
 	sum := func(p int) int64 { // positions 0..p-1
 		m := int64(p)
@@ -114,16 +114,17 @@ func visible(pos, n, window int) int64 {
 	return sum(pos+n) - sum(pos)
 }
 
-// evenly calls for blocks of at most m of n things: the next block's size when left remain.
+// evenly returns the size of the next block when left items are split into equal blocks of at most
+// m.
 func evenly(left, m int) int {
 	blocks := (left + m - 1) / m
 	return (left + blocks - 1) / blocks
 }
 
-// AttendWindow: the rows' keys and values are not in the ring yet. Single rows
-// are written first: the ring then holds exactly the window, in an order that
-// a softmax does not see. For many rows the ring's content and the new rows
-// are laid side by side in scratch, span after span, and attended over there.
+// AttendWindow implements runners.Ops. The keys and values of the rows are not in the ring buffer
+// yet. For a few rows, each row is written first: the ring then holds exactly the window, and the
+// order of its slots does not affect a softmax. For many rows, the content of the ring and the new
+// rows are copied to scratch, one span after another, and attended there.
 func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 	o.flush()
 	if o.err != nil || !(len(w.KV) > 0 || o.failf("window attention without caches")) {
@@ -173,7 +174,7 @@ func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 	}
 }
 
-// fewWindowRows bounds the spans whose rows are attended one after the other.
+// fewWindowRows is the number of rows of a span up to which rows are attended one by one.
 const fewWindowRows = 4
 
 // attendStaged is window attention for one long span.
@@ -186,7 +187,7 @@ func (o *ops) attendStaged(b *runners.Batch, i int, c *cache, k, v runners.Mat, 
 		return false
 	}
 	st.data = blk.words()
-	if st.bf && st.n&1 == 1 { // the last pair of values has no second
+	if st.bf && st.n&1 == 1 { // the last pair has only one value
 		for h := range st.heads {
 			for d := 0; d < st.hd; d += st.tile {
 				pairs, _ := st.half(h, st.n-1, d)
@@ -221,8 +222,8 @@ func (o *ops) attendStaged(b *runners.Batch, i int, c *cache, k, v runners.Mat, 
 	return o.err == nil
 }
 
-// gemmBlocks computes c [m, n<=NR] (+)= A B over blocks of rows. (No pointer
-// is made beyond the last row: the garbage collector would take it amiss.)
+// gemmBlocks computes c [m, n<=NR] (+)= A B in blocks of rows. It never forms a pointer beyond the
+// last row, which the garbage collector would reject.
 func gemmBlocks(t []cpu.Gemm, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, m, k, n, add int) {
 	for r := 0; r < m; {
 		x := evenly(m-r, len(t)-1)

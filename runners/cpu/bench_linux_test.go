@@ -14,12 +14,11 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// The benchmarks show beside each rate its limit, which is what the cost model
-// gives at this machine's peaks, and the share of the limit that is reached.
-// They run on one thread and count the processor time that the process got, for
-// the peaks as well as for the work, so that what else runs on the machine
-// distorts them little. (`ns/op` is wall-clock time and says nothing on a busy
-// machine.) With `-args -threads N` they run on N and count wall-clock time.
+// The benchmarks report next to each rate the limit from the cost model at this machine's peaks,
+// and the fraction of it that is reached. They run on one thread and count the CPU time of the
+// process, for the peaks as well as for the work, so other load on the machine affects them little.
+// (`ns/op` is wall-clock time and is meaningless on a busy machine.) With `-args -threads N` they
+// use N threads and count wall-clock time.
 
 var benchThreads = flag.Int("threads", 1, "worker threads of the benchmarks; with more than one they count wall-clock time")
 
@@ -39,8 +38,8 @@ func peaksOf(b *testing.B, opts runners.Options) runners.Profile {
 	return m
 }
 
-// rate runs f b.N times and reports the rate beside its limit: in GFLOP/s where
-// computing is what limits the work of each run, else in GB/s.
+// rate runs f b.N times and reports the rate next to its limit: in GFLOP/s if the work is
+// compute-bound, else in GB/s.
 func rate(b *testing.B, work runners.Work, peak runners.Profile, weights runners.DType, f func()) {
 	f()
 	seconds := benchClock()
@@ -62,8 +61,8 @@ func rate(b *testing.B, work runners.Work, peak runners.Profile, weights runners
 	b.ReportMetric(100*limit/used, "%-of-limit")
 }
 
-// reading is peak with the bandwidth of the memory that an operation of one row reads, the best of
-// several rounds: a virtual machine's memory may be slower in one place than in another.
+// reading returns peak with the bandwidth measured on the memory that a one-row operation reads,
+// the best of several rounds: on a virtual machine some memory may be slower than other memory.
 func reading(peak runners.Profile, rows int, o *ops, from *block) runners.Profile {
 	if rows != 1 {
 		return peak
@@ -75,7 +74,7 @@ func reading(peak runners.Profile, rows int, o *ops, from *block) runners.Profil
 	return peak
 }
 
-// cpuSeconds is the processor time that this process has used.
+// cpuSeconds returns the CPU time used by this process.
 func cpuSeconds() float64 {
 	var r syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
@@ -84,7 +83,7 @@ func cpuSeconds() float64 {
 	return float64(r.Utime.Sec+r.Stime.Sec) + float64(r.Utime.Usec+r.Stime.Usec)/1e6
 }
 
-// benchClock returns the clock that counts: of the processor for one thread, else on the wall.
+// benchClock returns the clock of the benchmarks: CPU time for one thread, else wall-clock time.
 func benchClock() func() float64 {
 	if *benchThreads == 1 {
 		return cpuSeconds
@@ -93,12 +92,12 @@ func benchClock() func() float64 {
 	return func() float64 { return time.Since(start).Seconds() }
 }
 
-// kernel is the work of one operation: FLOPs, and bytes read and written.
+// kernel returns the work of one operation: FLOPs, and bytes read and written.
 func kernel(flops, bytes float64) runners.Work {
 	return runners.Work{Layers: runners.Cost{FLOPs: flops, Read: bytes}}
 }
 
-// benchTiers are the tiers and weight types worth timing.
+// benchTiers runs f for the tiers and weight types worth timing.
 func benchTiers(b *testing.B, f func(b *testing.B, opts runners.Options)) {
 	for _, t := range Tiers() {
 		if !t.Available || t.Name == "go" {
@@ -238,9 +237,9 @@ func BenchmarkRetain(b *testing.B) {
 	})
 }
 
-// benchConfigs are whole models: the layers of SmolLM2-135M (8 of its 30, and a
-// sixth of its vocabulary, which are still larger than the caches and made sooner),
-// and the tiny twins' shapes.
+// benchConfigs are whole models: the layers of SmolLM2-135M (8 of 30 layers and a sixth of the
+// vocabulary, which are still larger than the caches and faster to make), and the shapes of the
+// small embedded models.
 func benchConfigs() []runners.Config {
 	smol := runners.Shape{Name: "smollm2-layers", Arch: runners.Transformer, Dim: 576, Layers: 8, FFN: 1536, Vocab: 8192, Heads: 9, KVHeads: 3, HeadDim: 64, RopeTheta: 1e5, NormEps: 1e-5}
 	tiny := runners.Shape{Name: "tiny-yoco-gret", Arch: runners.YOCOGatedRetention, Dim: 128, Layers: 8, FFN: 320, Vocab: 256, SelfHeads: 2, Heads: 4, KVHeads: 2, HeadDim: 32, RopeTheta: 1e6, NormEps: 1e-5}
@@ -249,8 +248,8 @@ func benchConfigs() []runners.Config {
 	return []runners.Config{smol.Config(), tiny.Config(), swa.Config()}
 }
 
-// BenchmarkModel prefills 2048 tokens, and decodes at depth 0 and 4096, with
-// each beside what the cost model gives at the peaks.
+// BenchmarkModel prefills 2048 tokens and decodes at depths 0 and 4096, and compares each with the
+// cost model at the peaks.
 func BenchmarkModel(b *testing.B) {
 	benchTiers(b, func(b *testing.B, opts runners.Options) {
 		peak := peaksOf(b, opts)

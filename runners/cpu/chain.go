@@ -2,25 +2,23 @@ package cpu
 
 import "unsafe"
 
-// chain is work on rows that was asked for and is not done yet. A row of a norm
-// or a product depends on the same row of what was before it and on nothing
-// else, so a worker takes a group of rows through one operation after the
-// other: the workers need not wait for each other in between, and the rows
-// stay in the worker's own caches.
+// chain holds enqueued operations on rows. A row of a norm or a product depends only on the same
+// row of the preceding operation, so a worker runs all operations of the chain on one group of
+// rows: the workers need not synchronize between operations, and the rows stay in the worker's own
+// caches.
 //
-// No part of it are products with weights of more than chainBytes, which those caches do not
-// hold, of so few rows that reading the weights is what takes the time, and those
-// for which padA copies the rows.
+// A product is not chained if its weights exceed chainBytes, which is more than those caches hold;
+// if it has so few rows that reading the weights dominates; or if padA must copy its rows.
 type chain struct {
-	links [16]link
-	n     int
-	rows  int
-	// group is the rows of a task, scratch the floats that it needs.
+	queued [16]rowOp
+	n      int
+	rows   int
+	// group is the number of rows of a task, scratch the number of floats that a task needs.
 	group, scratch int
 }
 
-// link is a norm or a product.
-type link struct {
+// rowOp is a norm or a product.
+type rowOp struct {
 	norm bool
 	row  rowJob
 	lin  linearJob
@@ -28,24 +26,25 @@ type link struct {
 
 const (
 	chainBytes = 1 << 20
-	chainRows  = 64 // the most rows of a task
+	chainRows  = 64 // maximum rows of a task
 )
 
-// link returns the next link of the chain for operations on so many rows.
-func (o *ops) link(rows int) *link {
+// enqueue appends an operation on the given number of rows to the chain, and returns it.
+func (o *ops) enqueue(rows int) *rowOp {
 	c := &o.chain
-	if c.rows != rows || c.n == len(c.links) {
+	if c.rows != rows || c.n == len(c.queued) {
 		o.flush()
 		c.rows, c.group, c.scratch = rows, o.chainGroup(rows), 0
 	}
 	c.n++
-	return &c.links[c.n-1]
+	return &c.queued[c.n-1]
 }
 
-// chainGroup shares rows out evenly, in whole pairs of tiles where there are matrix registers.
+// chainGroup divides the rows evenly among tasks, in whole pairs of tiles if the tier has matrix
+// registers.
 func (o *ops) chainGroup(rows int) int {
 	if rows <= o.k.MR {
-		return rows // a norm in a step: the other workers read ahead meanwhile
+		return rows // a norm in a step: the other workers prefetch meanwhile
 	}
 	groups := (rows + chainRows - 1) / chainRows
 	workers := len(o.workers.all)
@@ -57,7 +56,7 @@ func (o *ops) chainGroup(rows int) int {
 	return n
 }
 
-// flush does what was asked for. Every operation that is no link begins with it.
+// flush runs the enqueued operations. Every operation that cannot be enqueued calls it first.
 func (o *ops) flush() {
 	c := &o.chain
 	if c.n > 0 && o.err == nil && o.growWorkers(c.scratch) {
@@ -73,8 +72,8 @@ func chainTask(o *ops, wk *worker, i int) {
 	c := &o.chain
 	r0 := i * c.group
 	rows := min(c.group, c.rows-r0)
-	for i := range c.links[:c.n] {
-		l := &c.links[i]
+	for i := range c.queued[:c.n] {
+		l := &c.queued[i]
 		if l.norm {
 			o.normRows(&l.row, r0, rows, wk.scratch)
 			continue

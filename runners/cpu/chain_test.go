@@ -10,8 +10,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestChain: operations that are kept back give the bits of those done one after the other, also
-// when there are more than a chain holds, and when the number of rows changes in between.
+// TestChain: enqueued operations give the same bits as operations run one by one, also when there
+// are more than a chain holds and when the number of rows changes.
 func TestChain(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		o := openTest(t, opts)
@@ -61,7 +61,7 @@ func TestChain(t *testing.T) {
 					after()
 				}
 				if i == 1 && o.chain.n == 0 {
-					t.Fatal("nothing was kept back")
+					t.Fatal("nothing was enqueued")
 				}
 				results[i] = optest.Get(t, o, x, rows).V
 				done1()
@@ -69,13 +69,13 @@ func TestChain(t *testing.T) {
 				done3()
 			}
 			if !slices.Equal(results[0], results[1]) {
-				t.Errorf("%d rows: a chain gives other values than its operations alone", rows)
+				t.Errorf("%d rows: a chain and its operations run one by one give different values", rows)
 			}
 		}
 	})
 }
 
-// pending asks for a product y += x wT that is kept back, and returns y and what closes x and y.
+// pending enqueues a product y += x wT, and returns y and functions that close x and y.
 func pending(t *testing.T, o *ops) (y runners.Mat, doneX, doneY func()) {
 	r := rand.New(rand.NewPCG(3, 3))
 	w, err := o.Weight(optest.Tensor(optest.Random(r, 64, 64, 1, runners.F32)))
@@ -86,27 +86,27 @@ func pending(t *testing.T, o *ops) (y runners.Mat, doneX, doneY func()) {
 	y, doneY = upload(t, o, optest.Host{Rows: 512, Cols: 64, V: make([]float64, 512*64)}, 0)
 	o.LinearAdd(512, y, x, w)
 	if o.chain.n == 0 {
-		t.Fatal("nothing was kept back")
+		t.Fatal("nothing was enqueued")
 	}
 	return y, doneX, doneY
 }
 
-// TestChainClose: closing a buffer of which something is still to be done does it first.
+// TestChainClose: closing a buffer used by an enqueued operation runs the operation first.
 func TestChainClose(t *testing.T) {
 	o := openTest(t, runners.Options{})
 	y, doneX, doneY := pending(t, o)
 	defer doneY()
 	doneX()
 	if o.chain.n != 0 {
-		t.Fatal("the product is kept back beyond its input")
+		t.Fatal("the product is still enqueued after its input was closed")
 	}
 	if slices.Equal(make([]float64, 512*64), optest.Get(t, o, y, 512).V) {
-		t.Error("the product was not made")
+		t.Error("the product was not computed")
 	}
 }
 
-// TestChainModelClose: what is not done when the ops are closed is not done afterwards, without
-// workers and weights.
+// TestChainModelClose: closing the ops discards enqueued operations, which could no longer use
+// their workers and weights.
 func TestChainModelClose(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 2})
 	_, doneX, doneY := pending(t, o)
@@ -117,8 +117,8 @@ func TestChainModelClose(t *testing.T) {
 	doneY()
 }
 
-// TestChainMemory: a chain whose scratch does not fit fails, and the product that comes
-// after it is not begun; the scratch counts for the peak in which the chain was asked for.
+// TestChainMemory: a chain whose scratch exceeds the budget fails, and the product after it does
+// not run. The scratch counts toward the peak that was current when the chain was enqueued.
 func TestChainMemory(t *testing.T) {
 	const rows, dim = 512, 600
 	o := openTest(t, runners.Options{})
@@ -131,7 +131,7 @@ func TestChainMemory(t *testing.T) {
 		}
 	}
 	if n := len(ws[1].(*weight).blk.data); n <= chainBytes {
-		t.Fatalf("the second weight of %d bytes goes into a chain", n)
+		t.Fatalf("the second weight of %d bytes was enqueued", n)
 	}
 	x, done1 := upload(t, o, optest.Random(r, rows, 16, 1, runners.F32), 0)
 	y, done2 := upload(t, o, optest.Random(r, rows, dim, 1, runners.F32), 0)
@@ -157,11 +157,12 @@ func TestChainMemory(t *testing.T) {
 		t.Errorf("scratch beyond the budget: %v", err)
 	}
 	if o.lin.w != nil {
-		t.Error("a product was begun after a failure")
+		t.Error("a product ran after a failure")
 	}
 }
 
-// TestNormOfStep: the norm of a step's few rows takes less time than handing rows to other workers.
+// TestNormOfStep: the norm of a step's few rows runs on one worker, because handing rows to other
+// workers takes longer.
 func TestNormOfStep(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 2})
 	const dim = 576
@@ -179,7 +180,7 @@ func TestNormOfStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := o.workers.round.Load() - before; n != want {
-			t.Errorf("%d rows were %d jobs for all workers, want %d", rows, n, want)
+			t.Errorf("%d rows made %d jobs for all workers, want %d", rows, n, want)
 		}
 	}
 }

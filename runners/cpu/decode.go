@@ -7,16 +7,16 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Attention of single positions over a long cache, the keys split among tasks.
+// Attention of single positions over a long cache, with the keys split among tasks.
 //
-// Keys lie in the vector lanes: with the group's queries as A (one row a
-// head), scores [group][keys] = Q Kᵀ reads a tile of keys as B, and sums
-// [group][hd] = P V reads the values as B, straight from the cache's type.
-// Each split leaves its maximum, its sum and its unnormalised output; the
-// joins weigh them. The length of a split hangs on the number of keys and of heads alone, so
-// that results do not depend on the number of threads or on the other rows of a batch.
+// Keys are in the vector lanes: with the queries of the group as A (one row per head), the scores
+// [group][keys] = Q Kᵀ read a tile of keys as B, and the sums [group][hd] = P V read the values as B,
+// directly from the cache's number type. Each split produces its maximum, its sum and its
+// unnormalized output; joins combine them. The length of a split depends only on the numbers of keys
+// and heads, so results do not depend on the number of threads or on the other rows of a batch.
 //
-// Cost: 4 hd FLOP a query and key; each key and value is read once for the
+// Cost: 4 hd FLOP per query and key. Each key and value is read once for the whole group; these reads
+// limit the speed.
 // whole group, which is what bounds the speed.
 
 type splitUnit struct {
@@ -24,12 +24,12 @@ type splitUnit struct {
 	from, n         int
 }
 
-// join is the splits first..first+n-1 of one row and key head.
+// join combines the splits first..first+n-1 of one row and key head.
 type join struct{ first, n int }
 
-// splitKeys is the keys of a split, a multiple of every tile: between minSplit
-// and maxSplit, and as many as leave splitTasks tasks. A long split reads long runs of
-// keys and of values, which the memory likes better than short ones.
+// splitKeys returns the number of keys per split, a multiple of every tile: between minSplit and
+// maxSplit, and the largest that leaves at least splitTasks tasks. Long splits read long contiguous
+// runs of keys and values, for which memory bandwidth is higher.
 func splitKeys(heads, keys int) int {
 	n := minSplit
 	for n < maxSplit && heads*keys >= 2*n*splitTasks {
@@ -55,7 +55,7 @@ func (j *attendJob) cutKeys(i, row, keys int) {
 	}
 }
 
-// partialWords is what a split leaves: maxima [group], sums [group], outputs [group][hd].
+// partialWords is the size of a split's result: maxima [group], sums [group], outputs [group][hd].
 func (j *attendJob) partialWords() int { return (j.group*(j.hd+2) + 15) &^ 15 }
 
 func (o *ops) attendSplit() {
@@ -79,7 +79,7 @@ func (o *ops) attendSplit() {
 	o.workers.run((len(j.joins)+joinsPerTask-1)/joinsPerTask, joinTask)
 }
 
-// longest is the keys of the longest split.
+// longest returns the number of keys of the longest split.
 func (j *attendJob) longest() (n int) {
 	for _, u := range j.split {
 		n = max(n, u.n)
@@ -87,8 +87,8 @@ func (j *attendJob) longest() (n int) {
 	return n
 }
 
-// splitGap is what a row of probabilities has beyond its keys: the other half of
-// the last pair, and room for whole vectors.
+// splitGap is the padding of a row of probabilities after its keys: the other half of the last
+// pair, and space for whole vectors.
 const splitGap = 32
 
 func splitTask(o *ops, wk *worker, i int) {
@@ -129,8 +129,8 @@ func splitTask(o *ops, wk *worker, i int) {
 
 const joinsPerTask = 4
 
-// joinTask weighs the splits of some rows: with M the largest maximum,
-// o = Σ exp(m-M) o_i / Σ exp(m-M) l_i.
+// joinTask combines the splits of some rows: with M the largest maximum, o = Σ exp(m-M) o_i / Σ
+// exp(m-M) l_i.
 func joinTask(o *ops, _ *worker, i int) {
 	j := &o.att
 	pw := j.partialWords()

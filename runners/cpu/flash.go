@@ -9,20 +9,20 @@ import (
 
 // Attention of many rows, with an online softmax over blocks of keys.
 //
-// Queries lie in the vector lanes. For a block of keys and NR queries
+// Queries are in the vector lanes. For a block of keys and NR queries
 //
 //	Sᵀ [keys][NR] = K Qᵀ     A = a key's values (broadcast), B = Qᵀ [d][NR]
-//	Pᵀ = exp(Sᵀ - m)         down the lanes, no reduction across them
+//	Pᵀ = exp(Sᵀ - m)         lane by lane, no reduction across lanes
 //	Oᵀ [d][NR] += Vᵀ Pᵀ      A = the values' columns (broadcast), B = Pᵀ
 //
-// so that no operand is transposed but Q and O, once. A lane is one position
-// and one head of the group that shares a key head, positions ascending: the
-// group shares every tile of keys and values. A unit is up to flashLanes
-// tiles of lanes, which share a block of keys while it is in the cache.
+// so only Q and O are transposed, once each. A lane is one position and one head of the group that
+// shares a key head, in ascending order of positions, so the group shares every tile of keys and
+// values. A unit is up to flashLanes tiles of lanes, which share a block of keys while it is in the
+// cache.
 //
-// Cost: 4 hd FLOP for each visible key and query, rounded up to whole lanes and
-// to the block of the diagonal; keys and values are read once a unit. Scratch:
-// flashScratch floats a worker, whatever the length.
+// Cost: 4 hd FLOP per visible key and query, rounded up to whole lanes and to the block on the
+// diagonal; keys and values are read once per unit. Scratch: flashScratch floats per worker,
+// independent of the length.
 
 type flashUnit struct {
 	span, head  int
@@ -30,12 +30,12 @@ type flashUnit struct {
 }
 
 const (
-	flashKeys  = 128 // keys of a block
-	flashTiles = 4   // tiles of lanes in a unit
+	flashKeys  = 128 // keys per block
+	flashTiles = 4   // tiles of lanes per unit
 )
 
-// cutQueries adds the units of span i: the longest first, or where a window makes
-// them alike in the order of rows, so that a worker's rows are those of other operations.
+// cutQueries adds the units of span i: the longest first or, if a window makes all equally long, in
+// the order of rows, so that a worker gets the same rows as in other operations.
 func (j *attendJob) cutQueries(o *ops, i int) {
 	s := j.b.Spans[i]
 	total := s.Len * j.group
@@ -57,15 +57,15 @@ func (j *attendJob) flashScratch(o *ops) int {
 	return flashTiles*nr*(2*j.hd+3) + nr*j.hd + flashKeys*nr*3/2 + flashKeys*2*j.hd + 1024
 }
 
-// flasher is a unit at work.
+// flasher is the state of one unit.
 type flasher struct {
 	o      *ops
 	st     *store
 	nr, hd int
 	head   int
 	dot    bool
-	s, p   []float32 // scores [keys][NR]; in bfloat16 arithmetic the pairs of probabilities
-	kf, vf []float32 // a block of bfloat16 keys and values, widened
+	s, p   []float32 // scores [keys][NR]; in bfloat16 arithmetic, pairs of probabilities
+	kf, vf []float32 // a block of bfloat16 keys and values, widened to float32
 }
 
 func flashTask(o *ops, wk *worker, i int) {
@@ -90,7 +90,7 @@ func flashTask(o *ops, wk *worker, i int) {
 	for x := range m {
 		m[x] = cpu.MaskedMax
 	}
-	// slot is the slot of the key at a lane's own position.
+	// slot returns the slot of the key at a lane's own position.
 	slot := func(lane int) int { return sp.Pos + (u.lane+lane)/j.group - base }
 	end := slot(u.lanes-1) + 1
 	begin := 0
@@ -112,12 +112,12 @@ func flashTask(o *ops, wk *worker, i int) {
 				continue
 			}
 			f.scores(q[t*hd*nr:], kb, from, to-from)
-			// Queries at positions before the key do not see it: lanes 0..
+			// Queries at positions before the key do not see it: lanes from 0 on.
 			for k := max(from, first+1); k < to; k++ {
 				x := (k+base-sp.Pos)*j.group - u.lane - lane
 				fill(f.s[(k-from)*nr : (k-from)*nr+min(x, nr)])
 			}
-			// Nor do those a window or more after it: lanes ..NR-1.
+			// Nor do queries at least a window after it: lanes up to NR-1.
 			if j.window > 0 {
 				for k := from; k < min(to, last-j.window+1); k++ {
 					x := (k+base-sp.Pos+j.window)*j.group - u.lane - lane
@@ -149,8 +149,8 @@ func fill(s []float32) {
 	}
 }
 
-// loadQ rotates and scales the queries of tile t and lays them out as [d][NR]
-// (in bfloat16 arithmetic pairs, [d/2][NR]); lanes without a query are zero.
+// loadQ rotates and scales the queries of tile t and stores them as [d][NR] (in bfloat16 arithmetic
+// as pairs, [d/2][NR]). Lanes without a query are zero.
 func (j *attendJob) loadQ(o *ops, f *flasher, u flashUnit, t int, rows, q []float32) {
 	sp, hd, nr := j.b.Spans[u.span], j.hd, f.nr
 	n := min(nr, u.lanes-t*nr)
@@ -177,7 +177,7 @@ func (j *attendJob) loadQ(o *ops, f *flasher, u flashUnit, t int, rows, q []floa
 	o.transpose(ptr(q, 0), 4*nr, ptr(rows, 0), 4*words, nr, words)
 }
 
-// scores computes n rows of Sᵀ for the keys from slot from on; kb begins the block.
+// scores computes n rows of Sᵀ for the keys from slot from on; kb is the first slot of the block.
 func (f *flasher) scores(q []float32, kb, from, n int) {
 	o, st := f.o, f.st
 	gemm, depth := o.k.F32, f.hd

@@ -7,9 +7,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// FuzzAttention tries shapes, windows and lengths that nobody thought of, on a tier and cache type,
-// against the float64 reference of TestAttention. Shapes are small, so that many are tried; those
-// of TestAttention are not.
+// FuzzAttention compares attention with the float64 reference of TestAttention, for arbitrary
+// shapes, windows and lengths, on any tier and cache type. Shapes are small, so that many can be
+// tried; TestAttention has large ones.
 func FuzzAttention(f *testing.F) {
 	for tier := range uint8(10) {
 		f.Add(uint8(2), uint8(1), uint8(7), uint8(0), uint8(40), uint8(1), uint8(3), false, tier)
@@ -27,7 +27,7 @@ func FuzzAttention(f *testing.F) {
 	})
 }
 
-// FuzzRetain does the same for retention: chunk borders, decays and widths.
+// FuzzRetain does the same for retention: chunk boundaries, decays and widths.
 func FuzzRetain(f *testing.F) {
 	for tier := range uint8(5) {
 		f.Add(uint8(1), uint8(7), uint8(40), uint8(1), int16(3), tier)
@@ -40,7 +40,7 @@ func FuzzRetain(f *testing.F) {
 	})
 }
 
-// availableTier is one of the tiers that this machine has.
+// availableTier returns one of the tiers that this machine supports.
 func availableTier(i uint8) string {
 	var names []string
 	for _, k := range cpu.Tiers() {

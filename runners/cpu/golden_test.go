@@ -15,14 +15,13 @@ import (
 	"github.com/yocobench/yocobench/runners/verify"
 )
 
-// TestGolden holds every tier against the reference implementation's fixtures,
-// in every way of computing, with float32 and with bfloat16 weights and caches.
+// TestGolden compares every tier with the reference implementation's fixtures, in every mode, with
+// float32 and with bfloat16 weights and caches.
 //
-// The tolerance for bfloat16 weights is derived: the error that rounding the
-// weights alone makes in a fixture is measured in float32 arithmetic (plain
-// Go; TestRoundedWeights holds that to 2e-4). Rounding the activations, queries, keys
-// and values as well rounds the other factor of each product by as much, so
-// that errors grow by the root of 2 to 3 where they are independent; 2.5 allows for chance.
+// The tolerance for bfloat16 weights is derived: the error caused by rounding only the weights of a
+// fixture is measured in float32 arithmetic (plain Go, which TestRoundedWeights checks to 2e-4).
+// Rounding the activations, queries, keys and values rounds the other factor of each product by the
+// same amount, so independent errors grow by the root of 2 to 3; 2.5 leaves a margin.
 func TestGolden(t *testing.T) {
 	dirs, err := filepath.Glob("../../testdata/golden/*/config.json")
 	if err != nil || len(dirs) == 0 {
@@ -44,8 +43,8 @@ func TestGolden(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						// Weights that bfloat16 holds exactly say nothing of rounding: the default
-						// tolerance stands.
+						// If bfloat16 represents the weights exactly, there is no rounding error,
+						// and the default tolerance applies.
 						if types[0] == runners.BF16 {
 							if e := weightRounding(t, d); !(e <= 2e-4) {
 								r = r.With(2.5 * e)
@@ -64,7 +63,7 @@ func TestGolden(t *testing.T) {
 
 var rounding = map[string]float64{}
 
-// weightRounding is the largest error of a logit that rounding the weights of a fixture makes.
+// weightRounding returns the largest error of a logit caused by rounding the weights of a fixture.
 func weightRounding(t *testing.T, dir string) float64 {
 	if _, ok := rounding[dir]; !ok {
 		r, err := verify.Verify(context.Background(), dir, New(), runners.Options{Tier: "go", Weights: runners.BF16, Threads: 2})
@@ -76,7 +75,7 @@ func weightRounding(t *testing.T, dir string) float64 {
 	return rounding[dir]
 }
 
-// roundedWeights hands out weights that bfloat16 holds exactly.
+// roundedWeights rounds weights to values that bfloat16 represents exactly.
 type roundedWeights struct{ runners.Weights }
 
 func (w roundedWeights) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
@@ -92,8 +91,8 @@ func (w roundedWeights) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	return t, nil
 }
 
-// TestRoundedWeights: bfloat16 weights in float32 arithmetic give what float32
-// weights of the same values give.
+// TestRoundedWeights: in float32 arithmetic, bfloat16 weights give the same results as float32
+// weights of the same values.
 func TestRoundedWeights(t *testing.T) {
 	for _, k := range cpu.Tiers() {
 		if !k.Available() || k.Dot != nil {

@@ -8,23 +8,21 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// store is keys and values of n slots, head after head, laid out as the
-// kernels read them:
+// store holds the keys and values of n slots, head after head, in the layout that the kernels read:
 //
-//	keys    tiles of NR slots (the last one narrower): tile[d][slot], so that a tile is B of a
-//	        decode step's scores (lanes along slots) and A of a prefill's (broadcast)
-//	values  panels of NR d (the last one narrower): panel[slot][d]: B of a decode step's sums
-//	        (lanes along d), read from front to back, and A of a prefill's
+//	keys    tiles of NR slots (the last one narrower): tile[d][slot]. A tile is B of a decode
+//	        step's scores (lanes along slots) and A of a prefill's (broadcast).
+//	values  panels of NR d (the last one narrower): panel[slot][d]. A panel is B of a decode
+//	        step's sums (lanes along d), read sequentially, and A of a prefill's.
 //
-// In bfloat16 a 32-bit word holds a pair: of neighbouring d in keys,
-// tile[d/2][slot], and of neighbouring slots in values, panel[slot/2][d]; so both are
-// operands of the Wide and Dot kernels.
+// In bfloat16 a 32-bit word holds a pair: of adjacent d in keys, tile[d/2][slot], and of adjacent
+// slots in values, panel[slot/2][d]. Both are operands of the Wide and Dot kernels.
 type store struct {
 	heads, hd, n int
 	bf           bool
-	tile         int // slots of a tile of keys, and d of a panel of values
-	// kWords is the words of a key, vRows the rows of a panel of values; kHead and
-	// vHead the words of a head; vBase is where values begin.
+	tile         int // slots per tile of keys, and d per panel of values
+	// kWords is the words of a key, vRows the rows of a panel of values, kHead and vHead the words
+	// of a head's keys and values; vBase is where the values begin.
 	kWords, vRows, kHead, vHead, vBase int
 	data                               []uint32
 }
@@ -39,7 +37,7 @@ func newStore(heads, hd, n int, t runners.DType, tile int) store {
 	return s
 }
 
-// words is the length of data.
+// words returns the length of data.
 func (s *store) words() int64 {
 	return runners.MulBytes(s.heads, s.kHead) + runners.MulBytes(s.heads, s.vHead)
 }
@@ -51,8 +49,8 @@ func (s *store) key(h, slot int) (p unsafe.Pointer, stride int) {
 	return unsafe.Pointer(&s.data[h*s.kHead+t*s.kWords+slot-t]), 4 * w
 }
 
-// value returns the address of a slot's row (in bfloat16 of its pair of slots)
-// in the panel that begins at d, and the panel's width.
+// value returns the address of a slot's row (in bfloat16, of its pair of slots) in the panel that
+// begins at d, and the panel's width.
 func (s *store) value(h, slot, d int) (p unsafe.Pointer, w int) {
 	if s.bf {
 		slot /= 2
@@ -61,14 +59,14 @@ func (s *store) value(h, slot, d int) (p unsafe.Pointer, w int) {
 	return unsafe.Pointer(&s.data[s.vBase+h*s.vHead+d*s.vRows+slot*w]), w
 }
 
-// half returns the 16-bit halves of a bfloat16 value row that are the slot's.
+// half returns a bfloat16 value row as pairs of 16-bit halves, and the index of the slot's half.
 func (s *store) half(h, slot, d int) (row [][2]uint16, at int) {
 	p, w := s.value(h, slot, d)
 	return unsafe.Slice((*[2]uint16)(p), w), slot & 1
 }
 
-// write stores n rows of head h from slot on; the keys are rotated already.
-// tmp has room for n*hd/2 words where n > 1.
+// write stores n rows of head h from slot on. The keys are already rotated. tmp must have room for
+// n*hd/2 words if n > 1.
 func (s *store) write(o *ops, h, slot, n int, k unsafe.Pointer, ldk int, v unsafe.Pointer, ldv int, tmp []float32) {
 	if s.bf {
 		for i := 0; i < n; i++ {
@@ -95,7 +93,7 @@ func (s *store) write(o *ops, h, slot, n int, k unsafe.Pointer, ldk int, v unsaf
 				pairs := (n - i) / 2
 				o.k.PairRows((*uint32)(dst), 4*w, (*float32)(row), ldv, pairs, w)
 				i += 2*pairs - 1
-			default: // one half of the pairs; the other may be in use
+			default: // one half of each pair; the other may be in use
 				pairs, at := s.half(h, slot+i, d)
 				for x, f := range unsafe.Slice((*float32)(row), w) {
 					pairs[x][at] = cpu.BF16(f)
@@ -145,8 +143,8 @@ func (s *store) copyValues(h, d, at int, from *store, slot, n int) {
 	}
 }
 
-// widen converts n keys and values of head h, from a slot that begins a tile
-// and a pair, to float32 in the same tiles and panels: a panel of values has flashKeys rows.
+// widen converts n keys and values of head h to float32, in the same tiles and panels; a panel of
+// values has flashKeys rows. slot must begin a tile and a pair.
 func (s *store) widen(o *ops, h, slot, n int, k, v []float32) {
 	for i := 0; i < n; i += s.tile {
 		src, stride := s.key(h, slot+i)
@@ -182,8 +180,8 @@ func (s *store) read(h, slot int, k, v []float32) {
 	}
 }
 
-// cache is a runners.KV: a store whose slot is the position (global), or the
-// position modulo the number of slots (window).
+// cache is a runners.KV: a store in which the slot of a position is the position itself (global),
+// or the position modulo the number of slots (window).
 type cache struct {
 	store
 	o        *ops
@@ -230,7 +228,7 @@ func (c *cache) Close() {
 	c.data = nil
 }
 
-// slot of a position.
+// slot returns the slot of a position.
 func (c *cache) slot(pos int) int {
 	if c.window > 0 {
 		return pos % c.n
@@ -247,7 +245,7 @@ func (c *cache) Fork(n int) (runners.KV, error) {
 		return nil, err
 	}
 	f.len = n
-	// A window's slots are copied unchanged: those of the first n positions keep their places.
+	// A window's slots are copied unchanged: the first n positions keep their slots.
 	f.copySlots(0, &c.store, 0, min(n, c.n))
 	return f, nil
 }
@@ -274,7 +272,7 @@ func (c *cache) Read(from, n int) (k, v []float32, err error) {
 	return k, v, nil
 }
 
-// appendJob is the present writing of rows to stores.
+// appendJob is the current operation that writes rows to stores.
 type appendJob struct {
 	k, v  mat
 	rope  *ropeTable
@@ -287,10 +285,11 @@ type appendUnit struct {
 	row, slot, n int
 }
 
-// appendRows of a unit; even, so that no two units write to one pair of values.
+// appendRows is the number of rows per unit. It is even, so no two units write to the same pair of
+// values.
 const appendRows = 64
 
-// cutRows adds the units that write rows row..row+n-1 to slot.. of a store.
+// cutRows adds the units that write rows row..row+n-1 to a store, starting at slot.
 func (j *appendJob) cutRows(st *store, row, slot, n int) {
 	for i := 0; i < n; {
 		m := min(n-i, appendRows-(slot+i)&1)
@@ -339,7 +338,7 @@ func (o *ops) startAppend(b *runners.Batch, k, v runners.Mat, rope runners.RopeT
 		o.growWorkers(appendRows*j.rope.spec.HeadDim)
 }
 
-// cacheOf checks that span i of b continues cache i.
+// cacheOf returns cache i and checks that span i of b continues it.
 func (o *ops) cacheOf(kv []runners.KV, i int, b *runners.Batch) (*cache, bool) {
 	if !(len(kv) == len(b.Spans) || o.failf("%d caches for %d spans", len(kv), len(b.Spans))) {
 		return nil, false

@@ -7,14 +7,14 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// linearJob is a Linear, LinearAdd or SwiGLU: a matrix product of
-// activations [rows, in] with a packed weight.
+// linearJob is a Linear, LinearAdd or SwiGLU: a matrix product of activations [rows, in] with a
+// packed weight.
 //
-// A task is a group of rows times a group of panels, or all of them in a chain. Within it the sum
-// over `in` is cut into even blocks of at most kBlock rows of a panel (64 KiB), so that a panel's
-// block is read from the second-level cache for every tile of rows, and the rows' block stays there
-// for every panel. Where there is one tile of rows only, its panels are read from front to back, as
-// the memory likes it best.
+// A task is a group of rows times a group of panels, or times all panels in a chain. Within a task
+// the sum over `in` is split into equal blocks of at most kBlock rows of a panel (64 KiB), so a
+// panel's block is read from the second-level cache for every tile of rows, and the rows' block
+// stays there for every panel. If there is only one tile of rows, the panels are read sequentially,
+// for which memory bandwidth is highest.
 type linearJob struct {
 	dst, x mat
 	w      *weight
@@ -22,27 +22,28 @@ type linearJob struct {
 	add    int
 	swiglu bool
 	gemm   []cpu.Gemm
-	tiles  cpu.Tiles // in place of gemm, where it is not nil
-	// a is what the kernel reads as A: x itself, or x rounded to bfloat16 or padded.
+	tiles  cpu.Tiles // replaces gemm if not nil
+	// a is operand A of the kernel: x itself, or x rounded to bfloat16 or padded.
 	a mat
-	// cs is the kernel's column stride of A, aStep A's step for one row of a panel, in bytes.
+	// cs is the kernel's column stride of A, aStep the step of A per row of a panel, in bytes.
 	cs, aStep int
 	kBlock    int // rows of a panel
-	// rounded and padded say that a is to be x rounded to bfloat16, or with one zero more.
+	// rounded means that a is x rounded to bfloat16, padded that it is x with an extra zero per
+	// row.
 	rounded, padded bool
-	// rowGroup and panelGroup are a task's sizes, rowGroups the number of row groups.
+	// rowGroup and panelGroup are the sizes of a task, rowGroups is the number of row groups.
 	rowGroup, panelGroup, rowGroups int
 }
 
-// kBlock is the most rows of a panel summed at a time; rowGroupMax the rows of a
-// task, and fewRowsWork the weights of one for few rows.
+// kBlock is the maximum number of panel rows summed at a time, rowGroupMax the maximum number of
+// rows per task, and fewRowsWork the number of weights per task for few rows.
 const (
 	kBlock      = 512
 	rowGroupMax = 96
 	fewRowsWork = 1 << 16
 )
 
-// units is what is shared out: panels, or pairs of them.
+// units is the number of units that are divided among tasks: panels, or pairs of panels.
 func (j *linearJob) units() int {
 	if j.swiglu {
 		return len(j.w.panels) / 2
@@ -50,7 +51,7 @@ func (j *linearJob) units() int {
 	return len(j.w.panels)
 }
 
-// panelGroups is the number of a row group's tasks.
+// panelGroups is the number of tasks per row group.
 func (j *linearJob) panelGroups() int { return (j.units() + j.panelGroup - 1) / j.panelGroup }
 
 func (o *ops) Linear(rows int, dst, x runners.Mat, w runners.Weight)    { o.linear(rows, dst, x, w, 0) }
@@ -64,7 +65,7 @@ func (o *ops) linear(rows int, dst, x runners.Mat, rw runners.Weight, add int) {
 	o.product(rows, dst, x, w, add, false)
 }
 
-// SwiGLU computes a panel of each half into scratch and joins them.
+// SwiGLU computes a panel of each half into scratch and combines them.
 func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {
 	w, ok := rw.(*weight)
 	if o.err != nil || !((ok && len(w.first) == 2 && w.in == x.Cols && w.out == 2*dst.Cols && 2*w.first[1] == len(w.panels)) || o.failf("SwiGLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
@@ -83,7 +84,7 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 	next := linearJob{dst: d, x: a, w: w, rows: rows, add: add, swiglu: swiglu}
 	next.kernels(o.k)
 	if rows > o.k.MR && len(w.blk.data) <= chainBytes && !next.padded {
-		l := o.link(rows)
+		l := o.enqueue(rows)
 		l.norm, l.lin = false, next
 		n := 2 * o.k.NR
 		if next.rounded {
@@ -111,7 +112,7 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu b
 // kernels chooses the kernels for the weight's type.
 func (j *linearJob) kernels(k *cpu.Tier) {
 	j.a, j.cs, j.aStep, j.gemm, j.tiles, j.rounded, j.padded = j.x, 4, 4, k.F32, nil, false, false
-	// Whole steps of the matrix registers in every block but the last.
+	// Every block except the last is a whole number of steps of the matrix registers.
 	j.kBlock = (evenly(j.w.rows(), kBlock) + 15) &^ 15
 	switch {
 	case j.w.dtype != runners.BF16:
@@ -122,7 +123,7 @@ func (j *linearJob) kernels(k *cpu.Tier) {
 	}
 }
 
-// operandA makes what the kernel reads where that is not x itself.
+// operandA prepares operand A of the kernel, if it is not x itself.
 func (o *ops) operandA() bool {
 	j := &o.lin
 	if !j.rounded {
@@ -138,7 +139,8 @@ func (o *ops) operandA() bool {
 	return true
 }
 
-// padA copies x with one zero more, where an odd number of inputs meets pairs of bfloat16.
+// padA copies x with a zero appended to each row, for an odd number of inputs with pairs of
+// bfloat16.
 func (o *ops) padA(in int) bool {
 	j := &o.lin
 	ld := stride(in + 1)
@@ -166,7 +168,7 @@ func roundTask(o *ops, _ *worker, i int) {
 	}
 }
 
-// roundRow is the kernel of that name for any n.
+// roundRow calls the kernel of that name and handles any n.
 func (o *ops) roundRow(dst *uint16, x *float32, n int) {
 	if m := n &^ 15; m > 0 {
 		o.k.RoundRow(dst, x, m)
@@ -176,13 +178,13 @@ func (o *ops) roundRow(dst *uint16, x *float32, n int) {
 	}
 }
 
-// group cuts the work into tasks. It changes no result: every output is the
-// work of one task, in the same order whatever the cut.
+// group splits the work into tasks. The split does not affect results: one task computes each
+// output, always in the same order.
 func (j *linearJob) group(o *ops) {
 	units := j.units()
 	if j.rows <= o.k.MR {
-		// Reading the weights takes the time: a task reads some 64 Ki weights or one panel, so
-		// that no worker waits long for another's last, and there are as many for each.
+		// Reading the weights dominates: a task reads about 64 Ki weights or one panel, so no
+		// worker waits long for another's last task, and all have equally many.
 		j.rowGroup, j.rowGroups = j.rows, 1
 		workers := len(o.workers.all)
 		tasks := max(1, units*j.w.in*o.k.NR/fewRowsWork)
@@ -192,22 +194,22 @@ func (j *linearJob) group(o *ops) {
 	}
 	j.rowGroups = (j.rows + rowGroupMax - 1) / rowGroupMax
 	j.rowGroup = (j.rows + j.rowGroups - 1) / j.rowGroups
-	// A task has some 2 million multiply-adds, or an eighth of a worker's share if that is less.
+	// A task has about 2 million multiply-adds, or an eighth of a worker's share if that is less.
 	work := 2 << 20
-	if j.tiles != nil { // whole pairs of tiles, and as much time as that takes otherwise
+	if j.tiles != nil { // whole pairs of tiles, with a similar time per task
 		j.rowGroup = min(j.rows, (j.rowGroup+31)&^31)
 		work *= 8
 	}
 	perUnit := j.rowGroup * j.w.in * o.k.NR
 	n := max(1, work/max(1, perUnit))
 	share := (units*j.rowGroups + 8*len(o.workers.all) - 1) / (8 * len(o.workers.all))
-	if perUnit*share < 1<<16 { // too small to be worth sharing so finely
+	if perUnit*share < 1<<16 { // too small to split further
 		share = min(units, max(share, (1<<16)/perUnit))
 	}
 	j.panelGroup = max(1, min(n, share, units))
 }
 
-// unscaled is a factor for the kernels that take one.
+// unscaled is the scale 1, for kernels that take a pointer to a scale.
 var unscaled = float32(1)
 
 func linearTask(o *ops, wk *worker, i int) {
@@ -219,7 +221,7 @@ func linearTask(o *ops, wk *worker, i int) {
 	}
 }
 
-// rowsProduct computes rows r0.. of the units first..last-1; a begins with row r0.
+// rowsProduct computes rows from r0 on of the units first..last-1; a begins with row r0.
 func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []float32) {
 	depth := j.w.rows()
 	if !j.swiglu {
@@ -251,8 +253,8 @@ func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []fl
 	}
 }
 
-// panelProduct computes the rows of a times rows k..k+n-1 of one panel into c,
-// adding to what is there where the job says so or k > 0.
+// panelProduct computes the rows of a times rows k..k+n-1 of one panel into c. It adds to c if the
+// job is an addition or k > 0.
 func (o *ops) panelProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, a mat, rows, k, n int) {
 	b := unsafe.Pointer(&j.w.blk.data[4*(p.off+k*p.w)])
 	aStep := k * j.aStep
@@ -273,9 +275,9 @@ func (o *ops) panelProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, a m
 	}
 }
 
-// follower notes that w came after the weight of the product before it, and
-// returns the one that came after w last time, nil where it is not known or
-// there are so many rows that reading weights is not what takes the time.
+// follower records that w followed the weight of the preceding product, and returns the weight that
+// followed w last time. It returns nil if that is unknown, or if there are so many rows that
+// reading weights does not dominate.
 func (o *ops) follower(w *weight) *weight {
 	j := &o.lin
 	if j.rows > o.k.MR {
@@ -286,18 +288,18 @@ func (o *ops) follower(w *weight) *weight {
 		o.before.next = w
 	}
 	o.before = w
-	if w.halves != j.swiglu { // so not while w is read ahead
+	if w.halves != j.swiglu { // avoid writing while others read w
 		w.halves = j.swiglu
 	}
 	return w.next
 }
 
-// aheadBytes are read ahead by each worker: a part of its second-level cache.
+// aheadBytes is the number of bytes that each worker prefetches: a part of its second-level cache.
 const aheadBytes = 256 << 10
 
-// readAhead reads a little of what worker me will need of w, the next product's
-// weight, and returns false where there is nothing left to read. What is between two
-// products of a step is work for one: the others have the time.
+// readAhead prefetches a small piece of what worker me will need of w, the next product's weight.
+// It returns false if nothing is left to prefetch. Between two products of a step only one worker
+// is busy, so the others have time for this.
 func (o *ops) readAhead(me int, w *weight) bool {
 	wk := o.workers.all[me]
 	if wk.aheadOf != w {
@@ -306,7 +308,7 @@ func (o *ops) readAhead(me int, w *weight) bool {
 	if wk.aheadAt >= aheadBytes {
 		return false
 	}
-	// A worker begins with the panels of its share; of two halves with both.
+	// Prefetch the first panels of the worker's share; of two halves, from both.
 	units, at, half := len(w.panels), wk.aheadAt, 0
 	if w.halves {
 		units /= 2
@@ -322,5 +324,5 @@ func (o *ops) readAhead(me int, w *weight) bool {
 	return true
 }
 
-// aheadPiece takes less time to read than a job takes to begin.
+// aheadPiece is small enough that reading it takes less time than starting a job.
 const aheadPiece = 2 << 10

@@ -9,8 +9,8 @@ import (
 	"github.com/yocobench/yocobench/runners/cpu"
 )
 
-// With the logits of every row of a prefill's chunk the workspace holds them, and the next token is
-// the same.
+// TestChunkLogits: with logits of every row of a prefill's chunk, the workspace grows by their
+// size, and the next token is the same.
 func TestChunkLogits(t *testing.T) {
 	const chunk, prompt = 40, 100
 	shape := runners.Shape{Name: "t", Arch: runners.Transformer, Dim: 32, Layers: 2, FFN: 48, Vocab: 256, Heads: 2, KVHeads: 1, HeadDim: 16,

@@ -7,9 +7,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// probJob is the present LogProbs: a task computes the logits of a group of
-// rows for some panels of the output matrix in scratch, and leaves of each row
-// the largest, the sum of exponentials and, if it is among them, the target's.
+// probJob is the current LogProbs: a task computes the logits of a group of rows for some panels of
+// the output matrix into scratch. For each row it stores the largest logit, the sum of exponentials
+// and, if it is in those panels, the target's logit.
 type probJob struct {
 	targets []int
 	// partial is [row][group of panels]{max, sum}; target [row].
@@ -17,7 +17,7 @@ type probJob struct {
 	groups          int
 }
 
-// probPanels is the panels of a task: 512 logits a row where NR is 32.
+// probPanels is the number of panels per task: 512 logits per row if NR is 32.
 const probPanels = 16
 
 func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []float32) error {

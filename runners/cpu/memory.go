@@ -9,29 +9,30 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// pool allocates the memory of one model: everything that the runner holds is a
-// block of a pool, counted in its account.
+// pool allocates the memory of one model: everything that the runner holds is a block of a pool and
+// counted in its account.
 type pool struct {
 	account *runners.MemoryAccount
-	// arena is where weights are cut from: many of them are in one mapping of
-	// large pages, which a decode step then reads with few misses of the TLB.
+	// arena is the memory for weights: many of them share one mapping of huge pages, which causes
+	// few TLB misses in a decode step.
 	arena  []byte
 	arenas [][]byte
 	// poison fills new workspace with NaN (tests).
 	poison bool
 }
 
-// block is a piece of memory, 64-byte aligned and zero at first.
+// block is a piece of memory, 64-byte aligned and initially zero.
 type block struct {
 	pool   *pool
 	part   runners.MemoryPart
-	bytes  int64 // as counted
+	bytes  int64 // as counted in the account
 	data   []byte
 	mapped []byte
 }
 
-// take makes a block of the given bytes, or returns an error that wraps ErrOutOfMemory.
-// slack is what the layout needs beyond them at its end (less than a row), which is not counted.
+// take makes a block of the given bytes, or returns an error that wraps ErrOutOfMemory. slack is
+// the number of extra bytes that the layout needs at its end (less than a row), which are not
+// counted.
 func (p *pool) take(part runners.MemoryPart, bytes int64, slack int) (*block, error) {
 	b := &block{pool: p, part: part, bytes: bytes}
 	err := p.account.Take(part, bytes, func() error {
@@ -51,8 +52,8 @@ func (p *pool) take(part runners.MemoryPart, bytes int64, slack int) (*block, er
 	return b, nil
 }
 
-// mapFrom is the size from which a block is mapped rather than taken from Go's
-// heap: its pages cost nothing before they are used and are given back at once.
+// mapFrom is the size from which a block is memory-mapped instead of allocated on Go's heap: its
+// pages cost nothing until they are used, and are freed at once.
 const mapFrom = 1 << 18
 
 func (b *block) alloc(n int) (err error) {
@@ -76,10 +77,10 @@ func (b *block) alloc(n int) (err error) {
 	return nil
 }
 
-// arenaBytes is the size of a mapping for weights. What is not used of it costs nothing.
+// arenaBytes is the size of a mapping for weights. Unused parts of it cost nothing.
 const arenaBytes = 256 << 20
 
-// carve cuts n bytes for weights, which are given back with the whole arena (freeArenas).
+// carve allocates n bytes for weights, which are freed with the whole arena (freeArenas).
 func (p *pool) carve(n int) ([]byte, error) {
 	if n > len(p.arena) {
 		a, err := mapMemory(arenaBytes)
@@ -93,7 +94,7 @@ func (p *pool) carve(n int) ([]byte, error) {
 	return b, nil
 }
 
-// freeArenas gives back the memory of all weights.
+// freeArenas frees the memory of all weights.
 func (p *pool) freeArenas() {
 	for _, a := range p.arenas {
 		unmapMemory(a)
@@ -101,7 +102,7 @@ func (p *pool) freeArenas() {
 	p.arena, p.arenas = nil, nil
 }
 
-// free gives the block back; a second call does nothing.
+// free frees the block. A second call does nothing.
 func (b *block) free() {
 	if b == nil || b.data == nil && b.mapped == nil {
 		return
@@ -127,11 +128,11 @@ func (b *block) words() []uint32 {
 	return unsafe.Slice((*uint32)(unsafe.Pointer(&b.data[0])), len(b.data)/4)
 }
 
-// fallbackMemory is assumed where the machine does not say what it has.
+// fallbackMemory is assumed if the machine does not report its memory.
 const fallbackMemory = 8 << 30
 
-// machineMemory is the memory that models may hold: what is available now and, where a limit would
-// end this process, less a part for what the pool does not count, such as Go's heap.
+// machineMemory is the memory that models may use: what is available now, limited by what this
+// process is allowed, minus a reserve for memory that the pool does not count, such as Go's heap.
 func machineMemory() int64 {
 	m := limits.ReadMemory()
 	switch {
@@ -143,12 +144,12 @@ func machineMemory() int64 {
 	return max(0, m.Left-min(max(m.Left/8, 32<<20), 256<<20))
 }
 
-// defaultThreads is the number of threads where none is asked for.
+// defaultThreads is the default number of threads.
 func defaultThreads() int { return limits.ReadCPUs().Count }
 
-// nameIn finds the processor's name in the text of /proc/cpuinfo: what x86, LoongArch, MIPS, POWER
-// and RISC-V call it, or the numbers of an ARM core. Without any of them it is unknown, and
-// compared with no other.
+// nameIn finds the processor's name in the text of /proc/cpuinfo, under the keys of x86, LoongArch,
+// MIPS, POWER and RISC-V, or builds one from the numbers of an ARM core. It returns "" if there is
+// neither; such a machine is never considered equal to another.
 func nameIn(cpuinfo string) string {
 	fields := map[string]string{}
 	for line := range strings.Lines(cpuinfo) {

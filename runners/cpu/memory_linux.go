@@ -15,7 +15,7 @@ func mapMemory(n int) ([]byte, error) {
 
 func unmapMemory(b []byte) { _ = syscall.Munmap(b) }
 
-// processorName is the processor's own name, or "" where the system does not say what it is.
+// processorName returns the processor's name, or "" if the system does not report it.
 func processorName() string {
 	b, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// ops implements runners.Ops. Operations are done when they return, but for norms and
-// products of many rows, which a chain keeps back until another operation begins. The
-// first that fails is kept, and later ones do nothing.
+// ops implements runners.Ops. Operations are complete when they return, except norms and products
+// of many rows, which a chain holds until another operation starts. The first failure is kept, and
+// later operations do nothing.
 //
-// Every operation is cut into tasks for the workers. The arguments of the present
-// one are fields here (lin, att, ...), not closures, so that nothing is allocated.
+// Every operation is split into tasks for the workers. The arguments of the current operation are
+// fields here (lin, att, ...), not closures, so nothing is allocated.
 type ops struct {
 	k       *cpu.Tier
 	opts    runners.Options
@@ -24,15 +24,15 @@ type ops struct {
 	blocks []*block // weights, released by Close
 	ropes  []*ropeTable
 	batch  *runners.Batch
-	// pass counts Begins, so that rotary tables know when they are out of date.
+	// pass counts calls of Begin, so that rotary tables know when they are stale.
 	pass int
 
 	counts map[runners.Part]*int64
-	flops  *int64 // of the present part
+	flops  *int64 // of the current part
 
-	// Scratch that operations share; each grows to the largest use.
+	// Scratch shared by operations. Each grows to the largest size used.
 	shared  [scratches]scratch
-	workerB *block // the workers' scratch, cut evenly
+	workerB *block // the workers' scratch, divided evenly
 
 	pack struct {
 		w     *weight
@@ -40,7 +40,7 @@ type ops struct {
 	}
 	chain  chain
 	lin    linearJob
-	before *weight // that of the last product of few rows
+	before *weight // weight of the last product with few rows
 	att    attendJob
 	ret    retainJob
 	prob   probJob
@@ -49,7 +49,7 @@ type ops struct {
 	turn   fillJob
 }
 
-// The shared scratches: what lives at the same time has a name of its own.
+// The shared scratch buffers. Data that are live at the same time have separate ones.
 const (
 	scratchA     = iota // activations in bfloat16
 	scratchParts        // partial results of split attention; retention's chunks
@@ -125,15 +125,15 @@ func (o *ops) fail(err error) {
 	}
 }
 
-// failf records a failure and returns false, for use as `ok || o.failf(...)`:
-// the arguments are made only then, and nothing is allocated where all is well.
+// failf records a failure and returns false. Use it as `ok || o.failf(...)`: the arguments are
+// evaluated only on failure, so the normal path does not allocate.
 func (o *ops) failf(format string, args ...any) bool {
 	o.fail(fmt.Errorf(format, args...))
 	return false
 }
 
-// buffer is [rows, cols] with a row stride ld (in floats) chosen so that the
-// rows of a tile do not fall into the same cache sets.
+// buffer is [rows, cols] with a row stride ld (in floats) chosen so that the rows of a tile do not
+// map to the same cache sets.
 type buffer struct {
 	o              *ops
 	rows, cols, ld int
@@ -143,14 +143,14 @@ type buffer struct {
 func (b *buffer) Rows() int { return b.rows }
 func (b *buffer) Cols() int { return b.cols }
 
-// Close does first what was asked for and is not done yet, which may be about b.
+// Close first runs the enqueued operations, which may use b.
 func (b *buffer) Close() {
 	b.o.flush()
 	b.blk.free()
 }
 
-// stride is a row stride for n 32-bit words: whole cache lines, and an odd
-// number of them where n is a line or more.
+// stride returns a row stride for n 32-bit words: whole cache lines, and an odd number of them if n
+// is a line or more.
 func stride(n int) int {
 	lines := (n + 15) / 16
 	return 16 * (lines | 1)
@@ -168,14 +168,14 @@ func (o *ops) Buffer(_ runners.BufferKind, rows, cols int) (runners.Buffer, erro
 	return &buffer{o, rows, cols, ld, blk}, nil
 }
 
-// mat is a runners.Mat as kernels see it.
+// mat is a runners.Mat as seen by kernels.
 type mat struct {
 	base unsafe.Pointer
 	ld   int // bytes
 	cols int
 }
 
-// from is m without its first r rows.
+// from returns m without its first r rows.
 func (m mat) from(r int) mat { return mat{unsafe.Add(m.base, r*m.ld), m.ld, m.cols} }
 
 func (m mat) row(r int) *float32 { return (*float32)(unsafe.Add(m.base, r*m.ld)) }
@@ -183,7 +183,7 @@ func (m mat) at(r, c int) *float32 {
 	return (*float32)(unsafe.Add(m.base, r*m.ld+4*c))
 }
 
-// mat checks that m has the rows.
+// mat converts m and checks that it has the given rows.
 func (o *ops) mat(m runners.Mat, rows int, op string) (mat, bool) {
 	b, ok := m.Buf.(*buffer)
 	if !((ok && b.blk.data != nil && m.Col >= 0 && m.Cols > 0 && m.Col+m.Cols <= b.cols && rows <= b.rows) || o.failf("%s: %d rows of columns %d to %d are not in the buffer", op, rows, m.Col, m.Col+m.Cols)) {
@@ -248,9 +248,9 @@ func (o *ops) Sync() error {
 
 func (o *ops) Usage() runners.Usage { return o.pool.account.Usage() }
 
-// ResetPeak gives back the scratch, which grows again as it is needed.
+// ResetPeak frees the scratch, which grows again when needed.
 func (o *ops) ResetPeak() {
-	o.flush() // which takes scratch: of the peak so far
+	o.flush() // its scratch belongs to the old peak
 	o.freeScratch()
 	o.pool.account.ResetPeak()
 }
@@ -267,8 +267,8 @@ func (o *ops) freeScratch() {
 	}
 }
 
-// prefillChunk rows make the reading of the weights cheap compared with the work on
-// them, and still fit the second-level caches with a group of rows.
+// prefillChunk is large enough that reading the weights is cheap compared with the arithmetic, and
+// small enough that a group of rows fits into the second-level caches.
 const prefillChunk = 512
 
 func (o *ops) PrefillChunk() int {
@@ -278,8 +278,8 @@ func (o *ops) PrefillChunk() int {
 	return prefillChunk
 }
 
-// Close gives back weights, rotary tables and scratch, and ends the workers. What
-// is not done yet is not done any more.
+// Close frees weights, rotary tables and scratch, and stops the workers. Enqueued operations are
+// discarded.
 func (o *ops) Close() error {
 	o.chain.n = 0
 	o.workers.close()

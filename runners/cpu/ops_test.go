@@ -13,8 +13,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// fastest says whether a tier is the one that this machine would choose: short runs
-// (those under the race detector) test it alone, for who writes what does not depend on the tier.
+// fastest reports whether this machine would choose the tier. Short runs (such as those under the
+// race detector) test only that tier, because data races do not depend on the tier.
 func fastest(tier string) bool {
 	for _, k := range cpu.Tiers() {
 		if k.Available() {
@@ -24,8 +24,8 @@ func fastest(tier string) bool {
 	return false
 }
 
-// eachTier runs f for every tier that this machine has, with float32 and with bfloat16 weights and
-// caches.
+// eachTier runs f for every tier that this machine supports, with float32 and with bfloat16 weights
+// and caches.
 func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 	for _, k := range cpu.Tiers() {
 		for _, d := range []runners.DType{runners.F32, runners.BF16} {
@@ -34,7 +34,7 @@ func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 					t.Skipf("UNTESTED here: this machine lacks %s", k.Missing)
 				}
 				if testing.Short() && !fastest(k.Name) {
-					t.Skip("-short: the fastest tier alone")
+					t.Skip("-short: testing only the fastest tier")
 				}
 				f(t, runners.Options{Tier: k.Name, Weights: d, KV: d, Threads: 2})
 			})
@@ -42,7 +42,7 @@ func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 	}
 }
 
-// openTest opens poisoned ops; at the end of the test nothing may be held.
+// openTest opens ops with poisoned memory; at the end of the test no memory may be held.
 func openTest(t testing.TB, opts runners.Options) *ops {
 	o, err := open(opts)
 	if err != nil {
@@ -58,7 +58,7 @@ func openTest(t testing.TB, opts runners.Options) *ops {
 	return o
 }
 
-// upload puts h into a buffer wider than it, at column col.
+// upload copies h to a buffer wider than h, at column col.
 func upload(t testing.TB, o *ops, h optest.Host, col int) (runners.Mat, func()) {
 	b, err := o.Buffer(runners.Inner, h.Rows, h.Cols+col+3)
 	if err != nil {
@@ -86,7 +86,7 @@ func TestLinear(t *testing.T) {
 		o := openTest(t, opts)
 		r := rand.New(rand.NewPCG(1, 1))
 		for _, sh := range [][3]int{{1, 1, 1}, {1, 64, 97}, {3, 65, 64}, {2, 63, 33}, {13, 130, 65}, {64, 16, 3}, {97, 1100, 70}, {500, 40, 129}, {5, 1027, 31},
-			{20, 33, 5}, {101, 1030, 260}} { // the last with weights of more than chainBytes in either type
+			{20, 33, 5}, {101, 1030, 260}} { // in the last, the weights exceed chainBytes in both types
 			rows, in, out := sh[0], sh[1], sh[2]
 			x, w1, w2 := optest.Random(r, rows, in, 1, runners.F32), optest.Random(r, out, in, 1/math.Sqrt(float64(in)), runners.F32), optest.Random(r, out+5, in, 1/math.Sqrt(float64(in)), runners.F32)
 			w3 := optest.Random(r, out, in, 1/math.Sqrt(float64(in)), runners.F32)
@@ -201,9 +201,9 @@ func TestRows(t *testing.T) {
 	})
 }
 
-// turned is optest.Rotated as the runner computes it, compared with float64: which way a
-// value rounds to bfloat16 depends on its last bit.
-func turned(t *testing.T, o *ops, table *ropeTable, x optest.Host, r, h int, pos int) (v []float64) {
+// rotated is optest.Rotated as the runner computes it, compared with float64. It is needed because
+// the rounding of a value to bfloat16 depends on its last bit.
+func rotated(t *testing.T, o *ops, table *ropeTable, x optest.Host, r, h int, pos int) (v []float64) {
 	hd := table.spec.HeadDim
 	f := make([]float32, hd)
 	for d := range f {
@@ -217,10 +217,10 @@ func turned(t *testing.T, o *ops, table *ropeTable, x optest.Host, r, h int, pos
 	return v
 }
 
-// past is what a test keeps of a sequence: rotated keys and values by position, [heads x hd] each.
+// past is a test's copy of a sequence: rotated keys and values by position, [heads x hd] each.
 type past struct{ k, v [][]float64 }
 
-// attentionCase is a sequence of passes over two sequences: the rows that each gets.
+// attentionCase is a series of passes over two sequences, with the number of rows of each.
 type attentionCase struct {
 	heads, kvHeads, hd, window int
 	spec                       runners.Rope
@@ -242,7 +242,7 @@ func TestAttention(t *testing.T) {
 		{1, 1, 10, 1000, plain, [][2]int{{3, 70}, {1, 1}, {80, 0}}},
 		{6, 2, 16, 16, plain, [][2]int{{1, 5}, {15, 20}, {1, 1}, {3, 100}, {63, 1}, {4, 4}, {300, 1}}},
 		{4, 1, 10, 40, yoco, [][2]int{{9, 1}, {1, 1}, {2, 53}, {1, 1}}},
-		{32, 16, 4, 0, plain, [][2]int{{800, 1}, {1, 1}}}, // enough heads for splits of twice the least length
+		{32, 16, 4, 0, plain, [][2]int{{800, 1}, {1, 1}}}, // enough heads for splits of twice the minimum length
 	}
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		for i, c := range cases {
@@ -251,8 +251,8 @@ func TestAttention(t *testing.T) {
 	})
 }
 
-// TestSplitKeys: every split is whole tiles, and there are enough of them or they are as short as
-// can be.
+// TestSplitKeys: every split consists of whole tiles, and there are enough splits unless they
+// already have the minimum length.
 func TestSplitKeys(t *testing.T) {
 	for _, heads := range []int{1, 2, 3, 9, 32} {
 		for _, keys := range []int{1, 511, 512, 4096, 4097, 1 << 15, 1 << 20} {
@@ -296,9 +296,9 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 	}
 	tol := 5e-6
 	if opts.KV == runners.BF16 && o.k.Dot != nil {
-		// Queries and probabilities are rounded to 8 bits: a score is the sum of hd
-		// products of values near 1 over the root of hd, so it is off by some 2^-9,
-		// at worst by a few times that, and so is what it weighs.
+		// Queries and probabilities are rounded to 8 bits. A score is the sum of hd products of
+		// values near 1 over the root of hd, so its error is about 2^-9, at worst a few times that,
+		// and the error of a weighted sum is similar.
 		tol = 2e-2
 	}
 	var seqs [2]past
@@ -339,7 +339,7 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 			for x := range span.Len {
 				var kr, vr []float64
 				for h := range c.kvHeads {
-					kr = append(kr, turned(t, o, table, k, span.Row+x, h, span.Pos+x)...)
+					kr = append(kr, rotated(t, o, table, k, span.Row+x, h, span.Pos+x)...)
 					vr = append(vr, v.V[(span.Row+x)*v.Cols+h*c.hd:(span.Row+x)*v.Cols+(h+1)*c.hd]...)
 				}
 				sq.k = append(sq.k, optest.Host{Rows: 1, Cols: len(kr), V: kr}.As(opts.KV).V)
@@ -403,7 +403,7 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 	}
 }
 
-// retainCase is a sequence of passes over two sequences: the rows that each gets.
+// retainCase is a series of passes over two sequences, with the number of rows of each.
 type retainCase struct {
 	heads, hd int
 	gate      float64 // mean of the gate
@@ -501,7 +501,8 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 						}
 						size = max(size, sum)
 					}
-					// The norm divides by what may be left of a sum after cancellation.
+					// The norm divides by the remainder of a sum, which may be small after
+					// cancellation.
 					worst = max(worst, size/math.Sqrt(ss/float64(c.hd)+1e-5))
 					for e, y := range out {
 						want.V[row*d+hh*c.hd+e] = optest.SiLU(g.At(row, hh*c.hd+e)) * y / math.Sqrt(ss/float64(c.hd)+1e-5)
@@ -534,13 +535,13 @@ func testRetain(t *testing.T, opts runners.Options, c retainCase) {
 		f.Close()
 		s.Reset()
 		if got, _ := s.Read(); slices.Max(got) != 0 || slices.Min(got) != 0 {
-			t.Error("Reset left something")
+			t.Error("the state is not zero after Reset")
 		}
 		s.Close()
 	}
 }
 
-// TestRopeFar: rotary positions are as good at ten million as at ten.
+// TestRopeFar: rotary positions are as accurate at ten million as at ten.
 func TestRopeFar(t *testing.T) {
 	o := openTest(t, runners.Options{})
 	for _, spec := range []runners.Rope{{HeadDim: 64, Rotary: runners.Rotary{Theta: 1e4, EndPoint: true, Interleaved: true}}, {HeadDim: 64, Rotary: runners.Rotary{Theta: 5e5}}} {
@@ -563,7 +564,7 @@ func TestRopeFar(t *testing.T) {
 	}
 }
 
-// tested is the device as optest sees it.
+// tested adapts the device to optest.
 func tested(opts runners.Options) optest.Device {
 	return optest.Device{
 		Weights: opts.Weights, KV: opts.KV, Inner: runners.F32, Multiple: 1,
@@ -575,7 +576,7 @@ func tested(opts runners.Options) optest.Device {
 	}
 }
 
-// TestErrors: what does not fit, and options that there are no kernels for.
+// TestErrors: sizes that do not match, and options without kernels.
 func TestErrors(t *testing.T) {
 	optest.Errors(t, tested(runners.Options{}))
 	o := openTest(t, runners.Options{MemoryBudget: 1 << 20})

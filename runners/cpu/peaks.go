@@ -10,18 +10,18 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Peak is what this machine does at best with the tier and threads asked for:
-// the limits shown next to measured speeds.
+// Peak is the best that this machine achieves with a tier and a number of threads: the limits shown
+// next to measured speeds.
 type Peak struct {
-	// GFLOPS and BF16GFLOPS are those of the matrix kernel on operands in the
-	// first-level cache, 10^9 FLOP/s, with weights of float32 and of bfloat16.
+	// GFLOPS and BF16GFLOPS are the rates in 10^9 FLOP/s of the matrix kernel on operands in the
+	// first-level cache, with float32 and with bfloat16 weights.
 	GFLOPS     float64 `json:"gflops"`
 	BF16GFLOPS float64 `json:"bf16_gflops"`
-	// GBps is that of reading memory larger than the caches, 10^9 bytes/s.
+	// GBps is the rate of reading memory larger than the caches, in 10^9 bytes/s.
 	GBps float64 `json:"gbps"`
 }
 
-// Profile is the machine with these peaks and so much memory (bytes).
+// Profile returns a profile with these peaks and the given memory in bytes.
 func (p Peak) Profile(memory int64) runners.Profile {
 	m := runners.ThisMachine(p.GFLOPS, p.GBps, memory)
 	m.Peak[runners.BF16] = p.BF16GFLOPS * 1e9
@@ -29,19 +29,18 @@ func (p Peak) Profile(memory int64) runners.Profile {
 }
 
 const (
-	peakTime   = 25 * time.Millisecond // of a round
-	peakRounds = 5                     // of which the best counts
-	peakBytes  = 256 << 20             // read from memory: larger than most caches
-	peakPiece  = 1 << 20               // of those, read by one worker at a time
-	peakDepth  = 64                    // keeps the operands of a tile in the first-level cache
-	peakRows   = 64                    // of a product on matrix registers, likewise
-	// peakScratch is the floats that a worker needs for computeRound.
+	peakTime   = 25 * time.Millisecond // duration of a round
+	peakRounds = 5                     // the best one counts
+	peakBytes  = 256 << 20             // size of the memory read: larger than most caches
+	peakPiece  = 1 << 20               // bytes that one worker reads at a time
+	peakDepth  = 64                    // small enough for the operands of a tile to fit the first-level cache
+	peakRows   = 64                    // rows of a product on matrix registers, which also fit
+	// peakScratch is the number of floats that a worker needs for computeRound.
 	peakScratch = peakDepth*cpu.MaxNR + 2*peakDepth*peakRows + peakRows*cpu.MaxNR + 64
 )
 
-// Peaks measures the peaks in half a second: the best of several short rounds,
-// by the processor time that each thread got, so that what else runs on the
-// machine disturbs them little.
+// Peaks measures the peaks in half a second: the best of several short rounds, in CPU time of each
+// thread, so other load on the machine affects them little.
 func Peaks(ctx context.Context, opts runners.Options) (Peak, error) {
 	opts.MemoryBudget = 0
 	o, err := open(opts)
@@ -65,7 +64,7 @@ func (o *ops) peaks(ctx context.Context) (p Peak, err error) {
 	}
 	defer blk.free()
 	for i := 0; i < len(blk.data); i += 4096 {
-		blk.data[i] = 1 // or every page is the same page of zeros
+		blk.data[i] = 1 // otherwise every page would be the same zero page
 	}
 	for range peakRounds {
 		if err := ctx.Err(); err != nil {
@@ -78,9 +77,9 @@ func (o *ops) peaks(ctx context.Context) (p Peak, err error) {
 	return p, nil
 }
 
-// together lets every worker do work over and over for a time, and once at least: a busy machine
-// may wake one late. It returns the sum of their rates, each by the processor time that its thread
-// got. work does one portion and says how large it was.
+// together lets every worker repeat work for the given time, at least once, because a worker may be
+// late on a busy machine. It returns the sum of the workers' rates, each per CPU second of its
+// thread. work does one portion and returns its size.
 func (o *ops) together(length time.Duration, work func(o *ops, w *worker) float64) (sum float64) {
 	start, rates := time.Now(), make([]float64, len(o.workers.all))
 	o.workers.run(len(rates), func(o *ops, w *worker, i int) {
@@ -96,7 +95,7 @@ func (o *ops) together(length time.Duration, work func(o *ops, w *worker) float6
 	return sum
 }
 
-// computeRound runs one full tile over and over on every worker and returns FLOP/s.
+// computeRound repeats one full tile on every worker and returns FLOP/s.
 func (o *ops) computeRound(weights runners.DType) float64 {
 	gemm, perRow := o.k.F32, 2
 	if weights == runners.BF16 {
@@ -124,8 +123,8 @@ func (o *ops) computeRound(weights runners.DType) float64 {
 	})
 }
 
-// readRound reads the memory in pieces that the workers take in turn, over and over, and returns
-// bytes/s.
+// readRound reads the memory repeatedly, in pieces that the workers take one after another, and
+// returns bytes/s.
 func (o *ops) readRound(b []byte) float64 {
 	var next atomic.Int64
 	return o.together(peakTime, func(o *ops, _ *worker) float64 {

@@ -27,8 +27,7 @@ func TestPeaks(t *testing.T) {
 	}
 }
 
-// Where the time is over before a worker begins, as on a busy machine, its rate counts all the
-// same.
+// If the time is over before a worker starts, as on a busy machine, its rate still counts.
 func TestLateWorkersCount(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 3})
 	var portions atomic.Int32
@@ -54,8 +53,8 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// The processor's name is found in what each architecture writes, and nothing is made up where it
-// says nothing.
+// The processor's name is read from the format of each architecture, and is empty if it is not
+// reported.
 func TestProcessorName(t *testing.T) {
 	for text, want := range map[string]string{
 		"processor\t: 0\nmodel name\t: Xeon 6973P\nprocessor\t: 1\nmodel name\t: other\n":                                         "Xeon 6973P",

@@ -19,23 +19,22 @@ import (
 //	o_i     = exp(b_i) Sᵀ q_i + Σ_j P[i][j] v_j
 //	S'      = exp(b_C) S + Σ_j exp(b_C - b_j) k_j v_jᵀ
 //
-// Every exponent is at most 0: nothing overflows however strong the decay. b is
-// summed in float64 and kept as two float32, so that b_i - b_j of neighbours is
-// exact even where b is large.
+// Every exponent is at most 0, so nothing overflows, however strong the decay. b is summed in
+// float64 and stored as two float32, so b_i - b_j of neighbors is exact even if b is large.
 //
-// Three rounds of tasks: scores P and transposed keys for each (chunk, head),
-// independent of the state; then for each (head, NR columns of v) the chunks
-// in order, since the columns of S do not meet; then norm and gate for each row.
-// Spans of one row take the recurrent form in one task a head.
+// There are three rounds of tasks. The first computes scores P and transposed keys for each (chunk,
+// head), independent of the state. The second runs through the chunks in order for each (head, NR
+// columns of v), because the columns of S are independent. The third applies the norm and the gate
+// to each row. Spans of one row use the recurrent form, one task per head.
 //
-// Cost of a span of n > 1 rows, each head of width hd (retentionFLOPs):
-// 4 hd² a row for the state, and 4 hd for each pair j <= i of a chunk. Of one
-// row: 4 hd². Scratch: rows x heads x (C + 2 hd + 3) floats.
+// Cost of a span of n > 1 rows, for each head of width hd (retentionFLOPs): 4 hd² per row for the
+// state, and 4 hd for each pair j <= i of a chunk. For a span of one row: 4 hd². Scratch: rows x
+// heads x (C + 2 hd + 3) floats.
 
 // RetentionChunk is the chunk length C of this runner.
 const RetentionChunk = 64
 
-// retentionFLOPs counts the multiply-adds of one head over a span of n rows.
+// retentionFLOPs counts the FLOPs of one head over a span of n rows.
 func retentionFLOPs(n, chunk, hd int) int64 {
 	f := 4 * int64(n) * int64(hd) * int64(hd)
 	if n > 1 {
@@ -83,7 +82,7 @@ func (s *state) Read() ([]float32, error) {
 	return append([]float32(nil), s.blk.floats()...), nil
 }
 
-// head is the address of a head's state.
+// head returns the address of a head's state.
 func (s *state) head(h int) *float32 { return &s.blk.floats()[h*s.hd*s.hd] }
 
 type retainJob struct {
@@ -179,7 +178,7 @@ func (o *ops) retainChunks() {
 	o.workers.run(n, retainGateTask)
 }
 
-// decays of one chunk and head: b as hi + lo, exp(b_i), exp(b_C - b_i).
+// decays returns the factors of one chunk and head: b as hi + lo, exp(b_i), exp(b_C - b_i).
 func (j *retainJob) decays(i int) (hi, lo, grow, rest []float32) {
 	const c = RetentionChunk
 	d := j.decay[i*4*c : (i+1)*4*c]
@@ -207,7 +206,7 @@ func retainScoresTask(o *ops, _ *worker, i int) {
 		grow[r], rest[r] = hi[r], 1
 	}
 	o.k.ExpRow(&grow[0], ch.n, 0)
-	// The state takes this one chunk after chunk: its error must not add up.
+	// The state is multiplied by this once per chunk, so its error must not accumulate.
 	grow[ch.n-1] = float32(math.Exp(sum))
 	o.k.DecayRow(&rest[0], &hi[0], &lo[0], ch.n, hi[ch.n-1], lo[ch.n-1])
 	keys := j.keys[i*c*hd:]
@@ -227,7 +226,7 @@ func retainScoresTask(o *ops, _ *worker, i int) {
 	}
 }
 
-// retainStateTask takes NR columns of one head's state through the chunks of a span.
+// retainStateTask runs NR columns of one head's state through the chunks of a span.
 func retainStateTask(o *ops, wk *worker, i int) {
 	j := &o.ret
 	const c = RetentionChunk
@@ -256,7 +255,7 @@ func retainStateTask(o *ops, wk *worker, i int) {
 	}
 }
 
-// retainGateTask norms and gates the rows of chunk i/heads, head i%heads.
+// retainGateTask applies the norm and the gate to the rows of chunk i/heads, head i%heads.
 func retainGateTask(o *ops, wk *worker, i int) {
 	j := &o.ret
 	ch, h, hd := j.chunks[i/j.heads], i%j.heads, j.hd
@@ -265,7 +264,7 @@ func retainGateTask(o *ops, wk *worker, i int) {
 	o.k.SiluRows(j.dst.at(ch.row, h*hd), j.dst.ld, j.g.at(ch.row, h*hd), j.g.ld, x, 4*hd, ch.n, hd, f, 4)
 }
 
-// retainStepTask is one token of one head.
+// retainStepTask computes one token of one head.
 func retainStepTask(o *ops, wk *worker, i int) {
 	j := &o.ret
 	span, h, hd := j.single[i/j.heads], i%j.heads, j.hd

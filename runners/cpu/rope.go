@@ -7,17 +7,15 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// ropeTable holds the cosines and sines of the present pass's positions.
+// ropeTable holds the cosines and sines of the current pass's positions.
 //
-// An angle is position x freq[j]. In float32 that product has lost its
-// fraction long before a million, so it is made in float64, and cheaply: with
-// pos = 256 hi + lo, cos and sin of lo x freq are a table, those of
-// 256 hi x freq are computed once for a run of 256 positions, and a complex
-// product joins them.
+// An angle is position x freq[j]. In float32 that product loses its fraction long before position
+// 1,000,000, so it is computed in float64. To make that cheap, write pos = 256 hi + lo: cos and sin
+// of lo x freq are in a table, those of 256 hi x freq are computed once per run of 256 positions,
+// and a complex product combines them.
 //
-// A row of the result is c, then s, each of width values: for interleaved
-// pairs every cosine twice and -sin, +sin (width headDim); for half-split
-// pairs cosines and sines (width headDim/2).
+// A row of the result is c, then s, each of width values: for interleaved pairs each cosine twice
+// and -sin, +sin (width headDim); for half-split pairs cosines and sines (width headDim/2).
 type ropeTable struct {
 	spec  runners.Rope
 	freq  []float64
@@ -63,12 +61,12 @@ func (o *ops) Rope(spec runners.Rope) runners.RopeTable {
 	return r
 }
 
-// angles is the table of cosines and sines, pair after pair.
+// angles returns the table of cosines and sines, pair after pair.
 func (r *ropeTable) angles() []float64 {
 	return unsafe.Slice((*float64)(unsafe.Pointer(&r.table.data[0])), 2*256*len(r.freq))
 }
 
-// rope returns the table prepared for the present pass.
+// rope returns the table prepared for the current pass.
 func (o *ops) rope(t runners.RopeTable) (*ropeTable, bool) {
 	r, ok := t.(*ropeTable)
 	if !((ok && o.batch != nil && r.table != nil) || o.failf("rotary positions without Rope or Begin")) {
@@ -100,16 +98,16 @@ func (o *ops) rope(t runners.RopeTable) (*ropeTable, bool) {
 	return r, true
 }
 
-// fillJob is the present filling of a table.
+// fillJob is the current filling of a table.
 type fillJob struct {
 	table *ropeTable
 	units []fillUnit
 }
 
-// fillUnit is n rows for positions pos.., which have the same pos/fillRows.
+// fillUnit is n rows for positions from pos on, which have the same pos/fillRows.
 type fillUnit struct{ row, pos, n int }
 
-// fillRows divides 256.
+// fillRows must divide 256.
 const fillRows = 64
 
 func fillTask(o *ops, _ *worker, i int) {
@@ -132,12 +130,12 @@ func fillTask(o *ops, _ *worker, i int) {
 	}
 }
 
-// rotate turns one head of n rows of the pass, from row on, in place and scales it.
+// rotate rotates and scales one head of n rows of the pass, from row on, in place.
 func (o *ops) rotate(r *ropeTable, row, n int, x *float32, ldx int, scale float32) {
 	o.turnRows(r, row, 8*r.width, n, x, ldx, scale)
 }
 
-// rotateHeads turns n neighbouring heads of one row of the pass in place and scales them.
+// rotateHeads rotates and scales n adjacent heads of one row of the pass in place.
 func (o *ops) rotateHeads(r *ropeTable, row, n int, x *float32, scale float32) {
 	o.turnRows(r, row, 0, n, x, 4*r.spec.HeadDim, scale)
 }

@@ -13,13 +13,13 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
 
-// tiny is a small model of each architecture, of uneven sizes.
+// tiny returns a small model of an architecture, with odd sizes.
 func tiny(a runners.Arch) runners.Config {
 	return runners.Shape{Name: "tiny", Dim: 96, Layers: 4, FFN: 200, Vocab: 300, Heads: 6, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 3, 40).Config()
 }
 
-// tinies are a small model of each architecture, and one of every kind of layer in turn.
-func tinies() (cs []runners.Config) {
+// smallModels returns a small model of each architecture, and one with every kind of layer.
+func smallModels() (cs []runners.Config) {
 	for _, a := range runners.Arches() {
 		cs = append(cs, tiny(a))
 	}
@@ -70,7 +70,7 @@ func someTokens(n, vocab, seed int) []int {
 // TestThreads: one, two and four workers give the same bits.
 func TestThreads(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
-		for _, c := range tinies() {
+		for _, c := range smallModels() {
 			var first []float32
 			for _, threads := range []int{1, 2, 4} {
 				opts.Threads = threads
@@ -93,8 +93,7 @@ func TestThreads(t *testing.T) {
 	})
 }
 
-// runAll scores some n tokens, prefills three times as many and steps, and
-// returns every number that came out.
+// runAll scores n tokens, prefills three times as many, steps, and returns all results.
 func runAll(t *testing.T, m runners.Instance, c runners.Config, n int) (out []float32) {
 	ctx := context.Background()
 	var ss []runners.Sequence
@@ -122,12 +121,12 @@ func runAll(t *testing.T, m runners.Instance, c runners.Config, n int) (out []fl
 	return out
 }
 
-// TestModelStepAllocs: a whole decode step allocates nothing, in any
-// architecture, for one sequence and for a batch.
+// TestModelStepAllocs: a whole decode step does not allocate, in any architecture, for one sequence
+// and for a batch.
 func TestModelStepAllocs(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		ctx := context.Background()
-		for _, c := range tinies() {
+		for _, c := range smallModels() {
 			for _, batch := range []int{1, 4} {
 				m := load(t, c, opts)
 				ss, ids, logits := make([]runners.Sequence, batch), make([]int, batch), make([][]float32, batch)
@@ -148,17 +147,17 @@ func TestModelStepAllocs(t *testing.T) {
 					}
 				}
 				for range 15 {
-					step() // past a window's end and a split of the keys: scratch has grown
+					step() // beyond a window and a split of the keys, so scratch has grown
 				}
 				if n := testing.AllocsPerRun(20, step); n != 0 {
-					t.Errorf("%s, %d sequences: %g allocations a step", c.Label, batch, n)
+					t.Errorf("%s, %d sequences: %g allocations per step", c.Label, batch, n)
 				}
 			}
 		}
 	})
 }
 
-// TestStepAllocs: the operations of a decode step allocate nothing.
+// TestStepAllocs: the operations of a decode step do not allocate.
 func TestStepAllocs(t *testing.T) {
 	eachTier(t, func(t *testing.T, opts runners.Options) {
 		o := openTest(t, opts)
@@ -233,22 +232,22 @@ func TestStepAllocs(t *testing.T) {
 			}
 		}
 		for range 1100 {
-			step() // past two splits of the keys
+			step() // beyond two splits of the keys
 		}
 		if n := testing.AllocsPerRun(200, step); n != 0 {
-			t.Errorf("%g allocations a step", n)
+			t.Errorf("%g allocations per step", n)
 		}
 	})
 }
 
-// neverRead is weights that nobody may ask for.
+// neverRead is weights that must not be read.
 type neverRead struct{ runners.Weights }
 
 func (neverRead) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	panic("weights that do not fit are read: " + p.Name)
 }
 
-// TestWeightsTooLarge: weights beyond the budget are refused before one is read.
+// TestWeightsTooLarge: weights beyond the budget are rejected before one is read.
 func TestWeightsTooLarge(t *testing.T) {
 	c, err := runners.Preset("yoco-gret-65b")
 	if err != nil {

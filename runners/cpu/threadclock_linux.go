@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadClock counts the processor time that the calling goroutine gets, in
-// seconds. The goroutine is locked to its thread until stop.
+// threadClock measures the CPU time of the calling goroutine, in seconds. The goroutine is locked
+// to its thread until stop.
 type threadClock float64
 
 func startThreadClock() threadClock {

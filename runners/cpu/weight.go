@@ -9,15 +9,13 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// weight is a matrix [out, in] cut into panels of NR outputs, so that a Gemm
-// reads it from front to back:
+// weight is a matrix [out, in] split into panels of NR outputs, which a Gemm reads sequentially:
 //
 //	float32:  panel[p][j] = W[col+j][p]                       p < in
 //	bfloat16: panel[p][j] = W[col+j][2p] and W[col+j][2p+1]    p < (in+1)/2
 //
-// Each stacked tensor begins with a panel of its own and ends with a narrower
-// one, so that nothing is padded (but one row of zeros where in is odd and the
-// type bfloat16). A vector is plain float32.
+// Each stacked tensor starts a new panel, and its last panel may be narrower, so nothing is padded
+// (except for one row of zeros if in is odd and the type is bfloat16). A vector is plain float32.
 type weight struct {
 	out, in int
 	dtype   runners.DType
@@ -27,8 +25,8 @@ type weight struct {
 	vec   []float32
 	blk   *block
 
-	// next is the weight of the product that followed this one's last time; halves
-	// says that it is the stack of a SwiGLU.
+	// next is the weight of the product that followed this weight's product last time; halves
+	// reports that the weight is the stack of a SwiGLU.
 	next   *weight
 	halves bool
 }
@@ -41,7 +39,7 @@ type panel struct {
 func (w *weight) Out() int { return w.out }
 func (w *weight) In() int  { return w.in }
 
-// rows is the number of rows of a panel.
+// rows returns the number of rows of a panel.
 func (w *weight) rows() int {
 	if w.dtype == runners.BF16 {
 		return (w.in + 1) / 2
@@ -149,7 +147,7 @@ func packTask(o *ops, _ *worker, i int) {
 	}
 }
 
-// Embed reads a row of the packed table: one value from each row of its panel.
+// Embed implements runners.Ops. A row of the packed table is one value from each row of its panel.
 func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale float32) {
 	o.flush()
 	w, ok := table.(*weight)
@@ -170,7 +168,7 @@ func (o *ops) Embed(dst runners.Mat, table runners.Weight, tokens []int, scale f
 	o.emb.tokens = nil
 }
 
-// embedJob is the present Embed.
+// embedJob is the current Embed.
 type embedJob struct {
 	dst    mat
 	w      *weight
@@ -178,7 +176,7 @@ type embedJob struct {
 	scale  float32
 }
 
-// embedRows is the tokens of a task.
+// embedRows is the number of tokens per task.
 const embedRows = 64
 
 func embedTask(o *ops, _ *worker, i int) {

@@ -8,49 +8,49 @@ import (
 	"github.com/yocobench/yocobench/kernels/cpu"
 )
 
-// workers are the worker threads of one model. Each operation is cut into tasks
-// that write disjoint outputs, so that who does which, and how many workers
-// there are, changes nothing in the result.
+// workers are the worker threads of one model. Each operation is split into tasks that write
+// disjoint outputs, so neither the number of workers nor the assignment of tasks affects the
+// result.
 type workers struct {
 	all []*worker // all[0] is the caller
 	o   *ops
-	// spins is how often a waiting worker polls before it yields its thread.
+	// spins is the number of times that a waiting worker polls before it yields its thread.
 	spins int
 
-	// The present job: fn is called with every task of the workers' shares.
+	// The current job: fn is called with every task of the workers' shares.
 	fn func(*ops, *worker, int)
 
-	// round goes up with each job; busy is the number of other workers still at it.
+	// round increases with each job; busy is the number of other workers still running it.
 	round  atomic.Uint64
 	busy   atomic.Int32
 	closed atomic.Bool
-	// prefetch is the weight that the next product will read, nil where that is not known.
+	// prefetch is the weight that the next product will read, nil if unknown.
 	prefetch atomic.Pointer[weight]
-	// waiting is the round whose caller sleeps until the last other worker says
-	// finished, 0 if none does. It names the round because a worker that ends a
-	// round can be late in looking: it must not wake the caller of the next.
+	// waiting is the round whose caller sleeps until the last other worker signals finished, 0 if
+	// none does. It is a round, not a flag, because a worker that finishes a round may check late
+	// and must not wake the caller of the next round.
 	waiting  atomic.Uint64
 	finished chan struct{}
 }
 
 type worker struct {
-	// next and end are what is left of this worker's share of the job. They have a
-	// cache line to themselves, which its owner changes and the others seldom look at.
+	// next and end are the remaining part of this worker's share of the job. They have a cache line
+	// to themselves: the owner changes it, and the others rarely read it.
 	next atomic.Int64
 	end  int64
 	_    [112]byte
 
-	// aheadOf and aheadAt are what this worker has read ahead.
+	// aheadOf and aheadAt record what this worker has prefetched.
 	aheadOf *weight
 	aheadAt int
 
 	parked atomic.Bool
 	wake   chan struct{}
-	// scratch is this worker's own memory; a task begins with it undefined.
+	// scratch is this worker's own memory. Its content is undefined at the start of a task.
 	scratch []float32
 }
 
-// cut cuts n values, 64-byte aligned, from the worker's scratch.
+// cut allocates n values, 64-byte aligned, from the worker's scratch.
 func cut(s *[]float32, n int) []float32 {
 	m := (n + 15) &^ 15
 	out := (*s)[:n:n]
@@ -75,9 +75,9 @@ func newWorkers(o *ops, threads int) *workers {
 	return c
 }
 
-// run calls fn for every i < n, on all workers, and returns when all are done.
-// Each worker begins with a share of neighbouring tasks, so that it reads one
-// run of memory; one that is done early takes from the others' shares.
+// run calls fn for every i < n, on all workers, and returns when all calls are done. Each worker
+// starts with a share of adjacent tasks, so that it reads contiguous memory; a worker that finishes
+// early takes tasks from the others' shares.
 func (c *workers) run(n int, fn func(*ops, *worker, int)) {
 	if n <= 1 || len(c.all) == 1 {
 		for i := range n {
@@ -106,7 +106,7 @@ func (c *workers) run(n int, fn func(*ops, *worker, int)) {
 	}
 }
 
-// pause is what worker me, who waits, does between two looks.
+// pause is what worker me does between two polls while it waits.
 func (c *workers) pause(me, spins int) {
 	if spins > c.spins {
 		runtime.Gosched()
@@ -115,7 +115,7 @@ func (c *workers) pause(me, spins int) {
 	}
 }
 
-// work does worker me's share, and then what is left of the others'.
+// work runs worker me's share, and then what is left of the others'.
 func (c *workers) work(me int) {
 	w := c.all[me]
 	for k := range c.all {
@@ -138,10 +138,10 @@ func (c *workers) wakeAll() {
 	}
 }
 
-// Who waits looks for some tens of microseconds, longer than the time between two
-// operations of a decode step; then it lets other goroutines run for as long, and
-// then it sleeps. Handing a processor over and back takes longer than most jobs,
-// so it comes at once only where there are more workers than processors.
+// A waiting worker polls for some tens of microseconds, longer than the time between two operations
+// of a decode step; then it yields to other goroutines for about as long, and then it sleeps.
+// Giving up a processor and getting it back takes longer than most jobs, so a worker yields
+// immediately only if there are more workers than processors.
 const (
 	spinsBeforeYield = 1000
 	spinsBeforePark  = 1200
@@ -174,7 +174,7 @@ func (c *workers) loop(me int) {
 	}
 }
 
-// close ends the workers and waits for them.
+// close stops the workers and waits for them.
 func (c *workers) close() {
 	if c.closed.Swap(true) {
 		return

@@ -11,11 +11,10 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// A job is over when run returns, however the workers are delayed: every task
-// of it is done and none of the job before is still running. More workers than
-// processors, and a neighbour that takes them, so that workers are stopped
-// anywhere.
-func TestCrewRunsWholeJobs(t *testing.T) {
+// When run returns, every task of the job is done and no task of an earlier job is running, however
+// the workers are delayed. The test uses more threads than processors, and busy goroutines that
+// compete for them, so that workers are preempted at arbitrary points.
+func TestWorkersRunWholeJobs(t *testing.T) {
 	length := 3 * time.Second
 	if testing.Short() {
 		length = time.Second
@@ -53,8 +52,8 @@ func TestCrewRunsWholeJobs(t *testing.T) {
 	}
 }
 
-// TestReadAhead: after a step every product knows the next one's weight, of which each worker reads
-// the beginning of its share and no more; a prefill's products read nothing ahead.
+// TestReadAhead: after a step every product knows the next product's weight, of which each worker
+// prefetches the beginning of its share. A prefill's products prefetch nothing.
 func TestReadAhead(t *testing.T) {
 	o := openTest(t, runners.Options{Threads: 3, Weights: runners.BF16})
 	r := rand.New(rand.NewPCG(1, 1))
@@ -98,7 +97,7 @@ func TestReadAhead(t *testing.T) {
 	if got := o.workers.prefetch.Load(); got != nil {
 		t.Errorf("after a product of %d rows something is read ahead", rows)
 	}
-	o.workers.close() // from here on nobody else reads ahead
+	o.workers.close() // from here on nothing else prefetches
 	for i, w := range ws {
 		for me, wk := range o.workers.all {
 			wk.aheadOf = nil
