@@ -22,58 +22,59 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Experiment compares two builds: rounds of two fresh processes whose cases are interleaved.
+// Experiment compares two builds in rounds. Each round starts a new process of each build and
+// interleaves their cases.
 //
-// The unit of the statistics is the round, not the sample: two processes of one binary differ for
-// as long as they live, by where their memory is placed (decoding by half a per cent), and no
-// number of samples within one pair of processes shows that. And since a coin decides which side
-// goes first, in starting as in every block, exchanging two equal binaries exchanges nothing but
-// the sign of a round's logarithmic ratio, whatever the noise is.
+// The statistical unit is the round, not the sample. Two processes of one binary differ for their
+// whole lifetime by the placement of their memory (0.5 % in decoding), and no number of samples
+// from one pair of processes reveals that. A coin decides which side goes first, when processes
+// start and in every block. So if the builds are equal, exchanging them only flips the sign of a
+// round's log ratio, whatever the noise is.
 type Experiment struct {
 	Suite *suites.Suite
 	Gates []gate.Gate
-	// Threads and Tier are what the workers compute with.
+	// Threads and Tier are the thread count and kernel tier of the workers.
 	Threads int
 	Tier    string
 	// Budget is the time for all rounds.
 	Budget time.Duration
-	// Progress gets a line whenever gates were judged.
+	// Progress receives a line each time the gates are tested.
 	Progress io.Writer
 	// Command is written into the journals.
 	Command string
-	// Folder makes the folder for what is measured. It is called before the first round is kept.
+	// Folder creates the folder for the results. It is called before the first round is written.
 	Folder func() (string, error)
 
 	sides [2]side // base, candidate
-	dir   string  // "" before the first round is kept
+	dir   string  // "" before the first round is written
 
 	cases    []*pairedCase
 	journals [2][]*result.Journal
 	began    time.Time
 	seconds  float64
-	// firsts are the sides that went first, one a round.
+	// firsts lists which side went first, one entry per round.
 	firsts   []string
 	verdicts *compare.Judgement
 }
 
-// pairedCase is a case that gates are about.
+// pairedCase is a case that gates refer to.
 type pairedCase struct {
-	// place is that in the list of each side's worker; -1 where the case is not there or no gate
-	// needs it.
+	// place is the case's index in the list of each side's worker, or -1 if the case is missing
+	// there or no gate needs it.
 	place [2]int
-	// ids are those of the case on each side.
+	// ids are the case's ids on each side.
 	ids [2]string
-	// metrics are those that gates are about.
+	// metrics are the metrics that gates refer to.
 	metrics []string
-	// done: it is not measured any more.
+	// done reports whether the case is no longer measured.
 	done bool
 }
 
-// blocksPerRound is how many blocks of four samples a case gets in a round, one A B B A and one B A
-// A B.
+// blocksPerRound is the number of blocks of four samples per case and round: one A B B A and one B
+// A A B.
 const blocksPerRound = 2
 
-// Rounds returns the number of rounds that are kept.
+// Rounds returns the number of completed rounds.
 func (t *Experiment) Rounds() int { return len(t.journals[0]) }
 
 // Resolve finds the two binaries, or builds them below the folder tmp. An empty candidate is this
@@ -98,7 +99,7 @@ func (t *Experiment) Resolve(ctx context.Context, base, candidate, tmp string) e
 	return nil
 }
 
-// Run measures rounds until every gate is decided, the budget ends or no look is left.
+// Run measures rounds until every gate is decided, the budget ends or no interim analysis is left.
 func (t *Experiment) Run(ctx context.Context) error {
 	t.began = time.Now().UTC().Round(time.Second)
 	start := time.Now()
@@ -109,7 +110,7 @@ func (t *Experiment) Run(ctx context.Context) error {
 		}
 		n, took := t.Rounds(), time.Since(began).Seconds()
 		if longest = max(longest, took); n == 2 {
-			longest = took // the first round, which measures accuracy too, is no measure of the others
+			longest = took // the first round also measures accuracy, so it says nothing about the others
 		}
 		t.seconds = time.Since(start).Seconds()
 		if n == 1 || compare.IsLook(n) {
@@ -125,7 +126,7 @@ func (t *Experiment) Run(ctx context.Context) error {
 	}
 }
 
-// judge judges what was measured and closes the cases that no undecided gate needs.
+// judge tests the gates on all rounds and closes the cases that no undecided gate needs.
 func (t *Experiment) judge() {
 	base, candidate := compare.NewTurns("base", t.journals[0]), compare.NewTurns("new", t.journals[1])
 	t.verdicts = compare.Judge(t.Gates, candidate, base)
@@ -135,7 +136,7 @@ func (t *Experiment) judge() {
 	}
 }
 
-// standing says how many gates are decided.
+// standing describes how many gates are decided.
 func (t *Experiment) standing() string {
 	decided := 0
 	for _, g := range t.verdicts.Gates {
@@ -155,7 +156,7 @@ func (t *Experiment) open() bool {
 	return false
 }
 
-// round starts a fresh worker of each side, lets them take turns, and keeps a journal of each.
+// round starts a new worker of each side, interleaves their samples and writes a journal of each.
 func (t *Experiment) round(ctx context.Context) error {
 	first := rand.IntN(2)
 	var workers [2]*process
@@ -204,14 +205,14 @@ func (t *Experiment) round(ctx context.Context) error {
 	return t.keep(workers, samples, first)
 }
 
-// order is whose samples a block consists of: A B B A, or in every other block B A A B.
+// order returns the sides of a block's samples: A B B A, or in every other block B A A B.
 func order(first, block int) [4]int {
 	a := first ^ block&1
 	return [4]int{a, 1 - a, 1 - a, a}
 }
 
-// job is what both workers are given: the same text of the suite, whatever suites their binaries
-// hold.
+// job returns the job of both workers. Both get the same suite text, whatever suites their binaries
+// contain.
 func (t *Experiment) job() Job {
 	return Job{
 		Protocol: workerProtocol, Suite: t.Suite.Text, File: t.Suite.File, Dir: t.Suite.Dir,
@@ -219,7 +220,7 @@ func (t *Experiment) job() Job {
 	}
 }
 
-// choose finds the cases that gates are about, and pairs those of both sides.
+// choose finds the cases that gates refer to and pairs those of both sides.
 func (t *Experiment) choose(base, candidate []result.Record) error {
 	baseNames, candidateNames := namesOf(base), namesOf(candidate)
 	for i, r := range candidate {
@@ -238,20 +239,20 @@ func (t *Experiment) choose(base, candidate []result.Record) error {
 			t.cases = append(t.cases, c)
 		}
 	}
-	for i, r := range base { // what new has no more
+	for i, r := range base { // cases that new no longer has
 		lost := slices.ContainsFunc(t.Gates, func(g gate.Gate) bool { return g.Over == gate.Baseline && needs(g, r, base) })
 		if lost && !slices.Contains(candidateNames, baseNames[i]) {
 			t.cases = append(t.cases, &pairedCase{place: [2]int{i, -1}, ids: [2]string{r.Case, ""}})
 		}
 	}
 	if len(t.cases) == 0 {
-		return fmt.Errorf("no case of the suite is one that a gate is about\n  hint: `yocobench run --dry-run` lists the cases")
+		return fmt.Errorf("no gate matches a case of the suite\n  hint: `yocobench run --dry-run` lists the cases")
 	}
 	return nil
 }
 
-// namesOf are what cases of one side are found by on the other: what each measures and, of equal
-// names, which it is.
+// namesOf returns names by which the cases of one side are found on the other. Equal names are
+// numbered.
 func namesOf(cases []result.Record) (names []string) {
 	seen := map[string]int{}
 	for _, r := range cases {
@@ -262,7 +263,8 @@ func namesOf(cases []result.Record) (names []string) {
 	return names
 }
 
-// needs reports whether a gate needs a case: as one that it is about, or as the measure of one.
+// needs reports whether a gate needs a case: because it refers to the case, or because the case is
+// the reference that another case is compared with.
 func needs(g gate.Gate, r result.Record, all []result.Record) bool {
 	about := func(r result.Record) bool {
 		return g.Match(r.Task, r.Model, r.Arch, match.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label))
@@ -287,7 +289,8 @@ func sameParams(a, b result.Record) bool {
 	return errA == nil && errB == nil && string(x) == string(y)
 }
 
-// repeats reports whether a gate is about a time or a speed among a case's samples on one side.
+// repeats reports whether a gate refers to a time or a speed of the case, which is measured
+// repeatedly.
 func (c *pairedCase) repeats(tasks result.Tasks, samples []*result.Record) bool {
 	for _, r := range samples {
 		for _, m := range c.metrics {
@@ -299,7 +302,7 @@ func (c *pairedCase) repeats(tasks result.Tasks, samples []*result.Record) bool 
 	return false
 }
 
-// keep puts a round's samples together, as one journal a side, and writes them.
+// keep merges a round's samples into one journal per side and writes both.
 func (t *Experiment) keep(workers [2]*process, samples [2][][]*result.Record, first int) error {
 	n := t.Rounds() + 1
 	if n == 1 {
@@ -332,7 +335,7 @@ func (t *Experiment) keep(workers [2]*process, samples [2][][]*result.Record, fi
 	return nil
 }
 
-// claim makes the folders for the rounds, which no other process may use.
+// claim creates and locks the folders for the rounds.
 func (t *Experiment) claim() (err error) {
 	if t.dir == "" {
 		if t.dir, err = t.Folder(); err != nil {
@@ -349,8 +352,8 @@ func (t *Experiment) claim() (err error) {
 	return nil
 }
 
-// merged is the record of several samples to a case: the samples of its times and speeds are those
-// of all samples.
+// merged returns one record for several samples of a case. Its times and speeds hold the samples of
+// all of them.
 func merged(tasks result.Tasks, samples []*result.Record) result.Record {
 	r := *samples[0]
 	r.Metrics = map[string]result.Metric{}
@@ -378,10 +381,10 @@ func merged(tasks result.Tasks, samples []*result.Record) result.Record {
 	return r
 }
 
-// Dir returns the folder of what was measured, "" before the first round is kept.
+// Dir returns the folder of the results, or "" before the first round is written.
 func (t *Experiment) Dir() string { return t.dir }
 
-// Report returns the verdicts of what was measured.
+// Report returns the verdicts on all rounds.
 func (t *Experiment) Report() *compare.Turns {
 	t.judge()
 	about := func(i int) string {

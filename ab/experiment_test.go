@@ -30,7 +30,8 @@ func planned(task, model, arch, label string, length float64) result.Record {
 	return result.Record{Case: fmt.Sprint(task, model, label), Task: task, Model: model, Arch: arch, Label: label, Params: map[string]any{"length": length}}
 }
 
-// Only cases that gates are about are measured, those of one side only if no gate needs the other.
+// TestChoose checks that only cases that gates refer to are measured, and on one side only if no
+// gate needs the other.
 func TestChoose(t *testing.T) {
 	candidate := []result.Record{
 		planned("prefill", "a", "yoco-gret", "prefill 64", 64),
@@ -52,12 +53,12 @@ func TestChoose(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("chosen: %q, want %q", got, want)
 	}
-	if err := (&Experiment{Gates: testGates(t, "nll.nll <= 1")}).choose(base, candidate); err == nil || !strings.Contains(err.Error(), "no case of the suite is one that a gate is about") {
+	if err := (&Experiment{Gates: testGates(t, "nll.nll <= 1")}).choose(base, candidate); err == nil || !strings.Contains(err.Error(), "no gate matches a case of the suite") {
 		t.Errorf("no case: %v", err)
 	}
 }
 
-// Cases of the same name are told apart by their place among each other.
+// TestNamesOf checks that cases of the same name are numbered.
 func TestNamesOf(t *testing.T) {
 	a, b := planned("prefill", "a", "", "prefill 64", 64), planned("prefill", "b", "", "prefill 64", 64)
 	if got := namesOf([]result.Record{a, b, a}); got[0] == got[1] || got[0] == got[2] || got[2] != "prefill a: prefill 64 #2" {
@@ -65,8 +66,8 @@ func TestNamesOf(t *testing.T) {
 	}
 }
 
-// Each side goes first as often as the coin says, and as early on average, in a block and in a
-// round.
+// TestOrder checks that each block starts with the side the coin selects, and that on average both
+// sides run equally early in each block and round.
 func TestOrder(t *testing.T) {
 	for first := range 2 {
 		sum := [2]int{}
@@ -101,8 +102,8 @@ func TestMerged(t *testing.T) {
 	}
 }
 
-// Whatever a binary answers that calls itself a yocobench: no answer makes a trial panic, and none
-// makes a verdict of nothing.
+// FuzzWorkerAnswers checks that no answer of a worker makes an experiment panic or decide a gate
+// without data.
 func FuzzWorkerAnswers(f *testing.F) {
 	ready, err := json.Marshal(workerReady{Protocol: workerProtocol, Cases: []result.Record{planned("prefill", "a", "yoco-gret", "prefill 64", 64)}})
 	if err != nil {
@@ -145,7 +146,7 @@ func FuzzWorkerAnswers(f *testing.F) {
 		for _, g := range tr.verdicts.Gates {
 			for _, c := range g.Cases {
 				if c.Rounds && c.Value != nil && math.IsNaN(*c.Value) {
-					t.Errorf("a figure that is none: %+v", c)
+					t.Errorf("a change that is not finite: %+v", c)
 				}
 				if c.Rounds && (c.Verdict == compare.Passed || c.Verdict == compare.Regressed) {
 					t.Errorf("%s after one round", c.Verdict)

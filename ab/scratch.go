@@ -14,17 +14,17 @@ import (
 	"github.com/yocobench/yocobench/internal/safefile"
 )
 
-// The scratch folder of ab holds the binaries and worktrees of the builds. It has a locked file for
-// as long as its process lives; the next ab removes the folders of those that were killed.
+// The scratch folder of ab holds the binaries and worktrees of the builds. A file in it stays
+// locked while its process lives. The next ab removes the folders of killed processes.
 const (
 	scratchPrefix = "yocobench-ab-"
 	scratchLock   = "lock"
-	// scratchOld is the age from which a folder without a lock, which older versions made, is taken
-	// for a leftover.
+	// scratchOld is the age from which a folder without a lock file (older versions made none) is
+	// considered abandoned.
 	scratchOld = 24 * time.Hour
 )
 
-// NewScratch makes a scratch folder from which programs can be started, in the folder for temporary
+// NewScratch creates a scratch folder that allows executing programs, in the folder for temporary
 // files or else in the user's cache. done removes it.
 func NewScratch(ctx context.Context) (dir string, done func(), err error) {
 	places := []string{os.TempDir()}
@@ -37,10 +37,10 @@ func NewScratch(ctx context.Context) (dir string, done func(), err error) {
 	return scratchIn(places, startsPrograms)
 }
 
-// errNoExec is the error of a folder that forbids to start programs.
-var errNoExec = errors.New("programs cannot be started there (is it mounted noexec?)")
+// errNoExec reports a folder that forbids executing programs.
+var errNoExec = errors.New("programs cannot be executed there (is it mounted noexec?)")
 
-// scratchIn makes a scratch folder in the first of the places where starts succeeds.
+// scratchIn creates a scratch folder in the first place for which starts succeeds.
 func scratchIn(places []string, starts func(dir string) error) (dir string, done func(), err error) {
 	var reasons []string
 	for _, p := range places {
@@ -56,7 +56,7 @@ func scratchIn(places []string, starts func(dir string) error) (dir string, done
 		lock, err := os.OpenFile(filepath.Join(dir, scratchLock), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 		if err == nil {
 			if err = safefile.TryLock(lock); errors.Is(err, safefile.ErrNoLocks) {
-				err = nil // then it is kept until it is old
+				err = nil // without a lock it stays until it is old
 			}
 		}
 		if err == nil {
@@ -72,10 +72,10 @@ func scratchIn(places []string, starts func(dir string) error) (dir string, done
 		_ = os.RemoveAll(dir)
 		reasons = append(reasons, fmt.Sprintf("%s: %v", p, err))
 	}
-	return "", nil, fmt.Errorf("no place to build in: %s\n  hint: name a folder that programs can be started from, as TMPDIR=DIR", strings.Join(reasons, "; "))
+	return "", nil, fmt.Errorf("no folder to build in: %s\n  hint: set TMPDIR to a folder that allows executing programs", strings.Join(reasons, "; "))
 }
 
-// startsPrograms reports whether programs can be started from a folder.
+// startsPrograms returns an error if programs in a folder cannot be executed.
 func startsPrograms(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil
@@ -88,10 +88,10 @@ func startsPrograms(dir string) error {
 	if err := exec.Command(probe).Run(); errors.Is(err, os.ErrPermission) {
 		return errNoExec
 	}
-	return nil // whatever else is wrong shows when the build is started
+	return nil // other errors appear when the build starts
 }
 
-// clearScratch removes the scratch folders below dir whose processes are dead, with their
+// clearScratch removes the scratch folders below dir whose processes have ended, with their
 // worktrees.
 func clearScratch(ctx context.Context, dir string) {
 	found, err := filepath.Glob(filepath.Join(dir, scratchPrefix+"*"))
@@ -117,15 +117,15 @@ func clearScratch(ctx context.Context, dir string) {
 		}
 		lock.Close()
 		if dead {
-			_ = os.RemoveAll(path) // of another user: it stays
+			_ = os.RemoveAll(path) // fails if it belongs to another user
 		}
 	}
 }
 
-// treeSuffix ends the name of a side's worktree in the scratch folder.
+// treeSuffix is the suffix of a worktree's name in the scratch folder.
 const treeSuffix = "-tree"
 
-// removeTree removes a worktree of the repository around dir, also when ctx has ended.
+// removeTree removes a worktree of the repository that contains dir, even if ctx has ended.
 func removeTree(ctx context.Context, dir, tree string) {
 	_, _ = output(context.WithoutCancel(ctx), dir, "git", "worktree", "remove", "--force", tree)
 }

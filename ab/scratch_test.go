@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// A folder that forbids to start programs is passed over; where none is left, the error says what
-// to do.
-func TestScratchNeedsAPlaceForPrograms(t *testing.T) {
+// TestScratchNeedsExec checks that folders that forbid executing programs are skipped, and that the
+// error has a hint if none is left.
+func TestScratchNeedsExec(t *testing.T) {
 	noexec, other := t.TempDir(), t.TempDir()
 	starts := func(dir string) error {
 		if strings.HasPrefix(dir, noexec) {
@@ -26,7 +26,7 @@ func TestScratchNeedsAPlaceForPrograms(t *testing.T) {
 		t.Errorf("the folder of a live process was removed: %v", err)
 	}
 	done()
-	if _, _, err = scratchIn([]string{noexec}, starts); err == nil || !strings.Contains(err.Error(), "mounted noexec") || !strings.Contains(err.Error(), "hint: name a folder") {
+	if _, _, err = scratchIn([]string{noexec}, starts); err == nil || !strings.Contains(err.Error(), "mounted noexec") || !strings.Contains(err.Error(), "hint: set TMPDIR") {
 		t.Errorf("got %v", err)
 	}
 	for _, d := range []string{noexec, other} {

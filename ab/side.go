@@ -14,14 +14,14 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// side is one of the two binaries of an A/B measurement.
+// side is one of the two binaries of an experiment.
 type side struct {
-	// name is "base" or "new", source what the user gave, binary the file to run.
+	// name is "base" or "new", source the user's argument, binary the file to run.
 	name, source, binary string
 }
 
-// resolve finds a side's binary, or builds it below dir: source is a file, a folder with a
-// checkout, or a git ref of the repository around the present folder.
+// resolve finds a side's binary, or builds it below dir. source is a file, a folder with a
+// checkout, or a git ref of the repository that contains the working directory.
 func (s *side) resolve(ctx context.Context, dir string) error {
 	info, err := os.Stat(s.source)
 	switch {
@@ -49,7 +49,7 @@ func (s *side) resolve(ctx context.Context, dir string) error {
 	return s.build(ctx, tree, dir)
 }
 
-// noRef is the error of a source that is nothing known, with git's reason.
+// noRef returns the error for an unknown source, with git's reason.
 func (s *side) noRef(ctx context.Context, err error) error {
 	hint := ""
 	if shallow, err := output(ctx, ".", "git", "rev-parse", "--is-shallow-repository"); err == nil && shallow == "true" {
@@ -58,8 +58,8 @@ func (s *side) noRef(ctx context.Context, err error) error {
 	return &suites.Problem{Msg: fmt.Sprintf("--%s %s: no such binary, checkout or git ref: %v", s.name, s.source, err), Hint: hint}
 }
 
-// IsNullCommit reports whether ref is the name that GitHub gives to what was before the first push
-// of a branch.
+// IsNullCommit reports whether ref is the null hash, which GitHub uses as the state before the
+// first push of a branch.
 func IsNullCommit(ref string) bool { return nullCommit.MatchString(ref) }
 
 var nullCommit = regexp.MustCompile(`^(0{40}|0{64})$`)
@@ -69,8 +69,8 @@ func isCheckout(dir string) bool {
 	return err == nil
 }
 
-// build builds the checkout in tree. Both sides are built alike: paths are trimmed, so that they
-// shift no code.
+// build builds the checkout in tree. Both sides are built with trimmed paths, so that path lengths
+// do not shift code.
 func (s *side) build(ctx context.Context, tree, dir string) error {
 	s.binary = filepath.Join(dir, s.name)
 	if os.PathSeparator == '\\' {
@@ -82,8 +82,8 @@ func (s *side) build(ctx context.Context, tree, dir string) error {
 	return nil
 }
 
-// output runs a command in a folder and returns what it prints. Its error holds what the command
-// complained of.
+// output runs a command in a folder and returns its standard output. The error contains its
+// standard error.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
 	c := exec.CommandContext(ctx, name, args...)
 	c.Dir = dir

@@ -15,20 +15,20 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A worker is a process of one of the two binaries of an A/B measurement. It speaks over its
-// standard input and output, a JSON document a line: a Job in, a workerReady out; then, as often as
-// wanted, a workerRequest in and a workerRecord out. It ends when its input does, so that none
+// A worker is a process of one of the two binaries of an experiment. It communicates over standard
+// input and output, one JSON document per line. It reads a Job and answers with a workerReady; then
+// it answers each workerRequest with a workerRecord. It ends at the end of its input, so it never
 // outlives its parent.
 
-// workerProtocol changes when an older worker would not understand a newer parent.
+// workerProtocol is the protocol version. It changes with every incompatible change.
 const workerProtocol = 1
 
-// Job is what a worker is given: the same text of the suite for both sides, whatever suites their
-// binaries hold.
+// Job is the input of a worker. Both sides get the same suite text, whatever suites their binaries
+// contain.
 type Job struct {
 	Protocol int `json:"protocol"`
-	// Suite is the text of the suite, settings applied; File is its name in errors and Dir where
-	// its paths start.
+	// Suite is the text of the suite, with settings applied. File is its name in errors. Dir is the
+	// base of its relative paths.
 	Suite   string `json:"suite"`
 	File    string `json:"file"`
 	Dir     string `json:"dir"`
@@ -36,22 +36,22 @@ type Job struct {
 	Tier    string `json:"tier"`
 }
 
-// workerReady lists what a worker can run, or says why it cannot.
+// workerReady lists the cases that a worker can run, or holds the error that prevents it.
 type workerReady struct {
 	Protocol int             `json:"protocol"`
 	Error    string          `json:"error,omitempty"`
 	Hash     string          `json:"suite_hash"`
 	Env      result.Env      `json:"env"`
-	Tasks    result.Tasks    `json:"tasks"` // nil from older versions
+	Tasks    result.Tasks    `json:"tasks"` // nil if the worker is an older version
 	Cases    []result.Record `json:"cases"` // without results
 }
 
-// tasks are the declarations that hold for the worker's records.
+// tasks returns the task declarations for the worker's records.
 func (r workerReady) tasks() result.Tasks {
 	return (&result.Journal{Runs: []result.Run{{Tasks: r.Tasks}}}).Tasks()
 }
 
-// workerRequest asks for a case, by its place in workerReady.
+// workerRequest requests a case by its index in workerReady.
 type workerRequest struct {
 	Run int `json:"run"`
 }
@@ -61,8 +61,8 @@ type workerRecord struct {
 	Record result.Record `json:"record"`
 }
 
-// Work is the worker: it reads a job from in, asks plan for its cases and the environment in which
-// they run, and measures cases as in asks for them, until in ends.
+// Work runs a worker. It reads a job from in, gets the cases and their environment from plan, and
+// measures the cases that in requests until in ends.
 func Work(ctx context.Context, in io.Reader, out io.Writer, plan func(Job) (*suites.Plan, result.Env, error)) error {
 	from, to := json.NewDecoder(in), json.NewEncoder(out)
 	var job Job
@@ -100,10 +100,10 @@ func Work(ctx context.Context, in io.Reader, out io.Writer, plan func(Job) (*sui
 	}
 }
 
-// plan makes the plan of a job and fills in what the parent needs to know of it.
+// plan plans a job and fills in r.
 func (r *workerReady) plan(job Job, plan func(Job) (*suites.Plan, result.Env, error)) (*suites.Plan, error) {
 	if job.Protocol != workerProtocol {
-		return nil, fmt.Errorf("it speaks version %d of the A/B protocol, not %d", workerProtocol, job.Protocol)
+		return nil, fmt.Errorf("it uses version %d of the A/B protocol, not %d", workerProtocol, job.Protocol)
 	}
 	p, env, err := plan(job)
 	if err != nil {
@@ -119,9 +119,9 @@ func (r *workerReady) plan(job Job, plan func(Job) (*suites.Plan, result.Env, er
 	return p, nil
 }
 
-// process is a running worker, as its parent sees it.
+// process is the parent's view of a running worker.
 type process struct {
-	name  string // of the side, for errors
+	name  string // the side's name, for errors
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	from  *json.Decoder
@@ -132,7 +132,7 @@ type process struct {
 // startWorker starts a side's binary with a job. It does not wait until the worker is ready.
 func startWorker(ctx context.Context, name, binary string, job Job) (*process, error) {
 	p := &process{name: name, cmd: exec.CommandContext(ctx, binary, "ab-worker")}
-	p.cmd.Args[0] = "yocobench" // both sides' stacks begin alike
+	p.cmd.Args[0] = "yocobench" // so that the stacks of both sides start at the same size
 	p.cmd.Stderr = &p.words
 	p.cmd.WaitDelay = 5 * time.Second
 	var err error
@@ -147,7 +147,7 @@ func startWorker(ctx context.Context, name, binary string, job Job) (*process, e
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("%s does not start: %w", name, err)
 	}
-	_ = json.NewEncoder(p.in).Encode(job) // await reports a process that does not read it
+	_ = json.NewEncoder(p.in).Encode(job) // await reports a process that does not read its job
 	return p, nil
 }
 
@@ -162,7 +162,7 @@ func (p *process) await() error {
 	}
 	if p.ready.Protocol != workerProtocol {
 		p.end()
-		return fmt.Errorf("%s speaks version %d of the A/B protocol, not %d", p.name, p.ready.Protocol, workerProtocol)
+		return fmt.Errorf("%s uses version %d of the A/B protocol, not %d", p.name, p.ready.Protocol, workerProtocol)
 	}
 	return nil
 }
@@ -179,22 +179,23 @@ func (p *process) sample(i int) (*result.Record, error) {
 	return &r.Record, nil
 }
 
-// failed ends a worker that does not answer, and reports its last words. They are whole only when
-// it has ended.
+// failed ends a worker that does not answer and returns an error with its last output, which is
+// complete only once it has ended.
 func (p *process) failed(err error) error {
 	if ended := p.end(); ended != nil {
 		err = ended
 	}
 	switch words := strings.TrimSpace(p.words.String()); {
 	case strings.Contains(words, `unknown command "ab-worker"`):
-		return fmt.Errorf("%s is a yocobench without `ab-worker`, older than yocobench ab\n  hint: compare runs of it instead, with yocobench run and yocobench compare", p.name)
+		return fmt.Errorf("%s is a yocobench older than yocobench ab (it has no `ab-worker`)\n  hint: compare runs of it instead, with yocobench run and yocobench compare", p.name)
 	case words != "":
-		return fmt.Errorf("%s does not answer as a yocobench would: %w; it said: %s", p.name, err, words)
+		return fmt.Errorf("%s does not answer like a yocobench worker: %w; its output: %s", p.name, err, words)
 	}
-	return fmt.Errorf("%s does not answer as a yocobench would: %w", p.name, err)
+	return fmt.Errorf("%s does not answer like a yocobench worker: %w", p.name, err)
 }
 
-// end closes a worker's input, which ends it, and waits for it; one that stays is killed.
+// end closes a worker's input, which makes it end, and waits for it. It kills a worker that does
+// not end.
 func (p *process) end() error {
 	_ = p.in.Close()
 	stop := time.AfterFunc(5*time.Second, func() { _ = p.cmd.Process.Kill() })
@@ -202,7 +203,7 @@ func (p *process) end() error {
 	return p.cmd.Wait()
 }
 
-// tail keeps the last part of what is written to it.
+// tail is a writer that keeps the last part of its input.
 type tail struct{ b []byte }
 
 const tailBytes = 2000

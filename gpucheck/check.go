@@ -30,30 +30,30 @@ import (
 //go:embed peers.py
 var peersScript string
 
-// Results are what gpu-check found, as its JSON file holds them. The file is written again after
-// each figure.
+// Results are the results of gpu-check and the contents of its JSON file. The file is rewritten
+// after each result.
 type Results struct {
 	Version     string              `json:"version"`
 	Commit      string              `json:"commit,omitempty"`
 	Start       time.Time           `json:"start"`
-	Toy         bool                `json:"toy,omitempty"`
+	Small       bool                `json:"small,omitempty"`
 	Accelerator *result.Accelerator `json:"accelerator"`
-	// Done are the parts that are through; Next the first item of each series that was not tried
-	// yet.
+	// Done lists the completed parts. Next is the first item of each series that was not tried yet.
 	Done []string       `json:"done"`
 	Next map[string]int `json:"next,omitempty"`
-	// Problems say what could not be done at all; a check that failed is none.
+	// Problems lists what could not be run. A failed check is not a problem.
 	Problems []Problem  `json:"problems,omitempty"`
 	Fixtures []Fixture  `json:"fixtures,omitempty"`
 	Peak     *cuda.Peak `json:"peak,omitempty"`
 	Kernels  []Kernel   `json:"kernels,omitempty"`
-	// NoPeers says why there is nothing of PyTorch, or not all; Torch is its version and what it
-	// ran on.
+	// NoPeers is the reason for which results of PyTorch are missing. Torch is PyTorch's version
+	// and device.
 	NoPeers string `json:"no_peers,omitempty"`
 	Torch   string `json:"torch,omitempty"`
-	// After is the GPU's state behind the measurements of kernels.
+	// After is the GPU's state after the kernels were measured.
 	After *result.GPUState `json:"after,omitempty"`
-	// EndToEnd is the journal of the paper's suite on this GPU, NoEndToEnd why it was left out.
+	// EndToEnd is the journal of the paper's suite on this GPU. NoEndToEnd is the reason for which
+	// it was left out.
 	EndToEnd   *result.Journal `json:"end_to_end,omitempty"`
 	NoEndToEnd string          `json:"no_end_to_end,omitempty"`
 
@@ -62,10 +62,10 @@ type Results struct {
 	program Program
 }
 
-// Problem is something that could not be done.
+// Problem is something that could not be run.
 type Problem struct {
-	// Part is the part or the series of it. Item is the number of the item, from 1 on, that ended
-	// its process: a call with --resume tries it again. It is 0 where the problem is another.
+	// Part is the part or one of its series. Item is the number, from 1, of the item that ended its
+	// process; a call with --resume tries it again. It is 0 for other problems.
 	Part string `json:"part"`
 	Item int    `json:"item,omitempty"`
 	Text string `json:"text"`
@@ -78,7 +78,7 @@ func (p Problem) String() string {
 	return p.Part + ": " + p.Text
 }
 
-// Fixture is the check of a fixture of the reference.
+// Fixture is the result of checking a fixture of the reference implementation.
 type Fixture struct {
 	Name      string  `json:"name"`
 	DType     string  `json:"dtype"`
@@ -98,60 +98,61 @@ type Kernel struct {
 // Peer is another implementation of the same operation.
 type Peer struct {
 	Name string `json:"name"`
-	// Millis is its median time, 0 where it could not run; Why says why not.
+	// Millis is its median time in milliseconds, or 0 if it could not run for the reason Why.
 	Millis float64 `json:"ms"`
 	Why    string  `json:"why,omitempty"`
-	// Error is the largest difference of the kernel's samples from its own, over 1 + |value|; nil
-	// if it was not compared.
+	// Error is the largest difference between the kernel's samples and the peer's, divided by 1 +
+	// |value|. It is nil if they were not compared.
 	Error *float64 `json:"error,omitempty"`
 }
 
-// Parts are the parts of gpu-check in their order.
+// Parts lists the parts of gpu-check in order.
 var Parts = []string{"fixtures", "peaks", "kernels", "peers", "models"}
 
-// Options are what a call is to do.
+// Options are the options of a call.
 type Options struct {
-	// Toy is for a rehearsal: small sizes, and PyTorch on the CPU where there is no GPU.
-	Toy bool
-	// Parts are those to do.
+	// Small selects small sizes for tests, and PyTorch on the CPU if it finds no GPU.
+	Small bool
+	// Parts lists the parts to run.
 	Parts []string
 	// Out is the folder for the results. Resume, if not empty, is the JSON file or the folder of an
 	// earlier call's results.
 	Out, Resume string
-	// Fixtures is the folder of fixtures, Python one that may have PyTorch, CUBLAS the file of
+	// Fixtures is the folder of fixtures, Python a Python that may have PyTorch, CUBLAS the file of
 	// cuBLAS or "".
 	Fixtures, Python, CUBLAS string
-	// Budget is the time for all parts of this call.
+	// Budget limits the time of all parts of this call.
 	Budget time.Duration
-	// Program is the program that calls.
+	// Program describes the calling program.
 	Program Program
 }
 
-// Program is what gpu-check needs to know of the program around it.
+// Program describes the program that calls gpu-check.
 type Program struct {
 	Version, Commit string
-	// Path is the file to start parts and runs with.
+	// Path is the executable that runs parts and suites.
 	Path string
 	// DeviceLost is the exit code of a process that lost the GPU.
 	DeviceLost int
-	// Journal is the journal's name in the folder of a run.
+	// Journal is the name of the journal in a run folder.
 	Journal string
-	// Plan makes a plan of a suite on a GPU that is not there.
+	// Plan plans a suite for a GPU that the machine need not have.
 	Plan func(ctx context.Context, suite string, sets, filters []string, p runners.Profile) (*suites.Plan, error)
 }
 
-// usagef is the error of a call that asks for something impossible.
+// usagef returns the error for an invalid call.
 func usagef(format string, args ...any) error {
 	return &suites.Problem{Msg: fmt.Sprintf(format, args...)}
 }
 
-// lastSeconds are kept for stopping the suite, when its time is over, and drawing its reports.
+// lastSeconds is reserved for stopping the suite at the end of its time and for writing its
+// reports.
 const lastSeconds = 20 * time.Second
 
-// weight is a part's share of the time, where several parts share it.
+// weight is a part's relative share of the time if several parts run.
 var weight = map[string]int{"fixtures": 30, "peaks": 5, "kernels": 25, "peers": 20, "models": 60}
 
-// check reports the first thing that is wrong with the flags.
+// check returns an error for the first invalid option.
 func (f *Options) check() error {
 	for _, p := range f.Parts {
 		if !slices.Contains(Parts, p) {
@@ -159,10 +160,10 @@ func (f *Options) check() error {
 		}
 	}
 	if len(f.Parts) == 0 {
-		return usagef("--parts: none is named\n  hint: the parts are %s", strings.Join(Parts, ", "))
+		return usagef("--parts: no part given\n  hint: the parts are %s", strings.Join(Parts, ", "))
 	}
 	if f.Budget < time.Minute {
-		return usagef("--budget is a minute at least, not %v", f.Budget)
+		return usagef("--budget is at least a minute, not %v", f.Budget)
 	}
 	if dirs, err := filepath.Glob(filepath.Join(f.Fixtures, "*", "config.json")); err != nil || len(dirs) == 0 && slices.Contains(f.Parts, "fixtures") {
 		return usagef("no fixtures in %s: run this in the project's folder, or give --fixtures", f.Fixtures)
@@ -170,8 +171,8 @@ func (f *Options) check() error {
 	return nil
 }
 
-// Run does the parts, writes their results and prints them as Markdown. It returns how many checks
-// and parts failed; where ctx ends it returns what was found until then.
+// Run runs the parts, writes their results and prints them as Markdown. It returns the number of
+// failed checks and parts. If ctx ends, it returns the count so far.
 func Run(ctx context.Context, o Options, stdout, log io.Writer) (failures int, err error) {
 	f := &o
 	start := time.Now()
@@ -213,9 +214,9 @@ func Run(ctx context.Context, o Options, stdout, log io.Writer) (failures int, e
 	return r.failures(), nil
 }
 
-// begin makes the results, or reads those to continue with.
+// begin creates the results, or reads those to resume.
 func (f *Options) begin(ctx context.Context, log io.Writer) (*Results, error) {
-	r := &Results{Version: f.Program.Version, Commit: f.Program.Commit, Start: time.Now().UTC().Round(time.Second), Toy: f.Toy, Next: map[string]int{}}
+	r := &Results{Version: f.Program.Version, Commit: f.Program.Commit, Start: time.Now().UTC().Round(time.Second), Small: f.Small, Next: map[string]int{}}
 	if f.Resume != "" {
 		old, err := Read(f.Resume)
 		if err != nil {
@@ -248,8 +249,8 @@ func (f *Options) begin(ctx context.Context, log io.Writer) (*Results, error) {
 	if r.Accelerator, err = Accelerator(""); err != nil {
 		return nil, err
 	}
-	if f.Resume != "" && (old.Name != r.Accelerator.Name || r.Toy != f.Toy) {
-		return nil, usagef("--resume: the results in %s are of %s (toy: %t), and this is %s (toy: %t)", f.Resume, old.Name, r.Toy, r.Accelerator.Name, f.Toy)
+	if f.Resume != "" && (old.Name != r.Accelerator.Name || r.Small != f.Small) {
+		return nil, usagef("--resume: the results in %s are of %s (small sizes: %t), but this is %s (small sizes: %t)", f.Resume, old.Name, r.Small, r.Accelerator.Name, f.Small)
 	}
 	r.forget("environment")
 	for _, s := range cuda.Environment() {
@@ -261,7 +262,8 @@ func (f *Options) begin(ctx context.Context, log io.Writer) (*Results, error) {
 	return r, r.write()
 }
 
-// Read reads the results of an earlier call: their JSON file, or the newest in a folder.
+// Read reads the results of an earlier call from their JSON file, or from the newest one in a
+// folder.
 func Read(path string) (*Results, error) {
 	if info, err := os.Stat(path); err != nil {
 		return nil, usagef("--resume: %v", err)
@@ -277,9 +279,14 @@ func Read(path string) (*Results, error) {
 		return nil, err
 	}
 	r := &Results{}
-	if err := json.Unmarshal(b, r); err != nil || r.Accelerator == nil || r.Start.IsZero() {
-		return nil, usagef("--resume: %s is no result of gpu-check: %v", path, err)
+	old := struct {
+		*Results
+		Toy bool `json:"toy"` // the name of "small" in older versions
+	}{Results: r}
+	if err := json.Unmarshal(b, &old); err != nil || r.Accelerator == nil || r.Start.IsZero() {
+		return nil, usagef("--resume: %s is not a result of gpu-check: %v", path, err)
 	}
+	r.Small = r.Small || old.Toy
 	if r.Next == nil {
 		r.Next = map[string]int{}
 	}
@@ -287,7 +294,7 @@ func Read(path string) (*Results, error) {
 	return r, nil
 }
 
-// moveTo copies the run of the models to the folder of the new results.
+// moveTo copies the models' run to the folder of the new results.
 func (r *Results) moveTo(dir, journal string) error {
 	from := filepath.Join(r.runDir(), journal)
 	to := *r
@@ -305,10 +312,10 @@ func (r *Results) moveTo(dir, journal string) error {
 	return safefile.WriteBytes(filepath.Join(to.runDir(), journal), b)
 }
 
-// stamp is the time in the name of a file of results.
+// stamp returns the time in the name of a results file.
 func stamp(path string) string { return path[max(0, len(path)-len("20060102-150405.json")):] }
 
-// series names the items of a part that are counted together.
+// series returns the name of the items of a part that are numbered together.
 func series(part string, d runners.DType) string {
 	if part == "kernels" {
 		return part + " " + d.String()
@@ -316,17 +323,17 @@ func series(part string, d runners.DType) string {
 	return part
 }
 
-// do does a part and reports whether it is through.
+// do runs a part and reports whether it is complete.
 func (f *Options) do(ctx context.Context, r *Results, part string, limit time.Duration) (done bool) {
-	p := Part{Name: part, DType: runners.BF16.String(), Fixtures: f.Fixtures, Toy: f.Toy, cublas: f.CUBLAS}
+	p := Part{Name: part, DType: runners.BF16.String(), Fixtures: f.Fixtures, Small: f.Small, cublas: f.CUBLAS}
 	switch part {
 	case "fixtures", "peaks":
 		return r.part(ctx, limit, p)
 	case "kernels":
 		done = r.part(ctx, limit*4/5, p)
-		// Float32 products go through plain arithmetic: their speed is of no interest, their result
-		// is.
-		p.DType, p.Toy = runners.F32.String(), true
+		// Float32 products do not use tensor cores. Their results are checked at small sizes; their
+		// speed does not matter.
+		p.DType, p.Small = runners.F32.String(), true
 		done = r.part(ctx, limit/5, p) && done
 		if s, err := cuda.Now(); err == nil {
 			state := result.GPUState(s)
@@ -339,19 +346,20 @@ func (f *Options) do(ctx context.Context, r *Results, part string, limit time.Du
 	return r.models(ctx, limit-lastSeconds, f.CUBLAS)
 }
 
-// forget forgets the problems of a part that are not about an item: it is done again.
+// forget removes the problems of a part that do not belong to an item, because the part is run
+// again.
 func (r *Results) forget(part string) {
 	r.Problems = slices.DeleteFunc(r.Problems, func(p Problem) bool { return p.Item == 0 && p.Part == part })
 }
 
-// problem records what could not be done.
+// problem records a problem.
 func (r *Results) problem(p Problem) {
 	r.Problems = append(r.Problems, p)
 	fmt.Fprintln(r.log, "problem:", p)
 }
 
-// doubts says why the bfloat16 kernels that this GPU takes by default, cuBLAS's among them, cannot
-// be relied on, or "".
+// doubts returns the reason for which the default bfloat16 kernels of this GPU, including cuBLAS,
+// cannot be trusted, or "".
 func (r *Results) doubts() string {
 	checked, wrong, fixtures, kernels := 0, 0, 0, 0
 	count := func(ok bool) {
@@ -383,12 +391,12 @@ func (r *Results) doubts() string {
 	return ""
 }
 
-// todo are the parts that are not through.
+// todo returns the incomplete parts.
 func (r *Results) todo() []string {
 	return slices.DeleteFunc(slices.Clone(Parts), func(p string) bool { return slices.Contains(r.Done, p) })
 }
 
-// failures counts the checks that failed and the problems.
+// failures returns the number of failed checks plus the number of problems.
 func (r *Results) failures() int {
 	n := len(r.Problems)
 	for _, f := range r.Fixtures {
@@ -404,7 +412,7 @@ func (r *Results) failures() int {
 	return n
 }
 
-// base is the results' path without the ending.
+// base returns the path of the results without the extension.
 func (r *Results) base() string {
 	name := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' || c >= '0' && c <= '9' {

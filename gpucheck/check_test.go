@@ -21,7 +21,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// TestDoubts: models are not timed with kernels that are wrong, or that nothing has checked.
+// TestDoubts checks that models are not timed with kernels that are wrong or unchecked.
 func TestDoubts(t *testing.T) {
 	good := Fixture{Name: "f", DType: "bf16", Kernels: "sm_90a", OK: true}
 	kernel := Kernel{}
@@ -55,7 +55,7 @@ func TestDoubts(t *testing.T) {
 	}
 }
 
-// overdue is a context whose deadline comes when the test says so.
+// overdue is a context whose deadline the test triggers.
 type overdue struct {
 	context.Context
 	done chan struct{}
@@ -72,7 +72,8 @@ func (o overdue) Err() error {
 	}
 }
 
-// TestRunLines: a program that goes on too long is interrupted and keeps what it printed.
+// TestRunLines checks that a program that runs too long is interrupted, and that its output is
+// kept.
 func TestRunLines(t *testing.T) {
 	ctx := overdue{t.Context(), make(chan struct{})}
 	var got []string
@@ -87,18 +88,17 @@ func TestRunLines(t *testing.T) {
 	}
 	want := errors.New("no such line")
 	if err := runLines(t.Context(), io.Discard, nil, nil, func([]byte) error { return want }, "echo", "one"); !errors.Is(err, want) {
-		t.Errorf("a line that is refused: %v", err)
+		t.Errorf("a rejected line: %v", err)
 	}
 }
 
-// TestPeers runs the script with PyTorch, where PYTHON has it, on the processor where there is no
-// GPU.
+// TestPeers runs the script if PYTHON has PyTorch. Without a GPU, PyTorch uses the CPU.
 func TestPeers(t *testing.T) {
 	python := cmp.Or(os.Getenv("PYTHON"), "python3")
 	if out, err := exec.Command(python, "-c", "import torch").CombinedOutput(); err != nil {
-		t.Skipf("UNTESTED here: the kernels against PyTorch: %s has no PyTorch (PYTHON chooses one)\n%s", python, out)
+		t.Skipf("UNTESTED here: the kernels against PyTorch: %s has no PyTorch (PYTHON selects another Python)\n%s", python, out)
 	}
-	r := &Results{Toy: true, Accelerator: &result.Accelerator{}}
+	r := &Results{Small: true, Accelerator: &result.Accelerator{}}
 	for _, d := range []runners.DType{runners.BF16, runners.F32} {
 		err := cuda.Bench(t.Context(), runners.Options{Weights: d}, true, func(int) bool { return true }, func(m cuda.Measurement) {
 			r.Kernels = append(r.Kernels, Kernel{Measurement: m})
@@ -120,18 +120,18 @@ func TestPeers(t *testing.T) {
 				continue
 			}
 			compared++
-			// Both are rounded, and PyTorch's SwiGLU once more on the way.
+			// Both results are rounded, and PyTorch's SwiGLU also rounds an intermediate result.
 			if !(*p.Error <= 3*k.Tolerance) {
 				t.Errorf("%s %s %v differs from %s by %g, tolerance %g", k.Kernel, k.DType, k.Shape, p.Name, *p.Error, k.Tolerance)
 			}
 		}
-		if compared == 0 && (k.Kernel != "retain" || len(k.Peers) == 0) { // its peer is not in PyTorch
-			t.Errorf("%s %s %v was compared with nothing: %+v", k.Kernel, k.DType, k.Shape, k.Peers)
+		if compared == 0 && (k.Kernel != "retain" || len(k.Peers) == 0) { // its peer is not part of PyTorch
+			t.Errorf("%s %s %v was not compared: %+v", k.Kernel, k.DType, k.Shape, k.Peers)
 		}
 	}
 }
 
-// A kernel that failed its check has no speed in the table.
+// TestWrongIsNotTimed checks that the table shows no speed for a kernel that failed its check.
 func TestWrongIsNotTimed(t *testing.T) {
 	r := Results{Accelerator: &result.Accelerator{Name: "a GPU"}}
 	r.Kernels = append(r.Kernels, Kernel{})
@@ -145,8 +145,8 @@ func TestWrongIsNotTimed(t *testing.T) {
 	}
 }
 
-// TestAttention: the Transformer's prefill is shown at the speed of the fastest peer that computes
-// the same, and without a peer the report says so.
+// TestAttention checks that the Transformer's prefill is shown with the attention of the fastest
+// peer that computes the same, and that the report says so if there is none.
 func TestAttention(t *testing.T) {
 	cfg, err := runners.Preset("transformer-3b")
 	if err != nil {
@@ -186,7 +186,7 @@ func TestAttention(t *testing.T) {
 	want := 4 - work*runners.CausalKeys(cuda.PrefillChunk, 0)/start*.005 - work*runners.CausalKeys(n-cuda.PrefillChunk, cuda.PrefillChunk)/after*.020
 	out := table()
 	m := regexp.MustCompile(`\| 64Ki \| yoco-gret-3b \| 0.5 \| 4 \| 8 \| ([0-9.]+) \|`).FindStringSubmatch(out)
-	if m == nil || !strings.Contains(out, "flash for the first 16Ki tokens (2.00 times ours), cudnn for those behind (1.25 times)") {
+	if m == nil || !strings.Contains(out, "flash for the first 16Ki tokens (2.00 times ours), cudnn for the later ones (1.25 times)") {
 		t.Fatalf("%s", out)
 	}
 	var got float64

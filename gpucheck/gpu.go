@@ -14,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Accelerator describes the GPU as it is now with the kernels of tier ("": the best), or says what
-// is missing.
+// Accelerator describes the GPU, its current state and the kernels of tier ("": the best). The
+// error says what is missing.
 func Accelerator(tier string) (*result.Accelerator, error) {
 	i, err := cuda.Inspect()
 	if err != nil {
@@ -43,8 +43,8 @@ func Accelerator(tier string) (*result.Accelerator, error) {
 	return a, nil
 }
 
-// PeakText is what was measured of a GPU, in words, each peak with its share of the datasheet's
-// figure where that is known.
+// PeakText formats the measured peaks of a GPU, each with its share of the datasheet's figure if
+// that is known.
 func PeakText(p cuda.Peak, gpu string, weights runners.DType) string {
 	sheet, known := runners.ProfileOf(gpu)
 	share := func(x, of float64) string {
@@ -54,7 +54,7 @@ func PeakText(p cuda.Peak, gpu string, weights runners.DType) string {
 		return fmt.Sprintf(" (%.0f %% of the datasheet's %.4g)", 100*x/of, of)
 	}
 	var peak float64
-	if weights == runners.BF16 { // float32 products go through plain arithmetic, not through tensor cores
+	if weights == runners.BF16 { // float32 products do not use tensor cores
 		peak = sheet.PeakOf(weights) / 1e12
 	}
 	text := fmt.Sprintf("%.3g TFLOP/s%s: matrix product, %s, by %s", p.GFLOPS/1e3, share(p.GFLOPS/1e3, peak), weights, p.By)
@@ -64,10 +64,10 @@ func PeakText(p cuda.Peak, gpu string, weights runners.DType) string {
 	case p.CUBLAS > 0:
 		text += fmt.Sprintf(" (our kernel %.3g, cuBLAS %.3g)", p.Ours/1e3, p.CUBLAS/1e3)
 	}
-	return text + fmt.Sprintf("; %.0f GB/s%s: memory, the faster of reading %.0f and copying %.0f", p.GBps, share(p.GBps, sheet.Bandwidth/1e9), p.ReadGBps, p.CopyGBps)
+	return text + fmt.Sprintf("; %.0f GB/s%s: memory, the higher of reading (%.0f) and copying (%.0f)", p.GBps, share(p.GBps, sheet.Bandwidth/1e9), p.ReadGBps, p.CopyGBps)
 }
 
-// cublasInPackages prints the libcublas of NVIDIA's Python packages, where PyTorch has it.
+// cublasInPackages prints the path of libcublas in NVIDIA's Python packages, which PyTorch uses.
 const cublasInPackages = `
 import glob, importlib.util, os
 spec = importlib.util.find_spec("nvidia")
@@ -75,7 +75,7 @@ found = [f for d in (spec.submodule_search_locations if spec else []) for f in g
 print(max(found, key=lambda f: int(f.rpartition(".so.")[2].split(".")[0])) if found else "")
 `
 
-// packagedCUBLAS is the libcublas of a Python's packages.
+// packagedCUBLAS returns the path of libcublas in a Python's packages.
 func packagedCUBLAS(ctx context.Context, python string) (string, error) {
 	var complaint bytes.Buffer
 	c := exec.CommandContext(ctx, python, "-c", cublasInPackages)

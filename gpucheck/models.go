@@ -18,8 +18,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// peers asks PyTorch for its times and samples of the kernels that have none yet, and reports
-// whether it answered for all.
+// peers runs PyTorch on the kernels that have no peers yet and reports whether all have one now.
 func (r *Results) peers(ctx context.Context, limit time.Duration, python string) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -30,7 +29,7 @@ func (r *Results) peers(ctx context.Context, limit time.Duration, python string)
 		return false
 	}
 	where := "cuda"
-	if r.Toy {
+	if r.Small {
 		where = "any"
 	}
 	err = runLines(ctx, io.Discard, nil, bytes.NewReader(in), func(line []byte) error {
@@ -40,7 +39,7 @@ func (r *Results) peers(ctx context.Context, limit time.Duration, python string)
 			Peers []Peer `json:"peers"`
 		}
 		got.Index = -1
-		if err := json.Unmarshal(line, &got); err != nil { // what a library prints
+		if err := json.Unmarshal(line, &got); err != nil { // output of a library
 			fmt.Fprintf(r.log, "peers: %s\n", line)
 			return nil
 		}
@@ -48,7 +47,7 @@ func (r *Results) peers(ctx context.Context, limit time.Duration, python string)
 		case got.Torch != "":
 			r.Torch = got.Torch
 		case got.Index < 0 || got.Index >= len(r.Kernels):
-			return fmt.Errorf("its answer is about kernel %d of %d", got.Index, len(r.Kernels))
+			return fmt.Errorf("it answered for kernel %d of %d", got.Index, len(r.Kernels))
 		default:
 			r.Kernels[got.Index].Peers = got.Peers
 		}
@@ -61,7 +60,7 @@ func (r *Results) peers(ctx context.Context, limit time.Duration, python string)
 	return err == nil
 }
 
-// runDir is the folder of the models' run.
+// runDir returns the folder of the models' run.
 func (r *Results) runDir() string { return r.base() + ".run" }
 
 // readRun reads the journal of the models' run.
@@ -73,14 +72,14 @@ func (r *Results) readRun() (*result.Journal, error) {
 	return j, err
 }
 
-// timedSteps is how many of the generated tokens' steps are timed: more would say no more, and take
-// minutes a case.
+// timedSteps is the number of decode steps to time. More would not improve the result and would
+// take minutes per case.
 const timedSteps = 32
 
-// modelArgs are the arguments of the models' run. A model's clock does not count the loading of
-// kernels nor the choice of cuBLAS, so the first pass is like the others.
-func modelArgs(toy bool) []string {
-	if toy {
+// modelArgs returns the arguments of the models' run. There is no warm-up: a model's clock excludes
+// loading kernels and choosing cuBLAS.
+func modelArgs(small bool) []string {
+	if small {
 		return []string{"run", "smoke", "--filter", "task=kv,length<=256", "--filter", "task=prefill,length<=256",
 			"--set", "tasks.prefill.samples=1", "--set", "tasks.prefill.warmup=0", "--runner", "cuda"}
 	}
@@ -88,17 +87,17 @@ func modelArgs(toy bool) []string {
 		"--set", "tasks.throughput.warmup=0", "--set", fmt.Sprintf("tasks.throughput.steps=%d", timedSteps), "--runner", "cuda"}
 }
 
-// models runs the paper's suite on the 3B models, cheapest cases first, within a time, and reports
-// whether each case has a result. It needs the kernels of bfloat16 to be right. A process that
-// loses the GPU is followed by another, which continues with the next case.
+// models runs the paper's suite on the 3B models within a time limit, cheapest cases first, and
+// reports whether every case has a result. It requires correct bfloat16 kernels. If a process loses
+// the GPU, another one continues with the next case.
 func (r *Results) models(ctx context.Context, limit time.Duration, cublas string) (done bool) {
 	r.NoEndToEnd = ""
 	if limit < 10*time.Second {
-		r.problem(Problem{Part: "models", Text: "no time was left"})
+		r.problem(Problem{Part: "models", Text: "no time left"})
 		return false
 	}
 	if d := r.doubts(); d != "" {
-		r.NoEndToEnd = "Left out: " + d + "."
+		r.NoEndToEnd = "Skipped: " + d + "."
 		return false
 	}
 	begin := time.Now()
@@ -106,11 +105,11 @@ func (r *Results) models(ctx context.Context, limit time.Duration, cublas string
 	defer cancel()
 	finishedBefore := -1
 	for {
-		args := modelArgs(r.Toy)
+		args := modelArgs(r.Small)
 		if old, readErr := r.readRun(); readErr == nil && len(old.Runs) > 0 {
 			args = append([]string{"run", "--resume", r.runDir()}, args[2:]...)
 		} else {
-			// One that was killed before it had a header has measured nothing.
+			// A run that was killed before it wrote a header measured nothing.
 			if err := os.RemoveAll(r.runDir()); err != nil {
 				r.problem(Problem{Part: "models", Text: err.Error()})
 				return false
@@ -147,7 +146,7 @@ func (r *Results) models(ctx context.Context, limit time.Duration, cublas string
 	return r.EndToEnd != nil && Settled(r.EndToEnd) >= r.EndToEnd.Runs[0].Cases
 }
 
-// Settled counts the cases of a run that a resumed one does not try again.
+// Settled returns the number of cases that a resumed run does not try again.
 func Settled(j *result.Journal) (n int) {
 	for _, rec := range j.Records {
 		if rec.Status != result.Skipped && rec.Status != result.Failed {
@@ -157,8 +156,8 @@ func Settled(j *result.Journal) (n int) {
 	return n
 }
 
-// lostCase runs the case that lost the GPU once more, in a run of its own with launches that are
-// waited for, and says which kernel failed.
+// lostCase repeats the case that lost the GPU in a separate run with synchronous launches, and
+// returns a description of the kernel that failed.
 func (r *Results) lostCase(ctx context.Context, cublas string) string {
 	if r.EndToEnd == nil {
 		return ""
@@ -174,8 +173,8 @@ func (r *Results) lostCase(ctx context.Context, cublas string) string {
 		return ""
 	}
 	defer os.RemoveAll(dir)
-	args := modelArgs(r.Toy)
-	for i := range args { // the case alone
+	args := modelArgs(r.Small)
+	for i := range args { // only this case
 		if args[i] == "--filter" {
 			args[i+1] = "case=" + id
 		}
@@ -184,5 +183,5 @@ func (r *Results) lostCase(ctx context.Context, cublas string) string {
 	if cublas != "" {
 		args = append(args, "--cublas", cublas)
 	}
-	return ". With launches that are waited for: " + outcome(runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, r.program.Path, args...))
+	return ". With synchronous launches: " + outcome(runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, r.program.Path, args...))
 }

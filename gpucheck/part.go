@@ -25,45 +25,44 @@ import (
 	"github.com/yocobench/yocobench/runners/verify"
 )
 
-// Each part of gpu-check runs in a process of its own: a kernel that breaks the GPU's context,
-// hangs or crashes ends that process, and costs no other part anything. A part prints a Result as
-// JSON a line as soon as it has it.
+// Each part of gpu-check runs in its own process. A kernel that breaks the GPU's context, hangs or
+// crashes ends only that process. A part prints each Result as a line of JSON as soon as it has it.
 
-// Result is one result of a part; one of its fields is set.
+// Result is one result of a part. Exactly one field is set.
 type Result struct {
 	Fixture *Fixture          `json:"fixture,omitempty"`
 	Peak    *cuda.Peak        `json:"peak,omitempty"`
 	Kernel  *cuda.Measurement `json:"kernel,omitempty"`
 }
 
-// Part is what the process of a part is to do.
+// Part describes the work of one part's process.
 type Part struct {
 	// Name is fixtures, peaks or kernels.
 	Name string
 	// DType is the number type of peaks and kernels, Fixtures the folder of fixtures.
 	DType, Fixtures string
-	// Items From..To-1 are done; To is 0 for all from there on.
+	// The process runs items From to To-1, or all from From on if To is 0.
 	From, To int
-	Toy      bool
+	Small    bool
 
 	cublas string
 }
 
-// toyFixture is the only one of a rehearsal. Both number types can run it.
-const toyFixture = "yoco_gret_A"
+// smallFixture is the only fixture that is checked if Small is set. Both number types can run it.
+const smallFixture = "yoco_gret_A"
 
 func (f *Part) args() []string {
-	args := []string{"gpu-part", "--part", f.Name, "--dtype", f.DType, "--fixtures", f.Fixtures, "--from", fmt.Sprint(f.From), "--to", fmt.Sprint(f.To), fmt.Sprintf("--toy=%t", f.Toy)}
+	args := []string{"gpu-part", "--part", f.Name, "--dtype", f.DType, "--fixtures", f.Fixtures, "--from", fmt.Sprint(f.From), "--to", fmt.Sprint(f.To), fmt.Sprintf("--small=%t", f.Small)}
 	if f.cublas != "" {
 		args = append(args, "--cublas", f.cublas)
 	}
 	return args
 }
 
-// wants reports whether item n, from 0 on, is to be done.
+// wants reports whether to run item n, counted from 0.
 func (f *Part) wants(n int) bool { return n >= f.From && (f.To == 0 || n < f.To) }
 
-// Run does the part. It passes each result to emit as soon as it has it.
+// Run runs the part. It passes each result to emit as soon as it has it.
 func (f *Part) Run(ctx context.Context, emit func(Result) error, log io.Writer) error {
 	d, err := runners.ParseDType(f.DType)
 	if err != nil {
@@ -80,7 +79,7 @@ func (f *Part) Run(ctx context.Context, emit func(Result) error, log io.Writer) 
 		return emit(Result{Peak: &p})
 	case "kernels":
 		var broken error
-		err := cuda.Bench(ctx, runners.Options{Weights: d}, f.Toy, f.wants, func(m cuda.Measurement) {
+		err := cuda.Bench(ctx, runners.Options{Weights: d}, f.Small, f.wants, func(m cuda.Measurement) {
 			fmt.Fprintf(log, "%s %s %v: error %.2g of %.2g, %.4g ms\n", m.Kernel, m.DType, m.Shape, m.Error, m.Tolerance, m.Median())
 			broken = errors.Join(broken, emit(Result{Kernel: &m}))
 		})
@@ -89,23 +88,23 @@ func (f *Part) Run(ctx context.Context, emit func(Result) error, log io.Writer) 
 	return usagef("--part is fixtures, peaks or kernels, not %q\n  hint: this command is run by yocobench gpu-check", f.Name)
 }
 
-// verify holds the runner to every fixture, in both builds, with each set of kernels, and with
-// cuBLAS for what it can where it is installed. The tolerance of bfloat16 is 3.8 times the error
-// that rounding the weights alone makes, in float32 arithmetic on the processor (see TestGolden of
+// verify compares the runner with every fixture, in both number types, with each set of kernels,
+// and with cuBLAS if it is installed. The tolerance for bfloat16 is 3.8 times the error that
+// rounding the weights alone causes in float32 arithmetic on the CPU (see TestGolden in
 // runners/cuda).
 func (f *Part) verify(ctx context.Context, emit func(Result) error, log io.Writer) error {
 	dirs, err := filepath.Glob(filepath.Join(f.Fixtures, "*", "config.json"))
 	if err != nil || len(dirs) == 0 {
 		return usagef("no fixtures in %q", f.Fixtures)
 	}
-	if f.Toy {
-		dirs = slices.DeleteFunc(dirs, func(d string) bool { return filepath.Base(filepath.Dir(d)) != toyFixture })
+	if f.Small {
+		dirs = slices.DeleteFunc(dirs, func(d string) bool { return filepath.Base(filepath.Dir(d)) != smallFixture })
 	}
 	device, err := cuda.Describe(runners.Options{})
 	if err != nil {
 		return err
 	}
-	// One context for all: a kernel that several fixtures need is loaded once.
+	// All fixtures share one context, so that each kernel is loaded once.
 	release, err := cuda.Hold()
 	if err != nil {
 		return err
@@ -147,7 +146,7 @@ func (f *Part) verify(ctx context.Context, emit func(Result) error, log io.Write
 	return checkCode(device.Tier, log)
 }
 
-// checkCode loads all kernels and fails where the code that the GPU runs spills registers to
+// checkCode loads all kernels and returns an error if their code on this GPU spills registers to
 // memory.
 func checkCode(tier string, log io.Writer) error {
 	for _, d := range []runners.DType{runners.F32, runners.BF16} {
@@ -186,12 +185,12 @@ func checkFixture(ctx context.Context, dir, tier string, d runners.DType, roundi
 	return f, nil
 }
 
-// giveUp is after how many processes in a row that die without a result a part is given up.
+// giveUp is the number of consecutive processes without a result after which a part is abandoned.
 const giveUp = 3
 
-// part runs a part in processes of its own until it is through, and reports whether it is: one that
-// dies is followed by another, which begins behind what killed it. What killed one in an earlier
-// call is tried again at the end. What went wrong is a problem, not an error.
+// part runs a part in separate processes and reports whether it is complete. If a process dies,
+// another continues after the item that killed it. Items that killed a process in an earlier call
+// are tried again at the end. Failures become problems, not errors.
 func (r *Results) part(ctx context.Context, limit time.Duration, f Part) (done bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -242,12 +241,12 @@ func (r *Results) part(ctx context.Context, limit time.Duration, f Part) (done b
 	return true
 }
 
-// process runs a part in a process, keeps each result at once, and returns how many there were.
+// process runs a part in a process, stores each result at once and returns the number of results.
 func (r *Results) process(ctx context.Context, f Part) (got int, err error) {
 	return got, runLines(ctx, r.log, nil, nil, func(line []byte) error {
 		var l Result
 		if err := json.Unmarshal(line, &l); err != nil {
-			return fmt.Errorf("a line that is no result: %w", err)
+			return fmt.Errorf("a line that is not a result: %w", err)
 		}
 		got++
 		switch {
@@ -266,12 +265,12 @@ func (r *Results) process(ctx context.Context, f Part) (got int, err error) {
 }
 
 func dtypeOf(name string) runners.DType {
-	d, _ := runners.ParseDType(name) // it comes from a DType's name
+	d, _ := runners.ParseDType(name) // cannot fail: name is a DType's name
 	return d
 }
 
-// died records that a process ended at item f.From. Where it lost the GPU, the item runs once more
-// with launches that are waited for, which names the kernel.
+// died records that a process ended at item f.From. If it lost the GPU, the item is repeated with
+// synchronous launches, which identify the kernel.
 func (r *Results) died(ctx context.Context, name string, f Part, err error) {
 	text := err.Error()
 	if exitCode(err) == r.program.DeviceLost && ctx.Err() == nil {
@@ -280,19 +279,19 @@ func (r *Results) died(ctx context.Context, name string, f Part, err error) {
 		text += ". With launches that are waited for: " + outcome(blocking)
 	}
 	p := Problem{Part: name, Item: f.From + 1, Text: text}
-	if f.Name == "peaks" || ctx.Err() != nil && exitCode(err) != r.program.DeviceLost { // it was cut off, and begins there again
+	if f.Name == "peaks" || ctx.Err() != nil && exitCode(err) != r.program.DeviceLost { // interrupted: the next call starts here
 		p.Item = 0
 	}
 	r.problem(p)
 }
 
-// launchBlocking makes the driver and the runner wait for each launch.
+// launchBlocking makes launches synchronous in the driver and the runner.
 const launchBlocking = "CUDA_LAUNCH_BLOCKING=1"
 
-// outcome says how a process ended.
+// outcome describes how a process ended.
 func outcome(err error) string {
 	if err == nil {
-		return "it does not fail"
+		return "no failure"
 	}
 	return err.Error()
 }
@@ -300,11 +299,11 @@ func outcome(err error) string {
 // retryLater keeps items for a later call.
 func (r *Results) retryLater(name string, items []int) {
 	for _, i := range items {
-		r.problem(Problem{Part: name, Item: i + 1, Text: "was not tried again: no time was left"})
+		r.problem(Problem{Part: name, Item: i + 1, Text: "not tried again: no time left"})
 	}
 }
 
-// exitCode is the exit code of a program that runLines ran, 0 where it did not end by itself.
+// exitCode returns the exit code of a program that runLines ran, or 0 if it did not exit by itself.
 func exitCode(err error) int {
 	if e := (*exec.ExitError)(nil); errors.As(err, &e) {
 		return max(e.ExitCode(), 0)
@@ -312,9 +311,9 @@ func exitCode(err error) int {
 	return 0
 }
 
-// runLines runs a program, with env set besides, and passes on each line that it prints. Where ctx
-// ends, the program is interrupted, so that it can keep what it has, and ten seconds later killed.
-// The error holds the last line of its standard error, which goes to log too.
+// runLines runs a program with env added to its environment and passes each line of its output to
+// line. If ctx ends, it interrupts the program, so that it can store its results, and kills it ten
+// seconds later. Standard error is copied to log; the error contains its last line.
 func runLines(ctx context.Context, log io.Writer, env []string, stdin io.Reader, line func([]byte) error, program string, args ...string) error {
 	var complaint bytes.Buffer
 	var broken error
@@ -328,8 +327,8 @@ func runLines(ctx context.Context, log io.Writer, env []string, stdin io.Reader,
 	if len(env) > 0 {
 		c.Env = append(os.Environ(), env...)
 	}
-	// It ends with this program: nothing holds the GPU or a run's journal behind one that was
-	// killed.
+	// The program ends with this process. So nothing keeps the GPU or a run's journal after this
+	// process is killed.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -345,7 +344,7 @@ func runLines(ctx context.Context, log io.Writer, env []string, stdin io.Reader,
 	case err != nil:
 		text := strings.Split(strings.TrimSpace(complaint.String()), "\n")
 		last := text[len(text)-1]
-		for _, t := range text { // an error may have hints behind it
+		for _, t := range text { // hints may follow the error
 			if strings.HasPrefix(t, "error: ") {
 				last = strings.TrimPrefix(t, "error: ")
 			}
@@ -355,7 +354,7 @@ func runLines(ctx context.Context, log io.Writer, env []string, stdin io.Reader,
 	return broken
 }
 
-// lineWriter passes on whole lines.
+// lineWriter calls a function for each complete line.
 type lineWriter struct {
 	rest []byte
 	each func([]byte)

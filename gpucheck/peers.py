@@ -1,7 +1,7 @@
 """Times PyTorch on the inputs of the kernels' measurements and compares the kernels' samples with its results.
 
-Reads the measurements as JSON on standard input. Writes a JSON document a line: {"torch": version and device}, then
-{"index": i, "peers": [...]} for measurement i as soon as it is done. With the argument "any" it takes the processor where there is no GPU.
+Reads the measurements as JSON from standard input. Writes one JSON document per line: {"torch": version and device}, then
+{"index": i, "peers": [...]} for measurement i as soon as it is done. With the argument "any" it uses the CPU if there is no GPU.
 """
 import json
 import sys
@@ -20,7 +20,7 @@ def values(seed, n, dtype):
     """Input number seed, as runners/cuda.Input makes it."""
     m = 0xFFFFFFFF
     out = torch.empty(n, dtype=dtype, device=dev)
-    piece = 1 << 24  # the integers of all would take four times the memory of the values, and more
+    piece = 1 << 24  # in pieces, because the 64-bit integers take several times the memory of the values
     for at in range(0, n, piece):
         end = min(n, at + piece)
         h = (torch.arange(at, end, dtype=torch.int64, device=dev) * 2654435761 + seed * 2246822519) & m
@@ -38,8 +38,8 @@ scratch = torch.empty(128 << 20 if gpu else 0, dtype=torch.float32, device=dev)
 
 
 def elapsed(f):
-    """f's result and its time in milliseconds. Ahead of it 512 MiB are written, as ahead of the kernels' own runs: none of what it reads is in
-    the cache then, and the GPU is busy until the host has enqueued it."""
+    """f's result and its time in milliseconds. Writes 512 MiB first, as the benchmark of our kernels does: then the cache holds none of f's inputs,
+    and the GPU is busy until the host has enqueued f."""
     if not gpu:
         start = clock.perf_counter()
         return f(), (clock.perf_counter() - start) * 1e3
@@ -65,12 +65,12 @@ def time(f, samples=12, warmup=3):
 
 
 def why(e):
-    """An exception in a few words."""
+    """A short description of an exception."""
     return (str(e).strip().splitlines() or [type(e).__name__])[0][:120]
 
 
 def compare(m, out):
-    """The largest difference of the samples from out [rows, cols], over 1 + |value|; NaN counts as the largest number."""
+    """The largest difference between the samples and out [rows, cols], divided by 1 + |value|; NaN counts as the largest number."""
     worst = 0.0
     for s in m["samples"]:
         want = out[s["row"], s["col"]].float().item()
@@ -80,7 +80,7 @@ def compare(m, out):
 
 
 def wide_product(a, b):
-    """a bᵀ in float32, as sums and as result."""
+    """a bᵀ with float32 sums and a float32 result."""
     return torch.mm(a, b.t(), out_dtype=torch.float32) if gpu and a.dtype != torch.float32 else a.float() @ b.float().t()
 
 
@@ -95,7 +95,7 @@ def product(m, t):
         try:
             ms, out = time(lambda: torch.addmm(c, a, b.t(), out_dtype=torch.float32))
             return [dict(name="torch.addmm into float32", ms=ms, error=compare(m, out))]
-        except Exception:  # not in this build of PyTorch, or not for these types
+        except Exception:  # missing in this build of PyTorch, or unsupported for these types
             ms, out = time(lambda: c + wide_product(a, b))
             return [dict(name="torch.mm and add", ms=ms, error=compare(m, out))]
     if m["kernel"].endswith("_f32"):
@@ -110,12 +110,12 @@ def product(m, t):
 
 
 def flash_attention():
-    """FlashAttention 3 and 2, those that are installed: functions of q, k, v [batch, heads, rows, hd] and whether it is causal, the last query seeing all keys."""
+    """The installed ones of FlashAttention 3 and 2, as functions of q, k, v [batch, heads, rows, hd] and causal. The last query sees all keys."""
     found = []
     for name, module in (("FlashAttention 3", "flash_attn_interface"), ("FlashAttention 2", "flash_attn")):
         try:
             func = __import__(module).flash_attn_func
-        except Exception:  # not installed, or not for this PyTorch
+        except Exception:  # not installed, or incompatible with this PyTorch
             continue
 
         def f(q, k, v, causal, func=func):
@@ -147,10 +147,11 @@ def attention(m, t):
     else:
         k, v = (values(i, kv * n * hd, t).view(1, kv, n, hd).expand(batch, kv, n, hd) for i in (2, 3))
         if batch > 1:
-            k, v = k.contiguous(), v.contiguous()  # each sequence reads a cache of its own
+            k, v = k.contiguous(), v.contiguous()  # each sequence reads its own cache
         sdpa = torch.nn.functional.scaled_dot_product_attention
         if "pos0" in s:
-            # The last query sees all keys. The bias does not go with grouped heads in each version: then each head has its own.
+            # The last query sees all keys. Some versions do not combine a bias with grouped heads;
+            # then every head gets its own keys and values.
             from torch.nn.attention.bias import causal_lower_right
             bias = causal_lower_right(rows, n)
             grouped, repeated = (k, v), None
@@ -176,7 +177,7 @@ def attention(m, t):
                 with sdpa_kernel(backend):
                     ms, out = time(f)
             peers.append(dict(name=name, ms=ms, error=compare(m, out.transpose(1, 2).reshape(-1, h * hd))))
-        except Exception as e:  # a backend that this build of PyTorch lacks
+        except Exception as e:  # this build of PyTorch lacks the backend
             peers.append(dict(name=name, ms=0, why=why(e)))
     return peers
 
@@ -185,7 +186,7 @@ def retain(m, t):
     try:
         from fla.ops.simple_gla import chunk_simple_gla
     except Exception as e:
-        return [dict(name="flash-linear-attention", ms=0, why=why(e) + " (the package fla-core has it)")]
+        return [dict(name="flash-linear-attention", ms=0, why=why(e) + " (install the package fla-core)")]
     s = m["shape"]
     n, h, hd = s["rows"], s["heads"], s["hd"]
     q, k, v, g = (values(i, n * h * hd, t).view(1, n, h, hd) for i in (1, 2, 3, 4))
@@ -198,7 +199,7 @@ def retain(m, t):
 
 
 def compiled(f, t):
-    """f fused by torch.compile on a GPU, where its speed is of interest."""
+    """f, compiled by torch.compile if its speed matters: on a GPU, in bfloat16."""
     return torch.compile(f, dynamic=False) if gpu and t is torch.bfloat16 else f
 
 
@@ -208,7 +209,7 @@ def numbers(n, limit):
 
 
 def turn(x, first):
-    """x [rows, heads, hd], turned at the positions from first on, in float32."""
+    """A function that applies rotary embedding to x [rows, heads, hd] at positions first, first+1, ..., in float32."""
     rows, _, hd = x.shape
     freq = 1e6 ** (-2 * torch.arange(hd // 2, dtype=torch.float64, device=dev) / hd)
     angle = torch.arange(first, first + rows, device=dev).double()[:, None, None] * freq
@@ -303,10 +304,10 @@ PEERS = dict(retain=retain, retain_step=retain_step, embed=embed, rmsnorm=rmsnor
 
 
 def main():
-    put(dict(torch=f"{torch.__version__} on {torch.cuda.get_device_name() if gpu else 'the processor'}"))
+    put(dict(torch=f"{torch.__version__} on {torch.cuda.get_device_name() if gpu else 'the CPU'}"))
     for i, m in enumerate(json.load(sys.stdin)):
         if m.get("peers"):
-            continue  # of an earlier call
+            continue  # from an earlier call
         t = torch.bfloat16 if m["dtype"] == "bf16" else torch.float32
         kind = m["kernel"].split("_")[0]
         f = product if kind in ("gemm", "gemv", "swiglu") else attention if kind == "attend" else PEERS[m["kernel"]]

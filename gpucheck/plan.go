@@ -15,19 +15,19 @@ import (
 	"github.com/yocobench/yocobench/runners/cuda"
 )
 
-// planGPU is the profile that --plan estimates with where there is no GPU whose datasheet is known.
+// planGPU is the device profile that --plan uses if there is no GPU with a known datasheet.
 const planGPU = "h200"
 
-// What the parts take besides what the cost model knows, in seconds: the work of the host, the
-// driver's compiler and PyTorch's.
+// Times that the cost model does not cover, in seconds: work of the host, of the driver's compiler
+// and of PyTorch's.
 const (
-	secondsStart   = 5   // a process: the driver, a context
+	secondsStart   = 5   // starting a process: driver and context
 	secondsFixture = 0.6 // a fixture in one type and tier: weights and expected tensors, launches
-	secondsCompile = 30  // the kernels of all fixtures, compiled by the driver, where none is in its cache
+	secondsCompile = 30  // compiling the kernels of all fixtures if the driver has none in its cache
 	secondsPeaks   = 15
-	secondsInputs  = 90  // inputs of all kernels and their float64 results, made on the host
-	secondsPeers   = 180 // PyTorch's start, inputs, and what torch.compile compiles
-	secondsLoad    = 4   // a 3B model
+	secondsInputs  = 90  // computing inputs and float64 results of all kernels on the host
+	secondsPeers   = 180 // starting PyTorch, inputs, torch.compile
+	secondsLoad    = 4   // loading a 3B model
 )
 
 // call is a command line of the plan.
@@ -37,8 +37,7 @@ type call struct {
 	note    string
 }
 
-// Plan writes the command lines of the parts, with what they take by estimate on a GPU of the
-// datasheet's figures.
+// Plan writes the command lines of the parts, with their times estimated from the GPU's datasheet.
 func Plan(ctx context.Context, o Options, w io.Writer) error {
 	f := &o
 	if err := f.check(); err != nil {
@@ -58,8 +57,8 @@ func Plan(ctx context.Context, o Options, w io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "# Estimated for %s at %g of its peak FLOP/s and %g of its bandwidth (%s), and allowances for the host.\n", profile.Name, profile.Efficiency.Compute, profile.Efficiency.Bandwidth, profile.Source)
-	fmt.Fprintf(w, "# Requires: this program, the folder %s (fixtures only), the NVIDIA driver; for the peers a Python with PyTorch. No Go, no network.\n", f.Fixtures)
-	fmt.Fprintf(w, "# Each call continues the results in $OUT, so that it can run on another machine.\n")
+	fmt.Fprintf(w, "# Requires: this program, the NVIDIA driver, the folder %s (for fixtures), a Python with PyTorch (for peers). No Go, no network.\n", f.Fixtures)
+	fmt.Fprintf(w, "# Each call continues the results in $OUT, so calls can run on different machines.\n")
 	total := 0.0
 	for i, c := range calls {
 		line := "yocobench-cuda gpu-check --parts " + c.part
@@ -72,16 +71,16 @@ func Plan(ctx context.Context, o Options, w io.Writer) error {
 		}
 		if c.seconds > f.Budget.Seconds() {
 			line += fmt.Sprintf(" --budget %ds", int(c.seconds)+int(lastSeconds.Seconds()))
-			note += "; it does not fit the budget"
+			note += "; exceeds the budget"
 		}
 		fmt.Fprintf(w, "%-60s # %s\n", line, note)
 		total += c.seconds
 	}
-	_, err = fmt.Fprintf(w, "# %s in all, in calls of at most %v where they fit (--budget).\n", units.ShortDuration(total), f.Budget)
+	_, err = fmt.Fprintf(w, "# %s in total, in calls of at most %v where possible (--budget).\n", units.ShortDuration(total), f.Budget)
 	return err
 }
 
-// planned are the calls, with their seconds on a GPU.
+// planned returns the calls and their estimated seconds on a GPU.
 func (f *Options) planned(ctx context.Context, p runners.Profile) ([]call, error) {
 	dirs, err := filepath.Glob(filepath.Join(f.Fixtures, "*", "config.json"))
 	if err != nil {
@@ -92,14 +91,14 @@ func (f *Options) planned(ctx context.Context, p runners.Profile) ([]call, error
 		{"fixtures", secondsStart + secondsCompile + secondsFixture*float64(len(dirs)*tiers*types), ""},
 		{"peaks", secondsStart + secondsPeaks, ""},
 		{"kernels", 2*secondsStart + secondsInputs, ""},
-		{"peers", secondsStart + secondsPeers, "if there is no PyTorch, a second"},
+		{"peers", secondsStart + secondsPeers, "a second without PyTorch"},
 	}
 	models, err := f.plannedModels(ctx, p)
 	return append(calls, models...), err
 }
 
-// plannedModels are the calls of the models: the cheapest cases first, as many in a call as its
-// budget holds.
+// plannedModels returns the calls for the models: cheapest cases first, as many per call as the
+// budget allows.
 func (f *Options) plannedModels(ctx context.Context, p runners.Profile) (calls []call, err error) {
 	args := modelArgs(false)
 	plan, err := f.Program.Plan(ctx, args[1], append(values(args, "--set"), "runner=cuda", `device=""`), values(args, "--filter"), p)
@@ -142,7 +141,7 @@ func (f *Options) plannedModels(ctx context.Context, p runners.Profile) (calls [
 	return calls, nil
 }
 
-// values are those of a repeated flag.
+// values returns the values of a repeated flag.
 func values(args []string, flag string) (out []string) {
 	for i := range len(args) - 1 {
 		if args[i] == flag {

@@ -18,13 +18,13 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// markdown writes what was found as tables.
+// markdown writes the results as tables.
 func (r *Results) markdown(w io.Writer) error {
 	a := r.Accelerator
 	p := func(form string, args ...any) { fmt.Fprintf(w, form, args...) }
 	p("# %s\n\n", a.Name)
-	if r.Toy {
-		p("**Toy sizes: a rehearsal. The speeds mean nothing.**\n\n")
+	if r.Small {
+		p("**Small sizes, for testing: the speeds are meaningless.**\n\n")
 	}
 	p("%s, yocobench %s %s. Compute capability %d.%d, %d multiprocessors, %s; driver for CUDA %s", r.Start.Format("2006-01-02 15:04"), r.Version, r.Commit,
 		a.Capability/10, a.Capability%10, a.Multiprocessors, units.ShortBytes(a.Memory), a.CUDA)
@@ -45,7 +45,7 @@ func (r *Results) markdown(w io.Writer) error {
 	}
 	p("\n")
 	if todo := r.todo(); len(todo) > 0 {
-		p("\n**Not done, or not to the end: %s.** `--resume` continues.\n", strings.Join(todo, ", "))
+		p("\n**Incomplete: %s.** `--resume` continues.\n", strings.Join(todo, ", "))
 	}
 	if len(r.Problems) > 0 {
 		p("\n## Problems\n\n")
@@ -71,7 +71,8 @@ func (r *Results) markdown(w io.Writer) error {
 	if r.EndToEnd == nil {
 		return nil
 	}
-	// Its report without pictures, which are in no file here, one level down.
+	// The run's report, with headings one level down and without pictures, because no files are
+	// written for them.
 	var b strings.Builder
 	if err := reports.MarkdownTo(context.Background(), &b, r.EndToEnd, nil); err != nil {
 		return err
@@ -90,14 +91,14 @@ func (r *Results) markdown(w io.Writer) error {
 	return nil
 }
 
-// kernelTable writes the kernels: errors, times, rates and those of peers.
+// kernelTable writes errors, times and rates of the kernels and of their peers.
 func (r *Results) kernelTable(p func(string, ...any)) {
-	p("\n## Kernels\n\nMedian times by the device's events. TFLOP/s and GB/s count the work once, by arithmetic. A peer's ratio is its time over the kernel's: above 1 the kernel is faster.\n\n")
+	p("\n## Kernels\n\nTimes are medians, measured by device events. TFLOP/s and GB/s divide the operation's minimum work by the time. A peer's ratio is its time divided by the kernel's: above 1 the kernel is faster.\n\n")
 	if r.Torch != "" {
 		p("Peers: PyTorch %s\n\n", r.Torch)
 	}
 	if r.NoPeers != "" {
-		p("No peers, or not all: %s\n\n", r.NoPeers)
+		p("Peers missing: %s\n\n", r.NoPeers)
 	}
 	p("| kernel | type | shape | error | ms | TFLOP/s | GB/s | of peak | peers |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, k := range r.Kernels {
@@ -137,15 +138,14 @@ func (r *Results) kernelTable(p func(string, ...any)) {
 	}
 }
 
-// attention is what this runner's prefill attention of whole contexts takes, and the fastest peer
-// that computed the same, on one shape.
+// attention holds the time of our full-context prefill attention on one shape, and that of the
+// fastest peer that computed the same.
 type attention struct {
 	flops, ours, best float64 // FLOP, milliseconds
-	name              string  // of the peer; empty: no peer is faster
+	name              string  // the peer's name; "" if no peer is faster
 }
 
-// attention finds the measurement of bfloat16 prefill attention after a context, or of one from its
-// start.
+// attention finds the measurement of bfloat16 prefill attention, after a context or from its start.
 func (r *Results) attention(after bool) (a attention, ok bool) {
 	for _, k := range r.Kernels {
 		if k.Kernel != "attend_prefill" || k.DType != "bf16" || !k.OK || (k.Shape["pos0"] > 0) != after {
@@ -153,7 +153,7 @@ func (r *Results) attention(after bool) (a attention, ok bool) {
 		}
 		a, ok = attention{flops: k.FLOPs, ours: k.Median(), best: k.Median()}, true
 		for _, p := range k.Peers {
-			// A peer counts only if it computes the same.
+			// Consider only peers that compute the same result.
 			if p.Millis > 0 && p.Millis < a.best && p.Error != nil && *p.Error <= 3*k.Tolerance {
 				a.best, a.name = p.Millis, p.Name
 			}
@@ -162,16 +162,15 @@ func (r *Results) attention(after bool) (a attention, ok bool) {
 	return a, ok
 }
 
-// everyLayerGlobal reports whether a preset keeps keys and values of the whole context in every
-// layer, as a Transformer does.
+// everyLayerGlobal reports whether every layer of a preset stores keys and values of the whole
+// context, as in a Transformer.
 func everyLayerGlobal(preset string) bool {
 	c, err := runners.Preset(preset)
 	return err == nil && !slices.ContainsFunc(c.Layers, func(l runners.Layer) bool { return !l.Mixer.Global() })
 }
 
-// attentionTable sets the Transformer's prefill next to what it would be with attention as fast as
-// the best peer's, and both next to the YOCOs': a ratio over a Transformer whose attention is slow
-// would say little.
+// attentionTable compares YOCO's prefill with the Transformer's, as measured and as it would be
+// with the best peer's attention. A ratio to a Transformer with slow attention would be misleading.
 func (r *Results) attentionTable(p func(string, ...any)) {
 	if r.EndToEnd == nil {
 		return
@@ -195,15 +194,15 @@ func (r *Results) attentionTable(p func(string, ...any)) {
 	if base == "" || len(ttft) < 2 {
 		return
 	}
-	p("\n## Prefill: the Transformer over YOCO\n\n")
+	p("\n## Prefill: Transformer / YOCO\n\n")
 	start, ok1 := r.attention(false)
 	after, ok2 := r.attention(true)
 	cfg, err := runners.Preset(base)
 	if !ok1 || !ok2 || err != nil || len(start.peers(r))+len(after.peers(r)) == 0 {
-		p("**No peer's attention was measured: how far the Transformer's times are those of our attention kernel is not known.**\n\n")
+		p("**No peer's attention was measured, so it is unknown how much our attention kernel slows the Transformer down.**\n\n")
 		ok1 = false
 	} else {
-		p("The last two columns are what the Transformer would take if its attention ran at the speed of the fastest peer that computes the same: %s for the first %s tokens (%.2f times ours), %s for those behind (%.2f times).\n\n",
+		p("The last two columns show the Transformer with the attention of the fastest peer that computes the same: %s for the first %s tokens (%.2f times ours), %s for the later ones (%.2f times).\n\n",
 			start.called(), suites.Size(cuda.PrefillChunk), start.ours/start.best, after.called(), after.ours/after.best)
 	}
 	p("| tokens | model | s | %s, s | ratio | with the best attention, s | ratio |\n|---|---|---|---|---|---|---|\n", base)
@@ -224,7 +223,7 @@ func (r *Results) attentionTable(p func(string, ...any)) {
 	}
 }
 
-// peers are the names of those that were timed.
+// peers returns the names of the timed peers.
 func (a attention) peers(r *Results) (names []string) {
 	for _, k := range r.Kernels {
 		for _, p := range k.Peers {
@@ -238,23 +237,24 @@ func (a attention) peers(r *Results) (names []string) {
 
 func (a attention) called() string {
 	if a.name == "" {
-		return "our own kernel, as no peer is faster,"
+		return "our own kernel, because no peer is faster,"
 	}
 	return a.name
 }
 
-// withBest is seconds of a prefill of n tokens, with the attention of its first chunk at the speed
-// of start's best, and that of the others at after's.
+// withBest converts the measured seconds of a prefill of n tokens. It assumes the best speed of
+// start for the attention of the first chunk, and the best speed of after for that of the others.
 func withBest(seconds float64, cfg runners.Config, n int, start, after attention) float64 {
 	first := min(n, cuda.PrefillChunk)
-	// What a pair of a token and a key that it sees costs: one token has one pair, two have three.
+	// The cost of one pair of a token and a key that it attends to. One token has one pair, two
+	// tokens have three.
 	flops := func(n int) float64 { return cfg.PrefillWork(n, 0, runners.Types{}).Total().FLOPs }
 	work := flops(2) - 2*flops(1)
 	saved := func(pairs float64, a attention) float64 { return work * pairs / a.flops * (a.ours - a.best) / 1e3 }
 	return seconds - saved(runners.CausalKeys(first, 0), start) - saved(runners.CausalKeys(n-first, first), after)
 }
 
-// ofPeak says which share of which measured peak is reached.
+// ofPeak describes the share of the measured peak that is reached.
 func ofPeak(compute, memory float64) string {
 	share, what := compute, "FLOP/s"
 	if memory > compute {
@@ -262,7 +262,7 @@ func ofPeak(compute, memory float64) string {
 	}
 	text := fmt.Sprintf("%.0f %% of %s", 100*share, what)
 	if share > 1 {
-		text += " (faster than what measured the peak, or from caches)"
+		text += " (the peak is underestimated, or data came from caches)"
 	}
 	return text
 }

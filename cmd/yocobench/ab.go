@@ -25,7 +25,7 @@ type abFlags struct {
 	base, candidate, out, format string
 	sets                         []string
 	budget                       time.Duration
-	device                       device
+	device                       deviceOptions
 	quiet                        bool
 	gates                        gateFlags
 }
@@ -108,20 +108,20 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	}
 	e.Gates = append(e.Gates, flags...)
 	if len(e.Gates) == 0 {
-		return usagef("the suite %s has no gates to decide; give some by --gate 'throughput.decode_tps >= 0.97x baseline'", e.Suite.Name)
+		return usagef("the suite %s has no gates to decide; add some with --gate 'throughput.decode_tps >= 0.97x baseline'", e.Suite.Name)
 	}
 	plan, err := suites.NewPlan(ctx, e.Suite, wiring(f.device, nil))
 	if err != nil {
 		return err
 	}
 	if runsOnGPU(plan) && cudaExclusive() {
-		return usagef("ab runs two processes on the GPU at the same time, and it takes one (compute mode EXCLUSIVE_PROCESS)\n  hint: nvidia-smi -c DEFAULT, as root, lets it take more")
+		return usagef("ab runs two processes on the GPU at the same time, but it accepts only one (compute mode EXCLUSIVE_PROCESS)\n  hint: allow several processes, as root: nvidia-smi -c DEFAULT")
 	}
 	if err := checkFlagGates(plan, flags); err != nil {
 		return err
 	}
 	if ab.IsNullCommit(f.base) {
-		fmt.Fprintf(stderr, "notice: --base %s is no commit: on the first push of a branch there is nothing to compare with\n", f.base)
+		fmt.Fprintf(stderr, "notice: --base %s is not a commit: the first push of a branch has nothing to compare with\n", f.base)
 		return nil
 	}
 	if f.out != "" {
@@ -135,7 +135,7 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 		dir, _, err := newFolder(f.out, "ab-"+e.Suite.Name)
 		return dir, err
 	}
-	// Output that nobody reads any more must not end a measurement.
+	// A closed output pipe must not end a measurement.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	tmp, done, err := ab.NewScratch(ctx)
 	if err != nil {
@@ -164,7 +164,7 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	return gateError(report.Gates)
 }
 
-// write prints the verdicts and keeps them in the folder.
+// write prints the verdicts and stores them in the folder.
 func (f *abFlags) write(r *compare.Turns, dir string, stdout io.Writer) error {
 	text := func(w io.Writer) error { return r.Text(w, tableWidth(stdout)) }
 	for name, write := range map[string]func(io.Writer) error{"ab.json": r.JSON, "ab.md": r.Markdown} {

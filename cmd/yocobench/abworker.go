@@ -27,14 +27,14 @@ func newWorker() *cobra.Command {
 	}
 }
 
-// planJob makes the plan of a worker's job, and describes what it runs on.
+// planJob plans a worker's job and describes the environment that it runs in.
 func planJob(ctx context.Context, j ab.Job) (plan *suites.Plan, env result.Env, err error) {
 	s, err := suites.Parse([]byte(j.Suite), j.File, nil, tasks())
 	if err != nil {
 		return nil, env, err
 	}
 	s.Dir = j.Dir
-	d := device{threads: j.Threads, tier: j.Tier}
+	d := deviceOptions{threads: j.Threads, tier: j.Tier}
 	dev, err := cpu.Describe(runners.Options{Threads: d.threads, Tier: d.cpuTier()})
 	if err != nil {
 		return nil, env, err

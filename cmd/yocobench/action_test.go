@@ -15,7 +15,7 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// action is action.yml, as far as a shell runs it.
+// action is the part of action.yml that a shell can run.
 type action struct {
 	Inputs map[string]struct{ Default string }
 	Runs   struct {
@@ -28,15 +28,15 @@ type action struct {
 
 var expression = regexp.MustCompile(`\$\{\{ *([a-z._-]+) *\}\}`)
 
-// actionRun is a job that runs the steps of action.yml as GitHub's runner does.
+// actionRun runs the steps of action.yml as GitHub's runner does.
 type actionRun struct {
 	t      *testing.T
 	dir    string
-	values map[string]string // of expressions
+	values map[string]string // values of expressions
 }
 
-// run runs the steps up to the first that fails, and returns its exit code, what was printed and
-// the job's summary.
+// run runs the steps up to the first that fails. It returns the exit code, the output and the job's
+// summary.
 func (r *actionRun) run(a action, inputs map[string]string) (code int, output, summary string) {
 	r.t.Helper()
 	for name, in := range a.Inputs {
@@ -97,7 +97,7 @@ func TestAction(t *testing.T) {
 		t.Skip("builds the program and runs suites")
 	}
 	if _, err := exec.LookPath("bash"); err != nil {
-		testenv.Missing(t, "no bash, which runs the action's steps")
+		testenv.Missing(t, "needs bash to run the action's steps")
 	}
 	text, err := os.ReadFile("../../action.yml")
 	if err != nil {
@@ -122,8 +122,8 @@ func TestAction(t *testing.T) {
 	write("gated.yaml", memory+"gates: [kv.total <= 1x baseline]\n")
 	write("open.yaml", "name: open\nmodels: [tiny-yoco-gret]\ntasks:\n  - prefill: {lengths: [64], samples: 2}\ngates: [prefill.ttft <= 1x baseline]\n")
 
-	// As the example uses it: its default inputs, but for the suite's budget, which this machine
-	// may exceed while other tests run.
+	// Use the inputs of the example. Remove only the suite's budget: this machine may exceed it
+	// while other tests run.
 	if a.Inputs["suite"].Default != "needle-quick" {
 		t.Errorf("default suite %q", a.Inputs["suite"].Default)
 	}
@@ -146,7 +146,7 @@ func TestAction(t *testing.T) {
 		}
 	}
 	if strings.Contains(summary, "![") {
-		t.Errorf("the summary shows pictures that it cannot have:\n%s", summary)
+		t.Errorf("the summary refers to pictures that it cannot contain:\n%s", summary)
 	}
 	for _, name := range []string{"run/needle.png", "run/report.html", "junit.xml", "gobench.txt", "github-action-benchmark/bigger.json"} {
 		if info, err := os.Stat(filepath.Join(r.dir, "yocobench-results", name)); err != nil || info.Size() == 0 {

@@ -15,9 +15,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A baseline is a folder of runs to be committed: one journal a run, named by its start and its
-// machine's fingerprint, without what comparisons do not read. It may hold runs of
-// several machines.
+// A baseline is a folder of runs to commit, with one journal per run. A journal's name is the run's
+// start time and its machine's fingerprint. Data that comparisons do not read are left out. A
+// baseline may hold runs of several machines.
 
 func newBaseline() *cobra.Command {
 	save := &cobra.Command{
@@ -62,7 +62,7 @@ func newBaseline() *cobra.Command {
 			}
 			dir := args[len(args)-1]
 			if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-				return usagef("no baseline at %s\n  hint: make one with: yocobench baseline save", dir)
+				return usagef("no baseline at %s\n  hint: create one: yocobench baseline save", dir)
 			}
 			journals, err := readRuns(args[:len(args)-1], dir, c.ErrOrStderr())
 			if err != nil {
@@ -88,7 +88,7 @@ least 4 runs of each side: yocobench gate r1,r2,r3,r4 --baseline DIR.`
 	return c
 }
 
-// readRuns reads runs for a baseline's folder; one with failed cases is refused.
+// readRuns reads the runs to put into a baseline. A run with failed cases is an error.
 func readRuns(paths []string, dir string, stderr io.Writer) (journals []*result.Journal, err error) {
 	names := map[string]bool{}
 	for _, p := range paths {
@@ -98,7 +98,7 @@ func readRuns(paths []string, dir string, stderr io.Writer) (journals []*result.
 		}
 		notice(stderr, j.Notice)
 		if len(j.Runs) == 0 || len(j.Records) == 0 {
-			return nil, usagef("%s has no header or no case: nothing to compare later runs with", p)
+			return nil, usagef("%s has no header or no cases, so later runs cannot be compared with it", p)
 		}
 		if n := j.Missing(); n > 0 {
 			notice(stderr, fmt.Sprintf("%s: %d of %d cases were not run", p, n, n+len(j.Records)))
@@ -130,14 +130,14 @@ func addRuns(journals []*result.Journal, dir string, out io.Writer) error {
 	return nil
 }
 
-// baselineName is a run's file in a baseline: its start and its machine.
+// baselineName returns the name of a run's file in a baseline: its start time and its machine.
 func baselineName(j *result.Journal) string {
 	h := j.Runs[len(j.Runs)-1]
 	return fmt.Sprintf("%s-%s.jsonl", h.Start.UTC().Format("20060102-150405"), compare.Fingerprint(h.Env))
 }
 
-// writeBaseline writes a journal without curves and answers: questions are kept, since answers to
-// the same ones are paired.
+// writeBaseline writes a journal without curves and answers. It keeps the questions, because
+// comparisons pair the answers to the same question.
 func writeBaseline(path string, j *result.Journal) error {
 	kept := &result.Journal{Runs: j.Runs}
 	for _, r := range j.Records {
@@ -151,7 +151,8 @@ func writeBaseline(path string, j *result.Journal) error {
 	return result.WriteFile(path, kept)
 }
 
-// prune drops all but the last runs of each machine. Names begin with the time.
+// prune removes all but the last runs of each machine. File names begin with the time, so they sort
+// by age.
 func prune(dir string, last int, out io.Writer) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.jsonl"))
 	if err != nil {
@@ -163,7 +164,7 @@ func prune(dir string, last int, out io.Writer) error {
 		if seen[machine]++; seen[machine] <= last {
 			continue
 		}
-		if err := os.Remove(files[i]); err != nil && !errors.Is(err, os.ErrNotExist) { // another update was faster
+		if err := os.Remove(files[i]); err != nil && !errors.Is(err, os.ErrNotExist) { // a concurrent update may have removed it
 			return err
 		}
 		fmt.Fprintf(out, "%s: dropped\n", files[i])
@@ -171,7 +172,7 @@ func prune(dir string, last int, out io.Writer) error {
 	return nil
 }
 
-// runsIn lists the runs at a path: that of a run's folder or a journal, or all of a baseline.
+// runsIn lists the runs at a path: one for a run folder or a journal, all of them for a baseline.
 func runsIn(path string) []string {
 	if _, err := os.Stat(filepath.Join(path, journalName)); err == nil {
 		return []string{path}
@@ -183,7 +184,7 @@ func runsIn(path string) []string {
 	return files
 }
 
-// baselineFlags choose what a run is compared with.
+// baselineFlags are the flags that select the baseline.
 type baselineFlags struct {
 	paths  []string
 	across bool
@@ -194,8 +195,8 @@ func (b *baselineFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&b.across, "across-machines", false, "also compare with baselines of other machines")
 }
 
-// restore takes the baselines that the run at path was made with, as far as they are still there,
-// unless others are given.
+// restore restores the baselines that the run at path was made with, if the command line gives
+// none. It skips those that no longer exist.
 func (b *baselineFlags) restore(path string, j *result.Journal) {
 	h := j.Last()
 	if len(b.paths) > 0 || h == nil || h.Settings == nil {
@@ -213,8 +214,8 @@ func (b *baselineFlags) restore(path string, j *result.Journal) {
 	}
 }
 
-// read pools the runs of the baseline that were made on a machine like env's; nil where no baseline
-// is given.
+// read pools the runs of the baseline that were made on a machine similar to env's. It returns nil
+// if no baseline is given.
 func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, error) {
 	var journals []*result.Journal
 	var other []string
@@ -242,13 +243,13 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 	case len(journals) > 0:
 		return compare.NewSide("baseline", journals, keep), nil
 	case len(other) > 0:
-		return nil, fmt.Errorf("the baseline has runs of other machines only; the most similar one differs in %s\n  hint: make one here with `yocobench baseline update`, or compare anyway with --across-machines", strings.Join(other, ", "))
+		return nil, fmt.Errorf("the baseline has runs of other machines only; the most similar one differs in %s\n  hint: add a run of this machine with `yocobench baseline update`, or compare anyway with --across-machines", strings.Join(other, ", "))
 	}
 	return nil, nil
 }
 
-// machineOf reports how the machine of a journal's last run differs from env. Where all was
-// computed, no machine matters.
+// machineOf reports how the machine of a journal's last run differs from env. If every result was
+// computed, the machine does not matter and nothing differs.
 func machineOf(j *result.Journal, env result.Env) []string {
 	measured := func(r result.Record) bool { return r.Source != result.Computed }
 	if len(j.Runs) == 0 || !slices.ContainsFunc(j.Records, measured) {

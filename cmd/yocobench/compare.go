@@ -107,8 +107,8 @@ Gates of NEW's suite and of --gate use BASE as the baseline
 	return c
 }
 
-// unpaired is the error that no case is on both sides, with what differs where that is the models'
-// names.
+// unpaired returns the error that no case is on both sides. If only the models' names differ, it
+// says so.
 func unpaired(base, fresh *compare.Side) error {
 	names := func(s *compare.Side) (out []string) {
 		for _, c := range s.Cases {
@@ -121,13 +121,13 @@ func unpaired(base, fresh *compare.Side) error {
 	a, b := names(base), names(fresh)
 	for _, n := range a {
 		if slices.Contains(b, n) {
-			return errors.New("no case is on both sides\n  hint: cases are paired by task, model, runner and parameters; --format json lists those of each side")
+			return errors.New("no case is on both sides\n  hint: cases are paired by task, model, runner and parameters; --format json lists the cases of each side")
 		}
 	}
-	return fmt.Errorf("no case is on both sides: their models are called %q and %q\n  hint: give a model one name in both suites, such as {name: mine, model: %s}", strings.Join(a, ", "), strings.Join(b, ", "), b[len(b)-1])
+	return fmt.Errorf("no case is on both sides: the models are named %q and %q\n  hint: use the same name in both suites, such as {name: mine, model: %s}", strings.Join(a, ", "), strings.Join(b, ", "), b[len(b)-1])
 }
 
-// tableWidth is the width of a terminal, or 100 columns for a file.
+// tableWidth returns the width of a terminal, or 100 columns for a file.
 func tableWidth(w io.Writer) int {
 	if terminalFile(w) != nil {
 		width, _ := terminal(w)
@@ -136,7 +136,8 @@ func tableWidth(w io.Writer) int {
 	return 100
 }
 
-// split parts a comma-separated list of runs; a path that exists, commas included, is one run.
+// split splits a comma-separated list of runs. If the whole argument is an existing path, it is one
+// run.
 func split(list string) []string {
 	if _, err := os.Stat(list); err == nil || !strings.Contains(list, ",") {
 		return []string{list}
@@ -150,7 +151,7 @@ func split(list string) []string {
 	return out
 }
 
-// keeping turns filters into a choice of records.
+// keeping converts filters into a predicate on records.
 func keeping(filters []string) (compare.Keep, error) {
 	f, err := suites.ParseFilter(filters)
 	if err != nil {
@@ -162,7 +163,7 @@ func keeping(filters []string) (compare.Keep, error) {
 	}, nil
 }
 
-// readSide reads and pools runs.
+// readSide reads and pools the runs of one side.
 func readSide(name string, paths []string, keep compare.Keep) (*compare.Side, []*result.Journal, error) {
 	var journals []*result.Journal
 	seen := map[string]string{}
@@ -186,7 +187,7 @@ func readSide(name string, paths []string, keep compare.Keep) (*compare.Side, []
 	return s, journals, nil
 }
 
-// oneOf reports a --format that is none of those known.
+// oneOf returns an error if format is not one of known.
 func oneOf(format string, known ...string) error {
 	for _, k := range known {
 		if format == k {

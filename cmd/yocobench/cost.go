@@ -63,26 +63,26 @@ float32. Times are bounds at the device's published peaks.`,
 	return c
 }
 
-// costReport is what cost prints of a model; its JSON is an interface.
+// costReport is the output of cost for one model. Its JSON form is a public interface.
 type costReport struct {
 	Name   string `json:"name"`
 	Family string `json:"family"`
-	// Layers sums up the caches by kind.
+	// Layers holds the caches by kind of layer.
 	Layers     []families.Group `json:"layers"`
 	Parameters int64            `json:"parameters"`
 	Active     int64            `json:"active_parameters"`
 	Weights    int64            `json:"weights_bytes"`
 	Stored     string           `json:"weights_type"`
 	KV         string           `json:"kv_type"`
-	// PerToken is the growth of the caches for one more token far beyond every window; Fixed is
-	// what one sequence holds besides: full windows, states, convolutions.
+	// PerToken is the growth of the caches per token, in bytes, once every window is full. Fixed is
+	// the rest of one sequence's memory, in bytes: full windows, states, convolutions.
 	PerToken int64  `json:"bytes_per_token"`
 	Fixed    int64  `json:"fixed_bytes"`
 	Context  int64  `json:"context,omitempty"`
 	Device   string `json:"device"`
 	Batch    int64  `json:"batch"`
-	// LargestContext is the longest sequence that fits the device's memory; -1: no limit, the
-	// caches do not grow.
+	// LargestContext is the longest sequence that fits the device's memory, in tokens. It is -1 if
+	// the caches do not grow, so that there is no limit.
 	LargestContext int64        `json:"largest_context"`
 	Lengths        []costLength `json:"lengths"`
 	Notes          []string     `json:"notes,omitempty"`
@@ -93,19 +93,19 @@ type costReport struct {
 // costLength is the cost at one length.
 type costLength struct {
 	Tokens int64 `json:"tokens"`
-	// Cache is of all sequences of the batch; Total adds the weights.
+	// Cache covers all sequences of the batch. Total adds the weights.
 	Cache int64 `json:"cache_bytes"`
 	Total int64 `json:"total_bytes"`
 	// LargestBatch is the number of sequences that fit the device's memory.
 	LargestBatch int64 `json:"largest_batch"`
-	// Prefill is of one sequence, Decode of one token for each sequence of the batch. Seconds are
-	// the least that the device needs at its peaks.
+	// Prefill covers one sequence, Decode one token of each sequence of the batch. Seconds are
+	// lower bounds, computed from the device's peaks.
 	PrefillFLOPs   float64 `json:"prefill_flop"`
 	PrefillSeconds float64 `json:"prefill_seconds"`
 	DecodeFLOPs    float64 `json:"decode_flop"`
 	DecodeBytes    float64 `json:"decode_bytes"`
 	DecodeSeconds  float64 `json:"decode_seconds"`
-	// Of a million decoded tokens; 0 where no price or power is known.
+	// Cost of a million decoded tokens; 0 if the price or the power is unknown.
 	Dollars float64 `json:"dollars_per_million_tokens,omitempty"`
 	Joules  float64 `json:"joules_per_million_tokens,omitempty"`
 }
@@ -169,7 +169,8 @@ func (f *costFlags) run(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// costModels finds what an argument names: a model, or the models of a suite's file.
+// costModels finds the models that an argument names: a single model, or all models of a suite
+// file.
 func costModels(arg string, ignore []string) (models []*families.Model, err error) {
 	if !strings.HasSuffix(arg, ".yaml") && !strings.HasSuffix(arg, ".yml") {
 		m, err := costModel(arg, ignore)
@@ -179,7 +180,7 @@ func costModels(arg string, ignore []string) (models []*families.Model, err erro
 	if err != nil {
 		return nil, err
 	}
-	d := device{found: newCache()}
+	d := deviceOptions{found: newCache()}
 	for _, e := range s.Models {
 		f, err := d.find(s, e, runners.BF16)
 		if err != nil {
@@ -196,7 +197,8 @@ func costModels(arg string, ignore []string) (models []*families.Model, err erro
 	return models, nil
 }
 
-// costModel finds a model: a file or folder of a published family, or what a suite may name.
+// costModel finds a model: a file or folder of a published family, or any name that a suite
+// accepts.
 func costModel(arg string, ignore []string) (*families.Model, error) {
 	if families.IsConfig(arg) {
 		m, err := families.Open(arg, ignore...)
@@ -233,7 +235,7 @@ func parseLengths(s string) ([]int64, error) {
 			return nil, err
 		}
 		if n < 1 || n > 1<<40 {
-			return nil, fmt.Errorf("%s is no length, want 1 to 1024Gi", p)
+			return nil, fmt.Errorf("%s is not a length, want 1 to 1024Gi", p)
 		}
 		out = append(out, int64(n))
 	}
@@ -288,7 +290,7 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "one sequence: %d bytes per token and %s fixed (%s)\n\n", r.PerToken, units.ShortBytes(r.Fixed), r.KV)
-	t := newTable(w, "layers", "count", "window", "bytes a token", "fixed")
+	t := newTable(w, "layers", "count", "window", "bytes/token", "fixed")
 	for _, g := range r.Layers {
 		window, perToken, fixed := "", "", ""
 		if g.Window > 0 {
@@ -347,7 +349,7 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 		fmt.Fprintf(w, "The largest context of one sequence is %d tokens.\n", r.LargestContext)
 	}
 	if r.Context > 0 && r.Lengths[len(r.Lengths)-1].Tokens > r.Context {
-		fmt.Fprintf(w, "note: the model is made for %s tokens; longer contexts are extrapolated\n", suites.Size(r.Context))
+		fmt.Fprintf(w, "note: the model supports %s tokens; longer contexts are extrapolated\n", suites.Size(r.Context))
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, strings.Join(cleantext.Wrap("note: "+n, 80), "\n"))
@@ -355,8 +357,8 @@ func (r costReport) print(w io.Writer, device runners.Profile) error {
 	return nil
 }
 
-// drawCost draws the bytes of the caches of one sequence against its length, with the device's
-// memory as a line.
+// drawCost plots the cache bytes of one sequence against its length, with the device's memory as a
+// horizontal line.
 func drawCost(path string, all []costReport, device runners.Profile) error {
 	p := reports.Plot{
 		Title: "Cache of one sequence", XLabel: "context length in tokens", XUnit: "tokens", YUnit: "bytes",

@@ -15,7 +15,8 @@ var update = flag.Bool("update", false, "rewrite testdata/cost.txt")
 
 const costConfigs = "../../runners/families/configs/"
 
-// The tables of published configs, at three lengths, against testdata/cost.txt.
+// TestCostTables compares the tables of published configs, at three lengths, with
+// testdata/cost.txt.
 func TestCostTables(t *testing.T) {
 	files, err := filepath.Glob(costConfigs + "*.json")
 	if err != nil || len(files) < 25 {
@@ -46,7 +47,7 @@ func TestCostTables(t *testing.T) {
 	}
 }
 
-// The JSON's fields are an interface for scripts.
+// TestCostJSON checks the JSON fields, which scripts rely on.
 func TestCostJSON(t *testing.T) {
 	var out, stderr bytes.Buffer
 	if code := run(t.Context(), []string{"cost", costConfigs + "gemma-3-27b.json", "--format", "json", "--lengths", "512..128Ki", "--batch", "3", "--kv", "q8_0"}, &out, &stderr); code != exitOK {
@@ -70,7 +71,7 @@ func TestCostJSON(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	// 32 values take 34 bytes in q8_0: 4096 values a token and layer.
+	// In q8_0, 32 values take 34 bytes. A layer stores 4096 values per token.
 	const layer = 4096 / 32 * 34
 	if got.Name != "gemma-3-27b" || got.Family != "gemma3_text" || got.PerToken != 10*layer || got.Fixed != 52*1024*layer || got.Weights != 2*27009346304 {
 		t.Errorf("%+v", got)
@@ -89,7 +90,7 @@ func TestCostJSON(t *testing.T) {
 	}
 }
 
-// The models of a suite, written out as layers or named.
+// TestCostSuite checks models of a suite, both layer lists and named models.
 func TestCostSuite(t *testing.T) {
 	var out, stderr bytes.Buffer
 	if code := run(t.Context(), []string{"cost", "../../suites/zoo.yaml", "--format", "json", "--lengths", "64Ki"}, &out, &stderr); code != exitOK {
@@ -103,7 +104,7 @@ func TestCostSuite(t *testing.T) {
 	for _, r := range got {
 		byName[r.Name] = r
 	}
-	// mine-160m: one cache of 4 heads of 64 for the whole context.
+	// mine-160m has one cache over the whole context: 4 heads of 64.
 	if mine := byName["mine-160m"]; mine.PerToken != 2*4*64*2 || mine.Fixed == 0 {
 		t.Errorf("mine-160m: %d bytes a token, %d fixed", mine.PerToken, mine.Fixed)
 	}
@@ -127,7 +128,7 @@ func TestCostRefuses(t *testing.T) {
 		{[]string{"yoco-gret-3", "--kv", "bf16"}, `did you mean "yoco-gret-3b"`},
 		{[]string{"no/such.json"}, "no such file"},
 		{[]string{"yoco-gret-3b", "--kv", "int2"}, "unknown cache type"},
-		{[]string{"yoco-gret-3b", "--lengths", "0"}, "is no length"},
+		{[]string{"yoco-gret-3b", "--lengths", "0"}, "is not a length"},
 		{[]string{"yoco-gret-3b", "--lengths", "8Ki..4Ki"}, "is more than"},
 		{[]string{"yoco-gret-3b", "--batch", "0"}, "--batch is 1 to"},
 		{[]string{"yoco-gret-3b", "--device", "h1000"}, "unknown device"},

@@ -14,7 +14,7 @@ type cublasFile string
 func (f *cublasFile) String() string { return string(*f) }
 func (f *cublasFile) Type() string   { return "file" }
 
-// Set makes the file the cuBLAS of this process.
+// Set loads the file as the cuBLAS of this process.
 func (f *cublasFile) Set(file string) error {
 	if err := cuda.UseCUBLAS(file); err != nil {
 		return err
@@ -23,7 +23,7 @@ func (f *cublasFile) Set(file string) error {
 	return nil
 }
 
-// cublasFlag adds the flag that names cuBLAS, and returns its value.
+// cublasFlag adds the flag --cublas and returns its value.
 func cublasFlag(c *cobra.Command) *cublasFile {
 	f := new(cublasFile)
 	c.Flags().Var(f, "cublas", "libcublas.so to use (default: found by the system's loader)")

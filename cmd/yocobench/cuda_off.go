@@ -12,9 +12,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// cudaMissing says why there is no CUDA runner: it is not linked in.
+// cudaMissing returns the reason for which there is no CUDA runner: it is not linked in.
 func cudaMissing() error {
-	return &suites.Problem{Msg: "the cuda runner is not in this build", Hint: "make cuda builds bin/yocobench-cuda, which has it (docs/cuda.md)"}
+	return &suites.Problem{Msg: "the cuda runner is not in this build", Hint: "build bin/yocobench-cuda with: make cuda (docs/cuda.md)"}
 }
 
 func newCUDA() (runners.Runner, error) { return nil, cudaMissing() }
@@ -27,12 +27,12 @@ func cudaPeaks(context.Context, runners.DType, string) (gpuPeak, error) {
 	return gpuPeak{}, cudaMissing()
 }
 
-// libraryFlags adds the flags that only a build with the cuda runner has.
+// libraryFlags adds the flags of a build with the cuda runner: none here.
 func libraryFlags(*cobra.Command) {}
 
 func cudaEnvironment() []string { return nil }
 
 func cudaExclusive() bool { return false }
 
-// gpuCommands are the commands that only a build with the cuda runner has.
+// gpuCommands returns the commands of a build with the cuda runner: none here.
 func gpuCommands() []*cobra.Command { return nil }

@@ -15,7 +15,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// cudaTiers are the kernel tiers that --tier can force on a GPU.
+// cudaTiers returns the kernel tiers that --tier can force on a GPU.
 func cudaTiers() []string { return append(kernels.Targets(), cuda.TierCUBLAS) }
 
 func newCUDA() (runners.Runner, error) {
@@ -25,7 +25,7 @@ func newCUDA() (runners.Runner, error) {
 	return cuda.New(), nil
 }
 
-// cudaAccelerator describes the GPU as it is now.
+// cudaAccelerator describes the GPU and its current state.
 func cudaAccelerator(tier string) (*result.Accelerator, error) { return gpucheck.Accelerator(tier) }
 
 func cudaPeaks(ctx context.Context, weights runners.DType, tier string) (gpuPeak, error) {
@@ -37,10 +37,10 @@ func cudaPeaks(ctx context.Context, weights runners.DType, tier string) (gpuPeak
 	return gpuPeak{p.GFLOPS, p.GBps, gpucheck.PeakText(p, i.Name, weights)}, err
 }
 
-// cudaEnvironment says which variables of the environment change how long things take on a GPU.
+// cudaEnvironment lists the environment variables that are set and affect times on a GPU.
 func cudaEnvironment() []string { return cuda.Environment() }
 
-// cudaExclusive reports whether the GPU takes one process at a time.
+// cudaExclusive reports whether the GPU accepts only one process at a time.
 func cudaExclusive() bool {
 	i, err := cuda.Inspect()
 	return err == nil && i.Exclusive

@@ -24,7 +24,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// program runs the program and fails the test if it does not end as it should.
+// program runs the program and fails the test unless the exit code is want.
 func program(t *testing.T, want int, args ...string) string {
 	t.Helper()
 	var out, log bytes.Buffer
@@ -38,13 +38,13 @@ func TestCUDADoctor(t *testing.T) {
 	out := program(t, exitOK, "doctor")
 	for _, want := range []string{"cuda runner", "compute capability", "kernels sm_", "their code: ", "TFLOP/s"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("doctor does not say %q:\n%s", want, out)
+			t.Errorf("doctor does not print %q:\n%s", want, out)
 		}
 	}
 }
 
-// child is this program in a process of its own, with environment variables added to the
-// test's.
+// child returns a command that runs this program in a new process, with env added to the test's
+// environment.
 func child(t *testing.T, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath("yocobench")
@@ -56,8 +56,8 @@ func child(t *testing.T, env []string, args ...string) *exec.Cmd {
 	return c
 }
 
-// onSimulator skips a test that sets faults or properties of the simulated GPU where the GPU is
-// another one. It returns the GPU.
+// onSimulator skips a test that sets faults or properties of the simulated GPU if the GPU is a real
+// one. It returns the GPU.
 func onSimulator(t *testing.T) *result.Accelerator {
 	t.Helper()
 	a, err := cudaAccelerator("")
@@ -65,13 +65,13 @@ func onSimulator(t *testing.T) *result.Accelerator {
 		t.Fatal(err)
 	}
 	if a.Name != "cudasim" {
-		testenv.Missing(t, "needs the simulated GPU (make cuda-test), and this is %s", a.Name)
+		testenv.Missing(t, "needs the simulated GPU (make cuda-test), but this is %s", a.Name)
 	}
 	return a
 }
 
-// TestCUDADevices: what doctor says of GPUs that there are kernels for, of one that is too old, and
-// where the driver's library cannot be used.
+// TestCUDADevices checks the output of doctor for supported GPUs, for one that is too old, and for
+// a driver library that cannot be loaded.
 func TestCUDADevices(t *testing.T) {
 	onSimulator(t)
 	broken := t.TempDir()
@@ -88,7 +88,7 @@ func TestCUDADevices(t *testing.T) {
 	} {
 		out, err := child(t, []string{c.env}, "doctor", "--format", "json").CombinedOutput()
 		if err != nil || !strings.Contains(string(out), c.want) {
-			t.Errorf("%s: doctor does not say %s: %v\n%s", c.env, c.want, err, out)
+			t.Errorf("%s: doctor does not print %s: %v\n%s", c.env, c.want, err, out)
 		}
 	}
 	out, err := child(t, []string{"YOCOSIM_SM=75"}, "run", "smoke", "--runner", "cuda", "--out", filepath.Join(t.TempDir(), "run")).CombinedOutput()
@@ -97,8 +97,8 @@ func TestCUDADevices(t *testing.T) {
 	}
 }
 
-// TestCUDAAnswers runs needle, nll and kv on tiny models, interrupts the run and resumes it:
-// answers and losses are those of the cpu runner.
+// TestCUDAAnswers runs needle, nll and kv on tiny models, interrupts the run and resumes it.
+// Answers and losses must equal those of the cpu runner.
 func TestCUDAAnswers(t *testing.T) {
 	dir := t.TempDir()
 	suite := filepath.Join(dir, "suite.yaml")
@@ -191,16 +191,16 @@ tasks:
 	}
 }
 
-// TestCUDAPaper measures the paper's suite at toy size, a token for each 2 Ki of its lengths and
-// tiny models of the names of large ones: the report sets each published figure of these lengths
-// next to the measured one, and nothing says that it was computed.
+// TestCUDAPaper measures the paper's suite at a small scale: one token for each 2 Ki of its
+// lengths, and tiny models under the names of the large ones. The report must show each published
+// figure of these lengths next to the measured one, and must not call any figure computed.
 func TestCUDAPaper(t *testing.T) {
 	b, err := os.ReadFile("../../suites/paper.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text strings.Builder
-	toys := 0
+	resized := 0
 	for line := range strings.Lines(string(b)) {
 		if strings.HasPrefix(line, "#") {
 			continue
@@ -213,16 +213,16 @@ func TestCUDAPaper(t *testing.T) {
 			switch {
 			case strings.TrimSpace(line) == "- "+name:
 				line = fmt.Sprintf("  - {name: %s, model: %s}\n", name, model)
-				toys++
+				resized++
 			case strings.Contains(line, "- {model: "+name+","):
 				line = strings.Replace(line, "{model: "+name, fmt.Sprintf("{name: %s, model: %s", name, model), 1)
-				toys++
+				resized++
 			}
 		}
 		text.WriteString(line)
 	}
-	if toys != 3 {
-		t.Fatalf("%d of 3 models have toy sizes: the others would take tens of gigabytes", toys)
+	if resized != 3 {
+		t.Fatalf("%d of 3 models are resized: the others would take tens of gigabytes", resized)
 	}
 	dir := t.TempDir()
 	suite, out := filepath.Join(dir, "paper.yaml"), filepath.Join(dir, "run")
@@ -245,7 +245,7 @@ func TestCUDAPaper(t *testing.T) {
 		}
 	}
 	if strings.Contains(table, "are computed") {
-		t.Errorf("figures that were measured are said to be computed:\n%s", table)
+		t.Errorf("measured figures are reported as computed:\n%s", table)
 	}
 	j, err := readRun(out)
 	if err != nil {
@@ -258,8 +258,8 @@ func TestCUDAPaper(t *testing.T) {
 	}
 }
 
-// TestCUDARefusals: what does not fit the memory is a record with that status, what does not fit
-// the time is skipped.
+// TestCUDARefusals checks that cases that exceed the memory get that status, and that cases that
+// exceed the time are skipped.
 func TestCUDARefusals(t *testing.T) {
 	for _, c := range []struct {
 		flags []string
@@ -278,8 +278,8 @@ func TestCUDARefusals(t *testing.T) {
 	}
 }
 
-// TestCUDARun measures memory, prefill and throughput of a tiny model: records are measured, and
-// the header names the GPU.
+// TestCUDARun measures memory, prefill and throughput of a tiny model. The records must be
+// measured, and the header must name the GPU.
 func TestCUDARun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	program(t, exitOK, "run", "smoke", "--runner", "cuda", "--tier", "sm_80", "--out", dir, "--quiet", "--reports", "md",
@@ -290,7 +290,7 @@ func TestCUDARun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a := j.Runs[0].Env.Accelerator; a == nil || a.Name == "" || a.Kernels != "sm_80" {
-		t.Errorf("the header does not name the GPU and the kernels asked for: %+v", a)
+		t.Errorf("the header does not name the GPU and the requested kernels: %+v", a)
 	}
 	tasks := map[string]int{}
 	for _, r := range j.Records {
@@ -304,12 +304,12 @@ func TestCUDARun(t *testing.T) {
 	}
 }
 
-// rehearse runs gpu-check at toy sizes, with the parts in processes of this program, and returns
-// what it wrote and printed.
-func rehearse(t *testing.T, want int, args ...string) (r gpucheck.Results, out string) {
+// runSmallCheck runs gpu-check at small sizes, with the parts in processes of this program. It
+// returns the results and the output.
+func runSmallCheck(t *testing.T, want int, args ...string) (r gpucheck.Results, out string) {
 	t.Helper()
 	dir := t.TempDir()
-	out = program(t, want, append([]string{"gpu-check", "--toy", "--out", dir, "--fixtures", "../../testdata/golden", "--budget", "1h"}, args...)...)
+	out = program(t, want, append([]string{"gpu-check", "--small", "--out", dir, "--fixtures", "../../testdata/golden", "--budget", "1h"}, args...)...)
 	files, _ := filepath.Glob(filepath.Join(dir, "gpu-*.json"))
 	if len(files) != 1 {
 		t.Fatalf("files: %v\n%s", files, out)
@@ -322,13 +322,13 @@ func rehearse(t *testing.T, want int, args ...string) (r gpucheck.Results, out s
 		t.Fatal(err)
 	}
 	if md, err := os.ReadFile(strings.TrimSuffix(files[0], "json") + "md"); err != nil || !strings.Contains(out, string(md)) {
-		t.Errorf("the table in the file is not the one that is printed: %v", err)
+		t.Errorf("the table in the file differs from the printed one: %v", err)
 	}
 	return r, out
 }
 
-// parts makes gpu-check run its parts with a shell script, whose arguments are theirs, or with this
-// program where there is none.
+// parts makes gpu-check run its parts with a shell script, or with this program if script is empty.
+// The script receives the arguments of the part.
 func parts(t *testing.T, script string) {
 	t.Helper()
 	path, err := exec.LookPath("yocobench")
@@ -344,8 +344,8 @@ func parts(t *testing.T, script string) {
 	t.Cleanup(func() { self = old })
 }
 
-// TestCUDACheck rehearses gpu-check: it is killed after each part and resumed, which loses and
-// repeats nothing.
+// TestCUDACheck runs a small gpu-check that is killed after each part and resumed. No result may be
+// lost or measured twice.
 func TestCUDACheck(t *testing.T) {
 	dir := t.TempDir()
 	read := func() (r gpucheck.Results) {
@@ -358,7 +358,7 @@ func TestCUDACheck(t *testing.T) {
 		}
 		return r
 	}
-	args := []string{"gpu-check", "--toy", "--out", dir, "--fixtures", "../../testdata/golden", "--budget", "1h", "--python", "no-such-python"}
+	args := []string{"gpu-check", "--small", "--out", dir, "--fixtures", "../../testdata/golden", "--budget", "1h", "--python", "no-such-python"}
 	for i, part := range []string{"fixtures", "peaks", "kernels"} {
 		c := child(t, nil, args...)
 		var log bytes.Buffer
@@ -386,7 +386,7 @@ func TestCUDACheck(t *testing.T) {
 	out := program(t, exitOK, args...)
 	r := read()
 	if !reflect.DeepEqual(before.Fixtures, r.Fixtures) || !reflect.DeepEqual(before.Kernels[:10], r.Kernels[:10]) || before.Start != r.Start {
-		t.Errorf("what was measured before it was killed is not what is there afterwards")
+		t.Errorf("results measured before the kill changed on resuming")
 	}
 	seen := map[string]bool{}
 	for _, k := range r.Kernels {
@@ -413,17 +413,18 @@ func TestCUDACheck(t *testing.T) {
 	if _, err := cuda.CUBLAS(); err == nil && tiers[cuda.TierCUBLAS] != 2 || tiers["sm_80"] != 2 {
 		t.Errorf("fixtures by kernels: %v", tiers)
 	}
-	for _, want := range []string{"a rehearsal", "## Kernels", "attend_prefill", "No peers", "#### Memory in total"} {
+	for _, want := range []string{"for testing", "## Kernels", "attend_prefill", "Peers missing", "#### Memory in total"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("the table does not say %q:\n%s", want, out)
+			t.Errorf("the table lacks %q:\n%s", want, out)
 		}
 	}
 	if strings.Contains(out, "![") {
-		t.Error("the table shows pictures that are in no file")
+		t.Error("the table refers to pictures that do not exist")
 	}
 }
 
-// A script in place of the parts: kernels of which the second and third end their process.
+// brokenParts is a script that replaces the parts. The second and the third kernel end their
+// process.
 const brokenParts = `
 from=0; part=$1
 while [ $# -gt 0 ]; do case "$1" in --part) part=$2;; --from) from=$2;; --dtype) type=$2;; esac; shift; done
@@ -441,7 +442,8 @@ run) exit 130;;
 esac
 `
 
-// TestCUDACheckLosesNothing: a part that dies costs its own results only, and is a failure.
+// TestCUDACheckLosesNothing checks that a part that dies loses only its own results and counts as a
+// failure.
 func TestCUDACheckLosesNothing(t *testing.T) {
 	a, err := cudaAccelerator("")
 	if err != nil {
@@ -458,7 +460,7 @@ exit 1
 `), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r, out := rehearse(t, exitFailed, "--python", python)
+	r, out := runSmallCheck(t, exitFailed, "--python", python)
 	if len(r.Fixtures) != 1 || len(r.Kernels) != 4 || r.Kernels[1].Kernel != "retain" || r.Kernels[3].DType != "f32" {
 		t.Errorf("%d fixtures and the kernels %+v", len(r.Fixtures), r.Kernels)
 	}
@@ -469,7 +471,7 @@ exit 1
 	}
 	for _, want := range []string{"## Problems", "fla 5 ms (2.00); other: is not there", "PyTorch 9.9 on a stand-in", "device-side assert", "error: 6 checks failed"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("nothing says %q:\n%s", want, out)
+			t.Errorf("the output lacks %q:\n%s", want, out)
 		}
 	}
 }

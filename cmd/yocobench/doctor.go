@@ -19,7 +19,7 @@ import (
 )
 
 func newDoctor() *cobra.Command {
-	var d device
+	var d deviceOptions
 	var format string
 	c := &cobra.Command{
 		Use:   "doctor",
@@ -52,7 +52,7 @@ func newDoctor() *cobra.Command {
 			line := func(name, form string, args ...any) { fmt.Fprintf(w, "%-14s %s\n", name, fmt.Sprintf(form, args...)) }
 			v, commit := buildVersion()
 			line("yocobench", "%s %s, %s", v, commit, runtime.Version())
-			line("processor", "%s, %d cores, %s/%s", p.device.Name, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+			line("CPU", "%s, %d cores, %s/%s", p.device.Name, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 			wrapped := func(name, text string) {
 				for i, l := range cleantext.Wrap(text, 64) {
 					line(map[bool]string{true: name}[i == 0], "%s", l)
@@ -89,7 +89,7 @@ func newDoctor() *cobra.Command {
 	return c
 }
 
-// memoryLimit says what sets the memory that is left for this process.
+// memoryLimit describes what limits the memory of this process.
 func memoryLimit(m limits.Memory) string {
 	switch {
 	case m.By == "":
@@ -100,7 +100,7 @@ func memoryLimit(m limits.Memory) string {
 	return fmt.Sprintf("%s are left of %s, the limit of %s", units.ShortBytes(m.Left), units.ShortBytes(m.Limit), m.By)
 }
 
-// cpuLimit says what sets the number of threads, where that is not the number of cores.
+// cpuLimit describes what limits the number of threads, if it is not the number of cores.
 func cpuLimit(c limits.CPUs) string {
 	switch {
 	case c.By != "":
@@ -111,7 +111,7 @@ func cpuLimit(c limits.CPUs) string {
 	return ""
 }
 
-// doctorCUDA says what the cuda runner would run on, or what it lacks.
+// doctorCUDA describes the device of the cuda runner, or what the runner lacks.
 func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 	a, err := cudaAccelerator("")
 	if err != nil {
@@ -121,11 +121,11 @@ func doctorCUDA(ctx context.Context, line func(name, text string)) error {
 	line("cuda runner", fmt.Sprintf("%s, compute capability %d.%d, %d multiprocessors, %s; driver for CUDA %s", a.Name, a.Capability/10, a.Capability%10,
 		a.Multiprocessors, units.ShortBytes(a.Memory), a.CUDA))
 	line("", "kernels "+a.Kernels+": "+a.Why)
-	line("", "their code: "+a.Code)
+	line("", "kernel code: "+a.Code)
 	if a.CUBLAS != "" {
-		line("", a.CUBLAS+": computes the products that it does faster")
+		line("", a.CUBLAS+": computes the matrix products for which it is faster")
 	} else {
-		line("", "all products by these kernels: "+a.NoCUBLAS)
+		line("", "all matrix products use these kernels: "+a.NoCUBLAS)
 	}
 	for _, t := range []runners.DType{runners.BF16, runners.F32} {
 		p, err := cudaPeaks(ctx, t, "")

@@ -11,8 +11,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// dryRun lists a plan's cases with what they are estimated to cost, on a that is assumed where it
-// says so.
+// dryRun lists a plan's cases with their estimated cost. Assumption a names the assumed device, if
+// there is one.
 func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assumption, format string) error {
 	type row struct {
 		Case    string         `json:"case"`
@@ -24,10 +24,10 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		Bytes   int64          `json:"estimate_bytes"`
 		Skip    string         `json:"skip,omitempty"`
 		Done    bool           `json:"done,omitempty"`
-		// Unsupported says why the model cannot do it.
+		// Unsupported is the reason for which the model cannot run the case.
 		Unsupported string `json:"unsupported,omitempty"`
-		// Exceeds is whether it is estimated to need more memory than its model may hold: it is not
-		// tried, or ends early, and its time is not counted.
+		// Exceeds reports whether the case is estimated to exceed the memory of its model. Such a
+		// case is not tried or ends early, so its time is not counted.
 		Exceeds bool `json:"exceeds_memory,omitempty"`
 	}
 	var rows []row
@@ -40,7 +40,7 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		rows = append(rows, row{c.ID, c.Model.Name, c.Task, c.Label, c.Params, c.Seconds, c.Bytes, c.Skip, isDone, c.Unsupported, exceeds})
 		if exceeds && c.Skip == "" && !isDone {
 			exceed++
-			if !tooLarge { // else the plan does not count it
+			if !tooLarge { // the plan does not count the time of a case that is too large
 				total -= c.Seconds
 			}
 		}
@@ -75,7 +75,7 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 	if err := t.write(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\n%d cases, estimated %s in all", len(rows), units.ShortDuration(total))
+	fmt.Fprintf(w, "\n%d cases, estimated %s in total", len(rows), units.ShortDuration(total))
 	if skipped > 0 {
 		fmt.Fprintf(w, "; %d skipped: over the budget of %s", skipped, time.Duration(p.Suite.Budget))
 	}

@@ -17,7 +17,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// version is set by the linker for releases; otherwise it comes from the module's build
+// version is set by the linker for releases. If it is empty, buildVersion uses the module's build
 // information.
 var version = ""
 
@@ -45,7 +45,7 @@ func buildVersion() (v, commit string) {
 	return firstOf(v, info.Main.Version, "(devel)"), commit
 }
 
-// probed is what was found out about this machine.
+// probed describes this machine.
 type probed struct {
 	device  runners.Device
 	peaks   cpu.Peak
@@ -54,7 +54,7 @@ type probed struct {
 }
 
 // probe measures this machine's peaks, in a fraction of a second, and describes the environment.
-func probe(ctx context.Context, d device) (*probed, error) {
+func probe(ctx context.Context, d deviceOptions) (*probed, error) {
 	dev, err := cpu.Describe(runners.Options{Threads: d.threads, Tier: d.cpuTier()})
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
@@ -75,7 +75,8 @@ func probe(ctx context.Context, d device) (*probed, error) {
 	return p, nil
 }
 
-// gpuPeak is what a GPU can do: 10^9 FLOP/s and bytes/s, and how that was measured in words.
+// gpuPeak holds the peaks of a GPU, in 10^9 FLOP/s and 10^9 bytes/s, and a description of how they
+// were measured.
 type gpuPeak struct {
 	gflops, gbps float64
 	text         string
@@ -87,14 +88,15 @@ func runsOnGPU(p *suites.Plan) bool {
 }
 
 // onGPU describes the GPU in env, if a model of the plan runs on it.
-func onGPU(p *suites.Plan, d device, env *result.Env) (err error) {
+func onGPU(p *suites.Plan, d deviceOptions, env *result.Env) (err error) {
 	if runsOnGPU(p) {
 		env.Accelerator, err = cudaAccelerator(d.gpuTier())
 	}
 	return err
 }
 
-// findGPU names the NVIDIA GPUs that the driver lists, or says why there is none.
+// findGPU returns the names of the NVIDIA GPUs that the driver lists, or the reason why there is
+// none.
 func findGPU() (name string, err error) {
 	files, _ := filepath.Glob("/proc/driver/nvidia/gpus/*/information")
 	var names []string
@@ -113,7 +115,7 @@ func findGPU() (name string, err error) {
 	case len(names) > 0:
 		return strings.Join(names, ", "), nil
 	case runtime.GOOS != "linux":
-		return "", fmt.Errorf("looked for on Linux only")
+		return "", fmt.Errorf("detected on Linux only")
 	}
 	if _, err := os.Stat("/proc/driver/nvidia/version"); err != nil {
 		return "", errors.New("no NVIDIA driver is loaded (/proc/driver/nvidia is missing)")

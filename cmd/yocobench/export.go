@@ -73,7 +73,8 @@ CSV tables are reports (yocobench report --reports csv).`,
 	return c
 }
 
-// toFile writes what write writes to a file, whole or not at all, or to standard output.
+// toFile writes the output of write to standard output if path is empty, otherwise atomically to a
+// file.
 func toFile(path string, stdout io.Writer, write func(io.Writer) error) error {
 	var b bytes.Buffer
 	if err := write(&b); err != nil {
@@ -86,14 +87,14 @@ func toFile(path string, stdout io.Writer, write func(io.Writer) error) error {
 	safefile.RemoveUnlocked(path + ".part") // a leftover of older versions
 	err := safefile.WriteBytes(path, b.Bytes())
 	if dir := filepath.Dir(path); errors.Is(err, os.ErrNotExist) {
-		return usagef("cannot write %s: there is no folder %s\n  hint: make it: mkdir -p %s", path, dir, cleantext.ShellQuote(dir))
+		return usagef("cannot write %s: there is no folder %s\n  hint: create it: mkdir -p %s", path, dir, cleantext.ShellQuote(dir))
 	}
 	return err
 }
 
 func actionFiles(dir string, j *result.Journal) error {
 	if dir == "" {
-		return usagef("github-action-benchmark is two files: give their folder by --out")
+		return usagef("github-action-benchmark writes two files: give their folder with --out")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -110,7 +111,7 @@ func actionFiles(dir string, j *result.Journal) error {
 	return nil
 }
 
-// gateChecks judges the gates of a run as tests.
+// gateChecks evaluates the gates of a run as JUnit tests.
 func gateChecks(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path string) ([]export.Check, error) {
 	gates, err := gf.all([]*result.Journal{j}, path)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// The suites of published models run, and every published size of a cache is what arithmetic gives.
+// TestFamilySuites runs the suites of published models and compares every published cache size with
+// the computed one.
 func TestFamilySuites(t *testing.T) {
 	scale := map[string]float64{"bytes": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 	for _, suite := range []string{"kv-zoo", "paper-deepseek", "paper-kimi-linear", "paper-gemma", "paper-jamba", "paper-qwen3-next"} {
@@ -42,7 +43,7 @@ func TestFamilySuites(t *testing.T) {
 				}
 				found = true
 				got, want := r.Metrics[ref.Metric].Value, ref.Value*unit
-				// A published figure of three digits is off by half of the last.
+				// A published figure of three digits is rounded by up to half of its last digit.
 				if !(math.Abs(got/want-1) < 1e-3) {
 					t.Errorf("%s: %s of %s is %g bytes, published as %g", suite, ref.Metric, ref.Model, got, want)
 				}
@@ -57,7 +58,8 @@ func TestFamilySuites(t *testing.T) {
 	}
 }
 
-// A runner that cannot run a family's layers says so, and what can be done.
+// TestFamilyOnOtherRunners checks the error and the hint of a runner that cannot run a family's
+// layers.
 func TestFamilyOnOtherRunners(t *testing.T) {
 	for _, args := range [][]string{
 		{"run", "kv-zoo", "--set", "runner=cpu", "--set", `device=""`, "--dry-run"},
@@ -65,7 +67,7 @@ func TestFamilyOnOtherRunners(t *testing.T) {
 		{"model", "inspect", "gemma-3-27b"},
 	} {
 		var out, stderr bytes.Buffer
-		if code := run(t.Context(), args, &out, &stderr); code != exitUsage || !bytes.Contains(stderr.Bytes(), []byte("cost model alone")) {
+		if code := run(t.Context(), args, &out, &stderr); code != exitUsage || !bytes.Contains(stderr.Bytes(), []byte("only the cost model")) {
 			t.Errorf("%q: exit code %d: %s", args, code, stderr.String())
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// broken hands out the tensors of a model with one value of one of them replaced.
+// broken returns the tensors of a model, with one value of one tensor replaced.
 type broken struct {
 	runners.Weights
 	tensor string
@@ -36,12 +36,12 @@ func (b broken) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	return t, err
 }
 
-// A model that computes NaN or infinity has no speed, no memory in use, no loss and no answers:
-// every task fails with that reason.
-func TestModelsThatComputeNothingFail(t *testing.T) {
+// TestNonFiniteModelsFail checks that every task fails, with that reason and no metrics, for a
+// model that computes NaN or infinity.
+func TestNonFiniteModelsFail(t *testing.T) {
 	for _, c := range []struct {
 		model string
-		last  bool // the last vector, else the first one
+		last  bool // replace a value of the last vector instead of the first
 		value float64
 	}{
 		{"tiny-yoco-gret", false, math.NaN()},

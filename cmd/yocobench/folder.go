@@ -17,8 +17,8 @@ import (
 // journalName is the journal's file in a run's folder.
 const journalName = "results.jsonl"
 
-// newFolder makes the folder of a new run: out, or a folder named by what is run and the time. An
-// empty folder is taken as it is; made is false then.
+// newFolder creates the folder of a new run: out, or if out is empty a folder named by what is run
+// and the time. It accepts an existing empty folder; made is then false.
 func newFolder(out, what string) (dir string, made bool, err error) {
 	if dir = out; dir == "" {
 		dir = defaultOut(what, time.Now())
@@ -27,7 +27,7 @@ func newFolder(out, what string) (dir string, made bool, err error) {
 		return "", false, err
 	}
 	err = os.Mkdir(dir, 0o755)
-	if out == "" { // another run of the same second
+	if out == "" { // another run started in the same second
 		for i := 2; errors.Is(err, os.ErrExist) && i < 100; i++ {
 			dir = fmt.Sprintf("%s-%d", defaultOut(what, time.Now()), i)
 			err = os.Mkdir(dir, 0o755)
@@ -39,8 +39,8 @@ func newFolder(out, what string) (dir string, made bool, err error) {
 	return dir, err == nil, err
 }
 
-// usable reports why a run cannot begin in a folder that exists: only one without anything in it,
-// or with a journal without a line, is taken.
+// usable returns an error if a run cannot start in an existing folder. The folder must be empty, or
+// contain only a journal without a line.
 func usable(dir string) error {
 	const another = "give another --out"
 	info, err := os.Stat(dir)
@@ -70,7 +70,8 @@ func usable(dir string) error {
 	return nil
 }
 
-// newJournal makes the folder and the journal of a new run; made says whether the folder is new.
+// newJournal creates the folder and the journal of a new run. It reports whether it made the
+// folder.
 func newJournal(out, suite string) (dir string, made bool, w *result.Writer, err error) {
 	dir, made, err = newFolder(out, suite)
 	if err != nil {
@@ -89,8 +90,8 @@ func newJournal(out, suite string) (dir string, made bool, w *result.Writer, err
 	return dir, made, w, err
 }
 
-// readRun reads the journal of a run: its folder, or the journal itself. One without a line is an
-// error.
+// readRun reads the journal of a run. The path is the run's folder or the journal itself. A journal
+// without a line is an error.
 func readRun(path string) (*result.Journal, error) {
 	file, err := journalAt(path)
 	if err != nil {
@@ -103,7 +104,7 @@ func readRun(path string) (*result.Journal, error) {
 	return j, hasLines(j, file)
 }
 
-// clearFolder removes what killed writers left in a run's folder.
+// clearFolder removes temporary files that killed writers left in a run's folder.
 func clearFolder(dir string) {
 	safefile.ClearFolder(dir, ".csv", ".html", ".json", ".md", ".png", ".svg", ".txt", ".writer")
 }
@@ -121,42 +122,42 @@ func journalAt(path string) (string, error) {
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		hint := ""
 		if usable(path) == nil {
-			hint = "\n  hint: the folder is empty; a run can begin in it: yocobench run SUITE --out " + cleantext.ShellQuote(path)
+			hint = "\n  hint: the folder is empty; start a run in it: yocobench run SUITE --out " + cleantext.ShellQuote(path)
 		}
 		return "", usagef("%s is not a run: it has no %s%s", path, journalName, hint)
 	}
 	return file, nil
 }
 
-// hasLines reports a journal in which nothing can be read.
+// hasLines returns an error if a journal has no readable line.
 func hasLines(j *result.Journal, file string) error {
 	if len(j.Runs) > 0 || len(j.Records) > 0 {
 		return nil
 	}
 	what := file + " is empty: nothing was measured"
 	if j.Notice != "" {
-		what = file + " has no whole line: nothing was measured"
+		what = file + " has no complete line: nothing was measured"
 	}
 	hint := ""
 	if dir := filepath.Dir(file); filepath.Base(file) == journalName {
-		hint = "\n  hint: begin the run again in its folder: yocobench run SUITE --out " + cleantext.ShellQuote(dir)
+		hint = "\n  hint: start the run again in its folder: yocobench run SUITE --out " + cleantext.ShellQuote(dir)
 		if j.Notice != "" {
-			hint = fmt.Sprintf("\n  hint: delete it and begin the run again: rm %s && yocobench run SUITE --out %s", cleantext.ShellQuote(file), cleantext.ShellQuote(dir))
+			hint = fmt.Sprintf("\n  hint: delete it and start the run again: rm %s && yocobench run SUITE --out %s", cleantext.ShellQuote(file), cleantext.ShellQuote(dir))
 		}
 	}
 	return &exitError{exitFailed, errors.New(what + hint)}
 }
 
-// notice prints what a reader of a journal must know.
+// notice prints a notice about a journal, if there is one.
 func notice(w io.Writer, text string) {
 	if text != "" {
 		fmt.Fprintln(w, "notice:", text)
 	}
 }
 
-// relative is the path from one folder to another, both of which may be links; "" where it leads
-// through the root or to another volume, since it would name folders of the machine as an absolute
-// path does.
+// relative returns the path from one folder to another; both may be links. It returns "" if the
+// path leads through the root or to another volume, because it would reveal folder names of the
+// machine, as an absolute path does.
 func relative(from, to string) string {
 	a, errA := realPath(from)
 	b, errB := realPath(to)
@@ -179,7 +180,7 @@ func relative(from, to string) string {
 	return filepath.ToSlash(rel)
 }
 
-// realPath is the absolute path without links.
+// realPath returns the absolute path with links resolved.
 func realPath(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
@@ -188,7 +189,8 @@ func realPath(path string) (string, error) {
 	return filepath.EvalSymlinks(abs)
 }
 
-// below is the folder that a path relative to dir names, in the shorter of its forms.
+// below resolves a path relative to dir. It returns the absolute path, or the path relative to the
+// working directory if that is shorter.
 func below(dir, rel string) (string, error) {
 	real, err := realPath(dir)
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// gateFlags are the flags of every command that judges gates.
+// gateFlags are the flags of every command that evaluates gates.
 type gateFlags struct {
 	gates      []string
 	confidence float64
-	// stored are the gates of a run that is resumed.
+	// stored are the gates of the run to resume.
 	stored []result.Gate
 }
 
@@ -54,7 +54,7 @@ func storedGates(stored []result.Gate) (out []gate.Gate, err error) {
 	return out, nil
 }
 
-// all gives the gates that journals were made with, and those of the flags.
+// all returns the gates of the journals' runs, followed by those of the flags.
 func (f *gateFlags) all(journals []*result.Journal, path string) ([]gate.Gate, error) {
 	flags, err := f.parse()
 	if err != nil {
@@ -64,7 +64,7 @@ func (f *gateFlags) all(journals []*result.Journal, path string) ([]gate.Gate, e
 	return append(own, flags...), err
 }
 
-// readGates reads the gates to judge at the end of a run, and their baseline, before anything is
+// readGates reads the gates of a run and their baseline, so that errors appear before anything is
 // measured.
 func (f *runFlags) readGates(suite *suites.Suite, env result.Env) error {
 	flags, err := f.gates.parse()
@@ -84,7 +84,7 @@ func (f *runFlags) readGates(suite *suites.Suite, env result.Env) error {
 	return err
 }
 
-// checkFlagGates reports a gate of --gate that no case of the plan can answer.
+// checkFlagGates returns an error if a gate of --gate matches no case of the plan.
 func checkFlagGates(plan *suites.Plan, gates []gate.Gate) error {
 	for _, g := range gates {
 		if err := plan.CheckGate(g); err != nil {
@@ -94,7 +94,7 @@ func checkFlagGates(plan *suites.Plan, gates []gate.Gate) error {
 	return nil
 }
 
-// lastEnv is the environment of the last run.
+// lastEnv returns the environment of the last run.
 func lastEnv(journals []*result.Journal) result.Env {
 	last := journals[len(journals)-1]
 	if len(last.Runs) == 0 {
@@ -103,7 +103,7 @@ func lastEnv(journals []*result.Journal) result.Env {
 	return last.Runs[len(last.Runs)-1].Env
 }
 
-// gateError turns a judgement into the program's exit code.
+// gateError converts a judgement into an error with the matching exit code, or nil.
 func gateError(j *compare.Judgement) error {
 	n := map[compare.Verdict]int{}
 	for _, g := range j.Gates {
@@ -184,7 +184,7 @@ are missing; 4 undecided.`,
 				return err
 			}
 			if len(gates) == 0 {
-				return usagef("%s: its suite has no gates; give some by --gate", args[0])
+				return usagef("%s: its suite has no gates; add some with --gate", args[0])
 			}
 			baselines.restore(paths[len(paths)-1], journals[len(journals)-1])
 			base, err := baselines.read(lastEnv(journals), keep)
@@ -211,7 +211,7 @@ are missing; 4 undecided.`,
 				return err
 			}
 			if j.Verdict == compare.Unjudged {
-				return &exitError{exitFailed, fmt.Errorf("no gate could be judged")}
+				return &exitError{exitFailed, fmt.Errorf("no gate could be evaluated")}
 			}
 			return gateError(j)
 		},

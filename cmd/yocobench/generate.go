@@ -20,7 +20,7 @@ import (
 const maxPrompt = 64 << 20
 
 func newGenerate() *cobra.Command {
-	var d device
+	var d deviceOptions
 	var n int
 	var file string
 	var stats, exact bool
@@ -73,7 +73,7 @@ standard input is dropped, because ` + "`echo`" + ` and editors add it; --raw ke
 			defer s.Close()
 			out := c.OutOrStdout()
 			if terminalFile(out) == nil {
-				out = raw(out) // the model's very bytes
+				out = raw(out) // the exact bytes of the model
 			}
 			var first, last time.Duration
 			count := 0
@@ -107,9 +107,9 @@ standard input is dropped, because ` + "`echo`" + ` and editors add it; --raw ke
 	return c
 }
 
-// readPrompt takes the prompt from the argument, the file or standard input. Unless it is taken
-// exactly, what is read is text as corpus.DecodeText has it, without one line end at its end;
-// the note says what was converted.
+// readPrompt takes the prompt from the argument, the file or standard input. Unless exact is set,
+// it decodes files and standard input with corpus.DecodeText and removes one trailing line end. The
+// note describes conversions.
 func readPrompt(args []string, file string, exact bool, stdin io.Reader) (prompt, note string, err error) {
 	if len(args) == 1 {
 		if file != "" {
@@ -139,7 +139,7 @@ func readPrompt(args []string, file string, exact bool, stdin io.Reader) (prompt
 	}
 	text, note, err := corpus.DecodeText(b)
 	if err != nil {
-		return "", "", usagef("the prompt is no text: %v", err)
+		return "", "", usagef("the prompt is not text: %v", err)
 	}
 	return strings.TrimSuffix(string(text), "\n"), note, nil
 }

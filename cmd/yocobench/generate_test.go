@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A piped prompt or one in a file loses the one line end that echo and editors add, unless it is
-// taken raw.
+// TestReadPrompt checks that a prompt from a pipe or a file loses the one line end that echo and
+// editors add, unless it is read raw.
 func TestReadPrompt(t *testing.T) {
 	home := t.TempDir()
 	t.Setenv("HOME", home)

@@ -19,7 +19,7 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// gpuCommands are the commands that only a build with the cuda runner has.
+// gpuCommands returns the commands that only a build with the cuda runner has.
 func gpuCommands() []*cobra.Command { return []*cobra.Command{newGPUCheck(), newGPUPart()} }
 
 func newGPUCheck() *cobra.Command {
@@ -60,7 +60,11 @@ run of the models. --resume continues an earlier call.`,
 	fs.StringSliceVar(&o.Parts, "parts", gpucheck.Parts, "parts to run")
 	fs.BoolVar(&plan, "plan", false, "only print the command lines of all parts with their estimated times")
 	fs.StringVar(&o.Resume, "resume", "", "continue an earlier call: its JSON file or folder")
-	fs.BoolVar(&o.Toy, "toy", false, "for testing: toy sizes, the smoke suite, PyTorch on the CPU if it finds no GPU")
+	fs.BoolVar(&o.Small, "small", false, "for testing: small sizes, the smoke suite, PyTorch on the CPU if it finds no GPU")
+	fs.BoolVar(&o.Small, "toy", false, "older name of --small")
+	if err := fs.MarkHidden("toy"); err != nil {
+		panic(err)
+	}
 	fs.StringVarP(&o.Out, "out", "o", out, "folder for the results (default: the environment variable OUT, or docs/measurements)")
 	fs.Lookup("out").DefValue = ""
 	fs.StringVar(&o.Fixtures, "fixtures", filepath.Join("testdata", "golden"), "folder of fixtures")
@@ -70,7 +74,7 @@ run of the models. --resume continues an earlier call.`,
 	return c
 }
 
-// self is this program, to run parts with.
+// self returns the path of this program, which runs the parts. Tests replace it.
 var self = os.Executable
 
 // gpuCheck runs gpu-check, or prints its plan.
@@ -96,14 +100,14 @@ func gpuCheck(ctx context.Context, o gpucheck.Options, plan bool, stdout, log io
 	return nil
 }
 
-// planAbsent makes a plan of a suite on a GPU that is not there.
+// planAbsent plans a suite for a GPU that this machine does not have.
 func planAbsent(ctx context.Context, name string, sets, filters []string, p runners.Profile) (*suites.Plan, error) {
 	suite, err := suites.Load(name, sets, tasks())
 	if err != nil {
 		return nil, err
 	}
 	absent := plannedGPU{p, errors.New("a plan loads no model")}
-	d := device{dry: &assumption{}, found: newCache()}
+	d := deviceOptions{dry: &assumption{}, found: newCache()}
 	d.found.runners["cuda\n"] = described{absent, absent.Device()}
 	plan, err := suites.NewPlan(ctx, suite, suites.Registry{Tasks: tasks(), Machine: &p,
 		Open: func(s *suites.Suite, e suites.Entry) (*suites.Target, error) { return d.resolve(s, e, &p) }})
@@ -139,7 +143,7 @@ func newGPUPart() *cobra.Command {
 	fs.StringVar(&p.Fixtures, "fixtures", "", "folder of fixtures")
 	fs.IntVar(&p.From, "from", 0, "index of the first item")
 	fs.IntVar(&p.To, "to", 0, "index after the last item (default: all)")
-	fs.BoolVar(&p.Toy, "toy", false, "toy sizes")
+	fs.BoolVar(&p.Small, "small", false, "small sizes")
 	cublasFlag(c)
 	return c
 }

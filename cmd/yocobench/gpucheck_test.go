@@ -15,7 +15,8 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// A script in place of the parts: the second kernel loses the GPU, until the file $FIXED is there.
+// losingParts is a script that replaces the parts. The second kernel loses the GPU until the file
+// $FIXED exists.
 const losingParts = `
 from=0; to=0
 while [ $# -gt 0 ]; do case "$1" in --part) part=$2;; --from) from=$2;; --to) to=$2;; --dtype) type=$2;; esac; shift; done
@@ -34,16 +35,16 @@ while [ $from -lt $to ]; do
 done
 `
 
-// TestCUDACheckLost: an item that loses the GPU is run again with launches that are waited for,
-// which names the kernel; the others are measured by another process; and a call with --resume
-// tries it again.
+// TestCUDACheckLost checks an item that loses the GPU. It is run again with synchronous launches,
+// which identify the kernel. A new process measures the other items, and a call with --resume tries
+// the item again.
 func TestCUDACheckLost(t *testing.T) {
 	parts(t, losingParts)
 	dir := t.TempDir()
 	fixed := filepath.Join(dir, "fixed")
 	t.Setenv("FIXED", fixed)
 	out := filepath.Join(dir, "out")
-	args := []string{"gpu-check", "--toy", "--parts", "kernels", "--out", out, "--fixtures", "../../testdata/golden"}
+	args := []string{"gpu-check", "--small", "--parts", "kernels", "--out", out, "--fixtures", "../../testdata/golden"}
 	results := func() (r gpucheck.Results) {
 		files, _ := filepath.Glob(filepath.Join(out, "gpu-*.json"))
 		b, err := os.ReadFile(files[0])
@@ -67,7 +68,7 @@ func TestCUDACheckLost(t *testing.T) {
 	if got := names(r); got != "gemm bf16, retain bf16, gemm f32, retain f32" {
 		t.Errorf("measured: %s", got)
 	}
-	if len(r.Problems) != 2 || !strings.Contains(r.Problems[0].String(), "kernels bf16, number 2: exit status 5: the device is lost: one of the kernels. With launches that are waited for: exit status 5: the device is lost: the kernel gemm_swiglu") {
+	if len(r.Problems) != 2 || !strings.Contains(r.Problems[0].String(), "kernels bf16, number 2: exit status 5: the device is lost: one of the kernels. With synchronous launches: exit status 5: the device is lost: the kernel gemm_swiglu") {
 		t.Errorf("problems: %q", r.Problems)
 	}
 	if err := os.WriteFile(fixed, nil, 0o644); err != nil {
@@ -80,23 +81,23 @@ func TestCUDACheckLost(t *testing.T) {
 	}
 }
 
-// TestCUDACheckModelsLost: a case of the models that loses the GPU costs the others nothing, its
-// kernel is named, and --resume measures it.
+// TestCUDACheckModelsLost checks a case of the models that loses the GPU: the other cases are
+// measured, the kernel is named, and --resume measures the case.
 func TestCUDACheckModelsLost(t *testing.T) {
 	a := onSimulator(t)
 	parts(t, "")
 	dir := t.TempDir()
-	r := &gpucheck.Results{Accelerator: a, Toy: true, Start: time.Now(), Next: map[string]int{"fixtures": 1, "kernels bf16": 1},
+	r := &gpucheck.Results{Accelerator: a, Small: true, Start: time.Now(), Next: map[string]int{"fixtures": 1, "kernels bf16": 1},
 		Fixtures: []gpucheck.Fixture{{Name: "f", DType: "bf16", Kernels: a.Kernels, OK: true}}, Kernels: []gpucheck.Kernel{{}}}
 	r.Kernels[0].OK, r.Kernels[0].DType = true, "bf16"
 	if err := r.WriteIn(dir); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"gpu-check", "--toy", "--parts", "models", "--out", dir, "--resume", dir, "--budget", "1h", "--python", "no-such-python"}
+	args := []string{"gpu-check", "--small", "--parts", "models", "--out", dir, "--resume", dir, "--budget", "1h", "--python", "no-such-python"}
 	t.Setenv("YOCOSIM_FAULT", "attend_window_32")
 	out := program(t, exitFailed, args...)
-	if !strings.Contains(out, "With launches that are waited for: exit status 5: ") || !strings.Contains(out, "the device is lost: the kernel attend_window_32: CUDA_ERROR_ILLEGAL_ADDRESS") {
-		t.Errorf("nothing names the kernel:\n%s", out)
+	if !strings.Contains(out, "With synchronous launches: exit status 5: ") || !strings.Contains(out, "the device is lost: the kernel attend_window_32: CUDA_ERROR_ILLEGAL_ADDRESS") {
+		t.Errorf("the output does not name the kernel:\n%s", out)
 	}
 	read := func() *gpucheck.Results {
 		r, err := gpucheck.Read(dir)
@@ -117,7 +118,7 @@ func TestCUDACheckModelsLost(t *testing.T) {
 	}
 }
 
-// TestCUDACheckFlags: what a call cannot do is refused before anything is measured.
+// TestCUDACheckFlags checks that invalid calls fail before anything is measured.
 func TestCUDACheckFlags(t *testing.T) {
 	empty := t.TempDir()
 	for _, c := range []struct {
@@ -127,21 +128,22 @@ func TestCUDACheckFlags(t *testing.T) {
 		{[]string{"--parts", "kernel"}, `unknown part "kernel"`},
 		{[]string{"--parts", "peers"}, "the part peers needs the results of the part kernels"},
 		{[]string{"--parts", "models"}, "the part models needs the results of the part fixtures"},
-		{[]string{"--budget", "3s"}, "a minute at least"},
+		{[]string{"--budget", "3s"}, "at least a minute"},
 		{[]string{"--resume", empty, "--parts", "peaks"}, "no gpu-*.json in"},
 		{[]string{"--resume", filepath.Join(empty, "none"), "--parts", "peaks"}, "no such file"},
-		{[]string{"--resume", "gpucheck_test.go", "--parts", "peaks"}, "is no result of gpu-check"},
+		{[]string{"--resume", "gpucheck_test.go", "--parts", "peaks"}, "is not a result of gpu-check"},
 		{[]string{"--cublas", "gpucheck_test.go"}, "cuBLAS cannot be used"},
 		{[]string{"--fixtures", empty}, "no fixtures in"},
 	} {
-		out := program(t, exitUsage, append([]string{"gpu-check", "--toy", "--out", t.TempDir(), "--fixtures", "../../testdata/golden"}, c.args...)...)
+		out := program(t, exitUsage, append([]string{"gpu-check", "--small", "--out", t.TempDir(), "--fixtures", "../../testdata/golden"}, c.args...)...)
 		if !strings.Contains(out, c.want) {
 			t.Errorf("%q: %s", c.args, out)
 		}
 	}
 }
 
-// TestCUDACheckPlan: the plan has a line for each part, and each is within ten minutes on an H200.
+// TestCUDACheckPlan checks that the plan has a line for each part, and that each takes under ten
+// minutes on an H200.
 func TestCUDACheckPlan(t *testing.T) {
 	out := program(t, exitOK, "gpu-check", "--plan", "--fixtures", "../../testdata/golden")
 	lines := regexp.MustCompile(`(?m)^yocobench-cuda gpu-check --parts (\w+)(?: --resume "\$OUT")? +# ([0-9hms.]+)`).FindAllStringSubmatch(out, -1)
@@ -155,7 +157,7 @@ func TestCUDACheckPlan(t *testing.T) {
 		for i, p := range gpucheck.Parts {
 			if p == l[1] {
 				if i < last {
-					t.Errorf("%s comes late", p)
+					t.Errorf("%s is out of order", p)
 				}
 				last = i
 			}
@@ -167,12 +169,12 @@ func TestCUDACheckPlan(t *testing.T) {
 		}
 	}
 	if !strings.Contains(out, "h200") {
-		t.Errorf("the plan does not say for which GPU:\n%s", out)
+		t.Errorf("the plan does not name the GPU:\n%s", out)
 	}
 }
 
-// TestCUDACheckPackagedCUBLAS: where the loader finds no cuBLAS, the one of a Python's packages is
-// used, as PyTorch's is.
+// TestCUDACheckPackagedCUBLAS checks that the cuBLAS of Python packages (which PyTorch installs) is
+// used if the loader finds none.
 func TestCUDACheckPackagedCUBLAS(t *testing.T) {
 	var folder string
 	for _, d := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
@@ -199,7 +201,7 @@ func TestCUDACheckPackagedCUBLAS(t *testing.T) {
 	}
 	for path, want := range map[string]string{site: "cuBLAS 12.0.0", "": ""} {
 		out := t.TempDir()
-		c := child(t, []string{"LD_LIBRARY_PATH=" + bare, "PYTHONPATH=" + path, "OUT=" + out}, "gpu-check", "--toy", "--parts", "peaks")
+		c := child(t, []string{"LD_LIBRARY_PATH=" + bare, "PYTHONPATH=" + path, "OUT=" + out}, "gpu-check", "--small", "--parts", "peaks")
 		if log, err := c.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, log)
 		}

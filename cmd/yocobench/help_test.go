@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Every command's help fits a terminal of 80 columns.
+// TestHelpFits checks that every command's help fits 80 columns.
 func TestHelpFits(t *testing.T) {
 	var check func(c *cobra.Command)
 	check = func(c *cobra.Command) {
@@ -33,7 +33,8 @@ func TestHelpFits(t *testing.T) {
 	check(newRoot(nil))
 }
 
-// A command that only reads and computes ends with its context, however long it would take.
+// TestCommandsStopAtOnce checks that commands that only read and compute end when their context
+// does.
 func TestCommandsStopAtOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	begun, release := make(chan bool), make(chan bool)

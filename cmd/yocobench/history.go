@@ -59,7 +59,7 @@ given.`,
 			h := history.Build(runs, history.Options{Alpha: alpha, Keep: keep, Metric: chosen, AcrossMachines: across})
 			h.Notices = append(notices, h.Notices...)
 			if len(h.Trends) == 0 {
-				return usagef("none of %d runs has a result that fits --filter and --metric", len(runs))
+				return usagef("none of %d runs has a result that matches --filter and --metric", len(runs))
 			}
 			w := c.OutOrStdout()
 			switch format {
@@ -94,8 +94,8 @@ given.`,
 	return c
 }
 
-// choosing turns patterns of metrics, with or without their task, into a choice; none leave it to
-// history.Build.
+// choosing converts patterns of metrics, with or without their task, into a predicate. Without
+// patterns it returns nil, and history.Build chooses.
 func choosing(patterns []string) (func(task, name string) bool, error) {
 	for _, p := range patterns {
 		if err := match.Check(p); err != nil {
@@ -108,9 +108,9 @@ func choosing(patterns []string) (func(task, name string) bool, error) {
 	return func(task, name string) bool { return compare.Chosen(patterns, task, name) }, nil
 }
 
-// findRuns reads every journal at and below the paths. A journal below a folder that cannot be read
-// is left out with a notice, and so are the rounds of yocobench ab: a few samples each, of two
-// builds by turns.
+// findRuns reads every journal at and below the paths. It leaves out, with a notice, journals in a
+// folder that cannot be read, and the rounds of yocobench ab, which hold a few samples each of two
+// builds.
 func findRuns(paths []string) (runs []history.Run, notices []string, err error) {
 	seen, rounds := map[string]string{}, 0
 	add := func(path, name string) error {
@@ -166,7 +166,7 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 		}
 	}
 	if rounds > 0 {
-		notices = append(notices, fmt.Sprintf("left out: %d rounds of yocobench ab, of both builds", rounds))
+		notices = append(notices, fmt.Sprintf("left out: %d rounds of yocobench ab", rounds))
 	}
 	if len(runs) == 0 {
 		return nil, nil, fmt.Errorf("no run in %s%s", strings.Join(paths, ", "), strings.Join(append([]string{""}, notices...), "\n  "))

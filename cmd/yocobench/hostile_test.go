@@ -13,7 +13,8 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// A model's name that a terminal obeys comes through no command and no format.
+// TestNothingPrintsRawEscapes checks that no command and no format prints terminal escapes of a
+// model's name.
 func TestNothingPrintsRawEscapes(t *testing.T) {
 	const evil = "x\x1b[31mred\x1b]0;pwn\a\u202e\u009b2J\r"
 	dir := t.TempDir()
@@ -77,7 +78,7 @@ tasks:
 			return err
 		}
 		b, err := os.ReadFile(path)
-		if filepath.Base(path) != journalName { // which holds names as they are, in JSON
+		if filepath.Base(path) != journalName { // the journal stores the names unchanged, as JSON
 			check(path, string(b))
 		}
 		return err
@@ -87,11 +88,11 @@ tasks:
 	}
 	csv, err := os.ReadFile("a/results.csv")
 	if err != nil || strings.Contains(string(csv), ",=1+1") || !strings.Contains(string(csv), ",'=1+1,") {
-		t.Errorf("results.csv: %v; a model's name is a formula", err)
+		t.Errorf("results.csv: %v; a model's name can be read as a formula", err)
 	}
 }
 
-// A progress line never takes more columns than the terminal has, bar included.
+// TestProgressFits checks that a progress line, bar included, fits the terminal.
 func TestProgressFits(t *testing.T) {
 	for _, name := range []string{"tiny-yoco-gret needle single 8Ki @ 50%", strings.Repeat("模型甲", 20), "🦜", "x\x1b[31mred\n\t" + strings.Repeat("y", 90)} {
 		for _, width := range []int{20, 30, 40, 60, 80, 200} {
@@ -103,7 +104,7 @@ func TestProgressFits(t *testing.T) {
 	}
 }
 
-// The program's lists keep to the width, whatever is in them, and lose nothing.
+// TestTableFits checks that tables fit the width for any content, and lose nothing.
 func TestTableFits(t *testing.T) {
 	var b bytes.Buffer
 	for _, limit := range []int{40, 60, 80} {

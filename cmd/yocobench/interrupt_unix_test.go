@@ -14,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// A signal ends commands while they read a journal, and they leave nothing behind. The journal is a
-// pipe here, whose reading never ends.
+// TestSignalWhileReading checks that a signal ends commands while they read a journal, and that
+// they leave nothing behind. The journal is a named pipe, so reading it blocks.
 func TestSignalWhileReading(t *testing.T) {
 	dir := t.TempDir()
 	pipe, saved := filepath.Join(dir, journalName), filepath.Join(dir, "saved")
@@ -45,6 +45,6 @@ func TestSignalWhileReading(t *testing.T) {
 		t.Error("baseline save left a folder")
 	}
 	if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
-		f.Close() // the readers that wait end
+		f.Close() // unblocks the waiting readers
 	}
 }

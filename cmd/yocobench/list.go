@@ -15,7 +15,7 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// listing is one list: what `yocobench list NAME` prints.
+// listing is one list that `yocobench list NAME` prints.
 type listing struct {
 	name, short string
 	heads       []string

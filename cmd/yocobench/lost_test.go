@@ -12,8 +12,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// TestCUDALost: a kernel that fails ends the run with an exit code of its own; what was measured
-// before stays, and the rest is measured when it is resumed.
+// TestCUDALost checks that a failing kernel ends the run with its own exit code. The results so far
+// remain, and resuming measures the rest.
 func TestCUDALost(t *testing.T) {
 	onSimulator(t)
 	dir := filepath.Join(t.TempDir(), "run")
@@ -25,7 +25,7 @@ func TestCUDALost(t *testing.T) {
 	}
 	for _, want := range []string{"the device is lost", "attend_window_32", "CUDA_ERROR_ILLEGAL_ADDRESS", "run --resume " + dir} {
 		if !strings.Contains(string(out), want) {
-			t.Errorf("nothing says %q:\n%s", want, out)
+			t.Errorf("the output lacks %q:\n%s", want, out)
 		}
 	}
 	status := func() map[result.Status]int {
@@ -49,8 +49,8 @@ func TestCUDALost(t *testing.T) {
 	}
 }
 
-// TestCUDAExclusive: ab is refused on a GPU that takes one process, and doctor names settings of
-// the driver that change times.
+// TestCUDAExclusive checks that ab fails on a GPU that accepts only one process, and that doctor
+// reports driver settings that affect times.
 func TestCUDAExclusive(t *testing.T) {
 	onSimulator(t)
 	out, err := child(t, []string{"YOCOSIM_COMPUTE_MODE=3", "CUDA_CACHE_DISABLE=1"}, "ab", "ci", "--base", "main", "--set", "runner=cuda", "--out", filepath.Join(t.TempDir(), "ab")).CombinedOutput()

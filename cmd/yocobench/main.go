@@ -1,4 +1,4 @@
-// Command yocobench runs suites of long-context measurements and draws their reports.
+// Command yocobench runs suites of long-context benchmarks and writes their reports.
 package main
 
 import (
@@ -20,16 +20,16 @@ import (
 
 // Exit codes. They are part of the interface: scripts and CI rely on them.
 const (
-	exitOK          = 0   // every case has an outcome, and at least one a result
-	exitFailed      = 1   // a case failed, no case has a result, or the program could not do what was asked
+	exitOK          = 0   // every case has an outcome, and at least one has a result
+	exitFailed      = 1   // a case failed, no case has a result, or another error occurred
 	exitUsage       = 2   // the command line or the suite is wrong; nothing was run
-	exitGate        = 3   // a gate judged that something regressed
+	exitGate        = 3   // a gate regressed
 	exitUndecided   = 4   // a gate could not be decided: too few or too noisy samples
-	exitDeviceLost  = 5   // the GPU was lost to the process; what was measured is kept and the run can be resumed
-	exitInterrupted = 130 // interrupted; what was measured is kept and the run can be resumed
+	exitDeviceLost  = 5   // the process lost the GPU; results are kept and the run can be resumed
+	exitInterrupted = 130 // interrupted; results are kept and the run can be resumed
 )
 
-// exitError is an error with an exit code of its own. A nil err is silent.
+// exitError is an error with an exit code. If err is nil, nothing is printed.
 type exitError struct {
 	code int
 	err  error
@@ -53,13 +53,13 @@ func main() {
 }
 
 // signals returns a context that ends with the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or
-// SIGTERM ends the program at once. A second SIGHUP does not: a shell that loses its terminal sends
-// one of its own.
+// SIGTERM ends the program at once. A second SIGHUP does not, because a shell that loses its
+// terminal sends another one.
 func signals() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
 	end, hangup := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(end, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // by nohup
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(hangup, syscall.SIGHUP)
 	}
 	go func() {
@@ -73,8 +73,7 @@ func signals() context.Context {
 	return ctx
 }
 
-// checked is standard output that remembers the first error, for commands that do not look at it
-// themselves.
+// checked is standard output that remembers the first write error, for commands that ignore it.
 type checked struct {
 	io.Writer
 	err error
@@ -88,12 +87,12 @@ func (c *checked) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// run is the program with everything that it touches passed in. It returns the exit code.
+// run runs the program with the given arguments and streams. It returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot(args)
 	root.SetArgs(args)
-	// Whatever a command prints is cleaned on its way: names come from files. What cleans its own
-	// parts and adds colour, or passes data on, takes the writer behind (raw).
+	// All output is cleaned, because it contains names from files. Commands that clean their output
+	// themselves, to add colour, or that copy data unwrap the writer with raw.
 	to := &checked{Writer: stdout}
 	out, errs := cleantext.NewWriter(to), cleantext.NewWriter(stderr)
 	root.SetOut(out)
@@ -126,7 +125,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-// raw is the writer behind a cleaning one.
+// raw returns the writer that a cleaning writer wraps, or w itself.
 func raw(w io.Writer) io.Writer {
 	if c, ok := w.(*cleantext.Writer); ok {
 		return c.Raw()
@@ -134,7 +133,7 @@ func raw(w io.Writer) io.Writer {
 	return w
 }
 
-// terminalFile is the terminal that w writes to, nil where it is none.
+// terminalFile returns the terminal that w writes to, or nil if w is not a terminal.
 func terminalFile(w io.Writer) *os.File {
 	w = raw(w)
 	if c, ok := w.(*checked); ok {
@@ -146,7 +145,7 @@ func terminalFile(w io.Writer) *os.File {
 	return nil
 }
 
-// isUsage recognises cobra's own complaints about the command line.
+// isUsage recognises cobra's errors about the command line.
 func isUsage(err error) bool {
 	for _, start := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "accepts ", "requires ", "required flag", "bad flag", "if any flags in the group"} {
 		if strings.HasPrefix(err.Error(), start) {
@@ -181,7 +180,7 @@ undecided; 5 the GPU was lost and 130 interrupted (both resume with run
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	// Flags are explained within 80 columns.
+	// Wrap the descriptions of flags at 80 columns.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 80 |"))
 	root.AddCommand(newRun(args), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newBaseline(), newExport(), newHistory(), newServe(), newList(), newSuite(), newModel(), newCost(), newGenerate(), newDoctor(), newVersion())
 	root.AddCommand(gpuCommands()...)
@@ -191,8 +190,9 @@ undecided; 5 the GPU was lost and 130 interrupted (both resume with run
 	return root
 }
 
-// stopAtOnce makes a command that only reads and computes end when ctx does, in the middle of its
-// work: files are written whole or not at all. The others end in their own way.
+// stopAtOnce makes commands that only read and compute end as soon as ctx does, in the middle of
+// their work. That is safe because they write files atomically. Other commands handle ctx
+// themselves.
 func stopAtOnce(c *cobra.Command) {
 	switch c.Name() {
 	case "run", "ab", "ab-worker", "serve", "generate", "gpu-check":
@@ -210,8 +210,8 @@ func stopAtOnce(c *cobra.Command) {
 	}
 }
 
-// until does work that may take long and knows no context. When ctx ends it returns at once: the
-// work goes on until the program ends, so what it writes must not be read then.
+// until runs work that may take long and does not watch a context. It returns at once when ctx
+// ends. The work then continues until the program ends, so the caller must not read what it writes.
 func until(ctx context.Context, work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()
@@ -223,7 +223,7 @@ func until(ctx context.Context, work func() error) error {
 	}
 }
 
-// group is a command that only holds others: without one of them it shows its help.
+// group returns a command that only has subcommands. Without a subcommand it shows its help.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
 	var names []string
 	for _, s := range subs {

@@ -32,7 +32,7 @@ func newInspect() *cobra.Command {
 			if err != nil || n < 1 || n > 1<<40 {
 				return usagef("--context: expected a length such as 64Ki, got %q", context)
 			}
-			var f found
+			var f modelSource
 			if suite != "" {
 				f, err = suiteModel(suite, args[0])
 			} else {
@@ -50,23 +50,23 @@ func newInspect() *cobra.Command {
 	return c
 }
 
-// suiteModel finds a model of a suite by its name there.
-func suiteModel(suite, name string) (found, error) {
+// suiteModel finds a model by its name in a suite.
+func suiteModel(suite, name string) (modelSource, error) {
 	s, err := suites.Load(suite, nil, tasks())
 	if err != nil {
-		return found{}, err
+		return modelSource{}, err
 	}
 	var names []string
 	for _, e := range s.Models {
 		if e.Name == name {
-			return device{}.find(s, e, runners.BF16)
+			return deviceOptions{}.find(s, e, runners.BF16)
 		}
 		names = append(names, e.Name)
 	}
-	return found{}, &suites.Problem{Msg: fmt.Sprintf("no model of the suite %s is called %q", s.Name, name), Hint: suites.Suggest(name, names)}
+	return modelSource{}, &suites.Problem{Msg: fmt.Sprintf("the suite %s has no model %q", s.Name, name), Hint: suites.Suggest(name, names)}
 }
 
-func inspectModel(w io.Writer, f found, n int, format string) error {
+func inspectModel(w io.Writer, f modelSource, n int, format string) error {
 	c := f.config
 	total, inner := c.Count()
 	cache := c.CacheBytes(n, runners.BF16)
@@ -87,7 +87,7 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	p := func(name, form string, args ...any) { fmt.Fprintf(w, "%-22s %s\n", name, fmt.Sprintf(form, args...)) }
 	p("model", "%s (%s)", c.Name, f.kind)
 	p("architecture", "%s", c.Label)
-	p("parameters", "%s, of them %s not in the embedding or output matrix", units.ShortCount(total), units.ShortCount(inner))
+	p("parameters", "%s, %s of them outside the embedding and output matrices", units.ShortCount(total), units.ShortCount(inner))
 	p("layers", "%d", c.Depth())
 	for _, line := range layerLines(c) {
 		p("", "%s", line)
@@ -109,7 +109,8 @@ func inspectModel(w io.Writer, f found, n int, format string) error {
 	return err
 }
 
-// layerLines describes the layers of a model, equal ones together, and what repeats once.
+// layerLines describes the layers of a model. Equal consecutive layers share a line, and a repeated
+// group is described once.
 func layerLines(c runners.Config) (lines []string) {
 	for i := 0; i < len(c.Layers); {
 		n := 1
@@ -135,10 +136,10 @@ func layerLines(c runners.Config) (lines []string) {
 	return lines
 }
 
-// follows reports whether two layers that follow each other are shown as one.
+// follows reports whether two consecutive layers are shown as one.
 func follows(a, b runners.Layer) bool {
 	if a.Mixer.KVBack > 0 {
-		a.Mixer.KVBack++ // both read the same layer
+		a.Mixer.KVBack++ // then both read the same layer
 	}
 	return a == b
 }
@@ -172,7 +173,7 @@ func layerLine(c runners.Config, i, n int) string {
 }
 
 func newVerify() *cobra.Command {
-	var d device
+	var d deviceOptions
 	var format, dtype, kv, runner string
 	var tolerance float64
 	c := &cobra.Command{
@@ -231,7 +232,7 @@ exit code is 1.`,
 				}
 			}
 			if failed > 0 {
-				return &exitError{exitFailed, fmt.Errorf("%d of %d folders differ from what is expected", failed, len(args))}
+				return &exitError{exitFailed, fmt.Errorf("%d of %d folders differ from the expected values", failed, len(args))}
 			}
 			return nil
 		},

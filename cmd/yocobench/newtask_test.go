@@ -22,7 +22,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// sieve is a task that nothing but this test knows: by its width, a time and a count. pace
+// sieve is a task that only this test defines. It reports a time and a count for each width. pace
 // multiplies its times.
 type sieve struct{ pace float64 }
 
@@ -74,7 +74,7 @@ func (nobody) Case(*suites.PlannedCase)     {}
 func (nobody) Fraction(float64)             {}
 func (nobody) Done(*result.Record, float64) {}
 
-// sieved runs a suite of the task, with its gates, and returns the journal.
+// sieved runs a suite of the task with the given gates and returns the journal.
 func sieved(t *testing.T, pace float64, gates string) (*suites.Suite, *result.Journal) {
 	t.Helper()
 	task := sieve{pace}
@@ -110,8 +110,8 @@ func sieved(t *testing.T, pace float64, gates string) (*suites.Suite, *result.Jo
 	return s, j
 }
 
-// A task that reports, comparisons, gates and exports have never heard of gets all of them from its
-// declaration.
+// TestNewTask checks that reports, comparisons, gates and exports support a new task from its
+// declaration alone.
 func TestNewTask(t *testing.T) {
 	suite, j := sieved(t, 1e-3, "[sieve.pass <= 300ms, abcd.sieve.caught >= 70 @ width=10, sieve.caught >= 100]")
 	has := func(what, text string, words ...string) {
@@ -148,7 +148,7 @@ func TestNewTask(t *testing.T) {
 		}
 	}
 
-	// The other run is 1.5 times as slow; its counts are the same.
+	// The other run takes 1.5 times as long; its counts are equal.
 	_, slow := sieved(t, 1.5e-3, "[]")
 	base, fresh := compare.NewSide("base", []*result.Journal{j}, nil), compare.NewSide("new", []*result.Journal{slow}, nil)
 	for _, c := range fresh.Cases {
@@ -201,18 +201,18 @@ func TestNewTask(t *testing.T) {
 	}
 }
 
-// Today's tasks measure what their declarations for older journals say, so that old and new runs
-// compare.
+// TestOldDeclarationsHold checks that the tasks still measure what their declarations for older
+// journals say, so that old and new runs can be compared.
 func TestOldDeclarationsHold(t *testing.T) {
 	for _, old := range (&result.Journal{}).Tasks() {
 		i := slices.IndexFunc(tasks(), func(x suites.Task) bool { return x.Name() == old.Name })
 		if i < 0 {
-			continue // a task may go
+			continue // tasks may be removed
 		}
 		today := tasks()[i].Describe()
 		for _, m := range old.Metrics {
 			if now, ok := today.Metric(m.Name); ok && (now.Unit != m.Unit || now.Better != m.Better || now.Kind != m.Kind) {
-				t.Errorf("%s.%s was %+v and is %+v: another figure needs another name", old.Name, m.Name, m, now)
+				t.Errorf("%s.%s was %+v and is %+v: a different metric needs a different name", old.Name, m.Name, m, now)
 			}
 		}
 	}

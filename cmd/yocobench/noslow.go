@@ -4,5 +4,5 @@ package main
 
 import "github.com/yocobench/yocobench/runners"
 
-// slowed leaves a model as it is; see slow.go.
+// slowed returns the model unchanged; see slow.go.
 func slowed(m runners.Instance, err error) (runners.Instance, error) { return m, err }

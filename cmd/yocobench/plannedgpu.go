@@ -8,11 +8,10 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// assumedGPU is the profile that a dry run estimates with where the cuda runner has no GPU: the
-// paper's.
+// assumedGPU is the device profile that a dry run assumes if there is no GPU: that of the paper.
 const assumedGPU = "h100-sxm"
 
-// plannedGPU is the cuda runner of a dry run where there is no GPU: it plans, and loads nothing.
+// plannedGPU is the cuda runner of a dry run without a GPU. It plans but loads no model.
 type plannedGPU struct {
 	profile runners.Profile
 	why     error
@@ -28,16 +27,16 @@ func (g plannedGPU) Load(runners.Config, runners.Weights, runners.Options) (runn
 	return nil, g.why
 }
 
-// assumption is the device by which a dry run estimates the cases of a GPU that is not there; empty
-// where there is one, or none is asked for.
+// assumption is the device that a dry run assumes in place of a missing GPU. It is empty if there
+// is a GPU, or if no case needs one.
 type assumption struct {
 	Device     string             `json:"device"`
 	Efficiency runners.Efficiency `json:"efficiency"`
-	// Why says why there is none.
+	// Why is the reason for which there is no GPU.
 	Why string `json:"why"`
 }
 
-// gpu makes the runner, and fills in what is assumed.
+// gpu returns a plannedGPU and fills in the assumption.
 func (a *assumption) gpu(why error) (runners.Runner, error) {
 	p, err := runners.FindProfile(assumedGPU)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// terminal returns the width to write tables in and whether colour is welcome
-// (https://no-color.org): 80 columns and none where w is no terminal.
+// terminal returns the width for tables, in columns, and whether to use colour
+// (https://no-color.org). If w is not a terminal, it returns 80 and false.
 func terminal(w io.Writer) (width int, color bool) {
 	f := terminalFile(w)
 	if f == nil {
@@ -26,7 +26,7 @@ func terminal(w io.Writer) (width int, color bool) {
 	return min(max(columns(f), 40), 100), os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
-// columns is the width of a terminal, 80 where it is not known.
+// columns returns the width of a terminal, or 80 if it is unknown.
 func columns(f *os.File) int {
 	if c, _, err := term.GetSize(int(f.Fd())); err == nil && c > 0 {
 		return c
@@ -34,26 +34,26 @@ func columns(f *os.File) int {
 	return 80
 }
 
-// observer shows how a run goes on: a bar where there is a terminal, a line a case otherwise,
-// nothing if quiet.
+// observer shows the progress of a run: a bar on a terminal, otherwise a line per case, or nothing
+// if quiet.
 type observer struct {
 	w     io.Writer
 	quiet bool
-	tty   *os.File // nil where w is no terminal
+	tty   *os.File // nil if w is not a terminal
 	bar   *progressbar.ProgressBar
 	start time.Time
-	now   string  // the case under way
-	took  float64 // estimated seconds of the case under way
+	now   string  // the current case
+	took  float64 // estimated seconds of the current case
 	done  float64 // seconds of cases done
-	left  float64 // estimated seconds of what is left, the case under way included
+	left  float64 // estimated seconds left, the current case included
 	cases int
 	nth   int
-	began bool // the case under way was begun
+	began bool // the current case has started
 }
 
 func newObserver(w io.Writer, quiet bool) *observer { return &observer{w: w, quiet: quiet} }
 
-// ticks are the steps of the bar.
+// ticks is the number of steps of the bar.
 const ticks = 1000
 
 func (o *observer) Begin(cases int, seconds float64) {
@@ -87,7 +87,7 @@ func (o *observer) Case(c *suites.PlannedCase) {
 func (o *observer) Fraction(f float64) { o.draw(f) }
 
 func (o *observer) Done(r *result.Record, left float64) {
-	if !o.began { // a case that was not tried
+	if !o.began { // the case was not tried
 		o.nth++
 	}
 	o.began = false
@@ -98,7 +98,7 @@ func (o *observer) Done(r *result.Record, left float64) {
 		return
 	}
 	if r.Source == result.Computed && r.Status == result.OK {
-		return // a line a millisecond tells nobody anything
+		return // a line per millisecond is useless
 	}
 	what := string(r.Status)
 	if r.Status != result.OK {
@@ -108,8 +108,8 @@ func (o *observer) Done(r *result.Record, left float64) {
 		units.ShortDuration(r.Seconds), units.ShortDuration(left))
 }
 
-// describe is the text before a bar on a terminal of so many columns: it leaves the bar room, so
-// that the whole stays on one line.
+// describe returns the text before the bar. It leaves room for the bar, so that the whole fits one
+// line of width columns.
 func describe(width, nth, cases int, what string, left float64) string {
 	count, eta := fmt.Sprintf("%d/%d ", nth, cases), fmt.Sprintf(" ETA %-7s", units.ShortDuration(left))
 	const bar = 18 // the percentage, the frame and a few ticks
@@ -120,7 +120,7 @@ func describe(width, nth, cases int, what string, left float64) string {
 	return count + cleantext.Pad(cleantext.Line(what), room) + eta
 }
 
-// draw moves the bar. The fraction is of estimated time, so that the bar moves evenly.
+// draw moves the bar. f is the fraction of the estimated time, so that the bar moves evenly.
 func (o *observer) draw(f float64) {
 	if o.bar == nil {
 		return

@@ -89,12 +89,12 @@ gate for that).`,
 	return c
 }
 
-// reportGates judges the gates of an old run. Those that this program cannot read are left out with
-// a notice: the report is drawn all the same.
+// reportGates evaluates the gates of an old run. If this program cannot read them, it prints a
+// notice and the report is written without verdicts.
 func reportGates(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path string, stderr io.Writer) (*compare.Judgement, error) {
 	gates, err := gatesOf(j, path)
 	if err != nil {
-		fmt.Fprintf(stderr, "notice: the gates of its suite are not judged: %v\n", err)
+		fmt.Fprintf(stderr, "notice: the gates of its suite are not evaluated: %v\n", err)
 	}
 	more, err := gf.parse()
 	if err != nil {
@@ -108,7 +108,7 @@ func reportGates(gf *gateFlags, baselines *baselineFlags, j *result.Journal, pat
 	return judge(append(gates, more...), j, base), nil
 }
 
-// runJSON is a run as run and report print it.
+// runJSON returns the JSON object that run and report print for a run.
 func runJSON(dir string, files []string, j *result.Journal, verdicts *compare.Judgement) map[string]any {
 	out := map[string]any{"dir": dir, "files": files, "runs": j.Runs, "records": j.Records}
 	if verdicts != nil {

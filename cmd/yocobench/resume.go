@@ -12,16 +12,16 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// What the command line of a run chose belongs to the run: its header holds it, and a resumed run
-// takes it from the last header. A flag given on resuming holds from there on. Only threads and the
-// kernel tier cannot change once something was measured, since times of different settings cannot
-// be compared.
+// The settings of a run's command line belong to the run. Its header stores them, and a resumed run
+// takes them from the last header. A flag given on resuming applies from then on. Only threads and
+// the kernel tier cannot change once something was measured, because times with different settings
+// cannot be compared.
 
-// suite reads the suite: the named one, or that of the run to resume.
+// suite reads the suite that the arguments name, or that of the run to resume.
 func (f *runFlags) suite(args []string) (*suites.Suite, error) {
 	if f.inputs != "" {
 		if info, err := os.Stat(f.inputs); err != nil || !info.IsDir() {
-			return nil, usagef("--inputs %s is no folder", f.inputs)
+			return nil, usagef("--inputs %s is not a folder", f.inputs)
 		}
 	}
 	if f.resume == "" {
@@ -39,7 +39,7 @@ func (f *runFlags) suite(args []string) (*suites.Suite, error) {
 	h := f.old.Last()
 	if h == nil {
 		if len(args) == 0 {
-			return nil, usagef("%s: its journal has records, but no header that can be read, so its suite is unknown\n  hint: name the suite, and the flags that the run had: yocobench run SUITE --resume %s", f.resume, cleantext.ShellQuote(f.resume))
+			return nil, usagef("%s: its journal has records but no readable header, so its suite is unknown\n  hint: give the suite and the flags of the run: yocobench run SUITE --resume %s", f.resume, cleantext.ShellQuote(f.resume))
 		}
 		return f.named(args[0])
 	}
@@ -65,7 +65,7 @@ func (f *runFlags) named(name string) (*suites.Suite, error) {
 	return s, err
 }
 
-// reopen opens the run to resume; a dry run only reads it.
+// reopen opens the run to resume. For a dry run it only reads the journal.
 func (f *runFlags) reopen() error {
 	file, err := journalAt(f.resume)
 	if err != nil {
@@ -85,14 +85,14 @@ func (f *runFlags) reopen() error {
 	return hasLines(f.old, file)
 }
 
-// restore takes the settings of a run's last header where the command line gives none.
+// restore takes each setting that the command line does not give from the run's last header.
 func (f *runFlags) restore(h *result.Run) error {
 	st := h.Settings
-	if st == nil { // of an older version
+	if st == nil { // the header is of an older version
 		st = &result.Settings{Threads: h.Env.Threads, Tier: h.Env.KernelTier}
 	}
 	measured := slices.ContainsFunc(f.old.Records, func(r result.Record) bool { return r.Source != result.Computed && r.Status == result.OK })
-	const hint = "\n  hint: leave it out, or begin another run"
+	const hint = "\n  hint: remove the flag, or start another run"
 	switch given := f.device.threads; {
 	case !f.changed("threads"):
 		f.device.threads = st.Threads
@@ -137,7 +137,7 @@ func (f *runFlags) restore(h *result.Run) error {
 	return nil
 }
 
-// inputsOf finds the folder that the relative paths of a run's suite start from.
+// inputsOf returns the folder to which the relative paths of a run's suite refer.
 func (f *runFlags) inputsOf(h *result.Run) string {
 	if f.inputs != "" {
 		return f.inputs
@@ -154,13 +154,13 @@ func (f *runFlags) inputsOf(h *result.Run) string {
 	if slices.Contains(suites.Shipped(), strings.TrimSuffix(h.SuiteFile, ".yaml")) {
 		return "."
 	}
-	return filepath.Join(f.resume, noInputs) // which is not there: a suite that needs none does not mind
+	return filepath.Join(f.resume, noInputs) // does not exist; only suites with relative paths fail
 }
 
-// noInputs names the folder of inputs where it is unknown.
+// noInputs is the folder of inputs if it is unknown.
 const noInputs = "folder-of-the-suite"
 
-// planError adds to the error of a resumed run's plan where its inputs were looked for.
+// planError adds to the plan error of a resumed run where its inputs were searched.
 func (f *runFlags) planError(s *suites.Suite, err error) error {
 	if f.resume == "" {
 		return err
@@ -169,12 +169,11 @@ func (f *runFlags) planError(s *suites.Suite, err error) error {
 	if filepath.Base(s.Dir) == noInputs {
 		where = "nowhere: the run does not know the folder of its suite"
 	}
-	return fmt.Errorf("%w\n  hint: the suite's relative paths were looked for %s; another folder is given by --inputs DIR", err, where)
+	return fmt.Errorf("%w\n  hint: the suite's relative paths were searched %s; give another folder with --inputs DIR", err, where)
 }
 
-// drop says which records of the run no longer count, since no case of the plan asks what they
-// answer, and why: texts, weights or the suite changed. The plan is the whole one, before
-// filters.
+// drop returns the ids of the run's records that match no case of the plan any more, and the
+// reason: texts, weights or the suite changed. The plan must be complete, before filters.
 func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
 	if f.old == nil {
 		return nil, ""
@@ -213,7 +212,7 @@ func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
 	return ids, fmt.Sprintf("%s changed after the run was measured: %d of its records are dropped", strings.Join(changed, ", "), len(ids))
 }
 
-// weightsOf identifies what the models of a plan compute with.
+// weightsOf returns the identity of the weights of each model of a plan.
 func weightsOf(plan *suites.Plan) map[string]string {
 	out := map[string]string{}
 	for _, c := range plan.Cases {
@@ -222,8 +221,8 @@ func weightsOf(plan *suites.Plan) map[string]string {
 	return out
 }
 
-// finished are the records that a resumed run keeps. What was skipped or failed is tried again, and
-// what ran out of memory if there is more of it now.
+// finished returns the records that a resumed run keeps. Skipped and failed cases are tried again,
+// and so are cases that ran out of memory if more is available now.
 func (f *runFlags) finished(s *suites.Suite, env result.Env) map[string]result.Record {
 	done := map[string]result.Record{}
 	if f.old == nil {
@@ -262,8 +261,8 @@ func retry(p *suites.Plan, j *result.Journal) {
 	}
 }
 
-// moreMemory reports whether models may hold more memory now than under an earlier header. What a
-// machine has free differs a little from run to run; only half as much again counts there.
+// moreMemory reports whether models may use more memory now than under an earlier header. Free
+// memory varies a little from run to run, so without a set limit it must have grown by half.
 func moreMemory(was result.Run, s *suites.Suite, env result.Env) bool {
 	old := int64(0)
 	if o, err := suites.Parse([]byte(was.SuiteText), journalName, nil, tasks()); err == nil {
@@ -282,7 +281,7 @@ func moreMemory(was result.Run, s *suites.Suite, env result.Env) bool {
 	return now > old
 }
 
-// chosen are the settings of the command line as the header of the run in dir holds them.
+// chosen returns the settings of the command line, as stored in the header of the run in dir.
 func (f *runFlags) chosen(dir string, s *suites.Suite) *result.Settings {
 	st := &result.Settings{
 		Threads: f.device.threads, Tier: f.device.tier, Reports: f.reports, AcrossMachines: f.baselines.across,

@@ -30,17 +30,17 @@ type runFlags struct {
 	out, resume, inputs, format  string
 	sets, filters                []string
 	budget, memory, runner, devp string
-	device                       device
+	device                       deviceOptions
 	dryRun, quiet                bool
 	reports                      string
 	baselines                    baselineFlags
 	gates                        gateFlags
-	// judged are the gates of the suite and of the flags, baseline is what they are held against.
+	// judged holds the gates of the suite and of the flags; baseline is their baseline.
 	judged   []gate.Gate
 	baseline *compare.Side
 	// changed reports whether a flag was given.
 	changed func(flag string) bool
-	// old is the run to resume, w its writer; nil for a new run.
+	// old is the run to resume and w its writer. Both are nil for a new run.
 	old *result.Journal
 	w   *result.Writer
 }
@@ -90,14 +90,14 @@ cannot change once something was measured.`,
 	return c
 }
 
-// deviceFlags adds the flags that choose how the processor is used.
-func deviceFlags(c *cobra.Command, d *device) {
+// deviceFlags adds the flags for CPU threads and the kernel tier.
+func deviceFlags(c *cobra.Command, d *deviceOptions) {
 	c.Flags().IntVarP(&d.threads, "threads", "t", 0, "worker threads (default: all CPUs available to the process)")
 	c.Flags().StringVar(&d.tier, "tier", "", "kernel tier (default: the best; yocobench doctor lists them)")
 }
 
-// settings turns the flags that are part of the question into settings of the suite, so that
-// the run's header holds them.
+// settings converts the flags that affect results into settings of the suite, so that the run's
+// header contains them.
 func (f *runFlags) settings() []string {
 	sets := f.sets
 	for _, s := range []struct{ field, value string }{{"budget", f.budget}, {"memory", f.memory}, {"runner", f.runner}, {"device", f.devp}} {
@@ -123,7 +123,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	}
 	var suite *suites.Suite
 	if err := until(ctx, func() (err error) { suite, err = f.suite(args); return err }); err != nil {
-		return err // the process holds the journal, if at all, until it ends
+		return err // the journal stays open until the process ends
 	}
 	defer func() {
 		if f.w != nil {
@@ -195,7 +195,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 }
 
 func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[string]result.Record, dropped []string, env result.Env, command string, formats []reports.Format, stdout, stderr io.Writer) error {
-	// Output that nobody reads any more must not end a measurement.
+	// A closed output pipe must not end a measurement.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	dir, err := f.begin(plan, dropped, env, command)
 	if err != nil {
@@ -223,9 +223,9 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 	}
 	sum, verdicts, err := f.show(drawing, dir, formats, stdout)
 	if err != nil && drawing.Err() != nil {
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted while the reports were drawn\n  hint: the results are complete; draw them with: yocobench report %s", cleantext.ShellQuote(dir))}
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted while the reports were written\n  hint: the results are complete; write the reports with: yocobench report %s", cleantext.ShellQuote(dir))}
 	}
-	if err != nil && interrupted { // the terminal is gone, perhaps
+	if err != nil && interrupted { // perhaps the terminal was closed
 		return &exitError{exitInterrupted, err}
 	}
 	if err != nil {
@@ -238,7 +238,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 	case verdicts != nil && verdicts.Verdict == compare.Regressed:
 		return gateError(verdicts)
 	case sum[result.Failed] > 0:
-		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; their reasons are in %s", sum[result.Failed], f.cases(plan, dropped), filepath.Join(dir, "report.md"))}
+		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; the reasons are in %s", sum[result.Failed], f.cases(plan, dropped), filepath.Join(dir, "report.md"))}
 	case sum[result.OK] == 0:
 		return &exitError{exitFailed, fmt.Errorf("no case has a result: %s; the reasons are in %s", sum, filepath.Join(dir, "report.md"))}
 	case verdicts != nil:
@@ -268,9 +268,9 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 	clearFolder(dir)
 	header.Settings = f.chosen(dir, plan.Suite)
 	if err := f.w.Append(header); err != nil {
-		hint := "resume it when that is put right: yocobench run --resume " + cleantext.ShellQuote(dir)
+		hint := "fix that, then resume: yocobench run --resume " + cleantext.ShellQuote(dir)
 		if f.resume == "" {
-			hint = "put that right, or give another --out"
+			hint = "fix that, or give another --out"
 			f.w.Discard()
 			f.w = nil
 			if made {
@@ -282,8 +282,8 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 	return dir, nil
 }
 
-// cases is how many records the run will have: those of the plan, and what was measured under other
-// filters.
+// cases returns the number of records the run will have: the cases of the plan, and those measured
+// earlier under other filters.
 func (f *runFlags) cases(plan *suites.Plan, dropped []string) int {
 	n := len(plan.Cases)
 	if f.old == nil {
@@ -304,7 +304,7 @@ func (f *runFlags) cases(plan *suites.Plan, dropped []string) int {
 	return n
 }
 
-// lostError says what became of a run's folder, and what can be done.
+// lostError explains what happened to a run's folder and what the user can do.
 func lostError(lost *result.LostError) error {
 	hint := "its results are lost; start another run"
 	switch dir := filepath.Dir(lost.Now); {
@@ -318,8 +318,8 @@ func lostError(lost *result.LostError) error {
 	return fmt.Errorf("%w; the run ends here\n  hint: %s", lost, hint)
 }
 
-// show judges the gates, draws the reports and prints what the user asked to see. It counts the
-// outcomes of the whole run, whenever they were measured.
+// show evaluates the gates, writes the reports and prints the output that the user selected. It
+// counts the outcomes of the whole run, including those measured before it was resumed.
 func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Format, stdout io.Writer) (suites.Summary, *compare.Judgement, error) {
 	j, err := result.ReadFile(filepath.Join(dir, journalName))
 	if err != nil {
@@ -332,7 +332,7 @@ func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Forma
 	verdicts := judge(f.judged, j, f.baseline)
 	files, err := reports.Write(ctx, dir, j, shown(verdicts), formats)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w\n  hint: the results are safe in %s; draw them with: yocobench report %s", err, dir, cleantext.ShellQuote(dir))
+		return nil, nil, fmt.Errorf("%w\n  hint: the results are in %s; write the reports with: yocobench report %s", err, dir, cleantext.ShellQuote(dir))
 	}
 	if err := f.print(ctx, dir, files, j, verdicts, stdout); err != nil {
 		return nil, nil, fmt.Errorf("%w\n  hint: the run is complete in %s; print it with: yocobench report %s", err, dir, cleantext.ShellQuote(dir))
@@ -340,7 +340,7 @@ func (f *runFlags) show(ctx context.Context, dir string, formats []reports.Forma
 	return sum, verdicts, nil
 }
 
-// print prints what the user asked to see at the end.
+// print prints the output that the user selected.
 func (f *runFlags) print(ctx context.Context, dir string, files []string, j *result.Journal, verdicts *compare.Judgement, stdout io.Writer) error {
 	switch {
 	case f.format == "json":
@@ -359,7 +359,7 @@ func (f *runFlags) print(ctx context.Context, dir string, files []string, j *res
 	return err
 }
 
-// listFiles names the files that a reader opens first, and counts the rest.
+// listFiles lists the most important files by name, and the number of the others.
 func listFiles(files []string) string {
 	var first []string
 	for _, name := range files {

@@ -11,7 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The scripts in testdata/script are the program as a user meets it.
+// TestMain lets the scripts in testdata/script run this test binary as yocobench.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"yocobench": func() {
@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 			if name != "strace" {
 				return false, fmt.Errorf("unknown condition %q", name)
 			}
-			// A container may forbid it to trace.
+			// A container may forbid tracing.
 			return exec.Command("strace", "-o", os.DevNull, "-e", "inject=fsync:error=EINVAL", "true").Run() == nil, nil
 		},
 		Setup: func(e *testscript.Env) error {

@@ -60,14 +60,14 @@ func serveRuns(ctx context.Context, dir, addr string, hosts []string, expose boo
 	}
 	if !serve.Loopback(addr) {
 		if !expose {
-			return usagef("other machines can reach %s, and whoever does can read every run in %s\n  hint: add --expose to allow that", addr, dir)
+			return usagef("other machines can reach %s and read every run in %s\n  hint: add --expose to allow that", addr, dir)
 		}
 		fmt.Fprintf(stderr, "warning: other machines can reach %s; there is no password: anyone who reaches it can read every run in %s\n", addr, dir)
 	}
 	s, err := serve.New(dir, serve.Options{
 		Addr: addr, Hosts: hosts,
 		Report: func(ctx context.Context, w io.Writer, j *result.Journal) error {
-			gates, _ := gatesOf(j, dir) // a suite that cannot be read has no verdicts
+			gates, _ := gatesOf(j, dir) // an unreadable suite gives no verdicts
 			return reports.HTMLTo(ctx, w, j, shown(judge(gates, j, nil)))
 		},
 		Gates: func(j *result.Journal) ([]gate.Gate, error) { return gatesOf(j, dir) },
@@ -80,14 +80,14 @@ func serveRuns(ctx context.Context, dir, addr string, hosts []string, expose boo
 	if err != nil {
 		return fmt.Errorf("%w\n  hint: use another address, such as --addr 127.0.0.1:0", err)
 	}
-	fmt.Fprintf(stdout, "http://%s/ shows the runs in %s; Ctrl-C ends it\n", l.Addr(), dir)
+	fmt.Fprintf(stdout, "http://%s/ shows the runs in %s; stop with Ctrl-C\n", l.Addr(), dir)
 	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	select {
 	case err = <-ended:
 	case <-ctx.Done():
-		// Answers under way are finished, within reason.
+		// Let requests in progress finish, up to a limit.
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
 		err = server.Shutdown(limit)

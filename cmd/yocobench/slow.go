@@ -10,16 +10,15 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// slowdown is the part by which a binary built with -tags slowdown works longer, such as 0.05; the
-// linker sets it. Such binaries are what tools/calibrate lets yocobench ab find.
+// slowdown is the fraction by which a binary built with -tags slowdown is slower, such as 0.05. The
+// linker sets it. tools/calibrate checks that yocobench ab detects such binaries.
 var slowdown = "0"
 
-// slowed makes a model's work longer: after each operation it spins for a part of the time that the
-// operation took.
+// slowed slows a model down: after each operation it spins for a fraction of the operation's time.
 func slowed(m runners.Instance, err error) (runners.Instance, error) {
 	part, bad := strconv.ParseFloat(slowdown, 64)
 	if bad != nil || !(part >= 0) {
-		panic("slowdown is no number: " + slowdown)
+		panic("slowdown is not a number: " + slowdown)
 	}
 	return slowModel{m, part}, err
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// table is a list for the terminal: columns two spaces apart, headings in capitals.
-// (Results are drawn by package reports; this is for lists of names.)
+// table prints a list on the terminal: columns two spaces apart, headings in capitals. It is for
+// lists of names; package reports prints results.
 type table struct {
 	w    io.Writer
 	rows [][]string
@@ -24,7 +24,7 @@ func newTable(w io.Writer, heads ...string) *table {
 	return t
 }
 
-// row adds a row; a cell is one line, whatever it holds.
+// row adds a row. Line breaks in a cell are removed.
 func (t *table) row(cells ...string) {
 	for i, c := range cells {
 		cells[i] = cleantext.Line(c)
@@ -32,8 +32,8 @@ func (t *table) row(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
-// write writes the table. Its last column is wrapped to the terminal's width, or 80 columns; the
-// others are too where a terminal is so narrow that the last one would have no room.
+// write writes the table. It wraps the last column to the terminal's width, or to 80 columns. On a
+// terminal too narrow for that, it wraps the other columns too.
 func (t *table) write() error {
 	limit, _ := terminal(t.w)
 	if terminalFile(t.w) == nil {
@@ -42,7 +42,7 @@ func (t *table) write() error {
 	return t.writeTo(limit, true)
 }
 
-// leastLast is the room that the last column has at least.
+// leastLast is the minimum width of the last column.
 const leastLast = 20
 
 func (t *table) writeTo(limit int, shrink bool) error {

@@ -11,7 +11,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// gatesOf gives the gates that a run was made with: those of its suite and of its command line.
+// gatesOf returns the gates of a run: those of its suite and of its command line.
 func gatesOf(j *result.Journal, path string) ([]gate.Gate, error) {
 	h := j.Last()
 	if h == nil {
@@ -25,8 +25,8 @@ func gatesOf(j *result.Journal, path string) ([]gate.Gate, error) {
 	return append(gates, stored...), err
 }
 
-// judge judges gates on one run; nil where there are none. A run that is not whole passes and
-// regresses nowhere.
+// judge evaluates gates on one run, or returns nil if there are none. No gate passes or regresses
+// on an incomplete run.
 func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Judgement {
 	if len(gates) == 0 {
 		return nil
@@ -37,8 +37,7 @@ func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Ju
 	return compare.Judge(gates, compare.NewSide("run", []*result.Journal{j}, nil), base)
 }
 
-// incomplete is the judgement of runs of which one lacks cases: no gate is judged. It is nil where
-// none does.
+// incomplete returns a judgement without verdicts if one of the runs lacks cases, otherwise nil.
 func incomplete(gates []gate.Gate, journals ...*result.Journal) *compare.Judgement {
 	for _, j := range journals {
 		missing, n := j.Missing(), len(j.Records)
@@ -47,14 +46,14 @@ func incomplete(gates []gate.Gate, journals ...*result.Journal) *compare.Judgeme
 		}
 		out := &compare.Judgement{Verdict: compare.Unjudged}
 		for _, g := range gates {
-			out.Gates = append(out.Gates, compare.GateVerdict{Gate: g, Verdict: compare.Unjudged, Reason: fmt.Sprintf("the run holds %d of its %d cases", n, n+missing)})
+			out.Gates = append(out.Gates, compare.GateVerdict{Gate: g, Verdict: compare.Unjudged, Reason: fmt.Sprintf("the run has %d of its %d cases", n, n+missing)})
 		}
 		return out
 	}
 	return nil
 }
 
-// shown are verdicts as reports show them; nil for none.
+// shown converts verdicts for the reports; nil stays nil.
 func shown(j *compare.Judgement) *reports.Gates {
 	if j == nil {
 		return nil

@@ -27,41 +27,42 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// This file is the one table of names to implementations.
+// This file is the only table that maps names to implementations.
 
 func tasks() []suites.Task {
 	return append([]suites.Task{needle.Task{}, nll.Task{}}, memory.Tasks()...)
 }
 
-// backend is a runner of the program, and what an entry of a suite becomes on it.
+// backend describes a runner and how entries of a suite run on it.
 type backend struct {
 	name, about string
-	// open makes the runner; profile is the device that the suite names.
-	open func(d device, profile string) (runners.Runner, error)
-	// options fills in the defaults of an entry that the runner has of its own.
-	options func(d device, e suites.Entry, o *runners.Options)
-	// kv lists the types that keys and values can have; nil is any.
+	// open creates the runner. profile is the device that the suite names.
+	open func(d deviceOptions, profile string) (runners.Runner, error)
+	// options sets the runner's own defaults for an entry.
+	options func(d deviceOptions, e suites.Entry, o *runners.Options)
+	// kv lists the supported types of keys and values; nil means any.
 	kv []runners.DType
-	// machine is what the device can do with weights of a type; nil: it is the machine of the plan.
-	machine func(d device, r runners.Runner, o runners.Options) (*runners.Profile, error)
-	// family loads a published model whose layers only the cost model knows; nil: the runner
+	// machine returns the device's profile for weights of a type. If it is nil, the plan's machine
+	// is used.
+	machine func(d deviceOptions, r runners.Runner, o runners.Options) (*runners.Profile, error)
+	// family loads a published model that only the cost model supports. If it is nil, the runner
 	// cannot.
 	family func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error)
-	// cannot says what targets cannot do on this runner whatever their model is.
+	// cannot gives the reasons for capabilities that no model has on this runner.
 	cannot map[runners.Capability]string
 }
 
-// backends are the runners; a further one is a further row.
+// backends are the runners. To add one, add a row.
 var backends = []backend{
 	{
 		name: "cpu", about: "measures on this machine's CPU",
-		open:    func(_ device, profile string) (runners.Runner, error) { return cpu.New(), here("cpu", profile) },
-		options: func(d device, _ suites.Entry, o *runners.Options) { o.Tier = d.cpuTier() },
+		open:    func(_ deviceOptions, profile string) (runners.Runner, error) { return cpu.New(), here("cpu", profile) },
+		options: func(d deviceOptions, _ suites.Entry, o *runners.Options) { o.Tier = d.cpuTier() },
 		kv:      []runners.DType{runners.F32, runners.BF16},
 	},
 	{
 		name: "cuda", about: "measures on an NVIDIA GPU; requires a separate build (make cuda)",
-		open: func(d device, profile string) (runners.Runner, error) {
+		open: func(d deviceOptions, profile string) (runners.Runner, error) {
 			if err := here("cuda", profile); err != nil {
 				return nil, err
 			}
@@ -71,8 +72,8 @@ var backends = []backend{
 			}
 			return r, err
 		},
-		options: func(d device, e suites.Entry, o *runners.Options) {
-			// The trained models are tiny, and stored as f32: that is what they run as everywhere.
+		options: func(d deviceOptions, e suites.Entry, o *runners.Options) {
+			// The trained models are tiny and stored as f32, so they run as f32 everywhere.
 			if !slices.Contains(checkpoint.Embedded(), e.Model) {
 				o.Weights = runners.BF16
 			}
@@ -81,7 +82,7 @@ var backends = []backend{
 				o.PrefillChunk = cuda.PrefillChunk
 			}
 		},
-		machine: func(d device, r runners.Runner, o runners.Options) (*runners.Profile, error) {
+		machine: func(d deviceOptions, r runners.Runner, o runners.Options) (*runners.Profile, error) {
 			if absent, ok := r.(plannedGPU); ok {
 				return &absent.profile, nil
 			}
@@ -90,17 +91,17 @@ var backends = []backend{
 	},
 	{
 		name: "analytic", about: "computes memory and time from the cost model and a device profile",
-		open: func(_ device, profile string) (runners.Runner, error) {
+		open: func(_ deviceOptions, profile string) (runners.Runner, error) {
 			p, err := runners.FindProfile(firstOf(profile, "h100-sxm"))
 			if err != nil {
 				return nil, err
 			}
 			return analytic.New(p)
 		},
-		options: func(_ device, _ suites.Entry, o *runners.Options) { o.Weights = runners.BF16 },
+		options: func(_ deviceOptions, _ suites.Entry, o *runners.Options) { o.Weights = runners.BF16 },
 		cannot: map[runners.Capability]string{
 			runners.Complete: "the analytic runner computes costs and produces no answers",
-			runners.Score:    "the analytic runner computes costs and predicts no text",
+			runners.Score:    "the analytic runner computes costs and does not score texts",
 		},
 		family: func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error) {
 			return r.(*analytic.Runner).LoadFamily(m, o)
@@ -108,7 +109,7 @@ var backends = []backend{
 	},
 }
 
-// here refuses a device profile for a runner that measures this machine.
+// here returns an error if a device profile is given for a runner that measures this machine.
 func here(runner, profile string) error {
 	if profile == "" {
 		return nil
@@ -116,13 +117,13 @@ func here(runner, profile string) error {
 	return usagef("the %s runner measures this machine; device %q belongs to the analytic runner", runner, profile)
 }
 
-// openRunner makes the runner of a name for a command that needs no suite.
+// openRunner creates a runner by name, for commands that need no suite.
 func openRunner(name string) (runners.Runner, error) {
 	b, err := findBackend(name)
 	if err != nil {
 		return nil, err
 	}
-	return b.open(device{}, "")
+	return b.open(deviceOptions{}, "")
 }
 
 // findBackend finds a runner by its name.
@@ -137,21 +138,21 @@ func findBackend(name string) (*backend, error) {
 	return nil, &suites.Problem{Msg: fmt.Sprintf("unknown runner %q", name), Hint: suites.Suggest(name, names)}
 }
 
-// found is a model of some name: its config and the way to its weights.
-type found struct {
+// modelSource is a model modelSource by name: its config and how to load its weights.
+type modelSource struct {
 	config   runners.Config
 	kind     string // "trained" (embedded), "preset", "checkpoint" or "layers of a suite"
 	identity string
 	open     func() (runners.Weights, error)
-	// family is a published model whose layers are known to the cost model alone; then there is no
-	// config, and nothing to open.
+	// family is set for a published model that only the cost model supports. Such a model has no
+	// config and no weights to open.
 	family *families.Model
 }
 
-// findModel resolves a model's name: embedded, preset, or a folder relative to dir. random asks for
-// seeded random weights of type dtype instead of trained ones; presets have no others.
-func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) (found, error) {
-	var f found
+// findModel resolves a model's name: embedded, preset, or a folder relative to dir. random selects
+// seeded random weights of type dtype instead of trained ones. Presets always have random weights.
+func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) (modelSource, error) {
+	var f modelSource
 	path, err := corpus.ExpandHome(name)
 	if err != nil {
 		return f, err
@@ -167,7 +168,7 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 			return f, err
 		}
 		defer w.Close()
-		f = found{config: c, kind: "trained", open: func() (runners.Weights, error) {
+		f = modelSource{config: c, kind: "trained", open: func() (runners.Weights, error) {
 			_, w, err := checkpoint.OpenEmbedded(name)
 			return w, err
 		}}
@@ -179,7 +180,7 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 		if err != nil {
 			return f, err
 		}
-		f, random = found{config: c, kind: "preset"}, true
+		f, random = modelSource{config: c, kind: "preset"}, true
 	case families.IsConfig(folder), families.IsConfig(path):
 		if !families.IsConfig(folder) {
 			folder = path
@@ -196,7 +197,7 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 			return f, err
 		}
 		defer w.Close()
-		f = found{config: c, kind: "checkpoint", open: func() (runners.Weights, error) {
+		f = modelSource{config: c, kind: "checkpoint", open: func() (runners.Weights, error) {
 			_, w, err := checkpoint.Open(folder)
 			return w, err
 		}}
@@ -212,37 +213,37 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 	return f, nil
 }
 
-// random gives f seeded random weights of a type.
-func (f *found) random(seed uint64, dtype runners.DType) {
+// random gives f seeded random weights of type dtype.
+func (f *modelSource) random(seed uint64, dtype runners.DType) {
 	config := f.config
 	f.identity = fmt.Sprintf("random %s seed %d", dtype, seed)
 	f.open = func() (runners.Weights, error) { return checkpoint.Random(config, seed, dtype), nil }
 }
 
-// findLocal is findModel for commands that look into a model or run it.
-func findLocal(name string, dtype runners.DType) (found, error) {
+// findLocal is findModel for commands that inspect a model or run it.
+func findLocal(name string, dtype runners.DType) (modelSource, error) {
 	f, err := findModel(name, ".", false, 1, dtype)
 	if err == nil && f.family != nil {
 		err = &suites.Problem{
-			Msg:  fmt.Sprintf("the layers of %s (%s) are known to the cost model alone", name, f.family.Family),
+			Msg:  fmt.Sprintf("only the cost model supports the layers of %s (%s)", name, f.family.Family),
 			Hint: "yocobench cost " + cleantext.ShellQuote(name) + " computes what its context costs",
 		}
 	}
 	return f, err
 }
 
-// fromFamily makes a published model a found one.
-func fromFamily(m *families.Model, err error) (found, error) {
+// fromFamily returns the source of a published model.
+func fromFamily(m *families.Model, err error) (modelSource, error) {
 	var fe *families.FieldError
 	if errors.As(err, &fe) {
-		return found{}, &suites.Problem{Msg: fe.Error(), Hint: "yocobench cost FILE --ignore FIELD counts it as without effect"}
+		return modelSource{}, &suites.Problem{Msg: fe.Error(), Hint: "yocobench cost FILE --ignore FIELD counts it as without effect"}
 	}
 	if err != nil {
-		return found{}, err
+		return modelSource{}, err
 	}
 	text, err := json.Marshal(m)
 	sum := sha256.Sum256(text)
-	return found{kind: "published config", family: m, identity: "config " + hex.EncodeToString(sum[:8])}, err
+	return modelSource{kind: "published config", family: m, identity: "config " + hex.EncodeToString(sum[:8])}, err
 }
 
 func unknownModel(name string) error {
@@ -255,7 +256,7 @@ func unknownModel(name string) error {
 	}
 	hint := suites.Suggest(name, names)
 	if !strings.HasPrefix(hint, "did you") {
-		hint = "`yocobench list models` shows them all; a folder with config.json is a model too"
+		hint = "`yocobench list models` lists all names; a folder with config.json is a model too"
 	}
 	return &suites.Problem{Msg: fmt.Sprintf("unknown model %q", name), Hint: hint}
 }
@@ -269,45 +270,45 @@ func hasConfig(dir string) bool {
 	return err == nil
 }
 
-// device holds the choices of the command line that are no part of the question a suite asks.
-type device struct {
+// deviceOptions holds the command-line options that are not part of the suite.
+type deviceOptions struct {
 	threads int
 	tier    string
-	found   cache
-	// dry is not nil in a dry run, which can do without a GPU.
+	found   modelCache
+	// dry is non-nil in a dry run, which does not need a GPU.
 	dry *assumption
 }
 
-// cpuTier is the tier to force on the processor: none where the one asked for is a GPU's.
-func (d device) cpuTier() string {
+// cpuTier returns the tier to force on the CPU, or "" if the requested tier is a GPU's.
+func (d deviceOptions) cpuTier() string {
 	if slices.Contains(cudaTiers(), d.tier) {
 		return ""
 	}
 	return d.tier
 }
 
-// gpuTier is the tier to force on the GPU: none where the one asked for is the processor's.
-func (d device) gpuTier() string {
+// gpuTier returns the tier to force on the GPU, or "" if the requested tier is a CPU's.
+func (d deviceOptions) gpuTier() string {
 	if d.cpuTier() == "" {
 		return d.tier
 	}
 	return ""
 }
 
-// cache keeps what was found, so that a suite that names a model a thousand times opens it once.
-type cache struct {
-	models  map[string]found
+// modelCache stores the models found, so that a suite that uses a model a thousand times opens it
+// once.
+type modelCache struct {
+	models  map[string]modelSource
 	gpus    map[runners.DType]*runners.Profile
 	runners map[string]described
 }
 
-func newCache() cache {
-	return cache{map[string]found{}, map[runners.DType]*runners.Profile{}, map[string]described{}}
+func newCache() modelCache {
+	return modelCache{map[string]modelSource{}, map[runners.DType]*runners.Profile{}, map[string]described{}}
 }
 
-// gpu is what the GPU of a runner can do with weights of a type, measured when it is first asked
-// for.
-func (c cache) gpu(r runners.Runner, weights runners.DType, tier string) (*runners.Profile, error) {
+// gpu returns the profile of a runner's GPU for weights of a type. It is measured on first use.
+func (c modelCache) gpu(r runners.Runner, weights runners.DType, tier string) (*runners.Profile, error) {
 	if p := c.gpus[weights]; p != nil {
 		return p, nil
 	}
@@ -323,7 +324,7 @@ func (c cache) gpu(r runners.Runner, weights runners.DType, tier string) (*runne
 	return &p, nil
 }
 
-func (c cache) get(name, dir string, random bool, seed uint64, dtype runners.DType) (found, error) {
+func (c modelCache) get(name, dir string, random bool, seed uint64, dtype runners.DType) (modelSource, error) {
 	key := fmt.Sprint(name, "\n", dir, random, seed, dtype)
 	if f, ok := c.models[key]; ok {
 		return f, nil
@@ -335,9 +336,9 @@ func (c cache) get(name, dir string, random bool, seed uint64, dtype runners.DTy
 	return f, err
 }
 
-// runner makes the runner of a backend once, and describes its device once: a suite may have
-// thousands of models.
-func (d device) runner(b *backend, profile string) (described, error) {
+// runner creates the runner of a backend and describes its device. Both happen once, because a
+// suite may have thousands of models.
+func (d deviceOptions) runner(b *backend, profile string) (described, error) {
 	key := b.name + "\n" + profile
 	if p, ok := d.found.runners[key]; ok {
 		return p, nil
@@ -353,14 +354,14 @@ func (d device) runner(b *backend, profile string) (described, error) {
 	return p, nil
 }
 
-// described is a runner with what it runs on.
+// described is a runner and its device.
 type described struct {
 	runner runners.Runner
 	device runners.Device
 }
 
-// wiring connects suites with everything that this program links in.
-func wiring(d device, machine *runners.Profile) suites.Registry {
+// wiring connects suites with the implementations in this program.
+func wiring(d deviceOptions, machine *runners.Profile) suites.Registry {
 	d.found = newCache()
 	return suites.Registry{
 		Tasks:   tasks(),
@@ -370,17 +371,17 @@ func wiring(d device, machine *runners.Profile) suites.Registry {
 }
 
 // find finds the model of an entry.
-func (d device) find(s *suites.Suite, e suites.Entry, weights runners.DType) (found, error) {
+func (d deviceOptions) find(s *suites.Suite, e suites.Entry, weights runners.DType) (modelSource, error) {
 	if c := e.Config(); c != nil {
-		f := found{config: *c, kind: "layers of a suite"}
+		f := modelSource{config: *c, kind: "layers of a suite"}
 		f.random(e.Seed, weights)
 		return f, nil
 	}
 	return d.found.get(e.Model, s.Dir, e.Weights == "random", e.Seed, weights)
 }
 
-// resolve makes a suite's entry a target.
-func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profile) (*suites.Target, error) {
+// resolve converts a suite's entry into a target.
+func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profile) (*suites.Target, error) {
 	profile := e.Device
 	if e.Runner == "" && profile == "" {
 		profile = s.Device
@@ -418,7 +419,7 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		t.Identity = "none: computed"
 	} else {
 		if o.MemoryBudget > on.device.Memory {
-			o.MemoryBudget = 0 // more than the machine has: what it has
+			o.MemoryBudget = 0 // no more than the machine has
 		}
 		if t.Memory = o.MemoryBudget; t.Memory == 0 {
 			t.Memory = on.device.Memory
@@ -439,22 +440,22 @@ func (d device) resolve(s *suites.Suite, e suites.Entry, machine *runners.Profil
 		if err != nil {
 			return nil, err
 		}
-		defer w.Close() // a loaded model has its weights laid out on the device
+		defer w.Close() // a loaded model keeps its own copy of the weights
 		return slowed(on.runner.Load(f.config, w, o))
 	}
 	return t, nil
 }
 
-// familyTarget makes an entry a target whose layers only the cost model knows.
-func (d device) familyTarget(b *backend, on described, e suites.Entry, f found, o runners.Options) (*suites.Target, error) {
+// familyTarget returns the target of an entry whose model only the cost model supports.
+func (d deviceOptions) familyTarget(b *backend, on described, e suites.Entry, f modelSource, o runners.Options) (*suites.Target, error) {
 	if b.family == nil {
 		return nil, &suites.Problem{
-			Msg:  fmt.Sprintf("model %s: the %s runner does not run the layers of %s; they are known to the cost model alone", e.Name, b.name, f.family.Family),
+			Msg:  fmt.Sprintf("model %s: the %s runner does not run the layers of %s; only the cost model supports them", e.Name, b.name, f.family.Family),
 			Hint: "`runner: analytic` computes its cost",
 		}
 	}
 	if e.Logits != "" || e.DType != nil {
-		return nil, fmt.Errorf("model %s: dtype and logits belong to models that are run; the weights of %s have the type of its config", e.Name, f.family.Name)
+		return nil, fmt.Errorf("model %s: dtype and logits apply only to models that are run; the weights of %s have the type of its config", e.Name, f.family.Name)
 	}
 	return &suites.Target{
 		Name: e.Name, Label: f.family.Family, Identity: f.identity, Runner: on.runner.Name(), Device: on.device.Name, Computed: true,
@@ -464,8 +465,8 @@ func (d device) familyTarget(b *backend, on described, e suites.Entry, f found, 
 	}, nil
 }
 
-// options are those of an entry on a backend.
-func (d device) options(b *backend, s *suites.Suite, e suites.Entry) (runners.Options, error) {
+// options returns the runner options of an entry on a backend.
+func (d deviceOptions) options(b *backend, s *suites.Suite, e suites.Entry) (runners.Options, error) {
 	o := runners.Options{Threads: d.threads, MemoryBudget: int64(s.Memory), PrefillChunk: int(e.Chunk)}
 	b.options(d, e, &o)
 	if e.DType != nil {
@@ -490,7 +491,7 @@ func firstOf(ss ...string) string {
 	return ""
 }
 
-// defaultOut is the folder of a run that was given none: runs/SUITE-TIME.
+// defaultOut returns the default folder of a run: runs/SUITE-TIME.
 func defaultOut(suite string, now time.Time) string {
 	return filepath.Join("runs", suite+"-"+now.Format("20060102-150405"))
 }

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A run's command line names no folder of the machine, wherever a path is in it.
+// TestPortable checks that the stored command line reveals no folder of the machine, wherever it
+// contains a path.
 func TestPortable(t *testing.T) {
 	for arg, want := range map[string]string{
 		"/home/me/s.yaml":                        "s.yaml",
