@@ -179,6 +179,135 @@ func zRoundRow(dst *uint16, x *float32, n int)
 func zTranspose8(dst *float32, ldd int, src *float32, lds, rows, cols int)
 
 //go:noescape
+func zQ8HalfDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8HalfDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8HalfDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8HalfDot4(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8HalfDot5(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8HalfDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8HalfUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func zQ8MinDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8MinDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8MinDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8MinDot4(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8MinDot5(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8MinDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8MinUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func zQ8SuperDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SuperDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SuperDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SuperDot4(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SuperDot5(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SuperDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SuperUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func zQ4HalfDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4HalfDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4HalfDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4HalfDot4(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4HalfDot5(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4HalfDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4HalfUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func zQ4MinDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4MinDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4MinDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4MinDot4(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4MinDot5(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4MinDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4MinUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func zQ4SuperDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4SuperDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4SuperDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4SuperDot4(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4SuperDot5(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4SuperDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ4SuperUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func zQuantRow(dst unsafe.Pointer, x *float32, blocks int)
+
+//go:noescape
 func yGemmF32x1(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
 
 //go:noescape
@@ -267,6 +396,81 @@ func yRoundRow(dst *uint16, x *float32, n int)
 
 //go:noescape
 func yTranspose8(dst *float32, ldd int, src *float32, lds, rows, cols int)
+
+//go:noescape
+func yQ8HalfDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8HalfDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8HalfDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8HalfUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func yQ8MinDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8MinDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8MinDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8MinUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func yQ8SuperDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8SuperDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8SuperDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8SuperUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func yQ4HalfDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4HalfDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4HalfDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4HalfUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func yQ4MinDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4MinDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4MinDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4MinUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func yQ4SuperDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4SuperDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4SuperDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ4SuperUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func yQuantRow(dst unsafe.Pointer, x *float32, blocks int)
 
 //go:noescape
 func xTiles1x1(cfg *tileConfig, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, steps, add, blocks int)

@@ -23,6 +23,11 @@ type Tier struct {
 	// Tiles is nil where the processor has no matrix registers.
 	Tiles Tiles
 
+	// Quant has the kernels of quantised weights, and QuantRow quantises blocks of 32 activations for
+	// them, QuantBlockBytes each. QuantRow is nil where the tier has none.
+	Quant    [QuantFormats]QuantKernels
+	QuantRow func(dst unsafe.Pointer, x *float32, blocks int)
+
 	// The vector kernels; vector.go says what each computes.
 	RMSRows         func(f, x *float32, ldx, rows, n int, eps float32)
 	MaxRow          func(x *float32, n int) float32
@@ -56,7 +61,7 @@ const MaxNR = 32
 func Plain() *Tier {
 	return &Tier{
 		Name: "go", MR: goMR, NR: goNR,
-		F32: gemms(goMR, goGemm), Wide: gemms(goMR, goGemmWide),
+		F32: gemms(goMR, goGemm), Wide: gemms(goMR, goGemmWide), Quant: goQuant(goNR), QuantRow: goQuantRow,
 		RMSRows: goRMSRows, MaxRow: goMaxRow, ExpRow: goExpRow,
 		NormRows: goNormRows, Scale: goScale, Axpy: goAxpy, SiluRows: goSiluRows, LogSigmoid: goLogSigmoid,
 		DecayRow: goDecayRow, ScaleRows: goScaleRows, RopeInterleaved: goRopeInterleaved, RopeHalf: goRopeHalf,

@@ -43,6 +43,12 @@ func generate() map[string][]byte {
 		g.constants()
 		files["vector_"+v.name+"_amd64.s"] = g.text.Bytes()
 		stubs = append(stubs, g.stubs.Bytes()...)
+
+		g = &gen{isa: v}
+		g.header("The kernels of quantised weights of the " + v.name + " tiers: quant.go says what they compute.")
+		g.quants()
+		files["quant_"+v.name+"_amd64.s"] = g.text.Bytes()
+		stubs = append(stubs, g.stubs.Bytes()...)
 	}
 	amx := &gen{isa: isa{fn: "x"}}
 	amx.header("The matrix kernels on AMX tiles: amx_amd64.go says what they compute.")

@@ -1,0 +1,396 @@
+package cpu
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
+
+// Quantised weights, multiplied as they are stored: integers of 4 or 8 bits with a scale for each
+// block of 32 along `in`.
+//
+// The activations of a block of 32 become 16-bit integers with a scale of their own. The product of
+// two blocks is an exact integer in every tier, and the sum over blocks is float32 in the order of
+// the blocks: a result depends neither on the number of rows nor on that of threads.
+//
+//	x = sx xi, |xi| <= 32767       w = d q + m       Σ w x = d sx Σ q xi + m sx Σ xi
+//
+// The rounding of the activations changes x by at most half of sx, 2^-16 of the block's largest.
+
+// Quant is a quantised type of ggml. A panel holds the weights of NR outputs; it is a sequence of
+// blocks of 32 inputs (of 256 for the K types):
+//
+//	scales   Half: d [NR] float16.  Min: d [NR], m [NR] float16, m added.
+//	         Super, of 256: d [NR], m [NR] float16, and then before each of 8 blocks
+//	         s [NR], t [NR] bytes; the block's scale is d s and its minimum m t, subtracted
+//	8 bits   [16 pairs of inputs][NR][2] int8
+//	4 bits   [4][NR] words of 32 bits; half word h of word g holds inputs 8g+h, 8g+h+2, 8g+h+4 and
+//	         8g+h+6, the first in its lowest bits; with scales of kind Half the value is q - 8
+//
+// Types of 5 bits are held in 8.
+type Quant struct {
+	// Name is the type's name in GGUF.
+	Name string
+	// Values is the number of values of a stored block, Bytes its size.
+	Values, Bytes int
+	Format        QuantFormat
+	decode        func(q []int8, s *scales, src []byte)
+}
+
+// QuantFormat is the layout of a panel; Tier.Quant has kernels for each.
+type QuantFormat int
+
+// The formats, by bits and kind of scales.
+const (
+	Q8Half QuantFormat = iota
+	Q8Min
+	Q8Super
+	Q4Half
+	Q4Min
+	Q4Super
+	QuantFormats
+)
+
+func (f QuantFormat) bits() int { return []int{8, 4}[f/3] }
+
+// Scales is the kind of the format's scales: 0 Half, 1 Min, 2 Super.
+func (f QuantFormat) scales() int { return int(f % 3) }
+
+// Values is the number of inputs of a panel's block.
+func (f QuantFormat) Values() int {
+	if f.scales() == 2 {
+		return 256
+	}
+	return 32
+}
+
+// Bytes is the size of a panel's block for nr outputs.
+func (f QuantFormat) Bytes(nr int) int {
+	n := 4 * nr * f.bits()
+	switch f.scales() {
+	case 0:
+		return n + 2*nr
+	case 1:
+		return n + 4*nr
+	}
+	return 4*nr + 8*(n+2*nr)
+}
+
+// quantBlock is the layout of a block of 32 activations: the integers, their scale, the scale times
+// their sum, and -8 times their sum.
+type quantBlock struct {
+	q     [32]int16
+	scale float32
+	sum   float32
+	minus int32
+	_     int32
+}
+
+// QuantBlockBytes is the size of a block of 32 activations (see Tier.QuantRow).
+const QuantBlockBytes = int(unsafe.Sizeof(quantBlock{}))
+
+// QuantDot computes C = A W or C += A W for the NR outputs of a panel, where add is not 0. A row of
+// A is blocks of quantised activations, lda bytes from the next; ldc is C's row stride in bytes.
+// blocks counts those of 32 inputs and is at least 1 (for Super a multiple of 8).
+type QuantDot func(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+// QuantKernels are the kernels of a format.
+type QuantKernels struct {
+	// Dot is by number of rows, from 1.
+	Dot []QuantDot
+	// Unpack writes the values of blocks of 32 inputs, [input][NR], as ggml dequantises them.
+	Unpack func(dst *float32, w unsafe.Pointer, blocks int)
+}
+
+// quantTiny is the least largest magnitude of a block of activations that is not taken as zeros.
+const quantTiny = 0x1p-100
+
+// goQuantRow quantises blocks of 32 activations. Where one is not finite, the scale is not either.
+func goQuantRow(dst unsafe.Pointer, x *float32, blocks int) {
+	out, xs := unsafe.Slice((*quantBlock)(dst), blocks), unsafe.Slice(x, 32*blocks)
+	for b := range out {
+		o, v := &out[b], xs[32*b:32*b+32]
+		var m uint32
+		for _, f := range v {
+			m = max(m, math.Float32bits(f)&0x7fffffff) // NaN is larger than all
+		}
+		most := math.Float32frombits(m)
+		inv := float32(0)
+		if !(most < quantTiny) {
+			inv = 32767 / most
+		}
+		sum := int32(0)
+		for i, f := range v {
+			n := int32(max(-32768, min(32767, math.RoundToEven(float64(f*inv)))))
+			o.q[i] = int16(n)
+			sum += n
+		}
+		o.scale = most / 32767
+		o.sum, o.minus = o.scale*float32(sum), -8*sum
+	}
+}
+
+// scales are those of a block of 32 inputs of one output.
+type scales struct {
+	d, m uint16 // float16
+	s, t uint8
+}
+
+// QuantOf returns the quantised type of a name, nil where there are no kernels for it.
+func QuantOf(name string) *Quant {
+	for i := range quants {
+		if quants[i].Name == name {
+			return &quants[i]
+		}
+	}
+	return nil
+}
+
+var quants = []Quant{
+	{"Q8_0", 32, 34, Q8Half, func(q []int8, s *scales, src []byte) {
+		s.d = binary.LittleEndian.Uint16(src)
+		for i, v := range src[2:34] {
+			q[i] = int8(v)
+		}
+	}},
+	{"Q5_0", 32, 22, Q8Half, func(q []int8, s *scales, src []byte) {
+		s.d = binary.LittleEndian.Uint16(src)
+		nibbles(q, src[6:22])
+		fifth(q, binary.LittleEndian.Uint32(src[2:]))
+		for i := range q {
+			q[i] -= 16
+		}
+	}},
+	{"IQ4_NL", 32, 18, Q8Half, func(q []int8, s *scales, src []byte) {
+		s.d = binary.LittleEndian.Uint16(src)
+		nibbles(q, src[2:18])
+		for i, v := range q {
+			q[i] = nonlinear[v]
+		}
+	}},
+	{"Q5_1", 32, 24, Q8Min, func(q []int8, s *scales, src []byte) {
+		s.d, s.m = binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
+		nibbles(q, src[8:24])
+		fifth(q, binary.LittleEndian.Uint32(src[4:]))
+	}},
+	{"Q4_0", 32, 18, Q4Half, func(q []int8, s *scales, src []byte) {
+		s.d = binary.LittleEndian.Uint16(src)
+		nibbles(q, src[2:18])
+	}},
+	{"Q4_1", 32, 20, Q4Min, func(q []int8, s *scales, src []byte) {
+		s.d, s.m = binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
+		nibbles(q, src[4:20])
+	}},
+	{"Q4_K", 256, 144, Q4Super, nil},
+	{"Q5_K", 256, 176, Q8Super, nil},
+}
+
+// nonlinear are the values of IQ4_NL.
+var nonlinear = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+// nibbles reads 32 values of 4 bits: the low halves of 16 bytes, and then the high ones.
+func nibbles(q []int8, src []byte) {
+	for i, v := range src {
+		q[i], q[i+16] = int8(v&15), int8(v>>4)
+	}
+}
+
+// fifth adds bit i of bits to value i as its fifth.
+func fifth(q []int8, bits uint32) {
+	for i := range q {
+		q[i] |= int8(bits>>i&1) << 4
+	}
+}
+
+// superBlock reads block i of a superblock of Q4_K or Q5_K: d, m, 12 bytes of eight scales and
+// minimums of 6 bits, in Q5_K 32 bytes of fifth bits, and 128 bytes of 4 bits.
+func superBlock(q []int8, s *scales, src []byte, i int) {
+	s.d, s.m = binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
+	packed, low := src[4:16], src[len(src)-128:]
+	if i < 4 {
+		s.s, s.t = packed[i]&63, packed[i+4]&63
+	} else {
+		s.s, s.t = packed[i+4]&15|packed[i-4]>>6<<4, packed[i+4]>>4|packed[i]>>6<<4
+	}
+	for x, v := range low[i/2*32 : i/2*32+32] {
+		q[x] = int8(v >> (i % 2 * 4) & 15)
+	}
+	if len(src) == 176 {
+		for x, v := range src[16:48] {
+			q[x] |= int8(v>>i&1) << 4
+		}
+	}
+}
+
+// Pack writes row j < nr of a panel: src is the row's stored blocks. It returns false where a scale
+// is not finite: the kernels would not compute what ggml does with it.
+func (t *Quant) Pack(panel []byte, nr, j int, src []byte) bool {
+	var q [32]int8
+	var s scales
+	for len(src) > 0 {
+		if t.Values == 32 {
+			t.decode(q[:], &s, src[:t.Bytes])
+			half(panel, j, s.d)
+			data := panel[2*nr:]
+			if t.Format.scales() == 1 {
+				half(data, j, s.m)
+				data = data[2*nr:]
+			}
+			t.put(data, nr, j, &q)
+		} else {
+			data := panel[4*nr:]
+			for i := range 8 {
+				superBlock(q[:], &s, src[:t.Bytes], i)
+				data[j], data[nr+j] = s.s, s.t
+				t.put(data[2*nr:], nr, j, &q)
+				data = data[2*nr+4*nr*t.Format.bits():]
+			}
+			half(panel, j, s.d)
+			half(panel[2*nr:], j, s.m)
+		}
+		if s.d&0x7c00 == 0x7c00 || s.m&0x7c00 == 0x7c00 {
+			return false
+		}
+		src, panel = src[t.Bytes:], panel[t.Format.Bytes(nr):]
+	}
+	return true
+}
+
+func half(dst []byte, j int, v uint16) { binary.LittleEndian.PutUint16(dst[2*j:], v) }
+
+// put writes the integers of output j of a block of 32 inputs.
+func (t *Quant) put(data []byte, nr, j int, q *[32]int8) {
+	if t.Format.bits() == 8 {
+		for p := range 16 {
+			data[2*(p*nr+j)], data[2*(p*nr+j)+1] = byte(q[2*p]), byte(q[2*p+1])
+		}
+		return
+	}
+	for g := range 4 {
+		w := uint32(0)
+		for i, v := range q[8*g : 8*g+8] {
+			w |= uint32(v) << (i/2*4 + i%2*16)
+		}
+		binary.LittleEndian.PutUint32(data[4*(g*nr+j):], w)
+	}
+}
+
+// quantGroup is a block of 32 inputs in a panel.
+type quantGroup struct {
+	f        QuantFormat
+	nr       int
+	scale    unsafe.Pointer // d of the outputs, and m
+	factor   unsafe.Pointer // s and t, of Super
+	integers unsafe.Pointer
+}
+
+// group returns block i of 32 inputs.
+func (f QuantFormat) group(panel unsafe.Pointer, nr, i int) quantGroup {
+	n := 4 * nr * f.bits()
+	if f.scales() == 2 {
+		p := unsafe.Add(panel, i/8*f.Bytes(nr))
+		at := unsafe.Add(p, 4*nr+i%8*(n+2*nr))
+		return quantGroup{f, nr, p, at, unsafe.Add(at, 2*nr)}
+	}
+	p := unsafe.Add(panel, i*f.Bytes(nr))
+	return quantGroup{f, nr, p, nil, unsafe.Add(p, f.Bytes(nr)-n)}
+}
+
+// integersOf reads those of output j.
+func (g quantGroup) integersOf(j int, q *[32]int32) {
+	if g.f.bits() == 8 {
+		for p := range 16 {
+			v := (*[2]int8)(unsafe.Add(g.integers, 2*(p*g.nr+j)))
+			q[2*p], q[2*p+1] = int32(v[0]), int32(v[1])
+		}
+		return
+	}
+	for x := range 4 {
+		w := *(*uint32)(unsafe.Add(g.integers, 4*(x*g.nr+j)))
+		for i := range 8 {
+			q[8*x+i] = int32(w >> (i/2*4 + i%2*16) & 15)
+			if g.f.scales() == 0 {
+				q[8*x+i] -= 8
+			}
+		}
+	}
+}
+
+// scalesOf returns the scale of output j, and what is added to each of its values.
+func (g quantGroup) scalesOf(j int) (d, m float32) {
+	h := func(i int) float32 { return float16(*(*uint16)(unsafe.Add(g.scale, 2*i))) }
+	switch g.f.scales() {
+	case 0:
+		return h(j), 0
+	case 1:
+		return h(j), h(g.nr + j)
+	}
+	b := func(i int) float32 { return float32(*(*uint8)(unsafe.Add(g.factor, i))) }
+	return h(j) * b(j), -(h(g.nr+j) * b(g.nr+j))
+}
+
+// float16 is the value of a finite float16.
+func float16(h uint16) float32 {
+	return math.Float32frombits(uint32(h&0x8000)<<16|uint32(h&0x7fff)<<13) * 0x1p112
+}
+
+// Row writes the values of output j of a panel of nr to dst, as Unpack does.
+func (f QuantFormat) Row(dst []float32, panel unsafe.Pointer, nr, j int) {
+	var q [32]int32
+	for b := range len(dst) / 32 {
+		g := f.group(panel, nr, b)
+		g.integersOf(j, &q)
+		d, m := g.scalesOf(j)
+		for i, v := range q {
+			dst[32*b+i] = float32(float32(v)*d) + m
+		}
+	}
+}
+
+func goQuant(nr int) (k [QuantFormats]QuantKernels) {
+	for f := range k {
+		k[f] = QuantKernels{[]QuantDot{nil, goQuantDot(QuantFormat(f), nr)}, goUnpack(QuantFormat(f), nr)}
+	}
+	return k
+}
+
+// goQuantDot computes one row.
+func goQuantDot(f QuantFormat, nr int) QuantDot {
+	return func(c unsafe.Pointer, _ int, a unsafe.Pointer, _ int, w unsafe.Pointer, blocks, add int) {
+		var sums [MaxNR]float32
+		var q [32]int32
+		for b, x := range unsafe.Slice((*quantBlock)(a), blocks) {
+			g := f.group(w, nr, b)
+			for j := range nr {
+				g.integersOf(j, &q)
+				n := int32(0)
+				for i, v := range q {
+					n += v * int32(x.q[i])
+				}
+				d, m := g.scalesOf(j)
+				sums[j] += d * x.scale * float32(n)
+				if m != 0 {
+					sums[j] += m * x.sum
+				}
+			}
+		}
+		goStore(unsafe.Slice((*float32)(c), nr), sums[:nr], add)
+	}
+}
+
+func goUnpack(f QuantFormat, nr int) func(dst *float32, w unsafe.Pointer, blocks int) {
+	return func(dst *float32, w unsafe.Pointer, blocks int) {
+		out := unsafe.Slice(dst, 32*blocks*nr)
+		var q [32]int32
+		for b := range blocks {
+			g := f.group(w, nr, b)
+			for j := range nr {
+				g.integersOf(j, &q)
+				d, m := g.scalesOf(j)
+				for i, v := range q {
+					out[(32*b+i)*nr+j] = float32(float32(v)*d) + m
+				}
+			}
+		}
+	}
+}
