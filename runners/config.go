@@ -1,9 +1,11 @@
 package runners
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -20,7 +22,12 @@ type Config struct {
 	Vocab int
 	// EmbedScale multiplies the embedding of a token: 1, or sqrt(Dim) in a YOCO.
 	EmbedScale float64
-	Layers     []Layer
+	// TiedOutput makes the embedding the output matrix too: there is no tensor of RoleOutput.
+	TiedOutput bool
+	// LogitScale multiplies the logits; 0 is 1. LogitCap, where it is not 0, then bounds them by
+	// LogitCap tanh(logit / LogitCap) (Gemma 2).
+	LogitScale, LogitCap float64
+	Layers               []Layer
 	// NormEps is the epsilon of all norms, including those of retention heads.
 	NormEps float64
 	// Tokenizer names the text encoding: "bytes", or empty for a model that takes only token ids.
@@ -34,13 +41,54 @@ type Config struct {
 	ChunkLogits bool
 }
 
-// Layer is a mixer followed by a feed-forward block. Each reads the norm of the residual stream and
-// is added to it.
+// Layer is a mixer followed by a feed-forward block. Both add to the residual stream.
 type Layer struct {
 	Mixer Mixer `json:"mixer"`
-	// FFN is the hidden width of the SwiGLU block; 0 in a KeysValues layer, which has none.
+	// FFN is the hidden width of the feed-forward block, Down (act(Gate n) * Up n). A layer of kind
+	// KeysValues has none: 0.
 	FFN int `json:"ffn,omitempty"`
+	// Activation is act.
+	Activation Activation `json:"activation,omitempty"`
+	// Norms says where the norms of both blocks are.
+	Norms NormPlacement `json:"norms,omitempty"`
 }
+
+// Activation is the activation function of a gated feed-forward block.
+type Activation string
+
+// The activation functions.
+const (
+	// SiLU is x sigmoid(x).
+	SiLU Activation = ""
+	// GELUTanh is GELU by its approximation with a hyperbolic tangent (arXiv 1606.08415):
+	// x (1 + tanh(sqrt(2/pi) (x + 0.044715 x³))) / 2.
+	GELUTanh Activation = "gelu-tanh"
+)
+
+// Activations lists the activation functions.
+func Activations() []Activation { return []Activation{SiLU, GELUTanh} }
+
+// NormPlacement says where the norms of a layer's blocks are.
+type NormPlacement string
+
+// The placements of norms.
+const (
+	// PreNorm: x += block(norm(x)).
+	PreNorm NormPlacement = ""
+	// PostNorm: x += norm(block(x)) (OLMo 2).
+	PostNorm NormPlacement = "post"
+	// PrePostNorm: x += norm(block(norm(x))) (Gemma 2 and 3).
+	PrePostNorm NormPlacement = "pre-post"
+)
+
+// NormPlacements lists the placements of norms.
+func NormPlacements() []NormPlacement { return []NormPlacement{PreNorm, PostNorm, PrePostNorm} }
+
+// Pre and Post report whether a block has a norm on its input, and on its output.
+func (p NormPlacement) Pre() bool { return p != PostNorm }
+
+// Post: see Pre.
+func (p NormPlacement) Post() bool { return p != PreNorm }
 
 // MixerKind is what a mixer computes.
 type MixerKind string
@@ -76,7 +124,31 @@ type Mixer struct {
 	// keys.
 	KVBack int    `json:"kv_back,omitempty"`
 	Rope   Rotary `json:"rope"`
+	// Bias: attention adds a vector to its queries, keys and values (Qwen 2); retention to the
+	// input of its decay.
+	Bias bool `json:"bias,omitempty"`
+	// QKNorm is a norm of queries and keys before they are rotated.
+	QKNorm QKNorm `json:"qk_norm,omitempty"`
+	// Scale multiplies the scores of attention; 0 is head_dim^-0.5. ScoreCap, where it is not 0,
+	// then bounds them by ScoreCap tanh(score / ScoreCap) (Gemma 2).
+	Scale    float64 `json:"scale,omitempty"`
+	ScoreCap float64 `json:"score_cap,omitempty"`
 }
+
+// QKNorm is a norm of queries and keys.
+type QKNorm string
+
+// The norms of queries and keys.
+const (
+	NoQKNorm QKNorm = ""
+	// HeadQKNorm is a norm of each head; its weight [head_dim] is that of all heads (Qwen 3).
+	HeadQKNorm QKNorm = "head"
+	// WholeQKNorm is a norm of all heads together, with a weight [heads x head_dim] (OLMo 2).
+	WholeQKNorm QKNorm = "whole"
+)
+
+// QKNorms lists the norms of queries and keys.
+func QKNorms() []QKNorm { return []QKNorm{NoQKNorm, HeadQKNorm, WholeQKNorm} }
 
 // Rotary defines how positions rotate queries and keys: a' = a cos - b sin, b' = b cos + a sin for
 // each pair (a, b).
@@ -87,7 +159,75 @@ type Rotary struct {
 	EndPoint bool `json:"end_point,omitempty"`
 	// Interleaved selects the pairs (2j, 2j+1) (YOCO). Otherwise the pairs are (j, j+headDim/2).
 	Interleaved bool `json:"interleaved,omitempty"`
+	// None: nothing is rotated, and Theta is 0 (NoPE).
+	None bool `json:"none,omitempty"`
+	// Dims is twice the number of pairs that are rotated, the first ones, with
+	// freq[j] = theta^-(2j/Dims); 0 is headDim: all.
+	Dims int `json:"dims,omitempty"`
+	// Divisors divide the frequencies, one for each rotated pair (linear, Llama 3 and LongRoPE
+	// scaling).
+	Divisors Divisors `json:"divisors,omitempty"`
+	// Magnitude multiplies the cosines and sines of rotated pairs; 0 is 1 (YaRN, LongRoPE).
+	Magnitude float64 `json:"magnitude,omitempty"`
 }
+
+// Pairs is the number of pairs of a head that are rotated.
+func (r Rotary) Pairs(headDim int) int {
+	switch {
+	case r.None:
+		return 0
+	case r.Dims > 0:
+		return r.Dims / 2
+	}
+	return headDim / 2
+}
+
+// Frequencies returns the headDim/2 frequencies in radians a token; those of pairs that are not
+// rotated are 0.
+func (r Rotary) Frequencies(headDim int) []float64 {
+	freq := make([]float64, headDim/2)
+	n := r.Pairs(headDim)
+	for j := range n {
+		e := float64(j) / float64(n)
+		if r.EndPoint {
+			e = float64(j) / float64(n-1)
+		}
+		freq[j] = math.Pow(r.Theta, -e)
+	}
+	for j, d := range r.Divisors.Values() {
+		if j < n {
+			freq[j] /= d
+		}
+	}
+	return freq
+}
+
+// Divisors is an immutable list of numbers, so that a Rotary can be compared with ==.
+type Divisors string
+
+// NewDivisors makes a list.
+func NewDivisors(values []float64) Divisors {
+	b := make([]byte, 0, 8*len(values))
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	return Divisors(b)
+}
+
+// Len is the number of values.
+func (d Divisors) Len() int { return len(d) / 8 }
+
+// Values returns the list.
+func (d Divisors) Values() []float64 {
+	values := make([]float64, d.Len())
+	for i := range values {
+		values[i] = math.Float64frombits(binary.LittleEndian.Uint64([]byte(d[8*i : 8*i+8])))
+	}
+	return values
+}
+
+// MarshalJSON writes the list as an array.
+func (d Divisors) MarshalJSON() ([]byte, error) { return json.Marshal(d.Values()) }
 
 // QDim is the total width of the queries.
 func (m Mixer) QDim() int { return m.Heads * m.HeadDim }
@@ -116,6 +256,9 @@ func (m Mixer) Global() bool { return m.Writes() && m.Kind != Retention && m.Win
 // canTruncate reports whether the mixer's cache can be cut back to fewer tokens. A retention state
 // already includes the later tokens, and a window has dropped the earlier ones.
 func (m Mixer) canTruncate() bool { return m.Kind != Retention && m.Window == 0 }
+
+// Scores is how attention turns products into scores.
+func (m Mixer) Scores() Scores { return Scores{float32(m.Scale), float32(m.ScoreCap)} }
 
 // GateNormalizer divides the log-sigmoid of the retention gate: gamma = sigmoid(z)^(1/16). The
 // reference implementation fixes it at 16.
@@ -210,6 +353,9 @@ func (c Config) Validate() error {
 	if !(c.EmbedScale > 0) || c.EmbedScale > 1e6 {
 		return fmt.Errorf("embed_scale is %g, want more than 0 and at most 1e6", c.EmbedScale)
 	}
+	if c.LogitScale < 0 || !(c.LogitScale < 1e6) || c.LogitCap < 0 || !(c.LogitCap < 1e6) {
+		return fmt.Errorf("logit_scale is %g and logit_cap %g, want 0 to 1e6", c.LogitScale, c.LogitCap)
+	}
 	for i := range c.Layers {
 		if err := c.validateLayer(i); err != nil {
 			return &LayerError{i, err}
@@ -296,13 +442,13 @@ func (c Config) validateLayer(i int) error {
 	if m.HeadDim%2 != 0 {
 		return fmt.Errorf("head_dim is %d, but rotary positions need an even one", m.HeadDim)
 	}
-	if m.Rope.EndPoint && m.HeadDim < 4 {
-		return fmt.Errorf("head_dim is %d, want at least 4: the rotary frequencies include both end points", m.HeadDim)
-	}
 	if m.QDim() > limit || m.KVDim() > limit {
 		return fmt.Errorf("heads x head_dim is %d, want at most %d", max(m.QDim(), m.KVDim()), limit)
 	}
-	if err := checkTheta(m.Rope.Theta); err != nil {
+	if err := m.Rope.validate(m.HeadDim); err != nil {
+		return err
+	}
+	if err := l.validateVariants(); err != nil {
 		return err
 	}
 	if m.Kind == Attention && m.Heads%m.KVHeads != 0 {
@@ -324,6 +470,67 @@ func (c Config) validateLayer(i int) error {
 	if from.KVHeads != m.KVHeads || from.HeadDim != m.HeadDim || from.Rope != m.Rope {
 		return fmt.Errorf("it reads the keys and values of layer %d, which has %d of %d with other heads or positions than its own %d of %d",
 			i-m.KVBack, from.KVHeads, from.HeadDim, m.KVHeads, m.HeadDim)
+	}
+	return nil
+}
+
+// validateVariants checks what a layer has beyond its sizes.
+func (l Layer) validateVariants() error {
+	m := l.Mixer
+	for _, v := range []struct {
+		name  string
+		known bool
+		value any
+		want  string
+	}{
+		{"activation", slices.Contains(Activations(), l.Activation), l.Activation, joined(Activations()[1:])},
+		{"norms", slices.Contains(NormPlacements(), l.Norms), l.Norms, joined(NormPlacements()[1:])},
+		{"qk_norm", slices.Contains(QKNorms(), m.QKNorm), m.QKNorm, joined(QKNorms()[1:])},
+	} {
+		if !v.known {
+			return fmt.Errorf("unknown %s %q (known: %s)", v.name, v.value, v.want)
+		}
+	}
+	if m.Kind != Attention && (m.QKNorm != NoQKNorm || m.Scale != 0 || m.ScoreCap != 0) {
+		return fmt.Errorf("qk_norm, scale and score_cap do not belong to a layer of %s", m.Kind)
+	}
+	if m.Kind == KeysValues && (m.Bias || l.Activation != SiLU || l.Norms != PreNorm) {
+		return fmt.Errorf("bias, activation and norms do not belong to a layer of %s", m.Kind)
+	}
+	if m.Scale < 0 || !(m.Scale < 1e6) || m.ScoreCap < 0 || !(m.ScoreCap < 1e6) {
+		return fmt.Errorf("scale is %g and score_cap %g, want 0 to 1e6", m.Scale, m.ScoreCap)
+	}
+	return nil
+}
+
+// validate checks rotary positions of heads of a width.
+func (r Rotary) validate(headDim int) error {
+	if r.None {
+		if r != (Rotary{None: true, Interleaved: r.Interleaved}) {
+			return errors.New("a rope of none has no other field")
+		}
+		return nil
+	}
+	if err := checkTheta(r.Theta); err != nil {
+		return err
+	}
+	if r.Dims < 0 || r.Dims > headDim || r.Dims%2 != 0 {
+		return fmt.Errorf("rope dims is %d, want an even number up to head_dim, %d", r.Dims, headDim)
+	}
+	n := r.Pairs(headDim)
+	if r.EndPoint && n < 2 {
+		return fmt.Errorf("head_dim is %d, want at least 4: the rotary frequencies include both end points", headDim)
+	}
+	if len(r.Divisors)%8 != 0 || r.Divisors.Len() != 0 && r.Divisors.Len() != n {
+		return fmt.Errorf("rope has %d divisors for %d frequencies", r.Divisors.Len(), n)
+	}
+	for i, d := range r.Divisors.Values() {
+		if !(d > 0) || d > 1e12 {
+			return fmt.Errorf("rope divisor %d is %g, want more than 0 and at most 1e12", i, d)
+		}
+	}
+	if r.Magnitude < 0 || !(r.Magnitude < 1e6) {
+		return fmt.Errorf("rope magnitude is %g, want 0 to 1e6", r.Magnitude)
 	}
 	return nil
 }
@@ -352,8 +559,11 @@ func (c Config) MarshalJSON() ([]byte, error) {
 		Dim        int     `json:"dim"`
 		Vocab      int     `json:"vocab"`
 		EmbedScale float64 `json:"embed_scale"`
+		TiedOutput bool    `json:"tied_output,omitempty"`
+		LogitScale float64 `json:"logit_scale,omitempty"`
+		LogitCap   float64 `json:"logit_cap,omitempty"`
 		NormEps    float64 `json:"norm_eps"`
 		Tokenizer  string  `json:"tokenizer,omitempty"`
 		Layers     []Layer `json:"layers"`
-	}{c.Name, c.Label, c.Dim, c.Vocab, c.EmbedScale, c.NormEps, c.Tokenizer, c.Layers})
+	}{c.Name, c.Label, c.Dim, c.Vocab, c.EmbedScale, c.TiedOutput, c.LogitScale, c.LogitCap, c.NormEps, c.Tokenizer, c.Layers})
 }

@@ -13,12 +13,12 @@ import (
 func mixed() Config {
 	rope := Rotary{Theta: 1e4}
 	return Config{Name: "mixed", Label: "mixed", Dim: 16, Vocab: 10, EmbedScale: 2, NormEps: 1e-5, Layers: []Layer{
-		{Mixer{Kind: Attention, Heads: 4, KVHeads: 2, HeadDim: 4, Window: 3, Rope: rope}, 8},
-		{Mixer{Kind: Attention, Heads: 2, KVHeads: 1, HeadDim: 6, Rope: rope}, 12},
-		{Mixer{Kind: Retention, Heads: 2, HeadDim: 8, Rope: rope}, 8},
-		{Mixer{Kind: KeysValues, KVHeads: 1, HeadDim: 4, Rope: rope}, 0},
-		{Mixer{Kind: Attention, Heads: 4, KVHeads: 1, HeadDim: 4, KVBack: 1, Rope: rope}, 8},
-		{Mixer{Kind: Attention, Heads: 4, KVHeads: 1, HeadDim: 6, KVBack: 4, Rope: rope}, 20},
+		{Mixer: Mixer{Kind: Attention, Heads: 4, KVHeads: 2, HeadDim: 4, Window: 3, Rope: rope}, FFN: 8},
+		{Mixer: Mixer{Kind: Attention, Heads: 2, KVHeads: 1, HeadDim: 6, Rope: rope}, FFN: 12},
+		{Mixer: Mixer{Kind: Retention, Heads: 2, HeadDim: 8, Rope: rope}, FFN: 8},
+		{Mixer: Mixer{Kind: KeysValues, KVHeads: 1, HeadDim: 4, Rope: rope}, FFN: 0},
+		{Mixer: Mixer{Kind: Attention, Heads: 4, KVHeads: 1, HeadDim: 4, KVBack: 1, Rope: rope}, FFN: 8},
+		{Mixer: Mixer{Kind: Attention, Heads: 4, KVHeads: 1, HeadDim: 6, KVBack: 4, Rope: rope}, FFN: 20},
 	}}
 }
 

@@ -208,11 +208,12 @@ func (c Config) dense(rows, heads, passes int, full bool, t Types) (w Work) {
 
 // elements returns the number of a layer's weights in matrices and in vectors.
 func (l Layer) elements(d int) (matrices, vectors float64) {
-	m, dim := l.Mixer, float64(d)
-	matrices, vectors = float64(m.Projections())*dim, dim
-	if m.Kind != KeysValues {
-		matrices += float64(m.QDim())*dim + 3*float64(l.FFN)*dim
-		vectors += dim
+	for _, w := range l.weights(d) {
+		if len(w.shape) == 1 {
+			vectors += float64(w.shape[0])
+		} else {
+			matrices += float64(w.shape[0]) * float64(w.shape[1])
+		}
 	}
 	return matrices, vectors
 }
@@ -315,8 +316,11 @@ func (c Config) HeldBytes(tokens, batch int, t Types, workspace int64) Usage {
 // weightBytes is the size of all weights: what one token reads in all parts, plus the rest of the
 // embedding.
 func (c Config) weightBytes(t Types) int64 {
-	read := c.dense(1, 1, 1, true, t).Total().Read
-	return int64(read) + int64(c.Vocab-1)*int64(c.Dim)*int64(t.Weights.Size())
+	read, rest := c.dense(1, 1, 1, true, t).Total().Read, c.Vocab-1
+	if c.TiedOutput {
+		rest = -1 // the row that was read is one of the output matrix
+	}
+	return int64(read) + int64(rest)*int64(c.Dim)*int64(t.Weights.Size())
 }
 
 // LeastBytes is a lower bound on the memory that a model holds while it steps batch sequences of
@@ -341,7 +345,7 @@ func (c Config) RunBytes(tokens, batch, chunk int, t Types) Usage {
 
 // WorkspaceBytes is the size of one layer's activations for rows tokens, plus heads rows of float32
 // logits. A layer holds at one time the residual stream and its norm (2 dim), and the larger of the
-// mixer's projections (queries, keys, values and gates) and the SwiGLU's hidden layer. Nothing is
+// mixer's projections (queries, keys, values and gates) and the feed-forward block's hidden layer. Nothing is
 // kept from layer to layer; scores and retention chunks stay in registers and processor caches.
 func (c Config) WorkspaceBytes(rows, heads int, act DType) int64 {
 	return int64(rows)*int64(2*c.Dim+c.BlockWidth())*int64(act.Size()) + 4*int64(heads)*int64(c.Vocab)

@@ -23,6 +23,16 @@ const (
 	RoleFFNGate   Role = "ffn gate"   // [ffn, dim], goes through SiLU
 	RoleFFNUp     Role = "ffn up"     // [ffn, dim]
 	RoleFFNDown   Role = "ffn down"   // [dim, ffn]
+
+	// Weights of variants.
+	RoleQBias     Role = "q bias"          // [heads x head_dim]
+	RoleKBias     Role = "k bias"          // [kv_heads x head_dim]
+	RoleVBias     Role = "v bias"          // as k
+	RoleDecayBias Role = "decay bias"      // retention: [heads]
+	RoleQNorm     Role = "q norm"          // [head_dim], or [heads x head_dim]
+	RoleKNorm     Role = "k norm"          // [head_dim], or [kv_heads x head_dim]
+	RoleMixerPost Role = "mixer post norm" // [dim], of the mixer's output
+	RoleFFNPost   Role = "ffn post norm"   // [dim], of the feed-forward block's output
 )
 
 // names are the tensor names of a file format, by part of the model and role; %d is the layer's
@@ -55,6 +65,15 @@ func referenceLayer(prefix string) map[Role]string {
 		RoleFFNGate:   prefix + "ffn.fc1.weight",
 		RoleFFNUp:     prefix + "ffn.gate.weight",
 		RoleFFNDown:   prefix + "ffn.fc2.weight",
+
+		RoleQBias:     prefix + "mixer.q_proj.bias",
+		RoleKBias:     prefix + "mixer.k_proj.bias",
+		RoleVBias:     prefix + "mixer.v_proj.bias",
+		RoleDecayBias: prefix + "mixer.gt_proj.bias",
+		RoleQNorm:     prefix + "mixer.q_norm.weight",
+		RoleKNorm:     prefix + "mixer.k_norm.weight",
+		RoleMixerPost: prefix + "mixer_post_norm.weight",
+		RoleFFNPost:   prefix + "ffn_post_norm.weight",
 	}
 }
 
@@ -75,6 +94,15 @@ var referenceTransformer = names{
 		RoleFFNGate:   "layers.%d.feed_forward.w1.weight",
 		RoleFFNUp:     "layers.%d.feed_forward.w3.weight",
 		RoleFFNDown:   "layers.%d.feed_forward.w2.weight",
+
+		RoleQBias:     "layers.%d.attention.wq.bias",
+		RoleKBias:     "layers.%d.attention.wk.bias",
+		RoleVBias:     "layers.%d.attention.wv.bias",
+		RoleDecayBias: "layers.%d.attention.wgt.bias",
+		RoleQNorm:     "layers.%d.attention.q_norm.weight",
+		RoleKNorm:     "layers.%d.attention.k_norm.weight",
+		RoleMixerPost: "layers.%d.attention_post_norm.weight",
+		RoleFFNPost:   "layers.%d.ffn_post_norm.weight",
 	},
 }
 
@@ -118,9 +146,11 @@ func (c Config) Parameters() []TensorSpec {
 		}
 		number[part]++
 	}
-	return append(ps,
-		TensorSpec{-1, RoleNorm, table[PartHead][RoleNorm], []int{c.Dim}},
-		TensorSpec{-1, RoleOutput, table[PartHead][RoleOutput], []int{c.Vocab, c.Dim}})
+	ps = append(ps, TensorSpec{-1, RoleNorm, table[PartHead][RoleNorm], []int{c.Dim}})
+	if c.TiedOutput {
+		return ps
+	}
+	return append(ps, TensorSpec{-1, RoleOutput, table[PartHead][RoleOutput], []int{c.Vocab, c.Dim}})
 }
 
 // layerWeight is one weight of a layer.
@@ -133,7 +163,10 @@ type layerWeight struct {
 func (l Layer) weights(d int) []layerWeight {
 	m := l.Mixer
 	q, kv := m.QDim(), m.KVDim()
-	ws := []layerWeight{{RoleMixerNorm, []int{d}}}
+	var ws []layerWeight
+	if l.Norms.Pre() {
+		ws = append(ws, layerWeight{RoleMixerNorm, []int{d}})
+	}
 	switch {
 	case m.Kind == KeysValues:
 		return append(ws, layerWeight{RoleK, []int{kv, d}}, layerWeight{RoleV, []int{kv, d}})
@@ -142,18 +175,52 @@ func (l Layer) weights(d int) []layerWeight {
 			ws = append(ws, layerWeight{r, []int{q, d}})
 		}
 		ws = append(ws, layerWeight{RoleDecay, []int{m.Heads, d}})
+		if m.Bias {
+			ws = append(ws, layerWeight{RoleDecayBias, []int{m.Heads}})
+		}
 	default:
 		ws = append(ws, layerWeight{RoleQ, []int{q, d}})
 		if m.Writes() {
 			ws = append(ws, layerWeight{RoleK, []int{kv, d}}, layerWeight{RoleV, []int{kv, d}})
 		}
+		ws = append(ws, m.vectors()...)
 	}
-	return append(ws,
-		layerWeight{RoleOut, []int{d, q}},
-		layerWeight{RoleFFNNorm, []int{d}},
+	ws = append(ws, layerWeight{RoleOut, []int{d, q}})
+	if l.Norms.Post() {
+		ws = append(ws, layerWeight{RoleMixerPost, []int{d}})
+	}
+	if l.Norms.Pre() {
+		ws = append(ws, layerWeight{RoleFFNNorm, []int{d}})
+	}
+	ws = append(ws,
 		layerWeight{RoleFFNGate, []int{l.FFN, d}},
 		layerWeight{RoleFFNUp, []int{l.FFN, d}},
 		layerWeight{RoleFFNDown, []int{d, l.FFN}})
+	if l.Norms.Post() {
+		ws = append(ws, layerWeight{RoleFFNPost, []int{d}})
+	}
+	return ws
+}
+
+// vectors lists the biases and norms of queries, keys and values in attention.
+func (m Mixer) vectors() (ws []layerWeight) {
+	q, kv := m.QDim(), m.KVDim()
+	if m.Bias {
+		ws = append(ws, layerWeight{RoleQBias, []int{q}})
+		if m.Writes() {
+			ws = append(ws, layerWeight{RoleKBias, []int{kv}}, layerWeight{RoleVBias, []int{kv}})
+		}
+	}
+	if m.QKNorm == HeadQKNorm {
+		q, kv = m.HeadDim, m.HeadDim
+	}
+	if m.QKNorm != NoQKNorm {
+		ws = append(ws, layerWeight{RoleQNorm, []int{q}})
+		if m.Writes() {
+			ws = append(ws, layerWeight{RoleKNorm, []int{kv}})
+		}
+	}
+	return ws
 }
 
 // Count returns the number of weights of the model, and how many of them are neither in the
@@ -162,5 +229,9 @@ func (c Config) Count() (total, nonEmbedding int64) {
 	for _, p := range c.Parameters() {
 		total += p.Elements()
 	}
-	return total, total - 2*int64(c.Vocab)*int64(c.Dim)
+	tables := int64(2)
+	if c.TiedOutput {
+		tables = 1
+	}
+	return total, total - tables*int64(c.Vocab)*int64(c.Dim)
 }

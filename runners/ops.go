@@ -1,5 +1,7 @@
 package runners
 
+import "math"
+
 // Part is the part of a model that an operation belongs to.
 type Part string
 
@@ -57,23 +59,32 @@ type Ops interface {
 	// where dst is Residual.
 	Linear(rows int, dst, x Mat, w Weight)
 	LinearAdd(rows int, dst, x Mat, w Weight)
-	// SwiGLU: dst = silu(x W1ᵀ) * (x W2ᵀ), where w is W1 stacked on W2, each [dst.Cols, x.Cols].
-	SwiGLU(rows int, dst, x Mat, w Weight)
+	// GLU: dst = act(x W1ᵀ) * (x W2ᵀ) where w is W1 stacked on W2, each [dst.Cols, x.Cols].
+	GLU(rows int, dst, x Mat, w Weight, act Activation)
+	// Copy: dst = x. x is Residual, dst is not.
+	Copy(rows int, dst, x Mat)
+	// AddNorm: dst[r] += x[r] / sqrt(mean(x[r]²) + eps) * w. dst is Residual, x is not.
+	AddNorm(rows int, dst, x Mat, w Weight, eps float32)
+	// HeadNorm is RMSNorm of x in place, of each of heads equal runs of a row's columns, with one w
+	// for all of them.
+	HeadNorm(rows int, x Mat, heads int, w Weight, eps float32)
+	// AddBias: x[r] += b.
+	AddBias(rows int, x Mat, b Weight)
+	// SoftCap: x = cap tanh(x / cap). x is Logits.
+	SoftCap(rows int, x Mat, cap float32)
 	// AppendKV rotates k by the rows' positions and writes k and v to the caches; kv[i] belongs to
 	// span i of the batch. k and v have (kv heads) x (head dim) columns. The content of k is
 	// undefined afterwards.
 	AppendKV(b *Batch, kv []KV, k, v Mat, rope RopeTable)
-	// Attend is causal softmax attention over a global cache to which the batch's rows have already
-	// been appended: the row at position p sees keys 0..p. It rotates q, whose content is undefined
-	// afterwards; scale is headDim^-0.5. dst may be q.
-	Attend(b *Batch, dst, q Mat, heads int, kv []KV, rope RopeTable)
-	// AttendWindow and Retain: see Windowed and Retained.
+	// Attend, AttendWindow and Retain: see Attended, Windowed and Retained.
+	Attend(b *Batch, a Attended)
 	AttendWindow(b *Batch, w Windowed)
 	Retain(b *Batch, r Retained)
 
-	// LogProbs writes out[r] = log softmax(x[r] Wᵀ)[targets[r]] for r < len(targets), without a
-	// [rows, vocab] matrix for long inputs. It waits for the result.
-	LogProbs(x Mat, w Weight, targets []int, out []float32) error
+	// LogProbs writes out[r] = log softmax(logits)[targets[r]] for r < len(targets), where logits is
+	// x[r] Wᵀ, bounded as by SoftCap where cap is not 0, without a [rows, vocab] matrix for long
+	// inputs. It waits for the result.
+	LogProbs(x Mat, w Weight, cap float32, targets []int, out []float32) error
 	// Read copies rows 0..len(dst)-1 of m to the host, and waits.
 	Read(m Mat, dst [][]float32) error
 	// Sync waits for all operations and returns the first error.
@@ -91,6 +102,31 @@ type Ops interface {
 	Close() error
 }
 
+// Scores says how attention turns products of queries and keys into scores, before the softmax:
+// s = Scale q k, and then Cap tanh(s / Cap) where Cap is not 0. A Scale of 0 is headDim^-0.5.
+type Scores struct{ Scale, Cap float32 }
+
+// ScaleOf is Scale for heads of a width.
+func (s Scores) ScaleOf(headDim int) float32 {
+	if s.Scale == 0 {
+		return float32(1 / math.Sqrt(float64(headDim)))
+	}
+	return s.Scale
+}
+
+// Attended is causal softmax attention over a global cache to which the batch's rows have already
+// been appended: the row at position p sees keys 0..p. The operation rotates Q, whose content is
+// undefined afterwards. Dst may be Q.
+type Attended struct {
+	// Dst and Q are [rows, Heads x head dim]; the caches' heads divide Heads.
+	Dst, Q Mat
+	Heads  int
+	// KV[i] belongs to the batch's span i.
+	KV   []KV
+	Rope RopeTable
+	Scores
+}
+
 // Windowed is sliding-window attention: the row at position p sees positions p-window+1..p. Their
 // keys and values come from the caches and from the rows of K and V, which are not in the caches
 // yet. The operation rotates Q and K; afterwards the caches hold the last window positions. Dst may
@@ -103,6 +139,7 @@ type Windowed struct {
 	// KV[i] belongs to span i of the batch; all have the same window.
 	KV   []KV
 	Rope RopeTable
+	Scores
 }
 
 // Retained is gated retention. With q and k rotated, k scaled by headDim^-0.5 and

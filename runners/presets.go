@@ -148,7 +148,7 @@ func (s size) config(p pattern) Config {
 	c.Layers = make([]Layer, s.layers)
 	fill := func(ffn int) {
 		for i := range c.Layers {
-			c.Layers[i] = Layer{p.mixer(s, i), ffn}
+			c.Layers[i] = Layer{Mixer: p.mixer(s, i), FFN: ffn}
 		}
 	}
 	fill(s.ffn)

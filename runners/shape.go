@@ -88,7 +88,7 @@ func (s Shape) Config() Config {
 	if !s.Arch.yoco() {
 		m := Mixer{Kind: Attention, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Rope: rope}
 		for range n {
-			c.Layers = append(c.Layers, Layer{m, s.FFN})
+			c.Layers = append(c.Layers, Layer{Mixer: m, FFN: s.FFN})
 		}
 		return c
 	}
@@ -99,12 +99,12 @@ func (s Shape) Config() Config {
 		self = Mixer{Kind: Attention, Heads: s.SelfHeads, KVHeads: s.SelfHeads, HeadDim: s.SelfHeadDim(), Window: s.Window, Rope: rope}
 	}
 	for range n / 2 {
-		c.Layers = append(c.Layers, Layer{self, s.FFN})
+		c.Layers = append(c.Layers, Layer{Mixer: self, FFN: s.FFN})
 	}
 	c.Layers = append(c.Layers, Layer{Mixer: Mixer{Kind: KeysValues, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Rope: rope}})
 	for i := range n - n/2 {
 		cross := Mixer{Kind: Attention, Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, KVBack: i + 1, Rope: rope}
-		c.Layers = append(c.Layers, Layer{cross, s.FFN})
+		c.Layers = append(c.Layers, Layer{Mixer: cross, FFN: s.FFN})
 	}
 	return c
 }

@@ -46,6 +46,16 @@ func (t Tensor) Decode(dst []float32, i int) {
 	}
 }
 
+// Scaled is t with every value multiplied by a factor, as float32.
+func (t Tensor) Scaled(factor float64) Tensor {
+	return Tensor{Name: t.Name, DType: F32, Shape: t.Shape, Values: func(dst []float32, i int) {
+		t.Decode(dst, i)
+		for x, v := range dst {
+			dst[x] = float32(float64(v) * factor)
+		}
+	}}
+}
+
 // Float16 returns the value of an IEEE 754 binary16 number.
 func Float16(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16

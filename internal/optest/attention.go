@@ -13,6 +13,7 @@ import (
 type attentionCase struct {
 	heads, kvHeads, hd, window int
 	spec                       runners.Rope
+	scores                     runners.Scores // a scale of 0 is hd^-0.5
 	passes                     [][2]int
 	large                      bool // not where the device is slow
 	ragged                     bool // not where head dimensions are multiples of 16
@@ -95,10 +96,10 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 		}
 		o.Begin(b)
 		if c.window > 0 {
-			o.AttendWindow(b, runners.Windowed{Dst: qm, Q: qm, K: km, V: vm, Heads: c.heads, KV: caches, Rope: rope})
+			o.AttendWindow(b, runners.Windowed{Dst: qm, Q: qm, K: km, V: vm, Heads: c.heads, KV: caches, Rope: rope, Scores: c.scores})
 		} else {
 			o.AppendKV(b, caches, km, vm, rope)
-			o.Attend(b, qm, qm, c.heads, caches, rope)
+			o.Attend(b, runners.Attended{Dst: qm, Q: qm, Heads: c.heads, KV: caches, Rope: rope, Scores: c.scores})
 		}
 		got := Get(t, o, qm, b.Rows)
 		for s, span := range b.Spans {
@@ -123,7 +124,7 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 					part := func(m [][]float64) func(int) []float64 {
 						return func(p int) []float64 { return m[p][at : at+c.hd] }
 					}
-					ref := Attend(Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos)
+					ref := Attend(Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos, c.scores)
 					row := Host{1, c.hd, got.row(span.Row+x, h*c.hd, c.hd)}
 					// Queries and probabilities are rounded too: a score is the sum of hd products
 					// of values near 1 over the root of hd.

@@ -9,7 +9,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Linear tests Linear into Inner and Logits buffers, LinearAdd, SwiGLU and LogProbs.
+// Linear tests Linear into Inner and Logits buffers, LinearAdd, GLU with SiLU and LogProbs.
 func Linear(t *testing.T, d Device) {
 	// rows, inputs, outputs
 	shapes := [][3]int{{1, 16, 1}, {1, 64, 97}, {3, 48, 64}, {2, 80, 33}, {13, 144, 65}, {16, 32, 17}, {17, 64, 3}, {65, 48, 70}}
@@ -72,17 +72,17 @@ func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out 
 	Compare(t, "Linear", Get(t, o, inner, rows), want, d.tolerance(tol, 1))
 
 	gm := runners.Mat{Buf: inner.Buf, Col: 0, Cols: out}
-	o.SwiGLU(rows, gm, xm, gated)
+	o.GLU(rows, gm, xm, gated, runners.SiLU)
 	for i, v := range TimesT(x, w3).V {
 		y1.V[i] = SiLU(y1.V[i]) * v
 	}
-	Compare(t, "SwiGLU", Get(t, o, gm, rows), y1, d.tolerance(tol, 1))
+	Compare(t, "GLU", Get(t, o, gm, rows), y1, d.tolerance(tol, 1))
 
 	targets, probs := make([]int, rows), make([]float32, rows)
 	for i := range targets {
 		targets[i] = r.IntN(want.Cols)
 	}
-	if err := o.LogProbs(xm, stack, targets, probs); err != nil {
+	if err := o.LogProbs(xm, stack, 0, targets, probs); err != nil {
 		t.Fatal(err)
 	}
 	got, lp := Host{1, rows, nil}, Host{1, rows, nil}

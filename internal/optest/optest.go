@@ -171,12 +171,27 @@ func logGamma(z float64) float64 {
 func Rotated(x Host, r, h int, spec runners.Rope, pos int) []float64 {
 	hd := spec.HeadDim
 	v := slices.Clone(x.row(r, h*hd, hd))
-	for j := range hd / 2 {
-		e := 2 * float64(j) / float64(hd)
+	dims, magnitude := hd, 1.0
+	if spec.Dims != 0 {
+		dims = spec.Dims
+	}
+	if spec.None {
+		dims = 0
+	}
+	if spec.Magnitude != 0 {
+		magnitude = spec.Magnitude
+	}
+	for j := range dims / 2 {
+		e := 2 * float64(j) / float64(dims)
 		if spec.EndPoint {
 			e = float64(j) / float64(hd/2-1)
 		}
-		s, c := math.Sincos(float64(pos) * math.Pow(spec.Theta, -e))
+		angle := float64(pos) * math.Pow(spec.Theta, -e)
+		if spec.Divisors != "" {
+			angle /= spec.Divisors.Values()[j]
+		}
+		s, c := math.Sincos(angle)
+		s, c = s*magnitude, c*magnitude
 		a, b := j, j+hd/2
 		if spec.Interleaved {
 			a, b = 2*j, 2*j+1
@@ -187,7 +202,7 @@ func Rotated(x Host, r, h int, spec runners.Rope, pos int) []float64 {
 }
 
 // Attend is attention of one query over keys and values of positions from..pos.
-func Attend(q []float64, keys, values func(pos int) []float64, from, pos int) []float64 {
+func Attend(q []float64, keys, values func(pos int) []float64, from, pos int, scores runners.Scores) []float64 {
 	o, sum, best := make([]float64, len(q)), 0.0, math.Inf(-1)
 	var s []float64
 	for p := from; p <= pos; p++ {
@@ -195,7 +210,15 @@ func Attend(q []float64, keys, values func(pos int) []float64, from, pos int) []
 		for i, v := range keys(p) {
 			d += v * q[i]
 		}
-		s = append(s, d/math.Sqrt(float64(len(q))))
+		if scores.Scale == 0 {
+			d /= math.Sqrt(float64(len(q)))
+		} else {
+			d *= float64(scores.Scale)
+		}
+		if c := float64(scores.Cap); c != 0 {
+			d = c * math.Tanh(d/c)
+		}
+		s = append(s, d)
 		best = math.Max(best, s[len(s)-1])
 	}
 	for i, v := range s {

@@ -412,6 +412,7 @@ func testRows(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	for _, o := range []op{
 		{"Scale", func() { k.Scale(&d[0], &x[0], n, 1.5) }, func(i int) float64 { return 1.5 * X(i) }},
 		{"Axpy", func() { copy(d, y); k.Axpy(&d[0], &x[0], n, 1.5) }, func(i int) float64 { return Y(i) + 1.5*X(i) }},
+		{"SoftCap", func() { copy(d, x); k.SoftCap(&d[0], n, 1.5) }, func(i int) float64 { return 1.5 * math.Tanh(X(i)/1.5) }},
 		{"LogSigmoid", func() { copy(d, x); k.LogSigmoid(&d[0], n) }, func(i int) float64 { return -math.Log1p(math.Exp(-X(i))) }},
 		{"DecayRow", func() { copy(d, y); k.DecayRow(&d[0], &x[0], &y[0], n, -2, -1) }, func(i int) float64 { return Y(i) * math.Exp(-2-X(i)-1-Y(i)) }},
 	} {
@@ -434,6 +435,21 @@ func testRows(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	for i, want := range []float64{0, 0, 0, 0, 88, 1000} {
 		near(t, "SiluRows of extreme values", g[i], want, 1e-5)
 	}
+	g = []float32{-1e20, -1000, -10, 0, 1000, 1e20}
+	k.GeluRows(&g[0], 0, &g[0], 0, &one[0], 0, 1, len(g), &one[0], 0)
+	for i, want := range []float64{0, 0, 0, 0, 1000, 1e20} {
+		near(t, "GeluRows of extreme values", g[i], want, 1e-5+1e-6*want)
+	}
+	g = []float32{float32(math.Inf(-1)), -1e20, -0.001, 0, 0.001, 1e20, float32(math.Inf(1))}
+	k.SoftCap(&g[0], len(g), 30)
+	for i, want := range []float64{-30, -30, -0.001, 0, 0.001, 30, 30} {
+		near(t, "SoftCap of extreme values", g[i], want, 4e-6)
+	}
+}
+
+// gelu is GELU by its approximation with a hyperbolic tangent.
+func gelu(x float64) float64 {
+	return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 }
 
 // testRowsOf checks the kernels of several rows, each operand with a stride of its own.
@@ -454,6 +470,9 @@ func testRowsOf(t *testing.T, k *Tier, r *rand.Rand, rows, n int) {
 		}},
 		{"SiluRows of one factor", func(d *float32) { k.SiluRows(d, 4*ldd, &x[0], 4*ldx, &y[0], 4*ldy, rows, n, &f[0], 0) }, func(i, j int) float64 {
 			return at(x, i*ldx+j) / (1 + math.Exp(-at(x, i*ldx+j))) * at(y, i*ldy+j) * at(f, 0)
+		}},
+		{"GeluRows", func(d *float32) { k.GeluRows(d, 4*ldd, &x[0], 4*ldx, &y[0], 4*ldy, rows, n, &f[0], 8) }, func(i, j int) float64 {
+			return gelu(at(x, i*ldx+j)) * at(y, i*ldy+j) * at(f, 2*i)
 		}},
 	} {
 		dst := poisoned(rows * ldd)

@@ -134,6 +134,12 @@ func zAxpy(dst, x *float32, n int, s float32)
 func zSiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
 
 //go:noescape
+func zGeluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+
+//go:noescape
+func zSoftCap(x *float32, n int, cap float32)
+
+//go:noescape
 func zLogSigmoid(x *float32, n int)
 
 //go:noescape
@@ -357,6 +363,12 @@ func yAxpy(dst, x *float32, n int, s float32)
 
 //go:noescape
 func ySiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+
+//go:noescape
+func yGeluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+
+//go:noescape
+func ySoftCap(x *float32, n int, cap float32)
 
 //go:noescape
 func yLogSigmoid(x *float32, n int)

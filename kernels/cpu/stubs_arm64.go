@@ -59,6 +59,12 @@ func nAxpy(dst, x *float32, n int, s float32)
 func nSiluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
 
 //go:noescape
+func nGeluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+
+//go:noescape
+func nSoftCap(x *float32, n int, cap float32)
+
+//go:noescape
 func nLogSigmoid(x *float32, n int)
 
 //go:noescape

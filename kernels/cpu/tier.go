@@ -36,6 +36,8 @@ type Tier struct {
 	Scale           func(dst, x *float32, n int, s float32)
 	Axpy            func(dst, x *float32, n int, s float32)
 	SiluRows        func(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+	GeluRows        func(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+	SoftCap         func(x *float32, n int, cap float32)
 	LogSigmoid      func(x *float32, n int)
 	DecayRow        func(p, hi, lo *float32, n int, hi0, lo0 float32)
 	ScaleRows       func(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int)
@@ -63,7 +65,8 @@ func Plain() *Tier {
 		Name: "go", MR: goMR, NR: goNR,
 		F32: gemms(goMR, goGemm), Wide: gemms(goMR, goGemmWide), Quant: goQuant(goNR), QuantRow: goQuantRow,
 		RMSRows: goRMSRows, MaxRow: goMaxRow, ExpRow: goExpRow,
-		NormRows: goNormRows, Scale: goScale, Axpy: goAxpy, SiluRows: goSiluRows, LogSigmoid: goLogSigmoid,
+		NormRows: goNormRows, Scale: goScale, Axpy: goAxpy, SiluRows: goSiluRows, GeluRows: goGeluRows,
+		SoftCap: goSoftCap, LogSigmoid: goLogSigmoid,
 		DecayRow: goDecayRow, ScaleRows: goScaleRows, RopeInterleaved: goRopeInterleaved, RopeHalf: goRopeHalf,
 		SoftmaxCols: goSoftmaxCols, ScaleCols: goScaleCols, RetainStep: goRetainStep,
 		PairRows: goPairRows, WidenPairs: goWidenPairs, RoundRow: goRoundRow,

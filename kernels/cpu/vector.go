@@ -85,6 +85,32 @@ func goSiluRows(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, row
 	}
 }
 
+// GELU by its approximation with a hyperbolic tangent is g sigmoid(-g (gelu1 + gelu3 g²)).
+const (
+	gelu1 = float32(-2 * 0.7978845608028654) // sqrt(2/pi)
+	gelu3 = float32(-2 * 0.7978845608028654 * 0.044715)
+)
+
+// GeluRows is SiluRows with g sigmoid(2 sqrt(2/pi) (g + 0.044715 g³)) in place of g sigmoid(g):
+// GELU by its approximation with a hyperbolic tangent.
+func goGeluRows(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int) {
+	for i := range rows {
+		d, gs, xs, v := floatsAt(dst, ldd, i, n), floatsAt(g, ldg, i, n), floatsAt(x, ldx, i, n), floatsAt(f, fstep, i, 1)[0]
+		for j := range d {
+			z := gs[j] * (gelu1 + gelu3*(gs[j]*gs[j]))
+			d[j] = gs[j] / (1 + Exp(z)) * (xs[j] * v)
+		}
+	}
+}
+
+// SoftCap replaces x by cap tanh(x / cap) = cap - 2 cap / (1 + exp(2 x / cap)).
+func goSoftCap(x *float32, n int, cap float32) {
+	xs := unsafe.Slice(x, n)
+	for i, v := range xs {
+		xs[i] = cap - 2*cap/(1+Exp(v*(2/cap)))
+	}
+}
+
 // LogSigmoid replaces x by log(1/(1+exp(-x))) = min(x, 0) - log1p(exp(-|x|)), where
 // log1p(t) = 2 artanh(s) = 2 (s + s³/3 + s⁵/5 + ...), s = t/(2+t) <= 1/3, to s¹³/13.
 func goLogSigmoid(x *float32, n int) {

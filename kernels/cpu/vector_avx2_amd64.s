@@ -368,6 +368,180 @@ done24:
 	VZEROUPPER
 	RET
 
+// func yGeluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+TEXT ·yGeluRows(SB), NOSPLIT, $0-80
+	MOVQ dst+0(FP), DI
+	MOVQ gate+16(FP), SI
+	MOVQ x+32(FP), DX
+	MOVQ rows+48(FP), BX
+	MOVQ f+64(FP), AX
+rows25:
+	MOVQ DI, R8
+	MOVQ SI, R9
+	MOVQ DX, R10
+	MOVQ n+56(FP), CX
+	VBROADCASTSS (AX), Y5
+loop26:
+	CMPQ CX, $8
+	JLT tail27
+	VMOVUPS (R9), Y4
+	VMULPS Y4, Y4, Y1
+	VMOVUPS gelu3<>(SB), Y0
+	VFMADD213PS gelu1<>(SB), Y1, Y0
+	VMULPS Y4, Y0, Y0
+	VCMPPS $1, expLow<>(SB), Y0, Y3
+	VMOVUPS expHigh<>(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMULPS log2e<>(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS ln2hi<>(SB), Y1, Y0
+	VFNMADD231PS ln2lo<>(SB), Y1, Y0
+	VMOVUPS exp5<>(SB), Y2
+	VFMADD213PS exp4<>(SB), Y0, Y2
+	VFMADD213PS exp3<>(SB), Y0, Y2
+	VFMADD213PS exp2<>(SB), Y0, Y2
+	VFMADD213PS exp1<>(SB), Y0, Y2
+	VFMADD213PS exp0<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y2, Y0
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y0, Y0
+	VANDNPS Y0, Y3, Y0
+	VADDPS one<>(SB), Y0, Y0
+	VDIVPS Y0, Y4, Y0
+	VMOVUPS (R10), Y1
+	VMULPS Y5, Y1, Y1
+	VMULPS Y1, Y0, Y0
+	VMOVUPS Y0, (R8)
+	ADDQ $32, R8
+	ADDQ $32, R9
+	ADDQ $32, R10
+	SUBQ $8, CX
+	JMP loop26
+tail27:
+	TESTQ CX, CX
+	JZ done28
+	LEAQ lanes<>+64(SB), R13
+	SHLQ $2, CX
+	SUBQ CX, R13
+	VMOVUPS (R13), Y15
+	VMASKMOVPS (R9), Y15, Y4
+	VMULPS Y4, Y4, Y1
+	VMOVUPS gelu3<>(SB), Y0
+	VFMADD213PS gelu1<>(SB), Y1, Y0
+	VMULPS Y4, Y0, Y0
+	VCMPPS $1, expLow<>(SB), Y0, Y3
+	VMOVUPS expHigh<>(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMULPS log2e<>(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS ln2hi<>(SB), Y1, Y0
+	VFNMADD231PS ln2lo<>(SB), Y1, Y0
+	VMOVUPS exp5<>(SB), Y2
+	VFMADD213PS exp4<>(SB), Y0, Y2
+	VFMADD213PS exp3<>(SB), Y0, Y2
+	VFMADD213PS exp2<>(SB), Y0, Y2
+	VFMADD213PS exp1<>(SB), Y0, Y2
+	VFMADD213PS exp0<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y2, Y0
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y0, Y0
+	VANDNPS Y0, Y3, Y0
+	VADDPS one<>(SB), Y0, Y0
+	VDIVPS Y0, Y4, Y0
+	VMASKMOVPS (R10), Y15, Y1
+	VMULPS Y5, Y1, Y1
+	VMULPS Y1, Y0, Y0
+	VMASKMOVPS Y0, Y15, (R8)
+done28:
+	ADDQ fstep+72(FP), AX
+	ADDQ ldd+8(FP), DI
+	ADDQ ldg+24(FP), SI
+	ADDQ ldx+40(FP), DX
+	DECQ BX
+	JNZ rows25
+	VZEROUPPER
+	RET
+
+// func ySoftCap(x *float32, n int, cap float32)
+TEXT ·ySoftCap(SB), NOSPLIT, $0-20
+	MOVQ x+0(FP), SI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS cap+16(FP), Y5
+	VBROADCASTSS one<>(SB), Y4
+	VADDPS Y4, Y4, Y4
+	VDIVPS Y5, Y4, Y4
+	VADDPS Y5, Y5, Y6
+loop29:
+	CMPQ CX, $8
+	JLT tail30
+	VMOVUPS (SI), Y0
+	VMULPS Y4, Y0, Y0
+	VCMPPS $1, expLow<>(SB), Y0, Y3
+	VMOVUPS expHigh<>(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMULPS log2e<>(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS ln2hi<>(SB), Y1, Y0
+	VFNMADD231PS ln2lo<>(SB), Y1, Y0
+	VMOVUPS exp5<>(SB), Y2
+	VFMADD213PS exp4<>(SB), Y0, Y2
+	VFMADD213PS exp3<>(SB), Y0, Y2
+	VFMADD213PS exp2<>(SB), Y0, Y2
+	VFMADD213PS exp1<>(SB), Y0, Y2
+	VFMADD213PS exp0<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y2, Y0
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y0, Y0
+	VANDNPS Y0, Y3, Y0
+	VADDPS one<>(SB), Y0, Y0
+	VDIVPS Y0, Y6, Y0
+	VSUBPS Y0, Y5, Y0
+	VMOVUPS Y0, (SI)
+	ADDQ $32, SI
+	SUBQ $8, CX
+	JMP loop29
+tail30:
+	TESTQ CX, CX
+	JZ done31
+	LEAQ lanes<>+64(SB), R13
+	SHLQ $2, CX
+	SUBQ CX, R13
+	VMOVUPS (R13), Y15
+	VMASKMOVPS (SI), Y15, Y0
+	VMULPS Y4, Y0, Y0
+	VCMPPS $1, expLow<>(SB), Y0, Y3
+	VMOVUPS expHigh<>(SB), Y1
+	VMINPS Y0, Y1, Y0
+	VMULPS log2e<>(SB), Y0, Y1
+	VROUNDPS $8, Y1, Y1
+	VFNMADD231PS ln2hi<>(SB), Y1, Y0
+	VFNMADD231PS ln2lo<>(SB), Y1, Y0
+	VMOVUPS exp5<>(SB), Y2
+	VFMADD213PS exp4<>(SB), Y0, Y2
+	VFMADD213PS exp3<>(SB), Y0, Y2
+	VFMADD213PS exp2<>(SB), Y0, Y2
+	VFMADD213PS exp1<>(SB), Y0, Y2
+	VFMADD213PS exp0<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y0, Y2
+	VFMADD213PS one<>(SB), Y2, Y0
+	VCVTPS2DQ Y1, Y1
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y0, Y0
+	VANDNPS Y0, Y3, Y0
+	VADDPS one<>(SB), Y0, Y0
+	VDIVPS Y0, Y6, Y0
+	VSUBPS Y0, Y5, Y0
+	VMASKMOVPS Y0, Y15, (SI)
+done31:
+	VZEROUPPER
+	RET
+
 // func yLogSigmoid(x *float32, n int)
 TEXT ·yLogSigmoid(SB), NOSPLIT, $0-16
 	MOVQ x+0(FP), SI
@@ -375,9 +549,9 @@ TEXT ·yLogSigmoid(SB), NOSPLIT, $0-16
 	VBROADCASTSS sign<>(SB), Y7
 	VBROADCASTSS one<>(SB), Y8
 	VADDPS Y8, Y8, Y8
-loop25:
+loop32:
 	CMPQ CX, $8
-	JLT tail26
+	JLT tail33
 	VMOVUPS (SI), Y4
 	VORPS Y4, Y7, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
@@ -416,10 +590,10 @@ loop25:
 	VMOVUPS Y4, (SI)
 	ADDQ $32, SI
 	SUBQ $8, CX
-	JMP loop25
-tail26:
+	JMP loop32
+tail33:
 	TESTQ CX, CX
-	JZ done27
+	JZ done34
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -460,7 +634,7 @@ tail26:
 	VMINPS Y6, Y4, Y4
 	VFNMADD231PS Y5, Y0, Y4
 	VMASKMOVPS Y4, Y15, (SI)
-done27:
+done34:
 	VZEROUPPER
 	RET
 
@@ -472,9 +646,9 @@ TEXT ·yDecayRow(SB), NOSPLIT, $0-40
 	MOVQ n+24(FP), CX
 	VBROADCASTSS hi0+32(FP), Y5
 	VBROADCASTSS lo0+36(FP), Y6
-loop28:
+loop35:
 	CMPQ CX, $8
-	JLT tail29
+	JLT tail36
 	VMOVUPS (DX), Y1
 	VMOVUPS (DI), Y2
 	VSUBPS Y1, Y5, Y0
@@ -506,10 +680,10 @@ loop28:
 	ADDQ $32, DX
 	ADDQ $32, DI
 	SUBQ $8, CX
-	JMP loop28
-tail29:
+	JMP loop35
+tail36:
 	TESTQ CX, CX
-	JZ done30
+	JZ done37
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -541,7 +715,7 @@ tail29:
 	VMASKMOVPS (SI), Y15, Y1
 	VMULPS Y1, Y0, Y0
 	VMASKMOVPS Y0, Y15, (SI)
-done30:
+done37:
 	VZEROUPPER
 	RET
 
@@ -554,24 +728,24 @@ TEXT ·yScaleRows(SB), NOSPLIT, $0-64
 	MOVQ rows+32(FP), DX
 	MOVQ f+48(FP), AX
 	MOVQ fstep+56(FP), BX
-rows31:
+rows38:
 	VBROADCASTSS (AX), Y5
 	MOVQ n+40(FP), CX
 	MOVQ DI, R10
 	MOVQ SI, R11
-loop32:
+loop39:
 	CMPQ CX, $8
-	JLT tail33
+	JLT tail40
 	VMOVUPS (R11), Y0
 	VMULPS Y5, Y0, Y0
 	VMOVUPS Y0, (R10)
 	ADDQ $32, R10
 	ADDQ $32, R11
 	SUBQ $8, CX
-	JMP loop32
-tail33:
+	JMP loop39
+tail40:
 	TESTQ CX, CX
-	JZ done34
+	JZ done41
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -579,12 +753,12 @@ tail33:
 	VMASKMOVPS (R11), Y15, Y0
 	VMULPS Y5, Y0, Y0
 	VMASKMOVPS Y0, Y15, (R10)
-done34:
+done41:
 	ADDQ R8, DI
 	ADDQ R9, SI
 	ADDQ BX, AX
 	DECQ DX
-	JNZ rows31
+	JNZ rows38
 	VZEROUPPER
 	RET
 
@@ -596,7 +770,7 @@ TEXT ·yTouch(SB), NOSPLIT, $0-24
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-loop35:
+loop42:
 	VPOR 0(SI), Y0, Y0
 	VPOR 32(SI), Y1, Y1
 	VPOR 64(SI), Y2, Y2
@@ -607,7 +781,7 @@ loop35:
 	VPOR 224(SI), Y3, Y3
 	ADDQ $256, SI
 	SUBQ $256, CX
-	JNZ loop35
+	JNZ loop42
 	VMOVQ X0, AX
 	MOVQ AX, ret+16(FP)
 	VZEROUPPER
@@ -621,14 +795,14 @@ TEXT ·yRopeInterleaved(SB), NOSPLIT, $0-52
 	MOVQ n+40(FP), AX
 	SHLQ $2, AX
 	VBROADCASTSS scale+48(FP), Y6
-rows36:
+rows43:
 	MOVQ SI, R8
 	MOVQ DX, R9
 	LEAQ (DX)(AX*1), R10
 	MOVQ n+40(FP), CX
-loop37:
+loop44:
 	CMPQ CX, $8
-	JLT tail38
+	JLT tail45
 	VMOVUPS (R8), Y0
 	VMOVUPS (R9), Y1
 	VMOVUPS (R10), Y2
@@ -641,10 +815,10 @@ loop37:
 	ADDQ $32, R9
 	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop37
-tail38:
+	JMP loop44
+tail45:
 	TESTQ CX, CX
-	JZ done39
+	JZ done46
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -657,11 +831,11 @@ tail38:
 	VFMADD231PS Y2, Y3, Y0
 	VMULPS Y6, Y0, Y0
 	VMASKMOVPS Y0, Y15, (R8)
-done39:
+done46:
 	ADDQ ldx+8(FP), SI
 	ADDQ ldt+24(FP), DX
 	DECQ BX
-	JNZ rows36
+	JNZ rows43
 	VZEROUPPER
 	RET
 
@@ -673,15 +847,15 @@ TEXT ·yRopeHalf(SB), NOSPLIT, $0-52
 	MOVQ n+40(FP), AX
 	SHLQ $2, AX
 	VBROADCASTSS scale+48(FP), Y6
-rows40:
+rows47:
 	MOVQ SI, R8
 	MOVQ DX, R9
 	LEAQ (DX)(AX*1), R10
 	MOVQ n+40(FP), CX
 	LEAQ (SI)(AX*1), R11
-loop41:
+loop48:
 	CMPQ CX, $8
-	JLT tail42
+	JLT tail49
 	VMOVUPS (R8), Y0
 	VMOVUPS (R11), Y1
 	VMOVUPS (R9), Y2
@@ -699,10 +873,10 @@ loop41:
 	ADDQ $32, R9
 	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop41
-tail42:
+	JMP loop48
+tail49:
 	TESTQ CX, CX
-	JZ done43
+	JZ done50
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -719,11 +893,11 @@ tail42:
 	VMULPS Y6, Y5, Y5
 	VMASKMOVPS Y4, Y15, (R8)
 	VMASKMOVPS Y5, Y15, (R11)
-done43:
+done50:
 	ADDQ ldx+8(FP), SI
 	ADDQ ldt+24(FP), DX
 	DECQ BX
-	JNZ rows40
+	JNZ rows47
 	VZEROUPPER
 	RET
 
@@ -737,12 +911,12 @@ TEXT ·ySoftmaxCols(SB), NOSPLIT, $0-48
 	MOVQ SI, AX
 	VMOVUPS 0(DX), Y8
 	VMOVUPS 32(DX), Y9
-max44:
+max51:
 	VMAXPS 0(SI), Y8, Y8
 	VMAXPS 32(SI), Y9, Y9
 	ADDQ $64, SI
 	DECQ CX
-	JNZ max44
+	JNZ max51
 	VMOVUPS 0(DX), Y0
 	VSUBPS Y8, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
@@ -797,7 +971,7 @@ max44:
 	VMOVMSKPS Y12, R13
 	MOVQ R13, ret+40(FP)
 	MOVQ n+8(FP), CX
-exp45:
+exp52:
 	VMOVUPS 0(AX), Y0
 	VSUBPS Y8, Y0, Y0
 	VCMPPS $1, expLow<>(SB), Y0, Y3
@@ -846,7 +1020,7 @@ exp45:
 	VADDPS Y4, Y11, Y11
 	ADDQ $64, AX
 	DECQ CX
-	JNZ exp45
+	JNZ exp52
 	VMOVUPS Y10, 0(DI)
 	VMOVUPS Y11, 32(DI)
 	VZEROUPPER
@@ -859,14 +1033,14 @@ TEXT ·yScaleCols(SB), NOSPLIT, $0-24
 	MOVQ alpha+16(FP), DX
 	VMOVUPS (DX), Y0
 	VMOVUPS 32(DX), Y1
-loop46:
+loop53:
 	VMULPS 0(SI), Y0, Y2
 	VMOVUPS Y2, 0(SI)
 	VMULPS 32(SI), Y1, Y3
 	VMOVUPS Y3, 32(SI)
 	ADDQ $64, SI
 	DECQ CX
-	JNZ loop46
+	JNZ loop53
 	VZEROUPPER
 	RET
 
@@ -879,9 +1053,9 @@ TEXT ·yRetainStep(SB), NOSPLIT, $0-60
 	MOVQ o+48(FP), DI
 	VBROADCASTSS gamma+56(FP), Y12
 	LEAQ (CX*4), BX
-four47:
+four54:
 	CMPQ CX, $32
-	JLT one48
+	JLT one55
 	VMOVUPS 0(R10), Y4
 	VXORPS Y8, Y8, Y8
 	VMOVUPS 32(R10), Y5
@@ -894,7 +1068,7 @@ four47:
 	MOVQ k+24(FP), R9
 	MOVQ q+40(FP), R11
 	MOVQ DX, AX
-row49:
+row56:
 	VBROADCASTSS (R9), Y13
 	VBROADCASTSS (R11), Y14
 	VMOVUPS 0(R8), Y0
@@ -921,7 +1095,7 @@ row49:
 	ADDQ $4, R11
 	ADDQ BX, R8
 	DECQ AX
-	JNZ row49
+	JNZ row56
 	VMOVUPS Y8, 0(DI)
 	VMOVUPS Y9, 32(DI)
 	VMOVUPS Y10, 64(DI)
@@ -930,18 +1104,18 @@ row49:
 	ADDQ $128, R10
 	ADDQ $128, DI
 	SUBQ $32, CX
-	JMP four47
-one48:
-loop50:
+	JMP four54
+one55:
+loop57:
 	CMPQ CX, $8
-	JLT tail51
+	JLT tail58
 	VMOVUPS 0(R10), Y4
 	VXORPS Y8, Y8, Y8
 	MOVQ SI, R8
 	MOVQ k+24(FP), R9
 	MOVQ q+40(FP), R11
 	MOVQ DX, AX
-row53:
+row60:
 	VBROADCASTSS (R9), Y13
 	VBROADCASTSS (R11), Y14
 	VMOVUPS 0(R8), Y0
@@ -953,16 +1127,16 @@ row53:
 	ADDQ $4, R11
 	ADDQ BX, R8
 	DECQ AX
-	JNZ row53
+	JNZ row60
 	VMOVUPS Y8, 0(DI)
 	ADDQ $32, SI
 	ADDQ $32, R10
 	ADDQ $32, DI
 	SUBQ $8, CX
-	JMP loop50
-tail51:
+	JMP loop57
+tail58:
 	TESTQ CX, CX
-	JZ done52
+	JZ done59
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -973,7 +1147,7 @@ tail51:
 	MOVQ k+24(FP), R9
 	MOVQ q+40(FP), R11
 	MOVQ DX, AX
-row54:
+row61:
 	VBROADCASTSS (R9), Y13
 	VBROADCASTSS (R11), Y14
 	VMASKMOVPS 0(R8), Y15, Y0
@@ -985,9 +1159,9 @@ row54:
 	ADDQ $4, R11
 	ADDQ BX, R8
 	DECQ AX
-	JNZ row54
+	JNZ row61
 	VMASKMOVPS Y8, Y15, 0(DI)
-done52:
+done59:
 	VZEROUPPER
 	RET
 
@@ -997,14 +1171,14 @@ TEXT ·yPairRows(SB), NOSPLIT, $0-48
 	MOVQ x+16(FP), SI
 	MOVQ ldx+24(FP), BX
 	MOVQ rows+32(FP), DX
-rows55:
+rows62:
 	MOVQ DI, R8
 	MOVQ SI, R9
 	LEAQ (SI)(BX*1), R10
 	MOVQ n+40(FP), CX
-loop56:
+loop63:
 	CMPQ CX, $8
-	JLT tail57
+	JLT tail64
 	VMOVUPS (R9), Y0
 	VMOVUPS (R10), Y1
 	VCMPPS $3, Y0, Y0, Y3
@@ -1029,10 +1203,10 @@ loop56:
 	ADDQ $32, R9
 	ADDQ $32, R10
 	SUBQ $8, CX
-	JMP loop56
-tail57:
+	JMP loop63
+tail64:
 	TESTQ CX, CX
-	JZ done58
+	JZ done65
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -1057,11 +1231,11 @@ tail57:
 	VPAND high16<>(SB), Y1, Y1
 	VPOR Y0, Y1, Y0
 	VMASKMOVPS Y0, Y15, (R8)
-done58:
+done65:
 	ADDQ ldd+8(FP), DI
 	LEAQ (SI)(BX*2), SI
 	DECQ DX
-	JNZ rows55
+	JNZ rows62
 	VZEROUPPER
 	RET
 
@@ -1071,9 +1245,9 @@ TEXT ·yWidenPairs(SB), NOSPLIT, $0-32
 	MOVQ b+8(FP), DX
 	MOVQ src+16(FP), SI
 	MOVQ n+24(FP), CX
-loop59:
+loop66:
 	CMPQ CX, $8
-	JLT tail60
+	JLT tail67
 	VMOVUPS (SI), Y0
 	VPSLLD $16, Y0, Y1
 	VPAND high16<>(SB), Y0, Y0
@@ -1083,10 +1257,10 @@ loop59:
 	ADDQ $32, SI
 	ADDQ $32, DX
 	SUBQ $8, CX
-	JMP loop59
-tail60:
+	JMP loop66
+tail67:
 	TESTQ CX, CX
-	JZ done61
+	JZ done68
 	LEAQ lanes<>+64(SB), R13
 	SHLQ $2, CX
 	SUBQ CX, R13
@@ -1096,7 +1270,7 @@ tail60:
 	VPAND high16<>(SB), Y0, Y0
 	VMASKMOVPS Y1, Y15, (DI)
 	VMASKMOVPS Y0, Y15, (DX)
-done61:
+done68:
 	VZEROUPPER
 	RET
 
@@ -1105,9 +1279,9 @@ TEXT ·yRoundRow(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ x+8(FP), SI
 	MOVQ n+16(FP), CX
-loop62:
+loop69:
 	SUBQ $16, CX
-	JLT done63
+	JLT done70
 	VMOVUPS (SI), Y0
 	VCMPPS $3, Y0, Y0, Y3
 	VPSRLD $16, Y0, Y2
@@ -1131,8 +1305,8 @@ loop62:
 	VMOVUPS Y0, (DI)
 	ADDQ $64, SI
 	ADDQ $32, DI
-	JMP loop62
-done63:
+	JMP loop69
+done70:
 	VZEROUPPER
 	RET
 
@@ -1143,11 +1317,11 @@ TEXT ·yTranspose8(SB), NOSPLIT, $0-48
 	MOVQ rows+32(FP), CX
 	MOVQ dst+0(FP), DI
 	MOVQ src+16(FP), SI
-rows64:
+rows71:
 	MOVQ cols+40(FP), DX
 	MOVQ SI, AX
 	MOVQ DI, BX
-cols65:
+cols72:
 	MOVQ AX, R10
 	VMOVUPS (R10), Y0
 	ADDQ R9, R10
@@ -1206,11 +1380,11 @@ cols65:
 	ADDQ R8, BX
 	ADDQ $32, AX
 	SUBQ $8, DX
-	JNZ cols65
+	JNZ cols72
 	LEAQ (SI)(R9*8), SI
 	ADDQ $32, DI
 	SUBQ $8, CX
-	JNZ rows64
+	JNZ rows71
 	VZEROUPPER
 	RET
 
@@ -1464,3 +1638,21 @@ DATA log13<>+20(SB)/4, $0x3d9d89d9
 DATA log13<>+24(SB)/4, $0x3d9d89d9
 DATA log13<>+28(SB)/4, $0x3d9d89d9
 GLOBL log13<>(SB), RODATA|NOPTR, $32
+DATA gelu1<>+0(SB)/4, $0xbfcc422a
+DATA gelu1<>+4(SB)/4, $0xbfcc422a
+DATA gelu1<>+8(SB)/4, $0xbfcc422a
+DATA gelu1<>+12(SB)/4, $0xbfcc422a
+DATA gelu1<>+16(SB)/4, $0xbfcc422a
+DATA gelu1<>+20(SB)/4, $0xbfcc422a
+DATA gelu1<>+24(SB)/4, $0xbfcc422a
+DATA gelu1<>+28(SB)/4, $0xbfcc422a
+GLOBL gelu1<>(SB), RODATA|NOPTR, $32
+DATA gelu3<>+0(SB)/4, $0xbd922279
+DATA gelu3<>+4(SB)/4, $0xbd922279
+DATA gelu3<>+8(SB)/4, $0xbd922279
+DATA gelu3<>+12(SB)/4, $0xbd922279
+DATA gelu3<>+16(SB)/4, $0xbd922279
+DATA gelu3<>+20(SB)/4, $0xbd922279
+DATA gelu3<>+24(SB)/4, $0xbd922279
+DATA gelu3<>+28(SB)/4, $0xbd922279
+GLOBL gelu3<>(SB), RODATA|NOPTR, $32

@@ -386,6 +386,214 @@ done24:
 	BNE rows21
 	RET
 
+// func nGeluRows(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)
+TEXT ·nGeluRows(SB), NOSPLIT, $0-80
+	MOVD dst+0(FP), R0
+	MOVD ldd+8(FP), R1
+	MOVD gate+16(FP), R2
+	MOVD ldg+24(FP), R3
+	MOVD x+32(FP), R4
+	MOVD ldx+40(FP), R5
+	MOVD rows+48(FP), R6
+	MOVD n+56(FP), R7
+	MOVD f+64(FP), R8
+	MOVD fstep+72(FP), R9
+	MOVD $exp<>(SB), R21
+	VLD1.P 64(R21), [V16.S4, V17.S4, V18.S4, V19.S4]
+	VLD1.P 64(R21), [V20.S4, V21.S4, V22.S4, V23.S4]
+	VLD1.P 64(R21), [V24.S4, V25.S4, V26.S4, V27.S4]
+	MOVD $0xbfcc422a, R21
+	VDUP R21, V7.S4
+	MOVD $0xbd922279, R21
+	VDUP R21, V8.S4
+rows25:
+	FMOVS (R8), F5
+	VDUP V5.S[0], V5.S4
+	ADD R9, R8
+	MOVD R0, R10
+	MOVD R2, R11
+	MOVD R4, R12
+	MOVD R7, R15
+loop26:
+	CMP $4, R15
+	BLT tail27
+	VLD1 (R11), [V6.S4]
+	WORD $0x6e26dcc1 // FMUL v1.4s, v6.4s, v6.4s
+	VORR V7.B16, V7.B16, V0.B16
+	VFMLA V8.S4, V1.S4, V0.S4
+	WORD $0x6e26dc00 // FMUL v0.4s, v0.4s, v6.4s
+	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
+	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
+	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
+	VFMLS V19.S4, V1.S4, V0.S4
+	VFMLS V20.S4, V1.S4, V0.S4
+	VORR V25.B16, V25.B16, V4.B16
+	VFMLA V26.S4, V0.S4, V4.S4
+	VORR V24.B16, V24.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V23.B16, V23.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V22.B16, V22.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V21.B16, V21.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V27.B16, V27.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V27.B16, V27.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	WORD $0x4e21a821 // FCVTNS v1.4s, v1.4s
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V0.S4
+	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
+	WORD $0x4e3bd400 // FADD v0.4s, v0.4s, v27.4s
+	WORD $0x6e20fcc0 // FDIV v0.4s, v6.4s, v0.4s
+	VLD1 (R12), [V1.S4]
+	WORD $0x6e25dc21 // FMUL v1.4s, v1.4s, v5.4s
+	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
+	VST1 [V0.S4], (R10)
+	ADD $16, R10
+	ADD $16, R11
+	ADD $16, R12
+	SUB $4, R15
+	B loop26
+tail27:
+	CBZ R15, done28
+	FMOVS (R11), F6
+	WORD $0x6e26dcc1 // FMUL v1.4s, v6.4s, v6.4s
+	VORR V7.B16, V7.B16, V0.B16
+	VFMLA V8.S4, V1.S4, V0.S4
+	WORD $0x6e26dc00 // FMUL v0.4s, v0.4s, v6.4s
+	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
+	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
+	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
+	VFMLS V19.S4, V1.S4, V0.S4
+	VFMLS V20.S4, V1.S4, V0.S4
+	VORR V25.B16, V25.B16, V4.B16
+	VFMLA V26.S4, V0.S4, V4.S4
+	VORR V24.B16, V24.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V23.B16, V23.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V22.B16, V22.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V21.B16, V21.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V27.B16, V27.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V27.B16, V27.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	WORD $0x4e21a821 // FCVTNS v1.4s, v1.4s
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V0.S4
+	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
+	WORD $0x4e3bd400 // FADD v0.4s, v0.4s, v27.4s
+	WORD $0x6e20fcc0 // FDIV v0.4s, v6.4s, v0.4s
+	FMOVS (R12), F1
+	WORD $0x6e25dc21 // FMUL v1.4s, v1.4s, v5.4s
+	WORD $0x6e21dc00 // FMUL v0.4s, v0.4s, v1.4s
+	FMOVS F0, (R10)
+	ADD $4, R10
+	ADD $4, R11
+	ADD $4, R12
+	SUB $1, R15
+	B tail27
+done28:
+	ADD R1, R0
+	ADD R3, R2
+	ADD R5, R4
+	SUBS $1, R6, R6
+	BNE rows25
+	RET
+
+// func nSoftCap(x *float32, n int, cap float32)
+TEXT ·nSoftCap(SB), NOSPLIT, $0-20
+	MOVD x+0(FP), R0
+	MOVD n+8(FP), R15
+	FMOVS cap+16(FP), F5
+	VDUP V5.S[0], V5.S4
+	MOVD $exp<>(SB), R21
+	VLD1.P 64(R21), [V16.S4, V17.S4, V18.S4, V19.S4]
+	VLD1.P 64(R21), [V20.S4, V21.S4, V22.S4, V23.S4]
+	VLD1.P 64(R21), [V24.S4, V25.S4, V26.S4, V27.S4]
+	WORD $0x4e3bd766 // FADD v6.4s, v27.4s, v27.4s
+	WORD $0x6e25fcc6 // FDIV v6.4s, v6.4s, v5.4s
+	WORD $0x4e25d4a7 // FADD v7.4s, v5.4s, v5.4s
+loop29:
+	CMP $4, R15
+	BLT tail30
+	VLD1 (R0), [V0.S4]
+	WORD $0x6e26dc00 // FMUL v0.4s, v0.4s, v6.4s
+	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
+	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
+	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
+	VFMLS V19.S4, V1.S4, V0.S4
+	VFMLS V20.S4, V1.S4, V0.S4
+	VORR V25.B16, V25.B16, V4.B16
+	VFMLA V26.S4, V0.S4, V4.S4
+	VORR V24.B16, V24.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V23.B16, V23.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V22.B16, V22.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V21.B16, V21.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V27.B16, V27.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V27.B16, V27.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	WORD $0x4e21a821 // FCVTNS v1.4s, v1.4s
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V0.S4
+	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
+	WORD $0x4e3bd400 // FADD v0.4s, v0.4s, v27.4s
+	WORD $0x6e20fce0 // FDIV v0.4s, v7.4s, v0.4s
+	WORD $0x4ea0d4a0 // FSUB v0.4s, v5.4s, v0.4s
+	VST1 [V0.S4], (R0)
+	ADD $16, R0
+	SUB $4, R15
+	B loop29
+tail30:
+	CBZ R15, done31
+	FMOVS (R0), F0
+	WORD $0x6e26dc00 // FMUL v0.4s, v0.4s, v6.4s
+	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
+	WORD $0x4eb1f400 // FMIN v0.4s, v0.4s, v17.4s
+	WORD $0x6e32dc01 // FMUL v1.4s, v0.4s, v18.4s
+	WORD $0x4e218821 // FRINTN v1.4s, v1.4s
+	VFMLS V19.S4, V1.S4, V0.S4
+	VFMLS V20.S4, V1.S4, V0.S4
+	VORR V25.B16, V25.B16, V4.B16
+	VFMLA V26.S4, V0.S4, V4.S4
+	VORR V24.B16, V24.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V23.B16, V23.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V22.B16, V22.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V21.B16, V21.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	VORR V27.B16, V27.B16, V3.B16
+	VFMLA V4.S4, V0.S4, V3.S4
+	VORR V27.B16, V27.B16, V4.B16
+	VFMLA V3.S4, V0.S4, V4.S4
+	WORD $0x4e21a821 // FCVTNS v1.4s, v1.4s
+	VSHL $23, V1.S4, V1.S4
+	VADD V1.S4, V4.S4, V0.S4
+	WORD $0x4e621c00 // BIC v0.16b, v0.16b, v2.16b
+	WORD $0x4e3bd400 // FADD v0.4s, v0.4s, v27.4s
+	WORD $0x6e20fce0 // FDIV v0.4s, v7.4s, v0.4s
+	WORD $0x4ea0d4a0 // FSUB v0.4s, v5.4s, v0.4s
+	FMOVS F0, (R0)
+	ADD $4, R0
+	SUB $1, R15
+	B tail30
+done31:
+	RET
+
 // func nLogSigmoid(x *float32, n int)
 TEXT ·nLogSigmoid(SB), NOSPLIT, $0-16
 	MOVD x+0(FP), R0
@@ -409,9 +617,9 @@ TEXT ·nLogSigmoid(SB), NOSPLIT, $0-16
 	MOVD $0x80000000, R21
 	VDUP R21, V14.S4
 	WORD $0x4e3bd76f // FADD v15.4s, v27.4s, v27.4s
-loop25:
+loop32:
 	CMP $4, R15
-	BLT tail26
+	BLT tail33
 	VLD1 (R0), [V5.S4]
 	VORR V5.B16, V14.B16, V0.B16
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
@@ -461,9 +669,9 @@ loop25:
 	VST1 [V5.S4], (R0)
 	ADD $16, R0
 	SUB $4, R15
-	B loop25
-tail26:
-	CBZ R15, done27
+	B loop32
+tail33:
+	CBZ R15, done34
 	FMOVS (R0), F5
 	VORR V5.B16, V14.B16, V0.B16
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
@@ -513,8 +721,8 @@ tail26:
 	FMOVS F5, (R0)
 	ADD $4, R0
 	SUB $1, R15
-	B tail26
-done27:
+	B tail33
+done34:
 	RET
 
 // func nDecayRow(p, hi, lo *float32, n int, hi0, lo0 float32)
@@ -531,9 +739,9 @@ TEXT ·nDecayRow(SB), NOSPLIT, $0-40
 	VLD1.P 64(R21), [V16.S4, V17.S4, V18.S4, V19.S4]
 	VLD1.P 64(R21), [V20.S4, V21.S4, V22.S4, V23.S4]
 	VLD1.P 64(R21), [V24.S4, V25.S4, V26.S4, V27.S4]
-loop28:
+loop35:
 	CMP $4, R15
-	BLT tail29
+	BLT tail36
 	VLD1 (R1), [V0.S4]
 	VLD1 (R2), [V1.S4]
 	WORD $0x4ea0d4a0 // FSUB v0.4s, v5.4s, v0.4s
@@ -570,9 +778,9 @@ loop28:
 	ADD $16, R1
 	ADD $16, R2
 	SUB $4, R15
-	B loop28
-tail29:
-	CBZ R15, done30
+	B loop35
+tail36:
+	CBZ R15, done37
 	FMOVS (R1), F0
 	FMOVS (R2), F1
 	WORD $0x4ea0d4a0 // FSUB v0.4s, v5.4s, v0.4s
@@ -609,8 +817,8 @@ tail29:
 	ADD $4, R1
 	ADD $4, R2
 	SUB $1, R15
-	B tail29
-done30:
+	B tail36
+done37:
 	RET
 
 // func nScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int)
@@ -622,37 +830,37 @@ TEXT ·nScaleRows(SB), NOSPLIT, $0-64
 	MOVD rows+32(FP), R4
 	MOVD f+48(FP), R5
 	MOVD fstep+56(FP), R6
-rows31:
+rows38:
 	FMOVS (R5), F5
 	VDUP V5.S[0], V5.S4
 	MOVD n+40(FP), R15
 	MOVD R0, R7
 	MOVD R2, R8
-loop32:
+loop39:
 	CMP $4, R15
-	BLT tail33
+	BLT tail40
 	VLD1 (R8), [V0.S4]
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	VST1 [V0.S4], (R7)
 	ADD $16, R7
 	ADD $16, R8
 	SUB $4, R15
-	B loop32
-tail33:
-	CBZ R15, done34
+	B loop39
+tail40:
+	CBZ R15, done41
 	FMOVS (R8), F0
 	WORD $0x6e25dc00 // FMUL v0.4s, v0.4s, v5.4s
 	FMOVS F0, (R7)
 	ADD $4, R7
 	ADD $4, R8
 	SUB $1, R15
-	B tail33
-done34:
+	B tail40
+done41:
 	ADD R1, R0
 	ADD R3, R2
 	ADD R6, R5
 	SUBS $1, R4, R4
-	BNE rows31
+	BNE rows38
 	RET
 
 // func nTouch(p unsafe.Pointer, n int) uint64
@@ -663,7 +871,7 @@ TEXT ·nTouch(SB), NOSPLIT, $0-24
 	VEOR V17.B16, V17.B16, V17.B16
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
-loop35:
+loop42:
 	VLD1.P 64(R0), [V0.S4, V1.S4, V2.S4, V3.S4]
 	VORR V0.B16, V16.B16, V16.B16
 	VORR V1.B16, V17.B16, V17.B16
@@ -685,7 +893,7 @@ loop35:
 	VORR V2.B16, V18.B16, V18.B16
 	VORR V3.B16, V19.B16, V19.B16
 	SUBS $256, R15, R15
-	BNE loop35
+	BNE loop42
 	VMOV V16.D[0], R1
 	MOVD R1, ret+16(FP)
 	RET
@@ -701,14 +909,14 @@ TEXT ·nRopeInterleaved(SB), NOSPLIT, $0-52
 	LSL $2, R5, R6
 	FMOVS scale+48(FP), F6
 	VDUP V6.S[0], V6.S4
-rows36:
+rows43:
 	MOVD R0, R7
 	MOVD R2, R8
 	ADD R6, R2, R9
 	MOVD R5, R15
-loop37:
+loop44:
 	CMP $4, R15
-	BLT tail38
+	BLT tail45
 	VLD1 (R7), [V0.S4]
 	VLD1 (R8), [V1.S4]
 	VLD1 (R9), [V2.S4]
@@ -721,9 +929,9 @@ loop37:
 	ADD $16, R8
 	ADD $16, R9
 	SUB $4, R15
-	B loop37
-tail38:
-	CBZ R15, done39
+	B loop44
+tail45:
+	CBZ R15, done46
 	FMOVD (R7), F0
 	FMOVD (R8), F1
 	FMOVD (R9), F2
@@ -732,11 +940,11 @@ tail38:
 	VFMLA V2.S4, V3.S4, V0.S4
 	WORD $0x6e26dc00 // FMUL v0.4s, v0.4s, v6.4s
 	FMOVD F0, (R7)
-done39:
+done46:
 	ADD R1, R0
 	ADD R3, R2
 	SUBS $1, R4, R4
-	BNE rows36
+	BNE rows43
 	RET
 
 // func nRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32)
@@ -750,15 +958,15 @@ TEXT ·nRopeHalf(SB), NOSPLIT, $0-52
 	LSL $2, R5, R6
 	FMOVS scale+48(FP), F6
 	VDUP V6.S[0], V6.S4
-rows40:
+rows47:
 	MOVD R0, R7
 	MOVD R2, R8
 	ADD R6, R2, R9
 	MOVD R5, R15
 	ADD R6, R0, R10
-loop41:
+loop48:
 	CMP $4, R15
-	BLT tail42
+	BLT tail49
 	VLD1 (R7), [V0.S4]
 	VLD1 (R10), [V1.S4]
 	VLD1 (R8), [V2.S4]
@@ -776,9 +984,9 @@ loop41:
 	ADD $16, R8
 	ADD $16, R9
 	SUB $4, R15
-	B loop41
-tail42:
-	CBZ R15, done43
+	B loop48
+tail49:
+	CBZ R15, done50
 	FMOVS (R7), F0
 	FMOVS (R10), F1
 	FMOVS (R8), F2
@@ -796,12 +1004,12 @@ tail42:
 	ADD $4, R8
 	ADD $4, R9
 	SUB $1, R15
-	B tail42
-done43:
+	B tail49
+done50:
 	ADD R1, R0
 	ADD R3, R2
 	SUBS $1, R4, R4
-	BNE rows40
+	BNE rows47
 	RET
 
 // func nSoftmaxCols(s *float32, n int, m, l, alpha *float32) int
@@ -818,14 +1026,14 @@ TEXT ·nSoftmaxCols(SB), NOSPLIT, $0-48
 	VLD1 (R2), [V8.S4, V9.S4, V10.S4, V11.S4]
 	VLD1 (R3), [V12.S4, V13.S4, V14.S4, V15.S4]
 	MOVD R0, R1
-max44:
+max51:
 	VLD1.P 64(R1), [V0.S4, V1.S4, V2.S4, V3.S4]
 	WORD $0x4e20f508 // FMAX v8.4s, v8.4s, v0.4s
 	WORD $0x4e21f529 // FMAX v9.4s, v9.4s, v1.4s
 	WORD $0x4e22f54a // FMAX v10.4s, v10.4s, v2.4s
 	WORD $0x4e23f56b // FMAX v11.4s, v11.4s, v3.4s
 	SUBS $1, R15, R15
-	BNE max44
+	BNE max51
 	MOVD $0xffffffff, R21
 	VDUP R21, V7.S4
 	VLD1 (R2), [V0.S4]
@@ -958,7 +1166,7 @@ max44:
 	MVN R21, R21
 	MOVD R21, ret+40(FP)
 	MOVD n+8(FP), R15
-exp45:
+exp52:
 	VLD1 (R0), [V0.S4]
 	WORD $0x4ea8d400 // FSUB v0.4s, v0.4s, v8.4s
 	WORD $0x6ea0e602 // FCMGT v2.4s, v16.4s, v0.4s
@@ -1072,7 +1280,7 @@ exp45:
 	VST1.P [V0.S4], 16(R0)
 	WORD $0x4e20d5ef // FADD v15.4s, v15.4s, v0.4s
 	SUBS $1, R15, R15
-	BNE exp45
+	BNE exp52
 	VST1 [V12.S4, V13.S4, V14.S4, V15.S4], (R3)
 	RET
 
@@ -1082,7 +1290,7 @@ TEXT ·nScaleCols(SB), NOSPLIT, $0-24
 	MOVD n+8(FP), R15
 	MOVD alpha+16(FP), R1
 	VLD1 (R1), [V4.S4, V5.S4, V6.S4, V7.S4]
-loop46:
+loop53:
 	VLD1 (R0), [V0.S4, V1.S4, V2.S4, V3.S4]
 	WORD $0x6e24dc00 // FMUL v0.4s, v0.4s, v4.4s
 	WORD $0x6e25dc21 // FMUL v1.4s, v1.4s, v5.4s
@@ -1090,7 +1298,7 @@ loop46:
 	WORD $0x6e27dc63 // FMUL v3.4s, v3.4s, v7.4s
 	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], 64(R0)
 	SUBS $1, R15, R15
-	BNE loop46
+	BNE loop53
 	RET
 
 // func nRetainStep(s *float32, rows, n int, k, v, q, o *float32, gamma float32)
@@ -1103,9 +1311,9 @@ TEXT ·nRetainStep(SB), NOSPLIT, $0-60
 	FMOVS gamma+56(FP), F12
 	VDUP V12.S[0], V12.S4
 	LSL $2, R15, R3
-four47:
+four54:
 	CMP $16, R15
-	BLT one48
+	BLT one55
 	VLD1 (R5), [V4.S4, V5.S4, V6.S4, V7.S4]
 	VEOR V8.B16, V8.B16, V8.B16
 	VEOR V9.B16, V9.B16, V9.B16
@@ -1115,7 +1323,7 @@ four47:
 	MOVD k+24(FP), R4
 	MOVD q+40(FP), R6
 	MOVD R2, R8
-row49:
+row56:
 	FMOVS.P 4(R4), F13
 	FMOVS.P 4(R6), F14
 	VLD1 (R1), [V0.S4, V1.S4, V2.S4, V3.S4]
@@ -1134,24 +1342,24 @@ row49:
 	WORD $0x4f8e106b // FMLA v11.4s, v3.4s, v14.s[0]
 	ADD R3, R1
 	SUBS $1, R8, R8
-	BNE row49
+	BNE row56
 	VST1 [V8.S4, V9.S4, V10.S4, V11.S4], (R7)
 	ADD $64, R0
 	ADD $64, R5
 	ADD $64, R7
 	SUB $16, R15
-	B four47
-one48:
-loop50:
+	B four54
+one55:
+loop57:
 	CMP $4, R15
-	BLT tail51
+	BLT tail58
 	VLD1 (R5), [V4.S4]
 	VEOR V8.B16, V8.B16, V8.B16
 	MOVD R0, R1
 	MOVD k+24(FP), R4
 	MOVD q+40(FP), R6
 	MOVD R2, R8
-row53:
+row60:
 	FMOVS.P 4(R4), F13
 	FMOVS.P 4(R6), F14
 	VLD1 (R1), [V0.S4]
@@ -1161,22 +1369,22 @@ row53:
 	WORD $0x4f8e1008 // FMLA v8.4s, v0.4s, v14.s[0]
 	ADD R3, R1
 	SUBS $1, R8, R8
-	BNE row53
+	BNE row60
 	VST1 [V8.S4], (R7)
 	ADD $16, R0
 	ADD $16, R5
 	ADD $16, R7
 	SUB $4, R15
-	B loop50
-tail51:
-	CBZ R15, done52
+	B loop57
+tail58:
+	CBZ R15, done59
 	FMOVS (R5), F4
 	VEOR V8.B16, V8.B16, V8.B16
 	MOVD R0, R1
 	MOVD k+24(FP), R4
 	MOVD q+40(FP), R6
 	MOVD R2, R8
-row54:
+row61:
 	FMOVS.P 4(R4), F13
 	FMOVS.P 4(R6), F14
 	FMOVS (R1), F0
@@ -1186,14 +1394,14 @@ row54:
 	WORD $0x4f8e1008 // FMLA v8.4s, v0.4s, v14.s[0]
 	ADD R3, R1
 	SUBS $1, R8, R8
-	BNE row54
+	BNE row61
 	FMOVS F8, (R7)
 	ADD $4, R0
 	ADD $4, R5
 	ADD $4, R7
 	SUB $1, R15
-	B tail51
-done52:
+	B tail58
+done59:
 	RET
 
 // func nPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int)
@@ -1212,14 +1420,14 @@ TEXT ·nPairRows(SB), NOSPLIT, $0-48
 	VDUP R21, V18.S4
 	MOVD $0xffff0000, R21
 	VDUP R21, V19.S4
-rows55:
+rows62:
 	MOVD R0, R6
 	MOVD R2, R7
 	ADD R3, R2, R8
 	MOVD R5, R15
-loop56:
+loop63:
 	CMP $4, R15
-	BLT tail57
+	BLT tail64
 	VLD1 (R7), [V0.S4]
 	VLD1 (R8), [V1.S4]
 	WORD $0x4e20e403 // FCMEQ v3.4s, v0.4s, v0.4s
@@ -1242,9 +1450,9 @@ loop56:
 	ADD $16, R7
 	ADD $16, R8
 	SUB $4, R15
-	B loop56
-tail57:
-	CBZ R15, done58
+	B loop63
+tail64:
+	CBZ R15, done65
 	FMOVS (R7), F0
 	FMOVS (R8), F1
 	WORD $0x4e20e403 // FCMEQ v3.4s, v0.4s, v0.4s
@@ -1267,12 +1475,12 @@ tail57:
 	ADD $4, R7
 	ADD $4, R8
 	SUB $1, R15
-	B tail57
-done58:
+	B tail64
+done65:
 	ADD R1, R0
 	ADD R3<<1, R2, R2
 	SUBS $1, R4, R4
-	BNE rows55
+	BNE rows62
 	RET
 
 // func nWidenPairs(a, b *float32, src *uint32, n int)
@@ -1283,9 +1491,9 @@ TEXT ·nWidenPairs(SB), NOSPLIT, $0-32
 	MOVD n+24(FP), R15
 	MOVD $0xffff0000, R21
 	VDUP R21, V2.S4
-loop59:
+loop66:
 	CMP $4, R15
-	BLT tail60
+	BLT tail67
 	VLD1 (R2), [V0.S4]
 	VSHL $16, V0.S4, V1.S4
 	VAND V2.B16, V0.B16, V0.B16
@@ -1295,9 +1503,9 @@ loop59:
 	ADD $16, R1
 	ADD $16, R2
 	SUB $4, R15
-	B loop59
-tail60:
-	CBZ R15, done61
+	B loop66
+tail67:
+	CBZ R15, done68
 	FMOVS (R2), F0
 	VSHL $16, V0.S4, V1.S4
 	VAND V2.B16, V0.B16, V0.B16
@@ -1307,8 +1515,8 @@ tail60:
 	ADD $4, R1
 	ADD $4, R2
 	SUB $1, R15
-	B tail60
-done61:
+	B tail67
+done68:
 	RET
 
 // func nRoundRow(dst *uint16, x *float32, n int)
@@ -1324,9 +1532,9 @@ TEXT ·nRoundRow(SB), NOSPLIT, $0-24
 	VDUP R21, V18.S4
 	MOVD $0xffff0000, R21
 	VDUP R21, V19.S4
-loop62:
+loop69:
 	SUBS $16, R15, R15
-	BLT done63
+	BLT done70
 	VLD1.P 64(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4e24e481 // FCMEQ v1.4s, v4.4s, v4.4s
 	VUSHR $16, V4.S4, V0.S4
@@ -1355,8 +1563,8 @@ loop62:
 	VUZP2 V5.H8, V4.H8, V0.H8
 	VUZP2 V7.H8, V6.H8, V1.H8
 	VST1.P [V0.H8, V1.H8], 32(R0)
-	B loop62
-done63:
+	B loop69
+done70:
 	RET
 
 // func nTranspose8(dst *float32, ldd int, src *float32, lds, rows, cols int)
@@ -1366,11 +1574,11 @@ TEXT ·nTranspose8(SB), NOSPLIT, $0-48
 	MOVD src+16(FP), R2
 	MOVD lds+24(FP), R3
 	MOVD rows+32(FP), R4
-rows64:
+rows71:
 	MOVD cols+40(FP), R5
 	MOVD R2, R6
 	MOVD R0, R7
-cols65:
+cols72:
 	MOVD R6, R8
 	VLD1 (R8), [V0.S4]
 	ADD R3, R8
@@ -1398,11 +1606,11 @@ cols65:
 	ADD R1, R7
 	ADD $16, R6
 	SUBS $4, R5, R5
-	BNE cols65
+	BNE cols72
 	ADD R3<<2, R2, R2
 	ADD $16, R0
 	SUBS $4, R4, R4
-	BNE rows64
+	BNE rows71
 	RET
 
 DATA exp<>+0(SB)/4, $0xc2aeac50

@@ -45,7 +45,7 @@ func (m *Model) Inspect(ctx context.Context, rs runners.Sequence, tokens []int, 
 	show("logits", runners.All(m.logits), n, m.cfg.Vocab)
 	if n > 1 {
 		nll := make([]float32, n-1)
-		if err := m.ops.LogProbs(runners.All(m.ws.y), m.net.output, tokens[1:], nll); err != nil {
+		if err := m.ops.LogProbs(runners.All(m.ws.y), m.net.output, m.net.logitCap, tokens[1:], nll); err != nil {
 			return err
 		}
 		for i := range nll {

@@ -268,7 +268,11 @@ func (m *Model) Logits(logits [][]float32) error {
 
 // head computes the logits of rows 0..rows-1 of the residual stream.
 func (m *Model) head(rows int) {
-	m.ops.Linear(rows, runners.All(m.logits), m.lastNorm(rows), m.net.output)
+	logits := runners.All(m.logits)
+	m.ops.Linear(rows, logits, m.lastNorm(rows), m.net.output)
+	if m.net.logitCap != 0 {
+		m.ops.SoftCap(rows, logits, m.net.logitCap)
+	}
 }
 
 // lastNorm computes the norm before the output matrix.
@@ -311,7 +315,7 @@ func (m *Model) Score(ctx context.Context, rs runners.Sequence, tokens []int, em
 			m.lps = make([]float32, m.chunk)
 		}
 		lps := m.lps[:len(targets)]
-		if err := m.ops.LogProbs(m.lastNorm(len(targets)), m.net.output, targets, lps); err != nil {
+		if err := m.ops.LogProbs(m.lastNorm(len(targets)), m.net.output, m.net.logitCap, targets, lps); err != nil {
 			return err
 		}
 		for i, lp := range lps {

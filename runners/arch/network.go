@@ -15,6 +15,7 @@ type network struct {
 	tmp scratch
 
 	embed, norm, output runners.Weight
+	logitCap            float32
 	layers              []layer
 	// prefilled and replayed are the numbers of layers that prefill and replay run.
 	prefilled, replayed int
@@ -28,17 +29,30 @@ type layer struct {
 	// depth is the index of this layer's output among all outputs, kv the layer whose keys and
 	// values it reads.
 	depth, kv int
-	mixNorm   runners.Weight
-	proj, out runners.Weight // proj is Mixer.Projections stacked
+	proj      runners.Weight // Mixer.Projections stacked
 	rope      runners.RopeTable
+	scores    runners.Scores
 	khat      string // in KeysValues: the name of its keys in the trace
+	// bias, where not nil, is added to columns biasAt.. of the projections. qNorm and kNorm are the
+	// norms of queries and keys, of so many heads each.
+	bias           runners.Weight
+	biasAt         int
+	qNorm, kNorm   runners.Weight
+	qHeads, kHeads int
+	mixer          block
 	feedForward
 }
 
-// feedForward is x + Down (silu(Gate n) * (Up n)), n = norm(x); up is Gate stacked on Up.
+// block is what the two blocks of a layer have in common: the norm of the input, nil where it has
+// none, the matrix of the output, and the norm of the output, nil where it has none.
+type block struct{ norm, out, post runners.Weight }
+
+// feedForward is x + Out (act(Gate n) * (Up n)), n = norm(x); up is Gate stacked on Up.
 type feedForward struct {
-	width          int
-	norm, up, down runners.Weight
+	block
+	width int
+	act   runners.Activation
+	up    runners.Weight
 }
 
 func newNetwork(cfg runners.Config, ops runners.Ops, ws *workspace, l *loader) *network {
@@ -59,27 +73,64 @@ func newNetwork(cfg runners.Config, ops runners.Ops, ws *workspace, l *loader) *
 		}
 		n.layers[i] = layer{
 			Mixer: spec.Mixer, part: parts[i], depth: depth, kv: i - spec.Mixer.KVBack, khat: khat,
-			rope: ops.Rope(runners.Rope{HeadDim: spec.Mixer.HeadDim, Rotary: spec.Mixer.Rope}),
+			rope:   ops.Rope(runners.Rope{HeadDim: spec.Mixer.HeadDim, Rotary: spec.Mixer.Rope}),
+			scores: spec.Mixer.Scores(),
 		}
 	}
 	n.embed = l.weight(-1, runners.RoleEmbed)
 	for i := range n.layers {
-		y := &n.layers[i]
-		y.mixNorm = l.weight(i, runners.RoleMixerNorm)
+		y, spec := &n.layers[i], cfg.Layers[i]
+		if spec.Norms.Pre() {
+			y.mixer.norm = l.weight(i, runners.RoleMixerNorm)
+		}
 		y.proj = l.weight(i, projections(y.Mixer)...)
 		if y.Kind == runners.KeysValues {
 			continue
 		}
-		y.out = l.weight(i, runners.RoleOut)
+		y.vectors(l, i)
+		y.mixer.out = l.weight(i, runners.RoleOut)
 		y.feedForward = feedForward{
-			width: cfg.Layers[i].FFN,
-			norm:  l.weight(i, runners.RoleFFNNorm),
+			width: spec.FFN,
+			act:   spec.Activation,
 			up:    l.weight(i, runners.RoleFFNGate, runners.RoleFFNUp),
-			down:  l.weight(i, runners.RoleFFNDown),
+			block: block{out: l.weight(i, runners.RoleFFNDown)},
+		}
+		if spec.Norms.Pre() {
+			y.feedForward.norm = l.weight(i, runners.RoleFFNNorm)
+		}
+		if spec.Norms.Post() {
+			y.mixer.post, y.feedForward.post = l.weight(i, runners.RoleMixerPost), l.weight(i, runners.RoleFFNPost)
 		}
 	}
-	n.norm, n.output = l.weight(-1, runners.RoleNorm), l.weight(-1, runners.RoleOutput)
+	n.norm = l.scaled(cfg.LogitScale, -1, runners.RoleNorm)
+	n.logitCap = float32(cfg.LogitCap)
+	if n.output = n.embed; !cfg.TiedOutput {
+		n.output = l.weight(-1, runners.RoleOutput)
+	}
 	return n
+}
+
+// vectors lays out the biases and the norms of queries and keys of layer i.
+func (y *layer) vectors(l *loader, i int) {
+	switch {
+	case !y.Bias:
+	case y.Kind == runners.Retention:
+		y.bias, y.biasAt = l.weight(i, runners.RoleDecayBias), 4*y.QDim()
+	case y.Writes():
+		y.bias = l.weight(i, runners.RoleQBias, runners.RoleKBias, runners.RoleVBias)
+	default:
+		y.bias = l.weight(i, runners.RoleQBias)
+	}
+	if y.QKNorm == runners.NoQKNorm {
+		return
+	}
+	if y.qHeads, y.kHeads = y.Heads, y.KVHeads; y.QKNorm == runners.WholeQKNorm {
+		y.qHeads, y.kHeads = 1, 1
+	}
+	y.qNorm = l.weight(i, runners.RoleQNorm)
+	if y.Writes() {
+		y.kNorm = l.weight(i, runners.RoleKNorm)
+	}
 }
 
 // projections lists the matrices of a mixer's input projections, which are stacked into one
@@ -155,19 +206,27 @@ func (n *network) run(b *batch, layers int) {
 		if l.Kind == runners.KeysValues {
 			continue
 		}
-		l.add(ops, n.ws, rows, n.eps)
+		n.feed(rows, &l.feedForward)
 		b.show(hiddenName(b, l.depth), x, rows, n.cfg.Dim)
 	}
 }
 
 // mix adds the output of a layer's mixer to the residual stream.
 func (n *network) mix(b *batch, l *layer, i int) {
-	ops, rows := n.ops, b.Rows
-	x, y, mix := runners.All(n.ws.x), runners.All(n.ws.y), n.ws.mix
-	ops.RMSNorm(rows, y, x, l.mixNorm, n.eps)
+	ops, rows, mix := n.ops, b.Rows, n.ws.mix
+	y := n.input(rows, &l.mixer)
 	ops.Linear(rows, cols(mix, 0, l.Projections()), y, l.proj)
 	qd, kd := l.QDim(), l.KVDim()
 	q, k, v := cols(mix, 0, qd), cols(mix, qd, kd), cols(mix, qd+kd, kd)
+	if l.bias != nil {
+		ops.AddBias(rows, cols(mix, l.biasAt, l.bias.Out()), l.bias)
+	}
+	if l.qNorm != nil {
+		ops.HeadNorm(rows, q, l.qHeads, l.qNorm, n.eps)
+	}
+	if l.kNorm != nil {
+		ops.HeadNorm(rows, k, l.kHeads, l.kNorm, n.eps)
+	}
 	switch {
 	case l.Kind == runners.Retention:
 		ops.Retain(&b.Batch, runners.Retained{
@@ -175,7 +234,7 @@ func (n *network) mix(b *batch, l *layer, i int) {
 			Heads: l.Heads, State: n.tmp.states(b, i), Rope: l.rope, Eps: n.eps,
 		})
 	case l.Window > 0:
-		ops.AttendWindow(&b.Batch, runners.Windowed{Dst: q, Q: q, K: k, V: v, Heads: l.Heads, KV: n.tmp.kvs(b, i), Rope: l.rope})
+		ops.AttendWindow(&b.Batch, runners.Windowed{Dst: q, Q: q, K: k, V: v, Heads: l.Heads, KV: n.tmp.kvs(b, i), Rope: l.rope, Scores: l.scores})
 	case l.Kind == runners.KeysValues:
 		b.show(l.khat, k, rows, l.KVHeads, l.HeadDim)
 		ops.AppendKV(&b.Batch, n.tmp.kvs(b, i), k, v, l.rope)
@@ -185,17 +244,39 @@ func (n *network) mix(b *batch, l *layer, i int) {
 		if l.Writes() {
 			ops.AppendKV(&b.Batch, kv, k, v, l.rope)
 		}
-		ops.Attend(&b.Batch, q, q, l.Heads, kv, l.rope)
+		ops.Attend(&b.Batch, runners.Attended{Dst: q, Q: q, Heads: l.Heads, KV: kv, Rope: l.rope, Scores: l.scores})
 	}
-	ops.LinearAdd(rows, x, q, l.out)
+	n.add(rows, &l.mixer, q)
 }
 
-// add adds the output of the feed-forward block to the residual stream.
-func (f *feedForward) add(ops runners.Ops, ws *workspace, rows int, eps float32) {
-	x, n, h := runners.All(ws.x), runners.All(ws.y), cols(ws.mix, 0, f.width)
-	ops.RMSNorm(rows, n, x, f.norm, eps)
-	ops.SwiGLU(rows, h, n, f.up)
-	ops.LinearAdd(rows, x, h, f.down)
+// feed adds what a feed-forward block makes of the residual stream to it.
+func (n *network) feed(rows int, f *feedForward) {
+	h := cols(n.ws.mix, 0, f.width)
+	n.ops.GLU(rows, h, n.input(rows, &f.block), f.up, f.act)
+	n.add(rows, &f.block, h)
+}
+
+// input is what a block reads: the residual stream, normed where the block does so.
+func (n *network) input(rows int, b *block) runners.Mat {
+	x, y := runners.All(n.ws.x), runners.All(n.ws.y)
+	if b.norm == nil {
+		n.ops.Copy(rows, y, x)
+	} else {
+		n.ops.RMSNorm(rows, y, x, b.norm, n.eps)
+	}
+	return y
+}
+
+// add adds the product of a block's inner activations h with its output matrix to the residual
+// stream, normed where the block does so.
+func (n *network) add(rows int, b *block, h runners.Mat) {
+	x, y := runners.All(n.ws.x), runners.All(n.ws.y)
+	if b.post == nil {
+		n.ops.LinearAdd(rows, x, h, b.out)
+		return
+	}
+	n.ops.Linear(rows, y, h, b.out)
+	n.ops.AddNorm(rows, x, y, b.post, n.eps)
 }
 
 // batch is a pass over rows of one or more sequences.
@@ -365,6 +446,11 @@ func newLoader(cfg runners.Config, w runners.Weights, ops runners.Ops) *loader {
 
 // weight lays out weights of a layer, stacked along their first axis.
 func (l *loader) weight(layer int, roles ...runners.Role) runners.Weight {
+	return l.scaled(0, layer, roles...)
+}
+
+// scaled is weight, times a factor that is not 0.
+func (l *loader) scaled(factor float64, layer int, roles ...runners.Role) runners.Weight {
 	if l.err != nil {
 		return nil
 	}
@@ -374,6 +460,9 @@ func (l *loader) weight(layer int, roles ...runners.Role) runners.Weight {
 		if err != nil {
 			l.err = err
 			return nil
+		}
+		if factor != 0 {
+			t = t.Scaled(factor)
 		}
 		stack = append(stack, t)
 	}

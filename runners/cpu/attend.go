@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"math"
 	"unsafe"
 
 	"github.com/yocobench/yocobench/kernels/cpu"
@@ -18,7 +17,7 @@ type attendJob struct {
 	// head.
 	heads, hd, group int
 	window           int
-	scale            float32
+	runners.Scores
 	// Per span: the store of its keys, and the position of slot 0 (flash only).
 	stores []*store
 	base   []int
@@ -35,7 +34,7 @@ type attendJob struct {
 const fewRows = 16
 
 // start prepares an attention operation without units.
-func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, kvHeads int, rope runners.RopeTable) bool {
+func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, kvHeads int, rope runners.RopeTable, scores runners.Scores) bool {
 	if !((heads > 0 && kvHeads > 0 && heads%kvHeads == 0 && q.Cols%heads == 0 && dst.Cols == q.Cols) || o.failf("attention of %d heads on %d, queries [%d] to [%d]", heads, kvHeads, q.Cols, dst.Cols)) {
 		return false
 	}
@@ -47,21 +46,22 @@ func (j *attendJob) start(o *ops, b *runners.Batch, dst, q runners.Mat, heads, k
 		return false
 	}
 	j.b, j.heads, j.hd, j.group = b, heads, q.Cols/heads, heads/kvHeads
-	j.scale = float32(1 / math.Sqrt(float64(j.hd)))
+	j.Scores = runners.Scores{Scale: scores.ScaleOf(j.hd), Cap: scores.Cap}
 	j.window = 0
 	j.stores, j.base = j.stores[:0], j.base[:0]
 	j.flash, j.split, j.joins = j.flash[:0], j.split[:0], j.joins[:0]
 	return (j.rope.spec.HeadDim == j.hd || o.failf("rotary positions of %d for heads of %d", j.rope.spec.HeadDim, j.hd))
 }
 
-func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+func (o *ops) Attend(b *runners.Batch, a runners.Attended) {
+	kv, heads := a.KV, a.Heads
 	o.flush()
 	if o.err != nil || !(len(kv) > 0 || o.failf("attention without caches")) {
 		return
 	}
 	first, ok := kv[0].(*cache)
 	j := &o.att
-	if !(ok || o.failf("attention over a foreign cache")) || !j.start(o, b, dst, q, heads, first.heads, rope) {
+	if !(ok || o.failf("attention over a foreign cache")) || !j.start(o, b, a.Dst, a.Q, heads, first.heads, a.Rope, a.Scores) {
 		return
 	}
 	for i, s := range b.Spans {
@@ -132,7 +132,7 @@ func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 	}
 	first, ok := w.KV[0].(*cache)
 	j := &o.att
-	if !(ok || o.failf("window attention over a foreign cache")) || !j.start(o, b, w.Dst, w.Q, w.Heads, first.heads, w.Rope) ||
+	if !(ok || o.failf("window attention over a foreign cache")) || !j.start(o, b, w.Dst, w.Q, w.Heads, first.heads, w.Rope, w.Scores) ||
 		!((w.K.Cols == first.heads*j.hd && w.V.Cols == w.K.Cols) || o.failf("window attention: [%d], [%d], [%d]", w.Q.Cols, w.K.Cols, w.V.Cols)) {
 		return
 	}

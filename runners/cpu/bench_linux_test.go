@@ -181,7 +181,7 @@ func BenchmarkAttend(b *testing.B) {
 					if sh.window > 0 {
 						o.AttendWindow(bt, runners.Windowed{Dst: y, Q: q, K: k, V: k, Heads: sh.heads, KV: caches, Rope: rope})
 					} else {
-						o.Attend(bt, y, q, sh.heads, caches, rope)
+						o.Attend(bt, runners.Attended{Dst: y, Q: q, Heads: sh.heads, KV: caches, Rope: rope})
 					}
 				}
 				seen := total

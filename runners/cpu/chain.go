@@ -17,11 +17,10 @@ type chain struct {
 	group, scratch int
 }
 
-// rowOp is a norm or a product.
+// rowOp is a product or, where row has a function, another operation on rows.
 type rowOp struct {
-	norm bool
-	row  rowJob
-	lin  linearJob
+	row rowJob
+	lin linearJob
 }
 
 const (
@@ -74,8 +73,8 @@ func chainTask(o *ops, wk *worker, i int) {
 	rows := min(c.group, c.rows-r0)
 	for i := range c.queued[:c.n] {
 		l := &c.queued[i]
-		if l.norm {
-			o.normRows(&l.row, r0, rows, wk.scratch)
+		if l.row.run != nil {
+			l.row.run(o, &l.row, r0, rows, wk.scratch)
 			continue
 		}
 		j, s := &l.lin, wk.scratch

@@ -51,7 +51,7 @@ func TestChain(t *testing.T) {
 					some := rows - layer%2*(rows/3)
 					o.RMSNorm(some, n, x, norm, 1e-5)
 					after()
-					o.SwiGLU(some, h, n, up)
+					o.GLU(some, h, n, up, runners.SiLU)
 					after()
 					o.LinearAdd(some, x, h, down)
 					after()

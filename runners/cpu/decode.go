@@ -67,7 +67,7 @@ func (o *ops) attendSplit() {
 	j.partial = b.floats()
 	for _, u := range j.joins {
 		s := j.split[u.first]
-		o.rotateHeads(j.rope, s.row, j.group, j.q.at(s.row, s.head*j.group*j.hd), j.scale)
+		o.rotateHeads(j.rope, s.row, j.group, j.q.at(s.row, s.head*j.group*j.hd), j.Scale)
 		if j.stores[s.span].bf && o.k.Dot != nil {
 			for g := range j.group {
 				q := j.q.at(s.row, (s.head*j.group+g)*j.hd)
@@ -114,6 +114,9 @@ func splitTask(o *ops, wk *worker, i int) {
 	}
 	for x := range g {
 		row := p[x*ld : (x+1)*ld]
+		if j.Cap != 0 {
+			o.k.SoftCap(&row[0], u.n, j.Cap)
+		}
 		m[x] = o.k.MaxRow(&row[0], u.n)
 		l[x] = o.k.ExpRow(&row[0], u.n, m[x])
 		row[u.n] = 0 // the other half of the last pair

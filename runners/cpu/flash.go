@@ -112,6 +112,9 @@ func flashTask(o *ops, wk *worker, i int) {
 				continue
 			}
 			f.scores(q[t*hd*nr:], kb, from, to-from)
+			if j.Cap != 0 {
+				o.k.SoftCap(&f.s[0], (to-from)*nr, j.Cap)
+			}
 			// Queries at positions before the key do not see it: lanes from 0 on.
 			for k := max(from, first+1); k < to; k++ {
 				x := (k+base-sp.Pos)*j.group - u.lane - lane
@@ -163,7 +166,7 @@ func (j *attendJob) loadQ(o *ops, f *flasher, u flashUnit, t int, rows, q []floa
 		row, head := sp.Row+lane/j.group, lane%j.group
 		heads := min(n-x, j.group-head) // of this row
 		p := j.q.at(row, (u.head*j.group+head)*hd)
-		o.rotateHeads(j.rope, row, heads, p, j.scale)
+		o.rotateHeads(j.rope, row, heads, p, j.Scale)
 		if f.dot {
 			for h := range heads {
 				o.roundRow((*uint16)(ptr(rows, (x+h)*words)), j.q.at(row, (u.head*j.group+head+h)*hd), hd)

@@ -7,7 +7,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// linearJob is a Linear, LinearAdd or SwiGLU: a matrix product of activations [rows, in] with a
+// linearJob is a Linear, LinearAdd or GLU: a matrix product of activations [rows, in] with a
 // packed weight.
 //
 // A task is a group of rows times a group of panels, or times all panels in a chain. Within a task
@@ -20,7 +20,8 @@ type linearJob struct {
 	w      *weight
 	rows   int
 	add    int
-	swiglu bool
+	glu    bool
+	act    runners.Activation // of a GLU
 	gemm   []cpu.Gemm
 	tiles  cpu.Tiles // replaces gemm if not nil
 	// a is operand A of the kernel: x itself, or x rounded to bfloat16 or padded.
@@ -45,7 +46,7 @@ const (
 
 // units is the number of units that are divided among tasks: panels, or pairs of panels.
 func (j *linearJob) units() int {
-	if j.swiglu {
+	if j.glu {
 		return len(j.w.panels) / 2
 	}
 	return len(j.w.panels)
@@ -62,30 +63,30 @@ func (o *ops) linear(rows int, dst, x runners.Mat, rw runners.Weight, add int) {
 	if o.err != nil || !((ok && w.vec == nil && w.in == x.Cols && w.out == dst.Cols) || o.failf("Linear: [%d] times a weight into [%d]: the sizes do not fit", x.Cols, dst.Cols)) {
 		return
 	}
-	o.product(rows, dst, x, w, add, false)
+	o.product(rows, dst, x, w, add, false, runners.SiLU)
 }
 
-// SwiGLU computes a panel of each half into scratch and combines them.
-func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {
+// GLU computes a panel of each half into scratch and combines them.
+func (o *ops) GLU(rows int, dst, x runners.Mat, rw runners.Weight, act runners.Activation) {
 	w, ok := rw.(*weight)
-	if o.err != nil || !((ok && len(w.first) == 2 && w.in == x.Cols && w.out == 2*dst.Cols && 2*w.first[1] == len(w.panels)) || o.failf("SwiGLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
+	if o.err != nil || !((ok && len(w.first) == 2 && w.in == x.Cols && w.out == 2*dst.Cols && 2*w.first[1] == len(w.panels)) || o.failf("GLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
 		return
 	}
-	o.product(rows, dst, x, w, 0, true)
+	o.product(rows, dst, x, w, 0, true, act)
 }
 
-func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, swiglu bool) {
+func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, glu bool, act runners.Activation) {
 	d, ok1 := o.mat(dst, rows, "Linear")
 	a, ok2 := o.mat(x, rows, "Linear")
 	if !ok1 || !ok2 || rows < 1 {
 		return
 	}
 	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
-	next := linearJob{dst: d, x: a, w: w, rows: rows, add: add, swiglu: swiglu}
+	next := linearJob{dst: d, x: a, w: w, rows: rows, add: add, glu: glu, act: act}
 	next.kernels(o.k)
 	if rows > o.k.MR && len(w.blk.data) <= chainBytes && !next.padded {
 		l := o.enqueue(rows)
-		l.norm, l.lin = false, next
+		l.row.run, l.lin = nil, next
 		n := 2 * o.k.NR
 		if next.rounded {
 			n += stride((w.in + 1) / 2)
@@ -224,7 +225,7 @@ func linearTask(o *ops, wk *worker, i int) {
 // rowsProduct computes rows from r0 on of the units first..last-1; a begins with row r0.
 func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []float32) {
 	depth := j.w.rows()
-	if !j.swiglu {
+	if !j.glu {
 		if rows <= o.k.MR {
 			for _, p := range j.w.panels[first:last] {
 				for k := 0; k < depth; k += j.kBlock {
@@ -242,6 +243,10 @@ func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []fl
 	}
 	nr, units := o.k.NR, j.units()
 	out := cut(&s, rows*2*nr)
+	gate := o.k.SiluRows
+	if j.act == runners.GELUTanh {
+		gate = o.k.GeluRows
+	}
 	for u := first; u < last; u++ {
 		p, q := j.w.panels[u], j.w.panels[u+units]
 		for k := 0; k < depth; k += j.kBlock {
@@ -249,7 +254,7 @@ func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []fl
 			o.panelProduct(j, ptr(out, 0), 8*nr, p, a, rows, k, n)
 			o.panelProduct(j, ptr(out, nr), 8*nr, q, a, rows, k, n)
 		}
-		o.k.SiluRows(j.dst.at(r0, p.col), j.dst.ld, &out[0], 8*nr, &out[nr], 8*nr, rows, p.w, &unscaled, 0)
+		gate(j.dst.at(r0, p.col), j.dst.ld, &out[0], 8*nr, &out[nr], 8*nr, rows, p.w, &unscaled, 0)
 	}
 }
 
@@ -288,8 +293,8 @@ func (o *ops) follower(w *weight) *weight {
 		o.before.next = w
 	}
 	o.before = w
-	if w.halves != j.swiglu { // avoid writing while others read w
-		w.halves = j.swiglu
+	if w.halves != j.glu { // avoid writing while others read w
+		w.halves = j.glu
 	}
 	return w.next
 }

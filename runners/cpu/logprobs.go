@@ -15,12 +15,13 @@ type probJob struct {
 	// partial is [row][group of panels]{max, sum}; target [row].
 	partial, target []float32
 	groups          int
+	cap             float32
 }
 
 // probPanels is the number of panels per task: 512 logits per row if NR is 32.
 const probPanels = 16
 
-func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []float32) error {
+func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, cap float32, targets []int, out []float32) error {
 	o.flush()
 	w, ok := rw.(*weight)
 	if o.err != nil || !((ok && w.vec == nil && w.in == x.Cols && len(out) == len(targets)) || o.failf("LogProbs: the sizes do not fit")) {
@@ -39,7 +40,7 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 		return o.err
 	}
 	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
-	l.w, l.rows, l.add, l.swiglu = w, rows, 0, false
+	l.w, l.rows, l.add, l.glu = w, rows, 0, false
 	l.kernels(o.k)
 	if !o.operandA() {
 		return o.err
@@ -52,7 +53,7 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []fl
 		return o.err
 	}
 	f := b.floats()
-	j.targets, j.target, j.partial = targets, f[:rows], f[rows:rows+2*rows*j.groups]
+	j.cap, j.targets, j.target, j.partial = cap, targets, f[:rows], f[rows:rows+2*rows*j.groups]
 	o.workers.run(l.rowGroups*j.groups, probTask)
 	for r := range rows {
 		best := float32(math.Inf(-1))
@@ -90,6 +91,9 @@ func probTask(o *ops, wk *worker, i int) {
 	}
 	for r := range rows {
 		row := wk.scratch[r*ld : r*ld+n]
+		if j.cap != 0 {
+			o.k.SoftCap(&row[0], n, j.cap)
+		}
 		if t := j.targets[r0+r] - first; t >= 0 && t < n {
 			j.target[r0+r] = row[t]
 		}

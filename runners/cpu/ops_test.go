@@ -121,17 +121,17 @@ func TestLinear(t *testing.T) {
 			o.Linear(rows, ym, xm, stack)
 			optest.Compare(t, name+" Linear", optest.Get(t, o, ym, rows), want, 4e-6)
 			gm := runners.Mat{Buf: ym.Buf, Col: 1, Cols: out}
-			o.SwiGLU(rows, gm, xm, gated)
+			o.GLU(rows, gm, xm, gated, runners.SiLU)
 			for i := range y1.V {
 				y1.V[i] = optest.SiLU(y1.V[i]) * y3.V[i]
 			}
-			optest.Compare(t, name+" SwiGLU", optest.Get(t, o, gm, rows), y1, 4e-6)
+			optest.Compare(t, name+" GLU", optest.Get(t, o, gm, rows), y1, 4e-6)
 
 			targets, probs := make([]int, rows), make([]float32, rows)
 			for i := range targets {
 				targets[i] = r.IntN(2*out + 5)
 			}
-			if err := o.LogProbs(xm, stack, targets, probs); err != nil {
+			if err := o.LogProbs(xm, stack, 0, targets, probs); err != nil {
 				t.Fatal(err)
 			}
 			got, lp := optest.Host{Rows: 1, Cols: rows}, optest.Host{Rows: 1, Cols: rows}
@@ -331,7 +331,7 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 			o.AttendWindow(b, runners.Windowed{Dst: qm, Q: qm, K: km, V: vm, Heads: c.heads, KV: caches, Rope: rope})
 		} else {
 			o.AppendKV(b, caches, km, vm, rope)
-			o.Attend(b, qm, qm, c.heads, caches, rope)
+			o.Attend(b, runners.Attended{Dst: qm, Q: qm, Heads: c.heads, KV: caches, Rope: rope})
 		}
 		got := optest.Get(t, o, qm, b.Rows)
 		for s, span := range b.Spans {
@@ -357,7 +357,7 @@ func testAttention(t *testing.T, opts runners.Options, c attentionCase) {
 					part := func(m [][]float64) func(int) []float64 {
 						return func(p int) []float64 { return m[p][g*c.hd : (g+1)*c.hd] }
 					}
-					ref := optest.Attend(optest.Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos)
+					ref := optest.Attend(optest.Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos, runners.Scores{})
 					row := optest.Host{Rows: 1, Cols: c.hd, V: got.V[(span.Row+x)*got.Cols+h*c.hd : (span.Row+x)*got.Cols+(h+1)*c.hd]}
 					optest.Compare(t, fmt.Sprintf("rows %v, position %d, head %d", pass, pos, h), row, optest.Host{Rows: 1, Cols: c.hd, V: ref}, tol)
 				}
@@ -574,6 +574,11 @@ func tested(opts runners.Options) optest.Device {
 		},
 		Set: func(_ testing.TB, o runners.Ops, m runners.Mat, h optest.Host) { set(o.(*ops), m, h) },
 	}
+}
+
+// TestVariants runs the tests of published families' operations in every tier.
+func TestVariants(t *testing.T) {
+	eachTier(t, func(t *testing.T, opts runners.Options) { optest.Variants(t, tested(opts)) })
 }
 
 // TestErrors: sizes that do not match, and options without kernels.

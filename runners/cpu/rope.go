@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/yocobench/yocobench/runners"
@@ -17,12 +18,14 @@ import (
 // A row of the result is c, then s, each of width values: for interleaved pairs each cosine twice
 // and -sin, +sin (width headDim); for half-split pairs cosines and sines (width headDim/2).
 type ropeTable struct {
-	spec  runners.Rope
-	freq  []float64
-	table *block // of complex128, [256][headDim/2]
-	blk   *block // of float32, [rows][2 width]
-	width int
-	pass  int
+	spec runners.Rope
+	freq []float64
+	// magnitude multiplies the cosines and sines of each frequency.
+	magnitude []float64
+	table     *block // of complex128, [256][headDim/2]
+	blk       *block // of float32, [rows][2 width]
+	width     int
+	pass      int
 }
 
 func (r *ropeTable) Spec() runners.Rope { return r.spec }
@@ -38,12 +41,12 @@ func (o *ops) Rope(spec runners.Rope) runners.RopeTable {
 		r.width = spec.HeadDim
 	}
 	half := spec.HeadDim / 2
-	for j := range half {
-		e := 2 * float64(j) / float64(spec.HeadDim)
-		if spec.EndPoint {
-			e = float64(j) / float64(half-1)
+	r.freq = spec.Frequencies(spec.HeadDim)
+	r.magnitude = slices.Repeat([]float64{1}, half)
+	if spec.Magnitude != 0 {
+		for j := range spec.Pairs(spec.HeadDim) {
+			r.magnitude[j] = spec.Magnitude
 		}
-		r.freq = append(r.freq, math.Pow(spec.Theta, -e))
 	}
 	var err error
 	if r.table, err = o.pool.take(runners.MemoryWorkspace, runners.MulBytes(16, 256, half), 0); err != nil {
@@ -116,6 +119,7 @@ func fillTask(o *ops, _ *worker, i int) {
 	half, t, out := len(r.freq), r.angles(), r.blk.floats()
 	for j, f := range r.freq {
 		hs, hc := math.Sincos(float64(pos&^255) * f)
+		hs, hc = hs*r.magnitude[j], hc*r.magnitude[j]
 		for i := range n {
 			lo := 2 * ((pos+i)&255*half + j)
 			c, s := t[lo], t[lo+1]

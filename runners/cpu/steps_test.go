@@ -220,11 +220,11 @@ func TestStepAllocs(t *testing.T) {
 			o.AttendWindow(b, runners.Windowed{Dst: part(0), Q: part(0), K: part(1), V: part(2), Heads: heads, KV: window, Rope: rope})
 			o.Part(runners.PartCross)
 			o.AppendKV(b, global, part(1), part(2), rope)
-			o.Attend(b, part(0), part(0), heads, global, rope)
+			o.Attend(b, runners.Attended{Dst: part(0), Q: part(0), Heads: heads, KV: global, Rope: rope})
 			o.LinearAdd(2, x, part(0), out)
-			o.SwiGLU(2, y, x, gated)
+			o.GLU(2, y, x, gated, runners.SiLU)
 			o.Linear(2, runners.All(z), y, logits)
-			if err := errors.Join(o.Read(runners.All(z), read), o.LogProbs(y, logits, tokens, probs)); err != nil {
+			if err := errors.Join(o.Read(runners.All(z), read), o.LogProbs(y, logits, 0, tokens, probs)); err != nil {
 				t.Fatal(err)
 			}
 			for i := range b.Spans {

@@ -26,7 +26,7 @@ type weight struct {
 	blk   *block
 
 	// next is the weight of the product that followed this weight's product last time; halves
-	// reports that the weight is the stack of a SwiGLU.
+	// reports that the weight is the stack of a GLU.
 	next   *weight
 	halves bool
 }

@@ -77,7 +77,7 @@ func TestReadAhead(t *testing.T) {
 	defer done2()
 	step := func(rows int) {
 		o.Linear(rows, x, x, ws[0])
-		o.SwiGLU(rows, h, x, ws[1])
+		o.GLU(rows, h, x, ws[1], runners.SiLU)
 		o.LinearAdd(rows, x, h, ws[2])
 	}
 	step(1)

@@ -31,6 +31,11 @@ func (o *ops) attention(b *runners.Batch, dst, q runners.Mat, heads, kvHeads int
 	return d, x, hd, ok && o.headDim(hd)
 }
 
+// plainScores checks that there are kernels for the scores.
+func (o *ops) plainScores(s runners.Scores) bool {
+	return s == runners.Scores{} || o.failf("%w: scores with a scale or a bound of their own", runners.ErrUnsupported)
+}
+
 // headDim checks that there are kernels for heads of a width.
 func (o *ops) headDim(hd int) bool {
 	return (hd <= maxHeadDim || o.failf("%w: heads of %d, more than the kernels' %d", runners.ErrUnsupported, hd, maxHeadDim)) && o.aligned("head dimension", hd)
@@ -103,7 +108,8 @@ func (o *ops) AppendKV(b *runners.Batch, kv []runners.KV, k, v runners.Mat, rope
 	}
 }
 
-func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runners.KV, rope runners.RopeTable) {
+func (o *ops) Attend(b *runners.Batch, a runners.Attended) {
+	kv, heads := a.KV, a.Heads
 	if o.err != nil || !(len(kv) > 0 || o.failf("attention without caches")) {
 		return
 	}
@@ -111,12 +117,12 @@ func (o *ops) Attend(b *runners.Batch, dst, q runners.Mat, heads int, kv []runne
 	if !(ok || o.failf("attention over a foreign cache")) {
 		return
 	}
-	d, x, hd, ok := o.attention(b, dst, q, heads, first.heads)
+	d, x, hd, ok := o.attention(b, a.Dst, a.Q, heads, first.heads)
 	if !ok {
 		return
 	}
-	r, ok := o.rope(rope, hd)
-	if !ok {
+	r, ok := o.rope(a.Rope, hd)
+	if !ok || !o.plainScores(a.Scores) {
 		return
 	}
 	for i, s := range b.Spans {
@@ -366,7 +372,7 @@ func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 		return
 	}
 	r, ok := o.rope(w.Rope, hd)
-	if !ok {
+	if !ok || !o.plainScores(w.Scores) {
 		return
 	}
 	km, vm, ok := o.keysValues(b, w.K, w.V, hd, "window attention")

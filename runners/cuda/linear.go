@@ -96,9 +96,9 @@ func (o *ops) ours(g *gemm, tile int) {
 	}
 }
 
-func (o *ops) SwiGLU(rows int, dst, x runners.Mat, rw runners.Weight) {
-	w, d, a, ok := o.product(rows, dst, x, rw, 2*dst.Cols, "SwiGLU")
-	if !ok || !((w.first == dst.Cols && d.t == o.t) || o.failf("SwiGLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
+func (o *ops) GLU(rows int, dst, x runners.Mat, rw runners.Weight, act runners.Activation) {
+	w, d, a, ok := o.product(rows, dst, x, rw, 2*dst.Cols, "GLU")
+	if !ok || !(act == runners.SiLU || o.failf("%w: a gate of %s", runners.ErrUnsupported, act)) || !((w.first == dst.Cols && d.t == o.t) || o.failf("GLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
 		return
 	}
 	o.multiply(gemm{gemmSwiGLU, d.ptr, a.ptr, w.blk.at(0), rows, dst.Cols, w.in, d.ld, a.ld, w.in})

@@ -9,7 +9,10 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, targets []int, out []float32) error {
+func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, cap float32, targets []int, out []float32) error {
+	if cap != 0 {
+		o.failf("%w: bounded logits", runners.ErrUnsupported)
+	}
 	w, ok := rw.(*weight)
 	if o.err == nil && (ok && !w.vector && w.in == x.Cols && len(out) == len(targets) || o.failf("LogProbs: the sizes do not fit")) && len(targets) > 0 {
 		o.logProbs(x, w, targets, out)

@@ -28,14 +28,7 @@ func (o *ops) Rope(spec runners.Rope) runners.RopeTable {
 		}
 	}
 	r := &ropeTable{spec: spec}
-	half := spec.HeadDim / 2
-	for j := range half {
-		e := 2 * float64(j) / float64(spec.HeadDim)
-		if spec.EndPoint {
-			e = float64(j) / float64(half-1)
-		}
-		r.freq = append(r.freq, math.Pow(spec.Theta, -e))
-	}
+	r.freq = spec.Frequencies(spec.HeadDim)
 	var err error
 	if r.lo, err = o.angles(r, ropeStep, 1); !o.check(err) {
 		return r
@@ -55,6 +48,9 @@ func (o *ops) angles(r *ropeTable, n, step int) (*block, error) {
 		for i := 0; i < len(piece); i += 8 { // pieces are a multiple of 8 bytes
 			x := (int(at) + i) / 8
 			s, c := math.Sincos(float64(x/half*step) * r.freq[x%half])
+			if m := r.spec.Magnitude; m != 0 && step > 1 && x%half < r.spec.Pairs(r.spec.HeadDim) {
+				s, c = s*m, c*m // of one of the two tables, whose product the kernels form
+			}
 			binary.LittleEndian.PutUint32(piece[i:], math.Float32bits(float32(c)))
 			binary.LittleEndian.PutUint32(piece[i+4:], math.Float32bits(float32(s)))
 		}

@@ -389,12 +389,34 @@ func (g *gen) neonVectors() {
 	})
 	g.p("RET")
 
+	g.ngatedRows("SiluRows", func() {}, func() {
+		g.nzero(0)
+		g.v3("FSUB", 0, 0, 6)
+	})
+	// -g (gelu1 + gelu3 g²); 7: gelu1, 8: gelu3.
+	g.ngatedRows("GeluRows", func() {
+		g.bits(constant("gelu1"), 7)
+		g.bits(constant("gelu3"), 8)
+	}, func() {
+		g.v3("FMUL", 1, 6, 6)
+		g.ncopy(7, 0)
+		g.p("VFMLA V8.S4, V1.S4, V0.S4")
+		g.v3("FMUL", 0, 0, 6)
+	})
+	g.nsoftCap()
+	g.nlogSigmoid()
+	g.nmoreVectors()
+}
+
+// ngatedRows is gatedRows; constants loads those of negated, which finds g in V6.
+func (g *gen) ngatedRows(name string, constants, negated func()) {
 	// R0 dst, R1 ldd, R2 g, R3 ldg, R4 x, R5 ldx, R6 rows, R7 n, R8 f, R9 fstep,
 	// R10 R11 R12 dst, g and x within the row; 6: g, 5: f of the row.
-	g.function("SiluRows", "(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)", 80)
+	g.function(name, "(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)", 80)
 	g.args("dst+0", "R0", "ldd+8", "R1", "gate+16", "R2", "ldg+24", "R3", "x+32", "R4", "ldx+40", "R5",
 		"rows+48", "R6", "n+56", "R7", "f+64", "R8", "fstep+72", "R9")
 	g.nexpConstants()
+	constants()
 	g.nrows("R6", func() {
 		g.nfactor("R8", 5)
 		g.p("ADD R9, R8")
@@ -404,8 +426,7 @@ func (g *gen) neonVectors() {
 		g.p("MOVD R7, R15")
 		g.neach([]string{"R10", "R11", "R12"}, func(scalar bool) {
 			g.nload("R11", 6, 1, scalar)
-			g.nzero(0)
-			g.v3("FSUB", 0, 0, 6)
+			negated()
 			g.nexp(0, 1)
 			g.v3("FADD", 0, 0, 27)
 			g.v3("FDIV", 0, 6, 0)
@@ -419,7 +440,31 @@ func (g *gen) neonVectors() {
 		g.p("ADD R5, R4")
 	})
 	g.p("RET")
+}
 
+// nsoftCap is softCap.
+func (g *gen) nsoftCap() {
+	// R0 x; 5: cap, 6: 2 / cap, 7: 2 cap.
+	g.function("SoftCap", "(x *float32, n int, cap float32)", 20)
+	g.args("x+0", "R0", "n+8", "R15")
+	g.broadcast("cap+16", 5)
+	g.nexpConstants()
+	g.v3("FADD", 6, 27, 27)
+	g.v3("FDIV", 6, 6, 5)
+	g.v3("FADD", 7, 5, 5)
+	g.neach([]string{"R0"}, func(scalar bool) {
+		g.nload("R0", 0, 1, scalar)
+		g.v3("FMUL", 0, 0, 6)
+		g.nexp(0, 1)
+		g.v3("FADD", 0, 0, 27)
+		g.v3("FDIV", 0, 7, 0)
+		g.v3("FSUB", 0, 5, 0)
+		g.nstore(0, 1, "R0", scalar)
+	})
+	g.p("RET")
+}
+
+func (g *gen) nlogSigmoid() {
 	// R0 x; 5: x, 6: t and then s, 7: s², 8-13 the series' constants, 14: the sign's bit, 15: 2, 0
 	// and 1 the series.
 	g.function("LogSigmoid", "(x *float32, n int)", 16)
@@ -450,7 +495,10 @@ func (g *gen) neonVectors() {
 		g.nstore(5, 1, "R0", scalar)
 	})
 	g.p("RET")
+}
 
+// nmoreVectors is moreVectors, and the first of them all.
+func (g *gen) nmoreVectors() {
 	// R0 p, R1 hi, R2 lo; 5: hi of i, 6: lo of i.
 	g.function("DecayRow", "(p, hi, lo *float32, n int, hi0, lo0 float32)", 40)
 	g.args("p+0", "R0", "hi+8", "R1", "lo+16", "R2", "n+24", "R15")

@@ -190,6 +190,8 @@ var constants = []struct {
 	{"log9", 0x3de38e39},
 	{"log11", 0x3dba2e8c},
 	{"log13", 0x3d9d89d9},
+	{"gelu1", 0xbfcc422a}, // -2 sqrt(2/pi)
+	{"gelu3", 0xbd922279}, // that times 0.044715
 }
 
 // constant returns the bits of a name.
@@ -345,9 +347,28 @@ func (g *gen) vectors() {
 	})
 	g.ret()
 
+	g.gatedRows("SiluRows", func() {
+		g.zero(0)
+		g.p("VSUBPS V4, V0, V0")
+	})
+	// -g (gelu1 + gelu3 g²)
+	g.gatedRows("GeluRows", func() {
+		g.p("VMULPS V4, V4, V1")
+		g.p("VMOVUPS gelu3<>(SB), V0")
+		g.p("VFMADD213PS gelu1<>(SB), V1, V0")
+		g.p("VMULPS V4, V0, V0")
+	})
+	g.softCap()
+	g.logSigmoid()
+	g.moreVectors()
+}
+
+// gatedRows emits dst = g sigmoid(z) x f, where negated leaves -z of V4, g, in V0 and may use V1 to
+// V3.
+func (g *gen) gatedRows(name string, negated func()) {
 	// DI dst, SI g, DX x, AX f, BX rows, R8 R9 R10 dst, g and x within the row; 4: g, 5: f of the
 	// row.
-	g.function("SiluRows", "(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)", 80)
+	g.function(name, "(dst *float32, ldd int, gate *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int)", 80)
 	g.p("MOVQ dst+0(FP), DI")
 	g.p("MOVQ gate+16(FP), SI")
 	g.p("MOVQ x+32(FP), DX")
@@ -362,8 +383,7 @@ func (g *gen) vectors() {
 		g.p("VBROADCASTSS (AX), V5")
 		g.each([]string{"R8", "R9", "R10"}, func(masked bool) {
 			g.load("(R9)", 4, masked)
-			g.zero(0)
-			g.p("VSUBPS V4, V0, V0")
+			negated()
 			g.exp(0, 1)
 			g.p("VADDPS %s, V0, V0", g.c("one"))
 			g.p("VDIVPS V0, V4, V0")
@@ -378,7 +398,33 @@ func (g *gen) vectors() {
 		g.p("ADDQ ldx+40(FP), DX")
 	})
 	g.ret()
+}
 
+// softCap emits x = cap - 2 cap / (1 + exp(2 x / cap)), which is cap tanh(x / cap).
+func (g *gen) softCap() {
+	// SI x; 4: 2 / cap, 5: cap, 6: 2 cap.
+	g.function("SoftCap", "(x *float32, n int, cap float32)", 20)
+	g.p("MOVQ x+0(FP), SI")
+	g.p("MOVQ n+8(FP), CX")
+	g.p("VBROADCASTSS cap+16(FP), V5")
+	g.expConstants()
+	g.p("VBROADCASTSS one<>(SB), V4")
+	g.p("VADDPS V4, V4, V4")
+	g.p("VDIVPS V5, V4, V4")
+	g.p("VADDPS V5, V5, V6")
+	g.each([]string{"SI"}, func(masked bool) {
+		g.load("(SI)", 0, masked)
+		g.p("VMULPS V4, V0, V0")
+		g.exp(0, 1)
+		g.p("VADDPS %s, V0, V0", g.c("one"))
+		g.p("VDIVPS V0, V6, V0")
+		g.p("VSUBPS V0, V5, V0")
+		g.store(0, "(SI)", masked)
+	})
+	g.ret()
+}
+
+func (g *gen) logSigmoid() {
 	// SI x; 4: x, 5: t and then s, 6: s², 7: the sign's bit, 8: 2, 0: the series.
 	g.function("LogSigmoid", "(x *float32, n int)", 16)
 	g.p("MOVQ x+0(FP), SI")
@@ -410,6 +456,10 @@ func (g *gen) vectors() {
 	})
 	g.ret()
 
+}
+
+// moreVectors emits the kernels of retention, attention and conversion.
+func (g *gen) moreVectors() {
 	// SI p, DX hi, DI lo; 5: hi of i, 6: lo of i.
 	g.function("DecayRow", "(p, hi, lo *float32, n int, hi0, lo0 float32)", 40)
 	g.p("MOVQ p+0(FP), SI")
