@@ -345,8 +345,9 @@ func (c Config) RunBytes(tokens, batch, chunk int, t Types) Usage {
 
 // WorkspaceBytes is the size of one layer's activations for rows tokens, plus heads rows of float32
 // logits. A layer holds at one time the residual stream and its norm (2 dim), and the larger of the
-// mixer's projections (queries, keys, values and gates) and the feed-forward block's hidden layer. Nothing is
-// kept from layer to layer; scores and retention chunks stay in registers and processor caches.
+// mixer's projections (queries, keys, values and gates) and the feed-forward block's hidden layer.
+// Nothing is kept from layer to layer; scores and retention chunks stay in registers and processor
+// caches.
 func (c Config) WorkspaceBytes(rows, heads int, act DType) int64 {
 	return int64(rows)*int64(2*c.Dim+c.BlockWidth())*int64(act.Size()) + 4*int64(heads)*int64(c.Vocab)
 }

@@ -81,9 +81,9 @@ type Ops interface {
 	AttendWindow(b *Batch, w Windowed)
 	Retain(b *Batch, r Retained)
 
-	// LogProbs writes out[r] = log softmax(logits)[targets[r]] for r < len(targets), where logits is
-	// x[r] Wᵀ, bounded as by SoftCap where cap is not 0, without a [rows, vocab] matrix for long
-	// inputs. It waits for the result.
+	// LogProbs writes out[r] = log softmax(logits)[targets[r]] for r < len(targets), where logits
+	// is x[r] Wᵀ, bounded as by SoftCap where cap is not 0. It makes no [rows, vocab] matrix for
+	// long inputs, and waits for the result.
 	LogProbs(x Mat, w Weight, cap float32, targets []int, out []float32) error
 	// Read copies rows 0..len(dst)-1 of m to the host, and waits.
 	Read(m Mat, dst [][]float32) error

@@ -16,7 +16,8 @@ type rowJob struct {
 	heads  int
 }
 
-// rows adds an operation to the chain, which needs scratch for each row and a fixed number of floats.
+// rows adds an operation to the chain. It needs perRow floats of scratch for each row, and at least
+// fixed.
 func (o *ops) rows(rows int, j rowJob, perRow, fixed int) {
 	l := o.enqueue(rows)
 	l.row = j
