@@ -105,15 +105,12 @@ func TestTableIsDocumented(t *testing.T) {
 }
 
 func TestImports(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, module+"...").CombinedOutput()
-	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, out)
-	}
+	out := goList(t, "-f", `{{.ImportPath}}:{{join .Imports " "}}`, module+"...")
 	plan := map[string]string{}
 	for _, row := range mayImport {
 		plan[row[0]] = row[1]
 	}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		pkg, imports, ok := strings.Cut(strings.TrimSpace(line), ":")
 		if !ok {
 			t.Fatalf("go list printed %q", line)
@@ -142,15 +139,24 @@ func TestImports(t *testing.T) {
 
 // Only the CUDA runner may need cgo or the CUDA bindings: the default build links neither.
 func TestDefaultBuildIsPlainGo(t *testing.T) {
-	out, err := exec.Command("go", "list", "-deps", "-f", `{{.ImportPath}} {{len .CgoFiles}}`, module+"cmd/yocobench").CombinedOutput()
-	if err != nil {
-		t.Fatalf("go list: %v\n%s", err, out)
-	}
+	out := goList(t, "-deps", "-f", `{{.ImportPath}} {{len .CgoFiles}}`, module+"cmd/yocobench")
 	standard := map[string]bool{"net": true, "os/user": true, "runtime/cgo": true, "crypto/internal/boring": true, "plugin": true}
-	for line := range strings.Lines(string(out)) {
+	for line := range strings.Lines(out) {
 		f := strings.Fields(line)
 		if f[0] == "gorgonia.org/cu" || f[1] != "0" && !standard[f[0]] {
 			t.Errorf("the default build links %s (%s cgo files)", f[0], f[1])
 		}
 	}
+}
+
+// goList runs go list and returns its standard output; warnings go to standard error.
+func goList(t *testing.T, args ...string) string {
+	t.Helper()
+	var stdout, stderr strings.Builder
+	c := exec.Command("go", append([]string{"list"}, args...)...)
+	c.Stdout, c.Stderr = &stdout, &stderr
+	if err := c.Run(); err != nil {
+		t.Fatalf("go list: %v\n%s", err, stderr.String())
+	}
+	return stdout.String()
 }
