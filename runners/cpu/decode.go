@@ -10,14 +10,14 @@ import (
 // Attention of single positions over a long cache, with the keys split among tasks.
 //
 // Keys are in the vector lanes: with the queries of the group as A (one row per head), the scores
-// [group][keys] = Q Kᵀ read a tile of keys as B, and the sums [group][hd] = P V read the values as B,
-// directly from the cache's number type. Each split produces its maximum, its sum and its
-// unnormalized output; joins combine them. The length of a split depends only on the numbers of keys
-// and heads, so results do not depend on the number of threads or on the other rows of a batch.
+// [group][keys] = Q Kᵀ read a tile of keys as B, and the sums [group][hd] = P V read the values as
+// B, directly from the cache's number type. Each split produces its maximum, its sum and its
+// unnormalized output; joins combine them. The length of a split depends only on the numbers of
+// keys and heads, so results do not depend on the number of threads or on the other rows of a
+// batch.
 //
-// Cost: 4 hd FLOP per query and key. Each key and value is read once for the whole group; these reads
-// limit the speed.
-// whole group, which is what bounds the speed.
+// Cost: 4 hd FLOP per query and key. Each key and value is read once for the whole group; these
+// reads limit the speed.
 
 type splitUnit struct {
 	span, row, head int
