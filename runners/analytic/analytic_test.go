@@ -50,7 +50,7 @@ func sequenceOf(t *testing.T, m *Instance, capacity int) runners.Sequence {
 	return s
 }
 
-// The clock advances by what the cost model says, and by nothing else.
+// The clock advances by exactly what the cost model computes.
 func TestClock(t *testing.T) {
 	p := profile(t, "h100-sxm")
 	for _, name := range []string{"yoco-gret-3b", "yoco-swa-3b", "transformer-3b"} {
@@ -62,7 +62,7 @@ func TestClock(t *testing.T) {
 			t.Helper()
 			want += p.Seconds(w, runners.BF16)
 			if got := clock.Now().Seconds(); math.Abs(got-want) > 1e-8*want+1e-9 {
-				t.Errorf("%s: after %s the clock says %g s, want %g", name, what, got, want)
+				t.Errorf("%s: after %s the clock is at %g s, want %g", name, what, got, want)
 			}
 		}
 		check("load", runners.Work{})
@@ -106,7 +106,7 @@ func must(t *testing.T, err error) {
 func TestMillionTokensTakeNoTime(t *testing.T) {
 	m := load(t, "h100-sxm", "yoco-gret-3b", half)
 	s, tokens := sequenceOf(t, m, 1<<20), make([]int, 1<<20)
-	// The shortest of some: a busy machine may take any of them away for longer.
+	// Take the shortest of several runs, because any of them may be slow on a busy machine.
 	shortest := time.Hour
 	for i := 0; i < 20 && shortest > 20*time.Millisecond; i++ {
 		must(t, s.Truncate(ctx, 0))
@@ -163,7 +163,7 @@ func TestUsage(t *testing.T) {
 		t.Errorf("two sequences: %+v, want %+v", two, want)
 	}
 	must(t, b.Close())
-	must(t, b.Close()) // closing twice gives back once
+	must(t, b.Close()) // the second Close does nothing
 	must(t, a.Close())
 	now := m.Usage()
 	if now.Peak != two.Total() {
@@ -176,10 +176,10 @@ func TestUsage(t *testing.T) {
 }
 
 func TestOutOfMemory(t *testing.T) {
-	// 1Mi tokens of the Transformer take 118 GB of an H100's 80.
+	// 1Mi tokens of the Transformer take 118 GB, more than an H100's 80.
 	m := load(t, "h100-sxm", "transformer-3b", half)
 	_, err := m.NewSequence(1 << 20)
-	if !errors.Is(err, runners.ErrOutOfMemory) || !strings.Contains(err.Error(), "119.08 GB needed, 80.00 GB there") {
+	if !errors.Is(err, runners.ErrOutOfMemory) || !strings.Contains(err.Error(), "119.08 GB needed, 80.00 GB available") {
 		t.Errorf("1Mi tokens: %v", err)
 	}
 	before := m.Usage()
@@ -194,7 +194,7 @@ func TestOutOfMemory(t *testing.T) {
 		t.Errorf("after closing: %+v, want %+v", got, before)
 	}
 
-	// A budget takes the place of the device's memory, either way.
+	// A budget replaces the device's memory, whether larger or smaller.
 	larger := half
 	larger.MemoryBudget = 1e12
 	sequenceOf(t, load(t, "h100-sxm", "transformer-3b", larger), 1<<20)
@@ -205,7 +205,7 @@ func TestOutOfMemory(t *testing.T) {
 		t.Errorf("32Ki within 7 GB: %v", err)
 	}
 
-	// The weights alone.
+	// Weights that alone exceed the memory.
 	r, err := New(profile(t, "rtx-4090"))
 	must(t, err)
 	cfg, err := runners.Preset("yoco-gret-65b")
@@ -265,9 +265,9 @@ func TestRunner(t *testing.T) {
 		t.Errorf("%s: %+v", r.Name(), d)
 	}
 	if _, err := New(runners.Profile{Name: "empty"}); err == nil {
-		t.Error("a runner of an empty profile")
+		t.Error("an empty profile was accepted")
 	}
 	if _, err := r.Load(runners.Config{Name: "none"}, nil, half); err == nil {
-		t.Error("a model of an empty config")
+		t.Error("an empty config was accepted")
 	}
 }

@@ -8,17 +8,18 @@ import (
 	"github.com/yocobench/yocobench/runners/cpu"
 )
 
-// small models of every architecture, with head counts that differ where they may.
+// small returns a small model of an architecture, with different head counts where the architecture
+// allows them.
 func small(a runners.Arch) runners.Config {
 	s := runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 64,
 		Heads: 4, KVHeads: 2, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 50)
 	if s.SelfHeads == 0 {
-		s.HeadDim = 10 // a Transformer's heads need not make up its width
+		s.HeadDim = 10 // heads x head dim may differ from dim in a Transformer
 	}
 	return s.Config()
 }
 
-// composed are models of layers in other arrangements.
+// composed returns models with other arrangements of layers.
 func composed() []runners.Config {
 	rope := runners.Rotary{Theta: 1e4}
 	attention := func(kvHeads, window, back int) runners.Layer {
@@ -38,10 +39,9 @@ func composed() []runners.Config {
 	return out
 }
 
-// TestCounters holds the cost model against what the CPU runner counts as it
-// works: FLOPs of every part, in Prefill, Step and Score, at lengths around
-// chunks and windows. The chunk of the retention's parallel form is the
-// runner's own.
+// TestCounters compares the cost model with the FLOPs that the CPU runner counts while computing:
+// every part, in Prefill, Step and Score, at lengths around chunks and windows. The chunk of the
+// parallel form of retention is the runner's own.
 func TestCounters(t *testing.T) {
 	types := runners.Types{}
 	var configs []runners.Config
@@ -65,7 +65,8 @@ func TestCounters(t *testing.T) {
 			}
 			counter.ResetCounts()
 		}
-		// inChunks replaces the retention at the reference's chunk by one at the runner's.
+		// inChunks replaces the cost of retention at the reference's chunk length by that at the
+		// runner's.
 		inChunks := func(w runners.Work, n int) runners.Work {
 			parts := cfg.LayerParts()
 			for i, l := range cfg.Layers {

@@ -9,28 +9,28 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// shape is what the cost of a model is computed from.
+// shape provides what the cost of a model is computed from.
 type shape interface {
 	name() string
 	vocab() int
 	canTruncate() bool
-	// usage is the memory held with count sequences of at most longest tokens, their caches not
-	// counted.
+	// usage is the memory held with count sequences of at most longest tokens, without their
+	// caches.
 	usage(longest, count int) runners.Usage
-	// caches is what one sequence of a capacity holds.
+	// caches is the memory of one sequence with the given capacity.
 	caches(capacity int) runners.Usage
-	// prefill and step are seconds: of n tokens after depth, and of one token for sequences of
-	// depths tokens.
+	// prefill returns the seconds of n tokens after depth tokens, step those of one token for
+	// sequences of the given depths.
 	prefill(n, depth int) float64
 	step(depths []int) float64
 }
 
-// Model is a model that only counts. It implements runners.Stepper, runners.Meter and
+// Model counts time and memory without computing. It implements runners.Stepper, runners.Meter and
 // runners.Clock.
 type Model struct {
 	shape
 	profile runners.Profile
-	memory  int64 // bytes that may be held
+	memory  int64 // maximum bytes held
 	seconds float64
 	peak    int64
 	cache   runners.Usage // caches and states of the live sequences
@@ -43,7 +43,7 @@ type sequence struct {
 	m             *Model
 	len, capacity int
 	closed        bool
-	step          int // the last Step that it took part in
+	step          int // the last Step that included it
 }
 
 var errClosed = errors.New("the sequence is closed, or belongs to another model")
@@ -54,10 +54,10 @@ func (m *Model) Vocab() int { return m.vocab() }
 // CanTruncate implements runners.Stepper.
 func (m *Model) CanTruncate() bool { return m.canTruncate() }
 
-// Now is the virtual time spent since Load.
+// Now returns the virtual time since Load.
 func (m *Model) Now() time.Duration { return time.Duration(m.seconds * 1e9) }
 
-// Usage is the memory held now, by arithmetic.
+// Usage returns the memory held now, as computed by the cost model.
 func (m *Model) Usage() runners.Usage {
 	longest, count := 0, 0
 	for capacity, n := range m.live {
@@ -70,7 +70,7 @@ func (m *Model) Usage() runners.Usage {
 	return u
 }
 
-// account adds n (1 or -1) sequences of a capacity.
+// account adds n (1 or -1) sequences with the given capacity.
 func (m *Model) account(capacity, n int) {
 	u := m.caches(capacity)
 	m.cache.GlobalKV += int64(n) * u.GlobalKV
@@ -81,15 +81,15 @@ func (m *Model) account(capacity, n int) {
 	}
 }
 
-// ResetPeak makes the peak what is held now.
+// ResetPeak sets the peak to the memory held now.
 func (m *Model) ResetPeak() { m.peak = m.Usage().Total() }
 
 func (m *Model) outOfMemory(what string, need int64) error {
-	return fmt.Errorf("%s of %s on %s: %.2f GB needed, %.2f GB there: %w",
+	return fmt.Errorf("%s of %s on %s: %.2f GB needed, %.2f GB available: %w",
 		what, m.name(), m.profile.Name, float64(need)/1e9, float64(m.memory)/1e9, runners.ErrOutOfMemory)
 }
 
-// NewSequence holds the caches of capacity tokens.
+// NewSequence accounts for the caches of capacity tokens.
 func (m *Model) NewSequence(capacity int) (runners.Sequence, error) {
 	if capacity < 1 {
 		return nil, fmt.Errorf("a sequence's capacity is %d, want at least 1", capacity)
@@ -108,7 +108,7 @@ func (m *Model) hold(s *sequence) (runners.Sequence, error) {
 	return s, nil
 }
 
-// extend checks that s takes n tokens more.
+// extend returns the sequence after checking that it has room for n more tokens.
 func (m *Model) extend(ctx context.Context, rs runners.Sequence, n int) (*sequence, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (m *Model) extend(ctx context.Context, rs runners.Sequence, n int) (*sequen
 	return s, nil
 }
 
-// Prefill takes the time of the tokens' prefill. Their values do not matter.
+// Prefill advances the clock by the time of the tokens' prefill. The values of tokens are ignored.
 func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) error {
 	s, err := m.extend(ctx, rs, len(tokens))
 	if err != nil {
@@ -134,8 +134,8 @@ func (m *Model) Prefill(ctx context.Context, rs runners.Sequence, tokens []int) 
 	return nil
 }
 
-// Step takes the time of one token for each sequence. Its logits are zero; rows of logits may be
-// nil.
+// Step advances the clock by the time of one token for each sequence. Logits are zero; rows of
+// logits may be nil.
 func (m *Model) Step(ctx context.Context, rs []runners.Sequence, tokens []int, logits [][]float32) error {
 	if len(tokens) != len(rs) || len(logits) != len(rs) {
 		return fmt.Errorf("step of %d sequences with %d tokens and %d rows of logits", len(rs), len(tokens), len(logits))
@@ -148,7 +148,7 @@ func (m *Model) Step(ctx context.Context, rs []runners.Sequence, tokens []int, l
 			return err
 		}
 		if s.step == m.steps {
-			return errors.New("step of a batch that holds a sequence twice")
+			return errors.New("step of a batch that contains a sequence twice")
 		}
 		s.step, depths[i] = m.steps, s.len
 	}
@@ -160,17 +160,17 @@ func (m *Model) Step(ctx context.Context, rs []runners.Sequence, tokens []int, l
 	return nil
 }
 
-// Score is unsupported: there are no probabilities.
+// Score is unsupported, because the model has no probabilities.
 func (m *Model) Score(context.Context, runners.Sequence, []int, func(int, float32)) error {
 	return fmt.Errorf("the analytic runner computes time and memory, not probabilities: %w", runners.ErrUnsupported)
 }
 
-// Inspect is unsupported: there are no tensors to show.
+// Inspect is unsupported, because the model has no tensors.
 func (m *Model) Inspect(context.Context, runners.Sequence, []int, func(string, []int, []float32)) error {
 	return fmt.Errorf("the analytic runner computes time and memory, not tensors: %w", runners.ErrUnsupported)
 }
 
-// Close does nothing: there is nothing to give back.
+// Close does nothing: the model holds no resources.
 func (m *Model) Close() error { return nil }
 
 func (s *sequence) Len() int      { return s.len }

@@ -1,13 +1,13 @@
-// Package analytic is the runner that computes instead of measuring. Its models
-// hold no weights: Prefill and Step advance a virtual clock by what the cost model
-// (runners/cost.go) and a device profile give, and keep lengths; Score is unsupported;
-// memory is what arithmetic says. So the tasks that measure time and memory run
-// on it unchanged, for machines that are not at hand and models that no machine
-// here holds. Its records carry source: computed.
+// Package analytic is the runner that computes instead of measuring. Its models have no weights.
+// Prefill and Step advance a virtual clock by the time computed from the cost model
+// (runners/cost.go) and a device profile, and track the lengths of sequences. Score is unsupported.
+// Memory is computed too. The tasks that measure time and memory run on it unchanged, for machines
+// that are not available and models that do not fit on any machine here. Its records have source:
+// computed.
 //
-// The workspace is runners.Config.RunBytes': activations of one prefill chunk,
-// logits of one batch, in the type of the weights. Fork takes no time; cutting
-// back a model that cannot be truncated for free takes the time of a prefill.
+// The workspace is that of runners.Config.RunBytes: activations of one prefill chunk and logits of
+// one batch, in the type of the weights. Fork takes no time; truncating a model that cannot be
+// truncated for free takes the time of a prefill.
 package analytic
 
 import (
@@ -17,11 +17,11 @@ import (
 	"github.com/yocobench/yocobench/runners/families"
 )
 
-// Runner computes for one device.
+// Runner computes the time and memory of models on one device.
 type Runner struct{ profile runners.Profile }
 
-// New returns a runner for a device. The profile's Efficiency says which fraction of its limits is
-// assumed.
+// New returns a runner for a device. The profile's Efficiency is the assumed fraction of its
+// limits.
 func New(p runners.Profile) (*Runner, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
@@ -32,10 +32,10 @@ func New(p runners.Profile) (*Runner, error) {
 // Name is "analytic".
 func (r *Runner) Name() string { return "analytic" }
 
-// Profile is the device that r computes for.
+// Profile returns the device's profile.
 func (r *Runner) Profile() runners.Profile { return r.profile }
 
-// Device says what is computed for.
+// Device describes the device.
 func (r *Runner) Device() runners.Device {
 	return runners.Device{
 		Kind:   "computed",
@@ -45,8 +45,8 @@ func (r *Runner) Device() runners.Device {
 	}
 }
 
-// Load makes a model of cfg. weights may be nil: none are read. A
-// MemoryBudget takes the place of the profile's memory, larger or smaller.
+// Load makes a model of cfg. weights may be nil: they are not read. A MemoryBudget replaces the
+// profile's memory, whether larger or smaller.
 func (r *Runner) Load(cfg runners.Config, _ runners.Weights, o runners.Options) (runners.Instance, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("model %q: %w", cfg.Name, err)
@@ -58,7 +58,7 @@ func (r *Runner) Load(cfg runners.Config, _ runners.Weights, o runners.Options) 
 	return &Instance{m, cfg}, nil
 }
 
-// LoadFamily makes a model of a published family, whose layers no runner may run.
+// LoadFamily makes a model of a published family, which need not be supported by other runners.
 func (r *Runner) LoadFamily(f *families.Model, o runners.Options) (*Model, error) {
 	return r.model(published{f, r.profile, families.KVTypeOf(o.KV)}, o)
 }
@@ -75,7 +75,7 @@ func (r *Runner) model(s shape, o runners.Options) (*Model, error) {
 	return m, nil
 }
 
-// Instance is a Model of known layers. It implements runners.Instance.
+// Instance is a Model whose layers are known. It implements runners.Instance.
 type Instance struct {
 	*Model
 	cfg runners.Config

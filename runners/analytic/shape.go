@@ -5,12 +5,12 @@ import (
 	"github.com/yocobench/yocobench/runners/families"
 )
 
-// layered is a model of layers that runners run: the cost model is runners/cost.go.
+// layered is a model described by runners.Config: the cost model is runners/cost.go.
 type layered struct {
 	cfg     runners.Config
 	profile runners.Profile
 	types   runners.Types
-	chunk   int // tokens of a prefill pass, for the workspace
+	chunk   int // tokens per prefill pass, for the workspace
 }
 
 func (l layered) name() string      { return l.cfg.Name }
@@ -32,7 +32,7 @@ func (l layered) prefill(n, depth int) float64 {
 func (l layered) step(depths []int) float64 { return l.seconds(l.cfg.StepsWork(depths, l.types)) }
 
 // published is a model of a published family: the cost model is package families. Its workspace is
-// not known and counts as none.
+// unknown and counted as 0.
 type published struct {
 	m       *families.Model
 	profile runners.Profile
@@ -47,7 +47,7 @@ func (p published) usage(int, int) runners.Usage { return runners.Usage{Weights:
 
 func (p published) caches(capacity int) runners.Usage { return p.m.Usage(int64(capacity), p.kv) }
 
-// seconds is the longer of computing and moving bytes at the efficiency that the profile assumes.
+// seconds is the longer of computing and moving bytes, at the profile's assumed efficiency.
 func (p published) seconds(c families.Cost) float64 {
 	e := p.profile.Efficiency
 	return c.Seconds(p.profile.PeakOf(runners.BF16)*e.Compute, p.profile.Bandwidth*e.Bandwidth)
@@ -57,7 +57,7 @@ func (p published) prefill(n, depth int) float64 {
 	return p.seconds(p.m.PromptCost(int64(n), int64(depth), p.kv))
 }
 
-// step is the cost of a batch at the mean of its depths, which are alike in all tasks.
+// step returns the cost of a batch at the mean of its depths, which are equal in all tasks.
 func (p published) step(depths []int) float64 {
 	sum := 0
 	for _, d := range depths {

@@ -6,24 +6,24 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// pieces are the sizes in which sequences of a batch are filled, in turn.
+// pieces are the prefill sizes of a batch's sequences, used one after another.
 var pieces = []int{1, 3, 7, 33, 5, 101, 2, 65}
 
-// together is the number of steps that a batch makes.
+// together is the number of steps of a batch.
 const together = 12
 
 // lane is one sequence of a batch.
 type lane struct {
 	text  text
 	want  tensor
-	meter int // index of the check
+	meter int // index of its check
 	s     runners.Sequence
-	from  int // the first token that is stepped
-	to    int // the end of those
+	from  int // the first token to step
+	to    int // the end of the tokens to step
 }
 
-// batch fills sequences that begin at different depths of the texts, piece by
-// piece in turn, and steps them together; those whose text ends drop out.
+// batch fills sequences that begin at different depths of the texts, interleaved piece by piece,
+// and steps them together. A sequence leaves the batch when its text ends.
 func (v *verifier) batch() (err error) {
 	var lanes []*lane
 	defer func() {
@@ -60,7 +60,7 @@ func (v *verifier) batch() (err error) {
 	return nil
 }
 
-// fill prefills every lane up to from, one piece a turn.
+// fill prefills every lane up to from, one piece of each lane per round.
 func (v *verifier) fill(lanes []*lane) error {
 	for turn, more := 0, true; more; turn++ {
 		more = false
@@ -76,7 +76,7 @@ func (v *verifier) fill(lanes []*lane) error {
 	return nil
 }
 
-// stepTogether steps the lanes that go on, in an order that changes from round to round.
+// stepTogether steps the remaining lanes, in an order that changes from round to round.
 func (v *verifier) stepTogether(lanes []*lane, round int) error {
 	var (
 		on     []*lane

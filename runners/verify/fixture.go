@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
 
-// fixture is a folder of the fixtures' layout.
+// fixture is one fixture folder.
 type fixture struct {
 	config  runners.Config
 	weights runners.Weights
@@ -20,21 +20,21 @@ type fixture struct {
 	expect  *checkpoint.File
 }
 
-// text is one token sequence and what is expected of it.
+// text is one token sequence and its expected results.
 type text struct {
 	prefix string // "t77"
 	ids    []int
-	greedy []int // ids that follow, nil if the folder has none
+	greedy []int // expected greedy continuation, nil if the folder has none
 	expect *checkpoint.File
 }
 
-// tensor is an expectation.
+// tensor is an expected tensor.
 type tensor struct {
 	shape []int
 	data  []float32
 }
 
-// row is row i of a tensor of rows.
+// row returns row i of a tensor of rows.
 func (t tensor) row(i int) []float32 {
 	n := t.shape[len(t.shape)-1]
 	return t.data[i*n : (i+1)*n]
@@ -85,7 +85,7 @@ func (f *fixture) open(dir string) (err error) {
 	return f.checkShapes()
 }
 
-// checkShapes checks the expectations that every way needs.
+// checkShapes checks the shapes of the expected tensors that every mode needs.
 func (f *fixture) checkShapes() error {
 	for _, t := range f.texts {
 		n, v := len(t.ids), f.config.Vocab
@@ -122,7 +122,7 @@ func (f *fixture) close() error {
 	return f.weights.Close()
 }
 
-// want returns the expectation called name.
+// want returns the expected tensor called name.
 func (t text) want(name string) (tensor, error) {
 	got, err := t.expect.Get(t.prefix + "." + name)
 	if err != nil {
@@ -131,7 +131,7 @@ func (t text) want(name string) (tensor, error) {
 	return tensor{got.Shape, checkpoint.Float32s(got)}, nil
 }
 
-// names lists the expectations of the text, without the prefix.
+// names lists the expected tensors of the text, without the prefix.
 func (t text) names() []string {
 	var names []string
 	for _, n := range t.expect.Names() {

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// meter measures one Check as values come in.
+// meter updates one Check as values arrive.
 type meter struct{ check *Check }
 
-// values compares got with want, which are value from, from+1, … of position pos.
+// values compares got with want, the values from index from of position pos.
 func (m meter) values(pos int, got, want []float32) {
 	c := m.check
 	if len(got) != len(want) {
@@ -53,7 +53,7 @@ func (m meter) tensor(shape []int, got []float32, want tensor) {
 	}
 }
 
-// problem records the first failure that is no number.
+// problem records the first failure that is not a numerical error.
 func (m meter) problem(format string, args ...any) {
 	if m.check.Problem == "" {
 		m.check.Problem = fmt.Sprintf(format, args...)

@@ -15,8 +15,8 @@ import (
 	"github.com/yocobench/yocobench/runners/cpu"
 )
 
-// Nothing is skipped silently: a report has every way that its folder allows.
-func TestReportHasEveryWay(t *testing.T) {
+// A report has every mode that its folder allows: nothing is skipped silently.
+func TestReportHasEveryMode(t *testing.T) {
 	plain := []string{"chunks+batch", "fork", "greedy", "inspect", "prefill+score", "prefill+step", "score", "steps", "truncate"}
 	for folder, want := range map[string][]string{
 		"transformer_A":    plain,
@@ -30,9 +30,9 @@ func TestReportHasEveryWay(t *testing.T) {
 		}
 		got := map[string]bool{}
 		for _, c := range r.Checks {
-			got[c.Way] = true
+			got[c.Mode] = true
 			if c.Values == 0 && !(c.Text == "t1" && c.Tensor == "nll") {
-				t.Errorf("%s: %s.%s by %s compared nothing", folder, c.Text, c.Tensor, c.Way)
+				t.Errorf("%s: %s.%s in mode %s compared nothing", folder, c.Text, c.Tensor, c.Mode)
 			}
 			if c.Note != "" {
 				t.Errorf("%s: %s", folder, c.Note)
@@ -40,7 +40,7 @@ func TestReportHasEveryWay(t *testing.T) {
 		}
 		slices.Sort(want)
 		if g := slices.Sorted(maps.Keys(got)); !slices.Equal(g, want) {
-			t.Errorf("%s: ways %q, want %q", folder, g, want)
+			t.Errorf("%s: modes %q, want %q", folder, g, want)
 		}
 		if text := r.String(); !strings.Contains(text, "\nPASS ") {
 			t.Errorf("%s:\n%s", folder, text)
@@ -48,8 +48,8 @@ func TestReportHasEveryWay(t *testing.T) {
 	}
 }
 
-// The early exit of a YOCO, in counted operations: Prefill computes the
-// self-decoder and the global keys and values of every token and nothing else.
+// TestEarlyExit counts operations: Prefill of a YOCO computes only the self-decoder and the global
+// keys and values of every token.
 func TestEarlyExit(t *testing.T) {
 	for _, folder := range []string{"yoco_gret_A", "yoco_swa_A"} {
 		m, ids := load(t, folder, 200)
@@ -77,7 +77,7 @@ func TestEarlyExit(t *testing.T) {
 		if prefill[runners.PartSelf] != score[runners.PartSelf] || prefill[runners.PartKV] != score[runners.PartKV] {
 			t.Errorf("%s: the self-decoder counts %v in Prefill and %v in Score", folder, prefill, score)
 		}
-		// Prefill of twice as many costs about twice as much: nothing is quadratic.
+		// Prefill of twice as many tokens costs about twice as much: nothing is quadratic.
 		c.ResetCounts()
 		prefilled(t, m, append(slices.Clone(ids), ids...))
 		twice := c.Counts().FLOPs
@@ -87,7 +87,7 @@ func TestEarlyExit(t *testing.T) {
 	}
 }
 
-// load opens a fixture's model and makes n random ids.
+// load loads a fixture's model and returns it with n random ids.
 func load(t *testing.T, folder string, n int) (runners.Instance, []int) {
 	t.Helper()
 	c, w, err := checkpoint.Open(filepath.Join(golden, folder))
@@ -114,7 +114,7 @@ func load(t *testing.T, folder string, n int) (runners.Instance, []int) {
 	return m, ids
 }
 
-// prefilled is a new sequence that holds ids.
+// prefilled returns a new sequence that holds ids.
 func prefilled(t *testing.T, m runners.Instance, ids []int) runners.Sequence {
 	t.Helper()
 	s, err := m.NewSequence(1024)
@@ -139,8 +139,8 @@ func stepped(t *testing.T, m runners.Instance, s runners.Sequence, id int) []flo
 	return logits
 }
 
-// However a sequence came to hold its tokens - by branches of branches, cuts
-// and additions in a random order - it continues as a fresh one with the same tokens.
+// After any random series of forks, truncations and additions, a sequence continues like a fresh
+// one with the same tokens.
 func TestForkAndTruncateEqualFresh(t *testing.T) {
 	for _, folder := range []string{"transformer_A", "yoco_gret_A", "yoco_gret_C", "yoco_swa_A", "extra_swa_window_one", "extra_gret_decay"} {
 		t.Run(folder, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestForkAndTruncateEqualFresh(t *testing.T) {
 					}
 				}
 				if h.s.Len() != len(h.ids) {
-					t.Fatalf("a sequence of %d tokens says %d", len(h.ids), h.s.Len())
+					t.Fatalf("Len of a sequence of %d tokens is %d", len(h.ids), h.s.Len())
 				}
 			}
 			t.Logf("largest difference %.1e", worst)
@@ -204,7 +204,7 @@ func TestForkAndTruncateEqualFresh(t *testing.T) {
 	}
 }
 
-// misread is a runner that takes a config for another one.
+// misread is a runner that changes the config before loading.
 type misread struct {
 	runners.Runner
 	change func(*runners.Config)
@@ -215,7 +215,7 @@ func (m misread) Load(c runners.Config, w runners.Weights, o runners.Options) (r
 	return m.Runner.Load(c, w, o)
 }
 
-// The fixtures tell configs apart that differ in one field, which no shape shows.
+// The fixtures detect a wrong value of any config field that does not change a shape.
 func TestFixturesNoticeWrongConfigs(t *testing.T) {
 	for name, change := range map[string]func(*runners.Shape){
 		"eps":         func(s *runners.Shape) { s.NormEps /= 10 },
@@ -238,10 +238,10 @@ func TestFixturesNoticeWrongConfigs(t *testing.T) {
 			s := read
 			change(&s)
 			if (s.Window > 0) != (read.Window > 0) || s.Window < 0 || s.Window > 300 {
-				continue // longer than every text: no difference
+				continue // a window longer than every text makes no difference
 			}
 			if s.SelfHeads != read.SelfHeads && read.Window == 0 {
-				continue // the gates' shape tells
+				continue // changes the shape of the gates
 			}
 			if s == read || s.Validate() != nil {
 				continue
@@ -253,13 +253,13 @@ func TestFixturesNoticeWrongConfigs(t *testing.T) {
 				continue
 			}
 			if r.OK() {
-				t.Errorf("%s: nobody notices in\n%s", name, r)
+				t.Errorf("%s: not detected in\n%s", name, r)
 			}
 			noticed++
 		}
 		if noticed == 0 {
 			t.Errorf("%s: no fixture to try it on", name)
 		}
-		t.Logf("%s: noticed in %d fixtures", name, noticed)
+		t.Logf("%s: detected in %d fixtures", name, noticed)
 	}
 }

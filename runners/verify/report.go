@@ -10,54 +10,54 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Report is what Verify found. It is data: Write prints it, With judges it again.
+// Report is the result of Verify. Write prints it; With applies another tolerance.
 type Report struct {
 	Dir, Model, Runner string
-	// Tier is the kernel tier that computed.
+	// Tier is the kernel tier in use.
 	Tier string
 	// Tolerance is the largest absolute error of a logit that passes.
 	Tolerance float64
 	Checks    []Check
 }
 
-// Check is one tensor of one text computed in one way.
+// Check is one tensor of one text computed in one mode.
 type Check struct {
 	// Text is the name of the token sequence in tokens.json, such as "t77".
 	Text string
 	// Tensor is the tensor's name, such as "gret_state.1".
 	Tensor string
-	// Way is how it was computed (see the package's documentation).
-	Way string
+	// Mode is how it was computed (see the package's documentation).
+	Mode string
 	// Values is the number of values compared.
 	Values int
-	// Error is the largest absolute difference, NaN if a NaN was computed, and
-	// At is where: "position 7, 12" is value 12 of position 7.
+	// Error is the largest absolute difference, NaN if a NaN was computed. At is its position:
+	// "position 7, 12" is value 12 of position 7.
 	Error float64
 	At    string
-	// Scale is the largest absolute value expected.
+	// Scale is the largest absolute expected value.
 	Scale float64
-	// Problem is a failure that is no number: a tensor that did not come, a
-	// wrong id, an operation that must not happen.
+	// Problem is a failure that is not a numerical error: a missing tensor, a wrong id, an
+	// operation that must not happen.
 	Problem string
-	// Note is what a reader should know of a check that could not be made.
+	// Note explains why a check could not be made.
 	Note string
 }
 
-// DefaultTolerance is the tolerance of a logit. Fixtures are float64
-// evaluations; a plain float32 run of the reference implementation is within
-// 4.9e-5 of them. Rounding the weights alone to f16 (11 bits) or bf16 (8 bits) moves
-// a logit of the fixtures by up to .05 or .28, where small embeddings are normalised.
+// DefaultTolerance returns the tolerance of a logit. Fixtures are computed in float64; a plain
+// float32 run of the reference implementation is within 4.9e-5 of them. Rounding only the weights
+// to f16 (11 bits) or bf16 (8 bits) changes a logit of the fixtures by up to .05 or .28, where
+// small embeddings are normalized.
 func DefaultTolerance(o runners.Options) float64 {
 	tolerance := map[runners.DType]float64{runners.F32: 2e-4, runners.F16: 0.1, runners.BF16: 0.5}
 	return max(tolerance[o.Weights], tolerance[o.KV])
 }
 
-// Limit is the largest error of the tensor that passes, given that of a logit.
+// Limit returns the largest error of the tensor that passes, given the tolerance of a logit.
 //
 //	logits, greedy_logits, nll    the tolerance
-//	everything inside (hidden.n, final_norm, khat, khat_before_rotary, vhat,
+//	intermediate tensors (hidden.n, final_norm, khat, khat_before_rotary, vhat,
 //	gret_state.i, swa_key.i, swa_value.i)
-//	                              the tolerance times the largest value expected, if that is above 1
+//	                              the tolerance times the largest expected value, if that is above 1
 //	early exit                    0: it counts operations
 func (c Check) Limit(tolerance float64) float64 {
 	switch base(c.Tensor) {
@@ -75,19 +75,19 @@ func (c Check) OK(tolerance float64) bool {
 	return c.Problem == "" && c.Error <= c.Limit(tolerance) // false for NaN
 }
 
-// base is a tensor's name without the number of its layer.
+// base returns a tensor's name without its layer number.
 func base(tensor string) string {
 	name, _, _ := strings.Cut(tensor, ".")
 	return name
 }
 
-// With returns the report judged by another tolerance.
+// With returns the report with another tolerance.
 func (r Report) With(tolerance float64) Report {
 	r.Tolerance = tolerance
 	return r
 }
 
-// OK reports whether everything passed; a report without checks did not.
+// OK reports whether every check passed. It is false for a report without checks.
 func (r Report) OK() bool {
 	for _, c := range r.Checks {
 		if !c.OK(r.Tolerance) {
@@ -97,7 +97,7 @@ func (r Report) OK() bool {
 	return len(r.Checks) > 0
 }
 
-// Failed lists the checks that did not pass.
+// Failed lists the checks that failed.
 func (r Report) Failed() []Check {
 	var failed []Check
 	for _, c := range r.Checks {
@@ -108,7 +108,7 @@ func (r Report) Failed() []Check {
 	return failed
 }
 
-// Worst is the largest error of the logits by any way, which is the number to quote.
+// Worst returns the largest error of the logits in any mode. This is the number to quote.
 func (r Report) Worst() float64 {
 	worst := 0.0
 	for _, c := range r.Checks {
@@ -119,7 +119,7 @@ func (r Report) Worst() float64 {
 	return worst
 }
 
-// larger is the larger of two errors, where NaN is the largest.
+// larger returns the larger of two errors; NaN is larger than any number.
 func larger(a, b float64) float64 {
 	if math.IsNaN(a) || a >= b {
 		return a
@@ -127,27 +127,27 @@ func larger(a, b float64) float64 {
 	return b
 }
 
-// Row sums up the checks of one kind of tensor by one way.
+// Row summarizes the checks of one kind of tensor in one mode.
 type Row struct {
 	// Tensor is the name without the layer, such as "gret_state".
-	Tensor, Way string
-	// Checks and Values count what was compared, Failed the checks that did not pass.
+	Tensor, Mode string
+	// Checks and Values count what was compared, Failed the checks that failed.
 	Checks, Values, Failed int
-	// Worst is the check that is nearest to its limit or furthest beyond.
+	// Worst is the check with the largest error relative to its limit.
 	Worst Check
 }
 
-// Rows sums up the checks, in the order in which they were made.
+// Rows summarizes the checks, in the order in which they were made.
 func (r Report) Rows() []Row {
 	var rows []Row
 	index := map[[2]string]int{}
 	for _, c := range r.Checks {
-		key := [2]string{base(c.Tensor), c.Way}
+		key := [2]string{base(c.Tensor), c.Mode}
 		i, ok := index[key]
 		if !ok {
 			i = len(rows)
 			index[key] = i
-			rows = append(rows, Row{Tensor: key[0], Way: c.Way, Worst: c})
+			rows = append(rows, Row{Tensor: key[0], Mode: c.Mode, Worst: c})
 		}
 		row := &rows[i]
 		row.Checks++
@@ -179,7 +179,7 @@ func (r Report) Write(w io.Writer) error {
 		return err
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "tensor\tway\tvalues\tlargest error\tlimit\twhere\t")
+	fmt.Fprintln(tw, "tensor\tmode\tvalues\tlargest error\tlimit\twhere\t")
 	for _, row := range r.Rows() {
 		c := row.Worst
 		where := c.Text
@@ -198,7 +198,7 @@ func (r Report) Write(w io.Writer) error {
 		} else if c.Note != "" {
 			verdict = "-"
 		}
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%.2e\t%.2e\t%s\t%s\n", row.Tensor, row.Way, row.Values, c.Error, c.Limit(r.Tolerance), where, verdict)
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%.2e\t%.2e\t%s\t%s\n", row.Tensor, row.Mode, row.Values, c.Error, c.Limit(r.Tolerance), where, verdict)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -211,10 +211,10 @@ func (r Report) Write(w io.Writer) error {
 	return err
 }
 
-// String is the report as Write prints it.
+// String returns the report as Write prints it.
 func (r Report) String() string {
 	var b strings.Builder
-	r.Write(&b) //nolint:errcheck // a Builder does not fail
+	r.Write(&b) //nolint:errcheck // a Builder never fails
 	return b.String()
 }
 

@@ -8,9 +8,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Verify computes every text of a fixture folder on a runner in every way and
-// reports the errors. A model that computes wrong numbers is a Report that is
-// not OK; an error is for what could not be computed at all.
+// Verify computes every text of a fixture folder on a runner in every mode and reports the errors.
+// Wrong numbers result in a Report that is not OK; an error means that something could not be
+// computed at all.
 func Verify(ctx context.Context, dir string, runner runners.Runner, o runners.Options) (r Report, err error) {
 	f, err := openFixture(dir)
 	if err != nil {
@@ -64,13 +64,13 @@ type verifier struct {
 	report Report
 }
 
-// meter starts a check. It must be used before the next one is started.
-func (v *verifier) meter(t text, tensor, way string) meter {
-	v.report.Checks = append(v.report.Checks, Check{Text: t.prefix, Tensor: tensor, Way: way})
+// meter starts a check. Finish using it before starting the next one.
+func (v *verifier) meter(t text, tensor, mode string) meter {
+	v.report.Checks = append(v.report.Checks, Check{Text: t.prefix, Tensor: tensor, Mode: mode})
 	return meter{&v.report.Checks[len(v.report.Checks)-1]}
 }
 
-// sequence makes a sequence for ids and closes it after use.
+// sequence makes a sequence with room for room tokens, passes it to use, and closes it.
 func (v *verifier) sequence(room int, use func(runners.Sequence) error) error {
 	s, err := v.model.NewSequence(room)
 	if err != nil {
@@ -91,7 +91,7 @@ func (v *verifier) prefill(s runners.Sequence, ids []int) error {
 	return checkLen(s, n+len(ids))
 }
 
-// step appends one id to one sequence and returns the logits of what follows.
+// step appends one id to one sequence and returns the logits of the next token.
 func (v *verifier) step(s runners.Sequence, id int) ([]float32, error) {
 	logits := [][]float32{make([]float32, v.model.Config().Vocab)}
 	n := s.Len()
@@ -101,7 +101,7 @@ func (v *verifier) step(s runners.Sequence, id int) ([]float32, error) {
 	return logits[0], checkLen(s, n+1)
 }
 
-// follow steps through ids[from:to] and compares the logits of each.
+// follow steps through ids[from:to] and compares the logits of each step.
 func (v *verifier) follow(s runners.Sequence, t text, want tensor, m meter, from, to int) error {
 	for i := from; i < to; i++ {
 		logits, err := v.step(s, t.ids[i])
@@ -113,10 +113,10 @@ func (v *verifier) follow(s runners.Sequence, t text, want tensor, m meter, from
 	return nil
 }
 
-// checkLen is an error rather than a problem: nothing after it could be trusted.
+// checkLen returns an error, not a problem, because a wrong length invalidates everything after it.
 func checkLen(s runners.Sequence, want int) error {
 	if s.Len() != want {
-		return fmt.Errorf("the sequence says that it holds %d tokens, want %d", s.Len(), want)
+		return fmt.Errorf("the sequence reports a length of %d tokens, want %d", s.Len(), want)
 	}
 	return nil
 }

@@ -31,9 +31,9 @@ func folders(t *testing.T) []string {
 	return dirs
 }
 
-// Every fixture in every mode, with chunks that divide nothing, with the default chunk and threads,
-// and with half-precision weights and caches. TestGolden of runners/cpu does the same on every
-// kernel tier, in float32 and in half precision.
+// TestGolden runs every fixture in every mode, with chunk sizes that divide no text, with the
+// default chunk and threads, and with half-precision weights and caches. TestGolden of runners/cpu
+// does the same on every kernel tier, in float32 and in half precision.
 func TestGolden(t *testing.T) {
 	options := map[string]runners.Options{
 		"default":      {},
@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// The trained models' folders have the same layout where training has left its expectations.
+// The trained models' folders have the same format if training has written expectations.
 func TestTrained(t *testing.T) {
 	dirs, err := filepath.Glob("../checkpoint/tiny/*/expect.safetensors")
 	if err != nil {
@@ -93,7 +93,7 @@ func (f faulty) Load(c runners.Config, w runners.Weights, o runners.Options) (ru
 	return f.fault(m), nil
 }
 
-// wrong is a model that changes what comes out.
+// wrong is a model that changes results.
 type wrong struct {
 	runners.Instance
 	logits  func(s runners.Sequence, row []float32)
@@ -128,7 +128,7 @@ func (w wrong) Inspect(ctx context.Context, s runners.Sequence, tokens []int, em
 	})
 }
 
-// noForks is a model whose forks are the sequence itself.
+// noForks is a model whose Fork returns the sequence itself.
 type noForks struct{ runners.Instance }
 
 type shared struct {
@@ -163,7 +163,7 @@ func (m noForks) Step(ctx context.Context, ss []runners.Sequence, tokens []int, 
 	return m.Instance.Step(ctx, in, tokens, logits)
 }
 
-// overfull is a model whose Prefill computes everything.
+// overfull is a model whose Prefill computes all layers.
 type overfull struct{ runners.Instance }
 
 func (m overfull) Prefill(ctx context.Context, s runners.Sequence, tokens []int) error {
@@ -172,12 +172,12 @@ func (m overfull) Prefill(ctx context.Context, s runners.Sequence, tokens []int)
 func (m overfull) Counts() runners.Counts { return m.Instance.(runners.Counter).Counts() }
 func (m overfull) ResetCounts()           { m.Instance.(runners.Counter).ResetCounts() }
 
-// A report must notice each fault, and blame the way that has it.
-func TestFaultsAreNoticed(t *testing.T) {
+// A report detects each fault and attributes it to the modes that have it.
+func TestFaultsAreDetected(t *testing.T) {
 	nan := float32(math.NaN())
 	for name, tt := range map[string]struct {
 		fault func(runners.Instance) runners.Instance
-		ways  string // of the failed checks
+		modes string // of the failed checks
 		text  string
 	}{
 		"a NaN logit": {func(m runners.Instance) runners.Instance {
@@ -215,14 +215,14 @@ func TestFaultsAreNoticed(t *testing.T) {
 					emit(pos, lp)
 				}
 			}}
-		}, "prefill+score score", "position 60 came where 61 was due"},
+		}, "prefill+score score", "got position 60, want 61"},
 		"a position missing": {func(m runners.Instance) runners.Instance {
 			return wrong{Instance: m, logprob: func(pos int, lp float32, emit func(int, float32)) {
 				if pos != 76 {
 					emit(pos, lp)
 				}
 			}}
-		}, "prefill+score score", "the positions from 76 to 76 did not come"},
+		}, "prefill+score score", "positions 76 to 76 are missing"},
 		"a NaN inside": {func(m runners.Instance) runners.Instance {
 			return wrong{Instance: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
 				if name == "khat" {
@@ -237,7 +237,7 @@ func TestFaultsAreNoticed(t *testing.T) {
 					emit(name, shape, data)
 				}
 			}}
-		}, "inspect", "t77.gret_state.1: the model does not show it"},
+		}, "inspect", "t77.gret_state.1: the model did not emit it"},
 		"another shape": {func(m runners.Instance) runners.Instance {
 			return wrong{Instance: m, inspect: func(name string, shape []int, data []float32, emit func(string, []int, []float32)) {
 				if name == "vhat" {
@@ -253,18 +253,18 @@ func TestFaultsAreNoticed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, err := Verify(t.Context(), filepath.Join(golden, "yoco_gret_A"), faulty{cpu.New(), tt.fault}, runners.Options{})
 			if err != nil {
-				t.Skip(err) // below: faults that end in an error
+				t.Skip(err) // faults that end in an error are tested below
 			}
-			ways := map[string]bool{}
+			modes := map[string]bool{}
 			for _, c := range r.Failed() {
-				ways[c.Way] = true
+				modes[c.Mode] = true
 			}
-			got := strings.Join(sorted(ways), " ")
-			if got != tt.ways || r.OK() != (tt.ways == "") {
-				t.Errorf("failed ways %q, want %q\n%s", got, tt.ways, r)
+			got := strings.Join(sorted(modes), " ")
+			if got != tt.modes || r.OK() != (tt.modes == "") {
+				t.Errorf("failed modes %q, want %q\n%s", got, tt.modes, r)
 			}
 			if !strings.Contains(r.String(), tt.text) {
-				t.Errorf("the report does not say %q:\n%s", tt.text, r)
+				t.Errorf("the report does not contain %q:\n%s", tt.text, r)
 			}
 		})
 	}

@@ -8,13 +8,13 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// longest bounds the steps of one text, so that a fixture of a long text does not take forever.
+// longest limits the number of steps of one text, so that a long fixture does not take too long.
 const longest = 512
 
 func (v *verifier) inspect(t text) error {
 	in, ok := v.model.(runners.Inspector)
 	if !ok {
-		v.meter(t, "hidden", "inspect").check.Note = "not checked: this runner does not show what is inside"
+		v.meter(t, "hidden", "inspect").check.Note = "not checked: this runner does not expose intermediate tensors"
 		return nil
 	}
 	type shown struct {
@@ -42,7 +42,7 @@ func (v *verifier) inspect(t text) error {
 		}
 		m := v.meter(t, name, "inspect")
 		if !ok {
-			m.problem("the model does not show it")
+			m.problem("the model did not emit it")
 			continue
 		}
 		m.tensor(x.shape, x.data, want)
@@ -69,8 +69,8 @@ func (v *verifier) prefillScore(t text) error {
 	})
 }
 
-// scoreFrom scores ids[from:] and checks that each position comes once and in
-// order. The first of them may be missing: its logits belong to an earlier call.
+// scoreFrom scores ids[from:] and checks that each position is emitted once and in order. The first
+// position may be missing: its logits belong to an earlier call.
 func (v *verifier) scoreFrom(s runners.Sequence, t text, from int, m meter) error {
 	want, err := t.want("nll")
 	if len(t.ids) > 1 && err != nil {
@@ -81,7 +81,7 @@ func (v *verifier) scoreFrom(s runners.Sequence, t text, from int, m meter) erro
 		switch {
 		case pos == from && from > 0 && next == from+1:
 		case pos != next:
-			m.problem("position %d came where %d was due", pos, next)
+			m.problem("got position %d, want %d", pos, next)
 			return
 		default:
 			next++
@@ -91,7 +91,7 @@ func (v *verifier) scoreFrom(s runners.Sequence, t text, from int, m meter) erro
 		}
 	})
 	if err == nil && next != len(t.ids) {
-		m.problem("the positions from %d to %d did not come", next, len(t.ids)-1)
+		m.problem("positions %d to %d are missing", next, len(t.ids)-1)
 	}
 	return errors.Join(err, checkLen(s, len(t.ids)))
 }
@@ -124,7 +124,7 @@ func (v *verifier) steps(t text) error {
 	})
 }
 
-// spoil appends n tokens that are not those of the text from position s.Len() on.
+// spoil appends n tokens that differ from the text at these positions.
 func (v *verifier) spoil(s runners.Sequence, t text, n int) error {
 	for i := range n {
 		if _, err := v.step(s, (t.ids[(s.Len()+i)%len(t.ids)]+1+i)%v.model.Config().Vocab); err != nil {
@@ -134,8 +134,8 @@ func (v *verifier) spoil(s runners.Sequence, t text, n int) error {
 	return nil
 }
 
-// fork: a branch continues as the text does, while the trunk and another
-// branch go elsewhere before, between and after.
+// fork checks that a branch continues the text correctly while the trunk and another branch append
+// other tokens before, between and after its steps.
 func (v *verifier) fork(t text) error {
 	want, err := t.want("logits")
 	if err != nil || len(t.ids) < 2 {
@@ -152,7 +152,7 @@ func (v *verifier) fork(t text) error {
 			return v.forked(trunk, func(other runners.Sequence) error {
 				m := v.meter(t, "logits", "fork")
 				if branch.Len() != at || branch.Capacity() != trunk.Capacity() {
-					m.problem("a fork of %d tokens with room for %d says %d and %d", at, trunk.Capacity(), branch.Len(), branch.Capacity())
+					m.problem("a fork of %d tokens with room for %d reports %d and %d", at, trunk.Capacity(), branch.Len(), branch.Capacity())
 				}
 				return errors.Join(
 					v.spoil(other, t, 3),
@@ -175,8 +175,8 @@ func (v *verifier) forked(s runners.Sequence, use func(runners.Sequence) error) 
 	return errors.Join(use(f), f.Close())
 }
 
-// truncate: the text up to a point, other tokens, cut back to before that point, and on; then to
-// nothing.
+// truncate prefills a part of the text, appends other tokens, cuts back to an earlier point and
+// continues; then it cuts back to an empty sequence and starts over.
 func (v *verifier) truncate(t text) error {
 	want, err := t.want("logits")
 	if err != nil || len(t.ids) < 2 {
@@ -202,7 +202,7 @@ func (v *verifier) truncate(t text) error {
 	})
 }
 
-// greedy feeds the expected ids, so that one wrong choice does not hide the rest.
+// greedy feeds the expected ids, so that one wrong choice does not affect later ones.
 func (v *verifier) greedy(t text) error {
 	if len(t.greedy) == 0 {
 		return nil
@@ -233,7 +233,7 @@ func (v *verifier) greedy(t text) error {
 	})
 }
 
-// tie reports whether two ids are so near each other that the tolerance may exchange them.
+// tie reports whether the logits of two ids are so close that the tolerance allows either order.
 func (v *verifier) tie(want []float32, a, b int) bool {
 	return math.Abs(float64(want[a])-float64(want[b])) <= 2*v.report.Tolerance
 }
@@ -248,7 +248,7 @@ func argmax(xs []float32) int {
 	return best
 }
 
-// earlyExit counts what Prefill and Score compute where Prefill leaves layers out.
+// earlyExit counts the operations of Prefill and Score of models with an early exit.
 func (v *verifier) earlyExit(t text) error {
 	c, ok := v.model.(runners.Counter)
 	cfg := v.model.Config()
@@ -270,8 +270,8 @@ func (v *verifier) earlyExit(t text) error {
 	score := counts("Score", func(s runners.Sequence) error {
 		return v.model.Score(v.ctx, s, t.ids, func(int, float32) {})
 	})
-	// The layers left out hold no state, so that what they take does not depend on the chunk of a
-	// retention.
+	// The skipped layers hold no retention state, so their cost does not depend on the runner's
+	// retention chunk.
 	n, types := len(t.ids), runners.Types{}
 	early, full := cfg.PrefillWork(n, 0, types), cfg.ScoreWork(n, 0, types)
 	m.check.Values = 1
