@@ -2,24 +2,23 @@ package cpu
 
 import "unsafe"
 
-// tileConfig is what LDTILECFG reads: the shapes of the eight tiles.
+// tileConfig is the operand of LDTILECFG: the shapes of the eight tiles.
 type tileConfig struct {
 	palette  uint8
-	_        [15]uint8 // the row to start at, 0, and reserved bytes
+	_        [15]uint8 // start row (0) and reserved bytes
 	colBytes [16]uint16
 	rows     [16]uint8
 }
 
-// The most rows of a tile, and pairs of bfloat16 (or float32) of a row.
+// The maximum number of rows of a tile, and of bfloat16 pairs (or float32 values) per row.
 const tileRows, tilePairs = 16, 16
 
-// amxTiles is the Tiles of AMX. The sum over p is cut into steps of 16 pairs;
-// within a step the even and the odd values are summed apart, by fused
-// multiply-adds, and their sums are added to C (Intel's description of
-// TDPBF16PS).
+// amxTiles implements Tiles with AMX. The sum over p is split into steps of 16 pairs. Within a step
+// the even and the odd values are summed separately by fused multiply-adds, and both sums are added
+// to C (Intel's description of TDPBF16PS).
 //
-// A kernel xTilesRxC takes R x C tiles of C, for blocks of 16 R rows of A and C
-// one after the other, through steps of as many pairs as the configuration says.
+// A kernel xTilesRxC computes R x C tiles of C, for successive blocks of 16 R rows of A and C. Each
+// step covers as many pairs as the configuration says.
 func amxTiles(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, rows, k, n, add int) {
 	if steps := k / tilePairs; steps > 0 {
 		amxSteps(c, ldc, a, rs, b, ldb, rows, tilePairs, steps, n, add)
@@ -30,7 +29,7 @@ func amxTiles(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Poin
 	}
 }
 
-// amxSteps is amxTiles for a number of steps of so many pairs.
+// amxSteps is amxTiles for a number of steps of the given number of pairs.
 func amxSteps(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, rows, pairs, steps, n, add int) {
 	full := rows / (2 * tileRows)
 	if full > 0 {
@@ -46,7 +45,7 @@ func amxBlocks(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Poi
 	cfg := tileConfig{palette: 1}
 	lower, right := max(0, rows-tileRows), max(0, n-tilePairs)
 	shape := func(tile, rows, pairs int) {
-		if rows > 0 && pairs > 0 { // else the tile stays unconfigured
+		if rows > 0 && pairs > 0 { // otherwise the tile stays unconfigured
 			cfg.rows[tile], cfg.colBytes[tile] = uint8(rows), uint16(4*pairs)
 		}
 	}

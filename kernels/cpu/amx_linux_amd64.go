@@ -5,10 +5,9 @@ import (
 	"syscall"
 )
 
-// tilesForbidden asks Linux, once, for the use of tile registers by this process (they
-// make the state that it saves for a thread 8 KiB larger) and says why it
-// refused, or nothing. From <asm/prctl.h> and the kernel's documentation of
-// dynamically enabled features.
+// tilesForbidden asks Linux, once, to let this process use tile registers (which add 8 KiB to the
+// saved state of each thread). It returns why Linux refused, or "". See <asm/prctl.h> and the
+// kernel's documentation of dynamically enabled features.
 var tilesForbidden = sync.OnceValue(func() string {
 	const (
 		reqXCompPerm = 0x1023 // ARCH_REQ_XCOMP_PERM
@@ -18,7 +17,7 @@ var tilesForbidden = sync.OnceValue(func() string {
 		return ""
 	}
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_ARCH_PRCTL, reqXCompPerm, xTileData, 0); errno != 0 {
-		return "the operating system's leave to use AMX tiles (arch_prctl: " + errno.Error() + ")"
+		return "the operating system's permission to use AMX tiles (arch_prctl: " + errno.Error() + ")"
 	}
 	return ""
 })

@@ -3,5 +3,5 @@
 package cpu
 
 func tilesForbidden() string {
-	return "an operating system of which this program can ask AMX tiles (Linux)"
+	return "Linux, where this program can request AMX tiles"
 }

@@ -4,6 +4,6 @@ package cpu
 
 import "github.com/yocobench/yocobench/internal/amxsim"
 
-// amxSimulated says that package amxsim carries out the AMX instructions, in a
-// test build, because the processor has none.
+// amxSimulated reports that package amxsim emulates the AMX instructions, in a test build on a
+// processor without them.
 var amxSimulated = amxsim.Install()

@@ -2,32 +2,32 @@ package cpu
 
 import "unsafe"
 
-// Gemm computes a tile of C = A B, or of C += A B where add is not 0:
+// Gemm computes a tile of C = A B, or of C += A B if add is not 0:
 //
 //	C[i][j] = Σ A[i][p] B[p][j]    i < rows of the kernel, j < n <= NR, p < k
 //	A[i][p] at a + i*rs + p*cs,  B[p][j] at b + p*ldb + 4j,  C[i][j] at c + i*ldc + 4j
 //
-// The strides are free, so that A may be read by rows or by columns (a value
-// of A is broadcast, so its order costs nothing) while B and C have the vector
-// lanes along j. One sum over p runs for each value of C in the order of p,
-// whatever the number of rows: a row's result does not depend on its neighbours.
+// The strides are arbitrary, so A can be read by rows or by columns (a value of A is broadcast, so
+// the order does not matter for speed), while B and C have the vector lanes along j. Each value of
+// C is a single sum over p, in the order of p, whatever the number of rows: a row's result does not
+// depend on other rows.
 //
-// A and B are float32 in the F32 kernels. In the Wide and Dot kernels B holds
-// pairs of bfloat16 along p, B[2p][j] in the low half of the 32-bit word and
-// B[2p+1][j] in the high half, and k counts pairs. Wide widens them to float32:
-// its A is float32 with cs = 4 and twice as many values along p. Dot rounds
-// nothing either: its A holds the same pairs of bfloat16, the products are
-// exact and the sums float32, with denormals taken as zero.
+// A and B are float32 in the F32 kernels. In the Wide and Dot kernels B holds pairs of bfloat16
+// along p, B[2p][j] in the low half of the 32-bit word and B[2p+1][j] in the high half, and k
+// counts pairs. Wide converts them to float32: its A is float32 with cs = 4 and twice as many
+// values along p. The A of Dot holds the same pairs of bfloat16; products are exact and sums are
+// float32, with denormals treated as zero.
 //
+// Cost: 2 x rows x n x k FLOP (k in values). Each value of B that is read is used for every row.
 // Cost: 2 x rows x n x k FLOP (k in values). Each value of B read serves every row.
 type Gemm func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
 
-// Tiles is a Gemm of the Dot kind for any number of rows, with cs = 4, k at
-// least 1, and a sum of another order (amx_amd64.go) that does not depend on
-// the number of rows either. Its cost for few rows is that of 16.
+// Tiles is a Gemm of the Dot kind for any number of rows, with cs = 4 and k at least 1. Its order
+// of summation differs (amx_amd64.go), but does not depend on the number of rows either. A few rows
+// cost as much as 16.
 type Tiles func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, rows, k, n, add int)
 
-// goMR and goNR are the plain Go tier's tile.
+// goMR and goNR are the tile sizes of the plain Go tier.
 const goMR, goNR = 4, 16
 
 func goGemm(rows int) Gemm {
@@ -38,8 +38,8 @@ func goGemm(rows int) Gemm {
 	}
 }
 
-// goGemmRow is one row, eight columns at a time. Addresses are computed again for
-// each p: one that has run past the end must not exist when the garbage collector looks.
+// goGemmRow computes one row, eight columns at a time. It recomputes addresses for each p, because
+// no pointer may be past the end of an object when the garbage collector runs.
 func goGemmRow(c, a unsafe.Pointer, cs int, b unsafe.Pointer, ldb, k, n, add int) {
 	out := unsafe.Slice((*float32)(c), n)
 	j := 0
@@ -86,7 +86,7 @@ func goGemmWide(rows int) Gemm {
 	}
 }
 
-// goGemmDot is what the Dot kernels compute; the plain Go tier does not offer it.
+// goGemmDot defines what the Dot kernels compute. The plain Go tier does not use it.
 func goGemmDot(rows int) Gemm {
 	return func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int) {
 		for i := range rows {

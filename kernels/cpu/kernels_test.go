@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// eachTier runs f for every tier that this machine has.
+// eachTier runs f for every tier that this machine supports.
 func eachTier(t *testing.T, f func(t *testing.T, k *Tier)) {
 	for _, k := range Tiers() {
 		t.Run(k.Name, func(t *testing.T) {
@@ -22,8 +22,8 @@ func eachTier(t *testing.T, f func(t *testing.T, k *Tier)) {
 
 var nan = float32(math.NaN())
 
-// poisoned is n values of NaN with n more on either side, so that a read or
-// write outside shows.
+// poisoned returns n values of NaN with n more on either side, to detect reads and writes out of
+// bounds.
 func poisoned(n int) []float32 {
 	s := make([]float32, 3*n+64)
 	for i := range s {
@@ -69,13 +69,13 @@ func TestGemm(t *testing.T) {
 	})
 }
 
-// testGemm checks one shape of the F32 (0), Wide (1) or Dot (2) kernel, with A by rows and by
+// testGemm checks one shape of the F32 (0), Wide (1) or Dot (2) kernel, with A read by rows and by
 // columns.
 func testGemm(t *testing.T, k *Tier, r *rand.Rand, kind, m, n, depth int) {
 	t.Helper()
 	table := [][]Gemm{k.F32, k.Wide, k.Dot}[kind]
 	if kind == 2 && k.Name == "go" {
-		table = gemms(goMR, goGemmDot) // the definition of the others
+		table = gemms(goMR, goGemmDot) // the reference of the Dot kernels
 	}
 	if len(table) <= m {
 		return
@@ -102,7 +102,7 @@ func testGemm(t *testing.T, k *Tier, r *rand.Rand, kind, m, n, depth int) {
 		bf[i] = round(float32(r.NormFloat64()), kind > 0)
 		b[i] = float64(bf[i])
 	}
-	// B with a row stride larger than n and NaN between the rows.
+	// B has a row stride larger than n, with NaN between the rows.
 	ldb := n + r.IntN(5)
 	bs := poisoned(depth * ldb)
 	words := unsafe.Slice((*uint32)(unsafe.Pointer(&bs[0])), len(bs))
@@ -192,8 +192,8 @@ func TestTiles(t *testing.T) {
 			}
 			testTiles(t, k, r, rows, 32, 500)
 		}
-		// A denormal is taken as zero, as a factor and as a sum.
-		tiny := uint32(0x0040)                                               // of bfloat16
+		// A denormal is treated as zero, as a factor and as a sum.
+		tiny := uint32(0x0040)                                               // a bfloat16
 		for _, pair := range [][2]uint32{{tiny, 0x7f00}, {0x1f80, 0x1f80}} { // 2^-127 x 2^127, 2^-64 x 2^-64
 			a, b, c := make([]uint32, 16), make([]uint32, 16), []float32{0}
 			a[0], b[0] = pair[0], pair[1]
@@ -205,7 +205,7 @@ func TestTiles(t *testing.T) {
 	})
 }
 
-// testTiles checks one shape; depth counts pairs. What lies outside the operands is NaN.
+// testTiles checks one shape; depth counts pairs. Memory outside the operands is NaN.
 func testTiles(t *testing.T, k *Tier, r *rand.Rand, rows, n, depth int) {
 	t.Helper()
 	name := fmt.Sprintf("Tiles %dx%dx%d", rows, n, depth)
@@ -255,7 +255,7 @@ func testTiles(t *testing.T, k *Tier, r *rand.Rand, rows, n, depth int) {
 	}
 }
 
-// TestGemmRowsAlone: a row's bits do not depend on how many rows are computed with it.
+// TestGemmRowsAlone: the bits of a row do not depend on how many rows are computed with it.
 func TestGemmRowsAlone(t *testing.T) {
 	eachTier(t, func(t *testing.T, k *Tier) {
 		r := rand.New(rand.NewPCG(3, 4))
@@ -348,7 +348,7 @@ func TestExp(t *testing.T) {
 			}
 			check(xs)
 		}
-		// Every binade, and the neighbourhood of each change of n.
+		// Every binade, and values close to each change of n.
 		for n := -125; n <= 126; n++ {
 			x := float32((float64(n) + 0.5) * math.Ln2)
 			check([]float32{x, math.Nextafter32(x, -inf), math.Nextafter32(x, inf)})
@@ -374,7 +374,7 @@ func TestVectors(t *testing.T) {
 	})
 }
 
-// outside fails where the poison around s was overwritten.
+// outside fails if the poison around s was overwritten.
 func outside(t *testing.T, what string, s []float32) {
 	t.Helper()
 	n := len(s)
@@ -447,12 +447,13 @@ func testRows(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	}
 }
 
-// gelu is GELU by its approximation with a hyperbolic tangent.
+// gelu is the tanh approximation of GELU.
 func gelu(x float64) float64 {
 	return x / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x)))
 }
 
-// testRowsOf checks the kernels of several rows, each operand with a stride of its own.
+// testRowsOf checks the kernels that process several rows, with a different stride for each
+// operand.
 func testRowsOf(t *testing.T, k *Tier, r *rand.Rand, rows, n int) {
 	t.Helper()
 	ldx, ldy, ldd := n+1, n+3, n+2
@@ -504,7 +505,7 @@ func testRowsOf(t *testing.T, k *Tier, r *rand.Rand, rows, n int) {
 	outside(t, "RMSRows", out)
 }
 
-// TestLogSigmoid: within its bound over every binade, and what lies beyond.
+// TestLogSigmoid: within its bound over every binade, and correct outside that range.
 func TestLogSigmoid(t *testing.T) {
 	eachTier(t, func(t *testing.T, k *Tier) {
 		r := rand.New(rand.NewPCG(15, 16))
@@ -542,7 +543,7 @@ func TestLogSigmoid(t *testing.T) {
 			}
 		}
 		if far[5] == far[5] || far[6] != 0 {
-			t.Errorf("NaN gave %g, and what lies behind became %g", far[5], far[6])
+			t.Errorf("NaN gave %g, and the value after it became %g", far[5], far[6])
 		}
 	})
 }
@@ -600,8 +601,8 @@ func testRopes(t *testing.T, k *Tier, r *rand.Rand, n int) {
 	const rows, scale = 3, 0.75
 	ldx := 2*n + 1
 	in := random(r, rows*ldx)
-	for _, ldt := range []int{0, 4*n + 1} { // one row of angles for all, or one for each
-		// Interleaved: each cosine twice, then -sin, +sin; else n cosines and n sines.
+	for _, ldt := range []int{0, 4*n + 1} { // one row of angles for all rows, or one for each
+		// Interleaved: each cosine twice, then -sin, +sin. Otherwise n cosines and n sines.
 		inter, half := make([]float32, 4*n+2*ldt), make([]float32, 4*n+2*ldt)
 		for row := range rows {
 			for i := range n {
@@ -615,7 +616,7 @@ func testRopes(t *testing.T, k *Tier, r *rand.Rand, n int) {
 			name               string
 			run                func(x *float32)
 			t                  []float32
-			a, b, cosine, sine func(i int) int // where pair i, its cosine and its sine are in a row
+			a, b, cosine, sine func(i int) int // offsets of pair i, its cosine and its sine in a row
 		}{
 			{"RopeInterleaved", func(x *float32) { k.RopeInterleaved(x, 4*ldx, &inter[0], 4*ldt, rows, 2*n, scale) }, inter,
 				func(i int) int { return 2 * i }, func(i int) int { return 2*i + 1 }, func(i int) int { return 2 * i }, func(i int) int { return 2*n + 2*i + 1 }},
@@ -632,7 +633,7 @@ func testRopes(t *testing.T, k *Tier, r *rand.Rand, n int) {
 					near(t, fmt.Sprintf("%s n=%d", o.name, n), x[row*ldx+o.b(i)], (b*co+a*si)*scale, 1e-6)
 				}
 				if got, want := x[row*ldx+2*n], in[row*ldx+2*n]; got != want {
-					t.Fatalf("%s n=%d: wrote behind row %d", o.name, n, row)
+					t.Fatalf("%s n=%d: wrote beyond row %d", o.name, n, row)
 				}
 			}
 			outside(t, o.name, x)
@@ -678,7 +679,7 @@ func TestSoftmaxCols(t *testing.T) {
 					}
 					if j == 1 {
 						for i := range n {
-							s[i*k.NR+j] = float32(math.Inf(-1)) // wholly masked
+							s[i*k.NR+j] = float32(math.Inf(-1)) // completely masked
 						}
 					}
 				}
@@ -756,7 +757,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// FuzzGemm tries any shape and seed against float64.
+// FuzzGemm compares arbitrary shapes and seeds with float64.
 func FuzzGemm(f *testing.F) {
 	f.Add(uint64(1), uint8(3), uint8(5), uint16(9))
 	f.Fuzz(func(t *testing.T, seed uint64, m, n uint8, depth uint16) {

@@ -2,6 +2,6 @@
 
 package cpu
 
-// Pause hints to the CPU that the caller is waiting in a loop: its sibling
-// thread gets the units meanwhile, and leaving the loop is not mispredicted.
+// Pause hints to the CPU that the caller is polling in a loop: the sibling hyperthread gets the
+// execution units, and leaving the loop is not mispredicted.
 func Pause()

@@ -2,5 +2,5 @@
 
 package cpu
 
-// Pause hints to the CPU that the caller is waiting in a loop, where there is such a hint.
+// Pause hints to the CPU that the caller is polling in a loop, if the CPU has such a hint.
 func Pause() {}

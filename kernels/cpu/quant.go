@@ -6,18 +6,18 @@ import (
 	"unsafe"
 )
 
-// Quantised weights, multiplied as they are stored: integers of 4 or 8 bits with a scale for each
+// Quantized weights, multiplied in their stored form: integers of 4 or 8 bits with a scale for each
 // block of 32 along `in`.
 //
-// The activations of a block of 32 become 16-bit integers with a scale of their own. The product of
-// two blocks is an exact integer in every tier, and the sum over blocks is float32 in the order of
-// the blocks: a result depends neither on the number of rows nor on that of threads.
+// A block of 32 activations is converted to 16-bit integers with its own scale. The product of two
+// blocks is an exact integer in every tier, and the sum over blocks is float32 in the order of the
+// blocks, so a result depends neither on the number of rows nor on the number of threads.
 //
 //	x = sx xi, |xi| <= 32767       w = d q + m       Σ w x = d sx Σ q xi + m sx Σ xi
 //
-// The rounding of the activations changes x by at most half of sx, 2^-16 of the block's largest.
+// Rounding the activations changes x by at most half of sx, 2^-16 of the block's largest value.
 
-// Quant is a quantised type of ggml. A panel holds the weights of NR outputs; it is a sequence of
+// Quant is a quantized type of ggml. A panel holds the weights of NR outputs; it is a sequence of
 // blocks of 32 inputs (of 256 for the K types):
 //
 //	scales   Half: d [NR] float16.  Min: d [NR], m [NR] float16, m added.
@@ -27,17 +27,17 @@ import (
 //	4 bits   [4][NR] words of 32 bits; half word h of word g holds inputs 8g+h, 8g+h+2, 8g+h+4 and
 //	         8g+h+6, the first in its lowest bits; with scales of kind Half the value is q - 8
 //
-// Types of 5 bits are held in 8.
+// Types with 5 bits are stored with 8.
 type Quant struct {
 	// Name is the type's name in GGUF.
 	Name string
-	// Values is the number of values of a stored block, Bytes its size.
+	// Values is the number of values of a stored block, Bytes its size in bytes.
 	Values, Bytes int
 	Format        QuantFormat
 	decode        func(q []int8, s *scales, src []byte)
 }
 
-// QuantFormat is the layout of a panel; Tier.Quant has kernels for each.
+// QuantFormat is the layout of a panel. Tier.Quant has kernels for each.
 type QuantFormat int
 
 // The formats, by bits and kind of scales.
@@ -53,10 +53,10 @@ const (
 
 func (f QuantFormat) bits() int { return []int{8, 4}[f/3] }
 
-// Scales is the kind of the format's scales: 0 Half, 1 Min, 2 Super.
+// scales returns the kind of the format's scales: 0 Half, 1 Min, 2 Super.
 func (f QuantFormat) scales() int { return int(f % 3) }
 
-// Values is the number of inputs of a panel's block.
+// Values returns the number of inputs of a panel's block.
 func (f QuantFormat) Values() int {
 	if f.scales() == 2 {
 		return 256
@@ -64,7 +64,7 @@ func (f QuantFormat) Values() int {
 	return 32
 }
 
-// Bytes is the size of a panel's block for nr outputs.
+// Bytes returns the size in bytes of a panel's block for nr outputs.
 func (f QuantFormat) Bytes(nr int) int {
 	n := 4 * nr * f.bits()
 	switch f.scales() {
@@ -76,8 +76,8 @@ func (f QuantFormat) Bytes(nr int) int {
 	return 4*nr + 8*(n+2*nr)
 }
 
-// quantBlock is the layout of a block of 32 activations: the integers, their scale, the scale times
-// their sum, and -8 times their sum.
+// quantBlock is a block of 32 activations: the integers, their scale, the scale times their sum,
+// and -8 times their sum.
 type quantBlock struct {
 	q     [32]int16
 	scale float32
@@ -89,30 +89,32 @@ type quantBlock struct {
 // QuantBlockBytes is the size of a block of 32 activations (see Tier.QuantRow).
 const QuantBlockBytes = int(unsafe.Sizeof(quantBlock{}))
 
-// QuantDot computes C = A W or C += A W for the NR outputs of a panel, where add is not 0. A row of
-// A is blocks of quantised activations, lda bytes from the next; ldc is C's row stride in bytes.
-// blocks counts those of 32 inputs and is at least 1 (for Super a multiple of 8).
+// QuantDot computes C = A W, or C += A W if add is not 0, for the NR outputs of a panel. A row of A
+// is a sequence of blocks of quantized activations; lda is the distance between rows of A in bytes,
+// ldc that between rows of C. blocks counts blocks of 32 inputs and is at least 1 (for Super a
+// multiple of 8).
 type QuantDot func(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
 
 // QuantKernels are the kernels of a format.
 type QuantKernels struct {
-	// Dot is by number of rows, from 1.
+	// Dot is indexed by the number of rows minus 1.
 	Dot []QuantDot
-	// Unpack writes the values of blocks of 32 inputs, [input][NR], as ggml dequantises them.
+	// Unpack writes the values of blocks of 32 inputs, [input][NR], as ggml dequantizes them.
 	Unpack func(dst *float32, w unsafe.Pointer, blocks int)
 }
 
-// quantTiny is the least largest magnitude of a block of activations that is not taken as zeros.
+// quantTiny is a lower bound: a block of activations whose largest magnitude is below it is treated
+// as zeros.
 const quantTiny = 0x1p-100
 
-// goQuantRow quantises blocks of 32 activations. Where one is not finite, the scale is not either.
+// goQuantRow quantizes blocks of 32 activations. If a value is not finite, neither is the scale.
 func goQuantRow(dst unsafe.Pointer, x *float32, blocks int) {
 	out, xs := unsafe.Slice((*quantBlock)(dst), blocks), unsafe.Slice(x, 32*blocks)
 	for b := range out {
 		o, v := &out[b], xs[32*b:32*b+32]
 		var m uint32
 		for _, f := range v {
-			m = max(m, math.Float32bits(f)&0x7fffffff) // NaN is larger than all
+			m = max(m, math.Float32bits(f)&0x7fffffff) // NaN compares larger than any number
 		}
 		most := math.Float32frombits(m)
 		inv := float32(0)
@@ -130,13 +132,13 @@ func goQuantRow(dst unsafe.Pointer, x *float32, blocks int) {
 	}
 }
 
-// scales are those of a block of 32 inputs of one output.
+// scales are the scales of a block of 32 inputs of one output.
 type scales struct {
 	d, m uint16 // float16
 	s, t uint8
 }
 
-// QuantOf returns the quantised type of a name, nil where there are no kernels for it.
+// QuantOf returns the quantized type of a name, or nil if there are no kernels for it.
 func QuantOf(name string) *Quant {
 	for i := range quants {
 		if quants[i].Name == name {
@@ -185,25 +187,25 @@ var quants = []Quant{
 	{"Q5_K", 256, 176, Q8Super, nil},
 }
 
-// nonlinear are the values of IQ4_NL.
+// nonlinear is the codebook of IQ4_NL.
 var nonlinear = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-// nibbles reads 32 values of 4 bits: the low halves of 16 bytes, and then the high ones.
+// nibbles reads 32 values of 4 bits: the low halves of 16 bytes, then the high halves.
 func nibbles(q []int8, src []byte) {
 	for i, v := range src {
 		q[i], q[i+16] = int8(v&15), int8(v>>4)
 	}
 }
 
-// fifth adds bit i of bits to value i as its fifth.
+// fifth adds bit i of bits to value i as its fifth bit.
 func fifth(q []int8, bits uint32) {
 	for i := range q {
 		q[i] |= int8(bits>>i&1) << 4
 	}
 }
 
-// superBlock reads block i of a superblock of Q4_K or Q5_K: d, m, 12 bytes of eight scales and
-// minimums of 6 bits, in Q5_K 32 bytes of fifth bits, and 128 bytes of 4 bits.
+// superBlock reads block i of a superblock of Q4_K or Q5_K: d, m, 12 bytes with eight 6-bit scales
+// and minimums, for Q5_K 32 bytes of fifth bits, and 128 bytes of 4-bit values.
 func superBlock(q []int8, s *scales, src []byte, i int) {
 	s.d, s.m = binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
 	packed, low := src[4:16], src[len(src)-128:]
@@ -222,8 +224,8 @@ func superBlock(q []int8, s *scales, src []byte, i int) {
 	}
 }
 
-// Pack writes row j < nr of a panel: src is the row's stored blocks. It returns false where a scale
-// is not finite: the kernels would not compute what ggml does with it.
+// Pack writes row j < nr of a panel; src is the row's stored blocks. It returns false if a scale is
+// not finite, because the kernels would not compute what ggml computes.
 func (t *Quant) Pack(panel []byte, nr, j int, src []byte) bool {
 	var q [32]int8
 	var s scales
@@ -279,8 +281,8 @@ func (t *Quant) put(data []byte, nr, j int, q *[32]int8) {
 type quantGroup struct {
 	f        QuantFormat
 	nr       int
-	scale    unsafe.Pointer // d of the outputs, and m
-	factor   unsafe.Pointer // s and t, of Super
+	scale    unsafe.Pointer // d of the outputs, then m
+	factor   unsafe.Pointer // s and t (Super only)
 	integers unsafe.Pointer
 }
 
@@ -296,7 +298,7 @@ func (f QuantFormat) group(panel unsafe.Pointer, nr, i int) quantGroup {
 	return quantGroup{f, nr, p, nil, unsafe.Add(p, f.Bytes(nr)-n)}
 }
 
-// integersOf reads those of output j.
+// integersOf reads the integers of output j.
 func (g quantGroup) integersOf(j int, q *[32]int32) {
 	if g.f.bits() == 8 {
 		for p := range 16 {
@@ -316,7 +318,7 @@ func (g quantGroup) integersOf(j int, q *[32]int32) {
 	}
 }
 
-// scalesOf returns the scale of output j, and what is added to each of its values.
+// scalesOf returns the scale of output j, and the offset that is added to each of its values.
 func (g quantGroup) scalesOf(j int) (d, m float32) {
 	h := func(i int) float32 { return float16(*(*uint16)(unsafe.Add(g.scale, 2*i))) }
 	switch g.f.scales() {
@@ -329,7 +331,7 @@ func (g quantGroup) scalesOf(j int) (d, m float32) {
 	return h(j) * b(j), -(h(g.nr+j) * b(g.nr+j))
 }
 
-// float16 is the value of a finite float16.
+// float16 returns the value of a finite float16.
 func float16(h uint16) float32 {
 	return math.Float32frombits(uint32(h&0x8000)<<16|uint32(h&0x7fff)<<13) * 0x1p112
 }
@@ -354,7 +356,7 @@ func goQuant(nr int) (k [QuantFormats]QuantKernels) {
 	return k
 }
 
-// goQuantDot computes one row.
+// goQuantDot returns a QuantDot for one row.
 func goQuantDot(f QuantFormat, nr int) QuantDot {
 	return func(c unsafe.Pointer, _ int, a unsafe.Pointer, _ int, w unsafe.Pointer, blocks, add int) {
 		var sums [MaxNR]float32

@@ -8,17 +8,17 @@ import (
 	"unsafe"
 )
 
-// quantTiers runs f for every tier of this machine that has kernels of quantised weights.
+// quantTiers runs f for every tier of this machine that has kernels for quantized weights.
 func quantTiers(t *testing.T, f func(t *testing.T, k *Tier)) {
 	eachTier(t, func(t *testing.T, k *Tier) {
 		if k.QuantRow == nil {
-			t.Skip("this tier has no kernels of quantised weights")
+			t.Skip("this tier has no kernels for quantized weights")
 		}
 		f(t, k)
 	})
 }
 
-// storedRow is a row of random blocks with finite scales.
+// storedRow returns a row of random blocks with finite scales.
 func storedRow(r *rand.Rand, q *Quant, blocks int) []byte {
 	row := make([]byte, blocks*q.Bytes)
 	for i := range row {
@@ -26,7 +26,7 @@ func storedRow(r *rand.Rand, q *Quant, blocks int) []byte {
 	}
 	for b := range blocks {
 		at := row[b*q.Bytes:]
-		half(at, 0, uint16(r.IntN(0x2400))|uint16(r.IntN(2))<<15) // also denormal ones
+		half(at, 0, uint16(r.IntN(0x2400))|uint16(r.IntN(2))<<15) // including denormals
 		if q.Format.scales() != 0 {
 			half(at, 1, uint16(r.IntN(0x3000))|uint16(r.IntN(2))<<15)
 		}
@@ -34,13 +34,13 @@ func storedRow(r *rand.Rand, q *Quant, blocks int) []byte {
 	return row
 }
 
-// packed is a panel of random rows, with NaN around it.
+// packed returns a panel of random rows, with NaN around it.
 func packed(t *testing.T, r *rand.Rand, q *Quant, nr, in int) unsafe.Pointer {
 	n := in / q.Format.Values() * q.Format.Bytes(nr)
 	p := unsafe.Slice((*byte)(unsafe.Pointer(&poisoned(n / 4)[0])), n)
 	for j := range nr {
 		if !q.Pack(p, nr, j, storedRow(r, q, in/q.Values)) {
-			t.Fatal("finite scales were refused")
+			t.Fatal("finite scales were rejected")
 		}
 	}
 	return unsafe.Pointer(&p[0])
@@ -92,7 +92,7 @@ func TestQuantRow(t *testing.T) {
 	})
 }
 
-// TestQuantDot compares with the same sum in float64: the integers exact, the scales as stored.
+// TestQuantDot compares with the same sum in float64, with exact integers and the stored scales.
 func TestQuantDot(t *testing.T) {
 	quantTiers(t, func(t *testing.T, k *Tier) {
 		r := rand.New(rand.NewPCG(3, 4))
@@ -155,8 +155,8 @@ func testQuantDot(t *testing.T, k *Tier, r *rand.Rand, q *Quant, rows, in int) {
 					want += u + w
 					size += math.Abs(u) + math.Abs(w)
 				}
-				// Of each term four roundings (of the scale, its product, the integer, the minimum's
-				// product), and two for each addition.
+				// Each term has four roundings (of the scale, its product, the integer, the
+				// minimum's product), and each addition two.
 				near(t, fmt.Sprintf("%s, %d rows of %d, add %d (%d,%d)", q.Name, rows, in, add, i, j),
 					c[i*ldc+j], want, float64(2*blocks+5)*0x1p-24*size)
 			}
@@ -185,7 +185,7 @@ func TestUnpack(t *testing.T) {
 	})
 }
 
-// TestPackRefuses: a scale that is infinite or NaN.
+// TestPackRefuses: an infinite or NaN scale is rejected.
 func TestPackRefuses(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for i := range quants {
@@ -198,7 +198,7 @@ func TestPackRefuses(t *testing.T) {
 				row := storedRow(r, q, 2)
 				half(row[q.Bytes:], at, h)
 				if q.Pack(make([]byte, 512/q.Format.Values()*q.Format.Bytes(16)), 16, 3, row) {
-					t.Errorf("%s: a scale of %#x was taken", q.Name, h)
+					t.Errorf("%s: a scale of %#x was accepted", q.Name, h)
 				}
 			}
 		}

@@ -9,26 +9,27 @@ import (
 
 // Tier is a set of kernels for one instruction set.
 type Tier struct {
-	// Name is what users force and records show, such as "avx512-f32".
+	// Name is the tier's name in options and records, such as "avx512-f32".
 	Name string
-	// Needs says which processor features the tier needs, Missing those of
-	// them that this machine lacks, or what else keeps it from running here (empty: nothing).
+	// Needs lists the processor features that the tier requires. Missing lists those that this
+	// machine lacks, or another reason why the tier cannot run here; it is empty if the tier can
+	// run.
 	Needs, Missing string
 
-	// MR is the most rows, NR the most columns of a Gemm's tile.
+	// MR is the maximum number of rows of a Gemm's tile, NR its maximum number of columns.
 	MR, NR int
-	// F32, Wide and Dot are the Gemms by their number of rows, from 1; see Gemm.
-	// Wide may stop before MR. Dot is nil where the tier has no bfloat16 arithmetic.
+	// F32, Wide and Dot are the Gemms, indexed by the number of rows minus 1; see Gemm. Wide may
+	// have fewer than MR entries. Dot is nil if the tier has no bfloat16 arithmetic.
 	F32, Wide, Dot []Gemm
-	// Tiles is nil where the processor has no matrix registers.
+	// Tiles is nil if the processor has no matrix registers.
 	Tiles Tiles
 
-	// Quant has the kernels of quantised weights, and QuantRow quantises blocks of 32 activations for
-	// them, QuantBlockBytes each. QuantRow is nil where the tier has none.
+	// Quant has the kernels for quantized weights. QuantRow quantizes blocks of 32 activations for
+	// them, QuantBlockBytes each; it is nil if the tier has no such kernels.
 	Quant    [QuantFormats]QuantKernels
 	QuantRow func(dst unsafe.Pointer, x *float32, blocks int)
 
-	// The vector kernels; vector.go says what each computes.
+	// The vector kernels; vector.go documents them.
 	RMSRows         func(f, x *float32, ldx, rows, n int, eps float32)
 	MaxRow          func(x *float32, n int) float32
 	ExpRow          func(x *float32, n int, m float32) float32
@@ -53,13 +54,13 @@ type Tier struct {
 	Touch           func(p unsafe.Pointer, n int) uint64
 }
 
-// Available reports whether this machine's processor has what the tier needs.
+// Available reports whether this machine can run the tier.
 func (t *Tier) Available() bool { return t.Missing == "" }
 
-// MaxNR bounds NR over all tiers.
+// MaxNR is the largest NR of any tier.
 const MaxNR = 32
 
-// Plain is the tier in plain Go, which every machine has.
+// Plain returns the tier in plain Go, which every machine supports.
 func Plain() *Tier {
 	return &Tier{
 		Name: "go", MR: goMR, NR: goNR,
@@ -82,13 +83,12 @@ func gemms(mr int, f func(rows int) Gemm) []Gemm {
 	return t
 }
 
-// Tiers lists every tier that this build knows, the fastest first, whether or
-// not this machine has it.
+// Tiers lists every tier of this build, fastest first, whether or not this machine supports it.
 func Tiers() []*Tier { return append(archTiers(), Plain()) }
 
-// Choose returns the named tier, or the fastest that this machine has where
-// name is empty, and why. A tier that is unknown or that the machine lacks is
-// an error that lists what there is.
+// Choose returns the named tier, or the fastest that this machine supports if name is empty, and
+// the reason for the choice. If the tier is unknown or not supported, the error lists the available
+// tiers.
 func Choose(name string) (t *Tier, why string, err error) {
 	var list []string
 	for _, t := range Tiers() {
@@ -111,7 +111,7 @@ func Choose(name string) (t *Tier, why string, err error) {
 	return nil, "", fmt.Errorf("kernel tier %q cannot be used here; tiers: %s", name, strings.Join(list, ", "))
 }
 
-// feature is one of the processor's, by the name that its maker gives it.
+// feature is a processor feature, by its vendor's name.
 type feature struct {
 	name string
 	has  bool
@@ -127,7 +127,7 @@ func (t *Tier) need(names ...string) {
 	t.Needs, t.Missing = strings.Join(names, " "), strings.Join(missing, " ")
 }
 
-// Features names the processor's features that decide about tiers.
+// Features lists the features of this processor that tiers require.
 func Features() (have []string) {
 	for _, f := range featureTable {
 		if f.has {

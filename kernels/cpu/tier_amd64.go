@@ -44,13 +44,13 @@ func avx512Tier(name string) *Tier {
 		PairRows: zPairRows, WidenPairs: zWidenPairs, RoundRow: zRoundRow,
 		Transpose8: zTranspose8, Touch: zTouch,
 	}
-	if cpu.X86.HasAVX512VNNI { // which only the first processors with AVX-512 lack
+	if cpu.X86.HasAVX512VNNI { // only the first processors with AVX-512 lack it
 		t.Quant, t.QuantRow = avx512Quant, zQuantRow
 	}
 	return t
 }
 
-// avx512Dot adds the kernels of bfloat16 arithmetic.
+// avx512Dot adds the kernels with bfloat16 arithmetic.
 func (t *Tier) avx512Dot() {
 	t.PairRows, t.RoundRow = zPairRowsDot, zRoundRowDot
 	t.Dot = []Gemm{nil, zGemmDot1, zGemmDot2, zGemmDot3, zGemmDot4, zGemmDot5, zGemmDot6,

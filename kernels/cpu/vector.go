@@ -5,11 +5,11 @@ import (
 	"unsafe"
 )
 
-// The vector kernels in plain Go: the definition of what each computes. All
-// are linear in their arguments; none needs alignment, none may be given n < 0,
-// and a count of rows must be at least 1.
+// The vector kernels in plain Go define what each kernel computes. All take time linear in their
+// arguments; none requires alignment, n must not be negative, and a number of rows must be at least
+// 1.
 
-// floatsAt is n values at row i of rows that are ld bytes apart.
+// floatsAt returns n values of row i of rows that are ld bytes apart.
 func floatsAt(p *float32, ld, i, n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Add(unsafe.Pointer(p), i*ld)), n)
 }
@@ -26,7 +26,7 @@ func goRMSRows(f, x *float32, ldx, rows, n int, eps float32) {
 	}
 }
 
-// MaxRow is the largest of x, -Inf where n is 0. NaN may be passed over.
+// MaxRow returns the largest value of x, -Inf if n is 0. NaN may be ignored.
 func goMaxRow(x *float32, n int) float32 {
 	m := float32(math.Inf(-1))
 	for _, v := range unsafe.Slice(x, n) {
@@ -74,8 +74,8 @@ func goAxpy(dst, x *float32, n int, s float32) {
 	}
 }
 
-// SiluRows: dst[i] = g[i]/(1+exp(-g[i])) x[i] f[i] for rows of n values; fstep is
-// the stride of f in bytes, 0 for one factor. dst may be g or x.
+// SiluRows: dst[i] = g[i]/(1+exp(-g[i])) x[i] f[i] for rows of n values. fstep is the stride of f
+// in bytes, 0 for one common factor. dst may be g or x.
 func goSiluRows(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int) {
 	for i := range rows {
 		d, gs, xs, v := floatsAt(dst, ldd, i, n), floatsAt(g, ldg, i, n), floatsAt(x, ldx, i, n), floatsAt(f, fstep, i, 1)[0]
@@ -85,14 +85,14 @@ func goSiluRows(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, row
 	}
 }
 
-// GELU by its approximation with a hyperbolic tangent is g sigmoid(-g (gelu1 + gelu3 g²)).
+// The tanh approximation of GELU is g sigmoid(-g (gelu1 + gelu3 g²)).
 const (
 	gelu1 = float32(-2 * 0.7978845608028654) // sqrt(2/pi)
 	gelu3 = float32(-2 * 0.7978845608028654 * 0.044715)
 )
 
-// GeluRows is SiluRows with g sigmoid(2 sqrt(2/pi) (g + 0.044715 g³)) in place of g sigmoid(g):
-// GELU by its approximation with a hyperbolic tangent.
+// GeluRows is SiluRows with the tanh approximation of GELU, g sigmoid(2 sqrt(2/pi) (g + 0.044715
+// g³)), instead of g sigmoid(g).
 func goGeluRows(dst *float32, ldd int, g *float32, ldg int, x *float32, ldx, rows, n int, f *float32, fstep int) {
 	for i := range rows {
 		d, gs, xs, v := floatsAt(dst, ldd, i, n), floatsAt(g, ldg, i, n), floatsAt(x, ldx, i, n), floatsAt(f, fstep, i, 1)[0]
@@ -128,13 +128,13 @@ func goLogSigmoid(x *float32, n int) {
 }
 
 // LogSigmoidBound is the largest relative error of LogSigmoid in any tier, for x of at most 87;
-// above, where the exponential ends, the result is 0. It sums up: ExpBound of t, which s and the
-// logarithm hand on at most as large; three roundings in s; the series' end, 2/15 3^-14 < 3e-8; and
-// some 4 more roundings.
+// above that, where the exponential underflows, the result is 0. It is the sum of ExpBound for t,
+// which s and the logarithm do not amplify; three roundings in s; the truncation of the series,
+// 2/15 3^-14 < 3e-8; and about 4 more roundings.
 const LogSigmoidBound = ExpBound + 3e-8 + 7*6e-8
 
-// DecayRow: p *= exp(x0 - x), where each x is given as a sum hi + lo, so that
-// the difference of two large neighbours keeps its digits.
+// DecayRow: p *= exp(x0 - x), where each x is given as a sum hi + lo, so that the difference of two
+// large neighbors keeps its precision.
 func goDecayRow(p, hi, lo *float32, n int, hi0, lo0 float32) {
 	ps, hs, ls := unsafe.Slice(p, n), unsafe.Slice(hi, n), unsafe.Slice(lo, n)
 	for i := range ps {
@@ -142,8 +142,8 @@ func goDecayRow(p, hi, lo *float32, n int, hi0, lo0 float32) {
 	}
 }
 
-// ScaleRows: dst[i] = src[i] f[i] for rows of n values; fstep is the stride of
-// f in bytes, 0 for one factor. dst may be src.
+// ScaleRows: dst[i] = src[i] f[i] for rows of n values. fstep is the stride of f in bytes, 0 for
+// one common factor. dst may be src.
 func goScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float32, fstep int) {
 	for i := range rows {
 		goScale((*float32)(unsafe.Add(unsafe.Pointer(dst), i*ldd)), (*float32)(unsafe.Add(unsafe.Pointer(src), i*lds)),
@@ -151,9 +151,9 @@ func goScaleRows(dst *float32, ldd int, src *float32, lds, rows, n int, f *float
 	}
 }
 
-// RopeInterleaved rotates the pairs (2i, 2i+1) of rows of n values and scales
-// them: x' = (x c + swapped(x) s) scale. A row of t is c, with each cosine twice, and
-// behind it s, with -sin, +sin; its stride may be 0. n is even.
+// RopeInterleaved rotates the pairs (2i, 2i+1) of rows of n values and scales them: x' = (x c +
+// swapped(x) s) scale. A row of t is c, with each cosine twice, followed by s, with -sin, +sin; its
+// stride may be 0. n is even.
 func goRopeInterleaved(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32) {
 	for r := range rows {
 		xs, ts := floatsAt(x, ldx, r, n), floatsAt(t, ldt, r, 2*n)
@@ -176,10 +176,10 @@ func goRopeHalf(x *float32, ldx int, t *float32, ldt, rows, n int, scale float32
 	}
 }
 
-// SoftmaxCols is one step of the online softmax over n rows of NR scores, each
-// lane a query: with m' = max(m, the rows), alpha = exp(m - m'), the rows
-// become exp(row - m') and l becomes l alpha + their sum. m must be finite at
-// first (use MaskedMax). It returns 0 where every alpha is 1.
+// SoftmaxCols is one step of the online softmax over n rows of NR scores, where each lane is a
+// query: with m' = max(m, the rows), alpha = exp(m - m'), the rows become exp(row - m') and l
+// becomes l alpha + their sum. The initial m must be finite (use MaskedMax). It returns 0 if every
+// alpha is 1.
 func goSoftmaxCols(s *float32, n int, m, l, alpha *float32) int {
 	rows := unsafe.Slice(s, n*goNR)
 	ms, ls, as := unsafe.Slice(m, goNR), unsafe.Slice(l, goNR), unsafe.Slice(alpha, goNR)
@@ -204,8 +204,8 @@ func goSoftmaxCols(s *float32, n int, m, l, alpha *float32) int {
 	return changed
 }
 
-// MaskedMax is where a running maximum begins: below every score, yet finite,
-// so that a query that has seen no key gets exp(-Inf - MaskedMax) = 0 and not NaN.
+// MaskedMax is the initial value of a running maximum: below every score, but finite, so that a
+// query that has seen no key gets exp(-Inf - MaskedMax) = 0 and not NaN.
 const MaskedMax = -1e30
 
 // ScaleCols multiplies n rows of NR values by the lanes of alpha.
@@ -231,9 +231,9 @@ func goRetainStep(s *float32, rows, n int, k, v, q, o *float32, gamma float32) {
 	}
 }
 
-// PairRows rounds rows of n values to bfloat16 and interleaves each two: row i of
-// dst has row 2i of x in the low halves, row 2i+1 in the high ones. rows counts those
-// of dst. (Rounding of denormals: see RoundRow.)
+// PairRows rounds rows of n values to bfloat16 and interleaves pairs of rows: row i of dst has row
+// 2i of x in the low halves and row 2i+1 in the high halves. rows counts rows of dst. (Rounding of
+// denormals: see RoundRow.)
 func goPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int) {
 	for i := range rows {
 		d := unsafe.Slice((*uint32)(unsafe.Add(unsafe.Pointer(dst), i*ldd)), n)
@@ -244,7 +244,7 @@ func goPairRows(dst *uint32, ldd int, x *float32, ldx, rows, n int) {
 	}
 }
 
-// WidenPairs undoes PairRows for one row: a is what was in the low halves, b in the high ones.
+// WidenPairs reverses PairRows for one row: a gets the low halves, b the high halves.
 func goWidenPairs(a, b *float32, src *uint32, n int) {
 	as, bs, s := unsafe.Slice(a, n), unsafe.Slice(b, n), unsafe.Slice(src, n)
 	for i := range s {
@@ -252,8 +252,8 @@ func goWidenPairs(a, b *float32, src *uint32, n int) {
 	}
 }
 
-// RoundRow rounds x to bfloat16, to nearest, ties to even; NaN stays NaN. n is a multiple of 16.
-// Where a tier has Dot kernels, which take denormals as zero, rounding may do so too.
+// RoundRow rounds x to bfloat16, to nearest, ties to even; NaN stays NaN. n is a multiple of 16. In
+// a tier with Dot kernels, which treat denormals as zero, rounding may do so too.
 func goRoundRow(dst *uint16, x *float32, n int) {
 	d, xs := unsafe.Slice(dst, n), unsafe.Slice(x, n)
 	for i := range d {
@@ -271,7 +271,8 @@ func goTranspose8(dst *float32, ldd int, src *float32, lds, rows, cols int) {
 	}
 }
 
-// Touch reads n bytes, a multiple of 256, and returns something of them: it measures the memory.
+// Touch reads n bytes, a multiple of 256, and returns a value that depends on them. It is used to
+// measure memory bandwidth and to prefetch.
 func goTouch(p unsafe.Pointer, n int) (x uint64) {
 	for _, v := range unsafe.Slice((*[4]uint64)(p), n/32) {
 		x |= v[0] | v[1] | v[2] | v[3]
@@ -279,7 +280,7 @@ func goTouch(p unsafe.Pointer, n int) (x uint64) {
 	return x
 }
 
-// BF16 is v rounded to the nearest bfloat16, ties to even; NaN stays NaN.
+// BF16 returns the bfloat16 nearest to v, ties to even; NaN stays NaN.
 func BF16(v float32) uint16 {
 	b := math.Float32bits(v)
 	if v != v {
@@ -288,14 +289,14 @@ func BF16(v float32) uint16 {
 	return uint16((b + 0x7fff + b>>16&1) >> 16)
 }
 
-// Widen16 is the value of a bfloat16.
+// Widen16 returns the value of a bfloat16.
 func Widen16(b uint16) float32 { return math.Float32frombits(uint32(b) << 16) }
 
 func widen(w uint32) (lo, hi float32) {
 	return math.Float32frombits(w << 16), math.Float32frombits(w & 0xffff0000)
 }
 
-// The bounds of Exp: below expLow the result is 0, above expHigh it is that of expHigh.
+// The bounds of Exp: below expLow the result is 0, above expHigh it is exp(expHigh).
 var (
 	expLow  = math.Float32frombits(0xc2aeac50) // -87.33655
 	expHigh = math.Float32frombits(0x42b0c0a5) // 88.37626
@@ -330,6 +331,6 @@ func Exp(x float32) float32 {
 	return p * math.Float32frombits(uint32(int32(n)+127)<<23)
 }
 
-// ExpBound is the largest relative error of Exp in any tier, for results that
-// are normal numbers (tested over every binade and at random).
+// ExpBound is the largest relative error of Exp in any tier, for results that are normal numbers
+// (tested over every binade and at random).
 const ExpBound = 2.5e-7

@@ -12,9 +12,9 @@ import "fmt"
 //	2 3   C, lower rows                             7  B, right columns
 //	4     A, upper rows     5  A, lower rows
 //
-// Tile state belongs to the processor core, and the system keeps it across
-// interrupts only from its configuration to its release. Both are within one
-// function, which the Go scheduler does not interrupt: it is assembly.
+// Tile state belongs to the processor core, and the operating system preserves it across interrupts
+// only between its configuration and its release. Both are in one assembly function, which the Go
+// scheduler does not preempt.
 
 // Numbers of general registers in instructions.
 var regs = map[string]int{"AX": 0, "CX": 1, "DX": 2, "BX": 3, "SI": 6, "DI": 7, "R8": 8, "R9": 9, "R10": 10, "R11": 11, "R12": 12, "R13": 13}
@@ -28,8 +28,8 @@ func gnuReg(r string) string {
 	return "%r" + r[1:]
 }
 
-// vex emits VEX.128.pp.0F38.W0 opcode with the operand bytes given. The comment is as GNU objdump
-// prints it.
+// vex emits VEX.128.pp.0F38.W0 opcode with the given operand bytes. The comment has the form that
+// GNU objdump prints.
 func (g *gen) vex(comment string, r, x, b, v, pp, opcode int, operands ...int) {
 	s := ""
 	for _, c := range append([]int{0xc4, (^r&1)<<7 | (^x&1)<<6 | (^b&1)<<5 | 2, (^v&15)<<3 | pp, opcode}, operands...) {
@@ -46,7 +46,8 @@ const (
 	vexF2   = 3
 )
 
-// tileMemory emits a load or store of tile t at disp(base), a row each stride bytes (a register).
+// tileMemory emits a load or store of tile t at disp(base); rows are stride bytes apart (a
+// register).
 func (g *gen) tileMemory(store bool, t int, base, stride string, disp int) {
 	b, i, at := regs[base], regs[stride], fmt.Sprintf("%#x(%s,%s,1)", disp, gnuReg(base), gnuReg(stride))
 	comment, pp := fmt.Sprintf("tileloadd %s,%%tmm%d", at, t), vexF2
@@ -73,12 +74,12 @@ func (g *gen) amxGemms() {
 	}
 }
 
-// amxGemm emits the kernel whose C is rows x cols tiles, for blocks of rows one
-// after the other: amx_amd64.go says what it computes.
+// amxGemm emits the kernel whose C is rows x cols tiles, for successive blocks of rows; see
+// amx_amd64.go.
 //
-// General registers: AX C, BX ldc, SI A, DX rs, R11 B, R12 ldb, R9 the step of B,
-// R10 blocks left, CX steps of k left or the address of the lower tiles of C,
-// DI and R8 the upper and lower rows of A and R13 B, at the present k.
+// General registers: AX C, BX ldc, SI A, DX rs, R11 B, R12 ldb, R9 the step of B, R10 blocks left,
+// CX steps of k left or the address of the lower tiles of C; at the current k, DI and R8 the upper
+// and lower rows of A, and R13 B.
 func (g *gen) amxGemm(rows, cols int) {
 	g.function(fmt.Sprintf("Tiles%dx%d", rows, cols),
 		"(cfg *tileConfig, c unsafe.Pointer, ldc int, a unsafe.Pointer, rs int, b unsafe.Pointer, ldb, steps, add, blocks int)", 80)
@@ -145,7 +146,7 @@ func (g *gen) amxGemm(rows, cols int) {
 	g.p("DECQ CX")
 	g.p("JNZ %s", loop)
 	eachC(func(t int, base string, disp int) { g.tileMemory(true, t, base, "BX", disp) })
-	// The next block is 16 or 32 rows on.
+	// The next block begins 16 or 32 rows later.
 	for _, r := range [][2]string{{"BX", "AX"}, {"DX", "SI"}} {
 		g.p("MOVQ %s, CX", r[0])
 		g.p("SHLQ $%d, CX", 3+rows)

@@ -29,9 +29,9 @@ func (g *gen) gemms() {
 
 // gemm emits the kernel for m rows of C.
 //
-// General registers: AX C, BX ldc, CX k, DX rs, R10 cs, R11 B at the present k,
-// R12 ldb, R13 scratch or the lane mask's address, and SI DI R8 R9 the addresses
-// of rows 0 3 6 9 of A at the present k.
+// General registers: AX C, BX ldc, CX k, DX rs, R10 cs, R11 B at the current k, R12 ldb, R13
+// scratch or the lane mask's address, and SI DI R8 R9 the addresses of rows 0 3 6 9 of A at the
+// current k.
 //
 //	AVX-512: 0-3 a row (pair of rows) of B, 4 5 broadcasts, 7 constant, 8-31 C; K1 K2 the lanes of the two vectors.
 //	AVX2:    0 1 (0-3) a row (pair of rows) of B, 2 3 (12 13) broadcasts, 15 constant, 4-15 (4-11) C.
@@ -76,7 +76,7 @@ func (g *gen) gemm(name string, m int, kind bKind) {
 	g.gemmBody(m, kind, true)
 }
 
-// gemmBody emits the loop over k and the stores, to the return.
+// gemmBody emits the loop over k and the stores, up to the return.
 func (g *gen) gemmBody(m int, kind bKind, masked bool) {
 	acc, cst := 8, 7
 	bc := []int{4, 5}
@@ -205,9 +205,9 @@ func dpbf16(acc, a, b int) string {
 	return evex("VDPBF16PS Z%d, Z%d, Z%d", 2, 0x52, acc, a, b)
 }
 
-// evex is an instruction of the AVX512_BF16 extension in bytes, which Go's assembler
-// does not know, EVEX.512.prefix.0F38.W0 opcode /r: d = op(a, b), or op(b) where a is 0. The
-// comment's format gets b, a and d, the order of Go's assembler.
+// evex encodes an instruction of the AVX512_BF16 extension in bytes, because Go's assembler does
+// not support them: EVEX.512.prefix.0F38.W0 opcode /r, d = op(a, b), or op(b) if a is 0. The
+// comment's format gets b, a and d, in the operand order of Go's assembler.
 func evex(comment string, prefix, opcode, d, a, b int) string {
 	inv := func(x int) int { return ^x & 1 }
 	p0 := inv(d>>3)<<7 | inv(b>>4)<<6 | inv(b>>3)<<5 | inv(d>>4)<<4 | 2

@@ -25,8 +25,8 @@ func TestFresh(t *testing.T) {
 	}
 }
 
-// TestEncodings: instructions written as bytes are what their comments say,
-// by GNU objdump where that is installed.
+// TestEncodings: instructions written as bytes are what their comments say, according to GNU
+// objdump.
 func TestEncodings(t *testing.T) {
 	for _, m := range []struct{ suffix, objdump, machine string }{
 		{"_amd64.s", "objdump", "i386:x86-64"},
@@ -99,10 +99,10 @@ func checkEncodings(t *testing.T, tool, machine, name, text string) int {
 	return len(want)
 }
 
-// plainCode writes an instruction without the differences of spelling.
+// plainCode normalizes the spelling of an instruction.
 func plainCode(s string) string {
 	s = strings.ToLower(strings.Join(strings.Fields(s), " "))
-	// Those of AVX512_BF16 are commented as Go's assembler would write them.
+	// Instructions of AVX512_BF16 are commented in the syntax of Go's assembler.
 	s = regexp.MustCompile(`([ ,])([yz])(\d+)`).ReplaceAllString(s, "$1%${2}mm$3")
 	return strings.ReplaceAll(s, ", ", ",")
 }

@@ -2,12 +2,12 @@ package main
 
 import "fmt"
 
-// neon is arm64's: 32 registers of 4 floats and no masks, so that what is left
-// of a row after whole vectors is done value by value, in lane 0.
+// neon is arm64's instruction set: 32 registers of 4 floats and no masks, so the rest of a row
+// after whole vectors is computed value by value, in lane 0.
 var neon = isa{name: "neon", fn: "n", reg: "V", w: 4, mr: 6, wideMR: 5}
 
-// neonCodes are the instructions that Go's assembler does not know, on lanes of
-// 32 bits: with three registers, with two, and FMLA by lane 0 of its last.
+// neonCodes are instructions that Go's assembler does not support, on lanes of 32 bits: with three
+// registers, with two, and FMLA by lane 0 of its last.
 var neonCodes = map[string]uint32{
 	"FADD": 0x4e20d400, "FSUB": 0x4ea0d400, "FMUL": 0x6e20dc00, "FDIV": 0x6e20fc00,
 	"FMAX": 0x4e20f400, "FMIN": 0x4ea0f400, "FADDP": 0x6e20d400, "FMAXP": 0x6e20f400,
@@ -29,7 +29,7 @@ func (g *gen) fmlaLane(d, n, m int) {
 	g.p("WORD $%#08x // FMLA v%d.4s, v%d.4s, v%d.s[0]", 0x4f801000|uint32(m<<16|n<<5|d), d, n, m)
 }
 
-// list is nv consecutive registers from v.
+// list returns nv consecutive registers from v.
 func list(v, nv int) string {
 	s := ""
 	for i := range nv {
@@ -38,7 +38,7 @@ func list(v, nv int) string {
 	return "[" + s[2:] + "]"
 }
 
-// nload and nstore move nv vectors, or lane 0 alone where scalar.
+// nload and nstore move nv vectors, or only lane 0 if scalar.
 func (g *gen) nload(at string, v, nv int, scalar bool) {
 	if scalar {
 		g.p("FMOVS (%s), F%d", at, v)
@@ -86,12 +86,12 @@ func (g *gen) neonGemms() {
 	}
 }
 
-// neonGemm emits the kernel for m rows of C: 16 columns at once, or where there
-// are fewer, strips of 4 columns and then of 1.
+// neonGemm emits the kernel for m rows of C: 16 columns at once, and the remaining columns in
+// strips of 4 and then of 1.
 //
-// General registers: R0 C, R1 ldc, R2-R7 the rows of A, R8 the step of the index
-// R9 (R22: the second of a pair) into them, R10 B, R11 ldb, R12 k, R13 columns
-// left, R14 add, R15 k left, R19 B at the present k, R20 the row of C.
+// General registers: R0 C, R1 ldc, R2-R7 the rows of A, R8 the step of the index R9 (R22: the
+// second of a pair) into them, R10 B, R11 ldb, R12 k, R13 columns left, R14 add, R15 k left, R19 B
+// at the current k, R20 the row of C.
 //
 //	F32:  0-3 a row of B, 4-7 values of A, 8-31 C
 //	Wide: 0-3 the even and 4-7 the odd row of a pair, 8 the mask, 9-11 values of A, 12-31 C
@@ -126,7 +126,7 @@ func (g *gen) neonGemm(name string, m int, wide bool) {
 	g.p("RET")
 }
 
-// neonGemmBody emits nv vectors of columns (lane 0 of one, where scalar): the loop over k and the
+// neonGemmBody emits nv vectors of columns (only lane 0 of one, if scalar): the loop over k and the
 // stores.
 func (g *gen) neonGemmBody(m, nv int, scalar, wide bool) {
 	acc, a, as := 8, 4, 4
@@ -191,7 +191,7 @@ func (g *gen) neonGemmBody(m, nv int, scalar, wide bool) {
 	g.p("%s:", end)
 }
 
-// neach emits a loop over R15 values: body for whole vectors, then for each value left.
+// neach emits a loop over R15 values: body for whole vectors, then for each remaining value.
 func (g *gen) neach(ptrs []string, body func(scalar bool)) {
 	loop, tail, done := g.label("loop"), g.label("tail"), g.label("done")
 	step := func(at string, n int) {
@@ -213,7 +213,7 @@ func (g *gen) neach(ptrs []string, body func(scalar bool)) {
 	g.p("%s:", done)
 }
 
-// nrows emits a loop over as many rows as the register says, at least one.
+// nrows emits a loop over the number of rows in the register, at least one.
 func (g *gen) nrows(register string, body func()) {
 	l := g.label("rows")
 	g.p("%s:", l)
@@ -236,7 +236,7 @@ func (g *gen) nexpConstants() {
 	}
 }
 
-// nexp replaces vector x by its exponential, as exp does; t is the first of four temporaries.
+// nexp replaces vector x by its exponential, like exp; t is the first of four temporaries.
 func (g *gen) nexp(x, t int) {
 	const low, high, log2e, hi, lo, c0, one = 16, 17, 18, 19, 20, 21, 27
 	n, k, q, next := t, t+1, t+2, t+3
@@ -273,7 +273,7 @@ func (g *gen) neonConstants() {
 	g.p("GLOBL exp<>(SB), RODATA|NOPTR, $%d", 16*len(expNames))
 }
 
-// nsum leaves op over vector v's lanes and scalar s in F0; it uses 0.
+// nsum reduces the lanes of vector v and scalar s with op into F0; it uses 0.
 func (g *gen) nsum(v, s int, pair, scalar string) {
 	g.v3(pair, 0, v, v)
 	g.v3(pair, 0, 0, 0)
@@ -281,8 +281,8 @@ func (g *gen) nsum(v, s int, pair, scalar string) {
 }
 
 func (g *gen) neonVectors() {
-	// R0 f, R1 x, R2 ldx, R3 rows, R4 n, R5 within the row; 4 the sums of the lanes,
-	// 6 nothing, 7: n, 8: eps, 9: one.
+	// R0 f, R1 x, R2 ldx, R3 rows, R4 n, R5 within the row; 4 the sums of the lanes, 6 unused, 7:
+	// n, 8: eps, 9: one.
 	g.function("RMSRows", "(f, x *float32, ldx, rows, n int, eps float32)", 44)
 	g.args("f+0", "R0", "x+8", "R1", "ldx+16", "R2", "rows+24", "R3", "n+32", "R4")
 	g.p("SCVTFS R4, F7")
@@ -408,7 +408,7 @@ func (g *gen) neonVectors() {
 	g.nmoreVectors()
 }
 
-// ngatedRows is gatedRows; constants loads those of negated, which finds g in V6.
+// ngatedRows is like gatedRows; constants loads the constants of negated, which gets g in V6.
 func (g *gen) ngatedRows(name string, constants, negated func()) {
 	// R0 dst, R1 ldd, R2 g, R3 ldg, R4 x, R5 ldx, R6 rows, R7 n, R8 f, R9 fstep,
 	// R10 R11 R12 dst, g and x within the row; 6: g, 5: f of the row.
@@ -442,7 +442,7 @@ func (g *gen) ngatedRows(name string, constants, negated func()) {
 	g.p("RET")
 }
 
-// nsoftCap is softCap.
+// nsoftCap emits SoftCap, like softCap.
 func (g *gen) nsoftCap() {
 	// R0 x; 5: cap, 6: 2 / cap, 7: 2 cap.
 	g.function("SoftCap", "(x *float32, n int, cap float32)", 20)
@@ -497,7 +497,7 @@ func (g *gen) nlogSigmoid() {
 	g.p("RET")
 }
 
-// nmoreVectors is moreVectors, and the first of them all.
+// nmoreVectors emits the kernels of moreVectors.
 func (g *gen) nmoreVectors() {
 	// R0 p, R1 hi, R2 lo; 5: hi of i, 6: lo of i.
 	g.function("DecayRow", "(p, hi, lo *float32, n int, hi0, lo0 float32)", 40)
@@ -583,7 +583,7 @@ func (g *gen) neonRopes() {
 		})
 		g.p("RET")
 	}
-	// Two pairs at once, and one where two values are left.
+	// Two pairs at once, and one if two values are left.
 	turn := func() {
 		g.p("VREV64 V0.S4, V3.S4")
 		g.v3("FMUL", 0, 0, 1)
@@ -632,8 +632,8 @@ func (g *gen) neonRopes() {
 	})
 }
 
-// neonSoftmaxCols: R0 s, R1 the row, R2 m, R3 l, R4 alpha, R15 rows left; 8-11
-// the maxima, 12-15 the sums, 7 which factors are 1.
+// neonSoftmaxCols: R0 s, R1 the row, R2 m, R3 l, R4 alpha, R15 rows left; 8-11 the maxima, 12-15
+// the sums, 7 which factors are 1.
 func (g *gen) neonSoftmaxCols() {
 	g.function("SoftmaxCols", "(s *float32, n int, m, l, alpha *float32) int", 48)
 	g.args("s+0", "R0", "n+8", "R15", "m+16", "R2", "l+24", "R3", "alpha+32", "R4")
@@ -742,7 +742,7 @@ func (g *gen) neonRetainStep() {
 	g.p("RET")
 }
 
-// nbf rounds vector x to bfloat16 in the upper half of each lane, as bf does; t and t+1 are
+// nbf rounds vector x to bfloat16 in the upper half of each lane, like bf; t and t+1 are
 // temporaries.
 func (g *gen) nbf(x, t int) {
 	const bit, half, quiet = 16, 17, 18
@@ -818,8 +818,8 @@ func (g *gen) neonBfloat16() {
 	g.p("RET")
 }
 
-// neonTranspose8: R0 dst, R1 ldd, R2 src, R3 lds, R4 rows, R5 columns, in blocks
-// of 4 x 4: R6 R7 the block, R8 within it.
+// neonTranspose8: R0 dst, R1 ldd, R2 src, R3 lds, R4 rows, R5 columns, in blocks of 4 x 4: R6 R7
+// the block, R8 within it.
 func (g *gen) neonTranspose8() {
 	g.function("Transpose8", "(dst *float32, ldd int, src *float32, lds, rows, cols int)", 48)
 	g.args("dst+0", "R0", "ldd+8", "R1", "src+16", "R2", "lds+24", "R3", "rows+32", "R4")

@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// The kernels of quantised weights: quant.go of kernels/cpu says what they compute and how a panel
-// is laid out.
+// The kernels for quantized weights: quant.go of kernels/cpu defines them and the layout of a
+// panel.
 
 // The fields of a block of 32 quantised activations.
 const (
@@ -34,7 +34,8 @@ var quantFormats = []quantFormat{
 	{"Q4Half", 4, scaleHalf}, {"Q4Min", 4, scaleMin}, {"Q4Super", 4, scaleSuper},
 }
 
-// quantRows is the most rows of a product: their sums, integer and float32, are in registers.
+// quantRows is the maximum number of rows of a product: their sums, integer and float32, are in
+// registers.
 func (g *gen) quantRows() int {
 	if g.mask {
 		return 6
@@ -63,7 +64,7 @@ func (g *gen) quants() {
 	}
 }
 
-// bitwise is the name of a bitwise instruction.
+// bitwise returns the name of a bitwise instruction.
 func (g *gen) bitwise(op string) string {
 	if g.mask {
 		return op + "D"
@@ -76,13 +77,13 @@ func (g *gen) fill(name string, v int) { g.p("VPBROADCASTD %s<>(SB), V%d", name,
 
 // quantDot emits the kernel for m rows.
 //
-//	AVX-512: 0-11 integer sums (of up to 3 rows two each, of every other pair, to be added), 12-23
-//	         float32 sums, 24 25 weights, 30 nibbles
+//	AVX-512: 0-11 integer sums (two each for up to 3 rows, of alternate pairs, added at the end),
+//	         12-23 float32 sums, 24 25 weights, 30 nibbles
 //	AVX2:    0-5 integer sums, 6-11 float32 sums, 12 13 weights, 15 temporary, 14 nibbles
 //
-// General registers: AX C, SI and R8 rows 0 and 3 of A, DX lda, CX blocks left, R11 W at the present
-// block, R12 its superblock, R13 blocks left of that, R10 the integers of the present four pairs of
-// inputs, R9 fours left.
+// General registers: AX C, SI and R8 rows 0 and 3 of A, DX lda, CX blocks left, R11 W at the
+// current block, R12 its superblock, R13 blocks left of that, R10 the integers of the current four
+// pairs of inputs, R9 groups of four left.
 func (g *gen) quantDot(f quantFormat, m int) {
 	g.function(fmt.Sprintf("%sDot%d", f.name, m), "(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)", 56)
 	g.p("MOVQ c+0(FP), AX")
@@ -206,8 +207,8 @@ func (g *gen) quantDot(f quantFormat, m int) {
 	}
 }
 
-// pairOf leaves in register w the p-th of the four pairs of inputs at R10, for vector v of the
-// outputs, as words of 16 bits.
+// pairOf loads pair p of the four pairs of inputs at R10 into register w, for vector v of the
+// outputs, as 16-bit words.
 func (g *gen) pairOf(f quantFormat, p, v, w, nib int) {
 	if f.bits == 8 {
 		g.p("VPMOVSXBW %d(R10), V%d", (2*p+v)*2*g.w, w)
@@ -224,7 +225,7 @@ func (g *gen) pairOf(f quantFormat, p, v, w, nib int) {
 	}
 }
 
-// loadShift loads words of 16 bits shifted to the right.
+// loadShift loads 16-bit words shifted to the right.
 func (g *gen) loadShift(at string, bits, v int) {
 	if g.mask {
 		g.p("VPSRLW $%d, %s, V%d", bits, at, v)
@@ -234,12 +235,12 @@ func (g *gen) loadShift(at string, bits, v int) {
 	g.p("VPSRLW $%d, V%d, V%d", bits, v, v)
 }
 
-// headerBytes is what precedes a block's integers at R11.
+// headerBytes is the number of bytes before a block's integers at R11.
 func (g *gen) headerBytes(f quantFormat) int {
 	if f.scales == scaleMin {
 		return 8 * g.w
 	}
-	return 4 * g.w // of Super: s and t
+	return 4 * g.w // s and t (Super only)
 }
 
 // quantBlocks emits the loop over CX blocks of 32 inputs at R11.
@@ -266,10 +267,10 @@ func (g *gen) quantBlocks(f quantFormat, body func()) {
 	g.p("JNZ %s", inner)
 }
 
-// half reads a vector of float16.
+// half loads a vector of float16.
 func (g *gen) half(at string, v int) { g.p("VCVTPH2PS %s, V%d", at, v) }
 
-// scale leaves the scales of vector v of the outputs in register d; t is a temporary.
+// scale loads the scales of vector v of the outputs into register d; t is a temporary.
 func (g *gen) scale(f quantFormat, v, d, t int) {
 	if f.scales != scaleSuper {
 		g.half(fmt.Sprintf("%d(R11)", 2*g.w*v), d)
@@ -279,7 +280,7 @@ func (g *gen) scale(f quantFormat, v, d, t int) {
 	g.factor(g.w*v, d, t)
 }
 
-// minimum leaves the minimums of vector v of the outputs in register m; t is a temporary.
+// minimum loads the minimums of vector v of the outputs into register m; t is a temporary.
 func (g *gen) minimum(f quantFormat, v, m, t int) {
 	if f.scales == scaleMin {
 		g.half(fmt.Sprintf("%d(R11)", 4*g.w+2*g.w*v), m)
@@ -296,7 +297,7 @@ func (g *gen) factor(off, d, t int) {
 	g.p("VMULPS V%d, V%d, V%d", t, d, d)
 }
 
-// unpack emits the kernel that dequantises.
+// unpack emits the kernel that dequantizes.
 //
 // DI is the destination; 0 2 scales and 1 3 minimums of the two vectors, 4-7 temporaries, 8-10
 // constants.
@@ -356,7 +357,7 @@ func (g *gen) unpack(f quantFormat) {
 	g.ret()
 }
 
-// quantRow emits the kernel that quantises activations: DI the destination, SI x, CX blocks left;
+// quantRow emits the kernel that quantizes activations: DI the destination, SI x, CX blocks left;
 // 0-3 the values, 4-7 temporaries, 8 32767, 9 2^-100, 10 the mask of a magnitude.
 func (g *gen) quantRow() {
 	g.function("QuantRow", "(dst unsafe.Pointer, x *float32, blocks int)", 24)
@@ -419,7 +420,7 @@ func (g *gen) quantRow() {
 	g.ret()
 }
 
-// reduce combines the lanes of vector v in the lowest; it uses 5.
+// reduce combines the lanes of vector v into the lowest; it uses 5.
 func (g *gen) reduce(v int, op string) {
 	if g.mask {
 		g.p("VEXTRACTI64X4 $1, V%d, Y5", v)

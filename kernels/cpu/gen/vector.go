@@ -5,12 +5,11 @@ import (
 	"slices"
 )
 
-// Registers of the vector kernels: general registers as said in each; CX is
-// the count of values left. Vector registers 0-3 are exp's, the mask of the
-// tail is K1 or Y15.
+// Registers of the vector kernels: general registers are listed at each kernel; CX is the number of
+// values left. Vector registers 0-3 belong to exp; the mask of the tail is K1 or Y15.
 
-// each emits a loop over CX values: body once for whole vectors, and once more
-// under the tail's mask. ptrs advance by a vector.
+// each emits a loop over CX values: body once for whole vectors, and once with the tail's mask.
+// ptrs advance by a vector.
 func (g *gen) each(ptrs []string, body func(masked bool)) {
 	loop, tail, done := g.label("loop"), g.label("tail"), g.label("done")
 	g.p("%s:", loop)
@@ -30,7 +29,7 @@ func (g *gen) each(ptrs []string, body func(masked bool)) {
 	g.p("%s:", done)
 }
 
-// rows emits a loop over as many rows as the register says, at least one.
+// rows emits a loop over the number of rows in the register, at least one.
 func (g *gen) rows(register string, body func()) {
 	l := g.label("rows")
 	g.p("%s:", l)
@@ -39,7 +38,7 @@ func (g *gen) rows(register string, body func()) {
 	g.p("JNZ %s", l)
 }
 
-// setMask makes the mask of the first CX lanes.
+// setMask sets the mask of the first CX lanes.
 func (g *gen) setMask() {
 	if g.mask {
 		g.p("MOVQ $1, R13")
@@ -84,7 +83,7 @@ func (g *gen) zero(v int) {
 	}
 }
 
-// sum leaves the sum of vector v's lanes in X0 (max: the largest); it uses 0 and 1.
+// sum reduces the lanes of vector v to their sum (or maximum) in X0; it uses 0 and 1.
 func (g *gen) sum(v int, op string) {
 	x, y := fmt.Sprintf("X%d", v), fmt.Sprintf("Y%d", v)
 	if g.mask {
@@ -99,8 +98,8 @@ func (g *gen) sum(v int, op string) {
 	g.p("%sSS X1, X0, X0", op)
 }
 
-// expNames are the constants of exp. AVX-512 has registers to spare for them, from
-// 20 on, which a function fills by expConstants; AVX2 reads them from memory.
+// expNames are the constants of exp. With AVX-512, a function loads them into registers from 20 on
+// by expConstants; AVX2 has too few registers and reads them from memory.
 var expNames = []string{"expLow", "expHigh", "log2e", "ln2hi", "ln2lo", "exp0", "exp1", "exp2", "exp3", "exp4", "exp5", "one"}
 
 func (g *gen) expConstants() {
@@ -112,7 +111,7 @@ func (g *gen) expConstants() {
 	}
 }
 
-// c is a constant of exp as an operand.
+// c returns a constant of exp as an operand.
 func (g *gen) c(name string) string {
 	if g.mask {
 		return fmt.Sprintf("V%d", 20+slices.Index(expNames, name))
@@ -124,8 +123,8 @@ func (g *gen) c(name string) string {
 //
 //	n = round(x log2 e), r = x - n ln 2 in two steps, exp x = 2^n (1 + r + r² P(r))
 //
-// An argument below expLow gives 0 (whatever is computed for it is masked out at the
-// end), above expHigh that of expHigh, NaN stays NaN.
+// An argument below expLow gives 0 (its result is masked at the end), above expHigh exp(expHigh),
+// and NaN stays NaN.
 func (g *gen) exp(x, t int) {
 	n, q, k := t, t+1, t+2
 	if g.mask {
@@ -161,7 +160,7 @@ func (g *gen) exp(x, t int) {
 	}
 }
 
-// constants are the bits of those that kernels read.
+// constants are the constants that kernels read, as bits.
 var constants = []struct {
 	name string
 	bits uint32
@@ -184,7 +183,7 @@ var constants = []struct {
 	{"quiet", 0x7fc00000},
 	{"negInf", 0xff800000},
 	{"sign", 0x80000000},
-	{"log3", 0x3eaaaaab}, // 1/3, and so on
+	{"log3", 0x3eaaaaab}, // 1/3, 1/5, ...
 	{"log5", 0x3e4ccccd},
 	{"log7", 0x3e124925},
 	{"log9", 0x3de38e39},
@@ -194,7 +193,7 @@ var constants = []struct {
 	{"gelu3", 0xbd922279}, // that times 0.044715
 }
 
-// constant returns the bits of a name.
+// constant returns the bits of the constant of a name.
 func constant(name string) uint32 {
 	for _, c := range constants {
 		if c.name == name {
@@ -363,8 +362,8 @@ func (g *gen) vectors() {
 	g.moreVectors()
 }
 
-// gatedRows emits dst = g sigmoid(z) x f, where negated leaves -z of V4, g, in V0 and may use V1 to
-// V3.
+// gatedRows emits dst = g sigmoid(z) x f. negated computes -z from g in V4 into V0, and may use V1
+// to V3.
 func (g *gen) gatedRows(name string, negated func()) {
 	// DI dst, SI g, DX x, AX f, BX rows, R8 R9 R10 dst, g and x within the row; 4: g, 5: f of the
 	// row.
@@ -507,7 +506,7 @@ func (g *gen) moreVectors() {
 	})
 	g.ret()
 
-	// SI p; 0-3 what was read, so that loads do not wait for each other.
+	// SI p; 0-3 what was read. Four registers, so that loads do not wait for each other.
 	g.function("Touch", "(p unsafe.Pointer, n int) uint64", 24)
 	g.p("MOVQ p+0(FP), SI")
 	g.p("MOVQ n+8(FP), CX")
@@ -620,7 +619,7 @@ func (g *gen) softmaxCols() {
 		g.p("VMOVUPS V%d, %d(BX)", x, b*i)
 		g.p("VMOVUPS V%d, %d(DX)", 8+i, b*i)
 		g.p("VMULPS %d(DI), V%d, V%d", b*i, x, 10+i)
-		// Is any factor not 1?
+		// Is any factor different from 1?
 		if g.mask {
 			g.p("VCMPPS $4, %s, V%d, K%d", g.c("one"), x, 4+i)
 		} else {
@@ -727,8 +726,8 @@ func (g *gen) retainStep() {
 	g.ret()
 }
 
-// bf emits the rounding of vector x to the nearest bfloat16, ties to even, in
-// the upper half of each lane (the lower half is noise); t and t+1 are temporaries.
+// bf rounds vector x to the nearest bfloat16, ties to even, in the upper half of each lane (the
+// lower half is undefined); t and t+1 are temporaries.
 func (g *gen) bf(x, t int) {
 	if g.mask {
 		g.p("VCMPPS $3, V%d, V%d, K3", x, x)
@@ -806,8 +805,8 @@ func (g *gen) bfloat16() {
 	g.ret()
 }
 
-// pairRows: DI dst, SI x, BX ldx, DX rows, R8 R9 R10 dst and the two rows of x within
-// the row; 4: the order of words that interleaves. With dot the processor rounds.
+// pairRows: DI dst, SI x, BX ldx, DX rows, R8 R9 R10 dst and the two rows of x within the row; 4:
+// the permutation that interleaves words. With dot the processor rounds.
 func (g *gen) pairRows(name string, dot bool) {
 	and, or := "VPAND", "VPOR"
 	if g.mask {
