@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"gopkg.in/yaml.v3"
 
@@ -17,6 +18,9 @@ type Composed struct {
 	Vocab      Size     `yaml:"vocab" doc:"number of tokens (required with layers)"`
 	Tokenizer  string   `yaml:"tokenizer" doc:"bytes, for tasks that read text (default: token ids only)"`
 	EmbedScale *float64 `yaml:"embed_scale" doc:"factor of the embeddings (default 1)"`
+	TiedOutput bool     `yaml:"tied_output" doc:"true: the output matrix is the embedding (default false)"`
+	LogitScale float64  `yaml:"logit_scale" doc:"factor of the logits (default 1)"`
+	LogitCap   float64  `yaml:"logit_cap" doc:"bounds logits: cap tanh(logit/cap) (default: no bound)"`
 	NormEps    *float64 `yaml:"norm_eps" doc:"epsilon of all norms (default 1e-5)"`
 	LayerSizes `yaml:",inline"`
 	Layers     []Block `yaml:"layers" doc:"the model's layers, instead of model; the weights are random, from seed"`
@@ -27,10 +31,19 @@ type LayerSizes struct {
 	Heads           Size     `yaml:"heads" doc:"query heads"`
 	KVHeads         Size     `yaml:"kv_heads" doc:"KV heads (default: as many as heads)"`
 	HeadDim         Size     `yaml:"head_dim" doc:"head dim (default dim/heads)"`
-	FFN             Size     `yaml:"ffn" doc:"hidden width of the SwiGLU block"`
+	FFN             Size     `yaml:"ffn" doc:"hidden width of the gated feed-forward block"`
 	RopeTheta       *float64 `yaml:"rope_theta" doc:"base of the rotary frequencies (default 10000)"`
 	RopeInterleaved *bool    `yaml:"rope_interleaved" doc:"true: rotate adjacent pairs, as in YOCO (default: pairs from the two halves of a head)"`
 	RopeEndPoint    *bool    `yaml:"rope_end_point" doc:"true: include the frequency 1/rope_theta, as in YOCO (default false)"`
+	RopeNone        *bool    `yaml:"rope_none" doc:"true: no positions, NoPE (default false)"`
+	RopeDims        Size     `yaml:"rope_dims" doc:"values of a head that are rotated (default: all)"`
+	RopeFactor      *float64 `yaml:"rope_factor" doc:"divides all rotary frequencies (default 1)"`
+	Activation      string   `yaml:"activation" doc:"gelu-tanh (default: SiLU)"`
+	Norms           string   `yaml:"norms" doc:"post: norms of the blocks' outputs; pre-post: of inputs and outputs (default: of inputs)"`
+	Bias            *bool    `yaml:"bias" doc:"true: biases of queries, keys and values; in retention of the decay (default false)"`
+	QKNorm          string   `yaml:"qk_norm" doc:"norms of queries and keys: head, of each head, or whole, of all heads together (default: none)"`
+	Scale           *float64 `yaml:"scale" doc:"factor of attention scores (default head_dim^-0.5)"`
+	ScoreCap        *float64 `yaml:"score_cap" doc:"bounds attention scores: cap tanh(score/cap) (default: no bound)"`
 }
 
 // Block is an item of a list of layers: a layer, or a list of layers that repeats.
@@ -90,6 +103,7 @@ func (c *Composed) config(name string, n *yaml.Node) (*runners.Config, error) {
 	out := &runners.Config{
 		Name: name, Label: c.Label, Dim: int(c.Dim), Vocab: int(c.Vocab), Tokenizer: c.Tokenizer,
 		EmbedScale: or(c.EmbedScale, 1), NormEps: or(c.NormEps, 1e-5),
+		TiedOutput: c.TiedOutput, LogitScale: c.LogitScale, LogitCap: c.LogitCap,
 	}
 	if out.Label == "" {
 		out.Label = name
@@ -173,7 +187,7 @@ func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 	none := runners.Layer{}
 	m := runners.Mixer{
 		Kind: runners.MixerKind(b.Mixer), Heads: int(s.Heads), KVHeads: int(s.KVHeads), HeadDim: int(s.HeadDim), Window: int(b.Window),
-		Rope: runners.Rotary{Theta: or(s.RopeTheta, 10000), Interleaved: or(s.RopeInterleaved, false), EndPoint: or(s.RopeEndPoint, false)},
+		Bias: or(s.Bias, false), QKNorm: runners.QKNorm(s.QKNorm), Scale: or(s.Scale, 0), ScoreCap: or(s.ScoreCap, 0),
 	}
 	if m.Kind == "" {
 		m.Kind = runners.Attention
@@ -195,15 +209,21 @@ func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 	}
 	// What the kind does not have is not taken from around; where the layer itself gives it,
 	// Validate refuses it.
-	ffn := int(s.FFN)
+	out := runners.Layer{FFN: int(s.FFN), Activation: runners.Activation(s.Activation), Norms: runners.NormPlacement(s.Norms)}
+	if m.Kind != runners.Attention {
+		m.QKNorm, m.Scale, m.ScoreCap = runners.QKNorm(b.QKNorm), or(b.Scale, 0), or(b.ScoreCap, 0)
+	}
 	switch m.Kind {
 	case runners.Retention:
 		m.KVHeads = int(b.KVHeads)
 	case runners.KeysValues:
-		m.Heads, ffn = int(b.Heads), int(b.FFN)
+		m.Heads, m.Bias = int(b.Heads), or(b.Bias, false)
+		out = runners.Layer{FFN: int(b.FFN), Activation: runners.Activation(b.Activation), Norms: runners.NormPlacement(b.Norms)}
 	}
+	m.Rope = s.rope(m.HeadDim)
 	if b.KVFrom == "" {
-		return runners.Layer{Mixer: m, FFN: ffn}, nil
+		out.Mixer = m
+		return out, nil
 	}
 	from, ok := l.named[b.KVFrom]
 	if !ok {
@@ -224,10 +244,26 @@ func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 	if b.HeadDim == 0 {
 		m.HeadDim = source.HeadDim
 	}
-	if b.RopeTheta == nil && b.RopeInterleaved == nil && b.RopeEndPoint == nil {
+	if b.RopeTheta == nil && b.RopeInterleaved == nil && b.RopeEndPoint == nil && b.RopeNone == nil && b.RopeDims == 0 && b.RopeFactor == nil {
 		m.Rope = source.Rope
+	} else {
+		m.Rope = s.rope(m.HeadDim)
 	}
-	return runners.Layer{Mixer: m, FFN: ffn}, nil
+	out.Mixer = m
+	return out, nil
+}
+
+// rope returns the rotary positions of heads of a width.
+func (s LayerSizes) rope(headDim int) runners.Rotary {
+	r := runners.Rotary{Interleaved: or(s.RopeInterleaved, false), None: or(s.RopeNone, false)}
+	if r.None {
+		return r
+	}
+	r.Theta, r.EndPoint, r.Dims = or(s.RopeTheta, 10000), or(s.RopeEndPoint, false), int(s.RopeDims)
+	if f := or(s.RopeFactor, 1); f != 1 && headDim > 0 && headDim <= 1<<20 {
+		r.Divisors = runners.NewDivisors(slices.Repeat([]float64{f}, r.Pairs(headDim)))
+	}
+	return r
 }
 
 // or is what p points to, or otherwise.

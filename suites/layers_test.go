@@ -81,6 +81,52 @@ func TestLayerDefaults(t *testing.T) {
 	}
 }
 
+// TestLayerVariants: what published families have beyond the reference architectures.
+func TestLayerVariants(t *testing.T) {
+	c := composedModel(t, `
+  - name: m
+    dim: 32
+    vocab: 256
+    tied_output: true
+    logit_scale: 0.5
+    logit_cap: 30
+    heads: 4
+    ffn: 40
+    activation: gelu-tanh
+    norms: pre-post
+    bias: true
+    qk_norm: head
+    scale: 0.25
+    score_cap: 50
+    rope_dims: 4
+    rope_factor: 8
+    layers:
+      - {}
+      - {rope_none: true, bias: false, norms: post, qk_norm: whole}
+      - {mixer: retention}
+      - {mixer: keys-values, name: kv}
+      - {kv_from: kv}
+`)
+	part := runners.Rotary{Theta: 10000, Dims: 4, Divisors: runners.NewDivisors([]float64{8, 8})}
+	attention := runners.Mixer{Kind: runners.Attention, Heads: 4, KVHeads: 4, HeadDim: 8, Rope: part, Bias: true, QKNorm: runners.HeadQKNorm, Scale: 0.25, ScoreCap: 50}
+	layer := func(m runners.Mixer) runners.Layer {
+		return runners.Layer{Mixer: m, FFN: 40, Activation: runners.GELUTanh, Norms: runners.PrePostNorm}
+	}
+	second, last := layer(attention), layer(attention)
+	second.Norms, second.Mixer.Bias, second.Mixer.QKNorm, second.Mixer.Rope = runners.PostNorm, false, runners.WholeQKNorm, runners.Rotary{None: true}
+	last.Mixer.KVBack = 1
+	want := runners.Config{Name: "m", Label: "m", Dim: 32, Vocab: 256, EmbedScale: 1, NormEps: 1e-5, TiedOutput: true, LogitScale: 0.5, LogitCap: 30,
+		Layers: []runners.Layer{
+			layer(attention), second,
+			layer(runners.Mixer{Kind: runners.Retention, Heads: 4, HeadDim: 8, Rope: part, Bias: true}),
+			{Mixer: runners.Mixer{Kind: runners.KeysValues, KVHeads: 4, HeadDim: 8, Rope: part}},
+			last,
+		}}
+	if !reflect.DeepEqual(*c, want) {
+		t.Errorf("got  %+v\nwant %+v", *c, want)
+	}
+}
+
 func TestBadLayers(t *testing.T) {
 	const good = `
   - name: m
@@ -117,6 +163,13 @@ func TestBadLayers(t *testing.T) {
 		{"{kv_from: own}", "{layers: [{}], window: 3}", "s.yaml:11: a list of layers with a mixer, window"},
 		{"{kv_from: own}", "{repeat: 5000}", "s.yaml:11: more than 4096 layers"},
 		{"{kv_from: own}", "{repeat: 64, layers: [{repeat: 64, layers: [{repeat: 64}]}]}", "s.yaml:11: more than 4096 layers"},
+		{"{window: 8}", "{activation: relu}", "s.yaml:9: layer 0 of m: unknown activation \"relu\" (known: gelu-tanh)"},
+		{"{window: 8}", "{norms: both}", "s.yaml:9: layer 0 of m: unknown norms \"both\" (known: post, pre-post)"},
+		{"{window: 8}", "{rope_dims: 3}", "s.yaml:9: layer 0 of m: rope dims is 3, want an even number up to head_dim, 8"},
+		{"{window: 8}", "{rope_factor: -1}", "s.yaml:9: layer 0 of m: rope divisor 0 is -1"},
+		{"{window: 8}", "{rope_factor: .nan}", "s.yaml:9: layer 0 of m: rope divisor 0 is NaN"},
+		{"{window: 8}", "{score_cap: -1}", "s.yaml:9: layer 0 of m: scale is 0 and score_cap -1"},
+		{"{window: 8}", "{mixer: retention, qk_norm: head}", "s.yaml:9: layer 0 of m: qk_norm, scale and score_cap do not belong to a layer of retention"},
 		{"heads: 4", "heads: 400", "s.yaml:9: layer 0 of m: head_dim is 0"},
 		{good, "\n  - {model: x, dim: 4}", "s.yaml:3: label, dim and other sizes belong to a model that is defined by layers"},
 		{good, "\n  - {name: m, dim: 4, vocab: 5, layers: []}", "s.yaml:3: an empty list of layers"},

@@ -229,3 +229,32 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+// TestLayeredConfigRoundTrip: every field that MarshalJSON writes is read again.
+func TestLayeredConfigRoundTrip(t *testing.T) {
+	rope := runners.Rotary{Theta: 5e5, Dims: 4, Magnitude: 1.19, Divisors: runners.NewDivisors([]float64{1, 8.5}), Interleaved: true}
+	attention := runners.Mixer{Kind: runners.Attention, Heads: 4, KVHeads: 2, HeadDim: 8, Window: 16, Rope: rope,
+		Bias: true, QKNorm: runners.WholeQKNorm, Scale: 0.125, ScoreCap: 50}
+	none := attention
+	none.Rope, none.QKNorm = runners.Rotary{None: true}, runners.HeadQKNorm
+	want := runners.Config{Name: "m", Label: "l", Dim: 32, Vocab: 100, EmbedScale: 3, NormEps: 1e-6, TiedOutput: true, LogitScale: 0.25, LogitCap: 30,
+		Layers: []runners.Layer{
+			{Mixer: attention, FFN: 40, Activation: runners.GELUTanh, Norms: runners.PrePostNorm},
+			{Mixer: none, FFN: 40, Norms: runners.PostNorm},
+			{Mixer: runners.Mixer{Kind: runners.Retention, Heads: 2, HeadDim: 8, Rope: runners.Rotary{Theta: 1e4, EndPoint: true}, Bias: true}, FFN: 40},
+		}}
+	if err := want.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseConfig("config.json", "other", text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}

@@ -50,6 +50,9 @@ func parseLayers(file, name string, text []byte) (runners.Config, error) {
 		"dim":         j.size(&c.Dim),
 		"vocab":       j.size(&c.Vocab),
 		"embed_scale": j.real(&c.EmbedScale),
+		"tied_output": j.flag(&c.TiedOutput),
+		"logit_scale": j.real(&c.LogitScale),
+		"logit_cap":   j.real(&c.LogitCap),
 		"norm_eps":    j.real(&c.NormEps),
 		"notes":       j.skip,
 		"layers": func(what string) error {
@@ -90,20 +93,30 @@ func parseLayers(file, name string, text []byte) (runners.Config, error) {
 func (j *jsonFile) layer(what string, l *runners.Layer) error {
 	m := &l.Mixer
 	return j.fields(what, fields{
-		"ffn": j.size(&l.FFN),
+		"ffn":        j.size(&l.FFN),
+		"activation": func(what string) error { s, err := j.str(what); l.Activation = runners.Activation(s); return err },
+		"norms":      func(what string) error { s, err := j.str(what); l.Norms = runners.NormPlacement(s); return err },
 		"mixer": func(what string) error {
 			return j.fields(what, fields{
-				"kind":     func(what string) error { s, err := j.str(what); m.Kind = runners.MixerKind(s); return err },
-				"heads":    j.size(&m.Heads),
-				"kv_heads": j.size(&m.KVHeads),
-				"head_dim": j.size(&m.HeadDim),
-				"window":   j.size(&m.Window),
-				"kv_back":  j.size(&m.KVBack),
+				"kind":      func(what string) error { s, err := j.str(what); m.Kind = runners.MixerKind(s); return err },
+				"heads":     j.size(&m.Heads),
+				"kv_heads":  j.size(&m.KVHeads),
+				"head_dim":  j.size(&m.HeadDim),
+				"window":    j.size(&m.Window),
+				"kv_back":   j.size(&m.KVBack),
+				"bias":      j.flag(&m.Bias),
+				"qk_norm":   func(what string) error { s, err := j.str(what); m.QKNorm = runners.QKNorm(s); return err },
+				"scale":     j.real(&m.Scale),
+				"score_cap": j.real(&m.ScoreCap),
 				"rope": func(what string) error {
 					return j.fields(what, fields{
 						"theta":       j.real(&m.Rope.Theta),
-						"end_point":   func(what string) (err error) { m.Rope.EndPoint, err = j.boolean(what); return },
-						"interleaved": func(what string) (err error) { m.Rope.Interleaved, err = j.boolean(what); return },
+						"end_point":   j.flag(&m.Rope.EndPoint),
+						"interleaved": j.flag(&m.Rope.Interleaved),
+						"none":        j.flag(&m.Rope.None),
+						"dims":        j.size(&m.Rope.Dims),
+						"magnitude":   j.real(&m.Rope.Magnitude),
+						"divisors":    func(what string) error { return j.divisors(what, &m.Rope.Divisors) },
 					})
 				},
 			})
@@ -144,6 +157,29 @@ func (j *jsonFile) size(to *int) func(what string) error {
 		*to = int(n)
 		return err
 	}
+}
+
+// flag returns a reader of a boolean.
+func (j *jsonFile) flag(to *bool) func(what string) error {
+	return func(what string) (err error) {
+		*to, err = j.boolean(what)
+		return err
+	}
+}
+
+// divisors reads a list of numbers.
+func (j *jsonFile) divisors(what string, to *runners.Divisors) error {
+	var list []float64
+	err := j.array(what, func(i int) error {
+		if i == 1<<20 {
+			return j.errorf("%s has more than %d numbers", what, i)
+		}
+		v, err := j.float(fmt.Sprintf("%s[%d]", what, i))
+		list = append(list, v)
+		return err
+	})
+	*to = runners.NewDivisors(list)
+	return err
 }
 
 // real returns a reader of a number.

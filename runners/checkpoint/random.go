@@ -44,21 +44,27 @@ func (r *random) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 		n *= int64(d)
 	}
 	t := runners.Tensor{Name: p.Name, DType: r.dtype, Shape: p.Shape}
-	switch len(p.Shape) {
-	case 1:
+	key := r.key(p.Name)
+	switch {
+	case strings.HasSuffix(p.Name, ".bias"):
+		t.Values = func(dst []float32, i int) { r.values(dst, i, key, float32(math.Sqrt(3)*biasStd/(1<<24))) }
+	case len(p.Shape) == 1:
 		t.Values = func(dst []float32, _ int) {
 			for i := range dst {
 				dst[i] = 1
 			}
 		}
-	case 2:
-		key, scale := r.key(p.Name), float32(math.Sqrt(3)*r.std(p)/(1<<24))
+	case len(p.Shape) == 2:
+		scale := float32(math.Sqrt(3) * r.std(p) / (1 << 24))
 		t.Values = func(dst []float32, i int) { r.values(dst, i, key, scale) }
 	default:
 		return runners.Tensor{}, errors.New("random tensors are matrices or vectors, not of shape " + fmt.Sprint(p.Shape))
 	}
 	return t, nil
 }
+
+// biasStd is the standard deviation of a bias.
+const biasStd = 0.02
 
 // std returns the standard deviation of a matrix.
 func (r *random) std(p runners.TensorSpec) float64 {
