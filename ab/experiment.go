@@ -113,7 +113,7 @@ func (t *Experiment) Run(ctx context.Context) error {
 			longest = took // the first round also measures accuracy, so it says nothing about the others
 		}
 		t.seconds = time.Since(start).Seconds()
-		if n == 1 || compare.IsLook(n) {
+		if n == 1 || compare.IsInterimAnalysis(n) {
 			t.judge()
 			fmt.Fprintf(t.Progress, "round %d, %s: %s\n", n, units.ShortDuration(t.seconds), t.standing())
 			if !t.open() || n >= compare.MaxRounds() {
@@ -128,7 +128,7 @@ func (t *Experiment) Run(ctx context.Context) error {
 
 // judge tests the gates on all rounds and closes the cases that no undecided gate needs.
 func (t *Experiment) judge() {
-	base, candidate := compare.NewTurns("base", t.journals[0]), compare.NewTurns("new", t.journals[1])
+	base, candidate := compare.NewInterleaved("base", t.journals[0]), compare.NewInterleaved("new", t.journals[1])
 	t.verdicts = compare.Judge(t.Gates, candidate, base)
 	open := t.verdicts.Open()
 	for _, c := range t.cases {
@@ -385,7 +385,7 @@ func merged(tasks result.Tasks, samples []*result.Record) result.Record {
 func (t *Experiment) Dir() string { return t.dir }
 
 // Report returns the verdicts on all rounds.
-func (t *Experiment) Report() *compare.Turns {
+func (t *Experiment) Report() *compare.Interleaved {
 	t.judge()
 	about := func(i int) string {
 		s := cleantext.LastElement(t.sides[i].source)
@@ -394,7 +394,7 @@ func (t *Experiment) Report() *compare.Turns {
 		}
 		return s
 	}
-	return &compare.Turns{
+	return &compare.Interleaved{
 		Base: about(0), New: about(1), Rounds: t.Rounds(), Seconds: t.seconds, First: t.firsts, Gates: t.verdicts,
 		Differences: compare.Differences(t.journals[0][0].Runs[0].Env, t.journals[1][0].Runs[0].Env),
 	}

@@ -12,42 +12,42 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Options are the choices of a comparison.
+// Options are the options of a comparison.
 type Options struct {
-	// Alpha is the p below which a difference counts; Confidence that of intervals, 1 - Alpha if 0.
+	// Alpha is the significance level. Confidence is that of the intervals; 0 means 1 - Alpha.
 	Alpha, Confidence float64
-	// Metrics are patterns of the metrics to compare, as metric or task.metric; none: all that have
-	// a better direction.
+	// Metrics are patterns of the metrics to compare, as metric or task.metric. If empty, all
+	// metrics for which higher or lower is better are compared.
 	Metrics []string
 }
 
-// Comparison is what changed from one side to another.
+// Comparison is the result of comparing two sides.
 type Comparison struct {
 	Base  string  `json:"base"`
 	New   string  `json:"new"`
 	Alpha float64 `json:"alpha"`
-	// Confidence is that of the intervals.
+	// Confidence is the confidence of the intervals.
 	Confidence float64  `json:"confidence"`
 	Warnings   []string `json:"warnings,omitempty"`
 	Groups     []Group  `json:"groups"`
-	// Note is what a reader must bear in mind.
+	// Note explains a limitation of the comparison.
 	Note string `json:"note,omitempty"`
-	// OnlyBase and OnlyNew are the cases of one side alone, in words.
+	// OnlyBase and OnlyNew name the cases that only one side has.
 	OnlyBase []string `json:"only_base,omitempty"`
 	OnlyNew  []string `json:"only_new,omitempty"`
-	// Gates are the verdicts, where gates were judged.
+	// Gates holds the verdicts on gates, if there are any.
 	Gates *Judgement `json:"gates,omitempty"`
 }
 
-// Group is the changes of one metric of one task.
+// Group holds the changes of one metric of one task.
 type Group struct {
 	Task   string        `json:"task"`
 	Metric string        `json:"metric"`
 	Unit   string        `json:"unit"`
 	Better result.Better `json:"better"`
-	// Changes are those of the single cases.
+	// Changes has one entry per case.
 	Changes []Change `json:"changes"`
-	// Ratio is the geometric mean of the ratios new/base over cases; nil where they have none.
+	// Ratio is the geometric mean of the ratios new/base over cases, or nil if there are none.
 	Ratio *float64 `json:"geomean_ratio,omitempty"`
 }
 
@@ -57,23 +57,22 @@ type Change struct {
 	Model string `json:"model"`
 	Label string `json:"label"`
 	Kind  Kind   `json:"kind"`
-	// Base and New are nil where the side has no figure; then its status is in BaseState or
-	// NewState.
+	// Base and New are nil if the side has no value. Its status is then in BaseState or NewState.
 	Base      *Summary      `json:"base,omitempty"`
 	New       *Summary      `json:"new,omitempty"`
 	BaseState result.Status `json:"base_status"`
 	NewState  result.Status `json:"new_status"`
-	// Ratio is new/base; nil where it means nothing.
+	// Ratio is new/base, or nil if it is not meaningful.
 	Ratio *float64 `json:"ratio,omitempty"`
-	// Runs: the samples are the medians of runs.
+	// Runs reports whether the samples are the medians of runs.
 	Runs bool `json:"runs_as_samples,omitempty"`
-	// P is the p-value of Test, two-sided; nil where nothing was tested.
+	// P is the two-sided p-value of Test, or nil if nothing was tested.
 	P    *float64 `json:"p,omitempty"`
 	Test string   `json:"test,omitempty"`
-	// Verdict is better, worse, differs (where no direction is better), equal (exactly, or in every
-	// answer), or ~: nothing can be said.
+	// Verdict is better, worse, differs (if neither direction is better), equal (exactly, or in
+	// every answer), or ~ if the difference is not significant.
 	Verdict Verdict `json:"verdict"`
-	// Note says why nothing can be said, where more samples would help.
+	// Note explains a ~ that more samples could resolve.
 	Note string `json:"note,omitempty"`
 }
 
@@ -89,27 +88,27 @@ const (
 	Unknown Verdict = "~"
 )
 
-// Compare pairs the cases of two sides and tests what differs.
-func Compare(base, fresh *Side, o Options) *Comparison {
+// Compare pairs the cases of two sides and tests their differences.
+func Compare(base, candidate *Side, o Options) *Comparison {
 	if !(o.Alpha > 0) {
 		o.Alpha = benchmath.DefaultThresholds.CompareAlpha
 	}
 	if !(o.Confidence > 0) {
 		o.Confidence = 1 - o.Alpha
 	}
-	pairs, onlyBase, onlyNew := pairCases(base, fresh)
-	c := &Comparison{Base: base.Name, New: fresh.Name, Alpha: o.Alpha, Confidence: o.Confidence, Groups: []Group{}}
-	c.Warnings = warnings(base, fresh, pairs)
+	pairs, onlyBase, onlyNew := pairCases(base, candidate)
+	c := &Comparison{Base: base.Name, New: candidate.Name, Alpha: o.Alpha, Confidence: o.Confidence, Groups: []Group{}}
+	c.Warnings = warnings(base, candidate, pairs)
 	index := map[string]int{}
 	for _, p := range pairs {
 		for _, name := range metricsOf(p, o.Metrics) {
-			key := p.fresh.Task + "." + name
+			key := p.candidate.Task + "." + name
 			i, ok := index[key]
 			if !ok {
 				i = len(c.Groups)
 				index[key] = i
-				m := firstSample(p.fresh.Metrics[name], p.base.Metrics[name])
-				c.Groups = append(c.Groups, Group{Task: p.fresh.Task, Metric: name, Unit: m.Unit, Better: m.Better})
+				m := firstSample(p.candidate.Metrics[name], p.base.Metrics[name])
+				c.Groups = append(c.Groups, Group{Task: p.candidate.Task, Metric: name, Unit: m.Unit, Better: m.Better})
 			}
 			c.Groups[i].Changes = append(c.Groups[i].Changes, change(p, name, o))
 		}
@@ -118,7 +117,7 @@ func Compare(base, fresh *Side, o Options) *Comparison {
 	for i := range c.Groups {
 		c.Groups[i].Ratio = geomean(c.Groups[i].Changes)
 	}
-	if base != fresh && single(pairs) {
+	if base != candidate && single(pairs) {
 		c.Note = oneRun
 	}
 	for _, x := range onlyBase {
@@ -130,14 +129,14 @@ func Compare(base, fresh *Side, o Options) *Comparison {
 	return c
 }
 
-// oneRun says why times of a single run are not judged.
+// oneRun is the note on times of a single run.
 const oneRun = "times are not tested with one run on a side, because the variation between runs is unknown; use yocobench ab, or at least 4 runs of each side, measured alternately"
 
-// single reports whether times were compared of which a side has one run.
+// single reports whether a pair compares times of which one side has a single run.
 func single(pairs []pair) bool {
 	for _, p := range pairs {
-		for name, m := range p.fresh.Metrics {
-			if b := p.base.Metrics[name]; m.Kind == Timed && m.turns == nil && m.Better != result.None && b != nil && b.Kind == Timed && min(m.Runs, b.Runs) == 1 {
+		for name, m := range p.candidate.Metrics {
+			if b := p.base.Metrics[name]; m.Kind == Timed && m.rounds == nil && m.Better != result.None && b != nil && b.Kind == Timed && min(m.Runs, b.Runs) == 1 {
 				return true
 			}
 		}
@@ -145,15 +144,15 @@ func single(pairs []pair) bool {
 	return false
 }
 
-// name is a case in words.
+// name returns the case's name for reports.
 func (c *Case) name() string { return clean(c.Model + ": " + c.Label) }
 
-// metricsOf lists the metrics to compare, in order.
+// metricsOf returns the metrics to compare, in order.
 func metricsOf(p pair, patterns []string) []string {
 	var out []string
-	for _, n := range slices.Concat(p.fresh.names(), p.base.names()) {
-		m := firstSample(p.fresh.Metrics[n], p.base.Metrics[n])
-		if len(patterns) == 0 && m.Better == result.None || !Chosen(patterns, p.fresh.Task, n) {
+	for _, n := range slices.Concat(p.candidate.names(), p.base.names()) {
+		m := firstSample(p.candidate.Metrics[n], p.base.Metrics[n])
+		if len(patterns) == 0 && m.Better == result.None || !Chosen(patterns, p.candidate.Task, n) {
 			continue
 		}
 		out = append(out, n)
@@ -170,13 +169,13 @@ func firstSample(a, b *Sample) *Sample {
 }
 
 func change(p pair, name string, o Options) Change {
-	b, n := p.base.Metrics[name], p.fresh.Metrics[name]
+	b, n := p.base.Metrics[name], p.candidate.Metrics[name]
 	runs := b != nil && n != nil && b.Kind == Timed && n.Kind == Timed && max(b.Runs, n.Runs) > 1
 	if runs {
 		n, b = n.asRuns(), b.asRuns()
 	}
-	c := Change{Runs: runs, Case: p.fresh.ID, Model: p.fresh.Model, Label: p.fresh.Label, Kind: firstSample(n, b).Kind,
-		BaseState: p.base.Status, NewState: p.fresh.Status, Verdict: Unknown}
+	c := Change{Runs: runs, Case: p.candidate.ID, Model: p.candidate.Model, Label: p.candidate.Label, Kind: firstSample(n, b).Kind,
+		BaseState: p.base.Status, NewState: p.candidate.Status, Verdict: Unknown}
 	if b != nil {
 		s := b.summary(o.Confidence)
 		c.Base = &s
@@ -203,7 +202,7 @@ func change(p pair, name string, o Options) Change {
 	return c
 }
 
-// direction turns a difference into a verdict.
+// direction returns the verdict on a significant difference d.
 func direction(better result.Better, d float64) Verdict {
 	switch {
 	case d == 0:
@@ -216,7 +215,7 @@ func direction(better result.Better, d float64) Verdict {
 	return Worse
 }
 
-// test fills in P and Test, or the verdict itself where nothing is left to chance.
+// test fills in P and Test, or the verdict if there is no uncertainty.
 func test(c *Change, p pair, b, n *Sample, o Options) {
 	set := func(p float64, name string) { c.P, c.Test = &p, name }
 	switch n.Kind {
@@ -227,7 +226,7 @@ func test(c *Change, p pair, b, n *Sample, o Options) {
 		}
 	case Timed:
 		if min(b.Runs, n.Runs) == 1 {
-			return // the comparison's note says why
+			return // the comparison's note gives the reason
 		}
 		t := benchmath.Thresholds{CompareAlpha: o.Alpha}
 		r := benchmath.AssumeNothing.Compare(benchmath.NewSample(slices.Clone(b.Values), &t), benchmath.NewSample(slices.Clone(n.Values), &t))
@@ -238,7 +237,7 @@ func test(c *Change, p pair, b, n *Sample, o Options) {
 	case Share, Mean:
 		switch {
 		case p.paired(b, n) && slices.Equal(b.Values, n.Values):
-			c.Verdict, c.Test = Equal, "the same answers"
+			c.Verdict, c.Test = Equal, "same answers"
 		case p.paired(b, n):
 			set(flipTest(n.Values, b.Values))
 		case n.Kind == Share && wholes(b.Values) && wholes(n.Values):
@@ -259,7 +258,7 @@ func test(c *Change, p pair, b, n *Sample, o Options) {
 	}
 }
 
-// geomean is the geometric mean of the ratios of the cases that have one.
+// geomean returns the geometric mean of the ratios of the cases that have one.
 func geomean(cs []Change) *float64 {
 	var logs []float64
 	for _, c := range cs {
@@ -273,7 +272,7 @@ func geomean(cs []Change) *float64 {
 	return finite(math.Exp(sum(logs) / float64(len(logs))))
 }
 
-// Count counts the changes with a verdict.
+// Count returns the number of changes with verdict v.
 func (c *Comparison) Count(v Verdict) (n int) {
 	for _, g := range c.Groups {
 		for _, x := range g.Changes {

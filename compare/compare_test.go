@@ -11,14 +11,14 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// changed is a comparison with something of everything.
+// changed returns a comparison that contains every kind of change.
 func changed(t *testing.T) *Comparison {
 	t.Helper()
 	m := newMaker()
 	base := m.runs(6)
 	m.seed, m.speed, m.right = 2, 0.9, 0.4
-	fresh := m.runs(6)
-	for _, j := range fresh {
+	candidate := m.runs(6)
+	for _, j := range candidate {
 		for i := range j.Records {
 			r := &j.Records[i]
 			if r.Task == "kv" && r.Model == "tiny-yoco-gret" {
@@ -32,7 +32,7 @@ func changed(t *testing.T) *Comparison {
 	for _, j := range base {
 		j.Records = append(j.Records, record("kv", "old", "transformer", "kv 1Ki", nil, nil))
 	}
-	b, n := side("base", base...), side("new", fresh...)
+	b, n := side("base", base...), side("new", candidate...)
 	c := Compare(b, n, Options{})
 	c.Gates = Judge(gates(t,
 		"prefill.tps >= 0.95x baseline",
@@ -99,17 +99,17 @@ func TestDirections(t *testing.T) {
 	m := newMaker()
 	base := side("a", m.runs(4)...)
 	m.seed, m.speed = 2, 1.2
-	fresh := side("b", m.runs(4)...)
-	c := Compare(base, fresh, Options{})
+	candidate := side("b", m.runs(4)...)
+	c := Compare(base, candidate, Options{})
 	for metric, want := range map[string]string{"tps": "+20", "ttft": "-16"} {
 		x := find(t, c, "prefill", metric, "tiny-transformer", "prefill 4Ki")
 		if x.Verdict != Better || !strings.HasPrefix(percent(x.Ratio), want) {
 			t.Errorf("%s: %s %s, want better by %s", metric, x.Verdict, percent(x.Ratio), want)
 		}
 	}
-	back := Compare(fresh, base, Options{})
+	back := Compare(candidate, base, Options{})
 	if x := find(t, back, "prefill", "ttft", "tiny-transformer", "prefill 4Ki"); x.Verdict != Worse {
-		t.Errorf("the other way round: %s", x.Verdict)
+		t.Errorf("sides exchanged: %s", x.Verdict)
 	}
 	if x := find(t, c, "needle", "exact", "tiny-transformer", "needle single 4Ki @ 50%"); x.Verdict != Equal || x.P != nil {
 		t.Errorf("the same answers: %s, p %v", x.Verdict, x.P)
@@ -121,10 +121,10 @@ func TestDirections(t *testing.T) {
 
 func TestTooFewRuns(t *testing.T) {
 	for _, c := range []struct {
-		base, fresh int
-		want        Verdict
-		p           bool
-		note, text  string
+		base, candidate int
+		want            Verdict
+		p               bool
+		note, text      string
 	}{
 		{1, 1, Unknown, false, "", "~ (-"},
 		{1, 5, Unknown, false, "", "~ (-"},
@@ -136,22 +136,22 @@ func TestTooFewRuns(t *testing.T) {
 		m := newMaker()
 		base := side("a", m.runs(c.base)...)
 		m.seed, m.speed = 2, 0.5
-		all := Compare(base, side("b", m.runs(c.fresh)...), Options{})
+		all := Compare(base, side("b", m.runs(c.candidate)...), Options{})
 		x := find(t, all, "prefill", "tps", "tiny-transformer", "prefill 4Ki")
 		if x.Verdict != c.want || x.P != nil != c.p || !strings.Contains(x.Note, c.note) || !strings.Contains(x.changeText(), c.text) {
-			t.Errorf("%d and %d runs: %s (%s), p %v, note %q", c.base, c.fresh, x.Verdict, x.changeText(), x.P, x.Note)
+			t.Errorf("%d and %d runs: %s (%s), p %v, note %q", c.base, c.candidate, x.Verdict, x.changeText(), x.P, x.Note)
 		}
-		if one := min(c.base, c.fresh) == 1; strings.Contains(all.Note, "yocobench ab") != one {
-			t.Errorf("%d and %d runs: note %q", c.base, c.fresh, all.Note)
+		if one := min(c.base, c.candidate) == 1; strings.Contains(all.Note, "yocobench ab") != one {
+			t.Errorf("%d and %d runs: note %q", c.base, c.candidate, all.Note)
 		}
 		if x := find(t, all, "kv", "total", "tiny-transformer", "kv 4Ki"); x.Verdict != Equal {
-			t.Errorf("%d and %d runs: bytes %s", c.base, c.fresh, x.Verdict)
+			t.Errorf("%d and %d runs: bytes %s", c.base, c.candidate, x.Verdict)
 		}
 	}
 }
 
-// Runs of a side are put together; where they differ among themselves, each counts as one.
-// All runs tie: twice the smaller tail is more than all there is.
+// TestProbabilitiesEndAtOne checks that p is at most 1 if all runs tie, where twice the smaller
+// tail exceeds 1.
 func TestProbabilitiesEndAtOne(t *testing.T) {
 	at := func(values ...float64) (js []*result.Journal) {
 		for _, v := range values {
@@ -179,7 +179,7 @@ func TestPooling(t *testing.T) {
 	}
 	n := side("a", runs...).Cases[2]
 	if got := n.Metrics["exact"]; len(got.Values) != 20 || got.Kind != Share || sum(got.Values) != 20 {
-		t.Errorf("%d answers of %s: asking again is no new question", len(got.Values), got.Kind)
+		t.Errorf("%d answers of %s: asking a question again must not add a sample", len(got.Values), got.Kind)
 	}
 	m.speed = 1.1
 	runs[4] = m.journal()
@@ -187,7 +187,7 @@ func TestPooling(t *testing.T) {
 	if got := s.Cases[0].Metrics["tps"]; got.Drift < 0.08 || got.Drift > 0.13 {
 		t.Errorf("drift %v", got.Drift)
 	}
-	// One run on the other side shifts as much, though it does not show it.
+	// One run on the other side varies as much, but cannot show it.
 	one := side("b", runs[0])
 	for _, pair := range [][2]*Side{{s, one}, {one, s}} {
 		j := Judge(gates(t, "tiny-transformer.prefill.tps >= 0.95x baseline @ 4Ki"), pair[0], pair[1])
@@ -205,19 +205,19 @@ func TestPooling(t *testing.T) {
 
 func TestMatching(t *testing.T) {
 	m := newMaker()
-	base, fresh := m.journal(), m.journal()
-	for i := range fresh.Records {
-		fresh.Records[i].Case += "-other-weights"
+	base, candidate := m.journal(), m.journal()
+	for i := range candidate.Records {
+		candidate.Records[i].Case += "-other-weights"
 	}
-	c := Compare(side("a", base), side("b", fresh), Options{})
-	if len(c.OnlyBase)+len(c.OnlyNew) != 0 || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "14 cases have other weights") {
+	c := Compare(side("a", base), side("b", candidate), Options{})
+	if len(c.OnlyBase)+len(c.OnlyNew) != 0 || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "14 cases have different weights") {
 		t.Errorf("only %q, only %q, warnings %q", c.OnlyBase, c.OnlyNew, c.Warnings)
 	}
-	// Ambiguous cases are not guessed.
-	twice := fresh.Records[0]
+	// Ambiguous cases are not paired.
+	twice := candidate.Records[0]
 	twice.Case = "twice"
-	fresh.Records = append(fresh.Records, twice)
-	c = Compare(side("a", base), side("b", fresh), Options{})
+	candidate.Records = append(candidate.Records, twice)
+	c = Compare(side("a", base), side("b", candidate), Options{})
 	if len(c.OnlyBase) != 1 || len(c.OnlyNew) != 2 {
 		t.Errorf("only %q, only %q", c.OnlyBase, c.OnlyNew)
 	}
@@ -247,7 +247,7 @@ func TestWarnings(t *testing.T) {
 		computed.Records[i].Case += "c"
 	}
 	c := Compare(base, side("b", computed), Options{})
-	if len(c.Groups) != 0 || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "measured what the other computed") {
+	if len(c.Groups) != 0 || len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "measured on one side and computed on the other") {
 		t.Errorf("groups %v, warnings %q", c.Groups, c.Warnings)
 	}
 }
@@ -262,7 +262,8 @@ func TestFilters(t *testing.T) {
 	}
 }
 
-// Journals come from outside: numbers that are none leave no figure, and JSON stays JSON.
+// TestHostileNumbers checks that non-finite numbers in a journal give no value, and that the JSON
+// output stays valid.
 func TestHostileNumbers(t *testing.T) {
 	m := newMaker()
 	j := m.journal()
@@ -290,7 +291,8 @@ func TestHostileNumbers(t *testing.T) {
 	}
 }
 
-// Two processors of which nothing is known are not the same machine, within a run they are.
+// TestUnknownProcessorsAreNotEqual checks that two unknown CPUs count as different machines, and
+// that an environment equals itself.
 func TestUnknownProcessorsAreNotEqual(t *testing.T) {
 	known := result.Env{CPU: "Xeon 6973P", Arch: "amd64", Cores: 2}
 	for _, cpu := range []string{"", "arm64"} {
@@ -306,6 +308,6 @@ func TestUnknownProcessorsAreNotEqual(t *testing.T) {
 		}
 	}
 	if d := OtherMachine(known, known); len(d) != 0 {
-		t.Errorf("a known processor differs from itself: %v", d)
+		t.Errorf("a known CPU differs from itself: %v", d)
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// evaluate gathers the evidence on one case.
+// evaluate collects the evidence on one case.
 func evaluate(g gate.Gate, p pair) CaseVerdict {
-	c := p.fresh
+	c := p.candidate
 	v := CaseVerdict{Model: c.Model, Label: c.Label, cases: []*Case{c, p.base}}
 	if p.base != nil && g.Over != gate.Baseline {
 		v.Over = p.base.Model
@@ -41,7 +41,7 @@ func evaluate(g gate.Gate, p pair) CaseVerdict {
 	return v
 }
 
-// lacks says why a case has no such metric.
+// lacks returns the reason for which a case lacks a metric.
 func lacks(c *Case, metric string) string {
 	if c.Status != result.OK {
 		return clean(strings.TrimSuffix(fmt.Sprintf("%s: %s", c.Status, c.Reason), ": "))
@@ -49,10 +49,10 @@ func lacks(c *Case, metric string) string {
 	return fmt.Sprintf("it has no metric %s, but %s", metric, strings.Join(c.names(), ", "))
 }
 
-// judge sets a sample against the gate's limit, or against another sample.
+// judge compares a sample with the gate's limit, or with another sample.
 func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 	var err error
-	v.Rounds = a.turns != nil
+	v.Rounds = a.rounds != nil
 	switch {
 	case v.Rounds:
 	case b == nil:
@@ -90,12 +90,12 @@ func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 	return nil
 }
 
-// fixed is the evidence of a sample on a fixed limit.
+// fixed returns the evidence of a sample on a fixed limit.
 func fixed(a *Sample, limit, confidence float64) evidence {
 	switch a.Kind {
 	case Timed:
-		if a.turns != nil {
-			return medianInTurns(a.figures(), limit, confidence)
+		if a.rounds != nil {
+			return medianOfRounds(a.figures(), limit, confidence)
 		}
 		return medianAgainst(a.Values, limit, confidence)
 	case Share:
@@ -119,25 +119,25 @@ func fixed(a *Sample, limit, confidence float64) evidence {
 	return exactly(a.Values[0], limit)
 }
 
-// relative is the evidence of two samples on their ratio.
+// relative returns the evidence of two samples on their ratio.
 func relative(a, b *Sample, g gate.Gate, paired bool) (evidence, error) {
 	factor, confidence := g.Value, g.Confidence
 	if a.Kind != Exact && a.Kind != Share && !(a.positive() && b.positive()) {
 		return evidence{}, fmt.Errorf("a ratio needs positive values")
 	}
 	n := min(len(a.Values), len(b.Values))
-	how := map[bool]string{true: "the same questions", false: "other questions"}[paired]
+	how := map[bool]string{true: "same questions", false: "different questions"}[paired]
 	switch a.Kind {
 	case Timed:
 		switch {
-		case a.turns == nil && g.Over == gate.Baseline:
+		case a.rounds == nil && g.Over == gate.Baseline:
 			return runsAgainst(a.Values, b.Values, factor, confidence), nil
-		case a.turns == nil:
+		case a.rounds == nil:
 			return insideRuns(a, b, factor, confidence), nil
 		case g.Over == gate.Baseline:
-			return turnsAgainst(a, b, factor, confidence), nil
+			return interleavedAgainst(a, b, factor, confidence), nil
 		}
-		return ratioInTurns(a, b, factor, confidence), nil
+		return ratioOfRounds(a, b, factor, confidence), nil
 	case Share:
 		c := shareContrast(a.Values, b.Values, paired)
 		return c.against(sum(a.Values)/float64(len(a.Values)), sum(b.Values)/float64(len(b.Values)), factor, confidence, n, "ratio of shares, "+how), nil
@@ -153,26 +153,26 @@ func relative(a, b *Sample, g gate.Gate, paired bool) (evidence, error) {
 	return e, nil
 }
 
-// pooled puts the questions of all cases of a model together.
+// pooled pools the questions of all cases of a model.
 func pooled(g gate.Gate, pairs []pair) (out []CaseVerdict) {
 	var models []string
 	by := map[string][]pair{}
 	for _, p := range pairs {
-		if by[p.fresh.Model] == nil {
-			models = append(models, p.fresh.Model)
+		if by[p.candidate.Model] == nil {
+			models = append(models, p.candidate.Model)
 		}
-		by[p.fresh.Model] = append(by[p.fresh.Model], p)
+		by[p.candidate.Model] = append(by[p.candidate.Model], p)
 	}
 	for _, m := range models {
 		v := CaseVerdict{Model: m, Label: fmt.Sprintf("%d cases", len(by[m]))}
 		a, b, paired := &Sample{Kind: Share}, (*Sample)(nil), true
 		for _, p := range by[m] {
 			one := evaluate(g, p)
-			switch x := p.fresh.Metrics[g.Metric]; {
+			switch x := p.candidate.Metrics[g.Metric]; {
 			case one.Verdict == Unjudged:
 				continue
 			case one.Verdict == Broken:
-				v.Verdict, v.Reason = Broken, clean(p.fresh.Label)+": "+one.Reason
+				v.Verdict, v.Reason = Broken, clean(p.candidate.Label)+": "+one.Reason
 			case x.Kind != Share:
 				v.Verdict, v.Reason = Broken, "only metrics of correct and wrong answers can be pooled"
 			default:

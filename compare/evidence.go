@@ -9,33 +9,34 @@ import (
 	"golang.org/x/perf/benchmath"
 )
 
-// evidence is what the data say about one number, such as a median or a ratio, and a limit.
+// evidence describes how the data relate one number, such as a median or a ratio, to a limit.
 type evidence struct {
 	estimate float64
-	// lo and hi bound the number at the confidence asked for; infinite where the data set no bound.
+	// lo and hi bound the number at the given confidence. They are infinite if the data give no
+	// bound.
 	lo, hi float64
-	// above is the probability of data that speak so clearly for a number above the limit, if it
-	// were at most the limit; below is that for a number below. Both are one-sided p-values.
+	// above is the one-sided p-value of the hypothesis that the number is at most the limit; a
+	// small value means that it is above. below is the p-value of the opposite hypothesis.
 	above, below float64
-	// exact: the number is known, and p-values are 0 or 1.
+	// exact reports that the number is known, so that p-values are 0 or 1.
 	exact bool
-	// n counts the samples of the smaller side; need estimates how many would decide: 0 where that
-	// is not known, tooMany where it is beyond reason.
+	// n counts the samples of the smaller side. need estimates how many would decide: 0 if unknown,
+	// tooMany if no reasonable number would.
 	n, need int
 	method  string
-	// byRun: the samples are runs; wantsRuns: need counts runs.
+	// byRun reports that the samples are runs, wantsRuns that need counts runs.
 	byRun, wantsRuns bool
-	// rounds are the figures of the rounds of an interleaved measurement.
+	// rounds holds the values of the rounds of an interleaved measurement.
 	rounds []float64
 }
 
-// tooMany is where an estimate of the samples needed ends.
+// tooMany caps the estimated number of samples.
 const tooMany = 10000
 
-// exactly compares what is known.
+// exactly compares a known value with a limit.
 func exactly(value, limit float64) evidence {
 	e := evidence{estimate: value, lo: value, hi: value, above: 1, below: 1, exact: true, n: 1, method: "exact"}
-	if value >= limit { // at the limit is on both right sides
+	if value >= limit { // a value at the limit satisfies both >= and <=
 		e.above = 0
 	}
 	if value <= limit {
@@ -44,7 +45,7 @@ func exactly(value, limit float64) evidence {
 	return e
 }
 
-// medianAgainst judges the median of samples against a limit by the sign test.
+// medianAgainst compares the median of samples with a limit by the sign test.
 func medianAgainst(samples []float64, limit, confidence float64) evidence {
 	s := benchmath.NewSample(slices.Clone(samples), &benchmath.DefaultThresholds)
 	sum := benchmath.AssumeNothing.Summary(s, confidence)
@@ -63,7 +64,8 @@ func medianAgainst(samples []float64, limit, confidence float64) evidence {
 	return e
 }
 
-// leastSigns is the smallest number of samples with which the sign test can reach a one-sided p.
+// leastSigns returns the smallest number of samples with which the sign test can reach a one-sided
+// p.
 func leastSigns(p float64) int {
 	n := 1
 	for math.Exp2(-float64(n)) > p {
@@ -72,12 +74,11 @@ func leastSigns(p float64) int {
 	return n
 }
 
-// binomialAtMost is the probability of at most k hits in n trials, each a hit with probability p; k
-// need not be whole.
+// binomialAtMost returns the probability of at most k hits in n trials with hit probability p.
 func binomialAtMost(k int, n int, p float64) float64 { return shareAtMost(float64(k), float64(n), p) }
 
-// shareAtMost is the same for a sum of scores, by the regularised incomplete beta function: 1 -
-// I_p(k+1, n-k).
+// shareAtMost is binomialAtMost for a sum of scores, which need not be an integer. It uses the
+// regularised incomplete beta function: 1 - I_p(k+1, n-k).
 func shareAtMost(k, n, p float64) float64 {
 	if k >= n {
 		return 1
@@ -85,10 +86,10 @@ func shareAtMost(k, n, p float64) float64 {
 	return mathx.BetaInc(1-p, n-k, k+1)
 }
 
-// samplesNeeded estimates how many samples would decide. An interval's width falls with the square
-// root of their number. To decide with a probability of 80 %, the distance from the estimate to the
-// limit must be (1.96 + .84) / 1.96 = 1.43 half-widths. scale makes distances additive. least is
-// the number with which a verdict is possible at all.
+// samplesNeeded estimates how many samples would decide. An interval's width is inversely
+// proportional to the square root of their number. To decide with a probability of 80 %, the
+// distance from the estimate to the limit must be (1.96 + .84) / 1.96 = 1.43 half-widths. scale
+// makes distances additive. least is the smallest number that allows a verdict.
 func (e evidence) samplesNeeded(limit float64, least int, scale func(float64) float64) int {
 	if e.n < least {
 		return least
@@ -105,7 +106,7 @@ func (e evidence) samplesNeeded(limit float64, least int, scale func(float64) fl
 	return max(int(need), e.n+1)
 }
 
-// meanAgainst judges the mean of samples against a limit by Student's t.
+// meanAgainst compares the mean of samples with a limit by Student's t.
 func meanAgainst(samples []float64, limit, confidence float64) evidence {
 	e := evidence{estimate: stats.Mean(samples), n: len(samples), method: "mean, Student's t"}
 	c := meanOf(samples)
@@ -134,12 +135,12 @@ func (t tMean) bounds(confidence float64) (lo, hi float64) {
 	return t.mean - q*t.err, t.mean + q*t.err
 }
 
-// p gives the one-sided p-values for a mean above and below a limit.
+// p returns the one-sided p-values for a mean above and below a limit.
 func (t tMean) p(limit float64) (above, below float64) {
 	switch d := t.mean - limit; {
 	case math.IsInf(t.err, 1):
 		return 1, 1
-	case t.err == 0: // every sample is the same
+	case t.err == 0: // all samples are equal
 		return map[bool]float64{true: 0, false: 1}[d >= 0], map[bool]float64{true: 0, false: 1}[d <= 0]
 	default:
 		dist := stats.TDist{V: t.freedom}
@@ -147,7 +148,7 @@ func (t tMean) p(limit float64) (above, below float64) {
 	}
 }
 
-// shareAgainst judges a share of right answers against a limit, by the binomial distribution.
+// shareAgainst compares a share of right answers with a limit, by the binomial distribution.
 func shareAgainst(scores []float64, limit, confidence float64) evidence {
 	n, hits := float64(len(scores)), sum(scores)
 	e := evidence{estimate: hits / n, n: len(scores), method: "share, exact binomial"}
@@ -159,8 +160,8 @@ func shareAgainst(scores []float64, limit, confidence float64) evidence {
 	return e
 }
 
-// clopperPearson bounds a probability of which hits in n were seen (Clopper and Pearson 1934). hits
-// may be a sum of scores in [0, 1], whose spread is at most that of hits.
+// clopperPearson bounds a probability after hits in n trials (Clopper and Pearson 1934). hits may
+// be a sum of scores in [0, 1], because their variance is at most that of hits.
 func clopperPearson(hits, n, confidence float64) (lo, hi float64) {
 	tail := (1 - confidence) / 2
 	lo, hi = 0, 1
@@ -173,7 +174,7 @@ func clopperPearson(hits, n, confidence float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// bisect finds where a condition that holds at lo and not at hi stops holding.
+// bisect returns the point at which a condition that holds at lo and not at hi changes.
 func bisect(lo, hi float64, holds func(float64) bool) float64 {
 	for range 50 {
 		mid := lo + (hi-lo)/2
@@ -186,8 +187,8 @@ func bisect(lo, hi float64, holds func(float64) bool) float64 {
 	return lo + (hi-lo)/2
 }
 
-// sharesNeeded is the least number of questions that decides if their share of right answers stays
-// as it is.
+// sharesNeeded returns the smallest number of questions that would decide at the present share of
+// right answers.
 func sharesNeeded(share, limit, confidence float64, n int) int {
 	decides := func(n int) bool {
 		lo, hi := clopperPearson(share*float64(n), float64(n), confidence)

@@ -8,7 +8,8 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// noises are multiplicative noises as machines make them, the heavy-tailed ones with no variance.
+// noises are multiplicative noises like those of real machines. The heavy-tailed ones have infinite
+// variance.
 var noises = map[string]func(*rand.Rand) float64{
 	"even":      func(r *rand.Rand) float64 { return math.Exp(0.02 * r.NormFloat64()) },
 	"neighbour": func(r *rand.Rand) float64 { return math.Exp(0.02*r.NormFloat64()) * spike(r) },
@@ -16,7 +17,7 @@ var noises = map[string]func(*rand.Rand) float64{
 	"cauchy":    func(r *rand.Rand) float64 { return math.Exp(0.01 * math.Tan(math.Pi*(r.Float64()-0.5))) },
 }
 
-// spike is a busy neighbour: a fifth of the samples take up to twice as long, some of them far
+// spike simulates other load: a fifth of the samples take up to twice as long, some of them far
 // longer.
 func spike(r *rand.Rand) float64 {
 	if r.Float64() > 0.2 {
@@ -33,8 +34,8 @@ func draw(r *rand.Rand, noise func(*rand.Rand) float64, n int, scale float64) []
 	return out
 }
 
-// many is how often a simulation runs: a tenth as often with -short, which the race detector's runs
-// are.
+// many scales the number of repetitions of a simulation: a tenth of n with -short, which runs with
+// the race detector use.
 func many(n int) int {
 	if testing.Short() {
 		return n / 10
@@ -42,13 +43,14 @@ func many(n int) int {
 	return n
 }
 
-// margin is what a rate may exceed its probability by in a simulation of so many runs: four
-// standard errors.
+// margin returns by how much a rate may exceed its probability p in a simulation: four standard
+// errors.
 func margin(p float64, runs int) float64 { return 4 * math.Sqrt(p*(1-p)/float64(runs)) }
 
-// At the limit itself no verdict is right: each must come with probability (1-C)/2 at most, and the
-// interval must hold the truth with probability C.
-func TestRatioErrsNoMoreThanItSays(t *testing.T) {
+// TestRatioErrorRate checks the error rates at the limit, where every verdict is wrong: each must
+// have a probability of at most (1-C)/2, and the interval must contain the true ratio with
+// probability C.
+func TestRatioErrorRate(t *testing.T) {
 	const tail = 0.025
 	runs := many(3000)
 	for name, noise := range noises {
@@ -84,8 +86,8 @@ func TestRatioErrsNoMoreThanItSays(t *testing.T) {
 	}
 }
 
-// What is to be caught: a slowdown of 10 % under noise of 2 % with a busy neighbour on both sides,
-// held to 3 %, by 20 samples.
+// TestRatioCatchesSlowdowns checks that 20 samples detect a slowdown of 10 % under noise of 2 %
+// with other load on both sides, by a gate at 3 %.
 func TestRatioCatchesSlowdowns(t *testing.T) {
 	const runs = 1000
 	r := rand.New(rand.NewPCG(1, 1))
@@ -101,7 +103,7 @@ func TestRatioCatchesSlowdowns(t *testing.T) {
 	t.Logf("caught %d of %d", caught, runs)
 }
 
-func TestMedianErrsNoMoreThanItSays(t *testing.T) {
+func TestMedianErrorRate(t *testing.T) {
 	const tail = 0.025
 	runs := many(4000)
 	for name, noise := range noises {
@@ -128,10 +130,10 @@ func TestMedianErrsNoMoreThanItSays(t *testing.T) {
 	}
 }
 
-// Every number of questions and every limit, exactly: the sum of the probabilities of all outcomes
-// that are called wrong. Wilson's interval is compared with the same, to show why it is not used
-// here.
-func TestSharesErrNoMoreThanTheySay(t *testing.T) {
+// TestShareErrorRate computes the exact error rate for every number of questions and every limit,
+// as the sum of the probabilities of all wrong outcomes. It also computes that of Wilson's
+// interval, to show why it is not used.
+func TestShareErrorRate(t *testing.T) {
 	const tail = 0.025
 	worstWilson := 0.0
 	for _, n := range []int{1, 2, 5, 10, 20, 50, 200} {
@@ -176,7 +178,7 @@ func wilsonOf(hits, n int) (lo, hi float64) {
 	return (center - half) / (1 + z*z/k), (center + half) / (1 + z*z/k)
 }
 
-func TestShareRatiosErrNoMoreThanTheySay(t *testing.T) {
+func TestShareRatioErrorRate(t *testing.T) {
 	const tail, factor = 0.025, 0.95
 	runs := many(1500)
 	for kind := range 3 {
@@ -184,7 +186,7 @@ func TestShareRatiosErrNoMoreThanTheySay(t *testing.T) {
 		for _, n := range []int{10, 40, 100} {
 			for _, q := range []float64{0.5, 0.9, 1} {
 				if gains && q == 1 {
-					continue // nothing left to win
+					continue // base is all right: no gains possible
 				}
 				r := rand.New(rand.NewPCG(uint64(n), 11))
 				var fails, passes int
@@ -194,9 +196,9 @@ func TestShareRatiosErrNoMoreThanTheySay(t *testing.T) {
 						y[i] = hit(r, q)
 						x[i] = hit(r, factor*q)
 						switch {
-						case paired && i%2 == 0: // the same questions: new loses of what base got right
+						case paired && i%2 == 0: // same questions: new loses some that base got right
 							x[i] = y[i] * hit(r, factor)
-						case paired && gains: // and, of others, it wins as much as it loses beside
+						case paired && gains: // and gains some of the others, to balance further losses
 							x[i] = y[i] * hit(r, factor-0.1)
 							if y[i] == 0 {
 								x[i] = hit(r, min(1, 0.1*q/(1-q)))
@@ -227,7 +229,7 @@ func hit(r *rand.Rand, p float64) float64 {
 	return 0
 }
 
-func TestMeansErrNoMoreThanTheySay(t *testing.T) {
+func TestMeanErrorRate(t *testing.T) {
 	const tail, factor = 0.025, 1.02
 	runs := many(2000)
 	for _, paired := range []bool{false, true} {
@@ -261,8 +263,8 @@ func TestMeansErrNoMoreThanTheySay(t *testing.T) {
 	}
 }
 
-// The test and the interval of a ratio of medians are one: p is small enough where the interval
-// clears the factor.
+// TestRatioAgrees checks that the test and the interval of a ratio of medians agree: p is
+// significant exactly if the interval excludes the factor.
 func TestRatioAgrees(t *testing.T) {
 	low, high := []float64{1, 2, 3, 4, 5}, []float64{6, 7, 8, 9, 10}
 	if e := ratioAgainst(low, high, 1, 0.95); math.Abs(e.below-1.0/252) > 1e-12 || math.Abs(e.above-1) > 1e-12 {
@@ -278,8 +280,8 @@ func TestRatioAgrees(t *testing.T) {
 	}
 }
 
-// The p-values and the bounds of a ratio agree with the bounds of the difference that they come
-// from.
+// TestContrastAgrees checks that the p-values and the bounds of a ratio agree with the bounds of
+// the underlying difference.
 func TestContrastAgrees(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 9))
 	for i := range 30 {
@@ -297,7 +299,7 @@ func TestContrastAgrees(t *testing.T) {
 	}
 }
 
-// As many samples as were said to decide do decide, in most cases.
+// TestNeededSamplesDecide checks that the estimated number of samples decides in most cases.
 func TestNeededSamplesDecide(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 5))
 	decided, asked := 0, 0
@@ -345,7 +347,7 @@ func TestU(t *testing.T) {
 			t.Errorf("critical value for %d and %d: %d", n, m, k)
 		}
 	}
-	// Beyond 50 samples the normal distribution takes over, without a step.
+	// Beyond 50 samples the normal approximation is used; check that there is no jump.
 	if a, b := uAtMost(50, 50, 1000), uAtMost(51, 50, 1020); math.Abs(a-b) > 0.002 {
 		t.Errorf("%v and %v", a, b)
 	}
@@ -376,7 +378,7 @@ func TestFlipAndFisher(t *testing.T) {
 	if p, _ := flipTest(ones(20, 4), ones(20, 4)); p != 1 {
 		t.Errorf("same answers: p %v", p)
 	}
-	// Differences 1, .5, .25: only all signs alike reach their sum.
+	// Differences 1, .5, .25: only equal signs reach their sum.
 	if p, name := flipTest([]float64{1, 1, 1}, []float64{0, 0.5, 0.75}); p != 0.25 || name != "sign flips, exact" {
 		t.Errorf("got %v by %s", p, name)
 	}
@@ -387,7 +389,7 @@ func TestFlipAndFisher(t *testing.T) {
 	if p, _ := flipTest(x, y); p > 0.001 {
 		t.Errorf("34 differences of one sign: p %v", p)
 	}
-	// The tea-tasting lady: 3 of 4 right has p = 0.486 on both sides.
+	// The lady tasting tea: 3 of 4 right gives a two-sided p of 0.486.
 	if p := fisher(3, 4, 1, 4); math.Abs(p-34.0/70) > 1e-9 {
 		t.Errorf("Fisher: %v", p)
 	}

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// golden compares text with a file in testdata.
+// golden compares got with a file in testdata.
 func golden(t *testing.T, name string, got []byte) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -26,23 +26,23 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("%v; run the tests with -update to make it", err)
+		t.Fatalf("%v; run the tests with -update to create it", err)
 	}
 	if string(got) != string(want) {
-		t.Errorf("%s differs from what was written:\n%s", path, got)
+		t.Errorf("%s differs from the output:\n%s", path, got)
 	}
 }
 
-// twins are the models of the fixtures.
+// twins are the two models of the fixtures.
 var twins = []struct{ name, arch string }{{"tiny-yoco-gret", "yoco-gret"}, {"tiny-transformer", "transformer"}}
 
-// maker makes synthetic journals: every number comes from a formula or a seeded generator.
+// maker creates synthetic journals. Every number comes from a formula or a seeded generator.
 type maker struct {
 	seed  uint64
-	speed float64 // the factor of speeds
+	speed float64 // factor of speeds
 	noise float64
 	n     int     // samples
-	right float64 // the share of right answers of the Transformer
+	right float64 // share of right answers of the Transformer
 	env   func(*result.Env)
 }
 
@@ -81,7 +81,7 @@ func (m maker) journal() *result.Journal {
 	return j
 }
 
-// runs makes n journals of one side, each with noise of its own.
+// runs returns n journals of one side, each with different noise.
 func (m maker) runs(n int) (out []*result.Journal) {
 	first := m.seed
 	for i := range n {
@@ -99,7 +99,8 @@ func metric(unit string, better result.Better, samples []float64) result.Metric 
 	return m
 }
 
-// needle is a cell of 20 questions; the YOCO answers all rightly, the Transformer its share.
+// needle returns a cell of 20 questions. YOCO answers all correctly, the Transformer a share
+// m.right.
 func (m maker) needle(model, arch string, length float64) result.Record {
 	const trials = 20
 	var scores []float64

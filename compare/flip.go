@@ -7,10 +7,10 @@ import (
 	"github.com/aclements/go-moremath/mathx"
 )
 
-// flipTest tests whether two sides that answered the same questions answer alike: if they do, each
-// difference could as well have had the other sign (Fisher's randomisation test, two-sided). Of
-// right and wrong answers this is McNemar's exact test. With more than 16 differences of unequal
-// size, a fixed sample of 19999 random assignments of signs replaces the enumeration.
+// flipTest tests whether two sides that answered the same questions are equally good. If they are,
+// each difference is equally likely to have either sign (Fisher's randomisation test, two-sided).
+// For right and wrong answers this is McNemar's exact test. For more than 16 differences of unequal
+// size, 19999 random sign assignments with a fixed seed replace the enumeration.
 func flipTest(x, y []float64) (p float64, name string) {
 	var d []float64
 	equal := true
@@ -21,11 +21,11 @@ func flipTest(x, y []float64) (p float64, name string) {
 		}
 	}
 	total, n := math.Abs(sum(d)), len(d)
-	// Sums of the same numbers in another order differ in their last digits.
+	// Rounding makes sums depend on the order of their terms, so allow a small difference.
 	reaches := func(s float64) bool { return math.Abs(s) >= total*(1-1e-12) }
 	switch {
 	case n == 0:
-		return 1, "the same answers"
+		return 1, "same answers"
 	case equal:
 		plus := 0
 		for _, v := range d {
@@ -68,8 +68,8 @@ func flipTest(x, y []float64) (p float64, name string) {
 	return float64(hits) / (draws + 1), "sign flips"
 }
 
-// fisher is the two-sided p-value of Fisher's exact test: a of n right on one side, b of m on the
-// other. It sums the probabilities of all tables that are no likelier than this one.
+// fisher returns the two-sided p-value of Fisher's exact test for a of n right on one side and b of
+// m on the other. It sums the probabilities of all tables that are at most as likely as this one.
 func fisher(a, n, b, m int) float64 {
 	right := a + b
 	logP := func(k int) float64 {

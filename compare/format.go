@@ -9,10 +9,10 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// clean makes text from outside fit for one line.
+// clean makes untrusted text safe for one line.
 func clean(s string) string { return cleantext.Line(s) }
 
-// percent gives a ratio as a change.
+// percent formats a ratio as a change in per cent.
 func percent(ratio *float64) string {
 	if ratio == nil {
 		return "?"
@@ -34,7 +34,7 @@ func percent(ratio *float64) string {
 	return s + " %"
 }
 
-// pText gives a p-value with three decimals, or says that it is smaller.
+// pText formats a p-value with three decimals, or as p<0.001.
 func pText(p float64) string {
 	if p < 0.001 {
 		return "p<0.001"
@@ -42,7 +42,7 @@ func pText(p float64) string {
 	return "p=" + strconv.FormatFloat(p, 'f', 3, 64)
 }
 
-// text gives a summary as benchstat does: the figure, and how far its interval reaches from it.
+// text formats a summary as benchstat does: the value ± the distance of its interval's farther end.
 func (s *Summary) text(unit string, kind Kind) string {
 	if s == nil {
 		return ""
@@ -60,7 +60,7 @@ func (s *Summary) text(unit string, kind Kind) string {
 	return out + " ± " + units.Digits(max(*s.Hi-s.Center, s.Center-*s.Lo), 2)
 }
 
-// directionText says which way is up.
+// directionText describes which direction is better.
 func directionText(b result.Better) string {
 	switch b {
 	case result.Higher:
@@ -68,5 +68,5 @@ func directionText(b result.Better) string {
 	case result.Lower:
 		return "lower is better"
 	}
-	return "no direction is better"
+	return "neither direction is better"
 }

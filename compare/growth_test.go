@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// manyCases is a journal of n timed cases.
+// manyCases returns a journal of n timed cases.
 func manyCases(n int, shift float64) *result.Journal {
 	j := &result.Journal{Runs: []result.Run{{Cases: n, Start: time.Unix(int64(shift*1000), 0), Env: result.Env{CPU: "x", Cores: 2}}}}
 	for i := range n {
@@ -34,7 +34,8 @@ func compareMany(n int) {
 	}
 }
 
-// What a comparison allocates, and so its work, grows with the cases and not with their square.
+// TestCompareGrowsLinearly checks that the memory that a comparison allocates, a proxy for its
+// work, grows linearly with the cases.
 func TestCompareGrowsLinearly(t *testing.T) {
 	took := func(n int) float64 {
 		var before, after runtime.MemStats
@@ -52,7 +53,7 @@ func TestCompareGrowsLinearly(t *testing.T) {
 		envs.Runs = append(envs.Runs, result.Run{Env: result.Env{CPU: fmt.Sprint("cpu ", i)}})
 	}
 	if s := NewSide("a", []*result.Journal{envs}, nil); len(s.Envs) > maxEnvs {
-		t.Errorf("%d environments are kept", len(s.Envs))
+		t.Errorf("%d environments are stored", len(s.Envs))
 	}
 }
 

@@ -13,8 +13,8 @@ var pageText string
 
 var pageTemplate = template.Must(template.New("comparison").Parse(pageText))
 
-// HTML writes the comparison as the body of a page, in the classes of report.html's style sheet:
-// the verdicts of gates first.
+// HTML writes the comparison as the body of a page that uses the style sheet of report.html.
+// Verdicts on gates come first.
 func (c *Comparison) HTML(w io.Writer) error {
 	type row struct {
 		Case, Base, New, Change, Evidence, Class string
@@ -69,12 +69,12 @@ func (c *Comparison) HTML(w io.Writer) error {
 	return pageTemplate.Execute(w, data)
 }
 
-// verdictClass is the CSS class of a gate's verdict.
+// verdictClass returns the CSS class of a gate's verdict.
 func verdictClass(v Verdict) string {
 	return map[Verdict]string{Passed: "ok", Regressed: "failed", Broken: "failed", Undecided: "fair"}[v]
 }
 
-// changeClass is the CSS class of a change.
+// changeClass returns the CSS class of a change.
 func changeClass(v Verdict) string {
 	return map[Verdict]string{Better: "good", Worse: "poor", Differs: "fair", Unknown: "dim", Equal: "dim"}[v]
 }

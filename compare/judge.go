@@ -14,19 +14,19 @@ import (
 const (
 	Passed    Verdict = "passed"
 	Regressed Verdict = "regressed"
-	Broken    Verdict = "broken"     // a case failed, or the data that the gate asks for are missing
-	Undecided Verdict = "undecided"  // the data support neither
-	Unjudged  Verdict = "not judged" // nobody asked for what the gate needs: a baseline, or cases that a filter left out
+	Broken    Verdict = "broken"     // a case failed, or data that the gate needs are missing
+	Undecided Verdict = "undecided"  // the data support neither verdict
+	Unjudged  Verdict = "not judged" // the user gave no baseline, or a filter left out the cases
 )
 
 // Judgement is the verdict on a list of gates.
 type Judgement struct {
-	// Verdict is the gravest of the gates': regressed, broken, undecided, passed.
+	// Verdict is the worst verdict of the gates, in the order regressed, broken, undecided, passed.
 	Verdict Verdict       `json:"verdict"`
 	Gates   []GateVerdict `json:"gates"`
-	// Claims is how many uncertain claims were judged together, by Holm's test.
+	// Claims is the number of uncertain claims that Holm's test covers.
 	Claims int `json:"claims"`
-	// Note is what a reader must bear in mind.
+	// Note explains a limitation of the verdicts.
 	Note string `json:"note,omitempty"`
 }
 
@@ -34,7 +34,7 @@ type Judgement struct {
 type GateVerdict struct {
 	Gate    gate.Gate `json:"gate"`
 	Verdict Verdict   `json:"verdict"`
-	// Reason says why there are no cases.
+	// Reason explains why there are no cases.
 	Reason string        `json:"reason,omitempty"`
 	Cases  []CaseVerdict `json:"cases,omitempty"`
 }
@@ -44,46 +44,46 @@ type CaseVerdict struct {
 	Model   string  `json:"model"`
 	Label   string  `json:"label"`
 	Verdict Verdict `json:"verdict"`
-	// Reason says why the case is broken or not judged.
+	// Reason explains why the case is broken or not judged.
 	Reason string `json:"reason,omitempty"`
-	// Over is the model that the case is measured by, where the gate is a ratio inside one run.
+	// Over is the model that the case is compared with, if the gate is a ratio within one run.
 	Over string `json:"over,omitempty"`
-	// Value is the figure in Unit, or the ratio where Unit is "ratio"; Lo and Hi bound it at the
-	// gate's confidence.
+	// Value is the value in Unit, or the ratio if Unit is "ratio". Lo and Hi bound it at the gate's
+	// confidence.
 	Value *float64 `json:"value,omitempty"`
 	Lo    *float64 `json:"lo,omitempty"`
 	Hi    *float64 `json:"hi,omitempty"`
 	Unit  string   `json:"unit,omitempty"`
-	// N counts samples (of the smaller side), P is the one-sided p-value of a regression, Method
-	// how it was tested.
+	// N counts the samples of the smaller side. P is the one-sided p-value of a regression, Method
+	// the test.
 	N int `json:"n,omitempty"`
-	// Runs: the samples are the medians of runs, which differ among themselves.
+	// Runs reports whether the samples are the medians of runs.
 	Runs bool `json:"runs_as_samples,omitempty"`
-	// Rounds: the samples are the rounds of an interleaved measurement.
+	// Rounds reports whether the samples are the rounds of an interleaved measurement.
 	Rounds bool `json:"rounds_as_samples,omitempty"`
-	// Figures are those of the rounds.
+	// Figures holds the values of the rounds.
 	Figures []float64 `json:"rounds,omitempty"`
 	P       *float64  `json:"p,omitempty"`
 	Method  string    `json:"method,omitempty"`
-	// Need is about how many samples would decide, 0 if that is not known; tooMany or more are
-	// beyond reason.
+	// Need estimates how many samples would decide: 0 if unknown, tooMany or more if no reasonable
+	// number would.
 	Need int `json:"need,omitempty"`
 
 	e evidence
-	// cases are the two that were compared; the second may be nil.
+	// cases are the two compared cases; the second may be nil.
 	cases []*Case
-	// slack is how far the bound is from the limit, as a part of the interval's width: the closest
-	// case has the least.
+	// slack is the distance of the bound from the limit, relative to the interval's width. The
+	// closest case has the smallest.
 	slack float64
 }
 
-// Judge judges gates on the runs of fresh; base is the baseline, or nil.
-func Judge(gates []gate.Gate, fresh, base *Side) *Judgement {
+// Judge judges gates on the runs of candidate. base is the baseline, or nil.
+func Judge(gates []gate.Gate, candidate, base *Side) *Judgement {
 	j := &Judgement{Verdict: Unjudged}
 	for _, g := range gates {
-		j.Gates = append(j.Gates, gather(g, fresh, base))
+		j.Gates = append(j.Gates, gather(g, candidate, base))
 		if g.Over == gate.Baseline && base != nil && j.Note == "" {
-			if pairs, _, _ := pairCases(base, fresh); single(pairs) {
+			if pairs, _, _ := pairCases(base, candidate); single(pairs) {
 				j.Note = oneRun
 			}
 		}
@@ -102,14 +102,14 @@ func Judge(gates []gate.Gate, fresh, base *Side) *Judgement {
 	return j
 }
 
-// worse is the worse of two verdicts.
+// worse returns the worse of two verdicts.
 func worse(a, b Verdict) Verdict {
 	order := []Verdict{Unjudged, Passed, Undecided, Broken, Regressed}
 	return order[max(slices.Index(order, a), slices.Index(order, b))]
 }
 
-// gather collects the evidence on a gate's cases.
-func gather(g gate.Gate, fresh, base *Side) GateVerdict {
+// gather collects the evidence on the cases of a gate.
+func gather(g gate.Gate, candidate, base *Side) GateVerdict {
 	v := GateVerdict{Gate: g, Verdict: Unjudged}
 	if g.Over == gate.Baseline && base == nil {
 		v.Reason = "it needs a baseline"
@@ -121,9 +121,9 @@ func gather(g gate.Gate, fresh, base *Side) GateVerdict {
 	var pairs []pair
 	switch g.Over {
 	case gate.Baseline:
-		both, onlyBase, onlyNew := pairCases(base, fresh)
+		both, onlyBase, onlyNew := pairCases(base, candidate)
 		for _, p := range both {
-			if about(p.fresh) {
+			if about(p.candidate) {
 				pairs = append(pairs, p)
 			}
 		}
@@ -133,27 +133,27 @@ func gather(g gate.Gate, fresh, base *Side) GateVerdict {
 			}
 		}
 		for _, c := range onlyBase {
-			if about(c) && !fresh.Filtered {
+			if about(c) && !candidate.Filtered {
 				v.Cases = append(v.Cases, CaseVerdict{Model: c.Model, Label: c.Label, Verdict: Broken, Reason: "in the baseline, but not in this run"})
 			}
 		}
 	case "":
-		for _, c := range fresh.Cases {
+		for _, c := range candidate.Cases {
 			if about(c) {
-				pairs = append(pairs, pair{fresh: c})
+				pairs = append(pairs, pair{candidate: c})
 			}
 		}
 	default:
-		for _, c := range fresh.Cases {
+		for _, c := range candidate.Cases {
 			if !about(c) || gate.Picks(g.Over, c.Model, c.Arch) {
 				continue
 			}
-			twin, err := twinOf(c, g.Over, fresh)
+			twin, err := twinOf(c, g.Over, candidate)
 			if err != nil {
 				v.Cases = append(v.Cases, CaseVerdict{Model: c.Model, Label: c.Label, Verdict: Broken, Reason: err.Error()})
 				continue
 			}
-			pairs = append(pairs, pair{fresh: c, base: twin})
+			pairs = append(pairs, pair{candidate: c, base: twin})
 		}
 	}
 	if g.Pooled {
@@ -164,7 +164,7 @@ func gather(g gate.Gate, fresh, base *Side) GateVerdict {
 		}
 	}
 	if len(v.Cases) == 0 {
-		if fresh.Filtered {
+		if candidate.Filtered {
 			v.Reason = "the run's filter left out its cases"
 		} else {
 			v.Verdict, v.Reason = Broken, "no case matches it"
@@ -173,7 +173,7 @@ func gather(g gate.Gate, fresh, base *Side) GateVerdict {
 	return v
 }
 
-// twinOf finds the case of another model that asks the same.
+// twinOf finds the case of another model with the same parameters.
 func twinOf(c *Case, models string, s *Side) (*Case, error) {
 	var twin *Case
 	same := func(o *Case) bool {
@@ -196,13 +196,14 @@ func twinOf(c *Case, models string, s *Side) (*Case, error) {
 	return twin, nil
 }
 
-// decide turns evidence into verdicts: see the package's documentation for why failing is corrected
-// for the number of claims and passing is not.
+// decide derives the verdicts from the evidence. The package documentation explains why regressions
+// are corrected for the number of claims and passes are not.
 func (j *Judgement) decide() {
 	type claim struct {
 		c    *CaseVerdict
 		tail float64
-		// part is the p-value as a part of what the gate's confidence allows a single claim.
+		// part is the p-value divided by the error probability that the gate's confidence allows a
+		// single claim.
 		part float64
 	}
 	var claims []claim
@@ -240,8 +241,8 @@ func (j *Judgement) decide() {
 		if !(c.part <= 1/float64(len(claims)-i)) {
 			for _, rest := range claims[i:] {
 				if rest.part <= 1 {
-					rest.c.Reason = fmt.Sprintf("beyond the limit alone, but not after correction for %d claims", len(claims))
-					// The first of the claims left decides for all of them.
+					rest.c.Reason = fmt.Sprintf("beyond the limit, but not after correction for %d claims", len(claims))
+					// The first remaining claim must become significant before the others.
 					switch p := rest.tail / float64(len(claims)-i); {
 					case rest.c.e.byRun:
 						rest.c.Need = max(rest.c.Need, leastSigns(p))

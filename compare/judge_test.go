@@ -24,10 +24,10 @@ func TestJudge(t *testing.T) {
 	m.speed, m.n = 1, 3
 	short := side("short", m.journal())
 	for _, c := range []struct {
-		gate        string
-		fresh, base *Side
-		want        Verdict
-		line        string
+		gate            string
+		candidate, base *Side
+		want            Verdict
+		line            string
 	}{
 		{"prefill.tps >= 0.95x baseline", same, base, Passed, "4 cases passed, the closest"},
 		{"prefill.tps >= 0.95x baseline", slow, base, Regressed, "n=6 runs, p=0.001"},
@@ -35,7 +35,7 @@ func TestJudge(t *testing.T) {
 		{"prefill.tps >= 1x baseline", same, base, Undecided, "runs on each side would decide"},
 		{"prefill.tps >= 0.95x baseline", few, base, Passed, "n=3 runs"},
 		{"prefill.tps >= 0.95x baseline", few, few, Undecided, "about 4 runs on each side"},
-		// One run on a side supports no verdict, whatever it shows.
+		// One run on a side never supports a verdict.
 		{"prefill.tps >= 0.95x baseline", one, base, Undecided, "n=1 run; about 4 runs on each side would decide"},
 		{"prefill.tps >= 0.95x baseline", half, base, Undecided, "n=1 run; about 4 runs on each side would decide"},
 		{"prefill.ttft <= 1.05x baseline", half, one, Undecided, "n=1 run; about 4 runs on each side would decide"},
@@ -74,7 +74,7 @@ func TestJudge(t *testing.T) {
 		{"nll.ppl <= 3", same, nil, Broken, "it has no metric ppl, but bits_per_byte, nll"},
 		{"nll.nll <= 3 @ 1Ki", same, nil, Broken, "no case matches it"},
 	} {
-		j := Judge(gates(t, c.gate), c.fresh, c.base)
+		j := Judge(gates(t, c.gate), c.candidate, c.base)
 		text := strings.Join(j.Gates[0].Lines(), "\n")
 		if j.Verdict != c.want || !strings.Contains(text, c.line) {
 			t.Errorf("%s: %s, want %s with %q:\n%s", c.gate, j.Verdict, c.want, c.line, text)
@@ -85,32 +85,32 @@ func TestJudge(t *testing.T) {
 func TestJudgeMissing(t *testing.T) {
 	m := newMaker()
 	base := m.journal()
-	fresh := m.journal()
-	fresh.Records[1].Status, fresh.Records[1].Reason, fresh.Records[1].Metrics = result.Failed, "panic", nil
-	j := Judge(gates(t, "kv.total <= 2x baseline"), side("b", fresh), side("a", base))
+	candidate := m.journal()
+	candidate.Records[1].Status, candidate.Records[1].Reason, candidate.Records[1].Metrics = result.Failed, "panic", nil
+	j := Judge(gates(t, "kv.total <= 2x baseline"), side("b", candidate), side("a", base))
 	if j.Verdict != Broken || !strings.Contains(strings.Join(j.Gates[0].Lines(), "\n"), "failed: panic") {
 		t.Errorf("%s %q", j.Verdict, j.Gates[0].Lines())
 	}
 	base.Records[1].Status, base.Records[1].Metrics = result.Failed, nil
-	if j = Judge(gates(t, "kv.total <= 2x baseline"), side("b", fresh), side("a", base)); j.Verdict != Passed {
+	if j = Judge(gates(t, "kv.total <= 2x baseline"), side("b", candidate), side("a", base)); j.Verdict != Passed {
 		t.Errorf("failed on both sides: %s", j.Verdict)
 	}
-	fresh.Records = fresh.Records[3:]
-	if j = Judge(gates(t, "kv.total <= 2x baseline"), side("b", fresh), side("a", m.journal())); j.Verdict != Broken {
+	candidate.Records = candidate.Records[3:]
+	if j = Judge(gates(t, "kv.total <= 2x baseline"), side("b", candidate), side("a", m.journal())); j.Verdict != Broken {
 		t.Errorf("gone: %s", j.Verdict)
 	}
-	fresh.Runs[0].Filter = []string{"length=16Ki"}
-	if j = Judge(gates(t, "kv.total <= 2x baseline"), side("b", fresh), side("a", m.journal())); j.Verdict != Passed {
+	candidate.Runs[0].Filter = []string{"length=16Ki"}
+	if j = Judge(gates(t, "kv.total <= 2x baseline"), side("b", candidate), side("a", m.journal())); j.Verdict != Passed {
 		t.Errorf("filtered: %s", j.Verdict)
 	}
-	if j = Judge(gates(t, "throughput.tps >= 1"), side("b", fresh), nil); j.Verdict != Unjudged {
+	if j = Judge(gates(t, "throughput.tps >= 1"), side("b", candidate), nil); j.Verdict != Unjudged {
 		t.Errorf("filtered away: %s", j.Verdict)
 	}
 }
 
-// However many gates and cases are judged: a run in which nothing regressed beyond the limit is
-// called regressed with probability (1-C)/2 at most.
-func TestManyGatesErrNoMoreThanOne(t *testing.T) {
+// TestManyGatesErrorRate checks that, however many gates and cases are judged, a run without a
+// regression is reported as regressed with probability at most (1-C)/2.
+func TestManyGatesErrorRate(t *testing.T) {
 	const cases, tail = 20, 0.025
 	runs := many(600)
 	r := rand.New(rand.NewPCG(17, 17))
@@ -144,14 +144,14 @@ func TestManyGatesErrNoMoreThanOne(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%.4f of runs were called regressed; without correction it would be more than %.2f", float64(regressed)/float64(runs), float64(alone)/float64(runs))
+	t.Logf("%.4f of runs were reported as regressed; without correction it would be more than %.2f", float64(regressed)/float64(runs), float64(alone)/float64(runs))
 	if rate := float64(regressed) / float64(runs); rate > tail+margin(tail, runs) {
-		t.Errorf("%.4f of runs were called regressed", rate)
+		t.Errorf("%.4f of runs were reported as regressed", rate)
 	}
 }
 
-// shifts are machines that differ from run to run. Each gives the state of the next run, a factor
-// of its times.
+// shifts simulates machines that vary from run to run. Each function returns the state of the next
+// run: a factor of its times.
 var shifts = map[string]func(*rand.Rand) func() float64{
 	"shifts": func(r *rand.Rand) func() float64 {
 		return func() float64 { return math.Exp(0.04 * r.NormFloat64()) }
@@ -159,7 +159,7 @@ var shifts = map[string]func(*rand.Rand) func() float64{
 	"tails": func(r *rand.Rand) func() float64 {
 		return func() float64 { return noises["cauchy"](r) * noises["pareto"](r) }
 	},
-	// The machine warms up from run to run, and a neighbour stays for some of them.
+	// The machine drifts from run to run, and other load lasts for some of the runs.
 	"drift": func(r *rand.Rand) func() float64 {
 		run, busy := 0.0, 0.0
 		return func() float64 {
@@ -171,11 +171,12 @@ var shifts = map[string]func(*rand.Rand) func() float64{
 	},
 }
 
-// Equal programs on a machine that shifts from run to run: whatever the number of runs of each
-// side, a gate at the limit regresses or passes with probability (1-C)/2 at most, and a comparison
-// finds a difference with probability alpha at most. One run on a side supports neither. If the
-// samples of runs counted as independent, most pairs of single runs would differ.
-func TestRunsErrNoMoreThanTheySay(t *testing.T) {
+// TestRunsErrorRate compares equal programs on a machine that varies from run to run. For any
+// number of runs, a gate at the limit must regress or pass with probability at most (1-C)/2 each,
+// and a comparison must find a difference with probability at most alpha. A single run on a side
+// must decide nothing. If samples within runs counted as independent, most pairs of single runs
+// would differ.
+func TestRunsErrorRate(t *testing.T) {
 	const tail, samples = 0.025, 12
 	runs := many(500)
 	for name, machine := range shifts {
@@ -192,14 +193,14 @@ func TestRunsErrNoMoreThanTheySay(t *testing.T) {
 					js[k] = append(js[k], &result.Journal{Records: []result.Record{record("prefill", "m", "yoco-gret", "prefill", nil,
 						map[string]result.Metric{"ttft": metric("s", result.Lower, s)})}})
 				}
-				fresh, base := side("new", js[0]...), side("base", js[1]...)
-				switch Judge(gates(t, "prefill.ttft <= 1x baseline"), fresh, base).Verdict {
+				candidate, base := side("new", js[0]...), side("base", js[1]...)
+				switch Judge(gates(t, "prefill.ttft <= 1x baseline"), candidate, base).Verdict {
 				case Regressed:
 					regressed++
 				case Passed:
 					passed++
 				}
-				if Compare(base, fresh, Options{}).Count(Unknown) == 0 {
+				if Compare(base, candidate, Options{}).Count(Unknown) == 0 {
 					differs++
 				}
 				if ratioAgainst(all[0], all[1], 1, 0.95).above <= tail {
@@ -215,14 +216,14 @@ func TestRunsErrNoMoreThanTheySay(t *testing.T) {
 				t.Errorf("%s: single runs gave %d verdicts", name, regressed+passed+differs)
 			}
 			if sides == [2]int{1, 1} && !(share(naive) > 0.2) {
-				t.Errorf("%s: by samples %.3f regress: the simulation shows nothing", name, share(naive))
+				t.Errorf("%s: by samples only %.3f regress, so the simulation does not exercise the problem", name, share(naive))
 			}
 		}
 	}
 }
 
-// order says which side is next: equal numbers of runs take turns, a coin decides which of each two
-// is first; others are shuffled.
+// order returns the sequence of sides. Equal numbers of runs alternate, with a coin deciding the
+// order of each pair; otherwise the runs are shuffled.
 func order(r *rand.Rand, sides [2]int) (out []int) {
 	if sides[0] != sides[1] {
 		out = make([]int, sides[0]+sides[1])
@@ -239,8 +240,8 @@ func order(r *rand.Rand, sides [2]int) (out []int) {
 	return out
 }
 
-// What is to be caught: a program that is a fifth slower, by six runs of each side on a machine
-// that shifts by 4 %.
+// TestRunsCatchSlowdowns checks that six runs of each side detect a slowdown of a fifth on a
+// machine that varies by 4 %.
 func TestRunsCatchSlowdowns(t *testing.T) {
 	const runs = 300
 	r := rand.New(rand.NewPCG(3, 4))
@@ -258,10 +259,10 @@ func TestRunsCatchSlowdowns(t *testing.T) {
 	}
 }
 
-// Two equal models inside the same runs: from six runs on, a ratio errs as seldom as the confidence
-// says, whatever differs between two stretches of a run. Fewer runs promise nothing; samples that
-// are wholly apart err less often than a rank test of them.
-func TestInsideRunsErrNoMoreThanTheySay(t *testing.T) {
+// TestInsideRunsErrorRate compares two equal models within the same runs. From six runs on, the
+// error rate of a ratio must match the confidence, however much stretches of a run vary. Fewer runs
+// have no guaranteed rate; requiring fully separated samples errs less often than a rank test.
+func TestInsideRunsErrorRate(t *testing.T) {
 	const tail, samples = 0.025, 12
 	runs := many(600)
 	for name, machine := range shifts {
@@ -274,7 +275,7 @@ func TestInsideRunsErrNoMoreThanTheySay(t *testing.T) {
 				for range n {
 					state := machine(r)
 					j := &result.Journal{}
-					first := r.IntN(2) // which of the two is measured first
+					first := r.IntN(2) // the model that is measured first
 					for _, k := range []int{first, 1 - first} {
 						at := state()
 						s := draw(r, func(r *rand.Rand) float64 { return math.Exp(0.1 * r.NormFloat64()) }, samples, at)
@@ -312,12 +313,12 @@ func TestConfidence(t *testing.T) {
 	m := newMaker()
 	base := side("a", m.runs(5)...)
 	m.seed, m.speed = 2, 0.5
-	fresh := side("b", m.runs(5)...)
+	candidate := side("b", m.runs(5)...)
 	g := gates(t, "tiny-transformer.prefill.tps >= 0.9x baseline @ 4Ki")
-	// 5 and 5 runs wholly apart: p = 1/252, below (1 - .95)/2 but not below (1 - .999)/2.
+	// Two sides of 5 fully separated runs: p = 1/252, below (1 - .95)/2 but not below (1 - .999)/2.
 	for confidence, want := range map[float64]Verdict{gate.DefaultConfidence: Regressed, 0.999: Undecided} {
 		g[0].Confidence = confidence
-		if j := Judge(g, fresh, base); j.Verdict != want {
+		if j := Judge(g, candidate, base); j.Verdict != want {
 			t.Errorf("at %v: %s, want %s", confidence, j.Verdict, want)
 		}
 	}

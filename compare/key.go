@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// RunKey is a hash that is the same for two copies of one run, wherever they are stored, and
-// differs between runs.
+// RunKey returns a hash that identifies a run: equal for copies of one run, different for different
+// runs.
 func RunKey(j *result.Journal) string {
 	h := sha256.New()
 	for _, run := range j.Runs {

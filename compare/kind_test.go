@@ -6,8 +6,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A metric is of the kind that its task declares, as far as its samples allow; where none declares
-// it, its unit and samples say it.
+// TestKindOf checks that a metric has the kind that its task declares, if its samples allow it.
+// Without a declaration its unit and samples decide.
 func TestKindOf(t *testing.T) {
 	tasks := result.Tasks{{Name: "sieve", Metrics: []result.MetricInfo{
 		{Name: "timed", Kind: result.Timed}, {Name: "exact", Kind: result.Exact}, {Name: "share", Kind: result.Share},

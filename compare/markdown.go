@@ -9,11 +9,10 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// Markdown writes the comparison as a page for a pull request or a job's summary: the verdicts of
-// gates first.
+// Markdown writes the comparison for a pull request or a job summary. Verdicts on gates come first.
 func (c *Comparison) Markdown(w io.Writer) error {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s against %s\n\n%s.\n", cleantext.Markdown(c.New), cleantext.Markdown(c.Base), cleantext.Markdown(c.outcome()))
+	fmt.Fprintf(&b, "# %s compared with %s\n\n%s.\n", cleantext.Markdown(c.New), cleantext.Markdown(c.Base), cleantext.Markdown(c.outcome()))
 	if c.Gates != nil {
 		b.WriteByte('\n')
 		c.Gates.markdown(&b)
@@ -50,7 +49,7 @@ func (c *Comparison) Markdown(w io.Writer) error {
 	}
 	mdList(&b, "Only in base", c.OnlyBase)
 	mdList(&b, "Only in new", c.OnlyNew)
-	fmt.Fprintf(&b, "\nFigures ± %s intervals; differences are significant at p ≤ %s.\n", percentOf(c.Confidence), short(c.Alpha))
+	fmt.Fprintf(&b, "\nValues ± %s intervals; differences are significant at p ≤ %s.\n", percentOf(c.Confidence), short(c.Alpha))
 	if c.Note != "" {
 		fmt.Fprintf(&b, "\nNote: %s.\n", cleantext.Markdown(c.Note))
 	}

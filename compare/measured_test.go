@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// calibration is docs/measurements/ab-calibration.json, as far as it is needed here.
+// calibration is the part of docs/measurements/ab-calibration.json that the test needs.
 type calibration struct {
 	Runs []struct {
 		Slower  bool
@@ -18,10 +18,10 @@ type calibration struct {
 	}
 }
 
-// With noise as it was measured (docs/measurements): new runs are put together from whole measured
-// ones, whose rounds keep their order; a coin turns the sign of each, as one did when they were
-// measured.
-func TestTurnsOnMeasuredNoise(t *testing.T) {
+// TestInterleavedOnMeasuredNoise uses measured noise (docs/measurements). It concatenates whole
+// measured runs, whose rounds keep their order, and flips the sign of each round by a coin, as the
+// measurement did.
+func TestInterleavedOnMeasuredNoise(t *testing.T) {
 	b, err := os.ReadFile("../docs/measurements/ab-calibration.json")
 	if err != nil {
 		t.Fatal(err)

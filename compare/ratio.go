@@ -9,15 +9,15 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// ratioAgainst judges the ratio of the medians of two sets of positive times or speeds against a
-// factor. Where both sides have the same noise but for a factor, new / base > factor is the claim
-// that samples of new tend to be above factor x those of base: Mann and Whitney's test of these
-// two. Ties count against every claim.
-func ratioAgainst(fresh, base []float64, factor, confidence float64) evidence {
-	x, y := sorted(fresh), sorted(base)
+// ratioAgainst compares the ratio of the medians of two sets of positive times or speeds with a
+// factor. If both sides have the same noise up to a factor, new / base > factor means that samples
+// of new tend to exceed factor x those of base, which the Mann-Whitney U test decides. Ties count
+// against every claim.
+func ratioAgainst(candidate, base []float64, factor, confidence float64) evidence {
+	x, y := sorted(candidate), sorted(base)
 	n, m := len(x), len(y)
 	e := evidence{n: min(n, m), method: "ratio of medians, Mann-Whitney U"}
-	// Pairs with x/y < factor are those not at least factor.
+	// The pairs with x/y < factor are the complement of those with x/y >= factor.
 	e.below = uAtMost(n, m, n*m-pairsBelow(x, y, factor, false))
 	e.above = uAtMost(n, m, pairsBelow(x, y, factor, true))
 	half := n * m / 2
@@ -30,9 +30,9 @@ func ratioAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	return e
 }
 
-// leastRuns is the smallest number of samples of two sides of equal size with which Mann and
-// Whitney's test can reach a one-sided p: with n of each, the most extreme of the (2n over n)
-// orders has a probability of 1/(2n over n).
+// leastRuns returns the smallest number of samples per side with which the Mann-Whitney test can
+// reach a one-sided p. With n on each side, the most extreme of the (2n over n) orders has
+// probability 1/(2n over n).
 func leastRuns(p float64) int {
 	n := 1
 	for uAtMost(n, n, 0) > p && n < tooMany {
@@ -41,11 +41,10 @@ func leastRuns(p float64) int {
 	return n
 }
 
-// runsAgainst judges the ratio of the medians of runs of two sides against a factor, as
-// ratioAgainst does. A side of one run supports no verdict: nothing shows how far runs of that side
-// differ.
-func runsAgainst(fresh, base []float64, factor, confidence float64) evidence {
-	e := ratioAgainst(fresh, base, factor, confidence)
+// runsAgainst is ratioAgainst for the medians of runs. A side with one run supports no verdict,
+// because it does not show the variation between runs.
+func runsAgainst(candidate, base []float64, factor, confidence float64) evidence {
+	e := ratioAgainst(candidate, base, factor, confidence)
 	e.method = "ratio of runs, Mann-Whitney U"
 	if e.n < 2 {
 		e.lo, e.hi, e.above, e.below = 0, math.Inf(1), 1, 1
@@ -53,27 +52,27 @@ func runsAgainst(fresh, base []float64, factor, confidence float64) evidence {
 	return e
 }
 
-// insideRuns judges the ratio of two cases of the same runs against a factor: by the sign test of
-// the ratios of their medians, run by run, where the runs are enough for it. With fewer, the two
-// cases were measured in few stretches of time, and nothing shows how far stretches differ. Then
-// the ratio is only judged where the samples are wholly apart: every one of one case, less the
-// factor, on the same side of every one of the other. Its bounds are the smallest and the largest
-// ratio of two samples.
-func insideRuns(fresh, base *Sample, factor, confidence float64) evidence {
+// insideRuns compares the ratio of two cases of the same runs with a factor. If there are enough
+// runs, it uses the sign test on the ratios of their medians, run by run. With fewer runs, each
+// case was measured in few stretches of time, and samples do not show how much stretches differ.
+// Then the ratio is decided only if the samples are fully separated: each sample of one case
+// (divided by the factor) is on the same side of every sample of the other. The bounds are the
+// smallest and the largest ratio of two samples.
+func insideRuns(candidate, base *Sample, factor, confidence float64) evidence {
 	tail := (1 - confidence) / 2
-	if r := runRatios(fresh, base); len(r) >= leastSigns(tail) {
+	if r := runRatios(candidate, base); len(r) >= leastSigns(tail) {
 		e := medianAgainst(r, factor, confidence)
 		e.method, e.byRun = "ratio in each run, sign test", true
 		return e
 	}
-	e := ratioAgainst(fresh.Values, base.Values, factor, confidence)
-	e.method = "all samples apart"
+	e := ratioAgainst(candidate.Values, base.Values, factor, confidence)
+	e.method = "fully separated samples"
 	e.lo, e.hi, e.above, e.below = 0, math.Inf(1), 1, 1
-	apart := uAtMost(len(fresh.Values), len(base.Values), 0)
+	apart := uAtMost(len(candidate.Values), len(base.Values), 0)
 	if apart > tail {
-		return e // so few samples can be apart by chance
+		return e // so few samples may be separated by chance
 	}
-	e.lo, e.hi = slices.Min(fresh.Values)/slices.Max(base.Values), slices.Max(fresh.Values)/slices.Min(base.Values)
+	e.lo, e.hi = slices.Min(candidate.Values)/slices.Max(base.Values), slices.Max(candidate.Values)/slices.Min(base.Values)
 	if e.lo > factor {
 		e.above = apart
 	}
@@ -103,9 +102,8 @@ func pairsBelow(x, y []float64, factor float64, orEqual bool) int {
 	return count
 }
 
-// kthRatio is the k-th smallest of all ratios x/y of two sorted sets of positive numbers: the
-// smallest number that k ratios do not exceed, found by halving the range of floating-point
-// numbers, which takes no room for the ratios.
+// kthRatio returns the k-th smallest of all ratios x/y of two sorted sets of positive numbers. It
+// bisects the floating-point numbers, so it does not store the ratios.
 func kthRatio(x, y []float64, k int) float64 {
 	lo, hi := uint64(0), math.Float64bits(math.Inf(1))
 	for lo < hi {
@@ -119,12 +117,12 @@ func kthRatio(x, y []float64, k int) float64 {
 	return math.Float64frombits(lo)
 }
 
-// exactU is the number of samples up to which the distribution of U is computed; beyond, it is
-// close to normal.
+// exactU is the number of samples up to which the distribution of U is computed exactly. Beyond it,
+// the normal approximation is used.
 const exactU = 50
 
-// uAtMost is the probability that U, for samples of n and m from one distribution without ties, is
-// at most u.
+// uAtMost returns the probability that U is at most u, for n and m samples from one distribution
+// without ties.
 func uAtMost(n, m, u int) float64 {
 	switch {
 	case u < 0:
@@ -141,8 +139,8 @@ func uAtMost(n, m, u int) float64 {
 
 var uCache sync.Map
 
-// uDistribution gives P(U <= u) for u from 0 to nm. The number of orders of n and m samples with U
-// = u is the coefficient of q^u in the Gaussian binomial, the product over i = 1..n of (1 -
+// uDistribution returns P(U <= u) for u from 0 to nm. The number of orders of n and m samples with
+// U = u is the coefficient of q^u in the Gaussian binomial, the product over i = 1..n of (1 -
 // q^(m+i)) / (1 - q^i).
 func uDistribution(n, m int) []float64 {
 	if p, ok := uCache.Load([2]int{n, m}); ok {
@@ -168,20 +166,20 @@ func uDistribution(n, m int) []float64 {
 	return c
 }
 
-// uCritical is the largest k with P(U < k) <= tail: the k-th smallest ratio is then a lower bound
-// at 1-tail. 0: there is none.
+// uCritical returns the largest k with P(U < k) <= tail, or 0 if there is none. The k-th smallest
+// ratio is then a lower bound at confidence 1-tail.
 func uCritical(n, m int, tail float64) int {
 	return sort.Search(n*m/2+1, func(k int) bool { return uAtMost(n, m, k) > tail })
 }
 
-// contrast bounds new - factor x base at a confidence, for two shares or two means.
+// contrast returns bounds of new - factor x base at a confidence, for two shares or two means.
 type contrast func(factor, confidence float64) (lo, hi float64)
 
-// against judges the ratio of two shares or means against a factor, by their difference new -
+// against compares the ratio of two shares or means with a factor, through the difference new -
 // factor x base.
-func (c contrast) against(fresh, base, factor, confidence float64, n int, method string) evidence {
-	e := evidence{estimate: fresh / base, lo: 0, hi: math.Inf(1), above: 1, below: 1, n: n, method: method}
-	// The p-value is 1 - the highest confidence at which the bound still clears 0.
+func (c contrast) against(candidate, base, factor, confidence float64, n int, method string) evidence {
+	e := evidence{estimate: candidate / base, lo: 0, hi: math.Inf(1), above: 1, below: 1, n: n, method: method}
+	// The p-value is 1 - the highest confidence at which the bound still excludes 0.
 	clears := func(side func(lo, hi float64) bool) float64 {
 		conf := bisect(0, 1, func(conf float64) bool { return side(c(factor, conf)) })
 		return (1 - conf) / 2
@@ -194,8 +192,8 @@ func (c contrast) against(fresh, base, factor, confidence float64, n int, method
 	if below(c(factor, 1e-9)) {
 		e.below = clears(below)
 	}
-	// The bounds of the ratio are the factors at which the difference is just not clear. 1e6 means
-	// no bound.
+	// The bounds of the ratio are the factors at which the difference is just not significant. 1e6
+	// means no bound.
 	const far = 1e6
 	if above(c(0, confidence)) {
 		e.lo = bisect(0, far, func(f float64) bool { return above(c(f, confidence)) })
@@ -207,23 +205,23 @@ func (c contrast) against(fresh, base, factor, confidence float64, n int, method
 	return e
 }
 
-// shareContrast bounds the difference new - factor x base of two shares by the distances of its
-// parts to their bounds, added in squares (Newcombe 1998, method 10; Zou and Donner 2008, for
-// factors and sums). Where both sides answered the same questions, the parts are the share gained,
-// the share lost, and (1 - factor) x base: few questions change sides, and a correlation, as
-// Newcombe has it for pairs, says too little of them. In a simulation with n = 100 it errs in 7 %.
-func shareContrast(fresh, base []float64, paired bool) contrast {
-	n, m := float64(len(fresh)), float64(len(base))
+// shareContrast bounds the difference new - factor x base of two shares. The distances of its terms
+// from their bounds are added in squares (Newcombe 1998, method 10; Zou and Donner 2008, for
+// factors and sums). If both sides answered the same questions, the terms are the share gained, the
+// share lost, and (1 - factor) x base. Newcombe's method for pairs, which uses a correlation, is
+// not used: few questions change, and in a simulation with n = 100 it errs in 7 %.
+func shareContrast(candidate, base []float64, paired bool) contrast {
+	n, m := float64(len(candidate)), float64(len(base))
 	type part struct{ weight, hits, n float64 }
 	if !paired {
 		return func(factor, confidence float64) (lo, hi float64) {
-			return combine(confidence, part{1, sum(fresh), n}, part{-factor, sum(base), m})
+			return combine(confidence, part{1, sum(candidate), n}, part{-factor, sum(base), m})
 		}
 	}
 	var gained, lost float64
-	for i := range fresh {
-		gained += max(fresh[i]-base[i], 0)
-		lost += max(base[i]-fresh[i], 0)
+	for i := range candidate {
+		gained += max(candidate[i]-base[i], 0)
+		lost += max(base[i]-candidate[i], 0)
 	}
 	return func(factor, confidence float64) (lo, hi float64) {
 		return combine(confidence, part{1 - factor, sum(base), m}, part{1, gained, n}, part{-1, lost, n})
@@ -246,18 +244,18 @@ func combine(confidence float64, parts ...struct{ weight, hits, n float64 }) (lo
 	return d - math.Sqrt(below), d + math.Sqrt(above)
 }
 
-// meanContrast bounds the difference of two means by Student's t, of the differences where both
-// sides answered the same questions, or else with Welch's degrees of freedom.
-func meanContrast(fresh, base []float64, paired bool) contrast {
+// meanContrast bounds the difference of two means by Student's t: on the differences if both sides
+// answered the same questions, otherwise with Welch's degrees of freedom.
+func meanContrast(candidate, base []float64, paired bool) contrast {
 	return func(factor, confidence float64) (lo, hi float64) {
 		if paired {
-			d := make([]float64, len(fresh))
+			d := make([]float64, len(candidate))
 			for i := range d {
-				d[i] = fresh[i] - factor*base[i]
+				d[i] = candidate[i] - factor*base[i]
 			}
 			return meanOf(d).bounds(confidence)
 		}
-		a, b := meanOf(fresh), meanOf(base)
+		a, b := meanOf(candidate), meanOf(base)
 		va, vb := a.err*a.err, factor*b.err*factor*b.err
 		t := tMean{a.mean - factor*b.mean, math.Sqrt(va + vb), (va + vb) * (va + vb) / (va*va/a.freedom + vb*vb/b.freedom)}
 		if !(t.freedom > 0) { // no spread on either side

@@ -10,10 +10,10 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Kind says what a metric's samples are, and with that how they are summed up and tested.
+// Kind is the kind of a metric's samples. It determines how they are summarised and tested.
 type Kind = result.Kind
 
-// The kinds, as tasks declare them; the package's documentation says how each is tested.
+// The kinds that tasks declare. The package documentation describes how each is tested.
 const (
 	Exact    = result.Exact
 	Timed    = result.Timed
@@ -22,8 +22,8 @@ const (
 	Estimate = result.Estimate
 )
 
-// KindOf returns the kind of a record's metric: the one that its task declares in the record's
-// journal, as far as the record has the samples for it.
+// KindOf returns the kind of a record's metric: the kind that the journal's task declares, if the
+// record has the samples for it.
 func KindOf(tasks result.Tasks, r *result.Record, metric string) Kind {
 	m := r.Metrics[metric]
 	info, declared := tasks.Metric(r.Task, metric)
@@ -59,28 +59,28 @@ type Sample struct {
 	Kind   Kind
 	Unit   string
 	Better result.Better
-	// Values are times, put together; or scores, one a question, averaged over runs.
+	// Values holds the times of all runs, or one score per question, averaged over runs.
 	Values []float64
-	// Runs counts the runs that the values come from.
+	// Runs is the number of runs of the values.
 	Runs int
-	// Drift is how far apart the runs' medians are, as a part of the smallest, where they differ by
-	// more than their samples explain; else 0.
+	// Drift is the range of the runs' medians relative to the smallest, if they differ by more than
+	// their samples explain; otherwise 0.
 	Drift float64
-	// medians are those of the runs, of a Timed sample, and from says which of the side's journals
-	// each run is.
+	// medians holds the medians of the runs of a Timed sample; from holds the index of each run's
+	// journal.
 	medians []float64
 	from    []int
-	// turns are the samples by round, of an interleaved Timed sample (NewTurns).
-	turns [][]float64
-	// lo, hi and level are the interval of an Estimate.
+	// rounds holds the samples of each round of an interleaved Timed sample (NewInterleaved).
+	rounds [][]float64
+	// lo, hi and level are the interval of an Estimate and its confidence.
 	lo, hi *float64
 	level  float64
-	// uneven: exact values differ, or the runs had different numbers of questions.
+	// uneven reports that exact values differ, or that runs had different numbers of questions.
 	uneven bool
 }
 
-// pool sums up a metric's records, one a run, or one a round of an interleaved measurement.
-func pool(kind Kind, ms []result.Metric, inTurns bool) *Sample {
+// pool pools the records of a metric: one per run, or one per round of an interleaved measurement.
+func pool(kind Kind, ms []result.Metric, interleaved bool) *Sample {
 	last := ms[len(ms)-1]
 	s := &Sample{Kind: kind, Unit: last.Unit, Better: last.Better, Runs: len(ms), lo: last.Lo, hi: last.Hi, level: last.Level}
 	var runs [][]float64
@@ -94,8 +94,8 @@ func pool(kind Kind, ms []result.Metric, inTurns bool) *Sample {
 	switch kind {
 	case Timed:
 		s.Values = slices.Concat(runs...)
-		if inTurns {
-			s.turns = runs
+		if interleaved {
+			s.rounds = runs
 			return s
 		}
 		s.Drift = drift(runs)
@@ -125,8 +125,8 @@ func pool(kind Kind, ms []result.Metric, inTurns bool) *Sample {
 	return s
 }
 
-// asRuns returns a Timed sample whose values are the medians of its runs. Other samples stay as
-// they are.
+// asRuns returns a Timed sample whose values are the medians of its runs, and other samples
+// unchanged.
 func (s *Sample) asRuns() *Sample {
 	if s.medians == nil {
 		return s
@@ -136,8 +136,8 @@ func (s *Sample) asRuns() *Sample {
 	return &c
 }
 
-// ofRuns returns the samples of a side for a claim about its runs. Where the runs differ among
-// themselves by more than their samples explain, each run counts as one sample.
+// ofRuns returns the samples of a side for a claim about its runs. If the runs differ by more than
+// their samples explain, each run counts as one sample.
 func (s *Sample) ofRuns() (_ *Sample, byRun bool) {
 	if s.Drift > 0 {
 		return s.asRuns(), true
@@ -145,7 +145,7 @@ func (s *Sample) ofRuns() (_ *Sample, byRun bool) {
 	return s, false
 }
 
-// runRatios are the ratios of the medians of two cases in each run that has both.
+// runRatios returns the ratios of the medians of two cases, for each run that has both.
 func runRatios(a, b *Sample) (out []float64) {
 	for i, run := range a.from {
 		if k := slices.Index(b.from, run); k >= 0 {
@@ -155,11 +155,11 @@ func runRatios(a, b *Sample) (out []float64) {
 	return out
 }
 
-// driftAlpha is how unlikely equal runs must be before they are taken to differ.
+// driftAlpha is the significance level at which runs are considered different.
 const driftAlpha = 0.01
 
-// drift tests each run against the others together, with Bonferroni's correction, and returns how
-// far their medians differ if one differs.
+// drift tests each run against all others together, with Bonferroni's correction. If a run differs,
+// it returns the relative range of the medians.
 func drift(runs [][]float64) float64 {
 	if len(runs) < 2 {
 		return 0
@@ -185,10 +185,10 @@ func median(xs []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// Summary is a sample's figure with its interval.
+// Summary is a sample's value with its interval.
 type Summary struct {
 	Center float64 `json:"center"`
-	// Lo and Hi bound it; nil where the samples are too few to tell, or nothing is to tell.
+	// Lo and Hi bound the value. They are nil if there are too few samples or the value is exact.
 	Lo *float64 `json:"lo,omitempty"`
 	Hi *float64 `json:"hi,omitempty"`
 	// N counts samples or questions.
@@ -221,7 +221,7 @@ func (s *Sample) summary(confidence float64) Summary {
 	return out
 }
 
-// finite is v where it is a number, nil where it is none.
+// finite returns v, or nil if v is not finite.
 func finite(v float64) *float64 {
 	if math.IsInf(v, 0) || math.IsNaN(v) {
 		return nil
@@ -229,7 +229,7 @@ func finite(v float64) *float64 {
 	return &v
 }
 
-// positive reports whether ratios of the values mean anything.
+// positive reports whether ratios of the values are meaningful.
 func (s *Sample) positive() bool {
 	for _, v := range s.Values {
 		if !(v > 0) {

@@ -15,47 +15,47 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Side is the pooled records of one or several runs.
+// Side holds the pooled records of one or several runs.
 type Side struct {
-	// Name is what reports call it.
+	// Name is the side's name in reports.
 	Name string
-	// Cases in the order of their first record.
+	// Cases is in the order of the first records.
 	Cases []*Case
-	// Runs is how many journals were pooled, Envs the different environments among them.
+	// Runs is the number of journals, Envs their distinct environments.
 	Runs int
 	Envs []result.Env
-	// Filtered: a run left out cases on demand.
+	// Filtered reports whether a filter left out cases.
 	Filtered bool
-	// Notices are what a reader must know of the journals.
+	// Notices are notices about the journals.
 	Notices []string
 }
 
-// Case is one question with its answers.
+// Case is one case with its results.
 type Case struct {
 	ID, Label                 string
 	Task, Model, Arch, Runner string
 	Source                    result.Source
 	Params                    map[string]any
-	// Status is OK if any run has a result; Reason is why not.
+	// Status is OK if any run has a result. Otherwise Reason is the reason.
 	Status  result.Status
 	Reason  string
 	Metrics map[string]*Sample
-	// asked are the questions put to a model, where the record keeps them.
+	// asked holds the questions, if the record contains them.
 	asked []string
 }
 
-// Keep chooses records, by their task and fields.
+// Keep selects records by their task and fields.
 type Keep func(task string, f match.Fields) bool
 
-// NewSide pools journals. keep chooses the records; nil takes all.
+// NewSide pools journals. keep selects the records; nil selects all.
 func NewSide(name string, journals []*result.Journal, keep Keep) *Side {
 	return newSide(name, journals, keep, false)
 }
 
-func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *Side {
+func newSide(name string, journals []*result.Journal, keep Keep, interleaved bool) *Side {
 	s := &Side{Name: name, Runs: len(journals)}
 	metrics := map[string]map[string][]result.Metric{}
-	from := map[string][]int{} // the journals of a case's metric
+	from := map[string][]int{} // indices of the journals with a case's metric
 	kinds := map[string]Kind{}
 	index := map[string]*Case{}
 	failed := 0
@@ -111,7 +111,7 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 	uneven := 0
 	for _, c := range s.Cases {
 		for name, ms := range metrics[c.ID] {
-			c.Metrics[name] = pool(kinds[c.ID+" "+name], ms, inTurns)
+			c.Metrics[name] = pool(kinds[c.ID+" "+name], ms, interleaved)
 			c.Metrics[name].from = from[c.ID+" "+name]
 			if c.Metrics[name].uneven {
 				uneven++
@@ -119,16 +119,15 @@ func newSide(name string, journals []*result.Journal, keep Keep, inTurns bool) *
 		}
 	}
 	if uneven > 0 {
-		s.Notices = append(s.Notices, fmt.Sprintf("%s: %d exact figures or numbers of questions differ from run to run; those of the last run count", name, uneven))
+		s.Notices = append(s.Notices, fmt.Sprintf("%s: %d exact values or numbers of questions differ from run to run; the last run's are used", name, uneven))
 	}
 	return s
 }
 
-// maxEnvs bounds the different environments of a side, which are compared in pairs. That there are
-// so many is enough to know.
+// maxEnvs bounds the distinct environments of a side, because they are compared in pairs.
 const maxEnvs = 64
 
-// usable reports whether every number of a metric is finite: journals come from outside.
+// usable reports whether every number of a metric is finite. Journals are untrusted input.
 func usable(m result.Metric) bool {
 	for _, v := range append([]float64{m.Value}, m.Samples...) {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -145,24 +144,23 @@ func questions(r *result.Record) (out []string) {
 	return out
 }
 
-// pair is a case as both sides have it.
+// pair is a case of both sides.
 type pair struct {
-	base, fresh *Case
-	// same: equal ids, the same question in all that decides its answer but the program and the
-	// machine.
+	base, candidate *Case
+	// same reports equal ids: everything that determines the result is equal, except the program
+	// and the machine.
 	same bool
 }
 
-// paired reports whether the samples of a metric of both sides answer the same questions, one by
-// one.
+// paired reports whether the samples a and b answer the same questions in the same order.
 func (p pair) paired(a, b *Sample) bool {
 	if len(a.Values) != len(b.Values) {
 		return false
 	}
-	return p.same || len(p.base.asked) == len(a.Values) && slices.Equal(p.base.asked, p.fresh.asked)
+	return p.same || len(p.base.asked) == len(a.Values) && slices.Equal(p.base.asked, p.candidate.asked)
 }
 
-// place is what a case asks, whatever the weights and the seed.
+// place returns a key of the case that ignores weights and seed.
 func (c *Case) place() string {
 	b, err := json.Marshal([]any{c.Task, c.Model, c.Runner, c.Source, c.Params})
 	if err != nil {
@@ -171,15 +169,15 @@ func (c *Case) place() string {
 	return string(b)
 }
 
-// pairCases pairs the cases of two sides: by id and, of those left, by task, model, runner and
-// params where that is one on each side.
-func pairCases(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
+// pairCases pairs the cases of two sides by id. It pairs the rest by task, model, runner and params
+// if exactly one case on each side matches.
+func pairCases(base, candidate *Side) (pairs []pair, onlyBase, onlyCandidate []*Case) {
 	ids, places := map[string]*Case{}, map[string][]*Case{}
 	for _, c := range base.Cases {
 		ids[c.ID] = c
 	}
 	taken := map[*Case]bool{}
-	for _, c := range fresh.Cases {
+	for _, c := range candidate.Cases {
 		if b := ids[c.ID]; b != nil {
 			taken[b], taken[c] = true, true
 		}
@@ -191,13 +189,13 @@ func pairCases(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
 			places[at] = append(places[at], c)
 		}
 	}
-	for _, c := range fresh.Cases {
+	for _, c := range candidate.Cases {
 		if !taken[c] {
 			placeOf[c] = c.place()
 			left[placeOf[c]]++
 		}
 	}
-	for _, c := range fresh.Cases {
+	for _, c := range candidate.Cases {
 		b, near := ids[c.ID], places[placeOf[c]]
 		switch {
 		case b != nil:
@@ -206,7 +204,7 @@ func pairCases(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
 			taken[near[0]] = true
 			pairs = append(pairs, pair{near[0], c, false})
 		default:
-			onlyFresh = append(onlyFresh, c)
+			onlyCandidate = append(onlyCandidate, c)
 		}
 	}
 	for _, c := range base.Cases {
@@ -214,10 +212,10 @@ func pairCases(base, fresh *Side) (pairs []pair, onlyBase, onlyFresh []*Case) {
 			onlyBase = append(onlyBase, c)
 		}
 	}
-	return pairs, onlyBase, onlyFresh
+	return pairs, onlyBase, onlyCandidate
 }
 
-// Differences names what differs between two environments in ways that change times.
+// Differences lists the differences between two environments that affect times.
 func Differences(a, b result.Env) (out []string) {
 	see := func(what, x, y string) {
 		if x != y {
@@ -230,16 +228,15 @@ func Differences(a, b result.Env) (out []string) {
 	see("kernel tier", a.KernelTier, b.KernelTier)
 	see("GPU", a.GPU, b.GPU)
 	see("system", a.OS+"/"+a.Arch, b.OS+"/"+b.Arch)
-	// What is free differs from run to run; only another size of machine counts.
+	// Free memory varies from run to run; report only a different size of machine.
 	if x, y := float64(a.Memory), float64(b.Memory); max(x, y) > 1.5*min(x, y) {
 		see("memory", fmt.Sprintf("%.0f GiB", x/(1<<30)), fmt.Sprintf("%.0f GiB", y/(1<<30)))
 	}
 	return out
 }
 
-// OtherMachine names what makes the machines of two environments different, or not known to be the
-// same: two unknown processors may be any two. An environment names its processor by the
-// architecture where it knows no more.
+// OtherMachine lists the differences between the machines of two environments. Two unknown CPUs
+// count as different. The CPU of an environment is unknown if its name is only the architecture.
 func OtherMachine(a, b result.Env) []string {
 	out := Differences(a, b)
 	unknown := func(e result.Env) bool { return e.CPU == "" || e.CPU == e.Arch }
@@ -249,7 +246,7 @@ func OtherMachine(a, b result.Env) []string {
 	return out
 }
 
-// Fingerprint is a short hash of what makes the times of a machine its own: processor, cores,
+// Fingerprint returns a short hash of the properties of a machine that affect times: CPU, cores,
 // threads, kernel tier, GPU and system.
 func Fingerprint(e result.Env) string {
 	h := sha256.Sum256(fmt.Append(nil, []any{e.CPU, e.Cores, e.Threads, e.KernelTier, e.GPU, e.OS, e.Arch}))
@@ -263,10 +260,11 @@ func orNone(s string) string {
 	return clean(s)
 }
 
-// Machines reports how the machines of two sides differ: nothing where they are the same.
-func Machines(base, fresh *Side) (out []string) {
+// Machines lists the differences between the machines of two sides. The list is empty if they are
+// the same.
+func Machines(base, candidate *Side) (out []string) {
 	for _, a := range base.Envs {
-		for _, b := range fresh.Envs {
+		for _, b := range candidate.Envs {
 			for _, d := range OtherMachine(a, b) {
 				if !slices.Contains(out, d) {
 					out = append(out, d)
@@ -277,19 +275,19 @@ func Machines(base, fresh *Side) (out []string) {
 	return out
 }
 
-// warnings are what makes a comparison doubtful.
-func warnings(base, fresh *Side, pairs []pair) (out []string) {
+// warnings lists the reasons to doubt a comparison.
+func warnings(base, candidate *Side, pairs []pair) (out []string) {
 	out = append(out, base.Notices...)
-	if fresh != base {
-		out = append(out, fresh.Notices...)
+	if candidate != base {
+		out = append(out, candidate.Notices...)
 	}
-	if d := Machines(base, fresh); len(d) > 0 {
-		out = append(out, fmt.Sprintf("the sides differ in %s: times reflect the machines more than the programs", strings.Join(d, ", ")))
+	if d := Machines(base, candidate); len(d) > 0 {
+		out = append(out, fmt.Sprintf("the sides differ in %s: differences in times may come from the machines", strings.Join(d, ", ")))
 	}
-	if ratio := peakRatio(base, fresh); ratio < 0.85 || ratio > 1/0.85 {
-		out = append(out, fmt.Sprintf("the matrix product measured at the start of the runs was %.2f times as fast for %s: the machine's state differs", ratio, fresh.Name))
+	if ratio := peakRatio(base, candidate); ratio < 0.85 || ratio > 1/0.85 {
+		out = append(out, fmt.Sprintf("the matrix product measured at the start of the runs was %.2f times as fast for %s: the machine's state differs", ratio, candidate.Name))
 	}
-	for _, s := range []*Side{base, fresh} {
+	for _, s := range []*Side{base, candidate} {
 		if len(s.Envs) > 1 && len(Differences(s.Envs[0], s.Envs[len(s.Envs)-1])) > 0 {
 			out = append(out, fmt.Sprintf("%s pools runs of different environments", s.Name))
 		}
@@ -301,15 +299,15 @@ func warnings(base, fresh *Side, pairs []pair) (out []string) {
 		}
 		return m
 	}
-	if a, b := sources(base), sources(fresh); a[result.Measured] != b[result.Measured] || a[result.Computed] != b[result.Computed] {
-		out = append(out, "one side measured what the other computed; such cases are not compared")
+	if a, b := sources(base), sources(candidate); a[result.Measured] != b[result.Measured] || a[result.Computed] != b[result.Computed] {
+		out = append(out, "some cases are measured on one side and computed on the other; they are not compared")
 	}
 	near, timed, drifted, most := 0, 0, 0, 0.0
 	for _, p := range pairs {
 		if !p.same {
 			near++
 		}
-		for name, m := range p.fresh.Metrics {
+		for name, m := range p.candidate.Metrics {
 			b := p.base.Metrics[name]
 			if m.Kind != Timed || b == nil || m.Better == result.None {
 				continue
@@ -322,16 +320,17 @@ func warnings(base, fresh *Side, pairs []pair) (out []string) {
 		}
 	}
 	if near > 0 {
-		out = append(out, fmt.Sprintf("%d cases have other weights, seeds or settings on each side, and are matched by task, model and parameters", near))
+		out = append(out, fmt.Sprintf("%d cases have different weights, seeds or settings on the two sides and are matched by task, model and parameters", near))
 	}
 	if drifted > 0 {
-		out = append(out, fmt.Sprintf("in %d of %d timed metrics the runs of a side differ by more than their samples do (by %.0f %% at most)", drifted, timed, 100*most))
+		out = append(out, fmt.Sprintf("in %d of %d timed metrics the runs of a side differ by more than their samples explain (by up to %.0f %%)", drifted, timed, 100*most))
 	}
 	return out
 }
 
-// peakRatio is how much faster the machine of fresh measured itself at its start.
-func peakRatio(base, fresh *Side) float64 {
+// peakRatio returns the candidate's peak FLOP/s, measured when its runs started, divided by the
+// baseline's.
+func peakRatio(base, candidate *Side) float64 {
 	mean := func(s *Side) float64 {
 		var v []float64
 		for _, e := range s.Envs {
@@ -341,7 +340,7 @@ func peakRatio(base, fresh *Side) float64 {
 		}
 		return sum(v) / float64(len(v))
 	}
-	if r := mean(fresh) / mean(base); r > 0 {
+	if r := mean(candidate) / mean(base); r > 0 {
 		return r
 	}
 	return 1

@@ -12,8 +12,8 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// Text writes the comparison for a terminal: lines of at most width columns (60 to 120; 0 means
-// 100), but for names of models that are longer than that.
+// Text writes the comparison for a terminal, in lines of at most width columns (60 to 120; 0 means
+// 100). Only longer model names exceed that.
 func (c *Comparison) Text(w io.Writer, width int) error {
 	if width == 0 {
 		width = 100
@@ -55,7 +55,7 @@ func (c *Comparison) Text(w io.Writer, width int) error {
 	return err
 }
 
-// byRun reports whether times are compared by runs.
+// byRun reports whether the samples of times are runs.
 func (c *Comparison) byRun() bool {
 	for _, g := range c.Groups {
 		for _, x := range g.Changes {
@@ -67,7 +67,7 @@ func (c *Comparison) byRun() bool {
 	return false
 }
 
-// outcome counts the verdicts.
+// outcome summarises the verdicts.
 func (c *Comparison) outcome() string {
 	if len(c.Groups) == 0 {
 		return "no case is on both sides: nothing to compare"
@@ -76,7 +76,7 @@ func (c *Comparison) outcome() string {
 	for _, v := range []struct {
 		v    Verdict
 		word string
-	}{{Better, "better"}, {Worse, "worse"}, {Differs, "different"}, {Unknown, "undecided by the data"}, {Equal, "equal"}} {
+	}{{Better, "better"}, {Worse, "worse"}, {Differs, "different"}, {Unknown, "undecided"}, {Equal, "equal"}} {
 		if n := c.Count(v.v); n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, v.word))
 		}
@@ -91,7 +91,7 @@ func (c *Comparison) outcome() string {
 	}
 	s := strings.Join(parts, ", ")
 	if by := c.Alpha * float64(tests); by >= 0.5 {
-		s += fmt.Sprintf("; of %d tests about %.0f would differ by chance", tests, by)
+		s += fmt.Sprintf("; about %.0f of %d tests would be significant by chance", by, tests)
 	}
 	return s
 }
@@ -107,7 +107,7 @@ func (g Group) count(v Verdict) (n int) {
 
 func percentOf(f float64) string { return short(100*f) + " %" }
 
-// short writes a number that somebody chose, such as 0.05, as it was written.
+// short formats a number from the user, such as 0.05, without extra digits.
 func short(f float64) string { return strconv.FormatFloat(f, 'g', 6, 64) }
 
 // textWriter collects lines.
@@ -116,8 +116,8 @@ type textWriter struct {
 	width int
 }
 
-// wrapped writes a paragraph behind a prefix; further lines are indented by two, or as far as the
-// prefix if that is blank.
+// wrapped writes a paragraph after a prefix. Further lines are indented by two, or by the prefix's
+// width if it is blank.
 func (t *textWriter) wrapped(prefix, text string) {
 	line, indent := prefix, "  "
 	if strings.TrimSpace(prefix) == "" {
@@ -138,7 +138,7 @@ func (t *textWriter) wrapped(prefix, text string) {
 	t.buf.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
-// listed is how many cases of one side are named.
+// listed is the number of one-sided cases that are listed by name.
 const listed = 10
 
 func (t *textWriter) list(head string, names []string) {
@@ -154,7 +154,7 @@ func (t *textWriter) list(head string, names []string) {
 	}
 }
 
-// group writes one metric's table: case, base, new, change, p and n.
+// group writes the table of one metric: case, base, new, change, p and n.
 func (t *textWriter) group(g Group) {
 	fmt.Fprintf(&t.buf, "\n%s.%s  (%s, %s)\n", clean(g.Task), clean(g.Metric), clean(g.Unit), directionText(g.Better))
 	rows, notes := g.rows()
@@ -168,7 +168,7 @@ func (t *textWriter) group(g Group) {
 	}
 }
 
-// rows are the cells of a group's changes, and the notes that they refer to.
+// rows returns the table rows of a group and the notes that they refer to.
 func (g Group) rows() (rows [][]string, notes []string) {
 	number := map[string]int{}
 	for _, c := range g.Changes {
@@ -178,7 +178,7 @@ func (g Group) rows() (rows [][]string, notes []string) {
 			case s != nil:
 				return s.text(g.Unit, c.Kind)
 			case state == "ok":
-				return "no figure"
+				return "no value"
 			}
 			return state
 		}
@@ -207,7 +207,7 @@ func (g Group) rows() (rows [][]string, notes []string) {
 	return rows, notes
 }
 
-// changeText is the change with its verdict.
+// changeText formats the change with its verdict.
 func (c Change) changeText() string {
 	switch c.Verdict {
 	case Unknown:
@@ -215,7 +215,7 @@ func (c Change) changeText() string {
 		case c.Base == nil || c.New == nil:
 			return ""
 		case c.Kind == Timed && c.P == nil && c.Ratio != nil:
-			return "~ (" + percent(c.Ratio) + ")" // seen, but not judged
+			return "~ (" + percent(c.Ratio) + ")" // shown, but not tested
 		}
 		return "~"
 	case Equal:
@@ -227,7 +227,7 @@ func (c Change) changeText() string {
 	return percent(c.Ratio) + " " + string(c.Verdict)
 }
 
-// footnote is the mark of the i-th note.
+// footnote returns the mark of the i-th note.
 func footnote(i int) string {
 	mark := ""
 	for _, d := range fmt.Sprint(i + 1) {
@@ -236,8 +236,8 @@ func footnote(i int) string {
 	return mark
 }
 
-// table writes columns two spaces apart, the first aligned left and shortened where the line would
-// be too long, the figures aligned right, the last left.
+// table writes columns two spaces apart. The first is left-aligned and shortened to fit the width,
+// the last is left-aligned, the others are right-aligned.
 func (t *textWriter) table(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
@@ -264,7 +264,7 @@ func (t *textWriter) table(rows [][]string) {
 	}
 }
 
-// pad fills text up to n columns.
+// pad pads text to n columns.
 func pad(s string, n int, left bool) string {
 	fill := strings.Repeat(" ", max(n-utf8.RuneCountInString(s), 0))
 	if left {

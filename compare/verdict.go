@@ -20,10 +20,10 @@ func (j *Judgement) Text(w io.Writer, width int) error {
 	return err
 }
 
-// shown is how many cases of one verdict of a gate are listed in full.
+// shown is the number of cases per gate and verdict that are listed in full.
 const shown = 5
 
-// write reports the verdicts, and the note unless the reader knows it.
+// write writes the verdicts, and the note unless it equals known.
 func (j *Judgement) write(t *textWriter, known string) {
 	fmt.Fprintf(&t.buf, "gates: %s\n", j.Verdict)
 	if j.Note != "" && j.Note != known {
@@ -37,8 +37,8 @@ func (j *Judgement) write(t *textWriter, known string) {
 	}
 }
 
-// Lines list the evidence for a gate's verdict: the cases that are not passed and, of those passed,
-// the closest.
+// Lines lists the evidence for a gate's verdict: the cases that did not pass and the closest of
+// those that did.
 func (g GateVerdict) Lines() (lines []string) {
 	if g.Reason != "" {
 		lines = append(lines, g.Reason)
@@ -81,7 +81,7 @@ func (g GateVerdict) Lines() (lines []string) {
 	return lines
 }
 
-// line reports a case: its figure, interval and samples.
+// line formats a case: its value, interval and samples.
 func (c CaseVerdict) line(g gate.Gate) string {
 	s := clean(c.Model + " " + c.Label)
 	if c.Over != "" {
@@ -120,7 +120,7 @@ func (c CaseVerdict) line(g gate.Gate) string {
 	return s
 }
 
-// needText reports how many samples would decide.
+// needText describes how many samples would decide.
 func (c CaseVerdict) needText(baseline bool) string {
 	word := "samples"
 	if c.Runs || c.e.wantsRuns {

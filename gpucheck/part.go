@@ -276,7 +276,7 @@ func (r *Results) died(ctx context.Context, name string, f Part, err error) {
 	if exitCode(err) == r.program.DeviceLost && ctx.Err() == nil {
 		f.To = f.From + 1
 		blocking := runLines(ctx, io.Discard, []string{launchBlocking}, nil, func([]byte) error { return nil }, r.program.Path, f.args()...)
-		text += ". With launches that are waited for: " + outcome(blocking)
+		text += ". With synchronous launches: " + outcome(blocking)
 	}
 	p := Problem{Part: name, Item: f.From + 1, Text: text}
 	if f.Name == "peaks" || ctx.Err() != nil && exitCode(err) != r.program.DeviceLost { // interrupted: the next call starts here

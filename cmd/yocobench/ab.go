@@ -165,7 +165,7 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 }
 
 // write prints the verdicts and stores them in the folder.
-func (f *abFlags) write(r *compare.Turns, dir string, stdout io.Writer) error {
+func (f *abFlags) write(r *compare.Interleaved, dir string, stdout io.Writer) error {
 	text := func(w io.Writer) error { return r.Text(w, tableWidth(stdout)) }
 	for name, write := range map[string]func(io.Writer) error{"ab.json": r.JSON, "ab.md": r.Markdown} {
 		if err := toFile(filepath.Join(dir, name), nil, write); err != nil {

@@ -59,24 +59,24 @@ Gates of NEW's suite and of --gate use BASE as the baseline
 			if err != nil {
 				return err
 			}
-			fresh, journals, err := readSide("new", news, keep)
+			candidate, journals, err := readSide("new", news, keep)
 			if err != nil {
 				return err
 			}
 			if len(filters) > 0 {
-				base.Filtered, fresh.Filtered = true, true
+				base.Filtered, candidate.Filtered = true, true
 			}
-			base.Name, fresh.Name = strings.Join(portable(bases), ","), strings.Join(portable(news), ",")
+			base.Name, candidate.Name = strings.Join(portable(bases), ","), strings.Join(portable(news), ",")
 			gates, err := gf.all(journals, news[len(news)-1])
 			if err != nil {
 				return err
 			}
-			cmp := compare.Compare(base, fresh, compare.Options{Alpha: alpha, Metrics: metrics})
+			cmp := compare.Compare(base, candidate, compare.Options{Alpha: alpha, Metrics: metrics})
 			if len(cmp.Groups) == 0 && len(metrics) > 0 {
 				return usagef("no metric matches --metric %s", strings.Join(metrics, ", "))
 			}
 			if len(gates) > 0 {
-				cmp.Gates = compare.Judge(gates, fresh, base)
+				cmp.Gates = compare.Judge(gates, candidate, base)
 			}
 			w := c.OutOrStdout()
 			switch format {
@@ -88,7 +88,7 @@ Gates of NEW's suite and of --gate use BASE as the baseline
 				err = cmp.Text(w, tableWidth(w))
 			}
 			if err == nil && len(cmp.Groups) == 0 {
-				err = unpaired(base, fresh)
+				err = unpaired(base, candidate)
 			}
 			if err != nil || cmp.Gates == nil {
 				return err
@@ -109,7 +109,7 @@ Gates of NEW's suite and of --gate use BASE as the baseline
 
 // unpaired returns the error that no case is on both sides. If only the models' names differ, it
 // says so.
-func unpaired(base, fresh *compare.Side) error {
+func unpaired(base, candidate *compare.Side) error {
 	names := func(s *compare.Side) (out []string) {
 		for _, c := range s.Cases {
 			if len(out) < 8 && !slices.Contains(out, c.Model) {
@@ -118,7 +118,7 @@ func unpaired(base, fresh *compare.Side) error {
 		}
 		return out
 	}
-	a, b := names(base), names(fresh)
+	a, b := names(base), names(candidate)
 	for _, n := range a {
 		if slices.Contains(b, n) {
 			return errors.New("no case is on both sides\n  hint: cases are paired by task, model, runner and parameters; --format json lists the cases of each side")

@@ -171,14 +171,14 @@ are missing; 4 undecided.`,
 				return err
 			}
 			paths := split(args[0])
-			fresh, journals, err := readSide("run", paths, keep)
+			candidate, journals, err := readSide("run", paths, keep)
 			if err != nil {
 				return err
 			}
 			for _, j := range journals {
 				notice(c.ErrOrStderr(), j.Notice)
 			}
-			fresh.Filtered = fresh.Filtered || len(filters) > 0
+			candidate.Filtered = candidate.Filtered || len(filters) > 0
 			gates, err := gf.all(journals, paths[len(paths)-1])
 			if err != nil {
 				return err
@@ -196,7 +196,7 @@ are missing; 4 undecided.`,
 				j = incomplete(gates, journals...)
 			}
 			if j == nil {
-				j = compare.Judge(gates, fresh, base)
+				j = compare.Judge(gates, candidate, base)
 			}
 			w := c.OutOrStdout()
 			switch format {

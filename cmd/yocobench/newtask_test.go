@@ -150,14 +150,14 @@ func TestNewTask(t *testing.T) {
 
 	// The other run takes 1.5 times as long; its counts are equal.
 	_, slow := sieved(t, 1.5e-3, "[]")
-	base, fresh := compare.NewSide("base", []*result.Journal{j}, nil), compare.NewSide("new", []*result.Journal{slow}, nil)
-	for _, c := range fresh.Cases {
+	base, candidate := compare.NewSide("base", []*result.Journal{j}, nil), compare.NewSide("new", []*result.Journal{slow}, nil)
+	for _, c := range candidate.Cases {
 		if c.Metrics["pass"].Kind != compare.Timed || c.Metrics["caught"].Kind != compare.Exact {
 			t.Errorf("%s: kinds %s and %s", c.Label, c.Metrics["pass"].Kind, c.Metrics["caught"].Kind)
 		}
 	}
 	var text bytes.Buffer
-	if err := compare.Compare(base, fresh, compare.Options{Alpha: 0.05}).Text(&text, 100); err != nil {
+	if err := compare.Compare(base, candidate, compare.Options{Alpha: 0.05}).Text(&text, 100); err != nil {
 		t.Fatal(err)
 	}
 	has("the comparison", text.String(), "sieve.pass  (s, lower is better)", "abcd 10", "+50.0 %", "equal everywhere: sieve.caught (6 cases)")

@@ -1,22 +1,23 @@
-// Package history follows metrics over runs and finds where they changed.
+// Package history tracks metrics over runs and finds their change points.
 //
-// A trend is one metric of one case on one machine: cases are the same where task, model, runner
-// and parameters are, whatever the weights and the seed. Each run gives one value, the record's own
-// (the median of its samples), for what shifts from run to run is what a trend has to be told from,
-// and a run's own samples cannot show it.
+// A trend is one metric of one case on one machine. Cases are the same if task, model, runner and
+// parameters are equal; weights and seed may differ. Each run gives one value, the record's own
+// (the median of its samples), because a trend must be distinguished from the variation between
+// runs, which the samples within a run do not show.
 //
 // # Change points
 //
-// A change of level is looked for by segmentation: of all places that leave MinSegment runs on both
-// sides, the one where a step explains most of the sum of squares (Sen and Srivastava, Annals of
-// Statistics 3, 1975, 98; of the logarithms where all values are positive) is compared with the
-// same figure of random orders of the values. If at most a share alpha/2 of orders give as much,
-// the place is a change point and the parts are searched in turn. If not, the same is tried with a
-// stretch of runs within the others, for a level that goes and comes back hides from single steps
-// (Olshen et al., Biostatistics 5, 2004, 557). In a series without a change, all orders are equally
-// likely, so one is marked with probability alpha at most, whatever the noise is, as long as it
-// does not drift; the searches of the parts only happen after a mark. Figures that do not vary by
-// chance (bytes, and all that is computed) change where they differ.
+// Changes of level are found by binary segmentation. Of all positions with at least MinSegment runs
+// on both sides, the best is the one where a step explains most of the sum of squares (Sen and
+// Srivastava, Annals of Statistics 3, 1975, 98; of the logarithms if all values are positive). This
+// gain is compared with that of random permutations of the values. If at most a share alpha/2 of
+// the permutations reach it, the position is a change point, and both parts are searched the same
+// way. Otherwise the test is repeated with a segment inside the series, because a level that
+// changes and returns is not visible as a single step (Olshen et al., Biostatistics 5, 2004, 557).
+// In a series without a change all orders are equally likely, so a change is marked with
+// probability at most alpha, under any noise without drift; the parts are searched only after a
+// mark. Values without random variation (bytes, and all computed values) are marked wherever they
+// differ.
 package history
 
 import (
@@ -35,26 +36,26 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Run is a journal and what to call it.
+// Run is a journal and its name in reports.
 type Run struct {
 	Name    string
 	Journal *result.Journal
 }
 
-// Options choose what to follow.
+// Options selects what to track.
 type Options struct {
 	// Alpha is the probability of marking a change in a series that has none.
 	Alpha float64
-	// Keep chooses records; nil takes all.
+	// Keep selects records; nil selects all.
 	Keep compare.Keep
-	// Metric chooses metrics of a task; nil takes the primary metric of each, and of a task that
-	// names none those that have a better direction.
+	// Metric selects metrics of a task. If it is nil, each task's primary metric is tracked or, if
+	// the task declares none, every metric for which higher or lower is better.
 	Metric func(task, name string) bool
-	// AcrossMachines puts the runs of all machines into one trend.
+	// AcrossMachines combines the runs of all machines in one trend.
 	AcrossMachines bool
 }
 
-// Build follows every metric through the runs, in the order of their start.
+// Build builds the trends of all selected metrics, in the order of the runs' start times.
 func Build(runs []Run, o Options) *reports.History {
 	runs = slices.Clone(runs)
 	slices.SortStableFunc(runs, func(a, b Run) int { return start(a).Compare(start(b)) })
@@ -98,7 +99,7 @@ func Build(runs []Run, o Options) *reports.History {
 				point := reports.TrendPoint{Run: run.Name, Start: start(run), Version: env.Version, Commit: env.Commit, Value: m.Value}
 				t := &h.Trends[at]
 				if n := len(t.Points); n > 0 && t.Points[n-1].Run == run.Name {
-					t.Points[n-1] = point // a case done again by a resumed run
+					t.Points[n-1] = point // a resumed run repeated the case
 				} else {
 					t.Points = append(t.Points, point)
 				}
@@ -123,7 +124,7 @@ func Build(runs []Run, o Options) *reports.History {
 	return h
 }
 
-// followed reports whether a metric is followed unless others are asked for.
+// followed reports whether a metric is tracked by default.
 func followed(tasks result.Tasks, task, name string, m result.Metric) bool {
 	if t := tasks.Find(task); t != nil && t.Primary() != "" {
 		return name == t.Primary()
@@ -145,7 +146,7 @@ func environment(j *result.Journal) result.Env {
 	return j.Runs[len(j.Runs)-1].Env
 }
 
-// describe is a machine in words, with the fingerprint that tells it from others of the kind.
+// describe describes a machine, with a fingerprint that distinguishes it from similar ones.
 func describe(e result.Env) string {
 	words := []string{e.CPU}
 	if e.GPU != "" {
@@ -164,7 +165,7 @@ func names(r *result.Record) (out []string) {
 	return out
 }
 
-// place names a trend.
+// place returns the key of a trend.
 func place(r *result.Record, metric, machine string) string {
 	b, err := json.Marshal([]any{r.Task, r.Model, r.Runner, r.Source, r.Params, metric, machine})
 	if err != nil {
@@ -173,21 +174,22 @@ func place(r *result.Record, metric, machine string) string {
 	return string(b)
 }
 
-// seed makes the random orders of a trend its own, and the same every time.
+// seed returns the seed of a trend's permutations, which depends only on its key.
 func seed(key string) uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(key))
 	return h.Sum64()
 }
 
-// MinSegment is the fewest runs between two change points, and before the first and after the last.
+// MinSegment is the minimum number of runs between two change points, before the first and after
+// the last.
 const MinSegment = 3
 
-// orders is how many random orders a step is compared with.
+// orders is the number of random permutations that a step is compared with.
 const orders = 9999
 
-// MinRuns is the fewest runs that can show a step at alpha: of n distinct values, about
-// 2 of the n over n/2 ways of parting them make the clearest step.
+// MinRuns returns the smallest number of runs in which a step can be significant at alpha. Of the
+// (n over n/2) ways to split n distinct values in halves, about 2 give the largest step.
 func MinRuns(alpha float64) int {
 	for n := 2 * MinSegment; ; n++ {
 		ways := 1.0
@@ -200,8 +202,8 @@ func MinRuns(alpha float64) int {
 	}
 }
 
-// Changes finds the change points of a series; see the package's documentation.
-// The values are finite. seed decides the random orders.
+// Changes finds the change points of a series of finite values; see the package documentation. seed
+// seeds the random permutations.
 func Changes(values []float64, alpha float64, seed uint64) []reports.TrendChange {
 	x := slices.Clone(values)
 	if slices.Min(append([]float64{1}, x...)) > 0 {
@@ -241,18 +243,18 @@ func Changes(values []float64, alpha float64, seed uint64) []reports.TrendChange
 	return levels(values, at, p)
 }
 
-// stretch is the runs from..to-1 of a series, and how much of its sum of squares their having a
-// level of their own explains.
+// stretch is a segment of a series, runs from to to-1. gain is the part of the sum of squares that
+// a separate level of the segment explains.
 type stretch struct {
 	from, to int
 	gain     float64
 }
 
-// step is the best stretch that reaches to the end.
+// step returns the best stretch that ends at the end of the series.
 func step(x []float64) (best stretch) {
 	n := len(x)
 	mean := meanOf(x)
-	sum := 0.0 // of deviations from the mean
+	sum := 0.0 // sum of deviations from the mean
 	for k := n - 1; k >= MinSegment; k-- {
 		sum += x[k] - mean
 		if m := n - k; m >= MinSegment {
@@ -264,7 +266,7 @@ func step(x []float64) (best stretch) {
 	return best.beyondRounding(n, mean)
 }
 
-// arc is the best stretch with others on both sides.
+// arc returns the best stretch with runs on both sides.
 func arc(x []float64) (best stretch) {
 	n := len(x)
 	mean := meanOf(x)
@@ -282,7 +284,7 @@ func arc(x []float64) (best stretch) {
 	return best.beyondRounding(n, mean)
 }
 
-// beyondRounding is nothing where all values are the same but for rounding.
+// beyondRounding returns an empty stretch if all values are equal up to rounding errors.
 func (s stretch) beyondRounding(n int, mean float64) stretch {
 	if s.gain <= 1e-24*float64(n)*mean*mean {
 		return stretch{}
@@ -297,8 +299,8 @@ func meanOf(x []float64) (mean float64) {
 	return mean
 }
 
-// chance is the share of orders of x in which the best stretch explains as much as gain. It stops
-// when that is certainly more than most.
+// chance returns the share of permutations of x in which the best stretch reaches gain. It stops
+// early once the share certainly exceeds most.
 func chance(x []float64, find func([]float64) stretch, gain, most float64, r *rand.Rand) float64 {
 	as := 1
 	for range orders {
@@ -312,7 +314,7 @@ func chance(x []float64, find func([]float64) stretch, gain, most float64, r *ra
 	return float64(as) / (orders + 1)
 }
 
-// steps marks every place where values differ.
+// steps marks every position where the value changes.
 func steps(values []float64) []reports.TrendChange {
 	var at []int
 	for i := 1; i < len(values); i++ {
@@ -323,7 +325,7 @@ func steps(values []float64) []reports.TrendChange {
 	return levels(values, at, nil)
 }
 
-// levels gives the medians on both sides of each place.
+// levels returns the changes at positions at, with the medians on both sides.
 func levels(values []float64, at []int, p map[int]float64) (out []reports.TrendChange) {
 	for i, k := range at {
 		from, to := 0, len(values)

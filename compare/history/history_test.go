@@ -23,7 +23,7 @@ func noise(r *rand.Rand, kind string) float64 {
 	return 0.02 * r.ExpFloat64()
 }
 
-// A series without a change gets a mark with probability alpha at most.
+// TestFalseMarks checks that a series without a change is marked with probability at most alpha.
 func TestFalseMarks(t *testing.T) {
 	series := 400
 	if testing.Short() {
@@ -52,7 +52,8 @@ func TestFalseMarks(t *testing.T) {
 	}
 }
 
-// A step of 10 % in noise of 2 % is found at its place, up and down, early and late.
+// TestStepsAreFound checks that a step of 10 % in noise of 2 % is found at its position: up and
+// down, early and late.
 func TestStepsAreFound(t *testing.T) {
 	const series = 100
 	for _, c := range []struct{ n, at int }{{12, 6}, {20, 4}, {20, 17}, {40, 20}} {
@@ -71,7 +72,7 @@ func TestStepsAreFound(t *testing.T) {
 				if len(got) == 1 && got[0].At == c.at {
 					found++
 					if q := got[0].After / got[0].Before; math.Abs(q/step-1) > 0.05 || !(got[0].P <= 0.01) {
-						t.Fatalf("the step is %.3f, said to be %.3f at p %g", step, q, got[0].P)
+						t.Fatalf("the step is %.3f, reported as %.3f at p %g", step, q, got[0].P)
 					}
 				}
 			}
@@ -97,7 +98,7 @@ func TestChangesOddSeries(t *testing.T) {
 		t.Errorf("two steps: %+v", got)
 	}
 	if again := Changes(two, 0.01, 1); fmt.Sprint(again) != fmt.Sprint(got) {
-		t.Errorf("the second time: %+v", again)
+		t.Errorf("second call: %+v", again)
 	}
 }
 
@@ -175,8 +176,8 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-// Without a choice the metric that a task declares as its main one is followed, by the kind that it
-// declares.
+// TestDeclaredMetricsAreFollowed checks that by default the primary metric that a task declares is
+// tracked, with its declared kind.
 func TestDeclaredMetricsAreFollowed(t *testing.T) {
 	about := func(primary bool) *result.Task {
 		return &result.Task{Name: "throughput", Metrics: []result.MetricInfo{
@@ -191,13 +192,13 @@ func TestDeclaredMetricsAreFollowed(t *testing.T) {
 			runs = append(runs, r)
 		}
 		h := Build(runs, Options{Alpha: 0.01})
-		want := map[bool]int{true: 2, false: 4}[primary] // of two models
+		want := map[bool]int{true: 2, false: 4}[primary] // for two models
 		if len(h.Trends) != want {
 			t.Errorf("primary %v: %d trends, want %d", primary, len(h.Trends), want)
 		}
 		for _, tr := range h.Trends {
 			if tr.Metric == "tps" && (len(tr.Changes) != 1 || tr.Changes[0].P != 0) {
-				t.Errorf("an exact figure that differs: %+v", tr.Changes)
+				t.Errorf("an exact value that changes: %+v", tr.Changes)
 			}
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// All 2^n ways in which coins can fall, one by one.
+// TestSignedRanksAgreesWithCounting enumerates all 2^n outcomes of the coins.
 func TestSignedRanksAgreesWithCounting(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, n := range []int{1, 2, 5, 9, 11} {
@@ -53,17 +53,17 @@ func TestSignedRanksAgreesWithCounting(t *testing.T) {
 			}
 		}
 	}
-	// What equals the limit speaks for nobody.
+	// Values equal to the limit support neither claim.
 	if e := signedRanks(make([]float64, 20), 0, 0.95); e.above != 1 || e.below != 1 || e.lo != 0 || e.hi != 0 {
 		t.Errorf("20 zeros: %+v", e)
 	}
 }
 
-// machine makes the logarithms of two processes' round figures, the first of which a coin has let
-// go first.
+// machine returns the log values of two processes in one round. The first value belongs to the
+// process that started first.
 type machine func(r *rand.Rand) (first, second float64)
 
-// machines are noises of rounds. Each keeps its state from round to round.
+// machines simulates the noise of rounds. Each machine keeps its state between rounds.
 var machines = map[string]func() machine{
 	"even": func() machine {
 		return func(r *rand.Rand) (float64, float64) { return 0.01 * r.NormFloat64(), 0.01 * r.NormFloat64() }
@@ -72,8 +72,8 @@ var machines = map[string]func() machine{
 		noise := func(r *rand.Rand) float64 { return 0.01 * (math.Pow(r.Float64(), -1/0.9) - 1) }
 		return func(r *rand.Rand) (float64, float64) { return noise(r), noise(r) }
 	},
-	// The first process is always slower, and a neighbour comes and goes for many rounds, hitting
-	// one of the two.
+	// The first process is always slower, and bursts of other load last for many rounds and mostly
+	// affect one of the two.
 	"bursts": func() machine {
 		busy := 0
 		return func(r *rand.Rand) (float64, float64) {
@@ -90,7 +90,7 @@ var machines = map[string]func() machine{
 	},
 }
 
-// rounds draws n logarithms of new/base, of programs with this ratio.
+// rounds draws n log ratios new/base of programs with this ratio.
 func (m machine) rounds(r *rand.Rand, n int, ratio float64) []float64 {
 	x := make([]float64, n)
 	for i := range x {
@@ -103,8 +103,8 @@ func (m machine) rounds(r *rand.Rand, n int, ratio float64) []float64 {
 	return x
 }
 
-// trialOf judges claims at every look, as yocobench ab does, until each is decided. It gives the
-// gravest verdict and the rounds.
+// trialOf tests claims at every interim analysis, as yocobench ab does, until each is decided. It
+// returns the worst verdict and the number of rounds.
 func trialOf(t *testing.T, limit string, claims [][]float64) (Verdict, int) {
 	t.Helper()
 	g := gates(t, limit)[0]
@@ -132,10 +132,10 @@ func trialOf(t *testing.T, limit string, claims [][]float64) (Verdict, int) {
 	return v, MaxRounds()
 }
 
-// With looks at every turn and as soon as one of six claims is decided: programs that lie at the
-// limit are called worse with probability (1-C)/2 at most, whatever the noise; programs that are
-// equal, hardly ever.
-func TestTurnsErrNoMoreThanTheySay(t *testing.T) {
+// TestInterleavedErrorRate tests six claims at every interim analysis. Programs at the limit must
+// be reported as regressed with probability at most (1-C)/2 under any noise, and equal programs
+// hardly ever.
+func TestInterleavedErrorRate(t *testing.T) {
 	const tail, claims = 0.025, 6
 	runs := many(1500)
 	for name, make := range machines {
@@ -167,49 +167,49 @@ func TestTurnsErrNoMoreThanTheySay(t *testing.T) {
 			}
 		}
 		share := func(n int) float64 { return float64(n) / float64(runs) }
-		t.Logf("%-7s at the limit %.4f regressed, %.4f passed; equal programs %.4f regressed; looking without a plan %.4f", name, share(atLimit), share(passed), share(equal), share(naive))
+		t.Logf("%-7s at the limit %.4f regressed, %.4f passed; equal programs %.4f regressed; testing after every round %.4f", name, share(atLimit), share(passed), share(equal), share(naive))
 		if most := tail + margin(tail, runs); share(atLimit) > most || share(passed) > most || share(equal) > most {
 			t.Errorf("%s: too many false verdicts", name)
 		}
 		if share(naive) < 0.05 {
-			t.Errorf("%s: looking without a plan errs in %.4f: the simulation shows nothing", name, share(naive))
+			t.Errorf("%s: testing after every round errs in only %.4f, so the simulation does not exercise the problem", name, share(naive))
 		}
 	}
 }
 
-// A verdict once reached stays, more rounds never widen the interval, and before the first look
-// there is none.
-func TestSequentialKeepsItsWord(t *testing.T) {
+// TestSequentialIsMonotonic checks that a verdict stays once reached, that more rounds never widen
+// the interval, and that there is no verdict before the first interim analysis.
+func TestSequentialIsMonotonic(t *testing.T) {
 	r := rand.New(rand.NewPCG(9, 1))
 	for range 5 {
 		x := machines["bursts"]().rounds(r, 50, 1.03)
 		last := sequential(x[:interimAnalyses[0]-1], 0, 0.95, signedRanks)
 		if last.above != 1 || last.below != 1 || !math.IsInf(last.hi, 1) || last.need != interimAnalyses[0] {
-			t.Fatalf("before the first look: %+v", last)
+			t.Fatalf("before the first interim analysis: %+v", last)
 		}
 		for n := interimAnalyses[0]; n <= len(x); n++ {
 			e := sequential(x[:n], 0, 0.95, signedRanks)
 			if e.above > last.above || e.below > last.below || e.lo < last.lo || e.hi > last.hi {
 				t.Fatalf("%d rounds: %+v after %+v", n, e, last)
 			}
-			if !IsLook(n) && (e.above != last.above || e.lo != last.lo) {
-				t.Fatalf("%d rounds: looked at without a plan", n)
+			if !IsInterimAnalysis(n) && (e.above != last.above || e.lo != last.lo) {
+				t.Fatalf("%d rounds: tested outside the schedule", n)
 			}
 			last = e
 		}
-		// As the simulations put the looks together.
+		// Combine the analyses as the simulations do.
 		for n, above := 0, 1.0; n < 10; n++ {
 			if p, _ := signedRankP(x[:min(interimAnalyses[n], len(x))], 0); interimAnalyses[n] <= len(x) {
 				above = min(above, p*float64(len(interimAnalyses)))
 			}
 			if n == 9 && math.Abs(above-last.above) > 1e-12 {
-				t.Fatalf("p %v, by its looks %v", last.above, above)
+				t.Fatalf("p %v, from its analyses %v", last.above, above)
 			}
 		}
 	}
 }
 
-func TestUndisturbed(t *testing.T) {
+func TestBestDecile(t *testing.T) {
 	times := []float64{9, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20}
 	if got := bestDecile(times, result.Lower); got != 1.5 {
 		t.Errorf("times: %v, want the mean of 1 and 2", got)
@@ -222,8 +222,8 @@ func TestUndisturbed(t *testing.T) {
 	}
 }
 
-// turnsOf makes the journals of a side: rounds of samples of a tenth of which are undisturbed.
-func turnsOf(seed uint64, rounds int, speed float64) (out []*result.Journal) {
+// journalsOfRounds returns the journals of one side, one per round.
+func journalsOfRounds(seed uint64, rounds int, speed float64) (out []*result.Journal) {
 	r := rand.New(rand.NewPCG(seed, 3))
 	for i := range rounds {
 		m := newMaker()
@@ -233,8 +233,8 @@ func turnsOf(seed uint64, rounds int, speed float64) (out []*result.Journal) {
 	return out
 }
 
-func TestJudgeTurns(t *testing.T) {
-	base := turnsOf(1, 15, 1)
+func TestJudgeInterleaved(t *testing.T) {
+	base := journalsOfRounds(1, 15, 1)
 	for _, c := range []struct {
 		gate  string
 		speed float64
@@ -253,7 +253,7 @@ func TestJudgeTurns(t *testing.T) {
 		{"yoco-gret.needle.exact >= 0.8", 1, 15, Passed, "n=20"},
 		{"kv.total <= 1x baseline", 1, 15, Passed, "4 cases passed"},
 	} {
-		j := Judge(gates(t, c.gate), NewTurns("new", turnsOf(2, c.n, c.speed)), NewTurns("base", base[:c.n]))
+		j := Judge(gates(t, c.gate), NewInterleaved("new", journalsOfRounds(2, c.n, c.speed)), NewInterleaved("base", base[:c.n]))
 		text := strings.Join(j.Gates[0].Lines(), "\n")
 		if j.Verdict != c.want || !strings.Contains(text, c.line) {
 			t.Errorf("%s at %v: %s, want %s with %q:\n%s", c.gate, c.speed, j.Verdict, c.want, c.line, text)
@@ -269,33 +269,33 @@ func TestJudgeTurns(t *testing.T) {
 	}
 }
 
-func TestTurnsReports(t *testing.T) {
+func TestInterleavedReports(t *testing.T) {
 	j := Judge(gates(t, "prefill.ttft <= 1.03x baseline @ 4Ki", "prefill.tps >= 1x baseline @ 16Ki", "pooled needle.exact >= 0.8", "kv.total <= 1x baseline @ 4Ki", "nll.bits_per_byte <= 1x baseline", "yoco-gret.prefill.ttft <= 60ms @ 4Ki"),
-		NewTurns("new", turnsOf(2, 15, 0.9)), NewTurns("base", turnsOf(1, 15, 1)))
-	turns := &Turns{Base: "v1|0", New: "this program", Rounds: 15, Seconds: 21.7, Gates: j}
+		NewInterleaved("new", journalsOfRounds(2, 15, 0.9)), NewInterleaved("base", journalsOfRounds(1, 15, 1)))
+	m := &Interleaved{Base: "v1|0", New: "this program", Rounds: 15, Seconds: 21.7, Gates: j}
 	for range 15 {
-		turns.First = append(turns.First, "base")
+		m.First = append(m.First, "base")
 	}
 	var b strings.Builder
-	if err := turns.Text(&b, 100); err != nil {
+	if err := m.Text(&b, 100); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "turns.txt", []byte(b.String()))
+	golden(t, "interleaved.txt", []byte(b.String()))
 	for line := range strings.Lines(b.String()) {
 		if n := len([]rune(line)); n > 101 {
 			t.Errorf("a line of %d columns: %s", n, line)
 		}
 	}
 	b.Reset()
-	if err := turns.Markdown(&b); err != nil {
+	if err := m.Markdown(&b); err != nil {
 		t.Fatal(err)
 	}
-	golden(t, "turns.md", []byte(b.String()))
+	golden(t, "interleaved.md", []byte(b.String()))
 	b.Reset()
-	if err := turns.JSON(&b); err != nil {
+	if err := m.JSON(&b); err != nil {
 		t.Fatal(err)
 	}
-	var back Turns
+	var back Interleaved
 	if err := json.Unmarshal([]byte(b.String()), &back); err != nil || back.Gates.Verdict != Regressed || len(back.Gates.Gates[0].Cases[0].Figures) != 15 {
 		t.Errorf("%v: read back as %s", err, fmt.Sprint(back))
 	}

@@ -11,27 +11,27 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// Turns is what came out of an interleaved measurement.
-type Turns struct {
-	// Base and New say what the sides are.
+// Interleaved is the result of an interleaved measurement.
+type Interleaved struct {
+	// Base and New describe the sides.
 	Base string `json:"base"`
 	New  string `json:"new"`
-	// Rounds is how many there were, Seconds how long they took, First the side that a coin let go
-	// first in each.
+	// Rounds is the number of rounds and Seconds their total time. First lists the side that went
+	// first in each round.
 	Rounds  int      `json:"rounds"`
 	Seconds float64  `json:"seconds"`
 	First   []string `json:"first"`
-	// Differences are those of the sides' environments, such as the kernel tier that they chose.
+	// Differences lists the differences between the sides' environments, such as the kernel tier.
 	Differences []string `json:"differences,omitempty"`
 	// Gates are the verdicts.
 	Gates *Judgement `json:"gates"`
 }
 
-// JSON writes it as one document.
-func (t *Turns) JSON(w io.Writer) error { return writeJSON(w, t) }
+// JSON writes t as one document.
+func (t *Interleaved) JSON(w io.Writer) error { return writeJSON(w, t) }
 
 // about describes what was measured.
-func (t *Turns) about() string {
+func (t *Interleaved) about() string {
 	took := time.Duration(t.Seconds * float64(time.Second)).Round(time.Second)
 	s := fmt.Sprintf("base %s, new %s; %s, interleaved, %s", clean(t.Base), clean(t.New), units.Plural(float64(t.Rounds), "round"), took)
 	if len(t.Differences) > 0 {
@@ -40,10 +40,10 @@ func (t *Turns) about() string {
 	return s
 }
 
-// columns head the tables of cases.
-var columns = []string{"case", "figure", "interval", "n", "p", "verdict"}
+// columns are the headings of the tables of cases.
+var columns = []string{"case", "value", "interval", "n", "p", "verdict"}
 
-// row is a case's line in its gate's table.
+// row returns a case's row in the table of its gate.
 func (c CaseVerdict) row() []string {
 	name := clean(c.Model + " " + c.Label)
 	if c.Over != "" {
@@ -53,7 +53,7 @@ func (c CaseVerdict) row() []string {
 		return []string{name, "", "", "", "", string(c.Verdict)}
 	}
 	figure := func(v float64) string {
-		if c.Unit == "ratio" { // a per cent matters here
+		if c.Unit == "ratio" { // ratios need more digits
 			return units.Digits(v, 4) + "x"
 		}
 		return units.Exact(v, c.Unit)
@@ -75,7 +75,7 @@ func (c CaseVerdict) row() []string {
 	return r
 }
 
-// remarks are what a table's row has no room for.
+// remarks returns the text that does not fit in the table's rows.
 func (g GateVerdict) remarks() (out []string) {
 	if g.Reason != "" {
 		out = append(out, g.Reason)
@@ -92,8 +92,8 @@ func (g GateVerdict) remarks() (out []string) {
 	return out
 }
 
-// Text writes it for a terminal of so many columns (60 to 120; 0 means 100).
-func (t *Turns) Text(w io.Writer, width int) error {
+// Text writes t for a terminal of width columns (60 to 120; 0 means 100).
+func (t *Interleaved) Text(w io.Writer, width int) error {
 	if width == 0 {
 		width = 100
 	}
@@ -117,8 +117,8 @@ func (t *Turns) Text(w io.Writer, width int) error {
 	return err
 }
 
-// Markdown writes it for a job's summary or a pull request.
-func (t *Turns) Markdown(w io.Writer) error {
+// Markdown writes t for a job summary or a pull request.
+func (t *Interleaved) Markdown(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "## A/B gates: %s\n\n%s.\n", t.Gates.Verdict, cleantext.Markdown(t.about()))
 	for _, g := range t.Gates.Gates {

@@ -9,33 +9,34 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// interimAnalyses are the numbers of rounds after which an interleaved measurement is judged. In
-// between the data are not looked at, after the last one nothing more is decided. Each look spends
-// the same part of the probability of error.
+// interimAnalyses are the numbers of rounds after which gates are tested in an interleaved
+// measurement. They are not tested in between, or after the last one. Each analysis gets the same
+// part of the error probability.
 var interimAnalyses = []int{10, 12, 15, 18, 22, 27, 33, 40, 48, 58, 70, 84, 100, 120}
 
-// MaxRounds is the number of rounds after which nothing more is decided.
+// MaxRounds returns the number of rounds of the last interim analysis.
 func MaxRounds() int { return interimAnalyses[len(interimAnalyses)-1] }
 
-// IsLook reports whether an interleaved measurement is judged after so many rounds.
-func IsLook(rounds int) bool { return slices.Contains(interimAnalyses, rounds) }
+// IsInterimAnalysis reports whether there is an interim analysis after so many rounds.
+func IsInterimAnalysis(rounds int) bool { return slices.Contains(interimAnalyses, rounds) }
 
-// Repeats reports whether measuring a metric of a record again gives another figure: whether it is
-// a time or a speed.
+// Repeats reports whether a metric of a record varies between measurements, which times and speeds
+// do.
 func Repeats(tasks result.Tasks, r *result.Record, metric string) bool {
 	_, ok := r.Metrics[metric]
 	return ok && KindOf(tasks, r, metric) == Timed
 }
 
-// NewTurns pools the journals of one side of an interleaved measurement, one a round. The i-th
-// journal of a side is to the i-th of the other what one side's turns are to the other's.
-func NewTurns(name string, rounds []*result.Journal) *Side { return newSide(name, rounds, nil, true) }
+// NewInterleaved pools the journals of one side of an interleaved measurement, one per round. The i-th
+// journals of both sides belong to the same round.
+func NewInterleaved(name string, rounds []*result.Journal) *Side {
+	return newSide(name, rounds, nil, true)
+}
 
-// bestDecile is the mean of the best tenth of a round's samples, at least one: the fastest times or
-// the highest speeds. What disturbs a measurement makes it slower, and on a busy machine it does so
-// to most samples; those that ran between two disturbances tell the program's own speed. They are
-// found where samples are shorter than the time that the system gives to one process at a stretch,
-// some milliseconds.
+// bestDecile returns the mean of the best tenth of a round's samples, at least one: the shortest
+// times or the highest speeds. Other load makes samples slower, on a busy machine most of them.
+// Samples that ran without interruption show the program's own speed. There are such samples if a
+// sample is shorter than the scheduler's time slice, a few milliseconds.
 func bestDecile(samples []float64, better result.Better) float64 {
 	s := sorted(samples)
 	if better == result.Higher {
@@ -45,15 +46,15 @@ func bestDecile(samples []float64, better result.Better) float64 {
 	return sum(best) / float64(len(best))
 }
 
-// figures are the best deciles of a sample's rounds.
+// figures returns the best decile of each round of a sample.
 func (s *Sample) figures() (out []float64) {
-	for _, r := range s.turns {
+	for _, r := range s.rounds {
 		out = append(out, bestDecile(r, s.Better))
 	}
 	return out
 }
 
-// ratios are those of the figures of two sides, or of two cases of one side, round by round.
+// ratios returns the ratios of the figures of two samples, round by round.
 func ratios(a, b *Sample) []float64 {
 	x, y := a.figures(), b.figures()
 	x = x[:min(len(x), len(y))]
@@ -63,10 +64,10 @@ func ratios(a, b *Sample) []float64 {
 	return x
 }
 
-// turnsAgainst judges the ratio of two interleaved sides against a factor, by Wilcoxon's
-// signed ranks of the logarithms of the rounds' ratios, at every look so far.
-func turnsAgainst(fresh, base *Sample, factor, confidence float64) evidence {
-	r := ratios(fresh, base)
+// interleavedAgainst compares the ratio of two interleaved sides with a factor, by Wilcoxon's signed-rank
+// test on the logarithms of the rounds' ratios, at every interim analysis so far.
+func interleavedAgainst(candidate, base *Sample, factor, confidence float64) evidence {
+	r := ratios(candidate, base)
 	x := make([]float64, len(r))
 	for i := range r {
 		x[i] = math.Log(r[i])
@@ -78,29 +79,28 @@ func turnsAgainst(fresh, base *Sample, factor, confidence float64) evidence {
 	return e
 }
 
-// medianInTurns judges the median of single rounds, x, against a limit, by the sign test at every
-// look so far.
-func medianInTurns(x []float64, limit, confidence float64) evidence {
+// medianOfRounds compares the median of the rounds, x, with a limit, by the sign test at every
+// interim analysis so far.
+func medianOfRounds(x []float64, limit, confidence float64) evidence {
 	e := sequential(x, limit, confidence, medianAgainst)
 	e.rounds = x
 	e.method = "median of rounds, sign test"
 	return e
 }
 
-// ratioInTurns judges the median over rounds of the ratio of two cases of one side against a
-// factor, by the sign test. What differs between two cases is no coin's doing, so that nothing
-// makes the distribution of their ratio symmetric.
-func ratioInTurns(fresh, base *Sample, factor, confidence float64) evidence {
-	e := medianInTurns(ratios(fresh, base), factor, confidence)
+// ratioOfRounds compares the median over rounds of the ratio of two cases of one side with a factor,
+// by the sign test. Cases are not exchanged at random, so their ratio need not be symmetric, and
+// the signed-rank test does not apply.
+func ratioOfRounds(candidate, base *Sample, factor, confidence float64) evidence {
+	e := medianOfRounds(ratios(candidate, base), factor, confidence)
 	e.lo = max(e.lo, 0)
 	e.method = "ratio in each round, sign test"
 	return e
 }
 
-// sequential puts the evidence of all looks at the first rounds of x together. A claim is held at a
-// look if its p-value there is at most the look's part of what the claim may err; so the p-value of
-// the whole is the smallest of the looks', times their number, and the interval is what all looks'
-// intervals have in common.
+// sequential combines the evidence of all interim analyses of x. Each analysis uses an equal part
+// of the error probability. So the overall p-value is the smallest p-value times the number of
+// analyses, and the overall interval is the intersection of all intervals.
 func sequential(x []float64, limit, confidence float64, test func(x []float64, limit, confidence float64) evidence) evidence {
 	parts := float64(len(interimAnalyses))
 	all := evidence{lo: math.Inf(-1), hi: math.Inf(1), above: 1, below: 1, n: len(x), need: interimAnalyses[0]}
@@ -123,9 +123,9 @@ func sequential(x []float64, limit, confidence float64, test func(x []float64, l
 	return all
 }
 
-// signedRanks judges the centre of symmetry of x against a limit by Wilcoxon's signed-rank test,
-// and bounds it by the Walsh averages, (x_i + x_j) / 2 with i <= j, whose ranks the test's
-// distribution gives (Hodges and Lehmann 1963; Hollander, Wolfe and Chicken, 3.1 to 3.3).
+// signedRanks compares the centre of symmetry of x with a limit by Wilcoxon's signed-rank test. The
+// bounds are Walsh averages, (x_i + x_j) / 2 with i <= j, at the ranks that the test's distribution
+// gives (Hodges and Lehmann 1963; Hollander, Wolfe and Chicken, 3.1 to 3.3).
 func signedRanks(x []float64, limit, confidence float64) evidence {
 	e := evidence{lo: math.Inf(-1), hi: math.Inf(1), n: len(x)}
 	e.above, e.below = signedRankP(x, limit)
@@ -138,8 +138,8 @@ func signedRanks(x []float64, limit, confidence float64) evidence {
 	slices.Sort(walsh)
 	w := len(walsh)
 	e.estimate = (walsh[(w-1)/2] + walsh[w/2]) / 2
-	// The k-th smallest average is a lower bound if at most k-1 averages lie below the truth with a
-	// small enough probability.
+	// The k-th smallest average is a lower bound if the probability that at most k-1 averages are
+	// below the true value is small enough.
 	p := signedRankDistribution(len(x))
 	if k := sort.Search(w/2+1, func(k int) bool { return p[k] > (1-confidence)/2 }); k > 0 {
 		e.lo, e.hi = walsh[k-1], walsh[w-k]
@@ -147,7 +147,7 @@ func signedRanks(x []float64, limit, confidence float64) evidence {
 	return e
 }
 
-// signedRankP gives the one-sided p-values of Wilcoxon's test for a centre of x above and below a
+// signedRankP returns the one-sided p-values of Wilcoxon's test for a centre of x above and below a
 // limit. The rank sum of the x above the limit is the number of Walsh averages above it. Averages
 // at the limit count against every claim.
 func signedRankP(x []float64, limit float64) (above, below float64) {
@@ -169,8 +169,9 @@ func signedRankP(x []float64, limit float64) (above, below float64) {
 
 var signedRankCache sync.Map
 
-// signedRankDistribution gives P(T <= t) for t from 0 to n(n+1)/2, T being the sum of those ranks 1
-// to n that a fair coin picks: 2^-n times the coefficients of the product of 1 + q^i, added up.
+// signedRankDistribution returns P(T <= t) for t from 0 to n(n+1)/2, where T is the sum of a random
+// subset of the ranks 1 to n. P(T = t) is 2^-n times the coefficient of q^t in the product of 1 +
+// q^i.
 func signedRankDistribution(n int) []float64 {
 	if p, ok := signedRankCache.Load(n); ok {
 		return p.([]float64)
@@ -192,8 +193,8 @@ func signedRankDistribution(n int) []float64 {
 	return p
 }
 
-// Open are the ids of the cases that more rounds may decide a gate on. A gate that has regressed
-// needs no more of them.
+// Open returns the ids of the cases for which more rounds may decide a gate. A gate that has
+// regressed needs no more rounds.
 func (j *Judgement) Open() map[string]bool {
 	open := map[string]bool{}
 	for _, g := range j.Gates {
