@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/yocobench/yocobench/compare"
+	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/runners"
@@ -28,7 +29,7 @@ import (
 // runFlags are the flags of run.
 type runFlags struct {
 	out, resume, inputs, format  string
-	sets, filters                []string
+	sets, filters, models        []string
 	budget, memory, runner, devp string
 	device                       deviceOptions
 	dryRun, quiet                bool
@@ -60,6 +61,7 @@ is available, and those whose texts or weights changed. --threads and --tier
 cannot change once something was measured.`,
 		Example: `  yocobench run needle
   yocobench run suites/needle.yaml --set tasks.needle.trials=3 --budget 2m
+  yocobench run needle --model path/to/model.gguf
   yocobench run paper --dry-run
   yocobench run needle --filter 'model=tiny-yoco-*,length<=4Ki'
   yocobench run --resume runs/needle-20260102-150405`,
@@ -73,6 +75,7 @@ cannot change once something was measured.`,
 	fs.StringVarP(&f.out, "out", "o", "", "folder of the run, new or empty (default runs/SUITE-TIME)")
 	fs.StringVar(&f.resume, "resume", "", "resume the run in this folder")
 	fs.StringVar(&f.inputs, "inputs", "", "base folder of relative paths in the suite (default: the suite's folder, also with --resume)")
+	fs.StringArrayVarP(&f.models, "model", "m", nil, "run this model instead of the suite's: a name, a folder or a .gguf file (repeatable)")
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	fs.StringArrayVar(&f.filters, "filter", nil, "run only cases that match: key=glob[,key<=number] (repeatable: any of them)")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "only list the cases with estimated time and memory")
@@ -99,7 +102,7 @@ func deviceFlags(c *cobra.Command, d *deviceOptions) {
 // settings converts the flags that affect results into settings of the suite, so that the run's
 // header contains them.
 func (f *runFlags) settings() []string {
-	sets := f.sets
+	sets := append(modelSettings(f.models), f.sets...)
 	for _, s := range []struct{ field, value string }{{"budget", f.budget}, {"memory", f.memory}, {"runner", f.runner}, {"device", f.devp}} {
 		if s.value != "" {
 			sets = append(sets, s.field+"="+s.value)
@@ -112,6 +115,41 @@ func (f *runFlags) settings() []string {
 		sets = append(sets, `device=""`)
 	}
 	return sets
+}
+
+// modelSettings returns the settings that replace a suite's models by those of --model. A path of the
+// working directory becomes an absolute one, since a suite's paths start from its own folder.
+func modelSettings(models []string) []string {
+	if len(models) == 0 {
+		return nil
+	}
+	type entry struct {
+		Name  string `json:"name"`
+		Model string `json:"model"`
+	}
+	var list []entry
+	for _, m := range models {
+		e := entry{m, m}
+		path, err := corpus.ExpandHome(m)
+		if err == nil {
+			path, err = filepath.Abs(path)
+		}
+		if _, missing := os.Stat(path); err == nil && missing == nil {
+			e = entry{modelName(path), path}
+		}
+		list = append(list, e)
+	}
+	text, _ := json.Marshal(list) // strings always encode
+	return []string{"models=" + string(text), "baseline=" + `""`}
+}
+
+// modelName is the name of a model's file or folder without .gguf.
+func modelName(path string) string {
+	base := filepath.Base(path)
+	if name, ok := strings.CutSuffix(base, ".gguf"); ok && name != "" {
+		return name
+	}
+	return base
 }
 
 func (f *runFlags) run(ctx context.Context, args []string, command string, stdout, stderr io.Writer) error {

@@ -138,7 +138,7 @@ func findBackend(name string) (*backend, error) {
 	return nil, &suites.Problem{Msg: fmt.Sprintf("unknown runner %q", name), Hint: suites.Suggest(name, names)}
 }
 
-// modelSource is a model modelSource by name: its config and how to load its weights.
+// modelSource is a model found by its name: its config and how to load its weights.
 type modelSource struct {
 	config   runners.Config
 	kind     string // "trained" (embedded), "preset", "checkpoint" or "layers of a suite"
