@@ -36,6 +36,7 @@ var mayImport = [][2]string{
 	{"runners/checkpoint/pth", "internal/filemap internal/lfs"},
 	{"runners/checkpoint/gguf", "internal/filemap"},
 	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},
+	{"runners/chat", ""},
 	{"runners/tokenizer", ""},
 	{"runners/verify", "runners runners/checkpoint"},
 	{"kernels/cpu", "internal/amxsim"}, // with the build tag amxsim

@@ -1,0 +1,128 @@
+package chat
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Encoder is a tokenizer with special tokens.
+type Encoder interface {
+	// Encode returns the ids of text; special tokens in it are plain text.
+	Encode(text string) []int
+	// EncodeSpecial returns the ids of text with its special tokens.
+	EncodeSpecial(text string) []int
+}
+
+// Joint is a template as tokens: a prompt's ids are Before, those of Encode(Head + message + Tail),
+// and After. Head and Tail are the plain text of the template next to the message, which may share
+// tokens with it.
+type Joint struct {
+	Before, After []int
+	Head, Tail    string
+}
+
+// Message is a user's message as the template passes it on.
+func (t *Template) Message(text string) string {
+	if t.TrimLeft {
+		text = strings.TrimLeftFunc(text, unicode.IsSpace)
+	}
+	if t.TrimRight {
+		text = strings.TrimRightFunc(text, unicode.IsSpace)
+	}
+	return text
+}
+
+// Encode returns the ids of the prompt for a user's message.
+func (t *Template) Encode(e Encoder, message string) []int {
+	j := t.Join(e)
+	return slices.Concat(j.Before, e.Encode(j.Head+t.Message(message)+j.Tail), j.After)
+}
+
+// Join encodes what is around a message.
+func (t *Template) Join(e Encoder) Joint {
+	var j Joint
+	runs := plainEnds(e, t.Prefix)
+	if n := len(runs) - 1; n >= 0 && runs[n].Plain {
+		j.Head, runs = runs[n].Text, runs[:n]
+	}
+	j.Before = encode(e, runs)
+	runs = plainEnds(e, t.Suffix)
+	if len(runs) > 0 && runs[0].Plain {
+		j.Tail, runs = runs[0].Text, runs[1:]
+	}
+	j.After = encode(e, runs)
+	return j
+}
+
+// encode encodes parts one by one.
+func encode(e Encoder, parts []Part) (ids []int) {
+	for _, p := range parts {
+		if p.Plain {
+			ids = append(ids, e.Encode(p.Text)...)
+		} else {
+			ids = append(ids, e.EncodeSpecial(p.Text)...)
+		}
+	}
+	return ids
+}
+
+// plainEnds splits the markup among parts into the plain text at its ends and what is between, and
+// joins plain texts that touch.
+func plainEnds(e Encoder, parts []Part) (out []Part) {
+	add := func(text string, plain bool) {
+		switch n := len(out) - 1; {
+		case text == "":
+		case n >= 0 && plain && out[n].Plain:
+			out[n].Text += text
+		default:
+			out = append(out, Part{text, plain})
+		}
+	}
+	for _, p := range parts {
+		if p.Plain {
+			add(p.Text, true)
+			continue
+		}
+		from := plainEnd(e, p.Text, true)
+		to := len(p.Text) - plainEnd(e, p.Text[from:], false)
+		add(p.Text[:from], true)
+		add(p.Text[from:to], false)
+		add(p.Text[to:], true)
+	}
+	return out
+}
+
+// margin bounds the plain text at an end of markup, in bytes: no token reaches farther.
+const margin = 256
+
+// plainEnd is the length of the longest start or end of text, up to margin, that has no special
+// token and whose ids do not depend on the rest.
+func plainEnd(e Encoder, text string, start bool) (best int) {
+	whole := e.EncodeSpecial(text)
+	if slices.Equal(whole, e.Encode(text)) {
+		return len(text)
+	}
+	for n := 1; n <= min(margin, len(text)-1); n++ {
+		at := n
+		if !start {
+			at = len(text) - n
+		}
+		if !utf8.RuneStart(text[at]) {
+			continue
+		}
+		end, rest := text[:at], text[at:]
+		if !start {
+			end, rest = rest, end
+		}
+		plain, special := e.Encode(end), e.EncodeSpecial(rest)
+		if !slices.Equal(plain, e.EncodeSpecial(end)) {
+			return best
+		}
+		if start && slices.Equal(whole, slices.Concat(plain, special)) || !start && slices.Equal(whole, slices.Concat(special, plain)) {
+			best = n
+		}
+	}
+	return best
+}
