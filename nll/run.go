@@ -37,9 +37,9 @@ func (w *work) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	t := &tallies{spans: newSpans(int(w.Length), w.PerOctave, w.lengths())}
 	var names []string
 	for i, d := range docs {
-		tokens := tok.Encode(string(d.Text))[:w.Length]
+		tokens, text := firstTokens(tok, string(d.Text), int(w.Length))
 		at := func(f float64) { progress((float64(i) + f) / float64(len(docs))) }
-		one, err := w.score(ctx, scorer, tok, tokens, t.spans, at)
+		one, err := w.score(ctx, scorer, text, tokens, t.spans, at)
 		if err != nil {
 			return out, fmt.Errorf("%s: %w", d.Name, err)
 		}
@@ -93,12 +93,22 @@ func (w *work) note(r *result.Outcome, names []string, texts int) {
 	}
 }
 
+// firstTokens returns the first n tokens of text and the text that they encode.
+func firstTokens(tok tokenizer.Tokenizer, text string, n int) ([]int, string) {
+	if s, ok := tok.(tokenizer.Spanner); ok {
+		ids, ends := s.Spans(text)
+		return ids[:n], text[:ends[n-1]]
+	}
+	ids := tok.Encode(text)[:n]
+	return ids, tok.Decode(ids)
+}
+
 // score sums the losses of one document.
-func (w *work) score(ctx context.Context, m runners.Scorer, tok tokenizer.Tokenizer, tokens []int, s *spans, progress func(float64)) (*tally, error) {
+func (w *work) score(ctx context.Context, m runners.Scorer, text string, tokens []int, s *spans, progress func(float64)) (*tally, error) {
 	hits := arHits(tokens, w.ARNgram)
 	t := newTally(s)
 	piece := 0
-	err := m.ScoreText(ctx, tok.Decode(tokens), tokens, func(p runners.Piece) {
+	err := m.ScoreText(ctx, text, tokens, func(p runners.Piece) {
 		for p.Pos >= s.edges[piece+1] {
 			piece++
 		}

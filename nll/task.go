@@ -80,11 +80,15 @@ type work struct {
 }
 
 func (w *work) params(m *suites.Target) map[string]any {
-	return map[string]any{
+	ps := map[string]any{
 		"corpus": w.source.Name(), "text": w.source.Fingerprint()[:16], "length": int(w.Length), "documents": w.Documents,
 		"lengths": w.lengths(), "per_octave": w.PerOctave, "fit_from": int(w.FitFrom), "ar_ngram": w.ARNgram,
 		"dtype": m.Options.Weights.String(), "kv": m.Options.KV.String(),
 	}
+	if tok := m.Tokenizer; tok != nil && tok.Name() != (tokenizer.Bytes{}).Name() {
+		ps["tokenizer"] = tok.Name() // losses per token of different tokens are not comparable
+	}
+	return ps
 }
 
 // documents are up to n texts of the corpus with length tokens, in an order drawn from the seed.

@@ -104,9 +104,30 @@ func (v *view) metricsByModel(g *group, cols []column, out table) table {
 // cumulativeTable shows the mean loss up to each context length, a column a model.
 func (v *view) cumulativeTable(g *group) (table, bool) {
 	out := table{id: g.id + "-cumulative", title: joined("NLL up to a context length", g.name), head: []string{"context"}, fixed: 1}
-	return out, out.fillCurves(g, "nll_cumulative", "nats per token over all positions before the length", func(s result.Series, i int) string {
+	curve, unit := g.loss()
+	ok := out.fillCurves(g, curve, unit+" over all positions before the length", func(s result.Series, i int) string {
 		return withBounds(s, i, units.Loss)
 	})
+	if ok && g.severalTokenizers() {
+		out.notes = append(out.notes, differentTokenizers)
+	}
+	return out, ok
+}
+
+// differentTokenizers is the note on losses of models that read a text as different tokens.
+const differentTokenizers = "the models have different tokenizers: compare them in bits per byte; a loss in nats per token compares only models of one tokenizer"
+
+// severalTokenizers reports whether the models of a group have different tokenizers.
+func (g *group) severalTokenizers() bool {
+	return slices.ContainsFunc(g.records, func(r *result.Record) bool { return r.Params["tokenizer"] != g.records[0].Params["tokenizer"] })
+}
+
+// loss is the cumulative curve by which the models of a group can be compared, and its unit.
+func (g *group) loss() (curve, unit string) {
+	if g.severalTokenizers() {
+		return "bits_cumulative", "bits per byte"
+	}
+	return "nll_cumulative", "nats per token"
 }
 
 // positionTable shows the loss at each position and its change from the position before, a column a
@@ -206,6 +227,10 @@ func (v *view) nllFigures(g *group) []*figure {
 	}
 	bucket, cumulative := loss("Loss at each position, with power-law fit", 165), loss("Mean loss up to a context length", 135)
 	cumulative.x.label = "context length (tokens)"
+	curve, unit := g.loss()
+	if cumulative.y.label = unit; g.severalTokenizers() {
+		cumulative.y.unit = "bits/byte"
+	}
 	hit, first := loss("AR-hit tokens", 120), loss("First-occur tokens", 120)
 	f := &figure{id: g.id, title: joined("Loss over long contexts", g.name), subtitle: joined("bands: 95 % over texts", g.describe())}
 	split := &figure{id: g.id + "-split", title: joined("Loss by kind of token", g.name), subtitle: joined("bands: 95 % over texts", g.describe())}
@@ -214,7 +239,7 @@ func (v *view) nllFigures(g *group) []*figure {
 	var shown []string
 	for _, r := range g.records {
 		st, name := looks[r.Model], label(r.Model)
-		add := func(c *chart, curve string, x string) bool {
+		add := func(c *chart, curve, x string) bool {
 			s, ok := series(r, curve)
 			if !ok {
 				return false
@@ -226,13 +251,13 @@ func (v *view) nllFigures(g *group) []*figure {
 				if s.Lo != nil {
 					bounds = "\n95 %: " + units.Loss(s.Lo[i]) + "–" + units.Loss(s.Hi[i])
 				}
-				l.hints = append(l.hints, hint(name, x+" "+units.Tokens(s.X[i]), units.Loss(s.Y[i])+" nats/token", bounds))
+				l.hints = append(l.hints, hint(name, x+" "+units.Tokens(s.X[i]), units.Loss(s.Y[i])+" "+c.y.unit, bounds))
 			}
 			c.add(l)
 			return true
 		}
 		any := add(bucket, "nll_bucket", "position")
-		any = add(cumulative, "nll_cumulative", "context") || any
+		any = add(cumulative, curve, "context") || any
 		any = add(hit, "ar_hit_bucket", "position") || any
 		any = add(first, "first_occur_bucket", "position") || any
 		if any {
@@ -251,7 +276,10 @@ func (v *view) nllFigures(g *group) []*figure {
 			f.rows = append(f.rows, []panel{c})
 		}
 	}
-	f.alt = f.title + ": loss in nats per token by position and up to each context length; the table below lists the cumulative values."
+	if g.severalTokenizers() {
+		f.subtitle = joined(f.subtitle, "different tokenizers: compare in bits per byte")
+	}
+	f.alt = f.title + ": loss by position and up to each context length; the table below lists the cumulative values."
 	split.alt = split.title + ": loss in nats per token by position."
 	split.rows = [][]panel{{hit, first}}
 	return figures(f.ready(bucket, cumulative), split.ready(hit, first))

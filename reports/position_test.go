@@ -35,3 +35,27 @@ func TestLossAtAPosition(t *testing.T) {
 		}
 	}
 }
+
+// Models of different tokenizers are compared in bits per byte, models of one in nats per token.
+func TestLossOfDifferentTokenizers(t *testing.T) {
+	a, b := nllRecord("bytes", "yoco-gret", "prose"), nllRecord("words", "transformer", "prose")
+	for _, r := range []*result.Record{&a, &b} {
+		s := r.Series[1]
+		s.Name, s.YUnit = "bits_cumulative", "bits/byte"
+		r.Series = append(r.Series, s)
+	}
+	text := func() string {
+		var out bytes.Buffer
+		if err := MarkdownTo(t.Context(), &out, &result.Journal{Runs: small().Runs, Records: []result.Record{a, b}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		return strings.ReplaceAll(out.String(), "\\", "")
+	}
+	if s := text(); !strings.Contains(s, "nats per token over all positions before the length") || strings.Contains(s, "different tokenizers") {
+		t.Errorf("one tokenizer:\n%s", s)
+	}
+	b.Params["tokenizer"] = "gpt2 49152"
+	if s := text(); !strings.Contains(s, "bits per byte over all positions before the length") || !strings.Contains(s, "different tokenizers: compare them in bits per byte") {
+		t.Errorf("two tokenizers:\n%s", s)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/yocobench/yocobench/runners/tokenizer"
@@ -240,17 +241,30 @@ type stepScorer struct {
 	tok tokenizer.Tokenizer
 }
 
-func (c stepScorer) ScoreText(ctx context.Context, _ string, tokens []int, emit func(Piece)) error {
+func (c stepScorer) ScoreText(ctx context.Context, text string, tokens []int, emit func(Piece)) error {
 	s, err := c.m.NewSequence(len(tokens))
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	var ends []int
+	if t, ok := c.tok.(tokenizer.Spanner); ok {
+		var ids []int
+		if ids, ends = t.Spans(text); !slices.Equal(ids, tokens) {
+			ends = nil
+		}
+	}
 	next, one := 1, []int{0}
 	err = c.m.Score(ctx, s, tokens, func(pos int, lp float32) {
 		next++
-		one[0] = tokens[pos]
-		emit(Piece{Pos: pos, Bytes: len(c.tok.Decode(one)), LogProb: lp})
+		p := Piece{Pos: pos, LogProb: lp}
+		if ends != nil {
+			p.Bytes = ends[pos] - ends[pos-1]
+		} else {
+			one[0] = tokens[pos]
+			p.Bytes = len(c.tok.Decode(one))
+		}
+		emit(p)
 	})
 	if err == nil && next != len(tokens) {
 		err = fmt.Errorf("the model scored %d of %d tokens", next-1, len(tokens)-1)
