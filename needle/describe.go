@@ -24,7 +24,7 @@ func (Task) Describe() result.Task {
 		Repeats:     []string{"trials", "haystacks"},
 		ModelParams: []string{"dtype", "kv"},
 		Named:       []string{"kind", "haystack"},
-		Described:   []string{"depth", "dtype", "haystack", "kind", "kv", "template"},
+		Described:   []string{"chat", "depth", "dtype", "haystack", "kind", "kv", "template"},
 		Views:       []result.View{{Kind: result.ViewGrid, Title: "Needle", Metrics: []string{"exact"}, Actual: "depth_real"}},
 	}
 }

@@ -12,6 +12,9 @@
 //  4. score.go compares: exact (the answer begins with the value, and no digit follows),
 //     contains (the value occurs anywhere in it), and the log-probability of the right answer.
 //
+// With chat, the text and the question are a user's message in the form of the model's chat
+// template (chat.go), and the scores read the numbers in the answer.
+//
 // Where several values are asked for, a trial's scores are the share of them
 // that was found, and its log-probability is the mean over its questions.
 package needle

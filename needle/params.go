@@ -45,6 +45,7 @@ type Params struct {
 	Keys        corpus.KeyShape `yaml:"keys" doc:"spelling of keys: word, words, hyphen, capital, camel, code or mixed; always ones that the embedded models never saw"`
 	Digits      int             `yaml:"digits" doc:"digits of a value"`
 	Answer      int             `yaml:"answer" doc:"token limit of an answer, at least one more than the correct answer (default: 16 more)"`
+	Chat        Chat            `yaml:"chat" doc:"true: the text and the question are a user's message, in the form of the model's chat template (of a model without one, the cases are unsupported); {system: TEXT}: with a system message. exact then reads the first number in the answer of as many digits as a value, and logprob is left out; not with multi (default: plain completion)"`
 	Share       bool            `yaml:"share" doc:"prefill the common part of a cell's trials once and fork it; false recomputes it, with half the memory"`
 }
 
@@ -94,6 +95,9 @@ func (p *Params) complete() error {
 		if c.n < c.least || c.n > c.most {
 			return fmt.Errorf("%s: %d, expected %d to %d", c.name, c.n, c.least, c.most)
 		}
+	}
+	if p.Chat.On && p.Kind == Multi {
+		return fmt.Errorf("chat: kind multi asks one question after another, but a chat template has one; multiquery asks all at once")
 	}
 	if last := p.Lengths[len(p.Lengths)-1]; last > maxTokens {
 		return fmt.Errorf("lengths: %d, expected at most %s", last, suites.Size(maxTokens))

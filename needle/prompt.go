@@ -1,9 +1,12 @@
 package needle
 
 import (
+	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/runners/tokenizer"
@@ -35,6 +38,9 @@ func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
 	if c.Answer > 0 {
 		return max(n+1, c.Answer)
 	}
+	if c.chat != nil { // an answer in a sentence repeats the question
+		n += len(tok.Encode(q.text))
+	}
 	return n + slack
 }
 
@@ -64,12 +70,20 @@ func (t *trial) body(haystack []byte) []byte {
 
 // edits make the trial's prompt, up to the end of its first question, of a text that begins with
 // the haystack.
-func (t *trial) edits(haystack []byte, all int) (edits []tokenizer.Edit) {
+func (h *haystack) edits(t *trial) (edits []tokenizer.Edit) {
+	question := t.questions[0].text
+	if h.chat != nil {
+		question = strings.TrimRightFunc(question, unicode.IsSpace)
+	}
+	around := h.chat.around()
+	if around.Head != "" {
+		edits = append(edits, tokenizer.Edit{With: around.Head})
+	}
 	for _, f := range t.facts {
-		p := f.place(haystack)
+		p := f.place(h.Text)
 		edits = append(edits, tokenizer.Edit{From: p.Pos, To: p.Pos, With: p.Before + f.text + p.After})
 	}
-	return append(edits, tokenizer.Edit{From: len(haystack), To: all, With: beforeQuestion + t.questions[0].text})
+	return append(edits, tokenizer.Edit{From: len(h.Text), To: h.tokens.Bytes(), With: beforeQuestion + question + around.Tail})
 }
 
 // later is the number of tokens, at most, that come after the prompt: answers and further
@@ -94,7 +108,7 @@ func (c *cell) least(tok tokenizer.Tokenizer) (int, error) {
 			return 0, err
 		}
 		// The two separators of a fact are counted here, since an empty haystack has none.
-		n = max(n, (&haystack{tokens: tokenizer.NewText(tok, "")}).size(t)+c.later(tok, t)+2*len(t.facts))
+		n = max(n, c.newHaystack(tok).size(t)+c.later(tok, t)+2*len(t.facts))
 	}
 	return n + minHaystack, nil
 }
@@ -104,22 +118,37 @@ type haystack struct {
 	corpus.Haystack
 	// tokens are those of a text that begins with Text. The tokens of prompts are made of them.
 	tokens *tokenizer.Text
+	// chat is that of the cell.
+	chat *dialogue
 }
 
-// prompt is the tokens of a trial's prompt up to the end of its first question.
+// newHaystack is an empty haystack.
+func (c *cell) newHaystack(tok tokenizer.Tokenizer) *haystack {
+	return &haystack{tokens: tokenizer.NewText(tok, ""), chat: c.chat}
+}
+
+// prompt is the tokens of a trial's prompt up to the end of its first question, and of the user's
+// turn in a chat.
 func (h *haystack) prompt(t *trial) []int {
-	return h.tokens.Encode(t.edits(h.Text, h.tokens.Bytes())...)
+	around, ids := h.chat.around(), h.tokens.Encode(h.edits(t)...)
+	if h.chat == nil {
+		return ids
+	}
+	return slices.Concat(around.Before, ids, around.After)
 }
 
 // size is the number of the prompt's tokens.
-func (h *haystack) size(t *trial) int { return h.tokens.Count(t.edits(h.Text, h.tokens.Bytes())...) }
+func (h *haystack) size(t *trial) int {
+	around := h.chat.around()
+	return len(around.Before) + h.tokens.Count(h.edits(t)...) + len(around.After)
+}
 
 // haystack is the text of trials that share it: as long as the context of the
 // longest of them allows. Facts move to the ends of sentences and tokens merge,
 // so the size is found by trying; with a byte a token one or two tries are enough.
 // The text is tokenised once, and of each trial the surroundings of its facts.
 func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (*haystack, error) {
-	h := &haystack{tokens: tokenizer.NewText(tok, "")}
+	h := c.newHaystack(tok)
 	later := make([]int, len(trials))
 	for i, t := range trials {
 		later[i] = c.later(tok, t)
@@ -134,29 +163,32 @@ func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (
 	free := c.length - empty // tokens for the haystack and the separators
 	best, bestSize := corpus.Haystack{}, -1
 	low, high := 0, math.MaxInt // bytes known to fit, and known not to
-	for bytes, try := free, 0; try < 12 && low < high-1; try++ {
+	for asked, try := free, 0; try < 12 && low < high-1; try++ {
 		var err error
-		if h.Haystack, err = c.source.Haystack(seed, bytes); err != nil {
+		if h.Haystack, err = c.source.Haystack(seed, asked); err != nil {
 			return nil, err
+		}
+		if c.chat != nil {
+			h.Text = bytes.TrimLeftFunc(h.Text, unicode.IsSpace)
 		}
 		if len(h.Text) > h.tokens.Bytes() {
 			h.tokens.Extend(string(h.Text))
 		}
 		n := size()
 		if n <= c.length {
-			low = bytes
+			low = asked
 			if n > bestSize {
 				best, bestSize = h.Haystack, n
 			}
 		} else {
-			high = bytes
+			high = asked
 		}
 		if n <= c.length && c.length-n <= 2 {
 			break
 		}
 		// The next guess keeps the bytes a token that this one had.
-		next := int(float64(bytes) + float64(c.length-n)*float64(bytes)/float64(max(1, n-empty)))
-		bytes = min(max(next, low+1), high-1)
+		next := int(float64(asked) + float64(c.length-n)*float64(asked)/float64(max(1, n-empty)))
+		asked = min(max(next, low+1), high-1)
 	}
 	if bestSize < 0 {
 		return nil, fmt.Errorf("no haystack of %d tokens found", free)

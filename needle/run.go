@@ -3,6 +3,7 @@ package needle
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/yocobench/yocobench/runners"
@@ -49,7 +50,7 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	if !r.known {
 		r.out.Notes = append(r.out.Notes, "the tokenizer is not known: prompts were made by an estimate of "+r.tok.Name())
 	}
-	r.out.Notes = append(r.out.Notes, r.off.notes()...)
+	r.out.Notes = slices.Concat(r.out.Notes, c.chat.notes(), r.off.notes())
 	r.out.Metrics = metrics(r.out.Trials, c.haystacks())
 	return r.out, nil
 }
@@ -94,7 +95,12 @@ func (r *run) prompt(t *trial, h *haystack) runners.Prompt {
 		p.Tokens = h.prompt(t)
 	}
 	for _, q := range t.questions {
-		p.Turns = append(p.Turns, runners.Turn{Text: q.text, Expected: q.expected(), MaxTokens: r.most(r.tok, q), Done: ended(q)})
+		turn := runners.Turn{Text: q.text, Expected: q.expected(), MaxTokens: r.most(r.tok, q), Done: ended(q)}
+		if r.chat != nil {
+			// A model need not begin with the value, so the value's probability there says nothing.
+			turn.Expected, turn.Done = "", endedInChat(q, r.Digits)
+		}
+		p.Turns = append(p.Turns, turn)
 	}
 	return p
 }
@@ -121,10 +127,15 @@ func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
 	for i, q := range t.questions {
 		a := all[i]
 		line, _, _ := strings.Cut(a.Text, "\n")
+		right := exact(line, q)
+		if r.chat != nil {
+			line = reply(a.Text)
+			right = exactInChat(line, q, r.Digits)
+		}
 		questions, answers = append(questions, q.text), append(answers, strings.ToValidUTF8(line, "\uFFFD"))
 		out.Tokens = a.Tokens
 		out.Expected = append(out.Expected, q.values...)
-		out.Exact += exact(line, q)
+		out.Exact += right
 		out.Contains += contains(line, q)
 		out.LogProb += a.LogProb
 		out.NoLogProb = out.NoLogProb || !a.HasLogProb

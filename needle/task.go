@@ -1,6 +1,7 @@
 package needle
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -47,6 +48,10 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	if err := pl.Count(len(p.Lengths), len(p.Needles), len(p.Depths.list())); err != nil {
 		return nil, err
 	}
+	dialogue, unsupported := p.Chat.dialogue(pl, m)
+	if err := pl.Err(); err != nil {
+		return nil, err
+	}
 	text := source.Fingerprint()[:16]
 	var cases []suites.Case
 	for _, length := range p.Lengths {
@@ -55,8 +60,8 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 				if err := pl.Err(); err != nil {
 					return nil, err
 				}
-				c := &cell{Params: &p, length: int(length), needles: int(needles), depth: d, seed: pl.Seed, templates: templates, source: source}
-				planned, err := c.plan(m, text)
+				c := &cell{Params: &p, length: int(length), needles: int(needles), depth: d, seed: pl.Seed, templates: templates, source: source, chat: dialogue}
+				planned, err := c.plan(m, text, unsupported)
 				if err != nil {
 					return nil, pl.Errorf("%v", err)
 				}
@@ -67,13 +72,14 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	return cases, nil
 }
 
-// plan makes the cell's case for a model; text is the fingerprint of the source.
-func (c *cell) plan(m *suites.Target, text string) (suites.Case, error) {
+// plan makes the cell's case for a model; text is the fingerprint of the source. Where unsupported
+// is not empty, it says why the model cannot be asked.
+func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, error) {
 	out := suites.Case{Label: c.label(), Params: c.params(m, text), Version: c.version()}
 	out.Run = func(ctx context.Context, model runners.Model, progress func(float64)) (result.Outcome, error) {
 		return c.run(ctx, m, model, progress)
 	}
-	if out.Unsupported = m.Can.Missing(runners.Complete); out.Unsupported != "" {
+	if out.Unsupported = cmp.Or(m.Can.Missing(runners.Complete), unsupported); out.Unsupported != "" {
 		return out, nil
 	}
 	tok := tokenizerOf(m)
@@ -120,6 +126,9 @@ func (c *cell) label() string {
 	if d := defaults().Template; len(c.Template) != 1 || c.Template[0] != d[0] {
 		label += fmt.Sprintf(" %v", []string(c.Template))
 	}
+	if c.Chat.On {
+		label += " chat"
+	}
 	return label
 }
 
@@ -144,6 +153,15 @@ func (c *cell) params(m *suites.Target, text string) map[string]any {
 	}
 	if !c.Share {
 		ps["share"] = false
+	}
+	if c.Chat.On {
+		ps["chat"] = "none"
+		if c.chat != nil {
+			ps["chat"] = c.chat.template.Hash()
+		}
+	}
+	if c.Chat.System != "" {
+		ps["system"] = c.Chat.System
 	}
 	return ps
 }

@@ -25,6 +25,8 @@ type cell struct {
 	seed      uint64
 	templates []Template
 	source    corpus.Source
+	// chat is nil for plain completions.
+	chat *dialogue
 }
 
 // trials is the number of the cell's questions.

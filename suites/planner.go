@@ -59,13 +59,18 @@ func (p *Planner) tooMany(n int) error {
 		Msg: fmt.Sprintf("%s: %d cases with %d planned before are more than a plan may have (%d)", p.block.task.Name(), n, p.cases, maxCases)}
 }
 
+// Context ends once planning is to end.
+func (p *Planner) Context() context.Context {
+	if p.ctx == nil {
+		return context.Background()
+	}
+	return p.ctx
+}
+
 // Err is not nil once planning is to end, because the program was interrupted. A task that takes
 // long asks for it.
 func (p *Planner) Err() error {
-	if p.ctx == nil {
-		return nil
-	}
-	return p.ctx.Err()
+	return p.Context().Err()
 }
 
 // Source opens a text source once for the whole plan.

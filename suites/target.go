@@ -2,6 +2,7 @@ package suites
 
 import (
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/chat"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
@@ -30,8 +31,10 @@ type Target struct {
 	Config *runners.Config
 	// Tokenizer is nil where there is none, or the target takes text.
 	Tokenizer tokenizer.Tokenizer
-	Can       runners.Capabilities
-	Options   runners.Options
+	// Chat is the model's chat template, nil where it has none.
+	Chat    *chat.Format
+	Can     runners.Capabilities
+	Options runners.Options
 	// Machine is what the device can do, where it is not the machine of the planner.
 	Machine *runners.Profile
 	// Memory is the bytes that the model may hold with its sequences; 0: not known, or nothing is

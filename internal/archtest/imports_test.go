@@ -20,10 +20,10 @@ var mayImport = [][2]string{
 	{"corpus", "corpus/prose corpus/rng internal/lfs"},
 	{"corpus/prose", "corpus/rng"},
 	{"corpus/rng", ""},
-	{"suites", "corpus internal/cleantext internal/suggest internal/units runners runners/tokenizer suites/gate suites/match suites/result"},
+	{"suites", "corpus internal/cleantext internal/suggest internal/units runners runners/chat runners/tokenizer suites/gate suites/match suites/result"},
 	{"suites/result", "internal/safefile"},
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
-	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
+	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/chat runners/tokenizer suites suites/result"},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"memory", "suites/param runners suites suites/result"},
 	{"runners", "internal/suggest runners/tokenizer"},

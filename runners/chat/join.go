@@ -12,7 +12,7 @@ type Encoder interface {
 	// Encode returns the ids of text; special tokens in it are plain text.
 	Encode(text string) []int
 	// EncodeSpecial returns the ids of text with its special tokens.
-	EncodeSpecial(text string) []int
+	EncodeSpecial(text string) ([]int, error)
 }
 
 // Joint is a template as tokens: a prompt's ids are Before, those of Encode(Head + message + Tail),
@@ -35,34 +35,46 @@ func (t *Template) Message(text string) string {
 }
 
 // Encode returns the ids of the prompt for a user's message.
-func (t *Template) Encode(e Encoder, message string) []int {
-	j := t.Join(e)
-	return slices.Concat(j.Before, e.Encode(j.Head+t.Message(message)+j.Tail), j.After)
+func (t *Template) Encode(e Encoder, message string) ([]int, error) {
+	j, err := t.Join(e)
+	return slices.Concat(j.Before, e.Encode(j.Head+t.Message(message)+j.Tail), j.After), err
 }
 
 // Join encodes what is around a message.
-func (t *Template) Join(e Encoder) Joint {
-	var j Joint
-	runs := plainEnds(e, t.Prefix)
-	if n := len(runs) - 1; n >= 0 && runs[n].Plain {
-		j.Head, runs = runs[n].Text, runs[:n]
+func (t *Template) Join(tok Encoder) (j Joint, err error) {
+	e := &encoder{Encoder: tok}
+	before, after := e.plainEnds(t.Prefix), e.plainEnds(t.Suffix)
+	if n := len(before) - 1; n >= 0 && before[n].Plain {
+		j.Head, before = before[n].Text, before[:n]
 	}
-	j.Before = encode(e, runs)
-	runs = plainEnds(e, t.Suffix)
-	if len(runs) > 0 && runs[0].Plain {
-		j.Tail, runs = runs[0].Text, runs[1:]
+	if len(after) > 0 && after[0].Plain {
+		j.Tail, after = after[0].Text, after[1:]
 	}
-	j.After = encode(e, runs)
-	return j
+	j.Before, j.After = e.parts(before), e.parts(after)
+	return j, e.err
 }
 
-// encode encodes parts one by one.
-func encode(e Encoder, parts []Part) (ids []int) {
+// encoder is an Encoder that keeps its first error.
+type encoder struct {
+	Encoder
+	err error
+}
+
+func (e *encoder) special(text string) []int {
+	ids, err := e.EncodeSpecial(text)
+	if e.err == nil {
+		e.err = err
+	}
+	return ids
+}
+
+// parts encodes parts one by one.
+func (e *encoder) parts(parts []Part) (ids []int) {
 	for _, p := range parts {
 		if p.Plain {
 			ids = append(ids, e.Encode(p.Text)...)
 		} else {
-			ids = append(ids, e.EncodeSpecial(p.Text)...)
+			ids = append(ids, e.special(p.Text)...)
 		}
 	}
 	return ids
@@ -70,7 +82,7 @@ func encode(e Encoder, parts []Part) (ids []int) {
 
 // plainEnds splits the markup among parts into the plain text at its ends and what is between, and
 // joins plain texts that touch.
-func plainEnds(e Encoder, parts []Part) (out []Part) {
+func (e *encoder) plainEnds(parts []Part) (out []Part) {
 	add := func(text string, plain bool) {
 		switch n := len(out) - 1; {
 		case text == "":
@@ -85,8 +97,8 @@ func plainEnds(e Encoder, parts []Part) (out []Part) {
 			add(p.Text, true)
 			continue
 		}
-		from := plainEnd(e, p.Text, true)
-		to := len(p.Text) - plainEnd(e, p.Text[from:], false)
+		from := e.plainEnd(p.Text, true)
+		to := len(p.Text) - e.plainEnd(p.Text[from:], false)
 		add(p.Text[:from], true)
 		add(p.Text[from:to], false)
 		add(p.Text[to:], true)
@@ -99,8 +111,8 @@ const margin = 256
 
 // plainEnd is the length of the longest start or end of text, up to margin, that has no special
 // token and whose ids do not depend on the rest.
-func plainEnd(e Encoder, text string, start bool) (best int) {
-	whole := e.EncodeSpecial(text)
+func (e *encoder) plainEnd(text string, start bool) (best int) {
+	whole := e.special(text)
 	if slices.Equal(whole, e.Encode(text)) {
 		return len(text)
 	}
@@ -116,8 +128,8 @@ func plainEnd(e Encoder, text string, start bool) (best int) {
 		if !start {
 			end, rest = rest, end
 		}
-		plain, special := e.Encode(end), e.EncodeSpecial(rest)
-		if !slices.Equal(plain, e.EncodeSpecial(end)) {
+		plain, special := e.Encode(end), e.special(rest)
+		if !slices.Equal(plain, e.special(end)) {
 			return best
 		}
 		if start && slices.Equal(whole, slices.Concat(plain, special)) || !start && slices.Equal(whole, slices.Concat(special, plain)) {
