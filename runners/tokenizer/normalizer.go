@@ -1,0 +1,245 @@
+package tokenizer
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// aligned is a text and where its bytes come from.
+type aligned struct {
+	s string
+	// ends[i] is where in the original text the source of s[i] ends; it does not fall. nil where
+	// the text is the original one, or nobody asks (plain).
+	ends  []int
+	plain bool
+	// first is set where the text begins the whole text.
+	first bool
+	// base is where in the original text s begins.
+	base int
+}
+
+// end is where in the original text the first n bytes of s end.
+func (a *aligned) end(n int) int {
+	if n == 0 {
+		return a.base
+	}
+	if a.ends == nil {
+		return a.base + n
+	}
+	return a.ends[n-1]
+}
+
+// part is the text of a from from to to.
+func (a *aligned) part(from, to int) aligned {
+	p := aligned{s: a.s[from:to], plain: a.plain, first: a.first && from == 0, base: a.end(from)}
+	if a.ends != nil {
+		p.ends = a.ends[from:to]
+	}
+	return p
+}
+
+// normalizer is a step that changes text before it is cut.
+type normalizer interface {
+	apply(a *aligned) error
+}
+
+// builder makes the next text of an aligned one.
+type builder struct {
+	from *aligned
+	b    []byte
+	ends []int
+}
+
+// write adds text that stands for from.s[:end] as far as it was not written yet; bytes of a copy
+// keep their places.
+func (b *builder) write(text string, end int) {
+	b.b = append(b.b, text...)
+	if !b.from.plain {
+		e := b.from.end(end)
+		for range len(text) {
+			b.ends = append(b.ends, e)
+		}
+	}
+}
+
+// copy adds from.s[from:to].
+func (b *builder) copy(from, to int) {
+	b.b = append(b.b, b.from.s[from:to]...)
+	if !b.from.plain {
+		for i := from; i < to; i++ {
+			b.ends = append(b.ends, b.from.end(i+1))
+		}
+	}
+}
+
+func (b *builder) done() error {
+	b.from.s, b.from.ends = string(b.b), b.ends
+	if b.ends == nil && !b.from.plain {
+		b.from.ends = []int{}
+	}
+	return nil
+}
+
+// prefix puts text before a text that is not empty.
+type prefix struct {
+	text string
+	// absent: only where the text does not begin with it already. first: only at the beginning of
+	// the whole text.
+	absent, first bool
+}
+
+func (p prefix) apply(a *aligned) error {
+	if a.s == "" || p.first && !a.first || p.absent && strings.HasPrefix(a.s, p.text) {
+		return nil
+	}
+	b := builder{from: a}
+	b.write(p.text, 0)
+	b.copy(0, len(a.s))
+	return b.done()
+}
+
+// replace puts text in the place of each match.
+type replace struct {
+	pattern pattern
+	text    string
+}
+
+func (p replace) apply(a *aligned) error {
+	if l, ok := p.pattern.(literal); ok {
+		if !strings.Contains(a.s, string(l)) {
+			return nil
+		}
+		if a.plain {
+			a.s = strings.ReplaceAll(a.s, string(l), p.text)
+			return nil
+		}
+	}
+	b, done := builder{from: a}, 0
+	if err := p.pattern.matches(a.s, func(from, to int) {
+		b.copy(done, from)
+		b.write(p.text, to)
+		done = to
+	}); err != nil {
+		return err
+	}
+	b.copy(done, len(a.s))
+	return b.done()
+}
+
+// form is a Unicode normalization form.
+type form norm.Form
+
+func (p form) apply(a *aligned) error {
+	f := norm.Form(p)
+	n := f.QuickSpanString(a.s)
+	if n == len(a.s) {
+		return nil
+	}
+	if a.plain {
+		a.s = f.String(a.s)
+		return nil
+	}
+	var it norm.Iter
+	it.InitString(f, a.s)
+	b := builder{from: a}
+	for !it.Done() {
+		from := it.Pos()
+		part := string(it.Next())
+		if to := it.Pos(); part == a.s[from:to] {
+			b.copy(from, to)
+		} else {
+			b.write(part, to)
+		}
+	}
+	return b.done()
+}
+
+// eachRune maps characters to texts.
+type eachRune func(r rune, s string) string
+
+func (p eachRune) apply(a *aligned) error {
+	b := builder{from: a}
+	for at := 0; at < len(a.s); {
+		r, n := utf8.DecodeRuneInString(a.s[at:])
+		to := p(r, a.s[at:at+n])
+		if to == a.s[at:at+n] {
+			b.copy(at, at+n)
+		} else {
+			b.write(to, at+n)
+		}
+		at += n
+	}
+	return b.done()
+}
+
+func lowercase(r rune, s string) string {
+	switch {
+	case r == utf8.RuneError:
+		return s
+	case r == 'İ': // the only letter with a lower case of two characters
+		return "i\u0307"
+	}
+	return string(unicode.ToLower(r))
+}
+
+func stripAccents(r rune, s string) string {
+	if unicode.Is(unicode.Mn, r) {
+		return ""
+	}
+	return s
+}
+
+// strip drops white space at the ends.
+type strip struct{ left, right bool }
+
+func (p strip) apply(a *aligned) error {
+	from, to := 0, len(a.s)
+	if p.left {
+		from = to - len(strings.TrimLeftFunc(a.s, unicode.IsSpace))
+	}
+	if p.right {
+		to = max(from, len(strings.TrimRightFunc(a.s, unicode.IsSpace)))
+	}
+	if from == 0 && to == len(a.s) {
+		return nil
+	}
+	b := builder{from: a}
+	b.copy(from, to)
+	return b.done()
+}
+
+// spaces is what SentencePiece does with spaces: it drops those at the ends and all but one of a
+// run, and puts one before the text. llama.cpp puts the one before the first other character.
+type spaces struct {
+	// merge keeps one space before each word and drops all others.
+	merge bool
+	// lead puts a space before the first word.
+	lead bool
+}
+
+func (p spaces) apply(a *aligned) error {
+	b := builder{from: a}
+	led, word := false, false
+	for at := 0; at < len(a.s); at++ {
+		switch {
+		case a.s[at] != ' ':
+			if !word {
+				word = true
+				if p.merge || p.lead && !led {
+					b.write("▁", at)
+					led = true
+				}
+			}
+			b.copy(at, at+1)
+		default:
+			word = false
+			if !p.merge {
+				b.write("▁", at+1)
+			}
+		}
+	}
+	return b.done()
+}

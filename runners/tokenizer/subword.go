@@ -1,0 +1,289 @@
+package tokenizer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// Subword is the tokenizer of a published model: byte-level BPE, SentencePiece's BPE or Unigram,
+// with the normalization and the cutting of text that its file asks for. It is made by ParseHF,
+// FromGGUF, ParseSentencePiece and ParseRanks, and is safe for concurrent use.
+//
+// Encode takes special tokens in the text as plain text; EncodeSpecial recognises them.
+type Subword struct {
+	name    string
+	special Special
+	// text is what each token decodes to; "" where it stands for no text.
+	text []string
+	// ids are the ids of added tokens by their text.
+	ids map[string]int
+	// names are the texts of tokens that decode to none.
+	names map[int]string
+
+	// The steps, in order: added tokens of the raw text, normalization, added tokens of the
+	// normalized text, prefixes, cutting into pieces, tokens of a piece.
+	raw        *addedTokens
+	normalize  []normalizer
+	normalized *addedTokens
+	prefixes   []normalizer
+	pre        preTokenizer
+	model      model
+	// unk is the token of unknown characters, of which those that follow each other are fused into
+	// one; none where they are not fused.
+	unk int32
+	// joins are the characters that some token has before a ▁; nil where tokens are byte-level.
+	// Elsewhere a piece is cut before a ▁ without changing its tokens, so that words are cached.
+	joins map[rune]bool
+
+	workers sync.Pool
+}
+
+// Special describes the special tokens of a tokenizer.
+type Special struct {
+	// BOS and EOS are the tokens of the beginning and the end of a text; -1: there is none.
+	BOS, EOS int
+	// AddBOS and AddEOS report whether the file asks for them around each text. Encode does not
+	// add them.
+	AddBOS, AddEOS bool
+	// End are the tokens that end a generation, ascending: EOS and the ends of turns.
+	End []int
+	// ChatTemplate is the file's template of a conversation, "" if it has none.
+	ChatTemplate string
+}
+
+// worker is what one call needs, kept for the next.
+type worker struct {
+	cache map[string]cached
+	arena []token
+	// ids and ends are the result so far; ends only if asked for.
+	ids, ends []int
+	pieces    []token
+	symbols   []token
+	steps     []step
+	next      []int32
+	prev      []int32
+	heap      []merge
+}
+
+// cached is a piece's tokens in the arena.
+type cached struct{ from, n int32 }
+
+const (
+	maxCachedPiece = 64      // bytes
+	maxCache       = 1 << 16 // pieces
+	maxArena       = 1 << 20 // tokens
+	maxKept        = 1 << 16 // elements of a buffer that is kept
+)
+
+// Name is the name it was made with.
+func (t *Subword) Name() string { return t.name }
+
+// Vocab is the number of ids.
+func (t *Subword) Vocab() int { return len(t.text) }
+
+// Special describes the special tokens.
+func (t *Subword) Special() Special {
+	s := t.special
+	s.End = slices.Clone(s.End)
+	return s
+}
+
+// ID returns the id of a special or added token by its text.
+func (t *Subword) ID(token string) (id int, ok bool) {
+	id, ok = t.ids[token]
+	return id, ok
+}
+
+// Token is the text of a token, special or not; "" where there is no such token.
+func (t *Subword) Token(id int) string {
+	if name := t.names[id]; name != "" || id < 0 || id >= len(t.text) {
+		return name
+	}
+	return t.text[id]
+}
+
+// Encode returns the ids of text. Special tokens in it are plain text.
+func (t *Subword) Encode(text string) []int {
+	ids, _, err := t.encode(text, false, false)
+	if err != nil {
+		panic(err)
+	}
+	return ids
+}
+
+// EncodeSpecial returns the ids of text, in which special tokens such as <|im_end|> are recognised.
+// It adds none. The error says that a pattern of the tokenizer took too long, which the patterns of
+// published models never do; Encode and Spans panic with it.
+func (t *Subword) EncodeSpecial(text string) ([]int, error) {
+	ids, _, err := t.encode(text, true, false)
+	return ids, err
+}
+
+// Spans returns the ids of text, as Encode does, and where each token ends in it. Tokens of a
+// character whose bytes are several tokens end at their bytes; where normalization changed the
+// text, tokens end where its source does.
+func (t *Subword) Spans(text string) (ids, ends []int) {
+	ids, ends, err := t.encode(text, false, true)
+	if err != nil {
+		panic(err)
+	}
+	if n := len(ends); n > 0 {
+		ends[n-1] = len(text)
+	}
+	return ids, ends
+}
+
+// Decode returns the text of ids. A special token becomes U+FFFD. The space that SentencePiece puts
+// before a text is part of it, as it is of any other word: a generated text goes on where the
+// prompt ends.
+func (t *Subword) Decode(ids []int) string {
+	var b strings.Builder
+	for _, id := range ids {
+		if id < 0 || id >= len(t.text) || t.text[id] == "" {
+			b.WriteRune(utf8.RuneError)
+			continue
+		}
+		b.WriteString(t.text[id])
+	}
+	return b.String()
+}
+
+func (t *Subword) encode(text string, special, ends bool) (ids, spans []int, err error) {
+	w, ok := t.workers.Get().(*worker)
+	if !ok {
+		w = &worker{cache: map[string]cached{}}
+	}
+	w.ids = make([]int, 0, len(text)/4+4)
+	w.ends = nil
+	if ends {
+		w.ends = make([]int, 0, len(text)/4+4)
+	}
+	t.raw.find(text, special, func(from, to int) {
+		if err == nil {
+			err = t.section(w, aligned{s: text[from:to], plain: !ends, first: from == 0, base: from}, special)
+		}
+	}, func(f found) { w.add(int(f.id), f.to) })
+	ids, spans = w.ids, w.ends
+	w.ids, w.ends = nil, nil
+	if err != nil {
+		return nil, nil, fmt.Errorf("the tokenizer %s: %w", t.name, err)
+	}
+	w.trim()
+	t.workers.Put(w)
+	return ids, spans, nil
+}
+
+// add adds a token that ends at a byte of the text.
+func (w *worker) add(id, end int) {
+	w.ids = append(w.ids, id)
+	if w.ends != nil {
+		w.ends = append(w.ends, end)
+	}
+}
+
+// trim drops what a large text has left behind.
+func (w *worker) trim() {
+	if cap(w.symbols) > maxKept {
+		w.symbols, w.next, w.prev, w.heap = nil, nil, nil, nil
+	}
+	if cap(w.pieces) > maxKept {
+		w.pieces = nil
+	}
+	if cap(w.steps) > maxKept {
+		w.steps = nil
+	}
+}
+
+// section adds the tokens of a text without added tokens of the raw text.
+func (t *Subword) section(w *worker, a aligned, special bool) error {
+	for _, n := range t.normalize {
+		if err := n.apply(&a); err != nil {
+			return err
+		}
+	}
+	var failed error
+	t.normalized.find(a.s, special, func(from, to int) {
+		if failed != nil {
+			return
+		}
+		part := a.part(from, to)
+		for _, p := range t.prefixes {
+			if failed = p.apply(&part); failed != nil {
+				return
+			}
+		}
+		failed = t.pre.each(part.s, func(at int, piece string) {
+			w.pieces = t.tokens(w, w.pieces[:0], piece)
+			for _, p := range w.pieces {
+				at += int(p.size)
+				w.ids = append(w.ids, int(p.id))
+				if w.ends != nil {
+					w.ends = append(w.ends, part.end(at))
+				}
+			}
+		})
+	}, func(f found) { w.add(int(f.id), a.end(f.to)) })
+	return failed
+}
+
+// tokens appends the tokens of a piece.
+func (t *Subword) tokens(w *worker, dst []token, piece string) []token {
+	if t.joins == nil {
+		dst = t.word(w, dst, piece)
+	} else {
+		start := 0
+		for at := 1; at < len(piece); {
+			i := strings.Index(piece[at:], "▁")
+			if i < 0 {
+				break
+			}
+			at += i
+			if before, _ := utf8.DecodeLastRuneInString(piece[:at]); at > start && !t.joins[before] {
+				dst = t.word(w, dst, piece[start:at])
+				start = at
+			}
+			at += len("▁")
+		}
+		dst = t.word(w, dst, piece[start:])
+	}
+	if t.unk != none {
+		dst = fuse(dst, t.unk)
+	}
+	return dst
+}
+
+// fuse makes tokens that are unknown and follow each other one.
+func fuse(s []token, unk int32) []token {
+	n := 0
+	for i, t := range s {
+		if i > 0 && t.id == unk && s[n-1].id == unk {
+			s[n-1].size += t.size
+			continue
+		}
+		s[n] = t
+		n++
+	}
+	return s[:n]
+}
+
+// word appends the tokens of a word, from the cache if it has them.
+func (t *Subword) word(w *worker, dst []token, word string) []token {
+	if len(word) > maxCachedPiece {
+		return t.model.tokens(w, dst, word)
+	}
+	if c, ok := w.cache[word]; ok {
+		return append(dst, w.arena[c.from:c.from+c.n]...)
+	}
+	start := len(dst)
+	dst = t.model.tokens(w, dst, word)
+	if len(w.cache) >= maxCache || len(w.arena) >= maxArena {
+		clear(w.cache)
+		w.arena = w.arena[:0]
+	}
+	w.cache[strings.Clone(word)] = cached{int32(len(w.arena)), int32(len(dst) - start)}
+	w.arena = append(w.arena, dst[start:]...)
+	return dst
+}

