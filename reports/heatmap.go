@@ -103,6 +103,10 @@ func (h *heat) draw(p *painter, area vg.Rectangle, left vg.Length) {
 		}
 	}
 	p.frame(lo.X, lo.Y, hi.X, hi.Y, line(muted, 0.7, nil))
+	if i, _ := g.beyond(); i < len(g.lengths) {
+		x := lo.X + vg.Length(i)*cw
+		p.StrokeLine2(line(ink, 1.6, []vg.Length{4, 3}), x, lo.Y-3, x, hi.Y+3)
+	}
 	h.labels(p, area, left, cw, ch)
 	h.scale(p, area)
 }
@@ -236,6 +240,17 @@ func hatched(grids []*grid) string {
 	return "hatched: " + strings.Join(words, ", ")
 }
 
+// trained says which models are asked about longer contexts than they were trained for.
+func trained(grids []*grid) string {
+	words := ""
+	for _, t := range grids {
+		if i, n := t.beyond(); i < len(t.lengths) {
+			words = joined(words, fmt.Sprintf("dashed: the end of the trained context of %s, %s", label(t.model), units.Tokens(float64(n))))
+		}
+	}
+	return words
+}
+
 // stack bounds how many grids share a picture.
 const stack = 6
 
@@ -246,7 +261,7 @@ func (v *view) heatmaps(g *group, grids []*grid) []*figure {
 	about := joined(how.words(), how.trialsText(g.records), g.describe())
 	title := joined(g.about.Title, g.name)
 	make := func(id, title string, grids []*grid) *figure {
-		f := &figure{id: id, title: title, subtitle: joined(about, hatched(grids)), heat: true}
+		f := &figure{id: id, title: title, subtitle: joined(about, hatched(grids), trained(grids)), heat: true}
 		for i, t := range grids {
 			f.rows = append(f.rows, []panel{&heat{grid: t, title: label(t.model), last: i == len(grids)-1, bar: true}})
 		}

@@ -61,6 +61,27 @@ func (g *group) grids(how scoring) []*grid {
 	return out
 }
 
+// beyond is the first column whose length is beyond the model's trained context, which is also
+// returned; without such a column it is the number of columns.
+func (t *grid) beyond() (column, context int) {
+	for _, row := range t.at {
+		for _, r := range row {
+			if r != nil {
+				context = max(context, r.TrainedContext)
+			}
+		}
+	}
+	if context == 0 || t.group.about.x() != "length" {
+		return len(t.lengths), context
+	}
+	for i, l := range t.lengths {
+		if l > float64(context) {
+			return i, context
+		}
+	}
+	return len(t.lengths), context
+}
+
 // places gives the index of each value.
 func places(values []float64) map[float64]int {
 	out := make(map[float64]int, len(values))

@@ -59,3 +59,23 @@ func TestLossOfDifferentTokenizers(t *testing.T) {
 		t.Errorf("two tokenizers:\n%s", s)
 	}
 }
+
+// A heatmap says where the trained context of a model ends.
+func TestTrainedContext(t *testing.T) {
+	for trained, want := range map[int]string{0: "", 64 * ki: "", 1000: "dashed: the end of the trained context of tiny, 1000", 2 * ki: "dashed: the end of the trained context of tiny, 2Ki"} {
+		var records []result.Record
+		for _, length := range []float64{ki, 2 * ki, 4 * ki} {
+			r := needleRecord("tiny", "yoco-gret", length, 0.5, 3)
+			r.TrainedContext = trained
+			records = append(records, r)
+		}
+		var out bytes.Buffer
+		if err := MarkdownTo(t.Context(), &out, &result.Journal{Runs: small().Runs, Records: records}, nil); err != nil {
+			t.Fatal(err)
+		}
+		s := strings.ReplaceAll(out.String(), "\\", "")
+		if strings.Contains(s, "dashed") != (want != "") || !strings.Contains(s, want) {
+			t.Errorf("trained context %d, want %q:\n%s", trained, want, s)
+		}
+	}
+}

@@ -24,7 +24,7 @@ func TestLongerThanMaxSeqLen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if notices := strings.Join(plan.Notices, "\n"); notices != "a: its config.json states a max_seq_len of 4Ki; cases with a longer context: 1" {
+	if notices := strings.Join(plan.Notices, "\n"); notices != "a: its checkpoint states a trained context of 4Ki; cases with a longer context: 1" {
 		t.Errorf("notices %q", notices)
 	}
 	j, path := journal(t)
@@ -32,8 +32,11 @@ func TestLongerThanMaxSeqLen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for label, r := range read(t, path) {
-		if noted := strings.Contains(strings.Join(r.Notes, "\n"), "max_seq_len of 4Ki"); noted != (label == "a fake 8Ki") {
+		if noted := strings.Contains(strings.Join(r.Notes, "\n"), "longer than the 4Ki that the model was trained for"); noted != (label == "a fake 8Ki") {
 			t.Errorf("%s: notes %q", label, r.Notes)
+		}
+		if want := map[bool]int{true: 4096}[strings.HasPrefix(label, "a ")]; r.TrainedContext != want {
+			t.Errorf("%s: trained context %d, want %d", label, r.TrainedContext, want)
 		}
 	}
 }

@@ -148,7 +148,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 				}
 				labels[p.ID] = label
 				if n, limit := c.length(), m.maxSeqLen(); limit > 0 && n > limit {
-					p.beyond = fmt.Sprintf("the context of %s tokens is longer than the max_seq_len of %s that the model's config.json states: the model may not support it",
+					p.beyond = fmt.Sprintf("the context of %s tokens is longer than the %s that the model was trained for, as its checkpoint states",
 						Size(n), Size(limit))
 					beyond[m]++
 				}
@@ -170,7 +170,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 		plan.Notices = append(plan.Notices, src.Notices()...)
 	}
 	for m, n := range beyond {
-		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its config.json states a max_seq_len of %s; cases with a longer context: %d", m.Name, Size(m.maxSeqLen()), n))
+		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its checkpoint states a trained context of %s; cases with a longer context: %d", m.Name, Size(m.maxSeqLen()), n))
 	}
 	sort.Strings(plan.Notices)
 	plan.Notices = slices.Compact(plan.Notices)

@@ -153,7 +153,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	rec := &result.Record{
 		Suite: r.plan.Suite.Name, SuiteHash: r.plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
 		Model: m.Name, Arch: m.Label, Runner: m.Runner, Device: m.Device, Source: result.Measured,
-		Params: c.Params, Status: result.OK, Start: r.plan.now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
+		TrainedContext: int(c.Model.maxSeqLen()), Params: c.Params, Status: result.OK, Start: r.plan.now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
 	}
 	if m.Computed {
 		rec.Source = result.Computed

@@ -54,6 +54,9 @@ type Record struct {
 	// Device is what ran the case: the processor's name, or the profile's for computed records.
 	Device string `json:"device"`
 	Source Source `json:"source"`
+	// TrainedContext is the longest context in tokens that the model is made for, as its checkpoint
+	// states it; 0 where it states none.
+	TrainedContext int `json:"trained_context,omitempty"`
 	// Params are the case's parameters by name; numbers are float64 after reading.
 	Params map[string]any `json:"params"`
 	// Metrics by name, such as "exact", "ttft", "tps".
