@@ -405,7 +405,8 @@ func (m *machine) global() (*global, error) {
 	name := strings.Join(parts[:], ".")
 	g, ok := globals[name]
 	if !ok {
-		return nil, fmt.Errorf("the global %q, which a checkpoint's data do not need: nothing was executed", name)
+		return nil, fmt.Errorf("the global %q, which weights do not need; nothing was executed\n"+
+			"  hint: where the file is trusted, save its state dict alone: torch.save(torch.load(FILE)[\"model\"], NEW)", name)
 	}
 	return g, nil
 }
