@@ -7,12 +7,16 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/yocobench/yocobench/runners/chat"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 )
 
 // In a chat, the haystack and the question are a user's message. White space around it is removed,
 // as many templates do. The model answers in its own words, so an answer is read from its first
 // number of as many digits as a value on.
+
+// The tokenizers of published models can encode a template.
+var _ chat.Encoder = (*tokenizer.Subword)(nil)
 
 // Chat says whether prompts are made by the chat template of the model.
 type Chat struct {
