@@ -29,9 +29,6 @@ const slack = 16
 // minHaystack is the least text, in tokens, that a fact is hidden in.
 const minHaystack = 32
 
-// expected is the right answer.
-func (q question) expected() string { return strings.Join(q.values, betweenValues) }
-
 // most is how many tokens the answer to q may take: one more than the right answer at least.
 func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
 	n := len(tok.Encode(q.expected()))
@@ -118,29 +115,31 @@ type haystack struct {
 	corpus.Haystack
 	// tokens are those of a text that begins with Text. The tokens of prompts are made of them.
 	tokens *tokenizer.Text
-	// chat is that of the cell.
-	chat *dialogue
+	// chat is that of the cell; begin are the tokens before a prompt that is not a chat.
+	chat  *dialogue
+	begin []int
 }
 
 // newHaystack is an empty haystack.
 func (c *cell) newHaystack(tok tokenizer.Tokenizer) *haystack {
-	return &haystack{tokens: tokenizer.NewText(tok, ""), chat: c.chat}
+	h := &haystack{tokens: tokenizer.NewText(tok, ""), chat: c.chat}
+	if c.chat == nil { // a chat template has its own
+		h.begin = tokenizer.Begin(tok)
+	}
+	return h
 }
 
 // prompt is the tokens of a trial's prompt up to the end of its first question, and of the user's
 // turn in a chat.
 func (h *haystack) prompt(t *trial) []int {
 	around, ids := h.chat.around(), h.tokens.Encode(h.edits(t)...)
-	if h.chat == nil {
-		return ids
-	}
-	return slices.Concat(around.Before, ids, around.After)
+	return slices.Concat(h.begin, around.Before, ids, around.After)
 }
 
 // size is the number of the prompt's tokens.
 func (h *haystack) size(t *trial) int {
 	around := h.chat.around()
-	return len(around.Before) + h.tokens.Count(h.edits(t)...) + len(around.After)
+	return len(h.begin) + len(around.Before) + h.tokens.Count(h.edits(t)...) + len(around.After)
 }
 
 // haystack is the text of trials that share it: as long as the context of the

@@ -149,7 +149,7 @@ func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
 // ended reports when nothing more can be learned from an answer: at the end of its line, or one
 // token after it is right, which says whether a longer number follows.
 func ended(q question) func(string) bool {
-	want := q.expected()
+	want := q.answer()
 	return func(answer string) bool {
 		rest, right := strings.CutPrefix(strings.TrimLeft(answer, " "), want)
 		return strings.Contains(answer, "\n") || right && rest != ""

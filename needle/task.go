@@ -83,6 +83,7 @@ func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, er
 		return out, nil
 	}
 	tok := tokenizerOf(m)
+	c.tok = m.Tokenizer
 	least, err := c.least(tok)
 	if err != nil {
 		return out, err

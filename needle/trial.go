@@ -5,9 +5,11 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/corpus/rng"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
 // cell is what one case measures: a kind at one length and one depth.
@@ -25,6 +27,8 @@ type cell struct {
 	seed      uint64
 	templates []Template
 	source    corpus.Source
+	// tok is the tokenizer of the model that is asked, nil before that is known.
+	tok tokenizer.Tokenizer
 	// chat is nil for plain completions.
 	chat *dialogue
 }
@@ -73,6 +77,30 @@ type fact struct {
 type question struct {
 	text   string
 	values []string
+	// lead is the space at the end of text that begins the answer instead.
+	lead string
+}
+
+// answer is the right answer without the space before it.
+func (q question) answer() string { return strings.Join(q.values, betweenValues) }
+
+// expected is what a model that answers right goes on with.
+func (q question) expected() string { return q.lead + q.answer() }
+
+// spaced is q for a tokenizer. Where the space at the end of the question and the value are one
+// token, a prompt that ends with the space is one that the model has never read: then the space
+// belongs to the answer.
+func (q question) spaced(tok tokenizer.Tokenizer) question {
+	text := strings.TrimRight(q.text, " ")
+	if tok == nil || text == q.text {
+		return q
+	}
+	prompt, all := tok.Encode(q.text), tok.Encode(q.text+q.answer())
+	if len(all) > len(prompt) && slices.Equal(all[:len(prompt)], prompt) {
+		return q
+	}
+	q.text, q.lead = text, q.text[len(text):]
+	return q
 }
 
 // trial draws the i-th trial.
@@ -108,6 +136,9 @@ func (c *cell) trial(i int) (*trial, error) {
 	}
 	sort.SliceStable(t.facts, func(a, b int) bool { return t.facts[a].depth < t.facts[b].depth })
 	t.questions = c.questions(r, template, t.facts)
+	for i, q := range t.questions {
+		t.questions[i] = q.spaced(c.tok)
+	}
 	return t, nil
 }
 

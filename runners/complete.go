@@ -84,7 +84,8 @@ func (c stepCompleter) Complete(ctx context.Context, group []Prompt, room int, d
 	tokens := make([][]int, len(group))
 	for i, p := range group {
 		if tokens[i] = p.Tokens; tokens[i] == nil {
-			tokens[i] = c.tok.Encode(p.Text + p.Turns[0].Text)
+			tokens[i] = append(tokenizer.Begin(c.tok), c.tok.Encode(p.Text+p.Turns[0].Text)...)
+			room = max(room, len(tokens[i])+later(p.Turns, c.tok))
 		}
 	}
 	b := &trunk{m: c.m, capacity: room}
@@ -114,29 +115,51 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 		return nil, err
 	}
 	defer s.Close()
-	next := tokens[s.Len():]
+	next, before, end := tokens[s.Len():], p.Text, tokenizer.SpecialOf(c.tok).End
 	var out []Answer
 	for i, t := range p.Turns {
 		read := s.Len() + len(next)
-		a, err := AnswerOf(ctx, c.m, s, next, c.tok.Encode(t.Expected), t.MaxTokens, func(answer []int) bool {
-			return t.Done != nil && t.Done(c.tok.Decode(answer))
+		var expected []int
+		if t.Expected != "" {
+			expected = tokenizer.Continuation(c.tok, before+t.Text, t.Expected)
+		}
+		ended := func(answer []int) bool { return slices.Contains(end, answer[len(answer)-1]) }
+		a, err := AnswerOf(ctx, c.m, s, next, expected, t.MaxTokens, func(answer []int) bool {
+			return ended(answer) || t.Done != nil && t.Done(c.tok.Decode(answer))
 		})
 		if err != nil {
 			return nil, err
 		}
-		text := c.tok.Decode(a.Tokens)
+		// The last token of the answer has not been appended to the sequence yet; one that ends the
+		// answer is not appended at all.
+		answer := a.Tokens
+		next = slices.Clone(answer[len(answer)-1:])
+		if ended(answer) {
+			answer, next = answer[:len(answer)-1], nil
+		}
+		text := c.tok.Decode(answer)
 		out = append(out, Answer{Text: text, Tokens: read, LogProb: a.LogProb, HasLogProb: t.Expected != ""})
 		if i+1 == len(p.Turns) {
 			break
 		}
-		// The last token of the answer has not been appended to the sequence yet.
-		next = []int{a.Tokens[len(a.Tokens)-1]}
+		before = betweenTurns
 		if !strings.HasSuffix(text, betweenTurns) {
 			next = append(next, c.tok.Encode(betweenTurns)...)
 		}
 		next = append(next, c.tok.Encode(p.Turns[i+1].Text)...)
 	}
 	return out, nil
+}
+
+// later is the most tokens that follow the first turn's text.
+func later(turns []Turn, tok tokenizer.Tokenizer) (n int) {
+	for i, t := range turns {
+		n += max(t.MaxTokens, len(tok.Encode(t.Expected)))
+		if i > 0 {
+			n += len(tok.Encode(betweenTurns + t.Text))
+		}
+	}
+	return n
 }
 
 // commonPrefix returns the number of leading tokens that all prompts share, less than the length of
@@ -242,7 +265,8 @@ type stepScorer struct {
 }
 
 func (c stepScorer) ScoreText(ctx context.Context, text string, tokens []int, emit func(Piece)) error {
-	s, err := c.m.NewSequence(len(tokens))
+	begin := tokenizer.Begin(c.tok)
+	s, err := c.m.NewSequence(len(begin) + len(tokens))
 	if err != nil {
 		return err
 	}
@@ -255,7 +279,11 @@ func (c stepScorer) ScoreText(ctx context.Context, text string, tokens []int, em
 		}
 	}
 	next, one := 1, []int{0}
-	err = c.m.Score(ctx, s, tokens, func(pos int, lp float32) {
+	err = c.m.Score(ctx, s, slices.Concat(begin, tokens), func(pos int, lp float32) {
+		pos -= len(begin)
+		if pos < 1 {
+			return // the first token of the text, after BOS
+		}
 		next++
 		p := Piece{Pos: pos, LogProb: lp}
 		if ends != nil {

@@ -1,0 +1,38 @@
+package tokenizer
+
+import "slices"
+
+// SpecialOf returns the special tokens of a tokenizer; one that has none, such as Bytes, has none of
+// them.
+func SpecialOf(tok Tokenizer) Special {
+	if s, ok := tok.(interface{ Special() Special }); ok {
+		return s.Special()
+	}
+	return Special{BOS: -1, EOS: -1}
+}
+
+// Begin returns the tokens that precede every text a model reads: BOS where the tokenizer's file
+// asks for it.
+func Begin(tok Tokenizer) []int {
+	if s := SpecialOf(tok); s.AddBOS && s.BOS >= 0 {
+		return []int{s.BOS}
+	}
+	return nil
+}
+
+// Continuation returns the tokens of text where it follows context. They are those of both
+// together, without those of context, unless a token reaches across: then those of text alone.
+func Continuation(tok Tokenizer, context, text string) []int {
+	const near = 256 // bytes; no token reaches farther back
+	if n := len(context) - near; n > 0 {
+		for n < len(context) && context[n]&0xc0 == 0x80 {
+			n++
+		}
+		context = context[n:]
+	}
+	before, all := tok.Encode(context), tok.Encode(context+text)
+	if len(all) > len(before) && slices.Equal(all[:len(before)], before) {
+		return all[len(before):]
+	}
+	return tok.Encode(text)
+}
