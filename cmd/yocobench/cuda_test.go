@@ -79,7 +79,7 @@ func TestCUDADevices(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ env, want string }{
-		{"YOCOSIM_SM=75", `"no_cuda_runner": "unsupported: cudasim is of compute capability 7.5, and the kernels need 8.0"`},
+		{"YOCOSIM_SM=75", `"no_cuda_runner": "unsupported: cudasim has compute capability 7.5, and the kernels need 8.0"`},
 		{"YOCOSIM_SM=86", `"kernels_reason": "runs on compute capability 8.6"`},
 		{"YOCOSIM_SM=90", `"kernels": "sm_90a"`},
 		{"YOCOSIM_SM=120", `"kernels_reason": "runs on compute capability 12.0"`},

@@ -15,10 +15,10 @@ func f32(v float32) uint32 { return math.Float32bits(v) }
 var (
 	inf  = float32(math.Inf(1))
 	nan  = uint32(0x7fc00000)
-	nan2 = uint32(0x7fffffff) // what an operation gives
+	nan2 = uint32(0x7fffffff) // the result of operations
 )
 
-// floats are 32 values with the awkward ones among them.
+// floats are 32 values, including special cases.
 var floats = []uint32{0, 1 << 31, 1, 1 | 1<<31, 0x007fffff, 0x00800000, 0x80800000, f32(inf), f32(-inf), nan, nan | 1<<31, f32(1), f32(-1), f32(0.5), f32(1.5), f32(2.5),
 	f32(-0.5), f32(-1.5), f32(-2.5), f32(3.7), f32(-3.7), f32(1e10), f32(-1e10), f32(3e38), 0x3f808000, 0x3f818000, 0x3f808001, 0x3f807fff, 0x3f801000, 0x3f800fff, 0x3f803000, 0x7f7fffff}
 
@@ -29,7 +29,7 @@ func rotate(v []uint32, by int) []uint32 {
 	return lanesOf(func(l int) uint32 { return v[(l+by)%32] })
 }
 
-// isNaN makes results that are NaN equal.
+// isNaN reports whether the bits are a NaN; all NaNs compare equal in results.
 func isNaN(u uint32) bool { return u&0x7fffffff > 0x7f800000 }
 
 func ftz(u uint32) uint32 {
@@ -41,8 +41,8 @@ func ftz(u uint32) uint32 {
 func g(u uint32) float32 { return math.Float32frombits(u) }
 
 // TestFloat: PTX ISA, "Floating Point Instructions": add, sub, mul, fma, div (.rn: IEEE 754), neg,
-// abs, min, max, copysign, and .ftz, which flushes subnormal inputs and results to zero with their
-// sign.
+// abs, min, max, copysign, and .ftz, which flushes subnormal inputs and results to a zero of the
+// same sign.
 func TestFloat(t *testing.T) {
 	fma := func(a, b, c float32) float32 { // in float64 the product is exact; the sum is rounded to odd, then to float32
 		p := float64(a) * float64(b)
@@ -66,7 +66,7 @@ func TestFloat(t *testing.T) {
 		case b != b:
 			return f32(a)
 		}
-		return f32(float32(math.Min(float64(a), float64(b)))) // Go's Min too has -0 < +0
+		return f32(float32(math.Min(float64(a), float64(b)))) // Go's Min also orders -0 before +0
 	}
 	greatest := func(a, b float32) uint32 {
 		switch {
@@ -169,7 +169,7 @@ func TestConvert(t *testing.T) {
 	}
 	s32 := func(f func(float64) float64) func(uint32) uint32 { return toInt(f, -1<<31, 1<<31-1) }
 	u32 := func(f func(float64) float64) func(uint32) uint32 { return toInt(f, 0, 1<<32-1) }
-	bf := func(a uint32) uint32 { // the two neighbours; the nearer one, the even one of two as near
+	bf := func(a uint32) uint32 { // the nearer of the two neighbors, the even one in a tie
 		if isNaN(a) {
 			return 0x7fff
 		}
@@ -224,7 +224,7 @@ func TestConvert(t *testing.T) {
 			}
 		}
 	}
-	// f16, all that are numbers
+	// all finite f16 values
 	for base := 0; base < 0x7c00; base += 32 {
 		in := lanesOf(func(l int) uint32 { return uint32(base + l) })
 		out := lanes(t, "sm_80", "cvt.u16.u32 %h0, %r0; cvt.f32.f16 %r50, %h0; cvt.rn.f16.f32 %h1, %r50; cvt.u32.u16 %r51, %h1;", 2, in)
@@ -238,7 +238,7 @@ func TestConvert(t *testing.T) {
 				t.Fatalf("f16 %#x is %v, want %v, and comes back as %#x", h, g(got), want, out[1][l])
 			}
 		}
-		base += 32 * 30 // a part of them is enough
+		base += 32 * 30 // a sample is enough
 	}
 }
 
@@ -346,7 +346,7 @@ func TestInteger(t *testing.T) {
 		for by := range 32 {
 			in := [][]uint32{ints, rotate(ints, by), rotate(ints, 3*by+5)}
 			out := lanes(t, "sm_80", x.op+";", 1, in...)
-			equal(t, fmt.Sprintf("%s, turned by %d", x.op, by), out[0], lanesOf(func(l int) uint32 { return x.want(in[0][l], in[1][l], in[2][l]) }))
+			equal(t, fmt.Sprintf("%s, rotated by %d", x.op, by), out[0], lanesOf(func(l int) uint32 { return x.want(in[0][l], in[1][l], in[2][l]) }))
 		}
 	}
 }
@@ -425,7 +425,8 @@ func TestShuffle(t *testing.T) {
 	}
 }
 
-// TestDivergence: lanes that take different ways, in a branch and in a loop, come together again.
+// TestDivergence: lanes that take different branches, or leave a loop at different times,
+// reconverge.
 func TestDivergence(t *testing.T) {
 	n := lanesOf(func(l int) uint32 { return uint32(l * 7 % 13) })
 	out := lanes(t, "sm_80", `mov.b32 %r50, 0; mov.b32 %r1, 0;
@@ -437,10 +438,10 @@ NEXT: add.u32 %r1, %r1, 1; bra LOOP;
 DONE: shfl.sync.idx.b32 %r51, %r50, 3, 31, -1;`, 2, n)
 	sum := func(l int) uint32 { return (n[l]+1)/2 + n[l]/2*100 }
 	equal(t, "loop", out[0], lanesOf(sum))
-	equal(t, "shuffle behind the loop", out[1], lanesOf(func(int) uint32 { return sum(3) }))
+	equal(t, "shuffle after the loop", out[1], lanesOf(func(int) uint32 { return sum(3) }))
 }
 
-// TestCopyAsync: PTX ISA, "cp.async": where src-size is less than cp-size the rest is filled with
+// TestCopyAsync: PTX ISA, "cp.async": if src-size is less than cp-size, the rest is filled with
 // zeros.
 func TestCopyAsync(t *testing.T) {
 	out := lanes(t, "sm_80", `mov.u32 %r40, smem; mad.lo.s32 %r41, %r99, 16, %r40; and.b32 %r42, %r99, 7; shl.b32 %r42, %r42, 4; cvt.u64.u32 %rd1, %r42; add.s64 %rd1, %p0, %rd1;
@@ -456,7 +457,7 @@ ld.shared.v4.b32 {%r50, %r51, %r52, %r53}, [%r41];`, 4, ints)
 	}
 }
 
-// TestAccess: each width and vector length, with extension by the type.
+// TestAccess: every width and vector length, with extension according to the type.
 func TestAccess(t *testing.T) {
 	out := lanes(t, "sm_80", `ld.global.s8 %r50, [%rd99]; ld.global.u8 %r51, [%rd99]; ld.global.s16 %r52, [%rd99+2]; ld.global.u16 %h0, [%rd99+2]; cvt.u32.u16 %r53, %h0;
 ld.global.v2.b16 {%h1, %h2}, [%rd99]; mov.b32 %r54, {%h2, %h1};

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// BenchmarkInstructions measures one warp in a loop of 32 times one instruction on one thread.
+// BenchmarkInstructions measures one warp on one host thread, in a loop of 32 copies of one
+// instruction.
 func BenchmarkInstructions(b *testing.B) {
 	const setup = "mov.u32 %r0, %tid.x; mov.u32 %r1, smem; mad.lo.s32 %r2, %r0, 16, %r1; mad.wide.u32 %rd0, %r0, 16, %p0; st.shared.v4.b32 [%r2], {%r0, %r0, %r0, %r0}; mov.b32 %r10, 0; mov.b32 %f0, 0; mov.b32 %f1, 0; mov.b32 %f2, 0; mov.b32 %f3, 0;\n"
 	for _, c := range []struct{ name, op string }{

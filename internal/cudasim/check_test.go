@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Each fault is planted in a kernel that is without findings but for the one line. FAULT stands for
-// that line.
+// TestFindings plants each fault in a kernel that has no findings without it. FAULT marks the line
+// to replace.
 func TestFindings(t *testing.T) {
 	const tid = "mov.u32 %r0, %tid.x; mov.u32 %r1, smem; mad.lo.s32 %r2, %r0, 4, %r1; mad.wide.u32 %rd0, %r0, 4, %p0;\n"
 	cases := []struct {
@@ -20,16 +20,16 @@ func TestFindings(t *testing.T) {
 		shared, global int // bytes; global is allocated and written to its half, parameter 0
 		target         string
 	}{
-		{name: "read behind an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "ld.global.b32 %r9, [%rd0+4];", good: "ld.global.b32 %r9, [%rd0];", threads: 32, global: 256},
+		{name: "read after an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "ld.global.b32 %r9, [%rd0+4];", good: "ld.global.b32 %r9, [%rd0];", threads: 32, global: 256},
 		{name: "write before an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "st.global.b32 [%rd0+-4], %r0;", good: "st.global.b32 [%rd0], %r0;", global: 128},
 		{name: "read at null", kind: "out-of-bounds", result: illegalAddress, body: "FAULT ld.global.b32 %r9, [%rd1];", fault: "mov.b64 %rd1, 0;", good: "mov.b64 %rd1, %p0;", global: 128},
-		{name: "cp.async from behind an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "mad.lo.s32 %r3, %r0, 16, %r1; mad.wide.u32 %rd1, %r0, 16, %p0; FAULT cp.async.commit_group; cp.async.wait_group 0;",
+		{name: "cp.async from after an allocation", kind: "out-of-bounds", result: illegalAddress, body: tid + "mad.lo.s32 %r3, %r0, 16, %r1; mad.wide.u32 %rd1, %r0, 16, %p0; FAULT cp.async.commit_group; cp.async.wait_group 0;",
 			fault: "cp.async.cg.shared.global [%r3], [%rd1+16], 16;", good: "cp.async.cg.shared.global [%r3], [%rd1], 16;", global: 512, shared: 1024},
 		{name: "vector at a bad alignment", kind: "misaligned", result: misalignedAddress, body: "FAULT", fault: "ld.global.v4.b32 {%r1, %r2, %r3, %r4}, [%p0+8];", good: "ld.global.v4.b32 {%r1, %r2, %r3, %r4}, [%p0+16];", global: 256},
 		{name: "shared vector at a bad alignment", kind: "misaligned", result: misalignedAddress, body: "mov.u32 %r1, smem; FAULT", fault: "st.shared.v2.b32 [%r1+4], {%r1, %r1};", good: "st.shared.v2.b32 [%r1+8], {%r1, %r1};", shared: 64},
 		{name: "unwritten device memory", kind: "uninitialised", result: illegalAddress, body: tid + "FAULT", fault: "ld.global.b32 %r9, [%rd0+128];", good: "ld.global.b32 %r9, [%rd0];", global: 256},
 		{name: "unwritten shared memory", kind: "uninitialised", result: illegalAddress, body: tid + "st.shared.b32 [%r2], %r0; FAULT", fault: "ld.shared.b32 %r9, [%r2+4];", good: "ld.shared.b32 %r9, [%r2];", shared: 256},
-		{name: "behind the shared memory", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "st.shared.b32 [%r2+4], %r0;", good: "st.shared.b32 [%r2], %r0;", shared: 128},
+		{name: "after the shared memory", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "st.shared.b32 [%r2+4], %r0;", good: "st.shared.b32 [%r2], %r0;", shared: 128},
 		{name: "before the shared memory", kind: "out-of-bounds", result: illegalAddress, body: tid + "FAULT", fault: "st.shared.b32 [%r2+-4], %r0;", good: "st.shared.b32 [%r2], %r0;", shared: 128},
 		{name: "read of another warp's write", kind: "shared-race", result: illegalAddress, threads: 64, shared: 256,
 			body: tid + "st.shared.b32 [%r2], %r0; FAULT xor.b32 %r3, %r0, 32; mad.lo.s32 %r4, %r3, 4, %r1; setp.ge.u32 %q1, %r0, 32; @%q1 ld.shared.b32 %r9, [%r4];", fault: "", good: "bar.sync 0;"},
@@ -73,8 +73,8 @@ func TestFindings(t *testing.T) {
 		{"accumulator written before wait_group", "wgmma-register", wait, "mov.b32 %acc3, %r0;" + wait, wait + "mov.b32 %acc3, %r0;"},
 		{"register of A written before wait_group", "wgmma-register", wait, "mov.b32 %r13, %r0;" + wait, wait + "mov.b32 %r13, %r0;"},
 		{"register of A loaded before wait_group", "wgmma-register", wait, "ld.global.v2.b32 {%r20, %r12}, [%p0];" + wait, wait + "ld.global.v2.b32 {%r20, %r12}, [%p0];"},
-		{"accumulator of a wgmma under way as A", "wgmma-register", wait, fence + strings.Replace(other, "%r15", "%acc0", 1) + wait, fence + again + other + wait},
-		{"register of A of a wgmma under way as accumulator", "wgmma-register", wait, fence + strings.Replace(other, "%r22", "%r12", 1) + wait, wait + fence + strings.Replace(other, "%r22", "%r12", 1) + wait},
+		{"accumulator of a running wgmma as A", "wgmma-register", wait, fence + strings.Replace(other, "%r15", "%acc0", 1) + wait, fence + again + other + wait},
+		{"register of A of a running wgmma as accumulator", "wgmma-register", wait, fence + strings.Replace(other, "%r22", "%r12", 1) + wait, wait + fence + strings.Replace(other, "%r22", "%r12", 1) + wait},
 		{"no fence before the first wgmma", "wgmma-fence", fence, "", fence},
 		{"accumulator written after the fence", "wgmma-fence", fence, fence + "mov.b32 %acc0, %r0;", "mov.b32 %acc0, %r0;" + fence},
 		{"register of A written after the fence", "wgmma-fence", fence, fence + "mov.b32 %r10, %r0;", "mov.b32 %r10, %r0;" + fence},
@@ -85,7 +85,7 @@ func TestFindings(t *testing.T) {
 			t.Fatalf("%s: no place for the fault", c.name)
 		}
 		good := c.good
-		if c.kind == "wgmma-register" || c.kind == "wgmma-fence" { // what is added is a group of its own
+		if c.kind == "wgmma-register" || c.kind == "wgmma-fence" { // the added instructions are a separate group
 			for _, text := range []*string{&good, &c.fault} {
 				if strings.Contains(*text, "mma_async") {
 					*text += "wgmma.commit_group.sync.aligned;" + wait
@@ -128,7 +128,7 @@ func TestFindings(t *testing.T) {
 				if target == "" {
 					target = "sm_80"
 				}
-				if c.name == "read behind an allocation" {
+				if c.name == "read after an allocation" {
 					threads = 64
 				}
 				err := launch(t, s, kernel(target, threads, 1, strings.Replace(c.body, "FAULT", line, 1)), max(c.grid, 1), threads, c.shared, p)
@@ -152,7 +152,7 @@ func TestFindings(t *testing.T) {
 	}
 }
 
-// With the checker off, bounds and alignment are still looked at.
+// With the checker off, bounds and alignment are still checked.
 func TestCheckerOff(t *testing.T) {
 	s := use(t)
 	s.Set("check", 0)
@@ -164,7 +164,7 @@ func TestCheckerOff(t *testing.T) {
 		t.Errorf("unwritten memory with the checker off: %v", err)
 	}
 	if err := launch(t, s, kernel("sm_80", 32, 1, "ld.global.b32 %r1, [%p0+128];"), 1, 32, 0, p); !is(err, illegalAddress) {
-		t.Errorf("behind the allocation with the checker off: %v", err)
+		t.Errorf("after the allocation with the checker off: %v", err)
 	}
 }
 
@@ -175,7 +175,7 @@ func TestPoison(t *testing.T) {
 	if err := launch(t, s, ptx, 1, 32, 0, p); err != nil {
 		t.Fatal(err)
 	}
-	// It is done in its turn: a kernel that was enqueued before still reads what was there.
+	// Poisoning is enqueued: a kernel enqueued before it still reads the old content.
 	f := function(t, s, ptx)
 	one, warp := [3]uint32{1, 1, 1}, [3]uint32{32, 1, 1}
 	if err := s.Launch(f, one, warp, 0, nil, p); err != nil {
@@ -188,7 +188,7 @@ func TestPoison(t *testing.T) {
 		t.Errorf("a kernel before it: %v %v", err, s.Findings())
 	}
 	if err := launch(t, s, ptx, 1, 32, 0, p); !is(err, illegalAddress) || !strings.HasPrefix(s.Findings()[0], "uninitialised") {
-		t.Errorf("a kernel behind it: %v %v", err, s.Findings())
+		t.Errorf("a kernel after it: %v %v", err, s.Findings())
 	}
 }
 
@@ -201,7 +201,7 @@ func TestUnending(t *testing.T) {
 	}
 }
 
-// Execution that comes to the end of the body without ret.
+// Execution that reaches the end of the body without ret.
 func TestPastTheEnd(t *testing.T) {
 	s := use(t)
 	ptx := strings.Replace(kernel("sm_80", 32, 0, ""), "\nret;", "", 1)

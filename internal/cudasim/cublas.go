@@ -47,8 +47,8 @@ import (
 	"unsafe"
 )
 
-// CUBLASHandles is the number of handles of the simulated cuBLAS that are not destroyed, in a
-// process that has loaded it.
+// CUBLASHandles returns the number of handles of the simulated cuBLAS that have not been destroyed,
+// in a process that has loaded it.
 func CUBLASHandles() int { return int(C.blasHandles()) }
 
 // CUBLAS is a handle of the simulated cuBLAS.
@@ -57,8 +57,8 @@ type CUBLAS struct {
 	handle unsafe.Pointer
 }
 
-// CUBLASMatrix is stored by columns, ld elements apart; its type is a cudaDataType: 0 for float32,
-// 14 for bfloat16.
+// CUBLASMatrix is column-major, with columns ld elements apart. Its type is a cudaDataType: 0 for
+// float32, 14 for bfloat16.
 type CUBLASMatrix struct {
 	At       uint64
 	Type, LD int
@@ -86,14 +86,14 @@ func (s *Sim) CUBLAS(path string, st Stream, workspace uint64, bytes, mode int) 
 	return b, err
 }
 
-// Gemm is c = alpha op(a) op(x) + beta c, where op(a) is M x K, op(x) K x N, and op transposes
-// where it is asked to.
+// Gemm is c = alpha op(a) op(x) + beta c, where op(a) is M x K and op(x) is K x N. op transposes if
+// TransA or TransX is set.
 type Gemm struct {
 	TransA, TransB     bool
 	M, N, K            int
 	Alpha, Beta        float32
 	A, X, C            CUBLASMatrix
-	Compute, Algorithm int // as cublasComputeType_t and cublasGemmAlgo_t
+	Compute, Algorithm int // a cublasComputeType_t and a cublasGemmAlgo_t
 }
 
 // Gemm enqueues a product.

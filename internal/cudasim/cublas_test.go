@@ -47,7 +47,8 @@ func blas(t *testing.T, s *Sim, workspace, mode int) *CUBLAS {
 	return b
 }
 
-// matrix uploads values [rows, cols] by columns, ld apart; nothing is written between the columns.
+// matrix uploads values [rows, cols] in column-major order, columns ld apart. The gaps between
+// columns are not written.
 func matrix(t *testing.T, s *Sim, kind, rows, cols, ld int, value func(i, j int) float32) CUBLASMatrix {
 	t.Helper()
 	size := 4
@@ -73,7 +74,7 @@ func matrix(t *testing.T, s *Sim, kind, rows, cols, ld int, value func(i, j int)
 	return CUBLASMatrix{at, kind, ld}
 }
 
-// element reads a value.
+// element reads one value.
 func element(t *testing.T, s *Sim, m CUBLASMatrix, i, j int) float64 {
 	t.Helper()
 	b := make([]byte, 4)
@@ -87,14 +88,14 @@ func element(t *testing.T, s *Sim, m CUBLASMatrix, i, j int) float64 {
 	return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
 }
 
-// eighth is a random multiple of 1/8 between -2 and 2: products and their sums here are exact in
-// float32.
+// eighth returns random multiples of 1/8 between -2 and 2, whose products and sums are exact in
+// float32 here.
 func eighth(r *rand.Rand) func(int, int) float32 {
 	return func(int, int) float32 { return float32(r.IntN(33)-16) / 8 }
 }
 
-// Products of every combination of types, with leading dimensions larger than they need to be,
-// against a plain loop.
+// TestCUBLASProducts compares products of every combination of types, with leading dimensions
+// larger than necessary, with a plain loop.
 func TestCUBLASProducts(t *testing.T) {
 	for _, c := range []struct{ in, out int }{{realF32, realF32}, {realBF16, realBF16}, {realBF16, realF32}} {
 		for _, beta := range []float32{0, 1} {
@@ -103,7 +104,7 @@ func TestCUBLASProducts(t *testing.T) {
 				b, r := blas(t, s, 8192, mathMode), rand.New(rand.NewPCG(1, 2))
 				const m, n, k = 7, 5, 11
 				var base func(int, int) float32
-				if beta == 1 { // what is overwritten need not have been written
+				if beta == 1 { // c need not be initialized if it is overwritten
 					base = eighth(r)
 				}
 				a, x, out := matrix(t, s, c.in, k, m, 13, eighth(r)), matrix(t, s, c.in, k, n, 17, eighth(r)), matrix(t, s, c.out, m, n, 9, base)
@@ -135,10 +136,10 @@ func TestCUBLASProducts(t *testing.T) {
 						}
 					}
 				}
-				// Between the columns of c nothing was written.
+				// Nothing was written between the columns of c.
 				size := map[int]int{realF32: 4, realBF16: 2}[c.out]
 				if err := launch(t, s, kernel("sm_80", 1, 1, fmt.Sprintf("ld.global.b16 %%h0, [%%p0+%d];", size*m)), 1, 1, 0, out.At); err == nil {
-					t.Error("what lies between the columns of c was written")
+					t.Error("a gap between the columns of c was written")
 				}
 				s.Reset()
 			})
@@ -146,7 +147,7 @@ func TestCUBLASProducts(t *testing.T) {
 	}
 }
 
-// What the runner does not ask for is refused, and what it must not do is found.
+// TestCUBLASRefusals: unsupported requests are rejected, and invalid ones are detected.
 func TestCUBLASRefusals(t *testing.T) {
 	const m, n, k = 4, 3, 8
 	for name, c := range map[string]struct {
@@ -154,7 +155,7 @@ func TestCUBLASRefusals(t *testing.T) {
 		workspace, mode int
 		want            error
 	}{
-		"as the runner asks":    {func(*Gemm) {}, 8192, mathMode, nil},
+		"as the runner does":    {func(*Gemm) {}, 8192, mathMode, nil},
 		"a not transposed":      {func(g *Gemm) { g.TransA = false }, 8192, mathMode, statusNotSupported},
 		"b transposed":          {func(g *Gemm) { g.TransB = true }, 8192, mathMode, statusNotSupported},
 		"alpha 2":               {func(g *Gemm) { g.Alpha = 2 }, 8192, mathMode, statusNotSupported},
@@ -166,13 +167,13 @@ func TestCUBLASRefusals(t *testing.T) {
 		"bfloat16 from float32": {func(g *Gemm) { g.C.Type = realBF16 }, 8192, mathMode, statusNotSupported},
 		"no workspace":          {func(*Gemm) {}, 0, mathMode, statusNotSupported},
 		"the default math mode": {func(*Gemm) {}, 8192, 0, statusNotSupported},
-		"a's columns too near":  {func(g *Gemm) { g.A.LD = k - 1 }, 8192, mathMode, statusInvalid},
-		"b's columns too near":  {func(g *Gemm) { g.X.LD = k - 1 }, 8192, mathMode, statusInvalid},
-		"c's columns too near":  {func(g *Gemm) { g.C.LD = m - 1 }, 8192, mathMode, statusInvalid},
+		"a's columns too close": {func(g *Gemm) { g.A.LD = k - 1 }, 8192, mathMode, statusInvalid},
+		"b's columns too close": {func(g *Gemm) { g.X.LD = k - 1 }, 8192, mathMode, statusInvalid},
+		"c's columns too close": {func(g *Gemm) { g.C.LD = m - 1 }, 8192, mathMode, statusInvalid},
 		"a negative number":     {func(g *Gemm) { g.N = -1 }, 8192, mathMode, statusInvalid},
-		"a read behind a":       {func(g *Gemm) { g.A.LD++ }, 8192, mathMode, Result(illegalAddress)},
-		"a read behind b":       {func(g *Gemm) { g.X.LD++ }, 8192, mathMode, Result(illegalAddress)},
-		"a write behind c":      {func(g *Gemm) { g.C.LD++ }, 8192, mathMode, Result(illegalAddress)},
+		"a read after a":        {func(g *Gemm) { g.A.LD++ }, 8192, mathMode, Result(illegalAddress)},
+		"a read after b":        {func(g *Gemm) { g.X.LD++ }, 8192, mathMode, Result(illegalAddress)},
+		"a write after c":       {func(g *Gemm) { g.C.LD++ }, 8192, mathMode, Result(illegalAddress)},
 		"a sum with no c":       {func(g *Gemm) { g.Beta = 1 }, 8192, mathMode, Result(illegalAddress)},
 		"a workspace too large": {func(*Gemm) {}, 16384, mathMode, Result(illegalAddress)},
 	} {

@@ -1,5 +1,5 @@
-// Package cudasim holds the simulated CUDA driver that tests of the GPU code run on: build.sh makes
-// a libcuda.so.1 from src/, in C++, that executes PTX on the processor and checks every memory
-// access. README.md says what it implements and what it cannot find. The Go code, behind the build
-// tag cuda, drives it for its own tests.
+// Package cudasim implements the simulated CUDA driver on which the GPU code is tested. build.sh
+// builds a libcuda.so.1 from the C++ code in src/; it executes PTX on the CPU and checks every
+// memory access. README.md documents what it implements and what it cannot detect. The Go code,
+// with the build tag cuda, is used by the simulator's own tests.
 package cudasim

@@ -69,7 +69,7 @@ func TestAllocations(t *testing.T) {
 	}
 }
 
-// What a context still holds when it ends is counted.
+// Resources that a context still holds when it ends are counted.
 func TestLeaked(t *testing.T) {
 	s := use(t)
 	before := s.Get("leaked")
@@ -140,7 +140,7 @@ func TestLaunchChecks(t *testing.T) {
 	}
 }
 
-// What is asynchronous has not happened before something waits.
+// Asynchronous operations have no effect before something waits for them.
 func TestAsync(t *testing.T) {
 	s := use(t)
 	st, err := s.Stream()
@@ -168,7 +168,7 @@ func TestAsync(t *testing.T) {
 	step(s.WriteAsync(p, in, st))
 	step(s.Launch(f, [3]uint32{1, 1, 1}, [3]uint32{32, 1, 1}, 0, st, p))
 	step(s.ReadAsync(out, p, st))
-	in[0] = 50 // too early: the copy has not been made
+	in[0] = 50 // read by the copy, which has not run yet
 	if out[4] != 0 {
 		t.Error("a result was there before the stream was waited for")
 	}
@@ -176,7 +176,7 @@ func TestAsync(t *testing.T) {
 	if out[0] != 51 || out[4] != 2 {
 		t.Errorf("got %d and %d", out[0], out[4])
 	}
-	page := []byte{9, 0, 0, 0} // pageable memory is read at the call
+	page := []byte{9, 0, 0, 0} // pageable memory is read during the call
 	step(s.WriteAsync(p, page, st))
 	page[0] = 1
 	step(s.ReadAsync(page, p, st)) // and written before the call returns
@@ -228,7 +228,7 @@ func TestGraph(t *testing.T) {
 	if err := s.EndExec(e); err != nil || s.Get("graph_execs") != 0 || s.Get("graphs") != 0 {
 		t.Errorf("%v, %d graphs", err, s.Get("graphs"))
 	}
-	// what a capture forbids breaks it
+	// an operation that is forbidden during capture breaks it
 	if err := s.BeginCapture(st); err != nil {
 		t.Fatal(err)
 	}
@@ -246,7 +246,7 @@ func TestGraph(t *testing.T) {
 	}
 }
 
-// A launch that fails leaves the context failed.
+// A failed launch leaves the context in an error state.
 func TestFailLaunch(t *testing.T) {
 	s := use(t)
 	p := upload(t, s, make([]byte, 128))
@@ -263,7 +263,7 @@ func TestFailLaunch(t *testing.T) {
 	}
 }
 
-// Blocks on several host threads give what they give on one.
+// Blocks on several host threads give the same results as on one.
 func TestThreads(t *testing.T) {
 	for _, n := range []int{1, 2, 5} {
 		s := use(t)
@@ -287,7 +287,7 @@ func TestThreads(t *testing.T) {
 	}
 }
 
-// The special registers of a block of three dimensions.
+// The special registers of a three-dimensional block.
 func TestSpecial(t *testing.T) {
 	s := use(t)
 	body := `mov.u32 %r0, %tid.x; mov.u32 %r1, %tid.y; mov.u32 %r2, %tid.z; mov.u32 %r3, %ntid.x; mov.u32 %r4, %ntid.y; mad.lo.s32 %r5, %r2, %r4, %r1; mad.lo.s32 %r5, %r5, %r3, %r0;
@@ -319,7 +319,7 @@ mov.u32 %r13, %warpid; mov.u32 %r14, %laneid; mad.lo.s32 %r15, %r13, 32, %r14; s
 	}
 }
 
-// The environment is read once in a process: the test runs itself again with other settings.
+// The environment is read once per process, so the test runs itself again with other settings.
 func TestEnvironment(t *testing.T) {
 	if os.Getenv("YOCOSIM_SM") == "" {
 		cmd := exec.Command(os.Args[0], "-test.run", "^TestEnvironment$")
@@ -363,8 +363,8 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// What each compute capability takes: PTX for no later one, sm_90a on 9.0 alone, and so much shared
-// memory in a block.
+// TestCapabilities: each compute capability accepts PTX for itself and earlier ones, sm_90a only on
+// 9.0, and its amount of shared memory per block.
 func TestCapabilities(t *testing.T) {
 	if sm := os.Getenv("YOCOSIM_SM"); sm != "" {
 		runtime.LockOSThread()
@@ -455,14 +455,14 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if err := sim.Parse(text); err != nil && !strings.HasPrefix(err.Error(), "PTX ") && !strings.HasPrefix(err.Error(), "k") {
 			if !strings.Contains(err.Error(), ": ") {
-				t.Errorf("an error without a place: %v", err)
+				t.Errorf("an error without a position: %v", err)
 			}
 		}
 	})
 }
 
-// A kernel's fault stays for the process: neither a new context nor anything else works until
-// Reset, which stands for a new process.
+// TestFaultStays: after a kernel's fault nothing in the process works, not even a new context,
+// until Reset, which simulates a new process.
 func TestFaultStays(t *testing.T) {
 	s := use(t)
 	f := function(t, s, kernel("sm_80", 64, 1, addOne))

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-func bf16Bits(f float64) uint16 { return uint16(math.Float32bits(float32(f)) >> 16) } // of a small integer: exact
+func bf16Bits(f float64) uint16 { return uint16(math.Float32bits(float32(f)) >> 16) } // exact for small integers
 
 // small returns a matrix of small integers, whose products and sums are exact in every type.
 func small(seed uint64, rows, cols int) [][]float64 {
@@ -108,7 +108,7 @@ func checkSums(t *testing.T, out [][]uint32, a, b, c [][]float64) {
 	}
 }
 
-// The sums may go to the registers of the operands.
+// The result may use the registers of the operands.
 func TestMmaInPlace(t *testing.T) {
 	one := lanesOf(func(int) uint32 { return 0x3f803f80 })
 	two := lanesOf(func(int) uint32 { return math.Float32bits(2) })
@@ -120,14 +120,14 @@ func TestMmaInPlace(t *testing.T) {
 }
 
 // PTX ISA, "Warp-level matrix load instruction: ldmatrix": row r of matrix m is at the address of
-// lane 8m+r; lane l receives elements l%4*2 and +1 of row l/4, with .trans of column l/4.
+// lane 8m+r; lane l receives elements l%4*2 and +1 of row l/4, or, with .trans, of column l/4.
 // "stmatrix" stores what ldmatrix loads.
 func TestMatrixAccess(t *testing.T) {
 	in := make([][]uint32, 5)
 	for q := range 4 {
-		in[q] = lanesOf(func(l int) uint32 { return uint32(32*q+l)*2 | uint32(32*q+l)<<17 | 1<<16 }) // elements count up: 2i, 2i+1
+		in[q] = lanesOf(func(l int) uint32 { return uint32(32*q+l)*2 | uint32(32*q+l)<<17 | 1<<16 }) // elements are 2i, 2i+1
 	}
-	perm := func(l int) int { return (l*5 + 3) % 32 } // the address of lane l is row perm(l) of 32 rows of 16 bytes
+	perm := func(l int) int { return (l*5 + 3) % 32 } // lane l has the address of row perm(l) of 32 rows of 16 bytes
 	in[4] = lanesOf(func(l int) uint32 { return uint32(16 * perm(l)) })
 	fill := "mov.u32 %r40, smem; mad.lo.s32 %r41, %r99, 4, %r40; st.shared.b32 [%r41], %r0; st.shared.b32 [%r41+128], %r1; st.shared.b32 [%r41+256], %r2; st.shared.b32 [%r41+384], %r3; add.s32 %r42, %r40, %r4; bar.sync 0;\n"
 	element := func(row, i int) uint32 { return uint32(8*row + i) }
@@ -147,8 +147,8 @@ func TestMatrixAccess(t *testing.T) {
 			for q := range n {
 				equal(t, fmt.Sprintf("ldmatrix.x%d%s matrix %d", n, trans, q), out[q], want(q))
 			}
-			// stored again, 512 bytes on, by stmatrix and read by words, the rows are where they
-			// were
+			// after stmatrix stores them 512 bytes further, the rows are at their old positions
+			// when read word by word
 			body := fill + fmt.Sprintf("ldmatrix.sync.aligned.m8n8.x%d%s.shared.b16 %s, [%%r42];\n", n, trans, regs) +
 				"st.shared.b32 [%r41+512], %r99; st.shared.b32 [%r41+640], %r99; st.shared.b32 [%r41+768], %r99; st.shared.b32 [%r41+896], %r99; bar.sync 0;\n" +
 				fmt.Sprintf("stmatrix.sync.aligned.m8n8.x%d%s.shared.b16 [%%r42+512], %s; bar.sync 0;\n", n, trans, regs) +
@@ -170,13 +170,13 @@ func TestMatrixAccess(t *testing.T) {
 	}
 }
 
-// operand is how a wgmma operand is stored in shared memory.
+// operand describes how a wgmma operand is stored in shared memory.
 type operand struct {
-	swizzle int  // 128, 64 or 32 bytes, 16 for none
-	mn      bool // M or N contiguous ("transposed"), not K
+	swizzle int  // 128, 64 or 32 bytes; 16 for none
+	mn      bool // M or N is contiguous ("transposed") instead of K
 }
 
-// strides are chosen so that every one of them matters.
+// strides returns strides chosen so that a wrong use of any of them is detected.
 func (o operand) strides(size int) (leading, stride int) {
 	switch {
 	case !o.mn && o.swizzle == 16:
@@ -186,19 +186,19 @@ func (o operand) strides(size int) (leading, stride int) {
 	case o.swizzle == 16:
 		return 128 * ((size + 7) / 8), 128 // stride: to the next 8 of M or N; leading: to the next 8 of K
 	default:
-		return 16 * o.swizzle, 8 * o.swizzle // leading: to the next swizzle/2 of M or N, behind 2 times 8 of K
+		return 16 * o.swizzle, 8 * o.swizzle // leading: to the next swizzle/2 of M or N, after 2 times 8 of K
 	}
 }
 
-// at is the byte where element (i of M or N, k) lies, from the operand's start.
+// at returns the byte offset of element (i of M or N, k) from the operand's start.
 //
 // PTX ISA, "Asynchronous Warpgroup Level Matrix Shared Memory Layout" and "Matrix descriptor", in
 // its notation of canonical layouts with T = 8 elements of 16 bits in 16 bytes: K-major
-// ((8,m),(T,2)):((8T,SBO),(1,T)) with rows of the swizzle's width (without swizzle
+// ((8,m),(T,2)):((8T,SBO),(1,T)) with rows as wide as the swizzle (without swizzle
 // ((8,m),(T,2)):((1T,SBO),(1,LBO))); MN-major ((T,w,m),(8,k)):((1,T,LBO),(wT,SBO)), w 16-byte units
-// in a row (without swizzle ((T,1,m),(8,k)):((1,T,SBO),(1T,LBO))). The swizzle of 128, 64 and 32
-// bytes exclusive-ors the 16-byte unit in a 128-byte line with the number of the line, modulo 8, 4
-// and 2.
+// per row (without swizzle ((T,1,m),(8,k)):((1,T,SBO),(1T,LBO))). A swizzle of 128, 64 or 32 bytes
+// XORs the index of the 16-byte unit in a 128-byte line with the index of the line modulo 8, 4 or
+// 2.
 func (o operand) at(i, k, size, bytes int) int {
 	leading, stride := o.strides(size)
 	t := 16 / bytes
@@ -231,11 +231,11 @@ type wgmmaCase struct {
 	n              int
 	a, b           operand
 	tf32           bool
-	registers, set bool // A in registers; D is set, not added to
+	registers, set bool // registers: A is in registers; set: D is overwritten, not added to
 	negA, negB     bool
 }
 
-const imageA, imageB, imageEnd = 0, 8 << 10, 40 << 10 // in shared memory and in the global buffer; the results follow there
+const imageA, imageB, imageEnd = 0, 8 << 10, 40 << 10 // offsets in shared memory and in the global buffer, where the results follow
 
 func (c wgmmaCase) k() int {
 	if c.tf32 {
@@ -244,8 +244,8 @@ func (c wgmmaCase) k() int {
 	return 16
 }
 
-// body copies the image to shared memory, multiplies and stores the accumulators, each lane's one
-// after another.
+// body returns PTX that copies the image to shared memory, multiplies, and stores the accumulators
+// of one lane after another.
 func (c wgmmaCase) body() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `.reg .b32 %%acc<%d>;
@@ -283,9 +283,9 @@ shr.u32 %%r8, %%r1, 4; cvt.u64.u32 %%rd1, %%r8; or.b64 %%rd2, %%rd1, %d; add.s32
 	return b.String()
 }
 
-// PTX ISA, "Register Fragments and Shared Memory Matrix Layouts" of wgmma: D's element i of a lane
-// is in row 16 warp + lane/4 + 8 (i/2 % 2), column 8 (i/4) + lane%4 * 2 + i%2; A in registers is
-// laid out as for mma.m16n8k16 in each warp.
+// PTX ISA, "Register Fragments and Shared Memory Matrix Layouts" of wgmma: element i of D in a lane
+// is in row 16 warp + lane/4 + 8 (i/2 % 2), column 8 (i/4) + lane%4 * 2 + i%2; A in registers has
+// the layout of mma.m16n8k16 in each warp.
 func TestWgmma(t *testing.T) {
 	var cases []wgmmaCase
 	for _, sw := range []int{16, 32, 64, 128} {
@@ -313,7 +313,7 @@ func TestWgmma(t *testing.T) {
 			used := map[int]bool{}
 			put := func(at int, v float64) {
 				if used[at] {
-					t.Fatal("two elements in one place")
+					t.Fatal("two elements at one address")
 				}
 				used[at] = true
 				if c.tf32 {

@@ -15,19 +15,19 @@ import (
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
 )
 
-// Each instruction that synchronises is deleted from the shipped kernels in turn, and the checker
-// must find that it is missing, but for those below, each with the reason.
+// Each synchronizing instruction is deleted from the shipped kernels, one at a time, and the
+// checker must report a fault, except for the survivors below, each with the reason.
 
-// Reasons why a deletion is not found, apart from "with X": both instructions do the same, and
-// without both it is found.
+// Reasons why a deletion is not detected. "with X" means that the other instruction has the same
+// effect, and deleting both is detected.
 const (
-	apart     = "from the barrier before it to the one after it no warp touches what another one writes; addresses do not depend on data"
-	fenced    = "nothing that its wgmma reads was written since the fence before it"
-	unused    = "the copies that it waits for go to shared memory that is not used again with these inputs"
-	untouched = "no register of its wgmma was used since the fence before it"
+	apart     = "between the barriers before and after it no warp accesses what another warp writes; addresses do not depend on data"
+	fenced    = "the operands of its wgmma were not written since the preceding fence"
+	unused    = "the copies that it waits for write shared memory that is not used again with these inputs"
+	untouched = "no register of its wgmma was used since the preceding fence"
 )
 
-// survivors are the deletions that are not found, by kernel of the bf16 build for sm_90a.
+// survivors lists the undetected deletions by kernel of the bf16 build for sm_90a.
 var survivors = map[string]map[string]string{
 	"attend_decode_128": {
 		"bar.sync 8": apart,
@@ -113,14 +113,14 @@ var survivors = map[string]map[string]string{
 	},
 }
 
-// mutated are the kernels of the test; with YOCOBENCH_MUTANTS=all (make mutants) it is all that are
-// launched here.
+// mutated lists the kernels of the test. With YOCOBENCH_MUTANTS=all (make mutants) all kernels
+// launched here are tested.
 var mutated = []string{"argmax", "attend_decode_128i", "attend_prefill_128", "attend_prefill_128_64x64", "gemm_add", "gemm_t", "gemm_t_64x32",
 	"gemm_t_64x64", "gemm_swiglu_64x64", "gemv_t", "logprobs", "retain_output_128", "retain_states_128", "retain_step_128", "rmsnorm"}
 
 var synchronising = regexp.MustCompile(`(?m)^[ \t]*(bar\.sync|cp\.async\.wait_group|wgmma\.wait_group|wgmma\.fence|fence\.proxy\.async)[^;\n]*;`)
 
-// place is a synchronising instruction of a kernel: number n, from 1, of its kind.
+// place is a synchronizing instruction of a kernel: number n, from 1, of its kind.
 type place struct {
 	kind  string
 	n     int
@@ -131,7 +131,7 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("%s %d", p.kind, p.n) }
 
-// places are the synchronising instructions of a kernel.
+// places lists the synchronizing instructions of a kernel.
 func places(ptx string) (out []place) {
 	count := map[string]int{}
 	for _, m := range synchronising.FindAllStringSubmatchIndex(ptx, -1) {
@@ -142,7 +142,7 @@ func places(ptx string) (out []place) {
 	return out
 }
 
-// without is a kernel whose instructions ps are blanked.
+// without returns a kernel with the instructions ps blanked out.
 func without(ptx string, ps ...place) string {
 	b := []byte(ptx)
 	for _, p := range ps {
@@ -153,7 +153,7 @@ func without(ptx string, ps ...place) string {
 	return string(b)
 }
 
-// finds launches a kernel and returns the checker's finding, "" where there is none.
+// finds launches a kernel and returns the checker's finding, "" if there is none.
 func finds(t *testing.T, s *Sim, ptx string, calls []kernels.Call) string {
 	t.Helper()
 	m, err := s.Load(ptx)
@@ -185,7 +185,7 @@ func finds(t *testing.T, s *Sim, ptx string, calls []kernels.Call) string {
 	return ""
 }
 
-// shipped are launches of the kernels that synchronise.
+// shipped returns launches of the kernels that synchronize.
 func shipped(t *testing.T, s *Sim, set *kernels.Set, hds []int) map[*kernels.Kernel][]kernels.Call {
 	const bytes = 8 << 20
 	fill := make([]byte, bytes)
@@ -296,7 +296,8 @@ func shipped(t *testing.T, s *Sim, set *kernels.Set, hds []int) map[*kernels.Ker
 	return all
 }
 
-// TestMutants: without a synchronising instruction the checker finds a fault, but for survivors.
+// TestMutants: after each deletion of a synchronizing instruction the checker finds a fault, except
+// for the survivors.
 func TestMutants(t *testing.T) {
 	s := use(t)
 	set, err := kernels.Choose("bf16", "sm_90a")
@@ -316,7 +317,7 @@ func TestMutants(t *testing.T) {
 			t.Fatal(err)
 		}
 		if f := finds(t, s, ptx, launches[k]); f != "" {
-			t.Errorf("%s as it is shipped: %s", k.Name, f)
+			t.Errorf("%s without a deletion: %s", k.Name, f)
 			continue
 		}
 		want, ps := survivors[k.Name], places(ptx)
@@ -338,19 +339,19 @@ func TestMutants(t *testing.T) {
 				with := ""
 				for _, q := range left {
 					if q != p && finds(t, s, without(ptx, p, q), launches[k]) != "" {
-						with += ", and is found with " + q.String()
+						with += ", but it is detected together with " + q.String()
 					}
 				}
-				t.Errorf("%s without %s (line %d) is not found%s", k.Name, p, p.line, with)
+				t.Errorf("%s without %s (line %d) is not detected%s", k.Name, p, p.line, with)
 			case pair && named[other] == place{}:
 				t.Errorf("%s has no %s", k.Name, other)
 			case pair && finds(t, s, without(ptx, p, named[other]), launches[k]) == "":
-				t.Errorf("%s without %s and %s is not found", k.Name, p, other)
+				t.Errorf("%s without %s and %s is not detected", k.Name, p, other)
 			}
 		}
 		for name := range want {
 			if !slices.ContainsFunc(left, func(p place) bool { return p.String() == name }) {
-				t.Errorf("%s without %s is found, or is not there: take it out of the table", k.Name, name)
+				t.Errorf("%s without %s is detected or does not exist: remove it from the table", k.Name, name)
 			}
 		}
 	}

@@ -94,12 +94,12 @@ import (
 	"unsafe"
 )
 
-// Result is what a call to the driver returned: a CUresult other than CUDA_SUCCESS.
+// Result is the CUresult of a driver call, other than CUDA_SUCCESS.
 type Result int
 
 func (r Result) Error() string { return fmt.Sprintf("CUresult %d", int(r)) }
 
-// Results that tests ask for.
+// Results used by tests.
 const (
 	invalidValue       Result = 1
 	outOfMemory        Result = 2
@@ -121,13 +121,13 @@ func result(r C.int) error {
 	return nil
 }
 
-// Sim is the simulated driver. Its calls belong to one OS thread, as contexts do.
+// Sim is the simulated driver. Like contexts, its calls belong to one OS thread.
 type Sim struct {
 	lib C.Lib
 	ctx unsafe.Pointer
 }
 
-// Open loads the library and makes a context, current on this thread.
+// Open loads the library and makes a context that is current on this thread.
 func Open(path string) (*Sim, error) {
 	s := &Sim{}
 	p := C.CString(path)
@@ -141,8 +141,8 @@ func Open(path string) (*Sim, error) {
 	return s, result(C.callCtxCreate(&s.lib, &s.ctx))
 }
 
-// Attach is the library that this process has as its driver, without a context of its own: for
-// settings, counts and Poison. It is an error where that is no simulator.
+// Attach returns the library that this process uses as its driver, without a context of its own:
+// for settings, counters and Poison. It returns an error if the driver is not the simulator.
 func Attach() (*Sim, error) {
 	s := &Sim{}
 	p := C.CString("libcuda.so.1")
@@ -153,7 +153,7 @@ func Attach() (*Sim, error) {
 	return s, nil
 }
 
-// Renew ends the context, if there is one, and so all that it holds, and makes another.
+// Renew destroys the context, if there is one, with everything that it holds, and makes a new one.
 func (s *Sim) Renew() error {
 	if s.ctx != nil {
 		if err := result(C.callCtxDestroy(&s.lib, s.ctx)); err != nil {
@@ -183,7 +183,7 @@ func (s *Sim) Get(name string) int {
 	return int(C.callget(&s.lib, n))
 }
 
-// Findings are the checker's since the last Reset.
+// Findings returns the checker's findings since the last Reset.
 func (s *Sim) Findings() (out []string) {
 	buf := make([]byte, 2000)
 	for i := 0; ; i++ {
@@ -195,10 +195,10 @@ func (s *Sim) Findings() (out []string) {
 	}
 }
 
-// Reset forgets the findings and the error that they left, as a new process does.
+// Reset clears the findings and the error state that they caused, like a new process.
 func (s *Sim) Reset() { C.callreset(&s.lib) }
 
-// Poison makes device memory as if it had never been written.
+// Poison marks device memory as never written.
 func (s *Sim) Poison(at uint64, bytes int) bool {
 	return C.callpoison(&s.lib, C.u64(at), C.u64(bytes)) != 0
 }
@@ -227,7 +227,7 @@ func (s *Sim) Read(b []byte, p uint64) error {
 }
 func (s *Sim) Sync() error { return result(C.callCtxSynchronize(&s.lib)) }
 
-// Pinned allocates host memory that the driver knows.
+// Pinned allocates host memory that is known to the driver.
 func (s *Sim) Pinned(bytes int) ([]byte, error) {
 	var p unsafe.Pointer
 	if err := result(C.callMemHostAlloc(&s.lib, &p, C.size_t(bytes))); err != nil {
@@ -308,7 +308,7 @@ func (s *Sim) AllowShared(f Function, bytes int) error {
 	return result(C.callFuncSetAttribute(&s.lib, unsafe.Pointer(f), 8, C.int(bytes)))
 }
 
-// Launch launches grid blocks of block threads; each parameter is given in 8 bytes.
+// Launch launches grid blocks of block threads. Each parameter is passed in 8 bytes.
 func (s *Sim) Launch(f Function, grid, block [3]uint32, shared int, st Stream, params ...uint64) error {
 	g := [6]C.uint{C.uint(grid[0]), C.uint(grid[1]), C.uint(grid[2]), C.uint(block[0]), C.uint(block[1]), C.uint(block[2])}
 	p := append(params, 0)

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// use binds the test's goroutine to its thread and gives it an empty context.
+// use locks the test's goroutine to its thread and gives it an empty context.
 func use(t testing.TB) *Sim {
 	t.Helper()
 	runtime.LockOSThread()
@@ -59,8 +59,8 @@ func use(t testing.TB) *Sim {
 	return sim
 }
 
-// kernel is a module with one entry, k, of n 64-bit parameters that are in %p0, %p1, ….
-// It declares registers %r, %rd, %h (16 bits), %f (32 bits), %q (predicates), a hundred of each.
+// kernel returns a module with one entry, k, with n 64-bit parameters in %p0, %p1, …. It declares
+// 100 registers each of %r, %rd, %h (16 bits), %f (32 bits) and %q (predicates).
 func kernel(target string, threads, n int, body string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, ".version 8.0\n.target %s\n.address_size 64\n.extern .shared .align 16 .b8 smem[];\n.visible .entry k(", target)
@@ -118,8 +118,8 @@ func upload(t testing.TB, s *Sim, b []byte) uint64 {
 	return p
 }
 
-// lanes runs body in one warp: word k of lane l is in %r<k> before it, and what it leaves in
-// %r<50+k> is out[k][l].
+// lanes runs body in one warp. Before it, word k of lane l is in %r<k>; afterwards %r<50+k> is
+// returned as out[k][l].
 func lanes(t testing.TB, target, body string, out int, in ...[]uint32) [][]uint32 {
 	t.Helper()
 	s := use(t)

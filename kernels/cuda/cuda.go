@@ -1,35 +1,34 @@
-// Package cuda describes the GPU kernels: the sources in src/ compiled ahead of time to
-// PTX (ptx/), and how each is launched. It makes no call to a driver; runners/cuda does.
-// README.md states the layouts and what each kernel computes.
+// Package cuda describes the GPU kernels: the sources in src/, compiled ahead of time to PTX
+// (ptx/), and how each is launched. It does not call a driver; runners/cuda does. README.md
+// documents the layouts and what each kernel computes.
 package cuda
 
 import "fmt"
 
 //go:generate make -C ../.. kernels
 
-// MaxParams bounds the parameters of a kernel.
+// MaxParams is the maximum number of parameters of a kernel.
 const MaxParams = 28
 
 // Kernel is a compiled kernel.
 type Kernel struct {
-	// Name is its entry point in the PTX file File, for element type Build ("f32" or "bf16") and
-	// Target. Each kernel has a file of its own, so that a driver compiles no more than what is
-	// launched. Cubin is the file of the same PTX compiled for the GPU of the target, "" where
-	// there is none.
+	// Name is the entry point in the PTX file File, for element type Build ("f32" or "bf16") and
+	// Target. Each kernel has its own file, so that a driver compiles only kernels that are
+	// launched. Cubin is the same PTX compiled for the GPU of the target, "" if there is none.
 	Name, Build, Target, File, Cubin string
 	// Threads is the block size, Shared the dynamic shared memory of a block in bytes, N the number
 	// of parameters.
 	Threads, Shared, N int
 
 	entry       int
-	headDim     int // the variant's, 0 where there are none
+	headDim     int // of this variant, 0 if the kernel has no variants
 	interleaved bool
-	tile        int // 0 is the one for many rows
+	tile        int // 0 is the tile for many rows
 	constants
 }
 
-// Call is a kernel with its grid and its parameters, each in 8 bytes as the
-// driver wants them. Two calls are the same launch if they are equal.
+// Call is a kernel with its grid and its parameters, each in 8 bytes as the driver expects them.
+// Equal calls are the same launch.
 type Call struct {
 	Kernel *Kernel
 	Grid   [3]uint32
@@ -37,29 +36,29 @@ type Call struct {
 	N      int
 }
 
-// begin sets everything but the parameters; those that the sources do not name are 0 (Triton's
-// scratch pointers).
+// begin sets everything except the parameters. Parameters that the sources do not name (Triton's
+// scratch pointers) remain 0.
 func (c *Call) begin(k *Kernel, x, y, z int) {
 	c.Kernel, c.N, c.Grid = k, k.N, [3]uint32{uint32(x), uint32(y), uint32(z)}
 	clear(c.Params[:])
 }
 
-// Set is all kernels of a build for a target.
+// Set holds all kernels of a build for a target.
 type Set struct {
 	Build, Target string
 	byHead        [entries][headDims][2][maxTiles]*Kernel
 }
 
-// maxTiles bounds the tiles that a kernel comes with.
+// maxTiles is the maximum number of tiles of a kernel.
 const maxTiles = 3
 
-// headDims counts the head dim variants 16, 32, …, MaxHeadDim.
+// headDims is the number of head dimension variants: 16, 32, …, MaxHeadDim.
 const headDims = 5
 
-// MaxHeadDim is the largest head dim that a kernel takes.
+// MaxHeadDim is the largest supported head dimension.
 const MaxHeadDim = 256
 
-// Targets lists the targets, the lowest first.
+// Targets lists the targets in ascending order.
 func Targets() []string { return []string{"sm_80", "sm_90a"} }
 
 // Choose returns the kernels of a build ("f32" or "bf16") for a target.
@@ -84,7 +83,7 @@ func Choose(build, target string) (*Set, error) {
 	return s, nil
 }
 
-// variant is the place of the smallest head dim variant that holds hd.
+// variant returns the index of the smallest head dimension variant that is at least hd.
 func variant(hd int) int {
 	v := 0
 	for 16<<v < hd {
@@ -93,8 +92,8 @@ func variant(hd int) int {
 	return v
 }
 
-// kernel finds the variant of an entry for a head dim, which is at most MaxHeadDim, and 0 where
-// there are no variants. Tile is an index of Tiles.
+// kernel returns the variant of an entry for a head dimension of at most MaxHeadDim; 0 means that
+// the kernel has no variants. tile is an index of Tiles.
 func (s *Set) kernel(entry, hd int, interleaved bool, tile int) *Kernel {
 	in := 0
 	if interleaved {
@@ -103,8 +102,8 @@ func (s *Set) kernel(entry, hd int, interleaved bool, tile int) *Kernel {
 	return s.byHead[entry][variant(hd)][in][tile]
 }
 
-// Tiles lists the kernels that compute what k computes, each with a tile of another size; their
-// indices are what the launch functions take as tile. The first is the one for many rows.
+// Tiles lists the kernels that compute the same as k with different tile sizes. The launch
+// functions take their index as tile. The first is for many rows.
 func (s *Set) Tiles(k *Kernel) (out []*Kernel) {
 	in := 0
 	if k.interleaved {
@@ -131,8 +130,8 @@ func (s *Set) All() (out []*Kernel) {
 // RetainChunk is the chunk length of the retention kernels, in rows.
 func (s *Set) RetainChunk() int { return s.kernel(entryRetainGates, 0, false, 0).chunk }
 
-// LogprobsSplits is into how many parts Logprobs should cut the vocabulary, so
-// that two blocks for each multiprocessor are at work; at most as many as it has tiles.
+// LogprobsSplits returns the number of parts into which Logprobs should divide the vocabulary, so
+// that every multiprocessor runs two blocks; at most the number of tiles.
 func (s *Set) LogprobsSplits(rows, vocab, sms int) int {
 	k := s.kernel(entryLogprobs, 0, false, 0)
 	return min(max(2*sms/cdiv(rows, k.bm), 1), cdiv(vocab, k.bn))

@@ -11,27 +11,26 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// arena is the part of device memory that holds what changes from pass to pass:
-// positions, the rows' sequences, tokens, targets, tables of caches. Within a
-// pass they are put one behind the other, in an order that is the same for
-// passes of the same kind, so at the same addresses.
+// arena is the part of device memory for data that change from pass to pass: positions, the rows'
+// sequences, tokens, targets, tables of caches. Within a pass they are stored one after another, in
+// the same order for passes of the same kind, and so at the same addresses.
 //
-// The host's side is pinned memory, of which two are used in turn: a pass
-// may be prepared while the copy of the one before has not run yet. In a
-// deferred pass all goes over in one copy before the calls, otherwise each piece when it is put.
+// The host side consists of two pinned slots that alternate, so that a pass can be prepared before
+// the copy of the preceding pass has run. In a deferred pass everything is copied at once before
+// the calls, otherwise each piece when it is put.
 type arena struct {
 	o    *ops
 	dev  *block
 	host [2]slot
 	turn int
 	used int // bytes put in this pass
-	sent int // of them on their way to the device
+	sent int // bytes of used already enqueued for copying
 }
 
 type slot struct {
 	p    unsafe.Pointer
 	size int
-	// done is recorded behind the copies from this slot.
+	// done is recorded after the copies from this slot.
 	done    cu.Event
 	pending bool
 }
@@ -61,8 +60,8 @@ func (a *arena) begin() error {
 	return nil
 }
 
-// put makes room for n values of the given size and returns their place in the
-// arena and on the host. They are sent by ready, after the caller has filled them in.
+// put reserves space for n values of the given size and returns their offset in the arena and their
+// address on the host. The caller fills them in and then calls ready, which sends them.
 func (a *arena) put(n, size int) (off int, p unsafe.Pointer, err error) {
 	off = (a.used + 15) &^ 15
 	end := off + n*size
@@ -73,7 +72,7 @@ func (a *arena) put(n, size int) (off int, p unsafe.Pointer, err error) {
 	return off, unsafe.Add(a.host[a.turn].p, off), nil
 }
 
-// ints puts 32-bit integers.
+// ints reserves 32-bit integers.
 func (a *arena) ints(n int) (off int, v []int32, err error) {
 	off, p, err := a.put(n, 4)
 	if err != nil {
@@ -82,7 +81,7 @@ func (a *arena) ints(n int) (off int, v []int32, err error) {
 	return off, unsafe.Slice((*int32)(p), n), nil
 }
 
-// words puts 64-bit integers.
+// words reserves 64-bit integers.
 func (a *arena) words(n int) (off int, v []uint64, err error) {
 	off, p, err := a.put(n, 8)
 	if err != nil {
@@ -91,7 +90,7 @@ func (a *arena) words(n int) (off int, v []uint64, err error) {
 	return off, unsafe.Slice((*uint64)(p), n), nil
 }
 
-// ready says that what was put is filled in.
+// ready declares that the reserved values are filled in.
 func (a *arena) ready() error {
 	if a.o.q.deferred {
 		return nil
@@ -99,7 +98,7 @@ func (a *arena) ready() error {
 	return a.send()
 }
 
-// send enqueues the copy of what is not on its way yet.
+// send enqueues the copy of what has not been sent yet.
 func (a *arena) send() error {
 	if a.sent == a.used {
 		return nil
@@ -110,11 +109,11 @@ func (a *arena) send() error {
 	return copyIn(a.dev.ptr+cu.DevicePtr(from), unsafe.Add(a.host[a.turn].p, from), int64(a.used-from), a.o.d.stream)
 }
 
-// at is the address of a place.
+// at returns the device address of an offset.
 func (a *arena) at(off int) uint64 { return a.dev.at(int64(off)) }
 
-// reserve makes room for a number of bytes. Where that moves the arena, all
-// that was enqueued runs first, and what was put in this pass is copied again.
+// reserve makes the arena at least bytes long. If that moves the arena, everything enqueued runs
+// first, and what was put in this pass is copied again.
 func (a *arena) reserve(bytes int) error {
 	size := arenaBytes
 	if a.dev != nil {
@@ -146,7 +145,7 @@ func (a *arena) reserve(bytes int) error {
 	return nil
 }
 
-// grow replaces a slot's memory, keeping the first used bytes. No copy from it is under way.
+// grow replaces a slot's memory, keeping the first used bytes. No copy from it may be pending.
 func (s *slot) grow(d *device, size, used int) error {
 	if err := d.sync(); err != nil {
 		return err
@@ -171,7 +170,7 @@ func (s *slot) grow(d *device, size, used int) error {
 	return nil
 }
 
-// release gives the device's memory back; it is taken again as needed.
+// release frees the arena's memory, which is allocated again when needed.
 func (a *arena) release() {
 	a.dev.free()
 	a.dev = nil

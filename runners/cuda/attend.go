@@ -10,15 +10,15 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// watchedFLOPs bounds a launch of attention where a display's watchdog ends kernels that take
-// seconds.
+// watchedFLOPs limits the FLOPs of an attention launch on a GPU whose display watchdog ends kernels
+// that take seconds.
 var watchedFLOPs = 2e13
 
-// Attention of a pass of single rows (decoding) is one launch for all
-// sequences, whose keys are cut into splits, and one that joins the splits. In
-// any other pass it is one launch a span.
+// Attention in a pass of single rows (decoding) is one launch for all sequences, whose keys are
+// divided into splits, and one launch that combines the splits. In any other pass it is one launch
+// per span.
 
-// attention checks queries and output and returns the head's width.
+// attention checks the queries and the output and returns the head dimension.
 func (o *ops) attention(b *runners.Batch, dst, q runners.Mat, heads, kvHeads int) (d, x mat, hd int, ok bool) {
 	if !((heads > 0 && kvHeads > 0 && heads%kvHeads == 0 && q.Cols%heads == 0 && dst.Cols == q.Cols) || o.failf("attention of %d heads on %d, queries [%d] to [%d]", heads, kvHeads, q.Cols, dst.Cols)) {
 		return d, x, 0, false
@@ -31,17 +31,17 @@ func (o *ops) attention(b *runners.Batch, dst, q runners.Mat, heads, kvHeads int
 	return d, x, hd, ok && o.headDim(hd)
 }
 
-// plainScores checks that there are kernels for the scores.
+// plainScores checks that the kernels support the scores.
 func (o *ops) plainScores(s runners.Scores) bool {
 	return s == runners.Scores{} || o.failf("%w: scores with a scale or a bound of their own", runners.ErrUnsupported)
 }
 
-// headDim checks that there are kernels for heads of a width.
+// headDim checks that the kernels support the head dimension.
 func (o *ops) headDim(hd int) bool {
 	return (hd <= maxHeadDim || o.failf("%w: heads of %d, more than the kernels' %d", runners.ErrUnsupported, hd, maxHeadDim)) && o.aligned("head dimension", hd)
 }
 
-// cacheOf checks that span i of b continues cache i.
+// cacheOf returns cache i and checks that span i of b continues it.
 func (o *ops) cacheOf(kv []runners.KV, i int, b *runners.Batch) (*cache, bool) {
 	if !(len(kv) == len(b.Spans) || o.failf("%d caches for %d spans", len(kv), len(b.Spans))) {
 		return nil, false
@@ -51,7 +51,7 @@ func (o *ops) cacheOf(kv []runners.KV, i int, b *runners.Batch) (*cache, bool) {
 	return c, (ok && c.blk.ptr != 0 && s.Pos+s.Len <= c.capacity && s.Pos >= 0 && s.Len >= 1 && s.Row+s.Len <= b.Rows && s.Pos <= c.len) || o.failf("positions %d to %d do not fit the cache", s.Pos, s.Pos+s.Len)
 }
 
-// table puts the address and slots of each cache into the arena.
+// table puts the address and the number of slots of each cache into the arena.
 func (o *ops) table(kv []runners.KV) (uint64, bool) {
 	at, words, err := o.ar.words(2 * len(kv))
 	if !o.check(err) {
@@ -157,16 +157,16 @@ func (o *ops) Attend(b *runners.Batch, a runners.Attended) {
 	}
 }
 
-// piece is a part of a span, with the number of its cache.
+// piece is a part of a span, with the index of its cache.
 type piece struct {
 	runners.Span
 	cache int
 }
 
-// launches are the spans of b as they are launched, for queries of a width: whole, unless a
-// watchdog would end a launch that takes long.
+// launches returns the spans of b as they are launched, for queries of the given width: whole,
+// unless a watchdog would end a long launch.
 func (o *ops) launches(b *runners.Batch, width int) (pieces []piece) {
-	const step = 128 // no tile is cut
+	const step = 128 // a multiple of every tile
 	for i, s := range b.Spans {
 		rows := s.Len
 		if o.d.info.Watched {
@@ -179,7 +179,8 @@ func (o *ops) launches(b *runners.Batch, width int) (pieces []piece) {
 	return pieces
 }
 
-// prefill is attention of rows queries from position pos on over a cache that holds their keys.
+// prefill is attention of rows queries from position pos on, over a cache that already holds their
+// keys.
 type prefill struct {
 	dst, q     uint64
 	ldDst, ldQ int
@@ -188,39 +189,40 @@ type prefill struct {
 	heads      int
 }
 
-// prefill fills o.c with attention by a tile of those of the kernel for its head dimension.
+// prefill fills o.c with an attention call; tile is an index of the kernel's tiles for its head
+// dimension.
 func (o *ops) prefill(p *prefill, tile int) {
 	c := p.cache
 	o.k.AttendPrefill(&o.c, c.hd, tile, p.dst, p.q, c.blk.at(0), p.rows, p.pos, p.heads, c.heads, c.hd, c.slots, p.ldDst, p.ldQ, scale(c.hd))
 }
 
-// size is what attention asks for a choice by.
+// size is the key of the choice of a kernel.
 func (p *prefill) size() raceSize {
 	rows := min(floor2(p.rows), raceRows)
 	return raceSize{kernel: "attend_prefill", rows: rows, keys: keysOf(p.pos+p.rows, rows), heads: p.heads, kvHeads: p.cache.heads, hdim: p.cache.hd}
 }
 
-// timed is the part of it whose time is taken: rows and keys are those of its size.
+// timed returns the attention that is timed for the choice, with the rows and keys of size.
 func (p prefill) timed() prefill {
 	size := p.size()
 	p.rows, p.pos = size.rows, size.keys-size.rows
 	return p
 }
 
-// ways implements contest.
-func (p prefill) ways(o *ops, add func(string, kernels.Call)) {
+// candidates implements operation.
+func (p prefill) candidates(o *ops, add func(string, kernels.Call)) {
 	p = p.timed()
 	o.prefill(&p, 0)
 	for i, k := range o.k.Tiles(o.c.Kernel) {
 		if k.Shared > o.d.info.SharedMemory && i > 0 {
-			break // tiles are numbered without a gap
+			break // tile numbers have no gaps
 		}
 		o.prefill(&p, i)
 		add(k.Name, o.c)
 	}
 }
 
-// result implements contest: the queries, where the result takes their place.
+// result implements operation: the queries, if the result overwrites them.
 func (p prefill) result(o *ops) (at uint64, bytes int) {
 	if p.dst != p.q {
 		return 0, 0
@@ -228,12 +230,14 @@ func (p prefill) result(o *ops) (at uint64, bytes int) {
 	return p.q, ((p.timed().rows-1)*p.ldQ + p.heads*p.cache.hd) * o.t.Size()
 }
 
-// wrong implements contest. Of some rows and heads no value may differ from float64, with weights w
-// of the values v, by more than
+// wrong implements operation. For some rows and heads, no value may differ from float64, with
+// weights w of the values v, by more than
 //
 //	(u + 2e + 8 sqrt(n) 2^-23 + 2^-20) sum |w v| + u |value|
 //
-// where u is half a unit in the last place of T, to which weights and value are rounded, e the
+// where u is half a unit in the last place of T, to which the weights and the value are rounded, e
+// the largest error of a score, as for gemm, and n the number of keys; 2^-20 covers the
+// exponentials.
 // largest error of a score, as gemm's, and n the number of keys; 2^-20 is for the exponentials.
 func (p prefill) wrong(o *ops, who string, run func() error) (string, error) {
 	p = p.timed()
@@ -304,34 +308,35 @@ func (p prefill) wrong(o *ops, who string, run func() error) (string, error) {
 	return "", nil
 }
 
-// scale is headDim^-0.5.
+// scale returns headDim^-0.5.
 func scale(hd int) float32 { return float32(1 / math.Sqrt(float64(hd))) }
 
-// rotate turns the heads of all rows of the pass in place.
+// rotate rotates the heads of all rows of the pass in place.
 func (o *ops) rotate(x mat, rows, heads, hd int, r *ropeTable) bool {
 	o.k.Rope(&o.c, hd, r.spec.Interleaved, x.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), rows, heads, hd, x.ld)
 	return o.enqueue()
 }
 
-// splitSlots is the fewest slots for which a split is worth joining.
+// splitSlots is the minimum number of slots per split: for fewer, combining the splits costs more
+// than it saves.
 const splitSlots = 256
 
-// decode is attention of one row a sequence over all that its cache holds, the row's own position
-// included.
+// decode is attention of one row per sequence over its whole cache, including the row's own
+// position.
 func (o *ops) decode(kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
 	if table, ok := o.table(kv); ok {
 		o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r)
 	}
 }
 
-// decodeOver is decode with the table of caches in the arena.
+// decodeOver is decode with the table of caches already in the arena.
 func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
 	n, slots := len(kv), 0
 	for _, c := range kv {
 		slots = max(slots, c.(*cache).slots)
 	}
-	// Two blocks for each multiprocessor, unless the caches are short. It does not depend on
-	// positions, so that a step's launches are those of the step before.
+	// Two blocks per multiprocessor, unless the caches are short. The number does not depend on
+	// positions, so a step has the same launches as the step before.
 	splits := min((2*o.d.info.Multiprocessors+n*kvHeads-1)/(n*kvHeads), (slots+splitSlots-1)/splitSlots)
 	parts, ok := o.scratch(scratchParts, runners.MulBytes(4, n, heads, splits, hd))
 	if !ok {
@@ -349,12 +354,12 @@ func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads
 	o.enqueue()
 }
 
-// noGroups is what the kernel of window attention does not do.
-const noGroups = "window attention of the CUDA runner has as many key as query heads"
+// noGroups is the error for window attention with grouped heads, which the kernel does not support.
+const noGroups = "window attention of the CUDA runner needs as many key heads as query heads"
 
-// AttendWindow: single rows are written into the ring first, which then holds
-// exactly the window, in an order that a softmax does not see. A long span is
-// attended over the ring as it was and its own keys, and its last rows are written after that.
+// AttendWindow implements runners.Ops. Single rows are written into the ring buffer first, which
+// then holds exactly the window; the order of its slots does not affect a softmax. A long span
+// attends to the old content of the ring and its own keys; its last rows are written afterwards.
 func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 	if o.err != nil || !(len(w.KV) > 0 || o.failf("window attention without caches")) {
 		return

@@ -15,36 +15,35 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Measurement is one kernel (or the few that make an operation) on one shape:
-// checked against float64 first, and timed only if it passed.
+// Measurement is the result for one kernel (or the few kernels of one operation) on one shape. It
+// is first compared with float64, and timed only if it passes.
 type Measurement struct {
-	// Kernel is the operation: gemm, gemv (with _f32 and _add: into float32), swiglu,
+	// Kernel is the operation: gemm, gemv (_f32 writes float32, _add adds to float32), swiglu,
 	// attend_prefill, attend_window, attend_decode, retain, retain_step, embed, rmsnorm, rope,
 	// rope_store, logprobs or argmax.
 	Kernel string `json:"kernel"`
-	// Shape is its sizes by name, from which a peer can make the same inputs (see Input).
+	// Shape is its sizes by name, from which a peer can generate the same inputs (see Input).
 	Shape map[string]int `json:"shape"`
 	DType string         `json:"dtype"`
-	// Checked is the number of values compared with float64, Error the largest difference over
-	// 1 + |value| and Tolerance what is allowed; OK is whether the kernel passed.
+	// Checked is the number of values compared with float64, Error the largest difference divided
+	// by 1 + |value|, Tolerance the largest allowed Error. OK reports whether the kernel passed.
 	Checked   int     `json:"checked"`
 	Error     float64 `json:"error"`
 	Tolerance float64 `json:"tolerance"`
 	OK        bool    `json:"ok"`
-	// Samples are some of the values that came out, for a peer to compare: of row Row, column Col.
+	// Samples are some values of the result, for comparison with a peer: of row Row, column Col.
 	Samples []Sample `json:"samples"`
-	// Millis are the times in milliseconds by the device's events; none if not OK.
+	// Millis are the times in milliseconds from the device's events; empty unless OK.
 	Millis []float64 `json:"ms,omitempty"`
-	// Choice is what was chosen among this kernel's tiles and cuBLAS; nil where there is one way
-	// only. The fastest tile was measured.
+	// Choice is the choice among this kernel's tiles and cuBLAS; nil if there is only one
+	// candidate. The fastest tile was measured.
 	Choice *Choice `json:"choice,omitempty"`
-	// FLOPs and Bytes are the work, by arithmetic: each operand is read and each result written
-	// once.
+	// FLOPs and Bytes are computed: each operand is read once and each result is written once.
 	FLOPs float64 `json:"flops"`
 	Bytes float64 `json:"bytes"`
 }
 
-// Sample is a value of a result.
+// Sample is one value of a result.
 type Sample struct {
 	Row   int     `json:"row"`
 	Col   int     `json:"col"`
@@ -52,7 +51,7 @@ type Sample struct {
 	want  float64
 }
 
-// Median of the times in milliseconds; NaN without any.
+// Median returns the median time in milliseconds, NaN if there is none.
 func (m Measurement) Median() float64 {
 	if len(m.Millis) == 0 {
 		return math.NaN()
@@ -61,8 +60,8 @@ func (m Measurement) Median() float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// Input is element i of input number seed of a measurement: one of 256 values from -1 to 127/128,
-// which bfloat16 holds exactly.
+// Input returns element i of input number seed of a measurement: one of 256 values from -1 to
+// 127/128, which bfloat16 represents exactly.
 //
 //	h = (i * 2654435761 + seed * 2246822519) mod 2^32;  h = ((h xor h >> 15) * 2246822519) mod 2^32;  ((h >> 24) - 128) / 128
 func Input(seed, i int) float32 {
@@ -84,20 +83,19 @@ type bench struct {
 	ctx    context.Context
 	m      Measurement
 	blocks []*block
-	// tile is the tile of the kernel that is measured, and Choice names it.
+	// tile is the index of the kernel's tile that is measured, as named in Choice.
 	tile int
-	// integers says that the result is one of 32-bit integers.
+	// integers is set if the result consists of 32-bit integers.
 	integers bool
-	// scratch is how many bytes are written ahead of each timed run: none of what it reads is in
-	// the device's cache then, as in a model, and the device is busy until the host has enqueued
-	// it.
+	// scratch is the number of bytes written before each timed run. This evicts the inputs from the
+	// device's cache, as in a model, and keeps the device busy until the host has enqueued the run.
 	scratch int
 }
 
-// Bench measures the kernels of a build on the shapes of YOCO-3B, or at toy sizes, and passes on
-// each result. Those that wants does not want, by their number from 0 on, are left out. A failure
-// to compute is an error; a wrong result is a Measurement that is not OK.
-func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int) bool, emit func(Measurement)) (err error) {
+// Bench measures the kernels of a build on the shapes of YOCO-3B, or on small ones, and emits each
+// result. Measurement i (from 0) is skipped unless wants(i). An error means that a kernel could not
+// run; a wrong result is a Measurement that is not OK.
+func Bench(ctx context.Context, opts runners.Options, small bool, wants func(i int) bool, emit func(Measurement)) (err error) {
 	opts.KV = opts.Weights
 	o, err := newOps(opts)
 	if err != nil {
@@ -110,8 +108,8 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int
 	}()
 	dim, ffn, vocab, heads, kvHeads, hd, window := 3072, 8192, 100288, 24, 8, 128, 1024
 	rows, long, deep, before, scratch := 8<<10, 16<<10, 128<<10, 496<<10, benchScratch
-	few, some := 32, 64 // rows of products for which small tiles are
-	if toy {
+	few, some := 32, 64 // rows of products for which there are small tiles
+	if small {
 		scratch = 4 << 10
 		dim, ffn, vocab, heads, kvHeads, hd, window = 64, 96, 130, 4, 2, 16, 24
 		rows, long, deep, before = 40, 70, 300, 230
@@ -125,7 +123,8 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int
 		func(b *bench) error { return b.product("gemm_f32", min(rows, 2<<10), dim, vocab) },
 		func(b *bench) error { return b.product("swiglu", rows, dim, ffn) },
 		func(b *bench) error { return b.attend(long, 0, heads, kvHeads, hd, 0) },
-		// The last chunk of a prompt of 512 Ki tokens: what decides a Transformer's long prefill.
+		// The last chunk of a prompt of 512 Ki tokens, which dominates a Transformer's long
+		// prefill.
 		func(b *bench) error { return b.attend(long, before, heads, kvHeads, hd, 0) },
 		func(b *bench) error { return b.attend(long, 0, heads, heads, hd, window) },
 		func(b *bench) error { return b.retain(long, heads, hd) },
@@ -169,15 +168,15 @@ func Bench(ctx context.Context, opts runners.Options, toy bool, wants func(i int
 	return nil
 }
 
-// input makes a block of n values of input seed in T.
+// input makes a block with n values of input seed, of type T.
 func (b *bench) input(seed, n int) (*block, error) { return b.inputOf(b.o.t, seed, n) }
 
-// inputOf is input in another type.
+// inputOf is input for another type.
 func (b *bench) inputOf(t runners.DType, seed, n int) (*block, error) {
 	return b.fill(t, n, func(i int) float32 { return Input(seed, i) })
 }
 
-// fill makes a block of n values, of which t holds each exactly.
+// fill makes a block of n values, which t must represent exactly.
 func (b *bench) fill(t runners.DType, n int, value func(i int) float32) (*block, error) {
 	x, err := b.output(n, t)
 	if err != nil {
@@ -217,8 +216,8 @@ func (b *bench) inputs(n ...int) (xs []*block, err error) {
 	return xs, nil
 }
 
-// finish reads the samples' values from out [rows, cols] and compares them with what is wanted;
-// then run is timed, if it passed. What a run leaves must not change how long the next one takes.
+// finish reads the samples' values from out [rows, cols] and compares them with the expected ones.
+// If they agree, it times run. The results of one run must not affect the time of the next.
 func (b *bench) finish(out *block, t runners.DType, cols int, tolerance float64, run func() error) error {
 	b.m.Tolerance = tolerance
 	b.m.OK = len(b.m.Samples) > 0
@@ -255,7 +254,8 @@ func (b *bench) finish(out *block, t runners.DType, cols int, tolerance float64,
 	return err
 }
 
-// finite is x, or the largest number where x is none: JSON has no other, and no check lets it pass.
+// finite returns x, or the largest float64 if x is not finite, because JSON cannot represent it. No
+// check accepts that value.
 func finite(x float64) float64 {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return math.MaxFloat64
@@ -269,16 +269,17 @@ func (b *bench) launch() error {
 	return b.o.d.launch(&b.o.c)
 }
 
-// sample asks for the value at a place.
+// sample adds an expected value at a position.
 func (b *bench) sample(row, col int, want float64) {
 	b.m.Samples = append(b.m.Samples, Sample{Row: row, Col: col, want: want})
 }
 
-// spread is place i of benchChecks in 0..n-1, the first and the last among them.
+// spread returns index i of benchChecks indices spread over 0..n-1, including the first and the
+// last.
 func spread(i, n int) int { return i * (n - 1) / (benchChecks - 1) }
 
-// tolerance is that of a sum in float32 of numbers near 1, rounded to T at the end or, steps times,
-// on the way.
+// tolerance returns the tolerance of a float32 sum of numbers near 1 that is rounded to T at the
+// end, or steps times during the computation.
 func (b *bench) tolerance(steps int) float64 {
 	if b.o.t == runners.F32 {
 		return 2e-5
@@ -286,9 +287,9 @@ func (b *bench) tolerance(steps int) float64 {
 	return 2e-5 + float64(steps)*0x1p-8
 }
 
-// product measures a [rows, in] times b [out, in]ᵀ (input 1, input 2), or SwiGLU with b [2 out,
-// in]. The result is in T, of kernels that end in _f32 and _add in float32; of the latter it is
-// added to input 3, whose rows are out rounded up to 16.
+// product measures [rows, in] times b [out, in]ᵀ (inputs 1 and 2), or SwiGLU with b [2 out, in].
+// The result is in T, or in float32 for kernels that end in _f32 and _add. _add adds to input 3,
+// whose row stride is out rounded up to 16.
 func (b *bench) product(kernel string, rows, in, out int) error {
 	b.m.Kernel, b.m.Shape = kernel, map[string]int{"rows": rows, "in": in, "out": out}
 	n, t := out, b.o.t
@@ -339,7 +340,7 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 			return err
 		}
 	}
-	o.ours(&g, b.tile)
+	o.viaKernel(&g, b.tile)
 	size := float64(o.t.Size())
 	b.m.FLOPs = 2 * float64(rows) * float64(in) * float64(n)
 	b.m.Bytes = size*(float64(rows*in)+float64(n)*float64(in)) + float64(t.Size())*float64(rows*out)
@@ -353,23 +354,23 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 	return b.launched(c, t, ld, b.tolerance(steps))
 }
 
-// choose makes the choice of an operation whose operands are there. What is measured is the fastest
-// of our kernels.
-func (b *bench) choose(size raceSize, x contest) error {
+// choose makes the choice for an operation whose operands exist. The fastest of our kernels is then
+// measured.
+func (b *bench) choose(size raceSize, x operation) error {
 	c, err := b.o.race(size, x)
-	if err != nil || len(c.Ways) == 1 {
+	if err != nil || len(c.Candidates) == 1 {
 		return err
 	}
 	b.m.Choice = &c
-	for i, w := range c.Ways {
-		if ours := b.o.d.blas == nil || w.Name != b.o.d.blas.name; ours && w.Millis > 0 && w.Millis < c.Ways[b.tile].Millis {
+	for i, w := range c.Candidates {
+		if ours := b.o.d.blas == nil || w.Name != b.o.d.blas.name; ours && w.Millis > 0 && w.Millis < c.Candidates[b.tile].Millis {
 			b.tile = i
 		}
 	}
 	return nil
 }
 
-// head is a head of an input [rows, heads, hd].
+// head returns one head of an input [rows, heads, hd].
 func head(seed, row, heads, h, hd int) []float64 {
 	v := make([]float64, hd)
 	for i := range v {
@@ -378,7 +379,7 @@ func head(seed, row, heads, h, hd int) []float64 {
 	return v
 }
 
-// softmax is attention of q over keys and values from..to-1.
+// softmax returns the attention of q over keys and values from..to-1.
 func softmax(q []float64, from, to int, key, value func(int) []float64) []float64 {
 	out, sum, top := make([]float64, len(q)), 0.0, math.Inf(-1)
 	scores := make([]float64, to-from)
@@ -402,8 +403,8 @@ func softmax(q []float64, from, to int, key, value func(int) []float64) []float6
 	return out
 }
 
-// attend measures causal attention of rows queries (input 1 [rows, heads, hd]) at positions pos0
-// and on, over the keys up to their own: in a cache [kv_heads, pos0+rows, hd] (inputs 2 and 3,
+// attend measures causal attention of rows queries (input 1 [rows, heads, hd]) at positions from
+// pos0 on, over the keys up to their own: in a cache [kv_heads, pos0+rows, hd] (inputs 2 and 3,
 // values after keys), or, with pos0 = 0, through a window over rows [rows, heads, hd] of inputs 2
 // and 3.
 func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
@@ -437,7 +438,7 @@ func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
 		if err != nil {
 			return err
 		}
-		ring, err := b.input(4, 2*kvHeads*window*hd) // position 0 is the first: none of it is read
+		ring, err := b.input(4, 2*kvHeads*window*hd) // not read, because the span begins at position 0
 		if err != nil {
 			return err
 		}
@@ -462,7 +463,7 @@ func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
 	if window > 0 {
 		pairs = runners.WindowKeys(rows, 0, window)
 	}
-	checks := 1 // of benchChecks, where each takes a long context's keys
+	checks := 1 // instead of benchChecks, because each check reads a long context
 	if slots > 64<<10 {
 		checks = 4
 	}
@@ -504,9 +505,8 @@ func (b *bench) keysValues(n int) (*block, error) {
 	})
 }
 
-// decode measures one query a sequence (input 1 [batch, heads, hd], at position 0 of the rotary
-// tables: not turned) over depth keys, all sequences reading a cache of their own of inputs 2 and
-// 3.
+// decode measures one query per sequence (input 1 [batch, heads, hd], at rotary position 0, so not
+// rotated) over depth keys. Every sequence reads its own cache of inputs 2 and 3.
 func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 	b.m.Kernel, b.m.Shape = "attend_decode", map[string]int{"depth": depth, "batch": batch, "heads": heads, "kv_heads": kvHeads, "hd": hd}
 	o, n := b.o, kvHeads*depth*hd
@@ -561,8 +561,8 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 	return b.finish(c, o.t, heads*hd, b.tolerance(2), run)
 }
 
-// retain measures gated retention of rows (inputs 1 to 5: q, k, v, g and gates; not turned) from an
-// empty state.
+// retain measures gated retention of rows (inputs 1 to 5: q, k, v, g and gates; not rotated) from
+// an empty state.
 func (b *bench) retain(rows, heads, hd int) error {
 	b.m.Kernel, b.m.Shape = "retain", map[string]int{"rows": rows, "heads": heads, "hd": hd}
 	o, n := b.o, rows*heads*hd
@@ -599,7 +599,7 @@ func (b *bench) retain(rows, heads, hd int) error {
 	if err := run(); err != nil {
 		return err
 	}
-	const checked = 600 // rows from the first on, a few chunks
+	const checked = 600 // the first rows, a few chunks
 	h := heads - 1
 	S := make([]float64, hd*hd)
 	for r := range min(rows, checked) {

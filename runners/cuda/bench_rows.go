@@ -12,7 +12,7 @@ import (
 
 // Measurements of the kernels that work row by row.
 
-// Number is integer i of a measurement, below limit: a token or a target.
+// Number returns integer i of a measurement, below limit: a token or a target.
 func Number(i, limit int) int { return i * 40503 % limit }
 
 // numbers makes a block of n 32-bit integers.
@@ -42,15 +42,14 @@ func (b *bench) angles(r *ropeTable, end int) (err error) {
 	return nil
 }
 
-// still makes tables of frequencies of zero for positions below end: they leave every head as it
-// is, wherever it is.
+// still makes rotary tables with zero frequencies for positions below end, which leave every head
+// unchanged at every position.
 func (b *bench) still(hd, end int) (*ropeTable, error) {
 	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta}}, freq: make([]float64, hd/2)}
 	return r, b.angles(r, end)
 }
 
-// pass begins a pass of n rows at the given positions, which are put at the returned place of the
-// arena.
+// pass starts a pass of n rows at the given positions, and returns their offset in the arena.
 func (b *bench) pass(n int, position func(int) int) (at int, err error) {
 	if err := b.o.ar.begin(); err != nil {
 		return 0, err
@@ -66,13 +65,13 @@ func (b *bench) pass(n int, position func(int) int) (at int, err error) {
 	return at, b.o.ar.ready()
 }
 
-// benchTheta is the base of the rotary positions: pair j of a head turns by position x
+// benchTheta is the base of the rotary positions: pair j of a head is rotated by position x
 // benchTheta^(-2j/hd).
 const benchTheta = 1e6
 
-// turning makes rotary tables for positions below end, and a function that turns a head at a
+// rotation makes rotary tables for positions below end, and a function that rotates a head for a
 // position.
-func (b *bench) turning(hd, end int) (*ropeTable, func(x []float64, pos int) []float64, error) {
+func (b *bench) rotation(hd, end int) (*ropeTable, func(x []float64, pos int) []float64, error) {
 	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta, Interleaved: true}}}
 	for j := range hd / 2 {
 		r.freq = append(r.freq, math.Pow(benchTheta, -2*float64(j)/float64(hd)))
@@ -114,10 +113,10 @@ func (b *bench) embed(rows, dim, vocab int) error {
 	return b.launched(out, runners.F32, dim, exact)
 }
 
-// exact is the tolerance of a few operations in float32, whose result is not rounded to T.
+// exact is the tolerance of a few float32 operations whose result is not rounded to T.
 const exact = 1e-6
 
-// launched launches the call in o.c, and finishes.
+// launched launches the call in o.c, and calls finish.
 func (b *bench) launched(out *block, t runners.DType, cols int, tolerance float64) error {
 	if err := b.launch(); err != nil {
 		return err
@@ -152,7 +151,7 @@ func (b *bench) norm(rows, dim int) error {
 	return b.launched(out, b.o.t, dim, b.tolerance(1))
 }
 
-// normed is element i of x over its root mean square.
+// normed returns element i of x divided by the root mean square of x.
 func normed(x []float64, i int) float64 {
 	sum := 0.0
 	for _, v := range x {
@@ -163,8 +162,8 @@ func normed(x []float64, i int) float64 {
 
 func silu(x float64) float64 { return x / (1 + math.Exp(-x)) }
 
-// step is one of gated retention with the gate's logit z: it updates the state S [hd, hd] and
-// returns q S.
+// step computes one step of gated retention with the gate's logit z: it updates the state S [hd,
+// hd] and returns q S.
 func step(S, q, k, v []float64, z float64) []float64 {
 	hd := len(q)
 	gamma := math.Exp((math.Min(z, 0) - math.Log1p(math.Exp(-math.Abs(z)))) / runners.GateNormalizer)
@@ -179,14 +178,14 @@ func step(S, q, k, v []float64, z float64) []float64 {
 }
 
 // rope measures the rotation of heads (input 1 [rows, heads, hd]) in place, at the rows positions
-// below end. Each run turns them further, so what is compared is of the first.
+// below end. Every run rotates them further, so the result of the first run is compared.
 func (b *bench) rope(rows, heads, hd, end int) error {
 	b.m.Kernel, b.m.Shape = "rope", map[string]int{"rows": rows, "heads": heads, "hd": hd, "end": end}
 	x, err := b.input(1, rows*heads*hd)
 	if err != nil {
 		return err
 	}
-	table, turn, err := b.turning(hd, end)
+	table, turn, err := b.rotation(hd, end)
 	if err != nil {
 		return err
 	}
@@ -205,7 +204,7 @@ func (b *bench) rope(rows, heads, hd, end int) error {
 	return b.launched(x, b.o.t, heads*hd, b.tolerance(1))
 }
 
-// ropeStore measures writing keys, turned, and values (inputs 1 and 2 [rows, heads, hd]) of
+// ropeStore measures writing rotated keys and values (inputs 1 and 2 [rows, heads, hd]) of
 // positions 0..rows-1 to a cache [2 heads, rows, hd].
 func (b *bench) ropeStore(rows, heads, hd int) error {
 	b.m.Kernel, b.m.Shape = "rope_store", map[string]int{"rows": rows, "kv_heads": heads, "hd": hd}
@@ -218,7 +217,7 @@ func (b *bench) ropeStore(rows, heads, hd int) error {
 	if err != nil {
 		return err
 	}
-	table, turn, err := b.turning(hd, rows)
+	table, turn, err := b.rotation(hd, rows)
 	if err != nil {
 		return err
 	}
@@ -248,12 +247,12 @@ func (b *bench) ropeStore(rows, heads, hd int) error {
 	return b.launched(cacheBlock, o.t, hd, b.tolerance(1))
 }
 
-// logitScale divides the input of logprobs: the logits are near zero then, so that every one of
-// them counts in the sum.
+// logitScale divides the input of logprobs, so that the logits are near zero and every one
+// contributes to the sum.
 const logitScale = 32
 
-// logprobs measures log-probabilities of Numbers after rows (input 1 [rows, dim] over logitScale)
-// times the output matrix (input 2 [vocab, dim]).
+// logprobs measures the log-probabilities of Numbers after rows (input 1 [rows, dim] divided by
+// logitScale) times the output matrix (input 2 [vocab, dim]).
 func (b *bench) logprobs(rows, dim, vocab int) error {
 	b.m.Kernel, b.m.Shape = "logprobs", map[string]int{"rows": rows, "dim": dim, "vocab": vocab}
 	x, err := b.fill(b.o.t, rows*dim, func(i int) float32 { return Input(1, i) / logitScale })
@@ -278,7 +277,7 @@ func (b *bench) logprobs(rows, dim, vocab int) error {
 	if err != nil {
 		return err
 	}
-	// Two rows, as each takes all of the matrix.
+	// Only two rows, because each needs the whole matrix.
 	for _, r := range []int{0, rows - 1} {
 		row, logits := head(1, r, 1, 0, dim), make([]float64, vocab)
 		for v := range logits {
@@ -308,8 +307,8 @@ func (b *bench) logprobs(rows, dim, vocab int) error {
 	return b.finish(out, runners.F32, 1, b.tolerance(0), run)
 }
 
-// argmax measures the index of the largest of each row (inputs 1 + 2/256 [rows, n], float32), the
-// lowest where equal.
+// argmax measures the index of the largest value of each row (inputs 1 + 2/256 [rows, n], float32),
+// the lowest if several are equal.
 func (b *bench) argmax(rows, n int) error {
 	b.m.Kernel, b.m.Shape = "argmax", map[string]int{"rows": rows, "n": n}
 	value := func(i int) float32 { return Input(1, i) + Input(2, i)/256 }
@@ -338,8 +337,8 @@ func (b *bench) argmax(rows, n int) error {
 }
 
 // retainStep measures a step of gated retention of a batch (inputs 1 to 5: q, k, v, g and gates;
-// not turned), each sequence from a state of its own (input 6 over 16, which weighs about as much
-// as what the step adds). What is compared is of the first step.
+// not rotated). Each sequence has its own state (input 6 divided by 16, which is about as large as
+// what the step adds). The result of the first step is compared.
 func (b *bench) retainStep(batch, heads, hd int) error {
 	b.m.Kernel, b.m.Shape = "retain_step", map[string]int{"batch": batch, "heads": heads, "hd": hd}
 	o, n, ldGate := b.o, batch*heads*hd, (heads+15)&^15

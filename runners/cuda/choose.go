@@ -15,47 +15,46 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Choice is what was chosen among the ways to compute an operation of a kind and size: this
-// project's kernel with one of its tiles, or cuBLAS. A way other than the first takes part only
-// where its result was found right. It is made once in a process, so that all chunks of a prompt
-// and all prompts are computed alike.
+// Choice records which candidate was chosen for an operation of a kind and size: this project's
+// kernel with one of its tiles, or cuBLAS. Every candidate except the first must give the right
+// result to be considered. A choice is made once per process, so that all chunks of a prompt and
+// all prompts are computed in the same way.
 type Choice struct {
-	// Kernel is the kernel that is taken without a choice, for Target.
+	// Kernel is the default kernel, Target its target.
 	Kernel string `json:"kernel"`
 	Target string `json:"target"`
 	DType  string `json:"dtype"`
-	// Rows, In and Out are the sizes of a product that were timed: [rows, in] times [out, in]ᵀ, for
-	// gemm_swiglu with two such matrices. It holds for rows up to twice as many, and for all from 8
-	// Ki on.
+	// Rows, In and Out are the sizes of the product that was timed: [rows, in] times [out, in]ᵀ,
+	// for gemm_swiglu with two such matrices. The choice applies to up to twice as many rows, and
+	// from 8 Ki on to any number.
 	Rows int `json:"rows"`
 	In   int `json:"in,omitempty"`
 	Out  int `json:"out,omitempty"`
-	// Keys, Heads, KVHeads and HeadDim are the sizes of attention, of Rows queries after the last
-	// of Keys keys. It holds for up to twice as many keys, and for all from 16 Ki on.
+	// Keys, Heads, KVHeads and HeadDim are the sizes of attention, with Rows queries for the last
+	// of Keys keys. The choice applies to up to twice as many keys, and from 16 Ki on to any
+	// number.
 	Keys    int `json:"keys,omitempty"`
 	Heads   int `json:"heads,omitempty"`
 	KVHeads int `json:"kv_heads,omitempty"`
 	HeadDim int `json:"head_dim,omitempty"`
-	// Ways are the ways that there are, Kernel first, and Taken the name of the one that was
-	// chosen.
-	Ways  []Way  `json:"ways"`
-	Taken string `json:"taken"`
+	// Candidates are the alternatives, Kernel first; Taken is the name of the chosen one.
+	Candidates []Candidate `json:"ways"`
+	Taken      string      `json:"taken"`
 
 	taken int // index of Taken
 }
 
-// Way is a way to compute an operation.
-type Way struct {
-	// Name is a kernel's, or the version of cuBLAS.
+// Candidate is one implementation of an operation.
+type Candidate struct {
+	// Name is the name of a kernel, or the version of cuBLAS.
 	Name string `json:"name"`
-	// Millis is the shortest time in milliseconds of some interleaved runs; 0 where nothing
-	// was timed.
+	// Millis is the shortest time in milliseconds of several interleaved runs; 0 if not timed.
 	Millis float64 `json:"ms,omitempty"`
-	// Note says what is wrong with the result, in which case it is not timed.
+	// Note says what is wrong with the result; a wrong candidate is not timed.
 	Note string `json:"note,omitempty"`
 }
 
-// String is the choice in words.
+// String describes the choice.
 func (c Choice) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s, ", c.Kernel, c.Target, c.DType)
@@ -65,11 +64,11 @@ func (c Choice) String() string {
 		fmt.Fprintf(&b, "%d x %d x %d", c.Rows, c.In, c.Out)
 	}
 	fmt.Fprintf(&b, ": %s", c.Taken)
-	if ms := c.Ways[c.taken].Millis; ms > 0 {
+	if ms := c.Candidates[c.taken].Millis; ms > 0 {
 		fmt.Fprintf(&b, ", %.4g ms", ms)
 	}
 	var others []string
-	for i, w := range c.Ways {
+	for i, w := range c.Candidates {
 		switch {
 		case i == c.taken:
 		case w.Note != "":
@@ -85,27 +84,27 @@ func (c Choice) String() string {
 }
 
 const (
-	// raceRuns is how often each way is timed.
+	// raceRuns is the number of timed runs of each candidate.
 	raceRuns = 5
-	// raceRows and raceKeys are the most rows and keys that are timed.
+	// raceRows and raceKeys are the largest numbers of rows and keys that are timed.
 	raceRows = 8 << 10
 	raceKeys = 16 << 10
-	// raceMargin is what a way's time must be of the first's to be chosen: within it, noise would
-	// choose.
+	// raceMargin is the largest ratio of a candidate's time to the first candidate's at which it is
+	// chosen: smaller differences may be noise.
 	raceMargin = 0.98
 )
 
-// rowsOf are the rows that are timed for m: so many choices are made, and the same ones whatever
-// comes first.
+// rowsOf returns the number of rows that is timed for m rows. It limits the number of choices, and
+// makes them independent of which size comes first.
 func rowsOf(m int) int { return max(gemvRows+1, min(floor2(m), raceRows)) }
 
-// keysOf are the keys that are timed for n keys of which rows are queries.
+// keysOf returns the number of keys that is timed for n keys, of which rows are queries.
 func keysOf(n, rows int) int { return max(rows, min(floor2(n), raceKeys)) }
 
-// floor2 is the largest power of two up to n, which is at least 1.
+// floor2 returns the largest power of two up to n, which is at least 1.
 func floor2(n int) int { return 1 << (bits.Len(uint(n)) - 1) }
 
-// raceSize is what a model asks for a choice by: the kind of kernel and all sizes of a Choice.
+// raceSize is the key of a choice: the kind of kernel and all sizes of a Choice.
 type raceSize struct {
 	kernel                     string
 	rows, in, out              int
@@ -115,14 +114,14 @@ type raceSize struct {
 // chosen is a choice as a model uses it.
 type chosen struct {
 	Choice
-	used bool // since the last call of AlgorithmLog
-	tile int  // index of the kernels' tiles, or byCUBLAS
+	used bool // used since the last call of AlgorithmLog
+	tile int  // index of the kernel's tiles, or byCUBLAS
 }
 
-// byCUBLAS is in the place of a tile where cuBLAS was chosen.
+// byCUBLAS replaces the tile index if cuBLAS was chosen.
 const byCUBLAS = -1
 
-// made are the choices of the process.
+// made holds the choices of the process.
 var made = struct {
 	sync.Mutex
 	choices map[choiceKey]Choice
@@ -134,21 +133,22 @@ type choiceKey struct {
 	raceSize
 }
 
-// contest is an operation that can be computed in several ways.
-type contest interface {
-	// ways calls add with each way, the one that is taken without a choice first.
-	ways(o *ops, add func(name string, c kernels.Call))
-	// result is the memory that every way writes to and that is put back after it; no bytes where
-	// it may be lost.
+// operation is an operation with several implementations.
+type operation interface {
+	// candidates calls add with each implementation, the default first.
+	candidates(o *ops, add func(name string, c kernels.Call))
+	// result returns the memory that every candidate writes to and that is restored afterwards; 0
+	// bytes if it need not be restored.
 	result(o *ops) (at uint64, bytes int)
-	// wrong says what is wrong with the result of a way, if anything. An error is one of the
-	// device.
+	// wrong returns what is wrong with the result of a candidate, or "". An error is an error of
+	// the device.
 	wrong(o *ops, who string, run func() error) (string, error)
 }
 
-// choose makes the choice for a size that the model has not asked for yet; on an operation that is
-// about to be enqueued, if it is the first in the process. It is nil after an error.
-func (o *ops) choose(size raceSize, x contest) *chosen {
+// choose makes the choice for a size that this model has not requested before. If it is the first
+// in the process, it races the candidates on an operation that is about to be enqueued. It returns
+// nil after an error.
+func (o *ops) choose(size raceSize, x operation) *chosen {
 	made.Lock()
 	defer made.Unlock()
 	key := choiceKey{o.d.info.Name, o.d.set.Target, "", o.t, size}
@@ -169,10 +169,10 @@ func (o *ops) choose(size raceSize, x contest) *chosen {
 		}
 		made.choices[key] = c
 	}
-	last := len(c.Ways) - 1
-	library := o.d.blas != nil && c.Ways[last].Name == o.d.blas.name
+	last := len(c.Candidates) - 1
+	library := o.d.blas != nil && c.Candidates[last].Name == o.d.blas.name
 	if library && o.opts.Tier == TierCUBLAS {
-		if note := c.Ways[last].Note; note != "" && !o.check(fmt.Errorf("the kernel tier %s: %s", TierCUBLAS, note)) {
+		if note := c.Candidates[last].Note; note != "" && !o.check(fmt.Errorf("the kernel tier %s: %s", TierCUBLAS, note)) {
 			return nil
 		}
 		c.take(last)
@@ -185,16 +185,16 @@ func (o *ops) choose(size raceSize, x contest) *chosen {
 	return one
 }
 
-func (c *Choice) take(i int) { c.taken, c.Taken = i, c.Ways[i].Name }
+func (c *Choice) take(i int) { c.taken, c.Taken = i, c.Candidates[i].Name }
 
-// choices are those that were used since the last call, in words; or why there are none with cuBLAS
-// although it is there.
+// choices describes the choices used since the last call. If cuBLAS is installed but not used, it
+// also says why.
 func (o *ops) choices() (lines []string) {
 	if o.noCUBLAS != "" {
 		lines = append(lines, "cuBLAS is not used: "+o.noCUBLAS)
 	}
 	for _, c := range o.chosen {
-		if c.used && len(c.Ways) > 1 {
+		if c.used && len(c.Candidates) > 1 {
 			lines = append(lines, c.String())
 		}
 		c.used = false
@@ -203,17 +203,17 @@ func (o *ops) choices() (lines []string) {
 	return lines
 }
 
-// race checks the ways of an operation but the first, and times those that are right interleaved.
-// It takes no memory of the device.
-func (o *ops) race(size raceSize, x contest) (c Choice, err error) {
+// race checks the results of all candidates except the first, and times the correct ones
+// interleaved. It allocates no device memory.
+func (o *ops) race(size raceSize, x operation) (c Choice, err error) {
 	c = Choice{Target: o.d.set.Target, DType: o.t.String(), Rows: size.rows, In: size.in, Out: size.out,
 		Keys: size.keys, Heads: size.heads, KVHeads: size.kvHeads, HeadDim: size.hdim}
 	var calls []kernels.Call
-	x.ways(o, func(name string, call kernels.Call) {
+	x.candidates(o, func(name string, call kernels.Call) {
 		calls = append(calls, call)
-		c.Ways = append(c.Ways, Way{Name: name})
+		c.Candidates = append(c.Candidates, Candidate{Name: name})
 	})
-	c.Kernel = c.Ways[0].Name
+	c.Kernel = c.Candidates[0].Name
 	c.take(0)
 	if len(calls) == 1 {
 		return c, nil
@@ -228,7 +228,7 @@ func (o *ops) race(size raceSize, x contest) (c Choice, err error) {
 	}
 	right := []int{0}
 	for i := 1; i < len(calls); i++ {
-		w := &c.Ways[i]
+		w := &c.Candidates[i]
 		if w.Note, err = x.wrong(o, w.Name, func() error { return o.run(&calls[i]) }); err == nil {
 			err = restore()
 		}
@@ -253,18 +253,18 @@ func (o *ops) race(size raceSize, x contest) (c Choice, err error) {
 			if err != nil {
 				return c, err
 			}
-			if w := &c.Ways[i]; run == 0 || ms[0] < w.Millis {
+			if w := &c.Candidates[i]; run == 0 || ms[0] < w.Millis {
 				w.Millis = ms[0]
 			}
-			slowest = max(slowest, c.Ways[i].Millis)
+			slowest = max(slowest, c.Candidates[i].Millis)
 		}
 		if slowest > tooSlow {
 			break
 		}
 	}
-	best := raceMargin * c.Ways[0].Millis
+	best := raceMargin * c.Candidates[0].Millis
 	for _, i := range right[1:] {
-		if ms := c.Ways[i].Millis; ms < best {
+		if ms := c.Candidates[i].Millis; ms < best {
 			best = ms
 			c.take(i)
 		}
@@ -272,34 +272,34 @@ func (o *ops) race(size raceSize, x contest) (c Choice, err error) {
 	return c, restore()
 }
 
-// size is what a product asks for a choice by.
+// size is the key of the choice for a product.
 func (g *gemm) size() raceSize {
 	return raceSize{kernel: g.kind.String(), rows: rowsOf(g.m), in: g.k, out: g.n}
 }
 
-// ways implements contest: smaller tiles where the large ones do not fill the machine, and cuBLAS
-// where it is used.
-func (g gemm) ways(o *ops, add func(string, kernels.Call)) {
+// candidates implements operation: smaller tiles if the large ones do not occupy the whole GPU, and
+// cuBLAS if it is used.
+func (g gemm) candidates(o *ops, add func(string, kernels.Call)) {
 	g.m = rowsOf(g.m)
-	o.ours(&g, 0)
+	o.viaKernel(&g, 0)
 	first := o.c
 	add(first.Kernel.Name, first)
 	if int(first.Grid[0]) < o.d.info.Multiprocessors {
 		for i, k := range o.k.Tiles(first.Kernel)[1:] {
 			if k.Shared > o.d.info.SharedMemory {
-				break // tiles are numbered without a gap
+				break // tile numbers have no gaps
 			}
-			o.ours(&g, i+1)
+			o.viaKernel(&g, i+1)
 			add(k.Name, o.c)
 		}
 	}
 	if o.d.blas != nil && g.kind != gemmSwiGLU {
-		o.theirs(&g)
+		o.viaCUBLAS(&g)
 		add(o.d.blas.name, o.c)
 	}
 }
 
-// result implements contest: all but a sum will be overwritten.
+// result implements operation: only a sum must be restored.
 func (g gemm) result(*ops) (at uint64, bytes int) {
 	if g.kind != gemmAdd {
 		return 0, 0
@@ -307,13 +307,13 @@ func (g gemm) result(*ops) (at uint64, bytes int) {
 	return g.c, 4 * ((rowsOf(g.m)-1)*g.ldc + g.n)
 }
 
-// wrong implements contest.
+// wrong implements operation.
 func (g gemm) wrong(o *ops, who string, run func() error) (string, error) {
 	g.m = rowsOf(g.m)
 	return o.wrong(who, g, run)
 }
 
-// failed is what a call of cuBLAS says, if that is what an error is, and otherwise the error.
+// failed returns the message of an error if it is one of cuBLAS, otherwise the error.
 func failed(err error) (string, error) {
 	var status cublasStatus
 	if errors.As(err, &status) {
@@ -328,16 +328,16 @@ func (o *ops) run(c *kernels.Call) error {
 	return o.d.launch(c)
 }
 
-// wrong runs a product by who and says what is wrong with the result, if anything: of some values,
-// the corners among them, none may differ from float64 by more than
+// wrong runs the product of a candidate and returns what is wrong with the result, or "". Of some
+// values, including the corners, none may differ from float64 by more than
 //
-//	8 sqrt(k) 2^-23 (sum |a b| + |what was there|) + u |value|
+//	8 sqrt(k) 2^-23 (sum |a b| + |previous value|) + u |value|
 //
-// where u is half a unit in the last place of c; for gemmSwiGLU, of such errors of both products,
-// by the slope of silu, which is below 1.1. The first is the error of a sum of k rounded products
-// that holds but for chances of no account (Higham and Mary, A new approach to probabilistic
-// rounding error analysis, 2019), with twice float32's unit for tensor cores, which cut off instead
-// of rounding. An error is one of the device.
+// where u is half a unit in the last place of c. For gemmSwiGLU it is the sum of such errors of
+// both products, times the slope of silu, which is below 1.1. The first term bounds the error of a
+// sum of k rounded products except with negligible probability (Higham and Mary, A new approach to
+// probabilistic rounding error analysis, 2019); it uses twice float32's unit for tensor cores,
+// which truncate instead of rounding. An error is an error of the device.
 func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 	places := [][2]int{{0, g.n - 1}, {g.m - 1, 0}, {g.m - 1, g.n - 1}}
 	for i := range benchChecks {
@@ -403,7 +403,7 @@ func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 	return "", nil
 }
 
-// values reads n values of type t, after all that was enqueued.
+// values reads n values of type t, after everything enqueued.
 func (o *ops) values(at uint64, n int, t runners.DType) ([]float32, error) {
 	v := make([]float32, n)
 	err := o.st.download(o.d, at, int64(n*t.Size()), func(b []byte, at int64) { widen(v[int(at)/t.Size():][:len(b)/t.Size()], b, t) })

@@ -19,19 +19,19 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// cublasNames are the files that are looked for, in this order, where the system's loader looks; or
-// the one of UseCUBLAS.
+// cublasNames are the names of the library, in order of preference, as passed to the system's
+// loader; or the file of UseCUBLAS.
 var cublasNames = []string{"libcublas.so.12", "libcublas.so.13", "libcublas.so.11"}
 
-// cublas is NVIDIA's library of matrix products, found at run time.
+// cublas is NVIDIA's library of matrix products, loaded at run time.
 type cublas struct {
 	lib *C.cublas
-	// name is its file and version, such as "cuBLAS 12.4.5".
+	// name is the library with its version, such as "cuBLAS 12.4.5".
 	name string
 }
 
-// UseCUBLAS makes file the cuBLAS of this process, in place of what the system's loader finds. The
-// file is opened at once. It is called before anything else of this package.
+// UseCUBLAS makes this process use the cuBLAS in file instead of the one that the system's loader
+// finds. It opens the file at once. Call it before anything else of this package.
 func UseCUBLAS(file string) error {
 	path, err := filepath.Abs(file)
 	if err == nil {
@@ -45,7 +45,7 @@ func UseCUBLAS(file string) error {
 	return err
 }
 
-// CUBLAS names the cuBLAS that is there, with its version, or says that there is none.
+// CUBLAS returns the name and version of the cuBLAS in use, or why there is none.
 func CUBLAS() (string, error) {
 	l, err := findCUBLAS()
 	if err != nil {
@@ -54,7 +54,7 @@ func CUBLAS() (string, error) {
 	return l.name, nil
 }
 
-// opened are the libraries that were found, by file; they stay open.
+// opened holds the libraries that were loaded, by file; they stay open.
 var opened sync.Map // of *cublas
 
 func findCUBLAS() (*cublas, error) {
@@ -101,13 +101,13 @@ const statusAllocFailed cublasStatus = 3
 type blas struct {
 	*cublas
 	handle unsafe.Pointer
-	// work is what cuBLAS may use besides: taken here so that it is counted, and so that none is
-	// taken while a graph is captured.
+	// work is cuBLAS's workspace. The runner allocates it so that it is counted, and so that cuBLAS
+	// allocates nothing while a graph is captured.
 	work *block
 }
 
-// openCUBLAS makes a handle, where opts let cuBLAS be used and it is there. It is an error only
-// where cuBLAS was asked for.
+// openCUBLAS makes a handle if opts allow cuBLAS and it is installed. Its absence is an error only
+// if opts ask for cuBLAS.
 func (o *ops) openCUBLAS() error {
 	if o.opts.Tier != "" && o.opts.Tier != TierCUBLAS {
 		return nil
@@ -148,7 +148,7 @@ func (o *ops) newBLAS(lib *cublas) error {
 	return nil
 }
 
-// closeCUBLAS gives back the handle and its workspace.
+// closeCUBLAS frees the handle and its workspace.
 func (o *ops) closeCUBLAS() error {
 	b := o.d.blas
 	if b == nil {
@@ -176,12 +176,12 @@ func statusOf(r C.int) error {
 	}
 }
 
-// cublasGemm stands for cublasGemmEx among the kernels, so that its calls go into lists and graphs
-// as theirs do.
+// cublasGemm represents cublasGemmEx as a kernel, so that its calls go into lists and graphs like
+// kernel launches.
 var cublasGemm = &kernels.Kernel{Name: "cublasGemmEx"}
 
-// theirs fills o.c with a product by cuBLAS.
-func (o *ops) theirs(g *gemm) {
+// viaCUBLAS fills o.c with a product by cuBLAS.
+func (o *ops) viaCUBLAS(g *gemm) {
 	o.c = kernels.Call{Kernel: cublasGemm}
 	bf16 := 0
 	if o.t == runners.BF16 {
@@ -193,7 +193,7 @@ func (o *ops) theirs(g *gemm) {
 	o.c.Params[8], o.c.Params[9], o.c.Params[10] = g.c, g.a, g.b
 }
 
-// multiply enqueues a product that theirs made. The context is bound.
+// multiply enqueues a product made by viaCUBLAS. The context must be bound.
 func (b *blas) multiply(c *kernels.Call) error {
 	err := attempt(callCUBLAS)
 	if err == nil {

@@ -20,13 +20,13 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Tests go without cuBLAS but where they ask for it: useCUBLAS.
+// Tests run without cuBLAS unless they call useCUBLAS.
 var installedCUBLAS = cublasNames
 
 func init() { cublasNames = nil }
 
-// useCUBLAS lets a test use cuBLAS. Fault is what is to go wrong with the simulated one
-// (YOCOSIM_CUBLAS); what was chosen before is forgotten. At the end no handle may be left.
+// useCUBLAS lets a test use cuBLAS. fault is a fault of the simulated one (YOCOSIM_CUBLAS). Earlier
+// choices are forgotten. At the end of the test no handle may be left.
 func useCUBLAS(t *testing.T, fault string) {
 	t.Helper()
 	if fault != "" {
@@ -35,7 +35,7 @@ func useCUBLAS(t *testing.T, fault string) {
 	cublasNames = installedCUBLAS
 	if _, err := CUBLAS(); err != nil {
 		cublasNames = nil
-		if sim != nil { // it comes with the simulated GPU
+		if sim != nil { // part of the simulated GPU
 			t.Fatal(err)
 		}
 		testenv.Missing(t, "no cuBLAS: %v", err)
@@ -51,12 +51,12 @@ func useCUBLAS(t *testing.T, fault string) {
 	})
 }
 
-// both are the number types, with the best kernels of this GPU and tier.
+// both returns options for both number types, with the best kernels of this GPU and tier.
 func both(tier string) []runners.Options {
 	return []runners.Options{{Tier: tier, Weights: runners.F32, KV: runners.F32}, {Tier: tier, Weights: runners.BF16, KV: runners.BF16}}
 }
 
-// TestCUBLASGolden: the fixtures, with every product of more than 16 rows by cuBLAS.
+// TestCUBLASGolden runs the fixtures with cuBLAS for every product of more than 16 rows.
 func TestCUBLASGolden(t *testing.T) {
 	useCUBLAS(t, "")
 	dirs, err := filepath.Glob("../../testdata/golden/*/config.json")
@@ -71,7 +71,7 @@ func TestCUBLASGolden(t *testing.T) {
 	}
 	kinds := map[string]bool{}
 	for _, c := range made.choices {
-		for _, w := range c.Ways {
+		for _, w := range c.Candidates {
 			if strings.HasPrefix(w.Name, "cuBLAS") {
 				kinds[c.Kernel+" "+c.DType] = true
 			}
@@ -82,24 +82,24 @@ func TestCUBLASGolden(t *testing.T) {
 	}
 	for _, k := range []string{"gemm_t f32", "gemm_t bf16", "gemm_add f32", "gemm_add bf16"} {
 		if !kinds[k] {
-			t.Errorf("no product %s was by cuBLAS: %v", k, kinds)
+			t.Errorf("no product %s used cuBLAS: %v", k, kinds)
 		}
 	}
 }
 
-// TestCUBLASLinear: products by cuBLAS of ragged shapes against float64, onto poisoned memory.
+// TestCUBLASLinear compares products of ragged shapes by cuBLAS with float64, on poisoned memory.
 func TestCUBLASLinear(t *testing.T) {
 	useCUBLAS(t, "")
 	for _, opts := range both(TierCUBLAS) {
 		t.Run(name(opts), func(t *testing.T) { optest.Linear(t, tested(t, opts)) })
 	}
 	if len(made.choices) == 0 {
-		t.Error("nothing was by cuBLAS")
+		t.Error("nothing used cuBLAS")
 	}
 }
 
-// multiplied computes one product of each kind of rows by [in] times [out, in]ᵀ, and says what was
-// chosen.
+// multiplied computes one product of each kind, of rows by [in] times [out, in]ᵀ, and returns the
+// choices.
 func multiplied(t *testing.T, o *ops, rows, in, out int) ([]string, error) {
 	t.Helper()
 	values := func(n int) optest.Host {
@@ -164,8 +164,8 @@ func multiplied(t *testing.T, o *ops, rows, in, out int) ([]string, error) {
 	return o.choices(), o.Sync()
 }
 
-// TestCUBLASChoice: what is right and faster is chosen, once; what is wrong, fails or is slow is
-// not, and says why.
+// TestCUBLASChoice: cuBLAS is chosen, once, if it is right and faster. If it is wrong, slow or
+// fails, it is not chosen, and the log says why.
 func TestCUBLASChoice(t *testing.T) {
 	for _, c := range []struct{ fault, want string }{
 		{"", ": cuBLAS 12.0.0, "}, {"slow", "; cuBLAS 12.0.0 2"}, {"wrong", "; cuBLAS 12.0.0 is wrong"}, {"nan", "is NaN"},
@@ -188,18 +188,18 @@ func TestCUBLASChoice(t *testing.T) {
 				t.Errorf("choices: %q, want %d", lines, want)
 			}
 			for _, l := range lines {
-				if c.fault == "create" && strings.HasPrefix(l, "gemm_") { // among our tiles alone
+				if c.fault == "create" && strings.HasPrefix(l, "gemm_") { // a choice among our tiles only
 					if strings.Contains(l, "cuBLAS") {
 						t.Errorf("%q names cuBLAS", l)
 					}
 				} else if !strings.Contains(l, c.want) {
-					t.Errorf("%q does not say %q", l, c.want)
+					t.Errorf("%q does not contain %q", l, c.want)
 				}
 			}
 			if got := o.choices(); c.fault != "create" && len(got) != 0 {
-				t.Errorf("without a product since, choices are %q", got)
+				t.Errorf("without a new product, the choices are %q", got)
 			}
-			// It holds for the process, and for rows up to twice as many.
+			// A choice applies to the whole process, and to up to twice as many rows.
 			t.Setenv("YOCOSIM_CUBLAS", "")
 			before := len(made.choices)
 			again, err := multiplied(t, openTest(t, opts), 60, 64, 50)
@@ -213,7 +213,7 @@ func TestCUBLASChoice(t *testing.T) {
 	}
 }
 
-// TestCUBLASForced: where cuBLAS was asked for and cannot do it, that is an error.
+// TestCUBLASForced: if cuBLAS was requested and cannot compute a product, that is an error.
 func TestCUBLASForced(t *testing.T) {
 	for _, c := range []struct{ fault, want string }{
 		{"slow", ""}, {"wrong", "cuBLAS 12.0.0 is wrong"}, {"nan", "is NaN"}, {"fail", "not supported"},
@@ -226,7 +226,7 @@ func TestCUBLASForced(t *testing.T) {
 			case c.want == "" && (err != nil || !strings.Contains(lines[0], ": cuBLAS 12.0.0, ")):
 				t.Errorf("%v: %q", err, lines)
 			case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
-				t.Errorf("%v, want one that says %q", err, c.want)
+				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
 	}
@@ -241,7 +241,7 @@ func TestCUBLASForced(t *testing.T) {
 	}
 }
 
-// TestCUBLASAbsent: without it there is no word about it.
+// TestCUBLASAbsent: without cuBLAS the log does not mention it.
 func TestCUBLASAbsent(t *testing.T) {
 	if s, err := CUBLAS(); !errors.Is(err, errNoCUBLAS) {
 		t.Errorf("%q, %v", s, err)
@@ -253,11 +253,11 @@ func TestCUBLASAbsent(t *testing.T) {
 	cublasNames = []string{"libm.so.6"}
 	t.Cleanup(func() { cublasNames = nil })
 	if _, err := CUBLAS(); err == nil || !strings.Contains(err.Error(), "libm.so.6 has no cublasCreate_v2") {
-		t.Errorf("a library that is another: %v", err)
+		t.Errorf("another library: %v", err)
 	}
 }
 
-// TestCUBLASTargets: with a target as tier its kernels do everything.
+// TestCUBLASTargets: with a target as tier, cuBLAS is not used.
 func TestCUBLASTargets(t *testing.T) {
 	useCUBLAS(t, "")
 	for _, opts := range combos(t) {
@@ -268,8 +268,8 @@ func TestCUBLASTargets(t *testing.T) {
 	}
 }
 
-// TestCUBLASModel: memory is accounted for with cuBLAS as without, byte for byte but for its
-// workspace; steps of many sequences become a graph; and the clock does not count the choosing.
+// TestCUBLASModel: with cuBLAS the same memory is held except for its workspace, steps of many
+// sequences become a graph, and the clock excludes choosing.
 func TestCUBLASModel(t *testing.T) {
 	const batch = 20
 	for _, a := range runners.Arches() {
@@ -316,7 +316,7 @@ func TestCUBLASModel(t *testing.T) {
 			with.Workspace -= cublasWorkspace
 			with.Peak -= cublasWorkspace
 			if sim != nil && with != without {
-				t.Errorf("held with cuBLAS, its workspace apart, %+v, without %+v", with, without)
+				t.Errorf("held with cuBLAS, without its workspace, %+v; without cuBLAS %+v", with, without)
 			}
 			for s, row := range logits[1] {
 				for j, v := range row {
@@ -329,9 +329,9 @@ func TestCUBLASModel(t *testing.T) {
 	}
 }
 
-// TestCUBLASClock: choosing takes no time of the model's, however slow this machine is.
+// TestCUBLASClock: choosing does not count as the model's time, however slow this machine is.
 func TestCUBLASClock(t *testing.T) {
-	useCUBLAS(t, "slow") // 0.2 s a product, of which choosing does at least six
+	useCUBLAS(t, "slow") // 0.2 s per product; choosing runs at least six
 	m := load(t, tiny(runners.Transformer), runners.Options{})
 	s, err := m.NewSequence(80)
 	if err != nil {
@@ -345,7 +345,7 @@ func TestCUBLASClock(t *testing.T) {
 	}
 	took, passed, choosing := m.Now()-start, time.Since(began), time.Duration(0)
 	for _, c := range made.choices {
-		if len(c.Ways) > 1 {
+		if len(c.Candidates) > 1 {
 			choosing += 6 * 200 * time.Millisecond
 		}
 	}
@@ -354,8 +354,8 @@ func TestCUBLASClock(t *testing.T) {
 	}
 }
 
-// TestCUBLASFailures: whatever call fails in turn, cuBLAS's among them, the model works or says so,
-// and nothing is left.
+// TestCUBLASFailures: whichever call fails, including calls of cuBLAS, the model works or returns
+// an error, and nothing is left allocated.
 func TestCUBLASFailures(t *testing.T) {
 	c := tiny(runners.YOCOSlidingWindow)
 	run := func(m runners.Instance) error {
@@ -401,12 +401,12 @@ func TestCUBLASFailures(t *testing.T) {
 			if n < 20 {
 				t.Errorf("only %d calls were seen", n)
 			}
-			t.Logf("every %d. of %d calls failed", k.step, n)
+			t.Logf("one in %d of %d calls failed", k.step, n)
 		})
 	}
 }
 
-// TestRowsOf: the rows that are timed are few, and never more than there are.
+// TestRowsOf: only a few numbers of rows are timed, and never more than the product has.
 func TestRowsOf(t *testing.T) {
 	for m, want := range map[int]int{17: 17, 31: 17, 32: 32, 63: 32, 8191: 4096, 8192: 8192, 16384: 8192, 1 << 20: 8192} {
 		if got := rowsOf(m); got != want {
@@ -415,8 +415,8 @@ func TestRowsOf(t *testing.T) {
 	}
 }
 
-// TestCUBLASPeak: a cuBLAS that is faster than this project's kernel raises the peak, one that is
-// slower or wrong does not, and both speeds are kept.
+// TestCUBLASPeak: a faster cuBLAS raises the peak, a slower or wrong one does not, and both speeds
+// are reported.
 func TestCUBLASPeak(t *testing.T) {
 	onSimulator(t)
 	for _, c := range []struct{ fault, by, wrong string }{{"fast", "cuBLAS 12.0.0", ""}, {"slow", "gemm_t ", ""}, {"wrong", "gemm_t ", "cuBLAS 12.0.0 is wrong"}, {"create", "gemm_t ", "does not start"}} {
@@ -439,7 +439,7 @@ func TestCUBLASPeak(t *testing.T) {
 	}
 }
 
-// TestUseCUBLAS: a file of another folder is used, and one that is no cuBLAS is refused.
+// TestUseCUBLAS: a file in another folder is used, and a file that is not cuBLAS is rejected.
 func TestUseCUBLAS(t *testing.T) {
 	onSimulator(t)
 	useCUBLAS(t, "")

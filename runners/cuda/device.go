@@ -22,19 +22,20 @@ import (
 // Info describes a GPU.
 type Info struct {
 	Name string `json:"name"`
-	// Capability is the compute capability, 10 major + minor.
+	// Capability is the compute capability as 10 major + minor.
 	Capability int `json:"capability"`
-	// Multiprocessors is their number; SharedMemory the bytes that one block can have.
+	// Multiprocessors is the number of multiprocessors, SharedMemory the bytes available to one
+	// block.
 	Multiprocessors int `json:"multiprocessors"`
 	SharedMemory    int `json:"shared_memory"`
 	// Memory is its size in bytes.
 	Memory int64 `json:"memory"`
-	// Driver is the CUDA version that the driver is for, such as "12.4".
+	// Driver is the CUDA version that the driver supports, such as "12.4".
 	Driver string `json:"driver"`
-	// Watched is whether the driver ends kernels that take seconds, as it does where the GPU has a
-	// display.
+	// Watched reports whether the driver ends kernels that take seconds, as it does if the GPU
+	// drives a display.
 	Watched bool `json:"watched,omitempty"`
-	// Exclusive is whether the GPU takes one process at a time.
+	// Exclusive reports whether the GPU accepts only one process at a time.
 	Exclusive bool `json:"exclusive,omitempty"`
 }
 
@@ -45,7 +46,7 @@ const maxSharedOptIn cu.DeviceAttribute = 97
 // exclusiveProcess is CU_COMPUTEMODE_EXCLUSIVE_PROCESS.
 const exclusiveProcess = 3
 
-// Inspect describes the first GPU that the driver lists (CUDA_VISIBLE_DEVICES chooses).
+// Inspect describes the first GPU listed by the driver (CUDA_VISIBLE_DEVICES selects it).
 func Inspect() (Info, error) {
 	if err := Available(); err != nil {
 		return Info{}, err
@@ -80,8 +81,9 @@ func inspect() (cu.Device, Info, error) {
 	return dev, i, nil
 }
 
-// device is a stream in the process's context on a GPU, with the kernels of one build.
-// Contexts belong to threads, goroutines do not: bind makes the calls of one go to this context.
+// device is a stream in the process's context on a GPU, with the kernels of one build. Contexts
+// belong to threads, but goroutines move between threads: bind directs the driver calls of a
+// goroutine to this context.
 type device struct {
 	info   Info
 	ctx    cu.CUContext
@@ -90,26 +92,26 @@ type device struct {
 	loaded map[*kernels.Kernel]loaded
 	params [kernels.MaxParams]uint64
 	argv   [kernels.MaxParams]unsafe.Pointer
-	blas   *blas  // nil where cuBLAS is not used
-	clock  *model // nil where nobody asks for the time, and in a pause
-	// since are the kernels that were enqueued since the device was last waited for.
+	blas   *blas  // nil if cuBLAS is not used
+	clock  *model // nil if the time is not needed, and during a pause
+	// since lists the kernels enqueued since the last wait for the device.
 	since []*kernels.Kernel
-	// blocking: each launch is waited for, so that one that fails is named.
+	// blocking means that every launch is waited for, so that an error names the kernel.
 	blocking bool
 }
 
-// launchBlocking is the driver's variable that makes it wait for each launch.
+// launchBlocking is the environment variable that makes the driver wait for each launch.
 const launchBlocking = "CUDA_LAUNCH_BLOCKING"
 
-// pause stops the model's clock, behind all that was sent off, until resume is called: what is done
-// once in a process or a context is no time of the model's.
+// pause stops the model's clock, after everything enqueued so far, until resume is called. It
+// excludes work that is done once per process or context from the model's time.
 func (d *device) pause() (resume func()) {
 	m := d.clock
 	if m == nil {
 		return func() {}
 	}
 	m.count()
-	d.clock = nil // a pause within this one neither counts nor resumes
+	d.clock = nil // a nested pause has no effect
 	return func() {
 		d.clock = m
 		m.restart()
@@ -122,27 +124,27 @@ type loaded struct {
 	ok bool
 }
 
-// target chooses the kernels for a GPU: those of tier, or the best that it can run.
-// With a target as tier its kernels compute everything, with TierCUBLAS cuBLAS does what it can.
+// target chooses the kernels for a GPU: those of tier, or the best that it can run. With a target
+// as tier, its kernels compute everything; with TierCUBLAS, cuBLAS computes what it can.
 func (i Info) target(tier string) (target, why string, err error) {
 	best := ""
 	for _, t := range kernels.Targets() {
 		switch {
 		case t == "sm_90a" && i.Capability == 90:
-			best, why = t, "the GPU is of compute capability 9.0"
+			best, why = t, "the GPU has compute capability 9.0"
 		case t == "sm_80" && best == "" && i.Capability >= 80:
 			best, why = t, fmt.Sprintf("runs on compute capability %d.%d", i.Capability/10, i.Capability%10)
 		}
 	}
 	switch {
 	case best == "":
-		return "", "", fmt.Errorf("%w: %s is of compute capability %d.%d, and the kernels need 8.0", runners.ErrUnsupported, i.Name, i.Capability/10, i.Capability%10)
+		return "", "", fmt.Errorf("%w: %s has compute capability %d.%d, and the kernels need 8.0", runners.ErrUnsupported, i.Name, i.Capability/10, i.Capability%10)
 	case tier == "" || tier == best:
 		return best, why, nil
 	case tier == "sm_80":
-		return tier, "it was asked for", nil
+		return tier, "requested", nil
 	case tier == TierCUBLAS:
-		return best, why + ", with products by cuBLAS: it was asked for", nil
+		return best, why + ", with products by cuBLAS as requested", nil
 	}
 	return "", "", fmt.Errorf("no kernel tier %q on %s: it can run %s, sm_80 and %s", tier, i.Name, best, TierCUBLAS)
 }
@@ -177,8 +179,8 @@ func openDevice(build, tier string) (d *device, err error) {
 	return d, nil
 }
 
-// sharedContext is the context that all models of the process share, and the kernels that are
-// loaded into it. It is made when it is first needed and ends with the last of those that hold it.
+// sharedContext is the context shared by all models of the process, with the kernels loaded into
+// it. It is created on first use and destroyed when its last user releases it.
 type sharedContext struct {
 	sync.Mutex
 	ctx     cu.CUContext
@@ -188,7 +190,7 @@ type sharedContext struct {
 
 var shared sharedContext
 
-// hold returns the context; release is called when it is no longer needed.
+// hold returns the context. Call release when it is no longer needed.
 func (c *sharedContext) hold(dev cu.Device) (cu.CUContext, error) {
 	c.Lock()
 	defer c.Unlock()
@@ -211,7 +213,7 @@ func (c *sharedContext) hold(dev cu.Device) (cu.CUContext, error) {
 	return c.ctx, nil
 }
 
-// release ends the context, with the kernels, where nobody else holds it.
+// release destroys the context, with its kernels, if it has no other users.
 func (c *sharedContext) release() error {
 	c.Lock()
 	defer c.Unlock()
@@ -220,7 +222,7 @@ func (c *sharedContext) release() error {
 	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	_ = cu.SetCurrentContext(c.ctx) // a bad context fails the calls that follow
+	_ = cu.SetCurrentContext(c.ctx) // an invalid context fails the calls that follow
 	var first error
 	for _, m := range c.modules {
 		first = cmp.Or(first, failure("unload kernels", m.Unload()))
@@ -229,8 +231,8 @@ func (c *sharedContext) release() error {
 	return cmp.Or(first, failure("destroy the context", c.ctx.Destroy()))
 }
 
-// Hold keeps the process's context on the GPU, and the kernels that are loaded into it, until
-// release is called: models that follow one another need not load them again.
+// Hold keeps the process's context on the GPU, with its loaded kernels, until release is called, so
+// that models loaded one after another need not load kernels again.
 func Hold() (release func() error, err error) {
 	if err := Available(); err != nil {
 		return nil, err
@@ -245,15 +247,15 @@ func Hold() (release func() error, err error) {
 	return shared.release, nil
 }
 
-// bind makes the driver calls of this goroutine go to the context, until the function that it
-// returns is called.
+// bind directs the driver calls of this goroutine to the context until the returned function is
+// called.
 func (d *device) bind() func() {
 	runtime.LockOSThread()
-	_ = cu.SetCurrentContext(d.ctx) // a bad context fails the call that follows
+	_ = cu.SetCurrentContext(d.ctx) // an invalid context fails the call that follows
 	return runtime.UnlockOSThread
 }
 
-// close gives back all that the context holds.
+// close frees everything that the device holds in the context.
 func (d *device) close() error {
 	if d == nil || d.ctx == (cu.CUContext{}) {
 		return nil
@@ -270,7 +272,7 @@ func (d *device) close() error {
 	return cmp.Or(first, shared.release())
 }
 
-// function returns the function of a kernel, loaded when it is first asked for.
+// function returns the function of a kernel, loading it on first use.
 func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 	if f := d.loaded[k]; f.ok {
 		return f.fn, nil
@@ -297,8 +299,8 @@ func (d *device) function(k *kernels.Kernel) (cu.Function, error) {
 	return fn, nil
 }
 
-// module loads a kernel's cubin, where it has one that this driver and GPU take, and otherwise its
-// PTX, which the driver compiles.
+// module loads a kernel's cubin if it has one that this driver and GPU accept, otherwise its PTX,
+// which the driver compiles.
 func (d *device) module(k *kernels.Kernel) (m cu.Module, cubin bool, err error) {
 	if k.Cubin != "" {
 		image, err := k.CubinImage()
@@ -326,27 +328,26 @@ func loadImage(image string) (m cu.Module, err error) {
 	return m, err
 }
 
-// Loaded is how the kernels of a build come onto the GPU.
+// Loaded describes how the kernels of a build were loaded onto the GPU.
 type Loaded struct {
-	// Kernels is how many were loaded, and Cubins how many of them as cubins, compiled ahead of
-	// time; the driver compiled the PTX of the others.
+	// Kernels is the number of kernels loaded, and Cubins the number of those loaded as cubins,
+	// which were compiled ahead of time; the driver compiled the PTX of the others.
 	Kernels int `json:"kernels"`
 	Cubins  int `json:"cubins"`
-	// Spills are the kernels whose threads have memory of their own, in the device's memory:
-	// registers that were spilled.
+	// Spills lists the kernels that spill registers to local memory, which is in device memory.
 	Spills []string `json:"spills,omitempty"`
-	// Note warns of a driver that compiles them badly.
+	// Note warns of a driver that compiles the kernels badly.
 	Note string `json:"note,omitempty"`
 }
 
-// String says where the code comes from.
+// String describes where the code comes from.
 func (l Loaded) String() string {
-	from := fmt.Sprintf("%d of %d compiled ahead of time (cubins), the others PTX that the driver compiles", l.Cubins, l.Kernels)
+	from := fmt.Sprintf("%d of %d compiled ahead of time (cubins), the others from PTX compiled by the driver", l.Cubins, l.Kernels)
 	switch l.Cubins {
 	case l.Kernels:
 		from = "compiled ahead of time (cubins)"
 	case 0:
-		from = "PTX that the driver compiles"
+		from = "PTX compiled by the driver"
 	}
 	if l.Note != "" {
 		from += "; " + l.Note
@@ -355,10 +356,11 @@ func (l Loaded) String() string {
 }
 
 // wgmmaDriver is the CUDA version of the first driver that compiles the attention kernels for
-// sm_90a as they are written.
+// sm_90a without serializing their wgmma instructions.
 const wgmmaDriver = 12040
 
-// Load loads kernels of the build and tier of opts, up to most of them (0: all), as a model does.
+// Load loads at most most kernels (0: all) of the build and tier of opts, in the way that a model
+// does.
 func Load(opts runners.Options, most int) (l Loaded, err error) {
 	d, err := openDevice(opts.Weights.String(), opts.Tier)
 	if err != nil {
@@ -405,12 +407,12 @@ func Load(opts runners.Options, most int) (l Loaded, err error) {
 		}
 	}
 	if v := cu.Version(); d.set.Target == "sm_90a" && l.Cubins < l.Kernels && v < wgmmaDriver {
-		l.Note = fmt.Sprintf("this driver, for CUDA %s, makes attention slow: one for %s does not", cudaVersion(v), cudaVersion(wgmmaDriver))
+		l.Note = fmt.Sprintf("this driver, for CUDA %s, compiles attention to slow code; use one for %s or later", cudaVersion(v), cudaVersion(wgmmaDriver))
 	}
 	return l, nil
 }
 
-// module is a kernel's file in the context, loaded when it is first asked for. The context is
+// module returns a kernel's module in the context, loading it on first use. The context must be
 // bound.
 func (c *sharedContext) module(d *device, k *kernels.Kernel) (cu.Module, error) {
 	c.Lock()
@@ -427,7 +429,7 @@ func (c *sharedContext) module(d *device, k *kernels.Kernel) (cu.Module, error) 
 	return m, nil
 }
 
-// launch enqueues a call. The context is bound.
+// launch enqueues a call. The context must be bound.
 func (d *device) launch(c *kernels.Call) error {
 	if c.Kernel == cublasGemm {
 		return d.blas.multiply(c)
@@ -457,14 +459,14 @@ func (d *device) launch(c *kernels.Call) error {
 	return nil
 }
 
-// enqueued notes a kernel that nobody has waited for yet.
+// enqueued records a kernel that has not been waited for.
 func (d *device) enqueued(k *kernels.Kernel) {
 	if !slices.Contains(d.since, k) {
 		d.since = append(d.since, k)
 	}
 }
 
-// waited is the result of a wait for all that was enqueued.
+// waited handles the result of a wait for everything enqueued.
 func (d *device) waited(err error) error {
 	if err == nil {
 		d.since = d.since[:0]
@@ -472,28 +474,29 @@ func (d *device) waited(err error) error {
 	return d.failure("wait for the device", err)
 }
 
-// failure is failure; where the device is lost, it names the kernels that it can have been.
+// failure is like the function failure; if the device is lost, it names the kernels that may have
+// caused it.
 func (d *device) failure(what string, err error) error {
 	if slices.Contains(losing, codeOf(err)) && len(d.since) > 0 {
 		var names []string
 		for _, k := range d.since {
 			names = append(names, k.Name)
 		}
-		what = "one of the kernels " + strings.Join(names, ", ") + " (" + launchBlocking + "=1 in the environment finds out which)"
+		what = "one of the kernels " + strings.Join(names, ", ") + " (" + launchBlocking + "=1 in the environment shows which)"
 	}
 	return failure(what, err)
 }
 
-// launched, where it is not nil, is told of every kernel that was launched (tests).
+// launched, if not nil, is called for every kernel launch (tests).
 var launched func(k *kernels.Kernel)
 
-// sync waits for all that was enqueued.
+// sync waits for everything enqueued.
 func (d *device) sync() error {
 	defer d.bind()()
 	return d.wait()
 }
 
-// wait is sync with the context bound.
+// wait is sync with the context already bound.
 func (d *device) wait() error {
 	err := attempt(callSync)
 	if err == nil {
@@ -502,8 +505,7 @@ func (d *device) wait() error {
 	return d.waited(err)
 }
 
-// MemoryInfo is what the driver says of the GPU's memory: bytes free and in all, whoever holds
-// them.
+// memoryInfo returns the GPU's memory as reported by the driver: bytes free, and the total.
 func (d *device) memoryInfo() (free, total int64, err error) {
 	defer d.bind()()
 	free, total, err = cu.MemInfo()

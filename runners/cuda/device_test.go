@@ -10,8 +10,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestTarget: sm_90a is for compute capability 9.0 and no other; what is later takes sm_80, which
-// its driver compiles.
+// TestTarget: sm_90a is only for compute capability 9.0; later GPUs use sm_80, which their driver
+// compiles.
 func TestTarget(t *testing.T) {
 	for _, c := range []struct {
 		capability int
@@ -23,16 +23,16 @@ func TestTarget(t *testing.T) {
 			t.Errorf("compute capability %d: %q (%s), want %q: %v", c.capability, got, why, c.want, err)
 		}
 		if _, _, err := i.target("sm_80"); (c.want == "") != (err != nil) {
-			t.Errorf("compute capability %d with sm_80 asked for: %v", c.capability, err)
+			t.Errorf("compute capability %d with sm_80 requested: %v", c.capability, err)
 		}
 		if _, _, err := i.target("sm_90a"); (c.want == "sm_90a") != (err == nil) {
-			t.Errorf("compute capability %d with sm_90a asked for: %v", c.capability, err)
+			t.Errorf("compute capability %d with sm_90a requested: %v", c.capability, err)
 		}
 	}
 }
 
-// TestSharedMemory: kernels fit in the shared memory that a block can have: those of sm_80 also in
-// the 99 KiB of compute capability 8.6, 8.9 and 12.0.
+// TestSharedMemory: kernels fit in the shared memory of a block, those of sm_80 also in the 99 KiB
+// of compute capabilities 8.6, 8.9 and 12.0.
 func TestSharedMemory(t *testing.T) {
 	for target, limit := range map[string]int{"sm_80": 99 << 10, "sm_90a": 227 << 10} {
 		for _, build := range []string{"f32", "bf16"} {

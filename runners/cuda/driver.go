@@ -19,11 +19,11 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// minimumDriver is the CUDA version, as 1000 major + 10 minor, that the
-// driver must be able to do: the kernels' PTX is version 8.0.
+// minimumDriver is the CUDA version, as 1000 major + 10 minor, that the driver must support: the
+// kernels' PTX is version 8.0.
 const minimumDriver = 12000
 
-// Available is nil where a GPU can be used, and otherwise says what is missing.
+// Available returns nil if a GPU can be used, otherwise an error that says what is missing.
 func Available() error {
 	if m := C.GoString(C.driver_missing()); m != "" {
 		return fmt.Errorf("no NVIDIA driver: %s", m)
@@ -70,7 +70,8 @@ func resultOf(r C.int) error {
 // Is reports whether target is the same error of gorgonia.org/cu.
 func (e driverError) Is(target error) bool { return codeOf(target) == e }
 
-// codeOf is the CUresult of an error of the driver, whichever package made it; 0 of any other.
+// codeOf returns the CUresult of an error of the driver, whichever package made it; 0 for other
+// errors.
 func codeOf(err error) driverError {
 	if e, ok := err.(driverError); ok {
 		return e
@@ -81,8 +82,8 @@ func codeOf(err error) driverError {
 	return 0
 }
 
-// losing are the errors after which a process can no longer use the GPU: the driver returns them to
-// every later call.
+// losing lists the errors after which a process can no longer use the GPU: the driver returns them
+// to every later call.
 var losing = []driverError{driverError(cu.EccUncorrectable), driverError(cu.NvlinkUncorrectable), driverError(cu.IllegalAddress), driverError(cu.LaunchTimeout),
 	driverError(cu.Assert), driverError(cu.HardwareStackError), driverError(cu.IllegalInstruction), driverError(cu.MisalignedAddress),
 	driverError(cu.InvalidAddressSpace), driverError(cu.InvalidPc), driverError(cu.LaunchFailed), driverError(cu.Unknown)}
@@ -90,13 +91,12 @@ var losing = []driverError{driverError(cu.EccUncorrectable), driverError(cu.Nvli
 // deviceUnavailable is CUDA_ERROR_DEVICE_UNAVAILABLE, which gorgonia.org/cu does not name.
 const deviceUnavailable driverError = 46
 
-// Environment says which of the driver's environment variables are set that change how long things
-// take.
+// Environment describes those of the driver's environment variables that are set and affect timing.
 func Environment() (out []string) {
 	for _, v := range []struct{ name, means string }{
-		{launchBlocking, "each launch is waited for: speeds mean nothing"},
-		{"CUDA_FORCE_PTX_JIT", "the driver compiles kernels when they are loaded, whatever is in its cache"},
-		{"CUDA_CACHE_DISABLE", "the driver keeps no compiled kernels: each process compiles them again"},
+		{launchBlocking, "each launch is waited for: speeds are meaningless"},
+		{"CUDA_FORCE_PTX_JIT", "the driver compiles kernels when it loads them, ignoring its cache"},
+		{"CUDA_CACHE_DISABLE", "the driver does not cache compiled kernels: every process compiles them again"},
 	} {
 		if s := os.Getenv(v.name); s != "" && s != "0" {
 			out = append(out, fmt.Sprintf("%s=%s: %s", v.name, s, v.means))
@@ -105,8 +105,9 @@ func Environment() (out []string) {
 	return out
 }
 
-// failure says what the driver could not do, with the driver's name for the error. Where memory ran
-// out it wraps runners.ErrOutOfMemory, where the GPU is lost to the process runners.ErrDeviceLost.
+// failure returns an error that says what the driver could not do, with the driver's name for the
+// error. It wraps runners.ErrOutOfMemory if memory ran out, and runners.ErrDeviceLost if this
+// process has lost the GPU.
 func failure(what string, err error) error {
 	if err == nil {
 		return nil
@@ -118,20 +119,20 @@ func failure(what string, err error) error {
 	case slices.Contains(losing, code):
 		return fmt.Errorf("%w: %s: %w", runners.ErrDeviceLost, what, code)
 	case code == driverError(cu.JitCompilerNotFound):
-		return fmt.Errorf("%s: %w: libnvidia-ptxjitcompiler.so.1 is not there; it comes with the driver, and into a container with the capability \"compute\" (NVIDIA_DRIVER_CAPABILITIES)", what, code)
+		return fmt.Errorf("%s: %w: libnvidia-ptxjitcompiler.so.1 is missing; it is part of the driver, and available in a container only with the capability \"compute\" (NVIDIA_DRIVER_CAPABILITIES)", what, code)
 	case code == deviceUnavailable:
-		return fmt.Errorf("%s: %w: another process has the GPU, which takes one at a time (nvidia-smi -c DEFAULT ends that)", what, code)
+		return fmt.Errorf("%s: %w: another process uses the GPU, which accepts one at a time (nvidia-smi -c DEFAULT changes that)", what, code)
 	case code != 0:
 		return fmt.Errorf("%s: %w", what, code)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// inject, where it is not nil, is asked before calls that can fail at run time and may fail them
-// (tests).
+// inject, if not nil, is called before each call that can fail at run time, and may return an error
+// instead of it (tests).
 var inject func(call string) error
 
-// The calls that inject is asked about.
+// The names of the calls passed to inject.
 const (
 	callContext = "context"
 	callAlloc   = "allocation"
@@ -153,20 +154,19 @@ func attempt(call string) error {
 	return nil
 }
 
-// setShared allows a function more dynamic shared memory than the 48 KiB that every function has.
+// setShared lets a function use more dynamic shared memory than the default 48 KiB.
 func setShared(f cu.Function, bytes int) error {
 	return resultOf(C.driver_shared(*(*unsafe.Pointer)(unsafe.Pointer(&f)), C.int(bytes)))
 }
 
-// localBytes is the memory of its own that a thread of a function has in the device's memory, in
-// bytes.
+// localBytes returns the local memory of a thread of a function, in bytes.
 func localBytes(f cu.Function) (int, error) {
 	var n C.int
 	err := resultOf(C.driver_local(*(*unsafe.Pointer)(unsafe.Pointer(&f)), &n))
 	return int(n), err
 }
 
-// pinned is host memory that the device copies from and to without waiting.
+// pinned allocates host memory for asynchronous copies.
 func pinned(bytes int) (unsafe.Pointer, error) {
 	var p unsafe.Pointer
 	if err := attempt(callPinned); err != nil {
@@ -183,7 +183,7 @@ func beginCapture(s cu.Stream) error {
 	return resultOf(C.driver_capture(unsafe.Pointer(s.C())))
 }
 
-// endCapture makes a graph, ready to launch, of what was enqueued since beginCapture.
+// endCapture makes an executable graph of everything enqueued since beginCapture.
 func endCapture(s cu.Stream) (graph unsafe.Pointer, err error) {
 	err = resultOf(C.driver_captured(unsafe.Pointer(s.C()), &graph))
 	if err == nil {
@@ -214,7 +214,7 @@ func destroyEvent(e *cu.Event) {
 	}
 }
 
-// The copies below are enqueued on a stream. Host memory is pinned.
+// The copies below are enqueued on a stream. Host memory must be pinned.
 func copyIn(to cu.DevicePtr, from unsafe.Pointer, bytes int64, s cu.Stream) error {
 	err := attempt(callCopy)
 	if err == nil {
@@ -223,7 +223,7 @@ func copyIn(to cu.DevicePtr, from unsafe.Pointer, bytes int64, s cu.Stream) erro
 	return failure("copy to the device", err)
 }
 
-// copiedOut, where it is not nil, is told of every copy to the host (tests).
+// copiedOut, if not nil, is called for every copy to the host (tests).
 var copiedOut func(bytes int64)
 
 func copyOut(to unsafe.Pointer, from cu.DevicePtr, bytes int64, s cu.Stream) error {

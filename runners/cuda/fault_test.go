@@ -16,7 +16,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
 
-// failing makes the n-th of the named calls fail, counted from 0, and reports how many there were.
+// failing makes the n-th of the named calls fail, counted from 0, and counts the calls.
 type failing struct {
 	n, seen int
 	err     error
@@ -42,8 +42,8 @@ func fail(t *testing.T, n int, err error, calls ...string) *failing {
 	return f
 }
 
-// scenario makes two sequences, prefills, steps them together until a graph runs, forks, truncates
-// and scores.
+// scenario makes two sequences, prefills them, steps them together until a graph runs, forks,
+// truncates and scores.
 func scenario(m runners.Instance) (err error) {
 	ctx := context.Background()
 	var ss []runners.Sequence
@@ -72,7 +72,7 @@ func scenario(m runners.Instance) (err error) {
 	for _, row := range logits {
 		for _, v := range row {
 			if math.IsNaN(float64(v)) {
-				return errors.New("a logit is no number")
+				return errors.New("a logit is NaN")
 			}
 		}
 	}
@@ -87,7 +87,7 @@ func scenario(m runners.Instance) (err error) {
 	return m.Score(ctx, f, tokens(6, vocab), func(int, float32) {})
 }
 
-// tried loads a model and runs a scenario; the model is nil where it could not be loaded.
+// tried loads a model and runs a scenario. The model is nil if loading failed.
 func tried(c runners.Config, run func(runners.Instance) error) (runners.Instance, error) {
 	m, err := New().Load(c, checkpoint.Random(c, 1, runners.F32), runners.Options{})
 	if err != nil {
@@ -96,9 +96,9 @@ func tried(c runners.Config, run func(runners.Instance) error) (runners.Instance
 	return m, run(m)
 }
 
-// outOfMemory has each call fail in turn: arm makes call n fail and returns what ends that and says
-// whether it was reached. Each ends in ErrOutOfMemory, nothing is left behind, and the model works
-// afterwards.
+// outOfMemory makes each call fail once. arm makes call n fail and returns a function that disarms
+// it and reports whether the call was reached. Each failure must return ErrOutOfMemory and leak
+// nothing, and the model must work afterwards.
 func outOfMemory(t *testing.T, c runners.Config, arm func(n int) (reached func() bool)) {
 	t.Helper()
 	n := 0
@@ -124,10 +124,10 @@ func outOfMemory(t *testing.T, c runners.Config, arm func(n int) (reached func()
 	if n < 20 {
 		t.Errorf("only %d calls were seen", n)
 	}
-	t.Logf("%d calls failed in turn", n)
+	t.Logf("%d calls failed, one at a time", n)
 }
 
-// TestOutOfMemory: whatever takes memory fails, wherever it is.
+// TestOutOfMemory makes each allocation of a model fail.
 func TestOutOfMemory(t *testing.T) {
 	for _, a := range runners.Arches() {
 		t.Run(string(a), func(t *testing.T) {
@@ -142,8 +142,8 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// TestLaunchErrors: a launch, copy or wait that fails is reported by what waits for it, and stays;
-// closing leaves nothing.
+// TestLaunchErrors: a launch, copy or wait that fails is reported by the call that waits for it,
+// and persists; closing frees everything.
 func TestLaunchErrors(t *testing.T) {
 	c := tiny(runners.YOCOSlidingWindow)
 	n, step := 0, 1
@@ -159,7 +159,7 @@ func TestLaunchErrors(t *testing.T) {
 			if reached {
 				err := m.(*model).o.Sync()
 				if err2 := scenario(m); err != nil && !errors.Is(err2, error(cu.LaunchFailed)) {
-					t.Errorf("after call %d failed, a later use says: %v", n, err2)
+					t.Errorf("after call %d failed, a later use returns: %v", n, err2)
 				}
 			}
 			closed(t, m, m.(*model).o, holding{})
@@ -171,11 +171,10 @@ func TestLaunchErrors(t *testing.T) {
 	if n < 50 {
 		t.Errorf("only %d calls were seen", n)
 	}
-	t.Logf("%d calls failed in turn", n)
+	t.Logf("%d calls failed, one at a time", n)
 }
 
-// TestDriverOutOfMemory: as TestOutOfMemory, but it is the driver that refuses each allocation in
-// turn.
+// TestDriverOutOfMemory is TestOutOfMemory with the driver refusing each allocation.
 func TestDriverOutOfMemory(t *testing.T) {
 	onSimulator(t)
 	defer sim.Set("fail_alloc", 0)
@@ -189,8 +188,7 @@ func TestDriverOutOfMemory(t *testing.T) {
 	})
 }
 
-// TestPoisonReachesReuse: scratch that is used again holds nothing of its earlier use that can be
-// read.
+// TestPoisonReachesReuse: reused scratch contains nothing readable of its earlier use.
 func TestPoisonReachesReuse(t *testing.T) {
 	onSimulator(t)
 	o := openTest(t, runners.Options{})
@@ -219,15 +217,15 @@ func TestPoisonReachesReuse(t *testing.T) {
 	defer sim.Set("quiet", 0)
 	defer sim.Reset()
 	if err := read(); err == nil || len(sim.Findings()) == 0 || !strings.HasPrefix(sim.Findings()[0], "uninitialised") {
-		t.Errorf("what scratch held before was read: %v, %v", err, sim.Findings())
+		t.Errorf("old content of scratch was read: %v, %v", err, sim.Findings())
 	}
 }
 
-// TestPeaksMemory: where memory ends, the peaks are those of the largest sizes that fit; where
-// nothing fits there are none.
+// TestPeaksMemory: if memory is exhausted, the peaks are those of the largest sizes that fit; if
+// nothing fits, there are none.
 func TestPeaksMemory(t *testing.T) {
 	opts := runners.Options{Weights: runners.F32}
-	// Behind three matrices, of which the simulated GPU takes long enough, one copy and one read.
+	// Fail after three matrices (enough for the simulated GPU), one copy and one read.
 	fail(t, 3+2+3, cu.OutOfMemory, callAlloc)
 	if p, err := Peaks(context.Background(), opts); err != nil || !(p.GFLOPS > 0 && p.CopyGBps > 0 && p.ReadGBps > 0) {
 		t.Errorf("%+v: %v", p, err)
@@ -238,7 +236,7 @@ func TestPeaksMemory(t *testing.T) {
 	}
 }
 
-// TestBudget: a budget is kept, and what does not fit it says by how much.
+// TestBudget: the budget is enforced, and the error says by how much it is exceeded.
 func TestBudget(t *testing.T) {
 	c := tiny(runners.Transformer)
 	m := load(t, c, runners.Options{MemoryBudget: 1 << 20})
@@ -253,8 +251,7 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestUsage: what a model holds is what arithmetic says, in both number types, and peaks count from
-// a ResetPeak.
+// TestUsage: a model holds what is computed, in both number types, and peaks start at ResetPeak.
 func TestUsage(t *testing.T) {
 	for _, opts := range combos(t) {
 		for _, a := range runners.Arches() {
@@ -263,7 +260,7 @@ func TestUsage(t *testing.T) {
 				m := load(t, c, opts)
 				types := runners.Types{Weights: opts.Weights, KV: opts.KV}
 				if got, want := m.Usage().Weights, c.HeldBytes(0, 0, types, 0).Weights; got != want {
-					t.Errorf("weights: %d bytes held, %d by arithmetic", got, want)
+					t.Errorf("weights: %d bytes held, %d computed", got, want)
 				}
 				const capacity = 700
 				s, err := m.NewSequence(capacity)
@@ -272,7 +269,7 @@ func TestUsage(t *testing.T) {
 				}
 				u, want := m.Usage(), c.CacheBytes(capacity, opts.KV)
 				if u.GlobalKV != want.GlobalKV || u.WindowKV != want.WindowKV || u.State != want.State {
-					t.Errorf("held %+v, by arithmetic %+v", u, want)
+					t.Errorf("held %+v, computed %+v", u, want)
 				}
 				m.ResetPeak()
 				before := m.Usage()
@@ -284,13 +281,13 @@ func TestUsage(t *testing.T) {
 				}
 				after := m.Usage()
 				if limit := WorkspaceBytes(c, 30, 30, opts.Weights) + 4*capacity; after.Workspace > limit {
-					t.Errorf("a prefill of 30 rows takes %d bytes of workspace, by arithmetic at most %d", after.Workspace, limit)
+					t.Errorf("a prefill of 30 rows takes %d bytes of workspace, want at most %d", after.Workspace, limit)
 				}
 				if after.Peak < after.Total() {
 					t.Errorf("peak %d is below the %d held", after.Peak, after.Total())
 				}
 				if used, total, err := m.DeviceMemory(); err != nil || used < 0 || total < after.Total() {
-					t.Errorf("the driver says %d of %d bytes: %v", used, total, err)
+					t.Errorf("the driver reports %d of %d bytes: %v", used, total, err)
 				}
 				now := m.Now()
 				if later := m.Now(); later < now || now <= 0 {

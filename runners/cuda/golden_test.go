@@ -15,15 +15,14 @@ import (
 	"github.com/yocobench/yocobench/runners/verify"
 )
 
-// TestGolden holds every target against the reference implementation's
-// fixtures, in every way of computing, with float32 and with bfloat16.
+// TestGolden compares every target with the reference implementation's fixtures, in every mode,
+// with float32 and with bfloat16.
 //
-// The tolerance for bfloat16 is derived: the error that rounding the weights alone
-// makes in a fixture is measured on the CPU runner in float32 arithmetic. Here six more
-// roundings of that size go with it from kernel to kernel of a block: of the norm's
-// output, the projections, rotated queries and keys, probabilities or states, the
-// mixer's output and the gated hidden. Where they are independent errors grow by
-// the root of 7, and 1.44 allows for chance, as much as the CPU runner's test allows.
+// The tolerance for bfloat16 is derived: the error caused by rounding only the weights of a fixture
+// is measured on the CPU runner in float32 arithmetic. Here six more roundings of that size happen
+// between the kernels of a block: of the norm's output, the projections, rotated queries and keys,
+// probabilities or states, the mixer's output, and the gated hidden layer. If they are independent,
+// errors grow by the root of 7; 1.44 is the same margin as in the CPU runner's test.
 func TestGolden(t *testing.T) {
 	dirs, err := filepath.Glob("../../testdata/golden/*/config.json")
 	if err != nil || len(dirs) == 0 {
@@ -49,7 +48,7 @@ func golden(t *testing.T, dir string, opts runners.Options) {
 		if !errors.Is(err, runners.ErrUnsupported) {
 			t.Errorf("%v, want %v", err, want)
 		}
-		t.Logf("not supported, as it should be: %v", want)
+		t.Logf("not supported, as expected: %v", want)
 		return
 	}
 	if err != nil {
@@ -70,7 +69,7 @@ const bf16Growth = 3.8
 
 var rounding = map[string]float64{}
 
-// weightRounding is the largest error of a logit that rounding the weights of a fixture makes.
+// weightRounding returns the largest error of a logit caused by rounding the weights of a fixture.
 func weightRounding(t *testing.T, dir string) float64 {
 	if _, ok := rounding[dir]; !ok {
 		r, err := verify.Verify(context.Background(), dir, cpu.New(), runners.Options{Tier: "go", Weights: runners.BF16, Threads: 2})

@@ -12,9 +12,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestGreedy: tokens chosen on the device are those that the host chooses from the logits, step
-// after step and within the graph of a step; 4 bytes a sequence come to the host, and nothing is
-// allocated.
+// TestGreedy: the tokens chosen on the device are those that the host chooses from the logits, step
+// after step and in the graph of a step. 4 bytes per sequence are copied to the host, and nothing
+// is allocated.
 func TestGreedy(t *testing.T) {
 	ctx := context.Background()
 	for _, opts := range combos(t) {
@@ -63,8 +63,8 @@ func TestGreedy(t *testing.T) {
 					}
 				}
 			}
-			// The tokens that were fed, not those that were chosen, are what the sequences hold: a
-			// YOCO computes them again.
+			// The sequences hold the tokens that were fed, not those that were chosen. A YOCO
+			// recomputes them on truncation.
 			for _, s := range []runners.Sequence{ss[0], copies[0]} {
 				if err := s.Truncate(ctx, s.Len()-1); err != nil {
 					t.Fatal(err)
@@ -86,13 +86,13 @@ func TestGreedy(t *testing.T) {
 					t.Fatal(err)
 				}
 			}); n != 0 || m.o.q.replayed == replayed {
-				t.Errorf("%s %s: %g allocations a step, %d graphs launched", name(opts), a, n, m.o.q.replayed-replayed)
+				t.Errorf("%s %s: %g allocations per step, %d graphs launched", name(opts), a, n, m.o.q.replayed-replayed)
 			}
 		}
 	}
 }
 
-// best is the host's choice.
+// best returns the host's choice.
 func best(row []float32) int {
 	b := 0
 	for i, v := range row {
@@ -103,8 +103,8 @@ func best(row []float32) int {
 	return b
 }
 
-// TestGreedyTies: of equal logits the lowest is chosen; none of a row that has no number is an
-// error, and so is a NaN among numbers by the check of the logits.
+// TestGreedyTies: among equal logits the lowest id is chosen. A row of NaN is an error, and a NaN
+// among numbers is found by the check of the logits.
 func TestGreedyTies(t *testing.T) {
 	o := openTest(t, runners.Options{})
 	nan := math.NaN()

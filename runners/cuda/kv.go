@@ -11,9 +11,9 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// cache is a runners.KV: keys T [heads, slots, hd], then values of the same
-// shape, in one block. The slot of a position is the position (global), or the
-// position modulo the number of slots (window).
+// cache is a runners.KV: keys T [heads, slots, hd], then values of the same shape, in one block.
+// The slot of a position is the position itself (global), or the position modulo the number of
+// slots (window).
 type cache struct {
 	o                *ops
 	blk              *block
@@ -34,7 +34,7 @@ func (o *ops) WindowKV(heads, headDim, window, capacity int) (runners.KV, error)
 	return kvOf(o.newCache(heads, headDim, window, capacity))
 }
 
-// kvOf is a cache as an interface, nil where there is an error.
+// kvOf returns a cache as an interface, nil if there is an error.
 func kvOf(c *cache, err error) (runners.KV, error) {
 	if err != nil {
 		return nil, err
@@ -65,12 +65,12 @@ func (o *ops) newCache(heads, hd, window, capacity int) (*cache, error) {
 
 func (c *cache) Close() { c.blk.free() }
 
-// head is the offset in bytes of the keys of a head; those of values are heads further.
+// head returns the offset in bytes of the keys of a head; its values are at index heads + h.
 func (c *cache) head(h int) int64 { return runners.MulBytes(h, c.slots, c.hd, c.o.t.Size()) }
 
-// runs calls f for the runs of slots that hold positions from..from+n-1 of every head's keys, then
-// values: the offset of the run in the block in bytes, the head (0..2 heads-1), and which
-// positions.
+// runs calls f for each run of adjacent slots that hold positions from..from+n-1, for every head's
+// keys and then values. at is the run's byte offset in the block, h the head (0..2 heads-1), and
+// the run holds positions from+i..from+i+m-1.
 func (c *cache) runs(from, n int, f func(at int64, h, i, m int) error) error {
 	for h := range 2 * c.heads {
 		for i := 0; i < n; {
@@ -99,7 +99,7 @@ func (c *cache) Fork(n int) (runners.KV, error) {
 	}
 	f.len = n
 	defer o.d.bind()()
-	// A window's slots are copied as they stand: those of the first n positions keep their places.
+	// A window's slots are copied unchanged: the first n positions keep their slots.
 	err = c.runs(0, min(n, c.slots), func(at int64, _, _, m int) error {
 		return copyWithin(f.blk.ptr+cu.DevicePtr(at), c.blk.ptr+cu.DevicePtr(at), int64(m*c.hd*o.t.Size()), o.d.stream)
 	})

@@ -7,30 +7,30 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TierCUBLAS is the kernel tier in which cuBLAS computes every product that it can. With none
-// given it computes those that it was measured to do faster, and with a target's name none.
+// TierCUBLAS is the kernel tier in which cuBLAS computes every product that it can. Without a tier,
+// cuBLAS computes those products for which it measured faster; with the name of a target, none.
 const TierCUBLAS = "cublas"
 
-// PrefillChunk is the number of rows that go through a layer together, unless
-// Options say otherwise. Their activations leave YOCO-3B at a million tokens
-// within the 12.4 GB that the paper reports; those of 32 Ki rows would not
-// (TestPaperMemory). A larger chunk would read the weights less often, but at
-// 16 Ki rows a product does 16 Ki FLOP for each byte of weights, far beyond the
-// 300 or so at which an H100's arithmetic, not its memory, is the limit.
+// PrefillChunk is the default number of rows per prefill pass. With it the activations of YOCO-3B
+// at a million tokens stay within the 12.4 GB reported by the paper; with 32 Ki rows they would not
+// (TestPaperMemory). A larger chunk would read the weights less often, but with 16 Ki rows a
+// product already does 16 Ki FLOP per byte of weights, far above the 300 or so at which an H100
+// becomes compute-bound.
 const PrefillChunk = 16 << 10
 
-// retainRows is the number of rows of a span whose chunks go together through
-// the kernels of gated retention: their states take memory. It is a multiple of every chunk.
+// retainRows is the number of rows of a span that go through the gated retention kernels together,
+// which limits the memory for the states of their chunks. It is a multiple of every chunk.
 const retainRows = 4096
 
-// retainChunk is the fewest rows of a chunk of gated retention in any build.
+// retainChunk is the smallest chunk length of gated retention in any build.
 const retainChunk = 64
 
-// maxHeadDim is the widest head that there are kernels for.
+// maxHeadDim is the largest head dimension with kernels.
 const maxHeadDim = 256
 
-// Supports reports the first thing about a model that the kernels for its number types do not take:
-// wide heads, ragged sizes in bfloat16, and windows with fewer key than query heads.
+// Supports returns the first reason why the kernels for the number types of opts do not support a
+// model: wide heads, sizes in bfloat16 that are not multiples of 16, or windows with fewer key
+// heads than query heads.
 func Supports(c runners.Config, opts runners.Options) error {
 	if opts.Weights != opts.KV || opts.Weights != runners.F32 && opts.Weights != runners.BF16 {
 		return fmt.Errorf("%w: the CUDA runner holds weights, keys and values all as f32 or all as bf16, not weights as %s with keys and values as %s",
@@ -39,9 +39,9 @@ func Supports(c runners.Config, opts runners.Options) error {
 	check := func(name string, n, most int) error {
 		switch {
 		case n > most:
-			return fmt.Errorf("%w: %s is %d, and the CUDA kernels go to %d", runners.ErrUnsupported, name, n, most)
+			return fmt.Errorf("%w: %s is %d, and the CUDA kernels support at most %d", runners.ErrUnsupported, name, n, most)
 		case opts.Weights == runners.BF16 && n%16 != 0:
-			return fmt.Errorf("%w: %s is %d, and the CUDA kernels for bf16 need a multiple of 16; f32 takes any", runners.ErrUnsupported, name, n)
+			return fmt.Errorf("%w: %s is %d, and the CUDA kernels for bf16 need a multiple of 16; f32 supports any size", runners.ErrUnsupported, name, n)
 		}
 		return nil
 	}
@@ -51,7 +51,7 @@ func Supports(c runners.Config, opts runners.Options) error {
 	for i, l := range c.Layers {
 		m := l.Mixer
 		if m.Window > 0 && m.Heads != m.KVHeads {
-			return fmt.Errorf("%w: layer %d has %d key heads for %d query heads in a window, and the CUDA kernel takes as many of each", runners.ErrUnsupported, i, m.KVHeads, m.Heads)
+			return fmt.Errorf("%w: layer %d has %d key heads for %d query heads in a window, and the CUDA kernel needs as many of each", runners.ErrUnsupported, i, m.KVHeads, m.Heads)
 		}
 		if err := check("head_dim", m.HeadDim, maxHeadDim); err != nil {
 			return err
@@ -63,10 +63,10 @@ func Supports(c runners.Config, opts runners.Options) error {
 	return nil
 }
 
-// WorkspaceBytes is the most that a prefill of rows tokens at a time, in a context of up to tokens,
-// takes beside weights and caches: the residual stream in float32, its norm and what a block makes
-// of it in type t, the states of retention's chunks, rotary tables, the arena, and what cuBLAS may
-// use.
+// WorkspaceBytes is an upper bound on the memory of a prefill of rows tokens at a time, in a
+// context of up to tokens, in addition to weights and caches: the residual stream in float32, its
+// norm and a block's intermediate results in type t, the states of retention's chunks, rotary
+// tables, the arena and the workspace of cuBLAS.
 func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	round := func(n int) int64 { return int64(n+15) &^ 15 }
 	row := round(c.Dim)*int64(4+t.Size()) + round(c.BlockWidth())*int64(t.Size())
@@ -75,7 +75,7 @@ func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 		bytes += int64(rows) * int64(c.Vocab) * 4
 	}
 	chunks := int64(min(rows, retainRows)+retainChunk-1) / retainChunk
-	states := int64(0) // of the layer whose chunks take most
+	states := int64(0) // of the layer with the largest chunk states
 	tables := map[runners.Rope]bool{}
 	for _, l := range c.Layers {
 		m := l.Mixer
@@ -86,7 +86,7 @@ func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 		tables[runners.Rope{HeadDim: m.HeadDim, Rotary: m.Rope}] = true
 	}
 	bytes += states
-	table := func(hd int) int64 { // lo, and hi up to the next power of two of positions
+	table := func(hd int) int64 { // lo, and hi for the next power of two of positions
 		hi := int64(1)
 		for hi*ropeStep < int64(tokens) {
 			hi *= 2
@@ -103,12 +103,12 @@ func WorkspaceBytes(c runners.Config, rows, tokens int, t runners.DType) int64 {
 	return bytes + arena + cublasWorkspace
 }
 
-// cublasWorkspace is the memory for cuBLAS: what NVIDIA recommends for compute capability 9.0 and
-// later. Before, 4 MiB are enough; where cuBLAS is not there, none is taken.
+// cublasWorkspace is the size of cuBLAS's workspace: NVIDIA's recommendation for compute capability
+// 9.0 and later. Earlier GPUs need only 4 MiB. Without cuBLAS, no workspace is allocated.
 const cublasWorkspace = 32 << 20
 
-// ropeStep is the number of positions of the fine table of rotary angles.
+// ropeStep is the number of positions in the fine table of rotary angles.
 const ropeStep = 1024
 
-// arenaBytes is the size of the arena at first; it doubles as needed.
+// arenaBytes is the initial size of the arena; it doubles as needed.
 const arenaBytes = 64 << 10

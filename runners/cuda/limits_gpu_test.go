@@ -14,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestCountsOfKernels: what the kernels cannot count is unsupported, before any memory is taken,
-// and the model works afterwards.
+// TestCountsOfKernels: sizes that exceed the kernels' 32-bit counters are unsupported, before any
+// memory is allocated, and the model works afterwards.
 func TestCountsOfKernels(t *testing.T) {
 	o := openTest(t, runners.Options{})
 	for _, c := range []struct{ hd, capacity int }{{256, 1 << 23}, {128, 1 << 24}, {2, 1 << 30}} {
@@ -39,8 +39,8 @@ func TestCountsOfKernels(t *testing.T) {
 	}
 }
 
-// TestWatchdog: where a watchdog ends long kernels, attention of a long chunk goes in launches of a
-// bounded size, with the same result.
+// TestWatchdog: on a GPU with a watchdog, attention of a long chunk is split into launches of
+// limited size, with the same result.
 func TestWatchdog(t *testing.T) {
 	c := tiny(runners.Transformer)
 	c.Vocab = 50
@@ -78,14 +78,14 @@ func TestWatchdog(t *testing.T) {
 	}
 }
 
-// TestFailureHints: errors of the driver that have one cause name it.
+// TestFailureHints: errors of the driver with a known cause name it.
 func TestFailureHints(t *testing.T) {
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
 		{cu.JitCompilerNotFound, "libnvidia-ptxjitcompiler.so.1"}, {driverError(221), "libnvidia-ptxjitcompiler.so.1"},
-		{driverError(46), "another process has the GPU"},
+		{driverError(46), "another process uses the GPU"},
 	} {
 		if err := failure("load the kernel x", c.err); !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "load the kernel x: ") {
 			t.Errorf("%v", err)

@@ -8,9 +8,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestPaperMemory: YOCO-3B with a context of a million tokens takes at most the 12.4 GB that the
-// paper reports (arXiv 2405.05254), with the prefill chunk that is the default and with no larger
-// one.
+// TestPaperMemory: YOCO-3B with a context of a million tokens needs at most the 12.4 GB reported by
+// the paper (arXiv 2405.05254), with the default prefill chunk and with no larger one.
 func TestPaperMemory(t *testing.T) {
 	c, err := runners.Preset("yoco-gret-3b")
 	if err != nil {
@@ -19,8 +18,8 @@ func TestPaperMemory(t *testing.T) {
 	types := runners.Types{Weights: runners.BF16, KV: runners.BF16}
 	const tokens, paper = 1 << 20, 12.4e9
 	held := func(chunk int) int64 {
-		// Beside it: the tokens that a sequence keeps on the host are counted as workspace, and a
-		// step's logits.
+		// In addition: the tokens that a sequence keeps on the host, which count as workspace, and
+		// the logits of a step.
 		extra := int64(4*tokens + 4*c.Vocab)
 		return c.HeldBytes(tokens, 1, types, WorkspaceBytes(c, chunk, tokens, runners.BF16)+extra).Total()
 	}
@@ -29,7 +28,7 @@ func TestPaperMemory(t *testing.T) {
 		t.Errorf("%d bytes with chunks of %d", got, PrefillChunk)
 	}
 	if got := held(2 * PrefillChunk); float64(got) <= paper {
-		t.Errorf("chunks of %d would fit in %d bytes: why not take them?", 2*PrefillChunk, got)
+		t.Errorf("chunks of %d would fit too, in %d bytes", 2*PrefillChunk, got)
 	}
 }
 

@@ -4,25 +4,24 @@ package cuda
 
 import "github.com/yocobench/yocobench/runners"
 
-// gemvRows bounds the rows for which reading the weights is the whole cost: the gemv kernels take
-// that many.
+// gemvRows is the largest number of rows for which the gemv kernels are used: reading the weights
+// dominates their cost.
 const gemvRows = 16
 
-// gemm is a product c = a bᵀ: a [m, k], b [n, k], c [m, n], with addresses and row strides in
-// elements.
+// gemm is a product c = a bᵀ: a [m, k], b [n, k], c [m, n]; strides are in elements.
 type gemm struct {
 	kind                   gemmKind
 	c, a, b                uint64
 	m, n, k, ldc, lda, ldb int
 }
 
-// gemmKind is what becomes of a product. The first three numbers are those of cublas.h.
+// gemmKind says what happens to the product. The first three values are those of cublas.h.
 type gemmKind int
 
 const (
 	gemmT      gemmKind = iota // c is of type T
 	gemmF32                    // c is float32
-	gemmAdd                    // it is added to c, float32
+	gemmAdd                    // added to c, float32
 	gemmSwiGLU                 // c is silu(a b1ᵀ) * (a b2ᵀ) of type T, b1 being rows 0..n-1 of b and b2 rows n..2n-1
 )
 
@@ -36,7 +35,7 @@ func (o *ops) Linear(rows int, dst, x runners.Mat, rw runners.Weight) {
 		return
 	}
 	kind := gemmT
-	if d.t != o.t { // with the float32 build the two are the same
+	if d.t != o.t { // in the float32 build the two are the same
 		kind = gemmF32
 	}
 	o.multiply(gemm{kind, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in})
@@ -50,7 +49,7 @@ func (o *ops) LinearAdd(rows int, dst, x runners.Mat, rw runners.Weight) {
 	o.multiply(gemm{gemmAdd, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in})
 }
 
-// multiply enqueues a product, in the way that was chosen for its size.
+// multiply enqueues a product, by the candidate chosen for its size.
 func (o *ops) multiply(g gemm) {
 	tile := 0
 	if g.m > gemvRows {
@@ -65,16 +64,16 @@ func (o *ops) multiply(g gemm) {
 		tile = c.tile
 	}
 	if tile == byCUBLAS {
-		o.theirs(&g)
+		o.viaCUBLAS(&g)
 	} else {
-		o.ours(&g, tile)
+		o.viaKernel(&g, tile)
 	}
 	o.enqueue()
 }
 
-// ours fills o.c with a product by this project's kernels, with a tile of those of the kernel for
-// many rows.
-func (o *ops) ours(g *gemm, tile int) {
+// viaKernel fills o.c with a product by this project's kernels; for many rows, tile is an index of
+// the kernel's tiles.
+func (o *ops) viaKernel(g *gemm, tile int) {
 	sms := o.d.info.Multiprocessors
 	switch few := g.m <= gemvRows; {
 	case g.kind == gemmT && few:
@@ -104,7 +103,7 @@ func (o *ops) GLU(rows int, dst, x runners.Mat, rw runners.Weight, act runners.A
 	o.multiply(gemm{gemmSwiGLU, d.ptr, a.ptr, w.blk.at(0), rows, dst.Cols, w.in, d.ld, a.ld, w.in})
 }
 
-// product checks x [rows, in] times a weight [out, in], and counts it.
+// product checks x [rows, in] times a weight [out, in], and counts its FLOPs.
 func (o *ops) product(rows int, dst, x runners.Mat, rw runners.Weight, out int, op string) (w *weight, d, a mat, ok bool) {
 	w, ok = rw.(*weight)
 	if o.err != nil || rows < 1 || !((ok && !w.vector && w.in == x.Cols && w.out == out) || o.failf("%s: [%d] times a weight into [%d]: the sizes do not fit", op, x.Cols, dst.Cols)) {
@@ -120,7 +119,7 @@ func (o *ops) product(rows int, dst, x runners.Mat, rw runners.Weight, out int, 
 	return w, d, a, true
 }
 
-// aligned checks the sizes that the kernels for bfloat16 take in whole 16s.
+// aligned checks a size that the bfloat16 kernels need as a multiple of 16.
 func (o *ops) aligned(op string, n int) bool {
 	return o.t == runners.F32 || n%16 == 0 || o.failf("%w: %s: %d is not a multiple of 16, which bfloat16 kernels need", runners.ErrUnsupported, op, n)
 }

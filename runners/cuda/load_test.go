@@ -15,8 +15,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestLoad: the cubin of a kernel is tried first, and its PTX where the driver has no use for it,
-// as the simulated one.
+// TestLoad: a kernel's cubin is tried first, and its PTX is used if the driver rejects the cubin,
+// as the simulated driver does.
 func TestLoad(t *testing.T) {
 	onSimulator(t)
 	for _, c := range []struct {
@@ -26,7 +26,7 @@ func TestLoad(t *testing.T) {
 		before := sim.Get("cubins")
 		opts := runners.Options{Weights: runners.BF16, Tier: c.tier}
 		l, err := Load(opts, 0)
-		if err != nil || l.Kernels < 80 || l.Cubins != 0 || len(l.Spills) != 0 || l.String() != "PTX that the driver compiles" {
+		if err != nil || l.Kernels < 80 || l.Cubins != 0 || len(l.Spills) != 0 || l.String() != "PTX compiled by the driver" {
 			t.Errorf("%s: %+v, %v", c.tier, l, err)
 		}
 		want := 0
@@ -47,8 +47,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// TestImages: what is embedded are the PTX and the cubins of the manifest, which names the sources
-// that both are made of; and a cubin has its kernel.
+// TestImages: the embedded PTX and cubins are those of the manifest, which also has the hash of
+// their sources, and each cubin contains its kernel.
 func TestImages(t *testing.T) {
 	data, err := os.ReadFile("../../kernels/cuda/kernels.json")
 	if err != nil {

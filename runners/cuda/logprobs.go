@@ -20,8 +20,8 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, cap float32, targets []
 	return o.wait()
 }
 
-// argmax writes the column of the largest value of each row of x [len(out), n] (of equals the
-// lowest) to out, and waits.
+// argmax writes the column of the largest value of each row of x [len(out), n] (the lowest among
+// equals) to out, and waits.
 func (o *ops) argmax(x runners.Mat, out []int) error {
 	if a, ok := o.float(x, len(out), "argmax"); ok && len(out) > 0 {
 		if at, ok := o.scratch(scratchStats, runners.MulBytes(4, len(out))); ok {
@@ -37,16 +37,16 @@ func (o *ops) argmax(x runners.Mat, out []int) error {
 	}
 	for i, id := range out {
 		if id < 0 {
-			return fmt.Errorf("%w: none of sequence %d is a number", runners.ErrNotFinite, i)
+			return fmt.Errorf("%w: all logits of sequence %d are NaN", runners.ErrNotFinite, i)
 		}
 	}
 	return nil
 }
 
-// idReader copies 32-bit integers that come over.
+// idReader receives 32-bit integers from the device.
 type idReader struct {
 	out []int
-	// take is the method value of piece, made once.
+	// take is the method value of piece, made once to avoid allocations.
 	take func([]byte, int64)
 }
 

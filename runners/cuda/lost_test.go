@@ -14,14 +14,13 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
 
-// lose runs a scenario in a process of its own, in which a kernel fails, and returns what it
-// printed.
+// lose runs a scenario in a separate process in which a kernel fails, and returns its output.
 func lose(t *testing.T, env ...string) string {
 	t.Helper()
 	onSimulator(t)
 	c := exec.Command(os.Args[0], "-test.run", "^TestDeviceLostProcess$", "-test.v")
 	c.Env = append(append(os.Environ(), "YOCOBENCH_LOSE=1", "YOCOSIM_QUIET=1"), env...)
-	out, _ := c.CombinedOutput() // it fails, as it holds what it could not give back
+	out, _ := c.CombinedOutput() // it exits with an error, because it could not free memory
 	return string(out)
 }
 
@@ -43,17 +42,17 @@ func TestDeviceLostProcess(t *testing.T) {
 	t.Logf("peaks: %t", errors.Is(err, runners.ErrDeviceLost))
 }
 
-// TestDeviceLost: a kernel that fails loses the device for the process, in prefill as in a graph of
-// a step; the error has the driver's name for it and names the kernels that it can have been, or
-// the one where launches are waited for.
+// TestDeviceLost: a kernel that fails loses the device for the process, in prefill and in the graph
+// of a step. The error has the driver's name for it and lists the kernels that may have failed, or
+// names the kernel if launches are waited for.
 func TestDeviceLost(t *testing.T) {
 	for _, kernel := range []string{"attend_window_32", "attend_reduce_16:4", "logprobs"} {
 		name, _, _ := strings.Cut(kernel, ":")
 		out := lose(t, "YOCOSIM_FAULT="+kernel)
-		for _, want := range []string{"lost: true: ", "the device is lost: one of the kernels ", name, "(CUDA_LAUNCH_BLOCKING=1 in the environment finds out which): CUDA_ERROR_ILLEGAL_ADDRESS",
+		for _, want := range []string{"lost: true: ", "the device is lost: one of the kernels ", name, "(CUDA_LAUNCH_BLOCKING=1 in the environment shows which): CUDA_ERROR_ILLEGAL_ADDRESS",
 			"again: true: the device is lost: a context on cudasim: CUDA_ERROR_ILLEGAL_ADDRESS", "peaks: true"} {
 			if !strings.Contains(out, want) {
-				t.Errorf("%s: nothing says %q:\n%s", kernel, want, out)
+				t.Errorf("%s: no line contains %q:\n%s", kernel, want, out)
 			}
 		}
 		if out := lose(t, "YOCOSIM_FAULT="+kernel, "CUDA_LAUNCH_BLOCKING=1"); !strings.Contains(out, "the device is lost: the kernel "+name+": CUDA_ERROR_ILLEGAL_ADDRESS") {

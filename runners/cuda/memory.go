@@ -10,17 +10,17 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// pool allocates the device memory of one model: all that the runner holds is a block of a pool,
-// counted in its account. The driver's own memory, for the context and the kernels' code, is not
-// counted.
+// pool allocates the device memory of one model: everything that the runner holds is a block of a
+// pool and counted in its account. The driver's own memory, for the context and the kernels' code,
+// is not counted.
 type pool struct {
 	d       *device
 	account *runners.MemoryAccount
-	// before is called before a block is freed, so that nothing enqueued uses it any more.
+	// before is called before a block is freed, to wait for enqueued work that uses it.
 	before func()
 }
 
-// block is one allocation in the device's memory, 256-byte aligned.
+// block is one allocation in device memory, 256-byte aligned.
 type block struct {
 	pool  *pool
 	part  runners.MemoryPart
@@ -28,7 +28,7 @@ type block struct {
 	ptr   cu.DevicePtr
 }
 
-// take makes a block of undefined content, or returns an error that wraps runners.ErrOutOfMemory.
+// take makes a block with undefined content, or returns an error that wraps runners.ErrOutOfMemory.
 func (p *pool) take(part runners.MemoryPart, bytes int64) (*block, error) {
 	b := &block{pool: p, part: part, bytes: bytes}
 	held := p.account.Usage().Total()
@@ -47,7 +47,7 @@ func (p *pool) take(part runners.MemoryPart, bytes int64) (*block, error) {
 	return b, nil
 }
 
-// free gives the block back; a second call, or one on nil, does nothing.
+// free frees the block. A second call, or one on nil, does nothing.
 func (b *block) free() {
 	if b == nil || b.ptr == 0 {
 		return
@@ -56,23 +56,23 @@ func (b *block) free() {
 		b.pool.before()
 	}
 	defer b.pool.d.bind()()
-	// It waits for what uses the block. An error of that is one of an earlier operation, which Sync
-	// returns.
+	// It waits for the work that uses the block. Errors of that work belong to earlier operations,
+	// and Sync returns them.
 	_ = cu.MemFree(b.ptr)
 	b.ptr = 0
 	b.pool.account.Free(b.part, b.bytes)
 }
 
-// poison, where it is not nil, is told of device memory whose content is undefined behind what was
-// enqueued (tests).
+// poison, if not nil, is called with device memory whose content is undefined after the work
+// enqueued so far (tests).
 var poison func(d *device, at cu.DevicePtr, bytes int64)
 
-// undefined says that nobody relies on what the block holds.
+// undefined declares that the content of the block is no longer needed.
 func (b *block) undefined() {
 	if poison != nil {
 		poison(b.pool.d, b.ptr, b.bytes)
 	}
 }
 
-// at is an address in the block.
+// at returns an address in the block.
 func (b *block) at(bytes int64) uint64 { return uint64(b.ptr) + uint64(bytes) }

@@ -9,11 +9,11 @@ import (
 	"gorgonia.org/cu"
 )
 
-// State is what NVML says of the GPU at a moment. Zero values are unknown.
+// State is the GPU's state as reported by NVML. Zero values are unknown.
 type State struct {
 	// Driver is the driver's own version, such as "550.54.15".
 	Driver string `json:"driver,omitempty"`
-	// SMClock and MemoryClock are in MHz, with the highest that the GPU can have.
+	// SMClock and MemoryClock are in MHz; the Max fields are their upper limits.
 	SMClock        int `json:"sm_mhz,omitempty"`
 	SMClockMax     int `json:"sm_mhz_max,omitempty"`
 	MemoryClock    int `json:"memory_mhz,omitempty"`
@@ -22,7 +22,7 @@ type State struct {
 	Power       float64 `json:"power_w,omitempty"`
 	PowerLimit  float64 `json:"power_limit_w,omitempty"`
 	Temperature int     `json:"temperature_c,omitempty"`
-	// Throttled lists what holds the clocks back, idleness apart.
+	// Throttled lists the reasons for reduced clocks, except idleness.
 	Throttled []string `json:"throttled,omitempty"`
 }
 
@@ -35,15 +35,15 @@ var throttles = []struct {
 	{64, "thermal slowdown (hardware)"}, {128, "power brake"}, {256, "display clock"}, {512, "board limit"}, {1024, "reliability"},
 }
 
-// Attributes that gorgonia.org/cu names otherwise or not at all.
+// Attributes that gorgonia.org/cu names differently or not at all.
 const (
 	attrPCIBus    cu.DeviceAttribute = 33
 	attrPCIDevice cu.DeviceAttribute = 34
 	attrPCIDomain cu.DeviceAttribute = 50
 )
 
-// Now asks NVML, whose library comes with the driver, for the GPU's state. An error says why it
-// cannot.
+// Now reads the GPU's state from NVML, whose library comes with the driver. The error says why it
+// is not available.
 func Now() (s State, err error) {
 	dev, _, err := inspect()
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// maxBatch is the most sequences of a step: they are one dimension of a grid.
+// maxBatch is the maximum number of sequences of a step: they are one dimension of a grid.
 const maxBatch = 65535
 
-// ops implements runners.Ops. The first operation that fails is kept, and later ones do nothing,
-// until Read, LogProbs or Sync has returned the error. One that says that memory ran out, or that
-// something is unsupported, is then forgotten: the next pass may fit.
+// ops implements runners.Ops. The first failure is kept, and later operations do nothing, until
+// Read, LogProbs or Sync has returned the error. If the error says that memory ran out or that
+// something is unsupported, it is then cleared, because the next pass may succeed.
 type ops struct {
 	d    *device
 	k    *kernels.Set
@@ -36,21 +36,21 @@ type ops struct {
 	posAt, seqAt int
 
 	counts map[runners.Part]*int64
-	flops  *int64 // of the present part
+	flops  *int64 // of the current part
 
-	// Scratch that operations share; each grows to the largest use.
+	// Scratch shared by operations. Each grows to the largest size used.
 	shared [scratches]*block
 	c      kernels.Call
 	read   reader
 	picked idReader
 
-	// chosen are the choices that were asked for.
+	// chosen holds the choices requested so far.
 	chosen map[raceSize]*chosen
-	// noCUBLAS says why cuBLAS is not used although it is there.
+	// noCUBLAS says why cuBLAS is not used although it is installed.
 	noCUBLAS string
 }
 
-// The shared scratches: what lives at the same time has a name of its own.
+// The shared scratch buffers. Data that are live at the same time have separate ones.
 const (
 	scratchParts = iota // partial results of split attention and of LogProbs; retention's states
 	scratchStats        // maxima and sums of split attention; retention's decay; results of LogProbs
@@ -86,14 +86,14 @@ func (o *ops) fail(err error) {
 	}
 }
 
-// failf records a failure and returns false, for use as `ok || o.failf(...)`:
-// the arguments are made only then, and nothing is allocated where all is well.
+// failf records a failure and returns false. Use it as `ok || o.failf(...)`: the arguments are
+// evaluated only on failure, so the normal path does not allocate.
 func (o *ops) failf(format string, args ...any) bool {
 	o.fail(fmt.Errorf(format, args...))
 	return false
 }
 
-// check records err, if it is one, and returns whether there is none.
+// check records err if it is not nil, and reports whether it is nil.
 func (o *ops) check(err error) bool {
 	if err != nil {
 		o.fail(err)
@@ -101,7 +101,7 @@ func (o *ops) check(err error) bool {
 	return err == nil
 }
 
-// wait returns the first error, after an operation that has waited for the device.
+// wait returns the first error. It is called after an operation that has waited for the device.
 func (o *ops) wait() error {
 	err := o.err
 	if errors.Is(err, runners.ErrOutOfMemory) || errors.Is(err, runners.ErrUnsupported) {
@@ -113,7 +113,7 @@ func (o *ops) wait() error {
 // enqueue enqueues the call in o.c.
 func (o *ops) enqueue() bool { return o.check(o.q.call(&o.c)) }
 
-// flush sends off what was collected. end is true at the end of a pass.
+// flush launches the collected calls. end is true at the end of a pass.
 func (o *ops) flush(end bool) error {
 	if len(o.q.list) == 0 {
 		return nil
@@ -128,7 +128,7 @@ func (o *ops) flush(end bool) error {
 	return o.q.flush(end)
 }
 
-// scratch makes shared scratch i hold n bytes, undefined at first.
+// scratch makes shared scratch i at least n bytes long; its content is undefined.
 func (o *ops) scratch(i int, n int64) (uint64, bool) {
 	if b := o.shared[i]; b != nil && b.bytes >= n {
 		b.undefined()
@@ -171,17 +171,17 @@ func (o *ops) Buffer(kind runners.BufferKind, rows, cols int) (runners.Buffer, e
 	return &buffer{rows, cols, ld, t, blk}, nil
 }
 
-// mat is a runners.Mat as kernels see it.
+// mat is a runners.Mat as seen by kernels.
 type mat struct {
 	ptr      uint64
 	ld, cols int // elements
 	t        runners.DType
 }
 
-// row is the address of a row.
+// row returns the address of a row.
 func (m mat) row(r int) uint64 { return m.ptr + uint64(r*m.ld*m.t.Size()) }
 
-// mat checks that m has the rows.
+// mat converts m and checks that it has the given rows.
 func (o *ops) mat(m runners.Mat, rows int, op string) (mat, bool) {
 	b, ok := m.Buf.(*buffer)
 	if !((ok && b.blk.ptr != 0 && m.Col >= 0 && m.Cols > 0 && m.Col+m.Cols <= b.cols && rows <= b.rows) || o.failf("%s: %d rows of columns %d to %d are not in the buffer", op, rows, m.Col, m.Col+m.Cols)) {
@@ -190,7 +190,7 @@ func (o *ops) mat(m runners.Mat, rows int, op string) (mat, bool) {
 	return mat{b.blk.at(int64(m.Col * b.t.Size())), b.ld, m.Cols, b.t}, true
 }
 
-// inner is mat for activations inside a block: those of type T, aligned as its kernels need.
+// inner is mat for activations inside a block: of type T and aligned as its kernels need.
 func (o *ops) inner(m runners.Mat, rows int, op string) (mat, bool) {
 	a, ok := o.mat(m, rows, op)
 	return a, ok && (a.t == o.t || o.failf("%s: a buffer of %s where %s is wanted", op, a.t, o.t)) &&
@@ -204,7 +204,7 @@ func (o *ops) float(m runners.Mat, rows int, op string) (mat, bool) {
 		(o.t == runners.F32 || a.ptr%16 == 0 || o.failf("%w: %s: columns from %d on are not aligned to 16 bytes", runners.ErrUnsupported, op, m.Col))
 }
 
-// maxSingles bounds the rows of a pass whose calls are collected.
+// maxSingles is the maximum number of rows of a pass whose calls are collected.
 const maxSingles = 1024
 
 func (o *ops) Begin(b *runners.Batch) {
@@ -212,7 +212,7 @@ func (o *ops) Begin(b *runners.Batch) {
 	if o.err != nil {
 		return
 	}
-	o.check(o.flush(true)) // of a pass that nobody waited for
+	o.check(o.flush(true)) // calls of a pass that was not waited for
 	o.single = true
 	end := 0
 	for i, s := range b.Spans {
@@ -240,7 +240,7 @@ func (o *ops) Begin(b *runners.Batch) {
 	o.check(o.ar.ready())
 }
 
-// pos and seq are the addresses of the positions and sequences from a row on.
+// pos and seq return the addresses of the positions and sequences from a row on.
 func (o *ops) pos(row int) uint64 { return o.ar.at(o.posAt + 4*row) }
 func (o *ops) seq(row int) uint64 { return o.ar.at(o.seqAt + 4*row) }
 
@@ -280,7 +280,7 @@ func (o *ops) Sync() error {
 
 func (o *ops) Usage() runners.Usage { return o.pool.account.Usage() }
 
-// ResetPeak gives back the scratch, which grows again as it is needed.
+// ResetPeak frees the scratch, which grows again when needed.
 func (o *ops) ResetPeak() {
 	for i := range o.shared {
 		o.shared[i].free()
@@ -301,7 +301,7 @@ func (o *ops) PrefillChunk() int {
 	return PrefillChunk
 }
 
-// Close gives back all that the model holds on the device and of pinned memory.
+// Close frees all device memory and pinned memory of the model.
 func (o *ops) Close() error {
 	o.q.list = o.q.list[:0]
 	o.q.close()

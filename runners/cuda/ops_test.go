@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	} else if i.Name == "cudasim" {
 		if sim, err = cudasim.Attach(); err != nil {
-			fmt.Fprintf(os.Stderr, "the simulated GPU cannot be asked: %v\n", err)
+			fmt.Fprintf(os.Stderr, "the simulated GPU cannot be used: %v\n", err)
 			os.Exit(1)
 		}
 	}
@@ -51,8 +51,8 @@ func TestMain(m *testing.M) {
 	ran := map[*kernels.Kernel]bool{}
 	launched = func(k *kernels.Kernel) { ran[k] = true }
 	code := m.Run()
-	// Where all tests ran, every kernel of every build and target that the GPU can run was launched
-	// by one.
+	// If all tests ran, every kernel of every build and target that the GPU supports must have been
+	// launched.
 	if all := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == ""; code == 0 && all {
 		for _, k := range shipped() {
 			if !ran[k] {
@@ -68,8 +68,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// onSimulator skips a test that sets faults or properties of the simulated GPU, or asks what only
-// it knows, on another GPU.
+// onSimulator skips a test on a real GPU, because it sets faults or properties of the simulated GPU
+// or reads its state.
 func onSimulator(t testing.TB) {
 	t.Helper()
 	if sim == nil {
@@ -77,7 +77,7 @@ func onSimulator(t testing.TB) {
 	}
 }
 
-// shipped are the kernels that this program has for this GPU.
+// shipped lists the kernels that this program has for this GPU.
 func shipped() (all []*kernels.Kernel) {
 	i, err := Inspect()
 	if err != nil {
@@ -101,11 +101,11 @@ func shipped() (all []*kernels.Kernel) {
 // sim is the simulated GPU, nil on a real one.
 var sim *cudasim.Sim
 
-// holding is what the simulated driver holds. Leaked is what was still on the device when the last
-// context ended: blocks, modules, streams and events.
+// holding is what the simulated driver holds. Leaked counts what was still on the device when the
+// last context ended: blocks, modules, streams and events.
 type holding struct{ Contexts, Leaked, Pinned, Graphs, Execs int }
 
-// held is nothing on a real GPU.
+// held returns the current holding; zero on a real GPU.
 func held() holding {
 	if sim == nil {
 		return holding{}
@@ -113,7 +113,7 @@ func held() holding {
 	return holding{sim.Get("contexts"), sim.Get("leaked"), sim.Get("pinned"), sim.Get("graphs"), sim.Get("graph_execs")}
 }
 
-// combos are the builds and targets that the GPU can run.
+// combos lists the builds and targets that the GPU supports.
 func combos(t testing.TB) (all []runners.Options) {
 	i, err := Inspect()
 	if err != nil {
@@ -133,7 +133,7 @@ func combos(t testing.TB) (all []runners.Options) {
 
 func name(o runners.Options) string { return o.Tier + "/" + o.Weights.String() }
 
-// openTest opens ops; at the end of the test nothing more may be held than before.
+// openTest opens ops. At the end of the test no more may be held than before.
 func openTest(t testing.TB, opts runners.Options) *ops {
 	t.Helper()
 	before := held()
@@ -145,7 +145,7 @@ func openTest(t testing.TB, opts runners.Options) *ops {
 	return o
 }
 
-// closed closes what stands on o, or o itself, and fails if anything is held that was not before.
+// closed closes c, which is o or a model that owns it, and fails if more is held than before.
 func closed(t testing.TB, c io.Closer, o *ops, before holding) {
 	t.Helper()
 	if err := c.Close(); err != nil {
@@ -159,7 +159,7 @@ func closed(t testing.TB, c io.Closer, o *ops, before holding) {
 	}
 }
 
-// tested is the device as optest sees it.
+// tested adapts the device to optest.
 func tested(t testing.TB, opts runners.Options) optest.Device {
 	d := optest.Device{
 		Weights: opts.Weights, KV: opts.KV, Inner: opts.Weights, Chunk: 1, Multiple: 1, Slow: sim != nil,
@@ -220,7 +220,7 @@ func TestRetain(t *testing.T)     { each(t, optest.Retain) }
 func TestErrors(t *testing.T)     { each(t, optest.Errors) }
 func TestCacheBytes(t *testing.T) { each(t, optest.CacheBytes) }
 
-// TestRopeFar: rotary positions are as good at ten million as at ten.
+// TestRopeFar: rotary positions are as accurate at ten million as at ten.
 func TestRopeFar(t *testing.T) {
 	for _, opts := range combos(t) {
 		if opts.Weights != runners.F32 {
@@ -267,8 +267,9 @@ func ropeFar(t *testing.T, opts runners.Options) {
 	}
 }
 
-// TestProducts: each kind of product in each build, of few rows and of many with each tile, against
-// float64. With the float32 build the runner takes gemm_t for gemm_f32: they are the same.
+// TestProducts compares each kind of product in each build, with few rows and with many rows and
+// each tile, with float64. In the float32 build the runner uses gemm_t for gemm_f32, because they
+// are the same.
 func TestProducts(t *testing.T) {
 	for _, opts := range combos(t) {
 		t.Run(name(opts), func(t *testing.T) {
@@ -296,9 +297,9 @@ func TestProducts(t *testing.T) {
 						}
 					}
 					g := gemm{kind, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in}
-					o.ours(&g, 0)
+					o.viaKernel(&g, 0)
 					for tile, k := range o.k.Tiles(o.c.Kernel) {
-						o.ours(&g, tile)
+						o.viaKernel(&g, tile)
 						if wrong, err := o.wrong(k.Name, g, b.launch); err != nil || wrong != "" {
 							t.Errorf("%s of %d rows: %s %v", kind, rows, wrong, err)
 						}
@@ -312,7 +313,8 @@ func TestProducts(t *testing.T) {
 	}
 }
 
-// TestPrefillTiles: attention with each tile, against float64; and a result that is wrong is found.
+// TestPrefillTiles compares attention with each tile with float64, and checks that a wrong result
+// is detected.
 func TestPrefillTiles(t *testing.T) {
 	for _, opts := range combos(t) {
 		t.Run(name(opts), func(t *testing.T) {
@@ -338,7 +340,7 @@ func TestPrefillTiles(t *testing.T) {
 				for _, shape := range [][2]int{{80, 0}, {64, 192}, {3, 130}} {
 					p := prefill{dst: dst.at(0), q: x[0].at(0), ldDst: ld, ldQ: ld, cache: c, rows: shape[0], pos: shape[1], heads: heads}
 					n := 0
-					p.ways(o, func(who string, call kernels.Call) {
+					p.candidates(o, func(who string, call kernels.Call) {
 						n++
 						if wrong, err := p.wrong(o, who, func() error { return o.run(&call) }); err != nil || wrong != "" {
 							t.Errorf("%d rows at %d: %s %v", p.rows, p.pos, wrong, err)
@@ -358,8 +360,8 @@ func TestPrefillTiles(t *testing.T) {
 	}
 }
 
-// TestArgmax: the first of the largest, whatever its place in the kernel's blocks of 4096; what is
-// no number is not largest.
+// TestArgmax: argmax returns the first of the largest values, wherever it is in the kernel's blocks
+// of 4096, and ignores NaN.
 func TestArgmax(t *testing.T) {
 	const n = 5003
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
@@ -404,7 +406,7 @@ func TestArgmax(t *testing.T) {
 	}
 }
 
-// TestUnsupported: what the kernels do not take is said, not guessed at.
+// TestUnsupported: sizes that the kernels do not support are errors.
 func TestUnsupported(t *testing.T) {
 	if _, err := newOps(runners.Options{Tier: "sm_75"}); err == nil {
 		t.Error("an unknown tier was accepted")

@@ -14,32 +14,32 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Peak is what this GPU does at best: the limits next to which measured speeds are shown.
+// Peak is the best that this GPU achieves: the limits shown next to measured speeds.
 type Peak struct {
-	// GFLOPS is that of a product of large random matrices of the type in Options, in 10^9 FLOP/s,
-	// by the faster of this runner's kernel (Ours) and cuBLAS (CUBLAS, 0 where it is not used); By
-	// names it. NoCUBLAS says what is wrong with cuBLAS's product, if anything.
+	// GFLOPS is the rate of a product of large random matrices of the type in Options, in 10^9
+	// FLOP/s, by the faster of this runner's kernel (Ours) and cuBLAS (CUBLAS, 0 if not used); By
+	// names the faster one. NoCUBLAS says what is wrong with cuBLAS's product, if anything.
 	GFLOPS   float64 `json:"gflops"`
 	By       string  `json:"by"`
 	Ours     float64 `json:"ours_gflops"`
 	CUBLAS   float64 `json:"cublas_gflops,omitempty"`
 	NoCUBLAS string  `json:"no_cublas,omitempty"`
 	// GBps is the bandwidth of the device's memory in 10^9 bytes/s: the larger of CopyGBps, of a
-	// copy within it, read and written bytes together, and ReadGBps, of a kernel that only reads.
+	// copy within it, counting read and written bytes, and ReadGBps, of a kernel that only reads.
 	GBps     float64 `json:"gbps"`
 	CopyGBps float64 `json:"copy_gbps"`
 	ReadGBps float64 `json:"read_gbps"`
 }
 
 const (
-	peakMillis = 2.0     // a size is large enough where it takes this long
-	peakRounds = 5       // of which the best counts
-	peakDim    = 8192    // the largest matrices
-	peakBytes  = 1 << 30 // the largest copy
+	peakMillis = 2.0     // a size is large enough if it takes this long
+	peakRounds = 5       // the best one counts
+	peakDim    = 8192    // largest matrix
+	peakBytes  = 1 << 30 // largest copy
 )
 
-// Peaks measures the peaks in a second or two. Sizes grow until they take
-// long enough to be timed, or memory ends.
+// Peaks measures the peaks in a second or two. Sizes grow until they take long enough to be timed,
+// or memory is exhausted.
 func Peaks(ctx context.Context, opts runners.Options) (p Peak, err error) {
 	opts.MemoryBudget = 0
 	opts.KV = opts.Weights
@@ -63,7 +63,7 @@ func Peaks(ctx context.Context, opts runners.Options) (p Peak, err error) {
 	return p, err
 }
 
-// peakProduct fills in the peak of products.
+// peakProduct measures the peak of products.
 func (o *ops) peakProduct(ctx context.Context, p *Peak) error {
 	for n := 128; n <= peakDim; n *= 2 {
 		ours, theirs, wrong, err := o.timeProduct(n)
@@ -91,8 +91,9 @@ func (o *ops) peakProduct(ctx context.Context, p *Peak) error {
 	return nil
 }
 
-// peakBandwidth is the speed in 10^9 bytes/s at which so many times n bytes are moved, of which the
-// time is in milliseconds. Sizes grow until they take long enough to be timed, or memory ends.
+// peakBandwidth returns the rate in 10^9 bytes/s of an operation that moves times n bytes and whose
+// time in milliseconds is time(n). n grows until the operation takes long enough to be timed, or
+// memory is exhausted.
 func peakBandwidth(ctx context.Context, times float64, time func(n int64) (float64, error)) (gbps float64, err error) {
 	for n := int64(1 << 20); n <= peakBytes; n *= 2 {
 		ms, err := time(n)
@@ -112,8 +113,8 @@ func peakBandwidth(ctx context.Context, times float64, time func(n int64) (float
 	return gbps, nil
 }
 
-// timeProduct is the time in milliseconds of one product of n x n matrices by this runner's kernel
-// and by cuBLAS: 0 where that is not used, or wrong in the way that it returns.
+// timeProduct returns the time in milliseconds of a product of n x n matrices by this runner's
+// kernel and by cuBLAS. The latter is 0 if cuBLAS is not used, or is wrong as described in wrong.
 func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error) {
 	var m [3]*block
 	for i := range m {
@@ -136,7 +137,7 @@ func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error)
 		return ours, 0, o.noCUBLAS, err
 	}
 	g := gemm{gemmT, m[2].at(0), m[0].at(0), m[1].at(0), n, n, n, n, n, n}
-	o.theirs(&g)
+	o.viaCUBLAS(&g)
 	if wrong, err = o.wrong(o.d.blas.name, g, func() error { return o.run(&o.c) }); err != nil || wrong != "" {
 		return ours, 0, wrong, err
 	}
@@ -144,8 +145,8 @@ func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error)
 	return ours, theirs, "", err
 }
 
-// timeRead is the time in milliseconds of reading n bytes, by the faster of two kernels that write
-// next to nothing: the product of one row with a matrix, and the places of the largest values.
+// timeRead returns the time in milliseconds of reading n bytes, by the faster of two kernels that
+// write next to nothing: the product of one row with a matrix, and argmax.
 func (o *ops) timeRead(n int64) (float64, error) {
 	x, err := o.pool.take(runners.MemoryWorkspace, n)
 	if err != nil {
@@ -186,8 +187,8 @@ func (o *ops) timeRead(n int64) (float64, error) {
 	return best, nil
 }
 
-// randomize fills a block with values of random sign between 1 and 2: zeros would take less power,
-// and so be faster.
+// randomize fills a block with values of random sign between 1 and 2. Zeros would use less power,
+// and so run faster.
 func (o *ops) randomize(b *block) error {
 	r := rand.New(rand.NewPCG(1, 2))
 	pattern := make([]byte, 64<<10)
@@ -204,7 +205,7 @@ func (o *ops) randomize(b *block) error {
 	})
 }
 
-// timeCopy is the time in milliseconds of copying n bytes.
+// timeCopy returns the time in milliseconds of copying n bytes.
 func (o *ops) timeCopy(n int64) (float64, error) {
 	from, err := o.pool.take(runners.MemoryWorkspace, n)
 	if err != nil {
@@ -225,7 +226,7 @@ func (o *ops) timeCopy(n int64) (float64, error) {
 	return o.best(func() error { return copyWithin(to.ptr, from.ptr, n, o.d.stream) })
 }
 
-// best is the shortest of some times of f.
+// best returns the shortest time of several runs of f.
 func (o *ops) best(f func() error) (float64, error) {
 	times, err := o.times(1, peakRounds, nil, f)
 	if err != nil {
@@ -234,12 +235,12 @@ func (o *ops) best(f func() error) (float64, error) {
 	return max(slices.Min(times), 1e-6), nil
 }
 
-// tooSlow is the time in milliseconds beyond which one run is enough.
+// tooSlow is the time in milliseconds above which a single run is enough.
 const tooSlow = 3000
 
-// times are those in milliseconds, by events, of n runs of f after some that warm up. What before
-// enqueues ahead of each run is not counted. Of a device that takes seconds for one, that one is
-// the only time.
+// times returns the times in milliseconds, from events, of n runs of f after some warm-up runs.
+// Work that before enqueues before each run is not counted. If a run takes seconds, it is the only
+// one.
 func (o *ops) times(warmup, n int, before, f func() error) (ms []float64, err error) {
 	defer o.d.bind()()
 	var e [2]cu.Event

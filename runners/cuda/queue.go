@@ -9,31 +9,30 @@ import (
 	kernels "github.com/yocobench/yocobench/kernels/cuda"
 )
 
-// queue is the way of calls to the device.
+// queue sends calls to the device.
 //
-// A pass over many rows launches each call at once: the device is busy for
-// longer than a launch takes. In a pass of single rows (a decode step) it is not, so calls are
-// collected until somebody waits for their result. Where the list is that of
-// the pass before, call for call, it is captured as a graph, and where it is
-// that of the graph, the graph is launched: one call to the driver. What
-// changes from step to step is none of a call's parameters, but lies in
-// the arena, at the same addresses.
+// A pass over many rows launches each call at once, because the device is busy for longer than a
+// launch takes. In a pass of single rows (a decode step) it is not, so calls are collected until
+// their result is needed. If the list of calls equals that of the preceding pass, it is captured as
+// a graph; if it equals that of the graph, the graph is launched with one driver call. Data that
+// change from step to step are not parameters of calls; they are in the arena, at the same
+// addresses.
 type queue struct {
 	d *device
-	// deferred: calls are collected.
+	// deferred means that calls are collected.
 	deferred bool
 	list     []kernels.Call
-	// last is the list of the deferred pass before, and graph, if not nil, is made of it.
+	// last is the list of the preceding deferred pass; graph, if not nil, was made from it.
 	last  []kernels.Call
 	graph unsafe.Pointer
-	// whole is false once a part of the present pass was launched on its own.
+	// whole is false once a part of the current pass was launched separately.
 	whole bool
 
-	// What was done, for tests: launches of single calls, graphs made and launched.
+	// Counters for tests: single launches, graphs made and graphs launched.
 	launched, captured, replayed int
 }
 
-// call enqueues c, which may be used again.
+// call enqueues c. The caller may reuse c.
 func (q *queue) call(c *kernels.Call) error {
 	if q.deferred {
 		q.list = append(q.list, *c)
@@ -44,10 +43,10 @@ func (q *queue) call(c *kernels.Call) error {
 	return q.d.launch(c)
 }
 
-// begin starts a pass; the list is empty.
+// begin starts a pass; the list must be empty.
 func (q *queue) begin(deferred bool) { q.deferred, q.whole = deferred, true }
 
-// flush launches what was collected. end is true at the end of a pass.
+// flush launches the collected calls. end is true at the end of a pass.
 func (q *queue) flush(end bool) error {
 	if len(q.list) == 0 {
 		return nil
@@ -87,7 +86,8 @@ func (q *queue) launchAll() error {
 	return nil
 }
 
-// capture makes a graph of the list and launches it. All its kernels are loaded: they ran before.
+// capture makes a graph of the list and launches it. All its kernels are loaded, because they ran
+// before.
 func (q *queue) capture() error {
 	defer func() { q.list = q.list[:0] }()
 	if err := beginCapture(q.d.stream); err != nil {
@@ -110,16 +110,16 @@ func (q *queue) capture() error {
 	return failure("launch the graph of a step", launchGraph(graph, q.d.stream))
 }
 
-// drop forgets the graph and the list that it was made of.
+// drop discards the graph and the list that it was made from.
 func (q *queue) drop() {
 	if q.graph != nil {
-		_ = destroyGraph(q.graph) // one that is being executed is freed when it ends
+		_ = destroyGraph(q.graph) // a running graph is freed when it ends
 		q.graph = nil
 	}
 	q.last = q.last[:0]
 }
 
-// close forgets everything.
+// close discards everything.
 func (q *queue) close() {
 	defer q.d.bind()()
 	q.drop()

@@ -57,10 +57,10 @@ func (o *ops) Retain(b *runners.Batch, w runners.Retained) {
 	}
 }
 
-// chunk is the chunk length of the kernels.
+// chunk returns the chunk length of the kernels.
 func (o *ops) chunk() int { return o.k.RetainChunk() }
 
-// retainChunks carries a state over n rows from row on.
+// retainChunks updates a state with n rows from row on.
 func (o *ops) retainChunks(m [6]mat, row, n, heads, hd int, s *state, eps float32) bool {
 	c := o.chunk()
 	chunks := (n + c - 1) / c

@@ -9,10 +9,10 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// ropeTable is (cos, sin) of the angles of positions 0..1023 (lo) and of
-// multiples of 1024 (hi), float32 [positions, headDim/2, 2], made in float64:
-// position x freq in float32 has lost its fraction long before a million. The
-// kernels join the two, angle by angle. hi grows to the positions that are in use.
+// ropeTable holds (cos, sin) of the angles of positions 0..1023 (lo) and of multiples of 1024 (hi),
+// float32 [positions, headDim/2, 2]. They are computed in float64, because in float32 position x
+// freq loses its fraction long before position 1,000,000. The kernels combine the two angles. hi
+// grows to the positions in use.
 type ropeTable struct {
 	spec   runners.Rope
 	freq   []float64
@@ -45,11 +45,11 @@ func (o *ops) angles(r *ropeTable, n, step int) (*block, error) {
 		return nil, err
 	}
 	err = o.st.upload(o.d, blk.at(0), blk.bytes, func(piece []byte, at int64) {
-		for i := 0; i < len(piece); i += 8 { // pieces are a multiple of 8 bytes
+		for i := 0; i < len(piece); i += 8 { // pieces are multiples of 8 bytes
 			x := (int(at) + i) / 8
 			s, c := math.Sincos(float64(x/half*step) * r.freq[x%half])
 			if m := r.spec.Magnitude; m != 0 && step > 1 && x%half < r.spec.Pairs(r.spec.HeadDim) {
-				s, c = s*m, c*m // of one of the two tables, whose product the kernels form
+				s, c = s*m, c*m // in one of the two tables; the kernels multiply them
 			}
 			binary.LittleEndian.PutUint32(piece[i:], math.Float32bits(float32(c)))
 			binary.LittleEndian.PutUint32(piece[i+4:], math.Float32bits(float32(s)))
@@ -62,8 +62,8 @@ func (o *ops) angles(r *ropeTable, n, step int) (*block, error) {
 	return blk, nil
 }
 
-// reachRopes makes every table go to positions below end. Its length is a
-// power of two, so that it grows seldom and does not depend on what ran before a ResetPeak.
+// reachRopes extends every table to positions below end. Its length is a power of two, so that it
+// grows rarely and does not depend on what ran before a ResetPeak.
 func (o *ops) reachRopes(end int) bool {
 	n := 1
 	for n*ropeStep < end {
@@ -84,7 +84,7 @@ func (o *ops) reachRopes(end int) bool {
 	return true
 }
 
-// rope returns a table that is ready for the present pass.
+// rope returns a table that is ready for the current pass.
 func (o *ops) rope(t runners.RopeTable, headDim int) (*ropeTable, bool) {
 	r, ok := t.(*ropeTable)
 	return r, ((ok && o.batch != nil && r.lo != nil && r.hi != nil) || o.failf("rotary positions without Rope or Begin")) &&

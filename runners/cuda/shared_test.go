@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// TestSharedContext: models share the context and what is loaded into it, in whatever order they
-// are closed; while it is held, models that follow one another load nothing again.
+// TestSharedContext: models share the context and the kernels loaded into it, in whatever order
+// they are closed. While the context is held, later models load nothing again.
 func TestSharedContext(t *testing.T) {
 	loads, contexts := 0, 0
 	inject = func(call string) error {

@@ -11,12 +11,12 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 )
 
-// tiny is a small model of each architecture.
+// tiny returns a small model of an architecture.
 func tiny(a runners.Arch) runners.Config {
 	return runners.Shape{Name: "tiny", Dim: 64, Layers: 2, FFN: 96, Vocab: 50, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 10).Config()
 }
 
-// load loads a model; at the end of the test nothing more may be held than before.
+// load loads a model. At the end of the test no more may be held than before.
 func load(t testing.TB, c runners.Config, opts runners.Options) *model {
 	t.Helper()
 	before := held()
@@ -53,8 +53,8 @@ func tokens(n, vocab int) []int {
 	return ids
 }
 
-// TestStepGraph: a step that repeats the one before becomes a graph, one of
-// other sequences does not replay it, and steps allocate nothing.
+// TestStepGraph: a step that repeats the preceding one becomes a graph, a step of other sequences
+// does not replay it, and steps do not allocate.
 func TestStepGraph(t *testing.T) {
 	ctx := context.Background()
 	for _, a := range runners.Arches() {
@@ -90,24 +90,24 @@ func TestStepGraph(t *testing.T) {
 			if q.captured != captured+1 {
 				t.Error("a second step of two sequences made no graph")
 			}
-			// A pass between steps of the same sequences leaves the graph as it is.
+			// A pass between steps of the same sequences does not discard the graph.
 			if err := m.Prefill(ctx, ss[2], tokens(4, c.Vocab)); err != nil {
 				t.Fatal(err)
 			}
 			replayed = q.replayed
 			step(2)
 			if q.replayed != replayed+1 {
-				t.Error("a prefill in between cost the graph")
+				t.Error("a prefill in between discarded the graph")
 			}
 			if n := testing.AllocsPerRun(5, func() { step(2) }); n != 0 {
-				t.Errorf("%g allocations a step", n)
+				t.Errorf("%g allocations per step", n)
 			}
 		})
 	}
 }
 
-// TestLoadingClock: the time that kernels take to be loaded is no time of the model's, however slow
-// this machine is.
+// TestLoadingClock: loading kernels does not count as the model's time, however slow this machine
+// is.
 func TestLoadingClock(t *testing.T) {
 	m := load(t, tiny(runners.YOCOGatedRetention), runners.Options{})
 	s, err := m.NewSequence(40)
@@ -136,8 +136,7 @@ func TestLoadingClock(t *testing.T) {
 	}
 }
 
-// TestPauses: a pause within a pause, as where a kernel is loaded while cuBLAS is compared, neither
-// counts nor resumes.
+// TestPauses: a nested pause, such as loading a kernel while cuBLAS is compared, has no effect.
 func TestPauses(t *testing.T) {
 	m := load(t, tiny(runners.YOCOGatedRetention), runners.Options{})
 	const each = 300 * time.Millisecond

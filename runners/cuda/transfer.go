@@ -12,9 +12,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// stagingBytes is the size of each of the two halves of pinned memory through
-// which weights go to the device and results come back: while one half is
-// copied by the device, the host works on the other.
+// stagingBytes is the size of each of the two halves of pinned memory for transfers of weights and
+// results: while the device copies one half, the host works on the other.
 const stagingBytes = 4 << 20
 
 type staging struct {
@@ -51,8 +50,8 @@ func (s *staging) close(d *device) {
 	*s = staging{}
 }
 
-// upload fills device memory with what fill writes, piece by piece: bytes
-// [at, at+len(piece)). It waits until the last piece has gone.
+// upload fills device memory piece by piece: fill writes bytes [at, at+len(piece)). upload waits
+// until the last piece is copied.
 func (s *staging) upload(d *device, to uint64, bytes int64, fill func(piece []byte, at int64)) error {
 	defer d.bind()()
 	for i, at := 0, int64(0); at < bytes; i++ {
@@ -109,7 +108,7 @@ func (s *staging) download(d *device, from uint64, bytes int64, use func(piece [
 	return nil
 }
 
-// widen reads len(dst) values of type t.
+// widen converts len(dst) values of type t to float32.
 func widen(dst []float32, src []byte, t runners.DType) {
 	if t == runners.F32 {
 		copy(dst, unsafe.Slice((*float32)(unsafe.Pointer(&src[0])), len(dst)))
@@ -120,7 +119,7 @@ func widen(dst []float32, src []byte, t runners.DType) {
 	}
 }
 
-// Read implements runners.Ops. Rows come over whole, several together.
+// Read implements runners.Ops. Rows are copied completely, several at a time.
 func (o *ops) Read(m runners.Mat, dst [][]float32) error {
 	a, ok := o.mat(m, len(dst), "Read")
 	for r := 0; ok && r < len(dst); r++ {
@@ -132,22 +131,22 @@ func (o *ops) Read(m runners.Mat, dst [][]float32) error {
 	o.check(o.flush(true))
 	if o.err == nil {
 		o.read.dst, o.read.m = dst, a
-		// From the first value to the last, with what is between the rows.
+		// From the first value to the last, including gaps between rows.
 		bytes := int64((len(dst)-1)*a.ld+a.cols) * int64(a.t.Size())
 		o.check(o.st.download(o.d, a.ptr, bytes, o.read.take))
 	}
 	return o.wait()
 }
 
-// reader copies what comes over into the rows of a Read.
+// reader receives values from the device into the rows of a Read.
 type reader struct {
 	dst [][]float32
 	m   mat
-	// take is the method value of piece, made once.
+	// take is the method value of piece, made once to avoid allocations.
 	take func([]byte, int64)
 }
 
-// piece takes values from a byte offset on; offsets are multiples of the values' size.
+// piece stores values that start at a byte offset; offsets are multiples of the values' size.
 func (r *reader) piece(b []byte, at int64) {
 	size := r.m.t.Size()
 	for i, n := int(at)/size, len(b)/size; n > 0; {

@@ -24,7 +24,8 @@ type weight struct {
 func (w *weight) Out() int { return w.out }
 func (w *weight) In() int  { return w.in }
 
-// Weight converts the tensors on the host, a few megabytes at a time in pinned memory.
+// Weight implements runners.Ops. It converts the tensors on the host, a few megabytes at a time in
+// pinned memory.
 func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 	if len(stack) == 0 {
 		return nil, fmt.Errorf("a weight of no tensors")
@@ -71,7 +72,7 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 // convertGrain is the number of values that one goroutine converts.
 const convertGrain = 64 << 10
 
-// convert writes values from index i on of a tensor as type t, float32 or bfloat16.
+// convert writes values of a tensor from index i on as type t, float32 or bfloat16.
 func convert(dst []byte, t runners.DType, x runners.Tensor, i int) {
 	n := len(dst) / t.Size()
 	if x.DType == t && x.Data != nil {
