@@ -167,6 +167,15 @@ func (c *cell) params(m *suites.Target, text string) map[string]any {
 	return ps
 }
 
+// steps is the number of steps that an answer takes: up to the end of the right one, or in a chat all
+// that it may take.
+func (c *cell) steps(tok tokenizer.Tokenizer, q question) int {
+	if c.chat != nil {
+		return c.most(tok, q)
+	}
+	return len(tok.Encode(q.expected())) + 1
+}
+
 // cost estimates the work, with what is shared counted once, and the memory:
 // for the base, a fork of it, and in a YOCO another one while a wrong answer's
 // log-probability is computed.
@@ -185,7 +194,7 @@ func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, 
 			first = min(first, t.facts[0].depth)
 			steps = 0
 			for _, q := range t.questions {
-				steps += len(tok.Encode(q.expected())) + 1
+				steps += c.steps(tok, q)
 			}
 		}
 		shared := 0
