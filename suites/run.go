@@ -15,6 +15,7 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/internal/units"
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -407,7 +408,10 @@ func (r *run) unload() {
 // guarded turns a panic into an error, so that one broken case does not end a sweep.
 func guarded(f func() error) (err error) {
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if slow, ok := p.(*tokenizer.PatternError); ok {
+			err = slow
+		} else if p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
 			err = fmt.Errorf("panic: %v (its stack is on stderr)", p)
 		}

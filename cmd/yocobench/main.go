@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -97,7 +98,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out, errs := cleantext.NewWriter(to), cleantext.NewWriter(stderr)
 	root.SetOut(out)
 	root.SetErr(errs)
-	err := root.ExecuteContext(ctx)
+	err := execute(ctx, root)
 	if flush := out.Flush(); err == nil && flush != nil {
 		err = flush
 	}
@@ -123,6 +124,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintf(errs, "error: %v\n", err)
 	return code
+}
+
+// execute runs the command. A tokenizer whose pattern takes too long ends it with an error.
+func execute(ctx context.Context, root *cobra.Command) (err error) {
+	defer func() {
+		p := recover()
+		if slow, ok := p.(*tokenizer.PatternError); ok {
+			err = slow
+		} else if p != nil {
+			panic(p)
+		}
+	}()
+	return root.ExecuteContext(ctx)
 }
 
 // raw returns the writer that a cleaning writer wraps, or w itself.

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // SpecialOf returns the special tokens of a tokenizer; one that has none, such as Bytes, has none of
 // them.
@@ -10,6 +13,18 @@ func SpecialOf(tok Tokenizer) Special {
 	}
 	return Special{BOS: -1, EOS: -1}
 }
+
+// PatternError is what Encode and Spans panic with where a pattern of a tokenizer's file takes too
+// long on a text. No published model has such a pattern. A caller recovers from it where it can say
+// what failed.
+type PatternError struct {
+	Tokenizer string
+	Err       error
+}
+
+func (e *PatternError) Error() string { return fmt.Sprintf("tokenizer %s: %v", e.Tokenizer, e.Err) }
+
+func (e *PatternError) Unwrap() error { return e.Err }
 
 // Begin returns the tokens that precede every text a model reads: BOS where the tokenizer's file
 // asks for it.

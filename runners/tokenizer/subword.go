@@ -109,14 +109,15 @@ func (t *Subword) Token(id int) string {
 func (t *Subword) Encode(text string) []int {
 	ids, _, err := t.encode(text, false, false)
 	if err != nil {
-		panic(err)
+		panic(&PatternError{t.name, err})
 	}
 	return ids
 }
 
 // EncodeSpecial returns the ids of text, in which special tokens such as <|im_end|> are recognised.
 // It adds none. The error says that a pattern of the tokenizer took too long, which the patterns of
-// published models never do; Encode and Spans panic with it.
+// published models never do; Encode and Spans panic with a
+// PatternError.
 func (t *Subword) EncodeSpecial(text string) ([]int, error) {
 	ids, _, err := t.encode(text, true, false)
 	return ids, err
@@ -128,7 +129,7 @@ func (t *Subword) EncodeSpecial(text string) ([]int, error) {
 func (t *Subword) Spans(text string) (ids, ends []int) {
 	ids, ends, err := t.encode(text, false, true)
 	if err != nil {
-		panic(err)
+		panic(&PatternError{t.name, err})
 	}
 	if n := len(ends); n > 0 {
 		ends[n-1] = len(text)
