@@ -1,8 +1,6 @@
 package compare
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -244,13 +242,6 @@ func OtherMachine(a, b result.Env) []string {
 		out = append(out, "CPU (unknown on both)")
 	}
 	return out
-}
-
-// Fingerprint returns a short hash of the properties of a machine that affect times: CPU, cores,
-// threads, kernel tier, GPU and system.
-func Fingerprint(e result.Env) string {
-	h := sha256.Sum256(fmt.Append(nil, []any{e.CPU, e.Cores, e.Threads, e.KernelTier, e.GPU, e.OS, e.Arch}))
-	return hex.EncodeToString(h[:4])
 }
 
 func orNone(s string) string {

@@ -25,6 +25,9 @@ type PlannedCase struct {
 	Model *Target
 	// about is what the task declares.
 	about *result.Task
+	// turn is equal for the cases of an interleaved task that follow each other from model to model;
+	// 0 where the models have different numbers of cases.
+	turn int
 	// Seconds is the estimated time. 0: it takes none worth mentioning.
 	Seconds float64
 	// beyond is a note on a context that is longer than the model's MaxSeqLen.
@@ -122,7 +125,8 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 		planner.block = b
 		about := plan.Tasks.Find(b.task.Name())
 		first := len(plan.Cases)
-		turn := map[*PlannedCase]int{}
+		place := map[*PlannedCase]int{} // among the cases of its model
+		each := map[int]bool{}          // the numbers of cases of the models
 		for _, m := range models {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -133,6 +137,9 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 			}
 			if n := len(plan.Cases) + len(cases); n > maxCases { // of a task that did not count them
 				return nil, s.place(planner.tooMany(n))
+			}
+			if len(cases) > 0 {
+				each[len(cases)] = true
 			}
 			for i, c := range cases {
 				if err := ctx.Err(); err != nil {
@@ -154,7 +161,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 				}
 				p.Seconds = m.seconds(c.Work)
 				plan.Cases = append(plan.Cases, p)
-				turn[p] = i
+				place[p] = i
 			}
 		}
 		if len(plan.Cases) == first {
@@ -162,7 +169,12 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 		}
 		if about.Interleaved {
 			block := plan.Cases[first:]
-			sort.SliceStable(block, func(i, j int) bool { return turn[block[i]] < turn[block[j]] })
+			sort.SliceStable(block, func(i, j int) bool { return place[block[i]] < place[block[j]] })
+			for _, c := range block {
+				if len(each) == 1 {
+					c.turn = first + place[c] + 1
+				}
+			}
 		}
 	}
 	for _, src := range planner.sources {

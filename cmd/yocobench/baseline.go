@@ -133,7 +133,7 @@ func addRuns(journals []*result.Journal, dir string, out io.Writer) error {
 // baselineName returns the name of a run's file in a baseline: its start time and its machine.
 func baselineName(j *result.Journal) string {
 	h := j.Runs[len(j.Runs)-1]
-	return fmt.Sprintf("%s-%s.jsonl", h.Start.UTC().Format("20060102-150405"), compare.Fingerprint(h.Env))
+	return fmt.Sprintf("%s-%s.jsonl", h.Start.UTC().Format("20060102-150405"), h.Env.Machine())
 }
 
 // writeBaseline writes a journal without curves and answers. It keeps the questions, because

@@ -12,8 +12,8 @@ import (
 )
 
 // dryRun lists a plan's cases with their estimated cost. Assumption a names the assumed device, if
-// there is one.
-func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assumption, format string) error {
+// there is one, and part the shard.
+func dryRun(w io.Writer, p *suites.Plan, part *result.Shard, done map[string]result.Record, a *assumption, format string) error {
 	type row struct {
 		Case    string         `json:"case"`
 		Model   string         `json:"model"`
@@ -52,6 +52,9 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")
 		out := map[string]any{"suite": p.Suite.Name, "suite_hash": p.Hash, "estimate_seconds": total, "cases": rows}
+		if part != nil {
+			out["shard"] = map[string]any{"number": part.Number, "count": part.Count, "plan": part.Plan, "plan_cases": part.PlanCases}
+		}
 		if a.Device != "" {
 			out["assumed"] = a
 		}
@@ -74,6 +77,9 @@ func dryRun(w io.Writer, p *suites.Plan, done map[string]result.Record, a *assum
 	}
 	if err := t.write(); err != nil {
 		return err
+	}
+	if part != nil {
+		fmt.Fprintf(w, "\nshard %s of %d cases", part, part.PlanCases)
 	}
 	fmt.Fprintf(w, "\n%d cases, estimated %s in total", len(rows), units.ShortDuration(total))
 	if skipped > 0 {

@@ -82,6 +82,9 @@ func (f *runFlags) reopen() error {
 	if err != nil {
 		return err
 	}
+	if h := f.old.Last(); h != nil && h.Merged != nil {
+		return usagef("%s is a merged run, and nothing is measured in it\n  hint: resume its shards, then merge them again: yocobench merge SHARD... --out DIR", f.resume)
+	}
 	return hasLines(f.old, file)
 }
 
@@ -172,26 +175,13 @@ func (f *runFlags) planError(s *suites.Suite, err error) error {
 	return fmt.Errorf("%w\n  hint: the suite's relative paths were searched %s; give another folder with --inputs DIR", err, where)
 }
 
-// drop returns the ids of the run's records that match no case of the plan any more, and the
-// reason: texts, weights or the suite changed. The plan must be complete, before filters.
-func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
-	if f.old == nil {
-		return nil, ""
-	}
-	asked := map[string]bool{}
-	for _, c := range plan.Cases {
-		asked[c.ID] = true
-	}
-	for _, r := range f.old.Records {
-		if !asked[r.Case] {
-			ids = append(ids, r.Case)
-		}
+// changes lists what changed since the run was measured: texts, weights, the suite. The plan must be
+// complete, before filters.
+func (f *runFlags) changes(plan *suites.Plan) (changed []string) {
+	if f.old == nil || f.old.Last() == nil {
+		return nil
 	}
 	h := f.old.Last()
-	if len(ids) == 0 || h == nil {
-		return ids, ""
-	}
-	var changed []string
 	for name, fingerprint := range plan.Text {
 		if was, ok := h.Env.Text[name]; ok && was != fingerprint {
 			changed = append(changed, "the text "+name)
@@ -205,6 +195,60 @@ func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
 	slices.Sort(changed)
 	if plan.Hash != h.SuiteHash {
 		changed = append(changed, "the suite")
+	}
+	return changed
+}
+
+// split keeps the cases of the run's shard, if it is one. A resumed shard must be a part of the same
+// plan as before, since it could not be merged with the other shards otherwise.
+func (f *runFlags) split(plan *suites.Plan, s suites.Shard, changed []string) error {
+	var was *result.Shard
+	if f.old != nil {
+		if h := f.old.Last(); h != nil {
+			was = h.Shard
+		}
+		switch given := f.shard != ""; {
+		case was == nil && given && f.old.Last() != nil:
+			return usagef("--shard %s: the run to resume has the whole suite", s)
+		case was != nil && given && (s.Number != was.Number || s.Count != was.Count):
+			return usagef("--shard %s: the run to resume is shard %s", s, was)
+		case was != nil:
+			s = suites.Shard{Number: was.Number, Count: was.Count}
+		}
+	}
+	if s.Count == 0 {
+		return nil
+	}
+	f.part = plan.Shard(s, f.judged)
+	if was != nil && was.Plan != f.part.Plan {
+		if !slices.Equal(f.filters, f.old.Last().Filter) {
+			changed = append(changed, "the filters")
+		}
+		if len(changed) == 0 {
+			changed = []string{"the texts, the weights, the gates or the program"}
+		}
+		return usagef("%s changed after shard %s was started: its results could not be merged with those of the other shards\n  hint: undo the change, or start all shards again", strings.Join(changed, ", "), s)
+	}
+	return nil
+}
+
+// drop returns the ids of the run's records that match no case of the plan any more, and the
+// reason. The plan must be complete, before filters.
+func (f *runFlags) drop(plan *suites.Plan, changed []string) (ids []string, why string) {
+	if f.old == nil {
+		return nil, ""
+	}
+	asked := map[string]bool{}
+	for _, c := range plan.Cases {
+		asked[c.ID] = true
+	}
+	for _, r := range f.old.Records {
+		if !asked[r.Case] {
+			ids = append(ids, r.Case)
+		}
+	}
+	if len(ids) == 0 || f.old.Last() == nil {
+		return ids, ""
 	}
 	if len(changed) == 0 {
 		changed = []string{"the texts, the weights or the program"}

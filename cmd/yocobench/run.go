@@ -41,6 +41,9 @@ type runFlags struct {
 	baseline *compare.Side
 	// changed reports whether a flag was given.
 	changed func(flag string) bool
+	// shard is the text of --shard, part what the header says of the shard; nil for a whole run.
+	shard string
+	part  *result.Shard
 	// old is the run to resume and w its writer. Both are nil for a new run.
 	old *result.Journal
 	w   *result.Writer
@@ -58,12 +61,23 @@ as it is measured, and the reports. --resume DIR resumes an interrupted run with
 its original settings; flags given with it apply from then on. Cases that failed
 or were skipped are tried again, and so are those that ran out of memory if more
 is available, and those whose texts or weights changed. --threads and --tier
-cannot change once something was measured.`,
+cannot change once something was measured.
+
+--shard 3/16 runs the third of 16 parts of the suite, split by estimated cost;
+yocobench merge joins the parts. Cases that are compared with each other stay in
+one part: the interleaved models of throughput and prefill, and models that a
+gate compares. In an array job the number comes from the environment:
+  --shard auto     Slurm: SLURM_ARRAY_TASK_ID, _MIN, _MAX, _STEP and _COUNT
+  --shard auto/16  Slurm: SLURM_ARRAY_TASK_ID from 1 to 16; Kubernetes:
+                   JOB_COMPLETION_INDEX from 0 to 15
+Give all parts the same suite, settings, filters and gates. A budget applies per
+part.`,
 		Example: `  yocobench run needle
   yocobench run suites/needle.yaml --set tasks.needle.trials=3 --budget 2m
   yocobench run needle --model path/to/model.gguf
   yocobench run paper --dry-run
   yocobench run needle --filter 'model=tiny-yoco-*,length<=4Ki'
+  yocobench run needle --shard 3/16 --out sweep/shard-3
   yocobench run --resume runs/needle-20260102-150405`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, a []string) error {
@@ -78,6 +92,7 @@ cannot change once something was measured.`,
 	fs.StringArrayVarP(&f.models, "model", "m", nil, "run this model instead of the suite's: a name, a folder or a .gguf file (repeatable)")
 	fs.StringArrayVar(&f.sets, "set", nil, "set a field of the suite: path=value (repeatable)")
 	fs.StringArrayVar(&f.filters, "filter", nil, "run only cases that match: key=glob[,key<=number] (repeatable: any of them)")
+	fs.StringVar(&f.shard, "shard", "", "run one part of the suite: NUMBER/COUNT, auto or auto/COUNT (see above)")
 	fs.BoolVar(&f.dryRun, "dry-run", false, "only list the cases with estimated time and memory")
 	fs.StringVar(&f.budget, "budget", "", "time limit of the run, such as 10m: cheapest cases run first, cases that do not fit are skipped, and a case that exceeds its share by half is stopped")
 	fs.StringVar(&f.memory, "memory", "", "memory limit of a model with its sequences, such as 8Gi")
@@ -159,6 +174,17 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if f.device.threads < 0 || f.device.threads > 1024 {
 		return usagef("--threads is 0 (all cores) to 1024, not %d", f.device.threads)
 	}
+	var shard suites.Shard
+	if f.shard != "" {
+		var source string
+		var err error
+		if shard, source, err = suites.ParseShard(f.shard, os.Getenv); err != nil {
+			return &exitError{exitUsage, err}
+		}
+		if source != "" {
+			notice(stderr, fmt.Sprintf("shard %s, from %s", shard, source))
+		}
+	}
 	var suite *suites.Suite
 	if err := until(ctx, func() (err error) { suite, err = f.suite(args); return err }); err != nil {
 		return err // the journal stays open until the process ends
@@ -203,7 +229,8 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 			notice(stderr, s)
 		}
 	}
-	dropped, why := f.drop(plan)
+	changed := f.changes(plan)
+	dropped, why := f.drop(plan, changed)
 	if f.old != nil {
 		notice(stderr, f.old.Notice)
 		notice(stderr, why)
@@ -216,6 +243,9 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 			return &exitError{exitUsage, err}
 		}
 	}
+	if err := f.split(plan, shard, changed); err != nil {
+		return err
+	}
 	done := f.finished(suite, d.env)
 	retry(plan, f.old)
 	for i, n := range plan.Notices {
@@ -227,7 +257,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	}
 	if f.dryRun {
 		plan.Limit(time.Duration(suite.Budget), done)
-		return dryRun(stdout, plan, done, f.device.dry, f.format)
+		return dryRun(stdout, plan, f.part, done, f.device.dry, f.format)
 	}
 	return f.execute(ctx, plan, done, dropped, d.env, command, formats, stdout, stderr)
 }
@@ -277,6 +307,9 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 		return gateError(verdicts)
 	case sum[result.Failed] > 0:
 		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; the reasons are in %s", sum[result.Failed], f.cases(plan, dropped), filepath.Join(dir, "report.md"))}
+	case f.part != nil && len(f.part.Cases) == 0:
+		notice(stderr, fmt.Sprintf("shard %s has no case: the plan has fewer cases, or groups of cases that stay together, than shards", f.part))
+		return nil
 	case sum[result.OK] == 0:
 		return &exitError{exitFailed, fmt.Errorf("no case has a result: %s; the reasons are in %s", sum, filepath.Join(dir, "report.md"))}
 	case verdicts != nil:
@@ -288,6 +321,7 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 // begin opens the run's folder and journal, and appends the header.
 func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, command string) (dir string, err error) {
 	header := result.Run{
+		ID: result.NewID(), Shard: f.part,
 		Suite: plan.Suite.Name, Title: plan.Suite.Title, SuiteHash: plan.Hash, SuiteText: plan.Suite.Text,
 		SuiteFile: cleantext.LastElement(plan.Suite.File), Filter: f.filters,
 		Start: time.Now().UTC().Round(time.Second), Command: "yocobench " + command, Cases: f.cases(plan, dropped),
@@ -295,6 +329,9 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 		Weights: weightsOf(plan), Dropped: dropped, Tasks: plan.Tasks,
 	}
 	header.Env.Text = plan.Text
+	if f.part != nil {
+		header.Host, _ = os.Hostname()
+	}
 	made := false
 	if dir = f.resume; dir == "" {
 		if dir, made, f.w, err = newJournal(f.out, plan.Suite.Name); err != nil {
@@ -324,7 +361,7 @@ func (f *runFlags) begin(plan *suites.Plan, dropped []string, env result.Env, co
 // earlier under other filters.
 func (f *runFlags) cases(plan *suites.Plan, dropped []string) int {
 	n := len(plan.Cases)
-	if f.old == nil {
+	if f.old == nil || f.part != nil {
 		return n
 	}
 	planned := map[string]bool{}

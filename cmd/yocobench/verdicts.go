@@ -41,12 +41,16 @@ func judge(gates []gate.Gate, j *result.Journal, base *compare.Side) *compare.Ju
 func incomplete(gates []gate.Gate, journals ...*result.Journal) *compare.Judgement {
 	for _, j := range journals {
 		missing, n := j.Missing(), len(j.Records)
-		if missing == 0 {
+		reason := fmt.Sprintf("the run has %d of its %d cases", n, n+missing)
+		switch last := j.Last(); {
+		case last != nil && last.Shard != nil:
+			reason = fmt.Sprintf("the run is shard %s; gates are checked on the merged run", last.Shard)
+		case missing == 0:
 			continue
 		}
 		out := &compare.Judgement{Verdict: compare.Unjudged}
 		for _, g := range gates {
-			out.Gates = append(out.Gates, compare.GateVerdict{Gate: g, Verdict: compare.Unjudged, Reason: fmt.Sprintf("the run has %d of its %d cases", n, n+missing)})
+			out.Gates = append(out.Gates, compare.GateVerdict{Gate: g, Verdict: compare.Unjudged, Reason: reason})
 		}
 		return out
 	}

@@ -69,7 +69,7 @@ func Build(runs []Run, o Options) *reports.History {
 		}
 		env := environment(run.Journal)
 		tasks := run.Journal.Tasks()
-		here, fingerprint := describe(env), compare.Fingerprint(env)
+		here, fingerprint := describe(env), env.Machine()
 		for i := range run.Journal.Records {
 			r := &run.Journal.Records[i]
 			if o.Keep != nil && !o.Keep(r.Task, match.FieldsOf(r.Params, r.Model, r.Arch, r.Runner, r.Label)) || r.Status != result.OK {
@@ -154,7 +154,7 @@ func describe(e result.Env) string {
 	}
 	words = append(words, fmt.Sprintf("%d threads", e.Threads), e.KernelTier)
 	words = slices.DeleteFunc(words, func(s string) bool { return s == "" })
-	return strings.Join(words, ", ") + " [" + compare.Fingerprint(e) + "]"
+	return strings.Join(words, ", ") + " [" + e.Machine() + "]"
 }
 
 func names(r *result.Record) (out []string) {

@@ -73,16 +73,23 @@ func (j *Journal) Missing() int {
 // without its newline counts if it is whole, and is otherwise dropped with a notice. It is an error
 // if no line can be read though there are some.
 func Read(r io.Reader, name string) (*Journal, error) {
-	d := decoder{index: map[string]int{}}
+	d := decoder{index: map[string]int{}, ids: map[string]int{}}
+	if err := d.read(r, name); err != nil {
+		return nil, err
+	}
+	return d.end(name)
+}
+
+// read reads all lines.
+func (d *decoder) read(r io.Reader, name string) error {
 	br := bufio.NewReaderSize(r, 1<<16)
-	torn := 0
 	for line := 1; ; line++ {
 		text, length, ended, err := readLine(br)
 		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, line, err)
+			return fmt.Errorf("%s:%d: %w", name, line, err)
 		}
 		if length == 0 && !ended {
-			break
+			return nil
 		}
 		if line == 1 {
 			text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -94,8 +101,8 @@ func Read(r io.Reader, name string) (*Journal, error) {
 			err = d.line(text)
 		}
 		if err != nil && !ended && d.lines == before {
-			torn, d.tornAt = length, line
-			break
+			d.torn, d.tornAt = length, line
+			return nil
 		}
 		if err != nil {
 			d.damage(line, err)
@@ -106,7 +113,6 @@ func Read(r io.Reader, name string) (*Journal, error) {
 			d.journal.Good++
 		}
 	}
-	return d.end(name, torn)
 }
 
 // maxSkipped bounds a line that is read over, in bytes.
@@ -140,13 +146,13 @@ func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error)
 // decoder gathers the lines of a journal.
 type decoder struct {
 	journal Journal
-	// index is the place of a case's record in Records.
-	index map[string]int
+	// index is the place of a case's record in Records, ids that of a header in Runs.
+	index, ids map[string]int
 	// first is the first error, with its line; newer the first of a newer version.
 	first, newer error
 	firstAt      int
-	// lines counts the lines that were read, tornAt is the number of a torn last one.
-	lines, tornAt int
+	// lines counts the lines that were read. A torn last line has torn bytes and the number tornAt.
+	lines, torn, tornAt int
 	// unlisted counts the damaged lines beyond maxDamaged.
 	unlisted int
 }
@@ -209,6 +215,9 @@ func (d *decoder) add(v any) {
 	switch v := v.(type) {
 	case Run:
 		j.Runs = append(j.Runs, v)
+		if v.ID != "" {
+			d.ids[v.ID] = len(j.Runs) - 1
+		}
 		for _, id := range v.Dropped {
 			if i, ok := d.index[id]; ok {
 				j.Records[i].Case = "" // compacted at the end
@@ -223,17 +232,19 @@ func (d *decoder) add(v any) {
 			j.Records, j.under = append(j.Records, v), append(j.under, 0)
 		}
 		j.Records[i], j.under[i] = v, len(j.Runs)-1
+		if v.Run != "" {
+			if j.under[i], ok = d.ids[v.Run]; !ok {
+				j.under[i] = -1
+			}
+		}
 	}
 }
 
-// end finishes the journal, whose last torn bytes are no whole line.
-func (d *decoder) end(name string, torn int) (*Journal, error) {
+// end finishes the journal.
+func (d *decoder) end(name string) (*Journal, error) {
 	j := &d.journal
-	if d.lines == 0 && d.newer != nil {
-		return nil, fmt.Errorf("%s: %w", name, d.newer)
-	}
-	if d.lines == 0 && d.first != nil {
-		return nil, fmt.Errorf("%s:%d: %w", name, d.firstAt, d.first)
+	if err := d.unreadable(name); err != nil {
+		return nil, err
 	}
 	records, under := j.Records[:0], j.under[:0]
 	for i, r := range j.Records {
@@ -242,13 +253,26 @@ func (d *decoder) end(name string, torn int) (*Journal, error) {
 		}
 	}
 	j.Records, j.under = records, under
-	j.Notice = d.notice(name, torn)
+	j.Notice = d.notice(name)
 	return j, nil
+}
+
+// unreadable returns the error of a journal of which no line could be read.
+func (d *decoder) unreadable(name string) error {
+	switch {
+	case d.lines > 0:
+		return nil
+	case d.newer != nil:
+		return fmt.Errorf("%s: %w", name, d.newer)
+	case d.first != nil:
+		return fmt.Errorf("%s:%d: %w", name, d.firstAt, d.first)
+	}
+	return nil
 }
 
 // notice names what was not read. It holds no more of the path than the run's folder, since reports
 // show it.
-func (d *decoder) notice(name string, torn int) string {
+func (d *decoder) notice(name string) string {
 	file := filepath.Base(name)
 	if dir := filepath.Base(filepath.Dir(name)); dir != "." && dir != string(filepath.Separator) {
 		file = dir + "/" + file
@@ -265,8 +289,8 @@ func (d *decoder) notice(name string, torn int) string {
 	if more := len(d.journal.Damaged) + d.unlisted - len(out); more > 0 {
 		out = append(out, fmt.Sprintf("%s: and %d more damaged lines", file, more))
 	}
-	if torn > 0 {
-		out = append(out, fmt.Sprintf("%s:%d: dropped a torn last line of %d bytes", file, d.tornAt, torn))
+	if d.torn > 0 {
+		out = append(out, fmt.Sprintf("%s:%d: dropped a torn last line of %d bytes", file, d.tornAt, d.torn))
 	}
 	out = append(out, d.journal.undeclared()...)
 	return strings.Join(append(out, d.journal.mixed()...), "; ")

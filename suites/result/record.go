@@ -39,7 +39,10 @@ const (
 type Record struct {
 	Type   string `json:"type"` // "case"
 	Schema int    `json:"schema"`
-	Suite  string `json:"suite"`
+	// Run is the ID of the header that the record was measured under, in a merged journal. Elsewhere
+	// it is empty, and the header is the last one above the record.
+	Run   string `json:"run,omitempty"`
+	Suite string `json:"suite"`
 	// SuiteHash is a hash of the suite's content after all settings were applied.
 	SuiteHash string `json:"suite_hash"`
 	// Case is a hash of all that decides the result: model and weights, task,
@@ -149,8 +152,12 @@ type Trial struct {
 
 // Run is the header line of a journal.
 type Run struct {
-	Type      string `json:"type"` // "run"
-	Schema    int    `json:"schema"`
+	Type   string `json:"type"` // "run"
+	Schema int    `json:"schema"`
+	// ID names the header, so that records of a merged journal can refer to it; empty in headers of
+	// older versions. Host is the name of the machine; only shards and merged runs state it.
+	ID        string `json:"id,omitempty"`
+	Host      string `json:"host,omitempty"`
 	Suite     string `json:"suite"`
 	Title     string `json:"title,omitempty"`
 	SuiteHash string `json:"suite_hash"`
@@ -183,6 +190,10 @@ type Run struct {
 	References []Reference `json:"references,omitempty"`
 	// Baselines names, by model, the model that reports compare it with.
 	Baselines map[string]string `json:"baselines,omitempty"`
+	// Shard says which part of a plan the run has, nil where it has all of it. Merged is not nil in
+	// the last header of a merged run: its records were measured under the headers above.
+	Shard  *Shard  `json:"shard,omitempty"`
+	Merged *Merged `json:"merged,omitempty"`
 }
 
 // Settings are what the command line of a run chose beside the suite.
