@@ -174,16 +174,21 @@ func layerLine(c runners.Config, i, n int) string {
 
 func newVerify() *cobra.Command {
 	var d deviceOptions
-	var format, dtype, kv, runner string
+	var format, dtype, kv, runner, expect string
 	var tolerance float64
 	c := &cobra.Command{
-		Use:   "verify DIR...",
+		Use:   "verify DIR|FILE.gguf...",
 		Short: "Compare a runner's tensors with expected values",
 		Long: `Verify folders that hold config.json, weights.safetensors, tokens.json and
 expect.safetensors (see testdata/golden/README.md). Every expected tensor is
 compared: by scoring, by prefill and steps, and by odd-sized chunks and a batch.
 The largest absolute error of each is printed. If it exceeds the tolerance, the
-exit code is 1.`,
+exit code is 1.
+
+A folder of Hugging Face or a GGUF file is compared with the tokens and logits
+in expect.safetensors: tokens [n] and logits [n, vocab], or [n/2, vocab] after
+every second token. The file is in the folder, or in the folder with the GGUF
+file's name without .gguf; --expect names another file.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			if format != "text" && format != "json" {
@@ -204,10 +209,13 @@ exit code is 1.`,
 			if r.Device().Kind == "computed" {
 				return usagef("--runner: the %s runner computes no tensors", runner)
 			}
+			if expect != "" && len(args) > 1 {
+				return usagef("--expect is for one model, not for %d", len(args))
+			}
 			failed := 0
 			var all []verify.Report
 			for _, dir := range args {
-				rep, err := verify.Verify(c.Context(), dir, r, o)
+				rep, err := verify.Expecting(c.Context(), dir, expect, r, o)
 				if err != nil {
 					return err
 				}
@@ -243,6 +251,7 @@ exit code is 1.`,
 	c.Flags().StringVar(&runner, "runner", "cpu", "cpu or cuda")
 	c.Flags().StringVar(&dtype, "dtype", "f32", "type of the weights in memory: f32, bf16 or f16")
 	c.Flags().StringVar(&kv, "kv", "", "type of the key/value caches (default: as --dtype)")
-	c.Flags().Float64Var(&tolerance, "tolerance", 0, "largest error of a logit (default 2e-4 for f32, 0.1 for f16, 0.5 for bf16)")
+	c.Flags().StringVar(&expect, "expect", "", "file with the tokens and logits of a Hugging Face folder or a GGUF file")
+	c.Flags().Float64Var(&tolerance, "tolerance", 0, "largest error of a logit (default 2e-4 for f32, 1e-4 for a pretrained model, 0.1 for f16, 0.5 for bf16)")
 	return c
 }

@@ -38,7 +38,8 @@ var mayImport = [][2]string{
 	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},
 	{"runners/chat", ""},
 	{"runners/tokenizer", ""},
-	{"runners/verify", "runners runners/checkpoint"},
+	{"runners/pretrained", "internal/suggest runners runners/checkpoint runners/checkpoint/gguf runners/families"},
+	{"runners/verify", "runners runners/checkpoint runners/pretrained"},
 	{"kernels/cpu", "internal/amxsim"}, // with the build tag amxsim
 	{"kernels/cuda", ""},
 	{"internal/cudasim", ""},

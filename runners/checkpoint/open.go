@@ -77,7 +77,13 @@ func readSmall(path string, limit int64) ([]byte, error) {
 	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), err // some editors write a byte order mark
 }
 
-func openWeights(dir string) (opened, []string, error) {
+// files is the weights of a folder, by the names of its files.
+type files interface {
+	opened
+	Tensors
+}
+
+func openWeights(dir string) (files, []string, error) {
 	for _, name := range []string{weightsFile, modelFile} {
 		f, err := OpenFile(filepath.Join(dir, name))
 		if err == nil {
@@ -141,6 +147,46 @@ func check(c runners.Config, w opened, names []string) error {
 type opened interface {
 	runners.Weights
 	check(runners.TensorSpec) error
+}
+
+// Tensors is the tensors of a folder, by the names of its files.
+type Tensors interface {
+	// Names lists the tensors.
+	Names() []string
+	// Info describes a tensor. It is the zero Info if there is none of that name.
+	Info(name string) Info
+	// Get returns a tensor: see File.Get. Bytes returns its stored bytes, whatever its type is.
+	Get(name string) (runners.Tensor, error)
+	Bytes(name string) ([]byte, error)
+	// Source is the name of the file, or of the index of several files.
+	Source() string
+	Close() error
+}
+
+// Info describes a stored tensor.
+type Info struct {
+	// Type is the format's name of the number type, such as "BF16".
+	Type  string
+	Shape []int64
+	// Bytes is the stored size.
+	Bytes int64
+}
+
+// HasTensors reports whether a folder has weights that OpenTensors opens.
+func HasTensors(dir string) bool {
+	return slices.ContainsFunc([]string{weightsFile, modelFile, indexFile}, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err == nil
+	})
+}
+
+// OpenTensors opens the safetensors files of a folder as memory maps, whatever their tensors are.
+func OpenTensors(dir string) (Tensors, error) {
+	w, _, err := openWeights(dir)
+	if err != nil {
+		return nil, err // not a typed nil pointer
+	}
+	return w, nil
 }
 
 // shards is a checkpoint split into several files by an index.
@@ -212,9 +258,39 @@ func (s *shards) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 func (s *shards) check(p runners.TensorSpec) error {
 	f := s.where[p.Name]
 	if f == nil {
-		return fmt.Errorf("%s: no tensor %q%s", s.source, p.Name, didYouMean(p.Name, s.names))
+		return s.missing(p.Name)
 	}
 	return f.check(p)
+}
+
+// Names lists the tensors in the order of the index.
+func (s *shards) Names() []string { return slices.Clone(s.names) }
+
+func (s *shards) Info(name string) Info {
+	if f := s.where[name]; f != nil {
+		return f.Info(name)
+	}
+	return Info{}
+}
+
+func (s *shards) Get(name string) (runners.Tensor, error) {
+	f := s.where[name]
+	if f == nil {
+		return runners.Tensor{}, s.missing(name)
+	}
+	return f.Get(name)
+}
+
+func (s *shards) Bytes(name string) ([]byte, error) {
+	f := s.where[name]
+	if f == nil {
+		return nil, s.missing(name)
+	}
+	return f.Bytes(name)
+}
+
+func (s *shards) missing(name string) error {
+	return fmt.Errorf("%s: no tensor %q%s", s.source, name, didYouMean(name, s.names))
 }
 
 func (s *shards) Source() string { return s.source }

@@ -215,6 +215,46 @@ func (f *File) Metadata() map[string]string { return f.meta }
 // Has reports whether the file holds a tensor of that name.
 func (f *File) Has(name string) bool { _, ok := f.tensors[name]; return ok }
 
+// Info describes a tensor, without reading it.
+func (f *File) Info(name string) Info {
+	e := f.tensors[name]
+	return Info{Type: e.dtype, Shape: slices.Clone(e.shape), Bytes: e.end - e.begin}
+}
+
+// Bytes returns the stored bytes of a tensor, whatever its type is, in the file's memory map.
+func (f *File) Bytes(name string) ([]byte, error) {
+	e, ok := f.tensors[name]
+	if !ok {
+		return nil, fmt.Errorf("%s: no tensor %q%s", f.name, name, didYouMean(name, f.names))
+	}
+	data, err := f.content.Bytes(f.data+e.begin, e.end-e.begin)
+	if err != nil {
+		return nil, fmt.Errorf("%s: reading tensor %q: %w", f.name, name, err)
+	}
+	return data, nil
+}
+
+// Ints returns the values of a tensor of I32 or I64 with one dimension.
+func (f *File) Ints(name string) ([]int, error) {
+	e, ok := f.tensors[name]
+	if size := elementSize[e.dtype]; !ok || len(e.shape) != 1 || e.dtype != "I32" && e.dtype != "I64" || e.shape[0] > math.MaxInt/size {
+		return nil, fmt.Errorf("%s: tensor %q is %s %v, want I32 or I64 with one dimension", f.name, name, e.dtype, e.shape)
+	}
+	data, err := f.Bytes(name)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]int, e.shape[0])
+	for i := range out {
+		if e.dtype == "I32" {
+			out[i] = int(int32(binary.LittleEndian.Uint32(data[4*i:])))
+		} else {
+			out[i] = int(int64(binary.LittleEndian.Uint64(data[8*i:])))
+		}
+	}
+	return out, nil
+}
+
 // Get returns a tensor as it is stored: F32, BF16 or F16, with Data in the file's memory map. F64
 // is returned as F32, rounded when it is read.
 func (f *File) Get(name string) (runners.Tensor, error) {
@@ -226,9 +266,9 @@ func (f *File) Get(name string) (runners.Tensor, error) {
 	if err != nil {
 		return runners.Tensor{}, err
 	}
-	data, err := f.content.Bytes(f.data+e.begin, e.end-e.begin)
+	data, err := f.Bytes(name)
 	if err != nil {
-		return runners.Tensor{}, fmt.Errorf("%s: reading tensor %q: %w", f.name, name, err)
+		return runners.Tensor{}, err
 	}
 	t := runners.Tensor{Name: name, DType: readable[e.dtype], Shape: shape}
 	if e.dtype == "F64" {

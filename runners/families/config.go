@@ -30,6 +30,8 @@ type config struct {
 	read   map[string]bool
 	// defaults are the values of absent fields, from the family's config class.
 	defaults map[string]any
+	// divisors are those of the rotary frequencies, if a GGUF file stores them as a tensor.
+	divisors []float64
 	err      *error
 }
 
@@ -191,6 +193,26 @@ func (c *config) sizes(name string, least int64) []int64 {
 	return out
 }
 
+// numbers reads an array of finite numbers.
+func (c *config) numbers(name string) []float64 {
+	v, ok := c.raw(name)
+	if !ok {
+		return nil
+	}
+	list, ok := v.([]any)
+	out := make([]float64, len(list))
+	for i := range list {
+		n, isNumber := list[i].(json.Number)
+		f, err := n.Float64()
+		ok, out[i] = ok && isNumber && err == nil, f
+	}
+	if !ok || len(list) > maxLayers {
+		c.failf(name, "%s, want an array of at most %d numbers", show(v), maxLayers)
+		return nil
+	}
+	return out
+}
+
 // object reads an object, or returns nil if it is absent.
 func (c *config) object(name string) *config {
 	v, ok := c.raw(name)
@@ -202,6 +224,13 @@ func (c *config) object(name string) *config {
 		c.failf(name, "%s, want an object", show(v))
 		return nil
 	}
+	return c.inner(name, fields)
+}
+
+// empty returns an object without fields.
+func (c *config) empty(name string) *config { return c.inner(name, map[string]any{}) }
+
+func (c *config) inner(name string, fields map[string]any) *config {
 	return &config{file: c.file, path: c.path + name + ".", fields: fields, read: map[string]bool{}, err: c.err}
 }
 
@@ -229,6 +258,17 @@ func (c *config) ignore(names ...string) {
 	for _, n := range names {
 		c.read[n] = true
 	}
+}
+
+// unread returns the first field that nothing has read and that may affect what a model computes,
+// and its value; "" if there is none.
+func (c *config) unread() (name string, value any) {
+	for n, v := range c.fields {
+		if !c.read[n] && !inert(n) && v != nil && (name == "" || n < name) {
+			name, value = n, v
+		}
+	}
+	return name, value
 }
 
 // done returns the first error, or an error for a field that nothing has read.

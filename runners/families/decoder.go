@@ -86,14 +86,11 @@ func readYOCO(c *config, m *Model) {
 	f := int64(float64(d) * ratio * 2 / 3)
 	f = c.size("intermediate_size", (f+255)/256*256)
 	self, cross := c.object("self_decoder_attn"), c.object("cross_decoder_attn")
-	empty := func(name string) *config {
-		return &config{file: c.file, path: c.path + name + ".", fields: map[string]any{}, read: map[string]bool{}, err: c.err}
-	}
 	if self == nil {
-		self = empty("self_decoder_attn")
+		self = c.empty("self_decoder_attn")
 	}
 	if cross == nil {
-		cross = empty("cross_decoder_attn")
+		cross = c.empty("cross_decoder_attn")
 	}
 	self.ignore("mode", "allow_neg_eigval", "rope_inv_freq", "gate_logit_normalizer", "head_dim", "expand_v", "use_gate", "use_short_conv", "conv_size", "num_v_heads", "window_size", "qkv_bias")
 	cross.ignore("rope_inv_freq")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
@@ -39,6 +40,28 @@ var ggufFields = map[string]string{
 	"attention.head_count": "num_attention_heads", "attention.head_count_kv": "num_key_value_heads", "attention.key_length": "head_dim",
 	"attention.sliding_window": "sliding_window", "context_length": "max_position_embeddings", "vocab_size": "vocab_size",
 }
+
+// ggufNumbers are the keys of numbers that do not affect sizes, ggufScaling those of the scaling of
+// rotary positions, by their fields in rope_scaling.
+var (
+	ggufNumbers = map[string]string{
+		"rope.freq_base": "rope_theta", "rope.freq_base_swa": "rope_local_base_freq", "attention.layer_norm_rms_epsilon": "rms_norm_eps",
+		"attn_logit_softcapping": "attn_logit_softcapping", "final_logit_softcapping": "final_logit_softcapping",
+		"attention.scale": "attention_multiplier", "embedding_scale": "embedding_multiplier", "residual_scale": "residual_multiplier",
+		"logit_scale": "logits_scaling",
+	}
+	ggufScaling = map[string]string{
+		"rope.scaling.factor": "factor", "rope.scaling.attn_factor": "attention_factor",
+		"rope.scaling.original_context_length": "original_max_position_embeddings",
+		"rope.scaling.yarn_beta_fast":          "beta_fast", "rope.scaling.yarn_beta_slow": "beta_slow",
+	}
+)
+
+// ggufRead are the keys that FromGGUF reads by name; ggufInert do not affect what a model computes.
+var (
+	ggufRead  = []string{"attention.value_length", "rope.dimension_count", "rope.scaling.type", "attention.sliding_window_pattern"}
+	ggufInert = []string{"rope.scaling.finetuned", "attention.causal", "expert_count", "expert_used_count"}
+)
 
 // FromGGUF reads the metadata and the tensor sizes of a GGUF file.
 func FromGGUF(f *gguf.File) (*Model, error) {
@@ -94,6 +117,9 @@ func FromGGUF(f *gguf.File) (*Model, error) {
 	fields["tie_word_embeddings"] = !hasOutput
 	c := &config{file: f.Name(), fields: fields, read: map[string]bool{}, err: new(error)}
 	m := &Model{Family: c.text("model_type", "")}
+	if err := ggufComputed(f, arch, c, m, a.fields); err != nil {
+		return nil, err
+	}
 	readers[m.Family](c, m)
 	c.storage(m)
 	c.ignore("head_dim")
@@ -103,7 +129,157 @@ func FromGGUF(f *gguf.File) (*Model, error) {
 	if m.PrefillLayers == 0 {
 		m.PrefillLayers = len(m.Layers)
 	}
+	m.finish(c)
 	return m, ggufWeights(f, m)
+}
+
+// ggufComputed sets the fields of c that do not affect sizes.
+func ggufComputed(f *gguf.File, arch string, c *config, m *Model, sizes map[string]string) error {
+	number := func(key string) (json.Number, bool, error) {
+		x, ok, err := f.Float(arch + "." + key)
+		if err == nil && ok && (math.IsNaN(x) || math.IsInf(x, 0)) {
+			err = fmt.Errorf("%s: metadata %q is %g, want a finite number", f.Name(), arch+"."+key, x)
+		}
+		return json.Number(fmt.Sprint(x)), ok, err
+	}
+	scaling := map[string]any{}
+	for to, keys := range map[*map[string]any]map[string]string{&c.fields: ggufNumbers, &scaling: ggufScaling} {
+		for key, field := range keys {
+			x, ok, err := number(key)
+			if err != nil {
+				return err
+			}
+			if ok {
+				(*to)[field] = x
+			}
+		}
+	}
+	kind, _, err := f.String(arch + ".rope.scaling.type")
+	if err != nil {
+		return err
+	}
+	if kind != "" && kind != "none" {
+		scaling["rope_type"] = kind
+	}
+	if err := ggufDivisors(f, c, scaling); err != nil {
+		return err
+	}
+	if scaling["rope_type"] != nil {
+		c.fields["rope_scaling"] = scaling
+	} // without a type, the other fields have no effect
+	if err := ggufHeads(f, arch, c, m); err != nil {
+		return err
+	}
+	known := func(key string) bool {
+		for _, names := range []map[string]string{ggufFields, ggufNumbers, ggufScaling, sizes} {
+			if _, ok := names[key]; ok {
+				return true
+			}
+		}
+		return slices.Contains(ggufRead, key) || slices.Contains(ggufInert, key)
+	}
+	for _, key := range f.Keys() {
+		if name, ok := strings.CutPrefix(key, arch+"."); ok && !known(name) {
+			m.refuse("no runner supports the metadata %q", key)
+		}
+	}
+	return nil
+}
+
+// ggufDivisors reads the divisors of rotary frequencies that a file stores as tensors.
+func ggufDivisors(f *gguf.File, c *config, scaling map[string]any) (err error) {
+	if c.divisors, err = ggufVector(f, "rope_freqs.weight"); err != nil {
+		return err
+	}
+	for field, name := range map[string]string{"long_factor": "rope_factors_long.weight", "short_factor": "rope_factors_short.weight"} {
+		x, err := ggufVector(f, name)
+		if err != nil {
+			return err
+		}
+		if x == nil {
+			continue
+		}
+		list := make([]any, len(x))
+		for i := range x {
+			list[i] = json.Number(fmt.Sprint(x[i]))
+		}
+		scaling[field], scaling["rope_type"] = list, "longrope"
+	}
+	return nil
+}
+
+// ggufVector returns the values of a short vector of float32, nil if there is none.
+func ggufVector(f *gguf.File, name string) ([]float64, error) {
+	t, ok := f.Tensor(name)
+	if !ok {
+		return nil, nil
+	}
+	if len(t.Shape) != 1 || t.Shape[0] > maxLayers {
+		return nil, fmt.Errorf("%s: tensor %q has shape %v, want a vector of at most %d values", f.Name(), name, t.Shape, maxLayers)
+	}
+	data, err := f.Data(t)
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, t.Shape[0])
+	if err := t.Type.Dequantize(x, data); err != nil {
+		return nil, fmt.Errorf("%s: tensor %q: %w", f.Name(), name, err)
+	}
+	y := make([]float64, len(x))
+	for i := range x {
+		if y[i] = float64(x[i]); !(y[i] > 0) || math.IsInf(y[i], 0) {
+			return nil, fmt.Errorf("%s: tensor %q holds %g, want finite numbers above 0", f.Name(), name, y[i])
+		}
+	}
+	return y, nil
+}
+
+// ggufHeads reads what a file says of a head's dimensions, and the windows of layers, and sets what
+// llama.cpp knows without the file.
+func ggufHeads(f *gguf.File, arch string, c *config, m *Model) error {
+	uint := func(key string, def int64) int64 {
+		x, ok, err := f.Uint(arch + "." + key)
+		if err != nil || x > maxSize {
+			c.failf(key, "want an integer up to %d", maxSize)
+		}
+		if err != nil || !ok {
+			return def
+		}
+		return int64(x)
+	}
+	layers, d, q := uint("block_count", 0), uint("embedding_length", 0), max(uint("attention.head_count", 1), 1)
+	head := uint("attention.key_length", d/q)
+	if v := uint("attention.value_length", head); v != head {
+		m.refuse("no runner supports values of %d dimensions a head with keys of %d", v, head)
+	}
+	if n := uint("rope.dimension_count", head); n != head && c.fields["qk_rope_head_dim"] == nil {
+		c.fields["partial_rotary_factor"] = json.Number(fmt.Sprint(float64(n) / float64(max(head, 1))))
+	}
+	switch {
+	case arch == "gemma2" && layers == 46, arch == "gemma3" && layers == 62: // the models of 27B
+		c.fields["query_pre_attn_scalar"] = json.Number(fmt.Sprint(float64(d) / float64(q)))
+	case arch == "gemma2", arch == "gemma3":
+		c.fields["query_pre_attn_scalar"] = json.Number(fmt.Sprint(head))
+	}
+	key := arch + ".attention.sliding_window_pattern"
+	switch kind := f.Kind(key); {
+	case kind == "":
+	case strings.HasPrefix(kind, "array"):
+		local, _, err := f.Uints(key)
+		if err != nil {
+			return err
+		}
+		types := make([]any, len(local))
+		for i := range local {
+			if types[i] = "full_attention"; local[i] != 0 {
+				types[i] = "sliding_attention"
+			}
+		}
+		c.fields["layer_types"] = types
+	default:
+		c.fields["sliding_window_pattern"] = json.Number(fmt.Sprint(uint("attention.sliding_window_pattern", 1)))
+	}
+	return nil
 }
 
 // ggufLatent sets the head widths of latent attention.

@@ -1,5 +1,11 @@
 package families
 
+import (
+	"math"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
 // Families whose layers are attention and a gated feed-forward block. Each reader follows the
 // model's class in the transformers library; comments cite papers that define a structure.
 
@@ -25,6 +31,8 @@ type dense struct {
 	headDim int64 // default of head_dim; 0: hidden_size / heads
 	kvHeads int64 // default of num_key_value_heads; 0: as many as query heads
 	shared  int64 // number of final attention layers that read an earlier layer's cache
+	// run is what the layers compute, nil in families that no runner runs.
+	run *computed
 }
 
 // build reads the fields common to these families.
@@ -51,6 +59,17 @@ func (t dense) build(c *config, m *Model) {
 	}
 	t.tied = c.flag("tie_word_embeddings", t.tied)
 	m.embed(c, d, t.tied)
+	var act runners.Activation
+	if t.run != nil {
+		m.Config = t.run.config(c, m)
+		act = t.run.act(c, m)
+		if t.outBias {
+			m.refuseField(c, "attention_bias", true)
+		}
+		if t.mlpBias {
+			m.refuseField(c, "mlp_bias", true)
+		}
+	}
 	for i := range layers {
 		if *c.err != nil {
 			return
@@ -90,6 +109,9 @@ func (t dense) build(c *config, m *Model) {
 			b.gated(d, f, t.mlpBias)
 		}
 		m.Layers = append(m.Layers, Layer{caches, b.w})
+		if t.run != nil && *c.err == nil {
+			m.Config.Layers = append(m.Config.Layers, t.run.layer(t, h, i, caches[0].Window, f, act))
+		}
 	}
 	m.Rest.Other += d // the final norm
 }
@@ -121,32 +143,51 @@ func (m *Model) bounded(window int64) int64 {
 func readLlama(c *config, m *Model) {
 	c.must("sliding_window", nil)
 	bias := c.flag("attention_bias", false)
-	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false)}.build(c, m)
+	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false),
+		run: &computed{eps: 1e-6, rope: m.rope(c, 10000)}}.build(c, m)
 }
 
+// readGranite reads Granite: Llama with multipliers of the embedding, of the scores, of what blocks
+// add, and a divisor of the logits.
 func readGranite(c *config, m *Model) {
-	c.ignore("embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling")
-	readLlama(c, m)
+	bias := c.flag("attention_bias", false)
+	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false), run: &computed{
+		eps: 1e-6, rope: m.rope(c, 10000), embedScale: c.positive("embedding_multiplier", 1), scale: c.positive("attention_multiplier", 1),
+		residual: c.positive("residual_multiplier", 1), logitScale: 1 / c.positive("logits_scaling", 1),
+	}}.build(c, m)
 }
 
 func readSmolLM3(c *config, m *Model) {
-	c.ignore("no_rope_layers", "no_rope_layer_interval", "layer_types", "max_window_layers")
+	c.ignore("layer_types", "max_window_layers")
 	if c.flag("use_sliding_window", false) {
 		c.failf("use_sliding_window", "true is not supported")
 	}
 	c.ignore("sliding_window")
 	bias := c.flag("attention_bias", false)
-	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false), tied: true, kvHeads: 4}.build(c, m)
+	layers, interval, rotated := c.layers(), c.size("no_rope_layer_interval", 4), c.sizes("no_rope_layers", 0)
+	if rotated != nil && int64(len(rotated)) != layers && *c.err == nil {
+		c.failf("no_rope_layers", "it has %d entries for %d layers", len(rotated), layers)
+	}
+	rope := m.rope(c, 2000000)
+	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false), tied: true, kvHeads: 4, run: &computed{
+		eps: 1e-6, rope: func(i, headDim int64) runners.Rotary {
+			if rotated != nil && rotated[i] == 0 || rotated == nil && (i+1)%interval == 0 {
+				return runners.Rotary{None: true}
+			}
+			return rope(i, headDim)
+		},
+	}}.build(c, m)
 }
 
 func readOLMo2(c *config, m *Model) {
 	bias := c.flag("attention_bias", false)
-	dense{qkvBias: bias, outBias: bias, wideQKNorm: true}.build(c, m)
+	dense{qkvBias: bias, outBias: bias, wideQKNorm: true,
+		run: &computed{eps: 1e-5, rope: m.rope(c, 10000), norms: runners.PostNorm}}.build(c, m)
 }
 
 func readMistral(c *config, m *Model) {
 	w := c.count("sliding_window", 0)
-	dense{window: every(w), kvHeads: 8}.build(c, m)
+	dense{window: every(w), kvHeads: 8, run: &computed{eps: 1e-6, rope: m.rope(c, 10000)}}.build(c, m)
 }
 
 // every returns the same window for each layer.
@@ -189,12 +230,13 @@ func qwenWindows(c *config) func(int64) int64 {
 
 func readQwen2(c *config, m *Model) {
 	c.must("use_mrope", false)
-	dense{qkvBias: true, kvHeads: 32, window: qwenWindows(c)}.build(c, m)
+	dense{qkvBias: true, kvHeads: 32, window: qwenWindows(c), run: &computed{eps: 1e-6, rope: m.rope(c, 10000)}}.build(c, m)
 }
 
 func readQwen3(c *config, m *Model) {
 	bias := c.flag("attention_bias", false)
-	dense{qkvBias: bias, outBias: bias, qkNorm: true, headDim: 128, kvHeads: 32, window: qwenWindows(c)}.build(c, m)
+	dense{qkvBias: bias, outBias: bias, qkNorm: true, headDim: 128, kvHeads: 32, window: qwenWindows(c),
+		run: &computed{eps: 1e-6, rope: m.rope(c, 10000)}}.build(c, m)
 }
 
 // qwenExperts reads the feed-forward blocks of Qwen's mixtures of experts.
@@ -270,26 +312,58 @@ func readQwenNext(c *config, m *Model) {
 	t.build(c, m)
 }
 
+// gemma returns what the layers of Gemma 2 and 3 compute. Embeddings are multiplied by the root of
+// the width, scores by the root of query_pre_attn_scalar.
+func gemma(c *config, m *Model) *computed {
+	c.ignore("hidden_act") // hidden_activation replaces it
+	d, q := c.size("hidden_size"), c.positive("query_pre_attn_scalar", 256)
+	return &computed{
+		eps: 1e-6, activation: "hidden_activation", norms: runners.PrePostNorm, embedScale: math.Sqrt(float64(d)), scale: 1 / math.Sqrt(q),
+	}
+}
+
 func readGemma2(c *config, m *Model) {
-	c.ignore("query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping", "cache_implementation", "use_bidirectional_attention")
+	c.ignore("cache_implementation", "use_bidirectional_attention")
 	w := c.size("sliding_window", 4096)
 	bias := c.flag("attention_bias", false)
-	dense{qkvBias: bias, outBias: bias, norms: 4, tied: true, headDim: 256, kvHeads: 4,
+	run := gemma(c, m)
+	run.rope, run.scoreCap, run.logitCap = m.rope(c, 10000), c.capped("attn_logit_softcapping", 50), c.capped("final_logit_softcapping", 30)
+	dense{qkvBias: bias, outBias: bias, norms: 4, tied: true, headDim: 256, kvHeads: 4, run: run,
 		window: c.layerWindows(w, func(i int64) bool { return i%2 == 0 })}.build(c, m)
 }
 
 func readGemma3(c *config, m *Model) {
-	c.ignore("query_pre_attn_scalar", "attn_logit_softcapping", "final_logit_softcapping", "cache_implementation", "use_bidirectional_attention", "_sliding_window_pattern")
+	c.ignore("cache_implementation", "use_bidirectional_attention", "_sliding_window_pattern")
 	w, pattern := c.size("sliding_window", 4096), c.size("sliding_window_pattern", 6)
 	bias := c.flag("attention_bias", false)
-	dense{qkvBias: bias, outBias: bias, qkNorm: true, norms: 4, tied: true, headDim: 256, kvHeads: 4,
-		window: c.layerWindows(w, func(i int64) bool { return (i+1)%pattern != 0 })}.build(c, m)
+	window := c.layerWindows(w, func(i int64) bool { return (i+1)%pattern != 0 })
+	run := gemma(c, m)
+	run.scoreCap, run.logitCap = c.capped("attn_logit_softcapping", 0), c.capped("final_logit_softcapping", 0)
+	global := m.rotaryOf(c, "full_attention", 1000000)
+	local := m.rotaryOf(c, "sliding_attention", c.number("rope_local_base_freq", 10000))
+	if c.fields["rope_parameters"] == nil { // rope_theta and rope_scaling are those of global layers
+		local = func(int64, int64) runners.Rotary {
+			return runners.Rotary{Theta: c.number("rope_local_base_freq", 10000)}
+		}
+	}
+	run.rope = func(i, headDim int64) runners.Rotary {
+		if window(i) > 0 {
+			return local(i, headDim)
+		}
+		return global(i, headDim)
+	}
+	dense{qkvBias: bias, outBias: bias, qkNorm: true, norms: 4, tied: true, headDim: 256, kvHeads: 4, run: run, window: window}.build(c, m)
 }
 
 func readPhi3(c *config, m *Model) {
 	c.must("attention_bias", false)
-	w := c.count("sliding_window", 0)
-	dense{window: every(w)}.build(c, m)
+	w, part := c.count("sliding_window", 0), c.number("partial_rotary_factor", 1)
+	if p, ok := c.fields["rope_parameters"].(map[string]any); ok && c.fields["partial_rotary_factor"] == nil {
+		part = c.inner("rope_parameters", p).number("partial_rotary_factor", 1)
+	}
+	c.ignore("original_max_position_embeddings") // read where a scaling of rotary positions needs it
+	rope := once(func(headDim int64) runners.Rotary { return m.rotary(c, "", 10000, headDim, part) })
+	dense{window: every(w), run: &computed{eps: 1e-5, rope: rope}}.build(c, m)
 }
 
 // readLlama4 reads Llama 4: chunked attention, with every fourth layer over the whole context and

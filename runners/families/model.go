@@ -1,6 +1,10 @@
 package families
 
-import "math"
+import (
+	"math"
+
+	"github.com/yocobench/yocobench/runners"
+)
 
 // Kind is the kind of a layer's cache.
 type Kind string
@@ -103,6 +107,9 @@ type Model struct {
 	WeightBytes int64
 	// Notes are remarks that should be shown with the numbers.
 	Notes []string
+	// Config is the model as a runner runs it, nil if none does; NotRun then says why.
+	Config *runners.Config `json:"-"`
+	NotRun string          `json:"-"`
 }
 
 // Storage describes how weights are stored: bytes per value of each class.

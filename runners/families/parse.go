@@ -56,8 +56,8 @@ func Open(path string, ignore ...string) (*Model, error) {
 		}
 		defer f.Close()
 		m, err := FromGGUF(f)
-		if err == nil && m.Name == "" {
-			m.Name = strings.TrimSuffix(name, ".gguf")
+		if err == nil {
+			m.Rename(strings.TrimSuffix(name, ".gguf"))
 		}
 		return m, err
 	}
@@ -76,8 +76,8 @@ func Open(path string, ignore ...string) (*Model, error) {
 		return nil, err
 	}
 	m, err := Parse(path, text, ignore...)
-	if err == nil && m.Name == "" {
-		m.Name = name
+	if err == nil {
+		m.Rename(name)
 	}
 	return m, err
 }
@@ -157,6 +157,7 @@ func Parse(file string, text []byte, ignore ...string) (*Model, error) {
 	if m.PrefillLayers == 0 {
 		m.PrefillLayers = len(m.Layers)
 	}
+	m.finish(c)
 	return m, nil
 }
 
@@ -187,12 +188,13 @@ func (c *config) storage(m *Model) {
 	if !ok {
 		return
 	}
+	m.refuseField(c, "quantization_config", v)
 	fields, isObject := v.(map[string]any)
 	if !isObject {
 		c.failf("quantization_config", "%s, want an object", show(v))
 		return
 	}
-	q := &config{file: c.file, path: c.path + "quantization_config.", fields: fields, read: map[string]bool{}, err: c.err}
+	q := c.inner("quantization_config", fields)
 	method := q.text("quant_method", "")
 	switch method {
 	case "fp8":

@@ -38,7 +38,7 @@ func OpenPublished(name string) (*Model, error) {
 	}
 	m, err := Parse(name+".json", text)
 	if err == nil {
-		m.Name = name
+		m.Rename(name)
 	}
 	return m, err
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/pretrained"
 )
 
 // fixture is one fixture folder.
@@ -18,6 +20,8 @@ type fixture struct {
 	weights runners.Weights
 	texts   []text
 	expect  *checkpoint.File
+	// pretrained: the model is one that package pretrained opens.
+	pretrained bool
 }
 
 // text is one token sequence and its expected results.
@@ -25,6 +29,8 @@ type text struct {
 	prefix string // "t77"
 	ids    []int
 	greedy []int // expected greedy continuation, nil if the folder has none
+	// given are the expected tensors; if it is nil, they are read from expect.
+	given  map[string]tensor
 	expect *checkpoint.File
 }
 
@@ -32,15 +38,27 @@ type text struct {
 type tensor struct {
 	shape []int
 	data  []float32
+	// absent marks the rows of which nothing is expected; nil if there are none.
+	absent []bool
 }
 
-// row returns row i of a tensor of rows.
+// row returns the values of index i of the first dimension, nil if nothing is expected of them.
 func (t tensor) row(i int) []float32 {
-	n := t.shape[len(t.shape)-1]
+	if t.absent != nil && t.absent[i] {
+		return nil
+	}
+	n := len(t.data) / t.shape[0]
 	return t.data[i*n : (i+1)*n]
 }
 
-func openFixture(dir string) (*fixture, error) {
+// openFixture opens a fixture; expect is as in openPretrained.
+func openFixture(dir, expect string) (*fixture, error) {
+	if pretrained.IsModel(dir) {
+		return openPretrained(dir, expect)
+	}
+	if expect != "" {
+		return nil, fmt.Errorf("%s: its expected tensors are in the folder; another file works for a GGUF file or a folder of Hugging Face", dir)
+	}
 	config, weights, err := checkpoint.Open(dir)
 	if err != nil {
 		return nil, err
@@ -76,7 +94,7 @@ func (f *fixture) open(dir string) (err error) {
 		if len(ids) == 0 {
 			return fmt.Errorf("%s: %s has no ids", path, prefix)
 		}
-		f.texts = append(f.texts, text{prefix, ids, tokens[prefix+"_greedy"], f.expect})
+		f.texts = append(f.texts, text{prefix: prefix, ids: ids, greedy: tokens[prefix+"_greedy"], expect: f.expect})
 	}
 	if len(f.texts) == 0 {
 		return fmt.Errorf("%s: no text, want {\"t77\": [ids], ...}", path)
@@ -124,15 +142,21 @@ func (f *fixture) close() error {
 
 // want returns the expected tensor called name.
 func (t text) want(name string) (tensor, error) {
+	if t.given != nil {
+		return t.given[name], nil
+	}
 	got, err := t.expect.Get(t.prefix + "." + name)
 	if err != nil {
 		return tensor{}, err
 	}
-	return tensor{got.Shape, checkpoint.Float32s(got)}, nil
+	return tensor{shape: got.Shape, data: checkpoint.Float32s(got)}, nil
 }
 
 // names lists the expected tensors of the text, without the prefix.
 func (t text) names() []string {
+	if t.given != nil {
+		return slices.Sorted(maps.Keys(t.given))
+	}
 	var names []string
 	for _, n := range t.expect.Names() {
 		if rest, ok := strings.CutPrefix(n, t.prefix+"."); ok {

@@ -87,7 +87,7 @@ func (v *verifier) scoreFrom(s runners.Sequence, t text, from int, m meter) erro
 			next++
 		}
 		if pos < len(t.ids) {
-			m.values(pos, []float32{-logprob}, want.data[pos-1:pos])
+			m.values(pos, []float32{-logprob}, want.row(pos-1))
 		}
 	})
 	if err == nil && next != len(t.ids) {

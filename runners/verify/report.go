@@ -52,6 +52,15 @@ func DefaultTolerance(o runners.Options) float64 {
 	return max(tolerance[o.Weights], tolerance[o.KV])
 }
 
+// tolerance is DefaultTolerance, or half of it in float32 for a pretrained model: its expected
+// logits come from float64 too, and other implementations in float32 are within 4e-5 of them.
+func (f *fixture) tolerance(o runners.Options) float64 {
+	if t := DefaultTolerance(o); !f.pretrained || t > DefaultTolerance(runners.Options{}) {
+		return t
+	}
+	return 1e-4
+}
+
 // Limit returns the largest error of the tensor that passes, given the tolerance of a logit.
 //
 //	logits, greedy_logits, nll    the tolerance

@@ -8,11 +8,19 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Verify computes every text of a fixture folder on a runner in every mode and reports the errors.
-// Wrong numbers result in a Report that is not OK; an error means that something could not be
-// computed at all.
-func Verify(ctx context.Context, dir string, runner runners.Runner, o runners.Options) (r Report, err error) {
-	f, err := openFixture(dir)
+// Verify is Expecting with the expected tensors at their usual place.
+func Verify(ctx context.Context, dir string, runner runners.Runner, o runners.Options) (Report, error) {
+	return Expecting(ctx, dir, "", runner, o)
+}
+
+// Expecting computes every text of a fixture folder on a runner in every mode and reports the
+// errors. Wrong numbers result in a Report that is not OK; an error means that something could not
+// be computed at all.
+//
+// The expected tensors of a GGUF file or a folder of Hugging Face are in the file expect; those of
+// other folders are in the folder, and expect is empty.
+func Expecting(ctx context.Context, dir, expect string, runner runners.Runner, o runners.Options) (r Report, err error) {
+	f, err := openFixture(dir, expect)
 	if err != nil {
 		return Report{}, err
 	}
@@ -28,7 +36,7 @@ func Verify(ctx context.Context, dir string, runner runners.Runner, o runners.Op
 	}
 	v := &verifier{
 		ctx: ctx, model: m, texts: f.texts,
-		report: Report{Dir: dir, Model: f.config.Name, Runner: runner.Name(), Tier: tier, Tolerance: DefaultTolerance(o)},
+		report: Report{Dir: dir, Model: f.config.Name, Runner: runner.Name(), Tier: tier, Tolerance: f.tolerance(o)},
 	}
 	for _, t := range f.texts {
 		for _, w := range []struct {

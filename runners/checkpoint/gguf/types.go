@@ -60,6 +60,14 @@ func (t Type) String() string {
 // Readable reports whether Dequantize supports the type.
 func (t Type) Readable() bool { return layouts[t].dequantize != nil }
 
+// Block returns the number of values and of bytes of a block; 0 if the type is unknown. Types that
+// are not quantised have blocks of one value.
+func (t Type) Block() (values, bytes int) { return int(layouts[t].values), int(layouts[t].bytes) }
+
+// Decoder returns the function that converts whole blocks to float32, nil if the type is not
+// Readable. Unlike Dequantize it checks nothing: src must hold the blocks of len(dst) values.
+func (t Type) Decoder() func(dst []float32, src []byte) { return layouts[t].dequantize }
+
 // Bytes returns the size in bytes of n values. ok is false if the type is unknown, n is not a
 // multiple of its block or the size overflows.
 func (t Type) Bytes(n int64) (size int64, ok bool) {

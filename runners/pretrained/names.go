@@ -1,0 +1,110 @@
+package pretrained
+
+import (
+	"slices"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// entry is a tensor's name, and the roles whose matrices are stacked in it; %d is the layer.
+type entry struct {
+	name  string
+	roles []runners.Role
+}
+
+// layout is how a format stores the tensors of a family.
+type layout struct {
+	entries []entry
+	// interleaved: the rows of queries and keys are in the order of interleaved rotary pairs.
+	interleaved bool
+	// minusOne: the norms are stored minus 1.
+	minusOne bool
+}
+
+func one(name string, role runners.Role) entry { return entry{name, []runners.Role{role}} }
+
+// Names of Hugging Face.
+var (
+	hfEnds = []entry{
+		one("model.embed_tokens.weight", runners.RoleEmbed), one("model.norm.weight", runners.RoleNorm), one("lm_head.weight", runners.RoleOutput),
+		one(hfLayer+"self_attn.o_proj.weight", runners.RoleOut), one(hfLayer+"mlp.down_proj.weight", runners.RoleFFNDown),
+	}
+	hfMatrices = []entry{
+		one(hfLayer+"self_attn.q_proj.weight", runners.RoleQ), one(hfLayer+"self_attn.q_proj.bias", runners.RoleQBias),
+		one(hfLayer+"self_attn.k_proj.weight", runners.RoleK), one(hfLayer+"self_attn.k_proj.bias", runners.RoleKBias),
+		one(hfLayer+"self_attn.v_proj.weight", runners.RoleV), one(hfLayer+"self_attn.v_proj.bias", runners.RoleVBias),
+		one(hfLayer+"self_attn.q_norm.weight", runners.RoleQNorm), one(hfLayer+"self_attn.k_norm.weight", runners.RoleKNorm),
+		one(hfLayer+"mlp.gate_proj.weight", runners.RoleFFNGate), one(hfLayer+"mlp.up_proj.weight", runners.RoleFFNUp),
+	}
+	hfFused = []entry{
+		{hfLayer + "self_attn.qkv_proj.weight", []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleV}},
+		{hfLayer + "mlp.gate_up_proj.weight", []runners.Role{runners.RoleFFNGate, runners.RoleFFNUp}},
+	}
+	hfPreNorms = []entry{
+		one(hfLayer+"input_layernorm.weight", runners.RoleMixerNorm), one(hfLayer+"post_attention_layernorm.weight", runners.RoleFFNNorm),
+	}
+	// In a layer with norms of outputs, post_attention_layernorm is one.
+	hfPostNorms = []entry{
+		one(hfLayer+"input_layernorm.weight", runners.RoleMixerNorm), one(hfLayer+"post_attention_layernorm.weight", runners.RoleMixerPost),
+		one(hfLayer+"pre_feedforward_layernorm.weight", runners.RoleFFNNorm), one(hfLayer+"post_feedforward_layernorm.weight", runners.RoleFFNPost),
+	}
+)
+
+const hfLayer = "model.layers.%d."
+
+// huggingFace has the layouts of Hugging Face by family (model_type).
+var huggingFace = map[string]layout{
+	"llama":       {entries: slices.Concat(hfEnds, hfMatrices, hfPreNorms)},
+	"mistral":     {entries: slices.Concat(hfEnds, hfMatrices, hfPreNorms)},
+	"qwen2":       {entries: slices.Concat(hfEnds, hfMatrices, hfPreNorms)},
+	"qwen3":       {entries: slices.Concat(hfEnds, hfMatrices, hfPreNorms)},
+	"granite":     {entries: slices.Concat(hfEnds, hfMatrices, hfPreNorms)},
+	"smollm3":     {entries: slices.Concat(hfEnds, hfMatrices, hfPreNorms)},
+	"phi3":        {entries: slices.Concat(hfEnds, hfFused, hfPreNorms)},
+	"olmo2":       {entries: slices.Concat(hfEnds, hfMatrices, hfPostNorms)},
+	"gemma2":      {entries: slices.Concat(hfEnds, hfMatrices, hfPostNorms), minusOne: true},
+	"gemma3_text": {entries: slices.Concat(hfEnds, hfMatrices, hfPostNorms), minusOne: true},
+}
+
+// hfUnused are the ends of the names of tensors that no model computes with: frequencies that older
+// versions of transformers saved.
+var hfUnused = []string{".rotary_emb.inv_freq", ".rotary_emb.cos_cached", ".rotary_emb.sin_cached", ".self_attn.bias", ".self_attn.masked_bias"}
+
+// Names of GGUF (gguf-py/gguf/constants.py).
+var (
+	ggufEnds = []entry{
+		one("token_embd.weight", runners.RoleEmbed), one("output_norm.weight", runners.RoleNorm), one("output.weight", runners.RoleOutput),
+		one(ggufLayer+"attn_output.weight", runners.RoleOut), one(ggufLayer+"ffn_down.weight", runners.RoleFFNDown),
+		one(ggufLayer+"attn_norm.weight", runners.RoleMixerNorm), one(ggufLayer+"post_attention_norm.weight", runners.RoleMixerPost),
+		one(ggufLayer+"ffn_norm.weight", runners.RoleFFNNorm), one(ggufLayer+"post_ffw_norm.weight", runners.RoleFFNPost),
+	}
+	ggufMatrices = []entry{
+		one(ggufLayer+"attn_q.weight", runners.RoleQ), one(ggufLayer+"attn_q.bias", runners.RoleQBias),
+		one(ggufLayer+"attn_k.weight", runners.RoleK), one(ggufLayer+"attn_k.bias", runners.RoleKBias),
+		one(ggufLayer+"attn_v.weight", runners.RoleV), one(ggufLayer+"attn_v.bias", runners.RoleVBias),
+		one(ggufLayer+"attn_q_norm.weight", runners.RoleQNorm), one(ggufLayer+"attn_k_norm.weight", runners.RoleKNorm),
+		one(ggufLayer+"ffn_gate.weight", runners.RoleFFNGate), one(ggufLayer+"ffn_up.weight", runners.RoleFFNUp),
+	}
+	ggufFused = []entry{
+		{ggufLayer + "attn_qkv.weight", []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleV}},
+		{ggufLayer + "ffn_up.weight", []runners.Role{runners.RoleFFNGate, runners.RoleFFNUp}},
+	}
+)
+
+const ggufLayer = "blk.%d."
+
+// ggufLayouts has the layouts of GGUF by general.architecture. Norms are stored as they are.
+var ggufLayouts = map[string]layout{
+	"llama":   {entries: slices.Concat(ggufEnds, ggufMatrices), interleaved: true},
+	"granite": {entries: slices.Concat(ggufEnds, ggufMatrices), interleaved: true},
+	"smollm3": {entries: slices.Concat(ggufEnds, ggufMatrices), interleaved: true},
+	"qwen2":   {entries: slices.Concat(ggufEnds, ggufMatrices)},
+	"qwen3":   {entries: slices.Concat(ggufEnds, ggufMatrices)},
+	"gemma2":  {entries: slices.Concat(ggufEnds, ggufMatrices)},
+	"gemma3":  {entries: slices.Concat(ggufEnds, ggufMatrices)},
+	"olmo2":   {entries: slices.Concat(ggufEnds, ggufMatrices)},
+	"phi3":    {entries: slices.Concat(ggufEnds, ggufFused)},
+}
+
+// ggufUnused are tensors that package families reads: divisors of rotary frequencies.
+var ggufUnused = []string{"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"}

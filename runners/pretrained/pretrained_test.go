@@ -1,0 +1,261 @@
+package pretrained
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+)
+
+const tiny = "../../testdata/real/tiny/"
+
+func open(t testing.TB, path string) *Model {
+	t.Helper()
+	m, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
+}
+
+// values returns all values of a parameter.
+func values(t testing.TB, m *Model, p runners.TensorSpec) []float32 {
+	t.Helper()
+	x, err := m.Tensor(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return checkpoint.Float32s(x)
+}
+
+// TestFormatsAgree: a GGUF file has the same parameters as the folder that it was converted from.
+func TestFormatsAgree(t *testing.T) {
+	files, err := filepath.Glob(tiny + "*.gguf")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		g, h := open(t, file), open(t, strings.TrimSuffix(file, ".gguf"))
+		for _, p := range h.Config().Parameters() {
+			a, b := values(t, g, p), values(t, h, p)
+			for i := range b {
+				if !(math.Abs(float64(a[i]-b[i])) <= 1e-6) { // norms are float32 in one and bfloat16 + 1 in the other
+					t.Errorf("%s: value %d of %s in layer %d is %g, want %g", file, i, p.Role, p.Layer, a[i], b[i])
+					break
+				}
+			}
+		}
+	}
+}
+
+// TestPieces: values that are read in pieces of any size are those that are read at once.
+func TestPieces(t *testing.T) {
+	for _, file := range []string{"llama3.gguf", "gemma3", "qwen2"} {
+		m := open(t, tiny+file)
+		for _, p := range m.Config().Parameters() {
+			want := values(t, m, p)
+			x, err := m.Tensor(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, size := range []int{1, 7, 33, 256} {
+				got := make([]float32, 0, len(want))
+				for i := 0; i < len(want); i += size {
+					piece := make([]float32, min(size, len(want)-i))
+					x.Decode(piece, i)
+					got = append(got, piece...)
+				}
+				if !slices.Equal(got, want) {
+					t.Fatalf("%s: %s in layer %d differs in pieces of %d", file, p.Role, p.Layer, size)
+				}
+			}
+		}
+	}
+}
+
+// TestOrders: the order of a head's rows is a permutation that puts the rotated pairs where a
+// runner expects them.
+func TestOrders(t *testing.T) {
+	for _, dims := range []int{2, 6, 12, 16} {
+		for _, interleaved := range []bool{false, true} {
+			if interleaved && dims != 16 {
+				continue
+			}
+			m := runners.Mixer{HeadDim: 16, Rope: runners.Rotary{Theta: 1e4}}
+			if dims != 16 {
+				m.Rope.Dims = dims
+			}
+			order := (&places{layout: layout{interleaved: interleaved}}).order(m)
+			if order == nil {
+				if dims != 16 || interleaved {
+					t.Errorf("%d dimensions, interleaved %v: no order", dims, interleaved)
+				}
+				continue
+			}
+			seen := map[int]bool{}
+			for row := range 48 {
+				at := order(row)
+				if at/16 != row/16 || seen[at] {
+					t.Errorf("row %d is stored row %d, of another head or for the second time", row, at)
+				}
+				seen[at] = true
+			}
+			for j := range dims / 2 {
+				a, b := order(16+j), order(16+j+8)
+				wantA, wantB := 16+j, 16+j+dims/2
+				if interleaved {
+					wantA, wantB = 16+2*j, 16+2*j+1
+				}
+				if a != wantA || b != wantB {
+					t.Errorf("%d dimensions, interleaved %v: pair %d is rows %d and %d, want %d and %d", dims, interleaved, j, a, b, wantA, wantB)
+				}
+			}
+		}
+	}
+}
+
+// edited copies a model's folder and changes its config.
+func edited(t *testing.T, name, old, new string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files, err := os.ReadDir(tiny + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(tiny+name, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if f.Name() == "config.json" {
+			text := strings.Replace(string(b), old, new, 1)
+			if text == string(b) && old != new {
+				t.Fatalf("%s has no %s", name, old)
+			}
+			b = []byte(text)
+		}
+		if err := os.WriteFile(filepath.Join(dir, f.Name()), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestRefusals: what is not supported is an error that names it.
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		model, old, new, want string
+		notRun                bool
+	}{
+		{"llama2", `"hidden_act": "silu"`, `"hidden_act": "relu"`, `hidden_act of "relu"`, true},
+		{"llama2", `"attention_bias": false`, `"attention_bias": true`, "attention_bias of true", true},
+		{"llama3", `"rope_type": "llama3"`, `"rope_type": "dynamic"`, `rope_scaling.rope_type of "dynamic"`, true},
+		{"llama3", `"factor": 8.0`, `"factor": 8.0, "odd": 3`, "rope_scaling.odd of 3", true},
+		{"linear", `"factor": 4.0`, `"factor": -4.0`, "rope divisor 0 is -4", true},
+		{"linear", `"rope_theta": 50000.0`, `"rope_theta": 50000.0, "partial_rotary_factor": 0.5`, "rope_parameters.partial_rotary_factor of 0.5", true},
+		{"qwen2", `"use_cache"`, `"attn_scale": 2, "use_cache"`, "attn_scale of 2", true},
+		{"qwen2", `"model_type": "qwen2"`, `"model_type": "qwen2_moe", "num_experts": 2, "num_experts_per_tok": 1, "moe_intermediate_size": 8`, "qwen2_moe: its feed-forward blocks are mixtures of experts", true},
+		{"llama2", `"torch_dtype": "bfloat16"`, `"torch_dtype": "bfloat16", "quantization_config": {"quant_method": "fp8", "weight_block_size": [128, 128]}`, "quantization_config", true},
+		{"llama2", `"new_field"`, `"new_field"`, "", false},
+		{"llama2", `"vocab_size": 192`, `"vocab_size": 193`, `"lm_head.weight" has shape [192 32], but the config makes it [193 32]`, false},
+		{"llama2", `"num_hidden_layers": 3`, `"num_hidden_layers": 2`, `no place for 9 tensors of the file, such as "model.layers.2.`, false},
+		{"llama2", `"num_hidden_layers": 3`, `"num_hidden_layers": 4`, `no tensor "model.layers.3.`, false},
+		{"llama2", `"vocab_size"`, `"vocab_sise"`, "vocab_size", false},
+	} {
+		m, err := Open(edited(t, tt.model, tt.old, tt.new))
+		if tt.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", tt.model, err)
+			} else {
+				m.Close()
+			}
+			continue
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) || errors.Is(err, ErrNotRun) != tt.notRun {
+			t.Errorf("%s with %s: %v, want an error with %q (of a model that is not run: %v)", tt.model, tt.new, err, tt.want, tt.notRun)
+		}
+	}
+}
+
+// TestIdentity: the identity names the stored types, and depends on the config and on the weights.
+func TestIdentity(t *testing.T) {
+	id := func(path string) string {
+		s, err := open(t, path).Identity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	a := id(tiny + "llama3.gguf")
+	if !strings.HasPrefix(a, "sha256:") || !strings.HasSuffix(a, " (BF16, F32)") {
+		t.Errorf("the identity is %s", a)
+	}
+	b := id(tiny + "llama2")
+	if c := id(edited(t, "llama2", "", "")); c != b {
+		t.Errorf("a copy's identity is %s, want %s", c, b)
+	}
+	if c := id(edited(t, "llama2", `"rope_theta": 10000.0`, `"rope_theta": 10001.0`)); c == b {
+		t.Error("the identity does not depend on the config")
+	}
+	dir := edited(t, "llama2", "", "")
+	file := filepath.Join(dir, "model.safetensors")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if c := id(dir); c == b {
+		t.Error("the identity does not depend on the weights")
+	}
+}
+
+// FuzzPlaces: for any list of tensors, check either refuses the list or every parameter has rows of
+// a tensor of the right size.
+func FuzzPlaces(f *testing.F) {
+	m, err := Open(tiny + "llama2")
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := m.Config()
+	m.Close()
+	p, err := findPlaces(&c, huggingFace["llama"])
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(uint(3), "model.layers.0.mlp.up_proj.weight", 64, 32)
+	f.Add(uint(1), "model.layers.0.self_attn.rotary_emb.inv_freq", 4, 1)
+	f.Fuzz(func(t *testing.T, drop uint, name string, rows, cols int) {
+		list := slices.Clone(m.tensors)
+		if len(name)%2 == 0 {
+			i := int(drop % uint(len(list)))
+			list = slices.Delete(list, i, i+1)
+		}
+		list = append(list, stored{name: name, kind: "F32", readable: true, shape: []int{rows, cols}})
+		if p.check("file", list, func(string) bool { return false }, c.TiedOutput) != nil {
+			return
+		}
+		have := map[string][]int{}
+		for _, s := range list {
+			have[s.name] = s.shape
+		}
+		for _, spec := range c.Parameters() {
+			at := p.at[key{spec.Layer, spec.Role}]
+			if shape := have[at.tensor]; len(shape) != len(spec.Shape) || at.from+spec.Shape[0] > shape[0] {
+				t.Errorf("%s is in %s of shape %v", spec.Role, at.tensor, shape)
+			}
+		}
+	})
+}
