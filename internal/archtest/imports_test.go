@@ -32,7 +32,7 @@ var mayImport = [][2]string{
 	{"runners/cuda", "runners runners/arch kernels/cuda"},
 	{"internal/optest", "runners"},
 	{"runners/analytic", "runners runners/families"},
-	{"runners/checkpoint", "internal/filemap internal/lfs internal/suggest internal/safefile runners runners/checkpoint/pth"},
+	{"runners/checkpoint", "internal/filemap internal/lfs internal/suggest internal/safefile runners runners/checkpoint/gguf runners/checkpoint/pth runners/tokenizer"},
 	{"runners/checkpoint/pth", "internal/filemap internal/lfs"},
 	{"runners/checkpoint/gguf", "internal/filemap"},
 	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},

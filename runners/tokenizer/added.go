@@ -75,13 +75,13 @@ func (a *addedTokens) find(s string, special bool, text func(from, to int), tok 
 					}
 					f.to += size
 				}
-				at = f.to
 			}
 			if f.from > done {
 				text(done, f.from)
 			}
+			done = max(done, f.to) // white space that a token took may be a token too
+			f.to = done
 			tok(f)
-			done = f.to
 		}
 	}
 	if done < len(s) {

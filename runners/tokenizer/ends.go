@@ -11,7 +11,7 @@ var endNames = []string{
 }
 
 // findEnds fills Special.End: the tokens that the file names, which are there already, EOS, and
-// those of a well-known name that are special.
+// those of a well-known name that are special. It is the last step of making a Subword.
 func (t *Subword) findEnds(special func(id int) bool) {
 	s := &t.special
 	if s.EOS >= 0 {
@@ -30,4 +30,5 @@ func (t *Subword) findEnds(special func(id int) bool) {
 			s.End = slices.DeleteFunc(s.End, func(e int) bool { return e == id })
 		}
 	}
+	t.finish()
 }

@@ -80,7 +80,7 @@ type ggufVocab struct {
 
 // FromGGUF makes the tokenizer that the metadata of a GGUF file describes, as llama.cpp reads it:
 // no Unicode normalization but Unigram's, and for byte-level BPE the patterns that
-// tokenizer.ggml.pre names. name is the tokenizer's and for errors.
+// tokenizer.ggml.pre names. name is for errors.
 func FromGGUF(name string, m Metadata) (*Subword, error) {
 	t, err := fromGGUF(name, &ggufReader{Metadata: m})
 	if err != nil {
@@ -90,7 +90,7 @@ func FromGGUF(name string, m Metadata) (*Subword, error) {
 }
 
 func fromGGUF(name string, r *ggufReader) (*Subword, error) {
-	t := &Subword{name: name, unk: none}
+	t := &Subword{file: name, unk: none}
 	v := &ggufVocab{ggufReader: r, t: t, model: r.str(ggml + "model")}
 	if err := v.read(); err != nil {
 		return nil, err

@@ -41,14 +41,14 @@ type hfModel struct {
 }
 
 // ParseHF makes a tokenizer of a tokenizer.json and, unless it is nil, of the tokenizer_config.json
-// next to it, which names the tokens of the beginning and the end of a text. name is the
-// tokenizer's and the file's in errors. What is not supported is an error that names it.
+// next to it, which names the tokens of the beginning and the end of a text. name is for
+// errors. What is not supported is an error that names it.
 func ParseHF(name string, tokenizer, config []byte) (*Subword, error) {
 	j, err := newJSON(name, tokenizer)
 	if err != nil {
 		return nil, err
 	}
-	f := &hfFile{j: j, t: &Subword{name: name, unk: none}}
+	f := &hfFile{j: j, t: &Subword{file: name, unk: none}}
 	f.t.special.BOS, f.t.special.EOS = none, none
 	if err := f.read(); err != nil {
 		return nil, err
@@ -446,6 +446,7 @@ func (f *hfFile) processor(c *component) error {
 		}
 	case "TemplateProcessing":
 		list, _ := c.get("single").([]any)
+		tokens, _ := c.get("special_tokens").(map[string]any)
 		text := false
 		for _, v := range list {
 			part, _ := v.(map[string]any)
@@ -457,10 +458,19 @@ func (f *hfFile) processor(c *component) error {
 				continue
 			}
 			name, _ := tok["id"].(string)
+			defined, _ := tokens[name].(map[string]any)
+			ids, _ := defined["ids"].([]any)
+			if len(ids) != 1 {
+				return c.fail("the special token %q: want one id", name)
+			}
+			id, _ := ids[0].(float64)
+			if id != float64(int(id)) || id < 0 || id >= maxTokens {
+				return c.fail("the special token %q has the id %v", name, ids[0])
+			}
 			if text {
-				s.EOS, s.AddEOS = id(name), true
+				s.EOS, s.AddEOS = int(id), true
 			} else {
-				s.BOS, s.AddBOS = id(name), true
+				s.BOS, s.AddBOS = int(id), true
 			}
 		}
 	case "BertProcessing", "RobertaProcessing":

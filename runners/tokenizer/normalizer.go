@@ -186,7 +186,7 @@ func lowercase(r rune, s string) string {
 }
 
 func stripAccents(r rune, s string) string {
-	if unicode.Is(unicode.Mn, r) {
+	if unicode.Is(unicode.M, r) {
 		return ""
 	}
 	return s

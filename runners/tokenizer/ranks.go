@@ -51,7 +51,7 @@ func YOCO() Ranks {
 }
 
 // ParseRanks makes the tokenizer of a tiktoken file: a line for each token, its bytes in base64 and
-// its rank. name is the tokenizer's and for errors.
+// its rank. name is for errors.
 func ParseRanks(name string, data []byte, r Ranks) (*Subword, error) {
 	tokens, err := readRanks(name, data)
 	if err != nil {
@@ -125,7 +125,7 @@ func (r Ranks) tokenizer(name string, tokens []string) (*Subword, error) {
 		return nil, err
 	}
 	b.whole = v.ids
-	t := &Subword{name: name, unk: none, model: b, ids: map[string]int{}, names: map[int]string{}}
+	t := &Subword{file: name, unk: none, model: b, ids: map[string]int{}, names: map[int]string{}}
 	t.text = slices.Clone(v.names)
 	pattern, err := compilePattern(r.Pattern)
 	if err != nil {

@@ -161,8 +161,7 @@ func (m *spModel) readPiece(b []byte) error {
 }
 
 // ParseSentencePiece makes the tokenizer of a SentencePiece .model file of the kind BPE or Unigram.
-// SentencePiece finds no special tokens in a text, so EncodeSpecial is Encode. name is the
-// tokenizer's and for errors.
+// SentencePiece finds no special tokens in a text, so EncodeSpecial is Encode. name is for errors.
 func ParseSentencePiece(name string, data []byte) (*Subword, error) {
 	m, err := readSPModel(data)
 	if err == nil {
@@ -191,7 +190,7 @@ func (m *spModel) tokenizer(name string) (*Subword, error) {
 			return nil, err
 		}
 	}
-	t := &Subword{name: name, unk: none, joins: joinsOf(m.names)}
+	t := &Subword{file: name, unk: none, joins: joinsOf(m.names)}
 	t.texts(m.names, spacedText)
 	if err := m.normalizers(t); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,8 @@ import (
 //
 // Encode takes special tokens in the text as plain text; EncodeSpecial recognises them.
 type Subword struct {
+	// file is where it comes from, for errors.
+	file    string
 	name    string
 	special Special
 	// text is what each token decodes to; "" where it stands for no text.
@@ -54,6 +57,17 @@ type Special struct {
 	ChatTemplate string
 }
 
+// Around returns ids with BOS before and EOS after them, where the file asks for these.
+func (s Special) Around(ids []int) []int {
+	if s.AddBOS && s.BOS >= 0 {
+		ids = slices.Insert(ids, 0, s.BOS)
+	}
+	if s.AddEOS && s.EOS >= 0 {
+		ids = append(ids, s.EOS)
+	}
+	return ids
+}
+
 // worker is what one call needs, kept for the next.
 type worker struct {
 	cache map[string]cached
@@ -78,8 +92,21 @@ const (
 	maxKept        = 1 << 16 // elements of a buffer that is kept
 )
 
-// Name is the name it was made with.
+// Name identifies the vocabulary: the model, the number of ids and a digest of the tokens' texts.
 func (t *Subword) Name() string { return t.name }
+
+// finish sets the name, when all tokens are known.
+func (t *Subword) finish() {
+	kind := "bpe"
+	if _, ok := t.model.(*unigram); ok {
+		kind = "unigram"
+	}
+	h := sha256.New()
+	for id := range t.text {
+		fmt.Fprintf(h, "%q\n", t.Token(id))
+	}
+	t.name = fmt.Sprintf("%s-%d-%x", kind, len(t.text), h.Sum(nil)[:4])
+}
 
 // Vocab is the number of ids.
 func (t *Subword) Vocab() int { return len(t.text) }
@@ -115,11 +142,14 @@ func (t *Subword) Encode(text string) []int {
 }
 
 // EncodeSpecial returns the ids of text, in which special tokens such as <|im_end|> are recognised.
-// It adds none. The error says that a pattern of the tokenizer took too long, which the patterns of
-// published models never do; Encode and Spans panic with a
-// PatternError.
-func (t *Subword) EncodeSpecial(text string) ([]int, error) {
-	ids, _, err := t.encode(text, true, false)
+// It adds none. The error is that of Tokens.
+func (t *Subword) EncodeSpecial(text string) ([]int, error) { return t.Tokens(text, true) }
+
+// Tokens is EncodeSpecial if special is set, else Encode. The error reports that a pattern of the
+// tokenizer took too long, which the patterns of published models never do; Encode and Spans panic
+// with a PatternError.
+func (t *Subword) Tokens(text string, special bool) ([]int, error) {
+	ids, _, err := t.encode(text, special, false)
 	return ids, err
 }
 
@@ -170,7 +200,7 @@ func (t *Subword) encode(text string, special, ends bool) (ids, spans []int, err
 	ids, spans = w.ids, w.ends
 	w.ids, w.ends = nil, nil
 	if err != nil {
-		return nil, nil, fmt.Errorf("the tokenizer %s: %w", t.name, err)
+		return nil, nil, fmt.Errorf("the tokenizer %s: %w", t.file, err)
 	}
 	w.trim()
 	t.workers.Put(w)
