@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// SpecialOf returns the special tokens of a tokenizer; one that has none, such as Bytes, has none of
-// them.
+// SpecialOf returns the special tokens of a tokenizer. Those of one that has none, such as Bytes,
+// are all missing.
 func SpecialOf(tok Tokenizer) Special {
 	if s, ok := tok.(interface{ Special() Special }); ok {
 		return s.Special()
