@@ -136,18 +136,18 @@ func (t *Subword) Token(id int) string {
 func (t *Subword) Encode(text string) []int {
 	ids, _, err := t.encode(text, false, false)
 	if err != nil {
-		panic(&PatternError{t.name, err})
+		panic(err)
 	}
 	return ids
 }
 
 // EncodeSpecial returns the ids of text, in which special tokens such as <|im_end|> are recognised.
-// It adds none. The error is that of Tokens.
+// It adds none. The error is Tokens'.
 func (t *Subword) EncodeSpecial(text string) ([]int, error) { return t.Tokens(text, true) }
 
 // Tokens is EncodeSpecial if special is set, else Encode. The error reports that a pattern of the
-// tokenizer took too long, which the patterns of published models never do; Encode and Spans panic
-// with a PatternError.
+// tokenizer took too long, which the patterns of published models never do; it is a *PatternError,
+// with which Encode and Spans panic.
 func (t *Subword) Tokens(text string, special bool) ([]int, error) {
 	ids, _, err := t.encode(text, special, false)
 	return ids, err
@@ -159,7 +159,7 @@ func (t *Subword) Tokens(text string, special bool) ([]int, error) {
 func (t *Subword) Spans(text string) (ids, ends []int) {
 	ids, ends, err := t.encode(text, false, true)
 	if err != nil {
-		panic(&PatternError{t.name, err})
+		panic(err)
 	}
 	if n := len(ends); n > 0 {
 		ends[n-1] = len(text)
@@ -200,7 +200,7 @@ func (t *Subword) encode(text string, special, ends bool) (ids, spans []int, err
 	ids, spans = w.ids, w.ends
 	w.ids, w.ends = nil, nil
 	if err != nil {
-		return nil, nil, fmt.Errorf("the tokenizer %s: %w", t.file, err)
+		return nil, nil, &PatternError{t.file, err}
 	}
 	w.trim()
 	t.workers.Put(w)
