@@ -1,11 +1,11 @@
-"""Compiles src/*.py ahead of time (no GPU is needed) to ptx/BUILD_TARGET.zip and kernels.json, and writes launch_gen.go.
+"""Compiles src/*.py ahead of time (without a GPU) to ptx/BUILD_TARGET.zip and kernels.json, and writes launch_gen.go.
 
     build.py               compile everything
-    build.py --check       compile everything and compare it with what is there
-    build.py --only NAME   compile only this entry, and keep the others as they are
+    build.py --check       compile everything and compare it with the existing files
+    build.py --only NAME   compile only this entry, and keep the others unchanged
 
-For sm_90a the pinned ptxas of requirements.txt makes a cubin of each kernel, next to its PTX. A kernel that spills registers, or whose wgmma
-instructions ptxas executes one after the other (its warnings C75xx), is an error in all three. Without the pinned ptxas --check leaves the cubins out, and says so.
+For sm_90a the pinned ptxas of requirements.txt also compiles each kernel's PTX to a cubin. A kernel that spills registers, or whose wgmma
+instructions ptxas serializes (warnings C75xx), is an error in all three modes. Without the pinned ptxas, --check skips the cubins and says so.
 """
 import argparse
 import concurrent.futures
@@ -33,8 +33,8 @@ from triton.backends.compiler import GPUTarget  # noqa: E402
 import launch  # noqa: E402
 from spec import TARGETS, load  # noqa: E402
 
-PTX_VERSION = 80  # the oldest that has wgmma: every CUDA 12 driver loads it
-CUBINS = ("sm_90a",)  # the drivers of CUDA 12.0 to 12.3 compile wgmma badly, and a cubin runs on the one GPU that it is for
+PTX_VERSION = 80  # the oldest version with wgmma: every CUDA 12 driver loads it
+CUBINS = ("sm_90a",)  # the drivers of CUDA 12.0 to 12.3 serialize wgmma; a cubin runs only on the compute capability that it was compiled for
 TRITON_PTXAS = pathlib.Path(triton.__file__).parent / "backends/nvidia/bin/ptxas"
 PINNED_PTXAS = pathlib.Path(sysconfig.get_path("purelib")) / "nvidia/cuda_nvcc/bin/ptxas"
 SHARED_LIMIT = {"sm_80": 163 << 10, "sm_90a": 227 << 10}
@@ -42,18 +42,18 @@ ELEMENT = {"f32": "fp32", "bf16": "bf16"}
 
 
 def kernels():
-    """(entry, build, target, variant) of everything that is shipped."""
+    """(entry, build, target, variant) of every shipped kernel."""
     return [(e, b, t, v) for e in load() for b in e.builds for t in TARGETS for v in e.variants if e.config(b, t, v)]
 
 
 def symbol(entry, variant):
-    """The entry point's name: attend_decode_128i is the variant for head dims up to 128 and interleaved pairs, gemm_t_64x32 that of a tile."""
+    """The entry point's name: attend_decode_128i is the variant for head dims up to 128 with interleaved pairs, gemm_t_64x32 a tile's variant."""
     name = entry.name + (f"_{variant['HD']}" if "HD" in variant else "") + ("i" if variant.get("INTERLEAVED") else "")
     return name + (f"_{variant['TILE']}" if variant.get("TILE") else "")
 
 
 def tidy(ptx, name):
-    """PTX without line information, debug sections and comments, and with the entry point's name."""
+    """PTX without line information, debug sections and comments, with its entry point renamed to name."""
     ptx = re.sub(r"^\s*\.section\s+\S+\s*\{.*?^\s*\}\s*$", "", ptx, flags=re.M | re.S)
     ptx = re.sub(r"/\*.*?\*/|//[^\n]*", "", ptx, flags=re.S)
     lines = (line.rstrip() for line in ptx.split("\n"))
@@ -63,7 +63,7 @@ def tidy(ptx, name):
 
 
 def source_hash(entry):
-    """sha256 of the files that a kernel is made of: its own and those that it imports from."""
+    """sha256 of a kernel's source files: its own and those that it imports from."""
     files, todo = {}, [pathlib.Path(inspect.getsourcefile(entry.fn.fn))]
     while todo:
         f = todo.pop()
@@ -74,15 +74,15 @@ def source_hash(entry):
 
 
 def compile_kernel(entry, build, target, variant, known, cubins):
-    """The manifest's record of a kernel, its PTX, and its cubin, None where there is none. known has registers and spills, and cubins the
-    cubins, by target and sha256 of the PTX."""
+    """The manifest's record of a kernel, its PTX, and its cubin or None. known has the known registers and spills, cubins the known
+    cubins, both by target and sha256 of the PTX."""
     consts = dict(variant, **entry.config(build, target, variant))
     tile = consts.pop("TILE", "")
     warps, stages = consts.pop("num_warps"), consts.pop("num_stages", 3)
     names = entry.fn.arg_names
     given = [a.name for a in entry.args]
     if names != given + [n for n in names if n in consts]:
-        raise ValueError(f"the function has arguments {names}, declared are {given} and constants {sorted(consts)}")
+        raise ValueError(f"the function has arguments {names}, but {given} and constants {sorted(consts)} are declared")
     signature = {a.name: a.type.replace("f32", "fp32").replace("T", ELEMENT[build]) for a in entry.args} | {n: "constexpr" for n in consts}
     attrs = {(i,): [["tt.divisibility", 16]] for i, a in enumerate(entry.args) if a.aligned and build == "bf16"}
     src = triton.compiler.ASTSource(entry.fn, {n: signature[n] for n in names}, {(names.index(n),): v for n, v in consts.items()}, attrs)
@@ -110,7 +110,7 @@ def compile_kernel(entry, build, target, variant, known, cubins):
 
 
 def assemble(ptx, target, ptxas=TRITON_PTXAS):
-    """Registers a thread and bytes spilled, as ptxas reports them, and the cubin."""
+    """Registers per thread and bytes spilled, as reported by ptxas, and the cubin."""
     with tempfile.NamedTemporaryFile(suffix=".cubin") as out:
         r = subprocess.run([ptxas, "-v", f"-arch={target}", "/dev/stdin", "-o", out.name], input=ptx, capture_output=True, text=True)
         if r.returncode:
@@ -130,7 +130,7 @@ def guarded(job, known, cubins):
 
 
 def archive(members):
-    """A zip of {name: bytes} that depends on nothing else."""
+    """A zip file of {name: bytes}, reproducible byte for byte."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as z:
         for name, data in members.items():
@@ -148,7 +148,7 @@ def unpack(path):
 
 
 def dump(records):
-    """The manifest as JSON, one kernel a line."""
+    """The manifest as JSON, one kernel per line."""
     lines = ",\n".join("  " + json.dumps(r) for r in records)
     return f'{{\n "triton": "{triton.__version__}",\n "ptx_version": "{PTX_VERSION / 10}",\n "kernels": [\n{lines}\n ]\n}}\n'
 
@@ -161,8 +161,8 @@ def main():
     o = p.parse_args()
     everything = kernels()
     if o.only and o.only not in {e.name for e, *_ in everything}:
-        p.error(f"no entry is named {o.only}")
-    # Triton's cache is keyed by everything that decides a kernel.
+        p.error(f"unknown entry {o.only}")
+    # Triton's cache key covers everything that affects a kernel, so the cache can be shared.
     os.environ["TRITON_CACHE_DIR"] = str(pathlib.Path(tempfile.gettempdir()) / "yocobench-triton")
     sys.exit(run(everything, o))
 
@@ -170,13 +170,13 @@ def main():
 def run(everything, o):
     manifest = HERE / "kernels.json"
     old = {(r["build"], r["target"], r["name"]): r for r in json.loads(manifest.read_text())["kernels"]} if manifest.exists() else {}
-    known = {(r["target"], r["ptx"]): (r["registers"], r["spills"]) for r in old.values()}  # the same PTX, so the same code
+    known = {(r["target"], r["ptx"]): (r["registers"], r["spills"]) for r in old.values()}  # equal PTX gives equal code
     pinned = PINNED_PTXAS.exists()
     if not pinned and not o.check:
         print(f"no {PINNED_PTXAS}\nhint: make venv", file=sys.stderr)
         return True
     zips = {f"{b}_{t}": unpack(HERE / f"ptx/{b}_{t}.zip") for b, t in dict.fromkeys((b, t) for _, b, t, _ in everything)}
-    # --check makes every cubin again.
+    # --check compiles every cubin again.
     cubins = {} if o.check else {(r["target"], r["ptx"]): zips[f"{r['build']}_{r['target']}"].get(r["name"] + ".cubin") for r in old.values()}
     records, files, bad = {}, {z: {} for z in zips}, []
     todo = [i for i, (e, *_) in enumerate(everything) if o.only in (None, e.name)]
@@ -190,7 +190,7 @@ def run(everything, o):
             files[z][r["name"] + ".ptx"] = result[1].encode()
             if result[2]:
                 files[z][r["name"] + ".cubin"] = result[2]
-            elif not pinned and "cubin" in (was := old.get((r["build"], r["target"], r["name"]), {})):  # left out of the check
+            elif not pinned and "cubin" in (was := old.get((r["build"], r["target"], r["name"]), {})):  # not checked
                 r["cubin"] = was["cubin"]
                 files[z][r["name"] + ".cubin"] = zips[z].get(r["name"] + ".cubin")
             if r["spills"]:
@@ -206,9 +206,9 @@ def run(everything, o):
     if o.check:
         for name, text in texts.items():
             if not (HERE / name).exists() or (HERE / name).read_text() != text:
-                bad.append(f"{name} is not what the sources give")
+                bad.append(f"{name} is not up to date with the sources")
         for z, members in order.items():
-            bad += [f"ptx/{z}.zip: {n} is not what the sources give" for n in sorted(members.keys() | zips[z].keys())
+            bad += [f"ptx/{z}.zip: {n} is not up to date with the sources" for n in sorted(members.keys() | zips[z].keys())
                     if members.get(n) != zips[z].get(n)]
         if bad:
             bad.append("hint: make kernels")
@@ -220,8 +220,8 @@ def run(everything, o):
             (HERE / f"ptx/{z}.zip").write_bytes(archive(members))
     size = {kind: sum(len(t) for m in files.values() for n, t in m.items() if t and n.endswith(kind)) / 1e6 for kind in (".ptx", ".cubin")}
     if not pinned:
-        print(f"skipped: the cubins are not checked: there is no {PINNED_PTXAS} (make venv)")
-    print(f"{len(todo)} kernels compiled of {len(everything)}; {size['.ptx']:.1f} MB of PTX, {size['.cubin']:.1f} MB of cubins, "
+        print(f"skipped: the cubins are not checked, because {PINNED_PTXAS} is missing (make venv)")
+    print(f"{len(todo)} of {len(everything)} kernels compiled; {size['.ptx']:.1f} MB of PTX, {size['.cubin']:.1f} MB of cubins, "
           f"{sum(f.stat().st_size for f in HERE.glob('ptx/*.zip')) / 1e6:.1f} MB compressed")
     for b in bad:
         print(b, file=sys.stderr)

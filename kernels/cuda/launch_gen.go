@@ -4,7 +4,7 @@ package cuda
 
 import "math"
 
-// The entries, by which Set finds kernels.
+// The entries.
 const (
 	entryArgmax = iota
 	entryAttendDecode
@@ -33,12 +33,12 @@ const (
 	entries
 )
 
-// constants are those of a kernel's block sizes that its grid depends on.
+// constants are the block sizes of a kernel on which its grid depends.
 type constants struct {
 	bh, bk, block, bm, bn, br, bv, chunk, group, heads int
 }
 
-// Argmax: out[r] = index of the largest of x[r], the lowest where equal; -1 where no value is a number.
+// Argmax: out[r] = index of the largest value of x[r], the lowest index among equals; -1 if all are NaN.
 func (s *Set) Argmax(call *Call, out, x uint64, rows, n, ld int) {
 	kernel := s.kernel(entryArgmax, 0, false, 0)
 	call.begin(kernel, rows, 1, 1)
@@ -49,7 +49,7 @@ func (s *Set) Argmax(call *Call, out, x uint64, rows, n, ld int) {
 	call.Params[4] = uint64(uint32(ld))
 }
 
-// AttendDecode: one query row a sequence over min(pos+1, slots) slots of its cache, in splits; q is rotated here. part holds [n_seq, heads, splits, hd] and stat [n_seq, heads, splits, 2].
+// AttendDecode: attention of one query row per sequence over min(pos+1, slots) slots of its cache, in splits; it rotates q. part is [n_seq, heads, splits, hd] and stat [n_seq, heads, splits, 2].
 func (s *Set) AttendDecode(call *Call, headDim int, interleaved bool, part, stat, q, caches, lo, hi, pos uint64, nSeq, heads, kvHeads, hd, ldQ int, scale float32, splits int) {
 	kernel := s.kernel(entryAttendDecode, headDim, interleaved, 0)
 	call.begin(kernel, splits, kvHeads*cdiv(heads/kvHeads, kernel.group), nSeq)
@@ -181,7 +181,7 @@ func (s *Set) GemmAdd(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, l
 	call.Params[8] = uint64(uint32(ldb))
 }
 
-// GemmSwiglu: c = silu(a b1ᵀ) * (a b2ᵀ), b1 being rows 0..n-1 of b and b2 rows n..2n-1.
+// GemmSwiglu: c = silu(a b1ᵀ) * (a b2ᵀ), where b1 is rows 0..n-1 of b and b2 rows n..2n-1.
 func (s *Set) GemmSwiglu(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
 	kernel := s.kernel(entryGemmSwiglu, 0, false, tile)
 	call.begin(kernel, min(cdiv(m, kernel.bm)*cdiv(n, kernel.bn), sms), 1, 1)
@@ -308,7 +308,7 @@ func (s *Set) RetainStates(call *Call, headDim int, sums, k, v, decay uint64, ro
 	call.Params[8] = uint64(uint32(ldV))
 }
 
-// RetainScan: sums[c] becomes the state before chunk c, and state, the state before the span, that after it.
+// RetainScan: sums[c] becomes the state before chunk c; state, the state before the span, becomes the state after it.
 func (s *Set) RetainScan(call *Call, sums, state, decay uint64, rows, heads, hd int) {
 	kernel := s.kernel(entryRetainScan, 0, false, 0)
 	call.begin(kernel, cdiv(hd*hd, kernel.block), heads, 1)
@@ -320,7 +320,7 @@ func (s *Set) RetainScan(call *Call, sums, state, decay uint64, rows, heads, hd 
 	call.Params[5] = uint64(uint32(hd))
 }
 
-// RetainOutput: dst = silu(g) * headnorm(o), o from the states before the chunks and within each chunk. dst may be q where ld_dst is ld_q.
+// RetainOutput: dst = silu(g) * headnorm(o), o from the states before the chunks and within each chunk. dst may be q if ld_dst is ld_q.
 func (s *Set) RetainOutput(call *Call, headDim int, dst, q, k, v, g, sums, decay uint64, rows, heads, hd, ldDst, ldQ, ldK, ldV, ldG int, eps float32) {
 	kernel := s.kernel(entryRetainOutput, headDim, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.bm), heads, 1)
@@ -342,7 +342,7 @@ func (s *Set) RetainOutput(call *Call, headDim int, dst, q, k, v, g, sums, decay
 	call.Params[15] = uint64(math.Float32bits(eps))
 }
 
-// RetainStep: one token a sequence: rotates q and k, updates the state in place, dst = silu(g) * headnorm(o). dst may be q.
+// RetainStep: one token per sequence: rotates q and k, updates the state in place, dst = silu(g) * headnorm(o). dst may be q.
 func (s *Set) RetainStep(call *Call, headDim int, interleaved bool, dst, q, k, v, g, gate, states, lo, hi, pos uint64, nSeq, heads, hd, ldDst, ldQ, ldK, ldV, ldG, ldGate int, eps float32) {
 	kernel := s.kernel(entryRetainStep, headDim, interleaved, 0)
 	call.begin(kernel, heads, nSeq, 1)
@@ -368,7 +368,7 @@ func (s *Set) RetainStep(call *Call, headDim int, interleaved bool, dst, q, k, v
 	call.Params[19] = uint64(math.Float32bits(eps))
 }
 
-// Rmsnorm: dst = x / sqrt(mean x² + eps) * w, by rows.
+// Rmsnorm: dst[r] = x[r] / sqrt(mean x[r]² + eps) * w.
 func (s *Set) Rmsnorm(call *Call, dst, x, w uint64, rows, dim, ldDst, ldX int, eps float32) {
 	kernel := s.kernel(entryRmsnorm, 0, false, 0)
 	call.begin(kernel, rows, 1, 1)
@@ -396,7 +396,7 @@ func (s *Set) Rope(call *Call, headDim int, interleaved bool, x, lo, hi, pos uin
 	call.Params[7] = uint64(uint32(ldX))
 }
 
-// RopeStore: rotates k, where rotate is not 0, and writes k and v to slot pos % slots of their caches. k itself stays as it is. Rows of one launch must have different slots.
+// RopeStore: rotates k if rotate is not 0, and writes k and v to slot pos % slots of their caches. It does not modify k. Rows of one launch must have different slots.
 func (s *Set) RopeStore(call *Call, headDim int, interleaved bool, caches, k, v, lo, hi, pos, seq uint64, rows, kvHeads, hd, ldK, ldV, rotate int) {
 	kernel := s.kernel(entryRopeStore, headDim, interleaved, 0)
 	call.begin(kernel, cdiv(rows, kernel.br), cdiv(kvHeads, kernel.heads), 1)

@@ -1,6 +1,6 @@
-"""out[r] = index of the largest of x[r, :], the lowest where equal; -1 where no value is a number.
+"""out[r] = index of the largest value of x[r, :], the lowest index among equals; -1 if all are NaN.
 
-x f32 [rows, n] with row stride ld. One program a row. FLOP rows*n comparisons; bytes 4*rows*n.
+x f32 [rows, n] with row stride ld. One program per row. FLOP rows*n comparisons; bytes 4*rows*n.
 """
 import triton
 import triton.language as tl
@@ -26,5 +26,5 @@ def argmax(out, x, rows, n, ld, BLOCK: tl.constexpr):
 
 
 ENTRIES = [Entry(
-    "argmax", argmax, "out[r] = index of the largest of x[r], the lowest where equal; -1 where no value is a number.",
+    "argmax", argmax, "out[r] = index of the largest value of x[r], the lowest index among equals; -1 if all are NaN.",
     args("out *i32!, x *f32!, rows i32, n i32, ld i32!"), ("rows",), lambda build, target, v: dict(BLOCK=4096, num_warps=8))]

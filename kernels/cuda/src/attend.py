@@ -1,7 +1,7 @@
-"""The inner loop of softmax attention, which prefill, window and decode attention share.
+"""The inner loop of softmax attention, shared by prefill, window and decode attention.
 
-Head vectors are cut into pieces of HK columns, so that the f32 build, whose products go through registers, does not
-need all of them at once. In the bf16 build HK is HD.
+Head vectors are divided into pieces of HK columns, because the f32 build keeps the operands of its products in
+registers, which do not hold all columns at once. In the bf16 build HK is HD.
 """
 import triton
 import triton.language as tl
@@ -21,9 +21,9 @@ def load_queries(q, ld_q, in_row, hd, BM: tl.constexpr, HD: tl.constexpr, HK: tl
 @triton.jit
 def attend_tiles(acc, top, total, q, keys, values, ld_k, ld_v, hd, scale, start, end, limit, first, window, ring,
                  MASK: tl.constexpr, RING: tl.constexpr, HD: tl.constexpr, HK: tl.constexpr, BN: tl.constexpr):
-    """Adds keys start..end-1 to the running maximum top, sum total and output acc. Exponentials are to base 2: scale holds log2 e.
+    """Adds keys start..end-1 to the running maximum top, sum total and output acc. Exponentials use base 2: scale includes log2 e.
 
-    keys and values point at key 0 of the head. With RING, key p lies in slot p % ring.
+    keys and values point at key 0 of the head. With RING, key p is in slot p % ring.
     With MASK, keys at limit and beyond do not exist, and row i sees keys first + i - window + 1 .. first + i;
     without, every row sees every key."""
     BM: tl.constexpr = acc.shape[0]

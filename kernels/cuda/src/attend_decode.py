@@ -1,8 +1,8 @@
-"""Attention of one query row a sequence over min(pos + 1, slots) slots of its cache, which is cut into splits.
+"""Attention of one query row per sequence over min(pos + 1, slots) slots of its cache, which are divided into splits.
 
-q T [n_seq, heads, hd], not rotated; part f32 [n_seq, heads, splits, hd] and stat f32 [n_seq, heads, splits, 2] take each split's
-normalised output and (maximum, sum) of its scores, in base 2; a split without slots has sum 0. caches i64 [n_seq, 2]: addresses and slots.
-A program takes one split of one kv head and GROUP of the query heads that share it, so that keys and values are read once for all of them.
+q T [n_seq, heads, hd], not rotated; part f32 [n_seq, heads, splits, hd] and stat f32 [n_seq, heads, splits, 2] receive each split's
+normalized output and the (maximum, sum) of its scores, in base 2; a split without slots has sum 0. caches i64 [n_seq, 2]: addresses and slots.
+A program computes one split of one kv head and GROUP of the query heads that share it, so keys and values are read once for all of them.
 FLOP 4*n_seq*heads*hd*slots; bytes 2*n_seq*kv_heads*hd*slots*(size of T).
 """
 import triton
@@ -67,8 +67,8 @@ def config(build, target, v):
 
 
 ENTRIES = [Entry(
-    "attend_decode", attend_decode, "one query row a sequence over min(pos+1, slots) slots of its cache, in splits; q is rotated here. "
-    "part holds [n_seq, heads, splits, hd] and stat [n_seq, heads, splits, 2].",
+    "attend_decode", attend_decode, "attention of one query row per sequence over min(pos+1, slots) slots of its cache, in splits; it rotates q. "
+    "part is [n_seq, heads, splits, hd] and stat [n_seq, heads, splits, 2].",
     args("part *f32!, stat *f32!, q *T!, caches *i64!, lo *f32!, hi *f32!, pos *i32, n_seq i32, heads i32, kv_heads i32, hd i32!, "
          "ld_q i32!, scale f32, splits i32"),
     ("splits", "kv_heads*cdiv(heads/kv_heads, GROUP)", "n_seq"), config,

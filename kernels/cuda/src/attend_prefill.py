@@ -1,8 +1,8 @@
 """Causal attention of one span over a global cache: row r, at position pos0 + r, sees keys 0..pos0 + r.
 
 dst, q T [rows, heads, hd] (q rotated; dst may be q); cache: keys T [kv_heads, slots, hd], then values; slot = position.
-Query head h reads kv head h / (heads/kv_heads). A program takes BM rows of one head; the longest rows start first, all heads
-of the same rows together. Keys that all its rows see go through a loop without masks, the rest through one with.
+Query head h reads kv head h / (heads/kv_heads). A program computes BM rows of one head; the rows with most keys start first, all
+heads of the same rows together. Keys visible to all its rows are processed in a loop without masks, the rest in one with masks.
 FLOP 4*heads*hd*rows*(pos0 + rows/2); bytes at least 2*rows*heads*hd*(size of T) + the keys and values once.
 """
 import triton

@@ -1,9 +1,9 @@
 """Sliding-window attention of one span: row r, at position p = pos0 + r, sees positions p - window + 1 .. p.
 
-Positions before pos0 come from the ring cache as it was before this span (slot = position % slots, slots = min(window, capacity)), those of the span from
+Keys before pos0 come from the ring cache as it was before this span (slot = position % slots, slots = min(window, capacity)), those of the span from
 k (rotated) and v T [rows, heads, hd]. dst, q T [rows, heads, hd] (q rotated; dst may be q).
-A program takes BM rows of one head: keys in the ring, then the span's keys at the lower edge of the windows, those that all its
-rows see, and those at the diagonal.
+A program computes BM rows of one head: first keys in the ring, then the span's keys at the lower edge of the windows, those
+visible to all its rows, and those on the diagonal.
 FLOP 4*heads*hd*rows*window; bytes at least 4*rows*heads*hd*(size of T).
 """
 import triton
@@ -35,7 +35,7 @@ def attend_window(dst, q, k, v, cache, rows, pos0, heads, hd, window, slots, ld_
     acc, top, total = attend_tiles(acc, top, total, queries, ring_k, ring_v, hd, hd, hd, scale, oldest, pos0, pos0, pos0 + row0, window,
                                    slots, True, True, HD, HK, BN)
 
-    # The span's keys count from the oldest that a row of this program sees.
+    # Indices of the span's keys are relative to the oldest key that a row of this program sees.
     oldest = tl.maximum(row0 - window + 1, 0)
     k += oldest.to(tl.int64) * ld_k + head * hd
     v += oldest.to(tl.int64) * ld_v + head * hd

@@ -1,4 +1,4 @@
-"""What several kernels share. `spec.py` says how a kernel's arguments and variants are declared."""
+"""Functions shared by several kernels. `spec.py` has the declarations of a kernel's arguments and variants."""
 import triton
 import triton.language as tl
 
@@ -7,7 +7,7 @@ LOG2E = tl.constexpr(1.4426950408889634)
 
 @triton.jit
 def aligned_pointer(address, t):
-    """The 16-byte aligned address as a pointer to t. The hint must be on the pointer: it does not pass through the conversion."""
+    """The 16-byte aligned address as a pointer to t. The hint must be on the pointer, because the conversion drops it."""
     return tl.multiple_of(address.to(tl.pointer_type(t)), 16)
 
 
@@ -27,7 +27,7 @@ def pair_angles(lo, hi, pos, j, mask, half):
 
 @triton.jit
 def rotated(x, off, lo, hi, pos, d, mask, hd, INTERLEAVED: tl.constexpr):
-    """The elements d of rotated head vectors at x + off, as float32: each is loaded together with its pair's other."""
+    """The elements d of rotated head vectors at x + off, as float32. Each is loaded with the other element of its pair."""
     half = hd // 2
     if INTERLEAVED:
         other = d ^ 1
@@ -50,7 +50,7 @@ def silu(x):
 
 @triton.jit
 def grouped_tile(tile, tiles_m, tiles_n, GROUP: tl.constexpr):
-    """Row and column of a tile when GROUP rows of tiles go column by column: neighbours share what they read."""
+    """Row and column of a tile in an order that visits GROUP rows of tiles column by column, so that neighbors share inputs."""
     width = GROUP * tiles_n
     first = tile // width * GROUP
     size = min(tiles_m - first, GROUP)

@@ -2,8 +2,8 @@
 
 gemm_t: c T. gemm_f32: c f32 (logits). gemm_add: c f32 += (residual).
 gemm_swiglu: c T = silu(a b1^T) * (a b2^T), b1 = rows 0..n-1 of b, b2 = rows n..2n-1.
-With TILE, tiles are smaller: for few rows, where the large ones would not fill the machine.
-Persistent: each program takes every sms-th tile, in groups of GROUP rows of tiles so that neighbours share a and b in L2.
+Variants with TILE have smaller tiles, for few rows, where large tiles would not occupy the whole GPU.
+Persistent: each program computes every sms-th tile, in groups of GROUP rows of tiles so that neighbors share a and b in L2.
 FLOP 2*m*n*k (twice that for swiglu); bytes at least (m*k + n*k)*(size of T) + m*n*(size of c), n twice in k*n for swiglu, c twice for add.
 """
 import triton
@@ -49,7 +49,7 @@ def gemm(c, a, b, m, n, k, ldc, lda, ldb, MODE: tl.constexpr,
         if MODE == SWIGLU:
             acc = silu(acc) * up
         out = acc.to(c.dtype.element_ty)
-        # A tile without edges is stored without masks, and so in wide pieces, whatever n is.
+        # A complete tile is stored without masks, and so with wide stores, whatever n is.
         if (tile_m + 1) * BM <= m and (tile_n + 1) * BN <= n:
             tl.store(pc, out)
         else:
@@ -62,7 +62,7 @@ TILES = ("", "64x64", "64x32")
 def config(mode):
     def f(build, target, v):
         if v["TILE"]:
-            if build == "f32":  # its tile is small
+            if build == "f32":  # its default tile is already small
                 return None
             bm, bn = tile(v)
             if target == "sm_80":
@@ -90,5 +90,5 @@ ENTRIES = [
     entry("gemm_t", T, "*T", "c = a bᵀ in T."),
     entry("gemm_f32", F32, "*f32", "c = a bᵀ in float32."),
     entry("gemm_add", ADD, "*f32", "c += a bᵀ in float32."),
-    entry("gemm_swiglu", SWIGLU, "*T", "c = silu(a b1ᵀ) * (a b2ᵀ), b1 being rows 0..n-1 of b and b2 rows n..2n-1."),
+    entry("gemm_swiglu", SWIGLU, "*T", "c = silu(a b1ᵀ) * (a b2ᵀ), where b1 is rows 0..n-1 of b and b2 rows n..2n-1."),
 ]

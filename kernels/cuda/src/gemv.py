@@ -1,6 +1,6 @@
-"""The products of gemm.py for m <= 16 rows, where the time is that of reading b once.
+"""The products of gemm.py for m <= 16 rows, where reading b once determines the time.
 
-One program owns BN rows of b over the whole of k, so that no sum crosses programs.
+One program computes BN rows of b over all of k, so no sum spans several programs.
 FLOP 2*m*n*k; bytes n*k*(size of T), twice that for swiglu.
 """
 import triton

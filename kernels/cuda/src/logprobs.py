@@ -1,6 +1,6 @@
 """log softmax(x w^T)[target] of each row without a [rows, vocab] matrix.
 
-x T [rows, dim], w T [vocab, dim]; part f32 [rows, splits, 3] takes (maximum, sum of exp(s - maximum), the target's score or 0) of the
+x T [rows, dim], w T [vocab, dim]; part f32 [rows, splits, 3] receives (maximum, sum of exp(s - maximum), the target's score or 0) of the
 vocabulary tiles of each split, which logprobs_reduce combines into out f32 [rows] = score - max - log(sum).
 FLOP 2*rows*vocab*dim; bytes at least (rows + vocab)*dim*(size of T).
 """

@@ -1,14 +1,14 @@
 """Gated retention in chunks of CHUNK rows. Per head, with k scaled by hd^-0.5 and log gamma = logsigmoid(gate)/16:
 
     S_t = gamma_t S_(t-1) + k_t v_t^T,  o_t = S_t^T q_t
-    in chunk c, a_i the running sum of log gamma:  o_i = exp(a_i) q_i S_before + sum_(j<=i) exp(a_i - a_j) (q_i k_j) v_j
+    in a chunk, with a_i the running sum of log gamma:  o_i = exp(a_i) q_i S_before + sum_(j<=i) exp(a_i - a_j) (q_i k_j) v_j
 
-retain_gates: a.  retain_states: each chunk's own sum_j exp(a_last - a_j) k_j v_j^T, all chunks at once.
-retain_scan: carries the state through the chunks.  retain_output: o, its head norm and the gate.
+retain_gates computes a; retain_states each chunk's own sum_j exp(a_last - a_j) k_j v_j^T, all chunks in parallel;
+retain_scan the state before each chunk; retain_output o, its head norm and the gate.
 Layouts: q, k, v, g T [rows, heads, hd] (q, k rotated); gate T [rows, heads]; decay f32 [heads, chunks*CHUNK];
-sums f32 [chunks, heads, hd (key), hd (value)]; state f32 [heads, hd, hd]. The span's row 0 begins chunk 0.
-FLOP a row and head: 4*hd^2 (states and their use) + 2*hd*CHUNK (within the chunk, causal half).
-Bytes a row and head: 5*hd*(size of T) + 16*hd^2/CHUNK (sums written, read, written, read).
+sums f32 [chunks, heads, hd (key), hd (value)]; state f32 [heads, hd, hd]. Chunk 0 begins at the span's row 0.
+FLOP per row and head: 4*hd^2 (states and their use) + 2*hd*CHUNK (within the chunk, causal half).
+Bytes per row and head: 5*hd*(size of T) + 16*hd^2/CHUNK (sums written, read, written, read).
 """
 import triton
 import triton.language as tl
@@ -151,11 +151,11 @@ ENTRIES = [
     Entry("retain_states", retain_states, "sums [chunks, heads, hd, hd]: each chunk's own sum_j exp(decay_last - decay_j) k_j v_jᵀ / sqrt(hd).",
           args("sums *f32!, k *T!, v *T!, decay *f32!, rows i32, heads i32, hd i32!, ld_k i32!, ld_v i32!"),
           ("cdiv(rows, CHUNK)", "heads", "cdiv(hd, BK)*(HD/BV)"), states_config, HEADS),
-    Entry("retain_scan", retain_scan, "sums[c] becomes the state before chunk c, and state, the state before the span, that after it.",
+    Entry("retain_scan", retain_scan, "sums[c] becomes the state before chunk c; state, the state before the span, becomes the state after it.",
           args("sums *f32!, state *f32!, decay *f32!, rows i32, heads i32, hd i32!"), ("cdiv(hd*hd, BLOCK)", "heads"),
           lambda build, target, v: dict(CHUNK=chunk(build), BLOCK=256, num_warps=2)),
     Entry("retain_output", retain_output, "dst = silu(g) * headnorm(o), o from the states before the chunks and within each chunk. dst may be q "
-          "where ld_dst is ld_q.",
+          "if ld_dst is ld_q.",
           args("dst *T!, q *T!, k *T!, v *T!, g *T!, sums *f32!, decay *f32!, rows i32, heads i32, hd i32!, "
                "ld_dst i32!, ld_q i32!, ld_k i32!, ld_v i32!, ld_g i32!, eps f32"),
           ("cdiv(rows, BM)", "heads"), output_config, HEADS),

@@ -1,8 +1,8 @@
-"""Gated retention of one token a sequence: S = gamma S + k v^T, o = S^T q, dst = silu(g) * o / sqrt(mean o^2 + eps).
+"""Gated retention of one token per sequence: S = gamma S + k v^T, o = S^T q, dst = silu(g) * o / sqrt(mean o^2 + eps).
 
-q, k, v, g T [n_seq, heads, hd] (q, k not rotated: they are rotated here, and k scaled by hd^-0.5); gate T [n_seq, heads],
+q, k, v, g T [n_seq, heads, hd] (q and k are rotated here, and k is scaled by hd^-0.5); gate T [n_seq, heads],
 log gamma = logsigmoid(gate)/16; the state f32 [heads, hd (key), hd (value)] of each sequence is updated in place.
-One program a sequence and head, BK rows of the state at a time.
+One program per sequence and head; BK rows of the state at a time.
 FLOP 5*n_seq*heads*hd^2; bytes 8*n_seq*heads*hd^2.
 """
 import triton
@@ -42,7 +42,7 @@ def retain_step(dst, q, k, v, g, gate, states, lo, hi, pos, n_seq, heads, hd, ld
 
 
 ENTRIES = [Entry(
-    "retain_step", retain_step, "one token a sequence: rotates q and k, updates the state in place, dst = silu(g) * headnorm(o). dst may be q.",
+    "retain_step", retain_step, "one token per sequence: rotates q and k, updates the state in place, dst = silu(g) * headnorm(o). dst may be q.",
     args("dst *T!, q *T!, k *T!, v *T!, g *T!, gate *T!, states *i64!, lo *f32!, hi *f32!, pos *i32, n_seq i32, heads i32, hd i32!, "
          "ld_dst i32!, ld_q i32!, ld_k i32!, ld_v i32!, ld_g i32!, ld_gate i32!, eps f32"),
     ("heads", "n_seq"), lambda build, target, v: dict(BK=16, num_warps=v["HD"] // 32 if v["HD"] > 32 else 4),

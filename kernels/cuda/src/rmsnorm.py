@@ -1,6 +1,6 @@
 """dst[r, :] = x[r, :] / sqrt(mean(x[r, :]^2) + eps) * w
 
-dst T, x f32, w f32 [dim]. One program a row; the second reading of x comes from the L1 cache.
+dst T, x f32, w f32 [dim]. One program per row; the second read of x hits the L1 cache.
 FLOP 4*rows*dim; bytes rows*dim*(4 + size of T).
 """
 import triton
@@ -28,7 +28,7 @@ def rmsnorm(dst, x, w, rows, dim, ld_dst, ld_x, eps, BLOCK: tl.constexpr):
 
 
 ENTRIES = [Entry(
-    "rmsnorm", rmsnorm, "dst = x / sqrt(mean x² + eps) * w, by rows.",
+    "rmsnorm", rmsnorm, "dst[r] = x[r] / sqrt(mean x[r]² + eps) * w.",
     args("dst *T!, x *f32!, w *f32!, rows i32, dim i32!, ld_dst i32!, ld_x i32!, eps f32"),
     ("rows",),
     lambda build, target, v: dict(BLOCK=1024, num_warps=4))]

@@ -2,7 +2,7 @@
 
 rope rotates x T [rows, heads, hd] in place. rope_store rotates k (not in place) and writes k and v T [rows, kv_heads, hd]
 to slot pos % slots of the cache of the row's sequence: keys [kv_heads, slots, hd], then values. caches i64 [n_seq, 2]: addresses and slots.
-INTERLEAVED: pairs (2j, 2j+1), else (j, j + hd/2). A program takes BR rows and up to HEADS heads, the angles once.
+INTERLEAVED: pairs (2j, 2j+1), else (j, j + hd/2). A program computes BR rows and up to HEADS heads, and loads the angles once.
 FLOP 3*rows*heads*hd; bytes 2*rows*heads*hd*(size of T), rope_store the same for k and for v.
 """
 import triton
@@ -14,7 +14,7 @@ from spec import HEAD_DIMS, Entry, args
 
 @triton.jit
 def load_pair(x, mask_pair, mask_head, hd, HD: tl.constexpr, INTERLEAVED: tl.constexpr):
-    """The two halves of the pairs of heads that start at x [R, 1], each [R, HD/2]."""
+    """The first and second elements of the pairs of heads that start at x [R, 1], each [R, HD/2]."""
     if INTERLEAVED:
         d = tl.arange(0, HD)[None, :]
         both = tl.load(x + d, mask=mask_head & (d < hd), other=0.0)
@@ -96,8 +96,8 @@ ENTRIES = [
     Entry("rope", rope, "rotates the heads of x in place.",
           args("x *T!, lo *f32!, hi *f32!, pos *i32, rows i32, heads i32, hd i32!, ld_x i32!"),
           ("cdiv(rows, BR)", "cdiv(heads, HEADS)"), config, VARIANTS),
-    Entry("rope_store", rope_store, "rotates k, where rotate is not 0, and writes k and v to slot pos % slots of their caches. "
-          "k itself stays as it is. Rows of one launch must have different slots.",
+    Entry("rope_store", rope_store, "rotates k if rotate is not 0, and writes k and v to slot pos % slots of their caches. "
+          "It does not modify k. Rows of one launch must have different slots.",
           args("caches *i64!, k *T!, v *T!, lo *f32!, hi *f32!, pos *i32, seq *i32, rows i32, kv_heads i32, hd i32!, "
                "ld_k i32!, ld_v i32!, rotate i32"),
           ("cdiv(rows, BR)", "cdiv(kv_heads, HEADS)"), config, VARIANTS),

@@ -1,4 +1,4 @@
-"""How a kernel is declared: its arguments, its variants, and the constants of each build and target."""
+"""Declarations of kernels: arguments, variants, and the constants of each build and target."""
 from dataclasses import dataclass
 from typing import Callable
 
@@ -11,7 +11,7 @@ HEAD_DIMS = (16, 32, 64, 128, 256)
 class Arg:
     name: str
     type: str  # *T, *f32, *i32, *i64, i32, i64, f32
-    aligned: bool  # a multiple of 16 in the bf16 build: bytes of an address, elements of a stride
+    aligned: bool  # a multiple of 16 in the bf16 build: in bytes for an address, in elements for a stride
 
 
 def tile(v):
@@ -20,7 +20,7 @@ def tile(v):
 
 
 def args(text):
-    """Arguments from "name type, ...": a type that ends in ! is aligned."""
+    """Parses "name type, ...". A type that ends in ! is aligned."""
     out = []
     for a in text.split(","):
         name, typ = a.split()
@@ -32,16 +32,16 @@ def args(text):
 class Entry:
     name: str
     fn: object
-    doc: str  # what it computes, one sentence for the launch function
+    doc: str  # what it computes: one sentence for the launch function
     args: list
     grid: tuple  # Go expressions over arguments, constants of the variant and sms
-    config: Callable  # (build, target, variant) -> dict: constants, and num_warps, num_stages; None: the build has no such variant
-    variants: tuple = ({},)  # constants that tell the variants apart; TILE, which is none of the function's, is "" or rows x columns
+    config: Callable  # (build, target, variant) -> dict: constants, num_warps and num_stages; None if the build has no such variant
+    variants: tuple = ({},)  # constants that differ between variants; TILE, which is not passed to the function, is "" or rows x columns
     builds: tuple = BUILDS
 
 
 def load():
-    """All entries, in the order of their sources' names."""
+    """All entries, in the order of their file names."""
     import importlib
     import pathlib
     out = []

@@ -1,4 +1,4 @@
-"""Launches a kernel under Triton's interpreter, on numpy arrays, with the constants of a build.
+"""Launches kernels in Triton's interpreter, on numpy arrays, with the constants of a build.
 
 The interpreter's bfloat16 products are wrong, so the bf16 build's constants are tried with float16 elements.
 """
@@ -20,12 +20,12 @@ from spec import load  # noqa: E402
 ENTRIES = {e.name: e for e in load()}
 ELEMENT = {"f32": np.float32, "bf16": np.float16}
 TYPES = {"f32": (np.float32, tl.float32), "f16": (np.float16, tl.float16), "i32": (np.int32, tl.int32), "i64": (np.int64, tl.int64)}
-SMS = 3  # few, so that a persistent kernel has several tiles a program
+SMS = 3  # few, so that a persistent kernel has several tiles per program
 np.seterr(all="ignore")
 
 
 def pad(rows, cols, dtype, extra=5):
-    """A view [rows, cols] of an array with wider rows, all of it NaN: what is not to be written, must stay NaN."""
+    """A view [rows, cols] of an array with wider rows, filled with NaN. Elements that must not be written must remain NaN."""
     return np.full((rows, cols + extra), np.nan, dtype)[:, :cols]
 
 
@@ -35,7 +35,7 @@ def scalar(value, name):
 
 
 def launch(name, build, target="sm_90a", variant=None, **args):
-    """Runs an entry over its whole grid. An array argument's address, and for ld_NAME its row stride, are taken from it."""
+    """Runs an entry over its whole grid. An array passes its address for NAME, and its row stride for ld_NAME."""
     entry = ENTRIES[name]
     variant = variant or entry.variants[0]
     assert variant in entry.variants, f"{name} has no variant {variant}"

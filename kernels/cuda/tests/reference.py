@@ -1,4 +1,4 @@
-"""What the kernels compute, in float64, written as the formulas stand."""
+"""The kernels' results in float64, computed directly from the formulas."""
 import numpy as np
 
 THETA = 10000.0
@@ -51,7 +51,7 @@ def log_gamma(gate):
 
 
 def retain(q, k, v, g, gate, state, eps):
-    """Retention by its recurrence: the output and the state after the last row."""
+    """Retention in its recurrent form: the output and the state after the last row."""
     rows, heads, hd = q.shape
     s, out = state.copy(), np.empty(q.shape)
     gamma = np.exp(log_gamma(gate))

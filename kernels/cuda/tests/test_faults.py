@@ -1,4 +1,4 @@
-"""The tests of test_kernels.py can fail: each is run on kernels with one planted fault, and has to find it."""
+"""Runs each test of test_kernels.py on kernels with one planted fault, which it must find."""
 import importlib
 import pathlib
 import shutil
@@ -11,8 +11,8 @@ import test_kernels
 
 SRC = pathlib.Path(interpret.__file__).resolve().parent.parent / "src"
 
-# (test that has to fail, source, what it says, what the fault makes of it); the interpreter touches memory as it is told, so no fault may
-# lead out of the arrays
+# (test that must fail, source file, correct text, faulty text). The interpreter does not check bounds, so no fault may access memory outside
+# the arrays.
 FAULTS = [
     (test_kernels.Rows, "test_embed", "embed.py", "x * scale", "x"),
     (test_kernels.Rows, "test_rmsnorm", "rmsnorm.py", "v * inv * weight", "v * inv"),
@@ -43,7 +43,7 @@ FAULTS = [
 
 class Faults(unittest.TestCase):
     def test_every_test_has_one(self):
-        """No test of a kernel is left out above, and no kernel is without a test."""
+        """The list above covers every test of a kernel, and every kernel has a test."""
         loader = unittest.defaultTestLoader
         all_tests = {(c, n) for c in (test_kernels.Rows, test_kernels.Products, test_kernels.Rope, test_kernels.Attend, test_kernels.Retain)
                      for n in loader.getTestCaseNames(c)}
@@ -58,12 +58,12 @@ class Faults(unittest.TestCase):
                     shutil.copytree(SRC, folder, dirs_exist_ok=True)
                     (pathlib.Path(folder) / source).write_text(text.replace(right, wrong))
                     result = self.run_on(folder, case, name)
-                self.assertTrue(result.failures or result.errors, f"{name} passes all the same")
-                for _, trace in result.errors:  # a fault that only stops the kernel shows nothing
+                self.assertTrue(result.failures or result.errors, f"{name} passes despite the fault")
+                for _, trace in result.errors:  # a fault that only crashes the kernel proves nothing
                     self.fail(trace)
 
     def run_on(self, folder, case, name):
-        """The result of a test with the kernels of a folder."""
+        """The result of a test with the kernels in a folder."""
         names = {f.stem for f in SRC.glob("*.py")} - {"spec"}
         kept = {n: sys.modules.pop(n) for n in names if n in sys.modules}
         entries = dict(interpret.ENTRIES)

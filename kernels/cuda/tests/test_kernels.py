@@ -1,6 +1,6 @@
-"""Every kernel under Triton's interpreter against reference.py, over ragged shapes, in both builds' constants.
+"""Compares every kernel in Triton's interpreter with reference.py, over ragged shapes, with the constants of both builds.
 
-Outputs and scratch begin as NaN; a NaN fails every comparison; what lies beside an output must stay NaN.
+Outputs and scratch are initialized with NaN; a NaN fails every comparison; memory next to an output must remain NaN.
 """
 import itertools
 import unittest
@@ -26,7 +26,7 @@ class Case(unittest.TestCase):
         self.rng = np.random.default_rng(1)
 
     def random(self, rows, cols, dtype, scale=1.0):
-        """[rows, cols] of an array with wider rows, whose rest is NaN: reading it shows."""
+        """A view [rows, cols] of an array with wider rows, whose rest is NaN, so that reading it is detected."""
         out = pad(rows, cols, dtype, 3)
         out[:] = self.rng.standard_normal((rows, cols)) * scale
         return out
@@ -39,7 +39,7 @@ class Case(unittest.TestCase):
         self.assertTrue((error <= bound).all(), f"{what}: error {np.nanmax(error)} of {bound}, {np.isnan(error).sum()} NaN")
 
     def untouched(self, view, what):
-        self.assertTrue(np.isnan(view.base[:, view.shape[1]:].astype(np.float64)).all(), f"{what}: wrote beside the output")
+        self.assertTrue(np.isnan(view.base[:, view.shape[1]:].astype(np.float64)).all(), f"{what}: wrote outside the output")
 
 
 def ld(x):
@@ -126,14 +126,14 @@ class Products(Case):
 
 
 class Cache:
-    """Caches of several sequences with their own numbers of slots, never-written slots being NaN, and their table."""
+    """Caches of several sequences with different numbers of slots, and their table. Unwritten slots are NaN."""
 
     def __init__(self, heads, hd, slots, t):
         self.kv = [np.full((2, heads, n, hd), np.nan, t) for n in slots]
         self.table = np.array([[c.ctypes.data, c.shape[2]] for c in self.kv], np.int64)
 
     def fill(self, i, k, v):
-        """Puts positions 0.. of k and v [n, heads, hd] where they belong."""
+        """Writes positions 0.. of k and v [n, heads, hd] to their slots."""
         for p in range(len(k)):
             self.kv[i][:, :, p % self.kv[i].shape[2]] = k[p], v[p]
 
