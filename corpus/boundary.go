@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// endsSentence reports whether a sentence or a line ends at offset i, or the text begins there.
+// endsSentence reports whether a sentence or a line ends at offset i, or the text starts there.
 func endsSentence(text []byte, i int) bool {
 	switch {
 	case i == 0:
@@ -14,15 +14,15 @@ func endsSentence(text []byte, i int) bool {
 	case text[i-1] == '\n':
 		return true
 	case i < len(text) && text[i] == '\n':
-		return text[i-1] != '\r' // the two are one line end
+		return text[i-1] != '\r' // "\r\n" is one line end
 	}
 	return stop(text, i)
 }
 
-// stop reports whether a sentence ends just before offset i: a terminator of
-// any script (Unicode's Sentence_Terminal, and the ellipsis), perhaps with
-// closing quotes or brackets. One of Latin script has white space after it,
-// then no small letter; abbreviations and initials do not end a sentence.
+// stop reports whether a sentence ends just before offset i: with a terminator of any script
+// (Unicode's Sentence_Terminal, or an ellipsis), perhaps followed by closing quotes or brackets. A
+// Latin terminator must be followed by white space and not by a lower-case letter. Abbreviations
+// and initials do not end a sentence.
 func stop(text []byte, i int) bool {
 	if i <= 0 || i > len(text) || i < len(text) && !utf8.RuneStart(text[i]) {
 		return false
@@ -56,18 +56,18 @@ func stop(text []byte, i int) bool {
 	return len(after) == 0 || !unicode.IsLower(next)
 }
 
-// Bounds of what is looked at around a place, so that no text makes the search slow.
+// Limits of the context examined around an offset, so that no text makes the search slow.
 const (
 	maxClosers = 8   // quotes and brackets after a terminator
-	maxSpaces  = 64  // spaces after it
+	maxSpaces  = 64  // spaces after a terminator
 	maxWord    = 16  // bytes of an abbreviation
-	maxFlags   = 256 // regional indicators before a place
+	maxFlags   = 256 // regional indicators before an offset
 )
 
-// joins reports whether a terminator is of a script that may have no space between sentences.
+// joins reports whether terminator r belongs to a script that may have no space between sentences.
 func joins(r rune) bool { return r > unicode.MaxLatin1 && !(r >= 0x2000 && r <= 0x206f) }
 
-// wide reports whether r is a character of Chinese or Japanese, which have no spaces.
+// wide reports whether r is a Chinese or Japanese character, whose scripts use no spaces.
 func wide(r rune) bool { return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) }
 
 func wideEnds(text []byte) bool {
@@ -75,7 +75,7 @@ func wideEnds(text []byte) bool {
 	return wide(r)
 }
 
-// closes reports whether r may be between a terminator and the end of its sentence.
+// closes reports whether r may appear between a terminator and the end of its sentence.
 func closes(r rune) bool {
 	switch r {
 	case '"', '\'', ')':
@@ -84,7 +84,7 @@ func closes(r rune) bool {
 	return r > unicode.MaxASCII && unicode.In(r, unicode.Pe, unicode.Pf, unicode.Pi)
 }
 
-// abbreviation reports whether the word before a full stop is cut short.
+// abbreviation reports whether the word before a full stop is an abbreviation.
 func abbreviation(before []byte) bool {
 	from := len(before)
 	for from > max(0, len(before)-maxWord) {
@@ -103,7 +103,7 @@ func abbreviation(before []byte) bool {
 	return size == len(w) && unicode.IsUpper(r) && r != 'I'
 }
 
-// decimal reports whether the text ends with a digit and a full stop, which may be half of a
+// decimal reports whether the text ends with a digit and a full stop, which may be part of a
 // number.
 func decimal(text []byte) bool {
 	n := len(text)
@@ -128,7 +128,7 @@ func endsClause(text []byte, i int) bool {
 		return false
 	case r == ',' || r == ';':
 		before, _ := utf8.DecodeLastRune(text[:mark-size])
-		return spaced || next != r && !(unicode.IsDigit(before) && unicode.IsDigit(next)) // 1,000 is a word
+		return spaced || next != r && !(unicode.IsDigit(before) && unicode.IsDigit(next)) // 1,000 is one word
 	case r == ':' || r == '!' || r == '?':
 		return spaced
 	case r == ')' || r == ']' || r == '}':
@@ -139,8 +139,8 @@ func endsClause(text []byte, i int) bool {
 	return r > unicode.MaxLatin1 && (unicode.Is(unicode.Terminal_Punctuation, r) || unicode.In(r, unicode.Pe, unicode.Pf))
 }
 
-// endsWord reports whether white space, or an invisible mark that allows a line
-// to be broken, ends just before offset i.
+// endsWord reports whether white space, or an invisible character that allows a line break, ends
+// just before offset i.
 func endsWord(text []byte, i int) bool {
 	if i < 1 || i >= len(text) || !endsCharacter(text, i) {
 		return false
@@ -150,9 +150,8 @@ func endsWord(text []byte, i int) bool {
 	return (unicode.IsSpace(r) && r != '\u00a0' || r == '\u200b') && !unicode.IsSpace(next)
 }
 
-// endsCharacter reports whether a character as readers see it ends at offset
-// i: a grapheme cluster of Unicode's annex 29, without a table of its classes;
-// where in doubt it says no.
+// endsCharacter reports whether a user-perceived character ends at offset i. It approximates the
+// grapheme clusters of Unicode Annex 29 without their tables; in doubt it returns false.
 func endsCharacter(text []byte, i int) bool {
 	if i <= 0 || i >= len(text) {
 		return i == 0 || i == len(text)
@@ -160,15 +159,15 @@ func endsCharacter(text []byte, i int) bool {
 	r, _ := utf8.DecodeLastRune(text[:i])
 	next, size := utf8.DecodeRune(text[i:])
 	switch {
-	case next == utf8.RuneError && size == 1: // no UTF-8, or the middle of a character
+	case next == utf8.RuneError && size == 1: // not UTF-8, or the middle of a character
 		return !continues(text, i)
 	case r == '\r' && next == '\n':
 		return false
 	case r == '\u200d' || next == '\u200d' || next == '\u200c': // joiners
 		return false
-	case unicode.Is(unicode.M, next) || next == '\u0e33' || next == '\u0eb3': // marks, and two vowels like them
+	case unicode.Is(unicode.M, next) || next == '\u0e33' || next == '\u0eb3': // marks, and two vowels that act like marks
 		return false
-	case next >= 0x1f3fb && next <= 0x1f3ff: // skin colours
+	case next >= 0x1f3fb && next <= 0x1f3ff: // skin tones
 		return false
 	case next >= 0xe0020 && next <= 0xe007f: // tags of flags
 		return false
@@ -182,7 +181,7 @@ func endsCharacter(text []byte, i int) bool {
 	return true
 }
 
-// continues reports whether the byte at i belongs to a UTF-8 character that begins before it.
+// continues reports whether the byte at i belongs to a UTF-8 character that starts before i.
 func continues(text []byte, i int) bool {
 	for back := 1; back < utf8.UTFMax && back <= i; back++ {
 		if utf8.RuneStart(text[i-back]) {
@@ -195,7 +194,7 @@ func continues(text []byte, i int) bool {
 
 func regional(r rune) bool { return r >= 0x1f1e6 && r <= 0x1f1ff }
 
-// flags counts the regional indicators at the end of text.
+// flags returns the number of regional indicators at the end of text.
 func flags(text []byte) (n int) {
 	for ; n < maxFlags; n++ {
 		r, size := utf8.DecodeLastRune(text)
@@ -207,12 +206,12 @@ func flags(text []byte) (n int) {
 	return n
 }
 
-// jamo reports whether r is a part of a Hangul syllable or a syllable, to which parts may be added.
+// jamo reports whether r is a Hangul syllable or a part of one. More parts may follow either.
 func jamo(r rune) bool {
 	return r >= 0x1100 && r <= 0x11ff || r >= 0xa960 && r <= 0xa97f || r >= 0xd7b0 && r <= 0xd7ff
 }
 
-// virama reports whether r joins the consonants around it in an Indic script.
+// virama reports whether r joins its neighbouring consonants in an Indic script.
 func virama(r rune) bool {
 	switch r {
 	case 0x94d, 0x9cd, 0xa4d, 0xacd, 0xb4d, 0xc4d, 0xccd, 0xd4d, 0x1039, 0x17d2:
@@ -221,8 +220,8 @@ func virama(r rune) bool {
 	return false
 }
 
-// cutRune returns at most n bytes of text without tearing a UTF-8 character:
-// up to 3 bytes fewer.
+// cutRune returns at most n bytes of text, up to 3 bytes fewer so as not to split a UTF-8
+// character.
 func cutRune(text []byte, n int) []byte {
 	if n >= len(text) {
 		return text

@@ -12,20 +12,20 @@ import (
 	"github.com/yocobench/yocobench/internal/lfs"
 )
 
-// headBytes is how much of a file decides whether it is text, and in which encoding.
+// headBytes is the number of bytes that decide whether a file is text and its encoding.
 const headBytes = 8000
 
-// encoding is how a file's bytes become text.
+// encoding describes the encoding of a file.
 type encoding struct {
-	name  string // for notices; "" for UTF-8
-	bom   int    // bytes of the byte order mark
+	name  string // name in notices; "" for UTF-8
+	bom   int    // length of the byte order mark in bytes
 	order binary.ByteOrder
-	width int // bytes of a unit, 1 for UTF-8
+	width int // bytes per code unit, 1 for UTF-8
 }
 
 var (
 	utf8Plain = encoding{width: 1}
-	// The marks of UTF-32 come first: that of UTF-16 LE begins one of them.
+	// The marks of UTF-32 come first, because one of them starts with the mark of UTF-16 LE.
 	marked = []struct {
 		mark string
 		encoding
@@ -40,8 +40,7 @@ var (
 		{"UTF-16 LE without a byte order mark", 0, binary.LittleEndian, 2},
 		{"UTF-16 BE without a byte order mark", 0, binary.BigEndian, 2},
 	}
-	// Formats that hold text but are none, some of which need not have a zero byte at their
-	// beginning.
+	// Formats that contain text but are not text files. Some have no zero byte near their start.
 	formats = []struct{ magic, name string }{
 		{"%PDF-", "a PDF: extract its text (pdftotext)"},
 		{"\x1f\x8b", "compressed by gzip: decompress it"},
@@ -52,12 +51,12 @@ var (
 	}
 )
 
-// notText is why a file is left out.
+// notText is the reason for which a file is skipped.
 type notText string
 
 func (n notText) Error() string { return string(n) }
 
-// detect finds the encoding of a file by its first bytes. The error says why it is no text.
+// detect finds the encoding of a file from its first bytes. The error explains why it is not text.
 func detect(head []byte) (encoding, error) {
 	head = head[:min(len(head), headBytes)]
 	switch {
@@ -79,7 +78,7 @@ func detect(head []byte) (encoding, error) {
 	if bytes.IndexByte(head, 0) < 0 {
 		whole := head
 		if len(head) == headBytes {
-			whole = cutRune(head, headBytes-utf8.UTFMax) // the last character may go on
+			whole = cutRune(head, headBytes-utf8.UTFMax) // the last character may be cut off
 		}
 		return utf8Plain, mostlyValid(whole)
 	}
@@ -88,10 +87,10 @@ func detect(head []byte) (encoding, error) {
 			return e, nil
 		}
 	}
-	return utf8Plain, notText("binary") // as git has it: a zero byte near the beginning
+	return utf8Plain, notText("binary") // git's rule: a zero byte near the start
 }
 
-// mostlyValid is the error of a text with too many bytes that are not UTF-8.
+// mostlyValid returns an error if too many bytes of text are not UTF-8.
 func mostlyValid(text []byte) error {
 	if n := invalidBytes(text); float64(n) > maxInvalid*float64(len(text)) && len(text) >= 16 {
 		return notText(fmt.Sprintf("not UTF-8 (%d of %d bytes are invalid): convert it, such as by iconv -f ENCODING -t UTF-8", n, len(text)))
@@ -110,8 +109,8 @@ func invalidBytes(text []byte) (n int) {
 	return n
 }
 
-// plainUTF16 reports whether head is text in UTF-16 beyond doubt: whole characters that can be
-// printed, spaces or lines among them.
+// plainUTF16 reports whether head is certainly UTF-16 text: only complete printable characters,
+// with spaces or line ends.
 func plainUTF16(head []byte, e encoding) bool {
 	if len(head) < 8 {
 		return false
@@ -121,7 +120,7 @@ func plainUTF16(head []byte, e encoding) bool {
 		r := rune(e.order.Uint16(head[i:]))
 		if utf16.IsSurrogate(r) {
 			if i += 2; i >= len(head) {
-				break // the head ends in the middle of a pair
+				break // head ends in the middle of a surrogate pair
 			}
 			r = utf16.DecodeRune(r, rune(e.order.Uint16(head[i:])))
 		}
@@ -133,14 +132,14 @@ func plainUTF16(head []byte, e encoding) bool {
 	return blank
 }
 
-// maxInvalid is the largest share of a text's bytes that may be invalid: more is another
-// encoding, and no text without its letters.
+// maxInvalid is the largest share of invalid bytes. A text with more has another encoding and would
+// lose its letters.
 const maxInvalid = 0.1
 
-// DecodeText makes UTF-8 with line ends of one byte of what a file holds: UTF-8 or UTF-16 or
-// UTF-32 with or without a byte order mark, as far as it can be told. What is invalid becomes
-// U+FFFD. The note says what was converted, "" if nothing was; the error why raw is no text. It
-// may change raw.
+// DecodeText converts the contents of a file to UTF-8 with "\n" line ends. It accepts UTF-8, UTF-16
+// and UTF-32, with a byte order mark or if the encoding can be recognised without one. Invalid
+// characters become U+FFFD. The note describes conversions; it is "" if there were none. The error
+// explains why raw is not text. DecodeText may modify raw.
 func DecodeText(raw []byte) (text []byte, note string, err error) {
 	e, err := detect(raw)
 	if err != nil {
@@ -150,11 +149,11 @@ func DecodeText(raw []byte) (text []byte, note string, err error) {
 	if e.width > 1 {
 		units, bad := len(text)/e.width, 0
 		if text, bad = decodeWide(text, e); float64(bad) > maxInvalid*float64(units) {
-			return nil, "", notText(fmt.Sprintf("not %s, though it begins like it (%d of %d characters are invalid)", e.name, bad, units))
+			return nil, "", notText(fmt.Sprintf("not %s, although it starts like it (%d of %d characters are invalid)", e.name, bad, units))
 		}
 		note = e.name + ", converted to UTF-8"
 		if bad > 0 {
-			note += fmt.Sprintf("; %d invalid characters are read as U+FFFD", bad)
+			note += fmt.Sprintf("; %d invalid characters replaced by U+FFFD", bad)
 		}
 	}
 	text = unixLines(text)
@@ -162,9 +161,9 @@ func DecodeText(raw []byte) (text []byte, note string, err error) {
 		return nil, "", err
 	}
 	if n := invalidBytes(text); n > 0 {
-		note = fmt.Sprintf("%d bytes are not UTF-8 and are read as U+FFFD", n)
+		note = fmt.Sprintf("%d bytes are not UTF-8 and were replaced by U+FFFD", n)
 		if windows1252(text) {
-			note += "; it looks like Windows-1252 or Latin-1, which iconv -f WINDOWS-1252 -t UTF-8 converts"
+			note += "; the text looks like Windows-1252 or Latin-1: convert it with iconv -f WINDOWS-1252 -t UTF-8"
 		}
 		text = validUTF8(text, n)
 	}
@@ -185,8 +184,8 @@ func validUTF8(text []byte, invalid int) []byte {
 	return out
 }
 
-// windows1252 reports whether all bytes of text that are not UTF-8 are letters or
-// punctuation of Windows-1252 next to ASCII, as in Western European text.
+// windows1252 reports whether every byte of text that is not UTF-8 is a letter or punctuation in
+// Windows-1252 next to ASCII, as in Western European text.
 func windows1252(text []byte) bool {
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
@@ -204,8 +203,8 @@ func windows1252(text []byte) bool {
 	return true
 }
 
-// decodeWide converts units of two or four bytes to UTF-8. What is cut off at the end becomes
-// U+FFFD too. bad counts what is invalid.
+// decodeWide converts code units of two or four bytes to UTF-8. An incomplete unit at the end
+// becomes U+FFFD. bad is the number of invalid characters.
 func decodeWide(raw []byte, e encoding) (out []byte, bad int) {
 	out = make([]byte, 0, len(raw)*3/e.width)
 	for len(raw) >= e.width {
@@ -238,7 +237,7 @@ func decodeWide(raw []byte, e encoding) (out []byte, bad int) {
 	return out, bad
 }
 
-// unixLines makes "\n" of the line ends "\r\n" and "\r", in place.
+// unixLines converts the line ends "\r\n" and "\r" to "\n", in place.
 func unixLines(text []byte) []byte {
 	n := bytes.IndexByte(text, '\r')
 	if n < 0 {
@@ -258,7 +257,7 @@ func unixLines(text []byte) []byte {
 	return text[:n]
 }
 
-// reason is why a file is left out, on one line; ok is false for other errors.
+// reason returns the reason for which a file is skipped, on one line. ok is false for other errors.
 func reason(err error) (s string, ok bool) {
 	var n notText
 	switch {

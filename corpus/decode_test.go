@@ -48,7 +48,7 @@ func TestDecodeText(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		raw, want string
-		note, err string // parts of them
+		note, err string // substrings
 	}{
 		"plain":            {english, english, "", ""},
 		"UTF-8":            {german + chinese, german + chinese, "", ""},
@@ -65,7 +65,7 @@ func TestDecodeText(t *testing.T) {
 		"UTF-32 BE":        {utf32Bytes(german, be), german, "UTF-32 BE", ""},
 		"odd byte":         {utf16Bytes(english, le, true) + "x", english + "\ufffd", "1 invalid character", ""},
 		"lone surrogate":   {utf16Bytes(english, be, true) + "\xd8\x00\x00a", english + "\ufffda", "1 invalid character", ""},
-		"Windows-1252":     {latin1, strings.Repeat("plain words ", 5) + "sch\ufffdne Gr\ufffd\ufffde \ufffd done", "4 bytes are not UTF-8 and are read as U+FFFD; it looks like Windows-1252", ""},
+		"Windows-1252":     {latin1, strings.Repeat("plain words ", 5) + "sch\ufffdne Gr\ufffd\ufffde \ufffd done", "4 bytes are not UTF-8 and were replaced by U+FFFD; the text looks like Windows-1252", ""},
 		"broken character": {english + "\xe4\xb8" + english, english + "\ufffd\ufffd" + english, "2 bytes are not UTF-8", ""},
 		"GBK":              {strings.Repeat("\xd6\xd0\xb9\xfa", 100), "", "", "not UTF-8"},
 		"random":           {string(random), "", "", "not UTF-8"},
@@ -88,8 +88,9 @@ func TestDecodeText(t *testing.T) {
 	}
 }
 
-// A file read as a text gives the same text as its UTF-8, and what is left out is said.
-func TestFilesAsPeopleHaveThem(t *testing.T) {
+// TestFilesInCommonEncodings checks that a file gives the same text in any encoding, and that there
+// is a notice for each skipped file.
+func TestFilesInCommonEncodings(t *testing.T) {
 	const text = "A line of words.\nAnother one, schön.\n"
 	open := func(files map[string]string, paths ...string) (Source, error) {
 		return Open(Spec{Kind: KindFiles, Paths: paths}, tree(t, files))
@@ -106,7 +107,7 @@ func TestFilesAsPeopleHaveThem(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if s.Fingerprint() != plain.Fingerprint() {
-			t.Errorf("%s: another text", name)
+			t.Errorf("%s: the text differs", name)
 		}
 	}
 	s, err := open(map[string]string{"a.txt": text, "b.txt": lfsPointer, "c.pdf": "%PDF-1.4", "d.bin": "\x00\x01", "e.txt": "caf\xe9 and more words here"}, ".")
@@ -114,7 +115,7 @@ func TestFilesAsPeopleHaveThem(t *testing.T) {
 		t.Fatalf("%v, %v", s, err)
 	}
 	notices := strings.Join(s.Notices(), "\n")
-	for _, want := range []string{"b.txt: left out: a Git LFS pointer", "git lfs pull", "c.pdf: left out: a PDF", "d.bin: binary, left out", "e.txt: 1 bytes are not UTF-8"} {
+	for _, want := range []string{"b.txt: skipped: a Git LFS pointer", "git lfs pull", "c.pdf: skipped: a PDF", "d.bin: binary, skipped", "e.txt: 1 bytes are not UTF-8"} {
 		if !strings.Contains(notices, want) {
 			t.Errorf("notices %q, want %q", notices, want)
 		}
@@ -124,7 +125,7 @@ func TestFilesAsPeopleHaveThem(t *testing.T) {
 	}
 }
 
-// Of a large file that is no text the first bytes are read.
+// TestLargeBinary checks that only the first bytes of a large binary file are read.
 func TestLargeBinary(t *testing.T) {
 	dir := tree(t, map[string]string{"book.txt": "A book.\n", "weights.bin": "\x00\x01", "noise.bin": strings.Repeat("\xff\xfa\x81", 4000)})
 	for _, name := range []string{"weights.bin", "noise.bin"} {
@@ -144,7 +145,7 @@ func TestLargeBinary(t *testing.T) {
 	}
 }
 
-// Seeds give different haystacks of a text without line ends.
+// TestHaystackOfOneLine checks that seeds give different haystacks of a text without line ends.
 func TestHaystackOfOneLine(t *testing.T) {
 	dir := tree(t, map[string]string{"a.txt": strings.Repeat("这是一个很长的中文句子。", 2000)[:60000] + strings.Repeat("x1 ", 9000)})
 	s, err := Open(Spec{Kind: KindFiles, Paths: []string{"a.txt"}}, dir)

@@ -1,39 +1,34 @@
-// Package corpus provides the texts that tasks read: haystacks for needles and
-// documents for losses by position.
+// Package corpus provides the texts that tasks read: haystacks for needles and documents for losses
+// by position.
 //
-// The way of a text:
-//
-//  1. A suite names it in short ("prose", "go", "files:books/**/*.txt");
-//     ParseSpec makes a Spec of that.
-//  2. Open finds it. Generated prose needs nothing; Go's sources and the user's
-//     files are read once, sorted, and kept. What was left out is in Notices.
-//  3. The Source's Fingerprint, a hash of the content, enters the hash of every
-//     case that reads it, and its Name is shown in reports.
-//  4. A needle task asks for a Haystack of n bytes, draws Keys, finds an
-//     InsertionPoint near the depth it wants and Inserts its fact there. A loss
-//     task asks for Documents.
+//  1. A suite identifies a text in short form ("prose", "go", "files:books/**/*.txt"). ParseSpec
+//     parses it to a Spec.
+//  2. Open opens the source. Generated prose needs no files. Go's sources and the user's files are
+//     read once, sorted and kept in memory. Notices lists skipped files.
+//  3. The source's Fingerprint, a hash of the content, is part of the hash of every case that reads
+//     it. Its Name appears in reports.
+//  4. A needle task requests a Haystack of n bytes, draws Keys, finds an InsertionPoint near the
+//     desired depth and Inserts its fact there. A loss task requests Documents.
 //
 // # Generated prose
 //
-// Package prose writes it from random numbers (package rng).
-// A longer text of the same seed begins with the shorter one.
+// Package prose generates it from random numbers (package rng). A longer text of the same seed has
+// the shorter one as a prefix.
 //
-// # What training may see
+// # Training and test split
 //
-// The split between training and measurement is decided by names, so that it
-// can be checked anywhere:
+// Names decide the split between training and evaluation, so it can be checked anywhere:
 //
-//   - Prose has streams. The stream's name is hashed into the seed: training
-//     reads StreamTrain, tasks read StreamTest.
-//   - A package of Go's sources is held out when PackageHeldOut(path), a key of
-//     a needle when KeyHeldOut(key): a hash of the name modulo 10 and 8.
+//   - Prose has streams. The name of the stream is hashed into the seed: training reads
+//     StreamTrain, tasks read StreamTest.
+//   - A package of Go's sources is held out if PackageHeldOut(path), a needle key if
+//     KeyHeldOut(key): a hash of the name modulo 10 or 8 is 0.
 //   - No invented name in prose, of either stream, is a held-out key.
 //
 // # Determinism
 //
-// The same arguments give the same bytes on every platform and with every
-// version of Go: chance comes from ChaCha8 through integer arithmetic alone
-// (Rand), and nothing reads maps in their order, directories in theirs, or the
-// clock. ProseVersion changes when the generator does; a golden test holds the
-// two together.
+// The same arguments give the same bytes on every platform and with every version of Go. Random
+// numbers come from ChaCha8 through integer arithmetic only (package rng). Nothing depends on the
+// iteration order of maps, the order of files in directories, or the clock. prose.Version
+// changes whenever the generator does; a golden test enforces that.
 package corpus

@@ -9,17 +9,17 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// documents are texts that were read from the machine.
+// documents is a Source of texts from files.
 type documents struct {
 	name        string
 	fingerprint string
 	notices     []string
 	docs        []Document // sorted by name; none is empty
-	shuffle     bool       // haystacks take the documents in an order of the seed
+	shuffle     bool       // haystacks use the documents in an order that depends on the seed
 }
 
-// seal computes the fingerprint, of names and contents. version is that of how texts are read,
-// "" for the first.
+// seal computes the fingerprint of names and contents. version is the version of the reader, "" for
+// the first one.
 func (s *documents) seal(version string) {
 	h := sha256.New()
 	if version != "" {
@@ -36,8 +36,8 @@ func (s *documents) Name() string        { return s.name }
 func (s *documents) Fingerprint() string { return s.fingerprint }
 func (s *documents) Notices() []string   { return s.notices }
 
-// Haystack lays the documents in a ring, separated by blank lines, and reads n
-// bytes of it from the beginning of a line.
+// Haystack arranges the documents in a ring, separated by blank lines, and returns n bytes of it
+// from the start of a line.
 func (s *documents) Haystack(seed uint64, n int) (Haystack, error) {
 	if n < 0 {
 		return Haystack{}, fmt.Errorf("haystack of %d bytes", n)
@@ -47,14 +47,14 @@ func (s *documents) Haystack(seed uint64, n int) (Haystack, error) {
 	first, from := s.start(r, order)
 	text := make([]byte, 0, n+4)
 	taken, laps := 0, 0
-	// A few bytes more than n show where its last character ends.
+	// Read a few more bytes than n, to see where the last character ends.
 	for i := first; len(text) < n+4; i++ {
 		if i == len(order) {
 			i = 0
 		}
 		d := s.docs[order[i]].Text
 		if i == first && taken > 0 {
-			// Back at the document that it began in: its beginning was still new.
+			// The ring returned to its first document, whose start has not been used yet.
 			head := d[:from]
 			text = append(text, head...)
 			if len(text) >= n {
@@ -72,7 +72,7 @@ func (s *documents) Haystack(seed uint64, n int) (Haystack, error) {
 	return Haystack{Text: cutRune(text, n), Repeats: laps}, nil
 }
 
-// separator ends a document with a blank line.
+// separator returns what ends document d with a blank line.
 func separator(d []byte) string {
 	if len(d) > 0 && d[len(d)-1] == '\n' {
 		return "\n"
@@ -91,12 +91,12 @@ func (s *documents) order(r *rng.Rand) []int {
 	return order
 }
 
-// maxLine is the length in bytes from which on a haystack may begin inside a line, at the end of
-// a sentence or the like.
+// maxLine is the length in bytes above which a haystack may start inside a line, such as after a
+// sentence.
 const maxLine = 4 << 10
 
-// start draws the document and the line with which a haystack begins. In
-// shuffled documents it is a line of the first, elsewhere a line of them all.
+// start draws the document and line at which a haystack starts. If documents are shuffled, it is a
+// line of the first one, otherwise a line of any document.
 func (s *documents) start(r *rng.Rand, order []int) (doc, from int) {
 	total := len(s.docs[order[0]].Text)
 	if !s.shuffle {
@@ -117,8 +117,8 @@ func (s *documents) start(r *rng.Rand, order []int) (doc, from int) {
 	return doc, line
 }
 
-// Documents goes through the texts in rounds: the first stretch of each, then the second, and so
-// on.
+// Documents goes through the texts in rounds: the first stretch of each text, then the second, and
+// so on.
 func (s *documents) Documents(seed uint64, count, maxBytes int, length func([]byte) int) ([]Document, error) {
 	if err := checkSizes(count, maxBytes); err != nil {
 		return nil, err

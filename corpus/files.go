@@ -12,9 +12,8 @@ import (
 	"strings"
 )
 
-// openFiles reads the user's texts. A document is a file. What is no text is
-// left out with a notice; a file that cannot be read, and a path
-// that names nothing, are errors.
+// openFiles reads the user's files, one document per file. Files that are not text are skipped with
+// a notice. Unreadable files and paths that match nothing are errors.
 func openFiles(spec Spec, patterns []string) (Source, error) {
 	if len(patterns) == 0 {
 		return nil, fmt.Errorf("corpus of files: no paths given: %w", ErrNoText)
@@ -27,7 +26,7 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 			return nil, fmt.Errorf("corpus of files: %s: %w", spec.Paths[i], err)
 		}
 		if len(found) == 0 {
-			return nil, fmt.Errorf("corpus of files: nothing matches %s: %w\n  hint: relative paths start at the folder of the suite file", spec.Paths[i], ErrNoText)
+			return nil, fmt.Errorf("corpus of files: nothing matches %s: %w\n  hint: paths are relative to the folder of the suite file", spec.Paths[i], ErrNoText)
 		}
 		names = append(names, found...)
 	}
@@ -39,9 +38,9 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 		short := strings.TrimPrefix(name, common)
 		text, note, err := readText(filepath.FromSlash(name), left)
 		if why, ok := reason(err); ok {
-			note = why + ", left out"
+			note = why + ", skipped"
 			if strings.Contains(why, ":") {
-				note = "left out: " + why
+				note = "skipped: " + why
 			}
 		} else if err != nil {
 			return nil, fmt.Errorf("corpus of files: %w", err)
@@ -64,7 +63,8 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 	return s, nil
 }
 
-// shownPaths are paths as reports name them: of those outside the suite's folder the last name.
+// shownPaths returns paths for reports. Paths outside the suite's folder are shortened to their
+// last element.
 func shownPaths(paths []string) string {
 	shown := make([]string, len(paths))
 	for i, p := range paths {
@@ -76,7 +76,7 @@ func shownPaths(paths []string) string {
 	return strings.Join(shown, ", ")
 }
 
-// cutHome is what follows the ~ of a name such as ~/books.
+// cutHome returns what follows the ~ of a name such as ~/books.
 func cutHome(name string) (rest string, ok bool) {
 	rest, ok = strings.CutPrefix(filepath.ToSlash(name), "~")
 	return rest, ok && (rest == "" || rest[0] == '/')
@@ -85,13 +85,12 @@ func cutHome(name string) (rest string, ok bool) {
 func homeDir(name string) (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
-		err = fmt.Errorf("%s: the home folder is not known: %w", name, err)
+		err = fmt.Errorf("%s: the home folder is unknown: %w", name, err)
 	}
 	return home, err
 }
 
-// ExpandHome is name with the user's home folder in place of a ~ that is all of
-// its first name, as a shell has it.
+// ExpandHome replaces a first path element ~ by the user's home folder, as a shell does.
 func ExpandHome(name string) (string, error) {
 	rest, ok := cutHome(name)
 	if !ok {
@@ -101,14 +100,14 @@ func ExpandHome(name string) (string, error) {
 	return filepath.Join(home, rest), err
 }
 
-// filesVersion changes when the same files would give other texts.
+// filesVersion changes whenever the same files would give different texts.
 const filesVersion = "files/2"
 
-// maxFiles bounds the texts of a corpus, in bytes: they are held in memory.
+// maxFiles limits the total size of a corpus in bytes, because texts are kept in memory.
 const maxFiles = 4 << 30
 
-// readText reads a file's text, as DecodeText has it, which must not be longer than limit bytes. Of
-// a file that is no text only the first bytes are read.
+// readText reads a file of at most limit bytes and decodes it with DecodeText. If the file is not
+// text, it reads only the first bytes.
 func readText(name string, limit int64) (text []byte, note string, err error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -128,7 +127,7 @@ func readText(name string, limit int64) (text []byte, note string, err error) {
 		if info.Size() > limit {
 			return nil, "", tooLong
 		}
-		b.Grow(int(info.Size()) + bytes.MinRead) // the size is a hint: the file may grow
+		b.Grow(int(info.Size()) + bytes.MinRead) // only a hint: the file may grow
 	}
 	b.Write(head)
 	if _, err := b.ReadFrom(io.LimitReader(f, limit+1-int64(len(head)))); err != nil {
@@ -140,9 +139,8 @@ func readText(name string, limit int64) (text []byte, note string, err error) {
 	return DecodeText(b.Bytes())
 }
 
-// commonFolder is the folder, with its slash, that holds all the names, so
-// that documents' names, and with them the fingerprint, do not tell where on
-// the machine the texts are.
+// commonFolder returns the folder that contains all names, with a trailing slash. Without it,
+// document names and the fingerprint do not depend on where the texts are stored.
 func commonFolder(names []string) string {
 	common := names[0][:strings.LastIndexByte(names[0], '/')+1]
 	for _, n := range names {

@@ -11,16 +11,14 @@ import (
 	"strings"
 )
 
-// Glob returns the files that pattern names, sorted by their slash-separated
-// path: a file's own path, a folder (every file below it), or a pattern in
-// which *, ? and [a-z] match characters of one name (as in path.Match), a
-// backslash takes the next character as it is, and ** as a whole name matches
-// any number of folders, none included. Names that are there literally win
-// over their meaning as a pattern. A symbolic link to a file counts as a file;
-// links to folders are followed only where the pattern names them. Hidden files
-// and folders (.name) are found only by a name in the pattern that begins with
-// a dot itself. A malformed pattern is path.ErrBadPattern; that nothing matches
-// is no error here.
+// Glob returns the files that match pattern, sorted by slash-separated path. The pattern is the
+// path of a file, a folder (every file below it), or a glob: *, ? and [a-z] match characters of one
+// path element (as in path.Match), a backslash escapes the next character, and the element **
+// matches any number of folders, including none. An existing file or folder with that literal name
+// takes precedence over the glob. A symbolic link to a file counts as a file; links to folders are
+// followed only if the pattern names them. Hidden files and folders (.name) match only pattern
+// elements that start with a dot. The error for a malformed pattern is path.ErrBadPattern. It is
+// not an error if nothing matches.
 func Glob(pattern string) ([]string, error) {
 	pattern = filepath.ToSlash(pattern)
 	if st, err := os.Stat(filepath.FromSlash(unescapeGlob(pattern))); err == nil {
@@ -57,7 +55,7 @@ func Glob(pattern string) ([]string, error) {
 
 func walkGlob(root string, names []string) ([]string, error) {
 	var out []string
-	// The separator after root makes a link to a folder, given as such, that folder.
+	// The trailing separator makes WalkDir follow root if it is a link to a folder.
 	err := filepath.WalkDir(filepath.FromSlash(root)+string(filepath.Separator), func(p string, d fs.DirEntry, err error) error {
 		slash := filepath.ToSlash(p)
 		atRoot := strings.TrimRight(slash, "/") == strings.TrimRight(root, "/")
@@ -89,7 +87,7 @@ func walkGlob(root string, names []string) ([]string, error) {
 	return out, err
 }
 
-// relativeNames splits the part of p below root into names.
+// relativeNames splits the path of p relative to root into elements.
 func relativeNames(root, p string) []string {
 	if root != "." {
 		p = strings.TrimPrefix(strings.TrimPrefix(p, root), "/")
@@ -97,10 +95,10 @@ func relativeNames(root, p string) []string {
 	return strings.Split(p, "/")
 }
 
-// matchNames reports whether the pattern's names match all of the path's, in a time that grows with
-// the product of their numbers.
+// matchNames reports whether the elements of pattern match all of names, in O(len(pattern) *
+// len(names)) time.
 func matchNames(pattern, names []string) bool {
-	matched := make([]bool, len(names)+1) // whether the pattern so far matches so many names
+	matched := make([]bool, len(names)+1) // matched[i]: the pattern so far matches the first i names
 	matched[0] = true
 	for _, pt := range pattern {
 		next, open := make([]bool, len(names)+1), false
@@ -118,7 +116,7 @@ func matchNames(pattern, names []string) bool {
 	return matched[len(names)]
 }
 
-// couldMatch reports whether something below the folder could match.
+// couldMatch reports whether a path below the folder could match.
 func couldMatch(pattern, folder []string) bool {
 	for i, name := range folder {
 		if i >= len(pattern) {
@@ -126,7 +124,7 @@ func couldMatch(pattern, folder []string) bool {
 		}
 		if pattern[i] == "**" {
 			for _, n := range folder[i:] {
-				// A later name of the pattern may ask for the hidden folder.
+				// A later element of the pattern may name the hidden folder.
 				if strings.HasPrefix(n, ".") && !asksHidden(pattern[i+1:]) {
 					return false
 				}
@@ -159,8 +157,8 @@ func matchName(pattern, name string) bool {
 
 func hasMeta(s string) bool { return strings.ContainsAny(s, `*?[\`) }
 
-// escapeGlob makes a pattern that matches a path literally. Where the backslash
-// separates folders it cannot, and the path is left as it is.
+// escapeGlob returns a pattern that matches a path literally. If the backslash is the path
+// separator, it returns the path unchanged.
 func escapeGlob(s string) string {
 	if filepath.Separator == '\\' {
 		return s
@@ -170,7 +168,7 @@ func escapeGlob(s string) string {
 
 var globEscaper = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
-// unescapeGlob is the path that a pattern without wild characters means.
+// unescapeGlob returns the path that a pattern without wildcards denotes.
 func unescapeGlob(s string) string {
 	if filepath.Separator == '\\' || !strings.Contains(s, `\`) {
 		return s

@@ -15,10 +15,9 @@ import (
 	"time"
 )
 
-// openGo reads the *.go files below GOROOT/src. A document is a package: its
-// files, sorted by name, each after a line "// FILE: net/http/client.go".
-// Folders named testdata are left out with all below them. Which packages are
-// taken is decided by PackageHeldOut of the folder's path alone.
+// openGo reads the *.go files below GOROOT/src. A document is a package: its files, sorted by name,
+// each after a line "// FILE: net/http/client.go". Folders named testdata are skipped.
+// PackageHeldOut of the folder's path decides the split of a package.
 func openGo(spec Spec) (Source, error) {
 	split, label := spec.Split, ""
 	switch split {
@@ -46,13 +45,12 @@ func openGo(spec Spec) (Source, error) {
 }
 
 func goMissing(what string) error {
-	return fmt.Errorf("the sources of Go: %s: %w\n  hint: install Go, set GOROOT to its tree, or choose the corpus \"prose\", which needs nothing", what, ErrNoText)
+	return fmt.Errorf("the sources of Go: %s: %w\n  hint: install Go, set GOROOT to its tree, or use the corpus \"prose\", which needs no files", what, ErrNoText)
 }
 
-// findGOROOT returns the root of a Go tree with sources: the one asked for,
-// that of the environment, that of the go command, or one where packages of
-// operating systems put it. Its name and content are part of the results, so
-// that the choice is never silent.
+// findGOROOT returns the root of a Go source tree: the requested one, $GOROOT, that of the go
+// command, or a usual install location. Results show its version and include its content in a hash,
+// so the choice is visible.
 func findGOROOT(asked string) (string, error) {
 	if asked != "" {
 		if hasSources(asked) {
@@ -74,8 +72,7 @@ func hasSources(root string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// goCommandRoot asks the go command, which must not fetch another toolchain
-// for that.
+// goCommandRoot runs go env GOROOT, without letting it download another toolchain.
 func goCommandRoot() string {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -89,7 +86,7 @@ func goCommandRoot() string {
 	return strings.TrimSpace(string(out))
 }
 
-// goVersion reads the first word of GOROOT/VERSION: "go1.26.8".
+// goVersion returns the first word of GOROOT/VERSION, such as "go1.26.8".
 func goVersion(root string) string {
 	b, err := os.ReadFile(filepath.Join(root, "VERSION"))
 	if f := strings.Fields(string(b)); err == nil && len(f) > 0 {
@@ -132,7 +129,7 @@ func readPackages(src, split string) ([]Document, error) {
 		for _, name := range names {
 			text, err := os.ReadFile(filepath.Join(src, filepath.FromSlash(pkg), name))
 			if errors.Is(err, fs.ErrNotExist) {
-				continue // a dangling link
+				continue // dangling link
 			}
 			if err != nil {
 				return nil, err

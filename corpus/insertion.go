@@ -5,53 +5,53 @@ import (
 	"unicode/utf8"
 )
 
-// Place is where a sentence can be put into a text: text[:Pos] + Before +
-// sentence + After + text[Pos:]. What is before Pos stays as it is, so texts
-// that differ only in the needle share that prefix.
+// Place is a position at which a sentence can be inserted: text[:Pos] + Before + sentence + After +
+// text[Pos:]. The text before Pos is unchanged, so texts that differ only in the needle share that
+// prefix.
 type Place struct {
-	Pos      int      // bytes from the beginning of the text
-	Before   string   // what separates the sentence from the text before it
-	After    string   // what separates it from the text after it
+	Pos      int      // offset in bytes
+	Before   string   // separator before the sentence
+	After    string   // separator after it
 	Boundary Boundary // what ends at Pos
 }
 
-// Boundary is a kind of place in a text, from the one that suits a sentence
-// best to the one that suits it least.
+// Boundary is a kind of boundary in a text. The kinds are ordered from best to worst for inserting
+// a sentence.
 type Boundary int
 
 const (
-	SentenceEnd  Boundary = iota // the end of a sentence or line, or of the text, or its start
+	SentenceEnd  Boundary = iota // end of a sentence or line, or start or end of the text
 	ClauseEnd                    // after a comma, bracket or the like
 	WordEnd                      // after white space
-	CharacterEnd                 // between two characters as readers see them
+	CharacterEnd                 // between two user-perceived characters
 	boundaries
 )
 
-// String is what ends at the boundary, in the plural.
+// String returns what ends at the boundary, in the plural.
 func (b Boundary) String() string {
 	return [boundaries]string{"sentences", "clauses", "words", "characters"}[b]
 }
 
-// Limits of the search for a place.
+// Limits of the search for a Place.
 const (
-	// tolerance is the part of the text within which a place is near.
+	// tolerance is the acceptable distance as a fraction of the text's length.
 	tolerance = 0.02
-	// sentenceReach is how far away the end of a sentence may be, in bytes,
-	// before one is taken apart: half a long sentence.
+	// sentenceReach is the acceptable distance to the end of a sentence in bytes: half a long
+	// sentence.
 	sentenceReach = 160
-	// wordReach is how far away the end of a clause or word may be.
+	// wordReach is the acceptable distance to the end of a clause or word in bytes.
 	wordReach = 32
-	// maxCharacter bounds a character as readers see it (an emoji family has 25 bytes).
+	// maxCharacter bounds a user-perceived character in bytes (a family emoji has 25).
 	maxCharacter = 128
 	// maxNear bounds the search in long texts.
 	maxNear = 64 << 10
 )
 
-// near is the distance of a near place in bytes, in a text of n bytes.
+// near returns the acceptable distance in bytes, in a text of n bytes.
 func near(n int) int { return min(int(tolerance*float64(n)), maxNear) }
 
-// InsertionPoint returns the place for a sentence near byte offset at. It is,
-// the first of these that there is:
+// InsertionPoint returns the place for a sentence near byte offset at. It is the first of these
+// that exists:
 //
 //  1. the first end of a sentence or line from at on that is at most 2 % of the text away;
 //  2. the nearest end of a sentence or line on either side that is at most 2 %
@@ -59,9 +59,8 @@ func near(n int) int { return min(int(tolerance*float64(n)), maxNear) }
 //  3. the nearest end of a clause, or failing that of a word, at most 2 % of the text or 32 bytes away;
 //  4. the nearest boundary of characters.
 //
-// After a sentence the needle follows as the next one, elsewhere it gets a line
-// of its own. The start of the text is the place for at <= 0, and its end for
-// offsets from its length on.
+// After a sentence, the needle follows as the next sentence; elsewhere it gets its own line. For at
+// <= 0 the place is the start of the text, for at >= len(text) its end.
 func InsertionPoint(text []byte, at int) Place {
 	if at <= 0 || at >= len(text) {
 		return placeAt(text, min(max(at, 0), len(text)), SentenceEnd)
@@ -77,10 +76,10 @@ func InsertionPoint(text []byte, at int) Place {
 			return placeAt(text, i, Boundary(b))
 		}
 	}
-	return placeAt(text, len(cutRune(text, at)), CharacterEnd) // no text
+	return placeAt(text, len(cutRune(text, at)), CharacterEnd) // not text
 }
 
-// nearest is the offset nearest to at, at most reach bytes away, at which boundary b is.
+// nearest returns the offset of the boundary b nearest to at, at most reach bytes away.
 func nearest(text []byte, at, reach int, b Boundary) (int, bool) {
 	for d := 0; d <= reach; d++ {
 		if i := at + d; i <= len(text) && isBoundary(text, i, b) {
@@ -105,7 +104,7 @@ func isBoundary(text []byte, i int, b Boundary) bool {
 	return endsCharacter(text, i)
 }
 
-// placeAt separates a sentence from the text around offset i, where b ends.
+// placeAt returns the Place at offset i, a boundary of kind b, with its separators.
 func placeAt(text []byte, i int, b Boundary) Place {
 	p := Place{Pos: i, Boundary: b}
 	before, after := text[:i], text[i:]
@@ -128,7 +127,7 @@ func placeAt(text []byte, i int, b Boundary) Place {
 	return p
 }
 
-// trimmed is the length of text without spaces at its end.
+// trimmed returns the length of text without trailing spaces.
 func trimmed(text []byte) int {
 	n := len(text)
 	for n > 0 && text[n-1] == ' ' {
@@ -137,14 +136,14 @@ func trimmed(text []byte) int {
 	return n
 }
 
-// spaceAt reports whether text begins with white space.
+// spaceAt reports whether text starts with white space.
 func spaceAt(text []byte) bool {
 	r, _ := utf8.DecodeRune(text)
 	return unicode.IsSpace(r)
 }
 
-// Insert returns a copy of text with sentence at place p, and the offset at
-// which the sentence begins.
+// Insert returns a copy of text with sentence inserted at p, and the offset at which the sentence
+// starts.
 func Insert(text []byte, p Place, sentence string) (out []byte, begin int) {
 	out = make([]byte, 0, len(text)+len(p.Before)+len(sentence)+len(p.After))
 	out = append(out, text[:p.Pos]...)
@@ -155,9 +154,9 @@ func Insert(text []byte, p Place, sentence string) (out []byte, begin int) {
 	return append(out, text[p.Pos:]...), begin
 }
 
-// CutAtBoundary returns the beginning of text up to its last end of a sentence
-// or line, if that is at most 2 % or 160 bytes and a quarter of the text before
-// its end; otherwise up to the last end of a clause, word or character.
+// CutAtBoundary cuts text at its last end of a sentence or line, if that removes at most a quarter
+// of the text and at most 2 % of it or 160 bytes. Otherwise it cuts at the last end of a clause,
+// word or character.
 func CutAtBoundary(text []byte) []byte {
 	close, n := near(len(text)), len(text)
 	sentence, word := max(close, min(sentenceReach, n/4)), max(close, min(wordReach, n/4))

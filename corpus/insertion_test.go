@@ -12,8 +12,8 @@ import (
 
 func TestInsertionPoint(t *testing.T) {
 	for _, c := range []struct {
-		text string // the offset asked for is at the ^, the expected place at the |
-		want string // the text with <fact> in place
+		text string // ^ marks the requested offset
+		want string // the text with <fact> inserted
 	}{
 		{"^One two. Three.", "<fact>\nOne two. Three."},
 		{"One t^wo. Three.", "One two. <fact> Three."},
@@ -65,12 +65,12 @@ func TestInsertionPoint(t *testing.T) {
 	}
 }
 
-// Where no sentence ends near, the fact is between clauses, words or characters, on a line of
-// its own.
+// TestInsertionPointFallback checks that, if no sentence ends nearby, the fact gets its own line
+// between clauses, words or characters.
 func TestInsertionPointFallback(t *testing.T) {
 	for _, c := range []struct {
 		unit, inside string
-		want         string // the fact and what is around it
+		want         string // the fact and the text around it
 		boundary     Boundary
 	}{
 		{"words without any mark at all ", "out", "without \n<fact>\nany", WordEnd},
@@ -120,7 +120,7 @@ func TestInsertionPointFallback(t *testing.T) {
 	}
 }
 
-// kindsOfText are texts as people have them, each of at least n bytes.
+// kindsOfText generates realistic texts of at least n bytes.
 var kindsOfText = map[string]func(r *rng.Rand, n int) []byte{
 	"prose":    func(r *rng.Rand, n int) []byte { return Prose(StreamTest, r.Uint64(), n) },
 	"chinese":  sentencesOf("。", "", "我们", "今天", "走", "在路上", "，他说", "“好”", "的"),
@@ -152,8 +152,8 @@ func sentencesOf(end, between string, words ...string) func(r *rng.Rand, n int) 
 	}
 }
 
-// In any text at any depth the place is within 2 % of the text, or at the end of the sentence
-// around it.
+// TestInsertionPointIsNear checks that in any text and at any depth the place is at most 2 % of the
+// text away, or at an end of the surrounding sentence.
 func TestInsertionPointIsNear(t *testing.T) {
 	r := rng.New("kinds", 1)
 	var mixture []byte
@@ -177,7 +177,7 @@ func TestInsertionPointIsNear(t *testing.T) {
 				}
 				out, begin := Insert(text, p, "FACT")
 				if !bytes.Equal(slices.Concat(out[:begin-len(p.Before)], out[begin+4+len(p.After):]), text) {
-					t.Errorf("%s: the text without the fact is another", kind)
+					t.Errorf("%s: removing the fact does not restore the text", kind)
 				}
 				if p.Boundary != SentenceEnd && (p.Before != "\n" && text[p.Pos-1] != '\n' || p.After != "\n" && text[p.Pos] != '\n') {
 					t.Errorf("%s: %+v: the fact is not on a line of its own", kind, p)
@@ -214,10 +214,10 @@ func FuzzInsertionPoint(f *testing.F) {
 		}
 		inside := min(max(at, 0), len(text))
 		if off := max(p.Pos-inside, inside-p.Pos); off > max(near(len(text)), sentenceReach) {
-			t.Fatalf("place %d is %d bytes from offset %d", p.Pos, off, inside)
+			t.Fatalf("place %d is %d bytes away from offset %d", p.Pos, off, inside)
 		}
 		if utf8.Valid(text) && !utf8.Valid(text[:p.Pos]) {
-			t.Fatalf("a character is torn at %d", p.Pos)
+			t.Fatalf("a character is split at %d", p.Pos)
 		}
 		if q := InsertionPoint(text, inside+1); q.Pos < p.Pos {
 			t.Fatalf("offset %d has the place %d, offset %d the place %d before it", inside, p.Pos, inside+1, q.Pos)
@@ -228,7 +228,7 @@ func FuzzInsertionPoint(f *testing.F) {
 			t.Fatalf("inserting changed the text")
 		}
 		if p.Pos > 0 && p.Before == "" && text[p.Pos-1] != '\n' && text[p.Pos-1] != ' ' || p.Pos < len(text) && p.After == "" && !spaceAt(text[p.Pos:]) {
-			t.Fatalf("%q has nothing between the fact and the text", out)
+			t.Fatalf("%q has no separator between the fact and the text", out)
 		}
 		cut := CutAtBoundary(text)
 		if !bytes.HasPrefix(text, cut) || len(cut) < len(text)-max(near(len(text)), sentenceReach) || utf8.Valid(text) && !utf8.Valid(cut) {

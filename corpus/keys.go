@@ -9,14 +9,14 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// KeyHeldOut reports whether a needle's key is kept out of training:
-// the FNV-1a-32 hash of its bytes is a multiple of 8. Training recipes use only
-// keys for which it is false, tasks only keys for which it is true.
+// KeyHeldOut reports whether a needle key is excluded from training, which is so if the FNV-1a-32
+// hash of its bytes is a multiple of 8. Training recipes use only keys for which it is false, tasks
+// only keys for which it is true.
 func KeyHeldOut(key string) bool { return fnv32(key)%8 == 0 }
 
-// PackageHeldOut reports whether a package of Go's sources is kept out of
-// training: the FNV-1a-32 hash of its directory's path, relative to GOROOT/src
-// with slashes ("net/http"; the root itself is "."), is a multiple of 10.
+// PackageHeldOut reports whether a package of Go's sources is excluded from training, which is so
+// if the FNV-1a-32 hash of its directory path is a multiple of 10. The path is relative to
+// GOROOT/src, with slashes ("net/http"; "." for the root).
 func PackageHeldOut(path string) bool { return fnv32(path)%10 == 0 }
 
 func fnv32(s string) uint32 {
@@ -25,10 +25,10 @@ func fnv32(s string) uint32 {
 	return h.Sum32()
 }
 
-// KeyShape is the spelling of a needle's key.
+// KeyShape is the form of a needle key.
 type KeyShape string
 
-// The shapes of keys. The zero value means KeyWord.
+// The shapes of keys. The zero value is equivalent to KeyWord.
 const (
 	KeyWord    KeyShape = "word"    // one lower-case word of 5 to 10 letters: "brasket"
 	KeyWords   KeyShape = "words"   // two such words: "brasket molune"
@@ -44,9 +44,9 @@ func KeyShapes() []KeyShape {
 	return []KeyShape{KeyWord, KeyWords, KeyHyphen, KeyCapital, KeyCamel, KeyCode, KeyMixed}
 }
 
-// Keys returns n keys for needles in measured texts: each is held out of
-// training (KeyHeldOut), and none begins with another, letter case aside, so
-// that no answer can be read off a neighbour. An unknown shape is an error.
+// Keys returns n keys for needles in evaluation texts. Each is held out of training (KeyHeldOut),
+// and none is a prefix of another, ignoring case, so that keys cannot be confused. An unknown shape
+// is an error.
 func Keys(r *rng.Rand, n int, shape KeyShape) ([]string, error) { return keys(r, n, shape, true) }
 
 // TrainingKeys is Keys for training texts: none of its keys is held out.
@@ -62,7 +62,7 @@ func keys(r *rng.Rand, n int, shape KeyShape, heldOut bool) ([]string, error) {
 		return nil, fmt.Errorf("unknown key shape %q (known: %v)", shape, KeyShapes())
 	}
 	whole := make(map[string]bool)  // the keys, in lower case
-	begins := make(map[string]bool) // every proper beginning of one
+	begins := make(map[string]bool) // all proper prefixes of the keys
 	var out []string
 	for len(out) < n {
 		s := shape
@@ -92,7 +92,7 @@ func knownShape(s KeyShape) bool {
 	return false
 }
 
-// beginsWithAny reports whether one of the whole words is a beginning of s.
+// beginsWithAny reports whether one of the whole words is a prefix of s.
 func beginsWithAny(s string, whole map[string]bool) bool {
 	for i := 1; i < len(s); i++ {
 		if whole[s[:i]] {
@@ -118,5 +118,5 @@ func oneKey(r *rng.Rand, shape KeyShape) string {
 	return prose.Word(r, 5, 10)
 }
 
-// capital returns a word of lower-case letters with a capital first one.
+// capital returns a lower-case word with its first letter capitalised.
 func capital(word string) string { return strings.ToUpper(word[:1]) + word[1:] }

@@ -42,7 +42,7 @@ func TestKeys(t *testing.T) {
 		}
 		again, _ := Keys(rng.New("test keys", 1), 300, shape)
 		if strings.Join(again, " ") != strings.Join(keys, " ") {
-			t.Errorf("shape %q: other keys from the same seed", shape)
+			t.Errorf("shape %q: different keys from the same seed", shape)
 		}
 	}
 	if _, err := Keys(rng.New("", 1), 1, "sonnet"); err == nil {

@@ -15,8 +15,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// TestProseGolden notices any change of the generator's bytes. After a wanted
-// change raise prose.Version and run: go test ./corpus -update
+// TestProseGolden detects any change of the generated text. After an intended change, increase
+// prose.Version and run: go test ./corpus -update
 func TestProseGolden(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n", prose.Version)
@@ -58,7 +58,7 @@ func TestProsePrefix(t *testing.T) {
 	long := Prose(StreamTest, 42, 200_000)
 	for _, n := range []int{0, 1, 2, 99, 1000, 4096, 65536, 199_999} {
 		if short := Prose(StreamTest, 42, n); len(short) != n || !bytes.HasPrefix(long, short) {
-			t.Errorf("%d bytes are not the beginning of 200000 (%d bytes)", n, len(short))
+			t.Errorf("the text of %d bytes is not a prefix of that of 200000 (%d bytes)", n, len(short))
 		}
 	}
 }
@@ -70,7 +70,7 @@ func TestProseStreamsDiffer(t *testing.T) {
 			begin := string(Prose(stream, seed, 400))
 			id := fmt.Sprint(stream, " ", seed)
 			if other, dup := seen[begin]; dup {
-				t.Errorf("%s and %s begin alike", id, other)
+				t.Errorf("%s and %s start with the same text", id, other)
 			}
 			seen[begin] = id
 		}
@@ -115,7 +115,7 @@ func TestProseVocabulary(t *testing.T) {
 	}
 }
 
-// TestProseNamesRecur is the same seen from outside, on the text.
+// TestProseNamesRecur checks that names recur at large distances.
 func TestProseNamesRecur(t *testing.T) {
 	text := Prose(StreamTest, 11, 1<<20)
 	last := make(map[string]int)
@@ -130,9 +130,9 @@ func TestProseNamesRecur(t *testing.T) {
 		}
 		last[w] = m[0]
 	}
-	t.Logf("%d capitalised words come back after more than 200000 bytes", far)
+	t.Logf("%d capitalised words recur after more than 200000 bytes", far)
 	if far < 200 {
-		t.Errorf("%d capitalised words come back after more than 200000 bytes, want 200", far)
+		t.Errorf("%d capitalised words recur after more than 200000 bytes, want 200", far)
 	}
 }
 
@@ -154,9 +154,9 @@ func TestProseFactsStayTrue(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d trades and years told again in like words", again)
+	t.Logf("%d trades and years restated in similar words", again)
 	if again < 40 {
-		t.Errorf("only %d trades and years told again in like words", again)
+		t.Errorf("only %d trades and years restated in similar words", again)
 	}
 }
 

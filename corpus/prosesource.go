@@ -9,20 +9,20 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// The streams of generated text. Each has seeds of its own (rng.New).
+// The streams of generated text. Each has its own seeds (rng.New).
 const (
 	StreamTrain = "train" // for training recipes only
-	StreamTest  = "test"  // what tasks read
+	StreamTest  = "test"  // for tasks
 )
 
-// Prose returns exactly n bytes of generated ASCII text (package prose). A longer text of the
-// same stream and seed begins with the same bytes. The cut may fall inside a
-// sentence: CutAtBoundary ends it at one. No name in it is a held-out key.
+// Prose returns exactly n bytes of generated ASCII text (package prose). A longer text of the same
+// stream and seed has it as a prefix. It may end inside a sentence; CutAtBoundary cuts it at the
+// end of one. No name in it is a held-out key.
 func Prose(stream string, seed uint64, n int) []byte {
 	return prose.Text(rng.New(prose.Version+"/"+stream, seed), KeyHeldOut, n)
 }
 
-// proseSource serves generated text.
+// proseSource is a Source of generated text.
 type proseSource struct{ stream string }
 
 func newProseSource(spec Spec) (Source, error) {
@@ -42,8 +42,8 @@ func (s proseSource) Name() string {
 	return "prose (" + s.stream + ")"
 }
 
-// Fingerprint covers the version and a sample, so that a change of the
-// generator that forgot the version is noticed all the same.
+// Fingerprint covers the version and a sample of the text, so that it also detects a change of the
+// generator without a new version.
 func (s proseSource) Fingerprint() string {
 	h := sha256.New()
 	h.Write([]byte(prose.Version + "/" + s.stream + "\n"))
@@ -60,7 +60,7 @@ func (s proseSource) Haystack(seed uint64, n int) (Haystack, error) {
 	return Haystack{Text: Prose(s.stream, seed, n)}, nil
 }
 
-// Documents of prose are texts of their own, of any length.
+// Documents returns independently generated texts of any length.
 func (s proseSource) Documents(seed uint64, count, maxBytes int, length func([]byte) int) ([]Document, error) {
 	if err := checkSizes(count, maxBytes); err != nil {
 		return nil, err

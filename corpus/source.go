@@ -7,74 +7,72 @@ import (
 	"strings"
 )
 
-// A Source is a body of text that tasks read. All of its texts are functions
-// of its content and of the arguments; nothing depends on the order in which a
-// directory lists its files, on the clock, or on earlier calls.
-// A Source may be used by several goroutines at once.
+// A Source provides texts for tasks. The texts depend only on its content and on the arguments, not
+// on the order of files in a directory, the clock, or earlier calls. Multiple goroutines may use a
+// Source at the same time.
 type Source interface {
-	// Name says in reports what was read: "prose", "go1.26.8 (held out)".
+	// Name is the source's name in reports, such as "prose" or "go1.26.8 (held out)".
 	Name() string
-	// Fingerprint is the SHA-256, in hexadecimal, of all that decides the
-	// texts beside the arguments: the content read from the machine, or the
-	// generator. It belongs into the hash of a case.
+	// Fingerprint is the hexadecimal SHA-256 hash of everything besides the arguments that
+	// determines the texts: the content of the files, or the generator. It is part of the hash of a
+	// case.
 	Fingerprint() string
-	// Notices are sentences about what was left out, such as binary files.
+	// Notices returns sentences about skipped files and conversions.
 	Notices() []string
-	// Haystack returns n bytes of text, or up to 3 fewer where a UTF-8
-	// character would be torn. The text for a smaller n and the same seed is
-	// a beginning of the text for a larger one. It is an error if n < 0.
+	// Haystack returns n bytes of text, or up to 3 fewer so as not to split a UTF-8 character. For
+	// the same seed, the text for a smaller n is a prefix of that for a larger n. A negative n is
+	// an error.
 	Haystack(seed uint64, n int) (Haystack, error)
-	// Documents returns up to count texts in an order drawn from the seed.
-	// length returns how many bytes of the beginning of text make one
-	// document, 0 if text is too short; it sees at most maxBytes of it. Where
-	// the source has fewer than count texts, further stretches of the same
-	// text follow, each from where the one before ended: no byte is left out
-	// but at a text's end. It is an error if there is none.
+	// Documents returns up to count texts in an order that depends on the seed. length returns the
+	// length in bytes of the prefix of text that makes one document, or 0 if text is too short. It
+	// receives at most maxBytes bytes. If the source has fewer than count texts, further stretches
+	// of the same texts follow. Each starts where the previous one ended, so only the rest at the
+	// end of a text is unused. It is an error if there is no document.
 	Documents(seed uint64, count, maxBytes int, length func(text []byte) int) ([]Document, error)
 }
 
-// A Haystack is text for a needle to be hidden in.
+// A Haystack is text in which needles are hidden.
 type Haystack struct {
 	Text []byte
-	// Repeats counts how often the source began again from its start because
-	// it is shorter than the text; 0 means that every byte is new. Reports
-	// should say so: repeated text is easier.
+	// Repeats is the number of times that the source was restarted because it is shorter than the
+	// text. 0 means that no text is repeated. Reports should show it, because repeated text is
+	// easier.
 	Repeats int
 }
 
-// A Document is a text with a beginning, for losses by position.
+// A Document is a text for losses by position.
 type Document struct {
-	Name    string // a package's path, a file's path, or the generator's number; stretches after the first end in "#2", "#3"
+	Name    string // path of a package or file, or number of a generated text; later stretches have the suffix "#2", "#3"
 	Text    []byte
-	Stretch int // which stretch of the text it is, from 1
+	Stretch int // number of the stretch of the text, from 1
 }
 
 // The kinds of sources.
 const (
 	KindProse = "prose" // generated: Prose
-	KindGo    = "go"    // Go's standard library as found on the machine
+	KindGo    = "go"    // the machine's Go standard library
 	KindFiles = "files" // files, folders and globs of the user
 )
 
-// The splits of Go's sources by PackageHeldOut.
+// The splits of Go's sources, by PackageHeldOut.
 const (
-	SplitHeldOut = "held-out" // never trained on: the default
+	SplitHeldOut = "held-out" // never used for training; the default
 	SplitTrain   = "train"
 	SplitAll     = "all"
 )
 
-// Spec says which text is wanted.
+// Spec identifies a source.
 type Spec struct {
 	Kind   string   // KindProse, KindGo or KindFiles
 	Stream string   // prose: StreamTest (also if empty) or StreamTrain
 	Split  string   // go: SplitHeldOut (also if empty), SplitTrain or SplitAll
-	GOROOT string   // go: the root of the Go tree; found by itself if empty
-	Paths  []string // files: files, folders (read with all below) and globs (see Glob)
+	GOROOT string   // go: root of the Go tree; empty: search for it
+	Paths  []string // files: files, folders (with subfolders) and globs (see Glob)
 }
 
-// ParseSpec reads the short form in which suites name a text: "prose",
-// "prose:train", "go", "go:train", "go:all", or "files:PATH" with a file, a
-// folder or a glob ("file:", "folder:" and "glob:" mean the same).
+// ParseSpec parses the short form that suites use: "prose", "prose:train", "go", "go:train",
+// "go:all", or "files:PATH" with a file, a folder or a glob ("file:", "folder:" and "glob:" are
+// synonyms).
 func ParseSpec(s string) (Spec, error) {
 	kind, rest, more := strings.Cut(s, ":")
 	switch kind {
@@ -99,7 +97,7 @@ func ParseSpec(s string) (Spec, error) {
 	return Spec{}, fmt.Errorf("unknown corpus %q (known: prose, go, files:PATH)", s)
 }
 
-// String is the inverse of ParseSpec as far as the short form goes.
+// String returns the short form. It is the inverse of ParseSpec for specs that have one.
 func (s Spec) String() string {
 	switch {
 	case s.Kind == KindFiles:
@@ -112,13 +110,12 @@ func (s Spec) String() string {
 	return s.Kind
 }
 
-// ErrNoText is wrapped by the errors of Open for sources that hold no text.
+// ErrNoText is wrapped by errors of Open for sources without text.
 var ErrNoText = errors.New("no text found")
 
-// Open reads the source that spec names. Relative paths start at baseDir, the folder of the suite,
-// and those with ~/ at the user's home folder. Text of the machine is read once, here, and kept, so
-// that a run is not disturbed by files that change meanwhile. Errors of missing files or of a
-// missing Go tree end in a hint.
+// Open opens the source of spec. Relative paths are relative to baseDir, the folder of the suite;
+// ~/ is the user's home folder. Files are read once, here, and kept in memory, so that later
+// changes do not affect a run. Errors about missing files or a missing Go tree end with a hint.
 func Open(spec Spec, baseDir string) (Source, error) {
 	switch spec.Kind {
 	case KindProse:

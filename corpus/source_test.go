@@ -14,7 +14,7 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// tree writes files into a new folder.
+// tree writes files to a new folder and returns its path.
 func tree(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -59,7 +59,7 @@ func FuzzParseSpec(f *testing.F) {
 	})
 }
 
-// TestSourceContract holds every kind of source to the interface.
+// TestSourceContract checks that every kind of source implements the contract of Source.
 func TestSourceContract(t *testing.T) {
 	dir := tree(t, map[string]string{"b.txt": "Bäume.\nÄste äöü.\n", "a.txt": strings.Repeat("Eine Zeile mit Wörtern.\n", 40), "c/d.md": "no newline at the end"})
 	goRoot := goTree(t)
@@ -97,7 +97,7 @@ func checkHaystacks(t *testing.T, s, again Source) {
 			t.Fatalf("asked for %d bytes, have %d, %v", n, len(h.Text), err)
 		}
 		if !bytes.HasPrefix(long.Text, h.Text) || !utf8.Valid(h.Text) {
-			t.Fatalf("%d bytes are no whole beginning of 20000", n)
+			t.Fatalf("the text of %d bytes is not a prefix of that of 20000", n)
 		}
 		if h.Repeats > long.Repeats {
 			t.Errorf("%d bytes repeat %d times, 20000 %d times", n, h.Repeats, long.Repeats)
@@ -105,7 +105,7 @@ func checkHaystacks(t *testing.T, s, again Source) {
 	}
 	other, _ := s.Haystack(4, 20_000)
 	if bytes.Equal(other.Text, long.Text) {
-		t.Error("two seeds give one text")
+		t.Error("two seeds give the same text")
 	}
 	if _, err := s.Haystack(1, -1); err == nil {
 		t.Error("a haystack of -1 bytes")
@@ -138,13 +138,13 @@ func checkDocuments(t *testing.T, s, again Source) {
 	}
 }
 
-// whole makes all of a text of at least least bytes a document.
+// whole returns a length function that makes a text of at least least bytes one document.
 func whole(least int) func([]byte) int {
 	return func(text []byte) int {
 		if len(text) < least {
 			return 0
 		}
-		return len(cutRune(text, len(text)-1)) // the bytes may end in the middle of a character
+		return len(cutRune(text, len(text)-1)) // text may end in the middle of a character
 	}
 }
 
@@ -187,7 +187,7 @@ func TestDocumentsStretches(t *testing.T) {
 		}
 	}
 	if all != strings.Repeat("123456789\n", 100)[:9*105] || docs[1].Name != "a.txt#2" {
-		t.Errorf("%d bytes in all; the second is %q", len(all), docs[1].Name)
+		t.Errorf("%d bytes in total; the second is %q", len(all), docs[1].Name)
 	}
 	if docs, err := s.Documents(1, 3, 200, exactly(6)); err != nil || len(docs) != 3 || docs[2].Name != "a.txt#2" {
 		t.Errorf("documents %v, %v", docs, err)
@@ -197,7 +197,7 @@ func TestDocumentsStretches(t *testing.T) {
 	}
 }
 
-// goTree makes a small tree like Go's, with packages on both sides of the split.
+// goTree creates a small Go source tree with packages in both splits.
 func goTree(t *testing.T) string {
 	files := map[string]string{
 		"VERSION": "go9.9.9\ntime 2020\n", "src/fmt/print.go": "package fmt\n", "src/fmt/testdata/x.go": "package never\n", "src/fmt/README": "no",
@@ -290,7 +290,8 @@ func TestFilesErrors(t *testing.T) {
 	}
 }
 
-// TestFilesFingerprint: content and names count, the folder's place does not.
+// TestFilesFingerprint checks that the fingerprint depends on contents and names, but not on the
+// location of the folder.
 func TestFilesFingerprint(t *testing.T) {
 	print := func(files map[string]string, paths ...string) string {
 		s, err := Open(Spec{Kind: KindFiles, Paths: paths}, tree(t, files))
@@ -301,14 +302,14 @@ func TestFilesFingerprint(t *testing.T) {
 	}
 	base := print(map[string]string{"x/a": "1", "x/b": "2"}, "x")
 	if base != print(map[string]string{"x/a": "1", "x/b": "2"}, "x/b", "x/*") {
-		t.Error("the same files named otherwise have another fingerprint")
+		t.Error("moving the files changes the fingerprint")
 	}
 	if base == print(map[string]string{"x/a": "1", "x/b": "3"}, "x") || base == print(map[string]string{"x/a": "1", "x/c": "2"}, "x") {
-		t.Error("other content has the same fingerprint")
+		t.Error("different content has the same fingerprint")
 	}
 }
 
-// A path that begins with ~ starts at the home folder; reports name neither it nor another
+// TestHome checks that a path with ~ is relative to the home folder, and that reports contain no
 // folder of the machine.
 func TestHome(t *testing.T) {
 	home := tree(t, map[string]string{"books/a.txt": "text\n", "we[i]rd/a.txt": "more\n"})
@@ -331,7 +332,7 @@ func TestHome(t *testing.T) {
 	}
 	t.Setenv("HOME", "")
 	t.Setenv("USERPROFILE", "")
-	if _, err := Open(Spec{Kind: KindFiles, Paths: []string{"~/a.txt"}}, suite); err == nil || !strings.Contains(err.Error(), "the home folder is not known") {
+	if _, err := Open(Spec{Kind: KindFiles, Paths: []string{"~/a.txt"}}, suite); err == nil || !strings.Contains(err.Error(), "the home folder is unknown") {
 		t.Errorf("no home: %v", err)
 	}
 }

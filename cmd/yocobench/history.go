@@ -157,7 +157,7 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 				name = filepath.Base(name)
 			}
 			if err := add(path, name); err != nil {
-				notices = append(notices, "left out: "+err.Error())
+				notices = append(notices, "skipped: "+err.Error())
 			}
 			return nil
 		})
@@ -166,7 +166,7 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 		}
 	}
 	if rounds > 0 {
-		notices = append(notices, fmt.Sprintf("left out: %d rounds of yocobench ab", rounds))
+		notices = append(notices, fmt.Sprintf("skipped: %d rounds of yocobench ab", rounds))
 	}
 	if len(runs) == 0 {
 		return nil, nil, fmt.Errorf("no run in %s%s", strings.Join(paths, ", "), strings.Join(append([]string{""}, notices...), "\n  "))

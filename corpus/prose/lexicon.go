@@ -9,7 +9,7 @@ type noun struct{ one, many string }
 
 type verb struct{ base, past, done, ing string }
 
-// theme is one themeWords, inflected.
+// theme is a themeWords with inflected words.
 type theme struct {
 	name  string
 	nouns []noun
@@ -17,7 +17,7 @@ type theme struct {
 	adjs  []string
 }
 
-// lexicon holds every list in the form that the sentences use.
+// lexicon holds all word lists in the form that sentences use.
 type lexicon struct {
 	themes                                                     []theme
 	nouns                                                      []noun
@@ -43,7 +43,7 @@ var words = sync.OnceValue(func() *lexicon {
 	return x
 })
 
-// fieldsSpaced splits a list whose hyphens stand for spaces.
+// fieldsSpaced splits a list in which hyphens represent spaces.
 func fieldsSpaced(s string) []string {
 	f := strings.Fields(s)
 	for i := range f {
@@ -117,7 +117,7 @@ func past(w string, doubled bool) string {
 	return w + "ed"
 }
 
-// present gives the -ing form.
+// present returns the -ing form.
 func present(w string, doubled bool) string {
 	n := len(w)
 	switch {

@@ -6,8 +6,8 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// Names are invented from syllables. Each document uses a
-// few of the beginnings and ends below, so that its names sound related.
+// Names are invented from syllables. Each document uses a subset of the onsets and endings below,
+// so that its names sound related.
 
 var (
 	onsets    = strings.Fields("b br bl c ch cl cr d dr f fl fr g gl gr h j k kl kr l m n p pl pr qu r s sc sh sk sl sm sn sp st str sv t th thr tr v vl w wh y z zh")
@@ -20,14 +20,14 @@ var (
 	endsThing = strings.Fields("le et in op ork um ock ing el ish end arn oid ery ax")
 )
 
-// syllables are the parts that a document's names are made of.
+// syllables holds the parts of a document's names.
 type syllables struct{ onsets, nuclei, codas []string }
 
 func newSyllables(r *rng.Rand) syllables {
 	return syllables{choose(r, onsets, 14), choose(r, nuclei, 12), choose(r, codas, 14)}
 }
 
-// choose returns k elements of list drawn without replacement.
+// choose draws k elements of list without replacement.
 func choose(r *rng.Rand, list []string, k int) []string {
 	c := append([]string(nil), list...)
 	r.Shuffle(len(c), func(i, j int) { c[i], c[j] = c[j], c[i] })
@@ -47,7 +47,7 @@ func (t syllables) join(r *rng.Rand, k int, closeLast bool) string {
 	return b.String()
 }
 
-// namer hands out names that are new to its document.
+// namer generates names that are new to its document.
 type namer struct {
 	r        *rng.Rand
 	t        syllables
@@ -59,8 +59,9 @@ func newNamer(r *rng.Rand, reserved func(string) bool) *namer {
 	return &namer{r, newSyllables(r), reserved, make(map[string]bool)}
 }
 
-// fresh draws until make returns a name that the document does not have and that is not reserved.
-func (m *namer) fresh(make func() string) string {
+// unused calls make until it returns a name that the document does not contain and that is not
+// reserved.
+func (m *namer) unused(make func() string) string {
 	for {
 		s := make()
 		lower := strings.ToLower(s)
@@ -79,32 +80,32 @@ func title(s string) string {
 	return string(s[0]-'a'+'A') + s[1:]
 }
 
-// given returns a first name; she chooses the ending.
+// given returns a first name with a feminine or masculine ending.
 func (m *namer) given(she bool) string {
 	ends := endsHim
 	if she {
 		ends = endsHer
 	}
-	return m.fresh(func() string {
+	return m.unused(func() string {
 		return title(m.t.join(m.r, 1, true) + rng.Pick(m.r, ends))
 	})
 }
 
 func (m *namer) family() string {
-	return m.fresh(func() string {
+	return m.unused(func() string {
 		return title(m.t.join(m.r, 1+m.r.IntN(2), true) + rng.Pick(m.r, endsHouse))
 	})
 }
 
 func (m *namer) place() string {
-	return m.fresh(func() string {
+	return m.unused(func() string {
 		return title(m.t.join(m.r, 1+m.r.IntN(2), true) + rng.Pick(m.r, endsPlace))
 	})
 }
 
-// thing returns a common noun that no dictionary has.
+// thing returns an invented common noun.
 func (m *namer) thing() string {
-	return m.fresh(func() string {
+	return m.unused(func() string {
 		return m.t.join(m.r, 1, true) + rng.Pick(m.r, endsThing)
 	})
 }

@@ -2,7 +2,7 @@ package prose
 
 import "github.com/yocobench/yocobench/corpus/rng"
 
-// The kinds of paragraph. A document prefers some to others.
+// The kinds of paragraphs. Each document prefers some of them.
 const (
 	narrative = iota
 	dialogue
@@ -15,7 +15,7 @@ const (
 	paragraphKinds
 )
 
-// paragraphWeights are percent, before the document's preference.
+// paragraphWeights are percentages, before the document's preference is applied.
 var paragraphWeights = [paragraphKinds]int{56, 14, 6, 7, 7, 7, 2, 2}
 
 func (g *writer) paragraph() {
@@ -51,7 +51,7 @@ func (g *writer) paragraph() {
 	g.str("\n\n")
 }
 
-// factNow chooses what to tell: something new or something known.
+// factNow chooses the fact to state, a new or a known one.
 func (g *writer) factNow(newPercent int) int {
 	if !g.r.Chance(newPercent) {
 		if f := g.w.recall(len(g.b)); f >= 0 {
@@ -66,17 +66,17 @@ func (g *writer) factNow(newPercent int) int {
 	}
 }
 
-// about makes fact i the one that a wording's slots speak of.
+// about selects fact i for the slots of a wording.
 func (g *writer) about(i int) {
 	g.f = &g.w.facts[i]
 	g.p = g.f.subject
 }
 
-// tell writes fact i in one of its wordings, now and then joined to a second.
-func (g *writer) tell(i, newPercent int) {
+// state writes fact i in one of its wordings, sometimes joined with a second fact.
+func (g *writer) state(i, newPercent int) {
 	g.about(i)
-	g.sentence(rng.Pick(g.r, g.f.kind.tellT))
-	g.w.told(i, len(g.b))
+	g.sentence(rng.Pick(g.r, g.f.kind.wordingsT))
+	g.w.stated(i, len(g.b))
 	g.before = g.w.facts[i].subject
 	if g.r.Chance(88) || g.b[len(g.b)-1] != '.' {
 		return
@@ -86,8 +86,8 @@ func (g *writer) tell(i, newPercent int) {
 	j := g.factNow(newPercent)
 	g.about(j)
 	g.begin = -1
-	g.fill(rng.Pick(g.r, g.f.kind.tellT))
-	g.w.told(j, len(g.b))
+	g.fill(rng.Pick(g.r, g.f.kind.wordingsT))
+	g.w.stated(j, len(g.b))
 	g.before = -1
 }
 
@@ -103,7 +103,7 @@ func (g *writer) narrative() {
 		g.space()
 		switch {
 		case g.r.Chance(46):
-			g.tell(g.factNow(36), 36)
+			g.state(g.factNow(36), 36)
 		case g.before >= 0 && g.w.entities[g.before].kind == person && g.r.Chance(40):
 			g.p = g.before
 			g.sentence(rng.Pick(g.r, g.sh.pronoun))
@@ -113,7 +113,7 @@ func (g *writer) narrative() {
 	}
 }
 
-// story writes one narrative sentence about somebody of the cast.
+// story writes a narrative sentence about a cast member.
 func (g *writer) story() {
 	g.p = -1
 	from := len(g.b)
@@ -124,11 +124,11 @@ func (g *writer) story() {
 	g.capital(from)
 	g.before = g.p
 	if g.q >= 0 {
-		g.before = -1 // a pronoun would be unclear
+		g.before = -1 // a pronoun would be ambiguous
 	}
 }
 
-// dialogue lets two people talk in turns.
+// dialogue writes alternating speech of two people.
 func (g *writer) dialogue() {
 	a := rng.Pick(g.r, g.cast)
 	b := g.someoneBut(a)
@@ -145,7 +145,7 @@ func (g *writer) dialogue() {
 	}
 }
 
-// someoneBut returns a member of the cast, or somebody else known, who is not e.
+// someoneBut returns a cast member, or another known person, other than e.
 func (g *writer) someoneBut(e int) int {
 	for range 8 {
 		if o := rng.Pick(g.r, g.cast); o != e {
@@ -162,7 +162,7 @@ func (g *writer) someoneBut(e int) int {
 	}
 }
 
-// quote writes what speaker e says: one sentence, or two around the name.
+// quote writes direct speech of e: one sentence, or two with the name between them.
 func (g *writer) quote(t tmpl, e int) {
 	g.p = e
 	g.str(`"`)
@@ -203,11 +203,11 @@ func (g *writer) speaker(e int) {
 	}
 }
 
-// questionAnswer lets a ask for a fact and b answer.
+// questionAnswer writes a question of a about a fact and the answer of b.
 func (g *writer) questionAnswer(a, b int) {
 	i := g.factNow(12)
 	if s := g.w.facts[i].subject; s == a || s == b {
-		// Nobody speaks of themselves by name.
+		// People do not refer to themselves by name.
 		o := g.someoneBut(s)
 		if s == a {
 			a = o
@@ -216,7 +216,7 @@ func (g *writer) questionAnswer(a, b int) {
 			b = o
 		}
 		if a == b {
-			g.tell(i, 0)
+			g.state(i, 0)
 			return
 		}
 	}
@@ -237,7 +237,7 @@ func (g *writer) questionAnswer(a, b int) {
 	g.str(`," `)
 	g.speaker(b)
 	g.str(".")
-	g.w.told(i, len(g.b))
+	g.w.stated(i, len(g.b))
 }
 
 func (g *writer) inventory() {
@@ -287,10 +287,10 @@ func (g *writer) register() {
 		}
 		f := g.factNow(40)
 		g.about(f)
-		g.before = -1 // entries stand alone: names, no pronouns
+		g.before = -1 // entries are independent: use names, not pronouns
 		g.sentence(g.f.kind.entryT)
 		g.str(".")
-		g.w.told(f, len(g.b))
+		g.w.stated(f, len(g.b))
 	}
 }
 
@@ -303,7 +303,7 @@ func (g *writer) letter() {
 		g.space()
 		switch {
 		case g.r.Chance(45):
-			g.tell(g.factNow(30), 30)
+			g.state(g.factNow(30), 30)
 		case g.r.Chance(50):
 			g.p = rng.Pick(g.r, g.cast)
 			if !g.spoken(rng.Pick(g.r, g.sh.speech)) {
@@ -316,12 +316,12 @@ func (g *writer) letter() {
 	}
 }
 
-// summary retells facts from all over the document.
+// summary restates facts from the whole document.
 func (g *writer) summary() {
 	g.str(rng.Pick(g.r, []string{"It is worth repeating what was said before.", "Remember what is known so far.", "So much was certain.", "Let us go over it again.", "These things were still true.", "Nothing of this had changed."}))
 	for range g.r.Range(3, 7) {
 		g.space()
-		g.tell(g.factNow(0), 0)
+		g.state(g.factNow(0), 0)
 	}
 }
 
@@ -333,13 +333,13 @@ func (g *writer) glossary() {
 			break
 		}
 		g.space()
-		g.tell(f, 50)
+		g.state(f, 50)
 	}
 	g.space()
 	g.story()
 }
 
-// verse gives a song, new or known, always word for word.
+// verse writes a new or known song, always verbatim.
 func (g *writer) verse() {
 	w := g.w
 	if len(w.songs) == 0 || g.r.Chance(35) {
@@ -351,7 +351,7 @@ func (g *writer) verse() {
 	g.str(s)
 }
 
-// song makes four lines.
+// song returns four lines.
 func (g *writer) song() string {
 	r, x := g.r, g.x
 	s := ""

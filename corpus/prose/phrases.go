@@ -2,7 +2,7 @@ package prose
 
 import "github.com/yocobench/yocobench/corpus/rng"
 
-// nounPhrase writes a thing with what may stand around it.
+// nounPhrase writes a noun with optional modifiers.
 func (g *writer) nounPhrase(definite bool) {
 	r := g.r
 	n := g.noun()
@@ -81,7 +81,7 @@ func (g *writer) date() {
 	}
 }
 
-// clause writes a small sentence inside another.
+// clause writes a subordinate clause.
 func (g *writer) clause() {
 	g.depth++
 	r := g.r

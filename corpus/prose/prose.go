@@ -1,13 +1,13 @@
-// Package prose writes English-like text of any length about a world of its own: people, places and
-// things with invented names, and facts about them that stay true from the first byte to the last.
-// A fact is told, and later told again in other words; how much later is drawn log-uniformly up to
-// the whole text so far, so that every octave of distance holds something that only a reader who
+// Package prose generates English-like text of any length about an invented world: people, places
+// and things with invented names, and facts about them that stay true throughout the text. Facts
+// are stated and later restated in other words. The distance is drawn log-uniformly, up to the
+// whole text so far. So at every octave of distance there is information that only a model that
 // remembers that far can predict. Sections have a theme, a place and a cast.
 //
-// Its parts: themes.go and words.go (the word lists), lexicon.go (their inflection), names.go
-// (invented names), world.go and facts.go (what is true), sentences.go and template.go (the shapes
-// of sentences), writer.go (filling them), paragraphs.go and prose.go (narrative, dialogue, lists,
-// letters, registers; sections).
+// Files: themes.go and words.go (word lists), lexicon.go (inflection), names.go (invented names),
+// world.go and facts.go (the world's facts), sentences.go and template.go (sentence shapes),
+// writer.go (filling shapes), paragraphs.go and prose.go (narrative, dialogue, lists, letters,
+// registers; sections).
 package prose
 
 import (
@@ -16,11 +16,13 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// Version names the generator. It changes whenever the same random numbers would give other bytes.
+// Version is the version of the generator. It changes whenever the same random numbers would give
+// different text.
 const Version = "prose/1"
 
-// Text returns exactly n bytes of generated ASCII text. A longer text of the same random numbers
-// begins with the same bytes. The cut may fall inside a sentence. No invented name is reserved.
+// Text returns exactly n bytes of generated ASCII text. A longer text from the same random numbers
+// has it as a prefix. The text may end inside a sentence. reserved must report the names that the
+// text must not use.
 func Text(r *rng.Rand, reserved func(name string) bool, n int) []byte {
 	if n <= 0 {
 		return nil
@@ -41,8 +43,8 @@ func newWriter(r *rng.Rand, reserved func(string) bool) *writer {
 	return g
 }
 
-// section writes one section, or as much of it as fits before n: what is
-// written before n does not depend on n.
+// section writes one section, and stops once the text has n bytes. The text before n does not
+// depend on n.
 func (g *writer) section(n int) {
 	r := g.r
 	g.theme = &g.x.themes[r.IntN(len(g.x.themes))]
@@ -62,8 +64,8 @@ func (g *writer) section(n int) {
 	}
 }
 
-// castPeople chooses who is in the section and where it takes place: some are
-// new, most come back from anywhere in the document.
+// castPeople chooses the people and the place of the section. Some people are new, most return from
+// anywhere in the document.
 func (g *writer) castPeople() {
 	g.cast = g.cast[:0]
 	for range g.r.Range(2, 4) {

@@ -7,15 +7,15 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// reserved is a rule such as that of needles' keys.
+// reserved is a rule like the one for needle keys.
 func reserved(name string) bool {
 	h := fnv.New32a()
 	h.Write([]byte(name))
 	return h.Sum32()%8 == 0
 }
 
-// TestRemembers looks at how far apart facts are told again: every octave
-// from 1 KiB to half the text must have its share.
+// TestRemembers checks the distances at which facts are restated: every octave from 1 KiB to half
+// the text must have enough of them.
 func TestRemembers(t *testing.T) {
 	g := newWriter(rng.New(Version+"/test", 9), reserved)
 	for len(g.b) < 1<<20 {
@@ -24,8 +24,8 @@ func TestRemembers(t *testing.T) {
 	last := make(map[int]int)
 	octaves := make([]int, 21)
 	first := 0
-	for i, f := range g.w.toldFact {
-		at := g.w.toldAt[i]
+	for i, f := range g.w.statedFact {
+		at := g.w.statedAt[i]
 		if before, known := last[f]; known {
 			o := 0
 			for d := at - before; d > 1; d /= 2 {
@@ -37,15 +37,15 @@ func TestRemembers(t *testing.T) {
 		}
 		last[f] = at
 	}
-	t.Logf("told %d facts, %d for the first time; again by log2 of the distance: %v", len(g.w.toldFact), first, octaves)
+	t.Logf("%d statements of facts, %d for the first time; restatements by log2 of the distance: %v", len(g.w.statedFact), first, octaves)
 	for o := 10; o < 19; o++ {
 		if octaves[o] < 60 {
-			t.Errorf("only %d tellings at distances from 2^%d bytes", octaves[o], o)
+			t.Errorf("only %d restatements at distances from 2^%d bytes", octaves[o], o)
 		}
 	}
 }
 
-// TestReserved: no reserved name is in a text.
+// TestReserved checks that no text contains a reserved name.
 func TestReserved(t *testing.T) {
 	g := newWriter(rng.New(Version+"/test", 2), reserved)
 	for len(g.b) < 300_000 {
@@ -59,7 +59,7 @@ func TestReserved(t *testing.T) {
 }
 
 func TestShapesCompile(t *testing.T) {
-	compiled() // panics at a mistake
+	compiled() // panics if a shape is invalid
 	for _, bad := range []string{"{nosuch}", "[a|b", "{n"} {
 		func() {
 			defer func() {

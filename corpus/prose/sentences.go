@@ -1,7 +1,7 @@
 package prose
 
-// The shapes of narrative sentences. A slot in braces is filled by the writer
-// (template.go lists them); shapes may nest through {cl}.
+// The shapes of narrative sentences. The writer fills the slots in braces, which template.go lists.
+// Shapes nest through {cl}.
 var narrativeShapes = []string{
 	"{P} [{av} {vd}|{vd}|{vd}] {the}[| again| {t}| for {dur}| once more].",
 	"{t}, {P} {vd} {the} and {wd} {at}.",
@@ -91,7 +91,7 @@ var narrativeShapes = []string{
 	"in {year} {a} was {vn} {at}.",
 }
 
-// pronounShapes follow a sentence about the person they speak of.
+// pronounShapes may follow a sentence about the same person.
 var pronounShapes = []string{
 	"{he} {vd} {the}, {vd} {the} and {wd}.",
 	"{he} would rather {v} {a} than {w} {at}.",
@@ -102,17 +102,17 @@ var pronounShapes = []string{
 	"{he} {av} {vd} {a}, {vg} {thes} {at}.", "{his} {adj} {n} {wd} {at}.", "still {he} {vd} {a} and {wd}.",
 }
 
-// openers may begin any narrative sentence.
+// openers may start any narrative sentence.
 var openers = []string{
 	"however, ", "indeed, ", "of course, ", "even so, ", "besides, ", "as it happened, ", "strange to say, ", "in truth, ",
 	"so far as anyone knew, ", "to be sure, ", "all the same, ", "once more, ", "as always, ", "in short, ", "perhaps ", "it is said that ",
 	"everyone agreed that ", "some say that ", "nobody doubted that ", "the truth is that ",
 }
 
-// joints bind two facts into one sentence.
+// joints join two facts in one sentence.
 var joints = []string{", and ", "; ", ", while ", ", whereas ", ", but ", "; besides, ", ", just as "}
 
-// speechShapes are spoken; tense and person suit a quotation.
+// speechShapes are for direct speech, in a suitable tense and person.
 var speechShapes = []string{
 	"I have never {vn} {a}", "you must {v} {the} before {t2}", "there are {num} {ns} {at}",
 	"we could {v} {the} together", "nobody in {pl} knows how to {v} {a}", "it was {the}, not {the}",
@@ -127,7 +127,7 @@ var speechShapes = []string{
 	"you promised me {a}", "in {pl} they {v} {ns} with {a}", "this {n} is worth {num} shillings", "no {n} was ever so {adj}",
 }
 
-// letterShapes open a paragraph in a letter or diary.
+// letterShapes start a paragraph of a letter or diary.
 var letterShapes = []string{
 	"dear {P}, I have {vn} {the} as you asked.", "today I {vd} {the} {at}.", "the weather is {adj} and {the} has been {vn}.",
 	"I write from {pl}, where {cl}.", "please send {some} and {a} by {day}.", "I am {feel} that you could not {v} {the}.",

@@ -8,7 +8,7 @@ import (
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// tmpl is a sentence shape in parts: literal text and slots.
+// tmpl is a compiled sentence shape: literal text and slots.
 type tmpl []part
 
 type part struct {
@@ -21,9 +21,9 @@ type slot uint8
 
 const (
 	literal    slot = iota
-	slotChoice      // one of several, written [this|that]
-	slotP           // a person of the section
-	slotQ           // another one
+	slotChoice      // one of several options, written [this|that]
+	slotP           // a person in the section
+	slotQ           // another person
 	slotHe
 	slotHis
 	slotHim
@@ -60,7 +60,7 @@ const (
 	slotInv
 	slotDay
 	slotMonth
-	slotS // a fact's parts
+	slotS // parts of a fact
 	slotO
 	slotVal
 	slotVal2
@@ -76,9 +76,8 @@ var slotNames = map[string]slot{
 	"S": slotS, "O": slotO, "V": slotVal, "W": slotVal2,
 }
 
-// compile parses a shape: text, {slots}, and [one|or|another] choices, which
-// hold text and slots. The shapes are constants of this package, so a mistake
-// in one is a programming error and panics.
+// compile parses a shape: text, {slots}, and [one|or|another] choices, which contain text and
+// slots. Shapes are constants of this package, so an invalid one is a programming error and panics.
 func compile(s string) tmpl {
 	var t tmpl
 	for s != "" {
@@ -116,7 +115,7 @@ func compileAll(list []string) []tmpl {
 	return out
 }
 
-// shapes holds every compiled shape and the kinds of facts.
+// shapes holds all compiled shapes and the kinds of facts.
 type shapes struct {
 	narrative, pronoun, speech, letter []tmpl
 	person, place, thing, ship, book   []*factKind
@@ -129,7 +128,7 @@ var compiled = sync.OnceValue(func() *shapes {
 	}
 	for _, kinds := range [][]*factKind{s.person, s.place, s.thing, s.ship, s.book} {
 		for _, k := range kinds {
-			k.tellT, k.askT, k.answerT, k.entryT = compileAll(k.tell), compile(k.ask), compile(k.answer), compile(k.entry)
+			k.wordingsT, k.askT, k.answerT, k.entryT = compileAll(k.wordings), compile(k.ask), compile(k.answer), compile(k.entry)
 		}
 	}
 	return s

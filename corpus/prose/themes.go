@@ -1,9 +1,8 @@
 package prose
 
-// A theme is what a section of prose is about. The lists are written for this
-// package; a word may carry its irregular forms after a slash: nouns as
-// singular/plural, verbs as base/past/participle, and a verb that doubles its
-// last letter ends in +.
+// A theme is the topic of a section of prose. The lists were written for this package. Irregular
+// forms of a word follow a slash: nouns as singular/plural, verbs as base/past/participle. A +
+// marks a verb that doubles its last letter.
 type themeWords struct {
 	name       string
 	nouns      string

@@ -1,6 +1,6 @@
 package prose
 
-// The lists that every theme shares.
+// Word lists that all themes share.
 
 const commonNouns = "morning evening afternoon journey story reason accident promise secret rumour habit plan quarrel mistake memory visitor stranger friend brother sister father mother child/children daughter son nephew niece servant apprentice master widow traveller idea dream custom feast holiday fortune problem surprise warning danger answer silence voice shadow corner room house garden road village hill field box bag picture photograph list paper gift ring watch chain stick stone fire light noise smell colour shape number name word sentence sign trace step hand face shoulder eye ear heart chair table bed fact detail example choice chance event arrangement discovery collection piece pair heap row circle line edge end middle top side half/halves beginning rest"
 
@@ -20,7 +20,7 @@ const tradeNames = "carpenter baker smith weaver potter miller cooper tailor cob
 
 const petNames = "cat dog goat parrot donkey pony hen goose tortoise rabbit owl raven ferret hedgehog mule falcon canary monkey fox toad otter piglet lamb jackdaw"
 
-// What a dish is made of.
+// Ingredients of dishes.
 const foodNames = "plum onion bean lentil mushroom trout eel herring goose rabbit leek cabbage turnip pear quince cherry rhubarb walnut almond chestnut pumpkin spinach potato carrot barley oat cheese bacon ham duck crab oyster apple apricot blackberry gooseberry fig lemon honey ginger cinnamon pepper mustard sage parsley garlic beetroot celery"
 
 const dishNames = "soup pie stew porridge pancake dumpling pudding omelette roast broth tart salad curry sausage cheese bread biscuit jam chutney custard fritter casserole noodle cake"

@@ -7,8 +7,8 @@ import (
 	"github.com/yocobench/yocobench/corpus/rng"
 )
 
-// A world is what is true in one document: its people, places and things, and
-// the facts about them, with the place in the text where each was last told.
+// A world holds the people, places and things of one document, the facts about them, and the
+// position in the text at which each was last stated.
 
 type entityKind uint8
 
@@ -22,13 +22,13 @@ const (
 
 type entity struct {
 	kind   entityKind
-	name   string // the full name
+	name   string // full name
 	given  string // people only
 	family string
 	she    bool
-	what   string // a place's kind, a thing's material
-	shared bool   // someone else bears the family name
-	last   int    // where it was last named, in bytes; -1: never
+	what   string // kind of a place, material of a thing
+	shared bool   // another person has the same family name
+	last   int    // byte offset of the last mention, or -1
 	facts  []int
 }
 
@@ -37,7 +37,7 @@ type fact struct {
 	subject int    // index into world.entities
 	other   int    // a second entity, or -1
 	v, w    string // the values
-	last    int    // where it was last told, in bytes; -1: never
+	last    int    // byte offset of the last statement, or -1
 }
 
 type world struct {
@@ -45,17 +45,17 @@ type world struct {
 	x        *lexicon
 	sh       *shapes
 	names    *namer
-	year     int // the year of the document's present
+	year     int // the present year in the document
 	entities []entity
 	facts    []fact
 	people   []int
 	places   []int
 	things   []int
-	untold   []int
-	songs    []string // told word for word
-	// The log of tellings, by position in the text.
-	toldAt   []int
-	toldFact []int
+	unstated []int
+	songs    []string // always repeated verbatim
+	// The log of statements, by position in the text.
+	statedAt   []int
+	statedFact []int
 }
 
 func newWorld(r *rng.Rand, reserved func(string) bool) *world {
@@ -68,41 +68,39 @@ func (w *world) add(e entity) int {
 	return len(w.entities) - 1
 }
 
-// addFact records what is true; it is told later.
+// addFact records a fact, to be stated later.
 func (w *world) addFact(kind *factKind, subject, other int, v, v2 string) int {
 	w.facts = append(w.facts, fact{kind: kind, subject: subject, other: other, v: v, w: v2, last: -1})
-	w.untold = append(w.untold, len(w.facts)-1)
+	w.unstated = append(w.unstated, len(w.facts)-1)
 	w.entities[subject].facts = append(w.entities[subject].facts, len(w.facts)-1)
 	return len(w.facts) - 1
 }
 
-// told notes that fact f stands at position at.
-func (w *world) told(f, at int) {
+// stated records that the text states fact f at position at.
+func (w *world) stated(f, at int) {
 	w.facts[f].last = at
-	w.toldAt = append(w.toldAt, at)
-	w.toldFact = append(w.toldFact, f)
+	w.statedAt = append(w.statedAt, at)
+	w.statedFact = append(w.statedFact, f)
 }
 
-// tooNear is the distance in bytes below which nothing is told again.
+// tooNear is the distance in bytes below which no fact is restated.
 const tooNear = 500
 
-// recall returns a fact last told about d bytes before at, d being
-// log-uniform between tooNear and at: every octave of distance gets its share.
-// It returns -1 where it finds none.
+// recall returns a fact last stated about d bytes before at, or -1 if it finds none. d is
+// log-uniform between tooNear and at, so that octaves of distance are equally likely.
 func (w *world) recall(at int) int {
-	if len(w.toldAt) == 0 || at < 2*tooNear {
+	if len(w.statedAt) == 0 || at < 2*tooNear {
 		return -1
 	}
 	want := at - w.r.LogRange(tooNear, at)
-	i := min(sort.SearchInts(w.toldAt, want), len(w.toldAt)-1)
-	// A fact that was told again since is nearer than it looks: go on to
-	// one whose last telling this is.
+	i := min(sort.SearchInts(w.statedAt, want), len(w.statedAt)-1)
+	// Skip facts that were restated since: for those, this position is not the last statement.
 	for d := range 400 {
 		for _, j := range [2]int{i - d, i + d} {
-			if j < 0 || j >= len(w.toldAt) || at-w.toldAt[j] < tooNear {
+			if j < 0 || j >= len(w.statedAt) || at-w.statedAt[j] < tooNear {
 				continue
 			}
-			if f := w.toldFact[j]; w.facts[f].last == w.toldAt[j] {
+			if f := w.statedFact[j]; w.facts[f].last == w.statedAt[j] {
 				return f
 			}
 		}
@@ -110,26 +108,26 @@ func (w *world) recall(at int) int {
 	return -1
 }
 
-// next returns a fact not told yet, one of the latest, or -1.
+// next returns one of the latest facts not stated yet, or -1.
 func (w *world) next() int {
-	n := len(w.untold)
+	n := len(w.unstated)
 	if n == 0 {
 		return -1
 	}
 	i := n - 1 - w.r.IntN(min(n, 12))
-	f := w.untold[i]
-	w.untold = append(w.untold[:i], w.untold[i+1:]...)
+	f := w.unstated[i]
+	w.unstated = append(w.unstated[:i], w.unstated[i+1:]...)
 	return f
 }
 
 func (w *world) number(lo, hi int) string { return strconv.Itoa(w.r.Range(lo, hi)) }
 
-// somePlace returns a known place, or now and then a new one.
+// somePlace returns a known place, or with a probability of newPercent a new one.
 func (w *world) somePlace(newPercent int) int {
 	if len(w.places) == 0 || w.r.Chance(newPercent) {
 		return w.newPlace()
 	}
-	// Log-uniform over recency: the latest places are met most.
+	// Log-uniform over recency: recent places are the most likely.
 	return w.places[len(w.places)-w.r.LogRange(1, len(w.places))]
 }
 
@@ -196,10 +194,10 @@ func bookTitle(w *world) string {
 	return "The " + n + " of " + w.entities[w.somePlace(20)].name
 }
 
-// themeNoun draws from any theme.
+// themeNoun draws a noun of any theme.
 func (w *world) themeNoun() noun { return rng.Pick(w.r, rng.Pick(w.r, w.x.themes).nouns) }
 
-// makeFacts gives entity e n facts of different kinds.
+// makeFacts adds n facts of different kinds about entity e.
 func (w *world) makeFacts(kinds []*factKind, e, n int) {
 	order := make([]int, len(kinds))
 	for i := range order {

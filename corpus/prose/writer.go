@@ -2,7 +2,7 @@ package prose
 
 import "github.com/yocobench/yocobench/corpus/rng"
 
-// writer fills shapes with words. It owns the text and the section's state.
+// writer fills shapes with words. It holds the text and the state of the section.
 type writer struct {
 	r  *rng.Rand
 	x  *lexicon
@@ -10,23 +10,23 @@ type writer struct {
 	w  *world
 	b  []byte
 
-	// The section: what it is about, who is in it and where.
+	// The current section: its theme, place and cast.
 	theme  *theme
-	nouns  []noun // the words that this section prefers
+	nouns  []noun // the preferred words of the section
 	verbs  []verb
 	adjs   []string
 	cast   []int
 	where  int
-	p, q   int   // the people that {P} and {Q} last named
-	f      *fact // the fact being told
-	before int   // the person that the sentence before was about, or -1
-	begin  int   // where this sentence begins
+	p, q   int   // the people that {P} and {Q} last referred to
+	f      *fact // the fact being stated
+	before int   // the subject of the previous sentence, or -1
+	begin  int   // start of the current sentence
 	depth  int   // nesting of {cl}
-	heads  int   // headings so far
+	heads  int   // number of headings so far
 	styles [paragraphKinds]int
 }
 
-// str appends s, and makes an "a" before it "an" where s asks for that.
+// str appends s. It changes a preceding "a" to "an" if s requires it.
 func (g *writer) str(s string) {
 	if n := len(g.b); n >= 3 && g.b[n-1] == ' ' && g.b[n-2] == 'a' && (g.b[n-3] == ' ' || g.b[n-3] == '"' || n-2 == g.begin) && article(s) == "an" {
 		g.b = append(g.b[:n-1], 'n', ' ')
@@ -34,7 +34,7 @@ func (g *writer) str(s string) {
 	g.b = append(g.b, s...)
 }
 
-// sentence writes a shape and gives it a capital.
+// sentence writes a shape and capitalises it.
 func (g *writer) sentence(t tmpl) {
 	g.begin = len(g.b)
 	from := g.begin
@@ -42,7 +42,7 @@ func (g *writer) sentence(t tmpl) {
 	g.capital(from)
 }
 
-// capital raises the first letter at or after from, past an opening quote.
+// capital capitalises the first letter at or after from, skipping an opening quote.
 func (g *writer) capital(from int) {
 	for i := from; i < len(g.b) && i < from+2; i++ {
 		if c := g.b[i]; c >= 'a' && c <= 'z' {
@@ -242,7 +242,8 @@ func (g *writer) pronoun(k slot, e int) {
 	}
 }
 
-// entity names e; people by as much of the name as the distance asks for.
+// entity writes the name of e. For people, the form of the name depends on the distance since the
+// last mention.
 func (g *writer) entity(e int) {
 	n := &g.w.entities[e]
 	if n.kind == person {
@@ -261,13 +262,13 @@ func (g *writer) entity(e int) {
 	g.w.entities[e].last = len(g.b)
 }
 
-// person names someone of the cast, now and then with what is known of them.
+// person writes the name of a cast member, sometimes with a known fact.
 func (g *writer) person(e int) {
 	g.entity(e)
 	if !g.r.Chance(9) || g.depth > 0 {
 		return
 	}
-	// An apposition retells a fact in passing.
+	// An apposition restates a fact.
 	for _, i := range g.w.entities[e].facts {
 		f := &g.w.facts[i]
 		if f.last < 0 || len(g.b)-f.last < tooNear {
@@ -283,7 +284,7 @@ func (g *writer) person(e int) {
 		default:
 			continue
 		}
-		g.w.told(i, len(g.b))
+		g.w.stated(i, len(g.b))
 		return
 	}
 }

@@ -1,4 +1,4 @@
-// Package rng draws the random numbers of generated texts and of tasks: the same on every platform
+// Package rng generates the random numbers of texts and tasks. They are the same on every platform
 // and with every Go version.
 package rng
 
@@ -8,16 +8,16 @@ import (
 	"math/rand/v2"
 )
 
-// Rand is a stream of random numbers. It reads ChaCha8, whose stream
-// is specified byte by byte, and turns it into numbers by arithmetic written
-// here, so that a draw is the same on every platform and with every Go version.
+// Rand is a stream of random numbers. It reads ChaCha8, whose output is specified byte by byte, and
+// converts it to numbers by the arithmetic in this package, so that draws are the same on every
+// platform and with every Go version.
 type Rand struct {
 	src *rand.ChaCha8
 }
 
-// New returns the generator of one named stream. The stream's name and the
-// seed are hashed together with SHA-256, so two streams share no state whatever
-// seeds they are given: training ("train") and measuring ("test") cannot meet.
+// New returns the generator of a named stream. It hashes the stream's name and the seed with
+// SHA-256, so different streams share no state for any seeds: training ("train") and evaluation
+// ("test") texts cannot coincide.
 func New(stream string, seed uint64) *Rand {
 	h := sha256.New()
 	h.Write([]byte("yocobench corpus\x00"))
@@ -37,23 +37,23 @@ func (r *Rand) IntN(n int) int {
 	if n < 1 {
 		panic("rng: IntN of less than 1")
 	}
-	// The high half of a 32 x 32 bit product; the bias is below n / 2^32,
-	// and n is a list's length here.
+	// The high half of a 32 x 32 bit product. The bias is below n / 2^32, which is negligible for
+	// small n.
 	if n <= 1<<20 {
 		return int((r.src.Uint64() >> 32) * uint64(n) >> 32)
 	}
 	return int(r.src.Uint64() % uint64(n))
 }
 
-// Chance reports true percent times in a hundred.
+// Chance returns true with a probability of percent in 100.
 func (r *Rand) Chance(percent int) bool { return r.IntN(100) < percent }
 
 // Range returns a number in [lo, hi].
 func (r *Rand) Range(lo, hi int) int { return lo + r.IntN(hi-lo+1) }
 
-// LogRange returns a number in [lo, hi] whose logarithm is close to uniform:
-// an octave is drawn evenly, then a place in it. lo must be at least 1.
-// Integer arithmetic only, so that no platform rounds differently.
+// LogRange returns a number in [lo, hi] whose logarithm is approximately uniform: it draws an
+// octave, then a number in it. lo must be at least 1. It uses only integer arithmetic, so that all
+// platforms agree.
 func (r *Rand) LogRange(lo, hi int) int {
 	if hi <= lo {
 		return lo
@@ -62,7 +62,7 @@ func (r *Rand) LogRange(lo, hi int) int {
 	for lo<<octaves <= hi/2 {
 		octaves++
 	}
-	// Octaves are counted in 16ths, so that the last, partial one is not favoured.
+	// Octaves are counted in 16ths, so that a partial last octave is not favoured.
 	whole := octaves * 16
 	last := lo << octaves
 	part := 16 * (hi - last) / last
@@ -73,12 +73,12 @@ func (r *Rand) LogRange(lo, hi int) int {
 	return min(v, hi)
 }
 
-// Shuffle permutes n elements by Fisher and Yates.
+// Shuffle permutes n elements by the Fisher-Yates shuffle.
 func (r *Rand) Shuffle(n int, swap func(i, j int)) {
 	for i := n - 1; i > 0; i-- {
 		swap(i, r.IntN(i+1))
 	}
 }
 
-// Pick returns one element of list, which must not be empty.
+// Pick returns a random element of list, which must not be empty.
 func Pick[T any](r *Rand, list []T) T { return list[r.IntN(len(list))] }
