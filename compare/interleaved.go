@@ -27,8 +27,8 @@ func Repeats(tasks result.Tasks, r *result.Record, metric string) bool {
 	return ok && KindOf(tasks, r, metric) == Timed
 }
 
-// NewInterleaved pools the journals of one side of an interleaved measurement, one per round. The i-th
-// journals of both sides belong to the same round.
+// NewInterleaved pools the journals of one side of an interleaved measurement, one per round. The
+// i-th journals of both sides belong to the same round.
 func NewInterleaved(name string, rounds []*result.Journal) *Side {
 	return newSide(name, rounds, nil, true)
 }
@@ -64,8 +64,8 @@ func ratios(a, b *Sample) []float64 {
 	return x
 }
 
-// interleavedAgainst compares the ratio of two interleaved sides with a factor, by Wilcoxon's signed-rank
-// test on the logarithms of the rounds' ratios, at every interim analysis so far.
+// interleavedAgainst compares the ratio of two interleaved sides with a factor, by Wilcoxon's
+// signed-rank test on the logarithms of the rounds' ratios, at every interim analysis so far.
 func interleavedAgainst(candidate, base *Sample, factor, confidence float64) evidence {
 	r := ratios(candidate, base)
 	x := make([]float64, len(r))
@@ -88,9 +88,9 @@ func medianOfRounds(x []float64, limit, confidence float64) evidence {
 	return e
 }
 
-// ratioOfRounds compares the median over rounds of the ratio of two cases of one side with a factor,
-// by the sign test. Cases are not exchanged at random, so their ratio need not be symmetric, and
-// the signed-rank test does not apply.
+// ratioOfRounds compares the median over rounds of the ratio of two cases of one side with a
+// factor, by the sign test. Cases are not exchanged at random, so their ratio need not be
+// symmetric, and the signed-rank test does not apply.
 func ratioOfRounds(candidate, base *Sample, factor, confidence float64) evidence {
 	e := medianOfRounds(ratios(candidate, base), factor, confidence)
 	e.lo = max(e.lo, 0)

@@ -28,7 +28,7 @@ func (KV) Describe() result.Task {
 		Axes:        []result.Axis{{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true}},
 		Repeats:     []string{"fill"},
 		ModelParams: []string{"dtype", "kv"},
-		Described:   []string{"batch", "dtype", "kv"},
+		DescribedParams:   []string{"batch", "dtype", "kv"},
 		Remarks: []result.Remark{{Partly: "workspace",
 			Text: "Lengths without a workspace were allocated but not filled: their totals leave it out."}},
 		Views: []result.View{
@@ -59,7 +59,7 @@ func (Prefill) Describe() result.Task {
 		}, limitMetrics...),
 		Axes:        []result.Axis{{Param: "length", Title: "prompt", Label: "prompt length", Unit: "tokens", Log: true}},
 		ModelParams: []string{"dtype", "kv"},
-		Described:   []string{"dtype", "kv"},
+		DescribedParams:   []string{"dtype", "kv"},
 		Views: []result.View{
 			{Kind: result.ViewCurves, Metrics: []string{"ttft", "tps"}},
 			{Kind: result.ViewDetails, Of: "ttft", Metrics: []string{"limit_tps", "limit_fraction"}, Limit: "limit_tps",
@@ -94,7 +94,7 @@ func (Throughput) Describe() result.Task {
 			{Param: "batch"},
 		},
 		ModelParams: []string{"dtype", "kv"},
-		Described:   []string{"dtype", "generate", "kv", "memory", "steps"},
+		DescribedParams:   []string{"dtype", "generate", "kv", "memory", "steps"},
 		Remarks:     []result.Remark{{Param: "batch", Value: "max", Text: "Each at the largest batch that fits the memory budget."}},
 		Views: []result.View{
 			{Kind: result.ViewCurves, Metrics: []string{"decode_tps"}},

@@ -21,10 +21,10 @@ func (Task) Describe() result.Task {
 			{Param: "depth", Label: "needle depth", Numbers: true},
 			{Param: "needles", Without: "depth"},
 		},
-		Repeats:     []string{"trials", "haystacks"},
-		ModelParams: []string{"dtype", "kv"},
-		Named:       []string{"kind", "haystack"},
-		Described:   []string{"chat", "depth", "dtype", "haystack", "kind", "kv", "template"},
-		Views:       []result.View{{Kind: result.ViewGrid, Title: "Needle", Metrics: []string{"exact"}, Actual: "depth_real"}},
+		Repeats:         []string{"trials", "haystacks"},
+		ModelParams:     []string{"dtype", "kv"},
+		NameParams:      []string{"kind", "haystack"},
+		DescribedParams: []string{"chat", "depth", "dtype", "haystack", "kind", "kv", "template"},
+		Views:           []result.View{{Kind: result.ViewGrid, Title: "Needle", Metrics: []string{"exact"}, Actual: "depth_real"}},
 	}
 }

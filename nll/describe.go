@@ -20,9 +20,9 @@ func (Task) Describe() result.Task {
 			{Name: "fit_alpha", Unit: "exponent", Better: result.None, Kind: result.Estimate},
 			{Name: "fit_r2", Unit: "fraction", Better: result.None, Kind: result.Estimate},
 		},
-		ModelParams: []string{"dtype", "kv", "tokenizer"},
-		Named:       []string{"corpus"},
-		Described:   []string{"corpus", "documents", "dtype", "kv", "length"},
-		Views:       []result.View{{Kind: result.ViewLoss, Metrics: []string{"nll", "bits_per_byte", "nll_ar_hit", "nll_first_occur"}}},
+		ModelParams:     []string{"dtype", "kv", "tokenizer"},
+		NameParams:      []string{"corpus"},
+		DescribedParams: []string{"corpus", "documents", "dtype", "kv", "length"},
+		Views:           []result.View{{Kind: result.ViewLoss, Metrics: []string{"nll", "bits_per_byte", "nll_ar_hit", "nll_first_occur"}}},
 	}
 }

@@ -57,7 +57,7 @@ func TestOddJournals(t *testing.T) {
 	cases := map[string]*result.Journal{
 		"empty":           {},
 		"only a header":   {Runs: small().Runs},
-		"cut short":       {Runs: []result.Run{{Cases: 12}}, Records: whole.Records[:1], Notice: "dropped a torn last line"},
+		"cut short":       {Runs: []result.Run{{Cases: 12}}, Records: whole.Records[:1], Notice: "dropped an incomplete last line"},
 		"one cell":        with(needleRecord("m", "yoco-gret", 1024, 0.5, 3)),
 		"one NLL":         with(nllRecord("m", "x", "prose")),
 		"one depth":       with(needleRecord("m", "yoco-gret", 256, 0.5, 3), needleRecord("m", "yoco-gret", 512, 0.5, 3)),
@@ -160,7 +160,7 @@ func fuzzJournals(f *testing.F, use func(*testing.T, *result.Journal)) {
 	for _, kind := range result.ViewKinds() {
 		j := grown(func(x *result.Task) {
 			x.Views = []result.View{{Kind: kind, Metrics: []string{"share", "gain"}, Of: "gain", Limit: "spare", Actual: "share"}}
-			x.Repeats, x.ModelParams, x.Named, x.Remarks = []string{"n"}, []string{"dtype"}, []string{"sand"}, []result.Remark{{Partly: "gain", Text: "some"}}
+			x.Repeats, x.ModelParams, x.NameParams, x.Remarks = []string{"n"}, []string{"dtype"}, []string{"sand"}, []result.Remark{{Partly: "gain", Text: "some"}}
 		})
 		j.Records = j.Records[:3]
 		add(j)

@@ -16,7 +16,7 @@ func grown(change func(*result.Task), more ...result.Record) *result.Journal {
 		{Name: "share", Unit: "fraction", Better: result.Higher, Kind: result.Share, Title: "Share caught"},
 		{Name: "gain", Unit: "grains", Better: result.Higher, Kind: result.Exact, Title: "Gain"},
 		{Name: "spare", Unit: "grains", Better: result.None, Kind: result.Exact},
-	}, Axes: []result.Axis{{Param: "width", Unit: "mm"}, {Param: "mesh", Title: "mesh size", Unit: "µm"}}, Described: []string{"sand"}}
+	}, Axes: []result.Axis{{Param: "width", Unit: "mm"}, {Param: "mesh", Title: "mesh size", Unit: "µm"}}, DescribedParams: []string{"sand"}}
 	if change != nil {
 		change(about)
 	}
@@ -84,7 +84,7 @@ func TestTasksWithoutCharts(t *testing.T) {
 		"words on the axis": {word(grown(nil)), []string{"SIEVING", "sieve 25", "gain", "50"}},
 		"no axes":           {grown(func(x *result.Task) { x.Axes = nil }), []string{"SIEVING", "gain", "width 25", "mesh 2"}},
 		"not described":     {grown(func(x *result.Task) { x.Name = "other" }), []string{"TASK SIEVE", "sieve 25", "gain", "sand dry"}},
-		"wrongly described": {grown(func(x *result.Task) { x.Metrics[0].Kind = "?" }), []string{"TASK SIEVE", "declaration left out: task sieve", "gain"}},
+		"wrongly described": {grown(func(x *result.Task) { x.Metrics[0].Kind = "?" }), []string{"TASK SIEVE", "declaration skipped: task sieve", "gain"}},
 	} {
 		text := textOf(t, c.j)
 		for _, want := range c.want {
@@ -127,7 +127,7 @@ func TestViewsOfAnyTask(t *testing.T) {
 			j := grown(func(x *result.Task) {
 				x.Title, x.Lead, x.Metrics[0].Title, x.Metrics[1].Label, x.Metrics[1].Head, x.Axes[0].Label, x.Axes[0].Unit = evil, evil, evil, evil, evil, evil, evil
 				x.Axes[0].Log, x.Metrics[1].Unit, x.Remarks = true, evil, []result.Remark{{Param: "sand", Value: "dry", Text: evil}}
-				x.Described = append(x.Described, evil)
+				x.DescribedParams = append(x.DescribedParams, evil)
 				x.Axes = x.Axes[:axes]
 				x.Views = []result.View{{Kind: kind, Title: evil, Metrics: []string{"share", "gain", "spare"}, Of: "gain", Limit: "spare", Note: evil, Actual: "share"}}
 				if kind != result.ViewGrid || axes > 1 {

@@ -219,7 +219,7 @@ func (v *view) nameGroups(groups []*group) {
 	for _, g := range groups {
 		var words, parts []string
 		alike := g.others(groups)
-		for _, name := range g.about.Named {
+		for _, name := range g.about.NameParams {
 			value := g.settings[name]
 			if value == "" {
 				continue
@@ -231,7 +231,7 @@ func (v *view) nameGroups(groups []*group) {
 			alike = slices.DeleteFunc(alike, func(o *group) bool { return o.settings[name] != value })
 		}
 		for _, name := range g.differing(alike) {
-			if s := g.settings[name]; s != "" && !slices.Contains(g.about.Named, name) {
+			if s := g.settings[name]; s != "" && !slices.Contains(g.about.NameParams, name) {
 				words, parts = append(words, clean(name)+" "+s), append(parts, name+" "+s)
 			}
 		}
@@ -339,14 +339,14 @@ func sortedKeys[T any](m map[string]T) []string {
 // line.
 func (g *group) describe() string {
 	var words []string
-	described := g.about.Described
+	described := g.about.DescribedParams
 	if !g.about.declared {
 		described = sortedKeys(g.settings)
 		described = described[:min(len(described), 12)]
 	}
 	for _, name := range described {
 		s := g.settings[name]
-		if s != "" && !slices.Contains(g.about.Named, name) && !strings.Contains(g.name, name+" "+s) {
+		if s != "" && !slices.Contains(g.about.NameParams, name) && !strings.Contains(g.name, name+" "+s) {
 			words = append(words, clean(name)+" "+cleantext.Ellipsis(s, 60))
 		}
 	}

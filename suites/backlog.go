@@ -5,14 +5,14 @@ import (
 	"sort"
 )
 
-// backlog is the estimated time of the cases that a run has not done yet. Cases of one model and
-// task form a group, whose estimates are corrected together. Every question costs O(groups * log
+// backlog estimates the time of the cases that a run has not done yet. The cases of one model and
+// task form a group, whose estimates are corrected together. Every query takes O(groups * log
 // cases), so that a run of many cases does not spend its time on estimates.
 type backlog struct {
 	groups map[groupKey]*caseGroup
 	places map[*PlannedCase]int // a case's index in its group
-	// took and estimated are the seconds of all cases done, which correct groups that have done
-	// none.
+	// took and estimated are the measured and estimated seconds of all cases done. They correct
+	// groups without a finished case.
 	took, estimated float64
 }
 
@@ -23,8 +23,8 @@ func groupOf(c *PlannedCase) groupKey { return groupKey{c.Model.Name, c.Task} }
 // caseGroup holds the cases of one model and task, cheapest first.
 type caseGroup struct {
 	seconds []float64 // the estimates of the plan, ascending
-	sums    []float64 // a Fenwick tree over the estimates of the cases still to do
-	factor  float64   // how many times longer than estimated the last cases took; 0: none yet
+	sums    []float64 // Fenwick tree over the estimates of the remaining cases
+	factor  float64   // measured over estimated time of the last cases; 0: none yet
 }
 
 func newBacklog(cases []*PlannedCase) *backlog {
@@ -65,7 +65,7 @@ func (g *caseGroup) add(i int, s float64) {
 	}
 }
 
-// first is the estimate of the n cheapest cases of the group, without those done.
+// first returns the estimate of the n cheapest cases of the group, without those already removed.
 func (g *caseGroup) first(n int) (sum float64) {
 	for ; n > 0; n -= n & -n {
 		sum += g.sums[n]
@@ -73,7 +73,7 @@ func (g *caseGroup) first(n int) (sum float64) {
 	return sum
 }
 
-// remove takes a case out: it is done, or will not run.
+// remove removes a case that is done or will not run.
 func (b *backlog) remove(c *PlannedCase) {
 	i, ok := b.places[c]
 	if !ok {
@@ -84,7 +84,7 @@ func (b *backlog) remove(c *PlannedCase) {
 	g.add(i, -g.seconds[i])
 }
 
-// learn corrects estimates by a case that was estimated at c.Seconds and took seconds.
+// learn corrects the estimates by case c, which was estimated at c.Seconds and took seconds.
 func (b *backlog) learn(c *PlannedCase, seconds float64) {
 	if !(c.Seconds > 0.01 && seconds > 0) {
 		return
@@ -98,8 +98,8 @@ func (b *backlog) learn(c *PlannedCase, seconds float64) {
 	b.estimated += c.Seconds
 }
 
-// scale is what a group's estimates are multiplied with: what its own cases took, or else all
-// cases.
+// scale returns the correction factor of a group's estimates, from its own cases or, if none is
+// done, from all cases.
 func (b *backlog) scale(g *caseGroup) float64 {
 	switch {
 	case g.factor > 0:
@@ -110,7 +110,7 @@ func (b *backlog) scale(g *caseGroup) float64 {
 	return 1
 }
 
-// estimate is a case's corrected time in seconds.
+// estimate returns the corrected time of a case in seconds.
 func (b *backlog) estimate(c *PlannedCase) float64 {
 	if g := b.groups[groupOf(c)]; g != nil {
 		return c.Seconds * b.scale(g)
@@ -118,16 +118,16 @@ func (b *backlog) estimate(c *PlannedCase) float64 {
 	return c.Seconds * b.scale(&caseGroup{})
 }
 
-// below is the corrected time of the cases that take less than limit seconds each.
+// below returns the total corrected time of the cases that take less than limit seconds each.
 func (b *backlog) below(limit float64) (sum float64) {
 	for _, g := range b.groups {
 		f := b.scale(g)
 		sum += f * g.first(sort.Search(len(g.seconds), func(i int) bool { return f*g.seconds[i] >= limit }))
 	}
-	return max(0, sum) // sums of removed cases may leave a rounding error
+	return max(0, sum) // removing cases may leave a rounding error
 }
 
-// all is the corrected time of all cases.
+// all returns the total corrected time of all cases.
 func (b *backlog) all() (sum float64) {
 	for _, g := range b.groups {
 		sum += b.scale(g) * g.first(len(g.seconds))
@@ -135,7 +135,7 @@ func (b *backlog) all() (sum float64) {
 	return max(0, sum)
 }
 
-// within is the time of the cases that fit into seconds, cheapest first.
+// within returns the total time of the cases that fit in seconds, cheapest first.
 func (b *backlog) within(seconds float64) float64 {
 	if sum := b.all(); sum <= seconds {
 		return sum
@@ -143,7 +143,7 @@ func (b *backlog) within(seconds float64) float64 {
 	if !(seconds > 0) {
 		return 0
 	}
-	lo, hi := 0.0, seconds // below(lo) fits, and no case dearer than hi does
+	lo, hi := 0.0, seconds // below(lo) fits, and no case that costs more than hi does
 	for range 50 {
 		if mid := (lo + hi) / 2; b.below(mid) <= seconds {
 			lo = mid
@@ -151,7 +151,7 @@ func (b *backlog) within(seconds float64) float64 {
 			hi = mid
 		}
 	}
-	// Of equal cases at the threshold, as many as fit.
+	// Of the equal cases at the threshold, count as many as fit.
 	sum := b.below(lo)
 	at := b.below(hi*(1+1e-9)) - sum
 	return sum + min(at, hi*math.Floor(max(0, seconds-sum)/hi))

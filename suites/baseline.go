@@ -9,7 +9,7 @@ import (
 	"github.com/yocobench/yocobench/suites/match"
 )
 
-// modelNames lists the suite's models.
+// modelNames returns the names of the suite's models.
 func (s *Suite) modelNames() []string {
 	var names []string
 	for _, e := range s.Models {
@@ -18,7 +18,7 @@ func (s *Suite) modelNames() []string {
 	return names
 }
 
-// checkBaselines reports a baseline that is not a model of the suite.
+// checkBaselines returns an error for a baseline that is not a model of the suite.
 func (s *Suite) checkBaselines(root *yaml.Node) error {
 	names := s.modelNames()
 	known := func(line int, name string) error {
@@ -39,8 +39,8 @@ func (s *Suite) checkBaselines(root *yaml.Node) error {
 	return known(line, s.Baseline)
 }
 
-// checkModels reports a name or pattern in the block's field models that is no model of the suite:
-// a task must not lose a model to a typing error.
+// checkModels returns an error for a name or pattern in the block's field models that matches no
+// model of the suite, so that a typing error does not silently drop a model.
 func (b *block) checkModels(s *Suite) error {
 	if b.node == nil {
 		return nil
@@ -58,13 +58,13 @@ func (b *block) checkModels(s *Suite) error {
 			continue // the task's own decoding reports it
 		}
 		if !slices.ContainsFunc(s.modelNames(), func(name string) bool { return match.Glob(p.Value, name) }) {
-			return &Problem{Line: p.Line, Msg: fmt.Sprintf("%s: models: %q is no model of the suite", b.task.Name(), p.Value), Hint: Suggest(p.Value, s.modelNames())}
+			return &Problem{Line: p.Line, Msg: fmt.Sprintf("%s: models: %q is not a model of the suite", b.task.Name(), p.Value), Hint: Suggest(p.Value, s.modelNames())}
 		}
 	}
 	return nil
 }
 
-// field is the value of a mapping's field, nil where there is none.
+// field returns the value of a mapping's field, or nil.
 func field(n *yaml.Node, name string) *yaml.Node {
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == name {
@@ -74,9 +74,9 @@ func field(n *yaml.Node, name string) *yaml.Node {
 	return nil
 }
 
-// Baselines gives, by model, the model that reports compare it with: its entry's, or else the
-// suite's, or else the suite's only Transformer. A baseline is its own, unless its entry names
-// another. Models without one have no entry.
+// Baselines returns, by model, the model that reports compare it with: the baseline of its entry,
+// else that of the suite, else the suite's only Transformer. A baseline is its own baseline, unless
+// its entry names another. Models without a baseline have no entry.
 func (p *Plan) Baselines() map[string]string {
 	common := p.Suite.Baseline
 	if common == "" {

@@ -2,7 +2,8 @@ package suites
 
 import "testing"
 
-// A case of a later version has another id; one of the first has the id that it always had.
+// TestCaseIDVersion checks that the version of a case changes its id, and that version 0 keeps the
+// old id.
 func TestCaseIDVersion(t *testing.T) {
 	id := func(version int) string {
 		p := &PlannedCase{Case: Case{Label: "x", Params: map[string]any{"length": 1}, Version: version}, Task: "needle", Model: &Target{}}

@@ -14,11 +14,11 @@ import (
 //go:embed *.yaml
 var shipped embed.FS
 
-// Shipped lists the names of the suites inside the binary.
+// Shipped returns the names of the embedded suites.
 func Shipped() []string {
 	entries, err := shipped.ReadDir(".")
 	if err != nil {
-		panic(err) // they are compiled in
+		panic(err) // cannot happen: they are embedded
 	}
 	var names []string
 	for _, e := range entries {
@@ -27,11 +27,11 @@ func Shipped() []string {
 	return names
 }
 
-// ReadShipped returns the text of a shipped suite.
+// ReadShipped returns the text of an embedded suite.
 func ReadShipped(name string) ([]byte, error) { return shipped.ReadFile(name + ".yaml") }
 
-// Load reads the suite that name stands for: a file, or else a shipped suite's name. (A folder of
-// that name is no suite: a checkout has one for each task.)
+// Load reads a suite: the file name, or if there is none the embedded suite of that name. It
+// ignores a folder of that name, because a checkout has one for each task.
 func Load(name string, sets []string, tasks []Task) (*Suite, error) {
 	info, err := os.Stat(name)
 	if err == nil && info.Mode().IsRegular() {
@@ -52,8 +52,8 @@ func Load(name string, sets []string, tasks []Task) (*Suite, error) {
 	return nil, cannotRead(name, err)
 }
 
-// readBounded reads a file that readYAML takes, and one byte more of a larger one, which it
-// refuses.
+// readBounded reads a file of at most the size that readYAML accepts. Of a larger file it reads one
+// byte more, so that readYAML rejects it.
 func readBounded(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -34,7 +34,7 @@ or {from: 1Ki, to: 1Mi, factor: 2}. Any field can be set on the command line:
 --set tasks.needle.trials=3 --set 'models=[tiny-transformer]'.
 `
 
-// Explain writes the schema of suites: all of it, or one task's part.
+// Explain writes the schema of suites, or only that of one task.
 func Explain(w io.Writer, tasks []Task, only string) error {
 	if only != "" {
 		t := taskNamed(tasks, only)
@@ -92,7 +92,7 @@ func explainStruct(w io.Writer, v reflect.Value, indent string) {
 	}
 }
 
-// defaultText shows a default value; zero values show nothing.
+// defaultText formats a default value, and zero values as "".
 func defaultText(v reflect.Value) string {
 	if v.IsZero() || v.Kind() == reflect.Pointer || v.Kind() == reflect.Struct {
 		return ""

@@ -9,14 +9,14 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// fakeTask plans one case a length; what happens in it is up to the test.
+// fakeTask plans one case per length. The test defines what a case does.
 type fakeTask struct {
 	run func(ctx context.Context, length int64, r *fakeOutcome) error
-	// unsupported is why no model can do it.
+	// unsupported is the reason for which no model supports the task.
 	unsupported string
 }
 
-// fakeOutcome is what a case of a model measures.
+// fakeOutcome is the outcome of a case.
 type fakeOutcome struct {
 	result.Outcome
 	Model string
@@ -69,7 +69,8 @@ type fakeModel struct{ runners.Model }
 
 func (fakeModel) Close() error { return nil }
 
-// fakeWiring loads nothing; an estimated FLOP is a second. loads counts the loads by model.
+// fakeWiring returns a Registry with models that take no memory. An estimated FLOP takes a second.
+// loads counts the loads per model.
 func fakeWiring(t fakeTask, loads map[string]int) Registry {
 	return Registry{
 		Tasks: []Task{t},
@@ -92,7 +93,7 @@ func fakeWiring(t fakeTask, loads map[string]int) Registry {
 	}
 }
 
-// watcher notes what an Observer is told.
+// watcher records the calls of an Observer.
 type watcher struct{ began, cases, done int }
 
 func (w *watcher) Begin(int, float64)           { w.began++ }

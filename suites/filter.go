@@ -9,11 +9,11 @@ import (
 	"github.com/yocobench/yocobench/suites/match"
 )
 
-// Filter selects cases. It is a list of alternatives, each a list of conditions that all must hold.
+// Filter selects cases. It is a list of alternatives. In each, all conditions must hold.
 type Filter []match.All
 
-// ParseFilter reads filters of the form key=glob[,key<=number…] (package match); a case passes if
-// one of them holds. Keys are task, model, arch, runner, label, case and the case's params.
+// ParseFilter parses filters of the form key=glob[,key<=number…] (package match). A case passes if
+// it matches any of them. Keys are task, model, arch, runner, label, case and the case's params.
 func ParseFilter(texts []string) (Filter, error) {
 	var f Filter
 	for _, t := range texts {
@@ -33,8 +33,8 @@ func ParseFilter(texts []string) (Filter, error) {
 	return f, nil
 }
 
-// Match reports whether a case with these fields passes. A filter without alternatives lets all
-// pass.
+// Match reports whether a case with these fields passes. A filter without alternatives passes all
+// cases.
 func (f Filter) Match(fields match.Fields) bool {
 	for _, all := range f {
 		if all.Match(fields) {
@@ -44,7 +44,7 @@ func (f Filter) Match(fields match.Fields) bool {
 	return len(f) == 0
 }
 
-// Check reports a key that no case has.
+// Check returns an error for a key that no case has.
 func (f Filter) Check(p *Plan) error {
 	known := map[string]bool{}
 	for _, c := range p.Cases {
@@ -67,7 +67,7 @@ func (f Filter) Check(p *Plan) error {
 	return nil
 }
 
-// String gives the filters as they were written.
+// String returns the filters as they were written.
 func (f Filter) String() string {
 	var alts []string
 	for _, all := range f {

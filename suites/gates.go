@@ -18,7 +18,7 @@ type Gate struct {
 	line int
 }
 
-// UnmarshalYAML reads a gate's text, or a mapping with its confidence.
+// UnmarshalYAML decodes the text of a gate, or a mapping of gate and confidence.
 func (g *Gate) UnmarshalYAML(n *yaml.Node) error {
 	v := struct {
 		Gate       string  `yaml:"gate"`
@@ -48,8 +48,8 @@ func (g *Gate) UnmarshalYAML(n *yaml.Node) error {
 
 const gateHint = "`yocobench gate --help` shows the forms of gates"
 
-// checkGates reports the first gate about a task that the suite does not have, or a metric that the
-// task does not.
+// checkGates returns an error for the first gate whose task is not in the suite, or whose metric
+// the task does not have.
 func (s *Suite) checkGates() error {
 	for _, g := range s.Gates {
 		if err := s.checkGate(g.Gate, g.line); err != nil {
@@ -78,7 +78,7 @@ func (s *Suite) checkGate(g gate.Gate, line int) error {
 	return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: the suite has no task %q", g.Text, g.Task), Hint: Suggest(g.Task, slices.Compact(names))}
 }
 
-// checkGates reports the first gate that is about no case of the plan.
+// checkGates returns an error for the first gate that matches no case of the plan.
 func (p *Plan) checkGates() error {
 	for _, g := range p.Suite.Gates {
 		if err := p.matches(g.Gate, g.line); err != nil {
@@ -88,8 +88,8 @@ func (p *Plan) checkGates() error {
 	return nil
 }
 
-// CheckGate reports a gate given beside the suite's that is about no task, metric or case of the
-// plan.
+// CheckGate returns an error if a gate that is not part of the suite matches no task, metric or
+// case of the plan.
 func (p *Plan) CheckGate(g gate.Gate) error {
 	if err := p.Suite.checkGate(g, 0); err != nil {
 		return err
@@ -104,7 +104,8 @@ func (p *Plan) matches(g gate.Gate, line int) error {
 	return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: no case of the suite matches it", g.Text), Hint: "`yocobench run --dry-run` lists the cases"}
 }
 
-// gated reports whether a gate is about a case, whose params it sees as a record will hold them.
+// gated reports whether a gate applies to a case. The params have the types that they have in a
+// record.
 func (c *PlannedCase) gated(g gate.Gate) bool {
 	b, err := json.Marshal(c.Params)
 	var params map[string]any
@@ -115,8 +116,8 @@ func (c *PlannedCase) gated(g gate.Gate) bool {
 	return err == nil && g.Match(c.Task, c.Model.Name, arch, match.FieldsOf(params, c.Model.Name, arch, c.Model.Runner, c.Label))
 }
 
-// ReadGates reads the gates of a suite's text and nothing else of it: the tasks and models of an
-// old run may be ones that this program does not know. file names the text in errors.
+// ReadGates reads only the gates of a suite's text, because the tasks and models of an old run may
+// be unknown to this program. file is the name of the text in errors.
 func ReadGates(text, file string) ([]gate.Gate, error) {
 	var s struct {
 		Gates []Gate `yaml:"gates"`

@@ -16,7 +16,7 @@ func TestGates(t *testing.T) {
 	if len(s.Gates) != 2 || s.Gates[0].Confidence != 0.95 || s.Gates[1].Confidence != 0.99 || s.Gates[1].Models != "b" {
 		t.Errorf("got %+v", s.Gates)
 	}
-	// The gates of an old run are read from its text, whatever else stands there.
+	// The gates of an old run are read whatever else its text contains.
 	old, err := ReadGates(strings.ReplaceAll(s.Text, "tasks:", "unheard_of:"), "old")
 	if err != nil || len(old) != 2 || old[1].Confidence != 0.99 {
 		t.Errorf("got %+v, %v", old, err)

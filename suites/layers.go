@@ -11,7 +11,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Composed is the part of an Entry that writes a model out, layer by layer.
+// Composed is the part of an Entry that defines a model layer by layer.
 type Composed struct {
 	Label      string   `yaml:"label" doc:"group of the model in reports (default: its name)"`
 	Dim        Size     `yaml:"dim" doc:"width of the residual stream (required with layers)"`
@@ -20,13 +20,14 @@ type Composed struct {
 	EmbedScale *float64 `yaml:"embed_scale" doc:"factor of the embeddings (default 1)"`
 	TiedOutput bool     `yaml:"tied_output" doc:"true: the output matrix is the embedding (default false)"`
 	LogitScale float64  `yaml:"logit_scale" doc:"factor of the logits (default 1)"`
-	LogitCap   float64  `yaml:"logit_cap" doc:"bounds logits: cap tanh(logit/cap) (default: no bound)"`
+	LogitCap   float64  `yaml:"logit_cap" doc:"limits logits: cap tanh(logit/cap) (default: no limit)"`
 	NormEps    *float64 `yaml:"norm_eps" doc:"epsilon of all norms (default 1e-5)"`
 	LayerSizes `yaml:",inline"`
 	Layers     []Block `yaml:"layers" doc:"the model's layers, instead of model; the weights are random, from seed"`
 }
 
-// LayerSizes are what a layer takes from the list or model around it unless it says so itself.
+// LayerSizes are the properties that a layer inherits from the enclosing list or model unless it
+// sets them.
 type LayerSizes struct {
 	Heads           Size     `yaml:"heads" doc:"query heads"`
 	KVHeads         Size     `yaml:"kv_heads" doc:"KV heads (default: as many as heads)"`
@@ -36,17 +37,17 @@ type LayerSizes struct {
 	RopeInterleaved *bool    `yaml:"rope_interleaved" doc:"true: rotate adjacent pairs, as in YOCO (default: pairs from the two halves of a head)"`
 	RopeEndPoint    *bool    `yaml:"rope_end_point" doc:"true: include the frequency 1/rope_theta, as in YOCO (default false)"`
 	RopeNone        *bool    `yaml:"rope_none" doc:"true: no positions, NoPE (default false)"`
-	RopeDims        Size     `yaml:"rope_dims" doc:"values of a head that are rotated (default: all)"`
+	RopeDims        Size     `yaml:"rope_dims" doc:"number of values of a head to rotate (default: all)"`
 	RopeFactor      *float64 `yaml:"rope_factor" doc:"divides all rotary frequencies (default 1)"`
 	Activation      string   `yaml:"activation" doc:"gelu-tanh (default: SiLU)"`
 	Norms           string   `yaml:"norms" doc:"post: norms of the blocks' outputs; pre-post: of inputs and outputs (default: of inputs)"`
 	Bias            *bool    `yaml:"bias" doc:"true: biases of queries, keys and values; in retention of the decay (default false)"`
 	QKNorm          string   `yaml:"qk_norm" doc:"norms of queries and keys: head, of each head, or whole, of all heads together (default: none)"`
 	Scale           *float64 `yaml:"scale" doc:"factor of attention scores (default head_dim^-0.5)"`
-	ScoreCap        *float64 `yaml:"score_cap" doc:"bounds attention scores: cap tanh(score/cap) (default: no bound)"`
+	ScoreCap        *float64 `yaml:"score_cap" doc:"limits attention scores: cap tanh(score/cap) (default: no limit)"`
 }
 
-// Block is an item of a list of layers: a layer, or a list of layers that repeats.
+// Block is an item of a list of layers: a layer, or a repeated list of layers.
 type Block struct {
 	Repeat     Size   `yaml:"repeat" doc:"number of repetitions (default 1)"`
 	Name       string `yaml:"name" doc:"name for kv_from of later layers"`
@@ -59,7 +60,7 @@ type Block struct {
 	line int
 }
 
-// UnmarshalYAML reads a mapping.
+// UnmarshalYAML decodes a mapping.
 func (b *Block) UnmarshalYAML(n *yaml.Node) error {
 	type plain Block
 	p := plain{line: n.Line}
@@ -76,7 +77,7 @@ func (b *Block) UnmarshalYAML(n *yaml.Node) error {
 // layersHint shows the form of a list of layers.
 const layersHint = "for example: layers: [{repeat: 4, layers: [{mixer: attention, window: 1024, repeat: 5}, {mixer: attention}]}]"
 
-// bounded reports a node that has more than left nodes once its aliases are followed.
+// bounded returns an error if a node has more than left nodes with aliases expanded.
 func bounded(n *yaml.Node, left *int) error {
 	n = resolve(n)
 	if *left--; *left < 0 {
@@ -90,7 +91,7 @@ func bounded(n *yaml.Node, left *int) error {
 	return nil
 }
 
-// config makes the model of a composed entry.
+// config returns the model of a composed entry.
 func (c *Composed) config(name string, n *yaml.Node) (*runners.Config, error) {
 	for _, f := range []struct {
 		name string
@@ -126,7 +127,7 @@ func (c *Composed) config(name string, n *yaml.Node) (*runners.Config, error) {
 // layering appends the layers of blocks to a config.
 type layering struct {
 	config *runners.Config
-	lines  []int          // of the layers
+	lines  []int          // line of each layer
 	named  map[string]int // the latest layer of each name
 }
 
@@ -145,11 +146,11 @@ func (l *layering) list(blocks []Block, around LayerSizes) error {
 	return nil
 }
 
-// block appends a layer or a list of them once.
+// block appends a layer, or one repetition of a list of layers.
 func (l *layering) block(b *Block, around LayerSizes) error {
 	if b.Layers != nil {
 		if b.Mixer != "" || b.Window != 0 || b.KVFrom != "" || b.Name != "" {
-			return &Problem{Line: b.line, Msg: "a list of layers with a mixer, window, kv_from or name of its own", Hint: "give them to the layers inside"}
+			return &Problem{Line: b.line, Msg: "a list of layers with mixer, window, kv_from or name", Hint: "set them in the layers of the list"}
 		}
 		if len(b.Layers) == 0 {
 			return &Problem{Line: b.line, Msg: "an empty list of layers", Hint: layersHint}
@@ -167,8 +168,8 @@ func (l *layering) block(b *Block, around LayerSizes) error {
 	return nil
 }
 
-// within is s with what it leaves open taken from around. Heads of another number do not have the
-// width or the groups of those around.
+// within returns s with unset sizes taken from around. A layer with a different number of heads
+// does not inherit their width or groups.
 func (s LayerSizes) within(around LayerSizes) LayerSizes {
 	if s.Heads != 0 {
 		around.HeadDim, around.KVHeads = 0, 0
@@ -182,7 +183,7 @@ func (s LayerSizes) within(around LayerSizes) LayerSizes {
 	return s
 }
 
-// layer makes a layer of sizes s.
+// layer returns a layer with sizes s.
 func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 	none := runners.Layer{}
 	m := runners.Mixer{
@@ -207,8 +208,8 @@ func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 	if m.KVHeads == 0 {
 		m.KVHeads = m.Heads
 	}
-	// What the kind does not have is not taken from around; where the layer itself gives it,
-	// Validate refuses it.
+	// Do not inherit what this kind of layer does not have. If the layer sets it, Validate returns
+	// an error.
 	out := runners.Layer{FFN: int(s.FFN), Activation: runners.Activation(s.Activation), Norms: runners.NormPlacement(s.Norms)}
 	if m.Kind != runners.Attention {
 		m.QKNorm, m.Scale, m.ScoreCap = runners.QKNorm(b.QKNorm), or(b.Scale, 0), or(b.ScoreCap, 0)
@@ -230,11 +231,11 @@ func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 		for name := range l.named {
 			names = append(names, name)
 		}
-		hint := "kv_from is the name of an earlier layer: give that layer name: " + b.KVFrom
+		hint := "kv_from is the name of an earlier layer; give that layer name: " + b.KVFrom
 		if len(l.named) > 0 {
 			hint = Suggest(b.KVFrom, names[len(runners.MixerKinds()):])
 		}
-		return none, &Problem{Line: b.line, Msg: fmt.Sprintf("kv_from: no earlier layer is called %q", b.KVFrom), Hint: hint}
+		return none, &Problem{Line: b.line, Msg: fmt.Sprintf("kv_from: no earlier layer is named %q", b.KVFrom), Hint: hint}
 	}
 	source := l.config.Layers[from].Mixer
 	m.KVBack = len(l.config.Layers) - from
@@ -253,7 +254,7 @@ func (l *layering) layer(b *Block, s LayerSizes) (runners.Layer, error) {
 	return out, nil
 }
 
-// rope returns the rotary positions of heads of a width.
+// rope returns the rotary embedding of heads of width headDim.
 func (s LayerSizes) rope(headDim int) runners.Rotary {
 	r := runners.Rotary{Interleaved: or(s.RopeInterleaved, false), None: or(s.RopeNone, false)}
 	if r.None {
@@ -266,7 +267,7 @@ func (s LayerSizes) rope(headDim int) runners.Rotary {
 	return r
 }
 
-// or is what p points to, or otherwise.
+// or returns *p, or otherwise if p is nil.
 func or[T any](p *T, otherwise T) T {
 	if p == nil {
 		return otherwise

@@ -18,7 +18,7 @@ func composedModel(t *testing.T, text string) *runners.Config {
 	return s.Models[0].Config()
 }
 
-// TestPresetsWrittenOut: what presets are can be written in a suite.
+// TestPresetsWrittenOut checks that suites can express the presets as layers.
 func TestPresetsWrittenOut(t *testing.T) {
 	for name, layers := range map[string]string{
 		"transformer-160m": `[{repeat: 12}]`,
@@ -46,8 +46,8 @@ func TestPresetsWrittenOut(t *testing.T) {
 	}
 }
 
-// TestLayerDefaults: sizes come from the nearest list around, and other heads do not keep their
-// width.
+// TestLayerDefaults checks that sizes come from the nearest enclosing list, and that a different
+// number of heads does not inherit their width.
 func TestLayerDefaults(t *testing.T) {
 	c := composedModel(t, `
   - name: m
@@ -81,7 +81,8 @@ func TestLayerDefaults(t *testing.T) {
 	}
 }
 
-// TestLayerVariants: what published families have beyond the reference architectures.
+// TestLayerVariants checks the properties that published families have beyond the reference
+// architectures.
 func TestLayerVariants(t *testing.T) {
 	c := composedModel(t, `
   - name: m
@@ -148,8 +149,8 @@ func TestBadLayers(t *testing.T) {
 		{"{window: 8}", "attention", "s.yaml:9: expected a layer: a mapping"},
 		{"{window: 8}", "{window: wide}", "s.yaml:9:"},
 		{"{window: 8}", "{mixer: atention}", "s.yaml:9: unknown mixer \"atention\"\n  hint: did you mean \"attention\"?"},
-		{"{window: 8}", "{kv_from: own}", "s.yaml:9: kv_from: no earlier layer is called \"own\"\n  hint: kv_from is the name of an earlier layer"},
-		{"{kv_from: own}", "{kv_from: onw}", "s.yaml:11: kv_from: no earlier layer is called \"onw\"\n  hint: did you mean \"own\"?"},
+		{"{window: 8}", "{kv_from: own}", "s.yaml:9: kv_from: no earlier layer is named \"own\"\n  hint: kv_from is the name of an earlier layer"},
+		{"{kv_from: own}", "{kv_from: onw}", "s.yaml:11: kv_from: no earlier layer is named \"onw\"\n  hint: did you mean \"own\"?"},
 		{"{name: own}", "{name: own, window: 3}", "s.yaml:11: layer 2 of m: it reads the keys and values of layer 1, which keeps none"},
 		{"{kv_from: own}", "{kv_from: own, kv_heads: 2}", "s.yaml:11: layer 2 of m: it reads"},
 		{"{kv_from: own}", "{kv_from: own, head_dim: 2}", "s.yaml:11: layer 2 of m: it reads"},
@@ -160,7 +161,7 @@ func TestBadLayers(t *testing.T) {
 		{"{kv_from: own}", "{mixer: retention, window: 2}", "s.yaml:11: layer 2 of m: window does not belong to a layer of retention"},
 		{"{kv_from: own}", "{heads: 5, kv_heads: 2, head_dim: 4}", "s.yaml:11: layer 2 of m: heads (5) is not a multiple of kv_heads (2)"},
 		{"{kv_from: own}", "{layers: []}", "s.yaml:11: an empty list of layers"},
-		{"{kv_from: own}", "{layers: [{}], window: 3}", "s.yaml:11: a list of layers with a mixer, window"},
+		{"{kv_from: own}", "{layers: [{}], window: 3}", "s.yaml:11: a list of layers with mixer, window"},
 		{"{kv_from: own}", "{repeat: 5000}", "s.yaml:11: more than 4096 layers"},
 		{"{kv_from: own}", "{repeat: 64, layers: [{repeat: 64, layers: [{repeat: 64}]}]}", "s.yaml:11: more than 4096 layers"},
 		{"{window: 8}", "{activation: relu}", "s.yaml:9: layer 0 of m: unknown activation \"relu\" (known: gelu-tanh)"},
@@ -173,7 +174,7 @@ func TestBadLayers(t *testing.T) {
 		{"heads: 4", "heads: 400", "s.yaml:9: layer 0 of m: head_dim is 0"},
 		{good, "\n  - {model: x, dim: 4}", "s.yaml:3: label, dim and other sizes belong to a model that is defined by layers"},
 		{good, "\n  - {name: m, dim: 4, vocab: 5, layers: []}", "s.yaml:3: an empty list of layers"},
-		// A list of lists of lists ... grows beyond all bounds if its aliases are followed.
+		// Nested lists of aliases grow exponentially when expanded.
 		{good, `
   - name: m
     dim: 4

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A context longer than the model's max_seq_len is measured, and the plan and the record say so.
+// TestLongerThanMaxSeqLen checks that a context longer than the model's max_seq_len is measured,
+// with a notice in the plan and a note in the record.
 func TestLongerThanMaxSeqLen(t *testing.T) {
 	s, err := Parse([]byte("name: s\nmodels: [a, b]\ntasks:\n  - fake: {lengths: [1Ki, 4Ki, 8Ki]}\n"), "s.yaml", nil, []Task{fakeTask{}})
 	if err != nil {

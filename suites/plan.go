@@ -17,76 +17,77 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// PlannedCase is a case with its place in a plan.
+// PlannedCase is a case of a plan.
 type PlannedCase struct {
 	Case
 	ID    string
 	Task  string
 	Model *Target
-	// about is what the task declares.
+	// about is the task's declaration.
 	about *result.Task
-	// turn is equal for the cases of an interleaved task that follow each other from model to model;
-	// 0 where the models have different numbers of cases.
+	// turn is equal for corresponding cases of the models of an interleaved task, which run one after
+	// another. It is 0 if the models have different numbers of cases.
 	turn int
-	// Seconds is the estimated time. 0: it takes none worth mentioning.
+	// Seconds is the estimated time; 0 means that it is negligible.
 	Seconds float64
-	// beyond is a note on a context that is longer than the model's MaxSeqLen.
+	// beyond is the note for a context longer than the model's MaxSeqLen, or "".
 	beyond string
-	// Skip says why the case will not run; empty if it will.
+	// Skip is the reason for which the case will not run, or "".
 	Skip string
-	// Retry says that the case failed in an earlier run: it goes last, as it may take the device
-	// away from others.
+	// Retry reports that the case failed in an earlier run. It runs last, because it may lose the
+	// device.
 	Retry bool
 }
 
-// runs reports whether a case takes time: it is neither skipped, nor unsupported, nor too large.
+// runs reports whether a case takes time, that is, whether it is not skipped, unsupported or too
+// large.
 func (c *PlannedCase) runs() bool {
 	return c.Skip == "" && c.Unsupported == "" && !c.TooLarge()
 }
 
-// TooLarge reports whether a case needs more memory than its model may hold, by arithmetic.
+// TooLarge reports whether the computed memory of a case exceeds the memory of its model.
 func (c *PlannedCase) TooLarge() bool { return c.Model.Memory > 0 && c.Least > c.Model.Memory }
 
-// exceeds says why a case is too large, or "".
+// exceeds returns the reason for which a case is too large, or "".
 func (c *PlannedCase) exceeds() string {
 	if !c.TooLarge() {
 		return ""
 	}
-	return fmt.Sprintf("%v: by arithmetic weights, caches and logits take %s, %s are allowed",
+	return fmt.Sprintf("%v: weights, caches and logits need %s (computed), but the limit is %s",
 		runners.ErrOutOfMemory, runners.FormatBytes(c.Least), runners.FormatBytes(c.Model.Memory))
 }
 
-// Plan is what a run will do.
+// Plan is the plan of a run.
 type Plan struct {
 	Suite *Suite
-	// Hash is a hash of the suite's content with all settings applied.
+	// Hash is a hash of the suite with all settings applied.
 	Hash  string
 	Cases []*PlannedCase
-	// Tasks describe the suite's tasks, in the order of Registry.Tasks.
+	// Tasks holds the declarations of the suite's tasks, in the order of Registry.Tasks.
 	Tasks result.Tasks
-	// Text names the sources read from the machine, with their fingerprints.
+	// Text holds the fingerprints of the text sources by name.
 	Text map[string]string
-	// Notices say what was left out of them, such as binary files.
+	// Notices holds notices about the sources, such as skipped binary files, and about models.
 	Notices []string
 
 	now func() time.Time
-	// transformer is the suite's only Transformer, "" where it has none or several.
+	// transformer is the suite's only Transformer, or "" if it has none or several.
 	transformer string
 }
 
-// maxCases bounds a plan: each factor of a suite has a bound of its own, and this is the one on
+// maxCases limits the cases of a plan. Every list in a suite has its own limit; this one limits
 // their product.
 const maxCases = 250_000
 
-// caseVersion changes when a change of the program makes old case results incomparable.
+// caseVersion changes whenever a change of the program makes all older results incomparable.
 const caseVersion = 1
 
-// NewPlan lists a suite's cases: task by task and, within a task, model by model, or interleaved
-// where the task is (result.Task).
-// It ends early with ctx's error, and refuses a plan of more than maxCases before it makes them.
+// NewPlan plans the cases of a suite: task by task and, within a task, model by model, or
+// interleaved if the task is (result.Task). If ctx ends, it returns ctx's error. A plan of more
+// than maxCases is an error, which it returns before it creates them.
 func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) {
 	defer func() {
-		if err != nil && ctx.Err() != nil { // whatever it is about
+		if err != nil && ctx.Err() != nil { // ctx's error takes precedence
 			plan, err = nil, ctx.Err()
 		}
 	}()
@@ -116,7 +117,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 	}
 	planner := &Planner{ctx: ctx, Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
 	labels := map[string]string{}
-	beyond := map[*Target]int{} // cases longer than the model's MaxSeqLen
+	beyond := map[*Target]int{} // number of cases longer than the model's MaxSeqLen
 	for _, b := range s.blocks {
 		params, err := b.params()
 		if err != nil {
@@ -135,7 +136,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 			if err != nil {
 				return nil, s.place(planner.placed(err))
 			}
-			if n := len(plan.Cases) + len(cases); n > maxCases { // of a task that did not count them
+			if n := len(plan.Cases) + len(cases); n > maxCases { // the task did not call Count
 				return nil, s.place(planner.tooMany(n))
 			}
 			if len(cases) > 0 {
@@ -155,7 +156,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 				}
 				labels[p.ID] = label
 				if n, limit := c.length(), m.maxSeqLen(); limit > 0 && n > limit {
-					p.beyond = fmt.Sprintf("the context of %s tokens is longer than the %s that the model was trained for, as its checkpoint states",
+					p.beyond = fmt.Sprintf("the context of %s tokens exceeds the trained context of %s that the model's checkpoint states",
 						Size(n), Size(limit))
 					beyond[m]++
 				}
@@ -192,7 +193,7 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 	return plan, nil
 }
 
-// describe lists the descriptions of the suite's tasks, in the order of tasks.
+// describe returns the declarations of the suite's tasks, in the order of tasks.
 func (s *Suite) describe(tasks []Task) (out result.Tasks, err error) {
 	for _, b := range s.blocks {
 		about := b.task.Describe()
@@ -213,7 +214,7 @@ func (s *Suite) describe(tasks []Task) (out result.Tasks, err error) {
 	return out, nil
 }
 
-// length is the context of a case in tokens, 0 if it has no such parameter.
+// length returns the context of a case in tokens, or 0 if it has no such parameter.
 func (c *Case) length() int64 {
 	switch n := c.Params["length"].(type) {
 	case int:
@@ -224,7 +225,7 @@ func (c *Case) length() int64 {
 	return 0
 }
 
-// caseID hashes all that decides a case's result.
+// caseID hashes everything that determines a case's result.
 func caseID(seed uint64, p *PlannedCase) (string, error) {
 	m := p.Model
 	all := map[string]any{
@@ -247,8 +248,8 @@ func caseID(seed uint64, p *PlannedCase) (string, error) {
 	return hex.EncodeToString(sum[:10]), nil
 }
 
-// profileName is the device where it decides the numbers: a computed model's profile. A measuring
-// device is part of a run's environment, not of the question.
+// profileName returns the device profile of a computed target, because it determines the numbers,
+// otherwise "". A device that measures is part of the environment, not of the question.
 func profileName(m *Target) string {
 	if m.Computed {
 		return m.Device
@@ -256,7 +257,7 @@ func profileName(m *Target) string {
 	return ""
 }
 
-// Filter keeps the cases that match.
+// Filter removes the cases that do not match.
 func (p *Plan) Filter(f Filter) error {
 	kept := p.Cases[:0:0]
 	for _, c := range p.Cases {
@@ -271,16 +272,16 @@ func (p *Plan) Filter(f Filter) error {
 	return nil
 }
 
-// fields are what a filter sees of a case.
+// fields returns the fields of a case for filters.
 func (c *PlannedCase) fields() match.Fields {
 	f := match.FieldsOf(c.Params, c.Model.Name, c.Model.Label, c.Model.Runner, c.Label)
 	f["task"], f["case"] = c.Task, c.ID
 	return f
 }
 
-// Limit marks what by the estimates a budget will not hold, cheapest cases first, for a dry run. (A
-// run decides again before each case, by the clock and by how long cases really took.) Cases in
-// done cost nothing.
+// Limit marks the cases that exceed a budget according to the estimates, for a dry run. The
+// cheapest cases come first. (A run decides before each case, from the elapsed time and measured
+// times.) Cases in done cost nothing.
 func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 	if budget <= 0 {
 		return
@@ -296,7 +297,7 @@ func (p *Plan) Limit(budget time.Duration, done map[string]result.Record) {
 	for _, c := range order {
 		if c.Seconds > left {
 			c.Skip = overBudget(c.Seconds, budget)
-			left = 0 // whatever is dearer is skipped too
+			left = 0 // more expensive cases are skipped too
 			continue
 		}
 		left -= c.Seconds
@@ -307,7 +308,7 @@ func overBudget(seconds float64, budget time.Duration) string {
 	return fmt.Sprintf("over budget: estimated %s, budget %s", units.ShortDuration(seconds), budget)
 }
 
-// Seconds is the estimate for the cases that will run and are not done.
+// Seconds returns the estimated time of the cases that will run and are not done.
 func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
 	for _, c := range p.Cases {
 		if _, ok := done[c.ID]; !ok && c.runs() {
@@ -317,7 +318,7 @@ func (p *Plan) Seconds(done map[string]result.Record) (sum float64) {
 	return sum
 }
 
-// only is the name of the one model of an architecture, "" where there are several or none.
+// only returns the name of the only model of an architecture, or "" if there are several or none.
 func only(models []*Target, arch string) (name string) {
 	for _, m := range models {
 		if m.Label != arch {

@@ -10,22 +10,22 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Planner is what a task may use while planning.
+// Planner provides what a task may use while planning.
 type Planner struct {
-	// Seed is the suite's; every random choice comes from it and the case.
+	// Seed is the suite's seed. Every random choice derives from it and the case.
 	Seed uint64
-	// Dir is the folder that relative paths in the suite start from.
+	// Dir is the base folder of relative paths in the suite.
 	Dir string
-	// Machine is what this machine can do, as measured at the start; nil where nobody measured.
+	// Machine is the measured profile of this machine, or nil if it was not measured.
 	Machine *runners.Profile
 
 	ctx     context.Context
 	block   *block
-	cases   int // counted so far
+	cases   int // number of cases so far
 	sources map[string]corpus.Source
 }
 
-// Errorf makes an error about the task's block that names its place in the suite.
+// Errorf returns an error about the task's block, with its position in the suite.
 func (p *Planner) Errorf(format string, args ...any) error {
 	if p.block == nil {
 		return fmt.Errorf(format, args...)
@@ -33,8 +33,8 @@ func (p *Planner) Errorf(format string, args ...any) error {
 	return &Problem{File: p.block.file, Line: p.block.line, Msg: p.block.task.Name() + ": " + fmt.Sprintf(format, args...)}
 }
 
-// Count announces the cases that a task is about to plan for a model: the product of factors. It
-// refuses what makes the plan too large, before it takes memory.
+// Count must be called before a task creates its cases for a model. Their number is the product of
+// factors. It returns an error if the plan becomes too large, before that takes memory.
 func (p *Planner) Count(factors ...int) error {
 	n := 1
 	for _, f := range factors {
@@ -53,13 +53,13 @@ func (p *Planner) Count(factors ...int) error {
 
 func (p *Planner) tooMany(n int) error {
 	if p.block == nil {
-		return fmt.Errorf("%d cases more than a plan may have (%d)", n, maxCases)
+		return fmt.Errorf("%d cases exceed the limit of a plan (%d)", n, maxCases)
 	}
 	return &Problem{File: p.block.file, Line: p.block.line, Hint: "plan fewer lengths, depths or models, or split the suite",
-		Msg: fmt.Sprintf("%s: %d cases with %d planned before are more than a plan may have (%d)", p.block.task.Name(), n, p.cases, maxCases)}
+		Msg: fmt.Sprintf("%s: %d cases, with %d planned before, exceed the limit of a plan (%d)", p.block.task.Name(), n, p.cases, maxCases)}
 }
 
-// Context ends once planning is to end.
+// Context returns a context that ends once planning must end.
 func (p *Planner) Context() context.Context {
 	if p.ctx == nil {
 		return context.Background()
@@ -67,13 +67,13 @@ func (p *Planner) Context() context.Context {
 	return p.ctx
 }
 
-// Err is not nil once planning is to end, because the program was interrupted. A task that takes
-// long asks for it.
+// Err returns a non-nil error once planning must end, because the program was interrupted. A task
+// whose planning takes long must check it.
 func (p *Planner) Err() error {
 	return p.Context().Err()
 }
 
-// Source opens a text source once for the whole plan.
+// Source opens a text source. Each source is opened once per plan.
 func (p *Planner) Source(spec corpus.Spec) (corpus.Source, error) {
 	key := fmt.Sprintf("%+v", spec)
 	if s, ok := p.sources[key]; ok {
@@ -90,7 +90,7 @@ func (p *Planner) Source(spec corpus.Spec) (corpus.Source, error) {
 	return s, nil
 }
 
-// placed gives an error of a task the place of its block, where it has none.
+// placed adds the position of the task's block to an error without a position.
 func (p *Planner) placed(err error) error {
 	var pr *Problem
 	if err == nil || errors.As(err, &pr) {

@@ -16,10 +16,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Problem is an error about a suite's text, with the place where it stands.
+// Problem is an error in a suite, with its position.
 type Problem struct {
 	File string
-	Line int // 0: not known
+	Line int // 0: unknown
 	Msg  string
 	Hint string
 }
@@ -42,12 +42,12 @@ func (p *Problem) Error() string {
 	return b.String()
 }
 
-// problemAt makes a Problem about a node.
+// problemAt returns a Problem at a node.
 func problemAt(n *yaml.Node, hint, format string, args ...any) *Problem {
 	return &Problem{Line: n.Line, Msg: fmt.Sprintf(format, args...), Hint: hint}
 }
 
-// inFile fills in the file's name where a Problem lacks it, and makes any other error one.
+// inFile adds the file name to a Problem without one, and converts any other error to a Problem.
 func inFile(err error, file string) error {
 	if err == nil {
 		return nil
@@ -62,7 +62,7 @@ func inFile(err error, file string) error {
 	return p
 }
 
-// resolve follows an alias to what it stands for.
+// resolve returns the node that an alias refers to, or n.
 func resolve(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -70,8 +70,8 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// decodeStrict decodes a node into the struct that out points to. A field that the struct lacks or
-// a value of another type is a Problem with its line and, where one is near, a suggestion.
+// decodeStrict decodes a node into the struct that out points to. An unknown field or a value of
+// the wrong type is a Problem with its line and, for a misspelled name, a suggestion.
 func decodeStrict(n *yaml.Node, out any) error {
 	n = resolve(n)
 	if err := checkFields(n, reflect.TypeOf(out).Elem(), ""); err != nil {
@@ -90,7 +90,7 @@ var (
 	yamlWrong = regexp.MustCompile("^cannot unmarshal !!(\\w+) (`[^`]*` )?into (.*)$")
 )
 
-// typeProblem turns yaml's "cannot unmarshal !!str `x` into int" into words.
+// typeProblem converts yaml's error "cannot unmarshal !!str `x` into int" to a readable one.
 func typeProblem(n *yaml.Node, te *yaml.TypeError) *Problem {
 	p := &Problem{Line: n.Line, Msg: te.Errors[0]}
 	if m := yamlLine.FindStringSubmatch(p.Msg); m != nil {
@@ -128,14 +128,15 @@ var (
 	nodeType        = reflect.TypeOf(yaml.Node{})
 )
 
-// checkFields walks a node beside a type and reports the first key that the type does not have.
+// checkFields walks a node and a type in parallel and returns an error for the first key that the
+// type does not have.
 func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 	n = resolve(n)
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if path != "" && reflect.PointerTo(t).Implements(unmarshaler) || t == nodeType {
-		return nil // checks itself, or is decoded later
+		return nil // has its own checks, or is decoded later
 	}
 	switch {
 	case n.Kind == yaml.ScalarNode && reflect.PointerTo(t).Implements(textUnmarshaler):
@@ -143,7 +144,7 @@ func checkFields(n *yaml.Node, t reflect.Type, path string) error {
 			return problemAt(n, "", "%v", err)
 		}
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!float" && (reflect.Int <= t.Kind() && t.Kind() <= reflect.Uint64):
-		// the library would cut 1.5 to 1 and 2^64 to 0
+		// the library would truncate 1.5 to 1 and 2^64 to 0
 		if v, err := strconv.ParseFloat(n.Value, 64); err != nil || v != math.Trunc(v) {
 			return problemAt(n, "", "expected a whole number, got %s", n.Value)
 		} else if math.Abs(v) > 1<<53 {
@@ -192,10 +193,10 @@ func structFields(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// inlined reports whether the fields of a field of a struct are the struct's own.
+// inlined reports whether a struct field is inlined.
 func inlined(f reflect.StructField) bool { return f.Tag.Get("yaml") == ",inline" }
 
-// yamlName is a field's key, or "" where it has none.
+// yamlName returns the YAML key of a struct field, or "".
 func yamlName(f reflect.StructField) string {
 	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 	if name == "-" || !f.IsExported() {
@@ -204,7 +205,7 @@ func yamlName(f reflect.StructField) string {
 	return name
 }
 
-// Suggest says which known name is nearest to a wrong one, or lists the known names.
+// Suggest returns a hint with the known name nearest to a wrong one, or with all known names.
 func Suggest(wrong string, known []string) string {
 	sort.Strings(known)
 	if best := suggest.Nearest(wrong, known); best != "" {

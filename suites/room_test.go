@@ -11,8 +11,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// crowd is a plan of one case of each size in bytes for each model, interleaved, on a device with
-// room for so many bytes. The models' weights are 1000 bytes each.
+// crowd returns an interleaved plan with one case of each size in bytes for each model, on a device
+// with room bytes of memory. The weights of each model have 1000 bytes.
 func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes ...int64) *Plan {
 	t.Helper()
 	p := planOf(t, "name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {lengths: [1]}\n", task, loads)
@@ -23,7 +23,7 @@ func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes 
 			m.Room, m.Config, m.Options.Weights = room, weighing(t, 1000), runners.F32
 			x := *c
 			x.ID, x.Label, x.Bytes = fmt.Sprint(c.ID, i), fmt.Sprintf("%d", size), size
-			if size < 0 { // of model c only
+			if size < 0 { // only for model c
 				if x.Bytes = -size; m.Name != "c" {
 					continue
 				}
@@ -35,7 +35,7 @@ func crowd(t *testing.T, room int64, loads map[string]int, task fakeTask, sizes 
 	return p
 }
 
-// weighing is a config whose weights take so many bytes, at least, in float32.
+// weighing returns a config whose float32 weights have at least the given number of bytes.
 func weighing(t *testing.T, bytes int64) *runners.Config {
 	t.Helper()
 	c := runners.Shape{Name: "w", Arch: runners.Transformer, Dim: 4, Layers: 1, FFN: 4, Heads: 2, KVHeads: 1, HeadDim: 2, RopeTheta: 1e4, NormEps: 1e-5, Vocab: 1}.Config()
@@ -45,8 +45,8 @@ func weighing(t *testing.T, bytes int64) *runners.Config {
 	return &c
 }
 
-// Models stay loaded while there is room for them next to a case, and cases are ordered so that
-// each loads once.
+// TestRoom checks that models stay loaded while there is room for them next to a case, and that the
+// order of cases loads each model once.
 func TestRoom(t *testing.T) {
 	w := (&Target{Config: weighing(t, 1000)}).weightBytes()
 	for _, tt := range []struct {
@@ -60,7 +60,7 @@ func TestRoom(t *testing.T) {
 		{"one case leaves no room: it goes last", 4 * w, []int64{w, -4 * w, 2 * w}, 3, "a b c a b c c"},
 		{"no case leaves room: model by model", w, []int64{w, w, w}, 3, "a a a b b b c c c"},
 		{"two fit: model by model", 2 * w, []int64{w, w}, 3, "a a b b c c"},
-		{"the room is not known, and all are small: as planned", 0, []int64{w, w}, 3, "a b c a b c"},
+		{"the room is unknown, and all are small: as planned", 0, []int64{w, w}, 3, "a b c a b c"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			loads, open := map[string]int{}, map[string]int64{}
@@ -111,7 +111,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// closing is a model that says when it is closed.
+// closing is a model that reports when it is closed.
 type closing struct {
 	runners.Model
 	closed func()
@@ -122,8 +122,8 @@ func (c closing) Close() error {
 	return nil
 }
 
-// A case that runs out of memory next to other models is tried again without them, and only then is
-// it out of memory.
+// TestOutOfMemoryAmongOthers checks that a case that runs out of memory next to other models is
+// tried again without them before it is recorded as out of memory.
 func TestOutOfMemoryAmongOthers(t *testing.T) {
 	for _, enough := range []bool{true, false} {
 		loads, tries := map[string]int{}, 0

@@ -19,21 +19,21 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Observer is told how a run goes on. Calls come from one goroutine.
+// Observer receives the progress of a run. All calls come from one goroutine.
 type Observer interface {
-	// Begin comes once, with the number of cases to go through and the estimated seconds.
+	// Begin is called once, with the number of cases and the estimated seconds.
 	Begin(cases int, seconds float64)
-	// Case comes before each case that runs; Fraction while it runs.
+	// Case is called before each case that runs, Fraction while it runs.
 	Case(c *PlannedCase)
 	Fraction(f float64)
-	// Done comes after each record, with the estimated seconds left.
+	// Done is called after each record, with the estimated seconds left.
 	Done(r *result.Record, left float64)
 }
 
 // Summary counts a run's outcomes by status.
 type Summary map[result.Status]int
 
-// String lists the counts, such as "3 skipped, 1 oom".
+// String formats the counts, such as "3 skipped, 1 oom".
 func (s Summary) String() string {
 	var words []string
 	for _, status := range []result.Status{result.OK, result.Skipped, result.OOM, result.Unsupported, result.Failed} {
@@ -44,12 +44,11 @@ func (s Summary) String() string {
 	return strings.Join(words, ", ")
 }
 
-// Run runs what is planned and not done, and appends a record for each case. A case that fails,
-// runs out of memory or does not fit the budget is a record too and the sweep goes on. When ctx
-// ends, the case under way leaves no record and Run returns ctx's error. When the journal is no
-// longer where it was, Run ends before the next case with a *result.LostError. When a device is
-// lost, the case under way is recorded as failed and Run returns an error that wraps
-// runners.ErrDeviceLost.
+// Run runs the planned cases that are not done, and appends a record for each. A case that fails,
+// runs out of memory or does not fit the budget also gets a record, and the run continues. If ctx
+// ends, the current case has no record and Run returns ctx's error. If the journal was moved or
+// changed, Run returns a *result.LostError before the next case. If a device is lost, the current
+// case is recorded as failed and Run returns an error that wraps runners.ErrDeviceLost.
 func (p *Plan) Run(ctx context.Context, w *result.Writer, done map[string]result.Record, obs Observer) (Summary, error) {
 	r := &run{plan: p, w: w, obs: obs, start: p.now(), loaded: map[*Target]*loaded{}, sum: Summary{}}
 	defer r.unload()
@@ -101,10 +100,10 @@ type run struct {
 	obs   Observer
 	start time.Time
 	sum   Summary
-	// backlog estimates the cases still to do.
+	// backlog estimates the time of the remaining cases.
 	backlog *backlog
 
-	// loaded are the models at hand, or the errors of those that did not load.
+	// loaded holds the loaded models, and the errors of those that failed to load.
 	loaded map[*Target]*loaded
 	// uses counts the calls of load.
 	uses int
@@ -113,12 +112,11 @@ type run struct {
 type loaded struct {
 	model runners.Model
 	err   error
-	// used is the number of the last call of load that returned it.
+	// used is the number of the last call of load that returned the model.
 	used int
 }
 
-// left estimates the seconds that the rest of the run takes: the cases that will run, within the
-// budget.
+// left returns the estimated seconds of the remaining cases that fit the budget.
 func (r *run) left() float64 {
 	if r.plan.Suite.Budget <= 0 {
 		return r.backlog.all()
@@ -126,13 +124,12 @@ func (r *run) left() float64 {
 	return r.backlog.within(r.budgetLeft())
 }
 
-// budgetLeft is the seconds that the budget has left.
+// budgetLeft returns the seconds left in the budget.
 func (r *run) budgetLeft() float64 {
 	return time.Duration(r.plan.Suite.Budget).Seconds() - r.plan.now().Sub(r.start).Seconds()
 }
 
-// declared reports a metric that the task did not declare, or declared otherwise: no gate could be
-// about it.
+// declared returns an error for a metric that the task did not declare, or declared differently.
 func (c *PlannedCase) declared(r *result.Record) error {
 	for name, m := range r.Metrics {
 		info, ok := c.about.Metric(name)
@@ -147,8 +144,8 @@ func (c *PlannedCase) declared(r *result.Record) error {
 	return nil
 }
 
-// one runs a case. An error is one of the run, not of the case; one that wraps
-// runners.ErrDeviceLost comes with the record of the case.
+// one runs a case. An error concerns the run, not the case. If the error wraps
+// runners.ErrDeviceLost, the record is returned too.
 func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	m := c.Model
 	rec := &result.Record{
@@ -195,7 +192,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 		err = measure()
 	}
 	if errors.Is(err, runners.ErrOutOfMemory) && r.alone(m) && runCtx.Err() == nil {
-		// Other models took memory of the device: once more without them.
+		// Other models use memory of the device. Try again without them.
 		model, err = r.load(c)
 		start = r.plan.now()
 		if err == nil {
@@ -218,7 +215,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 		_, err = result.Encode(*rec)
 		var value *json.UnsupportedValueError
 		if errors.As(err, &value) {
-			err = fmt.Errorf("a figure that it measured is not finite: %s", value.Str)
+			err = fmt.Errorf("a measured value is not finite: %s", value.Str)
 		}
 	}
 	rec.Seconds = r.plan.now().Sub(start).Seconds()
@@ -232,7 +229,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	rec.Metrics, rec.Series, rec.Trials, rec.Reason = nil, nil, nil, cleantext.WithoutFolders(err.Error())
 	switch {
 	case runCtx.Err() != nil && errors.Is(err, runCtx.Err()):
-		r.backlog.learn(c, rec.Seconds) // at least as long
+		r.backlog.learn(c, rec.Seconds) // it takes at least this long
 		rec.Status = result.Skipped
 		rec.Reason = fmt.Sprintf("over budget: stopped at its deadline after %s; its share of the budget of %s was %s",
 			units.ShortDuration(rec.Seconds), time.Duration(r.plan.Suite.Budget), units.ShortDuration(share))
@@ -249,17 +246,16 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	return rec, nil
 }
 
-// overrun is how many times its share of the budget a case may take before it is stopped.
+// overrun is the multiple of its share of the budget at which a case is stopped.
 const overrun = 1.5
 
-// share is the seconds that a case may take: what the budget has left, without what cheaper cases
-// need. They come first, so that a case that takes longer than estimated leaves the others their
-// share.
+// share returns the seconds that a case may take: the rest of the budget, without the time that
+// cheaper cases need. So a case that takes longer than estimated does not use their share.
 func (r *run) share(c *PlannedCase) float64 {
 	return r.budgetLeft() - r.backlog.below(r.backlog.estimate(c))
 }
 
-// late says why a case no longer fits the budget, or "".
+// late returns the reason for which a case no longer fits the budget, or "".
 func (r *run) late(c *PlannedCase) string {
 	budget := time.Duration(r.plan.Suite.Budget)
 	if budget <= 0 {
@@ -271,12 +267,11 @@ func (r *run) late(c *PlannedCase) string {
 	return ""
 }
 
-// keepLoaded is how many bytes of weights may stay loaded for cases that take turns, on a device
-// whose room is not known.
+// keepLoaded is the number of bytes of weights that may stay loaded for interleaved cases, on a
+// device whose room is unknown.
 const keepLoaded = 1 << 30
 
-// load returns the model of c loaded. Others stay loaded as long as there is room for them next to
-// what c holds.
+// load loads the model of c. Other models stay loaded as long as there is room for them next to c.
 func (r *run) load(c *PlannedCase) (runners.Model, error) {
 	m := c.Model
 	for _, o := range evicted(c, r.byUse()) {
@@ -296,7 +291,7 @@ func (r *run) load(c *PlannedCase) (runners.Model, error) {
 	return l.model, l.err
 }
 
-// byUse are the loaded models, the last used one first.
+// byUse returns the loaded models, the most recently used first.
 func (r *run) byUse() (ms []*Target) {
 	for m, l := range r.loaded {
 		if l.model != nil {
@@ -307,9 +302,9 @@ func (r *run) byUse() (ms []*Target) {
 	return ms
 }
 
-// evicted are those of the loaded models, the last used one first, that have to go before c runs.
-// Where the room of its device is known, it is the ones used longest ago; otherwise all others,
-// unless all are small.
+// evicted returns those of the loaded models (most recently used first) that must be closed before
+// c runs. If the room of the device is known, these are the least recently used ones; otherwise all
+// others, unless all are small.
 func evicted(c *PlannedCase, models []*Target) (out []*Target) {
 	held, left := c.Model.weightBytes(), c.Model.Room-max(c.Bytes, c.Model.weightBytes())
 	for _, o := range models {
@@ -329,9 +324,9 @@ func evicted(c *PlannedCase, models []*Target) (out []*Target) {
 	return slices.DeleteFunc(slices.Clone(models), func(o *Target) bool { return o == c.Model })
 }
 
-// ordered puts the cases of devices whose room is known in an order that loads each model once, if
-// there is one: as they are planned; with those last that leave no room for the other models; or
-// model by model.
+// ordered orders the cases of devices whose room is known so that each model is loaded once, if
+// possible. It tries the planned order, then the cases that leave no room for other models last,
+// then model by model.
 func ordered(cases []*PlannedCase) []*PlannedCase {
 	var models []*Target
 	var weights int64
@@ -363,9 +358,9 @@ func ordered(cases []*PlannedCase) []*PlannedCase {
 	return byModel
 }
 
-// loads is how many times models are loaded for cases in this order.
+// loads returns the number of times that models are loaded for cases in this order.
 func loads(cases []*PlannedCase) (n int) {
-	var held []*Target // the last used one first
+	var held []*Target // most recently used first
 	for _, c := range cases {
 		gone := evicted(c, held)
 		if !slices.Contains(held, c.Model) {
@@ -377,8 +372,8 @@ func loads(cases []*PlannedCase) (n int) {
 	return n
 }
 
-// alone closes the other models of m's device, where their room is shared, and reports whether
-// there were any.
+// alone closes the other models that share the room of m's device, and reports whether there were
+// any.
 func (r *run) alone(m *Target) (closed bool) {
 	for _, o := range r.byUse() {
 		if o != m && o.Runner == m.Runner && m.Room > 0 {
@@ -394,7 +389,7 @@ func (r *run) alone(m *Target) (closed bool) {
 
 func (r *run) close(m *Target) {
 	if l := r.loaded[m]; l.model != nil {
-		_ = l.model.Close() // nothing measured depends on it
+		_ = l.model.Close() // results do not depend on it
 	}
 	delete(r.loaded, m)
 }
@@ -405,7 +400,7 @@ func (r *run) unload() {
 	}
 }
 
-// guarded turns a panic into an error, so that one broken case does not end a sweep.
+// guarded converts a panic to an error, so that one broken case does not end a run.
 func guarded(f func() error) (err error) {
 	defer func() {
 		p := recover()
@@ -413,7 +408,7 @@ func guarded(f func() error) (err error) {
 			err = slow
 		} else if p != nil {
 			fmt.Fprintf(os.Stderr, "panic: %v\n%s", p, debug.Stack())
-			err = fmt.Errorf("panic: %v (its stack is on stderr)", p)
+			err = fmt.Errorf("panic: %v (stack on stderr)", p)
 		}
 	}()
 	return f()

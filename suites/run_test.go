@@ -146,8 +146,7 @@ func TestModelThatDoesNotLoad(t *testing.T) {
 	}
 }
 
-// What is known to be unsupported takes no memory: a model too large for the machine is not loaded
-// to say so.
+// TestUnsupportedLoadsNothing checks that a model is not loaded for unsupported cases.
 func TestUnsupportedLoadsNothing(t *testing.T) {
 	w, path := journal(t)
 	loads := map[string]int{}
@@ -206,7 +205,8 @@ func TestBudgetIsSharedCheapestFirst(t *testing.T) {
 	}
 }
 
-// A run decides by the clock: here every case takes factor times its estimate.
+// TestBudgetByTheClock checks that a run decides by elapsed time. Every case takes factor times its
+// estimate.
 func TestBudgetByTheClock(t *testing.T) {
 	for _, c := range []struct {
 		factor  float64
@@ -268,7 +268,8 @@ func TestFilter(t *testing.T) {
 	}
 }
 
-// The id of a case changes with all that decides its result, and with nothing else.
+// TestCaseID checks that the id of a case depends on everything that determines its result, and on
+// nothing else.
 func TestCaseID(t *testing.T) {
 	base := planOf(t, three, fakeTask{}, nil).Cases[0].ID
 	for text, same := range map[string]bool{
@@ -296,8 +297,8 @@ func TestShortDuration(t *testing.T) {
 	}
 }
 
-// A case that overruns its share of the budget by more than half is stopped and tried again by a
-// resumed run; the cases after it still have theirs.
+// TestBudgetIsADeadline checks that a case that exceeds its share of the budget by half is stopped,
+// that the later cases keep their share, and that a resumed run tries the case again.
 func TestBudgetIsADeadline(t *testing.T) {
 	task := fakeTask{run: func(ctx context.Context, n int64, r *fakeOutcome) error {
 		if n == 2 && r.Model == "a" {
@@ -328,30 +329,30 @@ func TestBudgetIsADeadline(t *testing.T) {
 	}
 }
 
-// leftWatcher keeps the times that an observer is told.
+// leftWatcher records the times that an Observer receives.
 type leftWatcher struct {
 	watcher
 	began  float64
 	left   []float64
-	room   func() float64 // seconds that the budget has left
-	beyond string         // what exceeded it
+	room   func() float64 // seconds left in the budget
+	beyond string         // describes a time that exceeded it
 }
 
 func (w *leftWatcher) Begin(_ int, s float64) { w.began = s }
 func (w *leftWatcher) Done(_ *result.Record, left float64) {
 	w.left = append(w.left, left)
 	if room := max(0, w.room()); !(left <= room) {
-		w.beyond = fmt.Sprintf("%g s are said to be left, the budget has %g", left, room)
+		w.beyond = fmt.Sprintf("reported %g s left, but the budget has %g", left, room)
 	}
 }
 
-// The time shown is that of the cases that will run, and never more than the budget has left, also
-// where cases take longer than estimated.
+// TestEstimatesStayWithinTheBudget checks that the reported time covers the cases that will run and
+// never exceeds the rest of the budget, even if cases take longer than estimated.
 func TestEstimatesStayWithinTheBudget(t *testing.T) {
 	for _, c := range []struct {
 		budget  time.Duration
 		lengths string
-		slow    time.Duration // how many times longer than estimated each case takes
+		slow    time.Duration // factor by which cases take longer than estimated
 		began   float64
 	}{
 		{0, "[1, 2, 3]", 1, 12},
@@ -388,8 +389,8 @@ func TestEstimatesStayWithinTheBudget(t *testing.T) {
 	}
 }
 
-// A case whose weights, caches and logits exceed the memory is out of memory before its model is
-// loaded.
+// TestTooLargeByArithmeticIsNotTried checks that a case whose weights, caches and logits exceed the
+// memory is recorded as out of memory without loading its model.
 func TestTooLargeByArithmeticIsNotTried(t *testing.T) {
 	loads := map[string]int{}
 	p := planOf(t, three, fakeTask{}, loads)
@@ -412,8 +413,8 @@ func TestTooLargeByArithmeticIsNotTried(t *testing.T) {
 	}
 }
 
-// A plan has a bound on its cases, which is seen before they are made, and planning ends when it is
-// interrupted.
+// TestPlanIsBounded checks that the number of cases is limited before they are created, and that
+// planning can be interrupted.
 func TestPlanIsBounded(t *testing.T) {
 	task := countingTask{}
 	s, err := Parse([]byte("name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {trials: 300000}\n"), "s.yaml", nil, []Task{task})
@@ -438,8 +439,8 @@ func TestPlanIsBounded(t *testing.T) {
 	if _, err := NewPlan(ctx, s, fakeWiring(fakeTask{}, nil)); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
-	// A task that is interrupted in the middle says so of its line of the suite: that is no error
-	// there.
+	// An interrupted task adds its line of the suite to the error, although that line is not the
+	// cause.
 	ctx, cancel = context.WithCancel(t.Context())
 	s.blocks[0].task = interruptedTask{cancel: cancel}
 	if _, err := NewPlan(ctx, s, fakeWiring(fakeTask{}, nil)); !errors.Is(err, context.Canceled) {
@@ -458,7 +459,7 @@ func (f interruptedTask) Plan(p *Planner, _ *Target, _ any) ([]Case, error) {
 	return nil, p.Errorf("%v", p.ctx.Err())
 }
 
-// countingTask plans as many cases as trials, and fails the test's intent if it does so uncounted.
+// countingTask plans as many cases as trials and calls Count.
 type countingTask struct{ fakeTask }
 
 func (countingTask) Plan(p *Planner, m *Target, params any) (cases []Case, _ error) {
@@ -472,7 +473,8 @@ func (countingTask) Plan(p *Planner, m *Target, params any) (cases []Case, _ err
 	return cases, nil
 }
 
-// What a run estimates costs the same however many cases there are.
+// TestBacklogAgreesWithASimpleSum compares the estimates of a backlog with plain sums over the
+// cases.
 func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	var cases []*PlannedCase
@@ -512,7 +514,7 @@ func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 		for range 20 {
 			s := rng.Float64() * all
 			if got := b.within(s); !(got >= 0 && got <= s) {
-				t.Fatalf("%g s of cases are said to fit into %g s", got, s)
+				t.Fatalf("%g s of cases reported to fit in %g s", got, s)
 			}
 		}
 		if !near(b.all(), all) || !near(b.within(all/2), fit) {
@@ -521,8 +523,8 @@ func TestBacklogAgreesWithASimpleSum(t *testing.T) {
 	}
 }
 
-// A lost device ends the run: its case is recorded as failed, and what failed is tried last when
-// the run is resumed.
+// TestDeviceLost checks that a lost device ends the run, that its case is recorded as failed, and
+// that a resumed run tries failed cases last.
 func TestDeviceLost(t *testing.T) {
 	var order []string
 	broken := true
@@ -554,8 +556,8 @@ func TestDeviceLost(t *testing.T) {
 	}
 }
 
-// A record whose metric has another unit or direction than its task declares fails: no report could
-// draw it.
+// TestMetricsAreAsDeclared checks that a case fails if a metric has a different unit or direction
+// than declared.
 func TestMetricsAreAsDeclared(t *testing.T) {
 	for want, m := range map[string]result.Metric{
 		"":                     {Value: 1, Unit: "x", Better: result.None},

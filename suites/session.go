@@ -6,11 +6,11 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Session runs cases of a plan one at a time, as often as it is asked, and keeps their models
-// loaded in between.
+// Session runs cases of a plan on request, any number of times, and keeps their models loaded in
+// between.
 type Session struct{ r *run }
 
-// NewSession makes a session. It knows no budget, and appends to no journal.
+// NewSession returns a session, which has no budget and no journal.
 func (p *Plan) NewSession() *Session {
 	free := *p.Suite
 	free.Budget = 0
@@ -19,7 +19,8 @@ func (p *Plan) NewSession() *Session {
 	return &Session{&run{plan: &plan, obs: unobserved{}, start: p.now(), backlog: newBacklog(nil), loaded: map[*Target]*loaded{}}}
 }
 
-// Run runs a case and returns its record. An error is ctx's: a case that fails is a record.
+// Run runs a case and returns its record. A failed case has a record too; the only error is that of
+// ctx.
 func (s *Session) Run(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	rec, err := s.r.one(ctx, c)
 	if rec != nil {
@@ -31,7 +32,7 @@ func (s *Session) Run(ctx context.Context, c *PlannedCase) (*result.Record, erro
 // Close closes the models.
 func (s *Session) Close() { s.r.unload() }
 
-// unobserved is an Observer that looks away.
+// unobserved is an Observer that does nothing.
 type unobserved struct{}
 
 func (unobserved) Begin(int, float64)           {}

@@ -8,7 +8,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A session runs a case as often as it is asked, whatever the budget, and loads each model once.
+// TestSession checks that a session runs a case any number of times, ignores the budget, and loads
+// each model once.
 func TestSession(t *testing.T) {
 	loads, calls := map[string]int{}, 0
 	p := planOf(t, three+"budget: 1s\n", fakeTask{run: func(_ context.Context, n int64, r *fakeOutcome) error {

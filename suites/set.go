@@ -9,11 +9,11 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// applySets changes the document by settings of the form path=value. A path is field names and list
-// positions joined by dots; in the list of tasks a task's name selects every block of it, in the
-// list of models a model's name, which may hold dots and = itself. A value is YAML. A new field is
-// added; the strict decoding that follows rejects one that does not exist. Nodes made here have the
-// line -(i+1) for setting i.
+// applySets applies settings of the form path=value to the document. A path consists of field names
+// and list positions joined by dots. In the list of tasks, the name of a task selects all its
+// blocks; in the list of models, the name of a model, which may contain dots and =, selects that
+// model. A value is YAML. New fields are added; the strict decoding that follows rejects unknown
+// ones. Nodes created for setting i have the line -(i+1).
 func applySets(root *yaml.Node, sets []string) error {
 	if len(sets) > 0 {
 		left := maxNodes
@@ -34,19 +34,19 @@ func applySets(root *yaml.Node, sets []string) error {
 			v, err := setValue(set[at+1:], -(i + 1))
 			if err != nil {
 				var p *Problem
-				errors.As(err, &p) // readYAML has no other errors
+				errors.As(err, &p) // readYAML returns no other errors
 				return setProblem(set, "the value: "+p.Msg)
 			}
 			found = assign(root, "", strings.Split(set[:at], "."), v) > 0
 		}
 		if !found {
-			return setProblem(set, fmt.Sprintf("nothing in the suite is called %s", first))
+			return setProblem(set, fmt.Sprintf("the suite has nothing at %s", first))
 		}
 	}
 	return nil
 }
 
-// setValue reads a setting's value; its nodes get the given line.
+// setValue parses the value of a setting. Its nodes get the given line.
 func setValue(text string, line int) (*yaml.Node, error) {
 	v, err := readYAML([]byte(text))
 	if err != nil {
@@ -59,11 +59,10 @@ func setValue(text string, line int) (*yaml.Node, error) {
 	return v, nil
 }
 
-// maxNodes bounds a document whose aliases are expanded.
+// maxNodes limits a document with expanded aliases.
 const maxNodes = 100_000
 
-// expand replaces every alias by a copy of what it stands for, so that a setting changes one place
-// only.
+// expand replaces every alias by a copy of its node, so that a setting changes only one place.
 func expand(n *yaml.Node, left *int) error {
 	if *left--; *left < 0 {
 		return problemAt(n, "", "the suite's aliases expand to more than %d values", maxNodes)
@@ -80,7 +79,7 @@ func expand(n *yaml.Node, left *int) error {
 	}
 	n.Anchor = ""
 	for i, c := range n.Content {
-		if c.Kind == yaml.AliasNode { // not the node that others share
+		if c.Kind == yaml.AliasNode { // copy, because aliases share the node
 			copied := *c
 			n.Content[i] = &copied
 		}
@@ -95,7 +94,8 @@ func setProblem(set, msg string) *Problem {
 	return &Problem{File: "--set " + set, Msg: msg}
 }
 
-// settingProblem names the setting that a problem stands in, where its line is one of applySets'.
+// settingProblem names the setting that caused a problem, if its line is one that applySets
+// assigned.
 func settingProblem(err error, sets []string) error {
 	var p *Problem
 	if errors.As(err, &p) && p.Line < 0 && -p.Line <= len(sets) {
@@ -111,8 +111,8 @@ func mark(n *yaml.Node, line int) {
 	}
 }
 
-// assign sets the value at a path below n, the value of the field key, and returns how many places
-// it found.
+// assign sets the value at a path below n, which is the value of the field key. It returns the
+// number of places found.
 func assign(n *yaml.Node, key string, path []string, v *yaml.Node) int {
 	n = resolve(n)
 	if len(path) == 0 {
@@ -131,7 +131,7 @@ func assign(n *yaml.Node, key string, path []string, v *yaml.Node) int {
 			return 1
 		}
 	case yaml.SequenceNode:
-		// A name may hold dots: the longest one that the list has counts.
+		// A name may contain dots: use the longest one that the list has.
 		for last := len(path); last > 0; last-- {
 			name, found := strings.Join(path[:last], "."), 0
 			for _, c := range n.Content {
@@ -150,9 +150,9 @@ func assign(n *yaml.Node, key string, path []string, v *yaml.Node) int {
 	return 0
 }
 
-// named is what a name selects in the list c stands in: the parameters of a task's block, or a
-// model. Where inside is set, a setting goes into it: then parameters that are missing and a model
-// that is only a name become mappings.
+// named returns the node that name selects if it matches c, an item of the list key: the parameters
+// of a task's block, or a model. If inside is set, the node must become a mapping: missing
+// parameters, and a model that is only a name, are converted.
 func named(c *yaml.Node, key, name string, inside bool, line int) *yaml.Node {
 	switch {
 	case name == "":
@@ -170,7 +170,7 @@ func named(c *yaml.Node, key, name string, inside bool, line int) *yaml.Node {
 		return params
 	case c.Kind != yaml.MappingNode || len(c.Content) < 2:
 		return nil
-	case len(c.Content) == 2 && c.Content[0].Value == name: // a task's block
+	case len(c.Content) == 2 && c.Content[0].Value == name: // the block of a task
 		if inside && resolve(c.Content[1]).Tag == "!!null" {
 			c.Content[1] = &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: line}
 		}
@@ -181,7 +181,7 @@ func named(c *yaml.Node, key, name string, inside bool, line int) *yaml.Node {
 	return nil
 }
 
-// scalarField is the value of a mapping's field, or "".
+// scalarField returns the value of a mapping's field, or "".
 func scalarField(n *yaml.Node, name string) string {
 	if v := field(n, name); v != nil {
 		return v.Value

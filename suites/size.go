@@ -14,7 +14,7 @@ import (
 // powers of 1024, K, M and G powers of 1000.
 type Size int64
 
-// ParseSize reads a Size.
+// ParseSize parses a Size.
 func ParseSize(s string) (Size, error) {
 	v, err := match.Number(s)
 	if err != nil || !(v >= 0) {
@@ -24,17 +24,18 @@ func ParseSize(s string) (Size, error) {
 		return 0, fmt.Errorf("%q is not a whole number", s)
 	}
 	if v > 1<<50 {
-		return 0, fmt.Errorf("%q is beyond the largest size, 1024Ti", s)
+		return 0, fmt.Errorf("%q exceeds the largest size, 1024Ti", s)
 	}
 	return Size(v), nil
 }
 
-// String is the shortest exact form in powers of 1024: 65536 is "64Ki", 1000 is "1000".
+// String returns the shortest exact form, preferably in powers of 1024: 65536 is "64Ki", 1000 is
+// "1000".
 func (s Size) String() string {
 	for i, suffix := range []string{"Ti", "Gi", "Mi", "Ki"} {
 		if n := int64(1) << (40 - 10*i); s != 0 && int64(s)%n == 0 {
 			text := strconv.FormatInt(int64(s)/n, 10) + suffix
-			// 128000 is 125Ki too, but hardly ever meant so.
+			// 128000 is also 125Ki, but 128k is more likely to be meant.
 			if short := strconv.FormatInt(int64(s)/1000, 10) + "k"; s%1000 == 0 && len(short) < len(text) {
 				return short
 			}
@@ -44,7 +45,7 @@ func (s Size) String() string {
 	return strconv.FormatInt(int64(s), 10)
 }
 
-// UnmarshalYAML reads a scalar.
+// UnmarshalYAML decodes a scalar.
 func (s *Size) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.ScalarNode {
 		return problemAt(n, "", "expected a size such as 64Ki")
@@ -57,18 +58,17 @@ func (s *Size) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// MarshalYAML writes the form of String.
+// MarshalYAML returns the form of String.
 func (s Size) MarshalYAML() (any, error) { return s.String(), nil }
 
-// Sizes is an ascending list of sizes: written as one size, a list, or a range
-// {from: 1Ki, to: 1Mi, factor: 4} (factor 2 if left out). A range ends at the last
-// value that is not beyond `to`.
+// Sizes is an ascending list of sizes, written as one size, a list, or a range {from: 1Ki, to: 1Mi,
+// factor: 4}. The default factor is 2. A range ends at the last value that does not exceed `to`.
 type Sizes []int64
 
-// maxSizes bounds the values of one list, so that a slip of the pen is no endless run.
+// maxSizes limits the values of one list, so that a typing error does not cause an endless run.
 const maxSizes = 4096
 
-// UnmarshalYAML reads the three forms.
+// UnmarshalYAML decodes the three forms.
 func (s *Sizes) UnmarshalYAML(n *yaml.Node) error {
 	var out []int64
 	switch n.Kind {
@@ -88,7 +88,7 @@ func (s *Sizes) UnmarshalYAML(n *yaml.Node) error {
 				return err
 			}
 			if len(out) > 0 && int64(one) <= out[len(out)-1] {
-				return problemAt(c, "", "sizes must rise: %s does not follow %s", one, Size(out[len(out)-1]))
+				return problemAt(c, "", "sizes must increase: %s follows %s", one, Size(out[len(out)-1]))
 			}
 			out = append(out, int64(one))
 		}

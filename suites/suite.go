@@ -16,7 +16,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Suite is a suite file as read: what to measure, on which models. The doc tags are its schema.
+// Suite is a decoded suite file: what to measure, on which models. The doc tags document its
+// schema.
 type Suite struct {
 	Name   string  `yaml:"name" doc:"short name: letters, digits, - and _; it names the run's folder (required)"`
 	Title  string  `yaml:"title" doc:"title of the reports, one line"`
@@ -25,35 +26,35 @@ type Suite struct {
 	Runner string  `yaml:"runner" doc:"runner of the models: cpu and cuda measure, analytic computes (default cpu)"`
 	Device string  `yaml:"device" doc:"device profile of the analytic runner (yocobench list devices)"`
 	Models []Entry `yaml:"models" doc:"names of models (yocobench list models), folders of checkpoints, or mappings (required)"`
-	// Baseline names the model that reports divide by.
+	// Baseline is the model that reports divide by.
 	Baseline string `yaml:"baseline" doc:"the model that reports compare others with (default: the suite's Transformer, if it has exactly one)"`
-	// Tasks are decoded one by one, by the task that each names.
+	// Tasks holds blocks that their tasks decode.
 	Tasks  []yaml.Node `yaml:"tasks" doc:"list of tasks, each a mapping from its name to its parameters (required)"`
 	Budget Duration    `yaml:"budget" doc:"time limit of the run, such as 3m: cheapest cases run first, cases that do not fit are skipped, and a case that exceeds its share by half is stopped (default: none)"`
 	Memory Size        `yaml:"memory" doc:"memory limit of a model with its sequences, such as 8Gi (default: the machine's)"`
-	// References are published figures to set beside the results.
+	// References holds published figures to compare with the results.
 	References []Reference `yaml:"references" doc:"published figures that reports compare with the results"`
-	// Gates are judged at the end of a run.
+	// Gates are evaluated at the end of a run.
 	Gates []Gate `yaml:"gates" doc:"conditions to check, such as throughput.decode_tps >= 0.95x baseline; or {gate: ..., confidence: 0.99} (yocobench gate --help)"`
 
-	// File is where it was read from, Text the content with all settings applied.
+	// File is the path or name of the suite, Text its content with all settings applied.
 	File string `yaml:"-"`
 	Text string `yaml:"-"`
-	// Dir is the folder that relative paths start from.
+	// Dir is the base folder of relative paths.
 	Dir    string `yaml:"-"`
 	blocks []*block
 	sets   []string
 }
 
-// block is a task's part of a suite.
+// block is the part of a suite for one task.
 type block struct {
 	task Task
-	node *yaml.Node // the parameters; nil where there are none
+	node *yaml.Node // the parameters, or nil
 	line int
 	file string
 }
 
-// Entry is a model of a suite.
+// Entry is a model in a suite.
 type Entry struct {
 	Name    string         `yaml:"name" doc:"name of the model in the suite and its reports (default: the value of model)"`
 	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors (this or layers is required)"`
@@ -65,18 +66,18 @@ type Entry struct {
 	Logits  string         `yaml:"logits" doc:"chunk: prefill computes and holds the logits of every row of a chunk, as the reference Transformer does; only for models without an early exit (default: only the last row, in the first step)"`
 	Runner  string         `yaml:"runner" doc:"runner of this model (default: the suite's)"`
 	Device  string         `yaml:"device" doc:"device profile of this model (default: the suite's)"`
-	// Baseline names the model of the suite that reports compare this one with.
+	// Baseline is the model of the suite that reports compare this one with.
 	Baseline string `yaml:"baseline" doc:"the model that reports compare this one with (default: the suite's baseline)"`
 	Composed `yaml:",inline"`
 
 	line   int
-	config *runners.Config // of Composed
+	config *runners.Config // the model that Composed defines
 }
 
-// Config is the model that the entry writes out, nil where it names one.
+// Config returns the model that the entry defines by layers, or nil if it names a model.
 func (e *Entry) Config() *runners.Config { return e.config }
 
-// UnmarshalYAML reads a name or a mapping.
+// UnmarshalYAML decodes a name or a mapping.
 func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	type plain Entry // without this method
 	p := plain{Seed: 1, line: n.Line}
@@ -98,17 +99,17 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	if p.Weights != "" && p.Weights != "random" {
-		return problemAt(n, "leave it out to take the trained weights", "weights: expected random, got %q", p.Weights)
+		return problemAt(n, "remove it to use the trained weights", "weights: expected random, got %q", p.Weights)
 	}
 	if p.Logits != "" && p.Logits != "chunk" {
-		return problemAt(n, "leave it out to compute no logits in prefill", "logits: expected chunk, got %q", p.Logits)
+		return problemAt(n, "remove it to compute no logits in prefill", "logits: expected chunk, got %q", p.Logits)
 	}
 	if p.Chunk > maxChunk {
 		return problemAt(n, "", "prefill_chunk is %s, more than %s", p.Chunk, Size(maxChunk))
 	}
 	if p.Name == "" {
 		p.Name = p.Model
-		if filepath.IsAbs(p.Name) || strings.HasPrefix(p.Name, "~/") { // reports name no folder of the machine
+		if filepath.IsAbs(p.Name) || strings.HasPrefix(p.Name, "~/") { // reports must not reveal folders of the machine
 			p.Name = filepath.Base(p.Name)
 		}
 	}
@@ -116,7 +117,7 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// compose makes the model of an entry that writes one out.
+// compose builds the model of an entry that defines one by layers.
 func (e *Entry) compose(n *yaml.Node) (err error) {
 	if e.Layers == nil {
 		if !reflect.ValueOf(e.Composed).IsZero() {
@@ -129,7 +130,7 @@ func (e *Entry) compose(n *yaml.Node) (err error) {
 	}
 	switch {
 	case e.Model != "":
-		return problemAt(n, "leave one of them out", "a model with both model and layers")
+		return problemAt(n, "remove one of them", "a model with both model and layers")
 	case e.Name == "":
 		return problemAt(n, "for example: - {name: mine, dim: 768, ...}", "a model with layers and without a name")
 	case len(e.Layers) == 0:
@@ -162,7 +163,7 @@ func (r Reference) result() result.Reference {
 // Duration is a time.Duration written as 90s, 3m or 1h30m.
 type Duration time.Duration
 
-// UnmarshalYAML reads a scalar.
+// UnmarshalYAML decodes a scalar.
 func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	v, err := time.ParseDuration(n.Value)
 	if err != nil || v < 0 || n.Kind != yaml.ScalarNode {
@@ -172,19 +173,19 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// maxChunk bounds the tokens computed at once.
+// maxChunk limits the tokens of a prefill chunk.
 const maxChunk = 1 << 20
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
-// Parse reads a suite. file names it in errors; sets are settings path=value applied before
-// decoding; tasks are the known tasks. Every error is a *Problem.
+// Parse parses a suite. file is its name in errors. sets are settings path=value, which are applied
+// before decoding. tasks are the known tasks. Every error is a *Problem.
 func Parse(text []byte, file string, sets []string, tasks []Task) (*Suite, error) {
 	s := &Suite{Seed: 1, File: file, sets: sets}
 	return s, s.place(s.parse(text, tasks))
 }
 
-// place gives an error the place where it stands: a line of the file, or a setting.
+// place adds the position to an error: a line of the file, or a setting.
 func (s *Suite) place(err error) error { return inFile(settingProblem(err, s.sets), s.File) }
 
 func (s *Suite) parse(text []byte, tasks []Task) error {
@@ -217,7 +218,7 @@ func (s *Suite) parse(text []byte, tasks []Task) error {
 		return err
 	}
 	if out.Len() > maxSuite {
-		return &Problem{Msg: fmt.Sprintf("with its settings and aliases the suite has %d bytes, more than %d", out.Len(), maxSuite)}
+		return &Problem{Msg: fmt.Sprintf("with its settings and expanded aliases the suite has %d bytes, more than %d", out.Len(), maxSuite)}
 	}
 	s.Text = out.String()
 	return nil
@@ -236,7 +237,7 @@ func (s *Suite) check(root *yaml.Node, tasks []Task) error {
 	seen := map[string]bool{}
 	for _, e := range s.Models {
 		if seen[e.Name] {
-			return &Problem{Line: e.line, Msg: fmt.Sprintf("two models are called %q", e.Name), Hint: "give one another name"}
+			return &Problem{Line: e.line, Msg: fmt.Sprintf("two models are named %q", e.Name), Hint: "rename one of them"}
 		}
 		seen[e.Name] = true
 	}
@@ -282,7 +283,7 @@ func taskNamed(tasks []Task, name string) Task {
 	return nil
 }
 
-// params decodes a block's parameters over the task's defaults.
+// params decodes the parameters of a block over the task's defaults.
 func (b *block) params() (any, error) {
 	p := b.task.Params()
 	if b.node == nil || b.node.Kind == yaml.ScalarNode && b.node.Tag == "!!null" {
@@ -294,7 +295,7 @@ func (b *block) params() (any, error) {
 	return p, decodeStrict(b.node, p)
 }
 
-// Published returns the suite's references as reports read them.
+// Published returns the suite's references for reports.
 func (s *Suite) Published() (out []result.Reference) {
 	for _, r := range s.References {
 		out = append(out, r.result())

@@ -42,7 +42,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// Every error names file and line and says what was expected.
+// TestParseErrors checks that every error has file and line and says what was expected.
 func TestParseErrors(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"empty":            {"", "s.yaml: the file is empty"},
@@ -54,7 +54,7 @@ func TestParseErrors(t *testing.T) {
 		"no name":          {strings.Replace(good, "name: s", "name: ''", 1), "name: expected letters"},
 		"path as name":     {strings.Replace(good, "name: s", "name: ../x", 1), "s.yaml:1: name: expected letters"},
 		"no models":        {"name: s\ntasks: [fake]\n", "no models"},
-		"model twice":      {"name: s\nmodels: [a, a]\ntasks: [fake]\n", "s.yaml:2: two models are called \"a\""},
+		"model twice":      {"name: s\nmodels: [a, a]\ntasks: [fake]\n", "s.yaml:2: two models are named \"a\""},
 		"model field":      {"name: s\nmodels:\n  - {model: a, sed: 3}\ntasks: [fake]\n", "s.yaml:3: unknown field \"sed\"\n  hint: did you mean \"seed\"?"},
 		"model without":    {"name: s\nmodels:\n  - {name: a}\ntasks: [fake]\n", "s.yaml:3: a model without the field model"},
 		"dtype":            {"name: s\nmodels:\n  - {model: a, kv: f64}\ntasks: [fake]\n", "unknown number type \"f64\""},
@@ -67,7 +67,7 @@ func TestParseErrors(t *testing.T) {
 		"param bool":       {"name: s\nmodels: [a]\ntasks:\n  - fake: {share: 3}\n", "s.yaml:4: expected true or false"},
 		"params list":      {"name: s\nmodels: [a]\ntasks:\n  - fake: [3]\n", "s.yaml:4: fake: expected a mapping of parameters"},
 		"size":             {"name: s\nmodels: [a]\ntasks:\n  - fake: {lengths: [1Kx]}\n", "s.yaml:4: \"1Kx\" is not a size"},
-		"sizes fall":       {"name: s\nmodels: [a]\ntasks:\n  - fake: {lengths: [2, 1]}\n", "s.yaml:4: sizes must rise"},
+		"sizes fall":       {"name: s\nmodels: [a]\ntasks:\n  - fake: {lengths: [2, 1]}\n", "s.yaml:4: sizes must increase"},
 		"range field":      {"name: s\nmodels: [a]\ntasks:\n  - fake: {lengths: {from: 1, too: 3}}\n", "s.yaml:4: unknown field \"too\""},
 		"range backwards":  {"name: s\nmodels: [a]\ntasks:\n  - fake: {lengths: {from: 3, to: 1}}\n", "a range needs"},
 		"range of factor":  {"name: s\nmodels: [a]\ntasks:\n  - fake: {lengths: {from: 1, to: 3, factor: 1}}\n", "factor"},
@@ -76,9 +76,9 @@ func TestParseErrors(t *testing.T) {
 		"unknown model":    {"name: s\nmodels:\n  - unknown\ntasks: [fake]\n", "s.yaml:3: unknown model"},
 		"baseline":         {good + "baseline: c\n", "s.yaml:6: baseline: the suite has no model \"c\"\n  hint: "},
 		"model's baseline": {"name: s\nmodels:\n  - a\n  - {model: big, baseline: bgi}\ntasks: [fake]\n", "s.yaml:4: baseline: the suite has no model \"bgi\"\n  hint: did you mean \"big\"?"},
-		"task's model":     {"name: s\nmodels: [tiny]\ntasks:\n  - fake: {models: tniy}\n", "s.yaml:4: fake: models: \"tniy\" is no model of the suite\n  hint: did you mean \"tiny\"?"},
-		"one of them":      {"name: s\nmodels: [tiny, 模型]\ntasks:\n  - fake:\n      models: [tiny,\n        模]\n", "s.yaml:6: fake: models: \"模\" is no model"},
-		"task's pattern":   {"name: s\nmodels: [tiny]\ntasks:\n  - fake: {models: \"x*\"}\n", "s.yaml:4: fake: models: \"x*\" is no model"},
+		"task's model":     {"name: s\nmodels: [tiny]\ntasks:\n  - fake: {models: tniy}\n", "s.yaml:4: fake: models: \"tniy\" is not a model of the suite\n  hint: did you mean \"tiny\"?"},
+		"one of them":      {"name: s\nmodels: [tiny, 模型]\ntasks:\n  - fake:\n      models: [tiny,\n        模]\n", "s.yaml:6: fake: models: \"模\" is not a model"},
+		"task's pattern":   {"name: s\nmodels: [tiny]\ntasks:\n  - fake: {models: \"x*\"}\n", "s.yaml:4: fake: models: \"x*\" is not a model"},
 		"same case twice":  {"name: s\nmodels: [a]\ntasks: [fake, fake]\n", "two cases are the same"},
 	} {
 		s, err := parse(c.text)
@@ -90,7 +90,7 @@ func TestParseErrors(t *testing.T) {
 		}
 		var p *Problem
 		if !errors.As(err, &p) {
-			t.Errorf("%s: %T is no *Problem", name, err)
+			t.Errorf("%s: %T is not a *Problem", name, err)
 		}
 	}
 }
@@ -119,11 +119,11 @@ func TestSet(t *testing.T) {
 	for set, want := range map[string]string{
 		"seed":                  "expected path=value",
 		"sede=1":                "--set sede=1: unknown field \"sede\"",
-		"tasks.needle.trials=1": "nothing in the suite is called tasks.needle.trials",
+		"tasks.needle.trials=1": "the suite has nothing at tasks.needle.trials",
 		"tasks.fake.trails=1":   "--set tasks.fake.trails=1: unknown field \"trails\"",
 		"tasks.fake.trials=x":   "--set tasks.fake.trials=x: expected a whole number",
 		"seed=[":                "not YAML",
-		"tasks.7.trials=1":      "nothing in the suite",
+		"tasks.7.trials=1":      "the suite has nothing at",
 	} {
 		s, err := parse(good, set)
 		if err == nil {
@@ -135,7 +135,8 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// Names of models hold dots, and anything else; those given as plain strings can be set too.
+// TestSetOfModels checks settings of models whose names contain dots and other characters,
+// including models given as plain strings.
 func TestSetOfModels(t *testing.T) {
 	const text = `name: s
 models: [a-1.4b, {name: "=1+1", model: x}, {model: a-1.4b.v2}, "7"]
@@ -160,7 +161,7 @@ tasks: [fake]
 		t.Errorf("a task without parameters: %v", err)
 	}
 	if _, err := parse(text, "models.a-1.4.kv=bf16"); err == nil {
-		t.Error("a part of a name was taken for it")
+		t.Error("a part of a name was accepted")
 	}
 }
 
@@ -242,7 +243,8 @@ func TestExplainNamesEveryField(t *testing.T) {
 	}
 }
 
-// FuzzParse: no input makes the parser panic, and what it accepts it can read again.
+// FuzzParse checks that the parser never panics, and that it can parse the text of every suite that
+// it accepts.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
 	f.Add([]byte("name: s\nmodels: &m [a]\ntasks: [fake: {lengths: *m}]\n"))
@@ -264,7 +266,7 @@ func FuzzParse(f *testing.F) {
 		}
 		again, err := Parse([]byte(s.Text), "f", nil, []Task{fakeTask{}})
 		if err != nil {
-			t.Fatalf("its own text is refused: %v\n%s", err, s.Text)
+			t.Fatalf("its own text is rejected: %v\n%s", err, s.Text)
 		}
 		if len(again.blocks) != len(s.blocks) || again.Name != s.Name {
 			t.Fatalf("its own text reads differently:\n%s", s.Text)

@@ -6,52 +6,51 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// Registry is what a program links in: the tasks, and the way from a suite's entry to a target.
+// Registry holds the tasks of a program, and the function that resolves an entry of a suite.
 type Registry struct {
 	Tasks []Task
 	// Open resolves an entry without loading its model.
 	Open func(s *Suite, e Entry) (*Target, error)
-	// Machine is what this machine can do, for estimates and limits.
+	// Machine is the profile of this machine, for estimates and limits.
 	Machine *runners.Profile
 }
 
-// Target is one entry of a suite, resolved and not loaded: whatever can be evaluated. Tasks plan
-// with it, and ask what it Can do.
+// Target is a resolved entry of a suite that is not loaded: anything that can be evaluated. Tasks
+// use it for planning and check its Capabilities.
 type Target struct {
-	// Name is how the suite calls it; Label groups it in reports, such as "yoco-gret" or
+	// Name is the name in the suite. Label is the group in reports, such as "yoco-gret" or
 	// "transformer".
 	Name, Label string
-	// Identity names the weights: a file's fingerprint, or a seed.
+	// Identity identifies the weights: a file's fingerprint, or a seed.
 	Identity string
-	// Runner is the runner's name, Device the device's; Computed is true when its numbers are
-	// computed and not measured.
+	// Runner and Device are names. Computed is true if results are computed instead of measured.
 	Runner, Device string
 	Computed       bool
-	// Config is nil where the layers are not known: then there is no estimate and no arithmetic.
+	// Config is nil if the layers are unknown. Then nothing is estimated or computed.
 	Config *runners.Config
-	// Tokenizer is nil where there is none, or the target takes text.
+	// Tokenizer is nil if there is none, or if the target takes text.
 	Tokenizer tokenizer.Tokenizer
-	// Chat is the model's chat template, nil where it has none.
+	// Chat is the model's chat template, or nil.
 	Chat    *chat.Format
 	Can     runners.Capabilities
 	Options runners.Options
-	// Machine is what the device can do, where it is not the machine of the planner.
+	// Machine is the profile of the device, if it differs from the planner's machine.
 	Machine *runners.Profile
-	// Memory is the bytes that the model may hold with its sequences; 0: not known, or nothing is
-	// held.
+	// Memory is the limit in bytes for the model with its sequences. 0 means that it is unknown, or
+	// that no memory is used.
 	Memory int64
-	// Room is how many bytes the loaded models of the device and a case may hold together. Where it
-	// is 0, several models stay loaded only if all are small.
+	// Room is the number of bytes that all loaded models of the device and a case may use together.
+	// If it is 0, several models stay loaded only if all are small.
 	Room int64
 	// Load loads the model. The caller closes it.
 	Load func() (runners.Model, error)
-	// Seconds estimates the time of a phase, 0 where it takes none; nil where nothing is known of
-	// it.
+	// Seconds estimates the time of a phase; 0 means that it is negligible. Seconds is nil if there
+	// is no estimate.
 	Seconds func(runners.Work) float64
 }
 
-// Local is a target of known layers that a runner of this module steps: it can do all that its
-// tokenizer allows. The caller fills in the rest.
+// Local returns a target with known layers for a runner of this module, with all capabilities that
+// its tokenizer allows. The caller sets the other fields.
 func Local(name string, cfg runners.Config) *Target {
 	t := &Target{
 		Name: name, Label: cfg.Label, Config: &cfg,
@@ -66,7 +65,7 @@ func Local(name string, cfg runners.Config) *Target {
 	return t
 }
 
-// maxSeqLen is the longest context that the model is made for; 0 where none is stated.
+// maxSeqLen returns the longest context that the model supports, or 0 if it is not stated.
 func (t *Target) maxSeqLen() int64 {
 	if t.Config == nil {
 		return 0
@@ -74,7 +73,7 @@ func (t *Target) maxSeqLen() int64 {
 	return int64(t.Config.MaxSeqLen)
 }
 
-// weightBytes is the size of the weights; 0 where the layers are not known.
+// weightBytes returns the size of the weights in bytes, or 0 if the layers are unknown.
 func (t *Target) weightBytes() int64 {
 	if t.Config == nil {
 		return 0
@@ -83,7 +82,7 @@ func (t *Target) weightBytes() int64 {
 	return n * int64(t.Options.Weights.Size())
 }
 
-// seconds is the estimated time of a case's work.
+// seconds returns the estimated time of a case's work.
 func (t *Target) seconds(work []Phase) (sum float64) {
 	if t.Seconds == nil {
 		return 0

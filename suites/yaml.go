@@ -11,16 +11,17 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// maxSuite bounds a suite's text, in bytes, and maxKeys the keys of one mapping: the library
-// compares all pairs.
+// maxSuite limits the text of a suite in bytes. maxKeys limits the keys of one mapping, because the
+// library compares all pairs.
 const (
 	maxSuite = 1 << 20
 	maxKeys  = 1000
 )
 
-// readYAML is the only way from text to YAML nodes. It returns the root of one document, nil for an
-// empty text. The text's size, the keys of a mapping and equal keys are checked in linear time,
-// before the library decodes nodes: it reports equal keys pair by pair. Every error is a *Problem.
+// readYAML parses YAML text to nodes; all other code uses it. It returns the root of one document,
+// or nil for an empty text. It checks the text's size, the number of keys and duplicate keys in
+// linear time before the library decodes nodes, because the library takes quadratic time for
+// duplicate keys. Every error is a *Problem.
 func readYAML(text []byte) (root *yaml.Node, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the library panics on a few malformed inputs
@@ -28,7 +29,7 @@ func readYAML(text []byte) (root *yaml.Node, err error) {
 		}
 	}()
 	if len(text) > maxSuite {
-		return nil, &Problem{Msg: fmt.Sprintf("more than %d bytes are too many for a suite", maxSuite)}
+		return nil, &Problem{Msg: fmt.Sprintf("a suite must not be longer than %d bytes", maxSuite)}
 	}
 	var doc, more yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(text))
@@ -57,13 +58,13 @@ func decodeNode(n *yaml.Node, out any) (err error) {
 	return n.Decode(out)
 }
 
-// yamlKey is what makes keys equal for the library.
+// yamlKey identifies keys that the library considers equal.
 type yamlKey struct {
 	kind  yaml.Kind
 	value string
 }
 
-// checkKeys reports the first mapping with too many keys or a key that it has twice.
+// checkKeys returns an error for the first mapping with too many keys or a duplicate key.
 func checkKeys(n *yaml.Node) error {
 	if n.Kind == yaml.MappingNode {
 		if keys := len(n.Content) / 2; keys > maxKeys {
@@ -78,7 +79,7 @@ func checkKeys(n *yaml.Node) error {
 			lines[yamlKey{k.Kind, k.Value}] = k.Line
 		}
 	}
-	for _, c := range n.Content { // an alias has none: what it refers to is checked where it is
+	for _, c := range n.Content { // an alias has no content; its node is checked where it is defined
 		if err := checkKeys(c); err != nil {
 			return err
 		}
@@ -90,13 +91,13 @@ func keyName(k *yaml.Node) string {
 	if k.Kind == yaml.ScalarNode {
 		return fmt.Sprintf("field %.80q", k.Value)
 	}
-	return "a key that is no scalar"
+	return "a key that is not a scalar"
 }
 
 var octal = regexp.MustCompile(`^[-+]?0[0-9][0-9_]*$`)
 
-// checkValues reports what people write by mistake and YAML reads in silence: a number with a
-// leading zero, which YAML takes for octal, and an empty item of a list, which it drops.
+// checkValues returns an error for likely mistakes that YAML accepts: a number with a leading zero,
+// which is read as octal, and an empty item of a list, which is dropped.
 func checkValues(n *yaml.Node) error {
 	const plain yaml.Style = 0
 	if n.Kind == yaml.ScalarNode && n.Style == plain && octal.MatchString(n.Value) {
@@ -107,7 +108,7 @@ func checkValues(n *yaml.Node) error {
 		if digits = strings.TrimLeft(digits, "0_"); digits == "" {
 			digits = "0"
 		}
-		return problemAt(n, fmt.Sprintf("write %s%s, or '%s' in quotes where it is a name", sign, digits, n.Value), "%s has a leading zero, which YAML reads as an octal number", n.Value)
+		return problemAt(n, fmt.Sprintf("write %s%s, or '%s' in quotes for a name", sign, digits, n.Value), "%s has a leading zero, which YAML reads as an octal number", n.Value)
 	}
 	for _, c := range n.Content {
 		if n.Kind == yaml.SequenceNode && c.Kind == yaml.ScalarNode && c.ShortTag() == "!!null" {

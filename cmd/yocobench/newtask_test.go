@@ -42,7 +42,7 @@ func (sieve) Describe() result.Task {
 			{Name: "caught", Unit: "grains", Better: result.Higher, Kind: result.Exact, Title: "Grains caught"},
 		},
 		Axes:      []result.Axis{{Param: "width", Label: "width of the sieve"}},
-		Described: []string{"mesh"},
+		DescribedParams: []string{"mesh"},
 	}
 }
 

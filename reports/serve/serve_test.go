@@ -193,7 +193,7 @@ func TestTornJournalIsListed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, _ := serving(t, dir, here)
-	if page := ask(s, "GET", here, "/").Body.String(); !strings.Contains(page, "cannot be read: torn.jsonl:1: dropped a torn last line of 24 bytes") {
+	if page := ask(s, "GET", here, "/").Body.String(); !strings.Contains(page, "cannot be read: torn.jsonl:1: dropped an incomplete last line of 24 bytes") {
 		t.Errorf("the list says %q", page[strings.Index(page, "<main"):])
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"github.com/yocobench/yocobench/suites/match"
 )
 
-// parseCondition reads a condition (package match), or a size alone: that of a case's context.
+// parseCondition parses a condition (package match), or a bare size, which means the context of a
+// case.
 func parseCondition(text string) (match.Condition, error) {
 	text = strings.TrimSpace(text)
 	if !strings.ContainsAny(text, "<>=!") {
@@ -27,7 +28,7 @@ func parseCondition(text string) (match.Condition, error) {
 	return c, nil
 }
 
-// Match reports whether the gate is about a case: its task, models and conditions.
+// Match reports whether the gate applies to a case: whether task, model and conditions match.
 func (g Gate) Match(task, model, arch string, f match.Fields) bool {
 	return task == g.Task && Picks(g.Models, model, arch) && g.Where.Match(f)
 }

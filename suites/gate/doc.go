@@ -1,6 +1,5 @@
-// Package gate holds the language of gates: sentences about a run's metrics that
-// may pass, fail or stay undecided. It only reads and writes them;
-// compare judges.
+// Package gate parses and formats gates: conditions on a run's metrics that pass, regress or are
+// undecided. Package compare evaluates them.
 //
 //	gate    = ["pooled"] [models "."] task "." metric (">=" | "<=") limit ["@" where]
 //	limit   = number [unit]            a fixed bound:       prefill.ttft <= 250ms
@@ -13,7 +12,7 @@
 //
 // models is the name of a model, a pattern such as tiny-yoco-*, or an architecture. A key is model,
 // arch, runner, label or a parameter of the case; values of = and != may be patterns. A number
-// without a unit is in the metric's own unit. Conditions are those of package match. "pooled"
-// judges all matching cases of a model as one: their questions are put together, which only metrics
-// of right and wrong answers allow.
+// without a unit is in the metric's unit. Conditions are those of package match. "pooled" evaluates
+// all matching cases of a model as one by pooling their questions, which only metrics of right and
+// wrong answers allow.
 package gate

@@ -10,33 +10,35 @@ import (
 	"github.com/yocobench/yocobench/suites/match"
 )
 
-// Baseline is what a gate's Over holds when older runs are the measure.
+// Baseline is the value of Gate.Over for a comparison with older runs.
 const Baseline = "baseline"
 
-// DefaultConfidence is the confidence of a gate that states none.
+// DefaultConfidence is the confidence of a gate that does not set one.
 const DefaultConfidence = 0.95
 
-// Gate is one sentence.
+// Gate is a parsed gate.
 type Gate struct {
-	// Text is the sentence as it was written.
+	// Text is the gate as it was written.
 	Text string `json:"text"`
-	// Pooled puts the questions of all matching cases of a model together.
+	// Pooled reports whether the questions of all matching cases of a model are pooled.
 	Pooled bool `json:"pooled,omitempty"`
-	// Models picks models by name, pattern or architecture; empty: all.
+	// Models selects models by name, pattern or architecture; empty means all.
 	Models string `json:"models,omitempty"`
 	Task   string `json:"task"`
 	Metric string `json:"metric"`
-	// AtLeast: the metric must be at least the limit; otherwise at most.
+	// AtLeast reports whether the metric must be at least the limit; otherwise it must be at most
+	// the limit.
 	AtLeast bool `json:"at_least"`
-	// Value is the bound in Unit, or the factor where Over is set.
+	// Value is the limit in Unit, or the factor if Over is set.
 	Value float64 `json:"value"`
-	// Unit is "s", "bytes", "tokens/s", "fraction", or empty: the metric's own.
+	// Unit is "s", "bytes", "tokens/s", "fraction", or empty for the metric's unit.
 	Unit string `json:"unit,omitempty"`
-	// Over is what Value multiplies: Baseline, or models as in Models; empty for a fixed bound.
+	// Over is what Value multiplies: Baseline, or models as in Models. It is empty for a fixed
+	// limit.
 	Over string `json:"over,omitempty"`
-	// Where are conditions that a case must meet, all of them.
+	// Where holds the conditions that a case must all meet.
 	Where match.All `json:"where,omitempty"`
-	// Confidence is how sure a verdict must be, between 0.5 and 1.
+	// Confidence is the confidence level of a verdict, between 0.5 and 1.
 	Confidence float64 `json:"confidence"`
 }
 
@@ -47,7 +49,7 @@ var (
 
 const example = "for example: throughput.decode_tps >= 0.95x baseline"
 
-// Parse reads a gate. Its errors quote the text and say what was expected.
+// Parse parses a gate. Errors quote the text and say what was expected.
 func Parse(text string) (Gate, error) {
 	g := Gate{Text: strings.TrimSpace(text), Confidence: DefaultConfidence}
 	if err := g.parse(g.Text); err != nil {
@@ -58,7 +60,7 @@ func Parse(text string) (Gate, error) {
 
 func (g *Gate) parse(text string) error {
 	if len(text) > 1000 {
-		return fmt.Errorf("%d bytes are too many", len(text))
+		return fmt.Errorf("%d bytes are too long", len(text))
 	}
 	sentence, where, placed := strings.Cut(text, "@")
 	op := strings.IndexAny(sentence, "<>")
@@ -66,10 +68,10 @@ func (g *Gate) parse(text string) error {
 		return fmt.Errorf("expected >= or <=; %s", example)
 	}
 	g.AtLeast = sentence[op] == '>'
-	if err := g.subject(strings.Fields(sentence[:op])); err != nil {
+	if err := g.parseSubject(strings.Fields(sentence[:op])); err != nil {
 		return err
 	}
-	if err := g.limit(strings.TrimSpace(sentence[op+2:])); err != nil {
+	if err := g.parseLimit(strings.TrimSpace(sentence[op+2:])); err != nil {
 		return err
 	}
 	if !placed {
@@ -85,9 +87,9 @@ func (g *Gate) parse(text string) error {
 	return nil
 }
 
-// subject reads what stands before the operator. Names of models may have dots; tasks and metrics
-// have none.
-func (g *Gate) subject(words []string) error {
+// parseSubject parses the part before the operator. Names of models may contain dots, those of
+// tasks and metrics may not.
+func (g *Gate) parseSubject(words []string) error {
 	if len(words) == 2 && words[0] == "pooled" {
 		g.Pooled, words = true, words[1:]
 	}
@@ -101,20 +103,20 @@ func (g *Gate) subject(words []string) error {
 	}
 	g.Task, g.Metric, g.Models = parts[n-2], parts[n-1], strings.Join(parts[:n-2], ".")
 	if n > 2 && g.Models == "" {
-		return fmt.Errorf("%q begins with a dot", words[0])
+		return fmt.Errorf("%q starts with a dot", words[0])
 	}
 	return checkModels(g.Models)
 }
 
-// limit reads what stands after the operator.
-func (g *Gate) limit(text string) error {
+// parseLimit parses the part after the operator.
+func (g *Gate) parseLimit(text string) error {
 	m := numberForm.FindStringSubmatch(text)
 	if m == nil {
 		return fmt.Errorf("expected a number after the operator, got %q; %s", text, example)
 	}
 	v, err := strconv.ParseFloat(m[1], 64)
 	if err != nil || math.IsInf(v, 0) {
-		return fmt.Errorf("%q is not a number that can be held", m[1])
+		return fmt.Errorf("the number %q is out of range", m[1])
 	}
 	if over, ok := strings.CutPrefix(m[2], "x"); ok {
 		g.Value, g.Over = v, strings.TrimSpace(over)
@@ -133,7 +135,7 @@ func (g *Gate) limit(text string) error {
 		return fmt.Errorf("unknown unit %q; known: %s", m[2], unitNames())
 	}
 	if g.Value, g.Unit = u.of(v), u.unit; math.IsInf(g.Value, 0) {
-		return fmt.Errorf("%q is not a number that can be held", text)
+		return fmt.Errorf("the number %q is out of range", text)
 	}
 	return nil
 }
@@ -145,7 +147,7 @@ func checkModels(pattern string) error {
 	return nil
 }
 
-// String writes the gate in its plainest form; Parse reads it back as the same gate.
+// String formats the gate in canonical form. Parse parses it to the same gate.
 func (g Gate) String() string {
 	var b strings.Builder
 	if g.Pooled {
@@ -169,7 +171,7 @@ func (g Gate) String() string {
 	return b.String()
 }
 
-// Subject is the metric with its task, and the models where the gate names some.
+// Subject returns the metric with its task and, if the gate has any, the models.
 func (g Gate) Subject() string {
 	if g.Models == "" {
 		return g.Task + "." + g.Metric
@@ -177,10 +179,10 @@ func (g Gate) Subject() string {
 	return g.Models + "." + g.Task + "." + g.Metric
 }
 
-// Fits reports whether the gate's unit is the one that a metric has.
+// Fits reports whether the gate's unit is compatible with that of a metric.
 func (g Gate) Fits(unit string) bool { return g.Over != "" || g.Unit == "" || g.Unit == unit }
 
-// Picks reports whether a pattern of models picks a model.
+// Picks reports whether pattern selects a model.
 func Picks(pattern, model, arch string) bool {
 	return pattern == "" || pattern == arch || match.Glob(pattern, model)
 }

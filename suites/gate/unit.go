@@ -2,8 +2,8 @@ package gate
 
 import "strings"
 
-// unit is a unit of limits: times/over is what one of it is in the unit that records hold. Two
-// whole numbers, so that 95 % is .95 and no neighbour of it.
+// unit is a unit of limits. One of it is times/over of the unit in records. The two integers make
+// 95 % exactly the float .95.
 type unit struct {
 	name        string
 	times, over float64
@@ -28,10 +28,10 @@ func findUnit(name string) (unit, bool) {
 	return unit{}, false
 }
 
-// of is a number of the unit in what records hold.
+// of converts v of the unit to the unit in records.
 func (u unit) of(v float64) float64 { return v * u.times / u.over }
 
-// baseName is the word for a unit of records.
+// baseName returns the name of a unit in records.
 func baseName(name string) string {
 	for _, u := range units {
 		if u.unit == name && u.times == u.over {

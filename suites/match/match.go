@@ -1,11 +1,11 @@
-// Package match is the language of conditions on cases, which --filter, gates and the models of
+// Package match parses and evaluates conditions on cases, which --filter, gates and the models of
 // tasks share.
 //
 //	condition = key ("=" | "!=" | "<=" | ">=" | "<" | ">") value
 //	value     = number | pattern    a pattern only after = and !=
 //
-// A number is 4, 0.5, 16Ki, 64KiB, 1M or 2.5G. A pattern is that of path.Match, but * and ? also
-// match slashes: names may be folders. A name matches itself as a pattern too.
+// A number is written 4, 0.5, 16Ki, 64KiB, 1M or 2.5G. A pattern is one of path.Match, except that
+// * and ? also match slashes, because names may be folders. A name always matches itself.
 package match
 
 import (
@@ -17,22 +17,22 @@ import (
 	"strings"
 )
 
-// Condition is what a case must meet.
+// Condition is a condition on a case.
 type Condition struct {
-	// Key is a field of the case; empty for its context, see Fields.Context.
+	// Key is a field of the case, or empty for its context (Fields.Context).
 	Key string `json:"key,omitempty"`
 	// Op is =, !=, <=, >=, < or >.
 	Op string `json:"op"`
-	// Value is a number, or a pattern where Op is = or !=.
+	// Value is a number or, if Op is = or !=, a pattern.
 	Value string `json:"value"`
 }
 
-// ErrForm is the error of a text without the form of a condition.
+// ErrForm is the error for a text that does not have the form of a condition.
 var ErrForm = errors.New("not a condition such as length<=16Ki")
 
 var operators = []string{"<=", ">=", "!=", "=", "<", ">"}
 
-// Parse reads a condition. Its error is ErrForm, or says what is wrong with the value.
+// Parse parses a condition. The error is ErrForm, or describes an invalid value.
 func Parse(text string) (Condition, error) {
 	at := strings.IndexAny(text, "<>=!")
 	if at < 0 {
@@ -63,10 +63,10 @@ func (c Condition) String() string {
 	return c.Key + c.Op + c.Value
 }
 
-// Fields are what conditions see of a case. Numbers are of any of Go's numeric types.
+// Fields are the fields of a case. Numbers may have any numeric type of Go.
 type Fields map[string]any
 
-// FieldsOf gathers the fields of a case.
+// FieldsOf returns the fields of a case.
 func FieldsOf(params map[string]any, model, arch, runner, label string) Fields {
 	f := Fields{}
 	for k, v := range params {
@@ -76,7 +76,7 @@ func FieldsOf(params map[string]any, model, arch, runner, label string) Fields {
 	return f
 }
 
-// Context is the length that a case is about: its param length, or depth where it has none.
+// Context returns the context of a case: its param length, or depth if it has no length.
 func (f Fields) Context() (any, bool) {
 	if v, ok := f["length"]; ok {
 		return v, true
@@ -85,8 +85,8 @@ func (f Fields) Context() (any, bool) {
 	return v, ok
 }
 
-// Match reports whether a case meets the condition. One that lacks the key does not. The beginning
-// of an id is enough for the key case.
+// Match reports whether a case meets the condition. A case without the key does not. For the key
+// case, a prefix of the id is enough.
 func (c Condition) Match(f Fields) bool {
 	have, ok := f[c.Key]
 	if c.Key == "" {
@@ -127,7 +127,7 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// All are conditions of which a case must meet each.
+// All is a list of conditions that must all hold.
 type All []Condition
 
 // Match reports whether a case meets all conditions.
@@ -140,7 +140,7 @@ func (a All) Match(f Fields) bool {
 	return true
 }
 
-// Patterns are patterns of names. None match all names.
+// Patterns is a list of patterns of names. An empty list matches all names.
 type Patterns []string
 
 // Match reports whether one of the names matches one of the patterns.
@@ -177,8 +177,8 @@ var units = []struct {
 	scale  float64
 }{{"Ki", 1 << 10}, {"Mi", 1 << 20}, {"Gi", 1 << 30}, {"Ti", 1 << 40}, {"K", 1e3}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}}
 
-// Number reads 4, -0.5, 16Ki, 64KiB, 1M or 2.5G: Ki, Mi, Gi and Ti are powers of 1024, K, M, G and
-// T powers of 1000.
+// Number parses 4, -0.5, 16Ki, 64KiB, 1M or 2.5G. Ki, Mi, Gi and Ti are powers of 1024; K, M, G and
+// T are powers of 1000.
 func Number(s string) (float64, error) {
 	num, scale := strings.TrimSuffix(strings.TrimSpace(s), "B"), 1.0
 	for _, u := range units {

@@ -28,7 +28,7 @@ func TestMatch(t *testing.T) {
 		}
 	}
 	if c := (Condition{Op: "=", Value: "8Ki"}); !c.Match(f) || c.Match(Fields{"batch": 1}) || !c.Match(Fields{"depth": 8192}) {
-		t.Error("the context is length, or depth where there is no length")
+		t.Error("the context must be length, or depth without a length")
 	}
 	if !(All{}).Match(f) || (All{{Key: "n", Op: "=", Value: "3"}, {Key: "n", Op: "=", Value: "4"}}).Match(f) {
 		t.Error("a case must meet each condition")
@@ -79,7 +79,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is written as %q, which reads as %+v, %v", text, c, again, err)
 		}
 		if v, err := Number(c.Value); err == nil && math.IsNaN(v) {
-			t.Errorf("%q is no number", c.Value)
+			t.Errorf("%q is not a number", c.Value)
 		}
 		c.Match(Fields{c.Key: 1.0})
 	})

@@ -1,5 +1,4 @@
-// Package param holds the parts of a suite that more than one task reads: which
-// text, which models.
+// Package param holds parameter types that several tasks share: texts and models.
 package param
 
 import (
@@ -12,11 +11,11 @@ import (
 	"github.com/yocobench/yocobench/suites/match"
 )
 
-// Corpus is the text that a task reads, written in a suite as prose, go,
-// files:PATH (see corpus.ParseSpec) or {files: [PATH, …]}.
+// Corpus is the text source of a task. A suite writes it as prose, go, files:PATH (see
+// corpus.ParseSpec) or {files: [PATH, …]}.
 type Corpus struct{ corpus.Spec }
 
-// UnmarshalYAML reads the two forms.
+// UnmarshalYAML decodes a scalar or a mapping.
 func (c *Corpus) UnmarshalYAML(n *yaml.Node) error {
 	const hint = "expected prose, go, or {files: [notes/*.txt, book.txt]}"
 	switch n.Kind {
@@ -43,11 +42,11 @@ func (c *Corpus) UnmarshalYAML(n *yaml.Node) error {
 	return &suites.Problem{Line: n.Line, Msg: "not a text", Hint: hint}
 }
 
-// Models is a list of names of a suite's models, or of patterns such as
-// tiny-yoco-*. An empty list means all.
+// Models is a list of names of the suite's models, or of patterns such as tiny-yoco-*. An empty
+// list means all.
 type Models []string
 
-// UnmarshalYAML reads a name or pattern, or a list of them.
+// UnmarshalYAML decodes a name or pattern, or a list of them.
 func (m *Models) UnmarshalYAML(n *yaml.Node) error {
 	names, err := Names(n)
 	if err != nil {
@@ -57,7 +56,7 @@ func (m *Models) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// Names reads a name or a list of names.
+// Names decodes a name or a list of names.
 func Names(n *yaml.Node) (names []string, err error) {
 	if n.Kind == yaml.ScalarNode {
 		return []string{n.Value}, nil
@@ -66,7 +65,7 @@ func Names(n *yaml.Node) (names []string, err error) {
 	return names, err
 }
 
-// Match reports whether name is in the list.
+// Match reports whether name matches the list.
 func (m Models) Match(name string) (bool, error) {
 	if match.Patterns(m).Match(name) {
 		return true, nil

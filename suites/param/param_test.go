@@ -29,7 +29,7 @@ func TestModels(t *testing.T) {
 		}
 	}
 	if _, err := (Models{"["}).Match("x"); err == nil {
-		t.Error("a malformed pattern was taken")
+		t.Error("a malformed pattern was accepted")
 	}
 }
 
@@ -43,7 +43,7 @@ func FuzzCorpus(f *testing.F) {
 			return
 		}
 		switch c.Kind {
-		case corpus.KindProse, corpus.KindGo, "": // an empty document decodes nothing
+		case corpus.KindProse, corpus.KindGo, "": // an empty document leaves c unchanged
 		case corpus.KindFiles:
 			if len(c.Paths) == 0 {
 				t.Errorf("%q: no paths", text)

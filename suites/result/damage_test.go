@@ -14,7 +14,7 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// three is a journal of a header and three records, by lines.
+// three returns the lines of a journal with a header and three records.
 func three(t *testing.T) (lines [][]byte) {
 	t.Helper()
 	for _, v := range []any{Run{Suite: "s", SuiteText: "name: s\n", Cases: 3}, sample("a", 1), sample("b", 0.5), sample("c", 0.25)} {
@@ -27,8 +27,8 @@ func three(t *testing.T) (lines [][]byte) {
 	return lines
 }
 
-// readable reads a journal of three's lines and returns how many of them it found. A line that is
-// none of them fails the test.
+// readable reads a damaged copy of three's journal and returns the number of original lines found.
+// Any other line fails the test.
 func readable(t *testing.T, what string, b []byte, lines [][]byte) (found int, j *Journal) {
 	t.Helper()
 	j, err := Read(bytes.NewReader(b), "run/results.jsonl")
@@ -75,7 +75,7 @@ func TestACutCostsTheLastLineOnly(t *testing.T) {
 	for cut := len(lines[0]) - 1; cut <= len(whole); cut++ {
 		want := bytes.Count(whole[:cut], []byte("\n"))
 		if cut < len(whole) && whole[cut] == '\n' {
-			want++ // only its newline is missing
+			want++ // only the newline is missing
 		}
 		if n, _ := readable(t, fmt.Sprint("cut at ", cut), append(bytes.Clone(whole[:cut]), "   "[:cut%2]...), lines[:want]); n != want {
 			t.Fatalf("cut at %d: %d lines, want %d", cut, n, want)
@@ -118,15 +118,15 @@ func TestDamageIsNamedAndCostsItselfAlone(t *testing.T) {
 		"all glued":          {slices.Concat(chop(l[0]), chop(l[1]), chop(l[2]), chop(l[3])), 4, "run/results.jsonl:1: damaged line: several"},
 		"torn and glued":     {slices.Concat(l[0], l[1][:50], l[2], l[3]), 3, "run/results.jsonl:2: damaged line skipped: 50 bytes"},
 		"NULs between lines": {slices.Concat(l[0], l[1], zero, l[2], l[3]), 4, ""},
-		"a line of NULs":     {slices.Concat(l[0], zero, []byte("\n"), l[1], l[2], l[3]), 4, "run/results.jsonl:2: damaged line skipped: it contains only NUL bytes"},
+		"a line of NULs":     {slices.Concat(l[0], zero, []byte("\n"), l[1], l[2], l[3]), 4, "run/results.jsonl:2: damaged line skipped: only NUL bytes"},
 		"NULs over two":      {slices.Concat(l[0], l[1][:30], zero, l[2][30:], l[3]), 2, "run/results.jsonl:2: damaged line skipped"},
-		"NULs at the end":    {slices.Concat(bytes.Join(l, nil), zero), 4, "run/results.jsonl:5: dropped a torn last line of 4096 bytes"},
+		"NULs at the end":    {slices.Concat(bytes.Join(l, nil), zero), 4, "run/results.jsonl:5: dropped an incomplete last line of 4096 bytes"},
 		"no header":          {slices.Concat(l[1], l[2], l[3]), 3, ""},
 		"torn header":        {slices.Concat(l[0][:40], []byte("\n"), l[1], l[2], l[3]), 3, "run/results.jsonl:1: damaged line skipped"},
 		"newer line":         {slices.Concat(l[0], []byte(`{"type":"case","schema":99}`+"\n"), l[1], l[2], l[3]), 4, "run/results.jsonl:2: damaged line skipped: schema 99"},
-		"too long a line":    {slices.Concat(l[0], l[1], bytes.Repeat([]byte("x"), maxLine+2), []byte("\n"), l[2], l[3]), 4, "run/results.jsonl:3: damaged line skipped: it is longer than 64 MiB"},
-		"number changed":     {bytes.Replace(bytes.Join(l, nil), []byte(`"value":0.5`), []byte(`"value":0.7`), 1), 3, "run/results.jsonl:3: damaged line skipped: its checksum does not match"},
-		"checksum cut off":   {slices.Concat(l[0], l[1][:len(l[1])-30], []byte("}\n"), l[2], l[3]), 3, "it has no checksum"},
+		"too long a line":    {slices.Concat(l[0], l[1], bytes.Repeat([]byte("x"), maxLine+2), []byte("\n"), l[2], l[3]), 4, "run/results.jsonl:3: damaged line skipped: longer than 64 MiB"},
+		"number changed":     {bytes.Replace(bytes.Join(l, nil), []byte(`"value":0.5`), []byte(`"value":0.7`), 1), 3, "run/results.jsonl:3: damaged line skipped: checksum mismatch"},
+		"checksum cut off":   {slices.Concat(l[0], l[1][:len(l[1])-30], []byte("}\n"), l[2], l[3]), 3, "no checksum"},
 	} {
 		n, j := readable(t, name, c.text, l)
 		if n != c.lines || c.notice == "" && j.Notice != "" || !strings.Contains(j.Notice, c.notice) {
@@ -146,7 +146,7 @@ func TestManyDamagedLinesAreCounted(t *testing.T) {
 	}
 }
 
-// Lines of schema 1 have no checksum.
+// TestOldJournalsOpen checks that journals of schema 1, which have no checksums, can be read.
 func TestOldJournalsOpen(t *testing.T) {
 	text := `{"type":"run","schema":1,"suite":"s"}` + "\n" + `{"type": "case", "schema": 1, "case": "a", "status": "ok"}` + "\n{]\n" +
 		`{"type":"case","schema":1,"case":"b","status":"ok"}{"type":"case","schema":1,"case":"c","status":"ok"}` + "\n" + `{"type":"case","schema":1,"case":"d"}`
@@ -258,7 +258,7 @@ func TestALostJournalIsNoticed(t *testing.T) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 		if err := w.Append(sample("a", 1)); err != nil {
-			t.Errorf("%s: what was measured is not kept: %v", name, err)
+			t.Errorf("%s: the measured records are lost: %v", name, err)
 		}
 		w.Close()
 	}

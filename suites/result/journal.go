@@ -13,38 +13,37 @@ import (
 	"strings"
 )
 
-// Journal is a run's results as read back.
+// Journal is the journal of a run.
 type Journal struct {
-	// Runs are the header lines: the first, and one for each time the run was resumed.
+	// Runs holds the header lines: the first one, and one for each time the run was resumed.
 	Runs []Run
-	// Records hold the last record of each case, in the order of their first appearance, without
-	// those that a later header drops.
+	// Records holds the last record of each case, in order of first appearance, without those that
+	// a later header drops.
 	Records []Record
-	// Notice is what a reader of the records must know: damaged lines and a torn last line that
-	// were not read, declarations that Tasks leaves out, and records that were measured under
-	// different settings.
+	// Notice describes problems with the records: damaged lines and an incomplete last line,
+	// declarations that Tasks skips, and records that were measured under different settings.
 	Notice string
-	// Damaged are the lines that were left out, or put right. The list ends after maxDamaged lines.
+	// Damaged lists the first maxDamaged lines that were skipped or repaired.
 	Damaged []Damage
-	// Good is the length in bytes of the lines; a torn last line begins there.
+	// Good is the length in bytes of the complete lines. An incomplete last line starts there.
 	Good int64
 
-	// under are the indexes in Runs of the headers that Records were measured under; -1 for none.
+	// under[i] is the index in Runs of the header of Records[i], or -1.
 	under []int
-	// unended: the last line is whole but for its newline.
+	// unended reports that only the newline of the last line is missing.
 	unended bool
 }
 
-// Damage is a line that is not as it was written.
+// Damage describes a damaged line.
 type Damage struct {
 	Line   int // from 1
 	Reason string
 }
 
-// maxDamaged bounds the lines that are listed.
+// maxDamaged limits Journal.Damaged.
 const maxDamaged = 100
 
-// Under returns the header that Records[i] was measured under, nil where it is unknown.
+// Under returns the header under which Records[i] was measured, or nil if it is unknown.
 func (j *Journal) Under(i int) *Run {
 	if i >= len(j.under) || j.under[i] < 0 {
 		return nil
@@ -52,7 +51,7 @@ func (j *Journal) Under(i int) *Run {
 	return &j.Runs[j.under[i]]
 }
 
-// Last returns the header in force at the end, nil where there is none.
+// Last returns the last header, or nil.
 func (j *Journal) Last() *Run {
 	if len(j.Runs) == 0 {
 		return nil
@@ -60,7 +59,7 @@ func (j *Journal) Last() *Run {
 	return &j.Runs[len(j.Runs)-1]
 }
 
-// Missing is the number of cases that the run has no record of: it has not come to them.
+// Missing returns the number of cases of the run without a record.
 func (j *Journal) Missing() int {
 	last := j.Last()
 	if last == nil {
@@ -69,9 +68,9 @@ func (j *Journal) Missing() int {
 	return max(last.Cases-len(j.Records), 0)
 }
 
-// Read reads a journal. Damaged lines are left out with a notice that names them; a last line
-// without its newline counts if it is whole, and is otherwise dropped with a notice. It is an error
-// if no line can be read though there are some.
+// Read reads a journal. It skips damaged lines with a notice. A last line without a newline counts
+// if it is complete; otherwise it is dropped with a notice. It is an error if none of the lines can
+// be read.
 func Read(r io.Reader, name string) (*Journal, error) {
 	d := decoder{index: map[string]int{}, ids: map[string]int{}}
 	if err := d.read(r, name); err != nil {
@@ -96,7 +95,7 @@ func (d *decoder) read(r io.Reader, name string) error {
 		}
 		before := d.lines
 		if length > maxLine {
-			err = fmt.Errorf("it is longer than %d MiB", maxLine>>20)
+			err = fmt.Errorf("longer than %d MiB", maxLine>>20)
 		} else {
 			err = d.line(text)
 		}
@@ -115,11 +114,11 @@ func (d *decoder) read(r io.Reader, name string) error {
 	}
 }
 
-// maxSkipped bounds a line that is read over, in bytes.
+// maxSkipped is the maximum length of a skipped line in bytes.
 const maxSkipped = 4 * maxLine
 
-// readLine returns a line without its newline, and its length; ended is false for what follows the
-// last newline. The text of a line that is longer than maxLine is nil.
+// readLine returns a line without its newline, and its length. ended reports whether it had a
+// newline. For a line longer than maxLine, text is nil.
 func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error) {
 	for {
 		part, err := br.ReadSlice('\n')
@@ -128,7 +127,7 @@ func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error)
 			return nil, 0, false, fmt.Errorf("no line ends within %d MiB: not a journal", maxSkipped>>20)
 		}
 		if length > maxLine+1 {
-			text = nil // only its length is wanted
+			text = nil // too long: only count its length
 		} else {
 			text = append(text, part...)
 		}
@@ -143,17 +142,18 @@ func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error)
 	}
 }
 
-// decoder gathers the lines of a journal.
+// decoder collects the lines of a journal.
 type decoder struct {
 	journal Journal
-	// index is the place of a case's record in Records, ids that of a header in Runs.
+	// index maps a case to the index of its record in Records, ids the ID of a header to its index in
+	// Runs.
 	index, ids map[string]int
-	// first is the first error, with its line; newer the first of a newer version.
+	// first is the first error, with its line. newer is the first error about a newer version.
 	first, newer error
 	firstAt      int
-	// lines counts the lines that were read. A torn last line has torn bytes and the number tornAt.
+	// lines counts the lines read. An incomplete last line has torn bytes and the number tornAt.
 	lines, torn, tornAt int
-	// unlisted counts the damaged lines beyond maxDamaged.
+	// unlisted is the number of damaged lines beyond maxDamaged.
 	unlisted int
 }
 
@@ -172,7 +172,7 @@ func (d *decoder) damage(line int, err error) {
 	d.journal.Damaged = append(d.journal.Damaged, Damage{line, err.Error()})
 }
 
-// line adds what a line holds. An error says what of it was not read.
+// line adds the contents of a line. The error describes what could not be read.
 func (d *decoder) line(text []byte) error {
 	const blank = " \t\r\n\x00"
 	text = bytes.Trim(text, " \t\r\n")
@@ -180,7 +180,7 @@ func (d *decoder) line(text []byte) error {
 		return nil
 	}
 	if text = bytes.Trim(text, blank); len(text) == 0 {
-		return errors.New("it contains only NUL bytes")
+		return errors.New("only NUL bytes")
 	}
 	v, err := decode(text)
 	if err == nil {
@@ -189,7 +189,7 @@ func (d *decoder) line(text []byte) error {
 	}
 	whole, lost := 0, 0
 	for _, p := range parts(text) {
-		end := bytes.LastIndex(p, []byte(sumEnd)) // what follows may be what the newline became
+		end := bytes.LastIndex(p, []byte(sumEnd)) // the rest may be a damaged newline
 		if v, err := decode(bytes.Trim(p[:max(0, end)+len(sumEnd)], blank)); end >= 0 && err == nil {
 			d.add(v)
 			whole++
@@ -201,12 +201,12 @@ func (d *decoder) line(text []byte) error {
 	case whole == 0:
 		return err
 	case lost > 0:
-		return fmt.Errorf("%d bytes in front of or behind a whole line", lost)
+		return fmt.Errorf("%d bytes before or after a complete line", lost)
 	}
 	return errGlued
 }
 
-// errGlued is what is wrong with lines that lack the newlines between them; all of them are read.
+// errGlued reports several lines without newlines between them, which were all read.
 var errGlued = errors.New("several lines without newlines between them, all of them read")
 
 func (d *decoder) add(v any) {
@@ -220,7 +220,7 @@ func (d *decoder) add(v any) {
 		}
 		for _, id := range v.Dropped {
 			if i, ok := d.index[id]; ok {
-				j.Records[i].Case = "" // compacted at the end
+				j.Records[i].Case = "" // removed by end
 				delete(d.index, id)
 			}
 		}
@@ -240,7 +240,7 @@ func (d *decoder) add(v any) {
 	}
 }
 
-// end finishes the journal.
+// end completes the journal.
 func (d *decoder) end(name string) (*Journal, error) {
 	j := &d.journal
 	if err := d.unreadable(name); err != nil {
@@ -270,7 +270,7 @@ func (d *decoder) unreadable(name string) error {
 	return nil
 }
 
-// notice names what was not read. It holds no more of the path than the run's folder, since reports
+// notice describes the damaged lines. Of the path it contains only the run's folder, because reports
 // show it.
 func (d *decoder) notice(name string) string {
 	file := filepath.Base(name)
@@ -290,14 +290,14 @@ func (d *decoder) notice(name string) string {
 		out = append(out, fmt.Sprintf("%s: and %d more damaged lines", file, more))
 	}
 	if d.torn > 0 {
-		out = append(out, fmt.Sprintf("%s:%d: dropped a torn last line of %d bytes", file, d.tornAt, d.torn))
+		out = append(out, fmt.Sprintf("%s:%d: dropped an incomplete last line of %d bytes", file, d.tornAt, d.torn))
 	}
 	out = append(out, d.journal.undeclared()...)
 	return strings.Join(append(out, d.journal.mixed()...), "; ")
 }
 
-// mixed reports in what the environments of measured records differ, with the number of records of
-// each.
+// mixed describes differences between the environments of the measured records, with the number of
+// records of each.
 func (j *Journal) mixed() (out []string) {
 	for _, what := range []struct {
 		name string

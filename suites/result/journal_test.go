@@ -92,8 +92,8 @@ func TestReadRejects(t *testing.T) {
 		"newer schema": {`{"type":"run","schema":99}` + "\n", "schema 99"},
 		"no schema":    {`{"type":"run"}` + "\n", "schema 0"},
 		"no case id":   {`{"type":"case","schema":1}` + "\n", "without a case id"},
-		"no checksum":  {`{"type":"run","schema":2}` + "\n", "j:1: it has no checksum"},
-		"long line":    {strings.Repeat("x", maxLine+2) + "\n", "j:1: it is longer than 64 MiB"},
+		"no checksum":  {`{"type":"run","schema":2}` + "\n", "j:1: no checksum"},
+		"long line":    {strings.Repeat("x", maxLine+2) + "\n", "j:1: longer than 64 MiB"},
 	} {
 		_, err := Read(strings.NewReader(c.text), "j")
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -140,7 +140,7 @@ func FuzzRead(f *testing.F) {
 		if j.Good < 0 || j.Good > int64(len(b)) {
 			t.Fatalf("%d good bytes of %d", j.Good, len(b))
 		}
-		// What was read can be written and read again.
+		// Everything that was read can be written and read again.
 		var out bytes.Buffer
 		for _, r := range j.Records {
 			l, err := Encode(r)
@@ -156,7 +156,8 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// A journal without declarations gets those of its time; one with declarations has them alone.
+// TestDeclarations checks that a journal without declarations gets the ones of its version, and
+// that a journal with declarations has only those.
 func TestDeclarations(t *testing.T) {
 	good := &Task{Name: "width", Metrics: []MetricInfo{{Name: "gain", Unit: "widgets", Better: Higher, Kind: Exact, Primary: true}}, Axes: []Axis{{Param: "width"}}}
 	bad := &Task{Name: "odd", Metrics: []MetricInfo{{Name: "x", Better: "up", Kind: Exact}}}
@@ -197,7 +198,7 @@ func TestDeclarations(t *testing.T) {
 	if m, ok := j.Tasks().Metric("width", "gain"); !ok || m.Unit != "widgets" || j.Tasks().Find("width").Primary() != "gain" {
 		t.Errorf("the metric is %+v", m)
 	}
-	if !strings.Contains(j.Notice, `declaration left out: task odd: metric x: better is "up"`) {
+	if !strings.Contains(j.Notice, `declaration skipped: task odd: metric x: better is "up"`) {
 		t.Errorf("notice %q", j.Notice)
 	}
 	if got := names(read(Run{Suite: "s"}, Run{Suite: "s", Tasks: Tasks{good}})); !slices.Equal(got, append(old, "width")) {
@@ -213,20 +214,20 @@ func TestCheckOfDeclarations(t *testing.T) {
 		return Task{Name: "t", Metrics: []MetricInfo{{Name: "a", Better: Lower, Kind: Timed}, {Name: "b", Better: None, Kind: Exact}}, Axes: []Axis{{Param: "x"}, {Param: "y"}}}
 	}
 	for want, change := range map[string]func(*Task){
-		"":                               func(*Task) {},
-		"without a name":                 func(x *Task) { x.Name = "" },
-		"0 metrics":                      func(x *Task) { x.Metrics = nil },
-		`metric "a" has no name of its `: func(x *Task) { x.Metrics[1].Name = "a" },
-		`better is ""`:                   func(x *Task) { x.Metrics[0].Better = "" },
-		`unknown kind "speed"`:           func(x *Task) { x.Metrics[0].Kind = "speed" },
-		"2 primary":                      func(x *Task) { x.Metrics[0].Primary, x.Metrics[1].Primary = true, true },
-		`axis "x" has no param of its`:   func(x *Task) { x.Axes[1].Param = "x" },
-		"3 axes; curves have two":        func(x *Task) { x.Axes = append(x.Axes, Axis{Param: "z"}) },
-		`kind of view "pie"`:             func(x *Task) { x.Views = []View{{Kind: "pie"}} },
-		`has the metric "c"`:             func(x *Task) { x.Views = []View{{Kind: ViewTable, Metrics: []string{"c"}}} },
-		"with 0 metrics":                 func(x *Task) { x.Views = []View{{Kind: ViewCurves}} },
-		"needs of and limit":             func(x *Task) { x.Views = []View{{Kind: ViewDetails, Metrics: []string{"a"}}} },
-		"grid with 1 axes":               func(x *Task) { x.Axes, x.Views = x.Axes[:1], []View{{Kind: ViewGrid, Metrics: []string{"a"}}} },
+		"":               func(*Task) {},
+		"without a name": func(x *Task) { x.Name = "" },
+		"0 metrics":      func(x *Task) { x.Metrics = nil },
+		`metric "a" has an empty or repeated name`: func(x *Task) { x.Metrics[1].Name = "a" },
+		`better is ""`:                      func(x *Task) { x.Metrics[0].Better = "" },
+		`unknown kind "speed"`:              func(x *Task) { x.Metrics[0].Kind = "speed" },
+		"2 primary":                         func(x *Task) { x.Metrics[0].Primary, x.Metrics[1].Primary = true, true },
+		`axis "x" has an empty or repeated`: func(x *Task) { x.Axes[1].Param = "x" },
+		"3 axes; curves have at most two":   func(x *Task) { x.Axes = append(x.Axes, Axis{Param: "z"}) },
+		`kind of view "pie"`:                func(x *Task) { x.Views = []View{{Kind: "pie"}} },
+		`uses the metric "c"`:               func(x *Task) { x.Views = []View{{Kind: ViewTable, Metrics: []string{"c"}}} },
+		"with 0 metrics":                    func(x *Task) { x.Views = []View{{Kind: ViewCurves}} },
+		"needs the fields of and limit":     func(x *Task) { x.Views = []View{{Kind: ViewDetails, Metrics: []string{"a"}}} },
+		"grid with 1 axes":                  func(x *Task) { x.Axes, x.Views = x.Axes[:1], []View{{Kind: ViewGrid, Metrics: []string{"a"}}} },
 	} {
 		x := whole()
 		change(&x)

@@ -10,17 +10,17 @@ import (
 	"math"
 )
 
-// maxLine bounds one line of a journal, in bytes.
+// maxLine is the maximum length of a line in bytes.
 const maxLine = 64 << 20
 
-// The checksum at the end of a line is sumStart, sumDigits digits and sumEnd.
+// The checksum at the end of a line consists of sumStart, sumDigits digits and sumEnd.
 const (
 	sumStart  = `,"sha256":"`
 	sumDigits = 16
 	sumEnd    = `"}`
 )
 
-// checksum gives the digits for the bytes of a line before its checksum.
+// checksum returns the checksum of the bytes of a line before its checksum.
 func checksum(b []byte) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:sumDigits/2])
@@ -36,7 +36,7 @@ func verify(line []byte) (has, ok bool) {
 	return true, string(digits) == checksum(line[:at])
 }
 
-// Encode gives the line of a Run or a Record, with its checksum and its newline.
+// Encode returns the line of a Run or a Record, with its checksum and newline.
 func Encode(v any) ([]byte, error) {
 	switch r := v.(type) {
 	case Run:
@@ -66,8 +66,8 @@ func Encode(v any) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// finite reports the first metric that is no number: a result that is NaN is a failed case, not a
-// record.
+// finite returns an error for the first metric that is NaN or infinite. Such a result must become a
+// failed case.
 func (r Record) finite() error {
 	for name, m := range r.Metrics {
 		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
@@ -77,18 +77,18 @@ func (r Record) finite() error {
 	return nil
 }
 
-// errNewer is the error of a line that a newer version wrote.
+// errNewer is the error for a line that a newer version wrote.
 type errNewer int
 
 func (e errNewer) Error() string {
-	return fmt.Sprintf("schema %d, but this yocobench reads 1 to %d; hint: use the version that made it", int(e), SchemaVersion)
+	return fmt.Sprintf("schema %d, but this yocobench reads 1 to %d; hint: use the version that wrote it", int(e), SchemaVersion)
 }
 
-// decode reads one line without its newline: a Run or a Record.
+// decode decodes one line without its newline: a Run or a Record.
 func decode(line []byte) (any, error) {
 	has, ok := verify(line)
 	if has && !ok {
-		return nil, errors.New("its checksum does not match")
+		return nil, errors.New("checksum mismatch")
 	}
 	var head struct {
 		Type   string
@@ -103,7 +103,7 @@ func decode(line []byte) (any, error) {
 	case head.Schema < 1:
 		return nil, fmt.Errorf("schema %d, expected 1 to %d", head.Schema, SchemaVersion)
 	case head.Schema > 1 && !has:
-		return nil, errors.New("it has no checksum")
+		return nil, errors.New("no checksum")
 	}
 	switch head.Type {
 	case "run":
@@ -121,12 +121,12 @@ func decode(line []byte) (any, error) {
 	return nil, fmt.Errorf("a line of type %q, expected run or case", head.Type)
 }
 
-// lineStart begins every line that Encode writes, and occurs nowhere else in one: inside a string
-// its quotes would be escaped.
+// lineStart starts every line that Encode writes. It cannot occur elsewhere in a line, because
+// quotes in strings are escaped.
 var lineStart = []byte(`{"type":"`)
 
-// parts cuts a line that cannot be read where a line of its own seems to begin: two lines are glued
-// where the newline between them was lost, or where a torn line was appended to.
+// parts splits an unreadable line at each lineStart. Lines are joined if a newline was lost, or if
+// a line was appended to an incomplete one.
 func parts(line []byte) (out [][]byte) {
 	for {
 		at := -1

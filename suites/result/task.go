@@ -9,58 +9,63 @@ import (
 	"sync"
 )
 
-// Task describes what a task measures. The task declares it once, the journal's header carries it,
-// and reports, gates, comparisons, histories and exports read it there: they know no task by its
-// name.
+// Task describes what a task measures. The task declares it and the journal's header contains it.
+// Reports, gates, comparisons, histories and exports use only this declaration; none of them
+// depends on the name of a task.
 type Task struct {
 	Name string `json:"name"`
-	// Title is the heading of the task's section in a report, Lead a sentence or two on how to read
-	// it.
+	// Title is the heading of the task's section in reports. Lead explains how to read it, in a
+	// sentence or two.
 	Title string `json:"title,omitempty"`
 	Lead  string `json:"lead,omitempty"`
-	// Interleaved is true for a task that measures time: its cases go from model to model, so that
-	// what is compared was measured close together. Other tasks finish one model before the next.
+	// Interleaved is true for tasks that measure time. Their cases alternate between models, so
+	// that compared values are measured at close times. Other tasks finish one model before the
+	// next.
 	Interleaved bool `json:"interleaved,omitempty"`
-	// Metrics are all that a record of the task can have.
+	// Metrics lists all metrics that a record of the task can have.
 	Metrics []MetricInfo `json:"metrics"`
-	// Axes are the params that spread the records of a group, the x axis of charts first. Records
-	// that differ in other params are in different groups, except for Repeats and ModelParams.
+	// Axes lists the params that vary within a group of records, the x axis of charts first.
+	// Records that differ in other params belong to different groups, except for Repeats and
+	// ModelParams.
 	Axes []Axis `json:"axes,omitempty"`
-	// Repeats are params that say how much was measured, such as trials: they part no groups.
+	// Repeats lists params that state how much was measured, such as trials. They do not separate
+	// groups.
 	Repeats []string `json:"repeats,omitempty"`
-	// ModelParams belong to the model rather than to the question, such as number types: models
-	// that differ in them share a group, unless a model was measured with several values.
+	// ModelParams lists params that belong to the model rather than to the question, such as number
+	// types. Models that differ in them share a group, unless a model was measured with several
+	// values.
 	ModelParams []string `json:"model_params,omitempty"`
-	// Named are the params that always are in the name of a group, Described those in its
-	// description. Others are in the name where groups differ in nothing else.
-	Named     []string `json:"named,omitempty"`
-	Described []string `json:"described,omitempty"`
-	Remarks   []Remark `json:"remarks,omitempty"`
-	// Views are the tables and charts of the section, in order. Without any, each metric is a
-	// ViewCurves of its own, or where there are no axes all are in one ViewTable.
+	// NameParams lists the params that are always part of the name of a group, DescribedParams
+	// those of its description. Other params appear in the name if groups would otherwise have the
+	// same name.
+	NameParams      []string `json:"named,omitempty"`
+	DescribedParams []string `json:"described,omitempty"`
+	Remarks         []Remark `json:"remarks,omitempty"`
+	// Views lists the tables and charts of the section in order. By default each metric has a
+	// ViewCurves or, if there are no axes, all metrics share a ViewTable.
 	Views []View `json:"views,omitempty"`
 }
 
 // MetricInfo describes a metric of a task.
 type MetricInfo struct {
 	Name string `json:"name"`
-	// Unit and Better are those of every record's Metric.
+	// Unit and Better equal those of the Metric in every record.
 	Unit   string `json:"unit"`
 	Better Better `json:"better"`
 	Kind   Kind   `json:"kind"`
-	// Title is the heading of a table or chart of the metric, Head that of its column among others
-	// (both Name by default), Label the name of its axis (Title by default).
+	// Title is the heading of a table or chart of the metric and Head the heading of its column in
+	// a shared table; both default to Name. Label is the name of its axis and defaults to Title.
 	Title string `json:"title,omitempty"`
 	Head  string `json:"head,omitempty"`
 	Label string `json:"label,omitempty"`
-	// Primary is true for the metric that the history of a task follows.
+	// Primary is true for the metric that histories track by default.
 	Primary bool `json:"primary,omitempty"`
-	// Role is set for the metric by which a task says what a model achieves, or what that costs:
-	// reports set the two against each other.
+	// Role is set for the metrics that measure quality or cost, which reports plot against each
+	// other.
 	Role Role `json:"role,omitempty"`
 }
 
-// Role is the part of a metric in the comparison of quality and cost.
+// Role is the role of a metric in the comparison of quality and cost.
 type Role string
 
 // The roles.
@@ -69,47 +74,48 @@ const (
 	CostRole Role = "cost"
 )
 
-// Kind says what a metric's samples are, and with that how they are summed up and tested.
+// Kind is the kind of a metric's samples. It determines how they are summarised and tested.
 type Kind string
 
-// The kinds. Computed records are exact whatever the metric.
+// The kinds. Computed records are always exact.
 const (
-	// Exact figures do not vary by chance: bytes, counts.
+	// Exact values have no random variation: bytes, counts.
 	Exact Kind = "exact"
-	// Timed figures are times or speeds: each sample is a measurement.
+	// Timed values are times or speeds. Each sample is a measurement.
 	Timed Kind = "timed"
-	// Share is the mean of scores in 0..1, a sample a question.
+	// Share is the mean of scores in 0..1, one sample per question.
 	Share Kind = "share"
-	// Mean is the mean of any other figure, a sample a question or a text.
+	// Mean is the mean of any other value, one sample per question or text.
 	Mean Kind = "mean"
-	// Estimate is a figure without samples, with an interval if any. A Share or a Mean whose record
-	// holds no samples is one too.
+	// Estimate is a value without samples, possibly with an interval. A Share or a Mean without
+	// samples in the record is treated as one.
 	Estimate Kind = "estimate"
 )
 
-// Kinds are all of them.
+// Kinds returns all kinds.
 func Kinds() []Kind { return []Kind{Exact, Timed, Share, Mean, Estimate} }
 
-// Axis is a param that spreads the records of a group.
+// Axis is a param that varies within a group of records.
 type Axis struct {
 	Param string `json:"param"`
-	// Title is the heading of its column (Param by default), Label the name of the chart's axis
-	// (Title by default), Short that of an axis with little room (Title by default).
+	// Title is the heading of its column and defaults to Param. Label is the name of the chart's
+	// axis, Short that of an axis with little space; both default to Title.
 	Title string `json:"title,omitempty"`
 	Label string `json:"label,omitempty"`
 	Short string `json:"short,omitempty"`
 	// Unit is "tokens" for lengths, or empty for plain numbers.
 	Unit string `json:"unit,omitempty"`
 	Log  bool   `json:"log,omitempty"`
-	// Numbers: values that are no numbers part groups instead.
+	// Numbers reports that only numbers belong to the axis. Other values separate groups.
 	Numbers bool `json:"numbers,omitempty"`
-	// Without names another axis: a record with a number there has the param as a setting instead.
+	// Without is the name of another axis. In records with a number on that axis, this param is a
+	// setting instead of an axis.
 	Without string `json:"without,omitempty"`
 }
 
-// Remark is shown with the tables of the groups that it applies to: those with a record whose Param
-// is Value or, where Partly is set, with some records that have the metric Partly and some that do
-// not.
+// Remark is shown with the tables of the groups that it applies to. These are groups with a record
+// whose Param is Value or, if Partly is set, with both records that have the metric Partly and
+// records that do not.
 type Remark struct {
 	Param  string `json:"param,omitempty"`
 	Value  string `json:"value,omitempty"`
@@ -121,49 +127,50 @@ type Remark struct {
 type View struct {
 	Kind    ViewKind `json:"kind"`
 	Metrics []string `json:"metrics,omitempty"`
-	// Title is the heading of a ViewParts or of the tables of a ViewGrid (the task's by default).
+	// Title is the heading of a ViewParts or of the tables of a ViewGrid. It defaults to the task's
+	// title.
 	Title string `json:"title,omitempty"`
-	// Actual is the metric of a ViewGrid that says where on the second axis a case really was.
+	// Actual is the metric with the actual position of a case on the second axis of a ViewGrid.
 	Actual string `json:"actual,omitempty"`
-	// Of is the metric whose samples a ViewDetails sums up, Limit the speed limit by which it
-	// compares models; Note says how their ratio is to be read.
+	// Of is the metric whose samples a ViewDetails summarises. Limit is the speed limit by which it
+	// compares models. Note explains their ratio.
 	Of    string `json:"of,omitempty"`
 	Limit string `json:"limit,omitempty"`
 	Note  string `json:"note,omitempty"`
 }
 
-// ViewKind says how a View is drawn.
+// ViewKind is the kind of a View.
 type ViewKind string
 
 // The kinds of views.
 const (
-	// ViewTable is a row a record, a column a metric.
+	// ViewTable is a table with one row per record and one column per metric.
 	ViewTable ViewKind = "table"
-	// ViewCurves is a table for each metric, and a chart of the first over the first axis with the
-	// ratio to the baseline below. Values of a second axis are columns of panels. The other metrics
-	// are panels in between.
+	// ViewCurves is a table for each metric, and a chart of panels. The first panel shows the first
+	// metric over the first axis, the last one its ratio to the baseline, and the panels between
+	// them the other metrics. Values of a second axis are columns of panels.
 	ViewCurves ViewKind = "curves"
-	// ViewDetails is a table of further metrics of the curves.
+	// ViewDetails is a table of additional metrics of the curves.
 	ViewDetails ViewKind = "details"
-	// ViewParts shows what the last metric is the sum of. A metric NAME_computed is what arithmetic
-	// gives for NAME.
+	// ViewParts shows the metrics of which the last one is the sum. A metric NAME_computed is the
+	// computed value of NAME.
 	ViewParts ViewKind = "parts"
-	// ViewSizes compares pairs of a model and its baseline where there are many.
+	// ViewSizes compares many pairs of a model and its baseline.
 	ViewSizes ViewKind = "sizes"
-	// ViewGrid shows a score of trials in 0..1 as a heatmap of the first two axes, or as curves
-	// over the first one for groups without numbers on the second, a curve for each value of a
-	// third. The params trials and haystacks say how many there are in a cell.
+	// ViewGrid shows a score in 0..1 as a heatmap over the first two axes. Groups without numbers
+	// on the second axis become curves over the first, one for each value of the third. The params
+	// trials and haystacks are the numbers per cell.
 	ViewGrid ViewKind = "grid"
 	// ViewLoss shows losses: the metrics by model, and the series over positions.
 	ViewLoss ViewKind = "loss"
 )
 
-// ViewKinds are all of them.
+// ViewKinds returns all kinds of views.
 func ViewKinds() []ViewKind {
 	return []ViewKind{ViewTable, ViewCurves, ViewDetails, ViewParts, ViewSizes, ViewGrid, ViewLoss}
 }
 
-// Metric finds the description of a metric.
+// Metric returns the declaration of a metric.
 func (t *Task) Metric(name string) (MetricInfo, bool) {
 	if i := slices.IndexFunc(t.Metrics, func(m MetricInfo) bool { return m.Name == name }); i >= 0 {
 		return t.Metrics[i], true
@@ -171,7 +178,7 @@ func (t *Task) Metric(name string) (MetricInfo, bool) {
 	return MetricInfo{}, false
 }
 
-// Primary is the name of the metric that stands for the task, empty where it names none.
+// Primary returns the name of the task's primary metric, or "".
 func (t *Task) Primary() string {
 	if i := slices.IndexFunc(t.Metrics, func(m MetricInfo) bool { return m.Primary }); i >= 0 {
 		return t.Metrics[i].Name
@@ -179,7 +186,7 @@ func (t *Task) Primary() string {
 	return ""
 }
 
-// MetricNames lists the metrics in their order.
+// MetricNames returns the names of the metrics in order.
 func (t *Task) MetricNames() (names []string) {
 	for _, m := range t.Metrics {
 		names = append(names, m.Name)
@@ -187,14 +194,14 @@ func (t *Task) MetricNames() (names []string) {
 	return names
 }
 
-// Bounds of a declaration: journals come from outside.
+// Limits of a declaration, because journals are untrusted input.
 const (
 	maxMetrics = 200
 	maxAxes    = 8
 	maxViews   = 50
 )
 
-// Check reports what is wrong with a declaration.
+// Check returns an error if the declaration is invalid.
 func (t *Task) Check() error {
 	if t.Name == "" {
 		return fmt.Errorf("a task without a name")
@@ -208,7 +215,7 @@ func (t *Task) Check() error {
 	for _, m := range t.Metrics {
 		switch {
 		case m.Name == "" || seen[m.Name]:
-			return fmt.Errorf("task %s: metric %q has no name of its own", t.Name, m.Name)
+			return fmt.Errorf("task %s: metric %q has an empty or repeated name", t.Name, m.Name)
 		case m.Better != Higher && m.Better != Lower && m.Better != None:
 			return fmt.Errorf("task %s: metric %s: better is %q, expected higher, lower or none", t.Name, m.Name, m.Better)
 		case !slices.Contains(Kinds(), m.Kind):
@@ -220,12 +227,12 @@ func (t *Task) Check() error {
 		}
 	}
 	if primary > 1 {
-		return fmt.Errorf("task %s: %d primary metrics, expected one at most", t.Name, primary)
+		return fmt.Errorf("task %s: %d primary metrics, expected at most one", t.Name, primary)
 	}
 	params := map[string]bool{}
 	for _, a := range t.Axes {
 		if a.Param == "" || params[a.Param] {
-			return fmt.Errorf("task %s: axis %q has no param of its own", t.Name, a.Param)
+			return fmt.Errorf("task %s: axis %q has an empty or repeated param", t.Name, a.Param)
 		}
 		params[a.Param] = true
 	}
@@ -234,7 +241,7 @@ func (t *Task) Check() error {
 
 func (t *Task) checkViews() error {
 	if len(t.Views) == 0 && len(t.Axes) > 2 {
-		return fmt.Errorf("task %s: %d axes; curves have two at most", t.Name, len(t.Axes))
+		return fmt.Errorf("task %s: %d axes; curves have at most two", t.Name, len(t.Axes))
 	}
 	for _, v := range t.Views {
 		if !slices.Contains(ViewKinds(), v.Kind) {
@@ -257,20 +264,20 @@ func (t *Task) checkViews() error {
 		}
 		for _, name := range append([]string{v.Of, v.Limit, v.Actual}, v.Metrics...) {
 			if _, ok := t.Metric(name); name != "" && !ok {
-				return fmt.Errorf("task %s: a view of kind %s has the metric %q, which the task lacks", t.Name, v.Kind, name)
+				return fmt.Errorf("task %s: a view of kind %s uses the metric %q, which the task lacks", t.Name, v.Kind, name)
 			}
 		}
 		if v.Kind == ViewDetails && (v.Of == "" || v.Limit == "") {
-			return fmt.Errorf("task %s: a view of kind %s needs of and limit", t.Name, v.Kind)
+			return fmt.Errorf("task %s: a view of kind %s needs the fields of and limit", t.Name, v.Kind)
 		}
 	}
 	return nil
 }
 
-// Tasks are the declarations of a journal, in the order in which reports show them.
+// Tasks is a list of declarations, in the order in which reports show them.
 type Tasks []*Task
 
-// Find returns the declaration of a task, nil where there is none.
+// Find returns the declaration of a task, or nil.
 func (ts Tasks) Find(name string) *Task {
 	if i := slices.IndexFunc(ts, func(t *Task) bool { return t.Name == name }); i >= 0 {
 		return ts[i]
@@ -278,7 +285,7 @@ func (ts Tasks) Find(name string) *Task {
 	return nil
 }
 
-// Metric finds the description of a task's metric.
+// Metric returns the declaration of a task's metric.
 func (ts Tasks) Metric(task, metric string) (MetricInfo, bool) {
 	if t := ts.Find(task); t != nil {
 		return t.Metric(metric)
@@ -286,9 +293,9 @@ func (ts Tasks) Metric(task, metric string) (MetricInfo, bool) {
 	return MetricInfo{}, false
 }
 
-// Tasks are the declarations in the journal's headers, of each task the last one. A journal with a
-// header that declares none was written before headers did: it gets those of its time. Declarations
-// that do not pass Check are left out, as Notice says.
+// Tasks returns the last declaration of each task in the journal's headers. If a header has none,
+// an older version wrote it, and the declarations of that version are used. Declarations that fail
+// Check are skipped; Notice lists them.
 func (j *Journal) Tasks() Tasks {
 	var out Tasks
 	if len(j.Runs) == 0 || slices.ContainsFunc(j.Runs, func(r Run) bool { return r.Tasks == nil }) {
@@ -309,7 +316,7 @@ func (j *Journal) Tasks() Tasks {
 	return out
 }
 
-// undeclared says which declarations Tasks leaves out.
+// undeclared describes the declarations that Tasks skips.
 func (j *Journal) undeclared() (out []string) {
 	for _, run := range j.Runs {
 		for _, t := range run.Tasks {
@@ -318,20 +325,19 @@ func (j *Journal) undeclared() (out []string) {
 			}
 			if err := t.Check(); err != nil && len(out) < 3 {
 				text := []rune(err.Error())
-				out = append(out, "declaration left out: "+string(text[:min(len(text), 200)]))
+				out = append(out, "declaration skipped: "+string(text[:min(len(text), 200)]))
 			}
 		}
 	}
 	return out
 }
 
-// oldTasksJSON are the tasks of the time before headers declared them. Newer tasks do not belong
-// there.
+// oldTasksJSON holds the declarations for journals whose headers have none. Do not add newer tasks.
 //
 //go:embed oldtasks.json
 var oldTasksJSON []byte
 
-// oldTasks reads it once. (The file is embedded: reading it does not fail.)
+// oldTasks decodes oldTasksJSON once. The file is embedded, so decoding does not fail.
 var oldTasks = sync.OnceValue(func() (out Tasks) {
 	d := json.NewDecoder(bytes.NewReader(oldTasksJSON))
 	d.DisallowUnknownFields()

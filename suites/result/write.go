@@ -6,7 +6,7 @@ import (
 	"github.com/yocobench/yocobench/internal/safefile"
 )
 
-// WriteFile writes a journal, whole or not at all: its headers, then its records.
+// WriteFile atomically writes a journal: its headers, then its records.
 func WriteFile(path string, j *Journal) error {
 	var b bytes.Buffer
 	add := func(v any) error {

@@ -12,20 +12,20 @@ import (
 	"github.com/yocobench/yocobench/internal/safefile"
 )
 
-// Writer appends lines to a journal, each synced before Append returns. It holds the journal's lock
-// until it is closed or its process ends.
+// Writer appends lines to a journal. Each line is synced before Append returns. A Writer holds the
+// journal's lock until it is closed or its process ends.
 type Writer struct {
 	f    *os.File
 	path string
-	// size is the length of the file's whole lines.
+	// size is the length of the complete lines in bytes.
 	size   int64
 	notice string
 }
 
-// LockedError reports that another process writes a journal.
+// LockedError reports that another process is writing the journal.
 type LockedError struct {
 	Path string
-	// Holder names the process and its host, as far as they are known.
+	// Holder describes the process and its host, if known.
 	Holder string
 }
 
@@ -33,15 +33,14 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("%s is being written by %s: a run has one writer at a time", e.Path, e.Holder)
 }
 
-// LostError reports that a journal is no longer where its writer opened it, or not as its writer
-// wrote it.
+// LostError reports that the journal was moved, deleted or changed while its writer had it open.
 type LostError struct {
 	Path string
-	// Now is where the file is, empty if it was deleted or nobody knows.
+	// Now is the present path of the file, or "" if it was deleted or the path is unknown.
 	Now string
-	// Replaced: another file is at Path.
+	// Replaced reports that another file is at Path.
 	Replaced bool
-	// Changed: something else cut the file or wrote to it.
+	// Changed reports that another program truncated the file or wrote to it.
 	Changed bool
 }
 
@@ -57,12 +56,12 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("%s was deleted or moved away during the run", e.Path)
 }
 
-// writerFile names the file that says who writes the journal at path.
+// writerFile returns the path of the file that identifies the writer of the journal at path.
 func writerFile(path string) string {
 	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".writer")
 }
 
-// Create makes a new journal and locks it. The file must not exist.
+// Create creates and locks a journal. The file must not exist.
 func Create(path string) (*Writer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
 	if err != nil {
@@ -71,8 +70,8 @@ func Create(path string) (*Writer, error) {
 	return lock(f, path)
 }
 
-// Reopen locks a journal to append to, reads it, and cuts off a torn last line. It returns a
-// *LockedError if another process writes the journal.
+// Reopen locks a journal for appending, reads it, and removes an incomplete last line. It returns a
+// *LockedError if another process is writing the journal.
 func Reopen(path string) (*Writer, *Journal, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
@@ -90,7 +89,7 @@ func Reopen(path string) (*Writer, *Journal, error) {
 	return w, j, nil
 }
 
-// read reads the journal and makes its end that of a line.
+// read reads the journal and makes it end with a complete line.
 func (w *Writer) read() (*Journal, error) {
 	j, err := Read(io.NewSectionReader(w.f, 0, 1<<62), w.path)
 	if err != nil {
@@ -105,7 +104,7 @@ func (w *Writer) read() (*Journal, error) {
 	return j, w.cut()
 }
 
-// lock makes f, opened at path, a Writer.
+// lock returns a Writer of f, which was opened at path.
 func lock(f *os.File, path string) (*Writer, error) {
 	w := &Writer{f: f, path: path}
 	err := safefile.TryLock(f)
@@ -127,12 +126,12 @@ func lock(f *os.File, path string) (*Writer, error) {
 	if err != nil {
 		host = "unknown"
 	}
-	// For the message of a second writer only.
+	// Used only for the error message of a second writer.
 	_ = safefile.WriteBytes(writerFile(path), fmt.Appendf(nil, "process %d on host %s\n", os.Getpid(), host))
 	return w, nil
 }
 
-// holder names the process that holds the lock on the journal at path.
+// holder describes the process that holds the lock on the journal at path.
 func holder(path string) string {
 	b, err := os.ReadFile(writerFile(path))
 	text := strings.TrimSpace(string(b))
@@ -142,14 +141,14 @@ func holder(path string) string {
 	return text
 }
 
-// Notice is not empty where the journal could not be locked.
+// Notice returns a notice if the journal could not be locked, otherwise "".
 func (w *Writer) Notice() string { return w.notice }
 
 // Empty reports whether the journal has no line.
 func (w *Writer) Empty() bool { return w.size == 0 }
 
-// Check returns a *LostError if the journal is no longer at the path where it was opened, or its
-// length is not that of what was written.
+// Check returns a *LostError if the journal is no longer at its path, or does not have the length
+// that was written.
 func (w *Writer) Check() error {
 	if safefile.IsAt(w.f, w.path) {
 		if info, err := w.f.Stat(); err != nil || info.Size() != w.size {
@@ -163,7 +162,7 @@ func (w *Writer) Check() error {
 	return e
 }
 
-// now is where the journal is, "" where the system does not say.
+// now returns the present path of the journal, or "" if the system does not provide it.
 func (w *Writer) now() string {
 	if runtime.GOOS != "linux" {
 		return ""
@@ -175,8 +174,8 @@ func (w *Writer) now() string {
 	return path
 }
 
-// Append writes v, a Run or a Record, as one line in one write and syncs it. What a failed write
-// left is cut off.
+// Append writes v, a Run or a Record, as one line in one write and syncs it. It removes the partial
+// line of a failed write.
 func (w *Writer) Append(v any) error {
 	b, err := Encode(v)
 	if err != nil {
@@ -192,8 +191,8 @@ func (w *Writer) Append(v any) error {
 	return safefile.Sync(w.f)
 }
 
-// cut cuts the file to its whole lines. (A file opened to append cannot be cut by its handle on
-// Windows.)
+// cut truncates the file to its complete lines. It uses the path, because Windows cannot truncate a
+// file that is open for appending by its handle.
 func (w *Writer) cut() error {
 	if info, err := w.f.Stat(); err != nil || info.Size() == w.size {
 		return err
@@ -204,15 +203,15 @@ func (w *Writer) cut() error {
 	return w.f.Truncate(w.size)
 }
 
-// Close closes the file and gives the lock back.
+// Close closes the file and releases the lock.
 func (w *Writer) Close() error {
 	if safefile.IsAt(w.f, w.path) {
-		_ = os.Remove(writerFile(w.path)) // it says nothing once the lock is gone
+		_ = os.Remove(writerFile(w.path)) // useless without the lock
 	}
 	return w.f.Close()
 }
 
-// Discard closes and removes a journal that nothing was appended to.
+// Discard closes and removes a journal to which nothing was appended.
 func (w *Writer) Discard() {
 	if w.Empty() && w.Check() == nil {
 		_ = os.Remove(w.path)
