@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// spacedDigits is a tokenizer in which a space and the digit after it are one token, with a BOS that the
-// texts of the model begin with.
+// spacedDigits is a tokenizer in which a space and the digit after it are one token, with a BOS
+// that the texts of the model begin with.
 type spacedDigits struct{ tokenizer.Bytes }
 
 func (spacedDigits) Name() string { return "spaced" }

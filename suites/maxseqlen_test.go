@@ -33,7 +33,7 @@ func TestLongerThanMaxSeqLen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for label, r := range read(t, path) {
-		if noted := strings.Contains(strings.Join(r.Notes, "\n"), "longer than the 4Ki that the model was trained for"); noted != (label == "a fake 8Ki") {
+		if noted := strings.Contains(strings.Join(r.Notes, "\n"), "exceeds the trained context of 4Ki"); noted != (label == "a fake 8Ki") {
 			t.Errorf("%s: notes %q", label, r.Notes)
 		}
 		if want := map[bool]int{true: 4096}[strings.HasPrefix(label, "a ")]; r.TrainedContext != want {

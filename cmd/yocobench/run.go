@@ -132,8 +132,8 @@ func (f *runFlags) settings() []string {
 	return sets
 }
 
-// modelSettings returns the settings that replace a suite's models by those of --model. A path of the
-// working directory becomes an absolute one, since a suite's paths start from its own folder.
+// modelSettings returns the settings that replace a suite's models by those of --model. A path of
+// the working directory becomes an absolute one, since a suite's paths start from its own folder.
 func modelSettings(models []string) []string {
 	if len(models) == 0 {
 		return nil
