@@ -41,7 +41,7 @@ func (sieve) Describe() result.Task {
 			{Name: "pass", Unit: "s", Better: result.Lower, Kind: result.Timed, Title: "Time of a pass", Primary: true},
 			{Name: "caught", Unit: "grains", Better: result.Higher, Kind: result.Exact, Title: "Grains caught"},
 		},
-		Axes:      []result.Axis{{Param: "width", Label: "width of the sieve"}},
+		Axes:            []result.Axis{{Param: "width", Label: "width of the sieve"}},
 		DescribedParams: []string{"mesh"},
 	}
 }
