@@ -73,6 +73,9 @@ func (p Profile) LimitSeconds(w Work, d DType) float64 {
 
 // PeakOf returns the FLOP/s for weights of type d.
 func (p Profile) PeakOf(d DType) float64 {
+	if d == Stored {
+		d = BF16 // as which prompts are computed
+	}
 	if f, ok := p.Peak[d]; ok {
 		return f
 	}

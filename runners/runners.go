@@ -204,6 +204,13 @@ type Weights interface {
 	Close() error
 }
 
+// WeightTypes is implemented by Models that report the types in which they hold their matrices.
+type WeightTypes interface {
+	// WeightTypes returns the bytes of the matrices by the name of their type: a DType's, or that
+	// of quantised blocks, such as "Q4_K".
+	WeightTypes() map[string]int64
+}
+
 // Counts are operations counted by the device while it performs them (not by the cost model).
 type Counts struct {
 	// FLOPs is counted by part of the model; a multiply-add is two. Only matrix products count:

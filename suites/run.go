@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -204,6 +205,11 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	}
 	if m, ok := model.(runners.Chooser); ok {
 		rec.Choices = m.AlgorithmLog()
+	}
+	if err == nil && c.Model.Options.Weights == runners.Stored {
+		if m, ok := model.(runners.WeightTypes); ok {
+			rec.Notes = append(rec.Notes, typesNote(m.WeightTypes()))
+		}
 	}
 	if err == nil && c.beyond != "" {
 		rec.Notes = append(rec.Notes, c.beyond)
@@ -412,4 +418,15 @@ func guarded(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// typesNote is a note on the types in which a model's matrices are held, the largest part first.
+func typesNote(bytes map[string]int64) string {
+	names := slices.SortedFunc(maps.Keys(bytes), func(a, b string) int {
+		return cmp.Or(cmp.Compare(bytes[b], bytes[a]), strings.Compare(a, b))
+	})
+	for i, n := range names {
+		names[i] = fmt.Sprintf("%s %s", n, units.ShortBytes(bytes[n]))
+	}
+	return "weights in memory: " + strings.Join(names, ", ")
 }

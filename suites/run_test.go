@@ -578,3 +578,9 @@ func TestMetricsAreAsDeclared(t *testing.T) {
 		}
 	}
 }
+func TestTypesNote(t *testing.T) {
+	got := typesNote(map[string]int64{"bf16": 1 << 20, "Q8_0": 1 << 20, "Q4_K": 3 << 20})
+	if want := "weights in memory: Q4_K 3 MiB, Q8_0 1 MiB, bf16 1 MiB"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

@@ -60,7 +60,7 @@ type Entry struct {
 	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors (this or layers is required)"`
 	Weights string         `yaml:"weights" doc:"random: use seeded random weights instead of trained ones; presets have only these (default: trained if available)"`
 	Seed    uint64         `yaml:"seed" doc:"seed of random weights (default 1)"`
-	DType   *runners.DType `yaml:"dtype" doc:"type of the weights in memory: f32, bf16 or f16 (default f32 on cpu, bf16 on analytic)"`
+	DType   *runners.DType `yaml:"dtype" doc:"type of the weights in memory: f32, bf16, f16, or stored for quantised matrices as their file has them, on cpu (default f32 on cpu, bf16 on analytic)"`
 	KV      *runners.DType `yaml:"kv" doc:"type of the KV caches: f32 or bf16 (default: as dtype)"`
 	Chunk   Size           `yaml:"prefill_chunk" doc:"tokens per prefill chunk (default: chosen for the device)"`
 	Logits  string         `yaml:"logits" doc:"chunk: prefill computes and holds the logits of every row of a chunk, as the reference Transformer does; only for models without an early exit (default: only the last row, in the first step)"`

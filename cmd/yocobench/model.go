@@ -199,7 +199,7 @@ file's name without .gguf; --expect names another file.`,
 			if o.Weights, err = runners.ParseDType(dtype); err != nil {
 				return usagef("--dtype: %v", err)
 			}
-			if o.KV, err = runners.ParseDType(firstOf(kv, dtype)); err != nil {
+			if o.KV, err = runners.ParseDType(firstOf(kv, o.Weights.Caches().String())); err != nil {
 				return usagef("--kv: %v", err)
 			}
 			r, err := openRunner(runner)
@@ -249,7 +249,7 @@ file's name without .gguf; --expect names another file.`,
 	libraryFlags(c)
 	c.Flags().StringVar(&format, "format", "text", "text or json")
 	c.Flags().StringVar(&runner, "runner", "cpu", "cpu or cuda")
-	c.Flags().StringVar(&dtype, "dtype", "f32", "type of the weights in memory: f32, bf16 or f16")
+	c.Flags().StringVar(&dtype, "dtype", "f32", "type of the weights in memory: f32, bf16, f16 or stored")
 	c.Flags().StringVar(&kv, "kv", "", "type of the key/value caches (default: as --dtype)")
 	c.Flags().StringVar(&expect, "expect", "", "file with the tokens and logits of a Hugging Face folder or a GGUF file")
 	c.Flags().Float64Var(&tolerance, "tolerance", 0, "largest error of a logit (default 2e-4 for f32, 1e-4 for a pretrained model, 0.1 for f16, 0.5 for bf16)")

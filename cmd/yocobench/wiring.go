@@ -472,7 +472,7 @@ func (d deviceOptions) options(b *backend, s *suites.Suite, e suites.Entry) (run
 	if e.DType != nil {
 		o.Weights = *e.DType
 	}
-	o.KV = o.Weights
+	o.KV = o.Weights.Caches()
 	if e.KV != nil {
 		o.KV = *e.KV
 	}

@@ -148,6 +148,14 @@ func QuantOf(name string) *Quant {
 	return nil
 }
 
+// QuantNames lists the quantised types.
+func QuantNames() (names []string) {
+	for _, q := range quants {
+		names = append(names, q.Name)
+	}
+	return names
+}
+
 var quants = []Quant{
 	{"Q8_0", 32, 34, Q8Half, func(q []int8, s *scales, src []byte) {
 		s.d = binary.LittleEndian.Uint16(src)

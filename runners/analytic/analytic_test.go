@@ -271,3 +271,19 @@ func TestRunner(t *testing.T) {
 		t.Error("an empty config was accepted")
 	}
 }
+
+// TestStored: weights of several types are refused, not computed as one of them.
+func TestStored(t *testing.T) {
+	p, err := runners.FindProfile("h100-sxm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := runners.Shape{Name: "m", Arch: runners.Transformer, Dim: 64, Layers: 1, FFN: 64, Vocab: 64, Heads: 1, KVHeads: 1, HeadDim: 64, RopeTheta: 1e4, NormEps: 1e-5}.Config()
+	if _, err := r.Load(cfg, nil, runners.Options{Weights: runners.Stored, KV: runners.BF16}); !errors.Is(err, runners.ErrUnsupported) {
+		t.Errorf("got %v", err)
+	}
+}

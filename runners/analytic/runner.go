@@ -64,6 +64,9 @@ func (r *Runner) LoadFamily(f *families.Model, o runners.Options) (*Model, error
 }
 
 func (r *Runner) model(s shape, o runners.Options) (*Model, error) {
+	if o.Weights == runners.Stored {
+		return nil, fmt.Errorf("%w: the analytic runner computes with one type of weights, not those of a file; set dtype to f32, bf16 or f16", runners.ErrUnsupported)
+	}
 	m := &Model{shape: s, profile: r.profile, memory: r.profile.Memory, live: map[int]int{}}
 	if o.MemoryBudget > 0 {
 		m.memory = o.MemoryBudget

@@ -80,6 +80,14 @@ func (m *Model) freeWorkspace() {
 // Counts returns the operations counted by the device.
 func (m *Model) Counts() runners.Counts { return m.ops.Counts() }
 
+// WeightTypes returns the bytes of the matrices by type, nil if the device does not say.
+func (m *Model) WeightTypes() map[string]int64 {
+	if o, ok := m.ops.(runners.WeightTypes); ok {
+		return o.WeightTypes()
+	}
+	return nil
+}
+
 // ResetCounts sets the counts to zero.
 func (m *Model) ResetCounts() { m.ops.ResetCounts() }
 

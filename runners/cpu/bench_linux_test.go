@@ -5,12 +5,14 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/yocobench/yocobench/internal/optest"
+	"github.com/yocobench/yocobench/kernels/cpu"
 	"github.com/yocobench/yocobench/runners"
 )
 
@@ -300,5 +302,91 @@ func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak runne
 				}
 			})
 		})
+	}
+}
+
+// BenchmarkStored decodes with models in bfloat16 and in quantised blocks, one after the other in
+// each round, so that all meet the same machine: the best rate of each, of the bandwidth that its
+// weights take, and how many times as fast as bfloat16 it is in the same round, the median.
+func BenchmarkStored(b *testing.B) {
+	for _, t := range Tiers() {
+		if !t.Available || t.Name == "go" {
+			continue
+		}
+		if k, _, _ := cpu.Choose(t.Name); k.QuantRow == nil {
+			continue
+		}
+		b.Run(t.Name, func(b *testing.B) {
+			smol := runners.Shape{Name: "smollm2-135m", Arch: runners.Transformer, Dim: 576, Layers: 30, FFN: 1536, Vocab: 49152, Heads: 9, KVHeads: 3, HeadDim: 64, RopeTheta: 1e5, NormEps: 1e-5}
+			wide := runners.Shape{Name: "dim2048-4-layers", Arch: runners.Transformer, Dim: 2048, Layers: 4, FFN: 5632, Vocab: 32000, Heads: 32, KVHeads: 4, HeadDim: 64, RopeTheta: 1e4, NormEps: 1e-5}
+			opts := runners.Options{Tier: t.Name, KV: runners.BF16, Threads: *benchThreads}
+			b.Run(smol.Name, func(b *testing.B) { benchStored(b, smol.Config(), opts, "Q8_0", "Q4_0", "Q4_1") })
+			b.Run(wide.Name, func(b *testing.B) { benchStored(b, wide.Config(), opts, "Q8_0", "Q4_0", "Q4_K", "Q5_K") })
+		})
+	}
+}
+
+func benchStored(b *testing.B, c runners.Config, opts runners.Options, types ...string) {
+	ctx := context.Background()
+	peak := peaksOf(b, opts)
+	type side struct {
+		name  string
+		m     runners.Instance
+		s     runners.Sequence
+		rates []float64
+	}
+	sides := []*side{{name: "bf16"}}
+	for _, typ := range types {
+		sides = append(sides, &side{name: typ})
+	}
+	for i, x := range sides {
+		typ := types[max(0, i-1)]
+		opts.Weights = runners.Stored
+		if i == 0 {
+			opts.Weights = runners.BF16
+		}
+		var err error
+		if x.m, err = New().Load(c, quantModel{c, allOf(typ)}, opts); err != nil {
+			b.Fatal(err)
+		}
+		defer x.m.Close()
+		if x.s, err = x.m.NewSequence(1024); err != nil {
+			b.Fatal(err)
+		}
+		defer x.s.Close()
+	}
+	seconds, logits := benchClock(), [][]float32{make([]float32, c.Vocab)}
+	const steps = 8
+	b.ResetTimer()
+	for range max(b.N, 5) {
+		for _, x := range sides {
+			if err := x.s.Truncate(ctx, 0); err != nil {
+				b.Fatal(err)
+			}
+			start := 0.0
+			for i := range steps + 1 {
+				if i == 1 { // the first finds the caches full of another model
+					start = seconds()
+				}
+				if err := x.m.Step(ctx, []runners.Sequence{x.s}, []int{i}, logits); err != nil {
+					b.Fatal(err)
+				}
+			}
+			x.rates = append(x.rates, steps/(seconds()-start))
+		}
+	}
+	b.StopTimer()
+	for _, x := range sides {
+		var times []float64
+		for i, r := range x.rates {
+			times = append(times, r/sides[0].rates[i])
+		}
+		slices.Sort(times)
+		best := slices.Max(x.rates)
+		b.ReportMetric(best, x.name+"-tok/s")
+		b.ReportMetric(100*best*float64(x.m.Usage().Weights)/peak.Bandwidth, x.name+"-%-of-GB/s")
+		if x != sides[0] {
+			b.ReportMetric(times[len(times)/2], x.name+"-x-bf16")
+		}
 	}
 }

@@ -32,6 +32,9 @@ type linearJob struct {
 	// rounded means that a is x rounded to bfloat16, padded that it is x with an extra zero per
 	// row.
 	rounded, padded bool
+	// quant are the quantised rows of x; nil if there are more rows than those kernels take, or no
+	// quantised panels.
+	quant mat
 	// rowGroup and panelGroup are the sizes of a task, rowGroups is the number of row groups.
 	rowGroup, panelGroup, rowGroups int
 }
@@ -84,7 +87,7 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, glu bool
 	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
 	next := linearJob{dst: d, x: a, w: w, rows: rows, add: add, glu: glu, act: act}
 	next.kernels(o.k)
-	if rows > o.k.MR && len(w.blk.data) <= chainBytes && !next.padded {
+	if rows > o.k.MR && len(w.blk.data) <= chainBytes && !next.padded && !w.quant {
 		l := o.enqueue(rows)
 		l.row.run, l.lin = nil, next
 		n := 2 * o.k.NR
@@ -103,7 +106,7 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, glu bool
 		return
 	}
 	j.group(o)
-	if !o.growWorkers(j.rowGroup * 2 * o.k.NR) {
+	if !o.growWorkers(j.rowGroup*2*o.k.NR + j.quantScratch(o.k)) {
 		return
 	}
 	o.workers.prefetch.Store(o.follower(w))
@@ -112,9 +115,13 @@ func (o *ops) product(rows int, dst, x runners.Mat, w *weight, add int, glu bool
 
 // kernels chooses the kernels for the weight's type.
 func (j *linearJob) kernels(k *cpu.Tier) {
+	j.quant = mat{}
 	j.a, j.cs, j.aStep, j.gemm, j.tiles, j.rounded, j.padded = j.x, 4, 4, k.F32, nil, false, false
 	// Every block except the last is a whole number of steps of the matrix registers.
 	j.kBlock = (evenly(j.w.rows(), kBlock) + 15) &^ 15
+	if j.w.quant { // and of the largest blocks
+		j.kBlock = (j.kBlock + 127) &^ 127
+	}
 	switch {
 	case j.w.dtype != runners.BF16:
 	case k.Dot == nil || j.w.in&1 == 1:
@@ -127,6 +134,11 @@ func (j *linearJob) kernels(k *cpu.Tier) {
 // operandA prepares operand A of the kernel, if it is not x itself.
 func (o *ops) operandA() bool {
 	j := &o.lin
+	if j.w.quant && j.rows <= o.k.MR {
+		if !o.quantA() || !j.w.plain {
+			return o.err == nil
+		}
+	}
 	if !j.rounded {
 		return !j.padded || o.padA(j.w.in)
 	}
@@ -193,7 +205,11 @@ func (j *linearJob) group(o *ops) {
 		j.panelGroup = (units + tasks - 1) / tasks
 		return
 	}
-	j.rowGroups = (j.rows + rowGroupMax - 1) / rowGroupMax
+	most := rowGroupMax
+	if j.w.quant {
+		most = quantRowGroup
+	}
+	j.rowGroups = (j.rows + most - 1) / most
 	j.rowGroup = (j.rows + j.rowGroups - 1) / j.rowGroups
 	// A task has about 2 million multiply-adds, or an eighth of a worker's share if that is less.
 	work := 2 << 20
@@ -225,18 +241,19 @@ func linearTask(o *ops, wk *worker, i int) {
 // rowsProduct computes rows from r0 on of the units first..last-1; a begins with row r0.
 func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []float32) {
 	depth := j.w.rows()
+	x := cut(&s, j.quantScratch(o.k))
 	if !j.glu {
 		if rows <= o.k.MR {
 			for _, p := range j.w.panels[first:last] {
 				for k := 0; k < depth; k += j.kBlock {
-					o.panelProduct(j, unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, a, rows, k, min(j.kBlock, depth-k))
+					o.panelProduct(j, unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, a, rows, k, min(j.kBlock, depth-k), x)
 				}
 			}
 			return
 		}
 		for k := 0; k < depth; k += j.kBlock {
 			for _, p := range j.w.panels[first:last] {
-				o.panelProduct(j, unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, a, rows, k, min(j.kBlock, depth-k))
+				o.panelProduct(j, unsafe.Pointer(j.dst.at(r0, p.col)), j.dst.ld, p, a, rows, k, min(j.kBlock, depth-k), x)
 			}
 		}
 		return
@@ -251,31 +268,41 @@ func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []fl
 		p, q := j.w.panels[u], j.w.panels[u+units]
 		for k := 0; k < depth; k += j.kBlock {
 			n := min(j.kBlock, depth-k)
-			o.panelProduct(j, ptr(out, 0), 8*nr, p, a, rows, k, n)
-			o.panelProduct(j, ptr(out, nr), 8*nr, q, a, rows, k, n)
+			o.panelProduct(j, ptr(out, 0), 8*nr, p, a, rows, k, n, x)
+			o.panelProduct(j, ptr(out, nr), 8*nr, q, a, rows, k, n, x)
 		}
 		gate(j.dst.at(r0, p.col), j.dst.ld, &out[0], 8*nr, &out[nr], 8*nr, rows, p.w, &unscaled, 0)
 	}
 }
 
 // panelProduct computes the rows of a times rows k..k+n-1 of one panel into c. It adds to c if the
-// job is an addition or k > 0.
-func (o *ops) panelProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, a mat, rows, k, n int) {
-	b := unsafe.Pointer(&j.w.blk.data[4*(p.off+k*p.w)])
+// job is an addition or k > 0. s is scratch for quantised panels.
+func (o *ops) panelProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, a mat, rows, k, n int, s []float32) {
 	aStep := k * j.aStep
 	add := j.add
 	if k > 0 {
 		add = 1
 	}
+	var b unsafe.Pointer
+	ldb := 4 * p.w
+	switch {
+	case p.q == nil:
+		b = unsafe.Pointer(&j.w.blk.data[4*(p.off+k*p.w)])
+	case j.quant.base != nil:
+		o.quantProduct(j, c, ldc, p, rows, k, n, add, s)
+		return
+	default:
+		b, ldb = o.unpackPanel(j, p, k, n, s), 4*o.k.NR
+	}
 	if j.tiles != nil {
-		j.tiles(c, ldc, unsafe.Add(a.base, aStep), a.ld, b, 4*p.w, rows, n, p.w, add)
+		j.tiles(c, ldc, unsafe.Add(a.base, aStep), a.ld, b, ldb, rows, n, p.w, add)
 		return
 	}
 	mr := len(j.gemm) - 1
 	blocks := (rows + mr - 1) / mr
 	for i, r := 0, 0; i < blocks; i++ {
 		m := (rows - r + blocks - i - 1) / (blocks - i)
-		j.gemm[m](unsafe.Add(c, r*ldc), ldc, unsafe.Add(a.base, r*a.ld+aStep), a.ld, j.cs, b, 4*p.w, n, p.w, add)
+		j.gemm[m](unsafe.Add(c, r*ldc), ldc, unsafe.Add(a.base, r*a.ld+aStep), a.ld, j.cs, b, ldb, n, p.w, add)
 		r += m
 	}
 }

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"math"
-	"unsafe"
 
 	"github.com/yocobench/yocobench/runners"
 )
@@ -49,7 +48,7 @@ func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, cap float32, targets []
 	l.panelGroup = min(probPanels, len(w.panels))
 	j.groups = l.panelGroups()
 	b, ok := o.grow(scratchProb, runners.MulBytes(rows, 2*j.groups+1))
-	if !ok || !o.growWorkers(l.rowGroup*l.panelGroup*o.k.NR) {
+	if !ok || !o.growWorkers(l.rowGroup*l.panelGroup*o.k.NR+l.quantScratch(o.k)) {
 		return o.err
 	}
 	f := b.floats()
@@ -83,14 +82,16 @@ func probTask(o *ops, wk *worker, i int) {
 	first := panels[0].col
 	n := panels[len(panels)-1].col + panels[len(panels)-1].w - first
 	ld := l.panelGroup * o.k.NR
+	s := wk.scratch
+	logits, x := cut(&s, rows*ld), cut(&s, l.quantScratch(o.k))
 	depth := l.w.rows()
 	for k := 0; k < depth; k += l.kBlock {
 		for _, p := range panels {
-			o.panelProduct(l, unsafe.Pointer(&wk.scratch[p.col-first]), 4*ld, p, a, rows, k, min(l.kBlock, depth-k))
+			o.panelProduct(l, ptr(logits, p.col-first), 4*ld, p, a, rows, k, min(l.kBlock, depth-k), x)
 		}
 	}
 	for r := range rows {
-		row := wk.scratch[r*ld : r*ld+n]
+		row := logits[r*ld : r*ld+n]
 		if j.cap != 0 {
 			o.k.SoftCap(&row[0], n, j.cap)
 		}

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/yocobench/yocobench/kernels/cpu"
@@ -37,7 +38,9 @@ type ops struct {
 	pack struct {
 		w     *weight
 		stack []runners.Tensor
+		err   atomic.Pointer[error]
 	}
+	types  map[string]int64 // bytes of matrices by type
 	chain  chain
 	lin    linearJob
 	before *weight // weight of the last product with few rows
@@ -56,6 +59,7 @@ const (
 	scratchStage        // keys and values of a window's pass
 	scratchOut          // retention's output before its norm
 	scratchProb         // partial sums of LogProbs
+	scratchQuant        // quantised activations
 	scratches
 )
 
@@ -105,15 +109,15 @@ func newOps(opts runners.Options, k *cpu.Tier) (*ops, error) {
 		what string
 		t    runners.DType
 	}{{"weights", opts.Weights}, {"keys and values", opts.KV}} {
-		if d.t != runners.F32 && d.t != runners.BF16 {
-			return nil, fmt.Errorf("%w: the CPU runner holds %s as f32 or bf16, not %s", runners.ErrUnsupported, d.what, d.t)
+		if d.t != runners.F32 && d.t != runners.BF16 && (d.t != runners.Stored || d.what != "weights") {
+			return nil, fmt.Errorf("%w: the CPU runner holds %s as f32 or bf16 (weights also as stored), not %s", runners.ErrUnsupported, d.what, d.t)
 		}
 	}
 	budget := opts.MemoryBudget
 	if budget <= 0 {
 		budget = machineMemory()
 	}
-	o := &ops{k: k, opts: opts, pool: &pool{account: runners.NewMemoryAccount(budget)}, counts: map[runners.Part]*int64{}}
+	o := &ops{k: k, opts: opts, pool: &pool{account: runners.NewMemoryAccount(budget)}, counts: map[runners.Part]*int64{}, types: map[string]int64{}}
 	o.workers = newWorkers(o, opts.Threads)
 	o.Part(runners.PartLayers)
 	return o, nil

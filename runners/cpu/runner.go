@@ -72,6 +72,11 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	// Reject weights that do not fit before reading them into memory.
 	if cfg.Validate() == nil {
 		need := cfg.HeldBytes(0, 0, runners.Types{Weights: o.opts.Weights, KV: o.opts.KV}, 0).Weights
+		if opts.Weights == runners.Stored {
+			if need, err = o.storedBytes(cfg, w); err != nil {
+				return nil, errors.Join(fmt.Errorf("load %s: %w", cfg.Name, err), o.Close())
+			}
+		}
 		if need > o.pool.account.Budget() {
 			return nil, errors.Join(fmt.Errorf("load %s: %w: its weights are %s, and %s are allowed", cfg.Name, runners.ErrOutOfMemory, runners.FormatBytes(need), runners.FormatBytes(o.pool.account.Budget())), o.Close())
 		}

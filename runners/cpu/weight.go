@@ -16,10 +16,14 @@ import (
 //
 // Each stacked tensor starts a new panel, and its last panel may be narrower, so nothing is padded
 // (except for one row of zeros if in is odd and the type is bfloat16). A vector is plain float32.
+// The panels of a quantised tensor are those of kernels/cpu, whose last one is padded to NR
+// outputs.
 type weight struct {
 	out, in int
-	dtype   runners.DType
-	panels  []panel
+	dtype   runners.DType // of the panels that are not quantised
+	// quant and plain report that there are panels of each kind.
+	quant, plain bool
+	panels       []panel
 	// first is the index of each tensor's first panel.
 	first []int
 	vec   []float32
@@ -34,6 +38,7 @@ type weight struct {
 type panel struct {
 	off    int // in 32-bit words
 	col, w int
+	q      *cpu.Quant // nil: values of the weight's dtype
 }
 
 func (w *weight) Out() int { return w.out }
@@ -55,6 +60,9 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 		return o.vector(stack)
 	}
 	w := &weight{dtype: o.opts.Weights}
+	if w.dtype == runners.Stored {
+		w.dtype = runners.BF16
+	}
 	for _, t := range stack {
 		if len(t.Shape) != 2 || t.Shape[1] != stack[0].Shape[1] || t.Shape[0] < 1 || t.Shape[1] < 1 {
 			return nil, fmt.Errorf("%s has shape %v, but is to be stacked on %s with %v", t.Name, t.Shape, stack[0].Name, stack[0].Shape)
@@ -65,29 +73,58 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 		w.in = t.Shape[1]
 		w.out += t.Shape[0]
 	}
-	words := runners.MulBytes(w.out, w.rows())
-	if words > math.MaxInt64/4 {
+	bytes := int64(0)
+	for _, t := range stack {
+		bytes = runners.AddBytes(bytes, o.matrixBytes(t))
+	}
+	if bytes == math.MaxInt64 {
 		return nil, fmt.Errorf("%w: %s is %d x %d", runners.ErrOutOfMemory, stack[0].Name, w.out, w.in)
 	}
 	var err error
-	if w.blk, err = o.pool.take(runners.MemoryWeights, 4*words, 0); err != nil {
+	if w.blk, err = o.pool.take(runners.MemoryWeights, bytes, 0); err != nil {
 		return nil, fmt.Errorf("%s: %w", stack[0].Name, err)
 	}
 	o.blocks = append(o.blocks, w.blk)
-	col := 0
+	col, off := 0, 0
 	for _, t := range stack {
 		w.first = append(w.first, len(w.panels))
-		end := col + t.Shape[0]
+		q, name, end := o.quantOf(t), w.dtype.String(), col+t.Shape[0]
+		if q != nil {
+			w.quant, name = true, q.Name
+		} else {
+			w.plain = true
+		}
+		o.types[name] += o.matrixBytes(t)
 		for col < end {
 			n := min(o.k.NR, end-col)
-			w.panels = append(w.panels, panel{off: col * w.rows(), col: col, w: n})
+			w.panels = append(w.panels, panel{off: off, col: col, w: n, q: q})
 			col += n
+			if q != nil {
+				off += o.quantBytes(q, w.in) / 4
+			} else {
+				off += n * w.rows()
+			}
 		}
 	}
 	o.pack.w, o.pack.stack = w, stack
 	o.workers.run(len(w.panels), packTask)
 	o.pack.w, o.pack.stack = nil, nil
+	if e := o.pack.err.Swap(nil); e != nil {
+		return nil, *e
+	}
 	return w, nil
+}
+
+// matrixBytes is the memory of a matrix, math.MaxInt64 if it overflows.
+func (o *ops) matrixBytes(t runners.Tensor) int64 {
+	out, in := t.Shape[0], t.Shape[1]
+	if q := o.quantOf(t); q != nil {
+		return runners.MulBytes((out+o.k.NR-1)/o.k.NR, o.quantBytes(q, in))
+	}
+	if o.opts.Weights == runners.F32 {
+		return runners.MulBytes(4, out, in)
+	}
+	return runners.MulBytes(4, out, (in+1)/2)
 }
 
 func (o *ops) vector(stack []runners.Tensor) (runners.Weight, error) {
@@ -122,6 +159,10 @@ func packTask(o *ops, _ *worker, i int) {
 	for row >= o.pack.stack[t].Shape[0] {
 		row -= o.pack.stack[t].Shape[0]
 		t++
+	}
+	if p.q != nil {
+		o.packQuant(o.pack.stack[t], row, w, p)
+		return
 	}
 	var buf [256]float32
 	for j := range p.w {
@@ -185,6 +226,13 @@ func embedTask(o *ops, _ *worker, i int) {
 		t := o.emb.tokens[r]
 		p := w.panels[t/o.k.NR]
 		row := unsafe.Slice(o.emb.dst.row(r), w.in)
+		if p.q != nil {
+			p.q.Format.Row(row, unsafe.Pointer(&w.blk.data[4*p.off]), o.k.NR, t-p.col)
+			for k := range row {
+				row[k] *= scale
+			}
+			continue
+		}
 		if w.dtype == runners.F32 {
 			src := w.blk.floats()[p.off+t-p.col:]
 			for k := range row {

@@ -48,7 +48,7 @@ type Check struct {
 // to f16 (11 bits) or bf16 (8 bits) changes a logit of the fixtures by up to .05 or .28, where
 // small embeddings are normalized.
 func DefaultTolerance(o runners.Options) float64 {
-	tolerance := map[runners.DType]float64{runners.F32: 2e-4, runners.F16: 0.1, runners.BF16: 0.5}
+	tolerance := map[runners.DType]float64{runners.F32: 2e-4, runners.F16: 0.1, runners.BF16: 0.5, runners.Stored: 0.5}
 	return max(tolerance[o.Weights], tolerance[o.KV])
 }
 

@@ -1,0 +1,155 @@
+package cpu
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"unsafe"
+
+	"github.com/yocobench/yocobench/kernels/cpu"
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Quantised weights (runners.Stored). Of a few rows, the activations are quantised too and
+// multiplied with the blocks as integers, which reads as many bytes as the file has. Of more rows,
+// a task turns a block of a panel into bfloat16 and multiplies that as if it had been loaded so.
+
+// quantRowGroup is the maximum number of rows per task for such weights: a panel is unpacked once
+// per task.
+const quantRowGroup = 192
+
+// unpackBlocks is the number of blocks of 32 inputs that are unpacked at a time.
+const unpackBlocks = 8
+
+// quantOf returns the quantised type in which a matrix is held, nil if in another.
+func (o *ops) quantOf(t runners.Tensor) *cpu.Quant {
+	if o.opts.Weights != runners.Stored || t.Blocks == nil || o.k.QuantRow == nil {
+		return nil
+	}
+	return cpu.QuantOf(t.Blocks.Type)
+}
+
+// quantBytes is the size of a panel.
+func (o *ops) quantBytes(q *cpu.Quant, in int) int {
+	return (in + q.Format.Values() - 1) / q.Format.Values() * q.Format.Bytes(o.k.NR)
+}
+
+// packQuant lays out the rows of t from row on in a panel.
+func (o *ops) packQuant(t runners.Tensor, row int, w *weight, p panel) {
+	data := w.blk.data[4*p.off:][:o.quantBytes(p.q, w.in)]
+	for j := range p.w {
+		var err error
+		src := t.Blocks.Row(row + j)
+		switch {
+		case w.in%p.q.Values != 0 || len(src) != w.in/p.q.Values*p.q.Bytes:
+			err = fmt.Errorf("row %d of %s has %d bytes, which are not %d values of %s", row+j, t.Name, len(src), w.in, p.q.Name)
+		case !p.q.Pack(data, o.k.NR, j, src):
+			err = fmt.Errorf("%w: row %d of %s has a block whose scale is infinite or NaN", runners.ErrNotFinite, row+j, t.Name)
+		}
+		if err != nil {
+			o.pack.err.CompareAndSwap(nil, &err)
+			return
+		}
+	}
+}
+
+// quantA quantises x.
+func (o *ops) quantA() bool {
+	j := &o.lin
+	ld := j.w.in / 32 * cpu.QuantBlockBytes
+	b, ok := o.grow(scratchQuant, runners.MulBytes(j.rows, ld/4))
+	if !ok {
+		return false
+	}
+	j.quant = mat{unsafe.Pointer(&b.data[0]), ld, j.w.in}
+	for r := range j.rows {
+		o.k.QuantRow(unsafe.Pointer(j.quant.row(r)), j.x.row(r), j.w.in/32)
+	}
+	return true
+}
+
+// quantScratch is the number of floats that quantProduct or unpackPanel needs.
+func (j *linearJob) quantScratch(k *cpu.Tier) int {
+	switch {
+	case !j.w.quant:
+		return 0
+	case j.rows <= k.MR:
+		return k.MR * k.NR
+	default:
+		return (32*unpackBlocks + j.kBlock) * k.NR
+	}
+}
+
+// quantProduct is panelProduct for a quantised panel and at most MR rows.
+func (o *ops) quantProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, rows, k, n, add int, s []float32) {
+	f, nr := p.q.Format, o.k.NR
+	w := unsafe.Pointer(&j.w.blk.data[4*p.off+2*k/f.Values()*f.Bytes(nr)])
+	a := unsafe.Add(j.quant.base, k/16*cpu.QuantBlockBytes)
+	to, ldt, plus := c, ldc, add
+	if p.w < nr { // the kernels write NR columns
+		to, ldt, plus = ptr(s, 0), 4*nr, 0
+	}
+	dot := o.k.Quant[f].Dot
+	mr := len(dot) - 1
+	groups := (rows + mr - 1) / mr
+	for i, r := 0, 0; i < groups; i++ {
+		m := (rows - r + groups - i - 1) / (groups - i)
+		dot[m](unsafe.Add(to, r*ldt), ldt, unsafe.Add(a, r*j.quant.ld), j.quant.ld, w, n/16, plus)
+		r += m
+	}
+	if p.w == nr {
+		return
+	}
+	for r := range rows {
+		d := unsafe.Slice((*float32)(unsafe.Add(c, r*ldc)), p.w)
+		for i, v := range s[r*nr : r*nr+p.w] {
+			if add != 0 {
+				v += d[i]
+			}
+			d[i] = v
+		}
+	}
+}
+
+// unpackPanel converts rows k..k+n-1 of a quantised panel to pairs of bfloat16, [n][NR].
+func (o *ops) unpackPanel(j *linearJob, p panel, k, n int, s []float32) unsafe.Pointer {
+	f, nr := p.q.Format, o.k.NR
+	values, out := cut(&s, 32*unpackBlocks*nr), cut(&s, n*nr)
+	for i := 0; i < n; i += 16 * unpackBlocks {
+		m := min(16*unpackBlocks, n-i)
+		w := unsafe.Pointer(&j.w.blk.data[4*p.off+2*(k+i)/f.Values()*f.Bytes(nr)])
+		o.k.Quant[f].Unpack(&values[0], w, m/16)
+		o.k.PairRows((*uint32)(ptr(out, i*nr)), 4*nr, &values[0], 4*nr, m, nr)
+	}
+	return ptr(out, 0)
+}
+
+// WeightTypes returns the bytes of the matrices by type.
+func (o *ops) WeightTypes() map[string]int64 { return maps.Clone(o.types) }
+
+// storedBytes is the memory of a model's weights. A model in which no matrix would be quantised is
+// an error: nobody should take its speed for that of its file.
+func (o *ops) storedBytes(cfg runners.Config, w runners.Weights) (bytes int64, err error) {
+	quant := false
+	for _, p := range cfg.Parameters() {
+		t, err := w.Tensor(p)
+		if err != nil {
+			return 0, err
+		}
+		if len(t.Shape) != 2 {
+			bytes = runners.AddBytes(bytes, runners.MulBytes(4, int(t.Len())))
+			continue
+		}
+		bytes = runners.AddBytes(bytes, o.matrixBytes(t))
+		quant = quant || o.quantOf(t) != nil
+	}
+	switch {
+	case quant:
+		return bytes, nil
+	case o.k.QuantRow == nil:
+		return 0, fmt.Errorf("%w: kernel tier %s does not multiply with quantised weights as they are stored; use f32 or bf16", runners.ErrUnsupported, o.k.Name)
+	default:
+		return 0, fmt.Errorf("%w: %s has no matrix of a quantised type that is multiplied as it is stored (%s); use f32 or bf16",
+			runners.ErrUnsupported, w.Source(), strings.Join(cpu.QuantNames(), ", "))
+	}
+}
