@@ -48,8 +48,8 @@ func TestSmolLM2(t *testing.T) {
 	}
 }
 
-// With the tokenizers of published models, the ids of a harmless prompt are those of its whole text,
-// and the special tokens in a message are none.
+// With the tokenizers of published models, the ids of a harmless prompt are those of its whole
+// text, and the special tokens in a message are none.
 func TestPublishedPrompts(t *testing.T) {
 	toks := []*tokenizer.Subword{smolLM2(t)}
 	dir := os.Getenv("YOCOBENCH_TOKENIZERS")
