@@ -26,8 +26,12 @@ The folder has config.json and weights.safetensors, in the type of the stored
 weights. The checkpoint is read as data: nothing in it is executed.
 
 The sizes of the model are those of --params, else of the arguments that the
-checkpoint contains, else of params.json in its folder.`,
-		Example: `  yocobench model convert YOCO-3B-1M/checkpoint.pth --out yoco-3b-1m
+checkpoint contains, else of params.json in its folder.
+
+The tokenizer of YOCO is cl100k_base with 4 tokens before its own. Its file,
+cl100k_base.tiktoken, is not in a checkpoint; name it by --tokenizer.`,
+		Example: `  yocobench model convert YOCO-3B-1M/checkpoint.pth --out yoco-3b-1m \
+    --tokenizer cl100k_base.tiktoken
   yocobench run needle --model yoco-3b-1m`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -39,7 +43,7 @@ checkpoint contains, else of params.json in its folder.`,
 	}
 	c.Flags().StringVar(&out, "out", "", "folder to write; must not contain a model")
 	c.Flags().StringVar(&params, "params", "", "JSON file with the sizes, as the reference's params.json")
-	c.Flags().StringVar(&tokenizer, "tokenizer", "", "tokenizer of the model: bytes (default: token ids only)")
+	c.Flags().StringVar(&tokenizer, "tokenizer", "", "tokenizer: bytes, or a file cl100k_base.tiktoken (YOCO) or tokenizer.model to copy (default: token ids only)")
 	return c
 }
 
@@ -58,9 +62,9 @@ func convertModel(c *cobra.Command, file, out, params, tokenizer string) error {
 	if err != nil {
 		return err
 	}
-	t.Config.Name, t.Config.Tokenizer = filepath.Base(abs), tokenizer
-	if err := t.Config.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+	t.Config.Name = filepath.Base(abs)
+	if err := t.SetTokenizer(tokenizer); err != nil {
+		return err
 	}
 	if err := t.Save(out); err != nil {
 		return err

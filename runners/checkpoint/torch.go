@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/safefile"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint/pth"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
 // Checkpoints of the reference implementation (microsoft/unilm, folder YOCO). It loads a state dict
@@ -27,6 +30,9 @@ type Torch struct {
 	// DType is the type that holds the stored values of every tensor; float64 is rounded to F32.
 	DType runners.DType
 	w     *torchWeights
+	// vocabulary is a copy of the tokenizer's file, and file its name in the model's folder.
+	vocabulary []byte
+	file       string
 }
 
 // OpenTorch opens a file of torch.save with a model of the reference implementation. The sizes are
@@ -45,8 +51,42 @@ func OpenTorch(path, params string) (*Torch, error) {
 	return t, nil
 }
 
+// SetTokenizer sets the model's tokenizer: a name that configs have, or a file cl100k_base.tiktoken
+// or tokenizer.model, which Save copies to the model's folder (see OpenTokenizer).
+func (t *Torch) SetTokenizer(name string) error {
+	file := filepath.Base(name)
+	if file != cl100kRanks && file != spmTokenizer {
+		t.Config.Tokenizer = name
+		err := t.Config.Validate()
+		if err != nil && strings.ContainsAny(name, `/\.`) {
+			return fmt.Errorf("the tokenizer %s: want \"bytes\" or a file named %s or %s", name, cl100kRanks, spmTokenizer)
+		}
+		return err
+	}
+	tok, err := fileTokenizer(name, tokenizer.YOCO())
+	if err != nil {
+		return err
+	}
+	if tok.Vocab() > t.Config.Vocab {
+		return fmt.Errorf("%s: the tokenizer has %d ids, but the model has %d", name, tok.Vocab(), t.Config.Vocab)
+	}
+	t.vocabulary, err = readSmall(name, maxTokenizer)
+	t.file = file
+	return err
+}
+
 // Save writes the model as a folder that Open reads.
-func (t *Torch) Save(dir string) error { return Save(dir, t.Config, t.w, t.DType) }
+func (t *Torch) Save(dir string) error {
+	if t.file != "" {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := safefile.WriteBytes(filepath.Join(dir, t.file), t.vocabulary); err != nil {
+			return err
+		}
+	}
+	return Save(dir, t.Config, t.w, t.DType)
+}
 
 // Close closes the file.
 func (t *Torch) Close() error { return t.w.Close() }

@@ -2,7 +2,9 @@ package checkpoint_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -152,5 +154,50 @@ func TestTorchParamsInFolder(t *testing.T) {
 	defer o.Close()
 	if o.Config.Label != string(runners.YOCOSlidingWindow) {
 		t.Errorf("a %s", o.Config.Label)
+	}
+}
+
+// The tokenizer's file is copied to the folder, where OpenTokenizer finds it as YOCO's.
+func TestTorchTokenizer(t *testing.T) {
+	o, err := checkpoint.OpenTorch("testdata/torch/gret.pth", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Close()
+	var ranks bytes.Buffer
+	for i := range 256 {
+		fmt.Fprintln(&ranks, base64.StdEncoding.EncodeToString([]byte{byte(i)}), i)
+	}
+	file := filepath.Join(t.TempDir(), "cl100k_base.tiktoken")
+	if err := os.WriteFile(file, ranks.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.SetTokenizer(file); err == nil || !strings.Contains(err.Error(), "but the model has 31") {
+		t.Errorf("a tokenizer larger than the model: %v", err)
+	}
+	for name, want := range map[string]string{
+		"bytes": "needs a vocab of at least 256", "cl100k": "unknown tokenizer", "a/vocab.json": "want \"bytes\" or a file named cl100k_base.tiktoken",
+		filepath.Join(t.TempDir(), "cl100k_base.tiktoken"): "no such file",
+	} {
+		if err := o.SetTokenizer(name); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", name, err, want)
+		}
+	}
+	small := o.Config
+	o.Config.Vocab, o.Config.Tokenizer = 100288, ""
+	if err := o.SetTokenizer(file); err != nil {
+		t.Fatal(err)
+	}
+	o.Config.Vocab = small.Vocab
+	dir := filepath.Join(t.TempDir(), "m")
+	if err := o.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	tok, err := checkpoint.OpenTokenizer(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := tok.Encode("a"); len(ids) != 1 || ids[0] != 'a'+4 {
+		t.Errorf("ids %v, want those of bytes after 4 tokens", ids)
 	}
 }
