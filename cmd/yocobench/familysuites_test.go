@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -61,14 +63,82 @@ func TestFamilySuites(t *testing.T) {
 // TestFamilyOnOtherRunners checks the error and the hint of a runner that cannot run a family's
 // layers.
 func TestFamilyOnOtherRunners(t *testing.T) {
-	for _, args := range [][]string{
-		{"run", "kv-zoo", "--set", "runner=cpu", "--set", `device=""`, "--dry-run"},
-		{"generate", "deepseek-v3", "x"},
-		{"model", "inspect", "gemma-3-27b"},
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"run", "kv-zoo", "--set", "runner=cpu", "--set", `device=""`, "--dry-run"}, "there are no weights"},
+		{[]string{"generate", "deepseek-v3", "x"}, "no runner runs a model of deepseek_v3: it has multi-head latent attention"},
+		{[]string{"model", "inspect", "gemma-3-27b"}, "there are no weights, only a config"},
 	} {
 		var out, stderr bytes.Buffer
-		if code := run(t.Context(), args, &out, &stderr); code != exitUsage || !bytes.Contains(stderr.Bytes(), []byte("only the cost model")) {
-			t.Errorf("%q: exit code %d: %s", args, code, stderr.String())
+		if code := run(t.Context(), tt.args, &out, &stderr); code != exitUsage || !bytes.Contains(stderr.Bytes(), []byte(tt.want)) {
+			t.Errorf("%q: exit code %d, want %q: %s", tt.args, code, tt.want, stderr.String())
+		}
+	}
+}
+
+// TestPretrainedModels: a GGUF file and a folder of Hugging Face run and are costed, and a
+// published config runs with random weights.
+func TestPretrainedModels(t *testing.T) {
+	const tiny = "../../testdata/real/tiny/"
+	dir := t.TempDir()
+	gguf, err := filepath.Abs(tiny + "llama3.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := filepath.Abs(tiny + "mistral")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join(folder, "config.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := filepath.Join(dir, "bare") // a config without weights
+	if err := os.Mkdir(bare, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(bare, "config.json"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	suite := filepath.Join(dir, "suite.yaml")
+	if err := os.WriteFile(suite, []byte(fmt.Sprintf(`name: pretrained
+models:
+  - {name: gguf, model: %q}
+  - {name: folder, model: %q, dtype: bf16}
+  - {name: bare, model: %q, weights: random}
+  - {name: computed, model: %q, runner: analytic}
+tasks:
+  - kv: {lengths: [64]}
+`, gguf, folder, bare, gguf)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(dir, "run")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"run", suite, "--out", out, "--reports", "txt", "--quiet"}, &stdout, &stderr); code != 0 {
+		t.Fatalf("exit code %d: %s%s", code, stdout.String(), stderr.String())
+	}
+	journal, err := result.ReadFile(filepath.Join(out, journalName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := map[string]bool{}
+	for _, r := range journal.Records {
+		if r.Status != result.OK {
+			t.Errorf("%s: %s: %s", r.Model, r.Status, r.Reason)
+		}
+		done[r.Model] = true
+	}
+	if len(done) != 4 {
+		t.Errorf("records of %v, want those of 4 models", done)
+	}
+	for _, tt := range []struct{ path, want string }{
+		{gguf, "BF16"}, {gguf, "trained context        512 tokens"}, {folder, "window of 9"}, {tiny + "qwen2", "biases"}, {tiny + "gemma3.gguf", "gelu-tanh"},
+	} {
+		stdout.Reset()
+		if code := run(t.Context(), []string{"model", "inspect", tt.path}, &stdout, &stderr); code != 0 || !bytes.Contains(stdout.Bytes(), []byte(tt.want)) {
+			t.Errorf("inspect %s: exit code %d, want %q: %s%s", tt.path, code, tt.want, stdout.String(), stderr.String())
 		}
 	}
 }

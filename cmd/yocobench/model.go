@@ -78,6 +78,7 @@ func inspectModel(w io.Writer, f modelSource, n int, format string) error {
 		e.SetIndent("", "  ")
 		return e.Encode(map[string]any{
 			"config": c, "kind": f.kind, "weights": f.identity, "parameters": total, "parameters_non_embedding": inner,
+			"stored": f.stored, "max_seq_len": c.MaxSeqLen,
 			"context": n, "cache_bytes_bf16": cache, "prefill_flop": prefill.FLOPs, "step_flop": step.FLOPs, "step_bytes_read": step.Read,
 		})
 	case "text":
@@ -95,7 +96,13 @@ func inspectModel(w io.Writer, f modelSource, n int, format string) error {
 	p("dim, vocab", "%d, %d", c.Dim, c.Vocab)
 	p("norm eps", "%g", c.NormEps)
 	p("tokenizer", "%s", firstOf(c.Tokenizer, "none: token ids only"))
+	if c.MaxSeqLen > 0 {
+		p("trained context", "%d tokens", c.MaxSeqLen)
+	}
 	p("weights", "%s", f.identity)
+	for _, s := range f.stored {
+		p("", "%s in %d tensors of %s", units.ShortBytes(s.Bytes), s.Tensors, s.Type)
+	}
 	fmt.Fprintf(w, "\nat a context of %s tokens (bf16):\n", suites.Size(n))
 	p("global KV cache", "%s", units.ShortBytes(cache.GlobalKV))
 	if cache.WindowKV > 0 {
@@ -146,7 +153,8 @@ func follows(a, b runners.Layer) bool {
 
 // layerLine describes layer i and the n-1 that follow it.
 func layerLine(c runners.Config, i, n int) string {
-	m := c.Layers[i].Mixer
+	l := c.Layers[i]
+	m := l.Mixer
 	var s string
 	switch {
 	case m.Kind == runners.Retention:
@@ -165,9 +173,42 @@ func layerLine(c runners.Config, i, n int) string {
 			s += fmt.Sprintf(" of layer %d", i-m.KVBack)
 		}
 	}
-	s += fmt.Sprintf(", rope theta %g", m.Rope.Theta)
-	if f := c.Layers[i].FFN; f > 0 {
-		s += fmt.Sprintf("; ffn %d", f)
+	s += ropeText(m.Rope)
+	for _, v := range []struct {
+		has  bool
+		text string
+	}{
+		{m.Bias, "biases"},
+		{m.QKNorm != runners.NoQKNorm, "norms of queries and keys"},
+		{m.ScoreCap != 0, fmt.Sprintf("scores within %g", m.ScoreCap)},
+	} {
+		if v.has {
+			s += ", " + v.text
+		}
+	}
+	if l.FFN > 0 {
+		s += fmt.Sprintf("; ffn %d", l.FFN)
+	}
+	if l.Activation != runners.SiLU {
+		s += " " + string(l.Activation)
+	}
+	if l.Norms != runners.PreNorm {
+		s += fmt.Sprintf("; norms: %s", l.Norms)
+	}
+	return s
+}
+
+// ropeText describes rotary positions.
+func ropeText(r runners.Rotary) string {
+	if r.None {
+		return ", no rope"
+	}
+	s := fmt.Sprintf(", rope theta %g", r.Theta)
+	if r.Dims > 0 {
+		s += fmt.Sprintf(" on %d dimensions", r.Dims)
+	}
+	if r.Divisors != "" {
+		s += ", scaled"
 	}
 	return s
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/runners/families"
+	"github.com/yocobench/yocobench/runners/pretrained"
 	"github.com/yocobench/yocobench/suites"
 )
 
@@ -143,9 +144,14 @@ type modelSource struct {
 	config   runners.Config
 	kind     string // "trained" (embedded), "preset", "checkpoint" or "layers of a suite"
 	identity string
-	open     func() (runners.Weights, error)
-	// family is set for a published model that only the cost model supports. Such a model has no
-	// config and no weights to open.
+	// open opens the weights. It is nil if only the model's cost can be computed: no runner runs
+	// it, or there is only a config.
+	open func() (runners.Weights, error)
+	// path is the file or folder of a model that package pretrained opens, and of its tokenizer;
+	// stored are the types of its tensors.
+	path   string
+	stored []pretrained.StoredType
+	// family describes the cost of a model of a published family.
 	family *families.Model
 }
 
@@ -185,9 +191,13 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 		if !families.IsConfig(folder) {
 			folder = path
 		}
-		return fromFamily(families.Open(folder))
+		if f, err = findPretrained(folder); err != nil {
+			return f, err
+		}
 	case slices.Contains(families.Published(), name):
-		return fromFamily(families.OpenPublished(name))
+		if f, err = fromFamily(families.OpenPublished(name)); err != nil {
+			return f, err
+		}
 	case hasConfig(folder) || hasConfig(path):
 		if !hasConfig(folder) {
 			folder = path
@@ -207,14 +217,43 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 	default:
 		return f, unknownModel(name)
 	}
-	if random {
+	if random && (f.family == nil || f.family.Config != nil) {
 		f.random(seed, dtype)
 	}
 	return f, nil
 }
 
+// findPretrained finds a model in a folder of Hugging Face or a GGUF file. If no runner runs it, or
+// there are no weights, only its cost can be computed.
+func findPretrained(path string) (modelSource, error) {
+	if !pretrained.IsModel(path) {
+		return fromFamily(families.Open(path))
+	}
+	m, err := pretrained.Open(path)
+	if errors.Is(err, pretrained.ErrNotRun) {
+		return fromFamily(families.Open(path))
+	}
+	if err != nil {
+		return fromFamily(nil, err)
+	}
+	defer m.Close()
+	f := modelSource{config: m.Config(), kind: "checkpoint", family: m.Family, path: path, stored: m.Stored(), open: func() (runners.Weights, error) {
+		m, err := pretrained.Open(path)
+		if err != nil {
+			return nil, err // not a typed nil pointer
+		}
+		return m, nil
+	}}
+	f.identity, err = m.Identity()
+	return f, err
+}
+
 // random gives f seeded random weights of type dtype.
 func (f *modelSource) random(seed uint64, dtype runners.DType) {
+	if f.family != nil {
+		f.config = *f.family.Config
+	}
+	f.path, f.stored = "", nil
 	config := f.config
 	f.identity = fmt.Sprintf("random %s seed %d", dtype, seed)
 	f.open = func() (runners.Weights, error) { return checkpoint.Random(config, seed, dtype), nil }
@@ -223,16 +262,21 @@ func (f *modelSource) random(seed uint64, dtype runners.DType) {
 // findLocal is findModel for commands that inspect a model or run it.
 func findLocal(name string, dtype runners.DType) (modelSource, error) {
 	f, err := findModel(name, ".", false, 1, dtype)
-	if err == nil && f.family != nil {
+	if err == nil && f.open == nil {
 		err = &suites.Problem{
-			Msg:  fmt.Sprintf("only the cost model supports the layers of %s (%s)", name, f.family.Family),
+			Msg:  fmt.Sprintf("only the cost of %s can be computed: %s", name, whyNotRun(f.family)),
 			Hint: "yocobench cost " + cleantext.ShellQuote(name) + " computes what its context costs",
 		}
 	}
 	return f, err
 }
 
-// fromFamily returns the source of a published model.
+// whyNotRun says why a model can only be costed.
+func whyNotRun(m *families.Model) string {
+	return firstOf(m.NotRun, "there are no weights, only a config")
+}
+
+// fromFamily returns the source of a published model of which there is a config.
 func fromFamily(m *families.Model, err error) (modelSource, error) {
 	var fe *families.FieldError
 	if errors.As(err, &fe) {
@@ -248,7 +292,7 @@ func fromFamily(m *families.Model, err error) (modelSource, error) {
 
 func unknownModel(name string) error {
 	if strings.ContainsAny(name, `/\.`) {
-		return &suites.Problem{Msg: fmt.Sprintf("no model in the folder %s: it has no config.json", name), Hint: "a checkpoint is a folder with config.json and weights.safetensors"}
+		return &suites.Problem{Msg: fmt.Sprintf("no model in the folder %s: it has no config.json", name), Hint: "a checkpoint is a folder with config.json and weights.safetensors or model.safetensors, or a .gguf file"}
 	}
 	names := slices.Concat(checkpoint.Embedded(), families.Published())
 	for _, c := range runners.Presets() {
@@ -402,7 +446,7 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 	if err != nil {
 		return nil, err
 	}
-	if f.family != nil {
+	if f.open == nil {
 		return d.familyTarget(b, on, e, f, o)
 	}
 	if f.config.ChunkLogits = e.Logits == "chunk"; f.config.ChunkLogits {
@@ -446,12 +490,16 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 	return t, nil
 }
 
-// familyTarget returns the target of an entry whose model only the cost model supports.
+// familyTarget returns the target of an entry of whose model only the cost can be computed.
 func (d deviceOptions) familyTarget(b *backend, on described, e suites.Entry, f modelSource, o runners.Options) (*suites.Target, error) {
 	if b.family == nil {
+		hint := "`runner: analytic` computes its cost"
+		if f.family.Config != nil {
+			hint += "; `weights: random` measures its layers with random weights"
+		}
 		return nil, &suites.Problem{
-			Msg:  fmt.Sprintf("model %s: the %s runner does not run the layers of %s; only the cost model supports them", e.Name, b.name, f.family.Family),
-			Hint: "`runner: analytic` computes its cost",
+			Msg:  fmt.Sprintf("model %s: the %s runner does not run it: %s", e.Name, b.name, whyNotRun(f.family)),
+			Hint: hint,
 		}
 	}
 	if e.Logits != "" || e.DType != nil {

@@ -239,6 +239,14 @@ func FuzzConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
+		if (m.Config == nil) == (m.NotRun == "") {
+			t.Errorf("config %v, reason %q", m.Config != nil, m.NotRun)
+		}
+		if m.Config != nil {
+			if err := m.Config.Validate(); err != nil {
+				t.Error(err)
+			}
+		}
 		for _, kv := range KVTypes() {
 			total, active := m.Parameters()
 			if m.BytesPerToken(kv) < 0 || m.FixedBytes(kv) < 0 || m.CacheBytes(1<<20, kv) < 0 || total < 0 || active < 0 || m.Bytes() < 0 {

@@ -131,6 +131,8 @@ func (p computed) layer(t dense, h heads, i, window, f int64, act runners.Activa
 func (m *Model) finish(c *config) {
 	if why, ok := notRun[m.Family]; ok {
 		m.NotRun = fmt.Sprintf("no runner runs a model of %s: %s", m.Family, why)
+	} else if m.Config == nil {
+		m.refuse("no runner runs a model of %s", m.Family)
 	} else if name, v := c.unread(); name != "" {
 		m.refuseField(c, name, v)
 	} else if err := m.Config.Validate(); err != nil {

@@ -13,9 +13,17 @@ func FromConfig(cfg runners.Config, dtype runners.DType) *Model {
 	b := &builder{c: &config{err: new(error)}}
 	m.Embedding = b.times(m.Vocab, m.Dim)
 	m.Head = m.Embedding
-	m.Rest.Other = m.Dim
+	m.Rest.Other, m.Tied, m.Context = m.Dim, cfg.TiedOutput, int64(cfg.MaxSeqLen)
+	vectors := make([]int64, len(cfg.Layers)) // values of norms and biases
+	for _, p := range cfg.Parameters() {
+		if p.Layer >= 0 && len(p.Shape) == 1 {
+			vectors[p.Layer] += p.Elements()
+		}
+	}
 	for i, l := range cfg.Layers {
-		m.Layers = append(m.Layers, fromLayer(cfg, i, l))
+		x := fromLayer(cfg, i, l)
+		x.Weights.Other += vectors[i]
+		m.Layers = append(m.Layers, x)
 	}
 	return m
 }
@@ -25,14 +33,12 @@ func fromLayer(cfg runners.Config, i int, l runners.Layer) Layer {
 	d, x := int64(cfg.Dim), l.Mixer
 	h := heads{d: d, q: int64(x.Heads), kv: int64(x.KVHeads), dim: int64(x.HeadDim)}
 	b.linear(int64(x.Projections()), d)
-	b.vector(d)
 	if x.Kind == runners.KeysValues {
 		cache := h.cache(0)
 		cache.PairFLOPs, cache.Reads = 0, 0 // counted in the layers that read it
 		return Layer{[]Cache{cache}, b.w}
 	}
 	b.linear(d, int64(x.QDim()))
-	b.vector(d)
 	b.gated(d, int64(l.FFN), false)
 	switch {
 	case x.Kind == runners.Retention:
