@@ -45,7 +45,7 @@ type Params struct {
 	Keys        corpus.KeyShape `yaml:"keys" doc:"spelling of keys: word, words, hyphen, capital, camel, code or mixed; always ones that the embedded models never saw"`
 	Digits      int             `yaml:"digits" doc:"digits of a value"`
 	Answer      int             `yaml:"answer" doc:"token limit of an answer, at least one more than the correct answer (default: 16 more)"`
-	Chat        Chat            `yaml:"chat" doc:"true: the text and the question are a user's message, in the form of the model's chat template (of a model without one, the cases are unsupported); {system: TEXT}: with a system message. exact then reads the first number in the answer of as many digits as a value, and logprob is left out; not with multi (default: plain completion)"`
+	Chat        Chat            `yaml:"chat" doc:"true: the text and the question are a user's message, in the form of the model's chat template (of a model without one, the cases are unsupported); {system: TEXT}: with a system message. exact then reads the first number in the answer of as many digits as a value, and logprob is left out. Wordings that ask a question, such as pass-code, suit a chat; not with multi (default: plain completion)"`
 	Share       bool            `yaml:"share" doc:"prefill the common part of a cell's trials once and fork it; false recomputes it, with half the memory"`
 }
 
