@@ -167,8 +167,8 @@ func (c *cell) params(m *suites.Target, text string) map[string]any {
 	return ps
 }
 
-// steps is the number of steps that an answer takes: up to the end of the right one, or in a chat all
-// that it may take.
+// steps is the number of steps that an answer takes: up to the end of the right one, or in a chat
+// all that it may take.
 func (c *cell) steps(tok tokenizer.Tokenizer, q question) int {
 	if c.chat != nil {
 		return c.most(tok, q)

@@ -11,26 +11,26 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// axis maps values to places. Its range grows to hold what is drawn.
+// axis maps values to positions. Its range grows to include all values that are drawn.
 type axis struct {
 	label string
 	log   bool
-	// binary: ticks at powers of two, as tokens and bytes come in.
+	// binary puts ticks at powers of two, for tokens and bytes.
 	binary bool
-	// unit is how ticks are written.
+	// unit is the unit of the ticks.
 	unit string
-	// zero is the place of 0 on a logarithmic axis, where there is one: a place left of the
-	// smallest value.
+	// zero is the value at which a logarithmic axis shows 0, left of the smallest value, or 0 if it
+	// does not show it.
 	zero float64
-	// quiet axes show no labels: a neighbour's hold for them.
+	// quiet axes show no labels, because they share those of a neighbour.
 	quiet  bool
 	lo, hi float64
 	some   bool
-	// marks are the values themselves, where they are few enough to be the ticks.
+	// marks holds the values themselves, if they are few enough to be the ticks.
 	marks []float64
 }
 
-// drawable bounds what a picture can show: beyond it, coordinates overflow.
+// drawable reports whether a value can be drawn; larger ones would overflow coordinates.
 func (a *axis) drawable(v float64) bool {
 	if math.IsNaN(v) || math.Abs(v) > 1e100 {
 		return false
@@ -38,7 +38,7 @@ func (a *axis) drawable(v float64) bool {
 	return !a.log || v > 1e-100 || v == 0 && a.zero > 0
 }
 
-// see makes room for a value.
+// see extends the range to include v.
 func (a *axis) see(v float64) {
 	if !a.drawable(v) {
 		return
@@ -52,17 +52,17 @@ func (a *axis) see(v float64) {
 	a.lo, a.hi = min(a.lo, v), max(a.hi, v)
 }
 
-// mark makes a value a tick.
+// mark adds v to the ticks.
 func (a *axis) mark(v float64) {
 	if a.drawable(v) && !slices.Contains(a.marks, v) && len(a.marks) <= maxMarks {
 		a.marks = append(a.marks, v)
 	}
 }
 
-// maxMarks bounds how many values are ticks themselves.
+// maxMarks is the maximum number of values that become ticks.
 const maxMarks = 10
 
-// close gives the range its margins, so that no mark is on the frame.
+// close adds margins to the range, so that no marker is on the frame.
 func (a *axis) close(margin float64) {
 	if !a.some {
 		a.lo, a.hi = 1, 2
@@ -83,7 +83,7 @@ func (a *axis) close(margin float64) {
 	a.lo, a.hi = a.lo-m, a.hi+m
 }
 
-// norm gives the place of a value: 0 at lo, 1 at hi.
+// norm returns the position of a value: 0 at lo, 1 at hi.
 func (a *axis) norm(v float64) float64 {
 	if a.log {
 		if v <= 0 {
@@ -100,7 +100,7 @@ type tick struct {
 	text string
 }
 
-// ticks chooses about want labelled marks.
+// ticks returns about want labelled ticks.
 func (a *axis) ticks(want int) []tick {
 	var out []tick
 	switch {
@@ -129,7 +129,7 @@ func (a *axis) ticks(want int) []tick {
 	return out
 }
 
-// powers puts ticks at powers of a base, every so many that they fit.
+// powers puts ticks at powers of base, skipping some so that they fit.
 func (a *axis) powers(base float64, want int) (out []tick) {
 	lo, hi := math.Ceil(math.Log(a.lo)/math.Log(base)-1e-9), math.Floor(math.Log(a.hi)/math.Log(base)+1e-9)
 	step := max(1, math.Ceil((hi-lo+1)/float64(want)))
@@ -143,7 +143,7 @@ func (a *axis) powers(base float64, want int) (out []tick) {
 	return out
 }
 
-// decades puts ticks at powers of ten, and between them at 2 and 5 where few decades are shown.
+// decades puts ticks at powers of ten and, if there are few decades, at 2 and 5 between them.
 func (a *axis) decades(want int) (out []tick) {
 	lo, hi := math.Floor(math.Log10(a.lo)), math.Ceil(math.Log10(a.hi))
 	span := math.Log10(a.hi / a.lo)
@@ -167,7 +167,8 @@ func (a *axis) decades(want int) (out []tick) {
 	return out
 }
 
-// linear puts ticks at multiples of 1, 2 or 5 times a power of ten, of bytes in their unit.
+// linear puts ticks at multiples of 1, 2 or 5 times a power of ten. For bytes, these are multiples
+// in the displayed unit.
 func (a *axis) linear(want int) (out []tick) {
 	unit := 1.0
 	if a.unit == "bytes" {
@@ -205,7 +206,7 @@ func (a *axis) linear(want int) (out []tick) {
 	return out
 }
 
-// text writes a tick's value without needless digits: 1 GiB, 10 ms, 2x.
+// text formats a tick's value without unnecessary digits: 1 GiB, 10 ms, 2x.
 func (a *axis) text(v float64) string {
 	var s string
 	switch a.unit {
@@ -223,7 +224,7 @@ func (a *axis) text(v float64) string {
 	return trim(s)
 }
 
-// trim drops the zeros after the point of a number that a unit may follow: 64.0 MiB becomes 64 MiB.
+// trim removes trailing zeros of a number, which a unit may follow: 64.0 MiB becomes 64 MiB.
 func trim(s string) string {
 	number, unit := s, ""
 	if i := strings.IndexFunc(s, func(r rune) bool { return !strings.ContainsRune("0123456789.+-", r) }); i > 0 {
@@ -238,8 +239,8 @@ func trim(s string) string {
 	return number + unit
 }
 
-// clear drops the texts of ticks that would touch their neighbour; size tells how long a text is
-// along the axis.
+// clear removes the texts of ticks that would touch their neighbour. size returns the length of a
+// text along the axis.
 func (a *axis) clear(ticks []tick, length vg.Length, size func(string) vg.Length) []tick {
 	last := vg.Length(-1e9)
 	for i := range ticks {

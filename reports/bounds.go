@@ -9,13 +9,12 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A report draws a bounded part of a journal, and says so where it leaves something out;
-// results.csv and results.json always hold everything. The bounds are far above what a reader can
-// use.
+// Reports of large journals are bounded, and say what they omit. results.csv and results.json
+// always contain everything. The bounds are far beyond what a reader can use.
 const (
 	maxGroups  = 60     // groups of a task
 	maxModels  = 48     // models of a group
-	maxPlaces  = 400    // lengths, or other places on an axis, of a group
+	maxPlaces  = 400    // lengths, or other values on an axis, of a group
 	maxDrawn   = 20_000 // records in all groups
 	maxRows    = 500    // rows of a table
 	maxFigures = 120    // pictures
@@ -27,7 +26,7 @@ const (
 
 const elsewhere = "; all are in results.csv"
 
-// firstOf says that only some of many things are shown, or is empty.
+// firstOf returns a note that only the first of many things are shown, or "" if all are.
 func firstOf(shown, all int, what string) string {
 	if shown >= all {
 		return ""
@@ -35,7 +34,7 @@ func firstOf(shown, all int, what string) string {
 	return fmt.Sprintf("first %d of %d %s", shown, all, what)
 }
 
-// bound keeps of some groups what is drawn.
+// bound reduces groups to what is drawn.
 func (v *view) bound(groups []*group) []*group {
 	var out []*group
 	of, drawn := map[string]int{}, 0
@@ -62,8 +61,8 @@ func (v *view) bound(groups []*group) []*group {
 	return out
 }
 
-// bound keeps the group's first models, with their baselines, and its first places, and no more
-// than room records.
+// bound reduces the group to its first models, with their baselines, to its first places on the
+// axis, and to at most room records.
 func (g *group) bound(models []string, baselines map[string]string, room int) {
 	of := map[string]bool{}
 	for _, r := range g.records {
@@ -110,7 +109,7 @@ func (g *group) bound(models []string, baselines map[string]string, room int) {
 	}
 }
 
-// boundSections cuts long tables, and pictures beyond the most.
+// boundSections truncates long tables and removes excess pictures.
 func (v *view) boundSections() {
 	figures, all := 0, 0
 	for i := range v.sections {
@@ -123,11 +122,11 @@ func (v *view) boundSections() {
 		figures += len(s.figures)
 	}
 	if s := firstOf(figures, all, "pictures"); s != "" {
-		v.left = append(v.left, s+"; the tables hold the others' figures")
+		v.left = append(v.left, s+"; the tables contain the values of the others")
 	}
 }
 
-// bound cuts a table to its first rows, with a note.
+// bound truncates a table to its first rows, with a note.
 func (t table) bound(rows int) table {
 	if s := firstOf(rows, len(t.rows), "rows"); s != "" {
 		t.rows = t.rows[:rows]
@@ -141,7 +140,7 @@ func (t table) bound(rows int) table {
 	return t
 }
 
-// thin keeps at most n points of a curve, evenly, and always its last.
+// thin reduces a curve to at most n evenly spaced points, including the last.
 func thin(s result.Series, n int) result.Series {
 	if len(s.X) <= n {
 		return s

@@ -11,7 +11,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// openReport writes a journal's page and opens it from its file.
+// openReport writes the page of a journal and opens the file in a browser.
 func openReport(t *testing.T, j *result.Journal, g *Gates) (p *browser.Page, url string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -22,10 +22,10 @@ func openReport(t *testing.T, j *result.Journal, g *Gates) (p *browser.Page, url
 	return browser.Open(t, url), url
 }
 
-// detail is what the panel beside a section's grids says.
+// detail is the text of the panel next to a section's grids.
 const detail = `document.querySelector("#needle .detail").innerText`
 
-// The page as a reader meets it: verdicts, cells, curves, commands, both themes, paper.
+// TestPageInBrowser checks verdicts, cells, curves, commands, both themes and printing.
 func TestPageInBrowser(t *testing.T) {
 	p, url := openReport(t, few(journal(t)), verdicts())
 	says := func(what, got string, want ...string) {
@@ -42,7 +42,7 @@ func TestPageInBrowser(t *testing.T) {
 	says("problems", p.Text(`document.querySelector("#problems").innerText`), "out of memory: 2.1 GiB asked for", "over budget: 95 s estimated", "yocobench run synthetic --filter case=")
 	says("environment", p.Text(`document.querySelector("#environment").innerText`), "Synthetic CPU", "4 threads used", "go1.26")
 
-	// Cells: the pointer, a click that holds one, the keyboard.
+	// Cells: hover, a click that pins a cell, the keyboard.
 	p.Point(".heat tbody td", 0, 0)
 	p.Wait(detail + `.includes("What is the magic number")`)
 	first := p.Text(detail)
@@ -51,7 +51,7 @@ func TestPageInBrowser(t *testing.T) {
 	held := p.Text(detail)
 	p.Point(".heat tbody td", 0, 0)
 	if now := p.Text(detail); now != held || held == first {
-		t.Errorf("a clicked cell is not held: %.60q, then %.60q", held, now)
+		t.Errorf("a clicked cell is not pinned: %.60q, then %.60q", held, now)
 	}
 	p.Keys("ArrowRight")
 	says("the cell to the right", p.Text(detail), "needle single 4Ki @ 100 %")
@@ -63,12 +63,12 @@ func TestPageInBrowser(t *testing.T) {
 		t.Errorf("the cell that has the focus is outlined %q", style)
 	}
 	p.Keys("Escape")
-	says("after Escape", p.Text(detail), "No cell chosen")
+	says("after Escape", p.Text(detail), "No cell selected")
 	if n := p.Number(`document.querySelectorAll(".heat td[tabindex='0']").length / document.querySelectorAll(".heat").length`); n != 1 {
 		t.Errorf("%v tab stops a grid, want 1", n)
 	}
 
-	// Curves: near a point, and from point to point.
+	// Curves: hover near a point, and move from point to point.
 	p.Point("#prefill figure .hot", 7, 5)
 	p.Wait(`!document.getElementById("tip").hidden`)
 	says("a curve pointed at", p.Text(`document.getElementById("tip").innerText`), "tiny-", "ms")
@@ -83,7 +83,7 @@ func TestPageInBrowser(t *testing.T) {
 	p.Keys("Escape")
 	p.Wait(`document.getElementById("tip").hidden`)
 
-	// A page from a file may use the clipboard or not: the button shows which.
+	// A page opened from a file may be denied the clipboard; the button shows the result.
 	p.Click("#problems .copy")
 	p.Wait(`["copied", "selected"].includes(document.querySelector("#problems .copy").textContent)`)
 	p.Click("#cases summary")
@@ -101,26 +101,26 @@ func TestPageInBrowser(t *testing.T) {
 	}
 }
 
-// checkLooks checks both themes, motion and paper.
+// checkLooks checks both themes, the absence of motion, and printing.
 func checkLooks(t *testing.T, p *browser.Page) {
 	t.Helper()
 	checkThemes(t, p)
-	// Nothing moves, so nobody who prefers that has to ask.
+	// Nothing may be animated, so prefers-reduced-motion is always met.
 	if n := p.Number(`[...document.querySelectorAll("*")].filter((e) => { const s = getComputedStyle(e); return s.animationName !== "none" || s.transitionDuration !== "0s" || s.scrollBehavior === "smooth"; }).length`); n != 0 {
 		t.Errorf("%v elements move", n)
 	}
 	p.Print(true)
 	if got := p.Text(`[".copy", "nav", ".detail"].map((s) => getComputedStyle(document.querySelector(s)).display).join(" ")`); got != "none none none" {
-		t.Errorf("on paper, buttons, links and the panel are %s", got)
+		t.Errorf("in print, buttons, links and the panel are %s", got)
 	}
 	p.Text(`dispatchEvent(new Event("beforeprint")), ""`)
 	if n := p.Number(`document.querySelectorAll("details:not([open])").length`); n != 0 {
-		t.Errorf("%v folded parts stay folded on paper", n)
+		t.Errorf("%v folded parts stay folded in print", n)
 	}
 	p.Print(false)
 }
 
-// checkThemes checks that light and dark differ, and that both can be read.
+// checkThemes checks that the light and dark themes differ and have enough contrast.
 func checkThemes(t *testing.T, p *browser.Page) {
 	t.Helper()
 	const colors = `getComputedStyle(document.body).backgroundColor + " " + getComputedStyle(document.body).color + " " + getComputedStyle(document.querySelector("figure path[style]") || document.body).stroke`
@@ -139,8 +139,8 @@ func checkThemes(t *testing.T, p *browser.Page) {
 	}
 }
 
-// faint names the first text whose contrast with what is behind it is below 4.5, the least that
-// WCAG 2.2 (1.4.3) allows.
+// faint returns the first text whose contrast with its background is below 4.5, the minimum of WCAG
+// 2.2 (1.4.3).
 const faint = `(() => {
 	const parse = (c) => (c.match(/[\d.]+/g) || []).map(Number);
 	const light = (c) => {
@@ -163,7 +163,8 @@ const faint = `(() => {
 	return "";
 })()`
 
-// What a model answers is shown, never obeyed: no script of it runs, no element of it appears.
+// TestHostileTextInBrowser checks that a model's answers are shown as text: no script in them runs
+// and no element is created.
 func TestHostileTextInBrowser(t *testing.T) {
 	evil := "</script><b id=evil>\"'><img src=x onerror='window.evil=1'><!--" + `</style><script>window.evil=1</script>\u2028${evil}`
 	r := needleRecord(evil, "yoco-gret", 256, 0.5, 2)
@@ -183,7 +184,7 @@ func TestHostileTextInBrowser(t *testing.T) {
 	}
 	p.Text(`document.querySelector(".hot").focus(), ""`)
 	if got := p.Text(`String(window.evil) + document.querySelectorAll("#evil, img, b").length`); got != "undefined0" {
-		t.Errorf("text from a record was obeyed: %s", got)
+		t.Errorf("text from a record was interpreted: %s", got)
 	}
 	if got := p.Requests(); !slices.Equal(got, []string{url}) {
 		t.Errorf("the page asked for %v", got)
@@ -193,21 +194,22 @@ func TestHostileTextInBrowser(t *testing.T) {
 	}
 }
 
-// A page with grids and curves of every task, for the console's complaints alone.
+// TestWholePageInBrowser checks that a page with all tasks logs no errors and has no duplicate ids.
 func TestWholePageInBrowser(t *testing.T) {
 	p, _ := openReport(t, journal(t), nil)
 	if n := p.Number(`document.querySelectorAll("figure .hot").length`); n < 50 {
 		t.Errorf("only %v points can be pointed at", n)
 	}
 	if ids := p.Text(`(() => { const seen = new Set(); return [...document.querySelectorAll("[id]")].map((e) => e.id).filter((i) => seen.size === seen.add(i).size).join(" "); })()`); ids != "" {
-		t.Errorf("ids that stand twice: %s", ids)
+		t.Errorf("duplicate ids: %s", ids)
 	}
 	if got := p.Errors(); len(got) > 0 {
 		t.Errorf("the console says %q", got)
 	}
 }
 
-// A page of ten thousand cells opens in seconds and answers to the pointer.
+// TestLargePageInBrowser checks that a page of ten thousand cells opens in seconds and responds to
+// the pointer.
 func TestLargePageInBrowser(t *testing.T) {
 	j := large[slices.IndexFunc(large, func(l largeJournal) bool { return l.name == "cells" })].make(10_000)
 	start := time.Now()

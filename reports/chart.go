@@ -12,8 +12,8 @@ type chart struct {
 	x, y   axis
 	lines  []curveLine
 	tall   vg.Length
-	one    bool // a rule at y = 1
-	dodge  bool // curves are shifted a little apart, so that their bars do not hide
+	one    bool // draw a line at y = 1
+	dodge  bool // shift curves slightly so that their bars do not overlap
 	closed bool
 }
 
@@ -21,22 +21,23 @@ type chart struct {
 type curveLine struct {
 	style style
 	x, y  []float64
-	// lo and hi bound y: as a band, or as bars.
+	// lo and hi are the bounds of y, drawn as a band or as bars.
 	lo, hi []float64
 	bars   bool
-	// hollow: markers without a line, for published figures. dotted: a line without markers, for
-	// fits.
+	// hollow draws markers without a line, for published figures. dotted draws a line without
+	// markers, for fits.
 	hollow, dotted bool
-	// fine: a line with small markers, for many points.
+	// fine draws a line with small markers, for many points.
 	fine bool
-	// hints are shown for the points in HTML.
+	// hints are the hover texts of the points in HTML.
 	hints []string
-	// lost are the x without a result, and why; they are drawn as crosses at the top.
+	// lost holds the x values without a result, with the reasons. They are drawn as crosses at the
+	// top.
 	lost    []float64
 	reasons []string
 }
 
-// add puts a curve into the chart, without the points that cannot be drawn.
+// add adds a curve to the chart, without points that cannot be drawn.
 func (c *chart) add(l curveLine) {
 	kept := curveLine{style: l.style, bars: l.bars, hollow: l.hollow, dotted: l.dotted, fine: l.fine}
 	band := len(l.lo) == len(l.y) && len(l.hi) == len(l.y) && len(l.y) > 0
@@ -156,8 +157,8 @@ func (c *chart) draw(p *painter, area vg.Rectangle, left vg.Length) {
 	}
 }
 
-// inOrder gives the curves in the order of drawing: fits over the curves, and
-// last the published figures, rings around what they are compared with.
+// inOrder returns the curves in drawing order: fits after curves, and published figures last, as
+// rings around the values that they are compared with.
 func (c *chart) inOrder() []curveLine {
 	rank := func(l curveLine) int {
 		switch {
@@ -173,7 +174,7 @@ func (c *chart) inOrder() []curveLine {
 	return out
 }
 
-// grid draws the frame, the rules and the labels.
+// grid draws the frame, the grid lines and the labels.
 func (c *chart) grid(p *painter, area vg.Rectangle, left vg.Length, x, y func(float64) vg.Length) {
 	lo, hi := area.Min, area.Max
 	ticks := p.font(tickSize, ink, false)
@@ -237,7 +238,7 @@ func (c *chart) band(p *painter, l curveLine, x, y func(float64) vg.Length) {
 	p.FillPolygon(light, pts)
 }
 
-// pale is the opacity of bands, of 255.
+// pale is the alpha value of bands, out of 255.
 const pale = 0x30
 
 // curve draws the line, the bars and the markers.

@@ -10,9 +10,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// csv writes results.csv: one row for each case and metric, and one without a
-// metric for each case that has none. Numbers are exact; every parameter has a
-// column named param.NAME. Text that begins like a formula has a ' before it.
+// csv writes results.csv: one row for each case and metric, and one without a metric for each case
+// that has none. Numbers are exact. Every parameter has a column param.NAME. Text that looks like a
+// formula gets a ' prefix.
 func (v *view) csv(out io.Writer) error {
 	names := map[string]bool{}
 	for _, r := range v.journal.Records {
@@ -52,7 +52,7 @@ func (v *view) csv(out io.Writer) error {
 	return w.Error()
 }
 
-// exact gives a number with every digit that it needs.
+// exact formats a number with all necessary digits.
 func exact(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
 func csvParam(value any) string {
@@ -62,7 +62,7 @@ func csvParam(value any) string {
 	return csvText(paramText("", value))
 }
 
-// csvText is text as a cell: a spreadsheet takes what begins like a formula for text, too.
+// csvText returns text as a cell, such that spreadsheets do not interpret it as a formula.
 func csvText(s string) string {
 	s = clean(s)
 	if start := strings.TrimLeft(s, " \u00a0\u3000"); start != "" && strings.ContainsAny(start[:1], "=+-@") || strings.HasPrefix(start, "＝") ||

@@ -8,30 +8,30 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// This file turns groups into figures of curves.
+// This file converts groups to figures of curves.
 
-// keysOf is the legend of models, in order.
-func keysOf(looks map[string]style, models []string) (out []key) {
+// keysOf returns the legend of models, in order.
+func keysOf(styleOf map[string]style, models []string) (out []key) {
 	for _, m := range models {
-		out = append(out, key{style: looks[m], name: label(m)})
+		out = append(out, key{style: styleOf[m], name: label(m)})
 	}
 	return out
 }
 
-// hint is what a point shows on hover; bounds is a line of its own, or empty.
+// hint returns the hover text of a point. bounds is a separate line, or empty.
 func hint(name, at, value, bounds string) string {
 	return name + "\n" + at + ": " + value + bounds
 }
 
-// spreadFigure draws accuracy against length, a panel for each number of needles.
-// With one length only, it draws accuracy against the number of needles.
+// spreadFigure draws accuracy against length, one panel per number of needles. If there is only one
+// length, it draws accuracy against the number of needles.
 func (v *view) spreadFigure(g *group, how scoring) *figure {
 	lengths, spreads := g.spreads()
 	if len(lengths) == 0 {
 		return nil
 	}
-	f := &figure{id: g.id, title: joined(g.about.Title, g.name), subtitle: joined(how.words()+" with 95 % intervals", how.trialsText(g.records), g.describe()), legend: keysOf(v.looks(g.models), g.models)}
-	looks := v.looks(g.models)
+	f := &figure{id: g.id, title: joined(g.about.Title, g.name), subtitle: joined(how.words()+" with 95 % intervals", how.trialsText(g.records), g.describe()), legend: keysOf(v.stylesOf(g.models), g.models)}
+	styleOf := v.stylesOf(g.models)
 	x0 := g.about.axis(0)
 	length := axisText(x0, lengths)
 	f.alt = f.title + ": accuracy by " + x0.Label + "; the table below lists the values."
@@ -44,7 +44,7 @@ func (v *view) spreadFigure(g *group, how scoring) *figure {
 	if len(lengths) == 1 && len(counts) > 1 {
 		c := &chart{x: axis{label: g.third(), log: true, binary: true, unit: "tokens"}, y: axis{label: how.words(), unit: "fraction"}, tall: 150, dodge: true}
 		for _, m := range g.models {
-			l := curveLine{style: looks[m], bars: true}
+			l := curveLine{style: styleOf[m], bars: true}
 			for _, s := range spreads {
 				if s.model == m {
 					l.point(s.at[0], how.metric, s.needles, joined(label(m), length(lengths[0])), g.thirds(s.needles))
@@ -68,7 +68,7 @@ func (v *view) spreadFigure(g *group, how scoring) *figure {
 			if s.needles != n {
 				continue
 			}
-			l := curveLine{style: looks[s.model], bars: true}
+			l := curveLine{style: styleOf[s.model], bars: true}
 			for k, r := range s.at {
 				l.point(r, how.metric, lengths[k], label(s.model), length(lengths[k]))
 			}
@@ -86,7 +86,7 @@ func (v *view) spreadFigure(g *group, how scoring) *figure {
 	return f.ready(all...)
 }
 
-// point adds a record's metric to a curve, or why it has none.
+// point adds a record's metric to a curve, or the reason for which it has none.
 func (l *curveLine) point(r *result.Record, name string, x float64, who, where string) {
 	m, ok := metric(r, name)
 	if !ok {
@@ -109,7 +109,7 @@ func (l *curveLine) point(r *result.Record, name string, x float64, who, where s
 	l.hints = append(l.hints, hint(who, where, withUnit(m.Value, m.Unit), bounds))
 }
 
-// withUnit is amount with the unit's name where amount leaves it out.
+// withUnit is units.Amount with the name of the unit if Amount omits it.
 func withUnit(v float64, unit string) string {
 	s := units.Amount(v, unit)
 	switch unit {
@@ -119,11 +119,11 @@ func withUnit(v float64, unit string) string {
 	return s
 }
 
-// xOf and yOf pick an axis of a chart, for share.
+// xOf and yOf select an axis of a chart, for share.
 func xOf(c *chart) *axis { return &c.x }
 func yOf(c *chart) *axis { return &c.y }
 
-// share gives charts the same range and ticks on an axis.
+// share makes charts use the same range and ticks on an axis.
 func share(pick func(*chart) *axis, all ...*chart) {
 	for _, a := range all {
 		for _, b := range all {
@@ -138,8 +138,8 @@ func share(pick func(*chart) *axis, all ...*chart) {
 	}
 }
 
-// ready completes a figure: nil when its charts show nothing, and with the
-// legend entry for crosses where there are any.
+// ready completes a figure. It returns nil if its charts are empty, and adds the legend entry for
+// crosses if there are any.
 func (f *figure) ready(charts ...*chart) *figure {
 	empty, lost := true, false
 	for _, c := range charts {
@@ -157,7 +157,7 @@ func (f *figure) ready(charts ...*chart) *figure {
 	return f
 }
 
-// figures leaves out the empty ones.
+// figures removes empty figures.
 func figures(all ...*figure) []*figure {
 	return slices.DeleteFunc(all, func(f *figure) bool { return f == nil })
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A cell whose facts are at another depth than its row says is marked, and the table says what
-// the mark means.
+// TestMarkedDepths checks that a cell whose facts are at a different depth than that of its row is
+// marked, and that the table explains the mark.
 func TestMarkedDepths(t *testing.T) {
 	at := func(asked, real float64) *result.Record {
 		return &result.Record{Task: "needle", Model: "m", Status: result.OK, Params: map[string]any{"kind": "single", "length": 700.0, "depth": asked},
@@ -22,12 +22,12 @@ func TestMarkedDepths(t *testing.T) {
 	}{{0.25, 0.25, "1.00"}, {0.25, 0.269, "1.00"}, {0.25, 0.38, "1.00*"}, {0.25, 0.14, "1.00*"}, {1, 1, "1.00"}} {
 		r := at(c.asked, c.real)
 		if got := how.score(r).text; got != c.want {
-			t.Errorf("asked %g, real %g: %q, want %q", c.asked, c.real, got, c.want)
+			t.Errorf("requested %g, actual %g: %q, want %q", c.asked, c.real, got, c.want)
 		}
 		g := &grid{scoring: how, group: &group{about: about, records: []*result.Record{r}}, model: "m", lengths: []float64{700}, depths: []float64{c.asked}, at: [][]*result.Record{{r}}}
-		noted := strings.Contains(strings.Join((&view{}).gridTable(g, about.Views[0], "id").notes, " "), "* The real depth")
+		noted := strings.Contains(strings.Join((&view{}).gridTable(g, about.Views[0], "id").notes, " "), "* The actual depth")
 		if noted != strings.HasSuffix(c.want, "*") {
-			t.Errorf("asked %g, real %g: noted %v", c.asked, c.real, noted)
+			t.Errorf("requested %g, actual %g: noted %v", c.asked, c.real, noted)
 		}
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// baselines gives, by model, the model that it is compared with: what the journal's headers say or,
-// where none does, the journal's only Transformer for all models.
+// baselines returns, by model, the model that it is compared with. It comes from the journal's
+// headers; if none has any, it is the journal's only Transformer.
 func baselines(j *result.Journal) map[string]string {
 	out := map[string]string{}
 	for _, run := range j.Runs {
@@ -35,17 +35,17 @@ func baselines(j *result.Journal) map[string]string {
 	return out
 }
 
-// A family is the models of a group that share tables and pictures: those with one baseline, which
-// is among them where the group has it.
+// A family consists of the models of a group that share tables and pictures, because they have the
+// same baseline. It includes the baseline if the group does.
 type family struct {
-	// name is what titles call them where there are several families.
+	// name is the name in titles if there are several families.
 	name   string
 	models []string
-	base   string // "" where the group lacks the baseline
+	base   string // "" if the group lacks the baseline
 }
 
-// families parts the models of a group by their baseline. Where they have one baseline in all,
-// models without one are shown with the others.
+// families splits the models of a group by baseline. If there is only one baseline, models without
+// a baseline join its family.
 func (v *view) families(g *group) []family {
 	var bases []string
 	for _, m := range g.models {
@@ -81,7 +81,7 @@ func (v *view) families(g *group) []family {
 	return out
 }
 
-// order gives the models of a family with its baseline first, as ratios read.
+// order returns the models of a family, the baseline first.
 func (k family) order() []string {
 	var out []string
 	if k.base != "" {
@@ -95,7 +95,7 @@ func (k family) order() []string {
 	return out
 }
 
-// baseOf is the baseline of a model of the family, "" where it has none.
+// baseOf returns the baseline of a model of the family, or "".
 func (v *view) baseOf(k family, model string) string {
 	if model == k.base || v.baselines[model] != k.base {
 		return ""

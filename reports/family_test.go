@@ -10,13 +10,14 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// oddNames are names of models that nothing may be read from.
+// oddNames are model names from which reports must not infer anything.
 var oddNames = []string{
 	"step-1000", "step-2000", "模型甲", "模型乙", "🦜", "🦜🦜", "=1+1", "transformer-yoco-gret", "yoco", "a", "aa",
 	strings.Repeat("same-beginning-", 4) + "1", strings.Repeat("same-beginning-", 4) + "2", "a/b", "a b", "-", "..", "Ünïcödé", "محول",
 }
 
-// ofModels is a journal of every task for models with the given names; the last is a Transformer.
+// ofModels returns a journal with every task for models with the given names. The last one is a
+// Transformer.
 func ofModels(names []string, header result.Run) *result.Journal {
 	j := &result.Journal{Runs: []result.Run{header}}
 	for i, n := range names {
@@ -41,7 +42,7 @@ func ofModels(names []string, header result.Run) *result.Journal {
 	return j
 }
 
-// shows reports which models a section's figures name: in legends and titles of panels.
+// shows reports whether a figure names a model, in legends or titles of panels.
 func (f *figure) shows(model string) bool {
 	for _, k := range f.legend {
 		if k.name == label(model) {
@@ -61,15 +62,15 @@ func (f *figure) shows(model string) bool {
 	return false
 }
 
-// text is all of a table.
+// text returns all text of a table.
 func (t table) text() string {
 	var b strings.Builder
 	fmt.Fprintln(&b, t.title, t.head, t.rows, t.foot)
 	return b.String()
 }
 
-// Every model of a task is in its tables and pictures, whatever the models are called, and the only
-// Transformer is the baseline of all.
+// TestEveryModelIsShown checks that every model of a task is in its tables and pictures, whatever
+// its name, and that the only Transformer is the baseline of all.
 func TestEveryModelIsShown(t *testing.T) {
 	sets := [][]string{
 		{"step-1000", "step-2000", "tiny-transformer"}, {"mine", "tiny-transformer"}, {"模型甲", "模型乙", "变压器"},
@@ -115,7 +116,7 @@ func TestEveryModelIsShown(t *testing.T) {
 		for _, s := range v.sections {
 			for _, f := range s.figures {
 				if ids[f.id] || strings.Trim(f.id, "-") != f.id {
-					t.Errorf("%q: a picture's file is called %q", names, f.id)
+					t.Errorf("%q: a picture's file is named %q", names, f.id)
 				}
 				ids[f.id] = true
 			}
@@ -123,7 +124,8 @@ func TestEveryModelIsShown(t *testing.T) {
 	}
 }
 
-// Several baselines part the models; each model is with its own, and none is left out.
+// TestSeveralBaselines checks that each model is shown with its own baseline, and that none is
+// omitted.
 func TestSeveralBaselines(t *testing.T) {
 	names := []string{"y1", "y2", "t1", "z1", "z2", "x", "t2"}
 	header := result.Run{Baselines: map[string]string{"y1": "t1", "y2": "t1", "t1": "t1", "z1": "t2", "z2": "gone", "t2": "t2"}}
@@ -140,7 +142,7 @@ func TestSeveralBaselines(t *testing.T) {
 	if got := fmt.Sprint(v.families(g)); got != "[{baseline t1 [y1 y2 t1] t1} {baseline t2 [z1 t2] t2} {baseline gone [z2] } {without a baseline [x] }]" {
 		t.Errorf("families: %s", got)
 	}
-	// A journal without the field and with two Transformers has no ratios, and one picture.
+	// A journal without baselines and with two Transformers has no ratios and one picture.
 	j = ofModels(names, result.Run{})
 	for i := range j.Records {
 		if j.Records[i].Model == "t1" {
@@ -153,7 +155,8 @@ func TestSeveralBaselines(t *testing.T) {
 	}
 }
 
-// Models of other number types are shown together, with their types told.
+// TestNumberTypesShareTables checks that models of different number types share tables that state
+// the types.
 func TestNumberTypesShareTables(t *testing.T) {
 	v := newView(t.Context(), reread(t, ofModels([]string{"a", "b", "c"}, result.Run{})), nil)
 	for _, g := range v.groups {
@@ -161,7 +164,7 @@ func TestNumberTypesShareTables(t *testing.T) {
 			t.Errorf("kv: models %q, described as %s", g.models, g.describe())
 		}
 	}
-	// A model measured in two types keeps them apart.
+	// If a model was measured in two types, there are separate groups.
 	j := ofModels([]string{"a", "b"}, result.Run{})
 	for _, r := range j.Records {
 		if r.Task == "kv" && r.Model == "a" {

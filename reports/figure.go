@@ -13,16 +13,16 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// figure is one picture: a title, a legend that covers no data, and rows of panels.
+// figure is one picture: a title, a legend outside the data area, and rows of panels.
 type figure struct {
-	// id is the name of its file, without the ending.
+	// id is the file name without the extension.
 	id              string
 	title, subtitle string
 	legend          []key
 	rows            [][]panel
-	// heat: the figure shows needle grids only.
+	// heat reports that the figure shows only needle grids.
 	heat bool
-	// alt says in words what the picture shows.
+	// alt is the alternative text of the picture.
 	alt string
 }
 
@@ -33,22 +33,22 @@ type key struct {
 	hollow bool // a published figure: a hollow marker without a line
 	dotted bool // a fit: a thin dotted line without a marker
 	cross  bool // a case without a result
-	apart  bool // begins a row of its own
+	apart  bool // starts a new row
 }
 
 // panel is a part of a figure. Panels of a column share their margins, so that their axes are
-// below each other.
+// aligned.
 type panel interface {
-	// size is the height of the data area.
+	// size returns the height of the data area.
 	size() vg.Length
-	// margins are needed around the data area for labels: left, right, bottom, top.
+	// margins returns the space around the data area for labels: left, right, bottom, top.
 	margins(p *painter) [4]vg.Length
-	// draw draws the panel with its data area in the given rectangle; left is the margin that its
-	// column has there.
+	// draw draws the panel with its data area in the given rectangle. left is the left margin of
+	// its column.
 	draw(p *painter, area vg.Rectangle, left vg.Length)
 }
 
-// panels turns charts into a row of a figure.
+// panels converts charts to a row of a figure.
 func panels(charts []*chart) (row []panel) {
 	for _, c := range charts {
 		row = append(row, c)
@@ -62,7 +62,7 @@ const (
 	gap         = vg.Length(14)
 )
 
-// layout is where everything of a figure goes.
+// layout holds the positions of all parts of a figure.
 type layout struct {
 	height vg.Length
 	legend [][]key // by row
@@ -116,7 +116,7 @@ func (f *figure) layout(p *painter) layout {
 		y += height + bottom
 	}
 	l.height, l.left = y+edge, left
-	// So far y ran downwards; canvases count upwards.
+	// y ran downwards so far; on a canvas it runs upwards.
 	for _, row := range l.areas {
 		for i := range row {
 			row[i].Min.Y, row[i].Max.Y = l.height-row[i].Min.Y, l.height-row[i].Max.Y
@@ -194,7 +194,7 @@ func (f *figure) paint(p *painter, l layout) {
 	}
 }
 
-// key draws an entry of the legend with its left end and middle at a point.
+// key draws a legend entry with the middle of its left end at a point.
 func (p *painter) key(k key, x, y vg.Length) {
 	mid := x + k.sample()/2
 	switch {
@@ -221,7 +221,7 @@ func (p *painter) cross(x, y vg.Length, c color.Color) {
 	p.StrokeLine2(line(c, 1.3, nil), x-r, y+r, x+r, y-r)
 }
 
-// fit cuts text to a width.
+// fit truncates text to a width.
 func (p *painter) fit(width func(string) vg.Length, s string, limit vg.Length) string {
 	for n := len([]rune(s)); width(s) > limit && n > 1; {
 		n -= max(1, n/20)
@@ -247,7 +247,7 @@ func (f *figure) png(dpi int) ([]byte, error) {
 	return buf.Bytes(), err
 }
 
-// svg draws the figure as an SVG file, and reports its hot places.
+// svg draws the figure as an SVG file, and returns its hover points.
 func (f *figure) svg() ([]byte, []hot, error) {
 	l := f.layout(measurer())
 	c := vgsvg.New(figureWidth, l.height)
@@ -258,7 +258,7 @@ func (f *figure) svg() ([]byte, []hot, error) {
 	return buf.Bytes(), p.hots, err
 }
 
-// pictures draws every figure to a file of its own; dpi is the resolution of PNG files.
+// pictures draws every figure to a separate file. dpi is the resolution of PNG files.
 func (v *view) pictures(format Format, dpi int) (files []file, err error) {
 	for _, s := range v.sections {
 		for _, f := range s.figures {

@@ -14,7 +14,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// The fixtures are synthetic: every number comes from a formula below, none was measured.
+// The fixtures are synthetic: every number comes from a formula below.
 
 var (
 	fixtureStart = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -22,7 +22,7 @@ var (
 	twins        = []struct{ name, arch string }{{"yoco-gret-3b", "yoco-gret"}, {"transformer-3b", "transformer"}}
 )
 
-// noise is a number in -1..1 that depends on nothing but its arguments.
+// noise returns a number in -1..1 that depends only on its arguments.
 func noise(parts ...any) float64 {
 	h := sha256.Sum256(fmt.Append(nil, parts...))
 	return float64(int(h[0])<<8|int(h[1]))/32767.5 - 1
@@ -39,7 +39,7 @@ func record(task, model, arch, label string, params map[string]any) result.Recor
 		Params: params, Status: result.OK, Start: fixtureStart, Seconds: 1.5}
 }
 
-// fixture is a journal with every task; depths, lengths and trials set the size of its needle
+// fixture returns a journal with every task. depths, lengths and trials set the size of its needle
 // grids.
 func fixture(lengths []float64, depths []float64, trials int) *result.Journal {
 	j := &result.Journal{Runs: []result.Run{{Type: "run", Schema: 1, Suite: "synthetic", Title: "numbers by formula, to test reports", SuiteHash: "5f0e1d2c3b4a59687786",
@@ -250,7 +250,8 @@ func scalingRecords() (out []result.Record) {
 	return out
 }
 
-// computedRecords stand for the paper suite: a 3B YOCO and its Transformer twin on an H100.
+// computedRecords imitates the paper suite: a 3B YOCO and the Transformer of the same size on an
+// H100.
 func computedRecords() (out []result.Record) {
 	for _, m := range twins {
 		perToken, perTokenPrefill := 106496.0, 1.0
@@ -280,10 +281,10 @@ func computedRecords() (out []result.Record) {
 	return out
 }
 
-// small is the journal of the golden files, big the one to look at.
+// small returns the journal of the golden files, big one to look at.
 func small() *result.Journal {
 	j := fixture([]float64{256, 4 * ki, 32 * ki}, []float64{0, 1}, 2)
-	// A few places of each curve are enough for goldens.
+	// A few points of each curve are enough for golden files.
 	j.Records = slices.DeleteFunc(j.Records, func(r result.Record) bool {
 		x, ok := number(&r, "length")
 		if !ok {
@@ -304,7 +305,7 @@ func big() *result.Journal {
 	return fixture([]float64{256, 512, ki, 2 * ki, 4 * ki, 8 * ki, 16 * ki, 32 * ki}, []float64{0, 0.25, 0.5, 0.75, 1}, 10)
 }
 
-// lines is a journal as text.
+// lines returns the text of a journal.
 func lines(t testing.TB, j *result.Journal) []byte {
 	t.Helper()
 	var buf bytes.Buffer
@@ -327,7 +328,7 @@ func lines(t testing.TB, j *result.Journal) []byte {
 	return buf.Bytes()
 }
 
-// reread passes a journal through its text, as reports see it.
+// reread encodes and decodes a journal, as for reports.
 func reread(t testing.TB, j *result.Journal) *result.Journal {
 	t.Helper()
 	out, err := result.Read(bytes.NewReader(lines(t, j)), "fixture")
@@ -338,7 +339,7 @@ func reread(t testing.TB, j *result.Journal) *result.Journal {
 	return out
 }
 
-// wilson gives the bounds that the stored journal of the goldens has, to the last digit.
+// wilson computes the bounds exactly as in the stored journal of the golden files.
 func wilson(k float64, n int) (lo, hi float64) {
 	const z = 1.959963984540054
 	nn := float64(n)

@@ -8,12 +8,12 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// Gates are the verdicts on a run's gates, for reports to show. Package compare judges; nothing is
-// judged here.
+// Gates holds the verdicts on a run's gates, which package compare decides.
 type Gates struct {
-	// Verdict is that on all of them: "passed", "regressed", "broken", "undecided" or "not judged".
+	// Verdict is the verdict on all gates: "passed", "regressed", "broken", "undecided" or "not
+	// judged".
 	Verdict string
-	// Note is what a reader must bear in mind; may be empty.
+	// Note explains a limitation of the verdicts; it may be empty.
 	Note string
 	List []Gate
 }
@@ -23,15 +23,15 @@ type Gate struct {
 	Verdict string
 	// Text is the gate as it was written.
 	Text string
-	// Lines list the evidence for the verdict: figures with their intervals and samples, or why
-	// there are none.
+	// Lines lists the evidence for the verdict: values with their intervals and samples, or the
+	// reason for which there are none.
 	Lines []string
 }
 
-// verdictTone says how a verdict is to be read.
+// verdictTone maps verdicts to tones.
 var verdictTone = map[string]tone{"passed": good, "regressed": bad, "broken": bad, "undecided": fair}
 
-// toneOf is the tone of a verdict; that of one not judged is dim.
+// toneOf returns the tone of a verdict, dim for "not judged".
 func toneOf(verdict string) tone {
 	if t, ok := verdictTone[verdict]; ok {
 		return t
@@ -39,7 +39,7 @@ func toneOf(verdict string) tone {
 	return dim
 }
 
-// gates gives the verdicts with every text clean; nil where there are none.
+// gates returns the verdicts with clean texts, or nil.
 func (v *view) gates() *Gates {
 	if v.verdicts == nil || len(v.verdicts.List) == 0 {
 		return nil
@@ -55,7 +55,7 @@ func (v *view) gates() *Gates {
 	return out
 }
 
-// heading is the verdict on all gates, and how many were not judged.
+// heading returns the verdict on all gates and the number of gates that were not judged.
 func (g *Gates) heading() string {
 	n := 0
 	for _, x := range g.List {
@@ -92,7 +92,7 @@ func (w *textWriter) gates(g *Gates) {
 	}
 }
 
-// mdGates writes the verdicts as a table, the evidence of a gate in one cell.
+// mdGates writes the verdicts as a table, with the evidence of each gate in one cell.
 func mdGates(b *bytes.Buffer, g *Gates) {
 	fmt.Fprintf(b, "\n## Gates: %s\n\n| verdict | gate | evidence |\n| :--- | :--- | :--- |\n", cleantext.Markdown(g.heading()))
 	for _, x := range g.List {

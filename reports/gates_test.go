@@ -8,7 +8,7 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// verdicts are one of each kind.
+// verdicts returns one verdict of each kind.
 func verdicts() *Gates {
 	return &Gates{Verdict: "regressed", Note: "one run on each side cannot show how the machine shifts from run to run", List: []Gate{
 		{"passed", "pooled needle.exact >= 80%", []string{"3 cases passed, the closest tiny-yoco-swa: 0.917 (0.83 to 0.97), n=72"}},
@@ -19,8 +19,8 @@ func verdicts() *Gates {
 	}}
 }
 
-// Every format for readers shows the verdicts with their evidence; without gates it says
-// nothing of them.
+// TestVerdicts checks that every human-readable format shows the verdicts with their evidence, and
+// does not mention gates if there are none.
 func TestVerdicts(t *testing.T) {
 	j, g := few(journal(t)), verdicts()
 	for _, f := range []Format{Text, Markdown, HTML} {
@@ -30,7 +30,7 @@ func TestVerdicts(t *testing.T) {
 		}
 		got := string(files[0].data)
 		if f == Text {
-			got = strings.Join(strings.Fields(got), " ") // its lines are wrapped
+			got = strings.Join(strings.Fields(got), " ") // undo line wrapping
 		}
 		for _, x := range g.List {
 			text := x.Text
@@ -42,13 +42,13 @@ func TestVerdicts(t *testing.T) {
 			}
 			for _, want := range []string{text, x.Verdict} {
 				if !strings.Contains(got, want) {
-					t.Errorf("%s does not say %q", f, want)
+					t.Errorf("%s lacks %q", f, want)
 				}
 			}
 		}
 		for _, want := range []string{"3 cases passed, the closest", "412.1 ms", "it needs a baseline", "cannot show how the machine shifts"} {
 			if !strings.Contains(got, want) {
-				t.Errorf("%s does not say %q", f, want)
+				t.Errorf("%s lacks %q", f, want)
 			}
 		}
 		files, err = newView(t.Context(), j, nil).render(f)
@@ -56,7 +56,7 @@ func TestVerdicts(t *testing.T) {
 			t.Fatal(err)
 		}
 		if low := bytes.ToLower(files[0].data); bytes.Contains(low, []byte("gates: ")) || bytes.Contains(low, []byte(`href="#gates"`)) {
-			t.Errorf("%s speaks of gates where there are none", f)
+			t.Errorf("%s mentions gates without any", f)
 		}
 	}
 }

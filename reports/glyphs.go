@@ -13,12 +13,12 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// lettering is the text of pictures: in Liberation Sans and, for the characters that it lacks, such
-// as Chinese ones, in a bitmap font of 12 pixels. Characters that neither has are shown by their
-// code points: <1f99c>. In SVG, text stays text, and takes the place that it would take in a PNG.
+// lettering draws the text of pictures in Liberation Sans. Characters that it lacks, such as
+// Chinese ones, are drawn in a bitmap font of 12 pixels. Characters that both lack are shown by
+// their code points: <1f99c>. In SVG, text remains text, with the same width as in a PNG.
 type lettering struct {
 	text.Plain
-	raster bool // the canvas is one of pixels
+	raster bool // the canvas is a raster image
 }
 
 // glyphCell is the width of a wide glyph in the bitmap font, in pixels.
@@ -30,7 +30,7 @@ type piece struct {
 	glyphs bool
 }
 
-// pieces parts a text by font.
+// pieces splits a text by font.
 func pieces(words string) (out []piece) {
 	plain := true
 	for i := 0; i < len(words) && plain; i++ {
@@ -59,8 +59,9 @@ func pieces(words string) (out []piece) {
 	return out
 }
 
-// glyph gives the runs of pixels of a character in the bitmap font, as rectangles with their origin
-// at the baseline's start and y down, and its width in pixels. Nil where the font lacks it.
+// glyph returns the pixel runs of a character in the bitmap font and its width in pixels. The runs
+// are rectangles with y down, relative to the start of the baseline. runs is nil if the font lacks
+// the character.
 func glyph(r rune) (runs []image.Rectangle, width int) {
 	box, mask, at, advance, ok := bitmapfont.FaceSC.Glyph(fixed.P(0, 0), r)
 	if !ok || mask == nil {
@@ -86,7 +87,7 @@ func glyph(r rune) (runs []image.Rectangle, width int) {
 	return runs, advance.Round()
 }
 
-// width is the length of a piece.
+// width returns the width of a piece.
 func (l lettering) width(p piece, face font.Face) (w vg.Length) {
 	if !p.glyphs {
 		return face.Width(p.text)
@@ -98,7 +99,7 @@ func (l lettering) width(p piece, face font.Face) (w vg.Length) {
 	return w
 }
 
-// Box is the size of a line of text.
+// Box returns the size of a line of text.
 func (l lettering) Box(words string, fnt font.Font) (width, height, depth vg.Length) {
 	_, height, depth = l.Plain.Box("", fnt)
 	face := l.Fonts.Lookup(fnt, fnt.Size)
@@ -143,7 +144,7 @@ func (l lettering) Draw(c vg.Canvas, words string, sty text.Style, pt vg.Point) 
 // drawGlyphs fills the pixels of characters of the bitmap font.
 func (l lettering) drawGlyphs(c vg.Canvas, words string, size vg.Length, pt vg.Point) {
 	unit := size / glyphCell
-	const overlap = 0.04 // of a pixel, so that no seam shows between rows
+	const overlap = 0.04 // in pixels, to avoid gaps between rows
 	for _, r := range words {
 		runs, width := glyph(r)
 		var path vg.Path

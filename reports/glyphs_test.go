@@ -13,8 +13,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Names in scripts that the main font lacks are told apart in PNG files; SVG files keep them as
-// text.
+// TestNamesInOtherScripts checks that names in scripts that the main font lacks look different in
+// PNG files, and that SVG files contain them as text.
 func TestNamesInOtherScripts(t *testing.T) {
 	names := []string{"模型甲", "模型乙", "モデル", "모델", "🦜", "🦜🦜", "\U0001f99a", "???"}
 	seen := map[string]string{}
@@ -54,7 +54,7 @@ func TestNamesInOtherScripts(t *testing.T) {
 	}
 }
 
-// Lengths on one axis or in one column have one unit.
+// TestOneUnit checks that lengths on one axis or in one column have the same unit.
 func TestOneUnit(t *testing.T) {
 	for _, c := range []struct {
 		values []float64

@@ -17,7 +17,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// golden compares data with a file in testdata.
+// golden compares got with a file in testdata.
 func golden(t *testing.T, name string, got []byte, equal func(got, want []byte) bool) {
 	t.Helper()
 	path := filepath.Join("testdata", name)
@@ -32,11 +32,11 @@ func golden(t *testing.T, name string, got []byte, equal func(got, want []byte) 
 		t.Fatal(err)
 	}
 	if !equal(got, want) {
-		t.Errorf("%s differs; after looking at the difference: go test ./reports -update\n%s", path, difference(got, want))
+		t.Errorf("%s differs; check the difference, then run: go test ./reports -update\n%s", path, difference(got, want))
 	}
 }
 
-// difference shows the first line that differs.
+// difference returns the first line that differs.
 func difference(got, want []byte) string {
 	a, b := strings.Split(string(got), "\n"), strings.Split(string(want), "\n")
 	for i := range a {
@@ -48,10 +48,10 @@ func difference(got, want []byte) string {
 			return fmt.Sprintf("line %d\n got %.300q\nwant %.300q", i+1, a[i], w)
 		}
 	}
-	return "shorter than the golden"
+	return "shorter than the golden file"
 }
 
-// journal is the golden journal as it stands in testdata.
+// journal returns the journal of the golden files from testdata.
 func journal(t testing.TB) *result.Journal {
 	t.Helper()
 	path := filepath.Join("testdata", "journal.jsonl")
@@ -67,7 +67,7 @@ func journal(t testing.TB) *result.Journal {
 	return j
 }
 
-// few is a part of a journal, for what is slow or large.
+// few returns a part of a journal, for slow or large outputs.
 func few(j *result.Journal) *result.Journal {
 	out := &result.Journal{Runs: j.Runs}
 	for _, r := range j.Records {
@@ -83,7 +83,7 @@ func TestGoldenTexts(t *testing.T) {
 	for format, name := range map[Format]string{Text: "report.txt", Markdown: "report.md", CSV: "results.csv", HTML: "report.html"} {
 		of := j
 		if format == HTML {
-			of = few(j) // the whole would be a large file to keep
+			of = few(j) // the golden file of the whole journal would be large
 		}
 		files, err := newView(t.Context(), of, nil).render(format)
 		if err != nil {
@@ -104,8 +104,8 @@ func TestGoldenTexts(t *testing.T) {
 	}
 }
 
-// Pictures are compared at a low resolution and with a tolerance: processors
-// differ in the last bit of a coordinate.
+// TestGoldenPictures compares pictures at a low resolution and with a tolerance, because CPUs
+// differ in the last bit of coordinates.
 func TestGoldenPictures(t *testing.T) {
 	files, err := newView(t.Context(), journal(t), nil).pictures(PNG, 48)
 	if err != nil {
@@ -118,8 +118,8 @@ func TestGoldenPictures(t *testing.T) {
 	}
 }
 
-// alike reports whether two PNG files show the same: of the same size, and no
-// more than one pixel in a thousand clearly different.
+// alike reports whether two PNG files have the same size and at most one pixel in a thousand that
+// clearly differs.
 func alike(t *testing.T, name string, got, want []byte) bool {
 	a, errA := png.Decode(bytes.NewReader(got))
 	b, errB := png.Decode(bytes.NewReader(want))
@@ -146,7 +146,7 @@ func alike(t *testing.T, name string, got, want []byte) bool {
 	return differ*1000 <= box.Dx()*box.Dy()
 }
 
-// The pictures of Markdown are those that are written.
+// TestMarkdownShowsPictures checks that report.md refers to all pictures that are written.
 func TestMarkdownShowsPictures(t *testing.T) {
 	v := newView(t.Context(), journal(t), nil)
 	md, err := v.render(Markdown)
@@ -182,11 +182,12 @@ func TestJSONHoldsTheJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got, want := string(lines(t, &result.Journal{Runs: back.Runs, Records: back.Records})), string(lines(t, j)); got != want || back.Schema != result.SchemaVersion {
-		t.Error("results.json is not the journal")
+		t.Error("results.json differs from the journal")
 	}
 }
 
-// Write leaves every file of every format, whole, and the same on a second run.
+// TestWrite checks that Write writes the complete files of every format, and the same ones the
+// second time.
 func TestWrite(t *testing.T) {
 	j, dir := few(journal(t)), t.TempDir()
 	names, err := Write(t.Context(), dir, j, nil, nil)
@@ -218,7 +219,7 @@ func TestWrite(t *testing.T) {
 		}
 	}
 	if _, err := Write(t.Context(), filepath.Join(dir, "missing"), j, nil, []Format{CSV}); err == nil {
-		t.Error("no error for a folder that is not there")
+		t.Error("no error for a missing folder")
 	}
 	if _, err := Write(t.Context(), dir, j, nil, []Format{"pdf"}); err == nil {
 		t.Error("no error for an unknown format")
@@ -237,7 +238,7 @@ func TestParseFormats(t *testing.T) {
 	}
 }
 
-// An answer that holds markup and escapes is shown as text, never obeyed.
+// TestUntrustedText checks that an answer with markup and escapes is shown as text.
 func TestUntrustedText(t *testing.T) {
 	evil := "</script><script>alert(1)</script>\x1b]0;pwned\a\x00\r\n| `x` \u202e\u009b2J " + `"><img src=x onerror=alert(2)>`
 	r := needleRecord(evil, "yoco-gret", 256, 0.5, 2)
@@ -271,19 +272,19 @@ func TestUntrustedText(t *testing.T) {
 			}
 			low := strings.ToLower(string(file.data))
 			if f == HTML && (strings.Count(low, "<script") != 2 || strings.Count(low, "</script") != 2 || strings.Contains(low, "<img")) {
-				t.Errorf("%s: markup from a record came through", file.name)
+				t.Errorf("%s: contains markup from a record", file.name)
 			}
 			if f == Markdown && (strings.Contains(low, "<script") || strings.Contains(low, "<img")) {
-				t.Errorf("%s: markup from a record came through", file.name)
+				t.Errorf("%s: contains markup from a record", file.name)
 			}
 			if f == SVG && (strings.Contains(low, "<script") || strings.Contains(low, "<img")) {
-				t.Errorf("%s: markup from a record came through", file.name)
+				t.Errorf("%s: contains markup from a record", file.name)
 			}
 		}
 	}
 }
 
-// The page stands alone: nothing in it is fetched from elsewhere.
+// TestPageStandsAlone checks that the page loads no other resource.
 func TestPageStandsAlone(t *testing.T) {
 	files, err := newView(t.Context(), journal(t), nil).render(HTML)
 	if err != nil {

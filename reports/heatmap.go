@@ -13,9 +13,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// ramp are the colours of scores from 0 to 1: dark red over pale to green, with
-// blue in the green, so that its halves differ in hue and the ends in lightness
-// for readers who cannot tell red from green. ramp_test.go holds that.
+// ramp holds the colours of scores from 0 to 1: dark red, pale, bluish green. For readers who
+// cannot distinguish red from green, its halves still differ in hue and its ends in lightness.
+// ramp_test.go checks that.
 var ramp = []struct {
 	at float64
 	c  [3]float64
@@ -28,7 +28,7 @@ var ramp = []struct {
 	{1, [3]float64{0x3f, 0xae, 0x93}},
 }
 
-// shade is the colour of a score.
+// shade returns the colour of a score.
 func shade(v float64) color.NRGBA {
 	v = min(max(v, 0), 1)
 	if math.IsNaN(v) {
@@ -46,7 +46,7 @@ func shade(v float64) color.NRGBA {
 	return color.NRGBA{}
 }
 
-// onShade is black or white, whichever reads better on a colour.
+// onShade returns black or white, whichever has more contrast with c.
 func onShade(c color.NRGBA) color.NRGBA {
 	l := luminance(c)
 	if 1.05/(l+0.05) > (l+0.05)/0.05 {
@@ -55,7 +55,7 @@ func onShade(c color.NRGBA) color.NRGBA {
 	return color.NRGBA{0, 0, 0, 0xff}
 }
 
-// luminance is the relative luminance of WCAG, 0..1.
+// luminance returns the relative luminance as defined by WCAG, 0..1.
 func luminance(c color.NRGBA) float64 {
 	lin := func(v uint8) float64 {
 		x := float64(v) / 255
@@ -71,7 +71,7 @@ func luminance(c color.NRGBA) float64 {
 type heat struct {
 	grid  *grid
 	title string
-	// last panels show the name of the x axis, first ones the colour bar.
+	// first panels show the colour bar, last ones the name of the x axis.
 	last bool
 	bar  bool
 }
@@ -111,7 +111,7 @@ func (h *heat) draw(p *painter, area vg.Rectangle, left vg.Length) {
 	h.scale(p, area)
 }
 
-// cell draws one place of the grid: its score in its colour, or hatched with the reason.
+// cell draws one cell of the grid: its score on its colour, or hatching with the reason.
 func (h *heat) cell(p *painter, r *result.Record, x0, y0, x1, y1 vg.Length) {
 	size := min(tickSize, (y1-y0)*0.7)
 	m, ok := metric(r, h.grid.metric)
@@ -128,8 +128,8 @@ func (h *heat) cell(p *painter, r *result.Record, x0, y0, x1, y1 vg.Length) {
 	p.frame(x0, y0, x1, y1, line(paper, 1, nil))
 }
 
-// inside writes words in the middle of a cell, on two lines or smaller where they do not fit, not
-// at all where they cannot be read.
+// inside writes words in the middle of a cell. If they do not fit, it uses two lines or a smaller
+// size; if they would be illegible, it writes nothing.
 func (p *painter) inside(x0, y0, x1, y1, size vg.Length, c color.Color, words string) {
 	x, y := (x0+x1)/2, (y0+y1)/2
 	for s := size; s >= 5; s -= 0.5 {
@@ -151,7 +151,7 @@ func (p *painter) hatch(x0, y0, x1, y1 vg.Length) {
 	p.rect(x0, y0, x1, y1, color.NRGBA{0xf3, 0xf3, 0xf5, 0xff})
 	const step = 7
 	for o := -(y1 - y0); o < x1-x0; o += step {
-		// From (x0+o, y0) up at 45 degrees, cut to the cell.
+		// A line from (x0+o, y0) upwards at 45 degrees, clipped to the cell.
 		a, b := max(o, 0), min(o+(y1-y0), x1-x0)
 		if b > a {
 			p.StrokeLine2(line(color.NRGBA{0xdc, 0xdc, 0xe2, 0xff}, 0.8, nil), x0+a, y0+a-o, x0+b, y0+b-o)
@@ -194,7 +194,7 @@ func (h *heat) labels(p *painter, area vg.Rectangle, left, cw, ch vg.Length) {
 	p.text(side, lo.X-left+textSize, (lo.Y+hi.Y)/2, -0.5, 0, p.fit(label.Width, y0.Label, hi.Y-lo.Y+16))
 }
 
-// scale draws the bar that explains the colours.
+// scale draws the colour bar.
 func (h *heat) scale(p *painter, area vg.Rectangle) {
 	if !h.bar {
 		return
@@ -218,7 +218,7 @@ func (h *heat) scale(p *painter, area vg.Rectangle) {
 	}
 }
 
-// hatched counts the cells without a score by their reasons: "hatched: 5 oom, 2 over budget".
+// hatched counts the cells without a score by reason: "hatched: 5 oom, 2 over budget".
 func hatched(grids []*grid) string {
 	n := map[string]int{}
 	for _, g := range grids {
@@ -251,10 +251,10 @@ func trained(grids []*grid) string {
 	return words
 }
 
-// stack bounds how many grids share a picture.
+// stack is the maximum number of grids in a picture.
 const stack = 6
 
-// heatmaps draws the grids of a group: all models below each other, and each model for itself.
+// heatmaps draws the grids of a group: one figure of all models, and one per model.
 func (v *view) heatmaps(g *group, grids []*grid) []*figure {
 	var out []*figure
 	how := grids[0].scoring

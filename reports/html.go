@@ -21,7 +21,7 @@ var pageFiles embed.FS
 
 var pageTemplate = template.Must(template.ParseFS(pageFiles, "page/report.html.tmpl"))
 
-// page is what report.html's template draws.
+// page is the data of report.html's template.
 type page struct {
 	Title, Total, Command string
 	CSS                   template.CSS
@@ -32,10 +32,10 @@ type page struct {
 	Problems, Cases       []pageCase
 	Environment           []pageFact
 	Notes                 []string
-	// Details belong to the cells of heatmaps, by their data-at.
+	// Details holds the details of heatmap cells, indexed by their data-at.
 	Details []pageDetail
 	perCell int
-	// Trends marks a page of many runs, which has no environment of its own.
+	// Trends marks a page of many runs, which has no single environment.
 	Trends bool
 }
 
@@ -87,7 +87,7 @@ type (
 		At          int
 	}
 	pageCase struct{ Label, Model, Status, Class, Reason, Seconds, Command string }
-	// pageDetail is what the side panel shows of a cell.
+	// pageDetail is the content of the side panel for a cell.
 	pageDetail struct {
 		Title   string      `json:"title"`
 		Facts   [][2]string `json:"facts"`
@@ -102,14 +102,13 @@ type (
 	}
 )
 
-// StyleSheet is the CSS of report.html, for other pages that are to look like it. (The file is
-// embedded: reading it does not fail.)
+// StyleSheet returns the CSS of report.html, for other pages in the same style.
 func StyleSheet() string {
 	css, _ := pageFiles.ReadFile("page/report.css")
 	return string(css)
 }
 
-// html writes report.html, which needs no other file and asks for none.
+// html writes report.html, which loads no other file.
 func (v *view) html(out io.Writer) error {
 	p, err := newPage(v.heading())
 	if err != nil {
@@ -154,7 +153,7 @@ func (v *view) html(out io.Writer) error {
 	return p.write(out)
 }
 
-// newPage is an empty page.
+// newPage returns an empty page.
 func newPage(title string) (*page, error) {
 	js, err := pageFiles.ReadFile("page/report.js")
 	if err != nil {
@@ -163,7 +162,7 @@ func newPage(title string) (*page, error) {
 	return &page{Title: title, CSS: template.CSS(StyleSheet()), JS: template.JS(js), Details: []pageDetail{}}, nil
 }
 
-// write writes the page, or nothing where it cannot be drawn.
+// write writes the page, or nothing if rendering fails.
 func (p *page) write(out io.Writer) error {
 	var buf bytes.Buffer
 	if err := pageTemplate.ExecuteTemplate(&buf, "report.html.tmpl", p); err != nil {
@@ -196,12 +195,12 @@ func (v *view) pageGates() *pageGates {
 	return out
 }
 
-// verdictClass is a verdict as a CSS class.
+// verdictClass returns the CSS class of a verdict.
 func verdictClass(verdict string) string {
 	return map[tone]string{good: "ok", bad: "failed", fair: "fair"}[toneOf(verdict)]
 }
 
-// statusClass is a status as a CSS class: only those that the style sheet knows.
+// statusClass returns the CSS class of a status, if the style sheet has one.
 func statusClass(status string) string {
 	if slices.Contains(statuses, result.Status(status)) {
 		return status
@@ -221,7 +220,7 @@ func (v *view) pageSection(p *page, s section) (pageSection, error) {
 			return out, err
 		}
 		if f.heat {
-			continue // the page shows these as tables whose cells can be read
+			continue // the page shows these as interactive tables
 		}
 		svg, err := f.inline()
 		if err != nil {
@@ -267,7 +266,7 @@ func pageTableOf(t table, fallback string) pageTable {
 	return out
 }
 
-// pageHeat is a table of needle scores with coloured cells.
+// pageHeat returns a table of needle scores with coloured cells.
 func (v *view) pageHeat(p *page, t table) pageHeat {
 	out := pageHeat{Title: t.title, Note: strings.Join(t.notes, " "), Corner: t.heat.corner, Head: t.head[t.fixed:]}
 	for i, records := range t.heat.at {
@@ -300,14 +299,14 @@ func hex(c color.NRGBA) template.CSS {
 	return template.CSS(fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B))
 }
 
-// A page carries at most cellTrials trials of a cell, wrong ones first, and of all cells about
-// pageTrials: a run of ten thousand cases stays a page that a browser opens in seconds.
+// A page contains at most cellTrials trials per cell, wrong ones first, and about pageTrials in
+// total, so that a browser opens the page of ten thousand cases in seconds.
 const (
 	cellTrials = 12
 	pageTrials = 20_000
 )
 
-// perCell is how many trials of a cell the page carries.
+// perCell returns the number of trials per cell on the page.
 func (v *view) perCell() int {
 	cells := 0
 	for i := range v.journal.Records {
@@ -318,7 +317,7 @@ func (v *view) perCell() int {
 	return max(1, min(cellTrials, pageTrials/max(1, cells)))
 }
 
-// pageDetail is what there is to read about a needle case, with at most so many of its trials.
+// pageDetail returns the details of a needle case, with at most most trials.
 func (v *view) pageDetail(r *result.Record, how scoring, most int) pageDetail {
 	d := pageDetail{Title: caseLabel(r) + " · " + label(r.Model), Command: v.reproduce(r)}
 	fact := func(name, value string) {
@@ -367,7 +366,7 @@ func (v *view) pageDetail(r *result.Record, how scoring, most int) pageDetail {
 		d.Trials = append(d.Trials, pageTrialOf(i, r.Trials[i]))
 	}
 	if n := len(order) - most; n > 0 {
-		d.More = fmt.Sprintf("and %d more, no worse than these: see results.json", n)
+		d.More = fmt.Sprintf("and %d more, with equal or better scores: see results.json", n)
 	}
 	return d
 }
@@ -395,8 +394,8 @@ func pageTrialOf(i int, t result.Trial) pageTrial {
 	return out
 }
 
-// inline draws a figure as an SVG element whose colours follow the page's
-// theme, with its hot places as elements that can be pointed at and focused.
+// inline draws a figure as an SVG element in the colours of the page's theme. Its hover points are
+// focusable elements.
 func (f *figure) inline() (template.HTML, error) {
 	data, hots, err := f.svg()
 	if err != nil {
@@ -419,12 +418,12 @@ func (f *figure) inline() (template.HTML, error) {
 	return template.HTML(b.String()), nil
 }
 
-// theme replaces the colours of pictures by the variables of the style sheet.
+// theme replaces the colours of pictures by CSS variables.
 var theme = func() *strings.Replacer {
 	var pairs []string
 	add := func(c color.NRGBA, name string) {
 		pairs = append(pairs, fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B), "var(--"+name+")")
-		// The SVG writer rounds the colour of what is half transparent.
+		// The SVG writer rounds translucent colours.
 		c.A = pale
 		r, g, b, a := c.RGBA()
 		opaque := func(v uint32) int { return int(float64(v) * (255 / float64(a))) }

@@ -11,11 +11,11 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// json writes results.json: the whole journal as one document. Characters that
-// a terminal would act on are written as escapes, so that it can be printed.
+// json writes results.json: the whole journal as one document. Non-printing characters are escaped,
+// so that it is safe to print on a terminal.
 func (v *view) json(out io.Writer) error {
 	runs := append([]result.Run{}, v.journal.Runs...)
-	for i := range runs { // the journal itself keeps the paths, for resuming
+	for i := range runs { // only the journal contains the paths, for resuming
 		runs[i].SuiteText = cleantext.WithoutFolders(runs[i].SuiteText)
 	}
 	head, err := json.MarshalIndent(struct {
@@ -26,7 +26,7 @@ func (v *view) json(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	// Records go out one by one: there may be many, and a signal must not wait for them.
+	// Write records one by one: there may be many, and a signal must not wait for all of them.
 	var buf bytes.Buffer
 	buf.Write(escaped(bytes.TrimSuffix(head, []byte("\n}"))))
 	buf.WriteString(",\n \"records\": [")
@@ -52,7 +52,7 @@ func (v *view) json(out io.Writer) error {
 	return err
 }
 
-// escaped replaces what does not print, which in JSON occurs only in strings, by \u escapes.
+// escaped replaces non-printing characters, which in JSON occur only in strings, by \u escapes.
 func escaped(doc []byte) []byte {
 	var buf bytes.Buffer
 	for _, r := range string(doc) {

@@ -17,7 +17,7 @@ type largeJournal struct {
 	make func(n int) *result.Journal
 }
 
-// large are journals of which a report draws a part; n sets their size.
+// large holds journals of which a report shows only a part. n sets their size.
 var large = []largeJournal{
 	{"lengths", func(n int) *result.Journal { return scalingJournal(2, n) }},
 	{"models", func(n int) *result.Journal { return scalingJournal(n, 2) }},
@@ -75,7 +75,7 @@ var large = []largeJournal{
 	}},
 }
 
-// scalingJournal has a case of memory and of prefill for each model and length.
+// scalingJournal returns a journal with a kv and a prefill case for each model and length.
 func scalingJournal(models, lengths int) *result.Journal {
 	j := &result.Journal{Runs: []result.Run{{Suite: "large"}}}
 	for m := range models {
@@ -95,8 +95,8 @@ func scalingJournal(models, lengths int) *result.Journal {
 	return j
 }
 
-// A report of a large journal is bounded, says what it leaves out, and its tables for programs are
-// whole.
+// TestLargeJournals checks that the report of a large journal is bounded and says what it omits,
+// and that CSV and JSON are complete.
 func TestLargeJournals(t *testing.T) {
 	for _, c := range large {
 		t.Run(c.name, func(t *testing.T) {
@@ -121,7 +121,7 @@ func TestLargeJournals(t *testing.T) {
 					t.Fatal(err)
 				}
 				if c.name != "headers" && c.name != "cells" && !bytes.Contains(files[0].data, []byte("first ")) {
-					t.Errorf("%s does not say that it leaves something out", files[0].name)
+					t.Errorf("%s does not say that it omits something", files[0].name)
 				}
 				if n := len(files[0].data); n > 16<<20 {
 					t.Errorf("%s has %d bytes", files[0].name, n)
@@ -142,17 +142,19 @@ func TestLargeJournals(t *testing.T) {
 	}
 }
 
-// The baseline is drawn even where it is the last of many models.
+// TestBoundKeepsTheBaseline checks that the baseline is drawn even if it is the last of many
+// models.
 func TestBoundKeepsTheBaseline(t *testing.T) {
 	v := newView(t.Context(), scalingJournal(3*maxModels, 2), nil)
 	for _, g := range v.groups {
 		if k := v.families(g); len(k) != 1 || k[0].base != fmt.Sprint("m", 3*maxModels-1) || !strings.Contains(g.describe(), fmt.Sprintf("first %d of %d models", maxModels, 3*maxModels)) {
-			t.Errorf("%s: %d kins, base %q, %s", g.about.Name, len(k), k[0].base, g.describe())
+			t.Errorf("%s: %d families, base %q, %s", g.about.Name, len(k), k[0].base, g.describe())
 		}
 	}
 }
 
-// When the context ends, no format goes on, and nothing is written that is a part.
+// TestDrawingStops checks that every format stops when the context ends, and that no partial file
+// is written.
 func TestDrawingStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -172,7 +174,7 @@ func TestDrawingStops(t *testing.T) {
 	if d := time.Since(start); d > 20*time.Second {
 		t.Errorf("took %s", d)
 	}
-	// And in the middle of it.
+	// The same while drawing.
 	v := newView(t.Context(), j, nil)
 	v.ctx = ctx
 	for _, f := range Formats() {
@@ -182,7 +184,8 @@ func TestDrawingStops(t *testing.T) {
 	}
 }
 
-// BenchmarkReports shows how the time of all texts grows with the journal: no faster than it.
+// BenchmarkReports renders all text formats of journals of increasing size. The time should grow
+// linearly.
 func BenchmarkReports(b *testing.B) {
 	for _, c := range large {
 		for _, n := range []int{1000, 4000, 16000} {

@@ -8,7 +8,7 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// markdown writes report.md. It shows the PNG pictures of the same folder.
+// markdown writes report.md, which refers to the PNG pictures in the same folder.
 func (v *view) markdown(out io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s\n\n%s\n", cleantext.Markdown(v.heading()), cleantext.Markdown(v.outcome()))
@@ -50,7 +50,7 @@ func (v *view) markdown(out io.Writer) error {
 	return err
 }
 
-// mdTable writes a table whole: a Markdown page scrolls.
+// mdTable writes a table without splitting it, because a Markdown page scrolls.
 func mdTable(b *bytes.Buffer, t table) {
 	b.WriteByte('\n')
 	if t.title != "" {

@@ -11,7 +11,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// reach gives the lengths at which a family has a result.
+// reach returns the lengths at which a family has results.
 func (g *group) reach(k family) []float64 {
 	var records []*result.Record
 	of := map[string]bool{}
@@ -26,9 +26,9 @@ func (g *group) reach(k family) []float64 {
 	return numbers(records, g.about.x())
 }
 
-// sizeTables compare families of which each has one model of the same architectures, such as
-// several sizes of a YOCO and its Transformer: what a token costs in each, and the memory in total
-// at the lengths that they share. whole says of which families they show every model.
+// sizeTables compares families that each have one model of the same architectures, such as several
+// sizes of YOCO and its Transformer: bytes per token, and total memory at common lengths. whole
+// reports the families of which the tables show every model.
 func (v *view) sizeTables(g *group, w result.View, families []family) (tables []table, whole []bool) {
 	metrics, x0 := g.about.metrics(w), g.about.axis(0)
 	m, all := metrics[0], metrics[1]
@@ -38,7 +38,7 @@ func (v *view) sizeTables(g *group, w result.View, families []family) (tables []
 	of := map[string]int{}
 	for _, k := range families {
 		for _, a := range v.archsOf(k) {
-			// An architecture in one family has nothing to compare here.
+			// Architectures that only one family has cannot be compared.
 			if of[a]++; of[a] == 2 {
 				archs = append(archs, a)
 			}
@@ -97,7 +97,7 @@ func (v *view) sizeTables(g *group, w result.View, families []family) (tables []
 	return tables, whole
 }
 
-// archsOf lists the architectures of a family.
+// archsOf returns the architectures of a family.
 func (v *view) archsOf(k family) (out []string) {
 	for _, m := range k.order() {
 		if !slices.Contains(out, v.archs[m]) {
@@ -107,8 +107,8 @@ func (v *view) archsOf(k family) (out []string) {
 	return out
 }
 
-// sizeRow is one size's figures at a length: each architecture's value, and its
-// ratio to the first one's next to the published ratio.
+// sizeRow returns the row of one size at a length: the value of each architecture, its ratio to the
+// first one, and the published ratio.
 func (v *view) sizeRow(g *group, k family, m result.MetricInfo, archs []string, x float64) ([]cell, bool) {
 	find := func(model string) *result.Record { return g.spots()[spot{model, x, 0}] }
 	var row []cell
@@ -140,8 +140,8 @@ func (v *view) sizeRow(g *group, k family, m result.MetricInfo, archs []string, 
 	return row, any
 }
 
-// partTables show where each model's memory goes, with the computed figures
-// beneath the measured ones where they differ.
+// partTables shows the memory of each model by part. Computed values appear below measured ones if
+// they differ.
 func (v *view) partTables(g *group, w result.View, k family, id string) []table {
 	xs, curves := g.curves(k.models)
 	x0 := g.about.axis(0)
@@ -193,14 +193,14 @@ func (v *view) partTables(g *group, w result.View, k family, id string) []table 
 			t.notes = append(t.notes, "Equal to the byte count computed from the configuration: "+strings.Join(equal, ", ")+".")
 		}
 		if differ > 0 {
-			t.notes = append(t.notes, "Rows marked computed show the configuration's prediction where a measured part differs from it.")
+			t.notes = append(t.notes, "Rows marked computed show the prediction from the configuration, where a measured part differs from it.")
 		}
 		out = append(out, t)
 	}
 	return out
 }
 
-// partStyles are the looks of the parts, in their order; the sum is drawn in ink.
+// partStyles holds the styles of the parts in order. The sum is black.
 var partStyles = []style{
 	{styles[6].color, square, []vg.Length{3, 3}},
 	{styles[0].color, circle, nil},
@@ -209,7 +209,7 @@ var partStyles = []style{
 	{styles[4].color, wedge, []vg.Length{10, 3}},
 }
 
-// partFigure draws where the memory goes: a panel for each model.
+// partFigure draws the memory by part, one panel per model.
 func (v *view) partFigure(g *group, w result.View, k family, name, id string) *figure {
 	xs, curves := g.curves(k.order())
 	x0, parts := g.about.axis(0), g.about.metrics(w)

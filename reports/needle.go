@@ -12,21 +12,21 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// grid is one model's answers over lengths and depths: what a heatmap shows.
+// grid holds the records of one model by length and depth, for a heatmap.
 type grid struct {
 	group *group
 	scoring
 	model   string
 	lengths []float64 // columns, ascending: values on the first axis
 	depths  []float64 // rows, ascending: values on the second axis
-	// at[d][l] is nil where the suite had no such case.
+	// at[d][l] is nil if the suite has no such case.
 	at [][]*result.Record
 }
 
-// scoring says what the cells of a grid are.
+// scoring describes the cells of a grid.
 type scoring struct {
-	// metric is the score, actual the metric that says where on the second axis, a param, a case
-	// really was; "" where none does.
+	// metric is the score, second the param of the second axis, actual the metric with the actual
+	// position on it, or "".
 	metric, actual, second string
 }
 
@@ -34,10 +34,10 @@ func scoringOf(t *task, w result.View) scoring {
 	return scoring{metric: w.Metrics[0], actual: w.Actual, second: t.axis(1).Param}
 }
 
-// words names the score: "exact score".
+// words returns the name of the score: "exact score".
 func (s scoring) words() string { return cleantext.Ellipsis(clean(s.metric), 40) + " score" }
 
-// grids gives a grid for each model of a group, all with the same axes.
+// grids returns a grid for each model of a group, all with the same axes.
 func (g *group) grids(how scoring) []*grid {
 	lengths, depths := numbers(g.records, g.about.x()), numbers(g.records, how.second)
 	column, row := places(lengths), places(depths)
@@ -82,7 +82,7 @@ func (t *grid) beyond() (column, context int) {
 	return len(t.lengths), context
 }
 
-// places gives the index of each value.
+// places returns the index of each value.
 func places(values []float64) map[float64]int {
 	out := make(map[float64]int, len(values))
 	for i, x := range values {
@@ -91,8 +91,8 @@ func places(values []float64) map[float64]int {
 	return out
 }
 
-// pool gives the interval of the trials of a column of the grid at 95 %, with the sum of their
-// exact scores and their number. Each haystack of each cell is a cluster.
+// pool returns the 95 % interval of the trials in a column of the grid, the sum of their exact
+// scores and their number. Each haystack of each cell is a cluster.
 func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
 	var hits, counts []float64
 	for _, row := range t.at {
@@ -105,8 +105,8 @@ func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
 	return k, n, lo, hi
 }
 
-// haystacks parts the trials of a record, n with k hits, by haystack: trial i has the haystack i
-// modulo their number.
+// haystacks splits the n trials of a record, with k hits, by haystack. Trial i uses haystack i
+// modulo the number of haystacks.
 func (s scoring) haystacks(r *result.Record, k float64, n int) (hits, counts []float64) {
 	if n == 0 {
 		return nil, nil
@@ -128,8 +128,8 @@ func (s scoring) haystacks(r *result.Record, k float64, n int) (hits, counts []f
 	return hits, counts
 }
 
-// scores are those of a record's trials: the samples of the score, or the trials' exact scores
-// where it has none.
+// scores returns the scores of a record's trials: the samples of the metric or, if there are none,
+// the exact scores of the trials.
 func (s scoring) scores(r *result.Record) []float64 {
 	m, ok := metric(r, s.metric)
 	if ok && len(m.Samples) > 0 && len(m.Samples) == len(r.Trials) || !ok {
@@ -142,7 +142,7 @@ func (s scoring) scores(r *result.Record) []float64 {
 	return out
 }
 
-// trials gives the sum of a record's scores and the number of its trials.
+// trials returns the sum of a record's scores and the number of its trials.
 func (s scoring) trials(r *result.Record) (k float64, n int) {
 	m, ok := metric(r, s.metric)
 	if !ok {
@@ -160,8 +160,8 @@ func (s scoring) trials(r *result.Record) (k float64, n int) {
 	return 0, 0
 }
 
-// trialsText says how many trials each cell has, and in how many haystacks where that is fewer: "20
-// trials a cell, in 1 haystack".
+// trialsText describes the number of trials per cell and, if that is smaller, the number of
+// haystacks: "20 trials per cell, in 1 haystack".
 func (s scoring) trialsText(records []*result.Record) string {
 	var all, texts []int
 	shared := false
@@ -189,7 +189,7 @@ func (s scoring) trialsText(records []*result.Record) string {
 	return out
 }
 
-// score gives a record's cell: the score, or the reason why there is none.
+// score returns the cell of a record: the score, or the reason for which there is none.
 func (s scoring) score(r *result.Record) cell {
 	m, ok := metric(r, s.metric)
 	if !ok {
@@ -206,10 +206,10 @@ func (s scoring) score(r *result.Record) cell {
 	return cell{text, grade(m.Value)}
 }
 
-// farDepth is the difference of depths, as a fraction of the text, from which on a cell is marked.
+// farDepth is the difference of depths, as a fraction of the text, above which a cell is marked.
 const farDepth = 0.02
 
-// farAway reports whether the facts of a cell are at another depth than its row says.
+// farAway reports whether the actual depth of a cell's facts differs from that of its row.
 func (s scoring) farAway(r *result.Record) bool {
 	asked, ok := number(r, s.second)
 	real, known := metric(r, s.actual)
@@ -226,7 +226,7 @@ func grade(v float64) tone {
 	return poor
 }
 
-// interval gives a metric's bounds: "0.93–0.99", "" where it has none.
+// interval formats a metric's bounds: "0.93–0.99", or "" if it has none.
 func interval(m result.Metric) string {
 	if m.Lo == nil || m.Hi == nil {
 		return ""
@@ -234,14 +234,14 @@ func interval(m result.Metric) string {
 	return bare(*m.Lo, m.Unit) + "–" + bare(*m.Hi, m.Unit)
 }
 
-// bare is amount without a unit's name, for the units whose name it spells out.
+// bare is units.Amount without the unit's name.
 func bare(v float64, unit string) string {
 	s := units.Amount(v, unit)
 	return strings.TrimSuffix(s, "x")
 }
 
-// addGrid adds the scores of a group: a grid a model, or curves where there are no numbers on the
-// second axis.
+// addGrid adds the scores of a group: one grid per model, or curves if the second axis has no
+// numbers.
 func (v *view) addGrid(s *section, g *group, w result.View, ids map[string]bool) {
 	how := scoringOf(g.about, w)
 	if len(numbers(g.records, how.second)) > 0 {
@@ -258,7 +258,7 @@ func (v *view) addGrid(s *section, g *group, w result.View, ids map[string]bool)
 	}
 }
 
-// gridTable is a grid as a table: rows are depths, columns lengths.
+// gridTable returns a grid as a table with depths as rows and lengths as columns.
 func (v *view) gridTable(t *grid, w result.View, id string) table {
 	x0, y0 := t.group.about.axis(0), t.group.about.axis(1)
 	out := table{id: id, title: joined(w.Title, t.group.name, label(t.model)), head: []string{y0.Title}, fixed: 1, heat: &heatRows{scoring: t.scoring, corner: y0.Title, at: t.at}}
@@ -278,7 +278,7 @@ func (v *view) gridTable(t *grid, w result.View, id string) table {
 		out.rows = append(out.rows, row)
 	}
 	if marked {
-		out.notes = append(out.notes, "* The real "+y0.Title+" is more than 2 % of the text away ("+clean(t.actual)+" in results.csv): no sentence or line ends nearer.")
+		out.notes = append(out.notes, "* The actual "+y0.Title+" differs by more than 2 % of the text ("+clean(t.actual)+" in results.csv), because no sentence or line ends nearer.")
 	}
 	foot := [][]cell{texts("pooled"), {{"95 % from", dim}}, {{"to", dim}}}
 	any := false
@@ -301,7 +301,7 @@ func (v *view) gridTable(t *grid, w result.View, id string) table {
 	return out
 }
 
-// short2 gives an accuracy without its leading zero, where space is dear: .93, 1.0.
+// short2 formats an accuracy without a leading zero, to save space: .93, 1.0.
 func short2(v float64) string {
 	s := units.Fraction(v)
 	if s == "1.00" {
@@ -310,7 +310,7 @@ func short2(v float64) string {
 	return strings.TrimPrefix(s, "0")
 }
 
-// depthText gives a value on the second axis: 0 %, 12.5 % where all are fractions.
+// depthText formats a value on the second axis, as 12.5 % if all are fractions.
 func (g *grid) depthText(d float64) string {
 	if g.depths[0] >= 0 && g.depths[len(g.depths)-1] <= 1 {
 		return units.Percent(d)
@@ -318,11 +318,11 @@ func (g *grid) depthText(d float64) string {
 	return axisText(g.group.about.axis(1), g.depths)(d)
 }
 
-// spread is one curve of a kind without depths: accuracy against length for a model and a number of
-// needles.
+// spread is one curve of a task kind without depths: accuracy against length for a model and a
+// number of needles.
 type spread struct {
 	model   string
-	needles float64 // 0: not told
+	needles float64 // 0: not stated
 	at      []*result.Record
 }
 
@@ -337,7 +337,7 @@ func (g *group) spreads() (lengths []float64, out []spread) {
 		needles float64
 	}
 	at, column := map[key][]*result.Record{}, places(lengths)
-	var counts []float64 // 0: records that do not say
+	var counts []float64 // 0: records without a count
 	for _, r := range g.records {
 		if x, ok := number(r, g.about.x()); ok {
 			n, _ := number(r, third)
@@ -362,8 +362,8 @@ func (g *group) spreads() (lengths []float64, out []spread) {
 	return lengths, out
 }
 
-// spreadTable shows accuracy and its interval by length, a pair of rows for each model and number
-// of needles.
+// spreadTable shows accuracy and its interval by length, with two rows for each model and number of
+// needles.
 func (v *view) spreadTable(g *group, w result.View) table {
 	lengths, spreads := g.spreads()
 	how := scoringOf(g.about, w)
@@ -397,7 +397,7 @@ func (v *view) spreadTable(g *group, w result.View) table {
 	return out
 }
 
-// third names the third axis.
+// third returns the name of the third axis.
 func (g *group) third() string {
 	if a := g.about.axis(2); a != nil {
 		return a.Title
@@ -405,22 +405,21 @@ func (g *group) third() string {
 	return ""
 }
 
-// thirds names a value on the third axis: "4 needles".
+// thirds formats a value on the third axis: "4 needles".
 func (g *group) thirds(n float64) string { return units.Plural(n, strings.TrimSuffix(g.third(), "s")) }
 
-// joined puts the non-empty parts of a title together; a part in brackets belongs to the one before
-// it.
+// joined joins the non-empty parts of a title. A part in brackets belongs to the previous part.
 func joined(parts ...string) string {
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return strings.ReplaceAll(strings.Join(parts, " · "), " · (", " (")
 }
 
-// label is a model's name as shown.
+// label returns a model's name for display.
 func label(model string) string {
 	name := []rune(clean(model))
 	if len(name) <= 40 {
 		return string(name)
 	}
-	// Long names differ at their ends more often than in the middle.
+	// Shorten in the middle, because long names often differ at their ends.
 	return string(name[:23]) + "…" + string(name[len(name)-16:])
 }

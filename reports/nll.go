@@ -11,7 +11,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// addLoss adds the loss of a corpus: numbers by model, and by context length.
+// addLoss adds the loss on a corpus, by model and by context length.
 func (v *view) addLoss(s *section, g *group, w result.View) {
 	s.tables = append(s.tables, v.metricsByModel(g, columnsOf(g.about.metrics(w)), table{id: g.id, title: joined("NLL", g.name), notes: []string{g.describe()}}))
 	if t, ok := v.fitTable(g); ok {
@@ -45,7 +45,7 @@ func (v *view) fitTable(g *group) (table, bool) {
 // column is a metric that is shown in a column, and the column's head.
 type column struct{ metric, head string }
 
-// columnsOf are columns of metrics.
+// columnsOf returns columns of metrics.
 func columnsOf(metrics []result.MetricInfo) (out []column) {
 	for _, m := range metrics {
 		out = append(out, column{m.Name, m.Head})
@@ -53,7 +53,7 @@ func columnsOf(metrics []result.MetricInfo) (out []column) {
 	return out
 }
 
-// metricsByModel fills a table with a row for each record, and one for the intervals below it.
+// metricsByModel fills a table with two rows for each record: values and intervals.
 func (v *view) metricsByModel(g *group, cols []column, out table) table {
 	out.head, out.fixed = []string{"model"}, 1
 	references := map[string]bool{}
@@ -101,7 +101,7 @@ func (v *view) metricsByModel(g *group, cols []column, out table) table {
 	return out
 }
 
-// cumulativeTable shows the mean loss up to each context length, a column a model.
+// cumulativeTable shows the mean loss up to each context length, one column per model.
 func (v *view) cumulativeTable(g *group) (table, bool) {
 	out := table{id: g.id + "-cumulative", title: joined("NLL up to a context length", g.name), head: []string{"context"}, fixed: 1}
 	curve, unit := g.loss()
@@ -130,9 +130,9 @@ func (g *group) loss() (curve, unit string) {
 	return "nll_cumulative", "nats per token"
 }
 
-// positionTable shows the loss at each position and its change from the position before, a column a
-// model. The change is what says whether the loss falls: the mean up to a length also falls where
-// the loss is level, as its costly beginning counts less.
+// positionTable shows the loss at each position and its change from the previous position, one
+// column per model. Only the change shows whether the loss falls: the mean up to a length falls
+// even if the loss is constant, because the high loss at the start counts less.
 func (v *view) positionTable(g *group) (table, bool) {
 	out := table{id: g.id + "-position", title: joined("NLL at a position", g.name), head: []string{"position"}, fixed: 1}
 	changes := map[string]result.Series{}
@@ -154,7 +154,7 @@ func (v *view) positionTable(g *group) (table, bool) {
 	})
 }
 
-// withBounds gives a point of a curve and, where it has one, its interval.
+// withBounds formats a point of a curve and its interval, if it has one.
 func withBounds(s result.Series, i int, number func(float64) string) string {
 	text := number(s.Y[i])
 	if s.Lo != nil {
@@ -163,8 +163,8 @@ func withBounds(s result.Series, i int, number func(float64) string) string {
 	return text
 }
 
-// fillCurves fills a table with a curve of each model of a group: a row for each x. The text of a
-// point gets the curve, named after its model. It reports whether there is any.
+// fillCurves fills a table with one curve per model of a group, one row per x. text formats a
+// point. It reports whether there is any curve.
 func (out *table) fillCurves(g *group, curve, note string, text func(s result.Series, i int) string) bool {
 	curves := map[string]result.Series{}
 	at := map[string]map[float64]int{}
@@ -219,8 +219,8 @@ func (out *table) fillCurves(g *group, curve, note string, text func(s result.Se
 	return true
 }
 
-// nllFigures draws a corpus: loss by position with its fit, cumulatively, and parted by AR-hit and
-// first-occur.
+// nllFigures draws the loss on a corpus: by position with its fit, cumulative, and split by AR-hit
+// and first-occur tokens.
 func (v *view) nllFigures(g *group) []*figure {
 	loss := func(title string, tall vg.Length) *chart {
 		return &chart{title: title, tall: tall, x: axis{label: "position n (tokens)", log: true, binary: true, unit: "tokens"}, y: axis{label: "nats per token", unit: "nats/token"}}
@@ -234,11 +234,11 @@ func (v *view) nllFigures(g *group) []*figure {
 	hit, first := loss("AR-hit tokens", 120), loss("First-occur tokens", 120)
 	f := &figure{id: g.id, title: joined("Loss over long contexts", g.name), subtitle: joined("bands: 95 % over texts", g.describe())}
 	split := &figure{id: g.id + "-split", title: joined("Loss by kind of token", g.name), subtitle: joined("bands: 95 % over texts", g.describe())}
-	looks := v.looks(g.models)
+	styleOf := v.stylesOf(g.models)
 	var fits []key
 	var shown []string
 	for _, r := range g.records {
-		st, name := looks[r.Model], label(r.Model)
+		st, name := styleOf[r.Model], label(r.Model)
 		add := func(c *chart, curve, x string) bool {
 			s, ok := series(r, curve)
 			if !ok {
@@ -269,8 +269,8 @@ func (v *view) nllFigures(g *group) []*figure {
 			fits = append(fits, key{style: st, dotted: true, apart: len(fits) == 0, name: fitName(r)})
 		}
 	}
-	f.legend = append(keysOf(looks, shown), fits...)
-	split.legend = keysOf(looks, shown)
+	f.legend = append(keysOf(styleOf, shown), fits...)
+	split.legend = keysOf(styleOf, shown)
 	for _, c := range []*chart{bucket, cumulative} {
 		if !c.empty() {
 			f.rows = append(f.rows, []panel{c})
@@ -285,7 +285,7 @@ func (v *view) nllFigures(g *group) []*figure {
 	return figures(f.ready(bucket, cumulative), split.ready(hit, first))
 }
 
-// fitName is a power law with its parameters.
+// fitName formats a power law with its parameters.
 func fitName(r *result.Record) string {
 	a, okA := metric(r, "fit_a")
 	b, okB := metric(r, "fit_alpha")

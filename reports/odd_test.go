@@ -14,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// everything renders a journal in every format and checks what must hold for
-// all of them. Pictures are drawn at a low resolution.
+// everything renders a journal in every format and checks properties that hold for all of them.
+// Pictures have a low resolution.
 func everything(t testing.TB, j *result.Journal) {
 	t.Helper()
 	v := newView(t.Context(), j, nil)
@@ -39,14 +39,14 @@ func everything(t testing.TB, j *result.Journal) {
 			}
 			for line := range strings.Lines(buf.String()) {
 				if w := cleantext.Width(strings.TrimSuffix(line, "\n")); w > width {
-					t.Fatalf("a line of %d columns where %d are allowed: %q", w, width, line)
+					t.Fatalf("a line of %d columns, at most %d are allowed: %q", w, width, line)
 				}
 			}
 		}
 	}
 }
 
-// Odd journals make dull reports, but reports.
+// TestOddJournals checks that unusual journals can be rendered.
 func TestOddJournals(t *testing.T) {
 	with := func(records ...result.Record) *result.Journal { return &result.Journal{Records: records} }
 	failed := func(r result.Record) result.Record {
@@ -88,7 +88,7 @@ func TestOddJournals(t *testing.T) {
 		none = append(none, failed(r))
 	}
 	cases["only failures"] = with(none...)
-	// One record of each model and task, with values that no axis is made for.
+	// One record of each model and task, with extreme values.
 	some := func() (records []result.Record) {
 		seen := map[string]bool{}
 		for _, r := range small().Records {
@@ -121,13 +121,12 @@ func TestOddJournals(t *testing.T) {
 	}
 }
 
-// FuzzReports feeds whatever reads as a journal to the writers of text, which are fast enough for
-// many journals.
+// FuzzReports renders fuzzed journals as text formats, which are fast.
 func FuzzReports(f *testing.F) {
 	fuzzJournals(f, func(t *testing.T, j *result.Journal) {
 		v := newView(t.Context(), j, nil)
 		for _, f := range Formats() {
-			if f == PNG || f == SVG || f == HTML { // FuzzPictures draws them
+			if f == PNG || f == SVG || f == HTML { // FuzzPictures covers them
 				continue
 			}
 			if _, err := v.render(f); err != nil {
@@ -140,19 +139,19 @@ func FuzzReports(f *testing.F) {
 	})
 }
 
-// FuzzPictures feeds it to every writer: a few journals a second.
+// FuzzPictures renders fuzzed journals in all formats, a few journals per second.
 func FuzzPictures(f *testing.F) {
 	fuzzJournals(f, func(t *testing.T, j *result.Journal) { everything(t, j) })
 }
 
-// fuzzJournals fuzzes journals of schema 1: those of schema 2 have checksums, which no change of a
-// byte leaves right.
+// fuzzJournals fuzzes journals of schema 1, because every changed byte of schema 2 invalidates a
+// checksum.
 func fuzzJournals(f *testing.F, use func(*testing.T, *result.Journal)) {
 	sum := regexp.MustCompile(`,"sha256":"[0-9a-f]+"`)
 	add := func(j *result.Journal) {
 		text := bytes.ReplaceAll(sum.ReplaceAll(lines(f, j), nil), []byte(`"schema":2`), []byte(`"schema":1`))
 		if r, err := result.Read(bytes.NewReader(text), "seed"); err != nil || len(r.Records) != len(j.Records) {
-			f.Fatalf("a seed is no journal: %v", err)
+			f.Fatalf("a seed is not a journal: %v", err)
 		}
 		f.Add(text)
 	}
@@ -171,22 +170,22 @@ func fuzzJournals(f *testing.F, use func(*testing.T, *result.Journal)) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > 1<<15 {
-			t.Skip("enough is enough")
+			t.Skip("too large")
 		}
 		j, err := result.Read(bytes.NewReader(data), "fuzz")
 		if err != nil {
-			t.Skip("no journal")
+			t.Skip("not a journal")
 		}
 		use(t, j)
 	})
 }
 
-// TestLook writes the reports of a large synthetic journal to the folder named
-// by YOCOBENCH_LOOK, for eyes.
+// TestLook writes the reports of a large synthetic journal to the folder YOCOBENCH_LOOK, for visual
+// inspection.
 func TestLook(t *testing.T) {
 	dir := os.Getenv("YOCOBENCH_LOOK")
 	if dir == "" {
-		t.Skip("YOCOBENCH_LOOK names no folder")
+		t.Skip("YOCOBENCH_LOOK is not set")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
@@ -198,8 +197,8 @@ func TestLook(t *testing.T) {
 	t.Log(files)
 }
 
-// A run of thousands of cases stays a page that a browser opens: each cell carries fewer trials,
-// the wrong ones first.
+// TestPageOfManyCases checks that the page of thousands of cases stays small: each cell has fewer
+// trials, wrong ones first.
 func TestPageOfManyCases(t *testing.T) {
 	j := &result.Journal{Runs: small().Runs}
 	for model := range 10 {
@@ -225,7 +224,7 @@ func TestPageOfManyCases(t *testing.T) {
 	if n := strings.Count(buf.String(), `"a wrong answer"`); n != len(j.Records) {
 		t.Errorf("%d of %d cells show their wrong answer", n, len(j.Records))
 	}
-	if n := strings.Count(buf.String(), "and 16 more, no worse than these"); n != len(j.Records) {
-		t.Errorf("%d of %d cells tell of the trials left out", n, len(j.Records))
+	if n := strings.Count(buf.String(), "and 16 more, with equal or better scores"); n != len(j.Records) {
+		t.Errorf("%d of %d cells mention the omitted trials", n, len(j.Records))
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// The colours of a picture's frame. The HTML page replaces them, and those of
-// the models, by the colours of its light or dark theme.
+// The colours of a picture's frame. The HTML page replaces them and those of the models by the
+// colours of its theme.
 var (
 	ink   = color.NRGBA{0x1a, 0x1a, 0x1f, 0xff}
 	muted = color.NRGBA{0x5b, 0x5b, 0x66, 0xff}
@@ -20,7 +20,7 @@ var (
 	paper = color.NRGBA{0xff, 0xff, 0xff, 0xff}
 )
 
-// Sizes of text, in points: a picture is 6.5 inches wide, as it is in a report.
+// Text sizes in points. A picture is 6.5 inches wide.
 const (
 	titleSize = vg.Length(11.5)
 	textSize  = vg.Length(9.5)
@@ -28,8 +28,8 @@ const (
 	smallSize = vg.Length(8)
 )
 
-// style is how a model is drawn: colour, marker and dashes all differ, so that
-// lines can be told apart without colour.
+// style is the style of a model. Colour, marker and dashes all differ, so that lines can be
+// distinguished without colour.
 type style struct {
 	color  color.NRGBA
 	marker marker
@@ -47,7 +47,7 @@ const (
 	noMarker
 )
 
-// styles in the order of use; Okabe and Ito's palette without its yellow and black.
+// styles in order of use, from Okabe and Ito's palette without yellow and black.
 var styles = []style{
 	{color.NRGBA{0x00, 0x72, 0xb2, 0xff}, circle, nil},
 	{color.NRGBA{0xd5, 0x5e, 0x00, 0xff}, square, []vg.Length{6, 2.5}},
@@ -58,9 +58,9 @@ var styles = []style{
 	{color.NRGBA{0x7a, 0x7a, 0x85, 0xff}, square, []vg.Length{3, 3}},
 }
 
-// looks gives each of some models its style: an architecture has the same in
-// every picture where it is used for one model only.
-func (v *view) looks(models []string) map[string]style {
+// stylesOf returns the style of each model. An architecture has the same style in every picture in
+// which only one model has it.
+func (v *view) stylesOf(models []string) map[string]style {
 	home := map[string]int{"yoco-gret": 0, "transformer": 1, "yoco-swa": 2}
 	out := map[string]style{}
 	used := map[int]bool{}
@@ -73,37 +73,36 @@ func (v *view) looks(models []string) map[string]style {
 		}
 		used[i] = true
 		st := styles[i%len(styles)]
-		// Beyond the list, colours meet other markers.
+		// After the end of the list, combine colours with different markers.
 		st.marker = (st.marker + marker(i/len(styles))) % noMarker
 		out[m] = st
 	}
 	return out
 }
 
-// hot is a place in a picture that has a hover text: x and y in points
-// from the top left corner.
+// hot is a point of a picture with a hover text. x and y are in points from the top left corner.
 type hot struct {
 	x, y float64
 	text string
 }
 
-// painter draws on a canvas and remembers the hot places.
+// painter draws on a canvas and collects hover points.
 type painter struct {
 	draw.Canvas
 	plain text.Handler
 	hots  []hot
 }
 
-// newPainter draws on a canvas; on one of pixels, text becomes pixels too, so that no reader's
-// fonts can fill in for a missing character.
+// newPainter returns a painter for a canvas. On a raster canvas it draws missing characters in the
+// bitmap font, because no viewer can substitute a font.
 func newPainter(c vg.CanvasSizer, raster bool) *painter {
 	return &painter{Canvas: draw.New(c), plain: lettering{text.Plain{Fonts: fonts}, raster}}
 }
 
-// fonts holds the one family used, so that pictures do not depend on the machine's fonts.
+// fonts contains the only font family used, so that pictures do not depend on the machine's fonts.
 var fonts = font.NewCache(liberation.Collection())
 
-// font gives the style of a text.
+// font returns a text style.
 func (p *painter) font(size vg.Length, c color.Color, bold bool) text.Style {
 	s := text.Style{Color: c, Font: font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}, Handler: p.plain}
 	if bold {
@@ -112,18 +111,18 @@ func (p *painter) font(size vg.Length, c color.Color, bold bool) text.Style {
 	return s
 }
 
-// text draws text at a point; ax and ay say where the point is in it (0: left or
-// bottom, -0.5: middle, -1: right or top). It returns the width.
+// text draws text and returns its width. ax and ay are the position of the given point in the text
+// (0: left or bottom, -0.5: middle, -1: right or top).
 func (p *painter) text(s text.Style, x, y vg.Length, ax, ay float64, words string) vg.Length {
 	if ay == -0.5 {
-		y += s.Font.Size * 0.07 // the middle of the capitals rather than of the line
+		y += s.Font.Size * 0.07 // align to the middle of capital letters instead of the line
 	}
 	s.XAlign, s.YAlign = text.XAlignment(ax), text.YAlignment(ay)
 	p.FillText(s, vg.Point{X: x, Y: y}, words)
 	return s.Width(words)
 }
 
-// hot remembers a place, given in canvas coordinates.
+// hot adds a hover point, given in canvas coordinates.
 func (p *painter) hot(x, y vg.Length, words string) {
 	p.hots = append(p.hots, hot{x.Points(), (p.Max.Y - y).Points(), words})
 }
@@ -149,7 +148,7 @@ func (p *painter) marker(st style, x, y, size vg.Length, hollow bool) {
 	p.Stroke(path)
 }
 
-// outline is the path of a marker of about the same area for each kind.
+// outline returns the path of a marker. All kinds have about the same area.
 func outline(m marker, x, y, size vg.Length) vg.Path {
 	polygon := func(r vg.Length, start float64, n int) (path vg.Path) {
 		for i := range n {

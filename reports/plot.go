@@ -10,19 +10,19 @@ import (
 	"github.com/yocobench/yocobench/internal/units"
 )
 
-// Plot is one chart of curves over a length, for commands that draw without a journal. Both axes
-// are logarithmic; values of 0 or less are left out.
+// Plot is one chart of curves over length, for commands without a journal. Both axes are
+// logarithmic. Values of 0 or less are omitted.
 type Plot struct {
 	Title, Subtitle, XLabel string
 	// XUnit and YUnit are units of metrics, such as "tokens", "bytes" and "s".
 	XUnit, YUnit string
 	Curves       []Curve
-	// Limit is a horizontal line at a value, named LimitName; 0 draws none.
+	// Limit is the value of a horizontal line with the label LimitName; 0 draws none.
 	Limit     float64
 	LimitName string
 }
 
-// Curve is a line of a Plot: y[i] over x[i].
+// Curve is a curve of a Plot: y[i] over x[i].
 type Curve struct {
 	Name string
 	X, Y []float64
@@ -65,5 +65,5 @@ func (p Plot) Draw(svg bool) ([]byte, error) {
 	return f.png(dots)
 }
 
-// Seconds writes a time to three digits, such as "12.3 ms".
+// Seconds formats a time with three digits, such as "12.3 ms".
 func Seconds(s float64) string { return units.Seconds(s) }

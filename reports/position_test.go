@@ -9,8 +9,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Where a record has paired changes, the report shows the loss at each position with them; an old
-// record has no such table.
+// TestLossAtAPosition checks that the report shows the loss at each position with its paired
+// changes, if the record has them. Old records have no such table.
 func TestLossAtAPosition(t *testing.T) {
 	r := nllRecord("tiny", "yoco-gret", "prose")
 	text := func() string {

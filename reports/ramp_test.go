@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Scores must be told apart by readers who see no red or no green: the colours
-// are seen through the matrices of Machado, Oliveira and Fernandes (2009) for
-// full protanopia and deuteranopia, and their distance taken in CIELAB.
+// TestRampForColourBlindReaders checks that red-blind and green-blind readers can distinguish
+// scores. Colours are transformed by the matrices of Machado, Oliveira and Fernandes (2009) for
+// protanopia and deuteranopia, and compared in CIELAB.
 func TestRampForColourBlindReaders(t *testing.T) {
 	eyes := map[string][9]float64{
 		"usual":        {1, 0, 0, 0, 1, 0, 0, 0, 1},
@@ -26,7 +26,7 @@ func TestRampForColourBlindReaders(t *testing.T) {
 			}
 		}
 	}
-	// The text in a cell reads well on every colour.
+	// The text in a cell has enough contrast on every colour.
 	for v := 0.0; v <= 1; v += 0.01 {
 		a, b := luminance(shade(v)), luminance(onShade(shade(v)))
 		if c := (max(a, b) + 0.05) / (min(a, b) + 0.05); c < 4.5 {
@@ -35,7 +35,7 @@ func TestRampForColourBlindReaders(t *testing.T) {
 	}
 }
 
-// Models' colours, too, and each has a marker or dashes of its own.
+// TestStylesDiffer checks the same for the colours of models, and that markers or dashes differ.
 func TestStylesDiffer(t *testing.T) {
 	for i, a := range styles {
 		for _, b := range styles[:i] {

@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// paramText gives a parameter's value in words.
+// paramText formats the value of a parameter.
 func paramText(name string, value any) string {
 	switch x := value.(type) {
 	case nil:
@@ -46,16 +46,16 @@ func paramText(name string, value any) string {
 	return clean(string(b))
 }
 
-// number gives a numeric parameter.
+// number returns a numeric parameter.
 func number(r *result.Record, name string) (float64, bool) {
 	x, ok := r.Params[name].(float64)
 	return x, ok
 }
 
-// word gives a parameter as text.
+// word returns a parameter as text.
 func word(r *result.Record, name string) string { return paramText(name, r.Params[name]) }
 
-// metric gives a metric of a record that has one.
+// metric returns a metric of a record with a result.
 func metric(r *result.Record, name string) (result.Metric, bool) {
 	if r == nil || r.Status != result.OK {
 		return result.Metric{}, false
@@ -64,7 +64,7 @@ func metric(r *result.Record, name string) (result.Metric, bool) {
 	return m, ok
 }
 
-// series gives a curve of a record, cut to the points that have both coordinates.
+// series returns a curve of a record, truncated to the points with both coordinates.
 func series(r *result.Record, name string) (result.Series, bool) {
 	if r == nil || r.Status != result.OK {
 		return result.Series{}, false
@@ -85,7 +85,7 @@ func series(r *result.Record, name string) (result.Series, bool) {
 	return result.Series{}, false
 }
 
-// short says why a record has no numbers, in a word or two.
+// short returns the reason for which a record has no numbers, in a word or two.
 func short(r *result.Record) string {
 	switch {
 	case r == nil:
@@ -98,7 +98,7 @@ func short(r *result.Record) string {
 	return cleantext.Ellipsis(clean(string(r.Status)), 12)
 }
 
-// numbers gives the distinct values of a parameter in records, ascending.
+// numbers returns the distinct values of a parameter in records, ascending.
 func numbers(records []*result.Record, name string) []float64 {
 	var out []float64
 	seen := map[float64]bool{}

@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// reference finds the published figure of a metric of a record.
+// reference returns the published figure for a metric of a record.
 func (v *view) reference(r *result.Record, metric string) (result.Reference, bool) {
 	if r == nil {
 		return result.Reference{}, false
@@ -18,21 +18,21 @@ func (v *view) reference(r *result.Record, metric string) (result.Reference, boo
 	return v.lookUp(r.Task, metric, r.Model, "", v.tasks[r.Task].place(r))
 }
 
-// refKey is what a reference is about.
+// refKey identifies the subject of a reference.
 type refKey struct {
 	task, metric, model, over string
 	length                    float64
 }
 
-// lookUp finds the published figure of a metric of a model, or of its ratio over
-// another model's. One that names the length goes before one that fits all.
+// lookUp returns the published figure for a metric of a model, or for its ratio over another
+// model's. A figure for the given length takes precedence over one for all lengths.
 func (v *view) lookUp(task, metric, model, over string, length float64) (result.Reference, bool) {
 	if v.published == nil {
 		v.published = map[refKey]result.Reference{}
 		for _, run := range v.journal.Runs {
 			of := map[refKey]bool{}
 			for _, ref := range run.References {
-				// The first of a run counts, and the last run's.
+				// Within a run the first one counts; later runs override earlier ones.
 				if k := (refKey{ref.Task, ref.Metric, ref.Model, ref.Over, ref.Length}); !of[k] {
 					of[k], v.published[k] = true, ref
 				}
@@ -46,7 +46,7 @@ func (v *view) lookUp(task, metric, model, over string, length float64) (result.
 	return ref, ok
 }
 
-// references are all that the runs give, each once, as far as they are drawn.
+// references returns the distinct references of all runs, up to the maximum that is shown.
 func (v *view) references() (out []result.Reference) {
 	seen := map[result.Reference]bool{}
 	for _, run := range v.journal.Runs {
@@ -60,8 +60,7 @@ func (v *view) references() (out []result.Reference) {
 	return out
 }
 
-// sourceUnits are the names under which sources give figures, with the records' unit and the factor
-// to it.
+// sourceUnits maps units in publications to units in records, with the factor.
 var sourceUnits = map[string]struct {
 	unit string
 	by   float64
@@ -71,7 +70,8 @@ var sourceUnits = map[string]struct {
 	"ms": {"s", 1e-3}, "seconds": {"s", 1}, "min": {"s", 60}, "tok/s": {"tokens/s", 1}, "x": {"ratio", 1}, "%": {"fraction", 0.01},
 }
 
-// published gives a reference's value in a metric's unit; false where the units do not go together.
+// published returns the value of a reference in a metric's unit, or false if the units are
+// incompatible.
 func published(ref result.Reference, unit string) (float64, bool) {
 	if u, ok := sourceUnits[ref.Unit]; ok && u.unit == unit {
 		return ref.Value * u.by, true
@@ -79,8 +79,8 @@ func published(ref result.Reference, unit string) (float64, bool) {
 	return ref.Value, ref.Unit == unit || ref.Unit == ""
 }
 
-// referenceCells are the two cells of a published figure: the figure, and how
-// far a value, given in unit, is from it.
+// referenceCells returns two cells: a published figure, and the difference of a value in unit from
+// it.
 func referenceCells(ref result.Reference, found bool, value float64, unit string, ok bool) []cell {
 	if !found {
 		return make([]cell, 2)
@@ -96,7 +96,7 @@ func referenceCells(ref result.Reference, found bool, value float64, unit string
 	return out
 }
 
-// publishedTable lists every published figure that some record corresponds to.
+// publishedTable lists all published figures with corresponding records.
 func (v *view) publishedTable() (table, bool) {
 	t := table{id: "published", fixed: 1,
 		head: []string{"figure", "here", "published", "diff"}}
@@ -136,7 +136,7 @@ func (v *view) publishedTable() (table, bool) {
 		t.notes = append(t.notes, "Published in: "+strings.Join(notes, "; "))
 	}
 	if !slices.ContainsFunc(groups, func(g *group) bool { return g.source != result.Computed }) {
-		t.notes = append([]string{"The figures here are computed, not measured."}, t.notes...)
+		t.notes = append([]string{"The values here are computed, not measured."}, t.notes...)
 	}
 	for i, text := range remarks {
 		t.notes = append(t.notes, fmt.Sprintf("[%d] %s", i+1, text))
@@ -144,7 +144,7 @@ func (v *view) publishedTable() (table, bool) {
 	return t, len(t.rows) > 0
 }
 
-// recordsOf gives the records of a group that correspond to a reference.
+// recordsOf returns the records of a group that correspond to a reference.
 func (g *group) recordsOf(ref result.Reference) (out []*result.Record) {
 	if ref.Task != g.about.Name {
 		return nil
@@ -163,8 +163,8 @@ func (g *group) recordsOf(ref result.Reference) (out []*result.Record) {
 	return out
 }
 
-// publishedRows are the places where a reference meets records. mixed: computed
-// and measured figures share the table, so the computed ones are marked.
+// publishedRows returns the rows of a reference and its records. If mixed is set, the table has
+// computed and measured values, so it marks computed ones.
 func (v *view) publishedRows(ref result.Reference, mixed bool) (rows [][]cell) {
 	var places []*group
 	for _, g := range v.groups {
@@ -188,8 +188,8 @@ func (v *view) publishedRows(ref result.Reference, mixed bool) (rows [][]cell) {
 	return rows
 }
 
-// publishedPlaces are the rows of a reference in a group. Where it holds for all
-// lengths and the figures do too, the lengths are left out.
+// publishedPlaces returns the rows of a reference in a group. It omits the lengths if the reference
+// applies to all lengths and all values are equal.
 func (g *group) publishedPlaces(ref result.Reference) (rows [][]cell) {
 	for _, at := range []bool{true, false} {
 		rows = nil
@@ -206,7 +206,7 @@ func (g *group) publishedPlaces(ref result.Reference) (rows [][]cell) {
 	return rows
 }
 
-// publishedRow shows a reference next to a record.
+// publishedRow returns the row of a reference and a record.
 func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool) []cell {
 	name := cleantext.Ellipsis(clean(ref.Metric), 30) + ", " + label(ref.Model)
 	m, ok := metric(r, ref.Metric)
@@ -249,7 +249,7 @@ func (g *group) publishedRow(ref result.Reference, r *result.Record, length bool
 	return row
 }
 
-// counterpart finds another model's record at the same place of a group.
+// counterpart returns another model's record with the same axis values in a group.
 func (g *group) counterpart(r *result.Record, model string) *result.Record {
 	_, at := g.about.split(r)
 	for _, o := range g.byModel[model] {
@@ -260,7 +260,7 @@ func (g *group) counterpart(r *result.Record, model string) *result.Record {
 	return nil
 }
 
-// amountB gives bytes in decimal units.
+// amountB formats bytes in decimal units.
 func amountB(v float64) string {
 	s := units.Scaled(v)
 	if n := len(s); n > 0 && s[n-1] > '9' {
@@ -269,7 +269,7 @@ func amountB(v float64) string {
 	return s + " B"
 }
 
-// decimal is amount with decimal units for bytes, as papers give them.
+// decimal is units.Amount with decimal units for bytes, as in papers.
 func decimal(v float64, unit string) string {
 	if unit == "bytes" {
 		return amountB(v)

@@ -15,18 +15,18 @@ import (
 // Format is one kind of report.
 type Format string
 
-// The formats, and the files they make in a run's folder.
+// The formats, and their files in a run folder.
 const (
-	Text     Format = "text"     // report.txt: the terminal's tables, without colour
+	Text     Format = "text"     // report.txt: the tables of the terminal, without colour
 	Markdown Format = "markdown" // report.md, which shows the PNG pictures
 	CSV      Format = "csv"      // results.csv: one row for each case and metric
 	JSON     Format = "json"     // results.json: the journal as one document
-	PNG      Format = "png"      // one file a picture
-	SVG      Format = "svg"      // one file a picture
+	PNG      Format = "png"      // one file per picture
+	SVG      Format = "svg"      // one file per picture
 	HTML     Format = "html"     // report.html: everything, in one file that opens offline
 )
 
-// Formats lists every format, in the order in which they are written.
+// Formats returns all formats, in the order in which they are written.
 func Formats() []Format { return []Format{Text, Markdown, CSV, JSON, PNG, SVG, HTML} }
 
 // ParseFormats reads a comma-separated list such as "png,html". "all" and the
@@ -59,10 +59,10 @@ func ParseFormats(list string) ([]Format, error) {
 	return out, nil
 }
 
-// Write draws a journal, with the verdicts on its gates unless they are nil, in the given formats
-// (nil: all of them) into an existing folder. It returns the names of the files written, in order.
-// Each file appears whole or not at all, and replaces one of the same name. When ctx ends, drawing
-// stops with its error.
+// Write writes the reports of a journal to an existing folder, in the given formats (nil: all). g
+// holds the verdicts on gates, or is nil. It returns the names of the files in order. Each file is
+// written atomically and replaces one of the same name. If ctx ends, Write stops and returns its
+// error.
 func Write(ctx context.Context, dir string, j *result.Journal, g *Gates, formats []Format) ([]string, error) {
 	if formats == nil {
 		formats = Formats()
@@ -90,15 +90,15 @@ func Write(ctx context.Context, dir string, j *result.Journal, g *Gates, formats
 	return written, nil
 }
 
-// Terminal writes the tables that end a run, and the verdicts last. Lines are at most width columns
-// (40 to 100; 0 means 80). Colour is ANSI; the caller decides by NO_COLOR
-// and by whether w is a terminal.
+// Terminal writes the tables shown at the end of a run, followed by the verdicts. Lines have at
+// most width columns (40 to 100; 0 means 80). Colour is ANSI. The caller decides on colour, from
+// NO_COLOR and whether w is a terminal.
 func Terminal(ctx context.Context, w io.Writer, j *result.Journal, g *Gates, width int, color bool) error {
 	v := newView(ctx, j, g)
 	return v.whole(w, func(w io.Writer) error { return v.text(w, width, color) })
 }
 
-// whole writes what write writes, or nothing where ctx ended meanwhile.
+// whole writes the output of write, or nothing if ctx ended meanwhile.
 func (v *view) whole(w io.Writer, write func(io.Writer) error) error {
 	var buf bytes.Buffer
 	err := v.ctx.Err()
@@ -114,7 +114,7 @@ func (v *view) whole(w io.Writer, write func(io.Writer) error) error {
 	return err
 }
 
-// file is a report's file before it is written.
+// file is a report file in memory.
 type file struct {
 	name string
 	data []byte
@@ -124,7 +124,7 @@ func (v *view) render(f Format) ([]file, error) {
 	var buf bytes.Buffer
 	one := func(name string, err error) ([]file, error) {
 		if err == nil {
-			err = v.ctx.Err() // what was made of it may be a part
+			err = v.ctx.Err() // the output may be incomplete
 		}
 		return []file{{name, buf.Bytes()}}, err
 	}
@@ -148,13 +148,13 @@ func (v *view) render(f Format) ([]file, error) {
 	return nil, fmt.Errorf("unknown format %q", f)
 }
 
-// MarkdownTo writes what report.md holds, for a terminal or a CI job's summary.
+// MarkdownTo writes the contents of report.md, for a terminal or a CI job summary.
 func MarkdownTo(ctx context.Context, w io.Writer, j *result.Journal, g *Gates) error {
 	v := newView(ctx, j, g)
 	return v.whole(w, v.markdown)
 }
 
-// HTMLTo writes what report.html holds.
+// HTMLTo writes the contents of report.html.
 func HTMLTo(ctx context.Context, w io.Writer, j *result.Journal, g *Gates) error {
 	v := newView(ctx, j, g)
 	return v.whole(w, v.html)

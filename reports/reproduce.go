@@ -8,12 +8,12 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// deciding are the flags of run that take a value and decide what a case asks or how it is
-// computed.
+// deciding are the flags of run with a value that affect a case or how it is computed.
 var deciding = []string{"--set", "--memory", "--runner", "--device", "--threads", "-t", "--tier"}
 
-// reproduce is the command that runs one case again: the suite as it was named, the settings that
-// the run's command changed, and the case's id. A filter names one case, so a budget is not needed.
+// reproduce returns the command that runs one case again: the suite as the user gave it, the flags
+// of the run that affect the case, and the case's id. It needs no budget, because the filter
+// selects one case.
 func (v *view) reproduce(r *result.Record) string {
 	suite := v.run.SuiteFile
 	if suite == "" {
@@ -39,7 +39,7 @@ func (v *view) reproduce(r *result.Record) string {
 	return clean(strings.Join(words, " "))
 }
 
-// flagsOf are the settings of the runs up to the one whose suite has a hash.
+// flagsOf returns the flags of the runs up to the last one with the given suite hash.
 func (v *view) flagsOf(hash string) (flags [][2]string) {
 	if flags, ok := v.flags[hash]; ok {
 		return flags
@@ -50,7 +50,7 @@ func (v *view) flagsOf(hash string) (flags [][2]string) {
 				flags = append(flags, flag)
 			}
 		}
-		// Settings made on resuming count for what was run from there on.
+		// Settings given on resuming apply to later cases.
 		if run.SuiteHash == hash {
 			break
 		}
@@ -63,7 +63,7 @@ func (v *view) flagsOf(hash string) (flags [][2]string) {
 	return flags
 }
 
-// settings gives the flags of a command that decide what its cases ask, each with its value.
+// settings returns the flags of a command that affect its cases, with their values.
 func settings(command string) (out [][2]string) {
 	words := shellWords(command)
 	for i := 0; i < len(words); i++ {
@@ -82,8 +82,7 @@ func settings(command string) (out [][2]string) {
 	return out
 }
 
-// shellWords parts a command as a POSIX shell does where it quotes with ' only and escapes nothing
-// but '.
+// shellWords splits a command like a POSIX shell. It supports only quotes ' and the escape \'.
 func shellWords(command string) (words []string) {
 	var word strings.Builder
 	quoted, begun := false, false

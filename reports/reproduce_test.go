@@ -34,7 +34,7 @@ func TestReproduce(t *testing.T) {
 	}
 }
 
-// What shell quotes, shellWords reads.
+// FuzzShellWords checks that shellWords inverts shell quoting.
 func FuzzShellWords(f *testing.F) {
 	for _, s := range []string{"", "a", "it's", `a\b`, "'", "a b", "--set=x='y z'"} {
 		f.Add(s, "b c")
@@ -47,7 +47,7 @@ func FuzzShellWords(f *testing.F) {
 	})
 }
 
-// A loss that rises has a negative alpha, so a positive exponent.
+// TestFitName checks that an increasing loss, which has a negative alpha, gets a positive exponent.
 func TestFitName(t *testing.T) {
 	for alpha, want := range map[float64]string{0.034: "fit 1.80 n^-0.034", -0.001: "fit 1.80 n^0.0010", 0: "fit 1.80 n^0"} {
 		r := result.Record{Status: result.OK, Metrics: map[string]result.Metric{"fit_a": {Value: 1.8}, "fit_alpha": {Value: alpha}}}

@@ -9,19 +9,19 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// curve is one model (at one value of the second axis, such as a batch size) over the first axis of
-// a group.
+// curve holds the records of one model over the first axis of a group, at one value of the second
+// axis, such as a batch size.
 type curve struct {
 	model string
-	batch float64 // the value on the second axis; 0 where there is none
-	// at[i] is nil where the suite had no such case.
+	batch float64 // value on the second axis, or 0
+	// at[i] is nil if the suite has no such case.
 	at []*result.Record
 }
 
-// spot is a place in a group: a value on each of two axes.
+// spot is a position in a group: a model and its values on two axes.
 type spot struct {
 	model    string
-	x, batch float64 // batch is 0 where the task has no second axis
+	x, batch float64 // batch is 0 if the task has no second axis
 }
 
 // spots indexes a group's records.
@@ -37,7 +37,7 @@ func (g *group) spots() map[spot]*result.Record {
 	return g.index
 }
 
-// batch is a record's value on the second axis.
+// batch returns a record's value on the second axis.
 func (g *group) batch(r *result.Record) float64 {
 	a := g.about.axis(1)
 	if a == nil {
@@ -47,7 +47,7 @@ func (g *group) batch(r *result.Record) float64 {
 	return b
 }
 
-// batched names a value on the second axis: "batch 4".
+// batched formats a value on the second axis: "batch 4".
 func (g *group) batched(b float64) string {
 	a := g.about.axis(1)
 	text := a.Title + " " + axisText(a, []float64{b})(b)
@@ -57,7 +57,7 @@ func (g *group) batched(b float64) string {
 	return text
 }
 
-// curves spreads a group's records of the given models.
+// curves returns the curves of the given models of a group.
 func (g *group) curves(models []string) (xs []float64, out []curve) {
 	xs = numbers(g.records, g.about.x())
 	spots := g.spots()
@@ -86,8 +86,8 @@ func (g *group) curves(models []string) (xs []float64, out []curve) {
 	return xs, out
 }
 
-// ratioOf gives a model's figure against the baseline's at the same place, so
-// that more is better for the model. A metric without a better direction has none.
+// ratioOf returns the ratio of a model's value to the baseline's, inverted if lower is better, so
+// that a higher ratio is better. A metric without a better direction has no ratio.
 func ratioOf(m result.MetricInfo, r, base *result.Record) (float64, bool) {
 	a, okA := metric(r, m.Name)
 	b, okB := metric(base, m.Name)
@@ -101,7 +101,7 @@ func ratioOf(m result.MetricInfo, r, base *result.Record) (float64, bool) {
 	return q, a.Value > 0 && b.Value > 0 && q > 0 && q < 1e100
 }
 
-// ratioReference finds the published figure of that ratio.
+// ratioReference returns the published figure for that ratio.
 func (v *view) ratioReference(task string, m result.MetricInfo, model, base string, x float64) (result.Reference, bool) {
 	if base == "" || model == base || m.Better == result.None {
 		return result.Reference{}, false
@@ -112,8 +112,8 @@ func (v *view) ratioReference(task string, m result.MetricInfo, model, base stri
 	return v.lookUp(task, m.Name, model, base, x)
 }
 
-// addScaling adds the views of a group that set models against their baseline over the first axis.
-// ids are those taken.
+// addScaling adds the views of a group that compare models with their baseline over the first axis.
+// ids are the ids in use.
 func (v *view) addScaling(s *section, g *group, views []result.View, ids map[string]bool) {
 	kins := v.families(g)
 	whole := make([]bool, len(kins))
@@ -127,7 +127,7 @@ func (v *view) addScaling(s *section, g *group, views []result.View, ids map[str
 	}
 	for i, k := range kins {
 		if i < len(whole) && whole[i] && len(g.reach(k)) < 2 {
-			continue // the size tables show all of it
+			continue // fully covered by the size tables
 		}
 		name := g.name
 		if len(kins) > 1 {
@@ -166,8 +166,8 @@ func (v *view) addScaling(s *section, g *group, views []result.View, ids map[str
 	}
 }
 
-// pairTable shows one figure of a family's models side by side, with each
-// one's ratio to the baseline and what was published.
+// pairTable shows one metric of a family's models side by side, with ratios to the baseline and
+// published figures.
 func (v *view) pairTable(g *group, k family, m result.MetricInfo, name, id string) (table, bool) {
 	x0 := g.about.axis(0)
 	out := table{id: id, title: joined(m.Title, name), notes: []string{joined(g.describe(), counted(m))}, fixed: 1, head: []string{heading(x0)}}
@@ -208,14 +208,14 @@ func (v *view) pairTable(g *group, k family, m result.MetricInfo, name, id strin
 	return out, some
 }
 
-// pair is one measure of a family's models, to be shown side by side.
+// pair is one metric of a family's models, to show side by side.
 type pair struct {
 	g       *group
 	k       family
 	m       result.MetricInfo
 	xs      []float64
 	curves  []curve
-	batches []float64 // values on the second axis; 0 alone where there is none
+	batches []float64 // values on the second axis, or only 0
 }
 
 func (g *group) pair(k family, m result.MetricInfo) pair {
@@ -229,15 +229,15 @@ func (g *group) pair(k family, m result.MetricInfo) pair {
 	return p
 }
 
-// find gives a model's record at the i-th length.
+// find returns a model's record at the i-th length.
 func (p pair) find(model string, batch float64, i int) *result.Record {
 	return p.g.spots()[spot{model, p.xs[i], batch}]
 }
 
-// pairColumns are the columns that a model has next to its values.
+// pairColumns selects the additional columns of a model.
 type pairColumns struct {
-	// reference columns are worth their place where half of the values have
-	// one; the table of published figures has all.
+	// reference columns are shown if at least half of the values have one; the table of published
+	// figures has all.
 	reference, ratio, ratioReference bool
 	values, references               int
 }
@@ -277,7 +277,7 @@ func (c pairColumns) heads() (heads []string) {
 	return heads
 }
 
-// pairCells are a model's cells in one row: its value and what its columns ask for.
+// pairCells returns a model's cells in one row: its value and its additional columns.
 func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i int) []cell {
 	r := p.find(model, batch, i)
 	cells := []cell{valueCell(r, p.m.Name)}
@@ -301,7 +301,7 @@ func (v *view) pairCells(p pair, c pairColumns, model string, batch float64, i i
 	return cells
 }
 
-// valueCell is a metric's value, or the reason why there is none.
+// valueCell returns the cell of a metric's value, or of the reason for which there is none.
 func valueCell(r *result.Record, name string) cell {
 	if m, ok := metric(r, name); ok {
 		return cell{text: units.Amount(m.Value, m.Unit)}
@@ -316,7 +316,7 @@ func valueCell(r *result.Record, name string) cell {
 	return c
 }
 
-// spanned joins two amounts, of which the first goes without its unit where that is the second's.
+// spanned joins two amounts to a range. It omits the first unit if both are equal.
 func spanned(from, to string) string {
 	if a, unit, ok := strings.Cut(from, " "); ok && strings.HasSuffix(to, " "+unit) {
 		from = a
@@ -324,13 +324,13 @@ func spanned(from, to string) string {
 	return from + "–" + to
 }
 
-// detailTable shows the metrics behind a speed: time per token, the largest batch, the
-// share of the machine's limit reached, the ratio that the limits give, and the samples' spread.
+// detailTable shows additional metrics of a speed: time per token, the largest batch, the share of
+// the machine's limit, the ratio of the limits, and the spread of the samples.
 func (v *view) detailTable(g *group, w result.View, k family, name, id string) (table, bool) {
 	x0, first := g.about.axis(0), w.Of
 	out := table{id: id + "-details", title: joined(g.about.Title+": details", name), fixed: 2, head: []string{"model", heading(x0)}}
-	out.notes = []string{"min–max: the smallest and largest of the samples, n: how many."}
-	p := g.pair(k, result.MetricInfo{Name: w.Limit, Better: result.Higher}) // the limits alone give the ratio of speeds
+	out.notes = []string{"min–max: smallest and largest sample; n: number of samples."}
+	p := g.pair(k, result.MetricInfo{Name: w.Limit, Better: result.Higher}) // the limits alone predict this ratio of speeds
 	xs, curves := p.xs, p.curves
 	batched := slices.ContainsFunc(curves, func(c curve) bool { return c.batch != 0 })
 	if batched {

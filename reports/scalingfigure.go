@@ -7,7 +7,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// bars says what the bars at a measure's points are, where there are any.
+// bars describes the bars at a metric's points, if there are any.
 func (g *group) bars(m result.MetricInfo) string {
 	if slices.ContainsFunc(g.records, func(r *result.Record) bool { x, ok := metric(r, m.Name); return ok && len(x.Samples) > 1 }) {
 		return "bars: smallest to largest sample"
@@ -15,8 +15,7 @@ func (g *group) bars(m result.MetricInfo) string {
 	return ""
 }
 
-// wide reports whether a measure's samples spread so far that bars at the same place would hide
-// each other.
+// wide reports whether a metric's samples spread so much that bars at the same x would overlap.
 func (g *group) wide(m result.MetricInfo) bool {
 	return slices.ContainsFunc(g.records, func(r *result.Record) bool {
 		x, ok := metric(r, m.Name)
@@ -24,15 +23,15 @@ func (g *group) wide(m result.MetricInfo) bool {
 	})
 }
 
-// batchColumns bounds the values of a second axis next to each other in one picture.
+// batchColumns is the maximum number of second-axis values, as columns of one picture.
 const batchColumns = 3
 
-// pairFigure draws the first of some metrics: a column of panels for each value of the second axis,
-// the values above the ratio. The other metrics are panels in between.
+// pairFigure draws metrics with a column of panels for each value of the second axis: the first
+// metric at the top, its ratio at the bottom, the other metrics in between.
 func (v *view) pairFigure(g *group, k family, metrics []result.MetricInfo, name, id string) *figure {
 	m, x0 := metrics[0], g.about.axis(0)
 	p := g.pair(k, m)
-	f := &figure{id: id, title: joined(m.Title, name), legend: keysOf(v.looks(k.models), k.order())}
+	f := &figure{id: id, title: joined(m.Title, name), legend: keysOf(v.stylesOf(k.models), k.order())}
 	f.subtitle = joined(append([]string{g.describe(), counted(m), g.bars(m)}, g.remarks()...)...)
 	f.alt = f.title + ": against " + across(x0) + ", with the ratio to the baseline; the tables below list the values."
 	columns := max(1, min(len(p.batches), batchColumns))
@@ -81,7 +80,7 @@ func (v *view) pairFigure(g *group, k family, metrics []result.MetricInfo, name,
 	return f.ready(slices.Concat(values, ratios)...)
 }
 
-// pairCharts makes the empty charts of one column: values and ratio.
+// pairCharts returns the empty charts of one column: values and ratio.
 func (g *group) pairCharts(p pair, columns int, quiet bool) (value, ratio *chart) {
 	x0 := g.about.axis(0)
 	name := x0.Label
@@ -99,8 +98,8 @@ func (g *group) pairCharts(p pair, columns int, quiet bool) (value, ratio *chart
 	return value, ratio
 }
 
-// valueAxis is the y axis of a metric: logarithmic, unless it is a fraction or has a value that is
-// not positive.
+// valueAxis returns the y axis of a metric. It is logarithmic, unless the metric is a fraction or
+// has a value that is not positive.
 func valueAxis(m result.MetricInfo, records []*result.Record) axis {
 	log := m.Unit != "fraction" && !slices.ContainsFunc(records, func(r *result.Record) bool {
 		x, ok := metric(r, m.Name)
@@ -109,7 +108,7 @@ func valueAxis(m result.MetricInfo, records []*result.Record) axis {
 	return axis{label: m.Label, log: log, binary: m.Unit == "bytes", unit: m.Unit}
 }
 
-// quietX leaves the x labels to the lowest panel of each column.
+// quietX removes the x labels of all panels except the lowest of each column.
 func quietX(rows [][]panel) {
 	for i, row := range rows {
 		for k, cell := range row {
@@ -120,8 +119,8 @@ func quietX(rows [][]panel) {
 	}
 }
 
-// zeroOf is the place of 0 on a logarithmic axis: a step of four before the smallest length, 0
-// where there is no zero.
+// zeroOf returns the value at which a logarithmic axis shows 0: a quarter of the smallest length,
+// or 0 if xs has no zero.
 func zeroOf(xs []float64) float64 {
 	if !slices.Contains(xs, 0) {
 		return 0
@@ -134,7 +133,7 @@ func zeroOf(xs []float64) float64 {
 	return 1
 }
 
-// who names a curve.
+// who returns the name of a curve.
 func (p pair) who(c curve) string {
 	if c.batch == 0 {
 		return label(c.model)
@@ -144,7 +143,7 @@ func (p pair) who(c curve) string {
 
 // drawPair adds one model's curve, its published figures and its ratio to the charts.
 func (v *view) drawPair(p pair, c curve, value, ratio *chart) {
-	st, who := v.looks(p.k.models)[c.model], p.who(c)
+	st, who := v.stylesOf(p.k.models)[c.model], p.who(c)
 	values, quotient := curveLine{style: st, bars: true}, curveLine{style: st}
 	published, publishedRatio := curveLine{style: st, hollow: true}, curveLine{style: st, hollow: true}
 	length := axisText(p.g.about.axis(0), p.xs)
@@ -172,7 +171,7 @@ func (v *view) drawPair(p pair, c curve, value, ratio *chart) {
 
 // drawOther adds one model's curve of another metric to a chart.
 func (v *view) drawOther(p pair, c curve, m result.MetricInfo, to *chart) {
-	l := curveLine{style: v.looks(p.k.models)[c.model]}
+	l := curveLine{style: v.stylesOf(p.k.models)[c.model]}
 	length := axisText(p.g.about.axis(0), p.xs)
 	for i, r := range c.at {
 		if y, ok := metric(r, m.Name); ok {
@@ -187,7 +186,7 @@ func (l *curveLine) add(x, y float64, hint string) {
 	l.x, l.y, l.hints = append(l.x, x), append(l.y, y), append(l.hints, hint)
 }
 
-// publish adds a published figure to a curve of them.
+// publish adds a published figure to a curve of published figures.
 func (l *curveLine) publish(ref result.Reference, unit string, x float64, who, at string) {
 	y, ok := published(ref, unit)
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// build fills the sections.
+// build builds the sections.
 func (v *view) build() {
 	byTask := map[string][]*group{}
 	for _, g := range v.groups {
@@ -29,7 +29,7 @@ func (v *view) build() {
 	v.uniqueIDs()
 }
 
-// taskSection draws the views of a task, group by group.
+// taskSection returns the section of a task, with its views group by group.
 func (v *view) taskSection(groups []*group) section {
 	t := groups[0].about
 	if !t.declared {
@@ -56,7 +56,7 @@ func (v *view) taskSection(groups []*group) section {
 			}
 		}
 		switch {
-		case scaling && len(numbers(g.records, t.x())) == 0: // nothing to draw against
+		case scaling && len(numbers(g.records, t.x())) == 0: // no x values
 			s.tables = append(s.tables, metricsTable(g))
 		case scaling:
 			v.addScaling(&s, g, t.Views, ids)
@@ -65,7 +65,7 @@ func (v *view) taskSection(groups []*group) section {
 	return s
 }
 
-// uniqueIDs makes sure that no two sections, tables or figures share an id.
+// uniqueIDs makes the ids of sections, tables and figures unique.
 func (v *view) uniqueIDs() {
 	taken, files := map[string]bool{}, map[string]bool{}
 	for i := range v.sections {
@@ -80,7 +80,7 @@ func (v *view) uniqueIDs() {
 	}
 }
 
-// heading is the report's first line.
+// heading returns the first line of the report.
 func (v *view) heading() string {
 	name := v.run.Suite
 	if name == "" && len(v.journal.Records) > 0 {
@@ -93,7 +93,7 @@ func (v *view) heading() string {
 	return strings.TrimSpace(title)
 }
 
-// statuses is the order in which outcomes are counted.
+// statuses is the order of statuses in counts.
 var statuses = []result.Status{result.OK, result.OOM, result.Skipped, result.Unsupported, result.Failed}
 
 // count is the number of cases of one status.
@@ -102,7 +102,7 @@ type count struct {
 	N      int
 }
 
-// counts reports how many cases ended how; missing cases are those the run has not come to.
+// counts returns the number of cases by status. missing is the number of cases without a record.
 func (v *view) counts() (out []count, missing int) {
 	n := map[result.Status]int{}
 	var order []result.Status
@@ -126,7 +126,7 @@ func (v *view) counts() (out []count, missing int) {
 	return out, v.journal.Missing()
 }
 
-// outcome is counts in a line: "24 cases: 20 ok, 2 oom, 2 skipped".
+// outcome formats the counts as a line: "24 cases: 20 ok, 2 oom, 2 skipped".
 func (v *view) outcome() string {
 	counts, missing := v.counts()
 	var words []string
@@ -148,7 +148,7 @@ func (v *view) outcome() string {
 	return line
 }
 
-// environment is the table of the machine and the program.
+// environment returns the table of the machine and the program.
 func (v *view) environment() table {
 	t := table{id: "environment", title: "Environment", head: []string{"", ""}, fixed: 2, prose: true}
 	add := func(name, value string) {
@@ -202,8 +202,8 @@ func (v *view) environment() table {
 	return t
 }
 
-// problems lists the cases that have no result, with the reason. Cases of one
-// model with one reason share a row.
+// problems lists the cases without a result, with their reasons. Cases of a model with the same
+// reason share a row.
 func (v *view) problems() table {
 	t := table{id: "problems", title: "Cases without a result", head: []string{"case", "model", "status", "reason"}, fixed: 4, prose: true}
 	type key struct {
@@ -236,7 +236,7 @@ func (v *view) problems() table {
 	return t.bound(maxRows)
 }
 
-// caseLabel is a case in words.
+// caseLabel returns the name of a case.
 func caseLabel(r *result.Record) string {
 	if r.Label != "" {
 		return cleantext.Ellipsis(clean(r.Label), 80)
@@ -244,8 +244,8 @@ func caseLabel(r *result.Record) string {
 	return cleantext.Ellipsis(clean(r.Task+" "+r.Case), 80)
 }
 
-// misses lists needle trials whose answer was not exact, at most limit of them, and reports how
-// many there are.
+// misses lists at most limit needle trials whose answer was not exact, and returns their total
+// number.
 func (v *view) misses(limit int) (t table, total int) {
 	t = table{id: "misses", title: "Wrong answers", head: []string{"case", "model", "question", "expected", "answer"}, fixed: 5, prose: true}
 	for i := range v.journal.Records {
@@ -265,8 +265,8 @@ func (v *view) misses(limit int) (t table, total int) {
 	return t, total
 }
 
-// notes are the remarks of the records. Those that differ in numbers only share
-// an entry: the first of them, with how many cases have one like it.
+// notes returns the notes of the records. Notes that differ only in numbers share an entry: the
+// first one, with the number of cases.
 func (v *view) notes() []string {
 	type entry struct {
 		text         string
@@ -315,7 +315,7 @@ func (v *view) notes() []string {
 	return out
 }
 
-// withoutNumbers is text with each number replaced by one digit.
+// withoutNumbers replaces each number in text by one digit.
 func withoutNumbers(s string) string {
 	var b strings.Builder
 	number := false
@@ -333,7 +333,7 @@ func withoutNumbers(s string) string {
 	return b.String()
 }
 
-// metricsTable shows a group without views: every metric of every case.
+// metricsTable returns the table of a group without views: every metric of every case.
 func metricsTable(g *group) table {
 	t := table{id: g.id, title: joined(cleantext.Ellipsis(clean(g.about.Name), 40), g.name), notes: []string{g.describe()}, fixed: 2, head: []string{"case", "metric", "value", "interval"}}
 	for _, r := range g.records {

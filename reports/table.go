@@ -2,49 +2,49 @@ package reports
 
 import "github.com/yocobench/yocobench/suites/result"
 
-// tone says how a cell is to be read; writers with colour use it.
+// tone is the meaning of a cell, which writers can show as a colour.
 type tone int
 
 // The tones.
 const (
 	plain tone = iota
-	good       // at least .95 of what was asked
+	good       // a score of at least .95
 	fair       // at least .5
 	poor       // less
-	dim        // no number: a reason, or an interval under a number
+	dim        // not a result: a reason, or an interval below a number
 	bad        // a failure
 )
 
-// cell is one place in a table.
+// cell is one cell of a table.
 type cell struct {
 	text string
 	tone tone
 }
 
-// table is what every writer of tables draws. All texts are clean.
+// table is a table for all writers. All texts are clean.
 type table struct {
 	// id is unique within the report.
 	id, title string
 	notes     []string
 	head      []string
-	// fixed is how many leading columns name the row: aligned left, and repeated
-	// where a narrow writer splits the table's columns.
+	// fixed is the number of leading columns that name the row. They are left-aligned, and repeated
+	// if a narrow writer splits the columns.
 	fixed int
 	rows  [][]cell
-	// foot rows are set apart from the others: summaries.
+	// foot holds summary rows, which are separated from the others.
 	foot [][]cell
-	// prose marks tables of words, aligned left and wrapped rather than split.
+	// prose marks tables of text, which are left-aligned and wrapped instead of split.
 	prose bool
-	// blocks are the columns at which the table may be split, where that is not every column after
-	// the fixed ones.
+	// blocks holds the columns at which the table may be split; if it is empty, that is every
+	// column after the fixed ones.
 	blocks []int
-	// heat holds the records behind a table of needle scores, for writers that can show more of
-	// them; nil for others.
+	// heat holds the records of a table of needle scores, for writers that show details. It is nil
+	// for other tables.
 	heat *heatRows
 }
 
-// heatRows are the records of a table of scores: a name for each row and a record, or nil, for each
-// column that is not fixed.
+// heatRows holds the records of a table of scores: for each row a name and, for each column that is
+// not fixed, a record or nil.
 type heatRows struct {
 	scoring
 	corner string
@@ -60,7 +60,7 @@ func texts(words ...string) []cell {
 	return out
 }
 
-// columns returns the table with only its fixed columns and those from lo up to hi.
+// columns returns the table with its fixed columns and columns lo to hi-1.
 func (t table) columns(lo, hi int) table {
 	cut := func(row []cell) []cell { return append(append([]cell{}, row[:t.fixed]...), row[lo:hi]...) }
 	out := t
@@ -75,7 +75,7 @@ func (t table) columns(lo, hi int) table {
 	return out
 }
 
-// dropEmpty returns the table without the columns that hold nothing.
+// dropEmpty returns the table without empty columns.
 func (t table) dropEmpty() table {
 	keep := []int{}
 	for i := t.fixed; i < len(t.head); i++ {

@@ -9,12 +9,11 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// task is what a journal declares about a task, as reports show it: texts are clean and bounded,
-// and the titles and views that the declaration leaves out are filled in.
+// task is a journal's declaration of a task, prepared for reports: texts are clean and bounded, and
+// default titles and views are filled in.
 type task struct {
 	result.Task
-	// declared is false for a task that the journal does not declare: all of its records are in one
-	// table.
+	// declared is false for a task that the journal does not declare. Its records share one table.
 	declared bool
 }
 
@@ -59,8 +58,8 @@ func taskOf(t result.Task) *task {
 	return &task{t, true}
 }
 
-// declare gathers the tasks of the journal: those declared in the declarations' order, then those
-// that only records name.
+// declare collects the tasks of the journal: first the declared ones in order, then those that only
+// occur in records.
 func (v *view) declare() {
 	v.tasks = map[string]*task{}
 	add := func(t *task) {
@@ -77,7 +76,7 @@ func (v *view) declare() {
 	}
 }
 
-// metrics are the metrics of a view.
+// metrics returns the metrics of a view.
 func (t *task) metrics(w result.View) (out []result.MetricInfo) {
 	for _, name := range w.Metrics {
 		if m, ok := t.Metric(name); ok {
@@ -87,7 +86,7 @@ func (t *task) metrics(w result.View) (out []result.MetricInfo) {
 	return out
 }
 
-// axis is the i-th axis, nil where the task has fewer.
+// axis returns the i-th axis, or nil.
 func (t *task) axis(i int) *result.Axis {
 	if i < len(t.Axes) {
 		return &t.Axes[i]
@@ -95,7 +94,7 @@ func (t *task) axis(i int) *result.Axis {
 	return nil
 }
 
-// x is the param on the x axis.
+// x returns the param of the x axis.
 func (t *task) x() string {
 	if a := t.axis(0); a != nil {
 		return a.Param
@@ -103,7 +102,8 @@ func (t *task) x() string {
 	return ""
 }
 
-// place is where published figures match a record: its value on the first axis, or its length.
+// place returns the length by which published figures match a record: its value on the first axis,
+// or its param length.
 func (t *task) place(r *result.Record) float64 {
 	name := t.x()
 	if name == "" {
@@ -113,7 +113,7 @@ func (t *task) place(r *result.Record) float64 {
 	return x
 }
 
-// axisText chooses how to write some values on an axis.
+// axisText returns a formatter for values on an axis.
 func axisText(a *result.Axis, values []float64) func(float64) string {
 	switch a.Unit {
 	case "tokens":
@@ -124,7 +124,7 @@ func axisText(a *result.Axis, values []float64) func(float64) string {
 	return func(x float64) string { return units.Amount(x, a.Unit) }
 }
 
-// heading is the head of an axis' column, with the unit where the values leave it out.
+// heading returns the heading of an axis' column, with the unit if the values omit it.
 func heading(a *result.Axis) string {
 	if a.Unit == "" || a.Unit == "tokens" || units.Amount(1, a.Unit) != units.Amount(1, "") {
 		return a.Title
@@ -132,7 +132,7 @@ func heading(a *result.Axis) string {
 	return a.Title + " (" + cleantext.Ellipsis(clean(a.Unit), 20) + ")"
 }
 
-// chartAxis is an axis as the x axis of a chart, named name.
+// chartAxis returns the x axis of a chart with the given name.
 func chartAxis(a *result.Axis, name string, values []float64) axis {
 	if a.Unit != "" {
 		name += " (" + cleantext.Ellipsis(clean(a.Unit), 20) + ")"
@@ -144,7 +144,7 @@ func chartAxis(a *result.Axis, name string, values []float64) axis {
 	return out
 }
 
-// remarks are what must be known to read a group's figures.
+// remarks returns the remarks that apply to a group.
 func (g *group) remarks() (out []string) {
 	for _, m := range g.about.Remarks {
 		with, without := false, false
@@ -163,7 +163,7 @@ func (g *group) remarks() (out []string) {
 	return out
 }
 
-// across says what a chart is drawn over: "context length, on logarithmic axes".
+// across describes the x axis of a chart: "context length, on logarithmic axes".
 func across(a *result.Axis) string {
 	out := a.Title
 	if a.Unit == "tokens" && !strings.HasSuffix(out, "length") {
@@ -175,11 +175,11 @@ func across(a *result.Axis) string {
 	return out
 }
 
-// counted says what a metric is counted in, where its amounts leave that out: "in grains".
+// counted returns the unit of a metric if its amounts omit it: "in grains".
 func counted(m result.MetricInfo) string {
 	switch m.Unit {
 	case "", "tokens/s", "fraction", "ratio", "tokens", "exponent", "nats", "nats/token", "bits/byte":
-		return "" // the title says it
+		return "" // part of the title
 	}
 	if units.Amount(1, m.Unit) != units.Amount(1, "") {
 		return ""

@@ -9,8 +9,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// grown is a journal of a task that only its header describes: gain by width and mesh, a share and
-// a count.
+// grown returns a journal of a task that only its header declares: gain by width and mesh, a share
+// and a count.
 func grown(change func(*result.Task), more ...result.Record) *result.Journal {
 	about := &result.Task{Name: "sieve", Title: "Sieving", Metrics: []result.MetricInfo{
 		{Name: "share", Unit: "fraction", Better: result.Higher, Kind: result.Share, Title: "Share caught"},
@@ -44,8 +44,8 @@ func textOf(t *testing.T, j *result.Journal) string {
 	return b.String()
 }
 
-// A task of two axes gets a table and a picture a metric, a column of panels for each value of the
-// second axis.
+// TestDeclaredTask checks that a task with two axes gets a table and a picture per metric, with a
+// column of panels for each value of the second axis.
 func TestDeclaredTask(t *testing.T) {
 	j := grown(nil)
 	text := textOf(t, j)
@@ -63,13 +63,13 @@ func TestDeclaredTask(t *testing.T) {
 	if share.y.log || !gain.y.log || share.x.log || gain.title != "mesh size 2 µm" || share.y.label != "Share caught" || gain.x.label != "" {
 		t.Errorf("charts: %+v %+v", share.y, gain.y)
 	}
-	if len(s.figures[2].rows) != 1 { // no ratio of what has no better direction
+	if len(s.figures[2].rows) != 1 { // no ratio without a better direction
 		t.Errorf("spare has %d rows of panels", len(s.figures[2].rows))
 	}
 }
 
-// Records that an axis does not place, tasks without axes and tasks that no header describes are in
-// tables.
+// TestTasksWithoutCharts checks that records without a number on the axis, tasks without axes and
+// undeclared tasks are shown in tables.
 func TestTasksWithoutCharts(t *testing.T) {
 	word := func(j *result.Journal) *result.Journal {
 		for i := range j.Records {
@@ -98,7 +98,7 @@ func TestTasksWithoutCharts(t *testing.T) {
 	}
 }
 
-// Remarks are with the groups that they are about, and only there.
+// TestRemarks checks that remarks are shown only with the groups that they apply to.
 func TestRemarks(t *testing.T) {
 	for _, c := range []struct {
 		remark result.Remark
@@ -119,7 +119,8 @@ func TestRemarks(t *testing.T) {
 	}
 }
 
-// Every kind of view draws whatever task names it, and text in a declaration comes out clean.
+// TestViewsOfAnyTask checks that every kind of view works for any task, and that texts of a
+// declaration are cleaned.
 func TestViewsOfAnyTask(t *testing.T) {
 	evil := "</script><script>alert(1)</script>\x1b]0;x\a\x00\n| `x` \u202e" + strings.Repeat("long ", 300)
 	for _, kind := range result.ViewKinds() {
@@ -145,7 +146,7 @@ func TestViewsOfAnyTask(t *testing.T) {
 				for _, file := range files {
 					low := strings.ToLower(string(file.data))
 					if strings.ContainsAny(low, "\x1b\x00\u202e") || f != Text && f != CSV && strings.Contains(low, "<script>alert") || len(low) > 400_000 {
-						t.Errorf("%s: %s of %d bytes holds what the declaration does", kind, file.name, len(low))
+						t.Errorf("%s: %s of %d bytes contains hostile text of the declaration", kind, file.name, len(low))
 					}
 				}
 			}

@@ -13,7 +13,7 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 )
 
-// text writes the terminal's report.
+// text writes the report for the terminal.
 func (v *view) text(out io.Writer, width int, color bool) error {
 	if width == 0 {
 		width = 80
@@ -73,7 +73,7 @@ type textWriter struct {
 
 func (w *textWriter) blank() { w.buf.WriteByte('\n') }
 
-// line writes text, wrapped.
+// line writes wrapped text.
 func (w *textWriter) line(t tone, text string) {
 	if text == "" {
 		return
@@ -84,8 +84,8 @@ func (w *textWriter) line(t tone, text string) {
 	}
 }
 
-// ansi are the colours of the tones: distinguishable without red and green, and without colour by
-// the text itself.
+// ansi holds the colours of the tones. They do not rely on red versus green, and the text has the
+// same information without colour.
 var ansi = map[tone]string{good: "36", fair: "33", poor: "1;31", dim: "2", bad: "1;31", bold: "1"}
 
 func (w *textWriter) paint(t tone, text string) string {
@@ -96,7 +96,7 @@ func (w *textWriter) paint(t tone, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// table writes a table, split into several where its columns do not fit.
+// table writes a table. It splits the table into several if the columns do not fit.
 func (w *textWriter) table(t table) {
 	w.blank()
 	w.line(bold, t.title)
@@ -128,7 +128,7 @@ func (w *textWriter) table(t table) {
 	}
 }
 
-// next is the first column after i at which the table may be split.
+// next returns the first column after i at which the table may be split.
 func (t table) next(i int) int {
 	if t.blocks == nil {
 		return min(i+1, len(t.head))
@@ -141,7 +141,7 @@ func (t table) next(i int) int {
 	return len(t.head)
 }
 
-// narrow wraps the words of the fixed columns where that saves splitting the table.
+// narrow wraps the fixed columns if that avoids splitting the table.
 func (w *textWriter) narrow(t table) table {
 	limit := widths(t)
 	over := w.span(t) - w.width
@@ -157,14 +157,15 @@ func (w *textWriter) narrow(t table) table {
 	return wrapTo(t, limit)
 }
 
-// balance spreads the columns from lo on evenly over the number of tables that they need.
+// balance distributes the columns from lo to hi-1 evenly over the number of tables that they need.
 func (w *textWriter) balance(t table, lo, hi int) int {
 	left, fit := len(t.head)-lo, hi-lo
 	n := (left + fit - 1) / fit
 	return lo + (left+n-1)/n
 }
 
-// span is the width of a table: three columns of rule and padding between cells, one at each end.
+// span returns the width of a table, including rules and padding: three columns between cells and
+// one at each end.
 func (w *textWriter) span(t table) int {
 	n := 3*len(t.head) - 1
 	for _, c := range widths(t) {
@@ -233,7 +234,7 @@ func wrapTo(t table, cols []int) table {
 	return out
 }
 
-// grid draws a table that fits.
+// grid writes a table that fits.
 func (w *textWriter) grid(t table) {
 	var buf bytes.Buffer
 	align := make(tw.Alignment, len(t.head))
@@ -269,7 +270,7 @@ func (w *textWriter) grid(t table) {
 		w.keep(tab.Append(w.row(r)))
 	}
 	if len(t.foot) > 0 {
-		// tablewriter has one footer row: its cells hold a line for each of ours.
+		// tablewriter has one footer row, so its cells contain one line per foot row.
 		foot := make([]string, len(t.head))
 		for i, r := range t.foot {
 			for k, c := range w.row(r) {
@@ -294,7 +295,7 @@ func (w *textWriter) keep(err error) {
 	}
 }
 
-// row paints a row's cells, each line of a cell for itself.
+// row colours the cells of a row, each line separately.
 func (w *textWriter) row(cells []cell) []string {
 	out := make([]string, len(cells))
 	for i, c := range cells {

@@ -12,22 +12,21 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// figures of merit are what a run says of its models in one number each: what they achieve, and
-// what that costs (MetricInfo.Role). They are compared over the cases that all models have in
-// common.
+// A merit summarises a model by one number: quality or cost (MetricInfo.Role). Models are compared
+// over the cases that they have in common.
 
-// merit is a metric of a role, summed up for some models.
+// merit is a metric of a role for several models.
 type merit struct {
 	task   *task
 	metric result.MetricInfo
-	// at are the measured values by model and case.
+	// at holds the measured values by model and case.
 	at map[string]map[string]point
 }
 
-// point is the value of a metric at a place on the first axis.
+// point is a metric's value y at x on the first axis.
 type point struct{ x, y float64 }
 
-// merits gathers the metrics of a role.
+// merits returns the metrics of a role.
 func (v *view) merits(role result.Role) (out []*merit) {
 	for _, name := range v.order {
 		for _, info := range v.tasks[name].Metrics {
@@ -57,7 +56,7 @@ func (v *view) merits(role result.Role) (out []*merit) {
 	return out
 }
 
-// common are the cases that all models have.
+// common returns the cases that all models have.
 func (m *merit) common(models []string) (cases []string) {
 	for c := range m.at[models[0]] {
 		if !slices.ContainsFunc(models, func(o string) bool { _, ok := m.at[o][c]; return !ok }) {
@@ -68,7 +67,7 @@ func (m *merit) common(models []string) (cases []string) {
 	return cases
 }
 
-// mean is the mean over cases; last the value at the case farthest on the first axis.
+// mean returns the mean over cases; last returns the value at the largest value on the first axis.
 func (m *merit) mean(model string, cases []string) float64 {
 	sum := 0.0
 	for _, c := range cases {
@@ -87,17 +86,17 @@ func (m *merit) last(cases []string) string {
 	})
 }
 
-// tradeoff is a quality against a cost: a value of each for every model.
+// tradeoff holds a quality and a cost for every model.
 type tradeoff struct {
 	quality, cost *merit
 	models        []string
-	cases         int     // of the quality
-	x             float64 // the place of the cost
+	cases         int     // number of cases of the quality
+	x             float64 // value of the cost's axis
 	of, at        []float64
 }
 
-// pair compares the models that have both, over what they have in common; nil where that is
-// nothing.
+// pair compares the models with both metrics over their common cases. It returns nil if there are
+// none.
 func (v *view) pair(quality, cost *merit) *tradeoff {
 	t := &tradeoff{quality: quality, cost: cost}
 	for _, m := range v.models {
@@ -128,7 +127,7 @@ func better(info result.MetricInfo, a, b float64) bool {
 	return a > b
 }
 
-// dominated are the models that are no worse than the i-th in both, and better in one.
+// dominated returns the models that are no worse than the i-th in both metrics and better in one.
 func (t *tradeoff) dominated(i int) (by []string) {
 	for k, m := range t.models {
 		worse := better(t.quality.metric, t.of[i], t.of[k]) || better(t.cost.metric, t.at[i], t.at[k])
@@ -139,7 +138,7 @@ func (t *tradeoff) dominated(i int) (by []string) {
 	return by
 }
 
-// addTradeoffs adds what the models achieve against what it costs, if the run measured both.
+// addTradeoffs adds the section of quality against cost, if the run measured both.
 func (v *view) addTradeoffs() {
 	s := section{id: "tradeoff", title: "Quality against cost",
 		lead: "Quality and cost of each model, averaged over the cases that all models have. A model is dominated if another is no worse in both and better in one."}
@@ -167,7 +166,7 @@ func (v *view) addTradeoffs() {
 			c.y.quiet = i > 0
 		}
 		share(yOf, row...)
-		f.legend = keysOf(v.looks(models), models)
+		f.legend = keysOf(v.stylesOf(models), models)
 		f.alt = f.title + ": a point for each model; the tables below list the values."
 		f.rows = [][]panel{panels(row)}
 		s.figures = append(s.figures, figures(f.ready(row...))...)
@@ -177,7 +176,7 @@ func (v *view) addTradeoffs() {
 	}
 }
 
-// costText says which cost it is.
+// costText describes the cost.
 func (t *tradeoff) costText() string {
 	if t.x == 0 {
 		return t.cost.metric.Title
@@ -209,15 +208,15 @@ func (v *view) tradeoffChart(t *tradeoff) *chart {
 		x:    axis{label: t.costText(), log: true, binary: c.Unit == "bytes", unit: c.Unit},
 		y:    axis{label: q.Label, unit: q.Unit},
 	}
-	looks := v.looks(t.models)
+	styleOf := v.stylesOf(t.models)
 	for i, m := range t.models {
-		out.add(curveLine{style: looks[m], x: t.at[i : i+1], y: t.of[i : i+1], hollow: len(t.dominated(i)) > 0,
+		out.add(curveLine{style: styleOf[m], x: t.at[i : i+1], y: t.of[i : i+1], hollow: len(t.dominated(i)) > 0,
 			hints: []string{hint(label(m), units.Amount(t.at[i], c.Unit), units.Amount(t.of[i], q.Unit), "")}})
 	}
 	return out
 }
 
-// lowered begins a heading in the middle of a sentence, unless it begins with an abbreviation.
+// lowered makes the first letter of a heading lower case, unless it starts with an abbreviation.
 func lowered(s string) string {
 	if len(s) > 1 && s[1] >= 'a' && s[1] <= 'z' {
 		return strings.ToLower(s[:1]) + s[1:]

@@ -8,8 +8,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// tradeoffJournal has a quality and a cost of three models, a measured one each, and what must not
-// count: a case that one model lacks, a failed one, a computed one.
+// tradeoffJournal returns a journal with a quality and a cost of three models, and with cases that
+// must not count: one that a model lacks, a failed one, a computed one.
 func tradeoffJournal() *result.Journal {
 	j := &result.Journal{Runs: []result.Run{{Suite: "s", Tasks: result.Tasks{
 		{Name: "find", Title: "Finding", Metrics: []result.MetricInfo{{Name: "hits", Unit: "fraction", Better: result.Higher, Kind: result.Share, Role: result.Quality}}, Axes: []result.Axis{{Param: "length", Unit: "tokens", Log: true}}},
@@ -29,7 +29,7 @@ func tradeoffJournal() *result.Journal {
 		add("hold", m, "size", "bytes", result.Lower, 1024, 1, nil)
 		add("hold", m, "size", "bytes", result.Lower, 4096, []float64{2048, 1024, 1024}[i], nil)
 	}
-	add("find", "a", "hits", "fraction", result.Higher, 8192, 0, nil) // a alone
+	add("find", "a", "hits", "fraction", result.Higher, 8192, 0, nil) // only a
 	add("hold", "b", "size", "bytes", result.Lower, 8192, 9, func(r *result.Record) { r.Status, r.Metrics = result.Failed, nil })
 	add("find", "d", "hits", "fraction", result.Higher, 1024, 1, func(r *result.Record) { r.Source = result.Computed })
 	add("hold", "d", "size", "bytes", result.Lower, 4096, 1, func(r *result.Record) { r.Source = result.Computed })
@@ -65,7 +65,7 @@ func TestTradeoff(t *testing.T) {
 	}
 }
 
-// One model, or no case in common, is no comparison.
+// TestNoTradeoff checks that there is no comparison for one model, or without common cases.
 func TestNoTradeoff(t *testing.T) {
 	for name, drop := range map[string]func(r result.Record) bool{
 		"one model": func(r result.Record) bool { return r.Model != "a" },

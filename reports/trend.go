@@ -20,18 +20,18 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// History is metrics followed over runs: what package history finds and this one writes.
+// History holds metrics over runs. Package history computes it.
 type History struct {
-	// Runs is how many runs there are; Alpha the probability of marking a change in a series
-	// without one.
+	// Runs is the number of runs. Alpha is the probability of marking a change in a series without
+	// one.
 	Runs  int     `json:"runs"`
 	Alpha float64 `json:"alpha"`
-	// Trends in the order of their first record.
+	// Trends is in the order of the first records.
 	Trends  []Trend  `json:"trends"`
 	Notices []string `json:"notices,omitempty"`
 }
 
-// Trend is one metric of one case on one machine, run after run.
+// Trend is one metric of one case on one machine, over runs.
 type Trend struct {
 	Task    string        `json:"task"`
 	Model   string        `json:"model"`
@@ -42,7 +42,8 @@ type Trend struct {
 	Machine string        `json:"machine"`
 	Points  []TrendPoint  `json:"points"`
 	Changes []TrendChange `json:"changes,omitempty"`
-	// Need is the fewest runs that could show a change, where there are not as many.
+	// Need is the smallest number of runs that can show a change, if there are fewer runs;
+	// otherwise 0.
 	Need int `json:"runs_needed,omitempty"`
 }
 
@@ -55,9 +56,9 @@ type TrendPoint struct {
 	Value   float64   `json:"value"`
 }
 
-// TrendChange is a change of level: Points[At] is the first at the new one. Before and After are
-// the medians between the neighbouring changes; P is the share of random orders with as clear a
-// step, 0 for exact figures.
+// TrendChange is a change of level. Points[At] is the first point at the new level. Before and
+// After are the medians between the neighbouring changes. P is the share of random permutations
+// with an equal or larger step; it is 0 for exact values.
 type TrendChange struct {
 	At     int     `json:"at"`
 	Before float64 `json:"before"`
@@ -65,7 +66,7 @@ type TrendChange struct {
 	P      float64 `json:"p,omitempty"`
 }
 
-// verdict says whether a change is for the better.
+// verdict returns whether a change is better or worse.
 func (t *Trend) verdict(c TrendChange) (string, tone) {
 	up := c.After > c.Before
 	switch {
@@ -77,10 +78,10 @@ func (t *Trend) verdict(c TrendChange) (string, tone) {
 	return "changed", fair
 }
 
-// name is the case and the metric in words.
+// name returns the name of the case and the metric.
 func (t *Trend) name() string { return joined(clean(t.Label), label(t.Model), clean(t.Metric)) }
 
-// run names a point: its number from 1 on, its date and commit.
+// run describes a point: its number from 1, its date and commit.
 func (t *Trend) run(i int) string {
 	p := t.Points[i]
 	words := strconv.Itoa(i + 1)
@@ -93,7 +94,7 @@ func (t *Trend) run(i int) string {
 	return words
 }
 
-// from is a point's number and commit, or its date where the commit is not known.
+// from returns a point's number and commit, or its date if the commit is unknown.
 func (t *Trend) from(i int) string {
 	p := t.Points[i]
 	switch {
@@ -105,13 +106,13 @@ func (t *Trend) from(i int) string {
 	return strconv.Itoa(i + 1)
 }
 
-// shortCommit is the beginning by which a commit is known.
+// shortCommit returns the abbreviated hash of a commit.
 func shortCommit(s string) string {
 	r := []rune(clean(s))
 	return string(r[:min(len(r), 8)])
 }
 
-// spark draws values in eight heights, the last ones where they are many.
+// spark draws at most most values, the latest ones, in eight heights.
 func spark(points []TrendPoint, most int) string {
 	points = points[max(0, len(points)-most):]
 	lo, hi := points[0].Value, points[0].Value
@@ -129,10 +130,10 @@ func spark(points []TrendPoint, most int) string {
 	return b.String()
 }
 
-// tables are the changes found and all trends.
+// tables returns the tables of changes and of trends.
 func (h *History) tables() []table {
 	changes := table{id: "changes", title: "Change points", head: []string{"case", "from run", "before → after", "change", "p"}, fixed: 1,
-		notes: []string{fmt.Sprintf("p: fraction of random orders of the runs with a step at least as clear; marked at p <= %s, or if an exact value differs", strconv.FormatFloat(h.Alpha, 'g', 2, 64))}}
+		notes: []string{fmt.Sprintf("p: fraction of random permutations of the runs with an equal or larger step; marked at p <= %s, or if an exact value differs", strconv.FormatFloat(h.Alpha, 'g', 2, 64))}}
 	var out []table
 	for _, machine := range h.machines() {
 		all := table{id: "trends", title: "Trends · " + clean(machine), head: []string{"case", "runs", "first", "latest", "change", "trend"}, fixed: 1}
@@ -171,7 +172,7 @@ func (h *History) machines() (out []string) {
 	return out
 }
 
-// outcome sums up in a line.
+// outcome returns a one-line summary.
 func (h *History) outcome() string {
 	found, short, need := 0, 0, 0
 	for _, t := range h.Trends {
@@ -219,14 +220,14 @@ func (h *History) Markdown(out io.Writer) error {
 	return err
 }
 
-// JSON writes all of it.
+// JSON writes h as one document.
 func (h *History) JSON(out io.Writer) error {
 	e := json.NewEncoder(out)
 	e.SetIndent("", " ")
 	return e.Encode(h)
 }
 
-// HTML writes history.html: the tables, and figures whose points tell run, date, commit and value.
+// HTML writes history.html: the tables, and figures whose points show run, date, commit and value.
 func (h *History) HTML(out io.Writer) error {
 	p, err := newPage("Metrics over runs")
 	if err != nil {
@@ -255,8 +256,8 @@ func (h *History) HTML(out io.Writer) error {
 	return p.write(out)
 }
 
-// Write writes history.html into an existing folder, and a figure for each task, metric and machine
-// as PNG and SVG, with at most trendPanels trends in each. It returns the files' names.
+// Write writes history.html to an existing folder, and figures as PNG and SVG for each task, metric
+// and machine, with at most trendPanels trends in each. It returns the names of the files.
 func (h *History) Write(dir string) ([]string, error) {
 	var written []string
 	var page bytes.Buffer
@@ -284,7 +285,7 @@ func (h *History) Write(dir string) ([]string, error) {
 	return written, nil
 }
 
-// trendPanels bounds the trends of one picture.
+// trendPanels is the maximum number of trends in one picture.
 const trendPanels = 6
 
 var (
@@ -329,7 +330,7 @@ func (h *History) figures() (out []*figure) {
 	return out
 }
 
-// trendPanel is a chart with upright marks where the level changes.
+// trendPanel is a chart with vertical marks at changes of level.
 type trendPanel struct {
 	*chart
 	marks []changeMark
@@ -338,11 +339,12 @@ type trendPanel struct {
 type changeMark struct {
 	x     float64
 	text  string
-	low   bool // the text stands at the bottom: the line goes up
+	low   bool // put the text at the bottom, because the line rises
 	color color.NRGBA
 }
 
-// panel draws the trend; only the lowest of a figure names the x axis.
+// panel returns the panel of the trend. Only the lowest panel of a figure has the name of the x
+// axis.
 func (t *Trend) panel(lowest bool) panel {
 	c := &chart{title: joined(clean(t.Label), label(t.Model)), tall: 88, x: axis{unit: "run"}, y: axis{unit: t.Unit}}
 	if lowest {

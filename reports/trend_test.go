@@ -12,7 +12,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// trends are two metrics over twelve runs: one that falls at the eighth, one that stays.
+// trends returns two metrics over twelve runs: one that falls at the eighth run, and one that stays
+// level.
 func trends(name string) *History {
 	h := &History{Runs: 12, Alpha: 0.01, Notices: []string{"left out: " + name}}
 	for _, metric := range []string{"tps", "total"} {
@@ -32,7 +33,8 @@ func trends(name string) *History {
 	return h
 }
 
-// A fall is worse where more is better and better where less is; without a direction it is neither.
+// TestTrendVerdicts checks that a decrease is worse if higher is better, better if lower is better,
+// and neither without a direction.
 func TestTrendVerdicts(t *testing.T) {
 	fall := TrendChange{Before: 2, After: 1}
 	for better, want := range map[result.Better]string{result.Higher: "worse", result.Lower: "better", result.None: "changed"} {
@@ -89,7 +91,7 @@ func TestTrendPageHostileText(t *testing.T) {
 	}
 	for _, bad := range []string{"<b>", "<img"} {
 		if strings.Contains(b.String(), bad) {
-			t.Errorf("%s stands in the page as it was given", bad)
+			t.Errorf("the page contains %s unescaped", bad)
 		}
 	}
 }

@@ -12,37 +12,36 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// view is a journal grouped for reading: what every writer draws from.
+// view is a journal grouped for presentation. All writers use it.
 type view struct {
 	ctx     context.Context
 	journal *result.Journal
-	// verdicts are those on the run's gates, nil where none were judged.
+	// verdicts holds the verdicts on the run's gates, or nil.
 	verdicts *Gates
-	// run is the journal's first header, zero where it has none.
+	// run is the journal's first header, or zero.
 	run result.Run
-	// models in the order of their first record; a model's place picks its colour and marker
-	// everywhere.
+	// models is in the order of the first records, which determines colours and markers.
 	models []string
 	archs  map[string]string
-	// baselines gives, by model, the model that ratios divide by.
+	// baselines maps models to their baselines.
 	baselines map[string]string
-	// tasks are those of the journal by name, order their names in the order of sections.
+	// tasks maps names to the journal's tasks; order lists the names in the order of sections.
 	tasks  map[string]*task
 	order  []string
 	groups []*group
-	// left says what is not drawn.
+	// left describes what is omitted.
 	left []string
-	// published are the references by what they are about; flags those of reproduce, by suite.
+	// published holds the references by subject, flags the flags for reproduce by suite.
 	published map[refKey]result.Reference
 	flags     map[string][][2]string
-	// sections hold the tables and figures of the groups, in the order shown.
+	// sections holds the tables and figures of the groups, in order.
 	sections []section
 }
 
 // section is a chapter of a report.
 type section struct {
 	id, title string
-	// lead is a sentence or two on how to read the section.
+	// lead explains how to read the section, in a sentence or two.
 	lead    string
 	tables  []table
 	figures []*figure
@@ -53,24 +52,24 @@ type group struct {
 	about          *task
 	runner, device string
 	source         result.Source
-	// settings are the parameters that all records of the group share, by name.
+	// settings holds the parameters that all records of the group share, by name.
 	settings map[string]string
 	records  []*result.Record
-	// left says what is not drawn of it.
+	// left describes what is omitted of the group.
 	left string
-	// mixed says which models have which number types, where they differ.
+	// mixed describes the models' number types, if they differ.
 	mixed []string
-	// models of this group, in the view's order.
+	// models lists the group's models, in the view's order.
 	models []string
-	// index is what spots made.
+	// index caches the result of spots.
 	index map[spot]*result.Record
-	// byModel is the index that recordsOf made.
+	// byModel caches the index of recordsOf.
 	byModel map[string][]*result.Record
-	// name distinguishes the group from others of its task, in words; id is for file names.
+	// name distinguishes the group from others of its task; id is for file names.
 	name, id string
 }
 
-// newView groups a journal. When ctx ends it stops early; what is rendered of it then is an error.
+// newView groups a journal. If ctx ends it stops early, and rendering the view returns an error.
 func newView(ctx context.Context, j *result.Journal, g *Gates) *view {
 	v := &view{ctx: ctx, journal: j, verdicts: g, archs: map[string]string{}, baselines: baselines(j)}
 	if len(j.Runs) > 0 {
@@ -89,8 +88,8 @@ func newView(ctx context.Context, j *result.Journal, g *Gates) *view {
 	return v
 }
 
-// group parts the records. Two records that fall on the same place of the same
-// group (they differ in weights or seed, say) go to separate groups.
+// group groups the records. Two records with the same position in a group (because they differ in
+// weights or seed, say) go to separate groups.
 func (v *view) group() []*group {
 	var groups []*group
 	index := map[string]*group{}
@@ -132,12 +131,11 @@ func (v *view) group() []*group {
 	return groups
 }
 
-// ownParam is a parameter of a task's records that belongs to the model rather than to the
-// question.
+// ownParam is a parameter of a task that belongs to the model rather than to the question.
 type ownParam struct{ task, name string }
 
-// ownParams are the params of models, such as number types, unless a model was measured with
-// several values: models of different ones are shown together.
+// ownParams returns the parameters that belong to models, such as number types. Models with
+// different values are shown together, unless a model was measured with several values.
 func (v *view) ownParams() map[ownParam]bool {
 	out := map[ownParam]bool{}
 	type value struct {
@@ -160,8 +158,8 @@ func (v *view) ownParams() map[ownParam]bool {
 	return out
 }
 
-// keepOwn describes the models' own parameters: as a setting where all models of the group have the
-// same.
+// keepOwn describes the parameters of models: as a setting if all models of the group have the same
+// value, otherwise in mixed.
 func (g *group) keepOwn(own map[ownParam]bool) {
 	for _, name := range g.about.ModelParams {
 		if !own[ownParam{g.about.Name, name}] {
@@ -190,8 +188,8 @@ func (g *group) keepOwn(own map[ownParam]bool) {
 	}
 }
 
-// split parts a record's parameters into the settings that place it in a
-// group and its place on the group's axes.
+// split splits a record's parameters into settings, which determine its group, and its position on
+// the axes.
 func (t *task) split(r *result.Record) (settings map[string]string, place string) {
 	settings = map[string]string{}
 	at := map[string]any{}
@@ -212,8 +210,8 @@ func (t *task) split(r *result.Record) (settings map[string]string, place string
 	return settings, string(b)
 }
 
-// nameGroups gives each group a name of what tells it from the other groups of
-// its task: some settings always, others where those leave groups alike.
+// nameGroups names each group by settings that distinguish it from the other groups of its task.
+// Some settings are always used, others only if necessary.
 func (v *view) nameGroups(groups []*group) {
 	ids := map[string]bool{}
 	for _, g := range groups {
@@ -264,7 +262,7 @@ func (v *view) nameGroups(groups []*group) {
 	}
 }
 
-// others gives the other groups of the same task.
+// others returns the other groups of the same task.
 func (g *group) others(groups []*group) (out []*group) {
 	for _, o := range groups {
 		if o != g && o.about == g.about {
@@ -274,8 +272,8 @@ func (g *group) others(groups []*group) (out []*group) {
 	return out
 }
 
-// differing gives the settings in which a group differs from one of others;
-// hashes, and depths in words, are left out where something else differs too.
+// differing returns the settings in which a group differs from one of others. Hashes and depths in
+// words are omitted if something else differs too.
 func (g *group) differing(others []*group) []string {
 	differs := map[string]bool{}
 	for _, o := range others {
@@ -293,7 +291,8 @@ func (g *group) differing(others []*group) []string {
 	return sortedKeys(differs)
 }
 
-// apart reports whether others ran on another runner, and whether on another device of the same.
+// apart reports whether others used a different runner, and whether they used a different device of
+// the same runner.
 func (g *group) apart(others []*group) (runner, device bool) {
 	for _, o := range others {
 		runner = runner || o.runner != g.runner
@@ -302,7 +301,7 @@ func (g *group) apart(others []*group) (runner, device bool) {
 	return runner, device
 }
 
-// unique returns name, with a number where it was taken before.
+// unique returns name, with a number if it is already taken.
 func unique(taken map[string]bool, name string) string {
 	if name = strings.Trim(name, "-"); name == "" {
 		name = "x"
@@ -335,7 +334,7 @@ func sortedKeys[T any](m map[string]T) []string {
 	return keys
 }
 
-// describe lists a group's settings that its name leaves out, its runner and its device in one
+// describe lists a group's settings that are not in its name, its runner and its device in one
 // line.
 func (g *group) describe() string {
 	var words []string

@@ -8,7 +8,8 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// A tokenizer that gives up on a text fails the case with its own words, any other panic as a panic.
+// A tokenizer that gives up on a text fails the case with its own words, any other panic as a
+// panic.
 func TestGuarded(t *testing.T) {
 	slow := &tokenizer.PatternError{Tokenizer: "hostile", Err: errors.New("too slow")}
 	if err := guarded(func() error { panic(slow) }); err == nil || err.Error() != "tokenizer hostile: too slow" {

@@ -25,8 +25,8 @@ type PlannedCase struct {
 	Model *Target
 	// about is the task's declaration.
 	about *result.Task
-	// turn is equal for corresponding cases of the models of an interleaved task, which run one after
-	// another. It is 0 if the models have different numbers of cases.
+	// turn is equal for corresponding cases of the models of an interleaved task, which run one
+	// after another. It is 0 if the models have different numbers of cases.
 	turn int
 	// Seconds is the estimated time; 0 means that it is negligible.
 	Seconds float64

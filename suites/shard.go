@@ -282,9 +282,9 @@ func (p *Plan) split(count int, gates []gate.Gate) []int32 {
 	return of
 }
 
-// Shard keeps the cases of one shard, and returns how the run's header describes it. gates are those
-// that will be evaluated on the whole run. A shard may have no case, where the plan has fewer units
-// than there are shards.
+// Shard keeps the cases of one shard, and returns how the run's header describes it. gates are
+// those that will be evaluated on the whole run. A shard may have no case, where the plan has fewer
+// units than there are shards.
 func (p *Plan) Shard(s Shard, gates []gate.Gate) *result.Shard {
 	out := &result.Shard{Number: s.Number, Count: s.Count, PlanCases: len(p.Cases), Cases: map[string]int{}}
 	sum := sha256.New()

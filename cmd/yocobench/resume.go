@@ -175,8 +175,8 @@ func (f *runFlags) planError(s *suites.Suite, err error) error {
 	return fmt.Errorf("%w\n  hint: the suite's relative paths were searched %s; give another folder with --inputs DIR", err, where)
 }
 
-// changes lists what changed since the run was measured: texts, weights, the suite. The plan must be
-// complete, before filters.
+// changes lists what changed since the run was measured: texts, weights, the suite. The plan must
+// be complete, before filters.
 func (f *runFlags) changes(plan *suites.Plan) (changed []string) {
 	if f.old == nil || f.old.Last() == nil {
 		return nil
@@ -199,8 +199,8 @@ func (f *runFlags) changes(plan *suites.Plan) (changed []string) {
 	return changed
 }
 
-// split keeps the cases of the run's shard, if it is one. A resumed shard must be a part of the same
-// plan as before, since it could not be merged with the other shards otherwise.
+// split keeps the cases of the run's shard, if it is one. A resumed shard must be a part of the
+// same plan as before, since it could not be merged with the other shards otherwise.
 func (f *runFlags) split(plan *suites.Plan, s suites.Shard, changed []string) error {
 	var was *result.Shard
 	if f.old != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// entry is one figure as github-action-benchmark reads it (tools customBiggerIsBetter and
+// entry is one value in the format of github-action-benchmark (tools customBiggerIsBetter and
 // customSmallerIsBetter).
 type entry struct {
 	Name  string  `json:"name"`
@@ -19,9 +19,9 @@ type entry struct {
 	Extra string  `json:"extra,omitempty"`
 }
 
-// GitHubAction writes the figures of which more is better to bigger and the others to smaller, each
-// as the JSON array that the tools customBiggerIsBetter and customSmallerIsBetter of
-// github-action-benchmark read.
+// GitHubAction writes the metrics for which higher is better to bigger and those for which lower is
+// better to smaller. Each is a JSON array for github-action-benchmark (tools customBiggerIsBetter
+// and customSmallerIsBetter).
 func GitHubAction(bigger, smaller io.Writer, j *result.Journal) error {
 	more, less := []entry{}, []entry{}
 	for i := range j.Records {
@@ -50,7 +50,7 @@ func GitHubAction(bigger, smaller io.Writer, j *result.Journal) error {
 		w       io.Writer
 		entries []entry
 	}{{bigger, more}, {smaller, less}} {
-		e := json.NewEncoder(cleantext.NewWriter(out.w)) // the same document, without raw escapes
+		e := json.NewEncoder(cleantext.NewWriter(out.w)) // without raw escapes
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
 		if err := e.Encode(out.entries); err != nil {

@@ -2,12 +2,12 @@
 //
 //	GoBench       Go benchmark text with Unit lines, for benchstat and benchproc (gobench.go)
 //	GitHubAction  the two JSON files of github-action-benchmark (action.go)
-//	JUnit         JUnit XML: a test a case and a gate (junit.go)
+//	JUnit         JUnit XML: one test per case and gate (junit.go)
 //	OpenMetrics   OpenMetrics 1.0 text (openmetrics.go)
 //	Prometheus    Prometheus' text format, for its textfile collector (openmetrics.go)
 //
-// Every number and unit is a record's own; nothing is computed here. Computed
-// records say so in a label, a name or a configuration line.
+// All numbers and units come from the records; this package computes nothing. Computed records are
+// marked by a label, a name or a configuration line.
 package export
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// metricNames lists the metrics of a record that have a direction, or all.
+// metricNames returns the metrics of a record that have a better direction, or all.
 func metricNames(r *result.Record, all bool) []string {
 	var out []string
 	for name, m := range r.Metrics {
@@ -33,7 +33,7 @@ func metricNames(r *result.Record, all bool) []string {
 	return out
 }
 
-// paramNames lists the parameters of a record.
+// paramNames returns the parameters of a record.
 func paramNames(r *result.Record) []string {
 	var out []string
 	for name := range r.Params {
@@ -43,7 +43,7 @@ func paramNames(r *result.Record) []string {
 	return out
 }
 
-// valueText writes a parameter: numbers in full, lists and mappings as JSON.
+// valueText formats a parameter: numbers exactly, lists and mappings as JSON.
 func valueText(v any) string {
 	switch x := v.(type) {
 	case string:
@@ -58,10 +58,10 @@ func valueText(v any) string {
 	return string(b)
 }
 
-// number writes a figure so that it can be read back exactly.
+// number formats a number so that it can be parsed exactly.
 func number(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 
-// word replaces what is no letter, digit or one of the characters in keep by '_'.
+// word replaces all characters except letters, digits and those in keep by '_'.
 func word(s, keep string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x80 && (unicode.IsLetter(r) || unicode.IsDigit(r)) || strings.ContainsRune(keep, r) {
@@ -71,7 +71,7 @@ func word(s, keep string) string {
 	}, s)
 }
 
-// env is the environment of a journal's last run.
+// env returns the environment of a journal's last run.
 func env(j *result.Journal) result.Env {
 	if len(j.Runs) == 0 {
 		return result.Env{}
@@ -79,7 +79,7 @@ func env(j *result.Journal) result.Env {
 	return j.Runs[len(j.Runs)-1].Env
 }
 
-// header is the journal's last run.
+// header returns the journal's last header.
 func header(j *result.Journal) result.Run {
 	if len(j.Runs) == 0 {
 		return result.Run{}

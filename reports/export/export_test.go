@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// journal is made up: one case of each kind, and names that try to break out.
+// journal returns a synthetic journal: one case of each kind, with hostile names.
 func journal() *result.Journal {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	rec := func(id, task, model, label string, params map[string]any, metrics map[string]result.Metric) result.Record {
@@ -72,12 +72,12 @@ func write(t *testing.T, name string, f func(*bytes.Buffer) error) string {
 		t.Fatalf("%v; run the tests with -update to make it", err)
 	}
 	if b.String() != string(want) {
-		t.Errorf("%s differs from what was written:\n%s", path, b.String())
+		t.Errorf("%s differs from the output:\n%s", path, b.String())
 	}
 	return b.String()
 }
 
-// What is written is read back by the reader that benchstat uses.
+// TestGoBench reads the output with the reader that benchstat uses.
 func TestGoBench(t *testing.T) {
 	text := write(t, "gobench.txt", func(b *bytes.Buffer) error { return GoBench(b, journal()) })
 	r := benchfmt.NewReader(strings.NewReader(text), "gobench.txt")
@@ -122,7 +122,8 @@ func TestGitHubAction(t *testing.T) {
 	}
 }
 
-// An interrupted run is no success for CI, whatever its records and gates say.
+// TestJUnitOfIncompleteRun checks that an interrupted run has an error, whatever its records and
+// gates.
 func TestJUnitOfIncompleteRun(t *testing.T) {
 	for cases, want := range map[int]int{0: 0, 2: 0, 3: 1, 9: 1} {
 		j := &result.Journal{Runs: []result.Run{{Suite: "s", Cases: cases}}, Records: journal().Records[:2]}
@@ -174,12 +175,12 @@ func TestJUnit(t *testing.T) {
 			}
 		}
 		if s.Tests != len(s.Cases) || s.Failures != failures || s.Errors != errors || s.Skipped != skipped {
-			t.Errorf("%s: counts %d %d %d %d do not fit its tests %d %d %d %d", s.Name, s.Tests, s.Failures, s.Errors, s.Skipped, len(s.Cases), failures, errors, skipped)
+			t.Errorf("%s: counts %d %d %d %d do not match its tests %d %d %d %d", s.Name, s.Tests, s.Failures, s.Errors, s.Skipped, len(s.Cases), failures, errors, skipped)
 		}
 		tests += s.Tests
 	}
 	if tests != 10 || back.Tests != tests {
-		t.Errorf("%d tests, %d told", tests, back.Tests)
+		t.Errorf("%d tests, %d reported", tests, back.Tests)
 	}
 }
 
@@ -190,8 +191,8 @@ func count(x *struct{}) int {
 	return 1
 }
 
-// Every line is one that OpenMetrics 1.0 allows: the families apart, names ending in their units,
-// EOF at the end.
+// TestOpenMetrics checks every line against OpenMetrics 1.0: families are contiguous, names end in
+// their units, and the last line is EOF.
 func TestOpenMetrics(t *testing.T) {
 	text := write(t, "openmetrics.txt", func(b *bytes.Buffer) error { return OpenMetrics(b, journal()) })
 	sample := regexp.MustCompile(`^([a-z_][a-z0-9_]*)\{(?:[a-z_][a-z0-9_]*="(?:[^"\\\n]|\\["\\n])*",?)+\} [0-9.e+-]+$`)
@@ -205,7 +206,7 @@ func TestOpenMetrics(t *testing.T) {
 		if m := meta.FindStringSubmatch(l); m != nil {
 			if m[1] == "TYPE" {
 				if seen[m[2]] {
-					t.Errorf("family %s stands twice", m[2])
+					t.Errorf("family %s appears twice", m[2])
 				}
 				family, seen[m[2]] = m[2], true
 			}
@@ -222,7 +223,8 @@ func TestOpenMetrics(t *testing.T) {
 	}
 }
 
-// A metric that is called by its unit does not get it twice.
+// TestOpenMetricsUnitsStandOnce checks that a metric whose name ends in its unit does not get it
+// twice.
 func TestOpenMetricsUnitsStandOnce(t *testing.T) {
 	r := result.Record{Task: "prefill", Status: result.OK, Metrics: map[string]result.Metric{"limit_seconds": {Value: 1, Unit: "s", Better: result.None}}}
 	var b bytes.Buffer
@@ -234,7 +236,7 @@ func TestOpenMetricsUnitsStandOnce(t *testing.T) {
 	}
 }
 
-// An empty journal is no crash.
+// TestEmpty checks that an empty journal does not crash an exporter.
 func TestEmpty(t *testing.T) {
 	var b bytes.Buffer
 	j := &result.Journal{Records: []result.Record{{Status: result.OK, Metrics: map[string]result.Metric{"": {}}}}}

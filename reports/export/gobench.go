@@ -9,9 +9,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// GoBench writes Go benchmark text (go.dev/design/14313-benchmark-format): a line a sample, its
-// name made of task, model and parameters, and Unit lines that say which way is better, and which
-// units are exact.
+// GoBench writes Go benchmark text (go.dev/design/14313-benchmark-format): one line per sample,
+// whose name consists of task, model and parameters, and Unit lines that declare which direction is
+// better and which units are exact.
 //
 //	Unit ttft-sec better=lower
 //	BenchmarkPrefill/model=tiny-yoco-gret/length=4096/samples=10-2 1 0.05 ttft-sec 81920 tps-tokens/sec
@@ -62,7 +62,7 @@ func GoBench(w io.Writer, j *result.Journal) error {
 	return err
 }
 
-// goLines writes a record's samples: the i-th line holds the i-th sample of each metric that has
+// goLines writes a record's samples. The i-th line contains the i-th sample of each metric that has
 // one.
 func goLines(b *bytes.Buffer, r *result.Record, names []string, threads int) {
 	task := word(r.Task, "-_.")
@@ -89,8 +89,7 @@ func goLines(b *bytes.Buffer, r *result.Record, names []string, threads int) {
 	}
 }
 
-// goUnit is the unit of a metric: its name, and what it is counted in, in the words of Go's
-// benchmarks.
+// goUnit returns the unit of a metric: its name and the unit's name in Go benchmarks.
 func goUnit(name, unit string) string {
 	unit = strings.NewReplacer("tokens/s", "tokens/sec", "seconds", "sec").Replace(unit)
 	if unit == "s" {

@@ -11,7 +11,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// Check is a gate as a test: what it says and how it ended.
+// Check is a gate as a test, with its outcome.
 type Check struct {
 	Name string
 	// Outcome is passed, regressed (a failure), broken (an error), or anything else (skipped).
@@ -67,9 +67,10 @@ type (
 	}
 )
 
-// JUnit writes JUnit XML as CI systems read it: a test suite a task with a test a case (failed: an
-// error; out of memory, skipped and unsupported: skipped), its figures in its output, and a suite
-// of the gates. A run with cases that were not run has an error that says how many.
+// JUnit writes JUnit XML for CI systems. Each task is a test suite and each case a test, with its
+// metrics in the output. A failed case is an error; out of memory, skipped and unsupported cases
+// are skipped tests. Gates are another suite. A run with missing cases has an error with their
+// number.
 func JUnit(w io.Writer, j *result.Journal, checks []Check) error {
 	h := header(j)
 	all := &junitSuites{Name: "yocobench " + printable(h.Suite)}
@@ -168,7 +169,7 @@ func (s *junitSuite) check(k Check) {
 
 func seconds(s float64) string { return fmt.Sprintf("%.3f", s) }
 
-// printable cleans the lines of a text: that leaves nothing which XML 1.0 cannot hold.
+// printable cleans the lines of a text. The result contains only characters that XML 1.0 allows.
 func printable(s string) string {
 	lines := strings.Split(s, "\n")
 	for i, l := range lines {

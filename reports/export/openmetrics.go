@@ -11,17 +11,17 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// openUnits are the words for units in names of metrics.
+// openUnits maps units to their names in metric names.
 var openUnits = map[string]string{"s": "seconds", "bytes": "bytes", "tokens/s": "tokens_per_second", "fraction": "ratio"}
 
-// promFamily is a metric with its samples.
+// promFamily is a metric family with its samples.
 type promFamily struct {
 	name, unit, help string
-	samples          []string // labels and value
+	samples          []string // each with labels and value
 }
 
-// OpenMetrics writes the figures as OpenMetrics 1.0 text: a gauge for each task and metric, such as
-// yocobench_prefill_ttft_seconds, with a sample a case.
+// OpenMetrics writes the metrics as OpenMetrics 1.0 text: a gauge for each task and metric, such as
+// yocobench_prefill_ttft_seconds, with one sample per case.
 func OpenMetrics(w io.Writer, j *result.Journal) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# TYPE yocobench_run info\n# HELP yocobench_run %s\nyocobench_run_info{%s} 1\n", runHelp, runLabels(j))
@@ -38,8 +38,8 @@ func OpenMetrics(w io.Writer, j *result.Journal) error {
 	return err
 }
 
-// Prometheus writes the same figures in Prometheus' text format 0.0.4, which its textfile collector
-// reads.
+// Prometheus writes the same metrics in the Prometheus text format 0.0.4, for the textfile
+// collector.
 func Prometheus(w io.Writer, j *result.Journal) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# HELP yocobench_run_info %s\n# TYPE yocobench_run_info gauge\nyocobench_run_info{%s} 1\n", runHelp, runLabels(j))
@@ -64,7 +64,7 @@ func runLabels(j *result.Journal) string {
 	return pairs("suite", header(j).Suite, "version", e.Version, "commit", e.Commit, "cpu", e.CPU, "gpu", e.GPU, "kernel_tier", e.KernelTier)
 }
 
-// promFamilies collects the figures by metric, in order of their names.
+// promFamilies collects the samples by metric, sorted by name.
 func promFamilies(j *result.Journal) []*promFamily {
 	families := map[string]*promFamily{}
 	for i := range j.Records {
@@ -73,7 +73,7 @@ func promFamilies(j *result.Journal) []*promFamily {
 			continue
 		}
 		of := "{" + labels(r) + "} "
-		taken := map[string]bool{} // two metrics of a record never share a name
+		taken := map[string]bool{} // so that two metrics of a record never share a name
 		for _, n := range metricNames(r, true) {
 			m := r.Metrics[n]
 			unit, ok := openUnits[m.Unit]
@@ -106,7 +106,7 @@ func promFamilies(j *result.Journal) []*promFamily {
 	return out
 }
 
-// labels are those of a case: its id makes them unique, its parameters have the prefix p_.
+// labels returns the labels of a case. The id makes them unique; parameters have the prefix p_.
 func labels(r *result.Record) string {
 	kv := []string{"case", r.Case, "model", r.Model, "arch", r.Arch, "runner", r.Runner, "source", string(r.Source), "label", r.Label}
 	taken := map[string]bool{}
@@ -122,7 +122,7 @@ func labels(r *result.Record) string {
 	return pairs(kv...)
 }
 
-// pairs writes names and values; empty values are left out.
+// pairs formats names and values. It omits empty values.
 func pairs(kv ...string) string {
 	var out []string
 	for i := 0; i < len(kv); i += 2 {
@@ -133,7 +133,7 @@ func pairs(kv ...string) string {
 	return strings.Join(out, ",")
 }
 
-// escape writes cleaned text for between quotes.
+// escape cleans and escapes text for a quoted label value.
 func escape(s string) string {
 	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(cleantext.Line(s))
 }

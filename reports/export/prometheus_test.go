@@ -18,7 +18,7 @@ import (
 
 const evil = "x\x1b[31mred\x1b]0;pwn\a\r\n\u202e\u009b2J\\\"{}\xff=1"
 
-// hostile is a journal whose every text tries to break out, with names that become the same word.
+// hostile returns a journal with hostile texts and with names that become equal after cleaning.
 func hostile() *result.Journal {
 	j := journal()
 	j.Runs[0].Suite, j.Runs[0].Env.CPU, j.Runs[0].Env.Version = evil, evil, evil
@@ -57,11 +57,11 @@ func TestPrometheus(t *testing.T) {
 	}
 }
 
-// The reference parser of OpenMetrics is in Python.
+// TestOpenMetricsIsRead parses the output with the reference parser, which is in Python.
 func TestOpenMetricsIsRead(t *testing.T) {
 	python := cmp.Or(os.Getenv("PYTHON"), "python3")
 	if out, err := exec.Command(python, "-c", "import prometheus_client").CombinedOutput(); err != nil {
-		testenv.Missing(t, "%s (or what PYTHON names) has no prometheus_client: %v\n%s", python, err, out)
+		testenv.Missing(t, "%s (set PYTHON to change it) has no prometheus_client: %v\n%s", python, err, out)
 	}
 	for name, j := range map[string]*result.Journal{"made up": journal(), "hostile": hostile(), "empty": {}} {
 		var b bytes.Buffer
@@ -76,7 +76,7 @@ func TestOpenMetricsIsRead(t *testing.T) {
 	}
 }
 
-// No format lets through what a terminal acts on.
+// TestNoRawEscapes checks that no format contains terminal escapes.
 func TestNoRawEscapes(t *testing.T) {
 	checks := []Check{{Name: evil, Outcome: "broken", Message: evil}}
 	for name, write := range map[string]func(*bytes.Buffer) error{

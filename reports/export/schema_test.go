@@ -12,11 +12,11 @@ import (
 	"testing"
 )
 
-// testdata/junit-10.xsd is the schema of JUnit XML that CI servers check by (Gregory Boissinot's,
-// MIT licence).
+// testdata/junit-10.xsd is the JUnit XML schema that CI servers use (by Gregory Boissinot, MIT
+// licence).
 
-// schema is as much of XML Schema as that file uses. Its groups of elements may come in any order
-// and number, which parse makes sure of.
+// schema is the subset of XML Schema that the file uses. Groups of elements may occur in any order
+// and number, which parse checks.
 type schema struct {
 	Elements []element `xml:"element"`
 	Types    []struct {
@@ -54,7 +54,7 @@ type group struct {
 	Elements []element `xml:"element"`
 }
 
-// children are the names of an element's children.
+// children returns the names of an element's children.
 func (e element) children(t *testing.T) map[string]bool {
 	out := map[string]bool{}
 	groups := []group{e.Complex.group}
@@ -64,14 +64,14 @@ func (e element) children(t *testing.T) map[string]bool {
 	for _, g := range groups {
 		for _, c := range g.Elements {
 			if out[c.Ref] = true; c.Max != "unbounded" || len(g.Elements) > 1 {
-				t.Fatalf("%s: a group of a form that this test does not know", e.Name)
+				t.Fatalf("%s: this test does not support the form of this group", e.Name)
 			}
 		}
 		if g.Choice == nil {
 			continue
 		}
 		if g.Choice.Max != "unbounded" {
-			t.Fatalf("%s: a choice of a form that this test does not know", e.Name)
+			t.Fatalf("%s: this test does not support the form of this choice", e.Name)
 		}
 		for _, c := range g.Choice.Elements {
 			out[c.Ref] = true
@@ -80,7 +80,7 @@ func (e element) children(t *testing.T) map[string]bool {
 	return out
 }
 
-// validate reports the first thing in a document that the schema does not allow.
+// validate returns an error for the first part of a document that the schema does not allow.
 func (s schema) validate(t *testing.T, doc []byte) error {
 	elements, types := map[string]element{}, map[string]*regexp.Regexp{}
 	for _, e := range s.Elements {
@@ -141,7 +141,7 @@ func (e element) attributes(have []xml.Attr, types map[string]*regexp.Regexp) er
 	return nil
 }
 
-func TestJUnitKeepsToItsSchema(t *testing.T) {
+func TestJUnitMatchesSchema(t *testing.T) {
 	text, err := os.ReadFile("testdata/junit-10.xsd")
 	if err != nil {
 		t.Fatal(err)
@@ -157,7 +157,7 @@ func TestJUnitKeepsToItsSchema(t *testing.T) {
 	if err := s.validate(t, ours); err != nil {
 		t.Error(err)
 	}
-	// What is not allowed is found.
+	// Invalid documents are rejected.
 	for _, c := range [][3]string{
 		{`<testcase name=`, `<testcase title=`, "testcase: no attribute name"},
 		{`<testcase `, `<testcase slow="yes" `, "testcase: attribute slow is not allowed"},

@@ -1,8 +1,8 @@
 "use strict";
-// The page works without this script, but for the details of cells, the buttons
-// that copy and the keyboard in charts. All text from records is set as text, never as HTML.
+// The page works without this script, except for the details of cells, the copy buttons and the
+// keyboard in charts. All text from records is set as text, never as HTML.
 (() => {
-  let details = null; // read when the first cell is shown: it is most of the page
+  let details = null; // parsed when the first cell is shown, because it is most of the page
   const detailOf = (cell) => {
     details ??= JSON.parse(document.getElementById("details").textContent);
     return details[cell.dataset.at];
@@ -22,8 +22,8 @@
     return dl;
   };
 
-  // Commands: a button copies each. Pages from files may not use the clipboard
-  // everywhere; there the command is selected instead, to be copied by hand.
+  // Each command gets a copy button. Where a page opened from a file may not use the clipboard,
+  // the button selects the command instead.
   const copyable = (code) => {
     const button = make("button", { type: "button", class: "copy", "aria-label": "Copy the command " + code.textContent }, "copy");
     button.addEventListener("click", async () => {
@@ -42,18 +42,18 @@
   for (const code of document.querySelectorAll("code.command")) {
     if (!code.closest("details")) copyable(code);
   }
-  // What is folded gets its buttons when it is first opened.
+  // Folded parts get their buttons when they are first opened.
   for (const d of folded) {
     d.addEventListener("toggle", () => { for (const code of d.querySelectorAll("code.command")) copyable(code); }, { once: true });
   }
 
-  // Needle grids: one tab stop each, arrow keys within. A clicked cell stays
-  // shown, whatever the pointer passes, until Escape or another click.
+  // Needle grids: one tab stop each, arrow keys within. A clicked cell stays pinned until Escape or
+  // another click.
   let held = null;
   const clear = (section) => {
     held = null;
     for (const c of section.querySelectorAll(".heat td.on")) c.classList.remove("on");
-    section.querySelector(".detail").replaceChildren(make("p", { class: "empty" }, "No cell chosen."));
+    section.querySelector(".detail").replaceChildren(make("p", { class: "empty" }, "No cell selected."));
   };
   const show = (cell) => {
     const d = detailOf(cell);
@@ -143,12 +143,12 @@
     const hots = [...svg.querySelectorAll(".hot")];
     for (const h of hots) {
       h.setAttribute("aria-label", h.querySelector("title").textContent);
-      h.querySelector("title").remove(); // or the browser would show it beside ours
+      h.querySelector("title").remove(); // otherwise the browser would show its own tooltip too
       h.addEventListener("focus", () => point(h));
       h.addEventListener("blur", hide);
     }
     if (!hots.length) continue;
-    // The pointer need not hit a point: the nearest within reach is told.
+    // Show the nearest point within reach of the pointer.
     const reach = 32;
     let near = null;
     const away = () => {
@@ -185,7 +185,7 @@
     });
   }
 
-  // Paper shows everything.
+  // Printing unfolds everything.
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = folded.filter((d) => !d.open);

@@ -1,11 +1,13 @@
-// Package serve shows the runs of a folder in a browser: a list, each run's
-// report, and comparisons of chosen runs.
+// Package serve serves the runs of a folder to a browser: a list, the report of each run, and
+// comparisons of selected runs.
 //
-//   - runs.go finds the journals below the folder and reports what each holds.
-//   - serve.go answers requests: / lists, /run/PATH is a report, /compare?base=PATH&new=PATH compares.
-//   - guard.go says who may ask: no foreign host names, no methods but GET and HEAD, headers that keep a page to itself.
+//   - runs.go finds and describes the journals below the folder.
+//   - serve.go handles requests: / lists the runs, /run/PATH is a report,
+//     /compare?base=PATH&new=PATH compares runs.
+//   - guard.go controls access: it rejects unknown host names and all methods except GET and HEAD,
+//     and sets security headers.
 //
-// Pages are drawn from the journals by the code that draws report.html and
-// yocobench compare, again whenever a journal has changed. Nothing is written,
-// and nothing outside the folder is read: every file is opened through an os.Root.
+// Pages are rendered from the journals by the code that writes report.html and by yocobench
+// compare, and again whenever a journal has changed. Nothing is written, and no file outside the
+// folder is read, because every file is opened through an os.Root.
 package serve

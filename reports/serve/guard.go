@@ -9,21 +9,21 @@ import (
 	"strings"
 )
 
-// Loopback reports whether an address to listen at can be reached from this machine only.
+// Loopback reports whether only this machine can reach a listening address.
 func Loopback(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	return err == nil && local(host)
 }
 
-// local reports whether a host is this machine by a name that nobody else can give.
+// local reports whether a host name or address always means this machine.
 func local(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
-// knownHost reports whether a request's Host header is one that this server goes by. A page of
-// another site can have its own name resolve to this machine and then ask as that name (DNS
-// rebinding); addresses cannot be had that way.
+// knownHost reports whether the server accepts a request's Host header. This prevents DNS
+// rebinding, in which another site makes its own host name resolve to this machine. Addresses are
+// not affected.
 func (s *Server) knownHost(header string) bool {
 	host := header
 	if h, _, err := net.SplitHostPort(header); err == nil {
@@ -37,7 +37,7 @@ func (s *Server) knownHost(header string) bool {
 	return s.exposed && (err == nil || s.host != "" && strings.EqualFold(host, s.host))
 }
 
-// guard refuses what no page of this server asks for, and sets the headers that all answers have.
+// guard rejects requests that no page of this server makes, and sets the common response headers.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

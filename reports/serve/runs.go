@@ -15,17 +15,17 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// stamp reports whether a file has changed.
+// stamp identifies a version of a file.
 type stamp struct {
 	size  int64
 	mtime time.Time
 }
 
-// entry is a journal as the list shows it.
+// entry is a journal in the list.
 type entry struct {
-	// Path is the journal's below the folder, with slashes.
+	// Path is the journal's path relative to the folder, with slashes.
 	Path string
-	// Name is the run's folder, or the journal where it has another name than results.jsonl.
+	// Name is the run's folder, or the journal's path if it is not named results.jsonl.
 	Name         string
 	Suite, Title string
 	Models       []string
@@ -33,10 +33,10 @@ type entry struct {
 	Start        time.Time
 	Machine      string
 	Notice       string
-	// Round is not 0 where the journal is a round of an interleaved measurement.
+	// Round is non-zero if the journal is a round of an interleaved measurement.
 	Round int
-	// Broken says why the journal cannot be read; then all else but Path, Name and Start, the
-	// file's time, is empty.
+	// Broken is the reason for which the journal cannot be read. Then only Path, Name and Start
+	// (the file's time) are set.
 	Broken string
 
 	stamp stamp
@@ -48,11 +48,10 @@ type count struct {
 	Status string
 }
 
-// journalName is the journal's file in a run's folder.
+// journalName is the name of the journal in a run folder.
 const journalName = "results.jsonl"
 
-// runs finds the journals, the newest first. Those that did not change since the last time are not
-// read again.
+// runs returns the journals, newest first. It does not read unchanged journals again.
 func (s *Server) runs(ctx context.Context) ([]entry, error) {
 	var out []entry
 	fresh := map[string]entry{}
@@ -82,7 +81,7 @@ func (s *Server) runs(ctx context.Context) ([]entry, error) {
 		e, ok := known[p]
 		info, err := d.Info()
 		if err != nil {
-			return nil // it went away meanwhile
+			return nil // it was removed meanwhile
 		}
 		if now := (stamp{info.Size(), info.ModTime()}); !ok || e.stamp != now {
 			e = s.describe(p)
@@ -107,7 +106,7 @@ func (s *Server) runs(ctx context.Context) ([]entry, error) {
 	return out, nil
 }
 
-// nameOf is what a run is called: its folder, or its journal's name.
+// nameOf returns the name of a run: its folder, or its journal's path.
 func nameOf(p string) string {
 	if dir, file := path.Split(p); file == journalName && dir != "" {
 		return strings.TrimSuffix(dir, "/")
@@ -120,7 +119,7 @@ func (s *Server) describe(p string) entry {
 	e := entry{Path: p, Name: cleantext.Line(nameOf(p))}
 	j, err := s.read(p)
 	if err == nil && len(j.Runs) == 0 && len(j.Records) == 0 {
-		// A run that broke off before its first line was whole, or a file of nothing.
+		// The run ended before it wrote a complete line, or the file is empty.
 		err = errors.New(cmp.Or(j.Notice, "it is empty"))
 	}
 	if err != nil {
@@ -151,7 +150,7 @@ func (s *Server) describe(p string) entry {
 	return e
 }
 
-// machine is an environment in a few words.
+// machine describes an environment briefly.
 func machine(e result.Env) string {
 	words := []string{e.CPU}
 	if e.Threads > 0 {
@@ -161,22 +160,22 @@ func machine(e result.Env) string {
 	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", ")
 }
 
-// stat reports the state of the journal at a path below the folder.
+// stat returns the stamp of the journal at a path relative to the folder.
 func (s *Server) stat(p string) (stamp, error) {
 	if !fs.ValidPath(p) || path.Ext(p) != ".jsonl" {
-		return stamp{}, fmt.Errorf("%q is no journal's path: %w", p, fs.ErrNotExist)
+		return stamp{}, fmt.Errorf("%q is not a journal: %w", p, fs.ErrNotExist)
 	}
 	info, err := s.root.Stat(p)
 	if err != nil {
 		return stamp{}, err
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its other end
+	if !info.Mode().IsRegular() { // opening a pipe would block
 		return stamp{}, fmt.Errorf("%s is not a file: %w", p, fs.ErrNotExist)
 	}
 	return stamp{info.Size(), info.ModTime()}, nil
 }
 
-// read reads the journal at a path below the folder.
+// read reads the journal at a path relative to the folder.
 func (s *Server) read(p string) (*result.Journal, error) {
 	if _, err := s.stat(p); err != nil {
 		return nil, err

@@ -30,51 +30,52 @@ var pageFiles embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{"report": reportURL, "class": statusClass}).ParseFS(pageFiles, "page/*.tmpl"))
 
-// Options are what a server is told.
+// Options are the options of a server.
 type Options struct {
-	// Addr is where it listens, host:port.
+	// Addr is the listening address, host:port.
 	Addr string
-	// Hosts are further names that requests may ask it by, such as that of a proxy in front of it.
+	// Hosts lists additional host names to accept, such as that of a proxy.
 	Hosts []string
-	// Report writes a run's report.html. When ctx ends, nobody waits for it any more.
+	// Report writes a run's report.html. It may stop when ctx ends.
 	Report func(ctx context.Context, w io.Writer, j *result.Journal) error
-	// Gates reads the gates of the suite that a run was made with.
+	// Gates returns the gates of a run's suite.
 	Gates func(*result.Journal) ([]gate.Gate, error)
 }
 
-// Server answers requests about the runs of a folder.
+// Server serves the runs of a folder.
 type Server struct {
 	root    *os.Root
 	dir     string
 	host    string
 	exposed bool
 	options Options
-	// working is full while as many requests as may draw or compare at once.
+	// working is a semaphore for requests that render or compare.
 	working chan struct{}
 
 	mu    sync.Mutex
 	known map[string]entry
-	// drawn are the reports drawn last, the newest at the end.
+	// drawn caches the latest reports, the newest last.
 	drawn []drawing
 }
 
-// drawing is a report as it was drawn from a journal.
+// drawing is the rendered report of a journal.
 type drawing struct {
 	path  string
 	stamp stamp
 	page  []byte
 }
 
-// Bounds of what requests can ask for.
+// Limits of requests.
 const (
-	kept     = 16               // drawn reports that are kept,
-	keptSize = 64 << 20         // in bytes,
-	atOnce   = 2                // requests that draw or compare at once: others wait
-	patience = 60 * time.Second // of a request
-	largest  = 256 << 20        // bytes of the journals of a request
+	kept     = 16               // number of cached reports
+	keptSize = 64 << 20         // their total size in bytes
+	atOnce   = 2                // concurrent requests that render or compare; others wait
+	patience = 60 * time.Second // time limit of a request
+	largest  = 256 << 20        // total size of a request's journals in bytes
 )
 
-// work runs f, when its turn comes, until the request's client leaves or its time is over.
+// work waits for a free slot and runs f. The context of f ends when the client disconnects or the
+// time limit is reached.
 func (s *Server) work(r *http.Request, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
@@ -90,7 +91,7 @@ func (s *Server) work(r *http.Request, f func(ctx context.Context) error) error 
 	return f(ctx)
 }
 
-// New opens a folder. Close the server to let go of it.
+// New returns a server for a folder. Close releases the folder.
 func New(dir string, o Options) (*Server, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -104,10 +105,10 @@ func New(dir string, o Options) (*Server, error) {
 	return &Server{root: root, dir: dir, host: host, exposed: !Loopback(o.Addr), options: o, working: make(chan struct{}, atOnce)}, nil
 }
 
-// Close lets go of the folder.
+// Close closes the folder.
 func (s *Server) Close() error { return s.root.Close() }
 
-// Handler answers requests.
+// Handler returns the HTTP handler.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/{$}", s.list)
@@ -117,7 +118,7 @@ func (s *Server) Handler() http.Handler {
 	return s.guard(mux)
 }
 
-// lately gives a report that was drawn from a journal in this state; nil for none.
+// lately returns the cached report of a journal in this state, or nil.
 func (s *Server) lately(p string, now stamp) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,7 +130,7 @@ func (s *Server) lately(p string, now stamp) []byte {
 	return nil
 }
 
-// list shows the runs.
+// list serves the list of runs.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	runs, err := s.runs(r.Context())
 	if err != nil {
@@ -141,7 +142,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	s.page(w, http.StatusOK, "list.html.tmpl", map[string]any{"Title": "Runs in " + s.dir, "Runs": runs, "Rounds": all - len(runs)})
 }
 
-// report shows one run.
+// report serves the report of one run.
 func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	var page []byte
 	err := s.work(r, func(ctx context.Context) (err error) {
@@ -157,7 +158,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request) {
 	send(w, http.StatusOK, page)
 }
 
-// draw gives a run's report, rendered again where its journal has changed.
+// draw returns a run's report. It renders the report again if the journal has changed.
 func (s *Server) draw(ctx context.Context, p string) ([]byte, error) {
 	now, err := s.stat(p)
 	if err != nil {
@@ -192,10 +193,10 @@ func (s *Server) draw(ctx context.Context, p string) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// most is how many runs a comparison takes.
+// most is the maximum number of runs in a comparison.
 const most = 200
 
-// compare compares the chosen runs.
+// compare serves the comparison of the selected runs.
 func (s *Server) compare(w http.ResponseWriter, r *http.Request) {
 	var body bytes.Buffer
 	err := s.work(r, func(ctx context.Context) error {
@@ -212,18 +213,17 @@ func (s *Server) compare(w http.ResponseWriter, r *http.Request) {
 	s.page(w, http.StatusOK, "compare.html.tmpl", map[string]any{"Title": "Comparison", "Body": template.HTML(body.String())})
 }
 
-// errChoice is a wrong choice of runs.
+// errChoice is the error for an invalid selection of runs.
 type errChoice string
 
 func (e errChoice) Error() string { return string(e) }
 
-// comparison compares the runs that a query names, and judges the gates of the last new one's
-// suite.
+// comparison compares the runs of a query, and evaluates the gates of the last new run's suite.
 func (s *Server) comparison(ctx context.Context, q url.Values) (*compare.Comparison, error) {
 	bases, news := q["base"], q["new"]
 	switch {
 	case len(bases) == 0 || len(news) == 0:
-		return nil, errChoice("Choose at least one run as base and one as new.")
+		return nil, errChoice("Select at least one run as base and one as new.")
 	case len(bases)+len(news) > most:
 		return nil, errChoice(fmt.Sprintf("%d runs are too many: at most %d.", len(bases)+len(news), most))
 	}
@@ -265,7 +265,7 @@ func (s *Server) comparison(ctx context.Context, q url.Values) (*compare.Compari
 	c := compare.Compare(base, fresh, compare.Options{})
 	gates, err := s.options.Gates(last)
 	if err != nil {
-		c.Warnings = append(c.Warnings, "the gates of its suite are not judged: "+err.Error())
+		c.Warnings = append(c.Warnings, "the gates of its suite are not evaluated: "+err.Error())
 	}
 	if len(gates) > 0 {
 		c.Gates = compare.Judge(gates, fresh, base)
@@ -273,7 +273,7 @@ func (s *Server) comparison(ctx context.Context, q url.Values) (*compare.Compari
 	return c, nil
 }
 
-// statusOf is the HTTP status of an error.
+// statusOf returns the HTTP status for an error.
 func statusOf(err error) int {
 	var choice errChoice
 	switch {
@@ -287,12 +287,12 @@ func statusOf(err error) int {
 	return http.StatusUnprocessableEntity
 }
 
-// fail shows an error.
+// fail serves an error page.
 func (s *Server) fail(w http.ResponseWriter, status int, err error) {
 	s.page(w, status, "error.html.tmpl", map[string]any{"Title": http.StatusText(status), "Error": cleantext.Line(err.Error())})
 }
 
-// page writes a page of a template, in the style of report.html.
+// page renders a template, in the style of report.html.
 func (s *Server) page(w http.ResponseWriter, status int, name string, data map[string]any) {
 	data["CSS"] = template.CSS(reports.StyleSheet())
 	var buf bytes.Buffer
@@ -307,13 +307,13 @@ func send(w http.ResponseWriter, status int, page []byte) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Length", fmt.Sprint(len(page)))
 	w.WriteHeader(status)
-	_, _ = w.Write(page) // the reader may have gone
+	_, _ = w.Write(page) // the client may have disconnected
 }
 
-// reportURL is where a journal's report is.
+// reportURL returns the URL path of a journal's report.
 func reportURL(p string) string { return (&url.URL{Path: "/run/" + p}).EscapedPath() }
 
-// statusClass is the style sheet's class for cases of a status: only those that it knows.
+// statusClass returns the CSS class of a status, if the style sheet has one.
 func statusClass(status string) string {
 	switch result.Status(status) {
 	case result.OK, result.OOM, result.Skipped, result.Unsupported, result.Failed:

@@ -23,7 +23,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// writeRun leaves a run of one prefill case whose samples lie at a time, begun some hours in.
+// writeRun writes a run with a prefill case whose samples are about seconds, started at the given
+// hour.
 func writeRun(t testing.TB, dir, name string, hour int, seconds float64) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
@@ -52,8 +53,8 @@ func writeRun(t testing.TB, dir, name string, hour int, seconds float64) {
 	}
 }
 
-// folder holds three runs, one of them nested, a broken journal, an empty one and files that are no
-// journals.
+// folder returns a folder with three runs, one of them nested, a broken journal, an empty one and
+// other files.
 func folder(t testing.TB) string {
 	dir := filepath.Join(t.TempDir(), "runs")
 	writeRun(t, dir, "old", 3, 0.1)
@@ -71,7 +72,7 @@ func folder(t testing.TB) string {
 	return dir
 }
 
-// serving is a server for a folder, and how often it drew a report.
+// serving returns a server for a folder, and a counter of rendered reports.
 func serving(t testing.TB, dir, addr string) (*Server, *int) {
 	t.Helper()
 	var mu sync.Mutex
@@ -96,7 +97,7 @@ func serving(t testing.TB, dir, addr string) (*Server, *int) {
 	return s, &drawn
 }
 
-// ask sends a request as a browser would, to a host.
+// ask sends a request to a host, as a browser does.
 func ask(s *Server, method, host, target string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, nil)
 	r.Host = host
@@ -118,24 +119,25 @@ func TestList(t *testing.T) {
 	for _, want := range []string{`href="/run/new/results.jsonl">new<`, `href="/run/deep/er%20&amp;%20%3Cer%3E/results.jsonl">deep/er &amp; &lt;er&gt;<`, `href="/run/old/results.jsonl">old<`} {
 		i := strings.Index(page, want)
 		if i < last {
-			t.Errorf("%q stands at %d, behind %d: not the newest first", want, i, last)
+			t.Errorf("%q is at %d, before %d: not newest first", want, i, last)
 		}
 		last = i
 	}
 	for _, want := range []string{"a &lt;title&gt;", "m-&lt;b&gt;", `<span class="chip ok">1 ok</span>`, `<span class="chip failed">1 failed</span>`, "1 not run", "2026-01-02 05:00:00", "Synthetic CPU, 4 threads",
 		"cannot be read: broken/results.jsonl:1: not a journal line", "cannot be read: it is empty"} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the list does not say %q", want)
+			t.Errorf("the list lacks %q", want)
 		}
 	}
 	for _, no := range []string{".hidden", "secret", "notes.txt", `href="/run/broken`} {
 		if strings.Contains(page, no) {
-			t.Errorf("the list speaks of %q", no)
+			t.Errorf("the list contains %q", no)
 		}
 	}
 }
 
-// Names from outside reach no page with control characters, or with marks that turn text around.
+// TestPagesAreClean checks that names on pages contain no control characters and no bidirectional
+// marks.
 func TestPagesAreClean(t *testing.T) {
 	dir := folder(t)
 	name := "x\u001b[31m\u009b\u202e\u2066\u200b"
@@ -162,12 +164,12 @@ func TestPagesAreClean(t *testing.T) {
 			}
 		}
 	}
-	if page := ask(s, "GET", here, "/").Body.String(); strings.Count(page, "\u202e") != 2 { // the values of the boxes that choose it
-		t.Errorf("the list has %d marks that turn text around", strings.Count(page, "\u202e"))
+	if page := ask(s, "GET", here, "/").Body.String(); strings.Count(page, "\u202e") != 2 { // the values of its checkboxes
+		t.Errorf("the list has %d bidirectional marks", strings.Count(page, "\u202e"))
 	}
 }
 
-// The rounds of an interleaved measurement would bury the runs: they are counted only.
+// TestRoundsAreNotListed checks that the list only counts the rounds of interleaved measurements.
 func TestRoundsAreNotListed(t *testing.T) {
 	dir := folder(t)
 	for _, name := range []string{"ab/base/001.jsonl", "ab/new/001.jsonl"} {
@@ -186,7 +188,7 @@ func TestRoundsAreNotListed(t *testing.T) {
 	}
 }
 
-// A run that broke off in its first line is listed with that as the reason.
+// TestTornJournalIsListed checks that a run that ended in its first line is listed with the reason.
 func TestTornJournalIsListed(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "torn.jsonl"), []byte(`{"type":"run","schema":1`), 0o644); err != nil {
@@ -198,7 +200,7 @@ func TestTornJournalIsListed(t *testing.T) {
 	}
 }
 
-func TestReportIsDrawnAnewWhenItsJournalChanges(t *testing.T) {
+func TestReportIsRenderedAgainWhenItsJournalChanges(t *testing.T) {
 	dir := folder(t)
 	s, drawn := serving(t, dir, here)
 	const url = "/run/old/results.jsonl"
@@ -213,12 +215,12 @@ func TestReportIsDrawnAnewWhenItsJournalChanges(t *testing.T) {
 	}
 	writeMore(t, filepath.Join(dir, "old", journalName))
 	if body := ask(s, "GET", here, url).Body.String(); *drawn != 2 || !strings.Contains(body, "prefill 4Ki") {
-		t.Errorf("drawn %d times; the new case is not there", *drawn)
+		t.Errorf("drawn %d times; the new case is missing", *drawn)
 	}
 	if page := ask(s, "GET", here, "/").Body.String(); !strings.Contains(page, "2 ok") {
 		t.Error("the list does not count the new case")
 	}
-	// The reports that are kept are bounded.
+	// The cache is bounded.
 	for i := range kept + 5 {
 		name := fmt.Sprint("many-", i)
 		writeRun(t, dir, name, 6, 0.1)
@@ -227,7 +229,7 @@ func TestReportIsDrawnAnewWhenItsJournalChanges(t *testing.T) {
 		}
 	}
 	if len(s.drawn) != kept {
-		t.Errorf("%d reports kept, want %d", len(s.drawn), kept)
+		t.Errorf("%d reports cached, want %d", len(s.drawn), kept)
 	}
 }
 
@@ -250,25 +252,25 @@ func TestCompare(t *testing.T) {
 	page := w.Body.String()
 	for _, want := range []string{"<dd>old</dd>", "<dd>new</dd>", "prefill.ttft", "m-&lt;b&gt; 1Ki", "~ (&#43;100.0 %)", "times are not tested with one run on a side", "Gates: <span class=\"chip", "prefill.ttft &lt;= 1.05x baseline"} {
 		if !strings.Contains(page, want) {
-			t.Errorf("the comparison does not say %q", want)
+			t.Errorf("the comparison lacks %q", want)
 		}
 	}
 	if w.Code != http.StatusOK || strings.Contains(page, "<b>") {
-		t.Errorf("status %d; or text from a record was taken for markup", w.Code)
+		t.Errorf("status %d, or text from a record was interpreted as markup", w.Code)
 	}
 	pooled := ask(s, "GET", here, "/compare?base=old/results.jsonl&base=deep/er+%26+%3Cer%3E/results.jsonl&new=new/results.jsonl").Body.String()
 	if !strings.Contains(pooled, "<dd>old, deep/er &amp; &lt;er&gt;</dd>") {
-		t.Error("two runs of a side are not put together")
+		t.Error("two runs of a side are not pooled")
 	}
 	for query, want := range map[string]struct {
 		status int
 		text   string
 	}{
-		"":                        {400, "Choose at least one run as base"},
-		"?base=old/results.jsonl": {400, "Choose at least one run as base"},
+		"":                        {400, "Select at least one run as base"},
+		"?base=old/results.jsonl": {400, "Select at least one run as base"},
 		"?base=old/results.jsonl&new=old/results.jsonl":            {400, "are the same run"},
 		"?base=old/results.jsonl&new=gone/results.jsonl":           {404, "no such file"},
-		"?base=old/results.jsonl&new=../secret.jsonl":              {404, "no journal"},
+		"?base=old/results.jsonl&new=../secret.jsonl":              {404, "not a journal"},
 		"?base=old/results.jsonl&new=broken/results.jsonl":         {422, "not a journal line"},
 		"?base=old/results.jsonl" + strings.Repeat("&new=x", most): {400, "too many"},
 	} {
@@ -279,7 +281,7 @@ func TestCompare(t *testing.T) {
 	}
 }
 
-// Nothing outside the folder is read, whatever the path.
+// TestTraversal checks that no path reads a file outside the folder.
 func TestTraversal(t *testing.T) {
 	dir := folder(t)
 	if err := os.Symlink(filepath.Join(dir, "..", "secret.jsonl"), filepath.Join(dir, "link.jsonl")); err != nil {
@@ -290,7 +292,7 @@ func TestTraversal(t *testing.T) {
 	}
 	s, _ := serving(t, dir, here)
 	if _, err := os.Stat(filepath.Join(dir, "up", "secret.jsonl")); err != nil {
-		t.Fatal("the secret is not there to be found: ", err)
+		t.Fatal("the test's secret file cannot be read: ", err)
 	}
 	for _, p := range []string{"../secret.jsonl", "..%2fsecret.jsonl", "%2e%2e/secret.jsonl", "old/../../secret.jsonl", "up/secret.jsonl", "link.jsonl", "/etc/passwd", "%2fetc%2fpasswd",
 		"old", "notes.txt", "", ".", "old/results.jsonl/", "old%00/results.jsonl", `..\secret.jsonl`} {
@@ -304,7 +306,7 @@ func TestTraversal(t *testing.T) {
 		}
 	}
 	if page := ask(s, "GET", here, "/").Body.String(); strings.Contains(page, "secret") {
-		t.Error("the list shows what a link leads to")
+		t.Error("the list follows a link")
 	}
 }
 
@@ -317,7 +319,8 @@ func unescape(t *testing.T, p string) string {
 	return s
 }
 
-// Other sites can neither ask by a name of theirs, nor send anything, nor frame a page.
+// TestGuard checks that other sites can neither use their own host names, nor send data, nor frame
+// a page.
 func TestGuard(t *testing.T) {
 	dir := folder(t)
 	for _, c := range []struct {
@@ -367,7 +370,7 @@ func TestLoopback(t *testing.T) {
 	}
 }
 
-// A reader lists the runs, compares two and opens one; the folder is left as it was.
+// TestInBrowser lists the runs, compares two and opens one. The folder must not change.
 func TestInBrowser(t *testing.T) {
 	dir := folder(t)
 	s, _ := serving(t, dir, here)
@@ -377,7 +380,7 @@ func TestInBrowser(t *testing.T) {
 
 	p := browser.Open(t, server.URL)
 	if got := p.Text(`[...document.querySelectorAll("tbody th")].map((e) => e.innerText).slice(0, 3).join("|")`); got != "empty.jsonl|broken|new" && got != "broken|empty.jsonl|new" {
-		t.Errorf("the list begins with %q", got) // the broken ones count as of their files' time
+		t.Errorf("the list starts with %q", got) // broken journals are sorted by file time
 	}
 	p.Click(`input[name=base][value="old/results.jsonl"]`)
 	p.Text(`document.querySelector('input[name=new][value="new/results.jsonl"]').focus(), ""`)
@@ -398,7 +401,7 @@ func TestInBrowser(t *testing.T) {
 	}
 	p.Open(server.URL + "/run/gone/results.jsonl")
 	if got := p.Text(`document.body.innerText`); !strings.Contains(got, "Not Found") {
-		t.Errorf("a run that is gone: %q", got)
+		t.Errorf("a removed run: %q", got)
 	}
 	for _, asked := range p.Requests() {
 		if !strings.HasPrefix(asked, server.URL) && !strings.HasPrefix(asked, "data:") {
@@ -415,7 +418,7 @@ func TestInBrowser(t *testing.T) {
 	}
 }
 
-// state is the names, sizes and times of all below a folder.
+// state returns the names, sizes and times of all files below a folder.
 func state(t *testing.T, dir string) (s string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -432,7 +435,8 @@ func state(t *testing.T, dir string) (s string) {
 	return s
 }
 
-// A server answers to the names that it was given, and says how to give it one.
+// TestHostNames checks that a server accepts its configured names, and that the error explains how
+// to add one.
 func TestHostNames(t *testing.T) {
 	s, _ := serving(t, folder(t), here)
 	for host, want := range map[string]int{"runs.example.org": 200, "RUNS.example.org:8443": 200, "localhost:1": 200, "other.example.org": 403, "runs.example.org.evil.org": 403, "": 403} {
@@ -443,8 +447,8 @@ func TestHostNames(t *testing.T) {
 	}
 }
 
-// Only so many requests draw at once; one whose client has left does not, and does not hold up the
-// others.
+// TestWorkIsBounded checks the limit on concurrent rendering, and that a request whose client
+// disconnected does not block others.
 func TestWorkIsBounded(t *testing.T) {
 	started, release := make(chan struct{}, 10), make(chan struct{})
 	s, err := New(folder(t), Options{Addr: here, Gates: func(*result.Journal) ([]gate.Gate, error) { return nil, nil },
@@ -485,15 +489,15 @@ func TestWorkIsBounded(t *testing.T) {
 	waiting := get(gone)
 	left()
 	if code := <-waiting; code != http.StatusServiceUnavailable {
-		t.Errorf("a request that left while it waited: %d", code)
+		t.Errorf("a client that disconnected while waiting: %d", code)
 	}
 	if len(started) != 0 {
-		t.Error("more requests draw at once than may")
+		t.Error("too many requests render at the same time")
 	}
 	leave()
 	for _, c := range leaving {
 		if code := <-c; code != http.StatusServiceUnavailable {
-			t.Errorf("a client that left: %d", code)
+			t.Errorf("a client that disconnected: %d", code)
 		}
 	}
 	close(release)

@@ -145,8 +145,8 @@ func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error)
 // decoder collects the lines of a journal.
 type decoder struct {
 	journal Journal
-	// index maps a case to the index of its record in Records, ids the ID of a header to its index in
-	// Runs.
+	// index maps a case to the index of its record in Records, ids the ID of a header to its index
+	// in Runs.
 	index, ids map[string]int
 	// first is the first error, with its line. newer is the first error about a newer version.
 	first, newer error
@@ -270,8 +270,8 @@ func (d *decoder) unreadable(name string) error {
 	return nil
 }
 
-// notice describes the damaged lines. Of the path it contains only the run's folder, because reports
-// show it.
+// notice describes the damaged lines. Of the path it contains only the run's folder, because
+// reports show it.
 func (d *decoder) notice(name string) string {
 	file := filepath.Base(name)
 	if dir := filepath.Base(filepath.Dir(name)); dir != "." && dir != string(filepath.Separator) {

@@ -15,8 +15,8 @@ type Shard struct {
 	// Plan is a hash of the ids of all cases of the plan, in order, with their shards. Shards that
 	// belong together have the same.
 	Plan string `json:"plan"`
-	// PlanCases is the number of cases of the plan, Cases the shard's own: each id with its index in
-	// the plan.
+	// PlanCases is the number of cases of the plan, Cases the shard's own: each id with its index
+	// in the plan.
 	PlanCases int            `json:"plan_cases"`
 	Cases     map[string]int `json:"cases"`
 }
@@ -29,8 +29,8 @@ type Merged struct {
 	// Plan and Shards are the plan's hash and number of shards.
 	Plan   string `json:"plan"`
 	Shards int    `json:"shards"`
-	// Missing lists the shards without a run, Incomplete those with a run that lacks cases; Cases is
-	// the number of all cases that have no record. They are empty unless the merge was partial.
+	// Missing lists the shards without a run, Incomplete those with a run that lacks cases; Cases
+	// is the number of all cases that have no record. They are empty unless the merge was partial.
 	Missing    []int `json:"missing,omitempty"`
 	Incomplete []int `json:"incomplete,omitempty"`
 	Cases      int   `json:"missing_cases,omitempty"`
