@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/yocobench/yocobench/kernels/cpu"
@@ -25,8 +26,8 @@ func realModels(t *testing.T) (paths []string) {
 			paths = append(paths, p)
 		}
 	}
-	if len(paths) < 11 {
-		t.Fatalf("%d models, want 11 or more", len(paths))
+	if len(paths) < 29 {
+		t.Fatalf("%d models, want 29 or more", len(paths))
 	}
 	return paths
 }
@@ -48,7 +49,8 @@ func TestPretrained(t *testing.T) {
 					t.Skipf("UNTESTED here: this machine lacks %s", k.Missing)
 				}
 				for _, path := range models {
-					if testing.Short() && !fastest(k.Name) {
+					// The values of a GGUF file are those of its folder (TestFormatsAgree).
+					if !fastest(k.Name) && (testing.Short() || strings.HasSuffix(path, ".gguf")) {
 						continue
 					}
 					t.Run(filepath.Base(path), func(t *testing.T) {
@@ -86,4 +88,59 @@ func cacheRounding(t *testing.T, path string) float64 {
 		cacheErrors[path] = r.Worst()
 	}
 	return cacheErrors[path]
+}
+
+// TestPretrainedFields: a model without one of the fields of its config, or with another value, is
+// far from its expected logits. So a loader that ignores the field fails TestPretrained.
+func TestPretrainedFields(t *testing.T) {
+	for _, tt := range []struct{ model, old, new string }{
+		{"llama3", `"low_freq_factor": 1.0`, `"low_freq_factor": 0.5`},
+		{"llama3", `"factor": 8.0`, `"factor": 4.0`},
+		{"linear", `"factor": 4.0`, `"factor": 2.0`},
+		{"yarn", `"factor": 4.0`, `"factor": 2.0`},
+		{"mistral", `"sliding_window": 9`, `"sliding_window": 12`},
+		{"qwen2-window", `"full_attention"`, `"sliding_attention"`},
+		{"qwen3", `"rope_theta": 1000000.0`, `"rope_theta": 10000.0`},
+		{"gemma2", `"attn_logit_softcapping": 2.0`, `"attn_logit_softcapping": null`},
+		{"gemma2", `"final_logit_softcapping": 4.0`, `"final_logit_softcapping": null`},
+		{"gemma2", `"query_pre_attn_scalar": 16`, `"query_pre_attn_scalar": 32`},
+		{"gemma3", `"rope_local_base_freq": 10000.0`, `"rope_local_base_freq": 20000.0`},
+		{"gemma3", `"factor": 8.0`, `"factor": 1.0`},
+		{"phi3", `"sliding_window": 9`, `"sliding_window": null`},
+		{"phi3-long", `"max_position_embeddings": 128`, `"max_position_embeddings": 32`},
+		{"phi3-short", `"max_position_embeddings": 64`, `"max_position_embeddings": 65`},
+		{"granite", `"residual_multiplier": 0.3`, `"residual_multiplier": 1.0`},
+		{"granite", `"embedding_multiplier": 6.0`, `"embedding_multiplier": 1.0`},
+		{"granite", `"attention_multiplier": 0.5`, `"attention_multiplier": 1.0`},
+		{"granite", `"logits_scaling": 2.0`, `"logits_scaling": 1.0`},
+		{"granite", `"rms_norm_eps": 1e-05`, `"rms_norm_eps": 1e-02`},
+		{"smollm3", "  0,\n", "  1,\n"},
+	} {
+		dir := t.TempDir()
+		files, err := filepath.Glob("../../testdata/real/tiny/" + tt.model + "/*")
+		if err != nil || len(files) < 3 {
+			t.Fatalf("%s: %d files, %v", tt.model, len(files), err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if filepath.Base(f) == "config.json" {
+				if !strings.Contains(string(b), tt.old) {
+					t.Errorf("%s has no %s", tt.model, tt.old)
+				}
+				b = []byte(strings.Replace(string(b), tt.old, tt.new, 1))
+			}
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := verify.Verify(context.Background(), dir, New(), runners.Options{Threads: 2})
+		if err != nil {
+			t.Errorf("%s with %s: %v", tt.model, tt.new, err)
+		} else if !(r.Worst() > 20*r.Tolerance) {
+			t.Errorf("%s with %s: the largest error of a logit is %.1e, want one far above %g", tt.model, tt.new, r.Worst(), r.Tolerance)
+		}
+	}
 }

@@ -1,9 +1,9 @@
 package families
 
 import (
-	"math"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -45,10 +45,13 @@ func TestConfigs(t *testing.T) {
 // are stored as float32.
 func TestConfigOfGGUF(t *testing.T) {
 	files, err := filepath.Glob("../../testdata/real/tiny/*.gguf")
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 12 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, path := range files {
+		if !IsConfig(strings.TrimSuffix(path, ".gguf")) {
+			continue
+		}
 		got, err := Open(path)
 		if err != nil {
 			t.Fatal(err)
@@ -69,9 +72,9 @@ func TestConfigOfGGUF(t *testing.T) {
 	}
 }
 
-// rounded rounds the numbers of a model to float32.
+// rounded rounds the numbers of a model to six digits.
 func rounded(c runners.Config) runners.Config {
-	round := func(x *float64) { *x = float64(float32(*x)) }
+	round := func(x *float64) { *x, _ = strconv.ParseFloat(strconv.FormatFloat(*x, 'g', 6, 64), 64) }
 	for _, x := range []*float64{&c.EmbedScale, &c.NormEps, &c.LogitScale, &c.LogitCap} {
 		round(x)
 	}
@@ -82,7 +85,7 @@ func rounded(c runners.Config) runners.Config {
 		}
 		d := m.Rope.Divisors.Values()
 		for j := range d {
-			d[j] = math.Round(d[j]*1e5) / 1e5
+			round(&d[j])
 		}
 		m.Rope.Divisors = runners.NewDivisors(d)
 	}

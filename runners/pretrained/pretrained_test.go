@@ -11,6 +11,7 @@ import (
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 )
 
 const tiny = "../../testdata/real/tiny/"
@@ -41,10 +42,13 @@ func values(t testing.TB, m *Model, p runners.TensorSpec) []float32 {
 // TestFormatsAgree: a GGUF file has the same parameters as the folder that it was converted from.
 func TestFormatsAgree(t *testing.T) {
 	files, err := filepath.Glob(tiny + "*.gguf")
-	if err != nil || len(files) < 4 {
+	if err != nil || len(files) < 12 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, file := range files {
+		if !IsModel(strings.TrimSuffix(file, ".gguf")) {
+			continue
+		}
 		g, h := open(t, file), open(t, strings.TrimSuffix(file, ".gguf"))
 		for _, p := range h.Config().Parameters() {
 			a, b := values(t, g, p), values(t, h, p)
@@ -60,7 +64,7 @@ func TestFormatsAgree(t *testing.T) {
 
 // TestPieces: values that are read in pieces of any size are those that are read at once.
 func TestPieces(t *testing.T) {
-	for _, file := range []string{"llama3.gguf", "gemma3", "qwen2"} {
+	for _, file := range []string{"llama3.gguf", "gemma3", "qwen2", "phi3-long", "quant.gguf"} {
 		m := open(t, tiny+file)
 		for _, p := range m.Config().Parameters() {
 			want := values(t, m, p)
@@ -81,6 +85,57 @@ func TestPieces(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestBlocks: the blocks of each row of a quantised matrix stand for the row's values, although the
+// rows of queries and keys are stored in another order. A matrix that is not quantised has none.
+func TestBlocks(t *testing.T) {
+	m := open(t, tiny+"quant.gguf")
+	seen := map[string]int{}
+	for _, p := range m.Config().Parameters() {
+		x, err := m.Tensor(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := checkpoint.Float32s(x)
+		if x.Blocks == nil {
+			if kind := m.kindOf(m.places.at[key{p.Layer, p.Role}].tensor); !strings.HasSuffix(kind, "16") && kind != "F32" {
+				t.Errorf("%s in layer %d is %s and has no blocks", p.Role, p.Layer, kind)
+			}
+			continue
+		}
+		seen[x.Blocks.Type]++
+		for i := range p.Shape[0] {
+			got := make([]float32, p.Shape[1])
+			if err := typeOf(t, x.Blocks.Type).Dequantize(got, x.Blocks.Row(i)); err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(got, want[i*p.Shape[1]:][:p.Shape[1]]) {
+				t.Fatalf("row %d of %s in layer %d differs from its values", i, p.Role, p.Layer)
+			}
+		}
+	}
+	for _, kind := range []string{"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"} {
+		if seen[kind] == 0 {
+			t.Errorf("no matrix of %s", kind)
+		}
+	}
+}
+
+func (m *Model) kindOf(tensor string) string {
+	i := slices.IndexFunc(m.tensors, func(s stored) bool { return s.name == tensor })
+	return m.tensors[i].kind
+}
+
+// typeOf finds a type of GGUF by its name.
+func typeOf(t *testing.T, name string) gguf.Type {
+	for i := range gguf.Type(64) {
+		if i.String() == name {
+			return i
+		}
+	}
+	t.Fatalf("no type %s", name)
+	return 0
 }
 
 // TestOrders: the order of a head's rows is a permutation that puts the rotated pairs where a
