@@ -307,7 +307,8 @@ func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak runne
 
 // BenchmarkStored decodes with models in bfloat16 and in quantised blocks, one after the other in
 // each round, so that all meet the same machine: the best rate of each, of the bandwidth that its
-// weights take, and how many times as fast as bfloat16 it is in the same round, the median.
+// weights take, and how many times as fast as bfloat16 it is in the same round, the median; the same
+// of a prompt of 512 tokens.
 func BenchmarkStored(b *testing.B) {
 	for _, t := range Tiers() {
 		if !t.Available || t.Name == "go" {
@@ -333,7 +334,8 @@ func benchStored(b *testing.B, c runners.Config, opts runners.Options, types ...
 		name  string
 		m     runners.Instance
 		s     runners.Sequence
-		rates []float64
+		rates []float64 // of decoding, tokens/s
+		fills []float64 // of a prompt, tokens/s
 	}
 	sides := []*side{{name: "bf16"}}
 	for _, typ := range types {
@@ -357,6 +359,7 @@ func benchStored(b *testing.B, c runners.Config, opts runners.Options, types ...
 	}
 	seconds, logits := benchClock(), [][]float32{make([]float32, c.Vocab)}
 	const steps = 8
+	prompt := someTokens(512, c.Vocab, 1)
 	b.ResetTimer()
 	for range max(b.N, 5) {
 		for _, x := range sides {
@@ -374,19 +377,33 @@ func benchStored(b *testing.B, c runners.Config, opts runners.Options, types ...
 			}
 			x.rates = append(x.rates, steps/(seconds()-start))
 		}
+		for _, x := range sides {
+			if err := x.s.Truncate(ctx, 0); err != nil {
+				b.Fatal(err)
+			}
+			start := seconds()
+			if err := x.m.Prefill(ctx, x.s, prompt); err != nil {
+				b.Fatal(err)
+			}
+			x.fills = append(x.fills, float64(len(prompt))/(seconds()-start))
+		}
 	}
 	b.StopTimer()
-	for _, x := range sides {
+	times := func(x, base []float64) float64 {
 		var times []float64
-		for i, r := range x.rates {
-			times = append(times, r/sides[0].rates[i])
+		for i, r := range x {
+			times = append(times, r/base[i])
 		}
 		slices.Sort(times)
+		return times[len(times)/2]
+	}
+	for _, x := range sides {
 		best := slices.Max(x.rates)
 		b.ReportMetric(best, x.name+"-tok/s")
 		b.ReportMetric(100*best*float64(x.m.Usage().Weights)/peak.Bandwidth, x.name+"-%-of-GB/s")
 		if x != sides[0] {
-			b.ReportMetric(times[len(times)/2], x.name+"-x-bf16")
+			b.ReportMetric(times(x.rates, sides[0].rates), x.name+"-x-bf16")
+			b.ReportMetric(times(x.fills, sides[0].fills), x.name+"-prompt-x-bf16")
 		}
 	}
 }
