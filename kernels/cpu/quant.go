@@ -22,19 +22,22 @@ import (
 //
 //	scales   Half: d [NR] float16.  Min: d [NR], m [NR] float16, m added.
 //	         Super, of 256: d [NR], m [NR] float16, and then before each of 8 blocks
-//	         s [NR], t [NR] bytes; the block's scale is d s and its minimum m t, subtracted
+//	         s [NR], t [NR] bytes; the block's scale is d s and its minimum m t, subtracted.
+//	         Sixteen, of 256: d [NR] float16, and before each of 8 blocks s [NR], t [NR] int8; the
+//	         scale of the block's first 16 inputs is d s, that of the others d t
 //	8 bits   [16 pairs of inputs][NR][2] int8
 //	4 bits   [4][NR] words of 32 bits; half word h of word g holds inputs 8g+h, 8g+h+2, 8g+h+4 and
 //	         8g+h+6, the first in its lowest bits; with scales of kind Half the value is q - 8
 //
-// Types with 5 bits are stored with 8.
+// Types with 3, 5 and 6 bits are stored with 8.
 type Quant struct {
 	// Name is the type's name in GGUF.
 	Name string
 	// Values is the number of values of a stored block, Bytes its size in bytes.
 	Values, Bytes int
 	Format        QuantFormat
-	decode        func(q []int8, s *scales, src []byte)
+	// decode reads the i-th 32 values of a stored block.
+	decode func(q []int8, s *scales, src []byte, i int)
 }
 
 // QuantFormat is the layout of a panel. Tier.Quant has kernels for each.
@@ -48,17 +51,25 @@ const (
 	Q4Half
 	Q4Min
 	Q4Super
+	Q8Sixteen
 	QuantFormats
 )
 
-func (f QuantFormat) bits() int { return []int{8, 4}[f/3] }
+// The kinds of scales.
+const (
+	scaleHalf = iota
+	scaleMin
+	scaleSuper
+	scaleSixteen
+)
 
-// scales returns the kind of the format's scales: 0 Half, 1 Min, 2 Super.
-func (f QuantFormat) scales() int { return int(f % 3) }
+func (f QuantFormat) bits() int { return [...]int{8, 8, 8, 4, 4, 4, 8}[f] }
+
+func (f QuantFormat) scales() int { return [...]int{0, 1, 2, 0, 1, 2, 3}[f] }
 
 // Values returns the number of inputs of a panel's block.
 func (f QuantFormat) Values() int {
-	if f.scales() == 2 {
+	if f.scales() >= scaleSuper {
 		return 256
 	}
 	return 32
@@ -66,14 +77,28 @@ func (f QuantFormat) Values() int {
 
 // Bytes returns the size in bytes of a panel's block for nr outputs.
 func (f QuantFormat) Bytes(nr int) int {
+	_, _, at := f.offsets(nr, f.Values()/32-1)
+	return at + 4*nr*f.bits()
+}
+
+// offsets returns where in a panel block i of 32 inputs has d (and m), s and t, and the integers.
+func (f QuantFormat) offsets(nr, i int) (scale, factor, integers int) {
 	n := 4 * nr * f.bits()
 	switch f.scales() {
-	case 0:
-		return n + 2*nr
-	case 1:
-		return n + 4*nr
+	case scaleHalf:
+		scale = i * (2*nr + n)
+		return scale, 0, scale + 2*nr
+	case scaleMin:
+		scale = i * (4*nr + n)
+		return scale, 0, scale + 4*nr
 	}
-	return 4*nr + 8*(n+2*nr)
+	head := 4 * nr
+	if f.scales() == scaleSixteen {
+		head = 2 * nr
+	}
+	scale = i / 8 * (head + 8*(2*nr+n))
+	factor = scale + head + i%8*(2*nr+n)
+	return scale, factor, factor + 2*nr
 }
 
 // quantBlock is a block of 32 activations: the integers, their scale, the scale times their sum,
@@ -97,7 +122,7 @@ type QuantDot func(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsaf
 
 // QuantKernels are the kernels of a format.
 type QuantKernels struct {
-	// Dot is indexed by the number of rows minus 1.
+	// Dot is indexed by the number of rows; Dot[0] is nil.
 	Dot []QuantDot
 	// Unpack writes the values of blocks of 32 inputs, [input][NR], as ggml dequantizes them.
 	Unpack func(dst *float32, w unsafe.Pointer, blocks int)
@@ -157,13 +182,13 @@ func QuantNames() (names []string) {
 }
 
 var quants = []Quant{
-	{"Q8_0", 32, 34, Q8Half, func(q []int8, s *scales, src []byte) {
+	{"Q8_0", 32, 34, Q8Half, func(q []int8, s *scales, src []byte, _ int) {
 		s.d = binary.LittleEndian.Uint16(src)
 		for i, v := range src[2:34] {
 			q[i] = int8(v)
 		}
 	}},
-	{"Q5_0", 32, 22, Q8Half, func(q []int8, s *scales, src []byte) {
+	{"Q5_0", 32, 22, Q8Half, func(q []int8, s *scales, src []byte, _ int) {
 		s.d = binary.LittleEndian.Uint16(src)
 		nibbles(q, src[6:22])
 		fifth(q, binary.LittleEndian.Uint32(src[2:]))
@@ -171,28 +196,47 @@ var quants = []Quant{
 			q[i] -= 16
 		}
 	}},
-	{"IQ4_NL", 32, 18, Q8Half, func(q []int8, s *scales, src []byte) {
+	{"IQ4_NL", 32, 18, Q8Half, func(q []int8, s *scales, src []byte, _ int) {
 		s.d = binary.LittleEndian.Uint16(src)
 		nibbles(q, src[2:18])
 		for i, v := range q {
 			q[i] = nonlinear[v]
 		}
 	}},
-	{"Q5_1", 32, 24, Q8Min, func(q []int8, s *scales, src []byte) {
+	{"Q5_1", 32, 24, Q8Min, func(q []int8, s *scales, src []byte, _ int) {
 		s.d, s.m = binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
 		nibbles(q, src[8:24])
 		fifth(q, binary.LittleEndian.Uint32(src[4:]))
 	}},
-	{"Q4_0", 32, 18, Q4Half, func(q []int8, s *scales, src []byte) {
+	{"Q4_0", 32, 18, Q4Half, func(q []int8, s *scales, src []byte, _ int) {
 		s.d = binary.LittleEndian.Uint16(src)
 		nibbles(q, src[2:18])
 	}},
-	{"Q4_1", 32, 20, Q4Min, func(q []int8, s *scales, src []byte) {
+	{"Q4_1", 32, 20, Q4Min, func(q []int8, s *scales, src []byte, _ int) {
 		s.d, s.m = binary.LittleEndian.Uint16(src), binary.LittleEndian.Uint16(src[2:])
 		nibbles(q, src[4:20])
 	}},
-	{"Q4_K", 256, 144, Q4Super, nil},
-	{"Q5_K", 256, 176, Q8Super, nil},
+	{"Q4_K", 256, 144, Q4Super, superBlock},
+	{"Q5_K", 256, 176, Q8Super, superBlock},
+	{"Q6_K", 256, 210, Q8Sixteen, func(q []int8, s *scales, src []byte, i int) {
+		s.d, s.s, s.t = binary.LittleEndian.Uint16(src[208:]), src[192+2*i], src[193+2*i]
+		low, high := src[i/4*64+i%2*32:], src[128+i/4*32:]
+		for x := range q {
+			q[x] = int8(low[x]>>(i%4/2*4)&15|high[x]>>(i%4*2)&3<<4) - 32
+		}
+	}},
+	{"Q3_K", 256, 110, Q8Sixteen, func(q []int8, s *scales, src []byte, i int) {
+		s.d = binary.LittleEndian.Uint16(src[108:])
+		scale := func(b int) uint8 { // 6 bits in two parts
+			p := src[96:108]
+			return (p[b%8]>>(b/8*4)&15 | p[8+b%4]>>(b/4*2)&3<<4) - 32
+		}
+		s.s, s.t = scale(2*i), scale(2*i+1)
+		low := src[32+i/4*32:]
+		for x := range q {
+			q[x] = int8(low[x]>>(i%4*2)&3) - int8(^src[x]>>i&1)<<2
+		}
+	}},
 }
 
 // nonlinear is the codebook of IQ4_NL.
@@ -235,33 +279,26 @@ func superBlock(q []int8, s *scales, src []byte, i int) {
 // Pack writes row j < nr of a panel; src is the row's stored blocks. It returns false if a scale is
 // not finite, because the kernels would not compute what ggml computes.
 func (t *Quant) Pack(panel []byte, nr, j int, src []byte) bool {
+	f := t.Format
 	var q [32]int8
-	var s scales
-	for len(src) > 0 {
-		if t.Values == 32 {
-			t.decode(q[:], &s, src[:t.Bytes])
-			half(panel, j, s.d)
-			data := panel[2*nr:]
-			if t.Format.scales() == 1 {
-				half(data, j, s.m)
-				data = data[2*nr:]
+	for block := 0; len(src) > 0; src = src[t.Bytes:] {
+		for i := range t.Values / 32 {
+			var s scales
+			t.decode(q[:], &s, src[:t.Bytes], i)
+			if s.d&0x7c00 == 0x7c00 || s.m&0x7c00 == 0x7c00 {
+				return false
 			}
-			t.put(data, nr, j, &q)
-		} else {
-			data := panel[4*nr:]
-			for i := range 8 {
-				superBlock(q[:], &s, src[:t.Bytes], i)
-				data[j], data[nr+j] = s.s, s.t
-				t.put(data[2*nr:], nr, j, &q)
-				data = data[2*nr+4*nr*t.Format.bits():]
+			scale, factor, integers := f.offsets(nr, block)
+			half(panel[scale:], j, s.d)
+			if f.scales() == scaleMin || f.scales() == scaleSuper {
+				half(panel[scale+2*nr:], j, s.m)
 			}
-			half(panel, j, s.d)
-			half(panel[2*nr:], j, s.m)
+			if f.scales() >= scaleSuper {
+				panel[factor+j], panel[factor+nr+j] = s.s, s.t
+			}
+			t.put(panel[integers:], nr, j, &q)
+			block++
 		}
-		if s.d&0x7c00 == 0x7c00 || s.m&0x7c00 == 0x7c00 {
-			return false
-		}
-		src, panel = src[t.Bytes:], panel[t.Format.Bytes(nr):]
 	}
 	return true
 }
@@ -296,14 +333,8 @@ type quantGroup struct {
 
 // group returns block i of 32 inputs.
 func (f QuantFormat) group(panel unsafe.Pointer, nr, i int) quantGroup {
-	n := 4 * nr * f.bits()
-	if f.scales() == 2 {
-		p := unsafe.Add(panel, i/8*f.Bytes(nr))
-		at := unsafe.Add(p, 4*nr+i%8*(n+2*nr))
-		return quantGroup{f, nr, p, at, unsafe.Add(at, 2*nr)}
-	}
-	p := unsafe.Add(panel, i*f.Bytes(nr))
-	return quantGroup{f, nr, p, nil, unsafe.Add(p, f.Bytes(nr)-n)}
+	scale, factor, integers := f.offsets(nr, i)
+	return quantGroup{f, nr, unsafe.Add(panel, scale), unsafe.Add(panel, factor), unsafe.Add(panel, integers)}
 }
 
 // integersOf reads the integers of output j.
@@ -326,17 +357,22 @@ func (g quantGroup) integersOf(j int, q *[32]int32) {
 	}
 }
 
-// scalesOf returns the scale of output j, and the offset that is added to each of its values.
-func (g quantGroup) scalesOf(j int) (d, m float32) {
+// scalesOf returns the scale of output j in each half of the block, and the offset that is added to
+// its values.
+func (g quantGroup) scalesOf(j int) (d [2]float32, m float32) {
 	h := func(i int) float32 { return float16(*(*uint16)(unsafe.Add(g.scale, 2*i))) }
+	b := func(i int) uint8 { return *(*uint8)(unsafe.Add(g.factor, i)) }
+	d[0] = h(j)
 	switch g.f.scales() {
-	case 0:
-		return h(j), 0
-	case 1:
-		return h(j), h(g.nr + j)
+	case scaleMin:
+		m = h(g.nr + j)
+	case scaleSuper:
+		d[0], m = d[0]*float32(b(j)), -(h(g.nr+j) * float32(b(g.nr+j)))
+	case scaleSixteen:
+		return [2]float32{d[0] * float32(int8(b(j))), d[0] * float32(int8(b(g.nr+j)))}, 0
 	}
-	b := func(i int) float32 { return float32(*(*uint8)(unsafe.Add(g.factor, i))) }
-	return h(j) * b(j), -(h(g.nr+j) * b(g.nr+j))
+	d[1] = d[0]
+	return d, m
 }
 
 // float16 returns the value of a finite float16.
@@ -352,7 +388,7 @@ func (f QuantFormat) Row(dst []float32, panel unsafe.Pointer, nr, j int) {
 		g.integersOf(j, &q)
 		d, m := g.scalesOf(j)
 		for i, v := range q {
-			dst[32*b+i] = float32(float32(v)*d) + m
+			dst[32*b+i] = float32(float32(v)*d[i/16]) + m
 		}
 	}
 }
@@ -373,12 +409,17 @@ func goQuantDot(f QuantFormat, nr int) QuantDot {
 			g := f.group(w, nr, b)
 			for j := range nr {
 				g.integersOf(j, &q)
-				n := int32(0)
+				var n [2]int32
 				for i, v := range q {
-					n += v * int32(x.q[i])
+					n[i/16] += v * int32(x.q[i])
 				}
 				d, m := g.scalesOf(j)
-				sums[j] += d * x.scale * float32(n)
+				if f.scales() == scaleSixteen {
+					sums[j] += d[0] * x.scale * float32(n[0])
+					sums[j] += d[1] * x.scale * float32(n[1])
+				} else {
+					sums[j] += d[0] * x.scale * float32(n[0]+n[1])
+				}
 				if m != 0 {
 					sums[j] += m * x.sum
 				}
@@ -398,7 +439,7 @@ func goUnpack(f QuantFormat, nr int) func(dst *float32, w unsafe.Pointer, blocks
 				g.integersOf(j, &q)
 				d, m := g.scalesOf(j)
 				for i, v := range q {
-					out[(32*b+i)*nr+j] = float32(float32(v)*d) + m
+					out[(32*b+i)*nr+j] = float32(float32(v)*d[i/16]) + m
 				}
 			}
 		}

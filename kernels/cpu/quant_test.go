@@ -18,6 +18,17 @@ func quantTiers(t *testing.T, f func(t *testing.T, k *Tier)) {
 	})
 }
 
+// scalesAt returns where a stored block has its float16 scales.
+func scalesAt(q *Quant) []int {
+	switch {
+	case q.Format.scales() == scaleSixteen:
+		return []int{q.Bytes - 2}
+	case q.Format.scales() == scaleHalf:
+		return []int{0}
+	}
+	return []int{0, 2}
+}
+
 // storedRow returns a row of random blocks with finite scales.
 func storedRow(r *rand.Rand, q *Quant, blocks int) []byte {
 	row := make([]byte, blocks*q.Bytes)
@@ -25,10 +36,8 @@ func storedRow(r *rand.Rand, q *Quant, blocks int) []byte {
 		row[i] = byte(r.Uint32())
 	}
 	for b := range blocks {
-		at := row[b*q.Bytes:]
-		half(at, 0, uint16(r.IntN(0x2400))|uint16(r.IntN(2))<<15) // including denormals
-		if q.Format.scales() != 0 {
-			half(at, 1, uint16(r.IntN(0x3000))|uint16(r.IntN(2))<<15)
+		for _, at := range scalesAt(q) { // denormals too
+			half(row[b*q.Bytes+at:], 0, uint16(r.IntN(0x2c00))|uint16(r.IntN(2))<<15)
 		}
 	}
 	return row
@@ -145,20 +154,28 @@ func testQuantDot(t *testing.T, k *Tier, r *rand.Rand, q *Quant, rows, in int) {
 					g := q.Format.group(panel, nr, b)
 					var v [32]int32
 					g.integersOf(j, &v)
-					n, sum := int64(0), int64(0)
+					var n [2]int64
 					for i, w := range v {
-						n += int64(w) * int64(x.q[i])
-						sum += int64(x.q[i])
+						n[i/16] += int64(w) * int64(x.q[i])
 					}
 					d, m := g.scalesOf(j)
-					u, w := float64(d)*float64(x.scale)*float64(n), float64(m)*float64(x.scale)*float64(sum)
-					want += u + w
-					size += math.Abs(u) + math.Abs(w)
+					sum := 0
+					for _, q := range x.q {
+						sum += int(q)
+					}
+					for h, n := range n {
+						u := float64(d[h]) * float64(x.scale) * float64(n)
+						want += u
+						size += math.Abs(u)
+					}
+					w := float64(m) * float64(x.scale) * float64(sum)
+					want += w
+					size += math.Abs(w)
 				}
 				// Each term has four roundings (of the scale, its product, the integer, the
-				// minimum's product), and each addition two.
+				// minimum's product), and each of up to three additions one.
 				near(t, fmt.Sprintf("%s, %d rows of %d, add %d (%d,%d)", q.Name, rows, in, add, i, j),
-					c[i*ldc+j], want, float64(2*blocks+5)*0x1p-24*size)
+					c[i*ldc+j], want, float64(3*blocks+5)*0x1p-24*size)
 			}
 		}
 	}
@@ -191,12 +208,9 @@ func TestPackRefuses(t *testing.T) {
 	for i := range quants {
 		q := &quants[i]
 		for _, h := range []uint16{0x7c00, 0xfc00, 0x7e01} {
-			for at := range 2 {
-				if at == 1 && q.Format.scales() == 0 {
-					continue
-				}
+			for _, at := range scalesAt(q) {
 				row := storedRow(r, q, 2)
-				half(row[q.Bytes:], at, h)
+				half(row[q.Bytes+at:], 0, h)
 				if q.Pack(make([]byte, 512/q.Format.Values()*q.Format.Bytes(16)), 16, 3, row) {
 					t.Errorf("%s: a scale of %#x was accepted", q.Name, h)
 				}

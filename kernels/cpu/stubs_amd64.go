@@ -311,6 +311,27 @@ func zQ4SuperDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe
 func zQ4SuperUnpack(dst *float32, w unsafe.Pointer, blocks int)
 
 //go:noescape
+func zQ8SixteenDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SixteenDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SixteenDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SixteenDot4(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SixteenDot5(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SixteenDot6(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func zQ8SixteenUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
 func zQuantRow(dst unsafe.Pointer, x *float32, blocks int)
 
 //go:noescape
@@ -480,6 +501,18 @@ func yQ4SuperDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe
 
 //go:noescape
 func yQ4SuperUnpack(dst *float32, w unsafe.Pointer, blocks int)
+
+//go:noescape
+func yQ8SixteenDot1(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8SixteenDot2(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8SixteenDot3(c unsafe.Pointer, ldc int, a unsafe.Pointer, lda int, w unsafe.Pointer, blocks, add int)
+
+//go:noescape
+func yQ8SixteenUnpack(dst *float32, w unsafe.Pointer, blocks int)
 
 //go:noescape
 func yQuantRow(dst unsafe.Pointer, x *float32, blocks int)

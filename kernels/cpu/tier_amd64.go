@@ -74,19 +74,21 @@ func avx2Tier() *Tier {
 }
 
 var avx512Quant = [QuantFormats]QuantKernels{
-	Q8Half:  {[]QuantDot{nil, zQ8HalfDot1, zQ8HalfDot2, zQ8HalfDot3, zQ8HalfDot4, zQ8HalfDot5, zQ8HalfDot6}, zQ8HalfUnpack},
-	Q8Min:   {[]QuantDot{nil, zQ8MinDot1, zQ8MinDot2, zQ8MinDot3, zQ8MinDot4, zQ8MinDot5, zQ8MinDot6}, zQ8MinUnpack},
-	Q8Super: {[]QuantDot{nil, zQ8SuperDot1, zQ8SuperDot2, zQ8SuperDot3, zQ8SuperDot4, zQ8SuperDot5, zQ8SuperDot6}, zQ8SuperUnpack},
-	Q4Half:  {[]QuantDot{nil, zQ4HalfDot1, zQ4HalfDot2, zQ4HalfDot3, zQ4HalfDot4, zQ4HalfDot5, zQ4HalfDot6}, zQ4HalfUnpack},
-	Q4Min:   {[]QuantDot{nil, zQ4MinDot1, zQ4MinDot2, zQ4MinDot3, zQ4MinDot4, zQ4MinDot5, zQ4MinDot6}, zQ4MinUnpack},
-	Q4Super: {[]QuantDot{nil, zQ4SuperDot1, zQ4SuperDot2, zQ4SuperDot3, zQ4SuperDot4, zQ4SuperDot5, zQ4SuperDot6}, zQ4SuperUnpack},
+	Q8Half:    {[]QuantDot{nil, zQ8HalfDot1, zQ8HalfDot2, zQ8HalfDot3, zQ8HalfDot4, zQ8HalfDot5, zQ8HalfDot6}, zQ8HalfUnpack},
+	Q8Min:     {[]QuantDot{nil, zQ8MinDot1, zQ8MinDot2, zQ8MinDot3, zQ8MinDot4, zQ8MinDot5, zQ8MinDot6}, zQ8MinUnpack},
+	Q8Super:   {[]QuantDot{nil, zQ8SuperDot1, zQ8SuperDot2, zQ8SuperDot3, zQ8SuperDot4, zQ8SuperDot5, zQ8SuperDot6}, zQ8SuperUnpack},
+	Q4Half:    {[]QuantDot{nil, zQ4HalfDot1, zQ4HalfDot2, zQ4HalfDot3, zQ4HalfDot4, zQ4HalfDot5, zQ4HalfDot6}, zQ4HalfUnpack},
+	Q4Min:     {[]QuantDot{nil, zQ4MinDot1, zQ4MinDot2, zQ4MinDot3, zQ4MinDot4, zQ4MinDot5, zQ4MinDot6}, zQ4MinUnpack},
+	Q4Super:   {[]QuantDot{nil, zQ4SuperDot1, zQ4SuperDot2, zQ4SuperDot3, zQ4SuperDot4, zQ4SuperDot5, zQ4SuperDot6}, zQ4SuperUnpack},
+	Q8Sixteen: {[]QuantDot{nil, zQ8SixteenDot1, zQ8SixteenDot2, zQ8SixteenDot3, zQ8SixteenDot4, zQ8SixteenDot5, zQ8SixteenDot6}, zQ8SixteenUnpack},
 }
 
 var avx2Quant = [QuantFormats]QuantKernels{
-	Q8Half:  {[]QuantDot{nil, yQ8HalfDot1, yQ8HalfDot2, yQ8HalfDot3}, yQ8HalfUnpack},
-	Q8Min:   {[]QuantDot{nil, yQ8MinDot1, yQ8MinDot2, yQ8MinDot3}, yQ8MinUnpack},
-	Q8Super: {[]QuantDot{nil, yQ8SuperDot1, yQ8SuperDot2, yQ8SuperDot3}, yQ8SuperUnpack},
-	Q4Half:  {[]QuantDot{nil, yQ4HalfDot1, yQ4HalfDot2, yQ4HalfDot3}, yQ4HalfUnpack},
-	Q4Min:   {[]QuantDot{nil, yQ4MinDot1, yQ4MinDot2, yQ4MinDot3}, yQ4MinUnpack},
-	Q4Super: {[]QuantDot{nil, yQ4SuperDot1, yQ4SuperDot2, yQ4SuperDot3}, yQ4SuperUnpack},
+	Q8Half:    {[]QuantDot{nil, yQ8HalfDot1, yQ8HalfDot2, yQ8HalfDot3}, yQ8HalfUnpack},
+	Q8Min:     {[]QuantDot{nil, yQ8MinDot1, yQ8MinDot2, yQ8MinDot3}, yQ8MinUnpack},
+	Q8Super:   {[]QuantDot{nil, yQ8SuperDot1, yQ8SuperDot2, yQ8SuperDot3}, yQ8SuperUnpack},
+	Q4Half:    {[]QuantDot{nil, yQ4HalfDot1, yQ4HalfDot2, yQ4HalfDot3}, yQ4HalfUnpack},
+	Q4Min:     {[]QuantDot{nil, yQ4MinDot1, yQ4MinDot2, yQ4MinDot3}, yQ4MinUnpack},
+	Q4Super:   {[]QuantDot{nil, yQ4SuperDot1, yQ4SuperDot2, yQ4SuperDot3}, yQ4SuperUnpack},
+	Q8Sixteen: {[]QuantDot{nil, yQ8SixteenDot1, yQ8SixteenDot2, yQ8SixteenDot3}, yQ8SixteenUnpack},
 }

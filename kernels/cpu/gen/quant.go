@@ -20,7 +20,10 @@ const (
 	scaleHalf scaleKind = iota
 	scaleMin
 	scaleSuper
+	scaleSixteen
 )
+
+func (k scaleKind) minimum() bool { return k == scaleMin || k == scaleSuper }
 
 // quantFormat is a layout of panels.
 type quantFormat struct {
@@ -32,6 +35,7 @@ type quantFormat struct {
 var quantFormats = []quantFormat{
 	{"Q8Half", 8, scaleHalf}, {"Q8Min", 8, scaleMin}, {"Q8Super", 8, scaleSuper},
 	{"Q4Half", 4, scaleHalf}, {"Q4Min", 4, scaleMin}, {"Q4Super", 4, scaleSuper},
+	{"Q8Sixteen", 8, scaleSixteen},
 }
 
 // quantRows is the maximum number of rows of a product: their sums, integer and float32, are in
@@ -116,7 +120,7 @@ func (g *gen) quantDot(f quantFormat, m int) {
 	if f.bits == 4 {
 		g.fill("nibbles", nib)
 	}
-	g.quantBlocks(f, func() {
+	clear := func() {
 		for r := range m {
 			for v := range 2 {
 				if f.bits == 4 && f.scales == scaleHalf { // values are q - 8
@@ -129,8 +133,10 @@ func (g *gen) quantDot(f quantFormat, m int) {
 				}
 			}
 		}
-		g.p("LEAQ %d(R11), R10", g.headerBytes(f))
-		g.p("MOVQ $4, R9")
+	}
+	// fours adds up n times four pairs.
+	fours := func(n int) {
+		g.p("MOVQ $%d, R9", n)
 		pairs := g.label("pairs")
 		g.p("%s:", pairs)
 		for p := range 4 {
@@ -157,29 +163,46 @@ func (g *gen) quantDot(f quantFormat, m int) {
 		advance(16)
 		g.p("DECQ R9")
 		g.p("JNZ %s", pairs)
+	}
+	// scaled adds to the float32 sums; half is that of the block, done the inputs of it before.
+	scaled := func(half, done int) {
 		for v := range 2 {
-			g.scale(f, v, w, w+1)
+			g.scale(f, half, v, w, w+1)
 			for r := range m {
 				if split {
 					g.p("VPADDD V%d, V%d, V%d", 6+sum(r, v), sum(r, v), sum(r, v))
 				}
-				g.p("VBROADCASTSS %s, V%d", row(r, quantScale-64), w+1)
+				g.p("VBROADCASTSS %s, V%d", row(r, quantScale-2*done), w+1)
 				g.p("VMULPS V%d, V%d, V%d", w+1, w, w+1)
 				g.p("VCVTDQ2PS V%d, V%d", sum(r, v), sum(r, v))
 				g.p("VFMADD231PS V%d, V%d, V%d", sum(r, v), w+1, facc+2*r+v)
 			}
-			if f.scales == scaleHalf {
+			if !f.scales.minimum() {
 				continue
 			}
 			g.minimum(f, v, w, w+1)
 			for r := range m {
-				g.p("VBROADCASTSS %s, V%d", row(r, quantSum-64), w+1)
+				g.p("VBROADCASTSS %s, V%d", row(r, quantSum-2*done), w+1)
 				op := "VFMADD231PS"
 				if f.scales == scaleSuper {
 					op = "VFNMADD231PS"
 				}
 				g.p("%s V%d, V%d, V%d", op, w, w+1, facc+2*r+v)
 			}
+		}
+	}
+	g.quantBlocks(f, func() {
+		g.p("LEAQ %d(R11), R10", g.headerBytes(f))
+		if f.scales == scaleSixteen {
+			for half := range 2 {
+				clear()
+				fours(2)
+				scaled(half, 16*(half+1))
+			}
+		} else {
+			clear()
+			fours(4)
+			scaled(0, 32)
 		}
 		advance(quantBlock - 64)
 	})
@@ -240,24 +263,29 @@ func (g *gen) headerBytes(f quantFormat) int {
 	if f.scales == scaleMin {
 		return 8 * g.w
 	}
-	return 4 * g.w // s and t (Super only)
+	return 4 * g.w // s and t (not for Half)
 }
 
 // quantBlocks emits the loop over CX blocks of 32 inputs at R11.
 func (g *gen) quantBlocks(f quantFormat, body func()) {
 	outer, inner := g.label("super"), g.label("block")
 	step := g.headerBytes(f) + 8*g.w*f.bits
-	if f.scales == scaleSuper {
+	super := f.scales == scaleSuper || f.scales == scaleSixteen
+	if super {
 		g.p("%s:", outer)
 		g.p("MOVQ R11, R12")
-		g.p("ADDQ $%d, R11", 8*g.w)
+		if f.scales == scaleSuper {
+			g.p("ADDQ $%d, R11", 8*g.w)
+		} else {
+			g.p("ADDQ $%d, R11", 4*g.w)
+		}
 		g.p("MOVQ $8, R13")
 	}
 	g.p("%s:", inner)
 	body()
 	g.p("ADDQ $%d, R11", step)
 	g.p("DECQ CX")
-	if f.scales == scaleSuper {
+	if super {
 		g.p("DECQ R13")
 		g.p("JNZ %s", inner)
 		g.p("TESTQ CX, CX")
@@ -270,14 +298,19 @@ func (g *gen) quantBlocks(f quantFormat, body func()) {
 // half loads a vector of float16.
 func (g *gen) half(at string, v int) { g.p("VCVTPH2PS %s, V%d", at, v) }
 
-// scale loads the scales of vector v of the outputs into register d; t is a temporary.
-func (g *gen) scale(f quantFormat, v, d, t int) {
-	if f.scales != scaleSuper {
+// scale loads the scales of vector v of the outputs, in a half of the block, into register d; t is
+// a temporary.
+func (g *gen) scale(f quantFormat, half, v, d, t int) {
+	switch f.scales {
+	case scaleSuper:
+		g.half(fmt.Sprintf("%d(R12)", 2*g.w*v), d)
+		g.factor("VPMOVZXBD", g.w*v, d, t)
+	case scaleSixteen:
+		g.half(fmt.Sprintf("%d(R12)", 2*g.w*v), d)
+		g.factor("VPMOVSXBD", g.w*(2*half+v), d, t)
+	default:
 		g.half(fmt.Sprintf("%d(R11)", 2*g.w*v), d)
-		return
 	}
-	g.half(fmt.Sprintf("%d(R12)", 2*g.w*v), d)
-	g.factor(g.w*v, d, t)
 }
 
 // minimum loads the minimums of vector v of the outputs into register m; t is a temporary.
@@ -287,12 +320,12 @@ func (g *gen) minimum(f quantFormat, v, m, t int) {
 		return
 	}
 	g.half(fmt.Sprintf("%d(R12)", 4*g.w+2*g.w*v), m)
-	g.factor(2*g.w+g.w*v, m, t)
+	g.factor("VPMOVZXBD", g.w*(2+v), m, t)
 }
 
 // factor multiplies register d by bytes of the block.
-func (g *gen) factor(off, d, t int) {
-	g.p("VPMOVZXBD %d(R11), V%d", off, t)
+func (g *gen) factor(widen string, off, d, t int) {
+	g.p("%s %d(R11), V%d", widen, off, t)
 	g.p("VCVTDQ2PS V%d, V%d", t, t)
 	g.p("VMULPS V%d, V%d, V%d", t, d, d)
 }
@@ -311,14 +344,16 @@ func (g *gen) unpack(f quantFormat) {
 		g.fill("eight", 9)
 	}
 	g.quantBlocks(f, func() {
-		for v := range 2 {
-			g.scale(f, v, 2*v, 4)
-			if f.scales != scaleHalf {
-				g.minimum(f, v, 2*v+1, 4)
-			}
-		}
 		data := g.headerBytes(f)
 		for p := range 16 {
+			for v := range 2 {
+				if p == 0 || p == 8 && f.scales == scaleSixteen {
+					g.scale(f, p/8, v, 2*v, 4)
+				}
+				if p == 0 && f.scales.minimum() {
+					g.minimum(f, v, 2*v+1, 4)
+				}
+			}
 			for v := range 2 {
 				if f.bits == 8 {
 					g.p("VPMOVSXBW %d(R11), V5", data+(2*p+v)*2*g.w)
