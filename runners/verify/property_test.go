@@ -24,7 +24,7 @@ func TestReportHasEveryMode(t *testing.T) {
 		"yoco_swa_A":       append([]string{"early exit"}, plain...),
 		"extra_gret_chunk": append([]string{"early exit"}, plain...),
 	} {
-		r, err := Verify(t.Context(), filepath.Join(golden, folder), cpu.New(), runners.Options{})
+		r, err := Verify(t.Context(), filepath.Join(golden, folder), cpu.New(), runners.Options{Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +94,7 @@ func load(t *testing.T, folder string, n int) (runners.Instance, []int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := cpu.New().Load(c, w, runners.Options{})
+	m, err := cpu.New().Load(c, w, runners.Options{Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func TestFixturesNoticeWrongConfigs(t *testing.T) {
 				continue
 			}
 			change := func(c *runners.Config) { *c = s.Config() }
-			r, err := Verify(t.Context(), dir, misread{cpu.New(), change}, runners.Options{})
+			r, err := Verify(t.Context(), dir, misread{cpu.New(), change}, runners.Options{Threads: 1})
 			if err != nil {
 				t.Errorf("%s: %s: %v", name, dir, err)
 				continue
