@@ -16,7 +16,7 @@ import (
 // first time is the time to first token: Prefill of prompt[:n-1], which exits early in a YOCO, and
 // one Step. It ends when emit returns false. Afterwards s holds the prompt and all emitted tokens
 // except the last; start the next prompt with that token.
-func Generate(ctx context.Context, m Stepper, s Sequence, prompt []int, most int, emit func(token int, at time.Duration) bool) error {
+func Generate(ctx context.Context, m Stepper, s Sequence, prompt []int, most int, emit func(g Generated) bool) error {
 	clock := ClockOf(m)
 	begin := clock.Now()
 	d, err := startDecoder(ctx, m, s, prompt, most)
@@ -28,7 +28,7 @@ func Generate(ctx context.Context, m Stepper, s Sequence, prompt []int, most int
 		if err != nil {
 			return err
 		}
-		if !emit(token, clock.Now()-begin) || i+1 == most {
+		if !emit(Generated{Token: token, At: clock.Now() - begin, d: d}) || i+1 == most {
 			break
 		}
 		if err := d.step(ctx, token); err != nil {
@@ -37,6 +37,18 @@ func Generate(ctx context.Context, m Stepper, s Sequence, prompt []int, most int
 	}
 	return nil
 }
+
+// Generated is one token of Generate.
+type Generated struct {
+	Token int
+	// At is the time since the call of Generate.
+	At time.Duration
+	d  *decoder
+}
+
+// LogProb computes the log-probability of the token in nats, given all before it. It can be called
+// until the function that got g returns.
+func (g Generated) LogProb() float64 { return g.d.logProb(g.Token) }
 
 // Answered is a model's answer and the log-probability of the expected one.
 type Answered struct {

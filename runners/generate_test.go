@@ -135,7 +135,8 @@ func TestGenerate(t *testing.T) {
 		}
 		var got []int
 		last := time.Duration(0)
-		err := Generate(t.Context(), m, s, text[c.before:], c.most, func(token int, at time.Duration) bool {
+		err := Generate(t.Context(), m, s, text[c.before:], c.most, func(g Generated) bool {
+			token, at := g.Token, g.At
 			if at < last {
 				t.Errorf("%+v: time goes back from %v to %v", c, last, at)
 			}
@@ -213,7 +214,7 @@ func TestAnswer(t *testing.T) {
 func TestGenerateErrors(t *testing.T) {
 	m := &hashModel{cfg: hashConfig(Retention, 0)}
 	s, _ := m.NewSequence(8)
-	all := func(int, time.Duration) bool { return true }
+	all := func(Generated) bool { return true }
 	if err := Generate(t.Context(), m, s, nil, 3, all); err == nil {
 		t.Error("an empty prompt was accepted")
 	}
@@ -242,7 +243,7 @@ func TestGenerateAllocates(t *testing.T) {
 		s, _ := m.NewSequence(100)
 		return testing.AllocsPerRun(10, func() {
 			s.(*hashSequence).tokens = s.(*hashSequence).tokens[:0]
-			_ = Generate(t.Context(), m, s, []int{1, 2}, most, func(int, time.Duration) bool { return true })
+			_ = Generate(t.Context(), m, s, []int{1, 2}, most, func(Generated) bool { return true })
 		})
 	}
 	if few, many := count(2), count(80); many > few {

@@ -78,7 +78,7 @@ func inspectModel(w io.Writer, f modelSource, n int, format string) error {
 		e.SetIndent("", "  ")
 		return e.Encode(map[string]any{
 			"config": c, "kind": f.kind, "weights": f.identity, "parameters": total, "parameters_non_embedding": inner,
-			"stored": f.stored, "max_seq_len": c.MaxSeqLen,
+			"tokenizer": f.text().String(), "stored": f.stored, "max_seq_len": c.MaxSeqLen,
 			"context": n, "cache_bytes_bf16": cache, "prefill_flop": prefill.FLOPs, "step_flop": step.FLOPs, "step_bytes_read": step.Read,
 		})
 	case "text":
@@ -94,14 +94,14 @@ func inspectModel(w io.Writer, f modelSource, n int, format string) error {
 		p("", "%s", line)
 	}
 	p("dim, vocab", "%d, %d", c.Dim, c.Vocab)
-	p("norm eps", "%g", c.NormEps)
-	p("tokenizer", "%s", firstOf(c.Tokenizer, "none: token ids only"))
+	p("norm eps", "%g", float32(c.NormEps)) // files hold it as float32
+	p("tokenizer", "%s", f.text())
 	if c.MaxSeqLen > 0 {
 		p("trained context", "%d tokens", c.MaxSeqLen)
 	}
 	p("weights", "%s", f.identity)
 	for _, s := range f.stored {
-		p("", "%s in %d tensors of %s", units.ShortBytes(s.Bytes), s.Tensors, s.Type)
+		p("", "%s in %s of %s", units.ShortBytes(s.Bytes), units.Plural(float64(s.Tensors), "tensor"), s.Type)
 	}
 	fmt.Fprintf(w, "\nat a context of %s tokens (bf16):\n", suites.Size(n))
 	p("global KV cache", "%s", units.ShortBytes(cache.GlobalKV))

@@ -147,8 +147,8 @@ type modelSource struct {
 	// open opens the weights. It is nil if only the model's cost can be computed: no runner runs
 	// it, or there is only a config.
 	open func() (runners.Weights, error)
-	// path is the file or folder of a model that package pretrained opens, and of its tokenizer;
-	// stored are the types of its tensors.
+	// path is the checkpoint's file or folder, which may hold its tokenizer; stored are the types of
+	// the tensors of a model that package pretrained opens.
 	path   string
 	stored []pretrained.StoredType
 	// family describes the cost of a model of a published family.
@@ -207,7 +207,7 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 			return f, err
 		}
 		defer w.Close()
-		f = modelSource{config: c, kind: "checkpoint", open: func() (runners.Weights, error) {
+		f = modelSource{config: c, kind: "checkpoint", path: folder, open: func() (runners.Weights, error) {
 			_, w, err := checkpoint.Open(folder)
 			return w, err
 		}}
@@ -343,12 +343,13 @@ func (d deviceOptions) gpuTier() string {
 // once.
 type modelCache struct {
 	models  map[string]modelSource
+	texts   map[string]*textModel
 	gpus    map[runners.DType]*runners.Profile
 	runners map[string]described
 }
 
 func newCache() modelCache {
-	return modelCache{map[string]modelSource{}, map[runners.DType]*runners.Profile{}, map[string]described{}}
+	return modelCache{map[string]modelSource{}, map[string]*textModel{}, map[runners.DType]*runners.Profile{}, map[string]described{}}
 }
 
 // gpu returns the profile of a runner's GPU for weights of a type. It is measured on first use.
@@ -366,6 +367,18 @@ func (c modelCache) gpu(r runners.Runner, weights runners.DType, tier string) (*
 		c.gpus[weights] = &p
 	}
 	return &p, nil
+}
+
+// text returns the tokenizer of a model's file or folder.
+func (c modelCache) text(path string) *textModel {
+	if t := c.texts[path]; t != nil {
+		return t
+	}
+	t := openText(path)
+	if c.texts != nil {
+		c.texts[path] = t
+	}
+	return t
 }
 
 func (c modelCache) get(name, dir string, random bool, seed uint64, dtype runners.DType) (modelSource, error) {
@@ -456,6 +469,9 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 	}
 	t := suites.Local(e.Name, f.config)
 	t.Identity, t.Runner, t.Device, t.Room = f.identity, on.runner.Name(), on.device.Name, on.device.Room
+	if f.config.Tokenizer == "" && f.path != "" {
+		d.found.text(f.path).reads(t)
+	}
 	for what, why := range b.cannot {
 		t.Can = t.Can.Cannot(what, why)
 	}

@@ -4,9 +4,9 @@
 #   build.sh OUTDIR [PYTHON]
 #
 # cuda.h comes from CUDA_INCLUDE, else from the package nvidia-cuda-runtime-cu12 of PYTHON
-# (default .venv/bin/python of this repository). Every function declared in cuda.h exists;
+# (default .venv/bin/python of this repository). Every function that cuda.h declares is there:
 # those that src/ does not implement return CUDA_ERROR_NOT_SUPPORTED.
-# CXX is the compiler (default g++); CXXFLAGS are appended. If nothing changed, nothing is built.
+# CXX is the compiler (default g++), CXXFLAGS are added. Nothing is done if nothing changed.
 set -euo pipefail
 [ $# -ge 1 ] || { echo "usage: $0 OUTDIR [PYTHON]" >&2; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,8 +22,8 @@ if [ -z "$include" ]; then
 fi
 [ -f "$include/cuda.h" ] || { echo "$0: no cuda.h in $include: run make header, or set CUDA_INCLUDE" >&2; exit 1; }
 
-# -march=native: the library runs only where it is built; the stamp includes the processor in case a cache moves to another machine.
-# -Wno-psabi: 64-byte vectors are passed only within the library, so their ABI may depend on the processor.
+# -march=native: the library runs where it is built; the stamp holds the processor for caches that move.
+# -Wno-psabi: vectors of 64 bytes are passed within the library only, so that their ABI may depend on the processor.
 flags="-std=c++17 -O3 -march=native -ffp-contract=off -fno-strict-aliasing -fno-trapping-math -fno-math-errno -fPIC -fvisibility=hidden -Wall -Wno-psabi -pthread ${CXXFLAGS:-}"
 stamp=$(cat "$here"/src/* "$0" "$include/cuda.h" | sha256sum)$flags$("$cxx" --version | head -1)$(grep -m1 '^model name' /proc/cpuinfo || true)
 if [ -f "$out/libcuda.so.1" ] && [ -f "$out/libcublas.so.12" ] && [ "$(cat "$out/.stamp" 2>/dev/null)" = "$stamp" ]; then

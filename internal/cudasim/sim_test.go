@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 	os.Exit(func() int {
 		dir := filepath.Join("..", "..", "bin", "cudasim")
 		if out, err := exec.Command("./build.sh", dir).CombinedOutput(); err != nil {
-			fmt.Printf("SKIPPED: the simulator's tests: the simulator cannot be built: %v\n%s", err, out)
+			fmt.Printf("SKIPPED: the simulator's tests: it cannot be built: %v\n%s", err, out)
 			if os.Getenv("YOCOBENCH_NO_SKIP") == "1" {
 				return 1
 			}

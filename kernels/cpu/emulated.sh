@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Tests the kernel tiers that this machine may lack: NEON (arm64) and AVX2 under
-# QEMU's user emulation, and AMX by emulating its instructions (package amxsim).
-# If tools are missing, the tests are skipped with the reason; with
-# YOCOBENCH_NO_SKIP=1 that is a failure.
+# QEMU's user emulation, AMX by carrying out its instructions (package amxsim).
+# A part whose tools are missing is skipped, with the reason; YOCOBENCH_NO_SKIP=1
+# makes that a failure.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -14,15 +14,15 @@ skip() {
   echo "skipped: $1"
 }
 
-# Whole models are slow under emulation, so only the smaller fixtures run.
-# Tests that count allocations or compare threads do not depend on the tier.
+# Whole models are slow under emulation: the smaller fixtures stand for all.
+# The tests that count allocations or compare threads say nothing about a tier.
 golden='TestGolden/TYPES/(yoco_gret_C|extra_swa_window_one|extra_transformer_narrow_heads|extra_gret_chunk)$'
 operations='TestLinear|TestRows|TestChain|TestAttention|TestRetain|TestRopeFar'
 
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 
-# under NAME GOARCH TIER EMULATOR... runs both packages' tests in a tier, which must be the default there.
+# under NAME GOARCH TIER EMULATOR...: both packages' tests in a tier, which must be the one that is chosen.
 under() {
   local name=$1 arch=$2 tier=$3 p
   shift 3
@@ -39,7 +39,7 @@ under() {
   (cd runners/cpu && "$@" "$bin/runners" -test.short -test.v -test.run "${golden/TYPES/$tier-f32-(f32|bf16)}" | verdict "$tier")
 }
 
-# verdict fails if a test failed, or if no test of the tier passed.
+# verdict passes failures on and wants some test of the tier to have passed.
 verdict() {
   local out
   out=$(cat)
@@ -52,7 +52,7 @@ verdict() {
 }
 
 under 'NEON' arm64 neon-f32 qemu-aarch64
-# A Haswell has AVX2 and FMA but no AVX-512; QEMU warns about other missing features.
+# A Haswell has AVX2 and FMA and no AVX-512; QEMU warns of what else it lacks.
 under 'AVX2' amd64 avx2-f32 qemu-x86_64 -cpu Haswell 2> >(grep -v "TCG doesn't support requested feature" >&2)
 
 simulate() {

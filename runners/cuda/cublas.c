@@ -1,6 +1,6 @@
 //go:build cuda
 
-// cuBLAS is loaded at run time, like the driver: neither building nor running the program requires it.
+// cuBLAS is found at run time, as the driver is: nothing of it is needed to build or to run the program.
 
 #include "cublas.h"
 
@@ -11,7 +11,7 @@
 
 // From NVIDIA's cublas_api.h and library_types.h, the same in CUDA 11, 12 and 13.
 enum { OP_N = 0, OP_T = 1, R_32F = 0, R_16BF = 14, COMPUTE_32F = 68, GEMM_DEFAULT = -1 };
-// Sums remain float32: if k is split, partial sums are not added in bfloat16. float32 is not rounded to TF32, which would be another mode.
+// Sums are float32 to the end: where k is split, parts are not added in bfloat16. float32 is not rounded to TF32, which would be another mode.
 enum { DISALLOW_REDUCED_PRECISION_REDUCTION = 16 };
 
 struct cublas {
@@ -21,11 +21,11 @@ struct cublas {
 };
 
 const cublas *cublas_open(const char *name, int version[3], char *why, size_t n) {
-	// In PyTorch's packages cuBLAS is next to a library that it needs, which is not on the loader's path.
+	// PyTorch's packages have cuBLAS next to the library that it needs, which is not on the loader's path.
 	const char *base = strrchr(name, '/'), *rest = base ? strstr(base, "libcublas.") : NULL;
 	char needed[4096];
 	if (rest && snprintf(needed, sizeof needed, "%.*slibcublasLt.%s", (int)(rest - name), name, rest + strlen("libcublas.")) < (int)sizeof needed)
-		dlopen(needed, RTLD_LAZY | RTLD_GLOBAL); // if it is missing, the next call reports that
+		dlopen(needed, RTLD_LAZY | RTLD_GLOBAL); // where it is not there, the next call says what is missing
 	void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	if (!library) {
 		snprintf(why, n, "%s", dlerror());
@@ -59,7 +59,7 @@ int cublas_create(const cublas *l, void *stream, uint64_t workspace, size_t byte
 	*handle = NULL;
 	int r = l->create(handle);
 	if (r) return r;
-	// Setting the stream resets the workspace, so it comes first.
+	// Setting the stream takes the workspace away, so it comes first.
 	if (!(r = l->set_stream(*handle, stream)) && !(r = l->set_workspace(*handle, (void *)workspace, bytes))) r = l->set_math_mode(*handle, DISALLOW_REDUCED_PRECISION_REDUCTION);
 	if (r) {
 		l->destroy(*handle);
@@ -68,7 +68,7 @@ int cublas_create(const cublas *l, void *stream, uint64_t workspace, size_t byte
 	return r;
 }
 
-// In cuBLAS's column-major order, a is aᵀ [k, m], b is bᵀ [k, n] and c is cᵀ [n, m] = b aᵀ.
+// By columns, as cuBLAS sees memory, a is aᵀ [k, m], b is bᵀ [k, n] and c is cᵀ [n, m] = b aᵀ.
 int cublas_multiply(const cublas *l, void *handle, int kind, int bf16, uint64_t c, uint64_t a, uint64_t b, int m, int n, int k, int ldc, int lda, int ldb) {
 	const float one = 1, beta = kind == PRODUCT_ADD;
 	int in = bf16 ? R_16BF : R_32F, out = kind == PRODUCT_T ? in : R_32F;

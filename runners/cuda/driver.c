@@ -1,8 +1,8 @@
 //go:build cuda
 
-// The driver's library is loaded at run time. The program is linked with its
-// symbols unresolved; they are bound when they are first called (tools/cuda.sh).
-// So the program also runs without a driver, and can report that it is missing.
+// The driver's library is found at run time. The program is linked with its
+// symbols unresolved and bound when they are first called (see the Makefile), so
+// it also runs where there is no driver, and can say so.
 
 #include "driver.h"
 
@@ -18,8 +18,8 @@ __attribute__((constructor)) static void find(void) {
 	if (!library) snprintf(missing, sizeof missing, "%s", dlerror());
 }
 
-// gorgonia.org/cu calls cuInit before main, and exits if it fails. This
-// version stores the result for driver_status and always succeeds.
+// gorgonia.org/cu calls cuInit before main, and ends the program where it
+// fails. This one keeps the result for driver_status and always succeeds.
 CUresult cuInit(unsigned int flags) {
 	if (!library) return CUDA_SUCCESS;
 	CUresult (*init)(unsigned int) = (CUresult(*)(unsigned int))dlsym(library, "cuInit");

@@ -3,7 +3,7 @@
 
 const char *driver_missing(void);
 int driver_init_result(void);
-const char *driver_error_name(int result); // NULL if the driver has none
+const char *driver_error_name(int result); // NULL where the driver has none
 int driver_shared(void *function, int bytes);
 int driver_local(void *function, int *bytes);
 int driver_pinned(void **host, size_t bytes);

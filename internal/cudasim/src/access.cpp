@@ -44,7 +44,7 @@ template <int E, int N, Space S> void ld(Warp &w, const Ins &i) {
 			p = (const u8 *)a;
 		} else {
 			u32 a = a32[l] + u32(i.imm);
-			if (a != last && !sharedReadN<E * N>(w, i, a, l)) return; // adjacent lanes often read the same address
+			if (a != last && !sharedReadN<E * N>(w, i, a, l)) return; // lanes beside each other often read the same
 			last = a;
 			p = w.b->shared + (a - sharedBase);
 		}
@@ -81,7 +81,7 @@ template <int E, int N, Space S> void st(Warp &w, const Ins &i) {
 	}
 }
 
-// at most 16 bytes
+// 16 bytes is the most
 template <Space S, int E> Handler ldOf(int n) { return n == 1 ? ld<E, 1, S> : n == 2 ? ld<E, 2, S> : ld<E, E == 8 ? 2 : 4, S>; }
 template <Space S, int E> Handler stOf(int n) { return n == 1 ? st<E, 1, S> : n == 2 ? st<E, 2, S> : st<E, E == 8 ? 2 : 4, S>; }
 template <Space S> Handler accessOf(bool load, int e, int n) {
@@ -232,7 +232,7 @@ bool converged(Warp &w, const Ins &i) {
 template <bool Trans> void ldmatrix(Warp &w, const Ins &i) {
 	if (!converged(w, i)) return;
 	const u32 *a = R<u32>(w, i.x[4]);
-	u32 out[4][32]; // the address register may be one of the targets
+	u32 out[4][32]; // the register of the addresses may be among the targets
 	for (int q = 0; q < i.n; q++) {
 		const u8 *row[8];
 		for (int r = 0; r < 8; r++) {
@@ -303,7 +303,7 @@ bool decodeMatrixAccess(Decoder &d, const Statement &s) {
 
 // ---- between lanes
 
-// together checks that exactly the lanes of a membermask execute the instruction together.
+// together checks that the lanes of a membermask execute the instruction together, and no other does.
 bool together(Warp &w, const Ins &i, u32 m, u32 members) {
 	if ((members & w.full) == m) return true;
 	fault(w, i, Divergence, format("the lanes %08x of the mask must execute this together; %08x do", members & w.full, m));

@@ -1,4 +1,4 @@
-// Arithmetic: each handler computes 32 lanes. simple() returns the handler and the operands of an opcode.
+// Arithmetic: each handler computes 32 lanes. simple() finds one by its opcode and tells its operands.
 #include "arith.h"
 
 #include <cfloat>
@@ -6,7 +6,7 @@
 
 namespace {
 
-// Store<T> is the representation of a T in a register: 16-bit values are zero-extended to 32 bits.
+// Store<T> is how a T lies in a register: 16-bit values are kept zero-extended in 32 bits.
 template <class T> struct StoreOf { using type = T; };
 template <> struct StoreOf<u16> { using type = u32; };
 template <> struct StoreOf<i16> { using type = u32; };

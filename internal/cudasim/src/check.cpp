@@ -1,4 +1,4 @@
-// The checker of memory accesses. README.md lists what it detects and what it does not.
+// The checker of memory accesses. README.md says what it finds and what it cannot.
 #include "check.h"
 
 namespace {
@@ -122,7 +122,7 @@ bool race(Warp &w, const Ins &i, u32 off, int lane, u32 rec, const char *what) {
 
 namespace {
 
-// foreign: another warp's write in this interval, or an unfinished one.
+// foreign: another warp's write in this interval, or one that is under way.
 inline bool foreign(Warp &w, u32 x, u32 me, u32 word) {
 	if (x & pending) return true;
 	if (x >> 14 != me >> 14 || (x ^ me) >> 9 == 0) return false;
@@ -163,7 +163,7 @@ bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, const void *data
 		u32 x = wr[k], r = rd[k];
 		bool other = (x & mask) && (x & pending || (x >> 14 == me >> 14 && (x ^ me) >> 9 != 0));
 		bool readers = (r & mask) && (r & matrix || (r >> 14 == me >> 14 && ((r ^ me) >> 9 != 0 || r & many)));
-		// Warps that hold copies of a tile may all store it: storing equal bytes is no race.
+		// Warps that hold copies of a tile may all store it: the same bytes again change nothing.
 		u32 at = off + 4 * k, bytes = n < 4 ? n : 4;
 		bool same = (other || readers) && allSet(b.init + at, bytes, 1) && memcmp(b.shared + at, (const u8 *)data + 4 * k, bytes) == 0;
 		if (other && !(same && (async || !(x & pending)))) return race(w, i, at, lane, x & ~(unfenced | several), "writes");
@@ -241,9 +241,9 @@ void matricesDone(Warp &w, size_t left) {
 	}
 }
 
-// matrixRegisters checks the accumulators and A of a wgmma. Earlier accesses to them must be ordered by a wgmma.fence, except those of a
-// wgmma of the same shape on the same accumulators. Accumulators of a running wgmma must not be used as A, nor its A as accumulators
-// (PTX manual, "wgmma.fence" and "wgmma.wait_group").
+// matrixRegisters: the accumulators and A of a wgmma. What touched them before must be ordered by a wgmma.fence, except a wgmma of
+// the same shape on the same accumulators; what a wgmma under way writes is no A, and its A is no accumulator (PTX manual,
+// "wgmma.fence" and "wgmma.wait_group").
 bool matrixRegisters(Warp &w, const Ins &i) {
 	const Program &p = *w.b->program;
 	u32 sums, inputs;
@@ -255,7 +255,7 @@ bool matrixRegisters(Warp &w, const Ins &i) {
 		Watched &r = w.watched[number];
 		auto place = [&] { return format(q < sums ? "accumulator %u" : "register %u of A", q < sums ? q : q - sums); };
 		if (q < sums ? r.inputs || (r.sums && r.shape != shape) : r.sums) {
-			fault(w, i, WgmmaRegister, place() + (r.sums ? " is an accumulator of a running wgmma" : " belongs to A of a running wgmma") + ": no wgmma.wait_group");
+			fault(w, i, WgmmaRegister, place() + (r.sums ? " is an accumulator of one that is under way" : " is of A of one that is under way") + ": no wgmma.wait_group");
 			return false;
 		}
 		if (r.accessed == w.fences || (r.used == w.fences && r.shape != shape)) {
@@ -269,12 +269,12 @@ bool matrixRegisters(Warp &w, const Ins &i) {
 	return true;
 }
 
-// registersFree checks that no instruction other than a wgmma accesses the registers of a running wgmma.
+// registersFree: no instruction but a wgmma touches the registers of one that is under way.
 bool registersFree(Warp &w, const Ins &i) {
 	for (auto &n : w.b->program->watched[size_t(&i - w.b->program->code.data())]) {
 		Watched &r = w.watched[n.number];
 		if (r.sums || r.inputs) {
-			fault(w, i, WgmmaRegister, format("%s %s of a running wgmma: no wgmma.wait_group", n.written ? "writes" : "reads", r.sums ? "an accumulator" : "a register of A"));
+			fault(w, i, WgmmaRegister, format("%s %s of a wgmma that is under way: no wgmma.wait_group", n.written ? "writes" : "reads", r.sums ? "an accumulator" : "a register of A"));
 			return false;
 		}
 		r.accessed = w.fences;

@@ -1,4 +1,4 @@
-// The common cases of the checker, without a finding; the rest is in check.cpp.
+// The common cases of the checker, where nothing is to be found; the rest is in check.cpp.
 #pragma once
 #include "exec.h"
 
@@ -176,7 +176,7 @@ template <u32 N> inline bool globalWriteN(Warp &w, const Ins &i, u64 a, int lane
 	return globalWrite(w, i, a, N, lane);
 }
 
-// ahead prefetches the records of the lanes' addresses, which are far apart, before they are checked one by one.
+// ahead fetches the records of the lanes' addresses, which lie far apart, before they are looked at one by one.
 inline void ahead(Warp &w, u32 m, const u64 *a, u64 add) {
 	if (!w.b->check) return;
 	for (u32 rest = m; rest; rest &= rest - 1) {

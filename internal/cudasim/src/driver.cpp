@@ -1,7 +1,7 @@
 // The driver API: contexts, memory, modules, launches, streams, events, capture and graphs.
 //
-// Operations that are asynchronous in a real driver are queued here and executed, in the order of submission, when
-// something waits. A program that reads a result without waiting reads old data.
+// What is asynchronous for a real driver is queued here and executed, in the order of submission, when
+// something waits: a program that reads a result without waiting reads what was there before.
 #include "sim.h"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ struct Op {
 	CUfunc_st *func = nullptr;
 	u64 dst = 0, src = 0, width = 0;         // Copy, Poison: bytes
 	bool dstDevice = false, srcDevice = false;
-	std::shared_ptr<std::vector<u8>> staged; // content of pageable host memory at the time of the call
+	std::shared_ptr<std::vector<u8>> staged; // what pageable host memory held at the call
 	u32 value = 0;                           // Set: width words
 	CUevent_st *event = nullptr;
 	CUhostFn host = nullptr;
@@ -46,7 +46,7 @@ struct CUstream_st {
 
 static std::recursive_mutex lock;
 static bool initialised;
-static CUresult sticky = CUDA_SUCCESS; // error of a failed kernel: the process has lost the GPU until yocosim_reset
+static CUresult sticky = CUDA_SUCCESS; // what a kernel left: the process has lost the GPU, until yocosim_reset
 static std::set<CUctx_st *> contexts;
 static thread_local std::vector<CUctx_st *> current;
 static std::deque<Op> queue;
@@ -57,13 +57,13 @@ static std::set<CUgraph_st *> graphs;
 static std::set<CUgraphExec_st *> execs;
 static CUstream_st legacy;
 static std::map<u64, u64> pinned;
-static i64 failAlloc = -1, failLaunch = -1; // number of calls that succeed before one fails; -1: none fails
-static std::string faultKernel; // the kernel that fails the faultAt-th time it is executed; empty: none
+static i64 failAlloc = -1, failLaunch = -1; // how many more succeed before one fails; -1: none fails
+static std::string faultKernel; // which kernel fails when it is executed, the faultAt-th time; empty: none
 static i64 faultAt;
 static u64 allocs, launches, cubins;
-static int localBytes; // a thread's local memory as reported by cuFuncGetAttribute
-static u64 leaked; // device allocations, modules, streams and events that contexts still held when they were destroyed
-static CUresult touched; // error found by yocosim_touch in the running host function
+static int localBytes; // what cuFuncGetAttribute says that a thread's memory is
+static u64 leaked; // device allocations, modules, streams and events that contexts still held when they ended
+static CUresult touched; // what yocosim_touch found in the host function that runs
 
 static u64 number(const char *name, u64 otherwise) {
 	const char *s = getenv(name);
@@ -95,7 +95,7 @@ struct Call {
 	Call() : guard(lock) { settle(); }
 };
 
-// ENTER starts a call that needs a current context; a failed context returns its error.
+// ENTER begins a call that needs a current context; a context that has failed answers with its error.
 #define BEGIN                                                     \
 	Call call_;                                                   \
 	if (!initialised) return CUDA_ERROR_NOT_INITIALIZED;
@@ -111,7 +111,7 @@ static bool capturing() {
 	return false;
 }
 
-// UNSAFE is for calls that are forbidden during a capture; they invalidate it.
+// UNSAFE is for calls that a capture in progress forbids; they break it.
 #define UNSAFE                                                    \
 	if (capturing()) {                                            \
 		for (auto *s : streams) if (s->capture) s->broken = true; \
@@ -130,7 +130,7 @@ static CUresult execute(Op &o) {
 	switch (o.type) {
 	case Op::Kernel:
 		if (!faultKernel.empty() && o.launch.kernel->name == faultKernel && --faultAt == 0) {
-			report(OutOfBounds, "the kernel " + faultKernel + ": a fault requested by YOCOSIM_FAULT");
+			report(OutOfBounds, "the kernel " + faultKernel + ": a fault that was asked for (YOCOSIM_FAULT)");
 			return CUDA_ERROR_ILLEGAL_ADDRESS;
 		}
 		return (CUresult)run(o.launch);
@@ -174,7 +174,7 @@ static CUresult execute(Op &o) {
 	return CUDA_ERROR_UNKNOWN;
 }
 
-// drain executes everything queued.
+// drain executes all that is queued.
 static CUresult drain() {
 	while (!queue.empty() && !sticky) {
 		Op o = std::move(queue.front());
@@ -202,10 +202,10 @@ static bool isPinned(const void *p, u64 n) {
 	return (u64)p + n <= it->first + it->second;
 }
 
-// ---- initialization, devices, errors
+// ---- initialisation, devices, errors
 
-// sharedOptIn is the maximum shared memory of a block by compute capability (CUDA C++ Programming Guide, "Technical
-// Specifications per Compute Capability"), 0 for an unknown one.
+// sharedOptIn is the most shared memory of a block by compute capability (CUDA C++ Programming Guide, "Technical
+// Specifications per Compute Capability"), 0 for one that there is not.
 static u32 sharedOptIn() {
 	switch (settings.sm) {
 	case 75: return 64 << 10;
@@ -294,8 +294,8 @@ API cuGetErrorName(CUresult r, const char **name) {
 
 // ---- contexts
 
-// clean frees what contexts held when the last one is destroyed, as a driver does. The error of a failed kernel
-// persists, as in a driver: the process has lost the GPU.
+// clean ends what a context held: all of it, when the last context goes, as a driver does. An error that a kernel
+// left stays, as it does for a driver: the process has lost the GPU.
 static void clean() {
 	drain();
 	if (!contexts.empty()) return;
@@ -416,7 +416,7 @@ API cuMemsetD32Async(CUdeviceptr d, unsigned v, size_t n, CUstream h) {
 API cuModuleLoadData(CUmodule *m, const void *image) {
 	ENTER UNSAFE
 	if (!m || !image) return CUDA_ERROR_INVALID_VALUE;
-	if (!memcmp(image, "\177ELF", 4)) { // a cubin: code that only a GPU can execute
+	if (!memcmp(image, "\177ELF", 4)) { // a cubin: code that only a GPU executes
 		cubins++;
 		return CUDA_ERROR_NO_BINARY_FOR_GPU;
 	}
@@ -496,7 +496,7 @@ API cuFuncGetAttribute(int *v, CUfunction_attribute a, CUfunction f) {
 	return CUDA_SUCCESS;
 }
 
-// prepare checks a launch and copies its parameters, as the driver does during the call.
+// prepare checks a launch and copies its parameters, as the driver does when it is called.
 static CUresult prepare(Op &o, CUfunction f, const u32 grid[3], const u32 block[3], u32 shared, void **params) {
 	FUNCTION(f)
 	Kernel *k = f->kernel;
@@ -633,9 +633,9 @@ API cuGraphLaunch(CUgraphExec e, CUstream h) {
 	return CUDA_SUCCESS;
 }
 
-// ---- functions for tests, which a real driver does not have
+// ---- what a real driver does not have: for tests
 
-// yocosim_set changes a setting: check, threads, quiet, limit (instructions of a warp), local (local memory of a thread in bytes, as reported by cuFuncGetAttribute); fail_alloc and fail_launch: the n-th call from now fails (0: none).
+// yocosim_set changes a setting: check, threads, quiet, limit (instructions of a warp), local (bytes of memory of a thread, by cuFuncGetAttribute); fail_alloc and fail_launch: the n-th from now fails (0: none).
 EXTRA int yocosim_set(const char *name, long long v) {
 	Call c;
 	std::string n = name;
@@ -649,7 +649,7 @@ EXTRA int yocosim_set(const char *name, long long v) {
 	else return 0;
 	return 1;
 }
-// yocosim_get reads a setting or counter; -1 if the name is unknown.
+// yocosim_get reads a setting or counter; -1 if there is none of the name.
 EXTRA long long yocosim_get(const char *name) {
 	Call c;
 	std::string n = name;
@@ -663,7 +663,7 @@ EXTRA long long yocosim_get(const char *name) {
 	if (n == "peak_bytes") return (long long)live.peak;
 	if (n == "allocs") return (long long)allocs;
 	if (n == "launches") return (long long)launches;
-	if (n == "cubins") return (long long)cubins; // rejected cubins
+	if (n == "cubins") return (long long)cubins; // that were refused
 	if (n == "pinned") return (long long)pinned.size();
 	if (n == "streams") return (long long)streams.size();
 	if (n == "events") return (long long)events.size();
@@ -685,7 +685,7 @@ EXTRA int yocosim_finding(int i, char *buf, int len) {
 	snprintf(buf, len, "%s", findings[i].c_str());
 	return (int)findings[i].size();
 }
-// yocosim_reset clears the findings and the error state that they caused, like a new process.
+// yocosim_reset forgets the findings and the error that they left, as a new process does.
 EXTRA void yocosim_reset() {
 	Call c;
 	std::lock_guard<std::mutex> g(findingsLock);
@@ -693,8 +693,8 @@ EXTRA void yocosim_reset() {
 	queue.clear();
 	sticky = CUDA_SUCCESS;
 }
-// yocosim_poison marks device memory as never written: the bytes are 0xff, and reading them is a finding. It is
-// enqueued like a memset.
+// yocosim_poison makes device memory as if it had never been written: the bytes are 0xff, reading them is a finding. Like
+// a memset it is done in its turn, behind what was submitted before.
 EXTRA int yocosim_poison(unsigned long long address, unsigned long long bytes) {
 	Call c;
 	if (!memoryRange(address, bytes)) return 0;
@@ -702,8 +702,8 @@ EXTRA int yocosim_poison(unsigned long long address, unsigned long long bytes) {
 	o.dst = address, o.width = bytes;
 	return submit(&legacy, std::move(o)) == CUDA_SUCCESS;
 }
-// yocosim_touch checks an access to device memory by a host function (cuLaunchHostFunc) of a library that simulates a GPU library, like an
-// access by a kernel, and marks written memory as written. It returns whether the access is valid; an invalid one fails the context.
+// yocosim_touch is an access to device memory by a host function (cuLaunchHostFunc) of a library that stands in for one of
+// the GPU's: it is checked as a kernel's is, and what is written counts as written. It returns whether all is well; what is not fails the context.
 EXTRA int yocosim_touch(const char *who, unsigned long long address, unsigned long long bytes, int write) {
 	Call c;
 	if (touched) return 0;

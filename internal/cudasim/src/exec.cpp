@@ -297,7 +297,7 @@ void decode(const Module &m, Kernel &k) {
 		p->slots += d.body.registers[r].width == 1 ? 0 : d.body.registers[r].width == 64 ? 2 : 1;
 	}
 	auto move = [&](u32 o) { return o & 1 ? o : place[o / slotBytes] * slotBytes; };
-	std::vector<std::vector<std::pair<u32, bool>>> named(p->code.size()); // offsets of registers, and whether they are written
+	std::vector<std::vector<std::pair<u32, bool>>> named(p->code.size()); // registers' offsets, and whether they are written
 	for (size_t n = 0; n < p->code.size(); n++) {
 		Ins &i = p->code[n];
 		auto &list = named[n];
@@ -359,7 +359,7 @@ void fault(Warp &w, const Ins &i, Kind kind, const std::string &why) {
 
 namespace {
 
-// merge joins the groups of lanes that are at the same instruction and continues with the group furthest behind.
+// merge joins the groups of lanes that are at the same instruction and goes on with those furthest behind.
 void merge(Warp &w) {
 	if (w.active) w.groups.push_back({w.pc, w.active});
 	w.active = 0;
@@ -408,7 +408,7 @@ void advance(Warp &w) {
 
 u8 *aligned(u64 n) { return (u8 *)aligned_alloc(128, (n + 127) & ~u64(127)); }
 
-// Arena is the memory that a host thread needs to run a block; it is reused between launches.
+// Arena is what a host thread needs to run a block; it is kept between launches.
 struct Arena {
 	u8 *registers = nullptr;
 	u64 registerBytes = 0;
@@ -515,7 +515,7 @@ bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, 
 			w.waiting = false;
 		}
 		if (b.failed) break;
-		if (++b.interval == 1 << 18) { // records store it in 18 bits
+		if (++b.interval == 1 << 18) { // records have 18 bits for it
 			for (u32 k = 0; k < round / 4; k++) {
 				if (!(b.writer[k] & 1 << 8)) b.writer[k] &= 1 << 7;
 				if (!(b.reader[k] & 1 << 6)) b.reader[k] = 0;
@@ -528,12 +528,12 @@ bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, 
 	return !b.failed;
 }
 
-// Pool runs a job on several host threads, including the caller's. If a thread has not started when the caller has
-// finished, the pool does not wait for it: on a busy machine that may take long.
+// Pool runs a job on several host threads, the caller's among them. A thread that has not begun when the caller is through
+// is not waited for: on a busy machine it may take long to get its turn.
 class Pool {
 	std::mutex m;
 	std::condition_variable wake, idle;
-	const std::function<void(int)> *job = nullptr; // nullptr: no further thread may start
+	const std::function<void(int)> *job = nullptr; // nullptr: no thread may begin any more
 	u64 turn = 0;
 	int running = 0, width = 0;
 	std::vector<std::thread> threads;

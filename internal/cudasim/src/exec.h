@@ -17,8 +17,8 @@ struct Ins {
 	u32 x[8];
 	u32 flip;   // ~0 for @!p
 	u16 pred;   // 0: always
-	u8 n, flag; // their meaning depends on the handler
-	u32 ext;    // index in Program::ext of further operands
+	u8 n, flag; // what they mean depends on the handler
+	u32 ext;    // of Program::ext, where there are more operands
 	i32 line;
 };
 static_assert(sizeof(Ins) == 64);
@@ -32,11 +32,11 @@ struct Program {
 	std::vector<u32> constants;     // with room to align
 	u8 *constant = nullptr;         // the same, aligned
 	u32 slots = 0, preds = 2;
-	std::vector<std::pair<int, u32>> specials; // special register, its offset
+	std::vector<std::pair<int, u32>> specials; // which, its offset
 	u32 staticShared = 0;
 	std::vector<std::string> texts;  // per instruction, for findings
-	// The operand registers of wgmma are watched. Each has a number: places maps a register's slot to it (none: not
-	// watched), and watched lists those that each instruction uses; both are empty in a kernel without wgmma.
+	// The registers that a wgmma names are watched. Each has a number: places gives it by the register's slot (none: not
+	// watched), and watched has those that each instruction names; both are empty in a kernel without wgmma.
 	static constexpr u16 none = 0xffff;
 	struct Named { u16 number; bool written; };
 	std::vector<u16> places;
@@ -45,20 +45,20 @@ struct Program {
 	~Program() { free(constant); }
 };
 
-struct Group { const Ins *pc; u32 mask; }; // lanes that wait at another instruction
+struct Group { const Ins *pc; u32 mask; }; // lanes that wait elsewhere
 
 enum Event : u32 { evBarrier = 1, evExit = 2, evFault = 4, evDiverged = 8 };
 
 struct Span { u32 at, bytes; };
 
-// Watched is the history of a watched register. Times are numbers of the warp's wgmma.fence, from 1.
+// Watched is what happened to a register that a wgmma names. Times count the warp's wgmma.fence, from 1.
 struct Watched {
 	u32 accessed = 1;         // by another instruction; before the first fence every register counts as accessed
 	u32 used = 0;             // by a wgmma,
-	u16 shape = 0;            // number of columns of the wgmma whose accumulator it was; 0: it held a part of A
-	u16 sums = 0, inputs = 0; // number of running wgmma that use it as an accumulator, and as a part of A
+	u16 shape = 0;            // of this many columns, of which it was an accumulator; 0: it held a part of A
+	u16 sums = 0, inputs = 0; // how often a wgmma under way has it as an accumulator, and as a part of A
 };
-// Use is a register of a running wgmma.
+// Use is a register of a wgmma under way.
 struct Use { u16 number; bool sum; };
 
 struct Block {
@@ -70,7 +70,7 @@ struct Block {
 	u32 sharedBytes;
 	u8 *init;            // a byte each: written
 	u32 *writer, *reader; // a record each 4 bytes
-	u32 *writers;         // the warps, where several wrote equal bytes
+	u32 *writers;         // where several warps wrote the same: which
 	u32 interval;        // counts barriers
 	bool check, unfenced, failed;
 	Kind kind;
@@ -88,11 +88,11 @@ struct Warp {
 	bool done, waiting;
 	u64 count;
 	std::vector<Group> groups;
-	// cp.async: running copies, and where each committed group ends
+	// cp.async: what is under way, and where each committed group ends
 	std::vector<Span> copies;
 	std::vector<size_t> copyGroups;
 	size_t copyEnd() const { return copyGroups.empty() ? 0 : copyGroups.back(); }
-	// wgmma: shared memory and registers of running ones, and where each committed group ends in both
+	// wgmma: shared memory and registers of what is under way, and where each committed group ends in both
 	std::vector<Span> reads;
 	std::vector<Use> uses;
 	std::vector<std::pair<size_t, size_t>> mmaGroups;
@@ -105,29 +105,29 @@ static inline u32 lanes(const Warp &w, const Ins &i) { return w.active & (w.P[i.
 
 void fault(Warp &w, const Ins &i, Kind k, const std::string &why);
 
-// check.cpp: the checker. Each function returns false after a finding. check.h has the common cases.
+// check.cpp: the checker. Each returns false after a finding. check.h has their common cases.
 bool globalRead(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane);
-// Call sharedWrite before storing the data.
+// sharedWrite comes before the data are stored.
 bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, const void *data, bool async);
 bool matrixRead(Warp &w, const Ins &i, u32 a, u32 n);  // by wgmma
 bool matrixRegisters(Warp &w, const Ins &i);           // of wgmma
-bool registersFree(Warp &w, const Ins &i);             // for another instruction, in a kernel with wgmma
+bool registersFree(Warp &w, const Ins &i);             // of another instruction, in a kernel with wgmma
 void copiesDone(Warp &w, size_t groupsLeft);
 void matricesDone(Warp &w, size_t groupsLeft);
 void proxyFence(Warp &w);
 
-bool isWgmma(const Ins &i); // wgmma and the instructions that order it
-// namesRegisters: for a wgmma, whose accumulators (sums of them) start at Program::ext, followed by inputs registers of A.
+bool isWgmma(const Ins &i); // wgmma and what orders it
+// namesRegisters: a wgmma, which names sums accumulators from Program::ext on, then inputs registers of A.
 bool namesRegisters(const Ins &i, u32 *sums, u32 *inputs);
 
-// access.cpp, matrix.cpp: instructions on memory and matrices, looked up by opcode
+// access.cpp, matrix.cpp: instructions on memory and matrices, found by opcode
 struct Decoder;
 bool decodeMemory(Decoder &d, const Statement &s);
 bool decodeMatrix(Decoder &d, const Statement &s);
 
-// Decoder converts statements to instructions.
+// Decoder turns statements into instructions.
 struct Decoder {
 	const Module &m;
 	const Kernel &k;

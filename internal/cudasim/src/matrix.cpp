@@ -31,13 +31,13 @@ inline float bf(u16 u) {
 }
 template <Element E> inline float value(u16 u) { return E == BF16 ? bf(u) : half16(u); }
 
-// The A fragment of 16 rows in the order of the accumulators: lane l has row l/4 (+8 for h=1).
+// The A fragment of 16 rows in the order that the accumulators have: lane l's row is l/4 (+8 for h=1).
 // a[h][k] is A[l/4+8h][k] for lanes 0-15 and 16-31.
 struct Rows { V a[2][16][2]; };
 // b[c][k] is B[k][l%4*2+c] for l of 0..3, repeated.
 struct Columns { V b[2][16]; };
 
-// spread fills out from the 4 values held by the 4 lanes of each row.
+// spread fills out from the 4 values that the 4 lanes of each row hold.
 template <int From> inline V quad(V v) {
 	constexpr VI s = {From, From, From, From, 4 + From, 4 + From, 4 + From, 4 + From, 8 + From, 8 + From, 8 + From, 8 + From, 12 + From, 12 + From, 12 + From, 12 + From};
 	return __builtin_shuffle(v, s);
@@ -139,7 +139,7 @@ template <Element E, int K> void mma(Warp &w, const Ins &i) {
 	accumulate<K>(d, a, b);
 }
 
-// the registers of d may overlap those of a, b or another c; in that case mmaCopy uses a copy
+// the registers of d may be those of a, b or of another c; mmaCopy goes by a copy where they are
 template <Element E, int K> void mmaCopy(Warp &w, const Ins &i) {
 	const u32 *x = &w.b->program->ext[i.ext];
 	constexpr int na = E == TF32 ? 4 : K / 4, n = 4 + na + na / 2 + 4;
@@ -147,7 +147,7 @@ template <Element E, int K> void mmaCopy(Warp &w, const Ins &i) {
 	for (int q = 0; q < 4; q++)
 		for (int r = 4 + na + na / 2; r < n; r++) mixed |= x[q] == x[r] && r - (4 + na + na / 2) != q;
 	if (!mixed) return mma<E, K>(w, i);
-	fault(w, i, Illegal, "an mma whose d overlaps another element's c is not simulated");
+	fault(w, i, Illegal, "an mma whose sums go to the registers of other sums is not simulated");
 }
 
 bool decodeMma(Decoder &d, const Statement &s) {
@@ -177,8 +177,8 @@ struct Descriptor {
 	u32 start, leading, stride, swizzle; // bytes; swizzle is the width of the rows: 128, 64, 32, or 16 for none
 };
 
-// chunkOf returns the address of 8 elements of 16 bits (4 of 32), which are contiguous in every layout: for K-major those of
-// row r at k = 8 c ... (r of M or N, c counts 16 bytes along K), for MN-major those of column k at rows 8 c ...
+// chunkOf is where 8 elements of 16 bits (4 of 32) lie, which no layout separates: for K-major those of row r at
+// k = 8 c ... (r of M or N, c counts 16 bytes along K), for MN-major those of column k at rows 8 c ...
 u32 chunkK(const Descriptor &d, u32 r, u32 c) {
 	u32 a = d.swizzle == 16 ? d.start + r / 8 * d.stride + r % 8 * 16 + c * d.leading : d.start + r / 8 * d.stride + r % 8 * d.swizzle + c * 16;
 	return a ^ (d.swizzle == 16 ? 0 : a >> 7 & (d.swizzle / 16 - 1)) << 4;

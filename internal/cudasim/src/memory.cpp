@@ -1,4 +1,4 @@
-// Device memory with its shadow memory, and the list of findings.
+// Device memory with its shadows, and the list of findings.
 #include "sim.h"
 
 #include <cstdarg>
@@ -59,7 +59,7 @@ bool memoryInit() {
 	return false;
 }
 
-// place finds free space after the last allocation, or from the start if the end has been reached.
+// place finds room behind the last allocation, or from the start where that has come to the end.
 static u64 place(u64 n) {
 	for (int pass = 0; pass < 2; pass++) {
 		u64 at = pass ? (u64)mem.base + 4096 : next;
@@ -141,7 +141,7 @@ std::string memoryPlace(u64 a) {
 	std::string t = "in no allocation";
 	if (it != blocks.begin()) {
 		auto p = std::prev(it);
-		t += format("; %llu bytes after the end of one of %llu bytes", (unsigned long long)(a - p->first - p->second), (unsigned long long)p->second);
+		t += format("; %llu bytes behind the end of one of %llu bytes", (unsigned long long)(a - p->first - p->second), (unsigned long long)p->second);
 	}
 	if (it != blocks.end()) t += format("; %llu before the start of one of %llu bytes", (unsigned long long)(it->first - a), (unsigned long long)it->second);
 	return t;

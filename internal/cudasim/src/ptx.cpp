@@ -10,7 +10,7 @@ namespace {
 bool identStart(char c) { return isalpha((u8)c) || c == '_' || c == '$' || c == '%'; }
 bool identChar(char c) { return isalnum((u8)c) || c == '_' || c == '$'; }
 
-// Reader scans text whose comments are blanked out.
+// Reader walks over text whose comments are blanked.
 struct Reader {
 	const std::string &s;
 	size_t at, end;
@@ -94,7 +94,7 @@ struct Reader {
 	}
 };
 
-// width of a type in bits by its name; 0 if it is unknown; 1 for .pred
+// width of a type's name in bits; 0 if it is none; 1 for .pred
 int width(std::string_view t) {
 	if (t == ".pred") return 1;
 	if (t.size() < 3 || t.size() > 4 || t[0] != '.' || !strchr("usbf", t[1])) return 0;
@@ -119,14 +119,14 @@ void blankComments(std::string &s) {
 	}
 }
 
-// variable reads ".align 16 .b8 name[n]" after .shared or .local.
+// variable reads ".align 16 .b8 name[n]" behind .shared or .local.
 Variable variable(Reader &r) {
 	Variable v{};
 	v.align = 1;
 	std::string_view t = r.name();
 	if (t == ".align") {
 		v.align = r.count(1024);
-		if (!v.align || (v.align & (v.align - 1))) r.fail("an alignment must be a power of two");
+		if (!v.align || (v.align & (v.align - 1))) r.fail("an alignment is a power of two");
 		t = r.name();
 	}
 	int w = width(t);

@@ -10,7 +10,7 @@ struct Operand {
 	bool negated = false;      // !%p
 	u64 bits = 0;              // Imm; Sym and Addr: the symbol's address
 	bool isFloat32 = false, isFloat64 = false;
-	std::string_view symbol;   // Sym, Addr: a name that is not a register
+	std::string_view symbol;   // Sym, Addr: a name that is no register
 	i64 offset = 0;            // Addr
 	std::vector<Operand> vec;  // Vec
 	int second = -1;           // Reg: p|q

@@ -20,12 +20,12 @@ using i64 = int64_t;
 // ---- settings and findings
 
 struct Settings {
-	bool check = true;     // shadow memory: uninitialized reads and races; bounds and alignment are always checked
+	bool check = true;     // shadow memory: uninitialised reads and races; bounds and alignment are always checked
 	int threads = 1;       // host threads that run blocks
 	int sm = 90;           // compute capability
 	int multiprocessors = 8;
 	u64 memory = u64(8) << 30;
-	u64 limit = u64(1) << 36; // instructions of a warp, after which it counts as unending
+	u64 limit = u64(1) << 36; // instructions of a warp, before it is taken to run for ever
 	bool quiet = false;    // findings are not printed to stderr
 };
 extern Settings settings;
@@ -36,37 +36,37 @@ enum Kind {
 };
 extern const char *const findingNames[kinds];
 
-// report stores a finding (the first hundred) and prints it.
+// report keeps a finding (the first hundred) and prints it.
 void report(Kind k, const std::string &text);
 extern std::vector<std::string> findings;
 extern std::mutex findingsLock;
 
 __attribute__((format(printf, 1, 2))) std::string format(const char *f, ...);
 
-// ---- device memory: one address range, with shadow memory at the same offsets
+// ---- device memory: one range of addresses, with shadows at the same offsets
 
 struct Memory {
-	u8 *base = nullptr;       // device addresses are addresses of this process
-	u64 range = 0;            // size of the address range in bytes
-	u8 *state = nullptr;      // a byte for each byte: allocated | initialized
-	u64 *writer = nullptr;    // for each 2 bytes: the last writer and its launch
-	u64 *reader = nullptr;    // for each 2 bytes: the last reader and its launch
+	u8 *base = nullptr;       // the device's addresses are this process's
+	u64 range = 0;            // bytes of addresses
+	u8 *state = nullptr;      // a byte for each byte: allocated | initialised
+	u64 *writer = nullptr;    // for each 2 bytes: who wrote last, in which launch
+	u64 *reader = nullptr;    // for each 2 bytes: who read last, in which launch
 };
 constexpr u8 stAllocated = 1, stInitialised = 2, stBoth = 3;
 extern Memory mem;
 
 bool memoryInit();
 u64 memoryAlloc(u64 bytes);               // 0 if there is no room
-bool memoryFree(u64 address);             // false if it is not the start of an allocation
+bool memoryFree(u64 address);             // false if it is no allocation's start
 bool memoryFind(u64 address, u64 *start, u64 *bytes);
 bool memoryRange(u64 address, u64 bytes); // whether all of it is in one live allocation
-std::string memoryPlace(u64 address);     // describes an address, for findings
+std::string memoryPlace(u64 address);     // where an address is, for findings
 void memoryMark(u64 address, u64 bytes, bool initialised);
 void memoryCopyState(u64 to, u64 from, u64 bytes);
 void memoryFreeAll();
 struct Counts { u64 blocks = 0, bytes = 0, peak = 0; };
 extern Counts live;
-u32 memoryEpoch();                        // starts a launch: records of earlier launches become invalid
+u32 memoryEpoch();                        // a new launch: records of earlier ones do not count
 
 // ---- modules
 
@@ -81,7 +81,7 @@ struct Kernel {
 	u32 maxThreads = 1024;
 	size_t begin = 0, end = 0;            // the body in the module's text
 	int line = 0;                         // of the body's first character
-	std::shared_ptr<Program> program;     // decoded on first use
+	std::shared_ptr<Program> program;     // decoded when it is first asked for
 };
 
 struct Module {
@@ -100,7 +100,7 @@ u32 staticShared(const Kernel &k);
 
 // ---- running
 
-constexpr u32 sharedBase = 1024; // the first address of a block's shared memory; lower addresses are reserved for the system
+constexpr u32 sharedBase = 1024; // the first address of a block's shared memory: below is the system's
 
 struct Launch {
 	Kernel *kernel = nullptr;
@@ -109,7 +109,7 @@ struct Launch {
 	std::vector<u8> params;
 };
 
-// run executes a grid. It returns 0, or a CUresult if there was a finding.
+// run executes a grid. It returns 0 or a CUresult where there was a finding.
 int run(const Launch &l);
 extern u64 executed; // warp instructions so far
 extern u64 nanoseconds; // spent executing grids

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/chat"
+	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
+)
+
+// textModel is what a model reads and writes text with.
+type textModel struct {
+	tok tokenizer.Tokenizer
+	// chat is the format of conversations, nil if the model has none.
+	chat *chat.Format
+	// hash identifies the tokenizer.
+	hash string
+	// missing says why there is no tokenizer.
+	missing error
+}
+
+// openText opens the tokenizer of a model's file or folder. A model without one still takes token
+// ids, so that the error is kept.
+func openText(path string) *textModel {
+	tok, err := checkpoint.OpenTokenizer(path)
+	if err != nil {
+		return &textModel{missing: err}
+	}
+	m := &textModel{tok: tok, hash: tokenizerHash(tok)}
+	if s, ok := tok.(*tokenizer.Subword); ok {
+		// Its name, the file's path, differs from machine to machine.
+		s.Rename(fmt.Sprintf("%d tokens %s", tok.Vocab(), m.hash))
+		special := s.Special()
+		if special.ChatTemplate != "" {
+			m.chat = &chat.Format{Template: special.ChatTemplate, BOS: s.Token(special.BOS), EOS: s.Token(special.EOS)}
+		}
+	}
+	return m
+}
+
+// hashed is a text that meets most of what tokenizers do differently.
+const hashed = "The quick brown fox, 12345 67.89!  Ünïcødé: ﬁ Ａ 日本語 🙂\n\n\tif (x != y) { return; }\r\n   don't DON'T ½ ے"
+
+// tokenizerHash identifies a tokenizer by its vocabulary, special tokens and the ids of a text.
+func tokenizerHash(tok tokenizer.Tokenizer) string {
+	h := sha256.New()
+	special := tokenizer.SpecialOf(tok)
+	special.ChatTemplate = ""
+	text, err := json.Marshal([]any{tok.Vocab(), special, tok.Encode(hashed)})
+	if err != nil {
+		panic(err) // it has numbers and strings only
+	}
+	h.Write(text)
+	for id := range tok.Vocab() {
+		h.Write([]byte(tok.Decode([]int{id})))
+		h.Write([]byte{0})
+	}
+	return hex.EncodeToString(h.Sum(nil)[:4])
+}
+
+// reads gives a target the tokenizer and the chat format of its model.
+func (m *textModel) reads(t *suites.Target) {
+	if m.missing != nil {
+		t.Can = t.Can.Cannot(runners.Complete, m.missing.Error()).Cannot(runners.Score, m.missing.Error())
+		return
+	}
+	t.Tokenizer, t.Chat = m.tok, m.chat
+	t.Identity += " tokenizer " + m.hash
+	for _, c := range []runners.Capability{runners.Complete, runners.Score} {
+		t.Can = t.Can.Cannot(c, "")
+	}
+}
+
+// text opens the tokenizer of a found model.
+func (f *modelSource) text() *textModel {
+	if f.config.Tokenizer == "" && f.path != "" {
+		return openText(f.path)
+	}
+	tok, err := tokenizer.New(f.config.Tokenizer)
+	return &textModel{tok: tok, missing: err}
+}
+
+// String describes the tokenizer in a line.
+func (m *textModel) String() string {
+	if m.missing != nil {
+		return "none: " + m.missing.Error()
+	}
+	s := tokenizer.SpecialOf(m.tok)
+	text := m.tok.Name()
+	if sub, ok := m.tok.(*tokenizer.Subword); ok {
+		if s.AddBOS {
+			text += ", texts begin with " + sub.Token(s.BOS)
+		}
+		var ends []string
+		for _, id := range s.End {
+			ends = append(ends, sub.Token(id))
+		}
+		if len(ends) > 0 {
+			text += ", ends: " + strings.Join(ends, " ")
+		}
+	}
+	if m.chat != nil {
+		text += ", chat template"
+	}
+	return text
+}
