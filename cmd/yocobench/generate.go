@@ -212,8 +212,8 @@ func (f *generateFlags) prompt(ctx context.Context, text *textModel, prompt stri
 	return t.Encode(text.tok.(*tokenizer.Subword), prompt)
 }
 
-// decoding turns tokens into text one by one. A character whose bytes are several tokens is returned
-// whole, once it is complete.
+// decoding turns tokens into text one by one. A character whose bytes are several tokens is
+// returned whole, once it is complete.
 type decoding struct {
 	tok  tokenizer.Tokenizer
 	held string

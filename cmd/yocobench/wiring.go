@@ -147,8 +147,8 @@ type modelSource struct {
 	// open opens the weights. It is nil if only the model's cost can be computed: no runner runs
 	// it, or there is only a config.
 	open func() (runners.Weights, error)
-	// path is the checkpoint's file or folder, which may hold its tokenizer; stored are the types of
-	// the tensors of a model that package pretrained opens.
+	// path is the checkpoint's file or folder, which may hold its tokenizer; stored are the types
+	// of the tensors of a model that package pretrained opens.
 	path   string
 	stored []pretrained.StoredType
 	// family describes the cost of a model of a published family.

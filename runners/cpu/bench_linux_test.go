@@ -306,9 +306,9 @@ func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak runne
 }
 
 // BenchmarkStored decodes with models in bfloat16 and in quantised blocks, one after the other in
-// each round, so that all meet the same machine: the best rate of each, of the bandwidth that its
-// weights take, and how many times as fast as bfloat16 it is in the same round, the median; the same
-// of a prompt of 512 tokens.
+// each round, so that all meet the same machine. It reports the best rate of each, the bandwidth
+// that its weights take, and the median of its speed over that of bfloat16 in the same round; and
+// the same for a prompt of 512 tokens.
 func BenchmarkStored(b *testing.B) {
 	for _, t := range Tiers() {
 		if !t.Available || t.Name == "go" {
