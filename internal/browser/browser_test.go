@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A browser that is missing is a reason, and a failure where it must not be.
+// TestNoBrowser checks that a missing browser skips a test with a reason, or fails it if skipping
+// is forbidden.
 func TestNoBrowser(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, strict := range []string{"", "1"} {
@@ -26,7 +27,7 @@ func TestNoBrowser(t *testing.T) {
 	}
 }
 
-// outcome keeps how a test would have ended.
+// outcome records how a test ended.
 type outcome struct {
 	testing.TB
 	said string

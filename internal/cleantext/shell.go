@@ -6,8 +6,7 @@ import (
 	"unicode"
 )
 
-// ShellQuote writes a word so that a POSIX shell reads it as one: in single quotes unless it is
-// plain.
+// ShellQuote quotes a word for a POSIX shell, in single quotes if necessary.
 func ShellQuote(word string) string {
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_@%+=:,./-", r)
@@ -18,7 +17,7 @@ func ShellQuote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// LastElement returns the last element of an absolute path, and anything else as it is.
+// LastElement returns the last element of an absolute path, and any other string unchanged.
 func LastElement(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Base(path)

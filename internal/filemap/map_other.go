@@ -7,12 +7,11 @@ import (
 	"os"
 )
 
-// onDisk reads each part when it is asked for, where memory maps are not portable. A part is then a
-// copy, which the collector frees.
+// onDisk reads each part on request, on systems without portable memory maps. Each part is a copy.
 type onDisk struct{ f *os.File }
 
 func open(f *os.File, size int64) (Content, error) {
-	// The caller closes f; this one stays open as long as the content.
+	// The caller closes f; g stays open until Close.
 	g, err := os.Open(f.Name())
 	if err != nil {
 		return nil, err

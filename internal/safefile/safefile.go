@@ -1,10 +1,8 @@
-// Package safefile writes files whole and locks files.
+// Package safefile writes files atomically and locks files.
 //
-// Write is the one way to replace a file: a reader sees the old content or the
-// new one, never a part of either. The temporary file is in the same folder, is
-// called .NAME.DIGITS, and is locked for as long as its writer lives, so that a
-// later Write of the same file can tell the leftovers of killed writers from
-// the files of live ones, and removes them.
+// All files are replaced by Write: a reader sees the old or the new content, never a part of
+// either. The temporary file .NAME.DIGITS in the same folder stays locked while its writer lives.
+// So a later Write of the same file can distinguish and remove the files of killed writers.
 package safefile
 
 import (
@@ -28,9 +26,9 @@ var ErrLocked = errors.New("locked by another process")
 // ErrNoLocks reports that the file system or the operating system has no file locks.
 var ErrNoLocks = errors.New("this file system has no file locks")
 
-// Write replaces the file at path by what write writes, whole or not at all. Data are synced before
-// the file gets its name, and the folder after that, except where the file system refuses to sync.
-// A path that names a device or a pipe is written to directly.
+// Write atomically replaces the file at path by the output of write. It syncs the data before
+// renaming, and the folder afterwards, unless the file system refuses to sync. It writes directly
+// to a path that is a device or a pipe.
 func Write(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return &fs.PathError{Op: "write", Path: path, Err: errors.New("is a folder")}
@@ -69,7 +67,7 @@ func Write(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// WriteBytes replaces the file at path by data, as Write does.
+// WriteBytes is Write for data in memory.
 func WriteBytes(path string, data []byte) error {
 	return Write(path, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -85,17 +83,17 @@ func writeThrough(path string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// longestName bounds the part of a file's name that its temporary file repeats: file systems allow
-// 255 bytes.
+// longestName is the maximum length of a file's name within the name of its temporary file, because
+// file systems allow 255 bytes.
 const longestName = 200
 
-// prefix is what the names of the temporary files of path begin with.
+// prefix returns the prefix of the names of path's temporary files.
 func prefix(path string) string {
 	base := filepath.Base(path)
 	return "." + base[:min(len(base), longestName)] + "."
 }
 
-// create makes a locked temporary file for path.
+// create creates a locked temporary file for path.
 func create(path string) (*os.File, error) {
 	for range 1000 {
 		name := filepath.Join(filepath.Dir(path), prefix(path)+strconv.FormatUint(uint64(rand.Uint32()), 10))
@@ -107,7 +105,7 @@ func create(path string) (*os.File, error) {
 			return nil, err
 		}
 		if err := TryLock(f); errors.Is(err, ErrLocked) || !IsAt(f, name) {
-			// Another process took it for a leftover between the two calls.
+			// Another process removed it as abandoned between the two calls.
 			f.Close()
 			os.Remove(name)
 			continue
@@ -117,21 +115,22 @@ func create(path string) (*os.File, error) {
 	return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("no free name for a temporary file")}
 }
 
-// clearLeftovers removes the temporary files of path whose writers are dead.
+// clearLeftovers removes the temporary files of path whose writers have ended.
 func clearLeftovers(path string) {
 	start := prefix(path)
 	clear(filepath.Dir(path), func(name string) bool { return name == start })
 }
 
-// ClearFolder removes the temporary files of dead writers in dir, of all files whose names end in
-// one of the extensions.
+// ClearFolder removes the temporary files of ended writers in dir, for all file names with one of
+// the extensions.
 func ClearFolder(dir string, extensions ...string) {
 	clear(dir, func(name string) bool {
 		return slices.Contains(extensions, filepath.Ext(strings.TrimSuffix(name, ".")))
 	})
 }
 
-// clear removes the temporary files of dead writers whose names without the digits are chosen.
+// clear removes the temporary files of ended writers for which chosen, called with the name without
+// digits, returns true.
 func clear(dir string, chosen func(name string) bool) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -145,8 +144,8 @@ func clear(dir string, chosen func(name string) bool) {
 	}
 }
 
-// RemoveUnlocked removes a regular file that no process has locked. Where it cannot tell, it leaves
-// the file.
+// RemoveUnlocked removes a regular file that no process has locked. If it cannot determine that, it
+// keeps the file.
 func RemoveUnlocked(path string) {
 	f, err := os.OpenFile(path, os.O_RDWR|noFollow|nonBlock, 0)
 	if err != nil {
@@ -162,14 +161,15 @@ func RemoveUnlocked(path string) {
 	_ = os.Remove(path) // a leftover that stays does no harm
 }
 
-// IsAt reports whether f is the file that path names, by way of links too.
+// IsAt reports whether path refers to the file f, also through links.
 func IsAt(f *os.File, path string) bool {
 	a, errA := f.Stat()
 	b, errB := os.Stat(path)
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// Sync syncs f. A file system that refuses to sync is no error; one that lost data is.
+// Sync syncs f. It ignores the error of a file system that does not support syncing, but not that
+// of lost data.
 func Sync(f *os.File) error {
 	err := f.Sync()
 	if refused(err) {
