@@ -3,6 +3,7 @@ package compare
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/yocobench/yocobench/suites/gate"
@@ -33,6 +34,10 @@ func evaluate(g gate.Gate, p pair) CaseVerdict {
 	var b *Sample
 	if p.base != nil {
 		b = p.base.Metrics[g.Metric]
+	}
+	if b != nil && b.Kind == Timed && g.Over != gate.Baseline && !slices.Equal(c.machines, p.base.machines) {
+		v.Verdict, v.Reason = Broken, fmt.Sprintf("measured on another kind of machine than that of %s: the ratio of their times is not one of the models", clean(p.base.Model))
+		return v
 	}
 	paired := b != nil && p.paired(c.Metrics[g.Metric], b)
 	if err := v.judge(g, c.Metrics[g.Metric], b, paired); err != nil {

@@ -173,16 +173,26 @@ func gather(g gate.Gate, candidate, base *Side) GateVerdict {
 	return v
 }
 
+// question is a key that cases of different models share if their parameters are the same.
+func (c *Case) question() string {
+	b, err := json.Marshal([]any{c.Task, c.Source, c.Params})
+	if err != nil {
+		return c.ID
+	}
+	return string(b)
+}
+
 // twinOf finds the case of another model with the same parameters.
 func twinOf(c *Case, models string, s *Side) (*Case, error) {
-	var twin *Case
-	same := func(o *Case) bool {
-		a, errA := json.Marshal(c.Params)
-		b, errB := json.Marshal(o.Params)
-		return errA == nil && errB == nil && string(a) == string(b)
+	if s.twins == nil {
+		s.twins = map[string][]*Case{}
+		for _, o := range s.Cases {
+			s.twins[o.question()] = append(s.twins[o.question()], o)
+		}
 	}
-	for _, o := range s.Cases {
-		if o == c || o.Task != c.Task || o.Source != c.Source || !gate.Picks(models, o.Model, o.Arch) || !same(o) {
+	var twin *Case
+	for _, o := range s.twins[c.question()] {
+		if o == c || !gate.Picks(models, o.Model, o.Arch) {
 			continue
 		}
 		if twin != nil {

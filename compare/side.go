@@ -26,6 +26,9 @@ type Side struct {
 	Filtered bool
 	// Notices are notices about the journals.
 	Notices []string
+
+	// twins holds the cases by their questions (Case.question); nil until twinOf needs it.
+	twins map[string][]*Case
 }
 
 // Case is one case with its results.
@@ -40,6 +43,8 @@ type Case struct {
 	Metrics map[string]*Sample
 	// asked holds the questions, if the record contains them.
 	asked []string
+	// machines holds the machines (result.Env.Machine) of its measured results, ascending.
+	machines []string
 }
 
 // Keep selects records by their task and fields.
@@ -63,6 +68,9 @@ func newSide(name string, journals []*result.Journal, keep Keep, interleaved boo
 		}
 		for _, run := range j.Runs {
 			s.Filtered = s.Filtered || len(run.Filter) > 0
+			if run.Merged != nil { // measured nothing itself
+				continue
+			}
 			if len(s.Envs) < maxEnvs && !slices.ContainsFunc(s.Envs, func(e result.Env) bool {
 				return len(Differences(e, run.Env)) == 0 && e.Version == run.Env.Version && e.Commit == run.Env.Commit
 			}) {
@@ -90,6 +98,12 @@ func newSide(name string, journals []*result.Journal, keep Keep, interleaved boo
 				continue
 			}
 			c.Status, c.Reason = result.OK, ""
+			if run := j.Under(i); run != nil && r.Source != result.Computed {
+				m := run.Env.Machine()
+				if at, found := slices.BinarySearch(c.machines, m); !found {
+					c.machines = slices.Insert(c.machines, at, m)
+				}
+			}
 			if c.asked == nil {
 				c.asked = questions(r)
 			}

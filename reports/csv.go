@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -11,8 +12,9 @@ import (
 )
 
 // csv writes results.csv: one row for each case and metric, and one without a metric for each case
-// that has none. Numbers are exact. Every parameter has a column param.NAME. Text that looks like a
-// formula gets a ' prefix.
+// that has none. Numbers are exact. Every parameter has a column param.NAME. If several machines measured,
+// or shards were merged, each row has host and machine. Text that looks like a formula gets a '
+// prefix.
 func (v *view) csv(out io.Writer) error {
 	names := map[string]bool{}
 	for _, r := range v.journal.Records {
@@ -27,6 +29,10 @@ func (v *view) csv(out io.Writer) error {
 		head = append(head, "param."+clean(p))
 	}
 	head = append(head, "metric", "value", "unit", "better", "lo", "hi", "level", "method", "samples", "reference", "reference_source")
+	where := v.run.Merged != nil || v.several()
+	if where {
+		head = append(head, "host", "machine")
+	}
 	w.Write(head)
 	for i := range v.journal.Records {
 		if err := v.ctx.Err(); err != nil {
@@ -41,15 +47,31 @@ func (v *view) csv(out io.Writer) error {
 		for _, p := range params {
 			row = append(row, csvParam(r.Params[p]))
 		}
+		var end []string
+		if where {
+			end = v.csvMachine(i)
+		}
 		for _, name := range sortedKeys(r.Metrics) {
-			w.Write(append(row[:len(row):len(row)], v.csvMetric(r, name)...))
+			w.Write(slices.Concat(row, v.csvMetric(r, name), end))
 		}
 		if len(r.Metrics) == 0 {
-			w.Write(append(row, make([]string, 11)...))
+			w.Write(slices.Concat(row, make([]string, 11), end))
 		}
 	}
 	w.Flush()
 	return w.Error()
+}
+
+// csvMachine gives the host and the machine that a record was measured on.
+func (v *view) csvMachine(i int) []string {
+	out := []string{"", ""}
+	if run := v.journal.Under(i); run != nil {
+		out[0] = csvText(run.Host)
+	}
+	if v.on[i] >= 0 {
+		out[1] = v.machines[v.on[i]].name
+	}
+	return out
 }
 
 // exact formats a number with all necessary digits.

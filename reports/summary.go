@@ -166,8 +166,11 @@ func (v *view) environment() table {
 	if !r.Start.IsZero() {
 		add("started", r.Start.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
-	if n := len(v.journal.Runs) - 1; n > 0 {
+	if n := len(v.journal.Runs) - 1; n > 0 && r.Merged == nil {
 		add("resumed", fmt.Sprintf("%d time(s)", n))
+	}
+	for _, row := range v.machineRows() {
+		add(row[0], row[1])
 	}
 	version := e.Version
 	if e.Commit != "" {

@@ -18,8 +18,13 @@ type view struct {
 	journal *result.Journal
 	// verdicts holds the verdicts on the run's gates, or nil.
 	verdicts *Gates
-	// run is the journal's first header, or zero.
+	// run is the journal's header (Journal.Header), or zero.
 	run result.Run
+	// machines lists the kinds of machines, measuring is the number of those with results, and on
+	// holds the index of the machine of each record, -1 if it is unknown.
+	machines  []machine
+	measuring int
+	on        []int
 	// models is in the order of the first records, which determines colours and markers.
 	models []string
 	archs  map[string]string
@@ -52,6 +57,8 @@ type group struct {
 	about          *task
 	runner, device string
 	source         result.Source
+	// devices lists the devices of the records if device does not divide them.
+	devices []string
 	// settings holds the parameters that all records of the group share, by name.
 	settings map[string]string
 	records  []*result.Record
@@ -72,9 +79,10 @@ type group struct {
 // newView groups a journal. If ctx ends it stops early, and rendering the view returns an error.
 func newView(ctx context.Context, j *result.Journal, g *Gates) *view {
 	v := &view{ctx: ctx, journal: j, verdicts: g, archs: map[string]string{}, baselines: baselines(j)}
-	if len(j.Runs) > 0 {
-		v.run = j.Runs[0]
+	if h := j.Header(); h != nil {
+		v.run = *h
 	}
+	v.findMachines()
 	for i := range j.Records {
 		r := &j.Records[i]
 		if _, ok := v.archs[r.Model]; !ok {
@@ -103,13 +111,14 @@ func (v *view) group() []*group {
 				delete(settings, name)
 			}
 		}
-		key, _ := json.Marshal([]any{r.Task, r.Runner, r.Device, r.Source, settings})
+		device := v.deviceOf(i)
+		key, _ := json.Marshal([]any{r.Task, r.Runner, device, r.Source, settings})
 		spot := string(key) + "\x00" + r.Model + "\x00" + place
 		taken[spot]++
 		id := fmt.Sprintf("%s#%d", key, taken[spot])
 		g := index[id]
 		if g == nil {
-			g = &group{about: v.tasks[r.Task], runner: r.Runner, device: r.Device, source: r.Source, settings: settings}
+			g = &group{about: v.tasks[r.Task], runner: r.Runner, device: device, source: r.Source, settings: settings}
 			if n := taken[spot]; n > 1 {
 				g.settings = map[string]string{"set": fmt.Sprint(n)}
 				for k, s := range settings {
@@ -120,8 +129,14 @@ func (v *view) group() []*group {
 			groups = append(groups, g)
 		}
 		g.records = append(g.records, r)
+		if device == "" && r.Device != "" && !slices.Contains(g.devices, r.Device) && len(g.devices) < 4 {
+			g.devices = append(g.devices, r.Device)
+		}
 	}
 	for _, g := range groups {
+		if len(g.devices) > 0 {
+			g.device = strings.Join(g.devices, ", ")
+		}
 		g.keepOwn(own)
 	}
 	rank := func(g *group) int { return slices.Index(v.order, g.about.Name) }

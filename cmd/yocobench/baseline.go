@@ -214,9 +214,12 @@ func (b *baselineFlags) restore(path string, j *result.Journal) {
 	}
 }
 
-// read pools the runs of the baseline that were made on a machine similar to env's. It returns nil
-// if no baseline is given.
-func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, error) {
+// read pools the runs of the baseline that were made on machines similar to all of envs. It returns
+// nil if no baseline is given.
+func (b *baselineFlags) read(envs []result.Env, keep compare.Keep) (*compare.Side, error) {
+	if len(envs) == 0 { // nothing is known of the machine
+		envs = []result.Env{{}}
+	}
 	var journals []*result.Journal
 	var other []string
 	seen := map[string]bool{}
@@ -231,7 +234,7 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 					return nil, usagef("%s is given twice as a baseline", run)
 				}
 				seen[compare.RunKey(j)] = true
-				if d := machineOf(j, env); len(d) > 0 && !b.across {
+				if d := otherMachines(j, envs); len(d) > 0 && !b.across {
 					other = d
 					continue
 				}
@@ -248,12 +251,21 @@ func (b *baselineFlags) read(env result.Env, keep compare.Keep) (*compare.Side, 
 	return nil, nil
 }
 
-// machineOf reports how the machine of a journal's last run differs from env. If every result was
-// computed, the machine does not matter and nothing differs.
-func machineOf(j *result.Journal, env result.Env) []string {
+// otherMachines reports how the machines of a journal's runs differ from those of envs. If every
+// result was computed, the machine does not matter and nothing differs.
+func otherMachines(j *result.Journal, envs []result.Env) (out []string) {
 	measured := func(r result.Record) bool { return r.Source != result.Computed }
 	if len(j.Runs) == 0 || !slices.ContainsFunc(j.Records, measured) {
 		return nil
 	}
-	return compare.OtherMachine(j.Runs[len(j.Runs)-1].Env, env)
+	for _, a := range j.Envs() {
+		for _, b := range envs {
+			for _, d := range compare.OtherMachine(a, b) {
+				if !slices.Contains(out, d) {
+					out = append(out, d)
+				}
+			}
+		}
+	}
+	return out
 }

@@ -118,7 +118,7 @@ func gateChecks(gf *gateFlags, baselines *baselineFlags, j *result.Journal, path
 		return nil, err
 	}
 	baselines.restore(path, j)
-	base, err := baselines.read(lastEnv([]*result.Journal{j}), nil)
+	base, err := baselines.read(j.Envs(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func (f *runFlags) readGates(suite *suites.Suite, env result.Env) error {
 		}
 	}
 	f.judged = append(f.judged, flags...)
-	f.baseline, err = f.baselines.read(env, nil)
+	f.baseline, err = f.baselines.read([]result.Env{env}, nil)
 	return err
 }
 
@@ -94,14 +94,8 @@ func checkFlagGates(plan *suites.Plan, gates []gate.Gate) error {
 	return nil
 }
 
-// lastEnv returns the environment of the last run.
-func lastEnv(journals []*result.Journal) result.Env {
-	last := journals[len(journals)-1]
-	if len(last.Runs) == 0 {
-		return result.Env{}
-	}
-	return last.Runs[len(last.Runs)-1].Env
-}
+// envsOf returns the environments that the last journal's results were measured in.
+func envsOf(journals []*result.Journal) []result.Env { return journals[len(journals)-1].Envs() }
 
 // gateError converts a judgement into an error with the matching exit code, or nil.
 func gateError(j *compare.Judgement) error {
@@ -187,7 +181,7 @@ are missing; 4 undecided.`,
 				return usagef("%s: its suite has no gates; add some with --gate", args[0])
 			}
 			baselines.restore(paths[len(paths)-1], journals[len(journals)-1])
-			base, err := baselines.read(lastEnv(journals), keep)
+			base, err := baselines.read(envsOf(journals), keep)
 			if err != nil {
 				return err
 			}

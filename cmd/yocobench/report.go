@@ -101,7 +101,7 @@ func reportGates(gf *gateFlags, baselines *baselineFlags, j *result.Journal, pat
 		return nil, err
 	}
 	baselines.restore(path, j)
-	base, err := baselines.read(lastEnv([]*result.Journal{j}), nil)
+	base, err := baselines.read(j.Envs(), nil)
 	if err != nil {
 		return nil, err
 	}

@@ -303,13 +303,20 @@ func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[stri
 	case interrupted:
 		fmt.Fprintf(stderr, "interrupted; resume with: %s\n", resume)
 		return &exitError{exitInterrupted, nil}
-	case verdicts != nil && verdicts.Verdict == compare.Regressed:
-		return gateError(verdicts)
-	case sum[result.Failed] > 0:
-		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; the reasons are in %s", sum[result.Failed], f.cases(plan, dropped), filepath.Join(dir, "report.md"))}
 	case f.part != nil && len(f.part.Cases) == 0:
 		notice(stderr, fmt.Sprintf("shard %s has no case: the plan has fewer cases, or groups of cases that stay together, than shards", f.part))
 		return nil
+	}
+	return outcome(sum, verdicts, f.cases(plan, dropped), dir)
+}
+
+// outcome returns the error of a run with these outcomes of its cases and these verdicts, or nil.
+func outcome(sum suites.Summary, verdicts *compare.Judgement, cases int, dir string) error {
+	switch {
+	case verdicts != nil && verdicts.Verdict == compare.Regressed:
+		return gateError(verdicts)
+	case sum[result.Failed] > 0:
+		return &exitError{exitFailed, fmt.Errorf("%d of %d cases failed; the reasons are in %s", sum[result.Failed], cases, filepath.Join(dir, "report.md"))}
 	case sum[result.OK] == 0:
 		return &exitError{exitFailed, fmt.Errorf("no case has a result: %s; the reasons are in %s", sum, filepath.Join(dir, "report.md"))}
 	case verdicts != nil:

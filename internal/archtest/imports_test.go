@@ -22,6 +22,7 @@ var mayImport = [][2]string{
 	{"corpus/rng", ""},
 	{"suites", "corpus internal/cleantext internal/suggest internal/units runners runners/chat runners/tokenizer suites/gate suites/match suites/result"},
 	{"suites/result", "internal/safefile"},
+	{"suites/merge", "internal/cleantext suites/result"},
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/chat runners/tokenizer suites suites/result"},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},

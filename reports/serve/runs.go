@@ -127,8 +127,7 @@ func (s *Server) describe(p string) entry {
 		return e
 	}
 	e.Notice = cleantext.Line(j.Notice)
-	if len(j.Runs) > 0 {
-		h := j.Runs[0]
+	if h := j.Header(); h != nil {
 		e.Suite, e.Title, e.Start, e.Machine, e.Round = cleantext.Line(h.Suite), cleantext.Line(h.Title), h.Start, cleantext.Line(machine(h.Env)), h.Round
 	}
 	n := map[string]int{}

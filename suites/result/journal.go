@@ -59,6 +59,37 @@ func (j *Journal) Last() *Run {
 	return &j.Runs[len(j.Runs)-1]
 }
 
+// Header returns the header that describes the run as a whole: that of the merge if it is a merged
+// run, otherwise the first; nil where there is none.
+func (j *Journal) Header() *Run {
+	if last := j.Last(); last != nil && last.Merged == nil {
+		return &j.Runs[0]
+	}
+	return j.Last()
+}
+
+// Envs returns the environments that results were measured in, one of each kind of machine
+// (Env.Machine); that of the last header if nothing was measured.
+func (j *Journal) Envs() (out []Env) {
+	seen := map[string]bool{}
+	last := (*Run)(nil)
+	for i := range j.Records {
+		run := j.Under(i)
+		if r := &j.Records[i]; run == nil || run == last || r.Source == Computed || r.Status != OK {
+			continue
+		}
+		last = run
+		if m := run.Env.Machine(); !seen[m] {
+			seen[m] = true
+			out = append(out, run.Env)
+		}
+	}
+	if h := j.Last(); len(out) == 0 && h != nil {
+		out = append(out, h.Env)
+	}
+	return out
+}
+
 // Missing returns the number of cases of the run without a record.
 func (j *Journal) Missing() int {
 	last := j.Last()
@@ -72,7 +103,7 @@ func (j *Journal) Missing() int {
 // if it is complete; otherwise it is dropped with a notice. It is an error if none of the lines can
 // be read.
 func Read(r io.Reader, name string) (*Journal, error) {
-	d := decoder{index: map[string]int{}, ids: map[string]int{}}
+	d := decoder{decode: decode, index: map[string]int{}, ids: map[string]int{}}
 	if err := d.read(r, name); err != nil {
 		return nil, err
 	}
@@ -98,6 +129,9 @@ func (d *decoder) read(r io.Reader, name string) error {
 			err = fmt.Errorf("longer than %d MiB", maxLine>>20)
 		} else {
 			err = d.line(text)
+		}
+		if d.err != nil {
+			return d.err
 		}
 		if err != nil && !ended && d.lines == before {
 			d.torn, d.tornAt = length, line
@@ -145,6 +179,13 @@ func readLine(br *bufio.Reader) (text []byte, length int, ended bool, err error)
 // decoder collects the lines of a journal.
 type decoder struct {
 	journal Journal
+	// decode reads a line.
+	decode func([]byte) (any, error)
+	// entry is called with each Entry, header with each Run and its line, if they are not nil; err
+	// is their first error.
+	entry  func(Entry) error
+	header func(Run, []byte) error
+	err    error
 	// index maps a case to the index of its record in Records, ids the ID of a header to its index
 	// in Runs.
 	index, ids map[string]int
@@ -182,16 +223,17 @@ func (d *decoder) line(text []byte) error {
 	if text = bytes.Trim(text, blank); len(text) == 0 {
 		return errors.New("only NUL bytes")
 	}
-	v, err := decode(text)
+	v, err := d.decode(text)
 	if err == nil {
-		d.add(v)
+		d.add(v, text)
 		return nil
 	}
 	whole, lost := 0, 0
 	for _, p := range parts(text) {
 		end := bytes.LastIndex(p, []byte(sumEnd)) // the rest may be a damaged newline
-		if v, err := decode(bytes.Trim(p[:max(0, end)+len(sumEnd)], blank)); end >= 0 && err == nil {
-			d.add(v)
+		line := bytes.Trim(p[:max(0, end)+len(sumEnd)], blank)
+		if v, err := d.decode(line); end >= 0 && err == nil {
+			d.add(v, line)
 			whole++
 		} else {
 			lost += len(p)
@@ -209,11 +251,22 @@ func (d *decoder) line(text []byte) error {
 // errGlued reports several lines without newlines between them, which were all read.
 var errGlued = errors.New("several lines without newlines between them, all of them read")
 
-func (d *decoder) add(v any) {
+// add adds what was read from a line.
+func (d *decoder) add(v any, line []byte) {
 	j := &d.journal
 	d.lines++
 	switch v := v.(type) {
+	case Entry:
+		if d.err == nil {
+			d.err = d.entry(v)
+		}
 	case Run:
+		if d.header != nil {
+			if d.err == nil {
+				d.err = d.header(v, line)
+			}
+			return
+		}
 		j.Runs = append(j.Runs, v)
 		if v.ID != "" {
 			d.ids[v.ID] = len(j.Runs) - 1
@@ -292,6 +345,7 @@ func (d *decoder) notice(name string) string {
 	if d.torn > 0 {
 		out = append(out, fmt.Sprintf("%s:%d: dropped an incomplete last line of %d bytes", file, d.tornAt, d.torn))
 	}
+	out = append(out, d.journal.partial()...)
 	out = append(out, d.journal.undeclared()...)
 	return strings.Join(append(out, d.journal.mixed()...), "; ")
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
+	"strings"
 )
 
 // Shard describes the part of a plan that a run has, where several machines share the plan.
@@ -36,6 +38,36 @@ type Merged struct {
 	Cases      int   `json:"missing_cases,omitempty"`
 	// Duplicates counts the records that were left out because another run measured the case first.
 	Duplicates int `json:"duplicates,omitempty"`
+}
+
+// partial says what a partial merge lacks.
+func (j *Journal) partial() []string {
+	last := j.Last()
+	if last == nil || last.Merged == nil || last.Merged.Cases == 0 {
+		return nil
+	}
+	m := last.Merged
+	out := fmt.Sprintf("partial merge: %d of %d cases have no record", m.Cases, last.Cases)
+	if len(m.Missing) > 0 {
+		out += fmt.Sprintf("; missing shards of %d: %s", m.Shards, numbers(m.Missing))
+	}
+	if len(m.Incomplete) > 0 {
+		out += "; incomplete shards: " + numbers(m.Incomplete)
+	}
+	return []string{out}
+}
+
+// numbers lists numbers, at most twenty of them.
+func numbers(ns []int) string {
+	const shown = 20
+	var words []string
+	for _, n := range ns[:min(len(ns), shown)] {
+		words = append(words, strconv.Itoa(n))
+	}
+	if more := len(ns) - shown; more > 0 {
+		words = append(words, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(words, ", ")
 }
 
 // NewID returns a new random ID for a header.
