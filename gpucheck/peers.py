@@ -140,12 +140,15 @@ def attention(m, t):
         q = values(1, rows * h * hd, t).view(1, rows, h, hd).transpose(1, 2).contiguous()
     if "window" in s:
         k, v = (values(i, n * kv * hd, t).view(1, n, kv, hd).transpose(1, 2) for i in (2, 3))
-        from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-        mask = create_block_mask(lambda b, h, i, j: (i >= j) & (i - j < s["window"]), None, None, n, n, device=dev)
-        flex = torch.compile(flex_attention) if gpu else flex_attention
-        ways = [("flex_attention", None, lambda: flex(q, k, v, block_mask=mask))]
     else:
         k, v = (values(i, kv * n * hd, t).view(1, kv, n, hd).expand(batch, kv, n, hd) for i in (2, 3))
+    if "window" in s or "cap" in s:
+        from torch.nn.attention.flex_attention import create_block_mask, flex_attention
+        mask = create_block_mask(lambda b, h, i, j: (i >= j) & (i - j < s.get("window", n)), None, None, n, n, device=dev)
+        bounded = (lambda score, b, h, i, j: s["cap"] * torch.tanh(score / s["cap"])) if "cap" in s else None
+        flex = torch.compile(flex_attention) if gpu else flex_attention
+        ways = [("flex_attention", None, lambda: flex(q, k, v, bounded, mask, enable_gqa=h != kv))]
+    else:
         if batch > 1:
             k, v = k.contiguous(), v.contiguous()  # each sequence reads its own cache
         sdpa = torch.nn.functional.scaled_dot_product_attention
@@ -239,6 +242,46 @@ def rmsnorm(m, t):
     return [dict(name="rms_norm, compiled", ms=ms, error=compare(m, out))]
 
 
+def head_norm(m, t):
+    s = m["shape"]
+    x, w = values(1, s["rows"] * s["heads"] * s["hd"], t).view(s["rows"], s["heads"], s["hd"]), values(2, s["hd"], torch.float32)
+    f = compiled(lambda x, w: torch.nn.functional.rms_norm(x.float(), w.shape, w, 1e-5).to(t), t)
+    ms, out = time(lambda: f(x, w))
+    return [dict(name="rms_norm, compiled", ms=ms, error=compare(m, out.flatten(1)))]
+
+
+def add_norm(m, t):
+    s = m["shape"]
+    x, w = values(1, s["rows"] * s["dim"], t).view(-1, s["dim"]), values(2, s["dim"], torch.float32)
+    base = values(3, s["rows"] * s["dim"], torch.float32).view(-1, s["dim"])
+    f = compiled(lambda base, x, w: base + torch.nn.functional.rms_norm(x.float(), w.shape, w, 1e-5), t)
+    ms, out = time(lambda: f(base, x, w))
+    return [dict(name="rms_norm and add, compiled", ms=ms, error=compare(m, out))]
+
+
+def add_bias(m, t):
+    s = m["shape"]
+    x, b = values(1, s["rows"] * s["cols"], t).view(-1, s["cols"]), values(2, s["cols"], torch.float32)
+    f = compiled(lambda x, b: (x.float() + b).to(t), t)
+    ms, out = time(lambda: f(x, b))
+    return [dict(name="add, compiled", ms=ms, error=compare(m, out))]
+
+
+def copy(m, t):
+    s = m["shape"]
+    x = values(1, s["rows"] * s["cols"], torch.float32).view(-1, s["cols"])
+    ms, out = time(lambda: x.to(t, copy=True))
+    return [dict(name="to", ms=ms, error=compare(m, out))]
+
+
+def soft_cap(m, t):
+    s = m["shape"]
+    x = values(1, s["rows"] * s["cols"], torch.float32).view(-1, s["cols"])
+    f = compiled(lambda x: s["cap"] * torch.tanh(x / s["cap"]), t)
+    ms, out = time(lambda: f(x))
+    return [dict(name="tanh, compiled", ms=ms, error=compare(m, out))]
+
+
 def rope(m, t):
     s = m["shape"]
     x = values(1, s["rows"] * s["heads"] * s["hd"], t).view(s["rows"], s["heads"], s["hd"])
@@ -300,7 +343,8 @@ def put(x):
     print(json.dumps(x), flush=True)
 
 
-PEERS = dict(retain=retain, retain_step=retain_step, embed=embed, rmsnorm=rmsnorm, rope=rope, rope_store=rope_store, logprobs=logprobs, argmax=argmax)
+PEERS = dict(retain=retain, retain_step=retain_step, embed=embed, rmsnorm=rmsnorm, head_norm=head_norm, add_norm=add_norm, add_bias=add_bias,
+             copy=copy, soft_cap=soft_cap, rope=rope, rope_store=rope_store, logprobs=logprobs, argmax=argmax)
 
 
 def main():

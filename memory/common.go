@@ -15,22 +15,22 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// maxTokens is the maximum length. A prompt takes 8 bytes per token.
+// maxTokens bounds a length: its prompt is held as 8 bytes a token.
 const maxTokens = 1 << 27
 
-// target is a model as its cases see it.
-type target struct {
-	// cfg is nil if the layers are unknown. Then nothing is computed.
+// subject is a model as its cases see it.
+type subject struct {
+	// cfg is nil where the layers are not known: then nothing is computed.
 	cfg      *runners.Config
 	types    runners.Types
 	chunk    int
 	computed bool
-	// machine is the profile of the device, or nil if it is unknown.
+	// machine is what the model runs on or is computed for; nil where nothing is known of it.
 	machine *runners.Profile
 }
 
-func subjectOf(p *suites.Planner, m *suites.Target) target {
-	s := target{
+func subjectOf(p *suites.Planner, m *suites.Target) subject {
+	s := subject{
 		cfg:      m.Config,
 		types:    runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: actType(m)},
 		chunk:    m.Options.PrefillChunk,
@@ -48,7 +48,7 @@ func subjectOf(p *suites.Planner, m *suites.Target) target {
 	return s
 }
 
-// actType returns the type of activations. The cpu runner always uses float32.
+// actType is the type of activations: the cpu runner's are float32 whatever the weights are.
 func actType(m *suites.Target) runners.DType {
 	if m.Computed {
 		return m.Options.Weights
@@ -56,25 +56,25 @@ func actType(m *suites.Target) runners.DType {
 	return runners.F32
 }
 
-// bytes returns the computed memory with batch sequences of the given capacity in tokens.
-func (s target) bytes(tokens, batch int) runners.Usage {
+// bytes is the memory held with batch sequences of room for tokens each, by arithmetic.
+func (s subject) bytes(tokens, batch int) runners.Usage {
 	if s.cfg == nil {
 		return runners.Usage{}
 	}
 	return s.cfg.RunBytes(tokens, batch, s.chunk, s.types)
 }
 
-// least returns the minimum memory of a measured case in bytes. It is 0 for a computed case, which
-// holds no memory.
-func (s target) least(tokens, batch int) int64 {
+// least is the memory that a measured case holds for certain; 0 for a computed one, which holds
+// nothing.
+func (s subject) least(tokens, batch int) int64 {
 	if s.computed || s.cfg == nil {
 		return 0
 	}
 	return s.cfg.LeastBytes(tokens, batch, s.types)
 }
 
-// assumptions adds a note with the assumptions of computed numbers.
-func (s target) assumptions(r *result.Outcome, timed bool) {
+// assumptions says what computed numbers assume; measured ones need no such note.
+func (s subject) assumptions(r *result.Outcome, timed bool) {
 	if !s.computed {
 		return
 	}
@@ -96,8 +96,8 @@ func (s target) assumptions(r *result.Outcome, timed bool) {
 	r.Notes = append(r.Notes, note+s.limits(timed))
 }
 
-// limits describes the fractions of the device's limits that computed times assume.
-func (s target) limits(timed bool) string {
+// limits says which fractions of a device's limits computed times assume.
+func (s subject) limits(timed bool) string {
 	m := s.machine
 	if !timed || m == nil {
 		return ""
@@ -109,10 +109,10 @@ func (s target) limits(timed bool) string {
 
 func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
 
-// limit records the time that the machine's peaks allow for the same work as a measured time of
-// some tokens, summed over phases. A computed time is already such a limit, at the efficiency in
-// its note.
-func (s target) limit(r *result.Outcome, seconds float64, tokens int, phases ...runners.Work) {
+// limit records, next to the measured time of some tokens, what the machine's peaks would allow for
+// the same work, phase after phase. A computed time is such a limit already, at the efficiency that
+// its note names.
+func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ...runners.Work) {
 	if s.computed || s.machine == nil || s.cfg == nil {
 		return
 	}
@@ -128,8 +128,8 @@ func (s target) limit(r *result.Outcome, seconds float64, tokens int, phases ...
 	}
 }
 
-// params adds the number types to a case's parameters.
-func (s target) params(ps map[string]any) map[string]any {
+// params adds the number types, which every record names, to a case's parameters.
+func (s subject) params(ps map[string]any) map[string]any {
 	ps["dtype"], ps["kv"] = s.types.Weights.String(), s.types.KV.String()
 	if s.cfg == nil {
 		ps["dtype"] = "as stored"
@@ -137,7 +137,7 @@ func (s target) params(ps map[string]any) map[string]any {
 	return ps
 }
 
-// wanted reports whether a task includes a model.
+// wanted reports whether a task takes a model.
 func wanted(p *suites.Planner, models param.Models, m *suites.Target) (bool, error) {
 	ok, err := models.Match(m.Name)
 	if err != nil {
@@ -158,15 +158,14 @@ func set(r *result.Outcome, name, unit string, better result.Better, samples ...
 	r.Metrics[name] = m
 }
 
-// median returns the middle of the samples, or the mean of the middle two. There must be at least
-// one sample.
+// median is the middle of the samples, or the mean of the two in the middle. It needs at least one.
 func median(samples []float64) float64 {
 	s := slices.Sorted(slices.Values(samples))
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// elapsed returns the seconds between two readings of a clock. It is an error if the clock did not
-// advance, because speeds would be infinite.
+// elapsed is the time between two readings of a clock. A clock that stood still would make speeds
+// infinite.
 func elapsed(from, to time.Duration) (float64, error) {
 	s := (to - from).Seconds()
 	if !(s > 0) {
@@ -175,17 +174,18 @@ func elapsed(from, to time.Duration) (float64, error) {
 	return s, nil
 }
 
-// random returns the random numbers of a case, seeded by the suite's seed and the case's label.
+// random gives a case its own random numbers, from the suite's seed and the case's label.
 func random(seed uint64, label string) *rand.Rand {
 	h := fnv.New64a()
 	h.Write([]byte(label))
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// measure measures a case on a model and fills in r.
+// measure is how a case measures: on a model that is stepped, with random numbers of its own, into
+// r.
 type measure func(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error
 
-// runs converts a measure to a Case.Run.
+// runs makes a case's Run of its measure.
 func runs(label string, seed uint64, f measure) func(context.Context, runners.Model, func(float64)) (result.Outcome, error) {
 	return func(ctx context.Context, m runners.Model, progress func(float64)) (r result.Outcome, err error) {
 		s, err := runners.As[runners.Stepper](m, runners.Step)
@@ -196,23 +196,22 @@ func runs(label string, seed uint64, f measure) func(context.Context, runners.Mo
 	}
 }
 
-// prefill and step return the work of a prefill or a step as phases, or nil if the layers are
-// unknown.
-func (s target) prefill(n, depth int, times float64) []suites.Phase {
+// prefill and step are the work of each in a case, as phases; none where the layers are not known.
+func (s subject) prefill(n, depth int, times float64) []suites.Phase {
 	if s.cfg == nil {
 		return nil
 	}
 	return []suites.Phase{{Work: s.cfg.PrefillWork(n, depth, s.types), Times: times}}
 }
 
-func (s target) step(depth, batch int, times float64) []suites.Phase {
+func (s subject) step(depth, batch int, times float64) []suites.Phase {
 	if s.cfg == nil {
 		return nil
 	}
 	return []suites.Phase{{Work: s.cfg.StepWork(depth, batch, s.types), Times: times}}
 }
 
-// works returns the work of phases.
+// works are the works of phases.
 func works(phases ...[]suites.Phase) (out []runners.Work) {
 	for _, p := range slices.Concat(phases...) {
 		out = append(out, p.Work)
@@ -220,8 +219,8 @@ func works(phases ...[]suites.Phase) (out []runners.Work) {
 	return out
 }
 
-// prompt returns n pseudo-random tokens. For a computed model the tokens do not matter.
-func (s target) prompt(rng *rand.Rand, vocab, n int) []int {
+// prompt makes n pseudo-random tokens. What a computed model is given does not matter.
+func (s subject) prompt(rng *rand.Rand, vocab, n int) []int {
 	tokens := make([]int, n)
 	if s.computed {
 		return tokens
@@ -232,8 +231,8 @@ func (s target) prompt(rng *rand.Rand, vocab, n int) []int {
 	return tokens
 }
 
-// logits returns the rows that a Step writes, or nil for a computed model.
-func (s target) logits(vocab, batch int) [][]float32 {
+// logits makes the rows that a Step writes. A computed one has nothing to write.
+func (s subject) logits(vocab, batch int) [][]float32 {
 	rows := make([][]float32, batch)
 	for i := range rows {
 		if !s.computed {
@@ -243,16 +242,16 @@ func (s target) logits(vocab, batch int) [][]float32 {
 	return rows
 }
 
-// sequences is a list of open sequences to close together.
+// sequences are open sequences that are closed together.
 type sequences []runners.Sequence
 
 func (ss sequences) close() {
 	for _, s := range ss {
-		_ = s.Close() // the results do not depend on it
+		_ = s.Close() // what was measured does not depend on it
 	}
 }
 
-// checkSizes returns the first error in a list of token counts.
+// checkSizes reports the first problem of a list of token counts.
 func checkSizes(p *suites.Planner, name string, sizes suites.Sizes, least int64) error {
 	if len(sizes) == 0 {
 		return p.Errorf("%s: no sizes", name)
@@ -265,7 +264,7 @@ func checkSizes(p *suites.Planner, name string, sizes suites.Sizes, least int64)
 	return nil
 }
 
-// checkCount returns an error for a count outside its bounds.
+// checkCount reports a count outside its bounds.
 func checkCount(p *suites.Planner, name string, n, least, most int) error {
 	if n < least || n > most {
 		return p.Errorf("%s: %d, expected %d to %d", name, n, least, most)
@@ -273,7 +272,7 @@ func checkCount(p *suites.Planner, name string, n, least, most int) error {
 	return nil
 }
 
-// Limits of counts in params, against typing errors.
+// Bounds of counts in params, against slips of the pen.
 const (
 	maxBatch   = 1 << 20
 	maxSamples = 1 << 16

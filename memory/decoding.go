@@ -10,11 +10,11 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// decoding is the state of a running throughput case.
+// decoding is a throughput case under way.
 type decoding struct {
 	throughputCase
 	m     runners.Stepper
-	meter runners.Meter // nil if the model does not report its memory
+	meter runners.Meter // nil where the model does not report its memory
 	clock runners.Clock
 	rng   *rand.Rand
 	held  sequences
@@ -22,10 +22,10 @@ type decoding struct {
 	prefillTimes []float64 // seconds; empty at depth 0
 	decodeTime   float64
 	tpot         []float64 // mean of each block
-	greedy       bool      // tokens were chosen on the device
+	greedy       bool      // the tokens were chosen on the device
 }
 
-// begin creates the first sequence and times its prefills.
+// begin makes the first sequence and times its prefills.
 func (d *decoding) begin(ctx context.Context) error {
 	s, err := d.m.NewSequence(d.capacity())
 	if err != nil {
@@ -61,7 +61,8 @@ func (d *decoding) begin(ctx context.Context) error {
 	return nil
 }
 
-// skip prefills tokens in place of the steps before the timed ones, which fills the caches equally.
+// skip replaces the steps before the timed ones: their tokens are prefilled, which fills the
+// caches alike.
 func (d *decoding) skip(ctx context.Context) error {
 	if n := d.skipped(); n > 0 {
 		return d.m.Prefill(ctx, d.held[0], d.prompt(d.rng, d.m.Vocab(), n))
@@ -69,7 +70,7 @@ func (d *decoding) skip(ctx context.Context) error {
 	return nil
 }
 
-// fork creates the rest of the batch from the first sequence.
+// fork makes the batch of the first sequence.
 func (d *decoding) fork() error {
 	for len(d.held) < d.batch {
 		s, err := d.held[0].Fork()
@@ -161,13 +162,13 @@ func (d *decoding) report(r *result.Outcome) error {
 	return d.checkBudget(held, r)
 }
 
-// checkBudget compares the computed largest batch with the memory actually held.
+// checkBudget holds the largest batch against what is really held.
 func (d *decoding) checkBudget(held runners.Usage, r *result.Outcome) error {
 	if d.memory == 0 {
 		return nil
 	}
 	if fixed := held.Total() - held.Workspace; fixed > d.memory {
-		return fmt.Errorf("computed: %d sequences fit in %d bytes, but weights and caches hold %d", d.batch, d.memory, fixed)
+		return fmt.Errorf("by arithmetic %d sequences fit into %d bytes, but weights and caches hold %d", d.batch, d.memory, fixed)
 	}
 	if held.Total() > d.memory {
 		r.Notes = append(r.Notes, fmt.Sprintf("with the runner's workspace of %d bytes the batch holds %d bytes more than the budget",

@@ -30,7 +30,7 @@ func (KV) Describe() result.Task {
 		ModelParams:     []string{"dtype", "kv"},
 		DescribedParams: []string{"batch", "dtype", "kv"},
 		Remarks: []result.Remark{{Partly: "workspace",
-			Text: "Lengths without a workspace were allocated but not filled; their totals exclude it."}},
+			Text: "Lengths without a workspace were allocated but not filled: their totals leave it out."}},
 		Views: []result.View{
 			{Kind: result.ViewSizes, Metrics: []string{"bytes_per_token", "total"}},
 			{Kind: result.ViewCurves, Metrics: []string{"total"}},
@@ -39,7 +39,7 @@ func (KV) Describe() result.Task {
 	}
 }
 
-// limitMetrics are the metrics that limit sets.
+// limitMetrics are those that limit sets.
 var limitMetrics = []result.MetricInfo{
 	{Name: "limit_seconds", Unit: "s", Better: result.None, Kind: result.Timed},
 	{Name: "limit_tps", Unit: "tokens/s", Better: result.None, Kind: result.Timed, Head: "limit tok/s"},
@@ -78,7 +78,7 @@ func (Throughput) Describe() result.Task {
 	return result.Task{
 		Name:  Throughput{}.Name(),
 		Title: "Throughput",
-		Lead: "How fast does it generate after a context? Decode excludes the time of the prefill, end to end includes it. " +
+		Lead: "How fast does it generate behind a context? Decode counts generated tokens only, end to end counts the time of the prefill too. " +
 			"Ratio: model over baseline.",
 		Interleaved: true, // speeds of different models are compared
 		Metrics: append([]result.MetricInfo{

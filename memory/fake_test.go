@@ -12,13 +12,13 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// fake is an analytic model with planted faults that pretends to measure.
+// fake is a model that pretends to measure: an analytic one with planted faults.
 type fake struct {
 	*analytic.Instance
 	distort func(runners.Usage) runners.Usage
-	// failAt is the number of the sequence, new or forked, for which memory runs out.
+	// failAt is the number of the sequence, made or forked, that finds no memory.
 	failAt, made int
-	// stopped stops the clock; broken is the error of every Prefill.
+	// stopped is a clock that stands still, broken an error of every Prefill.
 	stopped bool
 	broken  error
 	steps   int
@@ -88,10 +88,10 @@ func (s fakeSequence) Fork() (runners.Sequence, error) {
 	return fakeSequence{c, s.f}, err
 }
 
-// machine is the profile of the fakes.
+// machine is what the fakes run on.
 var machine = runners.ThisMachine(100, 20, 1<<30)
 
-// tiny returns a small model of an architecture, as a suite resolves it.
+// tiny is a small model as a suite resolves it, of each architecture.
 func tiny(a runners.Arch) *suites.Target {
 	c := runners.Shape{Name: "tiny", Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
 		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 4, 128).Config()
@@ -124,7 +124,7 @@ func plan(t *testing.T, task suites.Task, m *suites.Target, params any) []suites
 	return cases
 }
 
-// run runs a case and checks that it releases all memory.
+// run runs a case and checks that it gives back all memory.
 func run(t *testing.T, c suites.Case, f *fake) (*result.Record, error) {
 	t.Helper()
 	before := f.Instance.Usage()

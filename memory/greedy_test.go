@@ -13,7 +13,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// chooser is a fake that selects tokens on its device.
+// chooser is a fake that chooses tokens on its device.
 type chooser struct {
 	*fake
 	greedy int
@@ -42,8 +42,8 @@ func (c *chooser) Logits(rows [][]float32) error {
 	return nil
 }
 
-// TestThroughputGreedy checks that throughput uses Greedy if the model has it, feeds the tokens
-// back, and adds a note. A logit that is not finite must still fail the case.
+// Throughput lets the device choose the tokens where it can, feeds them back, and says so; a logit
+// that is not finite fails the case all the same.
 func TestThroughputGreedy(t *testing.T) {
 	for _, logit := range []float32{0, float32(math.NaN()), float32(math.Inf(1))} {
 		m := tiny(runners.Transformer)

@@ -12,21 +12,23 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// KV is the task "kv": the memory of a model with sequences of a length.
+// KV is the task "kv": the memory that a model holds with sequences of a length.
 //
-// Metrics, all in bytes: weights, global_kv, window_kv and state as reported by the model and, with
-// the suffix _computed, from runners.Config.HeldBytes; a case fails if the two differ. workspace is
-// the memory of activations and kernels, which depends on the runner: the largest size so far.
-// total is the sum, peak the largest total if the runner measures it, bytes_per_token the part that
-// grows with the context. If sequences are allocated but not filled, the workspace is unused; it
-// and the peak are omitted, and the total excludes it. device_used is the memory in use according
-// to a GPU's driver: the total, its own context and kernels, and other programs.
+// Metrics, all in bytes: weights, global_kv, window_kv and state as the model
+// reports them and, with _computed, by arithmetic (runners.Config.HeldBytes); a
+// case fails where the two differ. workspace is what activations and kernels
+// take, which is the runner's own affair: as large as the largest use so far
+// made it. total is the sum, peak the largest total where the runner measures
+// it, bytes_per_token the part that grows with the context. Where sequences are
+// only made and not filled, nothing has used the workspace: it and the peak are
+// left out, of the total too. device_used is what a GPU's driver says is in use:
+// the total, its own context and kernels, and other programs.
 //
-// Not counted, and not bounded by the memory limit: the program and Go's heap (about 20 MB,
-// including the prompt's tokens, the text of a haystack, and 4 bytes for each of batch x vocabulary
-// logits), and the mapped pages of checkpoint files, which the kernel can reclaim. Loading takes no
-// more memory than the weights: random tensors, and tensors stored in another type, are converted
-// in blocks.
+// Not counted, and not bounded by the memory allowed: the program itself and Go's heap (about 20 MB
+// with what a task keeps: its prompt's tokens, the text of a haystack, 4 bytes for each of batch x
+// vocabulary logits that it reads), and the pages of checkpoint files, which are mapped and which
+// the kernel drops when memory is short. Loading takes no more than the weights: tensors that are
+// random, or stored in another type, are converted in blocks.
 type KV struct{}
 
 // KVParams are the parameters of kv.
@@ -45,12 +47,12 @@ func (KV) About() string {
 	return "memory by part (weights, global KV, window KV, state, workspace) against context length"
 }
 
-// Params returns the defaults.
+// Params are the defaults.
 func (KV) Params() any {
 	return &KVParams{Lengths: suites.Sizes{1 << 10, 4 << 10, 16 << 10}, Batch: 1, Fill: true}
 }
 
-// Plan returns a case for each length.
+// Plan makes a case for each length.
 func (KV) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	a := params.(*KVParams)
 	if ok, err := wanted(p, a.Models, m); !ok {
@@ -68,7 +70,7 @@ func (KV) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, 
 	s := subjectOf(p, m)
 	var cases []suites.Case
 	for _, n := range a.Lengths {
-		k := kvCase{target: s, length: int(n), batch: a.Batch, fill: a.Fill}
+		k := kvCase{subject: s, length: int(n), batch: a.Batch, fill: a.Fill}
 		label := fmt.Sprintf("kv %s x %d", suites.Size(n), a.Batch)
 		c := suites.Case{
 			Label:       label,
@@ -87,7 +89,7 @@ func (KV) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, 
 }
 
 type kvCase struct {
-	target
+	subject
 	length, batch int
 	fill          bool
 }
@@ -122,7 +124,7 @@ func (c kvCase) run(ctx context.Context, m runners.Stepper, r *result.Outcome, r
 	return c.report(meter.Usage(), r)
 }
 
-// use fills the sequences: all tokens but the last by Prefill, the last by a Step of the batch.
+// use fills the sequences: all but the last token by Prefill, that one by a Step of the batch.
 func (c kvCase) use(ctx context.Context, m runners.Stepper, held sequences, rng *rand.Rand, progress func(float64)) error {
 	for i, s := range held {
 		if c.length > 1 {
@@ -139,7 +141,7 @@ func (c kvCase) use(ctx context.Context, m runners.Stepper, held sequences, rng 
 	return runners.CheckFinite(rows...)
 }
 
-// report fills in the metrics. It returns an error if a part differs from its computed size.
+// report fills in the metrics, and fails where a part differs from its arithmetic.
 func (c kvCase) report(held runners.Usage, r *result.Outcome) error {
 	computed := c.bytes(c.length, c.batch)
 	for _, part := range []struct {
@@ -157,7 +159,7 @@ func (c kvCase) report(held runners.Usage, r *result.Outcome) error {
 		}
 		set(r, part.name+"_computed", "bytes", result.None, float64(part.computed))
 		if part.held != part.computed {
-			return fmt.Errorf("%s: %d bytes held, %d computed", part.name, part.held, part.computed)
+			return fmt.Errorf("%s: %d bytes held, %d by arithmetic", part.name, part.held, part.computed)
 		}
 	}
 	if c.fill {
@@ -173,7 +175,7 @@ func (c kvCase) report(held runners.Usage, r *result.Outcome) error {
 	c.assumptions(r, false)
 	if c.computed && c.machine != nil && held.Total() > c.machine.Memory {
 		device, _, _ := strings.Cut(c.machine.Name, "@")
-		r.Notes = append(r.Notes, fmt.Sprintf("this exceeds the %s GB of one %s", short(float64(c.machine.Memory)/1e9), device))
+		r.Notes = append(r.Notes, fmt.Sprintf("this does not fit the %s GB of one %s", short(float64(c.machine.Memory)/1e9), device))
 	}
 	return nil
 }

@@ -62,8 +62,7 @@ func TestKV(t *testing.T) {
 	}
 }
 
-// TestKVDisagreement checks that a part that differs from its computed size fails the case, except
-// the workspace.
+// A part that differs from its arithmetic fails the case; a workspace may be its own.
 func TestKVDisagreement(t *testing.T) {
 	m := tiny(runners.YOCOSlidingWindow)
 	c := plan(t, KV{}, m, &KVParams{Lengths: suites.Sizes{256}, Batch: 1, Fill: true})[0]
@@ -170,8 +169,8 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// TestThroughputSteps checks that the parameter steps times only the middle steps, with the same
-// results as timing all.
+// With steps only some of the steps are done, those in the middle, and the figures are those of
+// all.
 func TestThroughputSteps(t *testing.T) {
 	for _, a := range runners.Arches() {
 		for _, depth := range []int{0, 700} {
@@ -201,7 +200,7 @@ func TestThroughputSteps(t *testing.T) {
 			}
 			for _, name := range []string{"tpot", "decode_tps", "e2e_tps", "held"} {
 				within := .005
-				if depth == 0 { // the window fills up, so the middle steps are not the mean
+				if depth == 0 { // the window fills up meanwhile, so the steps in the middle are not the mean
 					within = .04
 				}
 				if x, y := value(t, got, name), value(t, want, name); !(math.Abs(x/y-1) <= within) {
@@ -222,7 +221,7 @@ func TestLargestBatch(t *testing.T) {
 		m := tiny(a)
 		c := plan(t, Throughput{}, m, &ThroughputParams{
 			Depths: suites.Sizes{1024}, MaxBatch: true, Memory: memory, Prefills: 1, Generate: 4, Samples: 2})[0]
-		r, err := run(t, c, load(t, m, memory)) // the model rejects more than the budget
+		r, err := run(t, c, load(t, m, memory)) // the model refuses more than the budget
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -236,10 +235,10 @@ func TestLargestBatch(t *testing.T) {
 			t.Errorf("%s: batch %v holds %g", a, r.Params["batch"], value(t, r, "held"))
 		}
 
-		// Holding more than computed is an error for caches and a note for the workspace.
+		// More held than arithmetic says: an error for caches, a note for a workspace.
 		f := load(t, m, 1<<30)
 		f.distort = func(u runners.Usage) runners.Usage { u.GlobalKV += memory; return u }
-		if _, err := run(t, c, f); err == nil || !strings.Contains(err.Error(), "computed: ") {
+		if _, err := run(t, c, f); err == nil || !strings.Contains(err.Error(), "by arithmetic") {
 			t.Errorf("%s: caches beyond the budget: %v", a, err)
 		}
 		f = load(t, m, 1<<30)
@@ -252,7 +251,7 @@ func TestLargestBatch(t *testing.T) {
 		t.Errorf("largest batches: %v", batches)
 	}
 
-	// Not even one sequence fits.
+	// Not even one.
 	m := tiny(runners.Transformer)
 	c := plan(t, Throughput{}, m, &ThroughputParams{
 		Depths: suites.Sizes{1024}, MaxBatch: true, Memory: 1 << 20, Prefills: 1, Generate: 4, Samples: 2})[0]
@@ -270,8 +269,7 @@ func oneOfEach(t *testing.T, m *suites.Target) []suites.Case {
 		plan(t, Throughput{}, m, &ThroughputParams{Depths: suites.Sizes{256}, Batches: suites.Sizes{4}, Prefills: 1, Generate: 2, Samples: 1})...)
 }
 
-// TestOutOfMemory checks that running out of memory at any sequence gives that status and leaves
-// the model usable.
+// Out of memory at any sequence is an answer, and leaves the model usable.
 func TestOutOfMemory(t *testing.T) {
 	m := tiny(runners.YOCOGatedRetention)
 	f := load(t, m, 1<<30)
@@ -338,7 +336,7 @@ func TestParamErrors(t *testing.T) {
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Steps: -1}, "steps: -1"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 3, Steps: 2}, "samples: 3, expected 1 to 2"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Batches: suites.Sizes{0}}, "batches: 0"},
-		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Memory: 1}, "memory requires max_batch"},
+		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, Memory: 1}, "memory is for max_batch"},
 		{Throughput{}, &ThroughputParams{Depths: one, Prefills: 1, Generate: 4, Samples: 1, MaxBatch: true}, "max_batch needs memory"},
 	} {
 		cases, err := tt.task.Plan(&suites.Planner{}, tiny(runners.Transformer), tt.params)
@@ -348,7 +346,7 @@ func TestParamErrors(t *testing.T) {
 	}
 }
 
-// TestParams checks that the defaults are valid and that every field of every task is documented.
+// Defaults are valid, and every field of every task is documented.
 func TestParams(t *testing.T) {
 	for _, task := range Tasks() {
 		cases, err := task.Plan(&suites.Planner{}, tiny(runners.Transformer), task.Params())
@@ -378,9 +376,9 @@ func TestParams(t *testing.T) {
 	}
 }
 
-// TestPrompt checks that prompts depend only on the seed and the case.
+// Prompts come from the seed and the case, and from nothing else.
 func TestPrompt(t *testing.T) {
-	var s target
+	var s subject
 	of := func(seed uint64, label string) []int { return s.prompt(random(seed, label), 300, 100) }
 	if !reflect.DeepEqual(of(1, "x"), of(1, "x")) {
 		t.Error("two prompts of one case")

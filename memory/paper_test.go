@@ -14,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// computed resolves a suite's entry on the analytic runner, to a preset or to a small model of the
-// architecture in its name.
+// computed resolves a suite's entry to a preset, or to a small model of the name's architecture, on
+// the analytic runner.
 func computed(s *suites.Suite, e suites.Entry) (*suites.Target, error) {
 	cfg, err := runners.Preset(e.Model)
 	if a, ok := strings.CutPrefix(e.Model, "tiny-"); ok {
@@ -75,8 +75,7 @@ func runSuite(t *testing.T, name string, sets ...string) (*suites.Suite, []*resu
 	return s, records
 }
 
-// figure returns a metric, or its ratio over another model's, from the records of a length (0: the
-// first).
+// figure is a metric, or its ratio over another model's, in all records of a length (0: the first).
 func figure(records []*result.Record, task, metric, model, over string, length float64) (float64, bool) {
 	value := func(model string) (float64, bool) {
 		for _, r := range records {
@@ -98,8 +97,8 @@ func figure(records []*result.Record, task, metric, model, over string, length f
 	return v / o, ok
 }
 
-// TestPaper runs suites/paper.yaml. It checks that there is a computed value for every published
-// figure, and compares those that the cost model explains.
+// TestPaper runs suites/paper.yaml, finds a computed figure beside every published one, and holds
+// those that arithmetic explains against what was published.
 func TestPaper(t *testing.T) {
 	start := time.Now()
 	s, records := runSuite(t, "paper")
@@ -109,7 +108,7 @@ func TestPaper(t *testing.T) {
 	for _, ref := range s.References {
 		got, ok := figure(records, ref.Task, ref.Metric, ref.Model, ref.Over, float64(ref.Length))
 		if !ok {
-			t.Errorf("no record for the reference %+v", ref)
+			t.Errorf("no record beside the reference %+v", ref)
 			continue
 		}
 		want := ref.Value
@@ -143,7 +142,7 @@ func TestPaper(t *testing.T) {
 	}
 }
 
-// TestShippedSuites checks that the other suites of these tasks parse and that all their cases run.
+// TestShippedSuites: the other suites of these tasks parse, and each of their cases runs.
 func TestShippedSuites(t *testing.T) {
 	for name, want := range map[string]int{"kv": 3 * 7, "prefill": 3 * 4, "throughput": 3 * 8} {
 		if _, records := runSuite(t, name); len(records) != want {

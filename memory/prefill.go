@@ -16,9 +16,9 @@ import (
 //	ttft  seconds of Prefill(prompt[:n-1]) and one Step with the last token
 //	tps   n / ttft, in tokens/s
 //
-// Records contain every sample; the value is their median. If the machine's peaks are known,
-// limit_seconds and limit_tps are the limits that they set (runners.Profile), and limit_fraction is
-// the fraction of the limit reached.
+// Every sample is kept; the value is their median. Where the machine's peaks
+// are known, limit_seconds and limit_tps are what they allow (runners.Profile)
+// and limit_fraction is the part of that limit reached.
 type Prefill struct{}
 
 // PrefillParams are the parameters of prefill.
@@ -37,12 +37,12 @@ func (Prefill) About() string {
 	return "time to the first token and prompt tokens/s against prompt length"
 }
 
-// Params returns the defaults.
+// Params are the defaults.
 func (Prefill) Params() any {
 	return &PrefillParams{Lengths: suites.Sizes{512, 2 << 10, 8 << 10}, Samples: 5, Warmup: 1}
 }
 
-// Plan returns a case for each length.
+// Plan makes a case for each length.
 func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	a := *params.(*PrefillParams)
 	if ok, err := wanted(p, a.Models, m); !ok {
@@ -66,7 +66,7 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.C
 	}
 	var cases []suites.Case
 	for _, n := range a.Lengths {
-		c := prefillCase{target: s, length: int(n), samples: a.Samples, warmup: a.Warmup}
+		c := prefillCase{subject: s, length: int(n), samples: a.Samples, warmup: a.Warmup}
 		label := fmt.Sprintf("prefill %s", suites.Size(n))
 		cases = append(cases, suites.Case{
 			Label:       label,
@@ -82,11 +82,11 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.C
 }
 
 type prefillCase struct {
-	target
+	subject
 	length, samples, warmup int
 }
 
-// phases returns the work of the given number of repetitions.
+// phases are the work of so many repetitions.
 func (c prefillCase) phases(times float64) []suites.Phase {
 	last := c.length - 1
 	return append(c.prefill(last, 0, times), c.step(last, 1, times)...)
@@ -119,7 +119,7 @@ func (c prefillCase) run(ctx context.Context, m runners.Stepper, r *result.Outco
 		if err != nil {
 			return err
 		}
-		if err := runners.CheckFinite(rows...); err != nil { // a model with invalid results has no speed
+		if err := runners.CheckFinite(rows...); err != nil { // a model that computes nothing has no speed
 			return err
 		}
 		if i >= c.warmup {

@@ -28,15 +28,16 @@ import (
 //
 // limit_seconds, limit_tps and limit_fraction are those of a Step; see Prefill.
 //
-// The median of the timed prefills counts for each sequence of the batch: only the first one is
-// prefilled, and the others are untimed forks of it. The steps are timed in blocks of
-// generate/samples; the mean of a block is a sample of tpot. Blocks are consecutive, so the depth
-// grows by generate in total.
+// The median of the timed prefills counts for each sequence of the batch: only
+// the first is prefilled, the others are its forks, whose making is not
+// counted. The steps are timed in blocks of generate/samples, each block's mean
+// being a sample of tpot. Blocks follow each other, so that the depth grows by
+// generate in all.
 //
-// If the parameter steps is set, only that many steps are timed, in the middle of the generation:
-// (generate-steps)/2 tokens are prefilled, untimed, in place of the earlier steps. Then decode is
-// tpot x generate, which a note in the record states. The memory held is that of all generate
-// steps.
+// With steps, only so many steps are timed, those in the middle of the
+// generation: (generate-steps)/2 tokens are prefilled, untimed, in place of the
+// steps before them. Then decode is tpot x generate, and a note of the record
+// says so. The memory held is that of all generate steps.
 type Throughput struct{}
 
 // ThroughputParams are the parameters of throughput.
@@ -61,12 +62,12 @@ func (Throughput) About() string {
 	return "decoded tokens/s at a depth and batch, with and without prefill, and the largest batch that fits"
 }
 
-// Params returns the defaults.
+// Params are the defaults.
 func (Throughput) Params() any {
 	return &ThroughputParams{Depths: suites.Sizes{0, 4 << 10}, Prefills: 1, Generate: 64, Samples: 8, Warmup: 2}
 }
 
-// Plan returns a case for each depth and batch, and one for the largest batch of each depth.
+// Plan makes a case for each depth and batch, and one for each depth's largest batch.
 func (Throughput) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	a := *params.(*ThroughputParams)
 	if ok, err := wanted(p, a.Models, m); !ok {
@@ -92,7 +93,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Target, params any) ([]suite
 	}
 	var cases []suites.Case
 	for _, d := range a.Depths {
-		c := throughputCase{target: s, seed: p.Seed, depth: int(d),
+		c := throughputCase{subject: s, seed: p.Seed, depth: int(d),
 			prefills: a.Prefills, generate: a.Generate, steps: a.Steps, samples: a.Samples, warmup: a.Warmup}
 		for _, b := range a.Batches {
 			c.batch = int(b)
@@ -107,7 +108,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Target, params any) ([]suite
 	return cases, nil
 }
 
-// check returns the first error and fills in the default batch.
+// check reports the first problem and fills in the default batch.
 func (a *ThroughputParams) check(p *suites.Planner) error {
 	if err := checkSizes(p, "depths", a.Depths, 0); err != nil {
 		return err
@@ -136,12 +137,12 @@ func (a *ThroughputParams) check(p *suites.Planner) error {
 		}
 	}
 	if a.Memory > 0 && !a.MaxBatch {
-		return p.Errorf("memory requires max_batch")
+		return p.Errorf("memory is for max_batch, which is not asked for")
 	}
 	return nil
 }
 
-// timed returns the number of timed steps.
+// timed is the number of steps that are timed.
 func (a *ThroughputParams) timed() int {
 	if a.Steps == 0 {
 		return a.Generate
@@ -149,8 +150,8 @@ func (a *ThroughputParams) timed() int {
 	return a.Steps
 }
 
-// memory returns the memory budget of the largest batch in bytes.
-func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s target) (int64, error) {
+// memory is the budget of the largest batch.
+func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s subject) (int64, error) {
 	switch {
 	case !a.MaxBatch:
 		return 0, nil
@@ -161,27 +162,27 @@ func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s target)
 	case s.computed && s.machine != nil:
 		return s.machine.Memory, nil
 	}
-	return 0, p.Errorf("max_batch needs memory: the memory limit of the batch")
+	return 0, p.Errorf("max_batch needs memory: how many bytes the batch may take")
 }
 
-// largestBatch returns the computed number of sequences with the given capacity in tokens that fit
-// in memory.
-func largestBatch(s target, tokens int, memory int64) int {
+// largestBatch is the number of sequences of room for tokens each that fit into memory, by
+// arithmetic.
+func largestBatch(s subject, tokens int, memory int64) int {
 	return sort.Search(maxBatch, func(b int) bool { return s.bytes(tokens, b+1).Total() > memory })
 }
 
 type throughputCase struct {
-	target
+	subject
 	seed                                uint64
 	depth, batch                        int
-	memory                              int64 // the budget, if batch is the largest that fits; otherwise 0
+	memory                              int64 // the budget, where batch is the largest that fits it; else 0
 	prefills, generate, samples, warmup int
-	steps                               int // timed steps; 0: all
+	steps                               int // that are timed; 0: all
 }
 
 func (c throughputCase) capacity() int { return c.depth + c.warmup + c.generate }
 
-// timed returns the number of timed steps; skipped is how many before them are not done.
+// timed is the number of steps that are timed; skipped is how many before them are not done.
 func (c throughputCase) timed() int {
 	if c.steps == 0 {
 		return c.generate
@@ -194,12 +195,12 @@ func (c throughputCase) skipped() int { return (c.generate - c.timed()) / 2 }
 func (c throughputCase) plan(m *suites.Target) suites.Case {
 	params := c.params(map[string]any{"depth": c.depth, "batch": c.batch,
 		"prefills": c.prefills, "generate": c.generate, "samples": c.samples, "warmup": c.warmup})
-	if c.steps > 0 { // otherwise absent, so that ids of older journals stay valid
+	if c.steps > 0 { // absent otherwise, so that ids of earlier journals hold
 		params["steps"] = c.steps
 	}
 	label := fmt.Sprintf("throughput @ %s x %d", suites.Size(c.depth), c.batch)
 	if c.memory > 0 {
-		// The largest batch is a result, so cases of different models are paired by the budget.
+		// The largest batch is a result: cases of different models belong together by the budget.
 		params["batch"], params["memory"] = "max", c.memory
 		label = fmt.Sprintf("throughput @ %s x max", suites.Size(c.depth))
 	}
@@ -225,14 +226,14 @@ func (c throughputCase) plan(m *suites.Target) suites.Case {
 	}
 }
 
-// middle returns the work of the middle one of the timed steps.
+// middle is the work of the step in the middle of the timed ones.
 func (c throughputCase) middle(times float64) []suites.Phase {
 	return c.step(c.depth+c.warmup+c.generate/2, c.batch, times)
 }
 
 func (c throughputCase) run(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error {
 	if c.batch == 0 {
-		return fmt.Errorf("one sequence of %d tokens and the weights need %d bytes of %d: %w",
+		return fmt.Errorf("one sequence of %d tokens needs %d bytes with the weights, of %d there: %w",
 			c.capacity(), c.bytes(c.capacity(), 1).Total(), c.memory, runners.ErrOutOfMemory)
 	}
 	d := &decoding{throughputCase: c, m: m, clock: runners.ClockOf(m), rng: rng}

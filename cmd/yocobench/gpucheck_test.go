@@ -27,7 +27,7 @@ while [ $from -lt $to ]; do
 	case $from in
 	0) kernel gemm;;
 	1) if [ -e "$FIXED" ]; then kernel swiglu
-		elif [ "$CUDA_LAUNCH_BLOCKING" = 1 ]; then echo "error: the device is lost: the kernel gemm_swiglu" >&2; exit 5
+		elif [ "$CUDA_LAUNCH_BLOCKING" = 1 ]; then echo "error: the device is lost: the kernel gemm_glu" >&2; exit 5
 		else echo "error: the device is lost: one of the kernels" >&2; exit 5; fi;;
 	2) kernel retain;;
 	esac
@@ -68,7 +68,7 @@ func TestCUDACheckLost(t *testing.T) {
 	if got := names(r); got != "gemm bf16, retain bf16, gemm f32, retain f32" {
 		t.Errorf("measured: %s", got)
 	}
-	if len(r.Problems) != 2 || !strings.Contains(r.Problems[0].String(), "kernels bf16, number 2: exit status 5: the device is lost: one of the kernels. With synchronous launches: exit status 5: the device is lost: the kernel gemm_swiglu") {
+	if len(r.Problems) != 2 || !strings.Contains(r.Problems[0].String(), "kernels bf16, number 2: exit status 5: the device is lost: one of the kernels. With synchronous launches: exit status 5: the device is lost: the kernel gemm_glu") {
 		t.Errorf("problems: %q", r.Problems)
 	}
 	if err := os.WriteFile(fixed, nil, 0o644); err != nil {

@@ -11,11 +11,11 @@ import (
 	"testing"
 )
 
-// A model is a list of layers: no code may branch on its architecture. These tests find comparisons
-// with a constant or the name of an architecture or preset, and methods that could hide one. Only
-// the files that build layers from a Shape may contain them.
+// A model is its layers: no code may ask which architecture it is. These tests look for comparisons
+// with an architecture's constant or the name of an architecture or preset, and for
+// methods that would hide one. Only the files that make layers of a few sizes may.
 
-// mayBranch are the files that may branch on the architecture of a runners.Shape.
+// mayBranch are the files that may ask for the architecture of a runners.Shape.
 var mayBranch = map[string]bool{
 	"runners/shape.go":   true,
 	"runners/presets.go": true,
@@ -29,7 +29,7 @@ var (
 	configName   = regexp.MustCompile(`(?i)^(config|cfg|conf)$`)
 )
 
-// comparing holds the functions that compare strings.
+// comparing are the functions that compare strings.
 var comparing = map[string]bool{
 	"HasPrefix": true, "HasSuffix": true, "Contains": true, "EqualFold": true, "CutPrefix": true, "CutSuffix": true, "Cut": true,
 }
@@ -52,7 +52,7 @@ func TestNoBranchOnArchitecture(t *testing.T) {
 	}
 }
 
-// branches lists the places at which a file branches on an architecture.
+// branches lists where a file asks for an architecture.
 func branches(path string, src any) (found []string, err error) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, path, src, parser.SkipObjectResolution)
@@ -103,7 +103,7 @@ func branches(path string, src any) (found []string, err error) {
 	return found, nil
 }
 
-// arch returns the architecture, label or name that an expression is, or "".
+// arch says which architecture, label or name an expression is; nothing if none.
 func arch(x ast.Expr) string {
 	switch x := x.(type) {
 	case *ast.ParenExpr:
@@ -135,13 +135,13 @@ func isLabel(x ast.Expr) bool {
 	return ok && s.Sel.Name == "Label" && isConfig(s.X)
 }
 
-// isWord reports whether an expression is a non-empty string literal.
+// isWord reports whether an expression is a string that says something.
 func isWord(x ast.Expr) bool {
 	l, ok := x.(*ast.BasicLit)
 	return ok && l.Kind == token.STRING && len(l.Value) > 2
 }
 
-// isConfig reports whether an expression is a runners.Config, judging by its name.
+// isConfig reports whether an expression is by its name a runners.Config.
 func isConfig(x ast.Expr) bool {
 	switch x := x.(type) {
 	case *ast.Ident:

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// eachFile calls f for every Go file of the module outside hidden folders, with its path and its
-// slash-separated name relative to the module's folder. An error ends the test.
+// eachFile calls f with every Go file of the module outside hidden folders: its path, and its name
+// below the module's folder, with slashes. An error ends the test.
 func eachFile(t *testing.T, f func(path, name string) error) {
 	t.Helper()
 	const root = "../.."

@@ -1,5 +1,5 @@
-// Package archtest tests the structure of the code: allowed imports, and that no code branches on a
-// model's architecture or a task's name.
+// Package archtest tests the structure of the code: which package may import which, and that no
+// code asks for a model's architecture.
 package archtest
 
 import (
@@ -70,7 +70,7 @@ var mayImport = [][2]string{
 	{"tools/calibrate", "compare internal/safefile suites/gate suites/result"},
 }
 
-// TestTableIsDocumented checks that the table in docs/architecture.md has the same rows.
+// The table in docs/architecture.md has the same rows.
 func TestTableIsDocumented(t *testing.T) {
 	b, err := os.ReadFile("../../docs/architecture.md")
 	if err != nil {
@@ -140,7 +140,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// TestDefaultBuildIsPlainGo checks that the default build needs neither cgo nor the CUDA bindings.
+// Only the CUDA runner may need cgo or the CUDA bindings: the default build links neither.
 func TestDefaultBuildIsPlainGo(t *testing.T) {
 	out := goList(t, "-deps", "-f", `{{.ImportPath}} {{len .CgoFiles}}`, module+"cmd/yocobench")
 	standard := map[string]bool{"net": true, "os/user": true, "runtime/cgo": true, "crypto/internal/boring": true, "plugin": true}

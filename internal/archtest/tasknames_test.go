@@ -12,12 +12,12 @@ import (
 	"testing"
 )
 
-// Code that reads journals must use only the declarations of tasks (result.Task), not their names.
-// Packages that render or judge must contain no string equal to a task's name. Other packages may,
-// because "kv" and "prefill" are also words, but they must not compare with one or use one as a
-// key. Runners and kernels do not depend on tasks.
+// A task is what it declares (result.Task): nothing that reads journals may ask for a task by its
+// name. Packages that draw and judge hold no string equal to one at all. Others may, since "kv" and
+// "prefill" are words too, but they do not compare with one or keep a table by them. Runners and
+// kernels know no tasks.
 
-// drawing lists the folders without such strings, freeOf those that are not checked.
+// drawing are the folders without such strings, freeOf those that are not looked at.
 var (
 	drawing = []string{"reports", "compare", "suites/result", "suites/gate"}
 	freeOf  = []string{"runners", "kernels", "corpus", "tools", "internal"}
@@ -58,8 +58,8 @@ func TestNoTaskByName(t *testing.T) {
 	}
 }
 
-// tasksOf returns the names of the tasks that a file defines: the results of methods Name of types
-// that have a method Describe.
+// tasksOf lists the names that methods Name of a file return, of types that some file describes as
+// tasks.
 func tasksOf(file *ast.File, files map[string]*ast.File) (names []string) {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -94,7 +94,7 @@ func described(pkg, typ string, files map[string]*ast.File) bool {
 	return false
 }
 
-// receiver returns the type name of a method's receiver.
+// receiver names the type of a method.
 func receiver(f *ast.FuncDecl) string {
 	x := f.Recv.List[0].Type
 	if p, ok := x.(*ast.StarExpr); ok {
@@ -106,7 +106,7 @@ func receiver(f *ast.FuncDecl) string {
 	return ""
 }
 
-// text returns the value of a string literal, or "" for any other expression.
+// text is the value of a string literal, empty for any other expression.
 func text(x ast.Expr) string {
 	if l, ok := x.(*ast.BasicLit); ok && l.Kind == token.STRING {
 		s, _ := strconv.Unquote(l.Value)
@@ -115,8 +115,8 @@ func text(x ast.Expr) string {
 	return ""
 }
 
-// namesIn returns the positions of task names in a file: everywhere if strict, otherwise only in
-// comparisons, cases, indexes and keys of composite literals.
+// namesIn lists where a file has a task's name: anywhere if strict, or else in a comparison, a
+// case, an index or among the keys of a table.
 func namesIn(file *ast.File, names []string, strict bool) (found []token.Pos) {
 	is := func(x ast.Expr) bool { return slices.Contains(names, text(x)) }
 	ast.Inspect(file, func(n ast.Node) bool {

@@ -22,12 +22,12 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// names are the names of Chromium on PATH.
+// names are what Chromium is called, on PATH.
 var names = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"}
 
-// limit bounds the lifetime of a test's browser, and waitLimit a single wait. Both are generous,
-// because a busy machine may take minutes instead of seconds.
-const limit, waitLimit = 15 * time.Minute, 2 * time.Minute
+// limit bounds a test's browser, from its start to its end, and patience one wait: a busy machine
+// may need minutes for what takes seconds.
+const limit, patience = 15 * time.Minute, 2 * time.Minute
 
 // Page is one page of a browser.
 type Page struct {
@@ -39,8 +39,9 @@ type Page struct {
 	requests []string
 }
 
-// Open opens a URL in a new browser of 1280 x 900 pixels with a light theme and no motion
-// preference. Without Chromium on PATH the test is skipped, or fails if YOCOBENCH_NO_SKIP=1 is set.
+// Open opens a URL in a browser of its own, 1280 x 900 pixels, light, without motion preferences. A
+// test without Chromium on PATH is skipped; where the environment says YOCOBENCH_NO_SKIP=1 it
+// fails.
 func Open(t testing.TB, url string) *Page {
 	t.Helper()
 	path := ""
@@ -76,7 +77,7 @@ func Open(t testing.TB, url string) *Page {
 	return p
 }
 
-// listen collects the errors and requests of the page.
+// listen keeps what the page complains of and asks for.
 func (p *Page) listen(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +120,7 @@ func call[P, R any](p *Page, command cdp.Command[P, R], params P) {
 	}
 }
 
-// evaluate returns the value of an expression.
+// evaluate gives the value of an expression.
 func evaluate[T any](p *Page, expression string) T {
 	p.t.Helper()
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
@@ -129,27 +130,27 @@ func evaluate[T any](p *Page, expression string) T {
 	return v
 }
 
-// Errors returns the errors and warnings on the page's console, and exceptions.
+// Errors gives what the page has written to the console as errors or warnings, and exceptions.
 func (p *Page) Errors() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.errors)
 }
 
-// Requests returns the URLs that the page has requested, its own first.
+// Requests gives the URLs that the page has asked for, its own first.
 func (p *Page) Requests() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
 }
 
-// Text evaluates an expression of type string.
+// Text evaluates an expression that gives text.
 func (p *Page) Text(expression string) string {
 	p.t.Helper()
 	return evaluate[string](p, expression)
 }
 
-// Number evaluates an expression of type number.
+// Number evaluates an expression that gives a number.
 func (p *Page) Number(expression string) float64 {
 	p.t.Helper()
 	return evaluate[float64](p, expression)
@@ -169,22 +170,22 @@ func (p *Page) Keys(keys ...string) {
 	}
 }
 
-// Point moves the pointer to dx, dy pixels from the centre of the first element that matches a
-// selector.
+// Point moves the pointer beside the middle of the first element that a selector picks, by dx and
+// dy pixels.
 func (p *Page) Point(selector string, dx, dy float64) {
 	p.t.Helper()
 	x, y := p.middle(selector)
 	p.do(chromedp.MouseEvent("mouseMoved", x+dx, y+dy, chromedp.ButtonNone))
 }
 
-// Click clicks the centre of the first element that matches a selector.
+// Click clicks the middle of the first element that a selector picks.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
 	x, y := p.middle(selector)
 	p.do(chromedp.MouseClickXY(x, y))
 }
 
-// middle scrolls an element into view and returns the position of its centre.
+// middle scrolls an element into view and reports where its middle is.
 func (p *Page) middle(selector string) (x, y float64) {
 	p.t.Helper()
 	at := evaluate[[]float64](p, `(() => {
@@ -200,14 +201,14 @@ func (p *Page) middle(selector string) (x, y float64) {
 	return at[0], at[1]
 }
 
-// Dark sets the preference for dark pages.
+// Dark sets whether the reader prefers dark pages.
 func (p *Page) Dark(dark bool) {
 	p.t.Helper()
 	scheme := map[bool]string{true: "dark", false: "light"}[dark]
 	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
 }
 
-// Print switches between print and screen layout.
+// Print lays the page out as for paper, or for the screen again.
 func (p *Page) Print(on bool) {
 	p.t.Helper()
 	media := map[bool]string{true: "print", false: ""}[on]
@@ -220,10 +221,10 @@ func (p *Page) Open(url string) {
 	p.do(chromedp.Navigate(url))
 }
 
-// Wait waits until an expression is true, across page loads.
+// Wait waits until an expression is true, whatever pages come and go meanwhile.
 func (p *Page) Wait(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(waitLimit); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		yes, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
 		if yes && err == nil {
 			return

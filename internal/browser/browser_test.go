@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// TestNoBrowser checks that a missing browser skips a test with a reason, or fails it if skipping
-// is forbidden.
+// A browser that is missing is a reason, and a failure where it must not be.
 func TestNoBrowser(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, strict := range []string{"", "1"} {
@@ -27,7 +26,7 @@ func TestNoBrowser(t *testing.T) {
 	}
 }
 
-// outcome records how a test ended.
+// outcome keeps how a test would have ended.
 type outcome struct {
 	testing.TB
 	said string

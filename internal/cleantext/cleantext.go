@@ -1,5 +1,5 @@
-// Package cleantext makes untrusted text safe to display. Characters that a terminal or browser
-// interprets instead of showing become visible escapes.
+// Package cleantext makes text from outside harmless where it is shown: characters that a terminal
+// or a browser acts on rather than shows become visible escapes.
 package cleantext
 
 import (
@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// Line makes text safe for one line. Control characters, line breaks, invisible and
-// direction-changing characters and invalid bytes become escapes such as \x1b, \n and \u202e.
+// Line makes text fit for one line: escapes, line breaks, invisible and direction-changing
+// characters and invalid bytes become escapes such as \x1b, \n and \u202e.
 func Line(s string) string { return clean(s, false) }
 
-// clean replaces non-printing characters. If lines is set, it keeps \n and \t.
+// clean replaces what does not print; lines keeps \n and \t.
 func clean(s string, lines bool) string {
 	plain := true
 	for i := 0; i < len(s) && plain; i++ {
@@ -51,14 +51,14 @@ func clean(s string, lines bool) string {
 	return b.String()
 }
 
-// invisible reports whether r is a letter or mark that Unicode considers printable but that has no
-// glyph, such as fillers and variation selectors.
+// invisible reports the characters that Unicode calls printable letters or marks
+// but that draw nothing, such as fillers and variation selectors.
 func invisible(r rune) bool {
 	return unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// Writer cleans the text written to it, except \n and \t. A character may be split over several
-// writes. A cleaned JSON document is equivalent to the original.
+// Writer cleans what is written through it, of which \n and \t stay. A character may be written in
+// parts. JSON stays the same document.
 type Writer struct {
 	w    io.Writer
 	part []byte // the beginning of a character
@@ -67,11 +67,11 @@ type Writer struct {
 // NewWriter returns a Writer that writes to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
-// Write writes p cleaned. It returns len(p), or the error of the underlying writer.
+// Write writes p cleaned. It returns len(p), or an error of the writer behind.
 func (c *Writer) Write(p []byte) (int, error) {
 	whole := append(c.part, p...)
 	c.part = nil
-	// Keep an incomplete character at the end for the next write.
+	// An unfinished character at the end waits for its rest.
 	for n := 1; n < utf8.UTFMax && n <= len(whole); n++ {
 		if b := whole[len(whole)-n]; utf8.RuneStart(b) {
 			if b >= utf8.RuneSelf && !utf8.FullRune(whole[len(whole)-n:]) {
@@ -89,7 +89,7 @@ func (c *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush writes an incomplete character at the end.
+// Flush writes the beginning of a character that never ended.
 func (c *Writer) Flush() error {
 	part := c.part
 	c.part = nil
@@ -100,5 +100,5 @@ func (c *Writer) Flush() error {
 	return err
 }
 
-// Raw returns the underlying writer, for output that is already clean, such as coloured text.
+// Raw is the writer behind, for what cleans its own parts and adds colour.
 func (c *Writer) Raw() io.Writer { return c.w }

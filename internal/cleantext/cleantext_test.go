@@ -27,7 +27,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// TestWriter checks that the output does not depend on how a text is split into writes.
+// A writer cleans the same whether it gets a text whole or byte by byte.
 func TestWriter(t *testing.T) {
 	text := evil + "\n\tline\n\xe6"
 	var whole, parts bytes.Buffer
@@ -49,7 +49,7 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// TestWriterKeepsJSON checks that a cleaned JSON document is equivalent to the original.
+// A cleaned JSON document is the same document.
 func TestWriterKeepsJSON(t *testing.T) {
 	in := map[string]string{"a": evil}
 	var buf bytes.Buffer

@@ -2,7 +2,7 @@ package cleantext
 
 import "unicode/utf8"
 
-// Ellipsis truncates text to at most n characters, with … at the end.
+// Ellipsis cuts text to at most n characters, and shows by … that it did.
 func Ellipsis(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s

@@ -2,8 +2,8 @@ package cleantext
 
 import "strings"
 
-// Markdown cleans and escapes text for one line of Markdown, such that neither Markdown nor HTML in
-// it is interpreted.
+// Markdown makes text fit for one line of Markdown, which, with the HTML inside it, shows the text
+// as it is.
 func Markdown(s string) string {
 	var b strings.Builder
 	for _, r := range Line(s) {

@@ -6,7 +6,8 @@ import (
 	"unicode"
 )
 
-// ShellQuote quotes a word for a POSIX shell, in single quotes if necessary.
+// ShellQuote writes a word so that a POSIX shell reads it as one: in single quotes unless it is
+// plain.
 func ShellQuote(word string) string {
 	plain := func(r rune) bool {
 		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("_@%+=:,./-", r)
@@ -17,7 +18,7 @@ func ShellQuote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// LastElement returns the last element of an absolute path, and any other string unchanged.
+// LastElement returns the last element of an absolute path, and anything else as it is.
 func LastElement(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Base(path)

@@ -71,7 +71,7 @@ var survivors = map[string]map[string]string{
 		"bar.sync 2": apart,
 		"bar.sync 4": apart,
 	},
-	"gemm_swiglu": {
+	"gemm_glu": {
 		"fence.proxy.async 2": fenced,
 		"wgmma.fence 2":       untouched,
 	},
@@ -81,15 +81,15 @@ var survivors = map[string]map[string]string{
 	"gemm_add_64x64": {
 		"bar.sync 2": apart,
 	},
-	"gemm_swiglu_64x32": {
+	"gemm_glu_64x32": {
 		"fence.proxy.async 2": fenced,
 		"wgmma.fence 2":       untouched,
 	},
-	"gemm_swiglu_64x64": {
+	"gemm_glu_64x64": {
 		"fence.proxy.async 2": fenced,
 		"wgmma.fence 2":       untouched,
 	},
-	"gemv_swiglu": {
+	"gemv_glu": {
 		"bar.sync 3": apart,
 		"bar.sync 4": apart,
 	},
@@ -116,7 +116,7 @@ var survivors = map[string]map[string]string{
 // mutated lists the kernels of the test. With YOCOBENCH_MUTANTS=all (make mutants) all kernels
 // launched here are tested.
 var mutated = []string{"argmax", "attend_decode_128i", "attend_prefill_128", "attend_prefill_128_64x64", "gemm_add", "gemm_t", "gemm_t_64x32",
-	"gemm_t_64x64", "gemm_swiglu_64x64", "gemv_t", "logprobs", "retain_output_128", "retain_states_128", "retain_step_128", "rmsnorm"}
+	"gemm_t_64x64", "gemm_glu_64x64", "gemv_t", "logprobs", "retain_output_128", "retain_states_128", "retain_step_128", "rmsnorm"}
 
 var synchronising = regexp.MustCompile(`(?m)^[ \t]*(bar\.sync|cp\.async\.wait_group|wgmma\.wait_group|wgmma\.fence|fence\.proxy\.async)[^;\n]*;`)
 
@@ -216,7 +216,7 @@ func shipped(t *testing.T, s *Sim, set *kernels.Set, hds []int) map[*kernels.Ker
 			tiles(func(tile int) { set.GemmT(&c, tile, out, in, in, m, n, k, ldc, k, k, sms) })
 			tiles(func(tile int) { set.GemmF32(&c, tile, out, in, in, m, n, k, ldc, k, k, sms) })
 			tiles(func(tile int) { set.GemmAdd(&c, tile, out, in, in, m, n, k, ldc, k, k, sms) })
-			tiles(func(tile int) { set.GemmSwiglu(&c, tile, out, in, in, m, n, k, ldc, k, k, sms) })
+			tiles(func(tile int) { set.GemmGlu(&c, tile, out, in, in, m, n, k, ldc, k, k, 1, 0, sms) })
 		}
 	}
 	for _, p := range [][3]int{{1, 48, 1600}, {16, 40, 512}, {7, 20, 48}} {
@@ -228,18 +228,29 @@ func shipped(t *testing.T, s *Sim, set *kernels.Set, hds []int) map[*kernels.Ker
 		add()
 		set.GemvAdd(&c, out, in, in, m, n, k, ldc, k, k)
 		add()
-		set.GemvSwiglu(&c, out, in, in, m, n, k, ldc, k, k)
+		set.GemvGlu(&c, out, in, in, m, n, k, ldc, k, k, 1, 0)
 		add()
 	}
 	for _, p := range [][3]int{{150, 300, 208}, {20, 70, 512}} {
 		for _, splits := range []int{1, 2} {
-			set.Logprobs(&c, out, in, in, ints, p[0], p[1], p[2], p[2], p[2], splits)
-			add()
+			for _, limit := range []float32{0, 30} {
+				set.Logprobs(&c, out, in, in, ints, p[0], p[1], p[2], p[2], p[2], splits, limit)
+				add()
+			}
 		}
 	}
 	set.Argmax(&c, out, in, 2, 9000, 9000)
 	add()
 	set.Rmsnorm(&c, out, in, in, 2, 2000, 2000, 2000, 1e-5)
+	add()
+	set.AddNorm(&c, out, in, in, 2, 2000, 2000, 2000, 1e-5)
+	add()
+	tiles(func(tile int) { set.HeadNorm(&c, tile, out, in, 2, 3, 1600, 4800, 1e-5) })
+	set.AddBias(&c, out, in, 2, 2000, 2000)
+	add()
+	set.Copy(&c, out, in, 2, 2000, 2000, 2000)
+	add()
+	set.SoftCap(&c, out, 2, 2000, 2000, 30)
 	add()
 	set.Embed(&c, out, in, ints, 4, 2000, 2000, 1)
 	add()
@@ -263,16 +274,22 @@ func shipped(t *testing.T, s *Sim, set *kernels.Set, hds []int) map[*kernels.Ker
 				set.AttendPrefill(&c, hd, tile, out, in, in, r[0], r[1], 2, 1, hd, 1024, ld, ld, scale)
 			})
 			for _, window := range []int{64, 500} {
-				set.AttendWindow(&c, hd, out, in, in, in, in, r[0], r[1], 2, hd, window, window, ld, ld, ld, ld, scale)
+				set.AttendWindow(&c, hd, out, in, in, in, in, r[0], r[1], 2, 1, hd, window, window, ld, ld, ld, ld, scale)
+				add()
+				set.AttendWindowCap(&c, hd, out, in, in, in, in, r[0], r[1], 2, 1, hd, window, window, ld, ld, ld, ld, scale, 30)
 				add()
 			}
+			set.AttendPrefillCap(&c, hd, out, in, in, r[0], r[1], 2, 1, hd, 1024, ld, ld, scale, 30)
+			add()
 		}
 		caches := table(in, 1024, in, 64)
 		for _, splits := range []int{1, 3} {
-			set.AttendDecode(&c, hd, true, out, out+4<<20, in, caches, in, in, pos, 2, 2, 1, hd, ld, scale, splits)
-			add()
-			set.AttendDecode(&c, hd, false, out, out+4<<20, in, caches, in, in, pos, 2, 2, 1, hd, ld, scale, splits)
-			add()
+			for _, limit := range []float32{0, 30} {
+				set.AttendDecode(&c, hd, true, out, out+4<<20, in, caches, in, in, pos, 2, 2, 1, hd, ld, scale, limit, splits)
+				add()
+				set.AttendDecode(&c, hd, false, out, out+4<<20, in, caches, in, in, pos, 2, 2, 1, hd, ld, scale, limit, splits)
+				add()
+			}
 		}
 		for _, splits := range []int{1, 40} {
 			set.AttendReduce(&c, hd, out, in, in, 2, 2, hd, ld, splits)

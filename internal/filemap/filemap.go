@@ -1,4 +1,4 @@
-// Package filemap reads parts of large files, without copying them if the system can map files.
+// Package filemap reads parts of large files without copying them where the system can map files.
 package filemap
 
 import (
@@ -9,8 +9,8 @@ import (
 
 // Content is the bytes of a file.
 type Content interface {
-	// Bytes returns bytes [off, off+n), which must be inside the file. The result is read-only and
-	// valid until Close.
+	// Bytes returns bytes [off, off+n). The caller keeps off and n inside the file. What is
+	// returned may be read until Close; it must not be written.
 	Bytes(off, n int64) ([]byte, error)
 	Close() error
 }
@@ -36,7 +36,7 @@ func Open(path string) (Content, int64, error) {
 	return c, info.Size(), nil
 }
 
-// Memory is a Content of bytes in memory.
+// Memory is a Content of bytes that are in memory already.
 type Memory []byte
 
 // Bytes is part of Content.
@@ -45,7 +45,7 @@ func (m Memory) Bytes(off, n int64) ([]byte, error) { return m[off : off+n : off
 // Close does nothing.
 func (Memory) Close() error { return nil }
 
-// Closed is the Content of a closed file. Every read is an error.
+// Closed is the content of a file after it was closed: every read is an error.
 type Closed struct{}
 
 // Bytes returns an error.

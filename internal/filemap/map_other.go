@@ -7,11 +7,12 @@ import (
 	"os"
 )
 
-// onDisk reads each part on request, on systems without portable memory maps. Each part is a copy.
+// onDisk reads each part when it is asked for, where memory maps are not portable. A part is then a
+// copy, which the collector frees.
 type onDisk struct{ f *os.File }
 
 func open(f *os.File, size int64) (Content, error) {
-	// The caller closes f; g stays open until Close.
+	// The caller closes f; this one stays open as long as the content.
 	g, err := os.Open(f.Name())
 	if err != nil {
 		return nil, err

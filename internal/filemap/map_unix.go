@@ -8,9 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mapped is the Content of a read-only, shared memory map. Pages are loaded from the page cache on
-// access and shared between processes. If another program truncates the file while it is mapped,
-// reads fault; so replace checkpoints by renaming, as checkpoint.Write does.
+// mapped is a file's content by a read-only, shared memory map: pages come
+// from the page cache when they are touched, and several processes share them.
+// A file that another program cuts short while it is mapped makes the reader
+// fault; replace checkpoints by rename, as checkpoint.Write does.
 type mapped []byte
 
 func open(f *os.File, size int64) (Content, error) {

@@ -1,5 +1,5 @@
-// Package lfs recognises Git LFS pointers: the small text files that replace large files in a clone
-// without Git LFS.
+// Package lfs recognises Git LFS pointers: the small text files that a clone
+// without Git LFS has in place of large ones.
 package lfs
 
 import (
@@ -7,13 +7,13 @@ import (
 	"errors"
 )
 
-// MaxPointer is an upper bound of a pointer's size in bytes.
+// MaxPointer is the size in bytes that a pointer stays below.
 const MaxPointer = 1024
 
-// ErrPointer is the error for a file that is a pointer. It ends with a hint.
+// ErrPointer is the error of a file that is a pointer. It ends in a hint.
 var ErrPointer = errors.New("a Git LFS pointer, not the file's content\n  hint: run `git lfs pull` in the clone that holds it")
 
-// IsPointer reports whether head, the first bytes of a file, is the start of a pointer
+// IsPointer reports whether head, the first bytes of a file, begins a pointer
 // (git-lfs/docs/spec.md: the first line is the version's key and URL).
 func IsPointer(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/spec/")) ||

@@ -12,14 +12,14 @@ import (
 // group is the process's control group in one mounted hierarchy.
 type group struct {
 	v2 bool
-	// mount is the mount point of the hierarchy and dir the group's folder in it, without a leading
+	// mount is where the hierarchy is mounted and dir the group's folder in it, without a leading
 	// slash.
 	mount, dir string
-	// controllers lists the controllers of a version 1 hierarchy.
+	// controllers are those of a hierarchy of version 1.
 	controllers []string
 }
 
-// groups returns the process's groups in all mounted hierarchies.
+// groups finds the process's groups in all hierarchies that are mounted.
 func groups(root fs.FS) (out []group) {
 	member := membership(read(root, "proc/self/cgroup"))
 	for _, m := range mounts(read(root, "proc/self/mountinfo")) {
@@ -36,9 +36,9 @@ func groups(root fs.FS) (out []group) {
 	return out
 }
 
-// below returns a group's folder relative to a mount that shows the hierarchy from root on. A group
-// outside the mounted part, as in a container that sees its own group as the root, is at the mount
-// point.
+// below is a group's folder as seen from a mount that shows the hierarchy from root on. A group
+// outside of what is mounted, as in a container that sees its own group as the root, is at the
+// mount itself.
 func below(root, dir string) string {
 	dir = path.Clean("/" + dir)
 	if root == "/" {
@@ -50,7 +50,7 @@ func below(root, dir string) string {
 	return ""
 }
 
-// path returns the folders from the group up to the mount point.
+// path are the folders from the group up to the mount.
 func (g group) path() (out []string) {
 	for dir := g.dir; ; dir = path.Dir(dir) {
 		out = append(out, dir)
@@ -60,11 +60,10 @@ func (g group) path() (out []string) {
 	}
 }
 
-// has reports whether a version 1 hierarchy has a controller. In version 2 the existence of files
-// shows that.
+// has reports whether a hierarchy of version 1 has a controller; in version 2 the files say so.
 func (g group) has(controller string) bool { return g.v2 || slices.Contains(g.controllers, controller) }
 
-// memoryLimit returns the memory limit of one folder in bytes.
+// memoryLimit is the limit of one folder.
 func (g group) memoryLimit(root fs.FS, dir string) (limit int64, ok bool) {
 	files := []string{"memory.max", "memory.high"} // beyond high the kernel slows the group down until it has less
 	if !g.v2 {
@@ -84,7 +83,8 @@ func (g group) memoryLimit(root fs.FS, dir string) (limit int64, ok bool) {
 	return limit, ok
 }
 
-// memoryUsed returns the memory of a folder's groups in bytes, without reclaimable file pages.
+// memoryUsed is what a folder's groups hold, without the files that the kernel drops when memory is
+// short.
 func (g group) memoryUsed(root fs.FS, dir string) int64 {
 	usage, prefix := "memory.current", ""
 	if !g.v2 {
@@ -103,7 +103,7 @@ func (g group) memoryUsed(root fs.FS, dir string) int64 {
 	return used
 }
 
-// statistic returns the value of a line of memory.stat.
+// statistic is a line of memory.stat.
 func statistic(text, name string) (int64, bool) {
 	for line := range strings.Lines(text) {
 		if key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key == name {
@@ -120,7 +120,7 @@ func (g group) quotaFile() string {
 	return "cpu.cfs_quota_us"
 }
 
-// quota returns the number of CPUs that a folder allows, or 0 for no limit.
+// quota is the CPUs that a folder allows; 0: no limit.
 func (g group) quota(root fs.FS, dir string) float64 {
 	if !g.has("cpu") {
 		return 0
@@ -143,14 +143,14 @@ func (g group) quota(root fs.FS, dir string) float64 {
 	return 0
 }
 
-// place is the process's folder in a hierarchy: a line of /proc/self/cgroup.
+// place is a line of /proc/self/cgroup: the process's folder in a hierarchy.
 type place struct {
 	v2          bool
 	controllers []string
 	dir         string
 }
 
-// membership parses /proc/self/cgroup: lines id:controllers:folder, with 0::folder for version 2.
+// membership reads /proc/self/cgroup: lines of id:controllers:folder, with 0::folder for version 2.
 func membership(text string) (out []place) {
 	for line := range strings.Lines(text) {
 		id, rest, _ := strings.Cut(strings.TrimRight(line, "\n"), ":")
@@ -163,8 +163,8 @@ func membership(text string) (out []place) {
 	return out
 }
 
-// mount is a mounted hierarchy: the part from root on, mounted at point. The options of a version 1
-// hierarchy include its controllers.
+// mount is a mounted hierarchy: the part from root on, at point. The options of one of version 1
+// name its controllers, among others.
 type mount struct {
 	v2          bool
 	root, point string
@@ -181,7 +181,7 @@ func (m mount) has(controllers []string) bool {
 	return true
 }
 
-// mounts parses the control group mounts in /proc/self/mountinfo. Its lines are
+// mounts reads the control groups of /proc/self/mountinfo. Its lines are
 //
 //	id parent major:minor root point options [more...] - type source super-options
 func mounts(text string) (out []mount) {
@@ -200,7 +200,7 @@ func mounts(text string) (out []mount) {
 	return out
 }
 
-// unescape decodes the octal escapes in a path of mountinfo.
+// unescape undoes the octal escapes of spaces and such in a path of mountinfo.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// tree returns a file system with the files of an archive.
+// tree makes a file system of an archive.
 func tree(a *txtar.Archive) fs.FS {
 	m := fstest.MapFS{}
 	for _, f := range a.Files {
@@ -22,8 +22,8 @@ func tree(a *txtar.Archive) fs.FS {
 	return m
 }
 
-// TestLayouts reads archives with the layouts of real systems. The comment of an archive states the
-// expected result; the number after "of" is that of the CPUs before quotas.
+// Each archive is the layout of a real system; its comment says what is to be found, with the
+// number of CPUs before quotas after "of".
 func TestLayouts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) < 10 {
@@ -64,7 +64,7 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-// FuzzLayouts checks that no content of the files causes a panic or an impossible result.
+// Whatever the kernel or a container shows there, nothing panics and what is found makes sense.
 func FuzzLayouts(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil {

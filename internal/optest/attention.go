@@ -9,7 +9,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// attentionCase holds passes over two sequences: the number of rows of each.
+// attentionCase is passes over two sequences: the rows that each gets.
 type attentionCase struct {
 	heads, kvHeads, hd, window int
 	spec                       runners.Rope
@@ -39,8 +39,8 @@ func Attention(t *testing.T, d Device) {
 		{heads: 4, kvHeads: 2, hd: 16, spec: yoco, passes: [][2]int{{500, 63}, {1, 1}, {64, 700}, {1, 1}}, large: true},
 		{heads: 2, kvHeads: 2, hd: 64, window: 200, spec: plain, passes: [][2]int{{130, 65}, {1, 1}, {500, 3}, {1, 1}, {64, 64}}, large: true},
 	}
-	// A device may have separate kernels for head dims up to each power of two, and for both kinds
-	// of rotary pairs.
+	// A device may have kernels of their own for head dims up to each power of two, and for both
+	// kinds of pairs.
 	for hd := 16; hd <= 256; hd *= 2 {
 		for _, spec := range []runners.Rope{yoco, plain} {
 			cases = append(cases, attentionCase{heads: 2, kvHeads: 1, hd: hd, spec: spec, passes: [][2]int{{3, 18}, {1, 1}}})
@@ -55,7 +55,8 @@ func Attention(t *testing.T, d Device) {
 	}
 }
 
-// past holds the expected keys and values of a sequence by position, [heads x hd] each.
+// past is what a test keeps of a sequence: keys and values by position as the cache holds them,
+// [heads x hd] each.
 type past struct{ k, v [][]float64 }
 
 func (d Device) attention(t *testing.T, c attentionCase) {
@@ -125,8 +126,8 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 					}
 					ref := Attend(Rotated(q, span.Row+x, h, c.spec, pos), part(sq.k), part(sq.v), from, pos, c.scores)
 					row := Host{1, c.hd, got.row(span.Row+x, h*c.hd, c.hd)}
-					// Queries and probabilities are rounded too. A score is a sum of hd products of
-					// values near 1, divided by the root of hd.
+					// Queries and probabilities are rounded too: a score is the sum of hd products
+					// of values near 1 over the root of hd.
 					Compare(t, fmt.Sprintf("rows %v, position %d, head %d", pass, pos, h), row, Host{1, c.hd, ref}, d.tolerance(5e-6, 8))
 				}
 			}
@@ -152,8 +153,9 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 	}
 }
 
-// checkCache compares the first n positions, of which a window holds the last ones. Later passes
-// use the cache's own values as reference, because rounding to bfloat16 may depend on the last bit.
+// checkCache compares the first n positions, of which a window holds the last. What the cache holds
+// is what later passes are compared with: which way a value rounds to bfloat16 depends on its last
+// bit.
 func (d Device) checkCache(t *testing.T, kv runners.KV, sq *past, window, n int) {
 	t.Helper()
 	from := 0
@@ -168,8 +170,8 @@ func (d Device) checkCache(t *testing.T, kv runners.KV, sq *past, window, n int)
 		for i := range sq.k[p] {
 			at := (p-from)*len(sq.k[p]) + i
 			key, value := float64(k[at]), float64(v[at])
-			// A rotated key is a sum of two products. In bfloat16 it may be the neighbour of the
-			// nearest value.
+			// A rotated key is a sum of two products; one in bfloat16 may be the neighbour of the
+			// nearest.
 			if tol := d.tolerance(1e-6, 2); !(math.Abs(key-sq.k[p][i]) <= tol*(1+math.Abs(sq.k[p][i]))) || value != sq.v[p][i] {
 				t.Fatalf("position %d, %d: key %g value %g, want %g %g", p, i, key, value, sq.k[p][i], sq.v[p][i])
 			}

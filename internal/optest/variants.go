@@ -12,7 +12,7 @@ import (
 // Variants tests the operations of published model families: biases, norms of heads and of outputs,
 // other activations, bounded scores and logits, and rotary positions other than the reference's.
 func Variants(t *testing.T, d Device) {
-	shapes := [][3]int{{1, 2, 16}, {3, 1, 64}, {33, 3, 48}, {130, 5, 32}} // rows, heads, head dim
+	shapes := [][3]int{{1, 2, 16}, {3, 1, 64}, {33, 3, 48}, {130, 5, 32}, {2, 1, 1040}} // rows, heads, head dim
 	if d.Multiple == 1 {
 		shapes = append(shapes, [3]int{2, 3, 7}, [3]int{1, 1, 1})
 	}
@@ -28,7 +28,7 @@ func Variants(t *testing.T, d Device) {
 	}
 	rope := func(r runners.Rotary) runners.Rope { return runners.Rope{Rotary: r} }
 	passes := [][2]int{{3, 33}, {20, 1}, {1, 1}, {1, 2}}
-	for name, c := range map[string]attentionCase{
+	cases := map[string]attentionCase{
 		"no positions":            {heads: 2, kvHeads: 1, hd: 16, spec: rope(runners.Rotary{None: true})},
 		"part of the head":        {heads: 2, kvHeads: 2, hd: 32, spec: rope(runners.Rotary{Theta: 1e4, Dims: 8})},
 		"part, interleaved":       {heads: 2, kvHeads: 2, hd: 32, spec: rope(runners.Rotary{Theta: 1e4, Dims: 24, Interleaved: true})},
@@ -40,8 +40,18 @@ func Variants(t *testing.T, d Device) {
 		"window of grouped keys":  {heads: 4, kvHeads: 2, hd: 64, window: 12, spec: rope(runners.Rotary{Theta: 1e4, Magnitude: 0.9})},
 		"window of one key head":  {heads: 3, kvHeads: 1, hd: 16, window: 40, spec: rope(runners.Rotary{Theta: 1e4, Interleaved: true})},
 		"window without position": {heads: 2, kvHeads: 1, hd: 16, window: 5, spec: rope(runners.Rotary{None: true}), scores: runners.Scores{Scale: 0.5}},
-	} {
-		c.passes = passes
+	}
+	// See Attention for the head dims.
+	for hd := 16; hd <= 256; hd *= 2 {
+		for _, window := range []int{0, 10} {
+			cases[fmt.Sprintf("bounded scores, head dim %d, window %d", hd, window)] = attentionCase{heads: 2, kvHeads: 1, hd: hd, window: window,
+				spec: rope(runners.Rotary{Theta: 1e4}), scores: runners.Scores{Cap: 1}, passes: [][2]int{{3, 18}, {1, 1}}}
+		}
+	}
+	for name, c := range cases {
+		if c.passes == nil {
+			c.passes = passes
+		}
 		t.Run(name, func(t *testing.T) { d.attention(t, c) })
 	}
 }
@@ -60,7 +70,7 @@ func (d Device) variants(t *testing.T, rows, heads, hd int) {
 		}
 		return h, w
 	}
-	// norm normalises columns from to from+n-1 of a row.
+	// norm is the norm of columns from..from+n-1 of a row.
 	norm := func(h Host, row, from, n int, w []float64, eps float64) (out []float64) {
 		s := 0.0
 		for _, v := range h.row(row, from, n) {

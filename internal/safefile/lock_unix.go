@@ -16,9 +16,9 @@ const (
 	nonBlock = unix.O_NONBLOCK
 )
 
-// TryLock locks f without waiting, until f is closed or the process ends. It returns ErrLocked if
-// another open file of the same name holds the lock, and an error that wraps ErrNoLocks if locks
-// are not supported.
+// TryLock takes f's lock without waiting, until f is closed or the process ends. It returns
+// ErrLocked where another open file of the same name holds it, and an error of ErrNoLocks where
+// there are no locks.
 func TryLock(f *os.File) error {
 	for {
 		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -13,10 +13,10 @@ const (
 	nonBlock = 0
 )
 
-// TryLock locks f without waiting, until f is closed or the process ends. It returns ErrLocked if
-// another open file of the same name holds the lock, and an error that wraps ErrNoLocks if locks
-// are not supported. It locks a byte far beyond the end of any file, because other processes cannot
-// read locked bytes.
+// TryLock takes f's lock without waiting, until f is closed or the process ends. It returns
+// ErrLocked where another open file of the same name holds it, and an error of ErrNoLocks where
+// there are no locks. What is locked is a byte far behind the end of any file, since others may not
+// read a locked one.
 func TryLock(f *os.File) error {
 	at := windows.Overlapped{OffsetHigh: 1 << 30}
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)

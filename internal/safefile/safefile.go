@@ -1,8 +1,10 @@
-// Package safefile writes files atomically and locks files.
+// Package safefile writes files whole and locks files.
 //
-// All files are replaced by Write: a reader sees the old or the new content, never a part of
-// either. The temporary file .NAME.DIGITS in the same folder stays locked while its writer lives.
-// So a later Write of the same file can distinguish and remove the files of killed writers.
+// Write is the one way to replace a file: a reader sees the old content or the
+// new one, never a part of either. The temporary file is in the same folder, is
+// called .NAME.DIGITS, and is locked for as long as its writer lives, so that a
+// later Write of the same file can tell the leftovers of killed writers from
+// the files of live ones, and removes them.
 package safefile
 
 import (
@@ -26,9 +28,9 @@ var ErrLocked = errors.New("locked by another process")
 // ErrNoLocks reports that the file system or the operating system has no file locks.
 var ErrNoLocks = errors.New("this file system has no file locks")
 
-// Write atomically replaces the file at path by the output of write. It syncs the data before
-// renaming, and the folder afterwards, unless the file system refuses to sync. It writes directly
-// to a path that is a device or a pipe.
+// Write replaces the file at path by what write writes, whole or not at all. Data are synced before
+// the file gets its name, and the folder after that, except where the file system refuses to sync.
+// A path that names a device or a pipe is written to directly.
 func Write(path string, write func(io.Writer) error) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return &fs.PathError{Op: "write", Path: path, Err: errors.New("is a folder")}
@@ -67,7 +69,7 @@ func Write(path string, write func(io.Writer) error) error {
 	return nil
 }
 
-// WriteBytes is Write for data in memory.
+// WriteBytes replaces the file at path by data, as Write does.
 func WriteBytes(path string, data []byte) error {
 	return Write(path, func(w io.Writer) error {
 		_, err := w.Write(data)
@@ -83,17 +85,17 @@ func writeThrough(path string, write func(io.Writer) error) error {
 	return errors.Join(write(f), f.Close())
 }
 
-// longestName is the maximum length of a file's name within the name of its temporary file, because
-// file systems allow 255 bytes.
+// longestName bounds the part of a file's name that its temporary file repeats: file systems allow
+// 255 bytes.
 const longestName = 200
 
-// prefix returns the prefix of the names of path's temporary files.
+// prefix is what the names of the temporary files of path begin with.
 func prefix(path string) string {
 	base := filepath.Base(path)
 	return "." + base[:min(len(base), longestName)] + "."
 }
 
-// create creates a locked temporary file for path.
+// create makes a locked temporary file for path.
 func create(path string) (*os.File, error) {
 	for range 1000 {
 		name := filepath.Join(filepath.Dir(path), prefix(path)+strconv.FormatUint(uint64(rand.Uint32()), 10))
@@ -105,7 +107,7 @@ func create(path string) (*os.File, error) {
 			return nil, err
 		}
 		if err := TryLock(f); errors.Is(err, ErrLocked) || !IsAt(f, name) {
-			// Another process removed it as abandoned between the two calls.
+			// Another process took it for a leftover between the two calls.
 			f.Close()
 			os.Remove(name)
 			continue
@@ -115,22 +117,21 @@ func create(path string) (*os.File, error) {
 	return nil, &fs.PathError{Op: "create", Path: path, Err: errors.New("no free name for a temporary file")}
 }
 
-// clearLeftovers removes the temporary files of path whose writers have ended.
+// clearLeftovers removes the temporary files of path whose writers are dead.
 func clearLeftovers(path string) {
 	start := prefix(path)
 	clear(filepath.Dir(path), func(name string) bool { return name == start })
 }
 
-// ClearFolder removes the temporary files of ended writers in dir, for all file names with one of
-// the extensions.
+// ClearFolder removes the temporary files of dead writers in dir, of all files whose names end in
+// one of the extensions.
 func ClearFolder(dir string, extensions ...string) {
 	clear(dir, func(name string) bool {
 		return slices.Contains(extensions, filepath.Ext(strings.TrimSuffix(name, ".")))
 	})
 }
 
-// clear removes the temporary files of ended writers for which chosen, called with the name without
-// digits, returns true.
+// clear removes the temporary files of dead writers whose names without the digits are chosen.
 func clear(dir string, chosen func(name string) bool) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -144,8 +145,8 @@ func clear(dir string, chosen func(name string) bool) {
 	}
 }
 
-// RemoveUnlocked removes a regular file that no process has locked. If it cannot determine that, it
-// keeps the file.
+// RemoveUnlocked removes a regular file that no process has locked. Where it cannot tell, it leaves
+// the file.
 func RemoveUnlocked(path string) {
 	f, err := os.OpenFile(path, os.O_RDWR|noFollow|nonBlock, 0)
 	if err != nil {
@@ -161,15 +162,14 @@ func RemoveUnlocked(path string) {
 	_ = os.Remove(path) // a leftover that stays does no harm
 }
 
-// IsAt reports whether path refers to the file f, also through links.
+// IsAt reports whether f is the file that path names, by way of links too.
 func IsAt(f *os.File, path string) bool {
 	a, errA := f.Stat()
 	b, errB := os.Stat(path)
 	return errA == nil && errB == nil && os.SameFile(a, b)
 }
 
-// Sync syncs f. It ignores the error of a file system that does not support syncing, but not that
-// of lost data.
+// Sync syncs f. A file system that refuses to sync is no error; one that lost data is.
 func Sync(f *os.File) error {
 	err := f.Sync()
 	if refused(err) {

@@ -9,19 +9,26 @@ const (
 	entryArgmax = iota
 	entryAttendDecode
 	entryAttendPrefill
+	entryAttendPrefillCap
 	entryAttendReduce
 	entryAttendWindow
+	entryAttendWindowCap
 	entryEmbed
 	entryGemmT
 	entryGemmF32
 	entryGemmAdd
-	entryGemmSwiglu
+	entryGemmGlu
 	entryGemvT
 	entryGemvF32
 	entryGemvAdd
-	entryGemvSwiglu
+	entryGemvGlu
 	entryLogprobs
 	entryLogprobsReduce
+	entryHeadNorm
+	entryAddNorm
+	entryCopy
+	entryAddBias
+	entrySoftCap
 	entryRetainGates
 	entryRetainStates
 	entryRetainScan
@@ -50,7 +57,7 @@ func (s *Set) Argmax(call *Call, out, x uint64, rows, n, ld int) {
 }
 
 // AttendDecode: attention of one query row per sequence over min(pos+1, slots) slots of its cache, in splits; it rotates q. part is [n_seq, heads, splits, hd] and stat [n_seq, heads, splits, 2].
-func (s *Set) AttendDecode(call *Call, headDim int, interleaved bool, part, stat, q, caches, lo, hi, pos uint64, nSeq, heads, kvHeads, hd, ldQ int, scale float32, splits int) {
+func (s *Set) AttendDecode(call *Call, headDim int, interleaved bool, part, stat, q, caches, lo, hi, pos uint64, nSeq, heads, kvHeads, hd, ldQ int, scale, cap float32, splits int) {
 	kernel := s.kernel(entryAttendDecode, headDim, interleaved, 0)
 	call.begin(kernel, splits, kvHeads*cdiv(heads/kvHeads, kernel.group), nSeq)
 	call.Params[0] = part
@@ -66,7 +73,8 @@ func (s *Set) AttendDecode(call *Call, headDim int, interleaved bool, part, stat
 	call.Params[10] = uint64(uint32(hd))
 	call.Params[11] = uint64(uint32(ldQ))
 	call.Params[12] = uint64(math.Float32bits(scale))
-	call.Params[13] = uint64(uint32(splits))
+	call.Params[13] = uint64(math.Float32bits(cap))
+	call.Params[14] = uint64(uint32(splits))
 }
 
 // AttendPrefill: causal attention of one span: row r, at position pos0+r, sees slots 0..pos0+r. dst may be q.
@@ -87,6 +95,25 @@ func (s *Set) AttendPrefill(call *Call, headDim, tile int, dst, q, cache uint64,
 	call.Params[11] = uint64(math.Float32bits(scale))
 }
 
+// AttendPrefillCap: AttendPrefill with scores cap tanh(scale q k / cap).
+func (s *Set) AttendPrefillCap(call *Call, headDim int, dst, q, cache uint64, rows, pos0, heads, kvHeads, hd, slots, ldDst, ldQ int, scale, cap float32) {
+	kernel := s.kernel(entryAttendPrefillCap, headDim, false, 0)
+	call.begin(kernel, cdiv(rows, kernel.bm)*heads, 1, 1)
+	call.Params[0] = dst
+	call.Params[1] = q
+	call.Params[2] = cache
+	call.Params[3] = uint64(uint32(rows))
+	call.Params[4] = uint64(uint32(pos0))
+	call.Params[5] = uint64(uint32(heads))
+	call.Params[6] = uint64(uint32(kvHeads))
+	call.Params[7] = uint64(uint32(hd))
+	call.Params[8] = uint64(uint32(slots))
+	call.Params[9] = uint64(uint32(ldDst))
+	call.Params[10] = uint64(uint32(ldQ))
+	call.Params[11] = uint64(math.Float32bits(scale))
+	call.Params[12] = uint64(math.Float32bits(cap))
+}
+
 // AttendReduce: combines the splits of AttendDecode.
 func (s *Set) AttendReduce(call *Call, headDim int, dst, part, stat uint64, nSeq, heads, hd, ldDst, splits int) {
 	kernel := s.kernel(entryAttendReduce, headDim, false, 0)
@@ -102,7 +129,7 @@ func (s *Set) AttendReduce(call *Call, headDim int, dst, part, stat uint64, nSeq
 }
 
 // AttendWindow: sliding-window attention of one span: earlier positions come from the ring cache (as it was before the span), the span's own from k (rotated) and v. dst may be q.
-func (s *Set) AttendWindow(call *Call, headDim int, dst, q, k, v, cache uint64, rows, pos0, heads, hd, window, slots, ldDst, ldQ, ldK, ldV int, scale float32) {
+func (s *Set) AttendWindow(call *Call, headDim int, dst, q, k, v, cache uint64, rows, pos0, heads, kvHeads, hd, window, slots, ldDst, ldQ, ldK, ldV int, scale float32) {
 	kernel := s.kernel(entryAttendWindow, headDim, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.bm)*heads, 1, 1)
 	call.Params[0] = dst
@@ -113,14 +140,39 @@ func (s *Set) AttendWindow(call *Call, headDim int, dst, q, k, v, cache uint64, 
 	call.Params[5] = uint64(uint32(rows))
 	call.Params[6] = uint64(uint32(pos0))
 	call.Params[7] = uint64(uint32(heads))
-	call.Params[8] = uint64(uint32(hd))
-	call.Params[9] = uint64(uint32(window))
-	call.Params[10] = uint64(uint32(slots))
-	call.Params[11] = uint64(uint32(ldDst))
-	call.Params[12] = uint64(uint32(ldQ))
-	call.Params[13] = uint64(uint32(ldK))
-	call.Params[14] = uint64(uint32(ldV))
-	call.Params[15] = uint64(math.Float32bits(scale))
+	call.Params[8] = uint64(uint32(kvHeads))
+	call.Params[9] = uint64(uint32(hd))
+	call.Params[10] = uint64(uint32(window))
+	call.Params[11] = uint64(uint32(slots))
+	call.Params[12] = uint64(uint32(ldDst))
+	call.Params[13] = uint64(uint32(ldQ))
+	call.Params[14] = uint64(uint32(ldK))
+	call.Params[15] = uint64(uint32(ldV))
+	call.Params[16] = uint64(math.Float32bits(scale))
+}
+
+// AttendWindowCap: AttendWindow with scores cap tanh(scale q k / cap).
+func (s *Set) AttendWindowCap(call *Call, headDim int, dst, q, k, v, cache uint64, rows, pos0, heads, kvHeads, hd, window, slots, ldDst, ldQ, ldK, ldV int, scale, cap float32) {
+	kernel := s.kernel(entryAttendWindowCap, headDim, false, 0)
+	call.begin(kernel, cdiv(rows, kernel.bm)*heads, 1, 1)
+	call.Params[0] = dst
+	call.Params[1] = q
+	call.Params[2] = k
+	call.Params[3] = v
+	call.Params[4] = cache
+	call.Params[5] = uint64(uint32(rows))
+	call.Params[6] = uint64(uint32(pos0))
+	call.Params[7] = uint64(uint32(heads))
+	call.Params[8] = uint64(uint32(kvHeads))
+	call.Params[9] = uint64(uint32(hd))
+	call.Params[10] = uint64(uint32(window))
+	call.Params[11] = uint64(uint32(slots))
+	call.Params[12] = uint64(uint32(ldDst))
+	call.Params[13] = uint64(uint32(ldQ))
+	call.Params[14] = uint64(uint32(ldK))
+	call.Params[15] = uint64(uint32(ldV))
+	call.Params[16] = uint64(math.Float32bits(scale))
+	call.Params[17] = uint64(math.Float32bits(cap))
 }
 
 // Embed: dst[r] = table[tokens[r]] * scale.
@@ -181,9 +233,9 @@ func (s *Set) GemmAdd(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, l
 	call.Params[8] = uint64(uint32(ldb))
 }
 
-// GemmSwiglu: c = silu(a b1ᵀ) * (a b2ᵀ), where b1 is rows 0..n-1 of b and b2 rows n..2n-1.
-func (s *Set) GemmSwiglu(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, ldb, sms int) {
-	kernel := s.kernel(entryGemmSwiglu, 0, false, tile)
+// GemmGlu: c = act(a b1ᵀ) * (a b2ᵀ) with act(x) = x sigmoid(linear x + cubic x³), where b1 is rows 0..n-1 of b and b2 rows n..2n-1.
+func (s *Set) GemmGlu(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda, ldb int, linear, cubic float32, sms int) {
+	kernel := s.kernel(entryGemmGlu, 0, false, tile)
 	call.begin(kernel, min(cdiv(m, kernel.bm)*cdiv(n, kernel.bn), sms), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -194,6 +246,8 @@ func (s *Set) GemmSwiglu(call *Call, tile int, c, a, b uint64, m, n, k, ldc, lda
 	call.Params[6] = uint64(uint32(ldc))
 	call.Params[7] = uint64(uint32(lda))
 	call.Params[8] = uint64(uint32(ldb))
+	call.Params[9] = uint64(math.Float32bits(linear))
+	call.Params[10] = uint64(math.Float32bits(cubic))
 }
 
 // GemvT: c = a bᵀ in T for m ≤ 16.
@@ -241,9 +295,9 @@ func (s *Set) GemvAdd(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
 	call.Params[8] = uint64(uint32(ldb))
 }
 
-// GemvSwiglu: c = silu(a b1ᵀ) * (a b2ᵀ) for m ≤ 16; b1 and b2 as in gemm_swiglu.
-func (s *Set) GemvSwiglu(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int) {
-	kernel := s.kernel(entryGemvSwiglu, 0, false, 0)
+// GemvGlu: c = act(a b1ᵀ) * (a b2ᵀ) for m ≤ 16; act, b1 and b2 as in gemm_glu.
+func (s *Set) GemvGlu(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int, linear, cubic float32) {
+	kernel := s.kernel(entryGemvGlu, 0, false, 0)
 	call.begin(kernel, cdiv(n, kernel.bn), 1, 1)
 	call.Params[0] = c
 	call.Params[1] = a
@@ -254,10 +308,12 @@ func (s *Set) GemvSwiglu(call *Call, c, a, b uint64, m, n, k, ldc, lda, ldb int)
 	call.Params[6] = uint64(uint32(ldc))
 	call.Params[7] = uint64(uint32(lda))
 	call.Params[8] = uint64(uint32(ldb))
+	call.Params[9] = uint64(math.Float32bits(linear))
+	call.Params[10] = uint64(math.Float32bits(cubic))
 }
 
-// Logprobs: online log-sum-exp over the vocabulary tiles of each split and the target's score, into part [rows, splits, 3]. splits must not exceed the number of tiles, cdiv(vocab, BN).
-func (s *Set) Logprobs(call *Call, part, x, w, targets uint64, rows, vocab, dim, ldX, ldW, splits int) {
+// Logprobs: online log-sum-exp over the vocabulary tiles of each split and the target's score, into part [rows, splits, 3]. With cap above 0 scores are cap tanh(x wᵀ / cap). splits must not exceed the number of tiles, cdiv(vocab, BN).
+func (s *Set) Logprobs(call *Call, part, x, w, targets uint64, rows, vocab, dim, ldX, ldW, splits int, cap float32) {
 	kernel := s.kernel(entryLogprobs, 0, false, 0)
 	call.begin(kernel, cdiv(rows, kernel.bm), splits, 1)
 	call.Params[0] = part
@@ -270,6 +326,7 @@ func (s *Set) Logprobs(call *Call, part, x, w, targets uint64, rows, vocab, dim,
 	call.Params[7] = uint64(uint32(ldX))
 	call.Params[8] = uint64(uint32(ldW))
 	call.Params[9] = uint64(uint32(splits))
+	call.Params[10] = uint64(math.Float32bits(cap))
 }
 
 // LogprobsReduce: out[r] = log p(target of r).
@@ -280,6 +337,67 @@ func (s *Set) LogprobsReduce(call *Call, out, part uint64, rows, splits int) {
 	call.Params[1] = part
 	call.Params[2] = uint64(uint32(rows))
 	call.Params[3] = uint64(uint32(splits))
+}
+
+// HeadNorm: x = x / sqrt(mean x² + eps) * w, of each head of each row.
+func (s *Set) HeadNorm(call *Call, tile int, x, w uint64, rows, heads, hd, ldX int, eps float32) {
+	kernel := s.kernel(entryHeadNorm, 0, false, tile)
+	call.begin(kernel, rows, cdiv(heads, kernel.bh), 1)
+	call.Params[0] = x
+	call.Params[1] = w
+	call.Params[2] = uint64(uint32(rows))
+	call.Params[3] = uint64(uint32(heads))
+	call.Params[4] = uint64(uint32(hd))
+	call.Params[5] = uint64(uint32(ldX))
+	call.Params[6] = uint64(math.Float32bits(eps))
+}
+
+// AddNorm: dst += x / sqrt(mean x² + eps) * w, by rows.
+func (s *Set) AddNorm(call *Call, dst, x, w uint64, rows, dim, ldDst, ldX int, eps float32) {
+	kernel := s.kernel(entryAddNorm, 0, false, 0)
+	call.begin(kernel, rows, 1, 1)
+	call.Params[0] = dst
+	call.Params[1] = x
+	call.Params[2] = w
+	call.Params[3] = uint64(uint32(rows))
+	call.Params[4] = uint64(uint32(dim))
+	call.Params[5] = uint64(uint32(ldDst))
+	call.Params[6] = uint64(uint32(ldX))
+	call.Params[7] = uint64(math.Float32bits(eps))
+}
+
+// Copy: dst = x.
+func (s *Set) Copy(call *Call, dst, x uint64, rows, cols, ldDst, ldX int) {
+	kernel := s.kernel(entryCopy, 0, false, 0)
+	call.begin(kernel, rows, cdiv(cols, kernel.block), 1)
+	call.Params[0] = dst
+	call.Params[1] = x
+	call.Params[2] = uint64(uint32(rows))
+	call.Params[3] = uint64(uint32(cols))
+	call.Params[4] = uint64(uint32(ldDst))
+	call.Params[5] = uint64(uint32(ldX))
+}
+
+// AddBias: x += b, by rows.
+func (s *Set) AddBias(call *Call, x, b uint64, rows, cols, ldX int) {
+	kernel := s.kernel(entryAddBias, 0, false, 0)
+	call.begin(kernel, rows, cdiv(cols, kernel.block), 1)
+	call.Params[0] = x
+	call.Params[1] = b
+	call.Params[2] = uint64(uint32(rows))
+	call.Params[3] = uint64(uint32(cols))
+	call.Params[4] = uint64(uint32(ldX))
+}
+
+// SoftCap: x = cap tanh(x / cap).
+func (s *Set) SoftCap(call *Call, x uint64, rows, cols, ldX int, cap float32) {
+	kernel := s.kernel(entrySoftCap, 0, false, 0)
+	call.begin(kernel, rows, cdiv(cols, kernel.block), 1)
+	call.Params[0] = x
+	call.Params[1] = uint64(uint32(rows))
+	call.Params[2] = uint64(uint32(cols))
+	call.Params[3] = uint64(uint32(ldX))
+	call.Params[4] = uint64(math.Float32bits(cap))
 }
 
 // RetainGates: decay [heads, cdiv(rows, chunk)*chunk]: within each chunk the running sum of logsigmoid(gate)/16.
@@ -421,46 +539,46 @@ var table = [...]Kernel{
 	{Name: "argmax", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/argmax.ptx", Threads: 256, Shared: 32, N: 7, entry: entryArgmax, Cubin: "f32_sm_90a/argmax.cubin", constants: constants{block: 4096}},
 	{Name: "argmax", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/argmax.ptx", Threads: 256, Shared: 32, N: 7, entry: entryArgmax, constants: constants{block: 4096}},
 	{Name: "argmax", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/argmax.ptx", Threads: 256, Shared: 32, N: 7, entry: entryArgmax, Cubin: "bf16_sm_90a/argmax.cubin", constants: constants{block: 4096}},
-	{Name: "attend_decode_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_16.ptx", Threads: 128, Shared: 3072, N: 16, entry: entryAttendDecode, headDim: 16, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_16i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_16i.ptx", Threads: 128, Shared: 3072, N: 16, entry: entryAttendDecode, headDim: 16, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_32.ptx", Threads: 128, Shared: 5184, N: 16, entry: entryAttendDecode, headDim: 32, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_32i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_32i.ptx", Threads: 128, Shared: 5184, N: 16, entry: entryAttendDecode, headDim: 32, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_64.ptx", Threads: 128, Shared: 9216, N: 16, entry: entryAttendDecode, headDim: 64, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_64i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_64i.ptx", Threads: 128, Shared: 9216, N: 16, entry: entryAttendDecode, headDim: 64, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_128", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_128.ptx", Threads: 128, Shared: 17472, N: 16, entry: entryAttendDecode, headDim: 128, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_128i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_128i.ptx", Threads: 128, Shared: 17472, N: 16, entry: entryAttendDecode, headDim: 128, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_256", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_256.ptx", Threads: 256, Shared: 33856, N: 16, entry: entryAttendDecode, headDim: 256, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_256i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_256i.ptx", Threads: 256, Shared: 33856, N: 16, entry: entryAttendDecode, headDim: 256, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_16", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_16.ptx", Threads: 128, Shared: 3072, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_16.cubin", headDim: 16, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_16i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_16i.ptx", Threads: 128, Shared: 3072, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_16i.cubin", headDim: 16, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_32.ptx", Threads: 128, Shared: 5184, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_32.cubin", headDim: 32, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_32i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_32i.ptx", Threads: 128, Shared: 5184, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_32i.cubin", headDim: 32, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_64", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_64.ptx", Threads: 128, Shared: 9216, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_64.cubin", headDim: 64, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_64i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_64i.ptx", Threads: 128, Shared: 9216, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_64i.cubin", headDim: 64, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_128", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_128.ptx", Threads: 128, Shared: 17472, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_128.cubin", headDim: 128, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_128i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_128i.ptx", Threads: 128, Shared: 17472, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_128i.cubin", headDim: 128, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_256", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_256.ptx", Threads: 256, Shared: 33856, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_256.cubin", headDim: 256, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_256i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_256i.ptx", Threads: 256, Shared: 33856, N: 16, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_256i.cubin", headDim: 256, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_16", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_16.ptx", Threads: 128, Shared: 8704, N: 16, entry: entryAttendDecode, headDim: 16, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_16i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_16i.ptx", Threads: 128, Shared: 8704, N: 16, entry: entryAttendDecode, headDim: 16, interleaved: true, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_32.ptx", Threads: 128, Shared: 19456, N: 16, entry: entryAttendDecode, headDim: 32, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_32i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_32i.ptx", Threads: 128, Shared: 19456, N: 16, entry: entryAttendDecode, headDim: 32, interleaved: true, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_64.ptx", Threads: 128, Shared: 36864, N: 16, entry: entryAttendDecode, headDim: 64, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_64i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_64i.ptx", Threads: 128, Shared: 36864, N: 16, entry: entryAttendDecode, headDim: 64, interleaved: true, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_128", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_128.ptx", Threads: 128, Shared: 37888, N: 16, entry: entryAttendDecode, headDim: 128, constants: constants{bn: 32, group: 16}},
-	{Name: "attend_decode_128i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_128i.ptx", Threads: 128, Shared: 37888, N: 16, entry: entryAttendDecode, headDim: 128, interleaved: true, constants: constants{bn: 32, group: 16}},
-	{Name: "attend_decode_256", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_256.ptx", Threads: 128, Shared: 41472, N: 16, entry: entryAttendDecode, headDim: 256, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_256i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_256i.ptx", Threads: 128, Shared: 41472, N: 16, entry: entryAttendDecode, headDim: 256, interleaved: true, constants: constants{bn: 16, group: 16}},
-	{Name: "attend_decode_16", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_16.ptx", Threads: 128, Shared: 16896, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_16.cubin", headDim: 16, constants: constants{bn: 128, group: 16}},
-	{Name: "attend_decode_16i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_16i.ptx", Threads: 128, Shared: 16896, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_16i.cubin", headDim: 16, interleaved: true, constants: constants{bn: 128, group: 16}},
-	{Name: "attend_decode_32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_32.ptx", Threads: 128, Shared: 37888, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_32.cubin", headDim: 32, constants: constants{bn: 128, group: 16}},
-	{Name: "attend_decode_32i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_32i.ptx", Threads: 128, Shared: 37888, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_32i.cubin", headDim: 32, interleaved: true, constants: constants{bn: 128, group: 16}},
-	{Name: "attend_decode_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_64.ptx", Threads: 128, Shared: 71680, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_64.cubin", headDim: 64, constants: constants{bn: 128, group: 16}},
-	{Name: "attend_decode_64i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_64i.ptx", Threads: 128, Shared: 71680, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_64i.cubin", headDim: 64, interleaved: true, constants: constants{bn: 128, group: 16}},
-	{Name: "attend_decode_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_128.ptx", Threads: 128, Shared: 71680, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_128.cubin", headDim: 128, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_128i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_128i.ptx", Threads: 128, Shared: 71680, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_128i.cubin", headDim: 128, interleaved: true, constants: constants{bn: 64, group: 16}},
-	{Name: "attend_decode_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_256.ptx", Threads: 128, Shared: 74752, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_256.cubin", headDim: 256, constants: constants{bn: 32, group: 16}},
-	{Name: "attend_decode_256i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_256i.ptx", Threads: 128, Shared: 74752, N: 16, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_256i.cubin", headDim: 256, interleaved: true, constants: constants{bn: 32, group: 16}},
+	{Name: "attend_decode_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_16.ptx", Threads: 128, Shared: 3072, N: 17, entry: entryAttendDecode, headDim: 16, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_16i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_16i.ptx", Threads: 128, Shared: 3072, N: 17, entry: entryAttendDecode, headDim: 16, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_32.ptx", Threads: 128, Shared: 5184, N: 17, entry: entryAttendDecode, headDim: 32, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_32i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_32i.ptx", Threads: 128, Shared: 5184, N: 17, entry: entryAttendDecode, headDim: 32, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_64.ptx", Threads: 128, Shared: 9216, N: 17, entry: entryAttendDecode, headDim: 64, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_64i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_64i.ptx", Threads: 128, Shared: 9216, N: 17, entry: entryAttendDecode, headDim: 64, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_128", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_128.ptx", Threads: 128, Shared: 17472, N: 17, entry: entryAttendDecode, headDim: 128, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_128i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_128i.ptx", Threads: 128, Shared: 17472, N: 17, entry: entryAttendDecode, headDim: 128, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_256", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_256.ptx", Threads: 256, Shared: 33856, N: 17, entry: entryAttendDecode, headDim: 256, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_256i", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_decode_256i.ptx", Threads: 256, Shared: 33856, N: 17, entry: entryAttendDecode, headDim: 256, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_16", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_16.ptx", Threads: 128, Shared: 3072, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_16.cubin", headDim: 16, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_16i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_16i.ptx", Threads: 128, Shared: 3072, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_16i.cubin", headDim: 16, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_32.ptx", Threads: 128, Shared: 5184, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_32.cubin", headDim: 32, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_32i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_32i.ptx", Threads: 128, Shared: 5184, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_32i.cubin", headDim: 32, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_64", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_64.ptx", Threads: 128, Shared: 9216, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_64.cubin", headDim: 64, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_64i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_64i.ptx", Threads: 128, Shared: 9216, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_64i.cubin", headDim: 64, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_128", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_128.ptx", Threads: 128, Shared: 17472, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_128.cubin", headDim: 128, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_128i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_128i.ptx", Threads: 128, Shared: 17472, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_128i.cubin", headDim: 128, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_256", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_256.ptx", Threads: 256, Shared: 33856, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_256.cubin", headDim: 256, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_256i", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_decode_256i.ptx", Threads: 256, Shared: 33856, N: 17, entry: entryAttendDecode, Cubin: "f32_sm_90a/attend_decode_256i.cubin", headDim: 256, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_16", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_16.ptx", Threads: 128, Shared: 10752, N: 17, entry: entryAttendDecode, headDim: 16, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_16i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_16i.ptx", Threads: 128, Shared: 10752, N: 17, entry: entryAttendDecode, headDim: 16, interleaved: true, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_32.ptx", Threads: 128, Shared: 19456, N: 17, entry: entryAttendDecode, headDim: 32, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_32i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_32i.ptx", Threads: 128, Shared: 19456, N: 17, entry: entryAttendDecode, headDim: 32, interleaved: true, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_64.ptx", Threads: 128, Shared: 36864, N: 17, entry: entryAttendDecode, headDim: 64, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_64i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_64i.ptx", Threads: 128, Shared: 36864, N: 17, entry: entryAttendDecode, headDim: 64, interleaved: true, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_128", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_128.ptx", Threads: 128, Shared: 37888, N: 17, entry: entryAttendDecode, headDim: 128, constants: constants{bn: 32, group: 16}},
+	{Name: "attend_decode_128i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_128i.ptx", Threads: 128, Shared: 37888, N: 17, entry: entryAttendDecode, headDim: 128, interleaved: true, constants: constants{bn: 32, group: 16}},
+	{Name: "attend_decode_256", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_256.ptx", Threads: 128, Shared: 41472, N: 17, entry: entryAttendDecode, headDim: 256, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_256i", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_decode_256i.ptx", Threads: 128, Shared: 41472, N: 17, entry: entryAttendDecode, headDim: 256, interleaved: true, constants: constants{bn: 16, group: 16}},
+	{Name: "attend_decode_16", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_16.ptx", Threads: 128, Shared: 20992, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_16.cubin", headDim: 16, constants: constants{bn: 128, group: 16}},
+	{Name: "attend_decode_16i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_16i.ptx", Threads: 128, Shared: 20992, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_16i.cubin", headDim: 16, interleaved: true, constants: constants{bn: 128, group: 16}},
+	{Name: "attend_decode_32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_32.ptx", Threads: 128, Shared: 37888, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_32.cubin", headDim: 32, constants: constants{bn: 128, group: 16}},
+	{Name: "attend_decode_32i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_32i.ptx", Threads: 128, Shared: 37888, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_32i.cubin", headDim: 32, interleaved: true, constants: constants{bn: 128, group: 16}},
+	{Name: "attend_decode_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_64.ptx", Threads: 128, Shared: 71680, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_64.cubin", headDim: 64, constants: constants{bn: 128, group: 16}},
+	{Name: "attend_decode_64i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_64i.ptx", Threads: 128, Shared: 71680, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_64i.cubin", headDim: 64, interleaved: true, constants: constants{bn: 128, group: 16}},
+	{Name: "attend_decode_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_128.ptx", Threads: 128, Shared: 71680, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_128.cubin", headDim: 128, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_128i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_128i.ptx", Threads: 128, Shared: 71680, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_128i.cubin", headDim: 128, interleaved: true, constants: constants{bn: 64, group: 16}},
+	{Name: "attend_decode_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_256.ptx", Threads: 128, Shared: 74752, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_256.cubin", headDim: 256, constants: constants{bn: 32, group: 16}},
+	{Name: "attend_decode_256i", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_decode_256i.ptx", Threads: 128, Shared: 74752, N: 17, entry: entryAttendDecode, Cubin: "bf16_sm_90a/attend_decode_256i.cubin", headDim: 256, interleaved: true, constants: constants{bn: 32, group: 16}},
 	{Name: "attend_prefill_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_16.ptx", Threads: 128, Shared: 3072, N: 14, entry: entryAttendPrefill, headDim: 16, constants: constants{bm: 16, bn: 16}},
 	{Name: "attend_prefill_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_32.ptx", Threads: 128, Shared: 5184, N: 14, entry: entryAttendPrefill, headDim: 32, constants: constants{bm: 16, bn: 16}},
 	{Name: "attend_prefill_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_64.ptx", Threads: 128, Shared: 9216, N: 14, entry: entryAttendPrefill, headDim: 64, constants: constants{bm: 16, bn: 16}},
@@ -485,6 +603,26 @@ var table = [...]Kernel{
 	{Name: "attend_prefill_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_128.ptx", Threads: 256, Shared: 131072, N: 14, entry: entryAttendPrefill, Cubin: "bf16_sm_90a/attend_prefill_128.cubin", headDim: 128, constants: constants{bm: 128, bn: 64}},
 	{Name: "attend_prefill_128_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_128_64x64.ptx", Threads: 128, Shared: 114688, N: 14, entry: entryAttendPrefill, Cubin: "bf16_sm_90a/attend_prefill_128_64x64.cubin", headDim: 128, tile: 1, constants: constants{bm: 64, bn: 64}},
 	{Name: "attend_prefill_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_256.ptx", Threads: 256, Shared: 98304, N: 14, entry: entryAttendPrefill, Cubin: "bf16_sm_90a/attend_prefill_256.cubin", headDim: 256, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_prefill_cap_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_cap_16.ptx", Threads: 128, Shared: 3072, N: 15, entry: entryAttendPrefillCap, headDim: 16, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_cap_32.ptx", Threads: 128, Shared: 5184, N: 15, entry: entryAttendPrefillCap, headDim: 32, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_cap_64.ptx", Threads: 128, Shared: 9216, N: 15, entry: entryAttendPrefillCap, headDim: 64, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_128", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_cap_128.ptx", Threads: 256, Shared: 17472, N: 15, entry: entryAttendPrefillCap, headDim: 128, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_256", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_prefill_cap_256.ptx", Threads: 256, Shared: 33856, N: 15, entry: entryAttendPrefillCap, headDim: 256, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_16", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_prefill_cap_16.ptx", Threads: 128, Shared: 3072, N: 15, entry: entryAttendPrefillCap, Cubin: "f32_sm_90a/attend_prefill_cap_16.cubin", headDim: 16, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_prefill_cap_32.ptx", Threads: 128, Shared: 5184, N: 15, entry: entryAttendPrefillCap, Cubin: "f32_sm_90a/attend_prefill_cap_32.cubin", headDim: 32, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_64", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_prefill_cap_64.ptx", Threads: 128, Shared: 9216, N: 15, entry: entryAttendPrefillCap, Cubin: "f32_sm_90a/attend_prefill_cap_64.cubin", headDim: 64, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_128", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_prefill_cap_128.ptx", Threads: 256, Shared: 17472, N: 15, entry: entryAttendPrefillCap, Cubin: "f32_sm_90a/attend_prefill_cap_128.cubin", headDim: 128, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_256", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_prefill_cap_256.ptx", Threads: 256, Shared: 33856, N: 15, entry: entryAttendPrefillCap, Cubin: "f32_sm_90a/attend_prefill_cap_256.cubin", headDim: 256, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_prefill_cap_16", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_cap_16.ptx", Threads: 256, Shared: 12288, N: 15, entry: entryAttendPrefillCap, headDim: 16, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_cap_32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_cap_32.ptx", Threads: 128, Shared: 20480, N: 15, entry: entryAttendPrefillCap, headDim: 32, constants: constants{bm: 64, bn: 64}},
+	{Name: "attend_prefill_cap_64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_cap_64.ptx", Threads: 256, Shared: 49152, N: 15, entry: entryAttendPrefillCap, headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_cap_128", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_cap_128.ptx", Threads: 256, Shared: 98304, N: 15, entry: entryAttendPrefillCap, headDim: 128, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_cap_256", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_prefill_cap_256.ptx", Threads: 256, Shared: 69632, N: 15, entry: entryAttendPrefillCap, headDim: 256, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_prefill_cap_16", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_cap_16.ptx", Threads: 256, Shared: 16384, N: 15, entry: entryAttendPrefillCap, Cubin: "bf16_sm_90a/attend_prefill_cap_16.cubin", headDim: 16, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_cap_32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_cap_32.ptx", Threads: 256, Shared: 32768, N: 15, entry: entryAttendPrefillCap, Cubin: "bf16_sm_90a/attend_prefill_cap_32.cubin", headDim: 32, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_cap_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_cap_64.ptx", Threads: 256, Shared: 65536, N: 15, entry: entryAttendPrefillCap, Cubin: "bf16_sm_90a/attend_prefill_cap_64.cubin", headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_cap_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_cap_128.ptx", Threads: 256, Shared: 131072, N: 15, entry: entryAttendPrefillCap, Cubin: "bf16_sm_90a/attend_prefill_cap_128.cubin", headDim: 128, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_prefill_cap_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_prefill_cap_256.ptx", Threads: 256, Shared: 98304, N: 15, entry: entryAttendPrefillCap, Cubin: "bf16_sm_90a/attend_prefill_cap_256.cubin", headDim: 256, constants: constants{bm: 64, bn: 32}},
 	{Name: "attend_reduce_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_reduce_16.ptx", Threads: 128, Shared: 256, N: 10, entry: entryAttendReduce, headDim: 16, constants: constants{}},
 	{Name: "attend_reduce_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_reduce_32.ptx", Threads: 128, Shared: 512, N: 10, entry: entryAttendReduce, headDim: 32, constants: constants{}},
 	{Name: "attend_reduce_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_reduce_64.ptx", Threads: 128, Shared: 512, N: 10, entry: entryAttendReduce, headDim: 64, constants: constants{}},
@@ -505,26 +643,46 @@ var table = [...]Kernel{
 	{Name: "attend_reduce_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_reduce_64.ptx", Threads: 128, Shared: 1024, N: 10, entry: entryAttendReduce, Cubin: "bf16_sm_90a/attend_reduce_64.cubin", headDim: 64, constants: constants{}},
 	{Name: "attend_reduce_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_reduce_128.ptx", Threads: 128, Shared: 2048, N: 10, entry: entryAttendReduce, Cubin: "bf16_sm_90a/attend_reduce_128.cubin", headDim: 128, constants: constants{}},
 	{Name: "attend_reduce_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_reduce_256.ptx", Threads: 128, Shared: 2048, N: 10, entry: entryAttendReduce, Cubin: "bf16_sm_90a/attend_reduce_256.cubin", headDim: 256, constants: constants{}},
-	{Name: "attend_window_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_16.ptx", Threads: 128, Shared: 3072, N: 18, entry: entryAttendWindow, headDim: 16, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_32.ptx", Threads: 128, Shared: 5184, N: 18, entry: entryAttendWindow, headDim: 32, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_64.ptx", Threads: 128, Shared: 9216, N: 18, entry: entryAttendWindow, headDim: 64, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_128", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_128.ptx", Threads: 256, Shared: 17472, N: 18, entry: entryAttendWindow, headDim: 128, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_256", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_256.ptx", Threads: 256, Shared: 33856, N: 18, entry: entryAttendWindow, headDim: 256, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_16", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_16.ptx", Threads: 128, Shared: 3072, N: 18, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_16.cubin", headDim: 16, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_32.ptx", Threads: 128, Shared: 5184, N: 18, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_32.cubin", headDim: 32, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_64", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_64.ptx", Threads: 128, Shared: 9216, N: 18, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_64.cubin", headDim: 64, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_128", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_128.ptx", Threads: 256, Shared: 17472, N: 18, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_128.cubin", headDim: 128, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_256", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_256.ptx", Threads: 256, Shared: 33856, N: 18, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_256.cubin", headDim: 256, constants: constants{bm: 16, bn: 16}},
-	{Name: "attend_window_16", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_16.ptx", Threads: 256, Shared: 12288, N: 18, entry: entryAttendWindow, headDim: 16, constants: constants{bm: 128, bn: 64}},
-	{Name: "attend_window_32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_32.ptx", Threads: 128, Shared: 12288, N: 18, entry: entryAttendWindow, headDim: 32, constants: constants{bm: 64, bn: 32}},
-	{Name: "attend_window_64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_64.ptx", Threads: 256, Shared: 49152, N: 18, entry: entryAttendWindow, headDim: 64, constants: constants{bm: 128, bn: 64}},
-	{Name: "attend_window_128", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_128.ptx", Threads: 256, Shared: 65536, N: 18, entry: entryAttendWindow, headDim: 128, constants: constants{bm: 128, bn: 32}},
-	{Name: "attend_window_256", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_256.ptx", Threads: 256, Shared: 69632, N: 18, entry: entryAttendWindow, headDim: 256, constants: constants{bm: 64, bn: 32}},
-	{Name: "attend_window_16", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_16.ptx", Threads: 256, Shared: 16384, N: 18, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_16.cubin", headDim: 16, constants: constants{bm: 128, bn: 64}},
-	{Name: "attend_window_32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_32.ptx", Threads: 256, Shared: 32768, N: 18, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_32.cubin", headDim: 32, constants: constants{bm: 128, bn: 64}},
-	{Name: "attend_window_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_64.ptx", Threads: 256, Shared: 65536, N: 18, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_64.cubin", headDim: 64, constants: constants{bm: 128, bn: 64}},
-	{Name: "attend_window_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_128.ptx", Threads: 256, Shared: 81920, N: 18, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_128.cubin", headDim: 128, constants: constants{bm: 128, bn: 32}},
-	{Name: "attend_window_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_256.ptx", Threads: 256, Shared: 98304, N: 18, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_256.cubin", headDim: 256, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_window_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_16.ptx", Threads: 128, Shared: 3072, N: 19, entry: entryAttendWindow, headDim: 16, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_32.ptx", Threads: 128, Shared: 5184, N: 19, entry: entryAttendWindow, headDim: 32, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_64.ptx", Threads: 128, Shared: 9216, N: 19, entry: entryAttendWindow, headDim: 64, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_128", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_128.ptx", Threads: 256, Shared: 17472, N: 19, entry: entryAttendWindow, headDim: 128, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_256", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_256.ptx", Threads: 256, Shared: 33856, N: 19, entry: entryAttendWindow, headDim: 256, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_16", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_16.ptx", Threads: 128, Shared: 3072, N: 19, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_16.cubin", headDim: 16, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_32.ptx", Threads: 128, Shared: 5184, N: 19, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_32.cubin", headDim: 32, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_64", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_64.ptx", Threads: 128, Shared: 9216, N: 19, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_64.cubin", headDim: 64, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_128", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_128.ptx", Threads: 256, Shared: 17472, N: 19, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_128.cubin", headDim: 128, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_256", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_256.ptx", Threads: 256, Shared: 33856, N: 19, entry: entryAttendWindow, Cubin: "f32_sm_90a/attend_window_256.cubin", headDim: 256, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_16", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_16.ptx", Threads: 256, Shared: 12288, N: 19, entry: entryAttendWindow, headDim: 16, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_32.ptx", Threads: 128, Shared: 12288, N: 19, entry: entryAttendWindow, headDim: 32, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_window_64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_64.ptx", Threads: 256, Shared: 49152, N: 19, entry: entryAttendWindow, headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_128", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_128.ptx", Threads: 256, Shared: 65536, N: 19, entry: entryAttendWindow, headDim: 128, constants: constants{bm: 128, bn: 32}},
+	{Name: "attend_window_256", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_256.ptx", Threads: 256, Shared: 69632, N: 19, entry: entryAttendWindow, headDim: 256, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_window_16", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_16.ptx", Threads: 256, Shared: 16384, N: 19, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_16.cubin", headDim: 16, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_32.ptx", Threads: 256, Shared: 32768, N: 19, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_32.cubin", headDim: 32, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_64.ptx", Threads: 256, Shared: 65536, N: 19, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_64.cubin", headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_128.ptx", Threads: 256, Shared: 81920, N: 19, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_128.cubin", headDim: 128, constants: constants{bm: 128, bn: 32}},
+	{Name: "attend_window_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_256.ptx", Threads: 256, Shared: 98304, N: 19, entry: entryAttendWindow, Cubin: "bf16_sm_90a/attend_window_256.cubin", headDim: 256, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_window_cap_16", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_cap_16.ptx", Threads: 128, Shared: 3072, N: 20, entry: entryAttendWindowCap, headDim: 16, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_32", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_cap_32.ptx", Threads: 128, Shared: 5184, N: 20, entry: entryAttendWindowCap, headDim: 32, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_64", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_cap_64.ptx", Threads: 128, Shared: 9216, N: 20, entry: entryAttendWindowCap, headDim: 64, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_128", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_cap_128.ptx", Threads: 256, Shared: 17472, N: 20, entry: entryAttendWindowCap, headDim: 128, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_256", Build: "f32", Target: "sm_80", File: "f32_sm_80/attend_window_cap_256.ptx", Threads: 256, Shared: 33856, N: 20, entry: entryAttendWindowCap, headDim: 256, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_16", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_cap_16.ptx", Threads: 128, Shared: 3072, N: 20, entry: entryAttendWindowCap, Cubin: "f32_sm_90a/attend_window_cap_16.cubin", headDim: 16, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_32", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_cap_32.ptx", Threads: 128, Shared: 5184, N: 20, entry: entryAttendWindowCap, Cubin: "f32_sm_90a/attend_window_cap_32.cubin", headDim: 32, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_64", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_cap_64.ptx", Threads: 128, Shared: 9216, N: 20, entry: entryAttendWindowCap, Cubin: "f32_sm_90a/attend_window_cap_64.cubin", headDim: 64, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_128", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_cap_128.ptx", Threads: 256, Shared: 17472, N: 20, entry: entryAttendWindowCap, Cubin: "f32_sm_90a/attend_window_cap_128.cubin", headDim: 128, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_256", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/attend_window_cap_256.ptx", Threads: 256, Shared: 33856, N: 20, entry: entryAttendWindowCap, Cubin: "f32_sm_90a/attend_window_cap_256.cubin", headDim: 256, constants: constants{bm: 16, bn: 16}},
+	{Name: "attend_window_cap_16", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_cap_16.ptx", Threads: 256, Shared: 12288, N: 20, entry: entryAttendWindowCap, headDim: 16, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_cap_32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_cap_32.ptx", Threads: 128, Shared: 12288, N: 20, entry: entryAttendWindowCap, headDim: 32, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_window_cap_64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_cap_64.ptx", Threads: 256, Shared: 49152, N: 20, entry: entryAttendWindowCap, headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_cap_128", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_cap_128.ptx", Threads: 256, Shared: 65536, N: 20, entry: entryAttendWindowCap, headDim: 128, constants: constants{bm: 128, bn: 32}},
+	{Name: "attend_window_cap_256", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/attend_window_cap_256.ptx", Threads: 256, Shared: 69632, N: 20, entry: entryAttendWindowCap, headDim: 256, constants: constants{bm: 64, bn: 32}},
+	{Name: "attend_window_cap_16", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_cap_16.ptx", Threads: 256, Shared: 16384, N: 20, entry: entryAttendWindowCap, Cubin: "bf16_sm_90a/attend_window_cap_16.cubin", headDim: 16, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_cap_32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_cap_32.ptx", Threads: 256, Shared: 32768, N: 20, entry: entryAttendWindowCap, Cubin: "bf16_sm_90a/attend_window_cap_32.cubin", headDim: 32, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_cap_64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_cap_64.ptx", Threads: 256, Shared: 65536, N: 20, entry: entryAttendWindowCap, Cubin: "bf16_sm_90a/attend_window_cap_64.cubin", headDim: 64, constants: constants{bm: 128, bn: 64}},
+	{Name: "attend_window_cap_128", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_cap_128.ptx", Threads: 256, Shared: 81920, N: 20, entry: entryAttendWindowCap, Cubin: "bf16_sm_90a/attend_window_cap_128.cubin", headDim: 128, constants: constants{bm: 128, bn: 32}},
+	{Name: "attend_window_cap_256", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/attend_window_cap_256.ptx", Threads: 256, Shared: 98304, N: 20, entry: entryAttendWindowCap, Cubin: "bf16_sm_90a/attend_window_cap_256.cubin", headDim: 256, constants: constants{bm: 64, bn: 32}},
 	{Name: "embed", Build: "f32", Target: "sm_80", File: "f32_sm_80/embed.ptx", Threads: 128, Shared: 0, N: 9, entry: entryEmbed, constants: constants{block: 1024}},
 	{Name: "embed", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/embed.ptx", Threads: 128, Shared: 0, N: 9, entry: entryEmbed, Cubin: "f32_sm_90a/embed.cubin", constants: constants{block: 1024}},
 	{Name: "embed", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/embed.ptx", Threads: 128, Shared: 2048, N: 9, entry: entryEmbed, constants: constants{block: 1024}},
@@ -553,14 +711,14 @@ var table = [...]Kernel{
 	{Name: "gemm_add", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_add.ptx", Threads: 256, Shared: 131072, N: 11, entry: entryGemmAdd, Cubin: "bf16_sm_90a/gemm_add.cubin", constants: constants{bk: 64, bm: 128, bn: 128, group: 8}},
 	{Name: "gemm_add_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_add_64x64.ptx", Threads: 128, Shared: 131072, N: 11, entry: entryGemmAdd, Cubin: "bf16_sm_90a/gemm_add_64x64.cubin", tile: 1, constants: constants{bk: 128, bm: 64, bn: 64, group: 8}},
 	{Name: "gemm_add_64x32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_add_64x32.ptx", Threads: 128, Shared: 122880, N: 11, entry: entryGemmAdd, Cubin: "bf16_sm_90a/gemm_add_64x32.cubin", tile: 2, constants: constants{bk: 128, bm: 64, bn: 32, group: 8}},
-	{Name: "gemm_swiglu", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_swiglu.ptx", Threads: 128, Shared: 6144, N: 11, entry: entryGemmSwiglu, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
-	{Name: "gemm_swiglu", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_swiglu.ptx", Threads: 128, Shared: 6144, N: 11, entry: entryGemmSwiglu, Cubin: "f32_sm_90a/gemm_swiglu.cubin", constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
-	{Name: "gemm_swiglu", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_swiglu.ptx", Threads: 256, Shared: 32768, N: 11, entry: entryGemmSwiglu, constants: constants{bk: 32, bm: 128, bn: 64, group: 8}},
-	{Name: "gemm_swiglu_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_swiglu_64x64.ptx", Threads: 128, Shared: 49152, N: 11, entry: entryGemmSwiglu, tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
-	{Name: "gemm_swiglu_64x32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_swiglu_64x32.ptx", Threads: 128, Shared: 32768, N: 11, entry: entryGemmSwiglu, tile: 2, constants: constants{bk: 64, bm: 64, bn: 32, group: 8}},
-	{Name: "gemm_swiglu", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_swiglu.ptx", Threads: 256, Shared: 196608, N: 11, entry: entryGemmSwiglu, Cubin: "bf16_sm_90a/gemm_swiglu.cubin", constants: constants{bk: 64, bm: 128, bn: 128, group: 8}},
-	{Name: "gemm_swiglu_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_swiglu_64x64.ptx", Threads: 128, Shared: 98304, N: 11, entry: entryGemmSwiglu, Cubin: "bf16_sm_90a/gemm_swiglu_64x64.cubin", tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
-	{Name: "gemm_swiglu_64x32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_swiglu_64x32.ptx", Threads: 128, Shared: 131072, N: 11, entry: entryGemmSwiglu, Cubin: "bf16_sm_90a/gemm_swiglu_64x32.cubin", tile: 2, constants: constants{bk: 128, bm: 64, bn: 32, group: 8}},
+	{Name: "gemm_glu", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemm_glu.ptx", Threads: 128, Shared: 6144, N: 13, entry: entryGemmGlu, constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
+	{Name: "gemm_glu", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemm_glu.ptx", Threads: 128, Shared: 6144, N: 13, entry: entryGemmGlu, Cubin: "f32_sm_90a/gemm_glu.cubin", constants: constants{bk: 16, bm: 32, bn: 32, group: 8}},
+	{Name: "gemm_glu", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_glu.ptx", Threads: 256, Shared: 32768, N: 13, entry: entryGemmGlu, constants: constants{bk: 32, bm: 128, bn: 64, group: 8}},
+	{Name: "gemm_glu_64x64", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_glu_64x64.ptx", Threads: 128, Shared: 49152, N: 13, entry: entryGemmGlu, tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_glu_64x32", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemm_glu_64x32.ptx", Threads: 128, Shared: 32768, N: 13, entry: entryGemmGlu, tile: 2, constants: constants{bk: 64, bm: 64, bn: 32, group: 8}},
+	{Name: "gemm_glu", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_glu.ptx", Threads: 256, Shared: 196608, N: 13, entry: entryGemmGlu, Cubin: "bf16_sm_90a/gemm_glu.cubin", constants: constants{bk: 64, bm: 128, bn: 128, group: 8}},
+	{Name: "gemm_glu_64x64", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_glu_64x64.ptx", Threads: 128, Shared: 98304, N: 13, entry: entryGemmGlu, Cubin: "bf16_sm_90a/gemm_glu_64x64.cubin", tile: 1, constants: constants{bk: 64, bm: 64, bn: 64, group: 8}},
+	{Name: "gemm_glu_64x32", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemm_glu_64x32.ptx", Threads: 128, Shared: 131072, N: 13, entry: entryGemmGlu, Cubin: "bf16_sm_90a/gemm_glu_64x32.cubin", tile: 2, constants: constants{bk: 128, bm: 64, bn: 32, group: 8}},
 	{Name: "gemv_t", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemv_t.ptx", Threads: 128, Shared: 3072, N: 11, entry: entryGemvT, constants: constants{bk: 16, bm: 16, bn: 32}},
 	{Name: "gemv_t", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemv_t.ptx", Threads: 128, Shared: 3072, N: 11, entry: entryGemvT, Cubin: "f32_sm_90a/gemv_t.cubin", constants: constants{bk: 16, bm: 16, bn: 32}},
 	{Name: "gemv_t", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemv_t.ptx", Threads: 128, Shared: 49152, N: 11, entry: entryGemvT, constants: constants{bk: 256, bm: 16, bn: 16}},
@@ -573,18 +731,42 @@ var table = [...]Kernel{
 	{Name: "gemv_add", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemv_add.ptx", Threads: 128, Shared: 3072, N: 11, entry: entryGemvAdd, Cubin: "f32_sm_90a/gemv_add.cubin", constants: constants{bk: 16, bm: 16, bn: 32}},
 	{Name: "gemv_add", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemv_add.ptx", Threads: 128, Shared: 49152, N: 11, entry: entryGemvAdd, constants: constants{bk: 256, bm: 16, bn: 16}},
 	{Name: "gemv_add", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemv_add.ptx", Threads: 128, Shared: 49152, N: 11, entry: entryGemvAdd, Cubin: "bf16_sm_90a/gemv_add.cubin", constants: constants{bk: 256, bm: 16, bn: 16}},
-	{Name: "gemv_swiglu", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemv_swiglu.ptx", Threads: 128, Shared: 5120, N: 11, entry: entryGemvSwiglu, constants: constants{bk: 16, bm: 16, bn: 32}},
-	{Name: "gemv_swiglu", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemv_swiglu.ptx", Threads: 128, Shared: 5120, N: 11, entry: entryGemvSwiglu, Cubin: "f32_sm_90a/gemv_swiglu.cubin", constants: constants{bk: 16, bm: 16, bn: 32}},
-	{Name: "gemv_swiglu", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemv_swiglu.ptx", Threads: 128, Shared: 73728, N: 11, entry: entryGemvSwiglu, constants: constants{bk: 256, bm: 16, bn: 16}},
-	{Name: "gemv_swiglu", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemv_swiglu.ptx", Threads: 128, Shared: 73728, N: 11, entry: entryGemvSwiglu, Cubin: "bf16_sm_90a/gemv_swiglu.cubin", constants: constants{bk: 256, bm: 16, bn: 16}},
-	{Name: "logprobs", Build: "f32", Target: "sm_80", File: "f32_sm_80/logprobs.ptx", Threads: 128, Shared: 3072, N: 12, entry: entryLogprobs, constants: constants{bk: 16, bm: 16, bn: 32}},
-	{Name: "logprobs", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/logprobs.ptx", Threads: 128, Shared: 3072, N: 12, entry: entryLogprobs, Cubin: "f32_sm_90a/logprobs.cubin", constants: constants{bk: 16, bm: 16, bn: 32}},
-	{Name: "logprobs", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/logprobs.ptx", Threads: 256, Shared: 49152, N: 12, entry: entryLogprobs, constants: constants{bk: 32, bm: 128, bn: 128}},
-	{Name: "logprobs", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/logprobs.ptx", Threads: 256, Shared: 131072, N: 12, entry: entryLogprobs, Cubin: "bf16_sm_90a/logprobs.cubin", constants: constants{bk: 64, bm: 128, bn: 128}},
+	{Name: "gemv_glu", Build: "f32", Target: "sm_80", File: "f32_sm_80/gemv_glu.ptx", Threads: 128, Shared: 5120, N: 13, entry: entryGemvGlu, constants: constants{bk: 16, bm: 16, bn: 32}},
+	{Name: "gemv_glu", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/gemv_glu.ptx", Threads: 128, Shared: 5120, N: 13, entry: entryGemvGlu, Cubin: "f32_sm_90a/gemv_glu.cubin", constants: constants{bk: 16, bm: 16, bn: 32}},
+	{Name: "gemv_glu", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/gemv_glu.ptx", Threads: 128, Shared: 73728, N: 13, entry: entryGemvGlu, constants: constants{bk: 256, bm: 16, bn: 16}},
+	{Name: "gemv_glu", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/gemv_glu.ptx", Threads: 128, Shared: 73728, N: 13, entry: entryGemvGlu, Cubin: "bf16_sm_90a/gemv_glu.cubin", constants: constants{bk: 256, bm: 16, bn: 16}},
+	{Name: "logprobs", Build: "f32", Target: "sm_80", File: "f32_sm_80/logprobs.ptx", Threads: 128, Shared: 3072, N: 13, entry: entryLogprobs, constants: constants{bk: 16, bm: 16, bn: 32}},
+	{Name: "logprobs", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/logprobs.ptx", Threads: 128, Shared: 3072, N: 13, entry: entryLogprobs, Cubin: "f32_sm_90a/logprobs.cubin", constants: constants{bk: 16, bm: 16, bn: 32}},
+	{Name: "logprobs", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/logprobs.ptx", Threads: 256, Shared: 49152, N: 13, entry: entryLogprobs, constants: constants{bk: 32, bm: 128, bn: 128}},
+	{Name: "logprobs", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/logprobs.ptx", Threads: 256, Shared: 131072, N: 13, entry: entryLogprobs, Cubin: "bf16_sm_90a/logprobs.cubin", constants: constants{bk: 64, bm: 128, bn: 128}},
 	{Name: "logprobs_reduce", Build: "f32", Target: "sm_80", File: "f32_sm_80/logprobs_reduce.ptx", Threads: 128, Shared: 0, N: 6, entry: entryLogprobsReduce, constants: constants{bm: 128}},
 	{Name: "logprobs_reduce", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/logprobs_reduce.ptx", Threads: 128, Shared: 0, N: 6, entry: entryLogprobsReduce, Cubin: "f32_sm_90a/logprobs_reduce.cubin", constants: constants{bm: 128}},
 	{Name: "logprobs_reduce", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/logprobs_reduce.ptx", Threads: 128, Shared: 0, N: 6, entry: entryLogprobsReduce, constants: constants{bm: 128}},
 	{Name: "logprobs_reduce", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/logprobs_reduce.ptx", Threads: 128, Shared: 0, N: 6, entry: entryLogprobsReduce, Cubin: "bf16_sm_90a/logprobs_reduce.cubin", constants: constants{bm: 128}},
+	{Name: "head_norm", Build: "f32", Target: "sm_80", File: "f32_sm_80/head_norm.ptx", Threads: 128, Shared: 64, N: 9, entry: entryHeadNorm, constants: constants{bh: 4, block: 256}},
+	{Name: "head_norm_1x1024", Build: "f32", Target: "sm_80", File: "f32_sm_80/head_norm_1x1024.ptx", Threads: 128, Shared: 16, N: 9, entry: entryHeadNorm, tile: 1, constants: constants{bh: 1, block: 1024}},
+	{Name: "head_norm", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/head_norm.ptx", Threads: 128, Shared: 64, N: 9, entry: entryHeadNorm, Cubin: "f32_sm_90a/head_norm.cubin", constants: constants{bh: 4, block: 256}},
+	{Name: "head_norm_1x1024", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/head_norm_1x1024.ptx", Threads: 128, Shared: 16, N: 9, entry: entryHeadNorm, Cubin: "f32_sm_90a/head_norm_1x1024.cubin", tile: 1, constants: constants{bh: 1, block: 1024}},
+	{Name: "head_norm", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/head_norm.ptx", Threads: 128, Shared: 1024, N: 9, entry: entryHeadNorm, constants: constants{bh: 4, block: 256}},
+	{Name: "head_norm_1x1024", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/head_norm_1x1024.ptx", Threads: 128, Shared: 16, N: 9, entry: entryHeadNorm, tile: 1, constants: constants{bh: 1, block: 1024}},
+	{Name: "head_norm", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/head_norm.ptx", Threads: 128, Shared: 512, N: 9, entry: entryHeadNorm, Cubin: "bf16_sm_90a/head_norm.cubin", constants: constants{bh: 4, block: 256}},
+	{Name: "head_norm_1x1024", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/head_norm_1x1024.ptx", Threads: 128, Shared: 16, N: 9, entry: entryHeadNorm, Cubin: "bf16_sm_90a/head_norm_1x1024.cubin", tile: 1, constants: constants{bh: 1, block: 1024}},
+	{Name: "add_norm", Build: "f32", Target: "sm_80", File: "f32_sm_80/add_norm.ptx", Threads: 128, Shared: 16, N: 10, entry: entryAddNorm, constants: constants{block: 1024}},
+	{Name: "add_norm", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/add_norm.ptx", Threads: 128, Shared: 16, N: 10, entry: entryAddNorm, Cubin: "f32_sm_90a/add_norm.cubin", constants: constants{block: 1024}},
+	{Name: "add_norm", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/add_norm.ptx", Threads: 128, Shared: 4096, N: 10, entry: entryAddNorm, constants: constants{block: 1024}},
+	{Name: "add_norm", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/add_norm.ptx", Threads: 128, Shared: 4096, N: 10, entry: entryAddNorm, Cubin: "bf16_sm_90a/add_norm.cubin", constants: constants{block: 1024}},
+	{Name: "copy", Build: "f32", Target: "sm_80", File: "f32_sm_80/copy.ptx", Threads: 128, Shared: 0, N: 8, entry: entryCopy, constants: constants{block: 1024}},
+	{Name: "copy", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/copy.ptx", Threads: 128, Shared: 0, N: 8, entry: entryCopy, Cubin: "f32_sm_90a/copy.cubin", constants: constants{block: 1024}},
+	{Name: "copy", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/copy.ptx", Threads: 128, Shared: 0, N: 8, entry: entryCopy, constants: constants{block: 1024}},
+	{Name: "copy", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/copy.ptx", Threads: 128, Shared: 0, N: 8, entry: entryCopy, Cubin: "bf16_sm_90a/copy.cubin", constants: constants{block: 1024}},
+	{Name: "add_bias", Build: "f32", Target: "sm_80", File: "f32_sm_80/add_bias.ptx", Threads: 128, Shared: 0, N: 7, entry: entryAddBias, constants: constants{block: 1024}},
+	{Name: "add_bias", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/add_bias.ptx", Threads: 128, Shared: 0, N: 7, entry: entryAddBias, Cubin: "f32_sm_90a/add_bias.cubin", constants: constants{block: 1024}},
+	{Name: "add_bias", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/add_bias.ptx", Threads: 128, Shared: 0, N: 7, entry: entryAddBias, constants: constants{block: 1024}},
+	{Name: "add_bias", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/add_bias.ptx", Threads: 128, Shared: 0, N: 7, entry: entryAddBias, Cubin: "bf16_sm_90a/add_bias.cubin", constants: constants{block: 1024}},
+	{Name: "soft_cap", Build: "f32", Target: "sm_80", File: "f32_sm_80/soft_cap.ptx", Threads: 128, Shared: 0, N: 7, entry: entrySoftCap, constants: constants{block: 1024}},
+	{Name: "soft_cap", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/soft_cap.ptx", Threads: 128, Shared: 0, N: 7, entry: entrySoftCap, Cubin: "f32_sm_90a/soft_cap.cubin", constants: constants{block: 1024}},
+	{Name: "soft_cap", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/soft_cap.ptx", Threads: 128, Shared: 0, N: 7, entry: entrySoftCap, constants: constants{block: 1024}},
+	{Name: "soft_cap", Build: "bf16", Target: "sm_90a", File: "bf16_sm_90a/soft_cap.ptx", Threads: 128, Shared: 0, N: 7, entry: entrySoftCap, Cubin: "bf16_sm_90a/soft_cap.cubin", constants: constants{block: 1024}},
 	{Name: "retain_gates", Build: "f32", Target: "sm_80", File: "f32_sm_80/retain_gates.ptx", Threads: 128, Shared: 2048, N: 7, entry: entryRetainGates, constants: constants{bh: 8, chunk: 64}},
 	{Name: "retain_gates", Build: "f32", Target: "sm_90a", File: "f32_sm_90a/retain_gates.ptx", Threads: 128, Shared: 2048, N: 7, entry: entryRetainGates, Cubin: "f32_sm_90a/retain_gates.cubin", constants: constants{bh: 8, chunk: 64}},
 	{Name: "retain_gates", Build: "bf16", Target: "sm_80", File: "bf16_sm_80/retain_gates.ptx", Threads: 128, Shared: 2048, N: 7, entry: entryRetainGates, constants: constants{bh: 8, chunk: 128}},

@@ -31,9 +31,9 @@ func (o *ops) attention(b *runners.Batch, dst, q runners.Mat, heads, kvHeads int
 	return d, x, hd, ok && o.headDim(hd)
 }
 
-// plainScores checks that the kernels support the scores.
-func (o *ops) plainScores(s runners.Scores) bool {
-	return s == runners.Scores{} || o.failf("%w: scores with a scale or a bound of their own", runners.ErrUnsupported)
+// scores checks the parameters of scores.
+func (o *ops) scores(s runners.Scores) bool {
+	return s.Cap >= 0 || o.failf("scores bounded by %g", s.Cap)
 }
 
 // headDim checks that the kernels support the head dimension.
@@ -122,7 +122,7 @@ func (o *ops) Attend(b *runners.Batch, a runners.Attended) {
 		return
 	}
 	r, ok := o.rope(a.Rope, hd)
-	if !ok || !o.plainScores(a.Scores) {
+	if !ok || !o.scores(a.Scores) {
 		return
 	}
 	for i, s := range b.Spans {
@@ -133,7 +133,7 @@ func (o *ops) Attend(b *runners.Batch, a runners.Attended) {
 		*o.flops += 4 * int64(heads*hd) * int64(runners.CausalKeys(s.Len, s.Pos))
 	}
 	if o.single {
-		o.decode(kv, d, x, heads, first.heads, hd, r)
+		o.decode(kv, d, x, heads, first.heads, hd, r, a.Scores)
 		return
 	}
 	if !o.rotate(x, b.Rows, heads, hd, r) {
@@ -141,7 +141,7 @@ func (o *ops) Attend(b *runners.Batch, a runners.Attended) {
 	}
 	for _, s := range o.launches(b, heads*hd) {
 		c := kv[s.cache].(*cache)
-		p := prefill{dst: d.row(s.Row), q: x.row(s.Row), ldDst: d.ld, ldQ: x.ld, cache: c, rows: s.Len, pos: s.Pos, heads: heads}
+		p := prefill{dst: d.row(s.Row), q: x.row(s.Row), ldDst: d.ld, ldQ: x.ld, cache: c, rows: s.Len, pos: s.Pos, heads: heads, scores: a.Scores}
 		size := p.size()
 		way := o.chosen[size]
 		if way == nil {
@@ -187,19 +187,28 @@ type prefill struct {
 	cache      *cache
 	rows, pos  int
 	heads      int
+	scores     runners.Scores
 }
 
 // prefill fills o.c with an attention call; tile is an index of the kernel's tiles for its head
-// dimension.
+// dimension. The kernel for bounded scores has one.
 func (o *ops) prefill(p *prefill, tile int) {
-	c := p.cache
-	o.k.AttendPrefill(&o.c, c.hd, tile, p.dst, p.q, c.blk.at(0), p.rows, p.pos, p.heads, c.heads, c.hd, c.slots, p.ldDst, p.ldQ, scale(c.hd))
+	c, scale := p.cache, p.scores.ScaleOf(p.cache.hd)
+	if p.scores.Cap > 0 {
+		o.k.AttendPrefillCap(&o.c, c.hd, p.dst, p.q, c.blk.at(0), p.rows, p.pos, p.heads, c.heads, c.hd, c.slots, p.ldDst, p.ldQ, scale, p.scores.Cap)
+	} else {
+		o.k.AttendPrefill(&o.c, c.hd, tile, p.dst, p.q, c.blk.at(0), p.rows, p.pos, p.heads, c.heads, c.hd, c.slots, p.ldDst, p.ldQ, scale)
+	}
 }
 
 // size is the key of the choice of a kernel.
 func (p *prefill) size() raceSize {
 	rows := min(floor2(p.rows), raceRows)
-	return raceSize{kernel: "attend_prefill", rows: rows, keys: keysOf(p.pos+p.rows, rows), heads: p.heads, kvHeads: p.cache.heads, hdim: p.cache.hd}
+	kernel := "attend_prefill"
+	if p.scores.Cap > 0 {
+		kernel = "attend_prefill_cap"
+	}
+	return raceSize{kernel: kernel, rows: rows, keys: keysOf(p.pos+p.rows, rows), heads: p.heads, kvHeads: p.cache.heads, hdim: p.cache.hd}
 }
 
 // timed returns the attention that is timed for the choice, with the rows and keys of size.
@@ -237,8 +246,7 @@ func (p prefill) result(o *ops) (at uint64, bytes int) {
 //
 // where u is half a unit in the last place of T, to which the weights and the value are rounded, e
 // the largest error of a score, as for gemm, and n the number of keys; 2^-20 covers the
-// exponentials.
-// largest error of a score, as gemm's, and n the number of keys; 2^-20 is for the exponentials.
+// exponentials. Scores have no bound: the kernel of bounded scores has one tile.
 func (p prefill) wrong(o *ops, who string, run func() error) (string, error) {
 	p = p.timed()
 	hd, size := p.cache.hd, o.t.Size()
@@ -265,11 +273,11 @@ func (p prefill) wrong(o *ops, who string, run func() error) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		scores, top, e := make([]float64, n), math.Inf(-1), 0.0
+		scores, top, e, scale := make([]float64, n), math.Inf(-1), 0.0, float64(p.scores.ScaleOf(hd))
 		for j := range scores {
 			var size float64
 			for c := range hd {
-				s := float64(q[c]) * float64(k[j*hd+c]) / math.Sqrt(float64(hd))
+				s := float64(q[c]) * float64(k[j*hd+c]) * scale
 				scores[j] += s
 				size += math.Abs(s)
 			}
@@ -308,9 +316,6 @@ func (p prefill) wrong(o *ops, who string, run func() error) (string, error) {
 	return "", nil
 }
 
-// scale returns headDim^-0.5.
-func scale(hd int) float32 { return float32(1 / math.Sqrt(float64(hd))) }
-
 // rotate rotates the heads of all rows of the pass in place.
 func (o *ops) rotate(x mat, rows, heads, hd int, r *ropeTable) bool {
 	o.k.Rope(&o.c, hd, r.spec.Interleaved, x.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), rows, heads, hd, x.ld)
@@ -323,14 +328,14 @@ const splitSlots = 256
 
 // decode is attention of one row per sequence over its whole cache, including the row's own
 // position.
-func (o *ops) decode(kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
+func (o *ops) decode(kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable, s runners.Scores) {
 	if table, ok := o.table(kv); ok {
-		o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r)
+		o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r, s)
 	}
 }
 
 // decodeOver is decode with the table of caches already in the arena.
-func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable) {
+func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads, hd int, r *ropeTable, s runners.Scores) {
 	n, slots := len(kv), 0
 	for _, c := range kv {
 		slots = max(slots, c.(*cache).slots)
@@ -346,7 +351,7 @@ func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads
 	if !ok {
 		return
 	}
-	o.k.AttendDecode(&o.c, hd, r.spec.Interleaved, parts, stats, x.ptr, table, r.lo.at(0), r.hi.at(0), o.pos(0), n, heads, kvHeads, hd, x.ld, scale(hd), splits)
+	o.k.AttendDecode(&o.c, hd, r.spec.Interleaved, parts, stats, x.ptr, table, r.lo.at(0), r.hi.at(0), o.pos(0), n, heads, kvHeads, hd, x.ld, s.ScaleOf(hd), s.Cap, splits)
 	if !o.enqueue() {
 		return
 	}
@@ -354,8 +359,25 @@ func (o *ops) decodeOver(table uint64, kv []runners.KV, d, x mat, heads, kvHeads
 	o.enqueue()
 }
 
-// noGroups is the error for window attention with grouped heads, which the kernel does not support.
-const noGroups = "window attention of the CUDA runner needs as many key heads as query heads"
+// windowed is attention of rows queries from position pos on through the window of a cache that
+// holds the positions before, and over their own k and v.
+type windowed struct {
+	dst, q, k, v         uint64
+	ldDst, ldQ, ldK, ldV int
+	cache                *cache
+	rows, pos, heads     int
+	scores               runners.Scores
+}
+
+// window fills o.c with attention.
+func (o *ops) window(w windowed) {
+	c, scale := w.cache, w.scores.ScaleOf(w.cache.hd)
+	if w.scores.Cap > 0 {
+		o.k.AttendWindowCap(&o.c, c.hd, w.dst, w.q, w.k, w.v, c.blk.at(0), w.rows, w.pos, w.heads, c.heads, c.hd, c.window, c.slots, w.ldDst, w.ldQ, w.ldK, w.ldV, scale, w.scores.Cap)
+	} else {
+		o.k.AttendWindow(&o.c, c.hd, w.dst, w.q, w.k, w.v, c.blk.at(0), w.rows, w.pos, w.heads, c.heads, c.hd, c.window, c.slots, w.ldDst, w.ldQ, w.ldK, w.ldV, scale)
+	}
+}
 
 // AttendWindow implements runners.Ops. Single rows are written into the ring buffer first, which
 // then holds exactly the window; the order of its slots does not affect a softmax. A long span
@@ -369,15 +391,12 @@ func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 		return
 	}
 	kv, heads, kvHeads := w.KV, w.Heads, first.heads
-	if !(heads == kvHeads || o.failf("%w: %s", runners.ErrUnsupported, noGroups)) {
-		return
-	}
 	d, x, hd, ok := o.attention(b, w.Dst, w.Q, heads, kvHeads)
 	if !ok {
 		return
 	}
 	r, ok := o.rope(w.Rope, hd)
-	if !ok || !o.plainScores(w.Scores) {
+	if !ok || !o.scores(w.Scores) {
 		return
 	}
 	km, vm, ok := o.keysValues(b, w.K, w.V, hd, "window attention")
@@ -398,12 +417,12 @@ func (o *ops) AttendWindow(b *runners.Batch, w runners.Windowed) {
 	if o.single {
 		o.k.RopeStore(&o.c, hd, r.spec.Interleaved, table, km.ptr, vm.ptr, r.lo.at(0), r.hi.at(0), o.pos(0), o.seq(0), b.Rows, kvHeads, hd, km.ld, vm.ld, 1)
 		if o.enqueue() {
-			o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r)
+			o.decodeOver(table, kv, d, x, heads, kvHeads, hd, r, w.Scores)
 		}
 	} else if o.rotate(x, b.Rows, heads, hd, r) && o.rotate(km, b.Rows, kvHeads, hd, r) {
 		for i, s := range b.Spans {
 			c := kv[i].(*cache)
-			o.k.AttendWindow(&o.c, hd, d.row(s.Row), x.row(s.Row), km.row(s.Row), vm.row(s.Row), c.blk.at(0), s.Len, s.Pos, heads, hd, c.window, c.slots, d.ld, x.ld, km.ld, vm.ld, scale(hd))
+			o.window(windowed{d.row(s.Row), x.row(s.Row), km.row(s.Row), vm.row(s.Row), d.ld, x.ld, km.ld, vm.ld, c, s.Len, s.Pos, heads, w.Scores})
 			if !o.enqueue() {
 				return
 			}

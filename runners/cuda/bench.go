@@ -122,11 +122,13 @@ func Bench(ctx context.Context, opts runners.Options, small bool, wants func(i i
 		func(b *bench) error { return b.product("gemm_add", rows, ffn, dim) },
 		func(b *bench) error { return b.product("gemm_f32", min(rows, 2<<10), dim, vocab) },
 		func(b *bench) error { return b.product("swiglu", rows, dim, ffn) },
-		func(b *bench) error { return b.attend(long, 0, heads, kvHeads, hd, 0) },
+		func(b *bench) error { return b.attend(long, 0, heads, kvHeads, hd, 0, 0) },
 		// The last chunk of a prompt of 512 Ki tokens, which dominates a Transformer's long
 		// prefill.
-		func(b *bench) error { return b.attend(long, before, heads, kvHeads, hd, 0) },
-		func(b *bench) error { return b.attend(long, 0, heads, heads, hd, window) },
+		func(b *bench) error { return b.attend(long, before, heads, kvHeads, hd, 0, 0) },
+		func(b *bench) error { return b.attend(long, 0, heads, heads, hd, window, 0) },
+		func(b *bench) error { return b.attend(long, 0, heads, kvHeads, hd, 0, benchCap) },
+		func(b *bench) error { return b.attend(long, 0, heads, kvHeads, hd, window, benchCap) },
 		func(b *bench) error { return b.retain(long, heads, hd) },
 		func(b *bench) error { return b.product("gemm", few, dim, dim) },
 		func(b *bench) error { return b.product("gemm", some, dim, dim) },
@@ -143,6 +145,11 @@ func Bench(ctx context.Context, opts runners.Options, small bool, wants func(i i
 		func(b *bench) error { return b.retainStep(16, heads, hd) },
 		func(b *bench) error { return b.embed(long, dim, vocab) },
 		func(b *bench) error { return b.norm(long, dim) },
+		func(b *bench) error { return b.headNorm(long, heads, hd) },
+		func(b *bench) error { return b.addNorm(long, dim) },
+		func(b *bench) error { return b.addBias(long, dim) },
+		func(b *bench) error { return b.copied(long, dim) },
+		func(b *bench) error { return b.softCap(16, vocab) },
 		func(b *bench) error { return b.rope(long, heads, hd, deep) },
 		func(b *bench) error { return b.ropeStore(long, kvHeads, hd) },
 		func(b *bench) error { return b.logprobs(min(rows, 2<<10), dim, vocab) },
@@ -333,8 +340,8 @@ func (b *bench) product(kernel string, rows, in, out int) error {
 		b.sample(r, c, want)
 	}
 	o := b.o
-	kind := map[string]gemmKind{"gemm_f32": gemmF32, "gemv_f32": gemmF32, "gemm_add": gemmAdd, "gemv_add": gemmAdd, "swiglu": gemmSwiGLU}[kernel]
-	g := gemm{kind, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in}
+	kind := map[string]gemmKind{"gemm_f32": gemmF32, "gemv_f32": gemmF32, "gemm_add": gemmAdd, "gemv_add": gemmAdd, "swiglu": gemmGLU}[kernel]
+	g := gemm{kind: kind, c: c.at(0), a: x[0].at(0), b: x[1].at(0), m: rows, n: out, k: in, ldc: ld, lda: in, ldb: in}
 	if rows > gemvRows {
 		if err := b.choose(g.size(), g); err != nil {
 			return err
@@ -379,8 +386,12 @@ func head(seed, row, heads, h, hd int) []float64 {
 	return v
 }
 
-// softmax returns the attention of q over keys and values from..to-1.
-func softmax(q []float64, from, to int, key, value func(int) []float64) []float64 {
+// benchCap is the bound of scores and logits where there is one: small, so that it changes them.
+const benchCap = 2
+
+// softmax returns the attention of q over keys and values from..to-1, with scores bounded by limit where it
+// is not 0.
+func softmax(q []float64, from, to int, limit float64, key, value func(int) []float64) []float64 {
 	out, sum, top := make([]float64, len(q)), 0.0, math.Inf(-1)
 	scores := make([]float64, to-from)
 	for p := from; p < to; p++ {
@@ -388,6 +399,9 @@ func softmax(q []float64, from, to int, key, value func(int) []float64) []float6
 			scores[p-from] += v * q[i]
 		}
 		scores[p-from] /= math.Sqrt(float64(len(q)))
+		if limit > 0 {
+			scores[p-from] = limit * math.Tanh(scores[p-from]/limit)
+		}
 		top = max(top, scores[p-from])
 	}
 	for p := from; p < to; p++ {
@@ -406,12 +420,16 @@ func softmax(q []float64, from, to int, key, value func(int) []float64) []float6
 // attend measures causal attention of rows queries (input 1 [rows, heads, hd]) at positions from
 // pos0 on, over the keys up to their own: in a cache [kv_heads, pos0+rows, hd] (inputs 2 and 3,
 // values after keys), or, with pos0 = 0, through a window over rows [rows, heads, hd] of inputs 2
-// and 3.
-func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
+// and 3. Scores are bounded by limit where it is not 0.
+func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window, limit int) error {
 	b.m.Kernel, b.m.Shape = "attend_prefill", map[string]int{"rows": rows, "heads": heads, "kv_heads": kvHeads, "hd": hd}
 	if window > 0 {
 		b.m.Kernel, b.m.Shape["window"] = "attend_window", window
 	}
+	if limit > 0 {
+		b.m.Kernel, b.m.Shape["cap"] = b.m.Kernel+"_cap", limit
+	}
+	scores := runners.Scores{Cap: float32(limit)}
 	if pos0 > 0 {
 		b.m.Shape["pos0"] = pos0
 	}
@@ -445,13 +463,14 @@ func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
 		cacheAt = func(seed int) func(h, p int) []float64 {
 			return func(h, p int) []float64 { return head(seed, p, kvHeads, h, hd) }
 		}
-		o.k.AttendWindow(&o.c, hd, c.at(0), q.at(0), k.at(0), v.at(0), ring.at(0), rows, 0, heads, hd, window, window, ld, ld, ldk, ldk, scale(hd))
+		o.window(windowed{dst: c.at(0), q: q.at(0), k: k.at(0), v: v.at(0), ldDst: ld, ldQ: ld, ldK: ldk, ldV: ldk, rows: rows, heads: heads, scores: scores,
+			cache: &cache{o: o, blk: ring, heads: kvHeads, hd: hd, slots: window, window: window}})
 	} else {
 		kv, err := b.keysValues(n)
 		if err != nil {
 			return err
 		}
-		p := prefill{dst: c.at(0), q: q.at(0), ldDst: ld, ldQ: ld, rows: rows, pos: pos0, heads: heads,
+		p := prefill{dst: c.at(0), q: q.at(0), ldDst: ld, ldQ: ld, rows: rows, pos: pos0, heads: heads, scores: scores,
 			cache: &cache{o: o, blk: kv, heads: kvHeads, hd: hd, slots: slots, capacity: slots, len: slots}}
 		if err := b.choose(p.size(), p); err != nil {
 			return err
@@ -474,7 +493,7 @@ func (b *bench) attend(rows, pos0, heads, kvHeads, hd, window int) error {
 			from = max(0, r+1-window)
 		}
 		kh := h / (heads / kvHeads)
-		ref := softmax(head(1, r, heads, h, hd), from, pos0+r+1, func(p int) []float64 { return keys(kh, p) }, func(p int) []float64 { return values(kh, p) })
+		ref := softmax(head(1, r, heads, h, hd), from, pos0+r+1, float64(limit), func(p int) []float64 { return keys(kh, p) }, func(p int) []float64 { return values(kh, p) })
 		b.sample(r, h*hd+i%hd, ref[i%hd])
 	}
 	b.m.FLOPs = 4 * float64(heads*hd) * pairs
@@ -541,7 +560,7 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 		return o.Sync()
 	}
 	run := func() error {
-		o.decodeOver(table, caches, d, x, heads, kvHeads, hd, still)
+		o.decodeOver(table, caches, d, x, heads, kvHeads, hd, still, runners.Scores{})
 		return o.err
 	}
 	if err := run(); err != nil {
@@ -553,7 +572,7 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 		at := func(seed int) func(int) []float64 {
 			return func(p int) []float64 { return head(seed, kh*depth+p, 1, 0, hd) }
 		}
-		ref := softmax(head(1, s, heads, h, hd), 0, depth, at(2), at(3))
+		ref := softmax(head(1, s, heads, h, hd), 0, depth, 0, at(2), at(3))
 		b.sample(s, h*hd+(11*i)%hd, ref[(11*i)%hd])
 	}
 	b.m.FLOPs = 4 * float64(batch*heads*hd) * float64(depth)

@@ -151,6 +151,114 @@ func (b *bench) norm(rows, dim int) error {
 	return b.launched(out, b.o.t, dim, b.tolerance(1))
 }
 
+// headNorm measures the norm of heads (input 1 [rows, heads, hd]) with a weight (input 2) in place.
+// Each run norms what the one before made, so what is compared is of the first.
+func (b *bench) headNorm(rows, heads, hd int) error {
+	b.m.Kernel, b.m.Shape = "head_norm", map[string]int{"rows": rows, "heads": heads, "hd": hd}
+	x, err := b.input(1, rows*heads*hd)
+	if err != nil {
+		return err
+	}
+	w, err := b.inputOf(runners.F32, 2, hd)
+	if err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, h, e := spread(i, rows), i%heads, (11*i)%hd
+		b.sample(r, h*hd+e, normed(head(1, r, heads, h, hd), e)*float64(Input(2, e)))
+	}
+	b.o.k.HeadNorm(&b.o.c, 0, x.at(0), w.at(0), rows, heads, hd, heads*hd, benchEps)
+	b.m.FLOPs = 4 * float64(rows*heads*hd)
+	b.m.Bytes = 2 * float64(rows*heads*hd) * float64(b.o.t.Size())
+	return b.launched(x, b.o.t, heads*hd, b.tolerance(1))
+}
+
+// addNorm measures adding the norm of rows (input 1) with a weight (input 2) to float32 rows (input
+// 3). What is compared is of the first run.
+func (b *bench) addNorm(rows, dim int) error {
+	b.m.Kernel, b.m.Shape = "add_norm", map[string]int{"rows": rows, "dim": dim}
+	x, err := b.input(1, rows*dim)
+	if err != nil {
+		return err
+	}
+	w, err := b.inputOf(runners.F32, 2, dim)
+	if err != nil {
+		return err
+	}
+	dst, err := b.inputOf(runners.F32, 3, rows*dim)
+	if err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, c := spread(i, rows), spread((7*i)%benchChecks, dim)
+		b.sample(r, c, float64(Input(3, r*dim+c))+normed(head(1, r, 1, 0, dim), c)*float64(Input(2, c)))
+	}
+	b.o.k.AddNorm(&b.o.c, dst.at(0), x.at(0), w.at(0), rows, dim, dim, dim, benchEps)
+	b.m.FLOPs = 5 * float64(rows*dim)
+	b.m.Bytes = float64(rows*dim) * float64(8+b.o.t.Size())
+	return b.launched(dst, runners.F32, dim, b.tolerance(0))
+}
+
+// addBias measures adding a vector (input 2) to rows (input 1) in place. What is compared is of the
+// first run.
+func (b *bench) addBias(rows, cols int) error {
+	b.m.Kernel, b.m.Shape = "add_bias", map[string]int{"rows": rows, "cols": cols}
+	x, err := b.input(1, rows*cols)
+	if err != nil {
+		return err
+	}
+	bias, err := b.inputOf(runners.F32, 2, cols)
+	if err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, c := spread(i, rows), spread((7*i)%benchChecks, cols)
+		b.sample(r, c, float64(Input(1, r*cols+c))+float64(Input(2, c)))
+	}
+	b.o.k.AddBias(&b.o.c, x.at(0), bias.at(0), rows, cols, cols)
+	b.m.FLOPs = float64(rows * cols)
+	b.m.Bytes = 2 * float64(rows*cols) * float64(b.o.t.Size())
+	return b.launched(x, b.o.t, cols, b.tolerance(1))
+}
+
+// copied measures copying float32 rows (input 1) to rows of T.
+func (b *bench) copied(rows, cols int) error {
+	b.m.Kernel, b.m.Shape = "copy", map[string]int{"rows": rows, "cols": cols}
+	x, err := b.inputOf(runners.F32, 1, rows*cols)
+	if err != nil {
+		return err
+	}
+	out, err := b.output(rows*cols, b.o.t)
+	if err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, c := spread(i, rows), spread((7*i)%benchChecks, cols)
+		b.sample(r, c, float64(Input(1, r*cols+c)))
+	}
+	b.o.k.Copy(&b.o.c, out.at(0), x.at(0), rows, cols, cols, cols)
+	b.m.Bytes = float64(rows*cols) * float64(4+b.o.t.Size())
+	return b.launched(out, b.o.t, cols, b.tolerance(1))
+}
+
+// softCap measures bounding float32 rows (input 1) by benchCap in place. What is compared is of the
+// first run.
+func (b *bench) softCap(rows, cols int) error {
+	b.m.Kernel, b.m.Shape = "soft_cap", map[string]int{"rows": rows, "cols": cols, "cap": benchCap}
+	x, err := b.inputOf(runners.F32, 1, rows*cols)
+	if err != nil {
+		return err
+	}
+	for i := range benchChecks {
+		r, c := spread(i, rows), spread((7*i)%benchChecks, cols)
+		b.sample(r, c, benchCap*math.Tanh(float64(Input(1, r*cols+c))/benchCap))
+	}
+	b.o.k.SoftCap(&b.o.c, x.at(0), rows, cols, cols, benchCap)
+	b.m.FLOPs = 6 * float64(rows*cols)
+	b.m.Bytes = 8 * float64(rows*cols)
+	return b.launched(x, runners.F32, cols, b.tolerance(0))
+}
+
 // normed returns element i of x divided by the root mean square of x.
 func normed(x []float64, i int) float64 {
 	sum := 0.0
@@ -292,7 +400,7 @@ func (b *bench) logprobs(rows, dim, vocab int) error {
 		b.sample(r, 0, logits[Number(r, vocab)]-top-math.Log(sum))
 	}
 	run := func() error {
-		o.k.Logprobs(&o.c, part.at(0), x.at(0), w.at(0), targets.at(0), rows, vocab, dim, dim, dim, splits)
+		o.k.Logprobs(&o.c, part.at(0), x.at(0), w.at(0), targets.at(0), rows, vocab, dim, dim, dim, splits, 0)
 		if err := b.launch(); err != nil {
 			return err
 		}

@@ -25,7 +25,7 @@ type Choice struct {
 	Target string `json:"target"`
 	DType  string `json:"dtype"`
 	// Rows, In and Out are the sizes of the product that was timed: [rows, in] times [out, in]ᵀ,
-	// for gemm_swiglu with two such matrices. The choice applies to up to twice as many rows, and
+	// for gemm_glu with two such matrices. The choice applies to up to twice as many rows, and
 	// from 8 Ki on to any number.
 	Rows int `json:"rows"`
 	In   int `json:"in,omitempty"`
@@ -293,7 +293,7 @@ func (g gemm) candidates(o *ops, add func(string, kernels.Call)) {
 			add(k.Name, o.c)
 		}
 	}
-	if o.d.blas != nil && g.kind != gemmSwiGLU {
+	if o.d.blas != nil && g.kind != gemmGLU {
 		o.viaCUBLAS(&g)
 		add(o.d.blas.name, o.c)
 	}
@@ -333,8 +333,8 @@ func (o *ops) run(c *kernels.Call) error {
 //
 //	8 sqrt(k) 2^-23 (sum |a b| + |previous value|) + u |value|
 //
-// where u is half a unit in the last place of c. For gemmSwiGLU it is the sum of such errors of
-// both products, times the slope of silu, which is below 1.1. The first term bounds the error of a
+// where u is half a unit in the last place of c. For gemmGLU it is the sum of such errors of
+// both products, times the slope of the activation, which is below 1.13. The first term bounds the error of a
 // sum of k rounded products except with negligible probability (Higham and Mary, A new approach to
 // probabilistic rounding error analysis, 2019); it uses twice float32's unit for tensor cores,
 // which truncate instead of rounding. An error is an error of the device.
@@ -344,7 +344,7 @@ func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 		places = append(places, [2]int{spread(i, g.m), spread((7*i)%benchChecks, g.n)})
 	}
 	t, u := runners.F32, 0x1p-24
-	if (g.kind == gemmT || g.kind == gemmSwiGLU) && o.t == runners.BF16 {
+	if (g.kind == gemmT || g.kind == gemmGLU) && o.t == runners.BF16 {
 		t, u = runners.BF16, 0x1p-8
 	}
 	at := func(p [2]int) uint64 { return g.c + uint64((p[0]*g.ldc+p[1])*t.Size()) }
@@ -377,13 +377,13 @@ func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 			}
 			want[i] += float64(base[0])
 			tol[i] += 8 * math.Sqrt(float64(g.k)) * 0x1p-23 * math.Abs(float64(base[0]))
-		case gemmSwiGLU:
+		case gemmGLU:
 			up, e, err := dot(g.n + p[1])
 			if err != nil {
 				return "", err
 			}
-			gate := silu(want[i])
-			tol[i] = 1.1*tol[i]*math.Abs(up) + math.Abs(gate)*e + 0x1p-20*math.Abs(gate*up)
+			gate := activations[g.act].of(want[i])
+			tol[i] = 1.13*tol[i]*math.Abs(up) + math.Abs(gate)*e + 0x1p-20*math.Abs(gate*up)
 			want[i] = gate * up
 		}
 		tol[i] += u * math.Abs(want[i])

@@ -18,8 +18,7 @@ import (
 func TestGreedy(t *testing.T) {
 	ctx := context.Background()
 	for _, opts := range combos(t) {
-		for _, a := range runners.Arches() {
-			c := tiny(a)
+		for a, c := range tinies() {
 			m := load(t, c, opts)
 			const batch = 3
 			ss, copies := sequences(t, m, batch, 300), sequences(t, m, batch, 300)

@@ -29,8 +29,7 @@ const retainChunk = 64
 const maxHeadDim = 256
 
 // Supports returns the first reason why the kernels for the number types of opts do not support a
-// model: wide heads, sizes in bfloat16 that are not multiples of 16, or windows with fewer key
-// heads than query heads.
+// model: wide heads, or sizes in bfloat16 that are not multiples of 16.
 func Supports(c runners.Config, opts runners.Options) error {
 	if opts.Weights != opts.KV || opts.Weights != runners.F32 && opts.Weights != runners.BF16 {
 		return fmt.Errorf("%w: the CUDA runner holds weights, keys and values all as f32 or all as bf16, not weights as %s with keys and values as %s",
@@ -48,11 +47,8 @@ func Supports(c runners.Config, opts runners.Options) error {
 	if err := check("dim", c.Dim, math.MaxInt); err != nil {
 		return err
 	}
-	for i, l := range c.Layers {
+	for _, l := range c.Layers {
 		m := l.Mixer
-		if m.Window > 0 && m.Heads != m.KVHeads {
-			return fmt.Errorf("%w: layer %d has %d key heads for %d query heads in a window, and the CUDA kernel needs as many of each", runners.ErrUnsupported, i, m.KVHeads, m.Heads)
-		}
 		if err := check("head_dim", m.HeadDim, maxHeadDim); err != nil {
 			return err
 		}

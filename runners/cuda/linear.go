@@ -2,7 +2,11 @@
 
 package cuda
 
-import "github.com/yocobench/yocobench/runners"
+import (
+	"math"
+
+	"github.com/yocobench/yocobench/runners"
+)
 
 // gemvRows is the largest number of rows for which the gemv kernels are used: reading the weights
 // dominates their cost.
@@ -13,20 +17,37 @@ type gemm struct {
 	kind                   gemmKind
 	c, a, b                uint64
 	m, n, k, ldc, lda, ldb int
+	act                    runners.Activation // of gemmGLU
 }
 
 // gemmKind says what happens to the product. The first three values are those of cublas.h.
 type gemmKind int
 
 const (
-	gemmT      gemmKind = iota // c is of type T
-	gemmF32                    // c is float32
-	gemmAdd                    // added to c, float32
-	gemmSwiGLU                 // c is silu(a b1ᵀ) * (a b2ᵀ) of type T, b1 being rows 0..n-1 of b and b2 rows n..2n-1
+	gemmT   gemmKind = iota // c is of type T
+	gemmF32                 // c is float32
+	gemmAdd                 // added to c, float32
+	gemmGLU                 // c is act(a b1ᵀ) * (a b2ᵀ) of type T, b1 being rows 0..n-1 of b and b2 rows n..2n-1
 )
 
+// activation is act(x) = x sigmoid(linear x + cubic x³).
+type activation struct{ linear, cubic float32 }
+
+// activations has GELU as (1 + tanh y) / 2 = sigmoid(2y).
+var activations = map[runners.Activation]activation{
+	runners.SiLU:     {1, 0},
+	runners.GELUTanh: {gelu, gelu * 0.044715},
+}
+
+const gelu = 2 * math.Sqrt2 / math.SqrtPi
+
+// of is act(x) in float64.
+func (a activation) of(x float64) float64 {
+	return x / (1 + math.Exp(-x*(float64(a.cubic)*x*x+float64(a.linear))))
+}
+
 func (k gemmKind) String() string {
-	return [...]string{"gemm_t", "gemm_f32", "gemm_add", "gemm_swiglu"}[k]
+	return [...]string{"gemm_t", "gemm_f32", "gemm_add", "gemm_glu"}[k]
 }
 
 func (o *ops) Linear(rows int, dst, x runners.Mat, rw runners.Weight) {
@@ -38,7 +59,7 @@ func (o *ops) Linear(rows int, dst, x runners.Mat, rw runners.Weight) {
 	if d.t != o.t { // in the float32 build the two are the same
 		kind = gemmF32
 	}
-	o.multiply(gemm{kind, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in})
+	o.multiply(gemm{kind: kind, c: d.ptr, a: a.ptr, b: w.blk.at(0), m: rows, n: w.out, k: w.in, ldc: d.ld, lda: a.ld, ldb: w.in})
 }
 
 func (o *ops) LinearAdd(rows int, dst, x runners.Mat, rw runners.Weight) {
@@ -46,7 +67,7 @@ func (o *ops) LinearAdd(rows int, dst, x runners.Mat, rw runners.Weight) {
 	if !ok || !(d.t == runners.F32 || o.failf("LinearAdd: onto a buffer of %s", d.t)) {
 		return
 	}
-	o.multiply(gemm{gemmAdd, d.ptr, a.ptr, w.blk.at(0), rows, w.out, w.in, d.ld, a.ld, w.in})
+	o.multiply(gemm{kind: gemmAdd, c: d.ptr, a: a.ptr, b: w.blk.at(0), m: rows, n: w.out, k: w.in, ldc: d.ld, lda: a.ld, ldb: w.in})
 }
 
 // multiply enqueues a product, by the candidate chosen for its size.
@@ -89,18 +110,20 @@ func (o *ops) viaKernel(g *gemm, tile int) {
 	case g.kind == gemmAdd:
 		o.k.GemmAdd(&o.c, tile, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
 	case few:
-		o.k.GemvSwiglu(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb)
+		act := activations[g.act]
+		o.k.GemvGlu(&o.c, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, act.linear, act.cubic)
 	default:
-		o.k.GemmSwiglu(&o.c, tile, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, sms)
+		act := activations[g.act]
+		o.k.GemmGlu(&o.c, tile, g.c, g.a, g.b, g.m, g.n, g.k, g.ldc, g.lda, g.ldb, act.linear, act.cubic, sms)
 	}
 }
 
 func (o *ops) GLU(rows int, dst, x runners.Mat, rw runners.Weight, act runners.Activation) {
 	w, d, a, ok := o.product(rows, dst, x, rw, 2*dst.Cols, "GLU")
-	if !ok || !(act == runners.SiLU || o.failf("%w: a gate of %s", runners.ErrUnsupported, act)) || !((w.first == dst.Cols && d.t == o.t) || o.failf("GLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
+	if !ok || !(activations[act] != activation{} || o.failf("%w: a gate of %s", runners.ErrUnsupported, act)) || !((w.first == dst.Cols && d.t == o.t) || o.failf("GLU: the weight is not a stack of two [%d, %d]", dst.Cols, x.Cols)) {
 		return
 	}
-	o.multiply(gemm{gemmSwiGLU, d.ptr, a.ptr, w.blk.at(0), rows, dst.Cols, w.in, d.ld, a.ld, w.in})
+	o.multiply(gemm{kind: gemmGLU, c: d.ptr, a: a.ptr, b: w.blk.at(0), m: rows, n: dst.Cols, k: w.in, ldc: d.ld, lda: a.ld, ldb: w.in, act: act})
 }
 
 // product checks x [rows, in] times a weight [out, in], and counts its FLOPs.

@@ -10,12 +10,9 @@ import (
 )
 
 func (o *ops) LogProbs(x runners.Mat, rw runners.Weight, cap float32, targets []int, out []float32) error {
-	if cap != 0 {
-		o.failf("%w: bounded logits", runners.ErrUnsupported)
-	}
 	w, ok := rw.(*weight)
-	if o.err == nil && (ok && !w.vector && w.in == x.Cols && len(out) == len(targets) || o.failf("LogProbs: the sizes do not fit")) && len(targets) > 0 {
-		o.logProbs(x, w, targets, out)
+	if o.err == nil && (ok && !w.vector && w.in == x.Cols && len(out) == len(targets) || o.failf("LogProbs: the sizes do not fit")) && (cap >= 0 || o.failf("LogProbs: a bound of %g", cap)) && len(targets) > 0 {
+		o.logProbs(x, w, cap, targets, out)
 	}
 	return o.wait()
 }
@@ -56,7 +53,7 @@ func (r *idReader) piece(b []byte, at int64) {
 	}
 }
 
-func (o *ops) logProbs(x runners.Mat, w *weight, targets []int, out []float32) {
+func (o *ops) logProbs(x runners.Mat, w *weight, cap float32, targets []int, out []float32) {
 	rows := len(targets)
 	a, ok := o.inner(x, rows, "LogProbs")
 	if !ok || !o.aligned("LogProbs", w.in) {
@@ -76,7 +73,7 @@ func (o *ops) logProbs(x runners.Mat, w *weight, targets []int, out []float32) {
 		return
 	}
 	*o.flops += 2 * int64(rows) * int64(w.in) * int64(w.out)
-	o.k.Logprobs(&o.c, parts, a.ptr, w.blk.at(0), at, rows, w.out, w.in, a.ld, w.in, splits)
+	o.k.Logprobs(&o.c, parts, a.ptr, w.blk.at(0), at, rows, w.out, w.in, a.ld, w.in, splits, cap)
 	if !o.enqueue() {
 		return
 	}

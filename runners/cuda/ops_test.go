@@ -217,6 +217,7 @@ func TestLinear(t *testing.T)     { each(t, optest.Linear) }
 func TestRows(t *testing.T)       { each(t, optest.Rows) }
 func TestAttention(t *testing.T)  { each(t, optest.Attention) }
 func TestRetain(t *testing.T)     { each(t, optest.Retain) }
+func TestVariants(t *testing.T)   { each(t, optest.Variants) }
 func TestErrors(t *testing.T)     { each(t, optest.Errors) }
 func TestCacheBytes(t *testing.T) { each(t, optest.CacheBytes) }
 
@@ -275,7 +276,7 @@ func TestProducts(t *testing.T) {
 		t.Run(name(opts), func(t *testing.T) {
 			b := &bench{o: openTest(t, opts)}
 			o := b.o
-			for _, kind := range []gemmKind{gemmT, gemmF32, gemmAdd, gemmSwiGLU} {
+			for _, kind := range []gemmKind{gemmT, gemmF32, gemmAdd, gemmGLU} {
 				for _, rows := range []int{gemvRows, gemvRows + 24} {
 					const in, out, ld = 48, 130, 144
 					x, err := b.inputs(rows*in, 2*out*in)
@@ -296,7 +297,7 @@ func TestProducts(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					g := gemm{kind, c.at(0), x[0].at(0), x[1].at(0), rows, out, in, ld, in, in}
+					g := gemm{kind: kind, c: c.at(0), a: x[0].at(0), b: x[1].at(0), m: rows, n: out, k: in, ldc: ld, lda: in, ldb: in}
 					o.viaKernel(&g, 0)
 					for tile, k := range o.k.Tiles(o.c.Kernel) {
 						o.viaKernel(&g, tile)

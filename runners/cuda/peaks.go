@@ -136,7 +136,7 @@ func (o *ops) timeProduct(n int) (ours, theirs float64, wrong string, err error)
 	if ours, err = o.best(launch); err != nil || o.d.blas == nil {
 		return ours, 0, o.noCUBLAS, err
 	}
-	g := gemm{gemmT, m[2].at(0), m[0].at(0), m[1].at(0), n, n, n, n, n, n}
+	g := gemm{kind: gemmT, c: m[2].at(0), a: m[0].at(0), b: m[1].at(0), m: n, n: n, k: n, ldc: n, lda: n, ldb: n}
 	o.viaCUBLAS(&g)
 	if wrong, err = o.wrong(o.d.blas.name, g, func() error { return o.run(&o.c) }); err != nil || wrong != "" {
 		return ours, 0, wrong, err

@@ -16,6 +16,27 @@ func tiny(a runners.Arch) runners.Config {
 	return runners.Shape{Name: "tiny", Dim: 64, Layers: 2, FFN: 96, Vocab: 50, Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 2, 10).Config()
 }
 
+// families is a small model with the operations of published families.
+func families() runners.Config {
+	c := tiny(runners.Transformer)
+	c.TiedOutput, c.EmbedScale, c.LogitCap = true, 8, 3
+	window, global := &c.Layers[0], &c.Layers[1]
+	window.Activation, window.Norms = runners.GELUTanh, runners.PrePostNorm
+	window.Mixer.Window, window.Mixer.Bias, window.Mixer.QKNorm, window.Mixer.Scale, window.Mixer.ScoreCap = 10, true, runners.HeadQKNorm, 0.3, 5
+	global.Norms, global.Mixer.QKNorm, global.Mixer.ScoreCap = runners.PostNorm, runners.WholeQKNorm, 5
+	global.Mixer.Rope = runners.Rotary{Theta: 1e4, Dims: 8}
+	return c
+}
+
+// tinies are small models of each architecture, and one of families.
+func tinies() map[string]runners.Config {
+	all := map[string]runners.Config{"families": families()}
+	for _, a := range runners.Arches() {
+		all[string(a)] = tiny(a)
+	}
+	return all
+}
+
 // load loads a model. At the end of the test no more may be held than before.
 func load(t testing.TB, c runners.Config, opts runners.Options) *model {
 	t.Helper()
@@ -57,9 +78,8 @@ func tokens(n, vocab int) []int {
 // does not replay it, and steps do not allocate.
 func TestStepGraph(t *testing.T) {
 	ctx := context.Background()
-	for _, a := range runners.Arches() {
-		t.Run(string(a), func(t *testing.T) {
-			c := tiny(a)
+	for name, c := range tinies() {
+		t.Run(name, func(t *testing.T) {
 			m := load(t, c, runners.Options{})
 			ss := sequences(t, m, 3, 300)
 			logits := [][]float32{make([]float32, c.Vocab), make([]float32, c.Vocab), make([]float32, c.Vocab)}

@@ -6,6 +6,8 @@ registers, which do not hold all columns at once. In the bf16 build HK is HD.
 import triton
 import triton.language as tl
 
+from common import LOG2E, bounded
+
 
 @triton.jit
 def load_queries(q, ld_q, in_row, hd, BM: tl.constexpr, HD: tl.constexpr, HK: tl.constexpr):
@@ -18,10 +20,26 @@ def load_queries(q, ld_q, in_row, hd, BM: tl.constexpr, HD: tl.constexpr, HK: tl
     return pieces
 
 
+# BOUND: scores are bounded never, where cap is above 0, or always. The branch at run time costs registers and stages of the loop.
+NO_CAP, MAY_CAP, CAP = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2)
+
+
 @triton.jit
-def attend_tiles(acc, top, total, q, keys, values, ld_k, ld_v, hd, scale, start, end, limit, first, window, ring,
-                 MASK: tl.constexpr, RING: tl.constexpr, HD: tl.constexpr, HK: tl.constexpr, BN: tl.constexpr):
-    """Adds keys start..end-1 to the running maximum top, sum total and output acc. Exponentials use base 2: scale includes log2 e.
+def base2(scale, cap, BOUND: tl.constexpr):
+    """The scale and cap of attend_tiles for scores scale q k, or cap tanh(scale q k / cap) where they are bounded."""
+    if BOUND == NO_CAP:
+        return scale * LOG2E, cap
+    elif BOUND == MAY_CAP:
+        return tl.where(cap > 0, 2.0 * scale / cap, scale) * LOG2E, cap * LOG2E
+    else:
+        return 2.0 * scale / cap * LOG2E, cap * LOG2E
+
+
+@triton.jit
+def attend_tiles(acc, top, total, q, keys, values, ld_k, ld_v, hd, scale, cap, start, end, limit, first, window, ring,
+                 BOUND: tl.constexpr, MASK: tl.constexpr, RING: tl.constexpr, HD: tl.constexpr, HK: tl.constexpr, BN: tl.constexpr):
+    """Adds keys start..end-1 to the running maximum top, sum total and output acc. Exponentials use base 2; scale and cap come
+    from base2.
 
     keys and values point at key 0 of the head. With RING, key p is in slot p % ring.
     With MASK, keys at limit and beyond do not exist, and row i sees keys first + i - window + 1 .. first + i;
@@ -42,7 +60,15 @@ def attend_tiles(acc, top, total, q, keys, values, ld_k, ld_v, hd, scale, start,
                 inside = inside & in_key[None, :]
             k = tl.load(keys + slot[None, :] * ld_k + dk, mask=inside, other=0.0)
             s = tl.dot(q[c], k, s, input_precision="ieee")
-        s *= scale
+        if BOUND == NO_CAP:
+            s *= scale
+        elif BOUND == MAY_CAP:
+            if cap > 0:
+                s = bounded(s, scale, cap)
+            else:
+                s *= scale
+        else:
+            s = bounded(s, scale, cap)
         if MASK:
             gap = (first + tl.arange(0, BM))[:, None] - key[None, :]
             s = tl.where((gap >= 0) & (gap < window) & in_key[None, :], s, float("-inf"))

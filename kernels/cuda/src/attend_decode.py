@@ -8,13 +8,13 @@ FLOP 4*n_seq*heads*hd*slots; bytes 2*n_seq*kv_heads*hd*slots*(size of T).
 import triton
 import triton.language as tl
 
-from attend import attend_tiles
-from common import LOG2E, aligned_pointer, rotated
+from attend import MAY_CAP, attend_tiles, base2
+from common import aligned_pointer, rotated
 from spec import HEAD_DIMS, Entry, args
 
 
 @triton.jit
-def attend_decode(part, stat, q, caches, lo, hi, pos, n_seq, heads, kv_heads, hd, ld_q, scale, splits,
+def attend_decode(part, stat, q, caches, lo, hi, pos, n_seq, heads, kv_heads, hd, ld_q, scale, cap, splits,
                   HD: tl.constexpr, INTERLEAVED: tl.constexpr, HK: tl.constexpr, GROUP: tl.constexpr, BN: tl.constexpr):
     t = q.dtype.element_ty
     split = tl.program_id(0)
@@ -44,11 +44,11 @@ def attend_decode(part, stat, q, caches, lo, hi, pos, n_seq, heads, kv_heads, hd
     acc = tl.zeros([GROUP, HD], tl.float32)
     top = tl.full([GROUP], float("-inf"), tl.float32)
     total = tl.zeros([GROUP], tl.float32)
-    scale *= LOG2E
-    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, start, whole, end, end, end + GROUP, 1,
-                                   False, False, HD, HK, BN)
-    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, whole, end, end, end, end + GROUP, 1,
-                                   True, False, HD, HK, BN)
+    scale, cap = base2(scale, cap, MAY_CAP)
+    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, cap, start, whole, end, end, end + GROUP, 1,
+                                   MAY_CAP, False, False, HD, HK, BN)
+    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, cap, whole, end, end, end, end + GROUP, 1,
+                                   MAY_CAP, True, False, HD, HK, BN)
     d = tl.arange(0, HD)[None, :]
     place = (seq.to(tl.int64) * heads + head) * splits + split
     out = acc / tl.where(total > 0, total, 1.0)[:, None]
@@ -70,6 +70,6 @@ ENTRIES = [Entry(
     "attend_decode", attend_decode, "attention of one query row per sequence over min(pos+1, slots) slots of its cache, in splits; it rotates q. "
     "part is [n_seq, heads, splits, hd] and stat [n_seq, heads, splits, 2].",
     args("part *f32!, stat *f32!, q *T!, caches *i64!, lo *f32!, hi *f32!, pos *i32, n_seq i32, heads i32, kv_heads i32, hd i32!, "
-         "ld_q i32!, scale f32, splits i32"),
+         "ld_q i32!, scale f32, cap f32, splits i32"),
     ("splits", "kv_heads*cdiv(heads/kv_heads, GROUP)", "n_seq"), config,
     tuple(dict(HD=h, INTERLEAVED=i) for h in HEAD_DIMS for i in (0, 1)))]

@@ -8,14 +8,26 @@ FLOP 4*heads*hd*rows*(pos0 + rows/2); bytes at least 2*rows*heads*hd*(size of T)
 import triton
 import triton.language as tl
 
-from attend import attend_tiles, load_queries
-from common import LOG2E, aligned_pointer
+from attend import CAP, NO_CAP, attend_tiles, base2, load_queries
+from common import aligned_pointer
 from spec import HEAD_DIMS, Entry, args, tile
 
 
 @triton.jit
 def attend_prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst, ld_q, scale,
                    HD: tl.constexpr, HK: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr):
+    prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst, ld_q, scale, 0.0, NO_CAP, HD, HK, BM, BN)
+
+
+@triton.jit
+def attend_prefill_cap(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst, ld_q, scale, cap,
+                       HD: tl.constexpr, HK: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr):
+    prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst, ld_q, scale, cap, CAP, HD, HK, BM, BN)
+
+
+@triton.jit
+def prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst, ld_q, scale, cap, BOUND: tl.constexpr,
+            HD: tl.constexpr, HK: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr):
     t = q.dtype.element_ty
     head = tl.program_id(0) % heads
     row0 = (tl.cdiv(rows, BM) - 1 - tl.program_id(0) // heads) * BM
@@ -30,11 +42,11 @@ def attend_prefill(dst, q, cache, rows, pos0, heads, kv_heads, hd, slots, ld_dst
     acc = tl.zeros([BM, HD], tl.float32)
     top = tl.full([BM], float("-inf"), tl.float32)
     total = tl.zeros([BM], tl.float32)
-    scale *= LOG2E
-    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, 0, seen_by_all, end, first, end, 1,
-                                   False, False, HD, HK, BN)
-    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, seen_by_all, end, end, first, end, 1,
-                                   True, False, HD, HK, BN)
+    scale, cap = base2(scale, cap, BOUND)
+    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, cap, 0, seen_by_all, end, first, end, 1,
+                                   BOUND, False, False, HD, HK, BN)
+    acc, top, total = attend_tiles(acc, top, total, queries, keys, values, hd, hd, hd, scale, cap, seen_by_all, end, end, first, end, 1,
+                                   BOUND, True, False, HD, HK, BN)
     out = acc / tl.where(in_row, total, 1.0)[:, None]
     d = tl.arange(0, HD)[None, :]
     dst += row0.to(tl.int64) * ld_dst + head * hd
@@ -46,7 +58,7 @@ TILES = ("", "64x64")
 
 def config(build, target, v):
     hd = v["HD"]
-    if v["TILE"]:
+    if v.get("TILE"):
         if build == "f32" or hd < 64 or hd > 128:
             return None
         bm, bn = tile(v)
@@ -60,7 +72,14 @@ def config(build, target, v):
     return dict(HK=hd, BM=128, BN=64, num_warps=8, num_stages=3)
 
 
-ENTRIES = [Entry(
-    "attend_prefill", attend_prefill, "causal attention of one span: row r, at position pos0+r, sees slots 0..pos0+r. dst may be q.",
-    args("dst *T!, q *T!, cache i64!, rows i32, pos0 i32, heads i32, kv_heads i32, hd i32!, slots i32, ld_dst i32!, ld_q i32!, scale f32"),
-    ("cdiv(rows, BM)*heads",), config, tuple(dict(HD=h, TILE=t) for h in HEAD_DIMS for t in TILES))]
+def entry(fn, doc, tiles, more=""):
+    return Entry(fn.__name__, fn, doc,
+                 args("dst *T!, q *T!, cache i64!, rows i32, pos0 i32, heads i32, kv_heads i32, hd i32!, slots i32, ld_dst i32!, ld_q i32!, "
+                      f"scale f32{more}"),
+                 ("cdiv(rows, BM)*heads",), config, tuple(dict(HD=h, **t) for h in HEAD_DIMS for t in tiles))
+
+
+ENTRIES = [
+    entry(attend_prefill, "causal attention of one span: row r, at position pos0+r, sees slots 0..pos0+r. dst may be q.", [dict(TILE=t) for t in TILES]),
+    entry(attend_prefill_cap, "AttendPrefill with scores cap tanh(scale q k / cap).", [{}], ", cap f32"),
+]

@@ -1,23 +1,35 @@
 """c = a b^T: a T [m, k], b T [n, k] row-major; row strides lda, ldb, ldc.
 
 gemm_t: c T. gemm_f32: c f32 (logits). gemm_add: c f32 += (residual).
-gemm_swiglu: c T = silu(a b1^T) * (a b2^T), b1 = rows 0..n-1 of b, b2 = rows n..2n-1.
+gemm_glu: c T = act(a b1^T) * (a b2^T), b1 = rows 0..n-1 of b, b2 = rows n..2n-1; act(x) = x sigmoid(linear x + cubic x^3).
 Variants with TILE have smaller tiles, for few rows, where large tiles would not occupy the whole GPU.
 Persistent: each program computes every sms-th tile, in groups of GROUP rows of tiles so that neighbors share a and b in L2.
-FLOP 2*m*n*k (twice that for swiglu); bytes at least (m*k + n*k)*(size of T) + m*n*(size of c), n twice in k*n for swiglu, c twice for add.
+FLOP 2*m*n*k (twice that for glu); bytes at least (m*k + n*k)*(size of T) + m*n*(size of c), n twice in k*n for glu, c twice for add.
 """
 import triton
 import triton.language as tl
 
-from common import grouped_tile, silu
+from common import activation, grouped_tile
 from spec import Entry, args, tile
 
-T, F32, ADD, SWIGLU = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2), tl.constexpr(3)
+T, F32, ADD, GLU = tl.constexpr(0), tl.constexpr(1), tl.constexpr(2), tl.constexpr(3)
 
 
 @triton.jit
 def gemm(c, a, b, m, n, k, ldc, lda, ldb, MODE: tl.constexpr,
          BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr):
+    product(c, a, b, m, n, k, ldc, lda, ldb, 0.0, 0.0, MODE, BM, BN, BK, GROUP)
+
+
+@triton.jit
+def gemm_glu(c, a, b, m, n, k, ldc, lda, ldb, linear, cubic, MODE: tl.constexpr,
+             BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr):
+    product(c, a, b, m, n, k, ldc, lda, ldb, linear, cubic, MODE, BM, BN, BK, GROUP)
+
+
+@triton.jit
+def product(c, a, b, m, n, k, ldc, lda, ldb, linear, cubic, MODE: tl.constexpr,
+            BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, GROUP: tl.constexpr):
     tiles_m, tiles_n = tl.cdiv(m, BM), tl.cdiv(n, BN)
     for tile in range(tl.program_id(0), tiles_m * tiles_n, tl.num_programs(0)):
         tile_m, tile_n = grouped_tile(tile, tiles_m, tiles_n, GROUP)
@@ -33,7 +45,7 @@ def gemm(c, a, b, m, n, k, ldc, lda, ldb, MODE: tl.constexpr,
             acc = tl.load(pc, mask=inside, other=0.0)
         else:
             acc = tl.zeros([BM, BN], tl.float32)
-        if MODE == SWIGLU:
+        if MODE == GLU:
             up = tl.zeros([BM, BN], tl.float32)
             second = n.to(tl.int64) * ldb
         for i in range(0, tl.cdiv(k, BK)):
@@ -41,13 +53,13 @@ def gemm(c, a, b, m, n, k, ldc, lda, ldb, MODE: tl.constexpr,
             x = tl.load(pa, mask=in_a & (kk < left)[None, :], other=0.0)
             w = tl.load(pb, mask=in_b & (kk < left)[:, None], other=0.0)
             acc = tl.dot(x, w, acc, input_precision="ieee")
-            if MODE == SWIGLU:
+            if MODE == GLU:
                 w = tl.load(pb + second, mask=in_b & (kk < left)[:, None], other=0.0)
                 up = tl.dot(x, w, up, input_precision="ieee")
             pa += BK
             pb += BK
-        if MODE == SWIGLU:
-            acc = silu(acc) * up
+        if MODE == GLU:
+            acc = activation(acc, linear, cubic) * up
         out = acc.to(c.dtype.element_ty)
         # A complete tile is stored without masks, and so with wide stores, whatever n is.
         if (tile_m + 1) * BM <= m and (tile_n + 1) * BN <= n:
@@ -67,13 +79,13 @@ def config(mode):
             bm, bn = tile(v)
             if target == "sm_80":
                 return dict(MODE=mode.value, BM=bm, BN=bn, BK=64, GROUP=8, num_warps=4, num_stages=3)
-            stages = 4 if bn == 64 or mode.value == SWIGLU.value else 5
-            bk = 64 if bn == 64 and mode.value == SWIGLU.value else 128
+            stages = 4 if bn == 64 or mode.value == GLU.value else 5
+            bk = 64 if bn == 64 and mode.value == GLU.value else 128
             return dict(MODE=mode.value, BM=bm, BN=bn, BK=bk, GROUP=8, num_warps=4, num_stages=stages)
         if build == "f32":
             return dict(MODE=mode.value, BM=32, BN=32, BK=16, GROUP=8, num_warps=4, num_stages=2)
         bn = 256 if target == "sm_90a" and mode.value == T.value else 128
-        if mode.value == SWIGLU.value and target == "sm_80":
+        if mode.value == GLU.value and target == "sm_80":
             bn = 64
         stages = 3 if target == "sm_80" else 4
         return dict(MODE=mode.value, BM=128, BN=bn, BK=64 if target == "sm_90a" else 32, GROUP=8, num_warps=8, num_stages=stages)
@@ -81,8 +93,9 @@ def config(mode):
 
 
 def entry(name, mode, out, doc):
-    return Entry(name, gemm, doc,
-                 args(f"c {out}!, a *T!, b *T!, m i32, n i32, k i32!, ldc i32!, lda i32!, ldb i32!"),
+    more = ", linear f32, cubic f32" if mode.value == GLU.value else ""
+    return Entry(name, gemm_glu if more else gemm, doc,
+                 args(f"c {out}!, a *T!, b *T!, m i32, n i32, k i32!, ldc i32!, lda i32!, ldb i32!{more}"),
                  ("min(cdiv(m, BM)*cdiv(n, BN), sms)",), config(mode), tuple(dict(TILE=t) for t in TILES))
 
 
@@ -90,5 +103,5 @@ ENTRIES = [
     entry("gemm_t", T, "*T", "c = a bᵀ in T."),
     entry("gemm_f32", F32, "*f32", "c = a bᵀ in float32."),
     entry("gemm_add", ADD, "*f32", "c += a bᵀ in float32."),
-    entry("gemm_swiglu", SWIGLU, "*T", "c = silu(a b1ᵀ) * (a b2ᵀ), where b1 is rows 0..n-1 of b and b2 rows n..2n-1."),
+    entry("gemm_glu", GLU, "*T", "c = act(a b1ᵀ) * (a b2ᵀ) with act(x) = x sigmoid(linear x + cubic x³), where b1 is rows 0..n-1 of b and b2 rows n..2n-1."),
 ]

@@ -1,4 +1,4 @@
-"""log softmax(x w^T)[target] of each row without a [rows, vocab] matrix.
+"""log softmax(x w^T)[target] of each row without a [rows, vocab] matrix; with a cap above 0 of scores cap tanh(x w^T / cap).
 
 x T [rows, dim], w T [vocab, dim]; part f32 [rows, splits, 3] receives (maximum, sum of exp(s - maximum), the target's score or 0) of the
 vocabulary tiles of each split, which logprobs_reduce combines into out f32 [rows] = score - max - log(sum).
@@ -7,11 +7,12 @@ FLOP 2*rows*vocab*dim; bytes at least (rows + vocab)*dim*(size of T).
 import triton
 import triton.language as tl
 
+from common import LOG2E, bounded
 from spec import Entry, args
 
 
 @triton.jit
-def logprobs(part, x, w, targets, rows, vocab, dim, ld_x, ld_w, splits, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
+def logprobs(part, x, w, targets, rows, vocab, dim, ld_x, ld_w, splits, cap, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr):
     split = tl.program_id(1)
     row = tl.program_id(0) * BM + tl.arange(0, BM)
     in_row = row < rows
@@ -33,6 +34,8 @@ def logprobs(part, x, w, targets, rows, vocab, dim, ld_x, ld_w, splits, BM: tl.c
             s = tl.dot(a, b, s, input_precision="ieee")
             px += BK
             pw += BK
+        if cap > 0:
+            s = bounded(s, 2.0 * LOG2E / cap, cap)
         score += tl.sum(tl.where(col[None, :] == target[:, None], s, 0.0), 1)
         s = tl.where(in_col[None, :], s, float("-inf"))
         new = tl.maximum(top, tl.max(s, 1))
@@ -69,8 +72,8 @@ def config(build, target, v):
 
 ENTRIES = [
     Entry("logprobs", logprobs, "online log-sum-exp over the vocabulary tiles of each split and the target's score, into part [rows, splits, 3]. "
-          "splits must not exceed the number of tiles, cdiv(vocab, BN).",
-          args("part *f32!, x *T!, w *T!, targets *i32, rows i32, vocab i32, dim i32!, ld_x i32!, ld_w i32!, splits i32"),
+          "With cap above 0 scores are cap tanh(x wᵀ / cap). splits must not exceed the number of tiles, cdiv(vocab, BN).",
+          args("part *f32!, x *T!, w *T!, targets *i32, rows i32, vocab i32, dim i32!, ld_x i32!, ld_w i32!, splits i32, cap f32"),
           ("cdiv(rows, BM)", "splits"), config),
     Entry("logprobs_reduce", logprobs_reduce, "out[r] = log p(target of r).",
           args("out *f32!, part *f32!, rows i32, splits i32"), ("cdiv(rows, BM)",), lambda build, target, v: dict(BM=128, num_warps=4)),

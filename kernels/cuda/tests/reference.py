@@ -8,6 +8,19 @@ def silu(x):
     return x / (1 + np.exp(-x))
 
 
+def gelu_tanh(x):
+    return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x ** 3)))
+
+
+def norm(x, w, eps):
+    """Over the last axis."""
+    return x / np.sqrt((x * x).mean(-1, keepdims=True) + eps) * w
+
+
+def bounded(x, cap):
+    return cap * np.tanh(x / cap) if cap else x
+
+
 def frequencies(hd):
     return THETA ** -(np.arange(hd // 2) / max(hd // 2 - 1, 1))
 
@@ -32,15 +45,15 @@ def rotate(x, pos, interleaved):
     return out
 
 
-def attend(q, k, v, pos, window, scale):
-    """q [rows, heads, hd] at positions pos; k, v [keys, kv_heads, hd] at positions 0, 1, ..."""
+def attend(q, k, v, pos, window, scale, cap=0):
+    """q [rows, heads, hd] at positions pos; k, v [keys, kv_heads, hd] at positions 0, 1, ...; scores are bounded where cap is not 0."""
     out = np.empty(q.shape)
     group = q.shape[1] // k.shape[1]
     key = np.arange(k.shape[0])
     for r in range(q.shape[0]):
         seen = (key <= pos[r]) & (key > pos[r] - window)
         for h in range(q.shape[1]):
-            s = k[seen, h // group] @ q[r, h] * scale
+            s = bounded(k[seen, h // group] @ q[r, h] * scale, cap)
             p = np.exp(s - s.max())
             out[r, h] = p @ v[seen, h // group] / p.sum()
     return out

@@ -66,6 +66,41 @@ class Rows(Case):
                 self.close(dst, y / np.sqrt((y * y).mean(1, keepdims=True) + 1e-5) * w, build, f"{build} {rows}x{dim}")
                 self.untouched(dst, "rmsnorm")
 
+    def test_head_norm(self):
+        for build, v, (heads, hd) in itertools.product(BUILDS, ENTRIES["head_norm"].variants, ((1, 6), (5, 64), (3, 300), (1, 2500))):
+            x, w = self.random(2, heads * hd, ELEMENT[build]), self.rng.standard_normal(hd).astype(np.float32)
+            want = ref.norm(x.astype(np.float64).reshape(2, heads, hd), w, 1e-5).reshape(2, -1)
+            launch("head_norm", build, variant=v, x=x, w=w, rows=2, heads=heads, hd=hd, ld_x=ld(x), eps=1e-5)
+            self.close(x, want, build, f"{build} {heads} heads of {hd}")
+            self.untouched(x, "head_norm")
+
+    def test_add_norm(self):
+        for build, rows, dim in itertools.product(BUILDS, (1, 3), (6, 1024, 2500)):
+            x, w = self.random(rows, dim, ELEMENT[build]), self.rng.standard_normal(dim).astype(np.float32)
+            dst = self.random(rows, dim, np.float32)
+            want = dst + ref.norm(x.astype(np.float64), w, 1e-5)
+            launch("add_norm", build, dst=dst, x=x, w=w, rows=rows, dim=dim, ld_dst=ld(dst), ld_x=ld(x), eps=1e-5)
+            self.close(dst, want, "f32", f"{build} {rows}x{dim}")
+            self.untouched(dst, "add_norm")
+
+    def test_pointwise(self):
+        for build, rows, cols in itertools.product(BUILDS, (1, 3), (7, 1024, 2500)):
+            t, what = ELEMENT[build], f"{build} {rows}x{cols}"
+            x, y, b = self.random(rows, cols, np.float32, 40), self.random(rows, cols, t), self.rng.standard_normal(cols).astype(np.float32)
+            dst, biased, capped = pad(rows, cols, t), y.astype(np.float64) + b, 30 * np.tanh(x.astype(np.float64) / 30)
+            launch("copy", build, dst=dst, x=x, rows=rows, cols=cols, ld_dst=ld(dst), ld_x=ld(x))
+            self.assertTrue((dst == x.astype(t)).all(), f"copy {what}")
+            launch("add_bias", build, x=y, b=b, rows=rows, cols=cols, ld_x=ld(y))
+            self.close(y, biased, build, f"add_bias {what}")
+            launch("soft_cap", build, x=x, rows=rows, cols=cols, ld_x=ld(x), cap=30)
+            self.close(x, capped, "f32", f"soft_cap {what}")
+            for view in (dst, y, x):
+                self.untouched(view, what)
+        for value, want in ((np.inf, 30), (-np.inf, -30), (1e30, 30), (-1e30, -30), (np.nan, np.nan)):
+            x = np.array([[value]], np.float32)
+            launch("soft_cap", "f32", x=x, rows=1, cols=1, ld_x=1, cap=30)
+            self.assertTrue(np.array_equal(x, [[want]], equal_nan=True), f"{value} is bounded to {x}")
+
     def test_argmax(self):
         for rows, n in itertools.product((1, 3), (1, 7, 4096, 9001)):
             x = self.random(rows, n, np.float32)
@@ -79,15 +114,20 @@ class Rows(Case):
             self.assertEqual(out[0], want, row)
 
 
+ROOT = (8 / np.pi) ** 0.5
+ACTIVATIONS = {ref.silu: dict(linear=1, cubic=0), ref.gelu_tanh: dict(linear=ROOT, cubic=ROOT * 0.044715)}
+
+
 class Products(Case):
-    def product(self, kind, build, m, n, k, mode, **more):
+    def product(self, kind, build, m, n, k, mode, act=ref.silu, **more):
         t = ELEMENT[build]
-        a, b = self.random(m, k, t), self.random(2 * n if mode == "swiglu" else n, k, t, k ** -0.5)
-        c = pad(m, n, t if mode in ("t", "swiglu") else np.float32)
+        a, b = self.random(m, k, t), self.random(2 * n if mode == "glu" else n, k, t, k ** -0.5)
+        c = pad(m, n, t if mode in ("t", "glu") else np.float32)
         x, w = a.astype(np.float64), b.astype(np.float64)
         want = x @ w[:n].T
-        if mode == "swiglu":
-            want = ref.silu(want) * (x @ w[n:].T)
+        if mode == "glu":
+            want = act(want) * (x @ w[n:].T)
+            more |= ACTIVATIONS[act]
         if mode == "add":
             c[:] = self.rng.standard_normal((m, n))
             want += c
@@ -96,31 +136,41 @@ class Products(Case):
         self.untouched(c, kind)
 
     def test_gemm(self):
-        for build, mode in itertools.product(BUILDS, ("t", "f32", "add", "swiglu")):
+        for build, mode in itertools.product(BUILDS, ("t", "f32", "add", "glu")):
             for m, n, k in ((1, 1, 1), (3, 63, 65), (64, 64, 16), (65, 130, 48), (300, 70, 33)):
                 self.product("gemm", build, m, n, k, mode)
         for m, n in ((257, 600), (129, 257)):
             self.product("gemm", "bf16", m, n, 80, "t", target="sm_80")
-        for mode, v, target in itertools.product(("t", "f32", "add", "swiglu"), ENTRIES["gemm_t"].variants[1:], ("sm_80", "sm_90a")):
+        for mode, v, target in itertools.product(("t", "f32", "add", "glu"), ENTRIES["gemm_t"].variants[1:], ("sm_80", "sm_90a")):
             for m, n, k in ((17, 33, 65), (64, 64, 128), (130, 70, 200)):
                 self.product("gemm", "bf16", m, n, k, mode, target=target, variant=v)
 
+    def test_activations(self):
+        for kind, build in itertools.product(("gemm", "gemv"), BUILDS):
+            self.product(kind, build, 16, 70, 48, "glu", act=ref.gelu_tanh)
+            for x in (1e19, -1e19, 1e30, -1e30, 88, -88):  # whose square or exponential is too large
+                for coefficients in ACTIVATIONS.values():
+                    c, b = np.full((1, 1), np.nan, np.float32), np.array([[x], [1]], np.float32)
+                    launch(f"{kind}_glu", "f32", c=c, a=np.ones((1, 1), np.float32), b=b, m=1, n=1, k=1, ldc=1, lda=1, ldb=1, **coefficients)
+                    self.close(c, [[max(x, 0)]], "f32", f"{kind} of {x} by {coefficients}")
+
     def test_gemv(self):
-        for build, mode in itertools.product(BUILDS, ("t", "f32", "add", "swiglu")):
+        for build, mode in itertools.product(BUILDS, ("t", "f32", "add", "glu")):
             for m, n, k in ((1, 1, 1), (3, 63, 65), (16, 64, 16), (15, 130, 700)):
                 self.product("gemv", build, m, n, k, mode)
 
     def test_logprobs(self):
-        for build, (rows, vocab, dim) in itertools.product(BUILDS, ((1, 5, 3), (3, 63, 16), (65, 300, 40), (130, 129, 70))):
+        for build, (rows, vocab, dim) in itertools.product(BUILDS, ((1, 5, 3), (2, 40, 24), (3, 63, 16), (65, 300, 40), (130, 129, 70))):
             x, w = self.random(rows, dim, ELEMENT[build]), self.random(vocab, dim, ELEMENT[build])
             targets = self.rng.integers(0, vocab, rows, np.int32)
             targets[-1] = vocab - 1
-            s = x.astype(np.float64) @ w.astype(np.float64).T
+            cap = 1.5 if rows % 2 == 0 else 0
+            s = ref.bounded(x.astype(np.float64) @ w.astype(np.float64).T, cap)
             want = (s - np.logaddexp.reduce(s, 1, keepdims=True))[np.arange(rows), targets]
             tiles = -(-vocab // ENTRIES["logprobs"].config(build, "sm_90a", {})["BN"])
             for splits in sorted({1, min(2, tiles), tiles}):
                 part, out = np.full((rows, splits, 3), np.nan, np.float32), np.full(rows, np.nan, np.float32)
-                launch("logprobs", build, part=part, x=x, w=w, targets=targets, rows=rows, vocab=vocab, dim=dim, ld_x=ld(x), ld_w=ld(w), splits=splits)
+                launch("logprobs", build, part=part, x=x, w=w, targets=targets, rows=rows, vocab=vocab, dim=dim, ld_x=ld(x), ld_w=ld(w), splits=splits, cap=cap)
                 launch("logprobs_reduce", build, out=out, part=part, rows=rows, splits=splits)
                 self.close(out, want, build, f"{build} {rows} {vocab} {dim} {splits}", 2)
 
@@ -194,18 +244,24 @@ class Attend(Case):
             if ENTRIES["attend_prefill"].config("bf16", target, v):
                 self.prefill("bf16", 70, 60, 2, 1, v["HD"], target=target, variant=v)
 
-    def prefill(self, build, rows, pos0, heads, kv, hd, **more):
+    def test_prefill_cap(self):
+        for build in BUILDS:
+            self.prefill(build, 65, 40, 4, 2, 16, cap=1.5)
+            self.prefill(build, 17, 40, 2, 1, 64, cap=1.5)
+
+    def prefill(self, build, rows, pos0, heads, kv, hd, cap=0, **more):
         t, n = ELEMENT[build], pos0 + rows
+        name, bound = ("attend_prefill_cap", dict(cap=cap)) if cap else ("attend_prefill", {})
         c = Cache(kv, hd, [n + 9], t)
         k, v = self.heads(n, kv, hd, t), self.heads(n, kv, hd, t)
         c.fill(0, k, v)
         q = self.random(rows, heads * hd, t)
-        want = ref.attend(q.astype(np.float64).reshape(rows, heads, hd), k.astype(np.float64), v.astype(np.float64), pos0 + np.arange(rows), n, hd ** -0.5)
+        want = ref.attend(q.astype(np.float64).reshape(rows, heads, hd), k.astype(np.float64), v.astype(np.float64), pos0 + np.arange(rows), n, hd ** -0.5, cap)
         for dst in (pad(rows, heads * hd, t), q):
-            launch("attend_prefill", build, **dict(dict(variant=variant("attend_prefill", hd)), **more), dst=dst, q=q, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
+            launch(name, build, **dict(dict(variant=variant(name, hd)), **more, **bound), dst=dst, q=q, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
                    heads=heads, kv_heads=kv, hd=hd, slots=n + 9, ld_dst=ld(dst), ld_q=ld(q), scale=hd ** -0.5)
             self.close(dst, want.reshape(rows, -1), build, f"{build} {rows} rows at {pos0}, {heads}/{kv} heads of {hd}")
-            self.untouched(dst, "attend_prefill")
+            self.untouched(dst, name)
 
     def test_window(self):
         shapes = [(rows, pos0, window) for rows, pos0 in ((1, 0), (1, 90), (3, 5), (65, 0), (64, 63), (150, 100)) for window in (7, 100, 1000)]
@@ -213,20 +269,26 @@ class Attend(Case):
             for hd, shape in [(16, s) for s in shapes] + [(h, s) for h in SHAPES[build] for s in shapes[::7]] + [(256, (20, 30, 24))]:
                 self.window(build, *shape, hd)
 
-    def window(self, build, rows, pos0, window, hd, heads=2):
+    def test_window_cap(self):
+        for build in BUILDS:
+            self.window(build, 65, 40, 30, 16, cap=1.5)
+            self.window(build, 20, 30, 24, 64, cap=1.5)
+
+    def window(self, build, rows, pos0, window, hd, heads=4, kv=2, cap=0):
         t, n = ELEMENT[build], pos0 + rows
+        name, bound = ("attend_window_cap", dict(cap=cap)) if cap else ("attend_window", {})
         for slots in {window, min(window, n)}:
-            c = Cache(heads, hd, [slots], t)
-            k, v = self.heads(n, heads, hd, t), self.heads(n, heads, hd, t)
+            c = Cache(kv, hd, [slots], t)
+            k, v = self.heads(n, kv, hd, t), self.heads(n, kv, hd, t)
             c.fill(0, k[:pos0], v[:pos0])
-            q, sk, sv = self.random(rows, heads * hd, t), self.random(rows, heads * hd, t), self.random(rows, heads * hd, t)
+            q, sk, sv = (self.random(rows, h * hd, t) for h in (heads, kv, kv))
             sk[:], sv[:] = k[pos0:].reshape(rows, -1), v[pos0:].reshape(rows, -1)
-            want = ref.attend(q.astype(np.float64).reshape(rows, heads, hd), k.astype(np.float64), v.astype(np.float64), pos0 + np.arange(rows), window, hd ** -0.5)
+            want = ref.attend(q.astype(np.float64).reshape(rows, heads, hd), k.astype(np.float64), v.astype(np.float64), pos0 + np.arange(rows), window, hd ** -0.5, cap)
             for dst in (pad(rows, heads * hd, t), q):
-                launch("attend_window", build, variant=variant("attend_window", hd), dst=dst, q=q, k=sk, v=sv, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
-                       heads=heads, hd=hd, window=window, slots=slots, ld_dst=ld(dst), ld_q=ld(q), ld_k=ld(sk), ld_v=ld(sv), scale=hd ** -0.5)
+                launch(name, build, variant=variant(name, hd), dst=dst, q=q, k=sk, v=sv, cache=int(c.table[0, 0]), rows=rows, pos0=pos0,
+                       heads=heads, kv_heads=kv, hd=hd, window=window, slots=slots, ld_dst=ld(dst), ld_q=ld(q), ld_k=ld(sk), ld_v=ld(sv), scale=hd ** -0.5, **bound)
                 self.close(dst, want.reshape(rows, -1), build, f"{build} {rows} rows at {pos0}, window {window}, {slots} slots, hd {hd}")
-                self.untouched(dst, "attend_window")
+                self.untouched(dst, name)
 
     def test_decode(self):
         for build in BUILDS:
@@ -235,8 +297,9 @@ class Attend(Case):
             for heads, kv, interleaved, splits in ((1, 1, 0, 1), (8, 1, 1, 2), (34, 2, 1, 1), (3, 3, 0, 40)):
                 self.decode(build, heads, kv, 16, interleaved, splits)
             self.decode(build, 1, 1, 256, 1, 2)
+            self.decode(build, 4, 2, 32, 1, 3, cap=1.5)
 
-    def decode(self, build, heads, kv, hd, interleaved, splits):
+    def decode(self, build, heads, kv, hd, interleaved, splits, cap=0):
         t = ELEMENT[build]
         pos = np.array([0, 63, 200, 170], np.int32)
         slots = (5, 64, 201, 100)  # the last is a window's
@@ -248,11 +311,11 @@ class Attend(Case):
         for i, p in enumerate(pos):
             k, v = self.heads(p + 1, kv, hd, t), self.heads(p + 1, kv, hd, t)
             c.fill(i, k, v)
-            want.append(ref.attend(rotated[i:i + 1], k.astype(np.float64), v.astype(np.float64), [p], slots[i], hd ** -0.5)[0])
+            want.append(ref.attend(rotated[i:i + 1], k.astype(np.float64), v.astype(np.float64), [p], slots[i], hd ** -0.5, cap)[0])
         part = np.full((len(pos), heads, splits, hd), np.nan, np.float32)
         stat = np.full((len(pos), heads, splits, 2), np.nan, np.float32)
         launch("attend_decode", build, variant=variant("attend_decode", hd, interleaved), part=part, stat=stat, q=q, caches=c.table, lo=lo, hi=hi, pos=pos,
-               n_seq=len(pos), heads=heads, kv_heads=kv, hd=hd, ld_q=ld(q), scale=hd ** -0.5, splits=splits)
+               n_seq=len(pos), heads=heads, kv_heads=kv, hd=hd, ld_q=ld(q), scale=hd ** -0.5, cap=cap, splits=splits)
         for dst in (pad(len(pos), heads * hd, t), q):
             launch("attend_reduce", build, variant=variant("attend_reduce", hd), dst=dst, part=part, stat=stat, n_seq=len(pos), heads=heads, hd=hd,
                    ld_dst=ld(dst), splits=splits)
