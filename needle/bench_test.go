@@ -6,8 +6,8 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// What a cell of a million tokens and 10 trials costs besides the model, with a byte a token and
-// with a slow tokenizer of merged words.
+// BenchmarkMillion measures the cost, apart from the model, of a cell with a million tokens and 10
+// trials, for the byte tokenizer and for a slow one that merges words.
 func BenchmarkMillion(b *testing.B) {
 	for _, tok := range []tokenizer.Tokenizer{tokenizer.Bytes{}, &pieces{}} {
 		for _, kind := range kinds {

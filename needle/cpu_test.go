@@ -12,14 +12,15 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// smallConfig is a model that runs in no time.
+// smallConfig returns the config of a fast model.
 func smallConfig(arch runners.Arch) runners.Config {
 	return runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 256, Heads: 4, KVHeads: 2, HeadDim: 8,
 		RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.As(arch, 2, 24).Config()
 }
 
-// On the CPU runner, trials that share a prefix by forks give what trials computed one by one give,
-// but for the rounding of sums that chunks of other sizes add up in another order.
+// TestShareOnCPU checks on the CPU runner that trials that share a prefix by forks give the same
+// results as separate trials, up to rounding, because chunks of other sizes sum in a different
+// order.
 func TestShareOnCPU(t *testing.T) {
 	for _, arch := range runners.Arches() {
 		cfg := smallConfig(arch)
@@ -60,8 +61,8 @@ func TestShareOnCPU(t *testing.T) {
 	}
 }
 
-// A budget that holds one sequence but not two: the answers are the same, and the record says that
-// nothing was shared.
+// TestBudgetOfOneSequence checks that, with a memory budget for one sequence but not two, the
+// answers are the same and a note says that nothing was shared.
 func TestBudgetOfOneSequence(t *testing.T) {
 	cfg := smallConfig(runners.Transformer)
 	var want string
@@ -72,7 +73,7 @@ func TestBudgetOfOneSequence(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Weights, workspace as grown by a first case, and one and a half sequences.
+			// The weights, the workspace after a first case, and one and a half sequences.
 			s, err := m.NewSequence(1000)
 			if err == nil {
 				err = m.Prefill(t.Context(), s, make([]int, 999))

@@ -2,7 +2,7 @@ package needle
 
 import "github.com/yocobench/yocobench/suites/result"
 
-// Describe describes the task and the metrics of a cell.
+// Describe declares the task and the metrics of a cell.
 func (Task) Describe() result.Task {
 	return result.Task{
 		Name:  Task{}.Name(),
@@ -14,7 +14,7 @@ func (Task) Describe() result.Task {
 			{Name: "contains", Unit: "fraction", Better: result.Higher, Kind: result.Share},
 			{Name: "logprob", Unit: "nats", Better: result.Higher, Kind: result.Mean, Head: "log-probability"},
 			{Name: "tokens", Unit: "tokens", Better: result.None, Kind: result.Exact},
-			{Name: "depth_real", Unit: "fraction", Better: result.None, Kind: result.Mean, Head: "real depth"},
+			{Name: "depth_real", Unit: "fraction", Better: result.None, Kind: result.Mean, Head: "actual depth"},
 		},
 		Axes: []result.Axis{
 			{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true},

@@ -11,8 +11,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// fakeModel reads bytes. It answers by looking the fact up in its context, in
-// plain text; a blind one answers by what its context hashes to.
+// fakeModel reads bytes. It answers by searching its context for the fact. A blind one answers from
+// a hash of its context.
 type fakeModel struct {
 	runners.Instance
 	arch    runners.Arch
@@ -131,7 +131,7 @@ func (s *fakeSequence) Close() error {
 	return nil
 }
 
-// asks are the forms of questions: the text before the key, and after it.
+// askForm is the form of a question: the text before and after the key.
 type askForm struct{ fact, before, after string }
 
 var forms = askForms()
@@ -139,7 +139,7 @@ var forms = askForms()
 func askForms() (out []askForm) {
 	for _, t := range Templates() {
 		for _, ask := range []string{t.AskText, t.AskAllText} {
-			// "pass-code" names its key twice: the last one counts.
+			// "pass-code" contains its key twice; the last one counts.
 			i := strings.LastIndex(ask, "{key}")
 			out = append(out, askForm{t.FactText, ask[:i], ask[i+len("{key}"):]})
 		}
@@ -149,12 +149,12 @@ func askForms() (out []askForm) {
 
 var answerSoFar = regexp.MustCompile(`[0-9, ]*$`)
 
-// lookUp is the next byte of the answer to the question at the end of a text.
+// lookUp returns the next byte of the answer to the question at the end of a text.
 func lookUp(text string) byte {
 	tail := text[max(0, len(text)-400):]
 	best, bestLen := "", -1
 	for _, f := range forms {
-		for from := len(tail); from > 0; { // every place where the words after the key stand, from the end
+		for from := len(tail); from > 0; { // every occurrence of the words after the key, from the end
 			from = strings.LastIndex(tail[:from], f.after)
 			if from < 0 {
 				break
@@ -168,7 +168,7 @@ func lookUp(text string) byte {
 				before = before[k+len("{key}"):]
 			}
 			k := strings.LastIndex(tail[:from], before)
-			if before == "" { // the key begins the line
+			if before == "" { // the key is at the start of the line
 				k = strings.LastIndex(tail[:from], "\n") + 1
 			}
 			if k < 0 {
@@ -189,7 +189,7 @@ func lookUp(text string) byte {
 	return best[0]
 }
 
-// answerTo finds the values of a key, or of keys joined by ", ".
+// answerTo returns the values of a key, or of keys joined by ", ".
 func answerTo(text, fact, keys string) (string, bool) {
 	var values []string
 	for _, key := range strings.Split(keys, ", ") {

@@ -53,7 +53,7 @@ func runCase(t *testing.T, c suites.Case, m runners.Model) *result.Record {
 	return r
 }
 
-// everyKind sets up each kind at a length that holds its facts.
+// everyKind runs a test for each kind, at a length that has room for its facts.
 func everyKind(t *testing.T, do func(t *testing.T, kind string, set func(*Params))) {
 	for _, kind := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -65,8 +65,8 @@ func everyKind(t *testing.T, do func(t *testing.T, kind string, set func(*Params
 	}
 }
 
-// A model that looks facts up finds every one: in every kind, wording, key shape and text, at every
-// depth.
+// TestReaderFindsAll checks that a model that searches its context finds every fact: for every
+// kind, wording, key shape and text, at every depth.
 func TestReaderFindsAll(t *testing.T) {
 	texts := map[string]param.Corpus{"prose": {Spec: corpus.Spec{Kind: corpus.KindProse}}, "lines": lines(t)}
 	for name, text := range texts {
@@ -74,7 +74,7 @@ func TestReaderFindsAll(t *testing.T) {
 			for _, template := range append([]string{"all"}, templateNames()[3:]...) {
 				cases := planCases(t, func(p *Params) {
 					set(p)
-					p.Template, p.Haystack, p.Trials, p.Depths = Wordings{template}, text, everywhere(2), Depths{Way: spread}
+					p.Template, p.Haystack, p.Trials, p.Depths = Wordings{template}, text, everywhere(2), Depths{Mode: spread}
 					if template == "all" {
 						p.Trials, p.Keys, p.Depths = everywhere(8), corpus.KeyMixed, Depths{}
 					}
@@ -93,7 +93,7 @@ func TestReaderFindsAll(t *testing.T) {
 	}
 }
 
-// lines is a corpus of short lines without sentences.
+// lines returns a corpus of short lines without sentences.
 func lines(t *testing.T) param.Corpus {
 	var b strings.Builder
 	for i := range 2000 {
@@ -106,8 +106,8 @@ func lines(t *testing.T) param.Corpus {
 	return param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{path}}}
 }
 
-// A blind model finds nothing, its wrong answers are recorded, and the interval says how little
-// that is.
+// TestBlindFindsNothing checks that a blind model finds nothing, that its wrong answers are
+// recorded, and the interval.
 func TestBlindFindsNothing(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		r := runCase(t, planCases(t, set)[0], &fakeModel{blind: true})
@@ -123,8 +123,8 @@ func TestBlindFindsNothing(t *testing.T) {
 	})
 }
 
-// Prompts have at most the length asked for with their answers, nearly as many tokens, and facts
-// near their depths.
+// TestLengthsAndDepths checks that prompts with answers nearly fill the requested length without
+// exceeding it, and that facts are near their depths.
 func TestLengthsAndDepths(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		cases := planCases(t, func(p *Params) {
@@ -144,7 +144,7 @@ func TestLengthsAndDepths(t *testing.T) {
 					t.Errorf("%s: %d tokens with an answer of 30", c.Label, tr.Tokens)
 				}
 				if at, ok := c.Params["depth"].(float64); ok && math.Abs(tr.Depths[0]-at) > 400/float64(length) {
-					t.Errorf("%s: the fact stands at %g", c.Label, tr.Depths[0])
+					t.Errorf("%s: the fact is at %g", c.Label, tr.Depths[0])
 				}
 				if !slices.IsSorted(tr.Depths[:len(tr.Facts)]) {
 					t.Errorf("%s: depths %v", c.Label, tr.Depths)
@@ -152,9 +152,9 @@ func TestLengthsAndDepths(t *testing.T) {
 			}
 			cut := 0.0
 			if c.Params["depth"] == 1.0 {
-				cut = 160 // a fact at the end follows the last whole sentence
+				cut = 160 // a fact at the end follows the last complete sentence
 			}
-			// What earlier questions did not use of their answers' room is missing.
+			// Earlier questions may not have used all of their answers' tokens.
 			if unused := float64(24 * (len(strings.Split(r.Trials[0].Question, "\n")) - 1)); most < float64(length)-unused-20-cut {
 				t.Errorf("%s: the longest trial takes %g tokens of %d", c.Label, most, length)
 			}
@@ -166,7 +166,7 @@ func TestSpreadDepths(t *testing.T) {
 	for _, kind := range []string{Single, Multi} {
 		r := runCase(t, planCases(t, func(p *Params) {
 			p.Kind, p.Trials, p.Lengths = kind, everywhere(4), suites.Sizes{8192}
-			p.Depths = Depths{Way: spread}
+			p.Depths = Depths{Mode: spread}
 		})[0], &fakeModel{})
 		for i, tr := range r.Trials {
 			for j, d := range tr.Depths {
@@ -175,17 +175,16 @@ func TestSpreadDepths(t *testing.T) {
 					part = float64(i)
 				}
 				if d < part/4-0.001 || d > (part+1)/4+0.04 {
-					t.Errorf("%s: fact %d of trial %d stands at %g", kind, j, i, d)
+					t.Errorf("%s: fact %d of trial %d is at %g", kind, j, i, d)
 				}
 			}
 		}
 	}
 }
 
-// Trials that share a prefix by forks give the records of trials computed one by one, to the bit,
-// hold two sequences at most, and compute less. By default each trial has a haystack of its own
-// where that costs little; beyond, the trials of a cell share one, and their interval counts them
-// as fewer.
+// TestHaystacks checks the number of haystacks. By default each trial has its own haystack at short
+// lengths. At longer ones the trials of a cell share a haystack, and their interval counts them as
+// fewer.
 func TestHaystacks(t *testing.T) {
 	for _, c := range []struct{ length, asked, want int }{{1024, 0, 5}, {4096, 0, 5}, {4097, 0, 1}, {32768, 0, 1}, {1024, 1, 1}, {32768, 5, 5}, {1024, 2, 2}} {
 		pc := planCases(t, func(p *Params) {
@@ -267,8 +266,8 @@ func count(b bool) int {
 	return 0
 }
 
-// A grid's cells and their trials do not depend on the other cells of the suite, or on the number
-// of trials.
+// TestDeterministic checks that the cells of a grid and their trials do not depend on the other
+// cells of the suite or on the number of trials.
 func TestDeterministic(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		records := func(order func([]suites.Case), more func(*Params)) map[string]string {
@@ -319,20 +318,21 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// Trials of a cell, cells of a grid, and seeds differ; keys are held out of training.
+// TestTrialsDiffer checks that trials of a cell, cells of a grid, and seeds differ, and that keys
+// are held out of training.
 func TestTrialsDiffer(t *testing.T) {
 	seen := map[string]string{}
 	heads := map[string]string{}
 	for _, seed := range []uint64{1, 2} {
 		for _, length := range []int{1024, 2048} {
-			for _, d := range []depth{{at: 0}, {at: 0.5}, {way: spread}} {
+			for _, d := range []depth{{at: 0}, {at: 0.5}, {mode: spread}} {
 				c := &cell{Params: defaults(), needles: 1, length: length, depth: d, seed: seed, templates: Templates()}
 				if err := c.complete(); err != nil {
 					t.Fatal(err)
 				}
 				at := fmt.Sprint(seed, length, d)
 				if h := fmt.Sprint(c.haystackSeed(0)); heads[h] != "" {
-					t.Errorf("the haystack of %s is that of %s", at, heads[h])
+					t.Errorf("the haystack of %s equals that of %s", at, heads[h])
 				} else {
 					heads[h] = at
 				}
@@ -343,11 +343,11 @@ func TestTrialsDiffer(t *testing.T) {
 					}
 					f := tr.facts[0]
 					if !corpus.KeyHeldOut(f.key) {
-						t.Errorf("key %q is one of training", f.key)
+						t.Errorf("key %q may occur in training", f.key)
 					}
 					for _, what := range []string{f.key, f.value} {
 						if seen[what] != "" {
-							t.Errorf("%s of %s trial %d stands in %s", what, at, i, seen[what])
+							t.Errorf("%s of %s trial %d also occurs in %s", what, at, i, seen[what])
 						}
 						seen[what] = fmt.Sprintf("%s trial %d", at, i)
 					}
@@ -357,7 +357,7 @@ func TestTrialsDiffer(t *testing.T) {
 	}
 }
 
-// The values and keys of one trial differ from each other.
+// TestFactsDiffer checks that the values and keys of one trial differ from each other.
 func TestFactsDiffer(t *testing.T) {
 	for _, kind := range []string{Multi, MultiKey, MultiValue, MultiQuery} {
 		p := defaults()
@@ -365,7 +365,7 @@ func TestFactsDiffer(t *testing.T) {
 		if err := p.complete(); err != nil {
 			t.Fatal(err)
 		}
-		c := &cell{Params: p, needles: int(p.Needles[0]), length: 1024, depth: depth{way: random}, templates: Templates()}
+		c := &cell{Params: p, needles: int(p.Needles[0]), length: 1024, depth: depth{mode: random}, templates: Templates()}
 		for i := range 50 {
 			tr, err := c.trial(i)
 			if err != nil {
@@ -389,7 +389,7 @@ func TestFactsDiffer(t *testing.T) {
 
 func TestPlanErrors(t *testing.T) {
 	for want, set := range map[string]func(*Params){
-		"the least is":    func(p *Params) { p.Lengths = suites.Sizes{64} },
+		"the minimum is":  func(p *Params) { p.Lengths = suites.Sizes{64} },
 		"unknown kind":    func(p *Params) { p.Kind = "singel" },
 		"did you mean":    func(p *Params) { p.Kind = "multikeys" },
 		"trials: 0":       func(p *Params) { p.Trials = everywhere(0) },
@@ -403,7 +403,7 @@ func TestPlanErrors(t *testing.T) {
 		"at most 128Mi":    func(p *Params) { p.Lengths = suites.Sizes{1 << 40} },
 		"shape":            func(p *Params) { p.Keys = "loud" },
 		"needles":          func(p *Params) { p.Needles = suites.Sizes{2} },
-		"take multikey":    func(p *Params) { p.Distractors = 2 },
+		"use multikey":     func(p *Params) { p.Distractors = 2 },
 		"digits":           func(p *Params) { p.Digits = 19 },
 		"are too few for":  func(p *Params) { p.Kind, p.Needles, p.Digits = Multi, suites.Sizes{2, 8}, 1 },
 		"several facts":    func(p *Params) { p.Kind, p.Depths = Multi, Depths{At: []float64{0.5}} },
@@ -421,7 +421,7 @@ func TestPlanErrors(t *testing.T) {
 	}
 }
 
-// The least length that an error names is enough.
+// TestLeastLength checks that the minimum length in an error message is sufficient.
 func TestLeastLength(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		p := Task{}.Params().(*Params)
@@ -435,7 +435,7 @@ func TestLeastLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		cases := planCases(t, func(p *Params) {
-			p.Kind, p.Trials, p.Lengths, p.Depths = kind, everywhere(5), suites.Sizes{least + 40}, Depths{Way: spread}
+			p.Kind, p.Trials, p.Lengths, p.Depths = kind, everywhere(5), suites.Sizes{least + 40}, Depths{Mode: spread}
 		})
 		for _, c := range cases {
 			if r := runCase(t, c, &fakeModel{}); r.Metrics["exact"].Value != 1 {
@@ -465,7 +465,7 @@ func TestUnsupported(t *testing.T) {
 	}
 }
 
-// The estimate counts what is shared once: it is near what is computed.
+// TestEstimate checks that the estimate counts shared work once and is near the actual work.
 func TestEstimate(t *testing.T) {
 	for _, share := range []bool{true, false} {
 		for _, c := range planCases(t, func(p *Params) { p.Share, p.Lengths = share, suites.Sizes{8192} }) {

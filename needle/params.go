@@ -13,14 +13,13 @@ import (
 	"github.com/yocobench/yocobench/suites/param"
 )
 
-// The kinds of needle tests, by the names that RULER (arXiv 2404.06654) gives them.
+// The kinds of needle tests, as named by RULER (arXiv 2404.06654).
 const (
 	// Single: one fact, one question.
 	Single = "single"
-	// Multi: several facts, each asked for by a question of its own, one after another in the same
-	// text.
+	// Multi: several facts, with one question each, asked one after another in the same text.
 	Multi = "multi"
-	// MultiKey: one fact is asked for among others in the same wording with other keys.
+	// MultiKey: one fact among others with the same wording and other keys.
 	MultiKey = "multikey"
 	// MultiValue: several values of one key, all asked for in one question.
 	MultiValue = "multivalue"
@@ -60,15 +59,14 @@ func defaults() *Params {
 // several reports whether a trial asks for more than one value.
 func (p *Params) several() bool { return p.Kind != Single && p.Kind != MultiKey }
 
-// Bounds against slips of the pen.
+// Limits against typing errors.
 const (
-	maxTokens = 1 << 27 // a prompt is held as 8 bytes a token
+	maxTokens = 1 << 27 // a prompt takes 8 bytes per token
 	maxTrials = 1 << 16
 	maxFacts  = 1 << 12
 )
 
-// complete fills in the defaults that depend on the kind, and reports the first thing that is
-// wrong.
+// complete fills in the defaults that depend on the kind, and returns the first error.
 func (p *Params) complete() error {
 	if !slices.Contains(kinds, p.Kind) {
 		return fmt.Errorf("unknown kind %q; %s", p.Kind, suites.Suggest(p.Kind, slices.Clone(kinds)))
@@ -129,7 +127,7 @@ func (p *Params) completeFacts() error {
 		return fmt.Errorf("needles: kind %s asks for one fact; multi, multivalue and multiquery ask for several", p.Kind)
 	}
 	if p.Kind == Single && p.Distractors > 0 {
-		return fmt.Errorf("distractors: kind single has none; take multikey")
+		return fmt.Errorf("distractors: kind single has none; use multikey")
 	}
 	if p.Kind == MultiKey && p.Distractors == 0 {
 		p.Distractors = 3
@@ -139,32 +137,32 @@ func (p *Params) completeFacts() error {
 
 func (p *Params) completeDepths() error {
 	d := &p.Depths
-	if d.Way == "" && d.At == nil {
+	if d.Mode == "" && d.At == nil {
 		if p.several() {
-			d.Way = spread
+			d.Mode = spread
 		} else {
 			d.At = evenly(5)
 		}
 	}
-	if p.several() && d.Way == "" {
+	if p.several() && d.Mode == "" {
 		return fmt.Errorf("depths: kind %s has several facts: their depths are spread (each in another part of the text) or random", p.Kind)
 	}
 	return nil
 }
 
-// The ways to place facts other than at given depths.
+// The modes of placing facts other than at given depths.
 const (
 	spread = "spread"
 	random = "random"
 )
 
-// Depths says where facts are placed: at fractions of the haystack, or in a Way.
+// Depths determines where facts are placed: at fractions of the haystack, or by a mode.
 type Depths struct {
-	At  []float64
-	Way string
+	At   []float64
+	Mode string
 }
 
-// UnmarshalYAML reads [0, 0.5, 1], one fraction, {count: 11}, random or spread.
+// UnmarshalYAML decodes [0, 0.5, 1], one fraction, {count: 11}, random or spread.
 func (d *Depths) UnmarshalYAML(n *yaml.Node) error {
 	bad := func(format string, args ...any) error {
 		return &suites.Problem{Line: n.Line, Msg: "depths: " + fmt.Sprintf(format, args...), Hint: "expected fractions such as [0, 0.5, 1], {count: 11}, spread or random"}
@@ -172,12 +170,12 @@ func (d *Depths) UnmarshalYAML(n *yaml.Node) error {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if n.Value == spread || n.Value == random {
-			*d = Depths{Way: n.Value}
+			*d = Depths{Mode: n.Value}
 			return nil
 		}
 		var one float64
 		if err := n.Decode(&one); err != nil {
-			return bad("%q is no depth", n.Value)
+			return bad("%q is not a depth", n.Value)
 		}
 		*d = Depths{At: []float64{one}}
 	case yaml.SequenceNode:
@@ -202,13 +200,13 @@ func (d *Depths) UnmarshalYAML(n *yaml.Node) error {
 			return bad("%g is not a fraction of the text, 0 to 1", f)
 		}
 		if i > 0 && f <= d.At[i-1] {
-			return bad("fractions must rise: %g does not follow %g", f, d.At[i-1])
+			return bad("fractions must increase: %g follows %g", f, d.At[i-1])
 		}
 	}
 	return nil
 }
 
-// evenly is n depths from 0 to 1; one is in the middle.
+// evenly returns n evenly spaced depths from 0 to 1, or only .5 if n is 1.
 func evenly(n int) []float64 {
 	if n == 1 {
 		return []float64{0.5}
@@ -220,15 +218,15 @@ func evenly(n int) []float64 {
 	return at
 }
 
-// depth is one column of the grid: a fraction, or a way.
+// depth is one row of the grid: a fraction, or a mode.
 type depth struct {
-	at  float64
-	way string
+	at   float64
+	mode string
 }
 
 func (d Depths) list() []depth {
-	if d.Way != "" {
-		return []depth{{way: d.Way}}
+	if d.Mode != "" {
+		return []depth{{mode: d.Mode}}
 	}
 	var out []depth
 	for _, at := range d.At {
@@ -237,18 +235,18 @@ func (d Depths) list() []depth {
 	return out
 }
 
-// String is how labels show it: 50%, spread.
+// String returns the depth for labels: 50%, spread.
 func (d depth) String() string {
-	if d.way != "" {
-		return d.way
+	if d.mode != "" {
+		return d.mode
 	}
 	return strconv.FormatFloat(math.Round(d.at*1000)/10, 'f', -1, 64) + "%"
 }
 
-// value is how records hold it: a number or a word.
+// value returns the depth for records: a number or a word.
 func (d depth) value() any {
-	if d.way != "" {
-		return d.way
+	if d.mode != "" {
+		return d.mode
 	}
 	return d.at
 }

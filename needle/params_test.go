@@ -30,8 +30,8 @@ func TestParamsYAML(t *testing.T) {
 			return p.Trials.at(255) == 0 && p.Trials.at(256) == 4 && p.Trials.at(8191) == 4 && p.Trials.at(8192) == 2 && p.Trials.at(1<<30) == 1 &&
 				p.Trials.String() == "{256: 4, 8Ki: 2, 128Ki: 1}"
 		},
-		"depths: spread":                             func(p *Params) bool { return p.Depths.Way == spread && p.Depths.At == nil },
-		"{depths: random, trials: 9}":                func(p *Params) bool { return p.Depths.Way == random && p.Trials.at(1) == 9 },
+		"depths: spread":                             func(p *Params) bool { return p.Depths.Mode == spread && p.Depths.At == nil },
+		"{depths: random, trials: 9}":                func(p *Params) bool { return p.Depths.Mode == random && p.Trials.at(1) == 9 },
 		"template: locker":                           func(p *Params) bool { return slices.Equal(p.Template, Wordings{"locker"}) },
 		"template: [held-out, colon]":                func(p *Params) bool { ts, _ := p.Template.choose(); return len(ts) == 13 && ts[0].Name == "colon" },
 		"haystack: go":                               func(p *Params) bool { return p.Haystack.Kind == corpus.KindGo },
@@ -46,8 +46,8 @@ func TestParamsYAML(t *testing.T) {
 	for text, want := range map[string]string{
 		"depths: [0, 1.5]":             "1.5 is not a fraction",
 		"depths: [.nan]":               "not a fraction",
-		"depths: [1, 0]":               "must rise",
-		"depths: deep":                 `"deep" is no depth`,
+		"depths: [1, 0]":               "must increase",
+		"depths: deep":                 `"deep" is not a depth`,
 		"depths: []":                   "not a list of numbers",
 		"depths: {n: 3}":               "count",
 		"depths: {count: 0}":           "count",
@@ -73,7 +73,7 @@ func TestParamsYAML(t *testing.T) {
 	}
 }
 
-// Errors in a suite come with the line.
+// TestParamsInSuite checks that errors in a suite have a line number.
 func TestParamsInSuite(t *testing.T) {
 	text := "name: x\nmodels: [m]\ntasks:\n  - needle:\n      trials: 2\n      template: loker\n"
 	s, err := suites.Parse([]byte(text), "x.yaml", nil, []suites.Task{Task{}})
@@ -92,7 +92,7 @@ func TestTemplates(t *testing.T) {
 	heldOut := 0
 	for _, tm := range Templates() {
 		if tm.Name == "" || names[tm.Name] {
-			t.Errorf("name %q is empty or stands twice", tm.Name)
+			t.Errorf("name %q is empty or repeated", tm.Name)
 		}
 		names[tm.Name] = true
 		if !tm.Train {
@@ -183,7 +183,8 @@ func TestScores(t *testing.T) {
 	}
 }
 
-// An answer ends at its line's end, or one token after it is right: a longer number is seen.
+// TestAnswersEnd checks that an answer ends at the end of its line, or one token after it is right,
+// so that a longer number is detected.
 func TestAnswersEnd(t *testing.T) {
 	tok, err := tokenizer.New("bytes")
 	if err != nil {
@@ -210,7 +211,7 @@ func TestLabels(t *testing.T) {
 		"needle single 8Ki @ 33.3%":             func(p *Params) { p.Depths = Depths{At: []float64{1. / 3}} },
 		"needle multi x4 8Ki @ spread":          func(p *Params) { p.Kind = Multi },
 		"needle multikey +3 8Ki @ 50%":          func(p *Params) { p.Kind, p.Depths = MultiKey, Depths{At: []float64{0.5}} },
-		"needle single 8Ki @ random [held-out]": func(p *Params) { p.Depths, p.Template = Depths{Way: random}, Wordings{"held-out"} },
+		"needle single 8Ki @ random [held-out]": func(p *Params) { p.Depths, p.Template = Depths{Mode: random}, Wordings{"held-out"} },
 	} {
 		cases := planCases(t, func(p *Params) {
 			p.Lengths = suites.Sizes{8192}
@@ -229,7 +230,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-// A list of numbers of needles gives a case for each.
+// TestNeedlesList checks that a list of numbers of needles gives a case for each.
 func TestNeedlesList(t *testing.T) {
 	p, err := decode("{kind: multi, needles: [1, 2, 8], lengths: 2Ki, trials: 1}")
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/yocobench/yocobench/suites/param"
 )
 
-// textFile is a corpus of one file.
+// textFile returns a corpus of one file.
 func textFile(t *testing.T, text string) param.Corpus {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "text.txt")
@@ -25,12 +25,12 @@ func textFile(t *testing.T, text string) param.Corpus {
 	return param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{path}}}
 }
 
-// The facts are at the depth asked for in any text, or the record says how far away; without
-// them the prompt is the haystack.
+// TestDepthsInAnyText checks for any text that facts are at the requested depth or that a note
+// states the difference, and that removing them restores the haystack.
 func TestDepthsInAnyText(t *testing.T) {
 	for name, c := range map[string]struct {
 		text string
-		note string // of cells between the ends at 4 Ki
+		note string // expected note of cells at depths between 0 and 1, at 4 Ki
 	}{
 		"chinese":  {strings.Repeat("这是一个很长的中文句子，没有换行。", 20000), ""},
 		"json":     {"{" + strings.Repeat(`"name":"value","list":[1,2,3],"n":1234567,`, 5000), "between clauses"},
@@ -63,7 +63,8 @@ func TestDepthsInAnyText(t *testing.T) {
 	}
 }
 
-// A fact at the end follows a whole sentence or line, with nothing after it.
+// TestFactAtTheEnd checks that a fact at the end follows a complete sentence or line, with nothing
+// after it.
 func TestFactAtTheEnd(t *testing.T) {
 	for seed := range uint64(20) {
 		for _, length := range []int{700, 1000, 3000, 9000} {
@@ -93,8 +94,8 @@ func TestFactAtTheEnd(t *testing.T) {
 	}
 }
 
-// Records of the first version are not compared with those whose facts are elsewhere; the others
-// keep their ids.
+// TestVersion checks that cells whose facts moved since the first version have a new version, and
+// that the others keep their ids.
 func TestVersion(t *testing.T) {
 	prose, files := corpus.KindProse, corpus.KindFiles
 	for _, c := range []struct {
@@ -105,16 +106,16 @@ func TestVersion(t *testing.T) {
 		want        int
 	}{
 		{prose, 1 << 10, depth{at: 0}, 0, 0}, {prose, 1 << 10, depth{at: 0}, 3, 1}, {prose, 1 << 10, depth{at: 0.5}, 0, 1},
-		{prose, 32 << 10, depth{at: 0.5}, 3, 0}, {prose, 32 << 10, depth{at: 1}, 0, 1}, {prose, 32 << 10, depth{way: spread}, 0, 0},
-		{files, 32 << 10, depth{at: 0.5}, 0, 1}, {corpus.KindGo, 32 << 10, depth{way: random}, 0, 1},
+		{prose, 32 << 10, depth{at: 0.5}, 3, 0}, {prose, 32 << 10, depth{at: 1}, 0, 1}, {prose, 32 << 10, depth{mode: spread}, 0, 0},
+		{files, 32 << 10, depth{at: 0.5}, 0, 1}, {corpus.KindGo, 32 << 10, depth{mode: random}, 0, 1},
 	} {
 		cell := &cell{Params: &Params{Distractors: c.distractors, Haystack: param.Corpus{Spec: corpus.Spec{Kind: c.kind}}}, length: c.length, depth: c.depth}
 		if got := cell.version(); got != c.want {
 			t.Errorf("%+v: version %d", c, got)
 		}
 	}
-	// What version 0 promises: at 32 Ki of prose a fact is at the first end of a sentence or
-	// line from the depth on.
+	// The property of version 0: in 32 Ki of prose, a fact is at the first end of a sentence or
+	// line after the depth.
 	text := corpus.Prose(corpus.StreamTest, 4, 32<<10)
 	for at := 1; at < len(text)-700; at += 13 {
 		if p := corpus.InsertionPoint(text, at); p.Pos < at || p.Boundary != corpus.SentenceEnd {

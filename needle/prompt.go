@@ -22,11 +22,11 @@ const (
 	betweenValues  = ", "
 )
 
-// slack is how many tokens more than the right answer's an answer may take by default: room to
-// find the value in "The number is 123456".
+// slack is the default number of tokens of an answer beyond those of the right answer, so that the
+// value can be found in "The number is 123456".
 const slack = 16
 
-// minHaystack is the least text, in tokens, that a fact is hidden in.
+// minHaystack is the minimum length of a haystack in tokens.
 const minHaystack = 32
 
 // most is how many tokens the answer to q may take: one more than the right answer at least.
@@ -41,12 +41,12 @@ func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
 	return n + slack
 }
 
-// place is where the fact belongs in a haystack.
+// place returns the place of the fact in a haystack.
 func (f fact) place(haystack []byte) corpus.Place {
 	return corpus.InsertionPoint(haystack, int(math.Round(f.depth*float64(len(haystack)))))
 }
 
-// body is the haystack with the trial's facts.
+// body returns the haystack with the trial's facts.
 func (t *trial) body(haystack []byte) []byte {
 	size := len(haystack)
 	for _, f := range t.facts {
@@ -65,8 +65,8 @@ func (t *trial) body(haystack []byte) []byte {
 	return append(text, haystack[from:]...)
 }
 
-// edits make the trial's prompt, up to the end of its first question, of a text that begins with
-// the haystack.
+// edits returns the edits that convert a text starting with the haystack to the trial's prompt, up
+// to the end of its first question.
 func (h *haystack) edits(t *trial) (edits []tokenizer.Edit) {
 	question := t.questions[0].text
 	if h.chat != nil {
@@ -83,8 +83,7 @@ func (h *haystack) edits(t *trial) (edits []tokenizer.Edit) {
 	return append(edits, tokenizer.Edit{From: len(h.Text), To: h.tokens.Bytes(), With: beforeQuestion + question + around.Tail})
 }
 
-// later is the number of tokens, at most, that come after the prompt: answers and further
-// questions.
+// later returns the maximum number of tokens after the prompt: answers and further questions.
 func (c *cell) later(tok tokenizer.Tokenizer, t *trial) int {
 	n := 0
 	for i, q := range t.questions {
@@ -96,7 +95,7 @@ func (c *cell) later(tok tokenizer.Tokenizer, t *trial) int {
 	return n
 }
 
-// least is the smallest length at which all trials of the cell have room.
+// least returns the smallest length at which all trials of the cell fit.
 func (c *cell) least(tok tokenizer.Tokenizer) (int, error) {
 	n := 0
 	for i := range c.trials() {
@@ -104,13 +103,13 @@ func (c *cell) least(tok tokenizer.Tokenizer) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		// The two separators of a fact are counted here, since an empty haystack has none.
+		// Add two separators per fact, because an empty haystack has none.
 		n = max(n, c.newHaystack(tok).size(t)+c.later(tok, t)+2*len(t.facts))
 	}
 	return n + minHaystack, nil
 }
 
-// haystack is the text around the facts of trials that share it.
+// haystack is a text that several trials share.
 type haystack struct {
 	corpus.Haystack
 	// tokens are those of a text that begins with Text. The tokens of prompts are made of them.
@@ -120,7 +119,7 @@ type haystack struct {
 	begin []int
 }
 
-// newHaystack is an empty haystack.
+// newHaystack returns an empty haystack.
 func (c *cell) newHaystack(tok tokenizer.Tokenizer) *haystack {
 	h := &haystack{tokens: tokenizer.NewText(tok, ""), chat: c.chat}
 	if c.chat == nil { // a chat template has its own
@@ -136,7 +135,7 @@ func (h *haystack) prompt(t *trial) []int {
 	return slices.Concat(h.begin, around.Before, ids, around.After)
 }
 
-// size is the number of the prompt's tokens.
+// size returns the number of tokens of a trial's prompt.
 func (h *haystack) size(t *trial) int {
 	around := h.chat.around()
 	return len(h.begin) + len(around.Before) + h.tokens.Count(h.edits(t)...) + len(around.After)
@@ -161,7 +160,7 @@ func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (
 	empty := size()
 	free := c.length - empty // tokens for the haystack and the separators
 	best, bestSize := corpus.Haystack{}, -1
-	low, high := 0, math.MaxInt // bytes known to fit, and known not to
+	low, high := 0, math.MaxInt // bytes known to fit and known not to fit
 	for asked, try := free, 0; try < 12 && low < high-1; try++ {
 		var err error
 		if h.Haystack, err = c.source.Haystack(seed, asked); err != nil {
@@ -185,7 +184,7 @@ func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (
 		if n <= c.length && c.length-n <= 2 {
 			break
 		}
-		// The next guess keeps the bytes a token that this one had.
+		// The next guess assumes the same bytes per token.
 		next := int(float64(asked) + float64(c.length-n)*float64(asked)/float64(max(1, n-empty)))
 		asked = min(max(next, low+1), high-1)
 	}
@@ -194,22 +193,22 @@ func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (
 	}
 	h.Haystack = best
 	if c.depth == (depth{at: 1}) {
-		// The facts follow the whole text: it must not end inside a sentence.
+		// The facts follow the whole text, so it must not end inside a sentence.
 		h.Text = corpus.CutAtBoundary(h.Text)
-		for len(h.Text) > 0 && size() > c.length { // a cut can split tokens
+		for len(h.Text) > 0 && size() > c.length { // truncating may split tokens
 			h.Text = corpus.CutAtBoundary(h.Text[:len(h.Text)-1])
 		}
 	}
 	return h, nil
 }
 
-// place is where a fact is in a haystack.
+// place is the position of a fact in a haystack.
 type place struct {
-	depth    float64 // tokens of the haystack before it, over all its tokens
+	depth    float64 // fraction of the haystack's tokens before the fact
 	boundary corpus.Boundary
 }
 
-// places are those of a trial's facts.
+// places returns the places of a trial's facts.
 func (h *haystack) places(t *trial) []place {
 	all := float64(h.tokens.Before(len(h.Text)))
 	out := make([]place, len(t.facts))
@@ -220,14 +219,14 @@ func (h *haystack) places(t *trial) []place {
 	return out
 }
 
-// misplaced counts the facts of a cell that are not where they were asked for.
+// misplaced counts the facts of a cell that are not at the requested depth.
 type misplaced struct {
 	facts, far int
-	worst      float64 // the largest difference of a depth, a fraction of the text
+	worst      float64 // the largest difference of depths, as a fraction of the text
 	torn       [corpus.CharacterEnd + 1]int
 }
 
-// farDepth is the difference of a real depth from the one asked for that is noted.
+// farDepth is the difference of actual and requested depth above which there is a note.
 const farDepth = 0.02
 
 func (m *misplaced) add(f fact, p place) {
@@ -239,7 +238,7 @@ func (m *misplaced) add(f fact, p place) {
 	}
 }
 
-// notes say what the record's depths do not.
+// notes returns notes on facts away from their depths.
 func (m *misplaced) notes() (out []string) {
 	if m.far > 0 {
 		out = append(out, fmt.Sprintf("%d of %d facts are more than %g %% of the text (at most %.2f %%) away from the requested depth, at the end of a sentence or line; depth_real is their actual depth",

@@ -22,7 +22,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// The prompts of each kind, so that a change of wording or placing is noticed: the models were
+// TestPromptGolden compares the prompts of each kind with golden files, because the models were
 // trained on this form.
 func TestPromptGolden(t *testing.T) {
 	tok := tokenizer.Bytes{}
@@ -58,7 +58,7 @@ func TestPromptGolden(t *testing.T) {
 	})
 }
 
-// fixedText is a corpus of one text, over and over.
+// fixedText is a corpus of one repeated text.
 type fixedText string
 
 func (f fixedText) Name() string        { return "fixed" }
@@ -87,8 +87,7 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-// pairs is a tokenizer of two bytes a token (the last may have one), to see that nothing depends on
-// bytes.
+// pairs is a tokenizer of two bytes per token (the last may have one).
 type pairs struct{}
 
 func (pairs) Name() string { return "pairs" }
@@ -113,8 +112,8 @@ func (pairs) Decode(ids []int) string {
 	return string(b)
 }
 
-// pieces is a tokenizer that merges words with the spaces before them, slowly. It counts the bytes
-// that it is given.
+// pieces is a slow tokenizer that merges words with the preceding spaces. It counts its input
+// bytes.
 type pieces struct {
 	mu    sync.Mutex
 	ids   map[string]int
@@ -151,7 +150,7 @@ func (p *pieces) Decode(ids []int) string {
 	return b.String()
 }
 
-// cellOf is a cell of a kind at a length, with 10 trials.
+// cellOf returns a cell of a kind at a length, with 10 trials.
 func cellOf(t testing.TB, kind string, length int) (*cell, []*trial) {
 	t.Helper()
 	source, err := corpus.Open(corpus.Spec{Kind: corpus.KindProse}, "")
@@ -176,8 +175,9 @@ func cellOf(t testing.TB, kind string, length int) (*cell, []*trial) {
 	return c, trials
 }
 
-// The haystack is tokenised once for all trials. Their prompts have the tokens of their texts, and
-// fill the context with their answers without exceeding it; depths are in tokens.
+// TestHaystackIsTokenisedOnce checks that the haystack is tokenised once for all trials, that
+// prompts have the tokens of their texts and fill the context with their answers without exceeding
+// it, and that depths are in tokens.
 func TestHaystackIsTokenisedOnce(t *testing.T) {
 	for _, kind := range kinds {
 		for _, length := range []int{2000, 30_000} {
@@ -226,7 +226,8 @@ func TestHaystackIsTokenisedOnce(t *testing.T) {
 	}
 }
 
-// A whole cell tokenises its haystack once, from the search for its size to the model.
+// TestCellIsTokenisedOnce checks that a whole cell, including the search for its size, tokenises
+// its haystack once.
 func TestCellIsTokenisedOnce(t *testing.T) {
 	tok := &countedBytes{}
 	target := fakeEntry()
@@ -244,7 +245,7 @@ func TestCellIsTokenisedOnce(t *testing.T) {
 	}
 }
 
-// countedBytes is the tokenizer of bytes. It counts those that it is given.
+// countedBytes is the byte tokenizer. It counts its input bytes.
 type countedBytes struct {
 	tokenizer.Bytes
 	given int
@@ -260,7 +261,7 @@ func (c *countedBytes) Spans(text string) (ids, ends []int) {
 	return c.Bytes.Spans(text)
 }
 
-// A haystack fills the context whatever the tokenizer makes of it.
+// TestHaystackFills checks that a haystack fills the context for any tokenizer.
 func TestHaystackFills(t *testing.T) {
 	for _, tok := range []tokenizer.Tokenizer{tokenizer.Bytes{}, tokenizer.Estimate{}, pairs{}, &pieces{}} {
 		for _, kind := range kinds {

@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// run is a cell at work on a model.
+// run is the state of a running cell.
 type run struct {
 	*cell
 	m     runners.Completer
@@ -25,7 +25,7 @@ type run struct {
 	progress func(float64)
 }
 
-// run measures the cell: haystack by haystack, all trials of one as a group.
+// run measures the cell. The trials of each haystack form a group.
 func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (result.Outcome, error) {
 	completer, err := runners.CompleterOf(m, target.Tokenizer, c.Share)
 	if err != nil {
@@ -48,14 +48,14 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 		}
 	}
 	if !r.known {
-		r.out.Notes = append(r.out.Notes, "the tokenizer is not known: prompts were made by an estimate of "+r.tok.Name())
+		r.out.Notes = append(r.out.Notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.tok.Name())
 	}
 	r.out.Notes = slices.Concat(r.out.Notes, c.chat.notes(), r.off.notes())
 	r.out.Metrics = metrics(r.out.Trials, c.haystacks())
 	return r.out, nil
 }
 
-// tokenizerOf is the target's tokenizer, or an estimate for one that takes text.
+// tokenizerOf returns the target's tokenizer, or an estimate for a target that takes text.
 func tokenizerOf(t *suites.Target) tokenizer.Tokenizer {
 	if t.Tokenizer != nil {
 		return t.Tokenizer
@@ -105,7 +105,7 @@ func (r *run) prompt(t *trial, h *haystack) runners.Prompt {
 	return p
 }
 
-// judge makes the record of a trial.
+// judge scores a trial.
 func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
 	out := result.Trial{}
 	where := h.places(t)
@@ -146,8 +146,8 @@ func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
 	return out
 }
 
-// ended reports when nothing more can be learned from an answer: at the end of its line, or one
-// token after it is right, which says whether a longer number follows.
+// ended returns a function that reports whether an answer is complete: at the end of its line, or
+// one token after it is right, which shows whether a longer number follows.
 func ended(q question) func(string) bool {
 	want := q.answer()
 	return func(answer string) bool {

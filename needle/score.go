@@ -10,9 +10,9 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// exact is the share of the values that the answer gives at their place: the
-// answer, cut at ", " where several were asked for, has the i-th value at the
-// beginning of its i-th part, and no further digit follows it.
+// exact returns the share of values that the answer has in the right position. If there are
+// several, the answer is split at ", ". The i-th part must start with the i-th value, without a
+// further digit.
 func exact(answer string, q question) float64 {
 	parts := []string{answer}
 	if len(q.values) > 1 {
@@ -27,15 +27,15 @@ func exact(answer string, q question) float64 {
 	return float64(hits) / float64(len(q.values))
 }
 
-// begins reports whether an answer begins with a value that no further digit continues.
+// begins reports whether an answer starts with a value and no further digit follows.
 func begins(answer, value string) bool {
 	rest, ok := strings.CutPrefix(strings.TrimLeft(answer, " "), value)
 	next, _ := utf8.DecodeRuneInString(rest)
 	return ok && !unicode.IsDigit(next)
 }
 
-// contains is the share of the values that occur anywhere in the answer, as part of a longer number
-// too. It is what the YOCO paper counts.
+// contains returns the share of values that occur anywhere in the answer, even within a longer
+// number. The YOCO paper uses this score.
 func contains(answer string, q question) float64 {
 	hits := 0
 	for _, v := range q.values {
@@ -46,19 +46,18 @@ func contains(answer string, q question) float64 {
 	return float64(hits) / float64(len(q.values))
 }
 
-// level is that of every interval.
+// level is the confidence level of all intervals.
 const level = 0.95
 
-// metrics sums up a cell's trials, of so many haystacks.
+// metrics computes the metrics of a cell from its trials and their number of haystacks.
 //
-// The intervals are Wilson's with one observation a trial. Where a trial asks
-// for several values its score is a fraction, and its values are not independent
-// of each other (one text, one chain of answers); counting them one by one would
-// make the interval too narrow. A fraction varies at most as much as a yes or
-// no with the same mean, so counting trials makes it too wide if anything.
+// The intervals are Wilson's with one observation per trial. If a trial asks for several values,
+// its score is a fraction. The values are not independent (one text, one chain of answers), so
+// counting each would make the interval too narrow. The variance of a fraction is at most that of a
+// yes-or-no result with the same mean, so counting trials is conservative.
 //
-// Trials of one haystack are alike too, and count as fewer (stats.Clustered). Cells of a grid have
-// haystacks of their own, so that a bad patch of text is not taken for a bad depth.
+// Trials of one haystack are correlated too, so they count as fewer (stats.Clustered). Cells of a
+// grid have different haystacks, so that a difficult text does not look like a difficult depth.
 func metrics(trials []result.Trial, haystacks int) map[string]result.Metric {
 	collect := func(f func(result.Trial) float64) []float64 {
 		out := make([]float64, len(trials))
@@ -93,5 +92,6 @@ func metrics(trials []result.Trial, haystacks int) map[string]result.Metric {
 	return out
 }
 
-// askedDepth is the mean depth of the facts that were asked for: those that come first in Facts.
+// askedDepth returns the mean depth of the facts that the questions ask for, which are the first in
+// Facts.
 func askedDepth(t result.Trial) float64 { return stats.Mean(t.Depths[:len(t.Facts)]) }

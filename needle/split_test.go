@@ -15,7 +15,7 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// recorder is the needle task that also shows the cells it plans.
+// recorder is the needle task, and records the cells that it plans.
 type recorder struct {
 	Task
 	cells *[]*cell
@@ -54,7 +54,7 @@ func (rec recorder) Plan(pl *suites.Planner, m *suites.Target, params any) ([]su
 	return cases, nil
 }
 
-// suiteCells are the cells of the shipped suite.
+// suiteCells returns the cells of the shipped suite.
 func suiteCells(t *testing.T) []*cell {
 	t.Helper()
 	var cells []*cell
@@ -62,7 +62,7 @@ func suiteCells(t *testing.T) []*cell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Models = s.Models[:1] // every model is asked the same
+	s.Models = s.Models[:1] // every model gets the same questions
 	if _, err := suites.NewPlan(t.Context(), s, suites.Registry{Open: func(_ *suites.Suite, e suites.Entry) (*suites.Target, error) {
 		m := fakeEntry()
 		m.Name, m.Seconds = e.Name, func(runners.Work) float64 { return 1 }
@@ -76,8 +76,8 @@ func suiteCells(t *testing.T) []*cell {
 	return cells
 }
 
-// The keys of the shipped suite lie in the part of the split that each model's config records as
-// held out.
+// TestSuiteKeysAreHeldOutOfTraining checks that the keys of the shipped suite are in the split that
+// each model's config declares as held out.
 func TestSuiteKeysAreHeldOutOfTraining(t *testing.T) {
 	configs, err := filepath.Glob("../runners/checkpoint/tiny/*/config.json")
 	if err != nil || len(configs) == 0 {
@@ -124,8 +124,8 @@ func TestSuiteKeysAreHeldOutOfTraining(t *testing.T) {
 	}
 }
 
-// No long line of the shipped suite's haystacks stands in the generated prose that the training
-// recipe reads.
+// TestSuiteHaystacksAreHeldOutOfTraining checks that no long line of the shipped suite's haystacks
+// occurs in the prose of the training recipe.
 func TestSuiteHaystacksAreHeldOutOfTraining(t *testing.T) {
 	recipe, err := os.ReadFile("../tools/train/data.py")
 	if err != nil {
@@ -172,8 +172,7 @@ func TestSuiteHaystacksAreHeldOutOfTraining(t *testing.T) {
 	}
 }
 
-// longLines calls f for each line of at least 80 bytes: long enough that no two texts share one by
-// chance.
+// longLines calls f for each line of at least 80 bytes, which texts do not share by chance.
 func longLines(text []byte, f func(line []byte)) {
 	for line := range bytes.Lines(text) {
 		if line = bytes.TrimSpace(line); len(line) >= 80 {

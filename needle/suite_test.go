@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// shippedPlan plans the shipped suite for its models, on a machine.
+// shippedPlan plans the shipped suite on a machine.
 func shippedPlan(t testing.TB, machine runners.Profile) *suites.Plan {
 	t.Helper()
 	s, err := suites.Load("needle", nil, []suites.Task{Task{}})
@@ -32,11 +32,11 @@ func shippedPlan(t testing.TB, machine runners.Profile) *suites.Plan {
 	return plan
 }
 
-// avx2 is two cores of 3 GHz that do 32 float32 operations a cycle.
+// avx2 is a machine with two cores of 3 GHz and 32 float32 operations per cycle.
 var avx2 = runners.ThisMachine(2*3*32, 20, 8<<30)
 
-// The shipped suite gives every model the same grid: at each length from 256 to 1Mi the same
-// depths, with no more trials at longer ones, under labels of their own.
+// TestShippedSuite checks that the shipped suite gives every model the same grid: the same depths
+// at each length from 256 to 1Mi, with no more trials at longer lengths, and unique labels.
 func TestShippedSuite(t *testing.T) {
 	type at struct {
 		model  string
@@ -69,9 +69,9 @@ func TestShippedSuite(t *testing.T) {
 	}
 }
 
-// On two cores with AVX2 the budget holds the million tokens of both YOCOs, and they end within 4
-// minutes: the run takes the cheapest cases first, and 1.37 times the estimate
-// (docs/measurements/cpu.md).
+// TestMillionTokensFitTheBudget checks that, on two cores with AVX2, the cells of a million tokens
+// of both YOCOs fit the budget and end within 4 minutes. A run takes the cheapest cases first, and
+// 1.37 times the estimate (docs/measurements/cpu.md).
 func TestMillionTokensFitTheBudget(t *testing.T) {
 	plan := shippedPlan(t, avx2)
 	dearest, n := 0.0, 0

@@ -14,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// served is a model that takes texts and gives texts: it answers the prompts of a group at the same
-// time, in any order, knows no log-probabilities and cannot be stepped.
+// served is a model that takes and returns text. It answers the prompts of a group concurrently in
+// any order, gives no log-probabilities and cannot be stepped.
 type served struct {
 	mu     sync.Mutex
 	groups []int
@@ -49,7 +49,8 @@ func (s *served) Complete(ctx context.Context, group []runners.Prompt, room int,
 	return []string{"by a server"}, ctx.Err()
 }
 
-// A target of which nothing is known but that it completes prompts is planned and run, in groups.
+// TestTargetOfTexts checks that a target that can only complete prompts is planned and run, in
+// groups.
 func TestTargetOfTexts(t *testing.T) {
 	text := "name: x\nmodels: [m]\ntasks:\n  - needle: {kind: multi, needles: 2, lengths: [1Ki], depths: spread, trials: 4, haystacks: 2}\n"
 	s, err := suites.Parse([]byte(text), "x.yaml", nil, []suites.Task{Task{}})
@@ -91,7 +92,7 @@ func TestTargetOfTexts(t *testing.T) {
 		t.Errorf("record %s", b)
 	}
 	if _, ok := r.Metrics["logprob"]; ok {
-		t.Error("a log-probability of a model that gives none")
+		t.Error("a log-probability from a model that gives none")
 	}
 	for _, tr := range r.Trials {
 		if len(tr.Expected) != 2 || !tr.NoLogProb || tr.Tokens < 800 {
@@ -107,7 +108,7 @@ func TestTargetOfTexts(t *testing.T) {
 	}
 }
 
-// silent is an Observer that shows nothing.
+// silent is an Observer that does nothing.
 type silent struct{}
 
 func (silent) Begin(int, float64)           {}

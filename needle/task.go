@@ -20,7 +20,7 @@ type Task struct{}
 // Name is "needle".
 func (Task) Name() string { return "needle" }
 
-// About is one line on the task.
+// About describes the task in one line.
 func (Task) About() string {
 	return "retrieve facts hidden in a long text, by context length and depth"
 }
@@ -30,7 +30,7 @@ func (Task) Params() any { return defaults() }
 
 // Plan returns one case for each length, number of needles and depth.
 func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
-	p := *params.(*Params) // every model completes a copy of its own
+	p := *params.(*Params) // completed separately for every model
 	if ok, err := p.Models.Match(m.Name); !ok {
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, er
 		return out, err
 	}
 	if c.length < least {
-		return out, fmt.Errorf("lengths: %d tokens are too few for the facts, questions and answers of kind %s on %s; the least is %d", c.length, c.Kind, m.Name, least)
+		return out, fmt.Errorf("lengths: %d tokens are too few for the facts, questions and answers of kind %s on %s; the minimum is %d", c.length, c.Kind, m.Name, least)
 	}
 	if m.Config == nil {
 		return out, nil
@@ -99,9 +99,9 @@ func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, er
 	return out, err
 }
 
-// version is 1 where facts may be at other places than in the first version, which took the first
-// end of a sentence or line from the depth asked for on, however far away it was. In generated
-// prose the next one is less than 2 % of 32 Ki away.
+// version returns 1 if facts may be at other places than in the first version. That version used
+// the first end of a sentence or line after the requested depth, at any distance. In generated
+// prose that distance is less than 2 % of 32 Ki.
 func (c *cell) version() int {
 	atStart := c.depth == (depth{}) && c.Distractors == 0
 	atEnd := c.depth == (depth{at: 1})
@@ -111,7 +111,7 @@ func (c *cell) version() int {
 	return 1
 }
 
-// label says what sets the cell apart in a suite.
+// label returns a label that distinguishes the cell within a suite.
 func (c *cell) label() string {
 	kind := c.Kind
 	if c.several() {
@@ -133,8 +133,8 @@ func (c *cell) label() string {
 	return label
 }
 
-// params are all that decides the result. What is not so in every cell is left out where it is not
-// so here.
+// params returns everything that determines the result. Optional parameters appear only in the
+// cells that have them.
 func (c *cell) params(m *suites.Target, text string) map[string]any {
 	ps := map[string]any{
 		"kind": c.Kind, "length": c.length, "depth": c.depth.value(), "trials": c.trials(), "needles": c.needles,
@@ -176,9 +176,9 @@ func (c *cell) steps(tok tokenizer.Tokenizer, q question) int {
 	return len(tok.Encode(q.expected())) + 1
 }
 
-// cost estimates the work, with what is shared counted once, and the memory:
-// for the base, a fork of it, and in a YOCO another one while a wrong answer's
-// log-probability is computed.
+// cost estimates the work, counting shared work once, and the memory: the base sequence, a fork of
+// it and, for YOCO, another fork while the log-probability of the right answer is computed after a
+// wrong one.
 func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, int64, error) {
 	types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
 	var work []suites.Phase

@@ -17,19 +17,19 @@ import (
 //go:embed templates.json
 var templatesJSON []byte
 
-// Template is a wording of a needle.
+// Template is one wording of a needle.
 type Template struct {
 	Name string `json:"name"`
-	// Train is true where the embedded models were trained on this wording.
+	// Train reports whether the embedded models were trained on this wording.
 	Train bool `json:"train"`
-	// FactText is placed in the haystack; AskText ends just before the value; AskAllText ends
-	// just before all values of a key. They hold {key} and, a fact, {value}.
+	// FactText is inserted in the haystack. AskText ends just before the value, AskAllText just
+	// before all values of a key. They contain {key} and, in FactText, {value}.
 	FactText   string `json:"fact"`
 	AskText    string `json:"ask"`
 	AskAllText string `json:"askAll"`
 }
 
-// Fact is the wording of one value of key.
+// Fact returns the wording of one value of key.
 func (t Template) Fact(key, value string) string {
 	return strings.NewReplacer("{key}", key, "{value}", value).Replace(t.FactText)
 }

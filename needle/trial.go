@@ -163,11 +163,11 @@ func uniform(r *rng.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 // place is the depth of the j-th fact that trial i asks for; u is uniform.
 func (c *cell) place(u float64, i, j int) float64 {
 	switch {
-	case c.depth.way == random:
+	case c.depth.mode == random:
 		return u
-	case c.depth.way == spread && c.several():
+	case c.depth.mode == spread && c.several():
 		return (float64(j) + u) / float64(c.needles)
-	case c.depth.way == spread:
+	case c.depth.mode == spread:
 		return (float64(i) + u) / float64(c.trials())
 	}
 	return c.depth.at

@@ -12,8 +12,8 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// On the CPU runner, the loss is that of feeding the documents token by token and taking the
-// softmax of the logits.
+// TestAgainstSteps checks on the CPU runner that the loss equals that of stepping through the
+// documents and taking the softmax of the logits.
 func TestAgainstSteps(t *testing.T) {
 	for _, arch := range runners.Arches() {
 		cfg := runners.Shape{Name: "small", Dim: 32, Layers: 4, FFN: 48, Vocab: 256, Heads: 4, KVHeads: 2, HeadDim: 8,
@@ -29,7 +29,7 @@ func TestAgainstSteps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &work{Params: &Params{Length: 200}, seed: 3, source: source}
+		w := &nllCase{Params: &Params{Length: 200}, seed: 3, source: source}
 		docs, err := w.documents(tokenizer.Bytes{}, 2)
 		if err != nil {
 			t.Fatal(err)

@@ -2,7 +2,7 @@ package nll
 
 import "github.com/yocobench/yocobench/suites/result"
 
-// Describe describes the task and the metrics of (*output).metrics.
+// Describe declares the task and the metrics of (*output).metrics.
 func (Task) Describe() result.Task {
 	return result.Task{
 		Name:  Task{}.Name(),

@@ -1,8 +1,7 @@
-// Package nll measures the loss over long texts: does a model keep learning
-// from what it has read?
+// Package nll measures the loss over long texts: does a model keep learning from its context?
 //
-// One Score pass over each document serves every context length, since the
-// loss at a position depends only on what precedes it:
+// One Score pass over each document covers every context length, because the loss at a position
+// depends only on the tokens before it:
 //
 //  1. task.go plans a case for each model and corpus.
 //  2. run.go scores the documents and sums losses by position (tally.go) and by whether

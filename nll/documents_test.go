@@ -17,8 +17,8 @@ import (
 	"github.com/yocobench/yocobench/suites/param"
 )
 
-// words is a tokenizer of one token a word with the spaces before it, of at most three bytes: a
-// piece that is cut has other tokens than the whole.
+// words is a tokenizer whose tokens are words with the preceding spaces, of at most three bytes. A
+// truncated text has different tokens.
 type words struct{ tokenizer.Tokenizer }
 
 func (words) Name() string { return "words" }
@@ -61,8 +61,8 @@ func textOf(n int, seed uint64) []byte {
 	return b
 }
 
-// Documents of a text follow one another without gaps and leave less than one unread, whatever
-// the tokenizer.
+// TestDocumentsUseTheWholeText checks that the documents of a text are contiguous and leave less
+// than one document unused, for several tokenizers.
 func TestDocumentsUseTheWholeText(t *testing.T) {
 	for _, size := range []int{8512, 1024, 4096, 5000, 12345} {
 		for _, length := range []int{256, 1000, 1024, 2048} {
@@ -76,7 +76,7 @@ func TestDocumentsUseTheWholeText(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				w := &work{Params: &Params{Length: suites.Size(length)}, seed: 1, source: source}
+				w := &nllCase{Params: &Params{Length: suites.Size(length)}, seed: 1, source: source}
 				docs, err := w.documents(tok, 1000)
 				if len(tok.Encode(string(text))) < length {
 					if err == nil {
@@ -95,18 +95,18 @@ func TestDocumentsUseTheWholeText(t *testing.T) {
 					}
 				}
 				if !bytes.HasPrefix(text, all) {
-					t.Errorf("%d of %d, %s: the documents are not the text's beginning", size, length, tok.Name())
+					t.Errorf("%d of %d, %s: the documents are not a prefix of the text", size, length, tok.Name())
 				}
 				if rest := tok.Encode(string(text[len(all):])); len(rest) >= length {
-					t.Errorf("%d of %d, %s: %d tokens are left unread after %d documents", size, length, tok.Name(), len(rest), len(docs))
+					t.Errorf("%d of %d, %s: %d tokens are unused after %d documents", size, length, tok.Name(), len(rest), len(docs))
 				}
 			}
 		}
 	}
 }
 
-// The note on the number of documents gives what the text has: 8512 bytes are four documents of
-// 2 Ki and eight of 1 Ki.
+// TestNumberOfDocuments checks that the note states the number of documents in the text: 8512 bytes
+// are four documents of 2 Ki or eight of 1 Ki.
 func TestNumberOfDocuments(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "text.txt"), []byte(strings.Repeat("Seven words make up a short sentence. ", 224)), 0o644); err != nil {
@@ -118,7 +118,7 @@ func TestNumberOfDocuments(t *testing.T) {
 			p.Corpus = param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"text.txt"}}}
 		})
 		r := runCase(t, c, &lawModel{})
-		note := fmt.Sprintf("10 documents were asked for, files: text.txt has %d of %s tokens", want, suites.Size(length))
+		note := fmt.Sprintf("10 documents were requested, files: text.txt has %d of %s tokens", want, suites.Size(length))
 		if n := len(r.Metrics["nll"].Samples); n != want || !strings.Contains(strings.Join(r.Notes, "\n"), note) {
 			t.Errorf("%d tokens: %d documents, notes %q; want %q", length, n, r.Notes, note)
 		}
@@ -128,7 +128,8 @@ func TestNumberOfDocuments(t *testing.T) {
 	}
 }
 
-// The documents of generated prose are those of earlier versions, whose results are published.
+// TestProseDocuments checks that the documents of generated prose equal those of older versions,
+// whose results are published.
 func TestProseDocuments(t *testing.T) {
 	c := plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil)
 	if c.Version != 0 {
@@ -138,7 +139,7 @@ func TestProseDocuments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &work{Params: &Params{Length: 3000}, seed: 1, source: source}
+	w := &nllCase{Params: &Params{Length: 3000}, seed: 1, source: source}
 	docs, err := w.documents(tokenizer.Bytes{}, 3)
 	if err != nil || len(docs) != 3 {
 		t.Fatalf("%d documents, %v", len(docs), err)
@@ -147,7 +148,7 @@ func TestProseDocuments(t *testing.T) {
 	for i, d := range docs {
 		long := corpus.Prose(fmt.Sprintf("%s/documents/%d", corpus.StreamTest, seed), uint64(i), 10_000)
 		if !bytes.HasPrefix(long, d.Text) || len(d.Text) != 3000 {
-			t.Errorf("document %d of %d bytes is another", i, len(d.Text))
+			t.Errorf("document %d of %d bytes differs", i, len(d.Text))
 		}
 	}
 }

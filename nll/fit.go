@@ -8,25 +8,24 @@ type powerLaw struct {
 	C, A, Alpha float64
 	// R2 is the weighted share of the variance that the curve explains.
 	R2 float64
-	// HasC is false where the data do not support a constant: then C is 0 and
-	// the curve is a straight line in log L against log x.
+	// HasC is false if the data do not support a constant. Then C is 0, and log L is linear in log
+	// x.
 	HasC bool
 }
 
 func (p powerLaw) at(x float64) float64 { return p.C + p.A*math.Pow(x, -p.Alpha) }
 
-// The exponents that a fit with a constant may have. At the lower end x^-alpha
-// is a logarithm and C runs off to minus infinity; at the upper end only the
-// first points fall and C is the mean of the rest.
+// The range of exponents for a fit with a constant. Below it, x^-alpha approaches a logarithm and C
+// diverges to minus infinity. Above it, only the first points decrease and C is the mean of the
+// rest.
 const minAlpha, maxAlpha = 0.02, 4
 
-// fitPowerLaw fits the curve to points (x, y) with weights w by least squares.
-// For a given alpha, C and A are a weighted linear regression, so only alpha is
-// searched: over a logarithmic grid, then by golden section around its best
-// point. Where the best curve has C < 0 or A < 0, or lies at an end of the grid, or where
-// there are fewer than 5 points, no constant is supported: then log y is
-// regressed on log x, with weights w y² (the same errors to first order).
-// ok is false for fewer than 3 points of positive weight and y.
+// fitPowerLaw fits the curve to points (x, y) with weights w by least squares. For a given alpha, C
+// and A are a weighted linear regression, so only alpha is searched: over a logarithmic grid, then
+// by golden section around its best point. If the best curve has C < 0 or A < 0 or is at an end of
+// the grid, or if there are fewer than 5 points, the data do not support a constant. Then log y is
+// regressed on log x, with weights w y² (the same errors to first order). ok is false for fewer
+// than 3 points of positive weight and y.
 func fitPowerLaw(x, y, w []float64) (p powerLaw, ok bool) {
 	var xs, ys, ws []float64
 	for i := range x {
@@ -45,7 +44,7 @@ func fitPowerLaw(x, y, w []float64) (p powerLaw, ok bool) {
 	return p, true
 }
 
-// withConstant searches alpha. ok is false where no constant is supported.
+// withConstant searches alpha. ok is false if the data do not support a constant.
 func withConstant(x, y, w []float64) (powerLaw, bool) {
 	if len(x) < 5 {
 		return powerLaw{}, false
@@ -88,7 +87,7 @@ func golden(lo, hi float64, f func(float64) float64) float64 {
 	const r = 0.6180339887498949
 	a, b := hi-r*(hi-lo), lo+r*(hi-lo)
 	fa, fb := f(a), f(b)
-	for range 48 { // the interval shrinks by r a round: to 1e-10 of its size
+	for range 48 { // each round shrinks the interval by r: to 1e-10 of its size in total
 		if fa < fb {
 			hi, b, fb = b, a, fa
 			a = hi - r*(hi-lo)
@@ -111,7 +110,7 @@ func logLinear(x, y, w []float64) powerLaw {
 	return powerLaw{A: math.Exp(c), Alpha: -slope}
 }
 
-// regress is the weighted linear regression y = c + a u. Where all u are equal, a is 0.
+// regress computes the weighted linear regression y = c + a u. If all u are equal, a is 0.
 func regress(u, y, w []float64) (c, a float64) {
 	var sw, su, sy float64
 	for i := range u {
@@ -132,7 +131,7 @@ func regress(u, y, w []float64) (c, a float64) {
 	return my - a*mu, a
 }
 
-// explained is 1 - sum w (y - L(x))² / sum w (y - mean)²; 1 where nothing is left to explain.
+// explained returns 1 - sum w (y - L(x))² / sum w (y - mean)², or 1 if there is no variance.
 func explained(p powerLaw, x, y, w []float64) float64 {
 	var sw, sy float64
 	for i := range y {

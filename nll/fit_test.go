@@ -22,7 +22,7 @@ func TestFitRecovers(t *testing.T) {
 		{C: 2, A: 3, Alpha: 1.5, HasC: true},
 		{A: 4, Alpha: 0.07},  // no constant
 		{A: 1, Alpha: -0.05}, // the loss rises
-		{A: 1.5, Alpha: 0},   // the loss stays
+		{A: 1.5, Alpha: 0},   // the loss is constant
 	} {
 		x, y, w := points(want, 14)
 		got, ok := fitPowerLaw(x, y, w)
@@ -33,7 +33,8 @@ func TestFitRecovers(t *testing.T) {
 	}
 }
 
-// Few points have no constant, and points without weight do not count.
+// TestFitFewPoints checks that a fit to few points has no constant, and that points without weight
+// do not count.
 func TestFitFewPoints(t *testing.T) {
 	x, y, w := points(powerLaw{C: 1, A: 2, Alpha: 0.5}, 4)
 	if p, ok := fitPowerLaw(x, y, w); !ok || p.HasC || p.C != 0 {
@@ -50,7 +51,8 @@ func TestFitFewPoints(t *testing.T) {
 	}
 }
 
-// The search finds the least sum of squares: no alpha on a fine grid is better.
+// TestFitIsLeastSquares checks that no alpha on a fine grid has a smaller sum of squares than the
+// fit.
 func TestFitIsLeastSquares(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	for range 50 {

@@ -27,13 +27,14 @@ func defaults() *Params {
 	}
 }
 
-// maxNgram bounds n, since every token is hashed n times.
+// maxNgram limits n, because every token is hashed n times.
 const maxNgram = 64
 
-// maxTokens bounds a document: it is held as 8 bytes a token, and its n-grams in 8 to 16 more.
+// maxTokens is the maximum length of a document. It takes 8 bytes per token, and 8 to 16 more for
+// its n-grams.
 const maxTokens = 1 << 27
 
-// complete fills in the defaults that depend on others, and reports the first thing that is wrong.
+// complete fills in defaults that depend on other parameters, and returns the first error.
 func (p *Params) complete() error {
 	for _, c := range []struct {
 		name           string

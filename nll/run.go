@@ -15,15 +15,15 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// level is that of every interval.
+// level is the confidence level of all intervals.
 const level = 0.95
 
-// fewTexts is the number of texts below which intervals depend on how the losses of texts are
-// distributed: internal/stats simulates the coverage for normal and skew ones.
+// fewTexts is the number of texts below which the coverage of intervals depends on the distribution
+// of the losses. internal/stats simulates normal and skewed ones.
 const fewTexts = 30
 
-// run scores the documents one by one and sums up.
-func (w *work) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (result.Outcome, error) {
+// run scores the documents one by one and computes the results.
+func (w *nllCase) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (result.Outcome, error) {
 	var out result.Outcome
 	tok := target.Tokenizer
 	scorer, err := runners.ScorerOf(m, tok)
@@ -51,10 +51,11 @@ func (w *work) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	return out, nil
 }
 
-// stretch is the end of a document's name that is a further stretch of a text (corpus.Document).
+// stretch matches the suffix of the name of a later stretch of a text (corpus.Document).
 var stretch = regexp.MustCompile(`#[0-9]+$`)
 
-// textsOf numbers the texts that documents come from: stretches of one text are not independent.
+// textsOf returns the index of each document's text, because stretches of one text are not
+// independent.
 func textsOf(names []string) []int {
 	index := map[string]int{}
 	out := make([]int, len(names))
@@ -68,10 +69,10 @@ func textsOf(names []string) []int {
 	return out
 }
 
-// note says what was read, from so many texts.
-func (w *work) note(r *result.Outcome, names []string, texts int) {
+// note adds notes on the documents and texts.
+func (w *nllCase) note(r *result.Outcome, names []string, texts int) {
 	if len(names) < w.Documents {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d documents were asked for, %s has %d of %s tokens", w.Documents, w.source.Name(), len(names), w.Length))
+		r.Notes = append(r.Notes, fmt.Sprintf("%d documents were requested, %s has %d of %s tokens", w.Documents, w.source.Name(), len(names), w.Length))
 	}
 	of := fmt.Sprintf("%d documents", len(names))
 	if texts < len(names) {
@@ -104,7 +105,7 @@ func firstTokens(tok tokenizer.Tokenizer, text string, n int) ([]int, string) {
 }
 
 // score sums the losses of one document.
-func (w *work) score(ctx context.Context, m runners.Scorer, text string, tokens []int, s *spans, progress func(float64)) (*tally, error) {
+func (w *nllCase) score(ctx context.Context, m runners.Scorer, text string, tokens []int, s *spans, progress func(float64)) (*tally, error) {
 	hits := arHits(tokens, w.ARNgram)
 	t := newTally(s)
 	piece := 0
@@ -125,8 +126,8 @@ func (w *work) score(ctx context.Context, m runners.Scorer, text string, tokens 
 	return t, err
 }
 
-// sumUp writes metrics and series.
-func (w *work) sumUp(r *result.Outcome, t *tallies) {
+// sumUp computes metrics and series.
+func (w *nllCase) sumUp(r *result.Outcome, t *tallies) {
 	t.weigh(int(w.FitFrom))
 	values := make([]float64, t.width())
 	t.statistics(nil, values)
@@ -141,7 +142,7 @@ func (w *work) sumUp(r *result.Outcome, t *tallies) {
 	}
 }
 
-// output turns statistics into a record's metrics and series.
+// output converts statistics to a record's metrics and series.
 type output struct {
 	r      *result.Outcome
 	t      *tallies
@@ -149,8 +150,8 @@ type output struct {
 	errors stats.Jackknifed
 }
 
-// interval is that of a statistic over texts; of a loss, which is positive, it is the interval of
-// its logarithm.
+// interval returns the interval of a statistic over texts. For a loss, which is positive, it is
+// computed on the logarithm.
 func (o *output) interval(i int) (lo, hi float64, ok bool) {
 	if i < statHitFraction || i >= scalars && i < o.t.curve(5) {
 		return o.errors.PositiveInterval(i, level)
@@ -183,8 +184,8 @@ func (o *output) metrics() {
 		}
 		o.r.Metrics[m.name] = v
 	}
-	// A sample is a text, since stretches of one are not independent. Of a single text it is a
-	// stretch: two models that read the same one can still be compared.
+	// A sample is a text, because stretches of one text are not independent. If there is only one
+	// text, a sample is a stretch, so that models can still be compared on it.
 	nll := o.r.Metrics["nll"]
 	samples, texts := o.t.count(), o.t.texts
 	if samples == 1 {
@@ -241,8 +242,8 @@ func (o *output) series() {
 	}
 }
 
-// curve adds the series whose values begin at from. Points without observations are left out; the
-// band is there if all points have an interval.
+// curve adds the series whose values start at index from. It omits points without observations. The
+// series has a band if all points have an interval.
 func (o *output) curve(name, unit string, x []float64, n []int, from int) {
 	s := result.Series{Name: name, XUnit: "tokens", YUnit: unit}
 	band := true

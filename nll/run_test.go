@@ -19,12 +19,12 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// lawModel loses 1 + 2/sqrt(pos) nats at every position, and a tenth of that more or less in every
-// other document.
+// lawModel has a loss of 1 + 2/sqrt(pos) nats at every position, varied by a tenth between
+// documents.
 type lawModel struct {
 	runners.Instance
 	docs int
-	// short leaves out the last position.
+	// short omits the last position.
 	short bool
 }
 
@@ -55,7 +55,7 @@ func bytesModel() *suites.Target {
 		Heads: 1, KVHeads: 1, HeadDim: 8, RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.Config())
 }
 
-// plan plans one case with defaults changed by set.
+// plan plans one case with the defaults modified by set.
 func plan(t *testing.T, pl *suites.Planner, m *suites.Target, set func(*Params)) suites.Case {
 	t.Helper()
 	p := Task{}.Params().(*Params)
@@ -133,7 +133,7 @@ func TestRun(t *testing.T) {
 	b := series(t, r, "nll_bucket")
 	near("bucket 4..7", b.Y[2], m.mean(4, 8), 1e-6)
 	if b.N[2] != 4*6 || b.Lo == nil {
-		t.Errorf("bucket 4..7 stands on %d tokens, band %v", b.N[2], b.Lo)
+		t.Errorf("bucket 4..7 has %d tokens, band %v", b.N[2], b.Lo)
 	}
 	c := series(t, r, "nll_cumulative")
 	if c.X[0] != 64 || c.X[len(c.X)-1] != 2048 {
@@ -145,7 +145,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// One document: no intervals and a note. Fewer documents than asked for: a note, and their names.
+// TestFewDocuments checks that one document gives a note instead of intervals, and that fewer
+// documents than requested give a note with their names.
 func TestFewDocuments(t *testing.T) {
 	m := &lawModel{}
 	r := runCase(t, plan(t, &suites.Planner{Seed: 1}, bytesModel(), func(p *Params) { p.Documents = 1 }), m)
@@ -163,7 +164,7 @@ func TestFewDocuments(t *testing.T) {
 		p.Corpus = param.Corpus{Spec: corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"*.txt"}}}
 	}
 	r = runCase(t, plan(t, &suites.Planner{Seed: 1, Dir: dir}, bytesModel(), files), m)
-	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "a.txt") || !strings.Contains(notes, "were asked for") || strings.Contains(notes, "c.txt") {
+	if notes := strings.Join(r.Notes, "\n"); !strings.Contains(notes, "a.txt") || !strings.Contains(notes, "were requested") || strings.Contains(notes, "c.txt") {
 		t.Errorf("notes %q", notes)
 	}
 	p := Task{}.Params().(*Params)
@@ -174,7 +175,7 @@ func TestFewDocuments(t *testing.T) {
 	}
 }
 
-// Stretches of a file are no texts of their own: intervals and samples are over files.
+// TestStretchesCountOnce checks that intervals and samples are over files instead of stretches.
 func TestStretchesCountOnce(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a.txt", "b.txt", "c.txt"} {
@@ -209,8 +210,8 @@ func TestStretchesCountOnce(t *testing.T) {
 	}
 }
 
-// The change from one bucket to the next is bounded by what the same texts did: where all rise by
-// the same, the interval is that step, however far the texts are apart.
+// TestBucketChangesArePaired checks that the interval of the change between buckets is paired by
+// text: if all texts rise by the same amount, it is that amount, however much the texts differ.
 func TestBucketChangesArePaired(t *testing.T) {
 	s := newSpans(16, 1, []int{16})
 	lt := &tallies{spans: s, texts: []int{0, 1, 2, 3}}
@@ -244,7 +245,8 @@ func TestBucketChangesArePaired(t *testing.T) {
 	}
 }
 
-// The same case gives the same record, and text of the machine changes the parameters.
+// TestDeterministic checks that a case always gives the same record, and that a changed text file
+// changes the parameters.
 func TestDeterministic(t *testing.T) {
 	var first []byte
 	for range 2 {
@@ -270,7 +272,7 @@ func TestDeterministic(t *testing.T) {
 		return c.Params["text"]
 	}
 	if text("one line\n") == text("two line\n") {
-		t.Error("other text, same parameters")
+		t.Error("different text, same parameters")
 	}
 }
 
@@ -286,7 +288,7 @@ func TestUnsupported(t *testing.T) {
 	}
 	_, err := plan(t, &suites.Planner{Seed: 1}, bytesModel(), nil).Run(t.Context(), &lawModel{short: true}, func(float64) {})
 	if err == nil {
-		t.Error("a model that leaves out a position was believed")
+		t.Error("a model that omits a position was accepted")
 	}
 }
 

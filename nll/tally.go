@@ -5,21 +5,21 @@ import (
 	"slices"
 )
 
-// spans divides the positions 1..length-1 of a text, those whose token has a
-// context, into the finest pieces that buckets and reported lengths need. Piece
-// i is the positions edges[i]..edges[i+1]-1.
+// spans divides the positions 1..length-1 of a text, whose tokens have a context, into the pieces
+// that buckets and reported lengths need. Piece i consists of the positions edges[i] to
+// edges[i+1]-1.
 type spans struct {
 	edges []int
-	// buckets are log-spaced ranges of pieces, lengths the contexts to report.
+	// buckets are log-spaced ranges of pieces. lengths are the contexts to report.
 	buckets []span
 	lengths []int
 }
 
-// span is the pieces from..to-1.
+// span is the range of pieces from to to-1.
 type span struct{ from, to int }
 
-// newSpans makes buckets [2^(k/per), 2^((k+1)/per)) of positions, rounded, the last one cut at
-// length.
+// newSpans returns rounded buckets [2^(k/per), 2^((k+1)/per)) of positions, the last one truncated
+// at length.
 func newSpans(length, per int, lengths []int) *spans {
 	var bounds []int
 	for k := 0; ; k++ {
@@ -41,24 +41,24 @@ func newSpans(length, per int, lengths []int) *spans {
 	return s
 }
 
-// pieces is their number.
+// pieces returns the number of pieces.
 func (s *spans) pieces() int { return len(s.edges) - 1 }
 
-// piece is the piece that starts at an edge.
+// piece returns the piece that starts at an edge.
 func (s *spans) piece(edge int) int {
 	i, _ := slices.BinarySearch(s.edges, edge)
 	return i
 }
 
-// upTo is the pieces of the first length tokens.
+// upTo returns the pieces of the first length tokens.
 func (s *spans) upTo(length int) span { return span{0, s.piece(length)} }
 
-// center is the geometric mean of a bucket's first and last position.
+// center returns the geometric mean of a bucket's first and last position.
 func (s *spans) center(b span) float64 {
 	return math.Sqrt(float64(s.edges[b.from]) * float64(s.edges[b.to]-1))
 }
 
-// sum is a number of tokens, the bytes they stand for, and their loss in nats.
+// sum holds a number of tokens, their bytes of text, and their loss in nats.
 type sum struct {
 	n, bytes, loss float64
 }
@@ -69,30 +69,30 @@ func (a *sum) add(b sum, times float64) {
 	a.loss += times * b.loss
 }
 
-// mean is the loss per token; NaN without tokens.
+// mean returns the loss per token, or NaN without tokens.
 func (a sum) mean() float64 { return a.loss / a.n }
 
-// bits is the loss in bits per byte; NaN without bytes.
+// bits returns the loss in bits per byte, or NaN without bytes.
 func (a sum) bits() float64 { return a.loss / math.Ln2 / a.bytes }
 
-// tally holds the sums of one document by piece: AR-hits and first occurrences apart.
+// tally holds the sums of one document by piece, separately for AR-hits and first occurrences.
 type tally struct{ hit, first []sum }
 
 func newTally(s *spans) *tally {
 	return &tally{hit: make([]sum, s.pieces()), first: make([]sum, s.pieces())}
 }
 
-// tallies are the sums of all documents.
+// tallies holds the sums of all documents.
 type tallies struct {
 	*spans
 	docs []*tally
-	// texts are the texts that the documents are stretches of, 0 to count-1.
+	// texts holds the index of each document's text, 0 to count-1.
 	texts []int
-	// weights of the fit, one a bucket; 0 leaves a bucket out.
+	// weights holds the weight of each bucket in the fit; 0 excludes it.
 	weights []float64
 }
 
-// count is the number of texts.
+// count returns the number of texts.
 func (t *tallies) count() (n int) {
 	for _, text := range t.texts {
 		n = max(n, text+1)
@@ -100,7 +100,7 @@ func (t *tallies) count() (n int) {
 	return n
 }
 
-// over sums a span over all documents, each counted times[i] times (once where times is nil).
+// over sums a span over all documents. Document i counts times[i] times, or once if times is nil.
 func (t *tallies) over(s span, times []int) (hit, first sum) {
 	for i, d := range t.docs {
 		k := 1.0
@@ -139,7 +139,7 @@ const (
 	scalars
 )
 
-// width is the number of statistics, curve where the curve of that index begins.
+// width returns the number of statistics, curve the index at which a curve starts.
 func (t *tallies) width() int { return t.curve(5) + len(t.buckets) - 1 }
 
 func (t *tallies) curve(i int) int {
@@ -147,8 +147,8 @@ func (t *tallies) curve(i int) int {
 	return scalars + []int{0, b, b + l, b + 2*l, 2*b + 2*l, 3*b + 2*l}[i]
 }
 
-// statistics computes every number of a case from the documents, each counted times[i] times: means
-// are over tokens. What has no tokens is NaN. The fit is one with the weights of t.
+// statistics computes all numbers of a case from the documents. Document i counts times[i] times.
+// Means are over tokens; without tokens they are NaN. The fit uses the weights of t.
 func (t *tallies) statistics(times []int, out []float64) {
 	whole := span{0, t.pieces()}
 	hit, first := t.over(whole, times)
@@ -175,7 +175,7 @@ func (t *tallies) statistics(times []int, out []float64) {
 	}
 }
 
-// fit fits the power law to bucket means; buckets without a mean are left out.
+// fit fits the power law to bucket means, except NaN ones.
 func (t *tallies) fit(bucket []float64) (powerLaw, bool) {
 	x, y, w := make([]float64, len(bucket)), make([]float64, len(bucket)), make([]float64, len(bucket))
 	for i, b := range t.buckets {
@@ -187,11 +187,11 @@ func (t *tallies) fit(bucket []float64) (powerLaw, bool) {
 	return fitPowerLaw(x, y, w)
 }
 
-// weigh sets the weights of the fit: 1 / (s² + m), where s is the standard
-// error of a bucket's mean, from the spread of the documents' means, and m the median of
-// s² over the buckets. So noisy buckets count less, but none counts for more than twice a
-// middling one because a few documents happen to agree there. With fewer than
-// 3 documents all count the same. Buckets that begin before position from count nothing.
+// weigh sets the weights of the fit: 1 / (s² + m), where s is the standard error of a bucket's
+// mean, from the spread of the documents' means, and m the median of s² over the buckets. So noisy
+// buckets count less, and no bucket counts more than twice as much as a median one because a few
+// documents happen to agree. With fewer than 3 documents all weights are equal. Buckets that start
+// before position from have weight 0.
 func (t *tallies) weigh(from int) {
 	t.weights = make([]float64, len(t.buckets))
 	variance := make([]float64, len(t.buckets))
@@ -217,8 +217,8 @@ func (t *tallies) weigh(from int) {
 	}
 }
 
-// squaredError is the squared standard error of a bucket's mean over documents: of the ratio of two
-// sums, sum (loss_d - mean n_d)² / n² x D/(D-1).
+// squaredError returns the squared standard error of a bucket's mean over documents, which is a
+// ratio of two sums: sum (loss_d - mean n_d)² / n² x D/(D-1).
 func (t *tallies) squaredError(b span) float64 {
 	mean := both(t.over(b, nil)).mean()
 	var sq, n, docs float64

@@ -41,7 +41,8 @@ func TestSpans(t *testing.T) {
 	}
 }
 
-// statistics equals a computation from the single tokens, with documents counted as often as drawn.
+// TestStatistics compares statistics with a computation from single tokens, in which documents are
+// repeated.
 func TestStatistics(t *testing.T) {
 	s := newSpans(32, 1, []int{6, 32})
 	lt := &tallies{spans: s}

@@ -29,7 +29,7 @@ func (Task) Params() any { return defaults() }
 
 // Plan returns one case.
 func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
-	p := *params.(*Params) // every model completes a copy of its own
+	p := *params.(*Params) // completed separately for every model
 	if ok, err := p.Models.Match(m.Name); !ok {
 		return nil, err
 	}
@@ -40,26 +40,27 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	if err != nil {
 		return nil, err
 	}
-	w := &work{Params: &p, seed: pl.Seed, source: source}
+	w := &nllCase{Params: &p, seed: pl.Seed, source: source}
 	c := suites.Case{Label: fmt.Sprintf("nll %s %s", source.Name(), p.Length), Params: w.params(m)}
 	c.Run = func(ctx context.Context, model runners.Model, progress func(float64)) (result.Outcome, error) {
 		return w.run(ctx, m, model, progress)
 	}
 	if c.Unsupported = m.Can.Missing(runners.Score); c.Unsupported == "" && m.Tokenizer == nil {
-		c.Unsupported = "its tokenizer is not known: texts cannot be cut into documents of so many tokens"
+		c.Unsupported = "its tokenizer is unknown, so texts cannot be split into documents by tokens"
 	}
 	if c.Unsupported == "" {
-		// Whether the corpus has documents of that length is known now.
+		// Check now that the corpus has documents of that length.
 		n := w.Documents
 		if p.Corpus.Kind == corpus.KindProse {
-			n = 1 // generated: it has any number
+			n = 1 // generated texts have any number
 		}
 		docs, err := w.documents(m.Tokenizer, n)
 		if err != nil {
 			return nil, pl.Errorf("%v", err)
 		}
 		if docs[len(docs)-1].Stretch > 1 {
-			// Earlier versions left text out between the stretches: their losses are of other text.
+			// Older versions skipped text between the stretches, so their losses are of different
+			// text.
 			c.Version = 1
 		}
 		if m.Config != nil {
@@ -72,30 +73,31 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	return []suites.Case{c}, nil
 }
 
-// work is one case: a corpus read by a model.
-type work struct {
+// nllCase is one case: a model on a corpus.
+type nllCase struct {
 	*Params
 	seed   uint64
 	source corpus.Source
 }
 
-func (w *work) params(m *suites.Target) map[string]any {
+func (w *nllCase) params(m *suites.Target) map[string]any {
 	ps := map[string]any{
 		"corpus": w.source.Name(), "text": w.source.Fingerprint()[:16], "length": int(w.Length), "documents": w.Documents,
 		"lengths": w.lengths(), "per_octave": w.PerOctave, "fit_from": int(w.FitFrom), "ar_ngram": w.ARNgram,
 		"dtype": m.Options.Weights.String(), "kv": m.Options.KV.String(),
 	}
 	if tok := m.Tokenizer; tok != nil && tok.Name() != (tokenizer.Bytes{}).Name() {
-		ps["tokenizer"] = tok.Name() // losses per token of different tokens are not comparable
+		ps["tokenizer"] = tok.Name() // losses per token are not comparable between tokenizers
 	}
 	return ps
 }
 
-// documents are up to n texts of the corpus with length tokens, in an order drawn from the seed.
-func (w *work) documents(tok tokenizer.Tokenizer, n int) ([]corpus.Document, error) {
+// documents returns up to n texts of the corpus with length tokens, in an order that depends on the
+// seed.
+func (w *nllCase) documents(tok tokenizer.Tokenizer, n int) ([]corpus.Document, error) {
 	most := int(w.Length) + utf8.UTFMax - 1
 	if tok.Name() != "bytes" {
-		most = 8*most + 4<<10 // more bytes a token than any tokenizer takes on the average
+		most = 8*most + 4<<10 // more bytes per token than the average of any tokenizer
 	}
 	docs, err := w.source.Documents(rng.New("nll/documents", w.seed).Uint64(), n, most, func(text []byte) int {
 		return tokensEnd(tok, text, int(w.Length))
@@ -106,8 +108,8 @@ func (w *work) documents(tok tokenizer.Tokenizer, n int) ([]corpus.Document, err
 	return docs, err
 }
 
-// tokensEnd is the end of the first character of text up to which text has n tokens, 0 if it has
-// fewer.
+// tokensEnd returns the end of the shortest prefix of whole characters of text with n tokens, or 0
+// if text has fewer.
 func tokensEnd(tok tokenizer.Tokenizer, text []byte, n int) int {
 	if tok.Name() == "bytes" {
 		return runeEnd(text, n)
@@ -116,7 +118,7 @@ func tokensEnd(tok tokenizer.Tokenizer, text []byte, n int) int {
 	if len(tokens) < n {
 		return 0
 	}
-	// What is cut off may change how the text before it becomes tokens.
+	// Truncating the text may change the tokens before the cut.
 	end := runeEnd(text, min(len(text), max(1, len(tok.Decode(tokens[:n])))))
 	for end < len(text) && len(tok.Encode(string(text[:end]))) < n {
 		end = runeEnd(text, end+1)
@@ -124,8 +126,8 @@ func tokensEnd(tok tokenizer.Tokenizer, text []byte, n int) int {
 	return end
 }
 
-// runeEnd is the first offset from n on at which no UTF-8 character of text is cut; 0 where text is
-// shorter than n.
+// runeEnd returns the first offset from n on that does not split a UTF-8 character of text, or 0 if
+// text is shorter than n.
 func runeEnd(text []byte, n int) int {
 	if len(text) < n {
 		return 0
