@@ -39,7 +39,7 @@ func TestGolden(t *testing.T) {
 						continue
 					}
 					t.Run(filepath.Base(d), func(t *testing.T) {
-						r, err := verify.Verify(context.Background(), d, New(), runners.Options{Tier: k.Name, Weights: types[0], KV: types[1], Threads: 2})
+						r, err := verify.Verify(context.Background(), d, New(), runners.Options{Tier: k.Name, Weights: types[0], KV: types[1], Threads: threads(k.Name)})
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -66,7 +66,7 @@ var rounding = map[string]float64{}
 // weightRounding returns the largest error of a logit caused by rounding the weights of a fixture.
 func weightRounding(t *testing.T, dir string) float64 {
 	if _, ok := rounding[dir]; !ok {
-		r, err := verify.Verify(context.Background(), dir, New(), runners.Options{Tier: "go", Weights: runners.BF16, Threads: 2})
+		r, err := verify.Verify(context.Background(), dir, New(), runners.Options{Tier: "go", Weights: runners.BF16, Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestRoundedWeights(t *testing.T) {
 			c := tiny(a)
 			var out [2][]float32
 			for i, d := range []runners.DType{runners.F32, runners.BF16} {
-				m, err := New().Load(c, roundedWeights{checkpoint.Random(c, 1, runners.F32)}, runners.Options{Tier: k.Name, Weights: d, Threads: 2})
+				m, err := New().Load(c, roundedWeights{checkpoint.Random(c, 1, runners.F32)}, runners.Options{Tier: k.Name, Weights: d, Threads: 1})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -24,6 +24,16 @@ func fastest(tier string) bool {
 	return false
 }
 
+// threads returns the number of threads with which tests compare whole models on a tier with
+// references: two on the fastest tier. Elsewhere one is enough, because results do not depend on it
+// (TestThreads), and idle workers spin between the small jobs of the fixtures.
+func threads(tier string) int {
+	if fastest(tier) {
+		return 2
+	}
+	return 1
+}
+
 // eachTier runs f for every tier that this machine supports, with float32 and with bfloat16 weights
 // and caches.
 func eachTier(t *testing.T, f func(t *testing.T, opts runners.Options)) {

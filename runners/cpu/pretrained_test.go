@@ -54,7 +54,7 @@ func TestPretrained(t *testing.T) {
 						continue
 					}
 					t.Run(filepath.Base(path), func(t *testing.T) {
-						r, err := verify.Verify(context.Background(), path, New(), runners.Options{Tier: k.Name, Weights: types[0], KV: types[1], Threads: 2})
+						r, err := verify.Verify(context.Background(), path, New(), runners.Options{Tier: k.Name, Weights: types[0], KV: types[1], Threads: threads(k.Name)})
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -81,7 +81,7 @@ var cacheErrors = map[string]float64{}
 // bfloat16.
 func cacheRounding(t *testing.T, path string) float64 {
 	if _, ok := cacheErrors[path]; !ok {
-		r, err := verify.Verify(context.Background(), path, New(), runners.Options{Tier: "go", KV: runners.BF16, Threads: 2})
+		r, err := verify.Verify(context.Background(), path, New(), runners.Options{Tier: "go", KV: runners.BF16, Threads: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
