@@ -85,7 +85,10 @@ const gpt2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?
 func (f *hfFile) preTokenizers(c *component) error {
 	t := f.t
 	add := func(p pattern, b behavior, invert bool) {
-		t.pre = append(t.pre, split{p, b, invert, f.bytes})
+		if f.bytes { // the text was mapped by a step before
+			p = mapped{p}
+		}
+		t.pre = append(t.pre, split{p, b, invert})
 	}
 	switch c.kind {
 	case "Sequence":

@@ -61,19 +61,56 @@ func (p runeSet) matches(s string, f func(from, to int)) error {
 type regex struct{ *regexp2.Regexp }
 
 const (
-	// regexTime bounds the time of a match. It ends the exponential time of a hostile pattern.
-	regexTime = 10 * time.Second
+	// regexTime bounds the time of a match: a hostile pattern may take exponential time. All matches
+	// in a text may take as long, and regexByteTime for each byte.
+	regexTime     = 10 * time.Second
+	regexByteTime = 20 * time.Microsecond
 	// regexStack bounds the places that a match may return to. A word of a million characters
 	// takes as many.
 	regexStack = 1 << 24
 )
 
-func (p regex) matches(s string, f func(from, to int)) error {
-	all, err := p.FindAllStringIndex(s, -1)
-	for _, m := range all {
-		f(m[0], m[1])
+// compileRegex compiles a pattern for regexp2. It is tried at one place after the other, since the
+// search of regexp2 v2.13.0 misses matches of alternatives that begin with different negated sets.
+func compileRegex(expr string) (regex, error) {
+	re, err := regexp2.Compile(`\G(?:`+expr+`)`, regexp2.Multiline, regexp2.OptionMaxBacktrackingStackSize(regexStack))
+	if err != nil {
+		return regex{}, err
 	}
-	return err
+	re.MatchTimeout = regexTime
+	return regex{re}, nil
+}
+
+func (p regex) matches(s string, f func(from, to int)) error {
+	runes := []rune(s)
+	byteAt := 0
+	end := time.Now().Add(regexTime + time.Duration(len(s))*regexByteTime)
+	for at := 0; at < len(runes); {
+		if time.Now().After(end) {
+			return errSlow
+		}
+		m, err := p.FindRunesMatchStartingAt(runes, at)
+		if err != nil {
+			return err
+		}
+		length := 0
+		if m != nil {
+			length = m.RuneLength
+		}
+		start := byteAt
+		for range max(1, length) {
+			_, n := utf8.DecodeRuneInString(s[byteAt:])
+			byteAt += n
+			at++
+		}
+		switch {
+		case length > 0:
+			f(start, byteAt)
+		case m != nil:
+			f(start, start)
+		}
+	}
+	return nil
 }
 
 // maxPattern bounds a pattern, in bytes. The longest published one has some 1,500.
@@ -96,12 +133,9 @@ func compilePattern(expr string) (pattern, error) {
 		if what := otherMeaning(expr); what != "" {
 			return nil, fmt.Errorf("the pattern %q has %s, which is not supported", expr, what)
 		}
-		re, err := regexp2.Compile(expr, regexp2.Multiline, regexp2.OptionMaxBacktrackingStackSize(regexStack))
-		if err != nil {
+		if p, err = compileRegex(expr); err != nil {
 			return nil, fmt.Errorf("the pattern %q: %w", expr, err)
 		}
-		re.MatchTimeout = regexTime
-		p = regex{re}
 	}
 	if err := probe(p); err != nil {
 		return nil, fmt.Errorf("the pattern %q: %w", expr, err)

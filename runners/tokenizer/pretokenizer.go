@@ -19,9 +19,6 @@ type split struct {
 	behavior behavior
 	// invert cuts at what is between the matches.
 	invert bool
-	// mapped is set where the step comes after the byte-level mapping: the pattern sees each byte
-	// as its character.
-	mapped bool
 }
 
 // preTokenizer cuts text into pieces by steps, each of which cuts the pieces of the one before.
@@ -31,10 +28,10 @@ type preTokenizer []split
 func (p preTokenizer) each(s string, f func(at int, piece string)) error {
 	var failed error
 	for i := len(p) - 1; i >= 0; i-- {
-		step, next := &p[i], f
+		c := newCutter(&p[i], f)
 		f = func(at int, piece string) {
 			if failed == nil {
-				failed = step.cut(at, piece, next)
+				failed = c.cut(at, piece)
 			}
 		}
 	}
@@ -42,94 +39,116 @@ func (p preTokenizer) each(s string, f func(at int, piece string)) error {
 	return failed
 }
 
-// cut calls f with the pieces of s, which is at a place of a text.
-func (p *split) cut(at int, s string, f func(at int, piece string)) error {
-	if p.mapped {
-		whole := s
-		chars := byteLevel(s)
-		byteAt := 0
-		plain := split{pattern: p.pattern, behavior: p.behavior, invert: p.invert}
-		done := 0
-		return plain.cut(0, chars, func(from int, piece string) {
-			byteAt += utf8.RuneCountInString(chars[done:from])
-			n := utf8.RuneCountInString(piece)
-			f(at+byteAt, whole[byteAt:byteAt+n])
-			byteAt, done = byteAt+n, from+len(piece)
-		})
-	}
-	if p.behavior == isolated || p.behavior == removed && p.invert {
-		return p.isolate(at, s, f)
-	}
-	// begin is where the piece begins that is not yet complete, or where the next one will.
-	begin, done, wasMatch := 0, 0, false
-	emit := func(to int) {
-		if to > begin {
-			f(at+begin, s[begin:to])
+// cutter runs a step on one piece after the other. It is made once for a text, since a piece is
+// often shorter than what a closure for each would take.
+type cutter struct {
+	*split
+	next func(at int, piece string)
+	// match receives the matches of the pattern.
+	match func(from, to int)
+	// s is the piece, which is at a place of the text.
+	s  string
+	at int
+	// begin is where the piece begins that is not yet complete, or where the next one will; done is
+	// how far s was read; matched: up to a match.
+	begin, done int
+	matched     bool
+}
+
+func newCutter(step *split, next func(at int, piece string)) *cutter {
+	c := &cutter{split: step, next: next}
+	switch {
+	case step.behavior == isolated:
+		c.match = func(from, to int) {
+			c.emit(from)
+			c.emit(to)
 		}
-		begin = to
-	}
-	section := func(from, to int, match bool) {
-		if from == to {
-			return
+	case step.keepsMatches():
+		c.match = func(from, to int) {
+			c.begin = from
+			c.emit(to)
 		}
-		switch p.behavior {
-		case removed:
-			if match {
-				begin = to
-			} else {
-				emit(to)
-			}
-		case withPrev:
-			if match && !wasMatch {
-				emit(to)
-			} else {
-				emit(from)
-				if match {
-					emit(to)
-				}
-			}
-		case withNext:
-			if match {
-				emit(from)
-			} else if !wasMatch {
-				emit(from)
-			}
-		case contiguous:
-			if match != wasMatch {
-				emit(from)
-			}
+	default:
+		c.match = func(from, to int) {
+			c.section(c.done, from, c.invert)
+			c.section(from, to, !c.invert)
+			c.done = to
 		}
-		wasMatch = match
 	}
-	err := p.pattern.matches(s, func(from, to int) {
-		section(done, from, p.invert)
-		section(from, to, !p.invert)
-		done = to
-	})
-	if err != nil {
+	return c
+}
+
+// keepsMatches reports whether the step drops what is between matches.
+func (p *split) keepsMatches() bool { return p.behavior == removed && p.invert }
+
+// cut passes the pieces of s on, which is at a place of a text.
+func (c *cutter) cut(at int, s string) error {
+	c.at, c.s, c.begin, c.done, c.matched = at, s, 0, 0, false
+	if err := c.pattern.matches(s, c.match); err != nil {
 		return err
 	}
-	section(done, len(s), p.invert)
-	emit(len(s))
+	if c.keepsMatches() {
+		return nil
+	}
+	if c.behavior != isolated {
+		c.section(c.done, len(s), c.invert)
+	}
+	c.emit(len(s))
 	return nil
 }
 
-// isolate makes matches and what is between them pieces, or only the matches where the rest is
-// removed.
-func (p *split) isolate(at int, s string, f func(at int, piece string)) error {
-	keep := p.behavior == isolated
-	done := 0
-	err := p.pattern.matches(s, func(from, to int) {
-		if from > done && keep {
-			f(at+done, s[done:from])
-		}
-		if to > from {
-			f(at+from, s[from:to])
-		}
-		done = to
-	})
-	if err == nil && done < len(s) && keep {
-		f(at+done, s[done:])
+// emit passes on the piece that ends at to, if any.
+func (c *cutter) emit(to int) {
+	if to > c.begin {
+		c.next(c.at+c.begin, c.s[c.begin:to])
 	}
-	return err
+	c.begin = to
+}
+
+// section is a part of s that is a match, or is between two.
+func (c *cutter) section(from, to int, match bool) {
+	if from == to {
+		return
+	}
+	switch c.behavior {
+	case removed:
+		if match {
+			c.begin = to
+		} else {
+			c.emit(to)
+		}
+	case withPrev:
+		if !match || c.matched {
+			c.emit(from)
+		}
+		if match {
+			c.emit(to)
+		}
+	case withNext:
+		if match || !c.matched {
+			c.emit(from)
+		}
+	case contiguous:
+		if match != c.matched {
+			c.emit(from)
+		}
+	}
+	c.matched = match
+}
+
+// mapped is a pattern that sees each byte of a text as its byte-level character.
+type mapped struct{ pattern }
+
+func (p mapped) matches(s string, f func(from, to int)) error {
+	chars, done, at := byteLevel(s), 0, 0
+	// place is the byte of s whose character begins at chars[i:].
+	place := func(i int) int {
+		at += utf8.RuneCountInString(chars[done:i])
+		done = i
+		return at
+	}
+	return p.pattern.matches(chars, func(from, to int) {
+		first := place(from)
+		f(first, place(to))
+	})
 }

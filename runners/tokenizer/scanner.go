@@ -335,8 +335,10 @@ func (c *scanner) at(s string, i int) (uint64, int) {
 type scan struct {
 	*scanner
 	s string
-	// tails are where the characters of each opTail's set begin that end the text; -1 is unknown.
-	tails [64]int
+	// tails are where the characters of each opTail's set begin that end the text, known are those
+	// that are known.
+	tails []int
+	known uint64
 	// left is the steps that may still be taken. A hostile pattern uses them up.
 	left int
 }
@@ -349,9 +351,6 @@ var errSlow = errors.New("the pattern takes too many steps on this text")
 // matches calls f with the matches in s, in order.
 func (c *scanner) matches(s string, f func(from, to int)) error {
 	m := scan{scanner: c, s: s, left: stepsPerByte * (len(s) + 256)}
-	for i := range m.tails {
-		m.tails[i] = -1
-	}
 	for at := 0; at < len(s); {
 		bits, n := c.at(s, at)
 		end := -1
@@ -446,8 +445,12 @@ func (m *scan) backtrack(i *inst, start, at, n int) int {
 
 // tail is where the characters of a set begin that end the text.
 func (m *scan) tail(i *inst) int {
+	if m.tails == nil {
+		m.tails = make([]int, len(m.sets))
+	}
 	t := &m.tails[i.set]
-	if *t < 0 {
+	if m.known&i.bit == 0 {
+		m.known |= i.bit
 		*t = len(m.s)
 		for *t > 0 {
 			_, size := utf8.DecodeLastRuneInString(m.s[:*t])

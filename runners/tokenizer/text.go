@@ -3,6 +3,8 @@ package tokenizer
 import (
 	"sort"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Spanner is a Tokenizer that can locate its tokens in a text.
@@ -16,7 +18,11 @@ type Spanner interface {
 // pieces of the text. If they do not, ends is nil.
 func spans(tok Tokenizer, text string) (ids, ends []int) {
 	if s, ok := tok.(Spanner); ok {
-		return s.Spans(text)
+		ids, ends = s.Spans(text)
+		if len(ids) == 0 && text != "" {
+			ends = nil // normalization left nothing
+		}
+		return ids, ends
 	}
 	ids = tok.Encode(text)
 	ends = make([]int, len(ids))
@@ -38,8 +44,9 @@ func spans(tok Tokenizer, text string) (ids, ends []int) {
 // Text is a text and its tokens. It computes the tokens of variants of the text that differ in a
 // few places, such as prompts that hide different facts in one haystack, by tokenizing only those
 // places and their surroundings. A window around a place is wide enough if the tokens near both of
-// its ends equal those of the Text, at the same positions; otherwise it grows, up to the whole
-// text.
+// its ends equal those of the Text, at the same positions, across some changes between letters,
+// digits, spaces and other characters; otherwise it grows, up to the whole text. (In one long run
+// of digits, tokens may agree although they are grouped from another place on.)
 //
 // If the tokenizer is not a Spanner and its tokens do not decode one by one to pieces of the text,
 // every edited text is tokenized completely.
@@ -163,6 +170,7 @@ type window struct {
 const (
 	firstMargin = 32 // tokens on either side of an edit
 	agreeing    = 8  // consecutive tokens that must agree at each end of a window
+	changing    = 2  // changes between kinds of characters in them
 )
 
 // offset returns the byte at which token i begins.
@@ -193,10 +201,61 @@ func (t *Text) window(edits []Edit) window {
 	}
 }
 
+// agreement counts the tokens of a window and of the text that agree, one after the other.
+type agreement struct{ tokens, changes int }
+
+// add takes a pair of tokens, from byte begin to byte end of the text if they are the same. It
+// reports whether enough agree. Tokens of no length decide nothing: those of a character that
+// normalization replaced may be counted in different order.
+func (a *agreement) add(same bool, text string, begin, end int) bool {
+	switch {
+	case !same:
+		*a = agreement{}
+		return false
+	case begin == end:
+		return false
+	}
+	a.tokens++
+	last := -1
+	for _, r := range text[begin:end] {
+		k := kindOf(r)
+		if last >= 0 && k != last {
+			a.changes++
+		}
+		last = k
+	}
+	if before, n := utf8.DecodeLastRuneInString(text[:begin]); n > 0 && a.tokens > 1 {
+		if after, _ := utf8.DecodeRuneInString(text[begin:]); kindOf(before) != kindOf(after) {
+			a.changes++
+		}
+	}
+	return a.tokens >= agreeing && a.changes >= changing
+}
+
+// The kinds of characters between which tokenizers cut.
+const (
+	kindOther = iota
+	kindLetter
+	kindDigit
+	kindSpace
+)
+
+func kindOf(r rune) int {
+	switch {
+	case r < utf8.RuneSelf && (r|0x20 >= 'a' && r|0x20 <= 'z') || r >= utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsMark(r)):
+		return kindLetter
+	case r == ' ' || unicode.IsSpace(r):
+		return kindSpace
+	case unicode.IsNumber(r):
+		return kindDigit
+	}
+	return kindOther
+}
+
 // meetLeft drops the beginning of w up to where its tokens agree with the text's, before byte
 // limit.
 func (t *Text) meetLeft(w *window, limit int) bool {
-	run := 0
+	var run agreement
 	for i, j := w.left, 0; i < len(t.ids) && j < len(w.ids); {
 		e, f := t.ends[i], w.from+w.ends[j]
 		if e > limit || f > limit {
@@ -206,18 +265,14 @@ func (t *Text) meetLeft(w *window, limit int) bool {
 		if j > 0 {
 			begin += w.ends[j-1]
 		}
-		if e == f && t.ids[i] == w.ids[j] && t.offset(i) == begin {
-			run++
-		} else {
-			run = 0
-		}
+		enough := run.add(e == f && t.ids[i] == w.ids[j] && t.offset(i) == begin, t.text, begin, e)
 		if e <= f {
 			i++
 		}
 		if f <= e {
 			j++
 		}
-		if run == agreeing {
+		if enough {
 			// Keep ends relative to the window's new start.
 			cut := w.ends[j-1]
 			w.left, w.ids, w.ends, w.from = i, w.ids[j:], w.ends[j:], w.from+cut
@@ -233,7 +288,7 @@ func (t *Text) meetLeft(w *window, limit int) bool {
 // meetRight drops the end of w from where its tokens agree with the text's, after byte limit. shift
 // is the length of the window minus that of the text it replaces.
 func (t *Text) meetRight(w *window, limit, shift int) bool {
-	run := 0
+	var run agreement
 	begin := func(j int) int {
 		if j == 0 {
 			return w.from - shift
@@ -245,12 +300,7 @@ func (t *Text) meetRight(w *window, limit, shift int) bool {
 		if b < limit || c < limit {
 			return false
 		}
-		if b == c && t.ids[i] == w.ids[j] && t.ends[i] == w.from+w.ends[j]-shift {
-			run++
-		} else {
-			run = 0
-		}
-		if run == agreeing {
+		if run.add(b == c && t.ids[i] == w.ids[j] && t.ends[i] == w.from+w.ends[j]-shift, t.text, b, t.ends[i]) {
 			w.right, w.ids, w.ends = i, w.ids[:j], w.ends[:j]
 			return true
 		}
