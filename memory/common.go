@@ -32,7 +32,7 @@ type subject struct {
 func subjectOf(p *suites.Planner, m *suites.Target) subject {
 	s := subject{
 		cfg:      m.Config,
-		types:    runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: actType(m)},
+		types:    m.Types(actType(m)),
 		chunk:    m.Options.PrefillChunk,
 		computed: m.Computed,
 		machine:  p.Machine,

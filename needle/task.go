@@ -95,7 +95,7 @@ func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, er
 		return out, nil
 	}
 	out.Work, out.Bytes, err = c.cost(m, tok)
-	out.Least = m.Config.LeastBytes(c.length, 1, runners.Types{Weights: m.Options.Weights, KV: m.Options.KV})
+	out.Least = m.Config.LeastBytes(c.length, 1, m.Types(runners.F32))
 	return out, err
 }
 
@@ -180,7 +180,7 @@ func (c *cell) steps(tok tokenizer.Tokenizer, q question) int {
 // it and, for YOCO, another fork while the log-probability of the right answer is computed after a
 // wrong one.
 func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, int64, error) {
-	types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
+	types := m.Types(runners.F32)
 	var work []suites.Phase
 	held := 1
 	for h := range c.haystacks() {

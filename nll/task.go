@@ -64,7 +64,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 			c.Version = 1
 		}
 		if m.Config != nil {
-			types := runners.Types{Weights: m.Options.Weights, KV: m.Options.KV, Act: runners.F32}
+			types := m.Types(runners.F32)
 			c.Work = []suites.Phase{{Work: m.Config.ScoreWork(int(p.Length), 0, types), Times: float64(p.Documents)}}
 			c.Least = m.Config.HeldBytes(int(p.Length), 1, types, 0).Total()
 			c.Bytes = m.Config.RunBytes(int(p.Length), 1, m.Options.PrefillChunk, types).Total()

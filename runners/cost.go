@@ -1,5 +1,7 @@
 package runners
 
+import "math"
+
 // This file is the cost model: the FLOPs that a model computes, the bytes that it moves and the
 // bytes that it holds, computed from its Config. It is used for the estimates of a dry run, the
 // computed columns next to measured memory, the analytic runner, and the fraction of the
@@ -29,6 +31,17 @@ type Types struct {
 	Weights, KV DType
 	// Act is the type of activations. Only WorkspaceBytes depends on it.
 	Act DType
+	// StoredSize is the mean number of bytes of a matrix's weight if Weights is Stored; 0 if it is
+	// unknown, and then Weights.Size() is taken.
+	StoredSize float64
+}
+
+// size is the number of bytes of a matrix's weight.
+func (t Types) size() float64 {
+	if t.Weights == Stored && t.StoredSize > 0 {
+		return t.StoredSize
+	}
+	return float64(t.Weights.Size())
 }
 
 // Cost is the work of one part: FLOPs, and bytes read from and written to memory. Values are whole
@@ -186,7 +199,7 @@ func (c Config) dense(rows, heads, passes int, full bool, t Types) (w Work) {
 	if rows <= 0 {
 		return Work{}
 	}
-	size, d := float64(t.Weights.Size()), float64(c.Dim)
+	size, d := t.size(), float64(c.Dim)
 	// through is the cost of a number of layers for rows tokens. matrices and vectors are the
 	// weights of one layer.
 	through := func(layers int, matrices, vectors float64, rows int) Cost {
@@ -319,6 +332,9 @@ func (c Config) weightBytes(t Types) int64 {
 	read, rest := c.dense(1, 1, 1, true, t).Total().Read, c.Vocab-1
 	if c.TiedOutput {
 		rest = -1 // the row that was read is one of the output matrix
+	}
+	if size := t.size(); t.Weights == Stored {
+		return int64(math.Round(read + float64(rest)*float64(c.Dim)*size))
 	}
 	return int64(read) + int64(rest)*int64(c.Dim)*int64(t.Weights.Size())
 }

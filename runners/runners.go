@@ -60,6 +60,13 @@ type Runner interface {
 	Load(Config, Weights, Options) (Instance, error)
 }
 
+// StoredSizer is implemented by Runners that keep quantized weights in their stored form (Stored).
+type StoredSizer interface {
+	// StoredSize returns the mean number of bytes that a matrix's weight takes in memory. It is an
+	// error if no matrix would keep its stored form.
+	StoredSize(Config, Weights, Options) (float64, error)
+}
+
 // Model is a loaded model. Its capabilities are the other interfaces that it implements: Stepper,
 // Scorer, Completer, Meter. A Model and what it makes are used by one goroutine at a time.
 type Model interface {

@@ -34,6 +34,8 @@ type Target struct {
 	Chat    *chat.Format
 	Can     runners.Capabilities
 	Options runners.Options
+	// StoredSize is the mean number of bytes of a weight if Options.Weights is runners.Stored.
+	StoredSize float64
 	// Machine is the profile of the device, if it differs from the planner's machine.
 	Machine *runners.Profile
 	// Memory is the limit in bytes for the model with its sequences. 0 means that it is unknown, or
@@ -73,10 +75,18 @@ func (t *Target) maxSeqLen() int64 {
 	return int64(t.Config.MaxSeqLen)
 }
 
+// Types returns the number types of the target, with activations of the given type.
+func (t *Target) Types(act runners.DType) runners.Types {
+	return runners.Types{Weights: t.Options.Weights, KV: t.Options.KV, Act: act, StoredSize: t.StoredSize}
+}
+
 // weightBytes returns the size of the weights in bytes, or 0 if the layers are unknown.
 func (t *Target) weightBytes() int64 {
 	if t.Config == nil {
 		return 0
+	}
+	if t.StoredSize > 0 {
+		return t.Config.HeldBytes(0, 0, t.Types(runners.F32), 0).Weights
 	}
 	n, _ := t.Config.Count()
 	return n * int64(t.Options.Weights.Size())

@@ -495,6 +495,9 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 		t.Seconds = func(w runners.Work) float64 { return machine.Seconds(w, o.Weights) }
 	}
 	t.Options = o
+	if t.StoredSize, err = storedSize(on.runner, f, o); err != nil {
+		return nil, fmt.Errorf("model %s: %w", e.Name, err)
+	}
 	t.Load = func() (runners.Model, error) {
 		w, err := f.open()
 		if err != nil {
@@ -504,6 +507,21 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 		return slowed(on.runner.Load(f.config, w, o))
 	}
 	return t, nil
+}
+
+// storedSize returns the mean size of a weight of a model whose weights stay in their stored form;
+// 0 for other types of weights, or if the runner keeps none so, which Load reports.
+func storedSize(r runners.Runner, f modelSource, o runners.Options) (float64, error) {
+	sizer, ok := r.(runners.StoredSizer)
+	if o.Weights != runners.Stored || !ok {
+		return 0, nil
+	}
+	w, err := f.open()
+	if err != nil {
+		return 0, err
+	}
+	defer w.Close()
+	return sizer.StoredSize(f.config, w, o)
 }
 
 // familyTarget returns the target of an entry of whose model only the cost can be computed.

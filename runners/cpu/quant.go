@@ -127,29 +127,43 @@ func (o *ops) unpackPanel(j *linearJob, p panel, k, n int, s []float32) unsafe.P
 // WeightTypes returns the bytes of the matrices by type.
 func (o *ops) WeightTypes() map[string]int64 { return maps.Clone(o.types) }
 
-// storedBytes is the memory of a model's weights. A model in which no matrix would be quantised is
-// an error: nobody should take its speed for that of its file.
-func (o *ops) storedBytes(cfg runners.Config, w runners.Weights) (bytes int64, err error) {
+// StoredSize returns the mean number of bytes that a matrix's weight takes in memory, if
+// opts.Weights is Stored. It is an error if no matrix would keep its stored form.
+func (*Runner) StoredSize(cfg runners.Config, w runners.Weights, opts runners.Options) (float64, error) {
+	k, _, err := cpu.Choose(opts.Tier)
+	if err != nil {
+		return 0, err
+	}
+	_, size, err := (&ops{k: k, opts: opts}).storedBytes(cfg, w)
+	return size, err
+}
+
+// storedBytes returns the memory of a model's weights and the mean size of a matrix's weight. If no
+// matrix would keep its stored form, that is an error, because the speed would be mistaken for that
+// of the file.
+func (o *ops) storedBytes(cfg runners.Config, w runners.Weights) (all int64, mean float64, err error) {
 	quant := false
+	var matrices, values int64
 	for _, p := range cfg.Parameters() {
 		t, err := w.Tensor(p)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		if len(t.Shape) != 2 {
-			bytes = runners.AddBytes(bytes, runners.MulBytes(4, int(t.Len())))
+		if len(p.Shape) != 2 {
+			all = runners.AddBytes(all, runners.MulBytes(4, t.Len()))
 			continue
 		}
-		bytes = runners.AddBytes(bytes, o.matrixBytes(t))
+		matrices = runners.AddBytes(matrices, o.matrixBytes(t))
+		values = runners.AddBytes(values, t.Len())
 		quant = quant || o.quantOf(t) != nil
 	}
 	switch {
 	case quant:
-		return bytes, nil
+		return runners.AddBytes(all, matrices), float64(matrices) / float64(values), nil
 	case o.k.QuantRow == nil:
-		return 0, fmt.Errorf("%w: kernel tier %s does not multiply with quantised weights as they are stored; use f32 or bf16", runners.ErrUnsupported, o.k.Name)
+		return 0, 0, fmt.Errorf("%w: kernel tier %s does not multiply by quantized weights in their stored form; use f32 or bf16", runners.ErrUnsupported, o.k.Name)
 	default:
-		return 0, fmt.Errorf("%w: %s has no matrix of a quantised type that is multiplied as it is stored (%s); use f32 or bf16",
+		return 0, 0, fmt.Errorf("%w: %s has no matrix of a quantized type that is multiplied in its stored form (%s); use f32 or bf16",
 			runners.ErrUnsupported, w.Source(), strings.Join(cpu.QuantNames(), ", "))
 	}
 }

@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/yocobench/yocobench/internal/optest"
+	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/kernels/cpu"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
+	"github.com/yocobench/yocobench/runners/pretrained"
 )
 
 // ggufType returns a GGUF type by name.
@@ -380,6 +383,14 @@ func TestQuantisedModel(t *testing.T) {
 		if all := m.Usage().Weights; sum >= all || sum < all*9/10 { // all but the norms
 			t.Errorf("matrices of %d bytes, weights of %d", sum, all)
 		}
+		size, err := New().StoredSize(w.cfg, w, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := w.cfg.HeldBytes(0, 0, runners.Types{Weights: runners.Stored, StoredSize: size}, 0).Weights
+		if held := m.Usage().Weights; held != want {
+			t.Errorf("%d bytes of weights are held, %d are computed", held, want)
+		}
 		for i, v := range got[3] {
 			if v != got[1][i] {
 				t.Fatalf("logit %d is %g in a batch and %g alone", i, got[1][i], v)
@@ -451,4 +462,52 @@ func (b broken) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 		}}
 	}
 	return t, err
+}
+
+// TestStoredSmolLM2: a step of a real model differs from float32 by the rounding of the activations
+// alone, a small part of what rounding the weights to bfloat16 costs.
+func TestStoredSmolLM2(t *testing.T) {
+	path := os.Getenv("YOCOBENCH_SMOLLM2")
+	if path == "" {
+		testenv.Missing(t, "YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
+	}
+	quantTiers(t, func(t *testing.T, opts runners.Options) {
+		if opts.Tier == "go" {
+			t.Skip("slow")
+		}
+		m, err := pretrained.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		cfg := m.Config()
+		var got [3][][]float32
+		errs := map[runners.DType]float64{}
+		for i, d := range []runners.DType{runners.F32, runners.BF16, runners.Stored} {
+			opts.Weights, opts.KV = d, runners.F32
+			in, err := New().Load(cfg, m, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := in.NewSequence(16)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for n, id := range someTokens(12, cfg.Vocab, 3) {
+				got[i] = append(got[i], make([]float32, cfg.Vocab))
+				if err := in.Step(context.Background(), []runners.Sequence{s}, []int{id}, got[i][n:]); err != nil {
+					t.Fatal(err)
+				}
+				for j, v := range got[i][n] {
+					errs[d] = max(errs[d], math.Abs(float64(v-got[0][n][j])))
+				}
+			}
+			s.Close()
+			in.Close()
+		}
+		t.Logf("largest differences of a logit from float32: bf16 %.3g, stored %.3g", errs[runners.BF16], errs[runners.Stored])
+		if !(errs[runners.Stored] < errs[runners.BF16]/10) {
+			t.Errorf("stored weights are off by %g, bfloat16 ones by %g", errs[runners.Stored], errs[runners.BF16])
+		}
+	})
 }

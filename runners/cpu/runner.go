@@ -73,7 +73,7 @@ func (*Runner) Load(cfg runners.Config, w runners.Weights, opts runners.Options)
 	if cfg.Validate() == nil {
 		need := cfg.HeldBytes(0, 0, runners.Types{Weights: o.opts.Weights, KV: o.opts.KV}, 0).Weights
 		if opts.Weights == runners.Stored {
-			if need, err = o.storedBytes(cfg, w); err != nil {
+			if need, _, err = o.storedBytes(cfg, w); err != nil {
 				return nil, errors.Join(fmt.Errorf("load %s: %w", cfg.Name, err), o.Close())
 			}
 		}

@@ -39,7 +39,7 @@ func (m *matrix) parameter(p runners.TensorSpec, at place) runners.Tensor {
 	if m.isPlain && at.add == 0 {
 		t.DType = m.plain
 	}
-	if !m.isPlain {
+	if !m.isPlain && at.add == 0 {
 		t.Blocks = &runners.Blocks{Type: m.kind, Row: row}
 	}
 	t.Values = func(dst []float32, i int) {
