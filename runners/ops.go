@@ -14,7 +14,7 @@ const (
 	PartKV Part = "global kv"
 	// PartCross is the cross-decoder.
 	PartCross Part = "cross-decoder"
-	// PartLayers is all layers of a model that is no decoder-decoder.
+	// PartLayers is all layers of a model that is not a decoder-decoder.
 	PartLayers Part = "layers"
 	// PartHead is the final norm and the output matrix.
 	PartHead Part = "head"

@@ -6,20 +6,25 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# = 1 ] || { echo "usage: $0 TIME, such as 5s" >&2; exit 2; }
-log=$(mktemp) list=$(mktemp)
-trap 'rm -f "$log" "$list"' EXIT
+log=$(mktemp) list=$(mktemp) bin=$(mktemp -d)
+trap 'rm -rf "$log" "$list" "$bin"' EXIT
 
 # The targets are read from the sources: go test -list would link the tests of every package.
-go list -f '{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{$p.Dir}}/{{.}}{{"\n"}}{{end}}' ./... |
-	while read -r package file; do
-		[ -z "$package" ] || sed -n "s|^func \(Fuzz[A-Za-z0-9_]*\)(.*|$package \1|p" "$file"
+go list -f '{{$p := .}}{{range .TestGoFiles}}{{$p.ImportPath}} {{.}} {{$p.Dir}}{{"\n"}}{{end}}{{range .XTestGoFiles}}{{$p.ImportPath}} {{.}} {{$p.Dir}}{{"\n"}}{{end}}' ./... |
+	while read -r package file folder; do
+		[ -z "$package" ] || sed -n 's|^func \(Fuzz[A-Za-z0-9_]*\)(.*|\1|p' "$folder/$file" | while read -r target; do echo "$package $target $folder"; done
 	done >"$list"
 [ -s "$list" ] || { echo "$0: no fuzz targets" >&2; exit 1; }
 
-while read -r package target; do
+# Each package is linked once for all its targets.
+cache=$(go env GOCACHE)/fuzz built=
+while read -r package target folder; do
 	echo "fuzz $package $target"
+	[ "$package" = "$built" ] || go test -c -fuzz . -o "$bin/test" "$package"
+	built=$package
 	for left in 2 1 0; do
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$1" -fuzzminimizetime 1x "$package" </dev/null 2>&1 | tee "$log" && break
+		(cd "$folder" && "$bin/test" -test.run '^$' -test.fuzz "^$target\$" -test.fuzztime "$1" -test.fuzzminimizetime 1x \
+			-test.fuzzcachedir "$cache/$package") </dev/null 2>&1 | tee "$log" && break
 		[ $left -gt 0 ] && grep -qx '    context deadline exceeded' "$log" && ! grep -q 'Failing input written' "$log" || exit 1
 	done
 done <"$list"
