@@ -62,8 +62,8 @@ func chatTarget(template string) *suites.Target {
 	return t
 }
 
-// talker answers the question of a chat in a sentence, ends its turn and goes on with another
-// number. It keeps the prompts.
+// talker answers the question of a chat in a sentence, ends its turn and continues with another
+// number. It records the prompts.
 type talker struct {
 	*fakeModel
 	say     string // what it says before the value

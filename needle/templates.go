@@ -106,7 +106,7 @@ func (w Wordings) choose() ([]Template, error) {
 	return out, nil
 }
 
-// wordingHash tells two versions of the same templates apart.
+// wordingHash distinguishes versions of the same templates.
 func wordingHash(ts []Template) string {
 	h := sha256.New()
 	for _, t := range ts {

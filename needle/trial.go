@@ -84,7 +84,7 @@ type question struct {
 // answer is the right answer without the space before it.
 func (q question) answer() string { return strings.Join(q.values, betweenValues) }
 
-// expected is what a model that answers right goes on with.
+// expected returns the continuation of a model that answers correctly.
 func (q question) expected() string { return q.lead + q.answer() }
 
 // spaced is q for a tokenizer. Where the space at the end of the question and the value are one

@@ -57,7 +57,8 @@ func FuzzARHits(f *testing.F) {
 	})
 }
 
-// Tokens whose hashes meet are told apart: all share one slot of the table here.
+// TestARHitsCollisions checks that tokens with colliding hashes are distinguished. Here all share
+// one slot of the table.
 func TestARHitsCollisions(t *testing.T) {
 	want := hashGram([]int{0}) & 15
 	var tokens []int

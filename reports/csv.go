@@ -12,9 +12,9 @@ import (
 )
 
 // csv writes results.csv: one row for each case and metric, and one without a metric for each case
-// that has none. Numbers are exact. Every parameter has a column param.NAME. If several machines measured,
-// or shards were merged, each row has host and machine. Text that looks like a formula gets a '
-// prefix.
+// that has none. Numbers are exact. Every parameter has a column param.NAME. If several machines
+// measured, or shards were merged, each row has host and machine. Text that looks like a formula
+// gets a ' prefix.
 func (v *view) csv(out io.Writer) error {
 	names := map[string]bool{}
 	for _, r := range v.journal.Records {

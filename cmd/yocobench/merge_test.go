@@ -10,8 +10,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// TestMergedShardsEqualTheWholeRun runs a suite whole and in four shards, and compares all that does
-// not depend on time.
+// TestMergedShardsEqualTheWholeRun runs a suite whole and in four shards, and compares all that
+// does not depend on time.
 func TestMergedShardsEqualTheWholeRun(t *testing.T) {
 	dir := t.TempDir()
 	yocobench := func(args ...string) {

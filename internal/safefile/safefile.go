@@ -145,8 +145,8 @@ func clear(dir string, chosen func(name string) bool) {
 	}
 }
 
-// RemoveUnlocked removes a regular file that no process has locked. Where it cannot tell, it leaves
-// the file.
+// RemoveUnlocked removes a regular file that no process has locked. If it cannot determine that, it
+// keeps the file.
 func RemoveUnlocked(path string) {
 	f, err := os.OpenFile(path, os.O_RDWR|noFollow|nonBlock, 0)
 	if err != nil {

@@ -29,7 +29,7 @@ func Wilson(hits, n, level float64) (lo, hi float64) {
 	center := p + z*z/(2*n)
 	half := z * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
 	scale := 1 + z*z/n
-	// The bounds at p = 0 and p = 1 are 0 and 1 but for rounding; p itself always lies inside.
+	// The bounds at p = 0 and p = 1 are 0 and 1 up to rounding; p is always inside.
 	return min(p, max(0, (center-half)/scale)), max(p, min(1, (center+half)/scale))
 }
 

@@ -19,8 +19,8 @@ func TestWilson(t *testing.T) {
 			t.Errorf("Wilson(%g of %g) = %.5f to %.5f, want %.4f to %.4f", c.hits, c.n, lo, hi, c.lo, c.hi)
 		}
 	}
-	// The bounds are the probabilities P at which the observation lies z standard errors off:
-	// (p-P)² = z² P(1-P)/n.
+	// The bounds are the probabilities P at which the observation is z standard errors away: (p-P)²
+	// = z² P(1-P)/n.
 	z := 1.959963984540054
 	for _, n := range []float64{1, 3, 10, 100} {
 		for k := 1.0; k < n; k++ {

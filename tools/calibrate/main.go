@@ -1,11 +1,10 @@
 //go:build linux
 
-// Command calibrate measures how often `yocobench ab` is wrong on this machine: it runs a build
-// against itself, which must not be called a regression, and against a build that works 5 % longer
-// (-tags slowdown), which must, both in turn, beside a neighbour that keeps a core busy in random
-// bursts. It writes a table (-out, .md) and what it stands on (.json). With -mode runs it measures
-// the same of `yocobench run --baseline`, `compare` and ratios inside a run, from complete runs of
-// one binary.
+// Command calibrate measures the error rates of `yocobench ab` on this machine. It alternately
+// tests a build against itself, which must not regress, and against a build that is 5 % slower
+// (-tags slowdown), which must, while another process keeps a core busy in random bursts. It writes
+// a table (-out, .md) and its data (.json). With -mode runs it measures the error rates of
+// `yocobench run --baseline`, `compare` and ratios within a run, from complete runs of one binary.
 //
 //	go run ./tools/calibrate -runs 40
 //	go run ./tools/calibrate -mode runs -runs 120
@@ -80,8 +79,8 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// burn keeps core 0 busy in bursts of 5 to 500 ms, with as long pauses between them: lengths are
-// drawn evenly on a logarithmic scale.
+// burn keeps core 0 busy in bursts of 5 to 500 ms with pauses of the same distribution. Lengths are
+// log-uniform.
 func burn() {
 	runtime.LockOSThread()
 	var core unix.CPUSet
@@ -101,7 +100,7 @@ func burn() {
 	os.Exit(0)
 }
 
-// figures are what the table stands on.
+// figures holds the data of the table.
 type figures struct {
 	Go       string  `json:"go"`
 	Commit   string  `json:"commit"`
@@ -115,15 +114,14 @@ type figures struct {
 
 // run is one run of yocobench ab.
 type run struct {
-	// Slower: new works longer than base; otherwise both are the same build.
+	// Slower reports whether new is slower than base; otherwise both are the same build.
 	Slower  bool    `json:"slower"`
 	Verdict string  `json:"verdict"`
 	Seconds float64 `json:"seconds"`
 	Rounds  int     `json:"rounds"`
-	// Load is the number of processes that wanted a core, by the system, averaged over the minute
-	// before the run's end.
+	// Load is the system's load average (1 minute) at the end of the run.
 	Load float64 `json:"load"`
-	// Ratios are new/base of each round, by gate and case.
+	// Ratios holds new/base of each round, by gate and case.
 	Ratios map[string][]float64 `json:"ratios"`
 }
 
@@ -185,7 +183,7 @@ func calibrate(ctx context.Context, runs int, suite string, slower float64, out 
 	return safefile.WriteBytes(out+".md", f.markdown())
 }
 
-// readFigures reads what writeFigures wrote to out.json.
+// readFigures reads out.json, which writeFigures writes.
 func readFigures(out string, f any) error {
 	b, err := os.ReadFile(out + ".json")
 	if err != nil {

@@ -23,7 +23,7 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// equalRuns are complete runs of one binary, for -mode runs. Every difference between two of them
+// equalRuns holds complete runs of one binary, for -mode runs. Every difference between two of them
 // is noise.
 type equalRuns struct {
 	Go     string `json:"go"`
@@ -37,16 +37,16 @@ type equalRuns struct {
 	Runs []equalRun `json:"runs"`
 }
 
-// equalRun is one run: the load at its end, and the records of its timed metrics.
+// equalRun is one run: the load at its end and the records of its timed metrics.
 type equalRun struct {
 	Load    float64         `json:"load"`
 	Records []result.Record `json:"records"`
 }
 
-// timed are the metrics that are kept.
+// timed are the stored metrics.
 var timed = []string{"ttft", "decode_tps"}
 
-// calibrateRuns makes runs of a suite in folders of dir, keeps those that are there, and writes the
+// calibrateRuns makes runs of a suite in folders of dir, reuses existing ones, and writes the
 // table.
 func calibrateRuns(ctx context.Context, runs, nice int, suite, dir, out string, table bool) error {
 	var f equalRuns
@@ -96,7 +96,7 @@ func calibrateRuns(ctx context.Context, runs, nice int, suite, dir, out string, 
 	return f.write(out)
 }
 
-// trim keeps what comparisons of times read, with four digits.
+// trim reduces a record to what comparisons of times read, with four digits.
 func trim(r result.Record) result.Record {
 	out := result.Record{Case: r.Case, Label: r.Label, Task: r.Task, Model: r.Model, Arch: r.Arch, Runner: r.Runner, Source: r.Source, Params: r.Params,
 		Status: r.Status, Start: r.Start, Metrics: map[string]result.Metric{}}
@@ -133,7 +133,7 @@ func (f *equalRuns) write(out string) error {
 	return safefile.WriteBytes(out+".md", text)
 }
 
-// journals are the runs as journals.
+// journals returns the runs as journals.
 func (f *equalRuns) journals() (out []*result.Journal) {
 	for _, r := range f.Runs {
 		out = append(out, &result.Journal{Runs: []result.Run{{Suite: f.Suite}}, Records: r.Records})
@@ -141,12 +141,12 @@ func (f *equalRuns) journals() (out []*result.Journal) {
 	return out
 }
 
-// tally counts what was concluded from equal programs.
+// tally counts the verdicts on equal programs.
 type tally struct {
 	name string
-	// judgements and claims are what could go wrong, judged at a limit of 1x.
+	// judgements and claims count the possible errors at a limit of 1x.
 	judgements, regressed, passed, claims, wrong int
-	// bySamples counts the claims that a rank test of the samples would call.
+	// bySamples counts the claims that are significant in a rank test of the samples.
 	bySamples int
 }
 
@@ -154,7 +154,7 @@ func (t tally) row() string {
 	return fmt.Sprintf("| %s | %d | %d | %d | %d | %d | %.1f %% |\n", t.name, t.judgements, t.regressed, t.passed, t.claims, t.wrong, 100*float64(t.bySamples)/float64(max(t.claims, 1)))
 }
 
-// judge adds the verdicts of a judgement.
+// judge adds the verdicts of a judgement to t.
 func (t *tally) judge(j *compare.Judgement) {
 	t.judgements++
 	switch j.Verdict {
@@ -176,7 +176,7 @@ func (t *tally) judge(j *compare.Judgement) {
 	}
 }
 
-// bySample counts the pairs of samples that Mann and Whitney's test calls different.
+// bySample counts the pairs of samples that differ by the Mann-Whitney test.
 func (t *tally) bySample(a, b []float64) {
 	th := benchmath.Thresholds{CompareAlpha: 0.05}
 	if benchmath.AssumeNothing.Compare(benchmath.NewSample(slices.Clone(a), &th), benchmath.NewSample(slices.Clone(b), &th)).P <= 0.05 {
@@ -195,8 +195,8 @@ func parse(texts ...string) (out []gate.Gate, err error) {
 	return out, nil
 }
 
-// overBaseline judges groups of n consecutive runs of each side, taken alternately, at a limit of
-// 1x the baseline.
+// overBaseline judges groups of consecutive, alternating runs of both sides at a limit of 1x the
+// baseline.
 func (f *equalRuns) overBaseline(fresh, base int) (tally, tally, error) {
 	gates, err := parse("prefill.ttft <= 1x baseline", "throughput.decode_tps >= 1x baseline")
 	t := tally{name: fmt.Sprintf("gates over a baseline, %d against %d runs", fresh, base)}
@@ -234,7 +234,7 @@ func (f *equalRuns) overBaseline(fresh, base int) (tally, tally, error) {
 	return t, c, nil
 }
 
-// pooled are the samples of a case in several runs.
+// pooled returns the samples of a case in several runs.
 func pooled(js []*result.Journal, id, metric string) (out []float64) {
 	for _, j := range js {
 		for _, r := range j.Records {
@@ -246,7 +246,7 @@ func pooled(js []*result.Journal, id, metric string) (out []float64) {
 	return out
 }
 
-// inside judges ratios of equal models inside n consecutive runs at a limit of 1x.
+// inside judges ratios of equal models within n consecutive runs at a limit of 1x.
 func (f *equalRuns) inside(n int) (tally, error) {
 	gates, err := parse("gret-one.prefill.ttft <= 1x gret-two", "full-one.prefill.ttft <= 1x full-two",
 		"gret-one.throughput.decode_tps >= 1x gret-two", "full-one.throughput.decode_tps >= 1x full-two")
@@ -275,7 +275,7 @@ func (f *equalRuns) inside(n int) (tally, error) {
 	return t, nil
 }
 
-// markdown writes the table of what is concluded from equal programs.
+// markdown returns the table of verdicts on equal programs.
 func (f *equalRuns) markdown() ([]byte, error) {
 	var loads []float64
 	for _, r := range f.Runs {

@@ -346,7 +346,7 @@ class Sampler:
         budget, facts, asks, keys = 0.7 * size, [], [], set()
         wanted = r.randint(1, max(4, min(24, size // 64)))
         limit = r.randint(1, max(4, min(16, size // 96)))
-        shared = self.template(text) if r.random() < 0.5 else None  # one wording for all: the keys alone tell the facts apart
+        shared = self.template(text) if r.random() < 0.5 else None  # one wording for all: only the keys distinguish the facts
         while len(facts) < wanted and budget > 0:
             template = shared or self.template(text)
             near = bool(keys) and r.random() < 0.1
