@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz bench peers golden fixtures images calibrate clean
+.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz bench peers slurm-test golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -69,6 +69,9 @@ bench: ## kernels compared with their limits at this machine's peaks, and with P
 
 peers: ## the CPU runner compared with PyTorch, OpenBLAS and llama.cpp, into docs/measurements/cpu.md (installs them once)
 	tools/peers/run.py --out docs/measurements
+
+slurm-test: ## a sweep on a real Slurm cluster of one node (root; INSTALL=1 installs Debian's Slurm)
+	tools/slurm/test.sh
 
 golden: ## regenerate the golden files of tests; read the diff before committing
 	$(GO) test ./reports ./reports/export ./compare ./corpus ./needle ./cmd/yocobench -update

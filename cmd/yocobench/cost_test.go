@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-var update = flag.Bool("update", false, "rewrite testdata/cost.txt")
+var update = flag.Bool("update", false, "rewrite testdata/cost.txt and examples")
 
 const costConfigs = "../../runners/families/configs/"
 

@@ -196,7 +196,7 @@ undecided; 5 the GPU was lost and 130 interrupted (both resume with run
 	}
 	// Wrap the descriptions of flags at 80 columns.
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 80 |"))
-	root.AddCommand(newRun(args), newMerge(args), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newChatRender(), newBaseline(), newExport(), newHistory(), newServe(), newList(), newSuite(), newModel(), newCost(), newGenerate(), newTokenize(), newDoctor(), newVersion())
+	root.AddCommand(newRun(args), newMerge(args), newLaunch(), newReport(), newCompare(), newGate(), newAB(args), newWorker(), newChatRender(), newBaseline(), newExport(), newHistory(), newServe(), newList(), newSuite(), newModel(), newCost(), newGenerate(), newTokenize(), newDoctor(), newVersion())
 	root.AddCommand(gpuCommands()...)
 	for _, c := range root.Commands() {
 		stopAtOnce(c)
