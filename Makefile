@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz bench peers slurm-test golden fixtures images calibrate clean
+.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz fuzz-tokenizers bench peers slurm-test golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -63,6 +63,9 @@ emulated: ## the kernel tiers that this machine may lack: NEON and AVX2 under QE
 
 fuzz: ## every fuzz target for FUZZ (default 5s)
 	tools/fuzz.sh $(FUZZ)
+
+fuzz-tokenizers: ## a gigabyte of random Unicode for the published vocabularies (half an hour)
+	YOCOBENCH_TOKENIZERS=$$(tools/tokenizers.sh) YOCOBENCH_SMOLLM2=$$(tools/smollm2.sh) $(GO) test ./runners/tokenizer -run TestRandomText -v -timeout 3h -random 1000000000
 
 bench: ## kernels compared with their limits at this machine's peaks, and with PyTorch and OpenBLAS if `make peers` installed them
 	tools/peers/run.py --only kernels --peers installed --rounds 3

