@@ -389,8 +389,8 @@ func head(seed, row, heads, h, hd int) []float64 {
 // benchCap is the bound of scores and logits where there is one: small, so that it changes them.
 const benchCap = 2
 
-// softmax returns the attention of q over keys and values from..to-1, with scores bounded by limit where it
-// is not 0.
+// softmax returns the attention of q over keys and values from..to-1, with scores bounded by limit
+// where it is not 0.
 func softmax(q []float64, from, to int, limit float64, key, value func(int) []float64) []float64 {
 	out, sum, top := make([]float64, len(q)), 0.0, math.Inf(-1)
 	scores := make([]float64, to-from)

@@ -333,11 +333,11 @@ func (o *ops) run(c *kernels.Call) error {
 //
 //	8 sqrt(k) 2^-23 (sum |a b| + |previous value|) + u |value|
 //
-// where u is half a unit in the last place of c. For gemmGLU it is the sum of such errors of
-// both products, times the slope of the activation, which is below 1.13. The first term bounds the error of a
-// sum of k rounded products except with negligible probability (Higham and Mary, A new approach to
-// probabilistic rounding error analysis, 2019); it uses twice float32's unit for tensor cores,
-// which truncate instead of rounding. An error is an error of the device.
+// where u is half a unit in the last place of c. For gemmGLU it is the sum of such errors of both
+// products, times the slope of the activation, which is below 1.13. The first term bounds the error
+// of a sum of k rounded products except with negligible probability (Higham and Mary, A new
+// approach to probabilistic rounding error analysis, 2019); it uses twice float32's unit for tensor
+// cores, which truncate instead of rounding. An error is an error of the device.
 func (o *ops) wrong(who string, g gemm, run func() error) (string, error) {
 	places := [][2]int{{0, g.n - 1}, {g.m - 1, 0}, {g.m - 1, g.n - 1}}
 	for i := range benchChecks {

@@ -61,8 +61,8 @@ func (p runeSet) matches(s string, f func(from, to int)) error {
 type regex struct{ *regexp2.Regexp }
 
 const (
-	// regexTime bounds the time of a match: a hostile pattern may take exponential time. All matches
-	// in a text may take as long, and regexByteTime for each byte.
+	// regexTime bounds the time of a match: a hostile pattern may take exponential time. All
+	// matches in a text may take as long, and regexByteTime for each byte.
 	regexTime     = 10 * time.Second
 	regexByteTime = 20 * time.Microsecond
 	// regexStack bounds the places that a match may return to. A word of a million characters
