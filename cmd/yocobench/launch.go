@@ -172,8 +172,8 @@ func submit(ctx context.Context, script io.Reader, stdout, stderr io.Writer, nee
 	return nil
 }
 
-// jobName is the form of a job's name: a label of Kubernetes, with room for "-merge" and the index of
-// a pod.
+// jobName is the form of a job's name: a label of Kubernetes, with room for "-merge" and the index
+// of a pod.
 var jobName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
 
 // check reads the suite and checks the flags that both kinds have.
@@ -246,7 +246,8 @@ func (f *launchFlags) slurm() (map[string]any, error) {
 	}, nil
 }
 
-// bashQuote quotes a word for bash without a newline, so that no line of it can end a here document.
+// bashQuote quotes a word for bash without a newline, so that no line of it can end a here
+// document.
 func bashQuote(word string) string {
 	if !strings.ContainsFunc(word, unicode.IsControl) {
 		return cleantext.ShellQuote(word)

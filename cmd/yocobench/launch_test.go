@@ -171,8 +171,8 @@ func container(t *testing.T, job map[string]any) (words []string) {
 	return words
 }
 
-// TestKubernetesCommands runs the commands of the manifest's containers by hand, with a stand-in for
-// yocobench.
+// TestKubernetesCommands runs the commands of the manifest's containers by hand, with a stand-in
+// for yocobench.
 func TestKubernetesCommands(t *testing.T) {
 	program, calls := recorder(t, "yoco bench'$(touch pwned)")
 	out := "the out's $(touch pwned) $$"
