@@ -322,7 +322,7 @@ func BenchmarkStored(b *testing.B) {
 			wide := runners.Shape{Name: "dim2048-4-layers", Arch: runners.Transformer, Dim: 2048, Layers: 4, FFN: 5632, Vocab: 32000, Heads: 32, KVHeads: 4, HeadDim: 64, RopeTheta: 1e4, NormEps: 1e-5}
 			opts := runners.Options{Tier: t.Name, KV: runners.BF16, Threads: *benchThreads}
 			b.Run(smol.Name, func(b *testing.B) { benchStored(b, smol.Config(), opts, "Q8_0", "Q4_0", "Q4_1") })
-			b.Run(wide.Name, func(b *testing.B) { benchStored(b, wide.Config(), opts, "Q8_0", "Q4_0", "Q4_K", "Q5_K") })
+			b.Run(wide.Name, func(b *testing.B) { benchStored(b, wide.Config(), opts, "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K") })
 		})
 	}
 }
