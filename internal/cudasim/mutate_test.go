@@ -43,6 +43,14 @@ var survivors = map[string]map[string]string{
 		"fence.proxy.async 4": fenced,
 		"bar.sync 7":          "with bar.sync 6",
 	},
+	"attend_prefill_cap_128": {
+		"bar.sync 2":          "with bar.sync 3",
+		"fence.proxy.async 2": fenced,
+		"bar.sync 3":          "with bar.sync 2",
+		"bar.sync 6":          "with bar.sync 7",
+		"fence.proxy.async 4": fenced,
+		"bar.sync 7":          "with bar.sync 6",
+	},
 	"attend_prefill_128_64x64": {
 		"fence.proxy.async 2": fenced,
 		"fence.proxy.async 4": fenced,
@@ -52,6 +60,22 @@ var survivors = map[string]map[string]string{
 		"bar.sync 6": apart,
 	},
 	"attend_window_128": {
+		"bar.sync 2":            "with bar.sync 3",
+		"bar.sync 3":            "with bar.sync 2",
+		"bar.sync 6":            "with bar.sync 7",
+		"bar.sync 7":            "with bar.sync 6",
+		"bar.sync 10":           "with bar.sync 11",
+		"bar.sync 11":           "with bar.sync 10",
+		"bar.sync 14":           "with bar.sync 15",
+		"bar.sync 15":           "with bar.sync 14",
+		"bar.sync 16":           apart,
+		"cp.async.wait_group 8": unused,
+		"fence.proxy.async 2":   fenced,
+		"fence.proxy.async 4":   fenced,
+		"fence.proxy.async 6":   fenced,
+		"fence.proxy.async 8":   fenced,
+	},
+	"attend_window_cap_128": {
 		"bar.sync 2":            "with bar.sync 3",
 		"bar.sync 3":            "with bar.sync 2",
 		"bar.sync 6":            "with bar.sync 7",
@@ -115,7 +139,7 @@ var survivors = map[string]map[string]string{
 
 // mutated lists the kernels of the test. With YOCOBENCH_MUTANTS=all (make mutants) all kernels
 // launched here are tested.
-var mutated = []string{"argmax", "attend_decode_128i", "attend_prefill_128", "attend_prefill_128_64x64", "gemm_add", "gemm_t", "gemm_t_64x32",
+var mutated = []string{"add_norm", "argmax", "head_norm", "attend_decode_128i", "attend_prefill_128", "attend_prefill_128_64x64", "gemm_add", "gemm_t", "gemm_t_64x32",
 	"gemm_t_64x64", "gemm_glu_64x64", "gemv_t", "logprobs", "retain_output_128", "retain_states_128", "retain_step_128", "rmsnorm"}
 
 var synchronising = regexp.MustCompile(`(?m)^[ \t]*(bar\.sync|cp\.async\.wait_group|wgmma\.wait_group|wgmma\.fence|fence\.proxy\.async)[^;\n]*;`)

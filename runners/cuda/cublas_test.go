@@ -66,7 +66,7 @@ func TestCUBLASGolden(t *testing.T) {
 	for _, opts := range both(TierCUBLAS) {
 		for _, d := range dirs {
 			d = filepath.Dir(d)
-			t.Run(name(opts)+"/"+filepath.Base(d), func(t *testing.T) { golden(t, d, opts, runners.Options{Weights: runners.BF16}) })
+			t.Run(name(opts)+"/"+filepath.Base(d), func(t *testing.T) { golden(t, d, opts, runners.Options{Weights: runners.BF16}, weightsGrowth) })
 		}
 	}
 	kinds := map[string]bool{}
