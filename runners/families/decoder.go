@@ -1,5 +1,11 @@
 package families
 
+import (
+	"math"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
 // Decoder-decoders: models whose later layers read one cache that an earlier layer writes.
 
 // readPhi4Flash reads Phi-4-mini-flash (SambaY, arXiv 2507.06607). The layers of its first half
@@ -78,7 +84,6 @@ func readPhi4Flash(c *config, m *Model) {
 
 // readYOCO reads YOCO (arXiv 2405.05254) in the format of flash-linear-attention.
 func readYOCO(c *config, m *Model) {
-	c.ignore("hidden_act")
 	c.must("attnres_block_size", nil)
 	d, layers := c.size("hidden_size", 2048), c.within("num_hidden_layers", 1, maxLayers, []int64{21})
 	selfLayers := c.within("num_self_decoder_layers", 1, maxLayers, []int64{10})
@@ -171,9 +176,68 @@ func readYOCO(c *config, m *Model) {
 	}
 	m.Rest.Other += d
 	m.early(selfLayers + 1)
+	m.runYOCO(c, self, cross, layers, selfLayers, f)
 	for _, o := range []*config{self, cross} {
 		if err := o.done(); err != nil && *c.err == nil {
 			*c.err = err
 		}
+	}
+}
+
+// endPoints maps the values of rope_inv_freq to whether the frequencies include the end point.
+var endPoints = map[string]bool{"fla": false, "yoco": true}
+
+// runYOCO sets the Config of a YOCO of flash-linear-attention, whose self-decoder is gated
+// retention or attention in a window.
+func (m *Model) runYOCO(c, self, cross *config, layers, selfLayers, ffn int64) {
+	eps := c.number("norm_eps", 1e-6)
+	m.Config = &runners.Config{
+		Label: m.Family, Dim: int(m.Dim), Vocab: int(m.Vocab), MaxSeqLen: int(m.Context), TiedOutput: m.Tied,
+		EmbedScale: math.Sqrt(float64(m.Dim)), NormEps: eps,
+	}
+	if act := c.text("hidden_act", "swish"); activations[act] != runners.SiLU || act == "gelu_pytorch_tanh" {
+		m.refuseField(c, "hidden_act", act)
+	}
+	rope := func(o *config) runners.Rotary {
+		r := runners.Rotary{Theta: o.number("rope_theta", 10000), Interleaved: true}
+		kind, known := o.text("rope_inv_freq", "fla"), false
+		if r.EndPoint, known = endPoints[kind]; !known {
+			m.refuseField(o, "rope_inv_freq", kind)
+		}
+		return r
+	}
+	q := self.size("num_heads", 6)
+	x := runners.Mixer{Kind: runners.Retention, Heads: int(q), HeadDim: int(m.Dim / max(q, 1)), Rope: rope(self)}
+	switch kind := self.text("type", "gated_deltanet"); kind {
+	case "gated_retention":
+		if n := self.number("gate_logit_normalizer", runners.GateNormalizer); n != runners.GateNormalizer {
+			m.refuseField(self, "gate_logit_normalizer", n)
+		}
+	case "swa":
+		x.Kind, x.KVHeads, x.Window = runners.Attention, int(self.size("num_v_heads", q)), int(m.bounded(self.size("window_size")))
+		x.Bias, x.Rope = self.flag("qkv_bias", false), runners.Rotary{Theta: x.Rope.Theta}
+	default:
+		m.refuseField(self, "type", kind)
+	}
+	for range selfLayers {
+		m.Config.Layers = append(m.Config.Layers, runners.Layer{Mixer: x, FFN: int(ffn)})
+	}
+	if layers <= selfLayers {
+		return
+	}
+	h := cross.size("num_heads", 32)
+	y := runners.Mixer{Kind: runners.Attention, Heads: int(h), KVHeads: int(cross.size("num_kv_heads", h)), HeadDim: int(m.Dim / max(h, 1)), Rope: rope(cross)}
+	if cross.flag("qkv_bias", false) {
+		m.refuseField(cross, "qkv_bias", true)
+	}
+	if cross.flag("qk_norm", false) {
+		if y.QKNorm = runners.HeadQKNorm; eps != 1e-5 { // the epsilon of this norm is not norm_eps
+			m.refuseField(cross, "qk_norm", true)
+		}
+	}
+	m.Config.Layers = append(m.Config.Layers, runners.Layer{Mixer: runners.Mixer{Kind: runners.KeysValues, KVHeads: y.KVHeads, HeadDim: y.HeadDim, Rope: y.Rope}})
+	for range layers - selfLayers {
+		y.KVBack++
+		m.Config.Layers = append(m.Config.Layers, runners.Layer{Mixer: y, FFN: int(ffn)})
 	}
 }

@@ -13,7 +13,7 @@ var notRun = map[string]string{
 	"gpt_oss":    "its feed-forward blocks are mixtures of experts and its attention has sinks",
 	"qwen3_next": hasDelta, "qwen3_5_text": hasDelta, "qwen3_5_moe_text": hasDelta,
 	"gemma3n_text": "it has embeddings in each layer and AltUp", "gemma4_text": "it has embeddings in each layer and shares caches",
-	"phi4flash": "it has Mamba layers and differential attention", "yoco": "see fla",
+	"phi4flash":   "it has Mamba layers and differential attention",
 	"deepseek_v2": hasLatent, "deepseek_v3": hasLatent, "deepseek_v32": hasLatent, "kimi_linear": hasLatent,
 	"minimax_text_01": hasExperts, "minimax": hasExperts,
 	"jamba": hasStateSpace, "mamba2": hasStateSpace, "granitemoehybrid": hasStateSpace, "nemotron_h": hasStateSpace, "falcon_h1": hasStateSpace,

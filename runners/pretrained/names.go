@@ -6,10 +6,13 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// entry is a tensor's name, and the roles whose matrices are stacked in it; %d is the layer.
+// entry is a tensor's name, and the roles whose matrices are stacked in it; %d is the layer. If
+// part is not empty, the tensor is one of the layers of a part of the model, and %d is counted in
+// it.
 type entry struct {
 	name  string
 	roles []runners.Role
+	part  runners.Part
 }
 
 // layout is how a format stores the tensors of a family.
@@ -21,7 +24,9 @@ type layout struct {
 	minusOne bool
 }
 
-func one(name string, role runners.Role) entry { return entry{name, []runners.Role{role}} }
+func one(name string, role runners.Role) entry { return stacked(name, role) }
+
+func stacked(name string, roles ...runners.Role) entry { return entry{name: name, roles: roles} }
 
 // Names of Hugging Face.
 var (
@@ -37,8 +42,8 @@ var (
 		one(hfLayer+"mlp.gate_proj.weight", runners.RoleFFNGate), one(hfLayer+"mlp.up_proj.weight", runners.RoleFFNUp),
 	}
 	hfFused = []entry{
-		{hfLayer + "self_attn.qkv_proj.weight", []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleV}},
-		{hfLayer + "mlp.gate_up_proj.weight", []runners.Role{runners.RoleFFNGate, runners.RoleFFNUp}},
+		stacked(hfLayer+"self_attn.qkv_proj.weight", runners.RoleQ, runners.RoleK, runners.RoleV),
+		stacked(hfLayer+"mlp.gate_up_proj.weight", runners.RoleFFNGate, runners.RoleFFNUp),
 	}
 	hfPreNorms = []entry{
 		one(hfLayer+"input_layernorm.weight", runners.RoleMixerNorm), one(hfLayer+"post_attention_layernorm.weight", runners.RoleFFNNorm),
@@ -64,6 +69,32 @@ var huggingFace = map[string]layout{
 	"olmo2":       {entries: slices.Concat(hfEnds, hfMatrices, hfPostNorms)},
 	"gemma2":      {entries: slices.Concat(hfEnds, hfMatrices, hfPostNorms), minusOne: true},
 	"gemma3_text": {entries: slices.Concat(hfEnds, hfMatrices, hfPostNorms), minusOne: true},
+	"yoco": {entries: slices.Concat([]entry{
+		one("model.embeddings.weight", runners.RoleEmbed), one("model.norm.weight", runners.RoleNorm), one("lm_head.weight", runners.RoleOutput),
+		in(runners.PartKV, "model.shared_kv_builder.kv_norm.weight", runners.RoleMixerNorm),
+		in(runners.PartKV, "model.shared_kv_builder.k_proj.weight", runners.RoleK),
+		in(runners.PartKV, "model.shared_kv_builder.v_proj.weight", runners.RoleV),
+	}, flaLayer(runners.PartSelf, "model.self_layers.%d."), flaLayer(runners.PartCross, "model.cross_layers.%d."))},
+}
+
+// flaLayer has the names of a layer of flash-linear-attention.
+func flaLayer(part runners.Part, prefix string) (entries []entry) {
+	for name, role := range map[string]runners.Role{
+		"attn_norm.weight": runners.RoleMixerNorm, "mlp_norm.weight": runners.RoleFFNNorm,
+		"attn.q_proj.weight": runners.RoleQ, "attn.k_proj.weight": runners.RoleK, "attn.v_proj.weight": runners.RoleV,
+		"attn.q_proj.bias": runners.RoleQBias, "attn.k_proj.bias": runners.RoleKBias, "attn.v_proj.bias": runners.RoleVBias,
+		"attn.q_norm.weight": runners.RoleQNorm, "attn.g_proj.weight": runners.RoleGate, "attn.gk_proj.weight": runners.RoleDecay,
+		"attn.o_proj.weight": runners.RoleOut, "mlp.gate_proj.weight": runners.RoleFFNGate, "mlp.up_proj.weight": runners.RoleFFNUp,
+		"mlp.down_proj.weight": runners.RoleFFNDown,
+	} {
+		entries = append(entries, in(part, prefix+name, role))
+	}
+	return entries
+}
+
+// in is an entry of a part.
+func in(part runners.Part, name string, role runners.Role) entry {
+	return entry{name, []runners.Role{role}, part}
 }
 
 // hfUnused are the ends of the names of tensors that no model computes with: frequencies that older
@@ -86,8 +117,8 @@ var (
 		one(ggufLayer+"ffn_gate.weight", runners.RoleFFNGate), one(ggufLayer+"ffn_up.weight", runners.RoleFFNUp),
 	}
 	ggufFused = []entry{
-		{ggufLayer + "attn_qkv.weight", []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleV}},
-		{ggufLayer + "ffn_up.weight", []runners.Role{runners.RoleFFNGate, runners.RoleFFNUp}},
+		stacked(ggufLayer+"attn_qkv.weight", runners.RoleQ, runners.RoleK, runners.RoleV),
+		stacked(ggufLayer+"ffn_up.weight", runners.RoleFFNGate, runners.RoleFFNUp),
 	}
 )
 

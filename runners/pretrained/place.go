@@ -51,17 +51,24 @@ func findPlaces(c *runners.Config, l layout) (*places, error) {
 	for _, s := range specs {
 		p.params[key{s.Layer, s.Role}] = s
 	}
+	parts := c.LayerParts()
 	for _, e := range l.entries {
-		layers := 1
-		if strings.Contains(e.name, "%d") {
-			layers = len(c.Layers)
+		numbered := strings.Contains(e.name, "%d")
+		if !numbered && e.part == "" {
+			p.stack(c, -1, e.name, e.roles)
+			continue
 		}
-		for i := range layers {
-			layer, name := -1, e.name
-			if strings.Contains(e.name, "%d") {
-				layer, name = i, fmt.Sprintf(e.name, i)
+		n := 0 // layers of the part so far
+		for i, part := range parts {
+			if e.part != "" && part != e.part {
+				continue
 			}
-			p.stack(c, layer, name, e.roles)
+			name := e.name
+			if numbered {
+				name = fmt.Sprintf(name, n)
+			}
+			p.stack(c, i, name, e.roles)
+			n++
 		}
 	}
 	for _, s := range specs {
