@@ -147,8 +147,8 @@ func (f *hfFile) readAdded() error {
 			}
 			return err
 		})
-		if err == nil && (a.id == none || a.text == "") {
-			err = j.errorf("an added token has no id or no content")
+		if err == nil && (a.id == none || a.text == "" || len(a.text) > maxTokenBytes) {
+			err = j.errorf("an added token has no id, no content, or more than %d bytes", maxTokenBytes)
 		}
 		if err == nil && len(f.added) == maxTokens {
 			err = j.errorf("more than %d added tokens", maxTokens)

@@ -178,7 +178,7 @@ func TestHuggingFaceRefused(t *testing.T) {
 		{`"a b"`, "\"a\x01b\"", "a control character"},
 		{`"a b"`, "\"\xff\"", "t.json:3: the text is not valid UTF-8"},
 		{`"a b"`, `"\ud800"`, "an invalid escape"},
-		{`"content":"<s>"`, `"content":""`, "no id or no content"},
+		{`"content":"<s>"`, `"content":""`, "no id, no content"},
 	} {
 		text := strings.Replace(minimal, tt.old, tt.new, 1)
 		if text == minimal {
@@ -188,5 +188,21 @@ func TestHuggingFaceRefused(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "t.json:") {
 			t.Errorf("%s: the error %v, want %q in it", tt.new, err, tt.want)
 		}
+	}
+}
+
+// A normalizer that makes a text a thousand times longer stops.
+func TestGrowth(t *testing.T) {
+	doubling := strings.Repeat(`{"type":"Replace","pattern":{"String":"a"},"content":"aa"},`, 30)
+	text := strings.Replace(minimal, `"normalizer":null`, `"normalizer":{"type":"Sequence","normalizers":[`+strings.TrimSuffix(doubling, ",")+`]}`, 1)
+	tok, err := ParseHF("t", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tok.Tokens(strings.Repeat("a", 1000), false); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("the error %v, want one that says what is too long", err)
+	}
+	if _, err := tok.Tokens("b", false); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"errors"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -19,7 +20,14 @@ type aligned struct {
 	first bool
 	// base is where in the original text s begins.
 	base int
+	// limit bounds the length of s, in bytes; 0 is no limit.
+	limit int
 }
+
+// growth bounds how many times longer a text may become. NFKC makes one of 3 bytes 33 long.
+const growth = 32
+
+var errGrowth = errors.New("the normalization makes the text too long")
 
 // end is where in the original text the first n bytes of s end.
 func (a *aligned) end(n int) int {
@@ -34,7 +42,7 @@ func (a *aligned) end(n int) int {
 
 // part is the text of a from from to to.
 func (a *aligned) part(from, to int) aligned {
-	p := aligned{s: a.s[from:to], plain: a.plain, first: a.first && from == 0, base: a.end(from)}
+	p := aligned{s: a.s[from:to], plain: a.plain, first: a.first && from == 0, base: a.end(from), limit: a.limit}
 	if a.ends != nil {
 		p.ends = a.ends[from:to]
 	}
@@ -51,11 +59,21 @@ type builder struct {
 	from *aligned
 	b    []byte
 	ends []int
+	over bool
+}
+
+// full reports whether n more bytes would be too many.
+func (b *builder) full(n int) bool {
+	b.over = b.over || b.from.limit > 0 && len(b.b)+n > b.from.limit
+	return b.over
 }
 
 // write adds text that stands for from.s[:end] as far as it was not written yet; bytes of a copy
 // keep their places.
 func (b *builder) write(text string, end int) {
+	if b.full(len(text)) {
+		return
+	}
 	b.b = append(b.b, text...)
 	if !b.from.plain {
 		e := b.from.end(end)
@@ -67,6 +85,9 @@ func (b *builder) write(text string, end int) {
 
 // copy adds from.s[from:to].
 func (b *builder) copy(from, to int) {
+	if b.full(to - from) {
+		return
+	}
 	b.b = append(b.b, b.from.s[from:to]...)
 	if !b.from.plain {
 		for i := from; i < to; i++ {
@@ -76,6 +97,9 @@ func (b *builder) copy(from, to int) {
 }
 
 func (b *builder) done() error {
+	if b.over {
+		return errGrowth
+	}
 	b.from.s, b.from.ends = string(b.b), b.ends
 	if b.ends == nil && !b.from.plain {
 		b.from.ends = []int{}
@@ -113,6 +137,9 @@ func (p replace) apply(a *aligned) error {
 			return nil
 		}
 		if a.plain {
+			if n := len(a.s) + strings.Count(a.s, string(l))*len(p.text); a.limit > 0 && n > a.limit {
+				return errGrowth
+			}
 			a.s = strings.ReplaceAll(a.s, string(l), p.text)
 			return nil
 		}

@@ -170,6 +170,35 @@ func TestPublishedVocabularies(t *testing.T) {
 	}
 }
 
+// The ids of the YOCO reference are those of cl100k_base and 4, but for the special tokens that only
+// the reference has.
+func TestYOCO(t *testing.T) {
+	path := vocabulary(t, "tiktoken_cl100k_base")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	yoco, err := tokenizer.ParseRanks(path, data, tokenizer.YOCO())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := open(t, "tiktoken_cl100k_base", path)
+	for _, s := range texts(t) {
+		want := plain.Encode(s)
+		for i := range want {
+			want[i] += 4
+		}
+		if got := yoco.Encode(s); !slices.Equal(got, want) {
+			t.Errorf("%q: %v, want %v", s, got, want)
+		}
+	}
+	ids, err := yoco.EncodeSpecial("<fim_prefix>a<commit_after><|endofprompt|>")
+	// <commit_after> is 100281, the last of cl100k_im.
+	if err != nil || !slices.Equal(ids, []int{100268, plain.Encode("a")[0] + 4, 100285, 100280}) || yoco.Vocab() != 100286 {
+		t.Errorf("%v, %v; %d ids", ids, err, yoco.Vocab())
+	}
+}
+
 // The ids of llama.cpp's own test strings, for vocabularies with other patterns.
 func TestLlamaCpp(t *testing.T) {
 	dir := filepath.Join(os.Getenv("YOCOBENCH_TOKENIZERS"), "llamacpp")

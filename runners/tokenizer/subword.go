@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"slices"
 	"strings"
@@ -102,8 +103,14 @@ func (t *Subword) finish() {
 		kind = "unigram"
 	}
 	h := sha256.New()
+	var b []byte
 	for id := range t.text {
-		fmt.Fprintf(h, "%q\n", t.Token(id))
+		s := t.Token(id)
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+		if len(b) > 1<<16 || id == len(t.text)-1 {
+			h.Write(b)
+			b = b[:0]
+		}
 	}
 	t.name = fmt.Sprintf("%s-%d-%x", kind, len(t.text), h.Sum(nil)[:4])
 }
@@ -194,7 +201,7 @@ func (t *Subword) encode(text string, special, ends bool) (ids, spans []int, err
 	}
 	t.raw.find(text, special, func(from, to int) {
 		if err == nil {
-			err = t.section(w, aligned{s: text[from:to], plain: !ends, first: from == 0, base: from}, special)
+			err = t.section(w, aligned{s: text[from:to], plain: !ends, first: from == 0, base: from, limit: growth*(to-from) + 1024}, special)
 		}
 	}, func(f found) { w.add(int(f.id), f.to) })
 	ids, spans = w.ids, w.ends

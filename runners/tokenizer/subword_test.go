@@ -118,8 +118,10 @@ func checkText(t testing.TB, tok *Subword, text string, roundTrip bool) {
 }
 
 func FuzzEncode(f *testing.F) {
-	for _, s := range readCases(f).Texts {
-		f.Add(s)
+	for i, s := range readCases(f).Texts {
+		if i%12 == 0 {
+			f.Add(s)
+		}
 	}
 	f.Add("\xff\xfe\x80a\xc3")
 	f.Add(strings.Repeat("a", 3000))

@@ -11,8 +11,9 @@ import (
 const (
 	// maxTokens bounds the ids of a vocabulary. The largest published one has 262,208.
 	maxTokens = 1 << 22
-	// maxTokenBytes bounds a token, in bytes.
-	maxTokenBytes = 1 << 16
+	// maxTokenBytes bounds a token, in bytes: finding tokens in a text may take as many steps for
+	// each of its bytes. The longest one of Llama 3 is 128 spaces.
+	maxTokenBytes = 1 << 10
 )
 
 // vocabulary is the tokens of a file, as it writes them.
