@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -21,12 +22,17 @@ type hfCases struct {
 	}
 }
 
-func readCases(t testing.TB) (c hfCases) {
-	t.Helper()
+var readOnce = sync.OnceValues(func() (c hfCases, err error) {
 	b, err := os.ReadFile("testdata/hf.json")
 	if err == nil {
 		err = json.Unmarshal(b, &c)
 	}
+	return c, err
+})
+
+func readCases(t testing.TB) hfCases {
+	t.Helper()
+	c, err := readOnce()
 	if err != nil || len(c.Cases) == 0 {
 		t.Fatal("testdata/hf.json has no cases", err)
 	}

@@ -170,8 +170,8 @@ func TestPublishedVocabularies(t *testing.T) {
 	}
 }
 
-// The ids of the YOCO reference are those of cl100k_base and 4, but for the special tokens that only
-// the reference has.
+// The ids of the YOCO reference are those of cl100k_base and 4, but for the special tokens that
+// only the reference has.
 func TestYOCO(t *testing.T) {
 	path := vocabulary(t, "tiktoken_cl100k_base")
 	data, err := os.ReadFile(path)
