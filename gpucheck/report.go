@@ -138,8 +138,8 @@ func (r *Results) kernelTable(p func(string, ...any)) {
 	}
 }
 
-// attention holds the time of our full-context prefill attention on one shape, and that of the
-// fastest peer that computed the same.
+// attention holds the times of prefill attention over the full context on one shape: ours, and the
+// best of ours and of the peers that compute the same.
 type attention struct {
 	flops, ours, best float64 // FLOP, milliseconds
 	name              string  // the peer's name; "" if no peer is faster
@@ -203,7 +203,7 @@ func (r *Results) attentionTable(p func(string, ...any)) {
 		ok1 = false
 	} else {
 		p("The last two columns show the Transformer with the attention of the fastest peer that computes the same: %s for the first %s tokens (%.2f times ours), %s for the later ones (%.2f times).\n\n",
-			start.called(), suites.Size(cuda.PrefillChunk), start.ours/start.best, after.called(), after.ours/after.best)
+			start.peerName(), suites.Size(cuda.PrefillChunk), start.ours/start.best, after.peerName(), after.ours/after.best)
 	}
 	p("| tokens | model | s | %s, s | ratio | with the best attention, s | ratio |\n|---|---|---|---|---|---|---|\n", base)
 	for _, n := range slices.Sorted(maps.Keys(ttft[base])) {
@@ -235,7 +235,7 @@ func (a attention) peers(r *Results) (names []string) {
 	return names
 }
 
-func (a attention) called() string {
+func (a attention) peerName() string {
 	if a.name == "" {
 		return "our own kernel, because no peer is faster,"
 	}

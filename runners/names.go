@@ -2,7 +2,7 @@ package runners
 
 import "fmt"
 
-// Role is what a weight is for.
+// Role is the purpose of a weight in its layer or model.
 type Role string
 
 // The roles of weights. All matrices are [out, in], y = x Wᵀ.
@@ -36,7 +36,8 @@ const (
 )
 
 // names are the tensor names of a file format, by part of the model and role; %d is the layer's
-// number within its part. PartLayers stands for all layers of a model that is no decoder-decoder.
+// number within its part. A model that is not a decoder-decoder has a single part of layers,
+// PartLayers.
 type names map[Part]map[Role]string
 
 // referenceYOCO has the names of the reference implementation (microsoft/unilm, folder YOCO).

@@ -537,7 +537,7 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 	if err != nil {
 		return err
 	}
-	still, err := b.still(hd, depth)
+	identity, err := b.identityRotation(hd, depth)
 	if err != nil {
 		return err
 	}
@@ -560,7 +560,7 @@ func (b *bench) decode(depth, batch, heads, kvHeads, hd int) error {
 		return o.Sync()
 	}
 	run := func() error {
-		o.decodeOver(table, caches, d, x, heads, kvHeads, hd, still, runners.Scores{})
+		o.decodeOver(table, caches, d, x, heads, kvHeads, hd, identity, runners.Scores{})
 		return o.err
 	}
 	if err := run(); err != nil {

@@ -12,7 +12,8 @@ import (
 
 // Measurements of the kernels that work row by row.
 
-// Number returns integer i of a measurement, below limit: a token or a target.
+// Number returns the i-th integer input of a measurement (a token or a target), which is below
+// limit.
 func Number(i, limit int) int { return i * 40503 % limit }
 
 // numbers makes a block of n 32-bit integers.
@@ -42,9 +43,9 @@ func (b *bench) angles(r *ropeTable, end int) (err error) {
 	return nil
 }
 
-// still makes rotary tables with zero frequencies for positions below end, which leave every head
+// identityRotation makes rotary tables with zero frequencies for positions below end, which leave every head
 // unchanged at every position.
-func (b *bench) still(hd, end int) (*ropeTable, error) {
+func (b *bench) identityRotation(hd, end int) (*ropeTable, error) {
 	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta}}, freq: make([]float64, hd/2)}
 	return r, b.angles(r, end)
 }
@@ -152,7 +153,7 @@ func (b *bench) norm(rows, dim int) error {
 }
 
 // headNorm measures the norm of heads (input 1 [rows, heads, hd]) with a weight (input 2) in place.
-// Each run norms what the one before made, so what is compared is of the first.
+// Each run works on the output of the previous one, so the result of the first run is compared.
 func (b *bench) headNorm(rows, heads, hd int) error {
 	b.m.Kernel, b.m.Shape = "head_norm", map[string]int{"rows": rows, "heads": heads, "hd": hd}
 	x, err := b.input(1, rows*heads*hd)
@@ -285,8 +286,8 @@ func step(S, q, k, v []float64, z float64) []float64 {
 	return y
 }
 
-// rope measures the rotation of heads (input 1 [rows, heads, hd]) in place, at the rows positions
-// below end. Every run rotates them further, so the result of the first run is compared.
+// rope measures the rotation of heads (input 1 [rows, heads, hd]) in place, at the last rows
+// positions before end. Every run rotates them further, so the result of the first run is compared.
 func (b *bench) rope(rows, heads, hd, end int) error {
 	b.m.Kernel, b.m.Shape = "rope", map[string]int{"rows": rows, "heads": heads, "hd": hd, "end": end}
 	x, err := b.input(1, rows*heads*hd)
@@ -458,7 +459,7 @@ func (b *bench) retainStep(batch, heads, hd int) error {
 	if err != nil {
 		return err
 	}
-	still, err := b.still(hd, 1)
+	identity, err := b.identityRotation(hd, 1)
 	if err != nil {
 		return err
 	}
@@ -492,7 +493,7 @@ func (b *bench) retainStep(batch, heads, hd int) error {
 		b.sample(r, h*hd+e, silu(g[e])*normed(y, e))
 	}
 	ld := heads * hd
-	o.k.RetainStep(&o.c, hd, false, out.at(0), x[0].at(0), x[1].at(0), x[2].at(0), x[3].at(0), x[4].at(0), o.ar.at(at), still.lo.at(0), still.hi.at(0), o.ar.at(pos),
+	o.k.RetainStep(&o.c, hd, false, out.at(0), x[0].at(0), x[1].at(0), x[2].at(0), x[3].at(0), x[4].at(0), o.ar.at(at), identity.lo.at(0), identity.hi.at(0), o.ar.at(pos),
 		batch, heads, hd, ld, ld, ld, ld, ld, ldGate, benchEps)
 	b.m.FLOPs = 5 * float64(batch*heads*hd*hd)
 	b.m.Bytes = 8*float64(batch*heads*hd*hd) + 5*float64(n)*float64(o.t.Size())

@@ -19,8 +19,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// cublasNames are the names of the library, in order of preference, as passed to the system's
-// loader; or the file of UseCUBLAS.
+// cublasNames are the file names with which the library is opened, in order of preference.
+// UseCUBLAS replaces them by one path.
 var cublasNames = []string{"libcublas.so.12", "libcublas.so.13", "libcublas.so.11"}
 
 // cublas is NVIDIA's library of matrix products, loaded at run time.
