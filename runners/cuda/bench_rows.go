@@ -43,8 +43,8 @@ func (b *bench) angles(r *ropeTable, end int) (err error) {
 	return nil
 }
 
-// identityRotation makes rotary tables with zero frequencies for positions below end, which leave every head
-// unchanged at every position.
+// identityRotation makes rotary tables with zero frequencies for positions below end, which leave
+// every head unchanged at every position.
 func (b *bench) identityRotation(hd, end int) (*ropeTable, error) {
 	r := &ropeTable{spec: runners.Rope{HeadDim: hd, Rotary: runners.Rotary{Theta: benchTheta}}, freq: make([]float64, hd/2)}
 	return r, b.angles(r, end)
