@@ -1,6 +1,7 @@
 package pretrained
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
 	"os"
@@ -311,6 +312,49 @@ func FuzzPlaces(f *testing.F) {
 			if shape := have[at.tensor]; len(shape) != len(spec.Shape) || at.from+spec.Shape[0] > shape[0] {
 				t.Errorf("%s is in %s of shape %v", spec.Role, at.tensor, shape)
 			}
+		}
+	})
+}
+
+// FuzzGGUF: a GGUF file with any bytes of its header changed is an error or a model whose parameters
+// can all be read.
+func FuzzGGUF(f *testing.F) {
+	var files [][]byte
+	for i, name := range []string{"llama3", "qwen2", "granite", "phi3-long", "quant"} {
+		data, err := os.ReadFile(tiny + name + ".gguf")
+		if err != nil {
+			f.Fatal(err)
+		}
+		files = append(files, data)
+		f.Add(uint8(i), []byte{})
+		f.Add(uint8(i), []byte{0x40, 0x01, 0x07, 0x80, 0x02, 0x00})
+	}
+	// An edit is a position, 2 bytes, and a byte.
+	f.Fuzz(func(t *testing.T, file uint8, edits []byte) {
+		data := slices.Clone(files[int(file)%len(files)])
+		for ; len(edits) >= 3; edits = edits[3:] {
+			data[int(binary.LittleEndian.Uint16(edits))%len(data)] = edits[2]
+		}
+		g, err := gguf.New("fuzz.gguf", data)
+		if err != nil {
+			return
+		}
+		m, err := newGGUF(g)
+		if err != nil {
+			return
+		}
+		if _, err := m.Identity(); err != nil {
+			t.Error(err)
+		}
+		for _, p := range m.places.params {
+			x, err := m.Tensor(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := x.Check(); err != nil {
+				t.Error(err)
+			}
+			checkpoint.Float32s(x)
 		}
 	})
 }
