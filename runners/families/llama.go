@@ -334,6 +334,10 @@ func readGemma2(c *config, m *Model) {
 
 func readGemma3(c *config, m *Model) {
 	c.ignore("cache_implementation", "use_bidirectional_attention", "_sliding_window_pattern")
+	// The text_config of a published model has only what differs from the class.
+	c.defaults = map[string]any{
+		"num_attention_heads": 8, "vocab_size": 262208, "max_position_embeddings": 131072, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,
+	}
 	w, pattern := c.size("sliding_window", 4096), c.size("sliding_window_pattern", 6)
 	bias := c.flag("attention_bias", false)
 	window := c.layerWindows(w, func(i int64) bool { return (i+1)%pattern != 0 })

@@ -110,6 +110,9 @@ type Model struct {
 	// Config is the model as a runner runs it, nil if none does; NotRun then says why.
 	Config *runners.Config `json:"-"`
 	NotRun string          `json:"-"`
+	// Multimodal: the config is of a model with encoders of images or audio, of which this is the
+	// text model.
+	Multimodal bool `json:"-"`
 }
 
 // Storage describes how weights are stored: bytes per value of each class.

@@ -129,6 +129,7 @@ func Parse(file string, text []byte, ignore ...string) (*Model, error) {
 			top.ignore(name) // fields of the vision and audio encoders
 		}
 		family = c.text("model_type", inner)
+		m.Multimodal = true
 		m.note("the image and audio encoders are not counted")
 		if _, tied := c.fields["tie_word_embeddings"]; !tied {
 			if v, ok := top.fields["tie_word_embeddings"]; ok {

@@ -2,6 +2,7 @@ package pretrained
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/yocobench/yocobench/runners"
 )
@@ -100,6 +101,26 @@ func in(part runners.Part, name string, role runners.Role) entry {
 // hfUnused are the ends of the names of tensors that no model computes with: frequencies that older
 // versions of transformers saved.
 var hfUnused = []string{".rotary_emb.inv_freq", ".rotary_emb.cos_cached", ".rotary_emb.sin_cached", ".self_attn.bias", ".self_attn.masked_bias"}
+
+// wrapped are the beginnings of the names of the text model's tensors in a multimodal model, and
+// what they are in a text model; encoders are those of other tensors.
+var (
+	wrapped  = [][2]string{{"model.language_model.", "model."}, {"language_model.", ""}}
+	encoders = []string{"vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."}
+)
+
+// textName returns the name of a tensor in the text model, "" for one of an encoder.
+func textName(name string) string {
+	for _, w := range wrapped {
+		if rest, ok := strings.CutPrefix(name, w[0]); ok {
+			return w[1] + rest
+		}
+	}
+	if slices.ContainsFunc(encoders, func(e string) bool { return strings.HasPrefix(name, e) }) {
+		return ""
+	}
+	return name
+}
 
 // Names of GGUF (gguf-py/gguf/constants.py).
 var (

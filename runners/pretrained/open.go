@@ -21,11 +21,7 @@ import (
 // Model is an open model. It implements runners.Weights.
 type Model struct {
 	// Family is what the config says; its Config is not nil.
-	Family *families.Model
-	// Tokenizer is the file from which a tokenizer can be made, empty if there is none: a
-	// tokenizer.json, or the GGUF file itself.
-	Tokenizer string
-
+	Family  *families.Model
 	source  string
 	places  *places
 	tensors []stored
@@ -74,10 +70,22 @@ func Open(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{Family: f, source: t.Source(), closer: t, load: func(name string) (*matrix, error) { return plainMatrix(t, name) }}
-	m.data = func(name string) ([]byte, error) { return t.Bytes(name) }
-	for _, name := range t.Names() {
-		info := t.Info(name)
+	files := map[string]string{} // names in the file
+	m := &Model{Family: f, source: t.Source(), closer: t, load: func(name string) (*matrix, error) { return plainMatrix(t, files[name]) }}
+	m.data = func(name string) ([]byte, error) { return t.Bytes(files[name]) }
+	for _, inFile := range t.Names() {
+		name := inFile
+		if f.Multimodal {
+			name = textName(inFile)
+		}
+		if name == "" {
+			continue
+		}
+		if other, twice := files[name]; twice {
+			return nil, errors.Join(fmt.Errorf("%s: the tensors %q and %q are both %q of the text model", m.source, other, inFile, name), t.Close())
+		}
+		files[name] = inFile
+		info := t.Info(inFile)
 		_, readable := plainTypes[info.Type]
 		s := stored{name: name, kind: info.Type, readable: readable, bytes: info.Bytes}
 		for _, n := range info.Shape {
@@ -85,17 +93,13 @@ func Open(path string) (*Model, error) {
 		}
 		m.tensors = append(m.tensors, s)
 	}
-	if file := filepath.Join(path, "tokenizer.json"); isFile(file) {
-		m.Tokenizer = file
-	}
-	return m.opened(l, func(name string) bool {
+	opened, err := m.opened(l, func(name string) bool {
 		return slices.ContainsFunc(hfUnused, func(end string) bool { return strings.HasSuffix(name, end) })
 	})
-}
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
+	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return opened, nil
 }
 
 func openGGUF(path string) (*Model, error) {
@@ -134,9 +138,6 @@ func newGGUF(g *gguf.File) (*Model, error) {
 	}
 	for _, t := range g.Tensors() {
 		m.tensors = append(m.tensors, stored{name: t.Name, kind: t.Type.String(), readable: t.Type.Readable(), shape: t.Shape, bytes: t.Bytes})
-	}
-	if g.Len("tokenizer.ggml.tokens") > 0 {
-		m.Tokenizer = g.Name()
 	}
 	return m.opened(l, func(name string) bool { return slices.Contains(ggufUnused, name) })
 }

@@ -3,6 +3,7 @@ package pretrained
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -316,8 +317,8 @@ func FuzzPlaces(f *testing.F) {
 	})
 }
 
-// FuzzGGUF: a GGUF file with any bytes of its header changed is an error or a model whose parameters
-// can all be read.
+// FuzzGGUF: a GGUF file with any bytes of its header changed is an error or a model whose
+// parameters can all be read.
 func FuzzGGUF(f *testing.F) {
 	var files [][]byte
 	for i, name := range []string{"llama3", "qwen2", "granite", "phi3-long", "quant"} {
@@ -357,4 +358,41 @@ func FuzzGGUF(f *testing.F) {
 			checkpoint.Float32s(x)
 		}
 	})
+}
+
+// TestMultimodal: the text model of a multimodal model is read from under either of the prefixes
+// that transformers has written, with the defaults of its config class.
+func TestMultimodal(t *testing.T) {
+	want := open(t, tiny+"gemma3")
+	for _, prefix := range [][2]string{{"model.", "language_model.model."}, {"model.", "model.language_model."}} {
+		dir := edited(t, "gemma3", "", "")
+		file := filepath.Join(dir, "model.safetensors")
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 8 + binary.LittleEndian.Uint64(data)
+		header := strings.ReplaceAll(string(data[8:n]), `"`+prefix[0], `"`+prefix[1])
+		header = strings.Replace(header, `{`, fmt.Sprintf(`{"vision_tower.a": {"dtype": "F32", "shape": [1], "data_offsets": [%d, %d]}, `, len(data)-int(n), len(data)-int(n)+4), 1)
+		out := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+		out = append(append(append(out, header...), data[n:]...), 0, 0, 0, 0)
+		if err := os.WriteFile(file, out, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		config := filepath.Join(dir, "config.json")
+		text, err := os.ReadFile(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner := strings.Replace(string(text), `"hidden_activation": "gelu_pytorch_tanh",`, "", 1)
+		if err := os.WriteFile(config, []byte(`{"model_type": "gemma3", "vision_config": {"hidden_size": 8}, "text_config": `+inner+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := open(t, dir)
+		for _, p := range want.Config().Parameters() {
+			if !slices.Equal(values(t, got, p), values(t, want, p)) {
+				t.Errorf("%s: %s in layer %d differs", prefix[1], p.Role, p.Layer)
+			}
+		}
+	}
 }
