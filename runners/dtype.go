@@ -10,7 +10,7 @@ const (
 	F32 DType = iota
 	BF16
 	F16
-	// Stored is for weights alone: a quantised matrix keeps its blocks (Tensor.Blocks) where the
+	// Stored is for weights alone: a quantized matrix keeps its blocks (Tensor.Blocks) where the
 	// runner multiplies with their type; every other matrix is bfloat16.
 	Stored
 )

@@ -185,12 +185,12 @@ type Tensor struct {
 	Shape  []int
 	Data   []byte
 	Values func(dst []float32, i int)
-	// Blocks is the quantised form in which the file stores a matrix, nil where it stores none.
+	// Blocks is the quantized form in which the file stores a matrix, nil where it stores none.
 	// Values and DType are set as well, so a runner may ignore it.
 	Blocks *Blocks
 }
 
-// Blocks is a matrix [out, in] in quantised blocks. A loader sets it only where in is a whole
+// Blocks is a matrix [out, in] in quantized blocks. A loader sets it only where in is a whole
 // number of blocks.
 type Blocks struct {
 	// Type is the type's name in GGUF, such as "Q4_K".
@@ -214,7 +214,7 @@ type Weights interface {
 // WeightTypes is implemented by Models that report the types in which they hold their matrices.
 type WeightTypes interface {
 	// WeightTypes returns the bytes of the matrices by the name of their type: a DType's, or that
-	// of quantised blocks, such as "Q4_K".
+	// of quantized blocks, such as "Q4_K".
 	WeightTypes() map[string]int64
 }
 

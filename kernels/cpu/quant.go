@@ -173,7 +173,7 @@ func QuantOf(name string) *Quant {
 	return nil
 }
 
-// QuantNames lists the quantised types.
+// QuantNames lists the quantized types.
 func QuantNames() (names []string) {
 	for _, q := range quants {
 		names = append(names, q.Name)

@@ -257,3 +257,37 @@ func BenchmarkQuantDot(b *testing.B) {
 		}
 	}
 }
+
+// FuzzPack: any stored blocks are rejected or unpacked to finite values, by all tiers the same.
+func FuzzPack(f *testing.F) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for i := range quants {
+		f.Add(uint8(i), storedRow(r, &quants[i], 2))
+	}
+	f.Fuzz(func(t *testing.T, typ uint8, row []byte) {
+		q := &quants[int(typ)%len(quants)]
+		row = row[:min(len(row)/q.Bytes, 8)*q.Bytes]
+		in := len(row) / q.Bytes * q.Values
+		if in == 0 {
+			return
+		}
+		for _, k := range Tiers() {
+			if !k.Available() || k.QuantRow == nil {
+				continue
+			}
+			j := int(typ) % k.NR
+			panel := make([]byte, in/q.Format.Values()*q.Format.Bytes(k.NR))
+			if !q.Pack(panel, k.NR, j, row) {
+				return
+			}
+			want, got := make([]float32, in), make([]float32, in*k.NR)
+			q.Format.Row(want, unsafe.Pointer(&panel[0]), k.NR, j)
+			k.Quant[q.Format].Unpack(&got[0], unsafe.Pointer(&panel[0]), in/32)
+			for x, w := range want {
+				if g := got[x*k.NR+j]; g != w || math.IsInf(float64(w), 0) {
+					t.Fatalf("%s, %s: input %d is %g, want %g", k.Name, q.Name, x, g, w)
+				}
+			}
+		}
+	})
+}

@@ -305,7 +305,7 @@ func benchModel(b *testing.B, c runners.Config, opts runners.Options, peak runne
 	}
 }
 
-// BenchmarkStored decodes with models in bfloat16 and in quantised blocks, one after the other in
+// BenchmarkStored decodes with models in bfloat16 and in quantized blocks, one after the other in
 // each round, so that all meet the same machine. It reports the best rate of each, the bandwidth
 // that its weights take, and the median of its speed over that of bfloat16 in the same round; and
 // the same for a prompt of 512 tokens.

@@ -8,7 +8,8 @@ import "unsafe"
 // caches.
 //
 // A product is not chained if its weights exceed chainBytes, which is more than those caches hold;
-// if it has so few rows that reading the weights dominates; or if padA must copy its rows.
+// if it has so few rows that reading the weights dominates; if weights are quantized; or if padA
+// must copy its rows.
 type chain struct {
 	queued [16]rowOp
 	n      int

@@ -32,8 +32,8 @@ type linearJob struct {
 	// rounded means that a is x rounded to bfloat16, padded that it is x with an extra zero per
 	// row.
 	rounded, padded bool
-	// quant are the quantised rows of x; nil if there are more rows than those kernels take, or no
-	// quantised panels.
+	// quant are the quantized rows of x; nil if there are more rows than those kernels take, or no
+	// quantized panels.
 	quant mat
 	// rowGroup and panelGroup are the sizes of a task, rowGroups is the number of row groups.
 	rowGroup, panelGroup, rowGroups int
@@ -134,7 +134,7 @@ func (j *linearJob) kernels(k *cpu.Tier) {
 // operandA prepares operand A of the kernel, if it is not x itself.
 func (o *ops) operandA() bool {
 	j := &o.lin
-	if j.w.quant && j.rows <= o.k.MR {
+	if j.few(o.k) {
 		if !o.quantA() || !j.w.plain {
 			return o.err == nil
 		}
@@ -195,7 +195,7 @@ func (o *ops) roundRow(dst *uint16, x *float32, n int) {
 // output, always in the same order.
 func (j *linearJob) group(o *ops) {
 	units := j.units()
-	if j.rows <= o.k.MR {
+	if j.rows <= o.k.MR || j.few(o.k) {
 		// Reading the weights dominates: a task reads about 64 Ki weights or one panel, so no
 		// worker waits long for another's last task, and all have equally many.
 		j.rowGroup, j.rowGroups = j.rows, 1
@@ -276,7 +276,7 @@ func (o *ops) rowsProduct(j *linearJob, a mat, r0, rows, first, last int, s []fl
 }
 
 // panelProduct computes the rows of a times rows k..k+n-1 of one panel into c. It adds to c if the
-// job is an addition or k > 0. s is scratch for quantised panels.
+// job is an addition or k > 0. s is scratch for quantized panels.
 func (o *ops) panelProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, a mat, rows, k, n int, s []float32) {
 	aStep := k * j.aStep
 	add := j.add

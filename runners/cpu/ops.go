@@ -59,7 +59,7 @@ const (
 	scratchStage        // keys and values of a window's pass
 	scratchOut          // retention's output before its norm
 	scratchProb         // partial sums of LogProbs
-	scratchQuant        // quantised activations
+	scratchQuant        // quantized activations
 	scratches
 )
 

@@ -10,7 +10,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Quantised weights (runners.Stored). Of a few rows, the activations are quantised too and
+// Quantized weights (runners.Stored). Of a few rows, the activations are quantized too and
 // multiplied with the blocks as integers, which reads as many bytes as the file has. Of more rows,
 // a task turns a block of a panel into bfloat16 and multiplies that as if it had been loaded so.
 
@@ -18,10 +18,20 @@ import (
 // per task.
 const quantRowGroup = 192
 
+// quantFewRows is the most rows of which the activations are quantized. Unpacking costs as much as
+// that many rows lose by the integer kernels, which are slower than those of bfloat16. Matrix
+// registers are so much faster that they take over at MR rows.
+const quantFewRows = 64
+
+// few reports whether the activations are quantized.
+func (j *linearJob) few(k *cpu.Tier) bool {
+	return j.w.quant && (j.rows <= k.MR || k.Tiles == nil && j.rows <= quantFewRows)
+}
+
 // unpackBlocks is the number of blocks of 32 inputs that are unpacked at a time.
 const unpackBlocks = 8
 
-// quantOf returns the quantised type in which a matrix is held, nil if in another.
+// quantOf returns the quantized type in which a matrix is held, nil if in another.
 func (o *ops) quantOf(t runners.Tensor) *cpu.Quant {
 	if o.opts.Weights != runners.Stored || t.Blocks == nil || o.k.QuantRow == nil {
 		return nil
@@ -53,7 +63,7 @@ func (o *ops) packQuant(t runners.Tensor, row int, w *weight, p panel) {
 	}
 }
 
-// quantA quantises x.
+// quantA quantizes x.
 func (o *ops) quantA() bool {
 	j := &o.lin
 	ld := j.w.in / 32 * cpu.QuantBlockBytes
@@ -62,10 +72,16 @@ func (o *ops) quantA() bool {
 		return false
 	}
 	j.quant = mat{unsafe.Pointer(&b.data[0]), ld, j.w.in}
-	for r := range j.rows {
+	o.workers.run((j.rows+roundRows-1)/roundRows, quantTask)
+	return true
+}
+
+// quantTask quantizes some rows of x.
+func quantTask(o *ops, _ *worker, i int) {
+	j := &o.lin
+	for r := i * roundRows; r < min(j.rows, (i+1)*roundRows); r++ {
 		o.k.QuantRow(unsafe.Pointer(j.quant.row(r)), j.x.row(r), j.w.in/32)
 	}
-	return true
 }
 
 // quantScratch is the number of floats that quantProduct or unpackPanel needs.
@@ -73,14 +89,14 @@ func (j *linearJob) quantScratch(k *cpu.Tier) int {
 	switch {
 	case !j.w.quant:
 		return 0
-	case j.rows <= k.MR:
-		return k.MR * k.NR
+	case j.few(k):
+		return j.rows * k.NR
 	default:
 		return (32*unpackBlocks + j.kBlock) * k.NR
 	}
 }
 
-// quantProduct is panelProduct for a quantised panel and at most MR rows.
+// quantProduct is panelProduct for a quantized panel and few rows.
 func (o *ops) quantProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, rows, k, n, add int, s []float32) {
 	f, nr := p.q.Format, o.k.NR
 	w := unsafe.Pointer(&j.w.blk.data[4*p.off+2*k/f.Values()*f.Bytes(nr)])
@@ -111,7 +127,7 @@ func (o *ops) quantProduct(j *linearJob, c unsafe.Pointer, ldc int, p panel, row
 	}
 }
 
-// unpackPanel converts rows k..k+n-1 of a quantised panel to pairs of bfloat16, [n][NR].
+// unpackPanel converts rows k..k+n-1 of a quantized panel to pairs of bfloat16, [n][NR].
 func (o *ops) unpackPanel(j *linearJob, p panel, k, n int, s []float32) unsafe.Pointer {
 	f, nr := p.q.Format, o.k.NR
 	values, out := cut(&s, 32*unpackBlocks*nr), cut(&s, n*nr)

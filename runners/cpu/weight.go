@@ -16,11 +16,11 @@ import (
 //
 // Each stacked tensor starts a new panel, and its last panel may be narrower, so nothing is padded
 // (except for one row of zeros if in is odd and the type is bfloat16). A vector is plain float32.
-// The panels of a quantised tensor are those of kernels/cpu, whose last one is padded to NR
+// The panels of a quantized tensor are those of kernels/cpu, whose last one is padded to NR
 // outputs.
 type weight struct {
 	out, in int
-	dtype   runners.DType // of the panels that are not quantised
+	dtype   runners.DType // of the panels that are not quantized
 	// quant and plain report that there are panels of each kind.
 	quant, plain bool
 	panels       []panel

@@ -5,7 +5,7 @@ import "fmt"
 // The kernels for quantized weights: quant.go of kernels/cpu defines them and the layout of a
 // panel.
 
-// The fields of a block of 32 quantised activations.
+// The fields of a block of 32 quantized activations.
 const (
 	quantBlock = 80
 	quantScale = 64
