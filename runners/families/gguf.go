@@ -60,7 +60,7 @@ var (
 // ggufRead are the keys that FromGGUF reads by name; ggufInert do not affect what a model computes.
 var (
 	ggufRead  = []string{"attention.value_length", "rope.dimension_count", "rope.scaling.type", "attention.sliding_window_pattern"}
-	ggufInert = []string{"rope.scaling.finetuned", "attention.causal", "expert_count", "expert_used_count"}
+	ggufInert = []string{"rope.scaling.finetuned", "attention.causal", "tensor_data_layout", "expert_count", "expert_used_count"}
 )
 
 // FromGGUF reads the metadata and the tensor sizes of a GGUF file.

@@ -141,6 +141,10 @@ func (m *Model) bounded(window int64) int64 {
 }
 
 func readLlama(c *config, m *Model) {
+	c.ignore("is_llama_config") // SmolLM2's; transformers reads neither it nor rope_interleaved
+	if c.flag("rope_interleaved", false) {
+		m.refuseField(c, "rope_interleaved", true)
+	}
 	c.must("sliding_window", nil)
 	bias := c.flag("attention_bias", false)
 	dense{qkvBias: bias, outBias: bias, mlpBias: c.flag("mlp_bias", false),
@@ -323,7 +327,7 @@ func gemma(c *config, m *Model) *computed {
 }
 
 func readGemma2(c *config, m *Model) {
-	c.ignore("cache_implementation", "use_bidirectional_attention")
+	c.ignore("cache_implementation", "use_bidirectional_attention", "sliding_window_size")
 	w := c.size("sliding_window", 4096)
 	bias := c.flag("attention_bias", false)
 	run := gemma(c, m)
@@ -360,7 +364,9 @@ func readGemma3(c *config, m *Model) {
 }
 
 func readPhi3(c *config, m *Model) {
-	c.must("attention_bias", false)
+	for name, only := range map[string]any{"attention_bias": false, "mlp_bias": false, "lm_head_bias": false, "full_attn_mod": 1, "interpolate_factor": 1} {
+		c.must(name, only) // Phi-4-mini has all of them
+	}
 	w, part := c.count("sliding_window", 0), c.number("partial_rotary_factor", 1)
 	if p, ok := c.fields["rope_parameters"].(map[string]any); ok && c.fields["partial_rotary_factor"] == nil {
 		part = c.inner("rope_parameters", p).number("partial_rotary_factor", 1)

@@ -41,6 +41,36 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
+// TestFieldsOfPublished: fields that published configs have, with the values of those that run.
+func TestFieldsOfPublished(t *testing.T) {
+	const sizes = `"hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":100`
+	for _, tt := range []struct {
+		text string
+		want string // part of the reason why it does not run
+	}{
+		{`"model_type":"llama","is_llama_config":true,"rope_interleaved":false,"transformers.js_config":{},"pretraining_tp":1`, ""}, // SmolLM2
+		{`"model_type":"llama","rope_interleaved":true`, "rope_interleaved of true"},
+		{`"model_type":"gemma2","sliding_window":4096,"sliding_window_size":4096,"hidden_act":"gelu_pytorch_tanh","cache_implementation":"hybrid"`, ""},
+		{`"model_type":"phi3","full_attn_mod":1,"interpolate_factor":1,"lm_head_bias":false,"mlp_bias":false,"partial_rotary_factor":0.75,"rope_scaling":null`, ""}, // Phi-4-mini
+		{`"model_type":"phi3","rope_scaling":{"type":"su","short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,2,2,2,2,2,2,2]},"max_position_embeddings":131072,"original_max_position_embeddings":4096`, ""},
+		{`"model_type":"qwen2","use_sliding_window":false,"sliding_window":131072,"max_window_layers":70,"use_mrope":false`, ""},
+		{`"model_type":"qwen2","rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":32768}`, ""},
+		{`"model_type":"qwen2","rope_scaling":{"type":"mrope","mrope_section":[16,24,24]}`, `rope_scaling.rope_type of "mrope"`},
+		{`"model_type":"mistral","sliding_window":null,"head_dim":32`, ""},
+		{`"model_type":"llama","rope_theta":1e6,"rope_scaling":{"type":"linear","factor":2.0}`, ""},
+		{`"model_type":"llama","rope_scaling":{"type":"dynamic","factor":2.0}`, `rope_scaling.rope_type of "dynamic"`},
+		{`"model_type":"llama","head_dim":15`, "head_dim is 15"},
+	} {
+		m, err := Parse("config.json", []byte("{"+tt.text+","+sizes+"}"))
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", tt.text, err)
+		case tt.want == "" && m.Config == nil || !strings.Contains(m.NotRun, tt.want):
+			t.Errorf("%s: not run: %q, want %q", tt.text, m.NotRun, tt.want)
+		}
+	}
+}
+
 // TestConfigOfGGUF: the model of a GGUF file is that of the folder it was converted from. Numbers
 // are stored as float32.
 func TestConfigOfGGUF(t *testing.T) {

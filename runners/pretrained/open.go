@@ -116,6 +116,9 @@ func openGGUF(path string) (*Model, error) {
 }
 
 func newGGUF(g *gguf.File) (*Model, error) {
+	if n, _, err := g.Uint("split.count"); err != nil || n > 1 {
+		return nil, errors.Join(fmt.Errorf("%s: the file is one of %d parts: merge them with llama-gguf-split --merge", g.Name(), n), err)
+	}
 	f, err := families.FromGGUF(g)
 	if err != nil {
 		return nil, err
