@@ -11,14 +11,14 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// In a chat, the haystack and the question are a user's message. White space around it is removed,
-// as many templates do. The model answers in its own words, so an answer is read from its first
-// number of as many digits as a value on.
+// In a chat, the haystack and the question form the user's message. White space around it is
+// removed, as many templates do. The model answers in its own words, so only numbers with at least
+// as many digits as a value count.
 
 // The tokenizers of published models can encode a template.
 var _ chat.Encoder = (*tokenizer.Subword)(nil)
 
-// Chat says whether prompts are made by the chat template of the model.
+// Chat selects whether prompts are made with the chat template of the model.
 type Chat struct {
 	On bool
 	// System is a system message, if not empty.
@@ -44,14 +44,14 @@ func (c *Chat) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// dialogue is the chat template that a cell's prompts are made by.
+// dialogue is the chat template with which a cell's prompts are made.
 type dialogue struct {
 	template *chat.Template
 	joint    chat.Joint
 }
 
-// dialogue opens the chat template of a target: nil where the suite asks for none, and a reason
-// where the target has none that can be used.
+// dialogue opens the chat template of a target. It returns nil if the suite does not use one, and a
+// reason if the target has no usable template.
 func (c Chat) dialogue(pl *suites.Planner, m *suites.Target) (d *dialogue, unsupported string) {
 	if !c.On {
 		return nil, ""
@@ -74,7 +74,7 @@ func (c Chat) dialogue(pl *suites.Planner, m *suites.Target) (d *dialogue, unsup
 	return &dialogue{t, j}, ""
 }
 
-// around is the template's text around a prompt: none without a chat.
+// around returns the template's text around a prompt, which is empty without a chat.
 func (d *dialogue) around() chat.Joint {
 	if d == nil {
 		return chat.Joint{}
@@ -82,7 +82,7 @@ func (d *dialogue) around() chat.Joint {
 	return d.joint
 }
 
-// notes say what the record does not.
+// notes returns remarks for the record.
 func (d *dialogue) notes() []string {
 	if d == nil || !d.template.UsesDate {
 		return nil
@@ -90,7 +90,7 @@ func (d *dialogue) notes() []string {
 	return []string{"the chat template contains the date, which is always " + chat.Date.Format("2006-01-02")}
 }
 
-// reply is what a model said in its turn, in one line. A special token ends the turn.
+// reply returns the model's turn as one line. A special token ends the turn.
 func reply(text string) string {
 	text, _, _ = strings.Cut(text, "\uFFFD")
 	return strings.Join(strings.Fields(text), " ")
@@ -98,7 +98,7 @@ func reply(text string) string {
 
 var digitRuns = regexp.MustCompile(`\d+`)
 
-// numbers are the numbers of an answer that have at least so many digits.
+// numbers returns the numbers of text that have at least the given number of digits.
 func numbers(text string, digits int) (out []string) {
 	for _, n := range digitRuns.FindAllString(text, -1) {
 		if len(n) >= digits {
@@ -108,7 +108,8 @@ func numbers(text string, digits int) (out []string) {
 	return out
 }
 
-// exactInChat is the share of the values that the answer gives at their place among its numbers.
+// exactInChat returns the share of the values that equal the number at the same place in the
+// answer.
 func exactInChat(answer string, q question, digits int) float64 {
 	got, hits := numbers(answer, digits), 0
 	for i, v := range q.values {
@@ -119,8 +120,8 @@ func exactInChat(answer string, q question, digits int) float64 {
 	return float64(hits) / float64(len(q.values))
 }
 
-// endedInChat reports when nothing more can be learned from an answer: at the end of the turn, or
-// once it has as many numbers as were asked for, and they are complete.
+// endedInChat returns a function that reports whether an answer can be scored: its turn has ended,
+// or it contains as many complete numbers as the question asks for.
 func endedInChat(q question, digits int) func(string) bool {
 	return func(answer string) bool {
 		got := numbers(answer, digits)

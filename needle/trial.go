@@ -12,13 +12,12 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// cell is what one case measures: a kind at one length and one depth.
+// cell describes the trials of one case: a kind of needle at one length and one depth.
 //
-// Every random choice of a cell comes from the suite's seed and from what the
-// cell asks (kind, length, depth, numbers of facts), never from the order in
-// which cases run: so all models get the same questions, and a cell does not
-// change when others are added to the suite or trials to the cell (but for
-// depths spread over the trials).
+// Every random choice of a cell depends on the suite's seed and on the cell's parameters (kind,
+// length, depth, numbers of facts), never on the order in which cases run. So all models get the
+// same questions, and a cell does not change if other cells are added to the suite or trials to the
+// cell (except for depths spread over the trials).
 type cell struct {
 	*Params
 	length    int
@@ -27,26 +26,27 @@ type cell struct {
 	seed      uint64
 	templates []Template
 	source    corpus.Source
-	// tok is the tokenizer of the model that is asked, nil before that is known.
+	// tok is the tokenizer of the model, nil while the model is unknown.
 	tok tokenizer.Tokenizer
 	// chat is nil for plain completions.
 	chat *dialogue
 }
 
-// trials is the number of the cell's questions.
+// trials returns the number of trials of the cell.
 func (c *cell) trials() int { return c.Trials.at(c.length) }
 
-// stream is the source of chance for one thing in the cell.
+// stream returns the random numbers for one purpose in the cell.
 func (c *cell) stream(what string, i int) *rng.Rand {
 	return rng.New(fmt.Sprintf("needle/%s %d @ %v, %d of %d facts/%s %d",
 		c.Kind, c.length, c.depth.value(), c.needles, c.needles+c.Distractors, what, i), c.seed)
 }
 
 // ownHaystack is the longest context, in tokens, at which each trial has a haystack of its own by
-// default: there a haystack costs little. Beyond, the trials of a cell share one.
+// default, because short haystacks cost little. In longer contexts, the trials of a cell share one.
 const ownHaystack = 4 << 10
 
-// haystacks is the number of haystacks in the cell; trial i has the haystack i modulo that.
+// haystacks returns the number of haystacks in the cell. Trial i uses haystack i modulo this
+// number.
 func (c *cell) haystacks() int {
 	switch {
 	case c.Haystacks > 0:
@@ -57,7 +57,7 @@ func (c *cell) haystacks() int {
 	return 1
 }
 
-// haystackSeed is the seed of the i-th haystack.
+// haystackSeed returns the seed of the i-th haystack.
 func (c *cell) haystackSeed(i int) uint64 { return c.stream("haystack", i).Uint64() }
 
 // trial is one text: facts in the order in which they occur in it, and the questions at its end.
@@ -66,30 +66,30 @@ type trial struct {
 	questions []question
 }
 
-// fact is a needle. depth is the fraction of the haystack before it, as it was asked for.
+// fact is a needle. depth is the requested fraction of the haystack before it.
 type fact struct {
 	key, value, text string
 	depth            float64
 	asked            bool
 }
 
-// question asks for values, which the answer gives in this order, joined by ", ".
+// question asks for values. The answer lists them in this order, joined by ", ".
 type question struct {
 	text   string
 	values []string
-	// lead is the space at the end of text that begins the answer instead.
+	// lead is the space that was moved from the end of text to the start of the answer.
 	lead string
 }
 
-// answer is the right answer without the space before it.
+// answer returns the correct answer without the space before it.
 func (q question) answer() string { return strings.Join(q.values, betweenValues) }
 
 // expected returns the continuation of a model that answers correctly.
 func (q question) expected() string { return q.lead + q.answer() }
 
-// spaced is q for a tokenizer. Where the space at the end of the question and the value are one
-// token, a prompt that ends with the space is one that the model has never read: then the space
-// belongs to the answer.
+// spaced returns q adapted to a tokenizer. If the space at the end of the question and the value
+// form one token, a model has never seen a prompt that ends with the space, so the space moves to
+// the answer.
 func (q question) spaced(tok tokenizer.Tokenizer) question {
 	text := strings.TrimRight(q.text, " ")
 	if tok == nil || text == q.text {
@@ -157,10 +157,10 @@ func (c *cell) values(r *rng.Rand) []string {
 	return out
 }
 
-// uniform is a number in [0, 1).
+// uniform returns a random number in [0, 1).
 func uniform(r *rng.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 
-// place is the depth of the j-th fact that trial i asks for; u is uniform.
+// place returns the depth of the j-th fact that trial i asks for. u is uniform in [0, 1).
 func (c *cell) place(u float64, i, j int) float64 {
 	switch {
 	case c.depth.mode == random:
@@ -173,8 +173,8 @@ func (c *cell) place(u float64, i, j int) float64 {
 	return c.depth.at
 }
 
-// questions asks for the facts: one by one in an order of their own, or all at once in the order of
-// the text.
+// questions asks for the facts: one by one in random order, or all at once in the order of the
+// text.
 func (c *cell) questions(r *rng.Rand, t Template, facts []fact) []question {
 	var asked []fact
 	for _, f := range facts {

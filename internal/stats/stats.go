@@ -1,5 +1,5 @@
-// Package stats holds the intervals that tasks put around their numbers:
-// Wilson's for a share of successes, Student's with jackknifed errors for everything else.
+// Package stats computes the confidence intervals of the tasks' results: Wilson's for a share of
+// successes, Student's with jackknifed errors for everything else.
 package stats
 
 import (
@@ -9,17 +9,17 @@ import (
 	"github.com/aclements/go-moremath/stats"
 )
 
-// Wilson is the score interval of E. B. Wilson (JASA 22, 1927) for a
-// probability of which hits successes in n trials were seen:
+// Wilson returns the score interval of E. B. Wilson (JASA 22, 1927) for a probability, given hits
+// successes in n trials:
 //
 //	(p + z²/2n ± z sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n),  p = hits/n
 //
-// where z is the normal quantile of the two-sided level (1.96 for 0.95). Unlike
-// p ± z sqrt(p(1-p)/n) it says something at p = 0 and p = 1, and for small n.
+// where z is the normal quantile of the two-sided level (1.96 for 0.95). Unlike p ± z
+// sqrt(p(1-p)/n) it is valid at p = 0 and p = 1, and for small n.
 //
-// hits need not be whole: a trial may count as any number in [0, 1]. Its
-// variance is then at most p(1-p), the binomial's, so the interval is on the safe side.
-// With no trials nothing is known: 0, 1.
+// hits need not be an integer: a trial may count as any number in [0, 1]. Its variance is then at
+// most p(1-p), the binomial's, so the interval is conservative. Without trials the interval is 0,
+// 1.
 func Wilson(hits, n, level float64) (lo, hi float64) {
 	if !(n > 0) {
 		return 0, 1
@@ -33,17 +33,17 @@ func Wilson(hits, n, level float64) (lo, hi float64) {
 	return min(p, max(0, (center-half)/scale)), max(p, min(1, (center+half)/scale))
 }
 
-// SharedICC is the correlation that trials of one haystack are taken to have at least. Measured:
-// .06 (tiny-yoco-gret, 2Ki, wording invoice, 41 cells of 10 trials); few clusters do not show it,
-// and of right answers alone none do.
+// SharedICC is the smallest correlation assumed between trials of one haystack. A measurement gave
+// .06 (tiny-yoco-gret, 2Ki, wording invoice, 41 cells of 10 trials). It cannot be estimated from a
+// few clusters, or if all answers are correct.
 const SharedICC = 0.2
 
-// Clustered is Wilson's interval for a probability whose trials come in clusters, such as the
+// Clustered returns Wilson's interval for a probability whose trials come in clusters, such as the
 // trials of one haystack: hits[i] successes in n[i] trials of cluster i. Correlated trials count as
-// fewer independent ones (the design effect of L. Kish, Survey Sampling, 1965, 8.2): n of a cluster
-// with correlation r as n / (1 + (n-1) r). r is SharedICC, or what makes the variance among the
-// clusters' shares as large as it is, where that is more. Of clusters of one trial it is Wilson's
-// interval.
+// fewer independent ones (the design effect of L. Kish, Survey Sampling, 1965, 8.2): n trials of a
+// cluster with correlation r count as n / (1 + (n-1) r). r is SharedICC, or the value that explains
+// the variance between the clusters' shares if that is larger. If every cluster has one trial, the
+// result is Wilson's interval.
 func Clustered(hits, n []float64, level float64) (lo, hi float64) {
 	var allHits, all, effective float64
 	clusters, single := 0.0, true
@@ -74,7 +74,7 @@ func Clustered(hits, n []float64, level float64) (lo, hi float64) {
 	return Wilson(p*effective, effective, level)
 }
 
-// Mean is the arithmetic mean of xs, NaN of none.
+// Mean returns the arithmetic mean of xs, NaN if xs is empty.
 func Mean(xs []float64) float64 {
 	sum := 0.0
 	for _, x := range xs {
@@ -83,9 +83,8 @@ func Mean(xs []float64) float64 {
 	return sum / float64(len(xs))
 }
 
-// Quantile is the q-quantile of sorted, by linear interpolation between order
-// statistics (definition 7 of Hyndman and Fan, The American Statistician 50,
-// 1996). NaN of none.
+// Quantile returns the q-quantile of sorted, by linear interpolation between order statistics
+// (definition 7 of Hyndman and Fan, The American Statistician 50, 1996), NaN if sorted is empty.
 func Quantile(sorted []float64, q float64) float64 {
 	if len(sorted) == 0 {
 		return math.NaN()
@@ -107,10 +106,10 @@ type Jackknifed struct {
 
 // Jackknife computes width statistics of units in clusters, and their standard errors by leaving
 // out each cluster once (B. Efron and C. Stein, Annals of Statistics 9, 1981): with G clusters, the
-// squared error is (G-1)/G times the sum of squares of the G values about their mean. A cluster is
-// what is independent of the others: for text, a file and not a stretch of it or a token.
-// cluster[i] is the cluster of unit i, 0 to G-1. stat reads how often each unit counts (0 or 1) and
-// writes the statistics; one that the units cannot support is NaN, and has no interval.
+// squared error is (G-1)/G times the sum of squares of the G values about their mean. Clusters must
+// be independent of each other: for text, a cluster is a file, not a stretch of it or a token.
+// cluster[i] is the cluster of unit i, 0 to G-1. stat receives how often each unit counts (0 or 1)
+// and writes the statistics. A statistic that cannot be computed is NaN and has no interval.
 func Jackknife(cluster []int, width int, stat func(times []int, out []float64)) Jackknifed {
 	clusters := 0
 	for _, c := range cluster {
@@ -145,8 +144,8 @@ func Jackknife(cluster []int, width int, stat func(times []int, out []float64)) 
 	return j
 }
 
-// half is half the width of Student's interval of statistic i at a two-sided level; not a number
-// where there is none.
+// half returns half the width of Student's interval of statistic i at a two-sided level, NaN if
+// there is none.
 func (j Jackknifed) half(i int, level float64) float64 {
 	if !(j.freedom > 0) {
 		return math.NaN()
@@ -154,17 +153,18 @@ func (j Jackknifed) half(i int, level float64) float64 {
 	return stats.InvCDF(stats.TDist{V: j.freedom})((1+level)/2) * j.errors[i]
 }
 
-// Interval is Student's interval of statistic i at a two-sided level, with G-1 degrees of freedom.
-// ok is false where a statistic, or one without a cluster, is no number, and with a single cluster.
+// Interval returns Student's interval of statistic i at a two-sided level, with G-1 degrees of
+// freedom. ok is false if there is only one cluster, or if the statistic is NaN, with all clusters
+// or without one of them.
 func (j Jackknifed) Interval(i int, level float64) (lo, hi float64, ok bool) {
 	h := j.half(i, level)
 	lo, hi = j.values[i]-h, j.values[i]+h
 	return lo, hi, lo <= hi
 }
 
-// PositiveInterval is the interval of the logarithm of a statistic that is positive by its nature,
-// such as a loss: the bounds are positive, and it holds its level better where a few clusters are
-// far above the others. It falls back on Interval where the statistic is not positive.
+// PositiveInterval computes the interval of the logarithm of a statistic that is positive by
+// nature, such as a loss. The bounds are positive, and coverage is closer to the level if a few
+// clusters are far above the others. If the statistic is not positive, it returns Interval.
 func (j Jackknifed) PositiveInterval(i int, level float64) (lo, hi float64, ok bool) {
 	v := j.values[i]
 	if !(v > 0) {

@@ -56,8 +56,8 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// Trials of one haystack are alike: pooled intervals hold their 95 % all the same, and those that
-// count every trial do not.
+// Trials of one haystack are correlated. Clustered intervals cover 95 % nevertheless; intervals
+// that count every trial do not.
 func TestClusteredHoldsItsLevel(t *testing.T) {
 	runs := 4000
 	if testing.Short() {
@@ -73,8 +73,8 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 					hits, n := make([]float64, c.haystacks), make([]float64, c.haystacks)
 					sum := 0.0
 					for h := range hits {
-						// With probability icc, a trial has the haystack's own answer: trials
-						// correlate by icc squared; so its root.
+						// With probability p, a trial has the answer of its haystack. Two trials
+						// then correlate by p squared, so p is the root of icc.
 						own := r.Float64() < p
 						for range c.trials {
 							right := own
@@ -97,8 +97,8 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 				}
 				got, was := float64(held)/float64(runs), float64(naive)/float64(runs)
 				t.Logf("%2d haystacks of %2d trials, correlation %.2f, p %.1f: %.3f; every trial counted %.3f", c.haystacks, c.trials, icc, p, got, was)
-				// Wilson's interval of 10 independent trials holds .9 in .930 (exactly): it errs on
-				// one side.
+				// Wilson's interval of 10 independent trials covers .9 with probability .930
+				// (exactly); it errs on one side.
 				least := 0.95
 				if p == 0.9 {
 					least = 0.92
@@ -112,8 +112,8 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 			}
 		}
 	}
-	// A trial a haystack: Wilson's. Five haystacks of ten right answers count as 18 questions, not
-	// 50.
+	// With one trial per haystack it is Wilson's interval. Five haystacks of ten correct answers
+	// count as 18 trials, not 50.
 	ones := []float64{1, 1, 0, 1, 1}
 	lo, hi := Clustered(ones, []float64{1, 1, 1, 1, 1}, 0.95)
 	if l, h := Wilson(4, 5, 0.95); lo != l || hi != h {
@@ -124,7 +124,7 @@ func TestClusteredHoldsItsLevel(t *testing.T) {
 	if want, _ := Wilson(50/2.8, 50/2.8, 0.95); math.Abs(lo-want) > 1e-12 {
 		t.Errorf("50 of 50 in 5 haystacks begins at %g, want %g", lo, want)
 	}
-	// Haystacks that differ more than the correlation explains widen it.
+	// Haystacks that differ by more than the correlation explains widen the interval.
 	a, b := Clustered([]float64{10, 0, 10, 0}, []float64{10, 10, 10, 10}, 0.95)
 	c, d := Clustered([]float64{5, 5, 5, 5}, []float64{10, 10, 10, 10}, 0.95)
 	if !(b-a > d-c) {
@@ -148,7 +148,7 @@ func means(x []float64) func(times []int, out []float64) {
 	}
 }
 
-// With a unit a cluster, the interval of a mean is Student's.
+// With one unit per cluster, the interval of a mean is Student's.
 func TestJackknifeMean(t *testing.T) {
 	x := []float64{0, 1, 5}
 	j := Jackknife([]int{0, 1, 2}, 1, means(x))
@@ -173,8 +173,8 @@ func TestJackknifeMean(t *testing.T) {
 	}
 }
 
-// Coverage is how often an interval of 95 % holds the truth: for n clusters, whose values are drawn
-// by draw and have this mean.
+// coverage returns how often a 95 % interval contains the true value, for n clusters whose values
+// are drawn by draw and have this mean.
 func coverage(r *rand.Rand, runs, n int, stretches func(i int) int, draw func() func() float64, mean float64, positive bool) float64 {
 	held := 0
 	for range runs {
@@ -198,8 +198,8 @@ func coverage(r *rand.Rand, runs, n int, stretches func(i int) int, draw func() 
 	return float64(held) / float64(runs)
 }
 
-// Intervals hold their 95 % from 3 texts on: for normal and for skew losses, and where stretches of
-// one text are alike.
+// Intervals cover 95 % from 3 texts on: for normal and skewed losses, and for correlated stretches
+// of one text.
 func TestIntervalsHoldTheirLevel(t *testing.T) {
 	runs := 2000
 	if testing.Short() {
@@ -225,7 +225,7 @@ func TestIntervalsHoldTheirLevel(t *testing.T) {
 			stretches func(int) int
 			draw      func() func() float64
 			mean      float64
-			// least is the coverage that skewness leaves.
+			// least is the coverage required, less than 95 % for skewed losses.
 			least float64
 		}{
 			{"normal", one, normal(0), 10, 0.95},

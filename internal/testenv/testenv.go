@@ -1,4 +1,4 @@
-// Package testenv decides what becomes of a test on a machine that lacks what the test needs.
+// Package testenv skips or fails tests whose requirements this machine lacks.
 package testenv
 
 import (
@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// noSkip is the environment variable that is 1 where every test must run, as in CI.
+// noSkip is the environment variable that is set to 1 if every test must run, as in CI.
 const noSkip = "YOCOBENCH_NO_SKIP"
 
-// Missing skips a test that the machine cannot run; where YOCOBENCH_NO_SKIP is 1, the test fails.
-// The text says what is missing and, where it can be had, how to get it.
+// Missing skips a test that the machine cannot run, or fails it if YOCOBENCH_NO_SKIP is 1. The
+// message names what is missing and, if possible, how to get it.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv(noSkip) == "1" {

@@ -2,7 +2,7 @@ package testenv
 
 import "testing"
 
-// outcome is a test that only notes how it ends.
+// outcome is a testing.TB that records how the test ends.
 type outcome struct {
 	testing.TB
 	end string

@@ -13,7 +13,7 @@ const (
 	gi = 1 << 30
 )
 
-// Digits gives n significant digits, without an exponent where that stays short.
+// Digits formats v with n significant digits, without an exponent if the result stays short.
 func Digits(v float64, n int) string {
 	a := math.Abs(v)
 	if a == 0 {
@@ -30,18 +30,18 @@ func Digits(v float64, n int) string {
 	return strconv.FormatFloat(v, 'f', max(n-1-digits, 0), 64)
 }
 
-// Tokens gives a number of tokens the way suites write it: 256, 1Ki, 64Ki, 1Mi; 100k where it is
-// round in tens. Where several are shown in a row or on an axis, TokensOf writes them in one unit.
+// Tokens formats a number of tokens as suites do: 256, 1Ki, 64Ki, 1Mi; 100k if it is round in
+// decimal. For several numbers in a row or on an axis, TokensOf uses one kind of unit.
 func Tokens(v float64) string { return TokensOf([]float64{v})(v) }
 
-// TokensOf chooses how to write some numbers of tokens: all in powers of two or all in tens where
-// that is exact, in quarters of Ki, or else without a unit.
+// TokensOf chooses a format for several numbers of tokens: all in binary or all in decimal units if
+// that is exact, else in quarters of Ki, else without a unit.
 func TokensOf(values []float64) func(float64) string {
 	all := func(least, unit float64) bool {
 		return !slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= least && math.Mod(v, unit) != 0 })
 	}
 	binary, decimal := all(ki, ki), all(1e4, 1000) && slices.ContainsFunc(values, func(v float64) bool { return math.Abs(v) >= 1e4 })
-	if binary && decimal { // 128000 is 125Ki too, but hardly ever meant so
+	if binary && decimal { // 128000 is also 125Ki, but is hardly ever meant that way
 		length := func(write func(float64) string) (n int) {
 			for _, v := range values {
 				n += len(write(v))
@@ -81,7 +81,7 @@ func decimalTokens(v float64) string {
 	return strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// Bytes gives bytes in binary units to three digits.
+// Bytes formats bytes in binary units with three digits.
 func Bytes(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 1e6*gi:
@@ -96,7 +96,7 @@ func Bytes(v float64) string {
 	return Digits(v, 3) + " B"
 }
 
-// Seconds gives a time to three digits.
+// Seconds formats a time with three digits.
 func Seconds(v float64) string {
 	switch a := math.Abs(v); {
 	case a == 0:
@@ -111,7 +111,7 @@ func Seconds(v float64) string {
 	return Digits(v, 3) + " s"
 }
 
-// Scaled gives a count with a decimal prefix: 950, 9500, 12.3k, 4.56M.
+// Scaled formats a count with a decimal prefix: 950, 9500, 12.3k, 4.56M.
 func Scaled(v float64) string {
 	a := math.Abs(v)
 	switch {
@@ -128,7 +128,7 @@ func Scaled(v float64) string {
 	return Digits(v, 3)
 }
 
-// Fraction gives an accuracy to two decimals.
+// Fraction formats an accuracy with two decimals.
 func Fraction(v float64) string {
 	if math.Abs(v) >= 1e6 {
 		return Digits(v, 3)
@@ -136,7 +136,7 @@ func Fraction(v float64) string {
 	return strconv.FormatFloat(v, 'f', 2, 64)
 }
 
-// Percent gives a fraction as a percentage with as few digits as show it: 0 %, 12.5 %, 100 %.
+// Percent formats a fraction as a percentage with as few digits as necessary: 0 %, 12.5 %, 100 %.
 func Percent(v float64) string {
 	if math.Abs(v) >= 1e4 {
 		return Digits(100*v, 3) + " %"
@@ -144,7 +144,7 @@ func Percent(v float64) string {
 	return strconv.FormatFloat(math.Round(1000*v)/10, 'f', -1, 64) + " %"
 }
 
-// Change gives the relative difference of v from a reference: +3.1 %.
+// Change formats the relative difference of v from a reference: +3.1 %.
 func Change(v, ref float64) string {
 	if ref == 0 {
 		return ""
@@ -166,10 +166,10 @@ func Change(v, ref float64) string {
 	return s + " %"
 }
 
-// Times gives a ratio: 9.56x.
+// Times formats a ratio: 9.56x.
 func Times(v float64) string { return Digits(v, 3) + "x" }
 
-// Amount gives a value of a metric in its unit, to three digits or so.
+// Amount formats a value of a metric in its unit, with about three digits.
 func Amount(v float64, unit string) string {
 	switch unit {
 	case "bytes":
@@ -195,7 +195,7 @@ func Amount(v float64, unit string) string {
 	return Digits(v, 4)
 }
 
-// Loss gives three decimals to ordinary losses and four digits to others.
+// Loss formats ordinary losses with three decimals and others with four digits.
 func Loss(v float64) string {
 	if a := math.Abs(v); a < 1000 && a >= 0.01 || a == 0 {
 		return strconv.FormatFloat(v, 'f', 3, 64)
@@ -203,7 +203,7 @@ func Loss(v float64) string {
 	return Digits(v, 4)
 }
 
-// Exact gives a value of a metric in its unit, to four digits: for values that are compared.
+// Exact formats a value of a metric in its unit with four digits, for values that are compared.
 func Exact(v float64, unit string) string {
 	a := math.Abs(v)
 	switch unit {
@@ -232,7 +232,7 @@ func Exact(v float64, unit string) string {
 	return Digits(v, 4)
 }
 
-// Plural gives a number of things.
+// Plural formats a number of things, such as "1 case" or "3 cases".
 func Plural(n float64, thing string) string {
 	if n != 1 {
 		thing += "s"

@@ -1,4 +1,4 @@
-// Package units writes quantities as text for people.
+// Package units formats quantities for display.
 package units
 
 import (

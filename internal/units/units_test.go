@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// The figures of reports and of comparisons agree up to the digits that they give.
+// The numbers in reports and in comparisons agree in the digits that both have.
 func TestAmounts(t *testing.T) {
 	for _, c := range []struct {
 		v             float64

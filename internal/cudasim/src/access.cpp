@@ -44,7 +44,7 @@ template <int E, int N, Space S> void ld(Warp &w, const Ins &i) {
 			p = (const u8 *)a;
 		} else {
 			u32 a = a32[l] + u32(i.imm);
-			if (a != last && !sharedReadN<E * N>(w, i, a, l)) return; // lanes beside each other often read the same
+			if (a != last && !sharedReadN<E * N>(w, i, a, l)) return; // neighbouring lanes often read the same address
 			last = a;
 			p = w.b->shared + (a - sharedBase);
 		}
@@ -303,7 +303,7 @@ bool decodeMatrixAccess(Decoder &d, const Statement &s) {
 
 // ---- between lanes
 
-// together checks that the lanes of a membermask execute the instruction together, and no other does.
+// together checks that exactly the lanes of a membermask execute the instruction together.
 bool together(Warp &w, const Ins &i, u32 m, u32 members) {
 	if ((members & w.full) == m) return true;
 	fault(w, i, Divergence, format("the lanes %08x of the mask must execute this together; %08x do", members & w.full, m));

@@ -1,4 +1,5 @@
-// Arithmetic: each handler computes 32 lanes. simple() finds one by its opcode and tells its operands.
+// Arithmetic: each handler computes 32 lanes. simple() finds the handler of an opcode and describes
+// its operands.
 #include "arith.h"
 
 #include <cfloat>
@@ -6,7 +7,7 @@
 
 namespace {
 
-// Store<T> is how a T lies in a register: 16-bit values are kept zero-extended in 32 bits.
+// Store<T> is the type in which a register holds a T: 16-bit values are zero-extended to 32 bits.
 template <class T> struct StoreOf { using type = T; };
 template <> struct StoreOf<u16> { using type = u32; };
 template <> struct StoreOf<i16> { using type = u32; };
@@ -15,7 +16,7 @@ template <class T> inline T load(const Store<T> *p, int l) { return T(p[l]); }
 template <class T> inline Store<T> keep(T v) { return v; }
 template <> inline u32 keep<i16>(i16 v) { return u16(v); }
 
-// each stores f(lane) in the lanes of the mask.
+// each stores f(lane) for every lane of the mask.
 template <class T, class F> inline void each(u32 m, Store<T> *d, F f) {
 	if (m == ~0u) {
 #pragma GCC ivdep
@@ -283,8 +284,8 @@ template <class T> void fromFloat(const std::string &t) {
 #undef ROUND
 }
 
-// widen converts an integer to a number, sign- or zero-extended by the source's type TA. The source's register, TR, may be
-// wider than its type: the table has these under the opcode with "/" and the register's bits.
+// widen converts an integer of type TA to another number, with sign or zero extension. The source register TR may be wider
+// than TA: the table lists such opcodes with a suffix "/" and the register's bits.
 template <class TA, class TR> void widen(std::string from) {
 	if (sizeof(TR) > sizeof(TA)) from += format("/%zu", sizeof(TR) * 8);
 	UN("cvt.u64." + from, u64, TR, i64(TA(a)));

@@ -1,4 +1,4 @@
-// The checker of memory accesses. README.md says what it finds and what it cannot.
+// The checker of memory accesses. README.md lists what it detects and what it cannot.
 #include "check.h"
 
 namespace {
@@ -18,7 +18,7 @@ bool globalRace(Warp &w, const Ins &i, u64 a, int lane, u64 other, const char *w
 	return false;
 }
 
-// allSet: the n bytes at p, n of 1, 2, 4, 8 or 16, all have the bits of v.
+// allSet reports whether each of the n bytes at p (n is 1, 2, 4, 8 or 16) has all bits of v.
 inline bool allSet(const u8 *p, u32 n, u8 v) {
 	u64 k = 0x0101010101010101ull * v, x, y;
 	switch (n) {
@@ -122,7 +122,7 @@ bool race(Warp &w, const Ins &i, u32 off, int lane, u32 rec, const char *what) {
 
 namespace {
 
-// foreign: another warp's write in this interval, or one that is under way.
+// foreign reports whether a record is a write of another warp in this interval, or a write in flight.
 inline bool foreign(Warp &w, u32 x, u32 me, u32 word) {
 	if (x & pending) return true;
 	if (x >> 14 != me >> 14 || (x ^ me) >> 9 == 0) return false;
@@ -163,7 +163,7 @@ bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, const void *data
 		u32 x = wr[k], r = rd[k];
 		bool other = (x & mask) && (x & pending || (x >> 14 == me >> 14 && (x ^ me) >> 9 != 0));
 		bool readers = (r & mask) && (r & matrix || (r >> 14 == me >> 14 && ((r ^ me) >> 9 != 0 || r & many)));
-		// Warps that hold copies of a tile may all store it: the same bytes again change nothing.
+		// Warps that hold copies of a tile may all store it: writing the same bytes again is harmless.
 		u32 at = off + 4 * k, bytes = n < 4 ? n : 4;
 		bool same = (other || readers) && allSet(b.init + at, bytes, 1) && memcmp(b.shared + at, (const u8 *)data + 4 * k, bytes) == 0;
 		if (other && !(same && (async || !(x & pending)))) return race(w, i, at, lane, x & ~(unfenced | several), "writes");
@@ -241,9 +241,9 @@ void matricesDone(Warp &w, size_t left) {
 	}
 }
 
-// matrixRegisters: the accumulators and A of a wgmma. What touched them before must be ordered by a wgmma.fence, except a wgmma of
-// the same shape on the same accumulators; what a wgmma under way writes is no A, and its A is no accumulator (PTX manual,
-// "wgmma.fence" and "wgmma.wait_group").
+// matrixRegisters checks the registers of a wgmma. A wgmma.fence must order earlier accesses to them, except those of a wgmma of
+// the same shape on the same accumulators. While a wgmma is in flight, its accumulators must not be used as A, nor its A as
+// accumulators (PTX manual, "wgmma.fence" and "wgmma.wait_group").
 bool matrixRegisters(Warp &w, const Ins &i) {
 	const Program &p = *w.b->program;
 	u32 sums, inputs;
@@ -269,7 +269,7 @@ bool matrixRegisters(Warp &w, const Ins &i) {
 	return true;
 }
 
-// registersFree: no instruction but a wgmma touches the registers of one that is under way.
+// registersFree checks that an instruction other than a wgmma accesses no register of a wgmma in flight.
 bool registersFree(Warp &w, const Ins &i) {
 	for (auto &n : w.b->program->watched[size_t(&i - w.b->program->code.data())]) {
 		Watched &r = w.watched[n.number];
@@ -287,7 +287,7 @@ void proxyFence(Warp &w) {
 	if (!b.check || !b.unfenced) return;
 	u32 me = mine(w), n = b.sharedBytes / 4;
 	u32 *wr = b.writer;
-	// what this warp wrote, and what others wrote before the last barrier
+	// the writes of this warp, and those of others before the last barrier
 #pragma GCC ivdep
 	for (u32 k = 0; k < n; k++) {
 		u32 x = wr[k];

@@ -1,10 +1,10 @@
-// The common cases of the checker, where nothing is to be found; the rest is in check.cpp.
+// The common cases of the checker, in which there is no fault; the rest is in check.cpp.
 #pragma once
 #include "exec.h"
 
-// Records of shared memory, one a word: interval << 14 | warp << 9 | flags | bytes. Flags: pending (a cp.async writes it),
-// unfenced (written, no proxy fence since), several (warps wrote the same, Block::writers says which); of readers:
-// many (other warps too), matrix (a wgmma reads it).
+// Records of shared memory, one per word: interval << 14 | warp << 9 | flags | bytes. Flags of writers: pending (a
+// cp.async writes it), unfenced (no proxy fence since the write), several (several warps wrote the same value;
+// Block::writers lists them). Flags of readers: many (other warps read it too), matrix (a wgmma reads it).
 constexpr u32 pending = 1 << 8, unfenced = 1 << 7, several = 1 << 6, many = 1 << 7, matrix = 1 << 6;
 inline u32 mine(Warp &w) { return w.b->interval << 14 | u32(w.id) << 9; }
 
@@ -16,7 +16,7 @@ template <class T> inline bool any(T v) {
 	return r;
 }
 
-// inside: 16 aligned bytes of the block's shared memory.
+// inside16 reports whether off is the start of 16 aligned bytes of the block's shared memory.
 inline bool inside16(Warp &w, u32 off) { return off < w.b->sharedBytes && w.b->sharedBytes - off >= 16 && off % 16 == 0; }
 inline bool allOnes(const u8 *p) {
 	u64 a, b;
@@ -90,7 +90,7 @@ inline bool globalRead16(Warp &w, const Ins &i, u64 a, int lane) {
 	return globalRead(w, i, a, 16, lane);
 }
 
-// The same for fewer bytes, N of 1, 2, 4, 8; 16 goes to those above.
+// The same for N = 1, 2, 4 or 8 bytes; the functions above handle 16.
 template <u32 N> inline bool have(const u8 *p, u64 bits) {
 	static_assert(N >= 1 && N <= 8);
 	u64 v = 0;
@@ -176,7 +176,7 @@ template <u32 N> inline bool globalWriteN(Warp &w, const Ins &i, u64 a, int lane
 	return globalWrite(w, i, a, N, lane);
 }
 
-// ahead fetches the records of the lanes' addresses, which lie far apart, before they are looked at one by one.
+// ahead prefetches the records of the lanes' addresses, which can be far apart, before they are checked one by one.
 inline void ahead(Warp &w, u32 m, const u64 *a, u64 add) {
 	if (!w.b->check) return;
 	for (u32 rest = m; rest; rest &= rest - 1) {

@@ -1,6 +1,6 @@
-// A libcublas.so.12 for tests: the few calls that runners/cuda makes, computed on the processor when the stream
-// comes to them. It is stricter than NVIDIA's, and refuses what the runner does not ask for: another product than
-// aT b, alone or added to c, one without a workspace of its own, or in another math mode.
+// A libcublas.so.12 for tests. It implements the few calls that runners/cuda makes, and computes them on the CPU
+// when the stream reaches them. It is stricter than NVIDIA's and refuses everything that the runner does not use:
+// products other than aT b and aT b + c, a handle without its own workspace, other math modes.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -34,7 +34,8 @@ struct Handle {
 std::mutex lock;
 std::set<Handle *> handles;
 
-// fault is what YOCOSIM_CUBLAS asks to go wrong: create, fail, nan, wrong, slow; empty: nothing. With fast, a product that repeats the one before takes no time.
+// fault reports whether YOCOSIM_CUBLAS selects this fault: create, fail, nan, wrong, slow; empty for none. With fast, a
+// product that repeats the previous one takes no time.
 bool fault(const char *kind) {
 	const char *s = getenv("YOCOSIM_CUBLAS");
 	return s && !strcmp(s, kind);
@@ -42,7 +43,7 @@ bool fault(const char *kind) {
 
 int size(int type) { return type == R32F ? 4 : 2; }
 
-// Matrix is stored by columns, rows x cols, ld apart.
+// Matrix is rows x cols, column-major, with columns ld elements apart.
 struct Matrix {
 	uint64_t at;
 	int type, rows, cols, ld;
@@ -136,7 +137,7 @@ API int cublasGetProperty(int which, int *value) {
 	*value = which == 0 ? 12 : 0;
 	return Success;
 }
-// Setting a stream takes the workspace away, as it does with NVIDIA's.
+// Setting a stream resets the workspace, as in NVIDIA's library.
 API int cublasSetStream_v2(Handle *h, CUstream s) { ENTER(h) h->stream = s, h->work = h->workBytes = 0; return Success; }
 API int cublasSetWorkspace_v2(Handle *h, void *p, size_t n) {
 	ENTER(h)
@@ -164,7 +165,7 @@ API int cublasGemmEx(Handle *h, int transA, int transB, int m, int n, int k, con
 	return cuLaunchHostFunc(stream, runProduct, p) ? ExecutionFailed : Success;
 }
 
-// yocosim_cublas_handles is the number of handles that are not destroyed (tests).
+// yocosim_cublas_handles returns the number of handles that have not been destroyed, for tests.
 API int yocosim_cublas_handles() {
 	std::lock_guard<std::mutex> guard(lock);
 	return (int)handles.size();

@@ -1,7 +1,8 @@
 // The driver API: contexts, memory, modules, launches, streams, events, capture and graphs.
 //
-// What is asynchronous for a real driver is queued here and executed, in the order of submission, when
-// something waits: a program that reads a result without waiting reads what was there before.
+// Operations that are asynchronous in a real driver are queued here and executed in order of
+// submission when something waits. So a program that reads a result without waiting reads the old
+// content.
 #include "sim.h"
 
 #include <algorithm>
@@ -29,7 +30,7 @@ struct Op {
 	CUfunc_st *func = nullptr;
 	u64 dst = 0, src = 0, width = 0;         // Copy, Poison: bytes
 	bool dstDevice = false, srcDevice = false;
-	std::shared_ptr<std::vector<u8>> staged; // what pageable host memory held at the call
+	std::shared_ptr<std::vector<u8>> staged; // the content of pageable host memory at the time of the call
 	u32 value = 0;                           // Set: width words
 	CUevent_st *event = nullptr;
 	CUhostFn host = nullptr;
@@ -46,7 +47,7 @@ struct CUstream_st {
 
 static std::recursive_mutex lock;
 static bool initialised;
-static CUresult sticky = CUDA_SUCCESS; // what a kernel left: the process has lost the GPU, until yocosim_reset
+static CUresult sticky = CUDA_SUCCESS; // the error of a faulting kernel: the process has lost the GPU until yocosim_reset
 static std::set<CUctx_st *> contexts;
 static thread_local std::vector<CUctx_st *> current;
 static std::deque<Op> queue;
@@ -57,13 +58,13 @@ static std::set<CUgraph_st *> graphs;
 static std::set<CUgraphExec_st *> execs;
 static CUstream_st legacy;
 static std::map<u64, u64> pinned;
-static i64 failAlloc = -1, failLaunch = -1; // how many more succeed before one fails; -1: none fails
-static std::string faultKernel; // which kernel fails when it is executed, the faultAt-th time; empty: none
+static i64 failAlloc = -1, failLaunch = -1; // the number of calls that succeed before one fails; -1: none fails
+static std::string faultKernel; // the kernel that fails at its faultAt-th execution; empty: none
 static i64 faultAt;
 static u64 allocs, launches, cubins;
-static int localBytes; // what cuFuncGetAttribute says that a thread's memory is
+static int localBytes; // a thread's local memory as reported by cuFuncGetAttribute
 static u64 leaked; // device allocations, modules, streams and events that contexts still held when they ended
-static CUresult touched; // what yocosim_touch found in the host function that runs
+static CUresult touched; // the result of yocosim_touch in the running host function
 
 static u64 number(const char *name, u64 otherwise) {
 	const char *s = getenv(name);
@@ -111,7 +112,7 @@ static bool capturing() {
 	return false;
 }
 
-// UNSAFE is for calls that a capture in progress forbids; they break it.
+// UNSAFE is for calls that are forbidden during a capture and invalidate it.
 #define UNSAFE                                                    \
 	if (capturing()) {                                            \
 		for (auto *s : streams) if (s->capture) s->broken = true; \
@@ -174,7 +175,7 @@ static CUresult execute(Op &o) {
 	return CUDA_ERROR_UNKNOWN;
 }
 
-// drain executes all that is queued.
+// drain executes all queued operations.
 static CUresult drain() {
 	while (!queue.empty() && !sticky) {
 		Op o = std::move(queue.front());
@@ -205,7 +206,7 @@ static bool isPinned(const void *p, u64 n) {
 // ---- initialisation, devices, errors
 
 // sharedOptIn is the most shared memory of a block by compute capability (CUDA C++ Programming Guide, "Technical
-// Specifications per Compute Capability"), 0 for one that there is not.
+// Specifications per Compute Capability"), 0 for an unknown one.
 static u32 sharedOptIn() {
 	switch (settings.sm) {
 	case 75: return 64 << 10;
@@ -294,8 +295,8 @@ API cuGetErrorName(CUresult r, const char **name) {
 
 // ---- contexts
 
-// clean ends what a context held: all of it, when the last context goes, as a driver does. An error that a kernel
-// left stays, as it does for a driver: the process has lost the GPU.
+// clean releases the resources of all contexts when the last one is destroyed, as a driver does. The error of a
+// faulting kernel remains, as in a real driver: the process has lost the GPU.
 static void clean() {
 	drain();
 	if (!contexts.empty()) return;
@@ -633,9 +634,10 @@ API cuGraphLaunch(CUgraphExec e, CUstream h) {
 	return CUDA_SUCCESS;
 }
 
-// ---- what a real driver does not have: for tests
+// ---- functions for tests, which a real driver does not have
 
-// yocosim_set changes a setting: check, threads, quiet, limit (instructions of a warp), local (bytes of memory of a thread, by cuFuncGetAttribute); fail_alloc and fail_launch: the n-th from now fails (0: none).
+// yocosim_set changes a setting: check, threads, quiet, limit (instructions of a warp), local (bytes of a thread's memory,
+// reported by cuFuncGetAttribute), fail_alloc and fail_launch (the n-th call from now fails; 0: none).
 EXTRA int yocosim_set(const char *name, long long v) {
 	Call c;
 	std::string n = name;
@@ -649,7 +651,7 @@ EXTRA int yocosim_set(const char *name, long long v) {
 	else return 0;
 	return 1;
 }
-// yocosim_get reads a setting or counter; -1 if there is none of the name.
+// yocosim_get reads a setting or counter; -1 if the name is unknown.
 EXTRA long long yocosim_get(const char *name) {
 	Call c;
 	std::string n = name;
@@ -685,7 +687,7 @@ EXTRA int yocosim_finding(int i, char *buf, int len) {
 	snprintf(buf, len, "%s", findings[i].c_str());
 	return (int)findings[i].size();
 }
-// yocosim_reset forgets the findings and the error that they left, as a new process does.
+// yocosim_reset clears the findings and the error state that they caused, like a new process.
 EXTRA void yocosim_reset() {
 	Call c;
 	std::lock_guard<std::mutex> g(findingsLock);
@@ -693,8 +695,8 @@ EXTRA void yocosim_reset() {
 	queue.clear();
 	sticky = CUDA_SUCCESS;
 }
-// yocosim_poison makes device memory as if it had never been written: the bytes are 0xff, reading them is a finding. Like
-// a memset it is done in its turn, behind what was submitted before.
+// yocosim_poison marks device memory as never written: the bytes are 0xff, and reading them is a finding. Like a memset,
+// it is executed after the operations submitted before it.
 EXTRA int yocosim_poison(unsigned long long address, unsigned long long bytes) {
 	Call c;
 	if (!memoryRange(address, bytes)) return 0;
@@ -702,8 +704,9 @@ EXTRA int yocosim_poison(unsigned long long address, unsigned long long bytes) {
 	o.dst = address, o.width = bytes;
 	return submit(&legacy, std::move(o)) == CUDA_SUCCESS;
 }
-// yocosim_touch is an access to device memory by a host function (cuLaunchHostFunc) of a library that stands in for one of
-// the GPU's: it is checked as a kernel's is, and what is written counts as written. It returns whether all is well; what is not fails the context.
+// yocosim_touch checks an access to device memory by a host function (cuLaunchHostFunc) of a simulated library, like an
+// access by a kernel, and marks written bytes as written. It returns 1 if the access is valid; an invalid one fails the
+// context.
 EXTRA int yocosim_touch(const char *who, unsigned long long address, unsigned long long bytes, int write) {
 	Call c;
 	if (touched) return 0;
@@ -722,7 +725,8 @@ EXTRA int yocosim_touch(const char *who, unsigned long long address, unsigned lo
 	}
 	return !touched;
 }
-// yocosim_parse parses a module and decodes all its kernels: 1 if it is well-formed; the message goes to buf if not.
+// yocosim_parse parses a module and decodes all its kernels. It returns 1 if the module is valid, and else writes
+// the error to buf.
 EXTRA int yocosim_parse(const char *text, unsigned long long n, char *buf, int len) {
 	Call c;
 	try {

@@ -297,7 +297,7 @@ void decode(const Module &m, Kernel &k) {
 		p->slots += d.body.registers[r].width == 1 ? 0 : d.body.registers[r].width == 64 ? 2 : 1;
 	}
 	auto move = [&](u32 o) { return o & 1 ? o : place[o / slotBytes] * slotBytes; };
-	std::vector<std::vector<std::pair<u32, bool>>> named(p->code.size()); // registers' offsets, and whether they are written
+	std::vector<std::vector<std::pair<u32, bool>>> named(p->code.size()); // registers' offsets, and whether the instruction writes them
 	for (size_t n = 0; n < p->code.size(); n++) {
 		Ins &i = p->code[n];
 		auto &list = named[n];
@@ -359,7 +359,8 @@ void fault(Warp &w, const Ins &i, Kind kind, const std::string &why) {
 
 namespace {
 
-// merge joins the groups of lanes that are at the same instruction and goes on with those furthest behind.
+// merge joins the groups of lanes that are at the same instruction, and activates the group at the lowest
+// one.
 void merge(Warp &w) {
 	if (w.active) w.groups.push_back({w.pc, w.active});
 	w.active = 0;
@@ -427,7 +428,7 @@ struct Arena {
 	}
 };
 
-// execute runs a block and returns whether there was no finding.
+// execute runs a block and returns true if there was no finding.
 bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, Kind *kind) {
 	Block b{};
 	b.launch = &l;
@@ -528,12 +529,12 @@ bool execute(const Launch &l, const Program &p, u32 epoch, u64 index, Arena &a, 
 	return !b.failed;
 }
 
-// Pool runs a job on several host threads, the caller's among them. A thread that has not begun when the caller is through
-// is not waited for: on a busy machine it may take long to get its turn.
+// Pool runs a job on several host threads, including the caller's. The caller does not wait for threads that have not
+// started when it finishes its own share: on a busy machine they may take long to be scheduled.
 class Pool {
 	std::mutex m;
 	std::condition_variable wake, idle;
-	const std::function<void(int)> *job = nullptr; // nullptr: no thread may begin any more
+	const std::function<void(int)> *job = nullptr; // nullptr: no more threads may start
 	u64 turn = 0;
 	int running = 0, width = 0;
 	std::vector<std::thread> threads;

@@ -17,8 +17,8 @@ struct Ins {
 	u32 x[8];
 	u32 flip;   // ~0 for @!p
 	u16 pred;   // 0: always
-	u8 n, flag; // what they mean depends on the handler
-	u32 ext;    // of Program::ext, where there are more operands
+	u8 n, flag; // their meaning depends on the handler
+	u32 ext;    // index into Program::ext, for instructions with more operands
 	i32 line;
 };
 static_assert(sizeof(Ins) == 64);
@@ -32,16 +32,17 @@ struct Program {
 	std::vector<u32> constants;     // with room to align
 	u8 *constant = nullptr;         // the same, aligned
 	u32 slots = 0, preds = 2;
-	std::vector<std::pair<int, u32>> specials; // which, its offset
+	std::vector<std::pair<int, u32>> specials; // the special register, its offset
 	u32 staticShared = 0;
 	std::vector<std::string> texts;  // per instruction, for findings
-	// The registers that a wgmma names are watched. Each has a number: places gives it by the register's slot (none: not
-	// watched), and watched has those that each instruction names; both are empty in a kernel without wgmma.
+	// Registers that are operands of a wgmma are watched. Each has a number. places maps a register's slot to its number
+	// (none: not watched), and watched lists the watched registers of each instruction. Both are empty in a kernel
+	// without wgmma.
 	static constexpr u16 none = 0xffff;
 	struct Named { u16 number; bool written; };
 	std::vector<u16> places;
 	std::vector<std::vector<Named>> watched;
-	u32 watching = 0; // how many
+	u32 watching = 0; // the number of watched registers
 	~Program() { free(constant); }
 };
 
@@ -51,14 +52,15 @@ enum Event : u32 { evBarrier = 1, evExit = 2, evFault = 4, evDiverged = 8 };
 
 struct Span { u32 at, bytes; };
 
-// Watched is what happened to a register that a wgmma names. Times count the warp's wgmma.fence, from 1.
+// Watched records the accesses to a register that is an operand of a wgmma. Times count the warp's
+// wgmma.fence instructions, from 1.
 struct Watched {
-	u32 accessed = 1;         // by another instruction; before the first fence every register counts as accessed
-	u32 used = 0;             // by a wgmma,
-	u16 shape = 0;            // of this many columns, of which it was an accumulator; 0: it held a part of A
-	u16 sums = 0, inputs = 0; // how often a wgmma under way has it as an accumulator, and as a part of A
+	u32 accessed = 1;         // last access by another instruction; before the first fence every register counts as accessed
+	u32 used = 0;             // last use by a wgmma
+	u16 shape = 0;            // columns of that wgmma if the register was an accumulator; 0 if it held a part of A
+	u16 sums = 0, inputs = 0; // number of wgmmas in flight that use it as an accumulator, and as a part of A
 };
-// Use is a register of a wgmma under way.
+// Use is a register of a wgmma in flight.
 struct Use { u16 number; bool sum; };
 
 struct Block {
@@ -68,9 +70,9 @@ struct Block {
 	u64 id;              // launch and block, as in Memory::writer
 	u8 *shared;
 	u32 sharedBytes;
-	u8 *init;            // a byte each: written
-	u32 *writer, *reader; // a record each 4 bytes
-	u32 *writers;         // where several warps wrote the same: which
+	u8 *init;            // one byte per byte: whether it was written
+	u32 *writer, *reader; // one record per 4 bytes
+	u32 *writers;         // bit set of the warps that wrote the same value
 	u32 interval;        // counts barriers
 	bool check, unfenced, failed;
 	Kind kind;
@@ -88,11 +90,11 @@ struct Warp {
 	bool done, waiting;
 	u64 count;
 	std::vector<Group> groups;
-	// cp.async: what is under way, and where each committed group ends
+	// cp.async: the writes in flight, and where each committed group ends
 	std::vector<Span> copies;
 	std::vector<size_t> copyGroups;
 	size_t copyEnd() const { return copyGroups.empty() ? 0 : copyGroups.back(); }
-	// wgmma: shared memory and registers of what is under way, and where each committed group ends in both
+	// wgmma: shared memory and registers used by those in flight, and where each committed group ends in both
 	std::vector<Span> reads;
 	std::vector<Use> uses;
 	std::vector<std::pair<size_t, size_t>> mmaGroups;
@@ -109,7 +111,7 @@ void fault(Warp &w, const Ins &i, Kind k, const std::string &why);
 bool globalRead(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool globalWrite(Warp &w, const Ins &i, u64 a, u32 n, int lane);
 bool sharedRead(Warp &w, const Ins &i, u32 a, u32 n, int lane);
-// sharedWrite comes before the data are stored.
+// sharedWrite is called before the data are stored.
 bool sharedWrite(Warp &w, const Ins &i, u32 a, u32 n, int lane, const void *data, bool async);
 bool matrixRead(Warp &w, const Ins &i, u32 a, u32 n);  // by wgmma
 bool matrixRegisters(Warp &w, const Ins &i);           // of wgmma
@@ -118,8 +120,9 @@ void copiesDone(Warp &w, size_t groupsLeft);
 void matricesDone(Warp &w, size_t groupsLeft);
 void proxyFence(Warp &w);
 
-bool isWgmma(const Ins &i); // wgmma and what orders it
-// namesRegisters: a wgmma, which names sums accumulators from Program::ext on, then inputs registers of A.
+bool isWgmma(const Ins &i); // wgmma, and the instructions that order it
+// namesRegisters reports whether an instruction is a wgmma. From Program::ext[i.ext] on, a wgmma has as many
+// accumulators as sums says, then as many registers of A as inputs says.
 bool namesRegisters(const Ins &i, u32 *sums, u32 *inputs);
 
 // access.cpp, matrix.cpp: instructions on memory and matrices, found by opcode
@@ -138,7 +141,7 @@ struct Decoder {
 	std::unordered_map<u64, u32> constants32, constants64;
 	struct Use { u8 reg = 0, def = 0; }; // bits of x
 	std::vector<Use> uses;
-	std::vector<u8> extDef;               // for each of ext: 1 written, 2 read, 3 both
+	std::vector<u8> extDef;               // for each entry of ext: 1 written, 2 read, 3 both
 	std::vector<u32> extCount;            // for each instruction
 	int junk;
 

@@ -1,4 +1,4 @@
-// mma.sync and wgmma. Products of bf16, f16 and tf32 are exact in float32; sums are rounded to float32 in the order of k.
+// mma.sync and wgmma. Products of bf16, f16 and tf32 are exact in float32; they are added in float32 in the order of k.
 #include "exec.h"
 
 #ifdef __AVX512F__
@@ -37,7 +37,7 @@ struct Rows { V a[2][16][2]; };
 // b[c][k] is B[k][l%4*2+c] for l of 0..3, repeated.
 struct Columns { V b[2][16]; };
 
-// spread fills out from the 4 values that the 4 lanes of each row hold.
+// spread fills out with the values that the 4 lanes of each row hold.
 template <int From> inline V quad(V v) {
 	constexpr VI s = {From, From, From, From, 4 + From, 4 + From, 4 + From, 4 + From, 8 + From, 8 + From, 8 + From, 8 + From, 12 + From, 12 + From, 12 + From, 12 + From};
 	return __builtin_shuffle(v, s);
@@ -139,7 +139,7 @@ template <Element E, int K> void mma(Warp &w, const Ins &i) {
 	accumulate<K>(d, a, b);
 }
 
-// the registers of d may be those of a, b or of another c; mmaCopy goes by a copy where they are
+// the registers of d may overlap those of a, b or c; mmaCopy then works on a copy
 template <Element E, int K> void mmaCopy(Warp &w, const Ins &i) {
 	const u32 *x = &w.b->program->ext[i.ext];
 	constexpr int na = E == TF32 ? 4 : K / 4, n = 4 + na + na / 2 + 4;
@@ -177,8 +177,9 @@ struct Descriptor {
 	u32 start, leading, stride, swizzle; // bytes; swizzle is the width of the rows: 128, 64, 32, or 16 for none
 };
 
-// chunkOf is where 8 elements of 16 bits (4 of 32) lie, which no layout separates: for K-major those of row r at
-// k = 8 c ... (r of M or N, c counts 16 bytes along K), for MN-major those of column k at rows 8 c ...
+// chunkK and chunkMN return the address of a chunk of 16 bytes (8 elements of 16 bits or 4 of 32), which is
+// contiguous in every layout. In K-major layouts (chunkK) it holds elements of row r (of M or N) from k = 8 c
+// on, where c counts 16 bytes along K; in MN-major layouts (chunkMN) those of column k from row 8 c on.
 u32 chunkK(const Descriptor &d, u32 r, u32 c) {
 	u32 a = d.swizzle == 16 ? d.start + r / 8 * d.stride + r % 8 * 16 + c * d.leading : d.start + r / 8 * d.stride + r % 8 * d.swizzle + c * 16;
 	return a ^ (d.swizzle == 16 ? 0 : a >> 7 & (d.swizzle / 16 - 1)) << 4;

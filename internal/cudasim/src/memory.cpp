@@ -33,7 +33,7 @@ void report(Kind k, const std::string &text) {
 	if (!settings.quiet) fprintf(stderr, "cudasim: %s\n", s.c_str());
 }
 
-static std::map<u64, u64> blocks; // start to bytes
+static std::map<u64, u64> blocks; // from start to size in bytes
 static u64 next;
 constexpr u64 align = 512, guard = 512;
 
@@ -59,7 +59,7 @@ bool memoryInit() {
 	return false;
 }
 
-// place finds room behind the last allocation, or from the start where that has come to the end.
+// place finds room after the last allocation, or from the start once the end is reached.
 static u64 place(u64 n) {
 	for (int pass = 0; pass < 2; pass++) {
 		u64 at = pass ? (u64)mem.base + 4096 : next;

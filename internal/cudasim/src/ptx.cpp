@@ -10,7 +10,7 @@ namespace {
 bool identStart(char c) { return isalpha((u8)c) || c == '_' || c == '$' || c == '%'; }
 bool identChar(char c) { return isalnum((u8)c) || c == '_' || c == '$'; }
 
-// Reader walks over text whose comments are blanked.
+// Reader scans text whose comments have been blanked.
 struct Reader {
 	const std::string &s;
 	size_t at, end;
@@ -155,7 +155,7 @@ struct BodyReader {
 		return (int)b.registers.size() - 1;
 	}
 
-	// find looks a register's name up: declared alone, or as %r<100>.
+	// find looks up a register's name, declared by itself or as %r<100>.
 	int find(std::string_view n) {
 		size_t digits = n.size();
 		while (digits > 1 && isdigit((u8)n[digits - 1])) digits--;

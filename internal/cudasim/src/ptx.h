@@ -10,7 +10,7 @@ struct Operand {
 	bool negated = false;      // !%p
 	u64 bits = 0;              // Imm; Sym and Addr: the symbol's address
 	bool isFloat32 = false, isFloat64 = false;
-	std::string_view symbol;   // Sym, Addr: a name that is no register
+	std::string_view symbol;   // Sym, Addr: a name that is not a register's
 	i64 offset = 0;            // Addr
 	std::vector<Operand> vec;  // Vec
 	int second = -1;           // Reg: p|q
@@ -33,7 +33,7 @@ struct Body {
 	std::vector<Statement> statements;
 	std::vector<Register> registers;
 	std::unordered_map<std::string_view, size_t> labels;   // to a statement
-	std::unordered_map<std::string_view, int> specials;    // %tid.x and so on: their register
+	std::unordered_map<std::string_view, int> specials;    // registers of %tid.x etc.
 	std::vector<Variable> shared, local;
 };
 

@@ -25,7 +25,7 @@ struct Settings {
 	int sm = 90;           // compute capability
 	int multiprocessors = 8;
 	u64 memory = u64(8) << 30;
-	u64 limit = u64(1) << 36; // instructions of a warp, before it is taken to run for ever
+	u64 limit = u64(1) << 36; // instructions of a warp after which it is reported as not terminating
 	bool quiet = false;    // findings are not printed to stderr
 };
 extern Settings settings;
@@ -48,7 +48,7 @@ __attribute__((format(printf, 1, 2))) std::string format(const char *f, ...);
 struct Memory {
 	u8 *base = nullptr;       // the device's addresses are this process's
 	u64 range = 0;            // bytes of addresses
-	u8 *state = nullptr;      // a byte for each byte: allocated | initialised
+	u8 *state = nullptr;      // one byte per byte: allocated | initialised
 	u64 *writer = nullptr;    // for each 2 bytes: who wrote last, in which launch
 	u64 *reader = nullptr;    // for each 2 bytes: who read last, in which launch
 };
@@ -56,11 +56,11 @@ constexpr u8 stAllocated = 1, stInitialised = 2, stBoth = 3;
 extern Memory mem;
 
 bool memoryInit();
-u64 memoryAlloc(u64 bytes);               // 0 if there is no room
-bool memoryFree(u64 address);             // false if it is no allocation's start
+u64 memoryAlloc(u64 bytes);               // 0 if out of memory
+bool memoryFree(u64 address);             // false if it is not the start of an allocation
 bool memoryFind(u64 address, u64 *start, u64 *bytes);
-bool memoryRange(u64 address, u64 bytes); // whether all of it is in one live allocation
-std::string memoryPlace(u64 address);     // where an address is, for findings
+bool memoryRange(u64 address, u64 bytes); // whether the whole range is in one live allocation
+std::string memoryPlace(u64 address);     // describes the place of an address, for findings
 void memoryMark(u64 address, u64 bytes, bool initialised);
 void memoryCopyState(u64 to, u64 from, u64 bytes);
 void memoryFreeAll();
@@ -100,7 +100,7 @@ u32 staticShared(const Kernel &k);
 
 // ---- running
 
-constexpr u32 sharedBase = 1024; // the first address of a block's shared memory: below is the system's
+constexpr u32 sharedBase = 1024; // the first address of a block's shared memory; lower addresses are reserved by the system
 
 struct Launch {
 	Kernel *kernel = nullptr;
@@ -109,7 +109,7 @@ struct Launch {
 	std::vector<u8> params;
 };
 
-// run executes a grid. It returns 0 or a CUresult where there was a finding.
+// run executes a grid. It returns 0, or a CUresult if there was a finding.
 int run(const Launch &l);
 extern u64 executed; // warp instructions so far
 extern u64 nanoseconds; // spent executing grids
