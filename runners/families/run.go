@@ -208,7 +208,7 @@ func (m *Model) rotary(c *config, layers string, theta float64, headDim int64, p
 		factor := p.number("factor", 1)
 		r.Divisors = divisors(r, headDim, func(int, float64) float64 { return factor })
 	case "llama3":
-		r.Divisors = p.llama3(r, headDim)
+		r.Divisors = p.llama3(c, m, r, headDim)
 	case "yarn":
 		p.yarn(c, m, &r, headDim)
 	case "longrope", "su":
@@ -237,9 +237,9 @@ func divisors(r runners.Rotary, headDim int64, divisor func(i int, freq float64)
 
 // llama3 returns the divisors of Llama 3.1: the frequencies of long waves are divided by factor,
 // those of short waves are kept, with a ramp between.
-func (c *config) llama3(r runners.Rotary, headDim int64) runners.Divisors {
+func (c *config) llama3(top *config, m *Model, r runners.Rotary, headDim int64) runners.Divisors {
 	factor, low, high := c.number("factor", 8), c.number("low_freq_factor", 1), c.number("high_freq_factor", 4)
-	original := float64(c.size("original_max_position_embeddings"))
+	original := float64(c.original(top, m))
 	return divisors(r, headDim, func(_ int, freq float64) float64 {
 		wave := 2 * math.Pi / freq
 		switch {
@@ -253,9 +253,15 @@ func (c *config) llama3(r runners.Rotary, headDim int64) runners.Divisors {
 	})
 }
 
+// original reads the context of the first training, from the object of the scaling or from the top;
+// it is the declared context if neither has it.
+func (c *config) original(top *config, m *Model) int64 {
+	return c.size("original_max_position_embeddings", top.size("original_max_position_embeddings", max(m.Context, 1)))
+}
+
 // yarn sets the divisors and the magnitude of YaRN (arXiv 2309.00071).
 func (c *config) yarn(top *config, m *Model, r *runners.Rotary, headDim int64) {
-	original := float64(c.size("original_max_position_embeddings", top.size("original_max_position_embeddings", max(m.Context, 1))))
+	original := float64(c.original(top, m))
 	factor := c.number("factor", float64(m.Context)/original)
 	if mscale, all := c.number("mscale", 0), c.number("mscale_all_dim", 0); mscale != 0 && all != 0 {
 		r.Magnitude = yarnMagnitude(factor, mscale) / yarnMagnitude(factor, all)
@@ -294,7 +300,7 @@ func yarnMagnitude(factor, scale float64) float64 {
 // declared context exceeds the original one uses the long factors for every position, as vLLM does:
 // otherwise keys in a cache would become wrong when the context grows beyond the original one.
 func (c *config) longRope(top *config, m *Model, r *runners.Rotary, headDim int64) {
-	original := c.size("original_max_position_embeddings", top.size("original_max_position_embeddings", max(m.Context, 1)))
+	original := c.original(top, m)
 	short, long := c.numbers("short_factor"), c.numbers("long_factor")
 	factor := c.number("factor", float64(m.Context)/float64(max(original, 1)))
 	d := short
@@ -302,7 +308,7 @@ func (c *config) longRope(top *config, m *Model, r *runners.Rotary, headDim int6
 		d = long
 	}
 	if len(d) != r.Pairs(int(headDim)) {
-		c.failf("long_factor", "short_factor and long_factor have %d and %d numbers, want %d: one for each rotated pair of dimensions", len(short), len(long), r.Pairs(int(headDim)))
+		m.refuse("no runner supports %sshort_factor and long_factor of %d and %d numbers for %d rotated pairs", c.path, len(short), len(long), r.Pairs(int(headDim)))
 		return
 	}
 	r.Divisors = runners.NewDivisors(d)

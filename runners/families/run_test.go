@@ -53,6 +53,8 @@ func TestFieldsOfPublished(t *testing.T) {
 		{`"model_type":"gemma2","sliding_window":4096,"sliding_window_size":4096,"hidden_act":"gelu_pytorch_tanh","cache_implementation":"hybrid"`, ""},
 		{`"model_type":"phi3","full_attn_mod":1,"interpolate_factor":1,"lm_head_bias":false,"mlp_bias":false,"partial_rotary_factor":0.75,"rope_scaling":null`, ""}, // Phi-4-mini
 		{`"model_type":"phi3","rope_scaling":{"type":"su","short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,2,2,2,2,2,2,2]},"max_position_embeddings":131072,"original_max_position_embeddings":4096`, ""},
+		{`"model_type":"phi3","rope_scaling":{"type":"longrope","short_factor":[1],"long_factor":[2]}`, "short_factor and long_factor of 1 and 1 numbers for 8"},
+		{`"model_type":"llama","max_position_embeddings":8192,"rope_scaling":{"rope_type":"llama3","factor":8}`, ""},
 		{`"model_type":"qwen2","use_sliding_window":false,"sliding_window":131072,"max_window_layers":70,"use_mrope":false`, ""},
 		{`"model_type":"qwen2","rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":32768}`, ""},
 		{`"model_type":"qwen2","rope_scaling":{"type":"mrope","mrope_section":[16,24,24]}`, `rope_scaling.rope_type of "mrope"`},
