@@ -5,19 +5,19 @@ import (
 	"unicode/utf8"
 )
 
-// added is a token that is found in the text before anything else: a special token such as
+// added is a token that is found in the text before all other steps: a special token such as
 // <|im_end|>, or one that was added to the vocabulary.
 type added struct {
 	id      int32
 	text    string
 	special bool
-	// lstrip and rstrip take the white space before and after the token with it.
+	// lstrip and rstrip extend the token over the white space before and after it.
 	lstrip, rstrip bool
-	// word is set where no letter or digit may stand next to the token.
+	// word is set if the token must not be next to a letter or digit.
 	word bool
 }
 
-// addedTokens finds added tokens, at each place the longest.
+// addedTokens finds added tokens. If several match at one place, the longest one counts.
 type addedTokens struct {
 	list []added
 	trie *trie
@@ -31,14 +31,14 @@ func newAdded(list []added) *addedTokens {
 	return a
 }
 
-// found is an added token at from to to in a text; the white space that it takes is part of it.
+// found is an added token at [from, to) in a text, including the white space that it takes.
 type found struct {
 	id       int32
 	from, to int
 }
 
-// find calls text with the parts of s between added tokens, which are not empty, and token with
-// the tokens, in order. Special tokens are text unless special is set.
+// find calls text with each non-empty part of s between added tokens, and token with each token, in
+// order. Unless special is set, special tokens are treated as text.
 func (a *addedTokens) find(s string, special bool, text func(from, to int), tok func(found)) {
 	done := 0
 	if len(a.list) > 0 {
@@ -79,7 +79,7 @@ func (a *addedTokens) find(s string, special bool, text func(from, to int), tok 
 			if f.from > done {
 				text(done, f.from)
 			}
-			done = max(done, f.to) // white space that a token took may be a token too
+			done = max(done, f.to) // white space taken by a token may itself be a token
 			f.to = done
 			tok(f)
 		}

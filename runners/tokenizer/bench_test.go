@@ -13,7 +13,7 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// project is the documentation and the Go code of this project, up to n bytes.
+// project returns up to n bytes of the documentation and the Go code of this project.
 func project(t testing.TB, n int) string {
 	t.Helper()
 	var b strings.Builder
@@ -31,7 +31,7 @@ func project(t testing.TB, n int) string {
 	return b.String()[:min(n, b.Len())]
 }
 
-// mixed is text in many scripts without much repetition: the strings of texts.json in
+// mixed returns text in many scripts without much repetition: the strings of texts.json in
 // different orders.
 func mixed(t testing.TB, n int) string {
 	strs := texts(t)
@@ -46,7 +46,7 @@ func mixed(t testing.TB, n int) string {
 	return b.String()[:n]
 }
 
-// cpuSeconds is the CPU time of this process, which other load does not change much.
+// cpuSeconds returns the CPU time of this process, which other load changes little.
 func cpuSeconds() float64 {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
@@ -55,7 +55,7 @@ func cpuSeconds() float64 {
 	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }
 
-// loop runs do on a text of n bytes and reports megabytes per second of CPU time.
+// loop runs do, which processes a text of n bytes, and reports megabytes per second of CPU time.
 func loop(b *testing.B, n int, do func()) {
 	b.SetBytes(int64(n))
 	b.ReportAllocs()
@@ -86,7 +86,7 @@ func BenchmarkSpans(b *testing.B) {
 	}
 }
 
-// A word of its own length: nothing in it is cut or cached.
+// A single word: it is neither split nor cached.
 func BenchmarkLongWord(b *testing.B) {
 	for _, name := range []string{"gguf_smollm2", "hf_gemma3", "gguf_nomic-bert-moe"} {
 		tok, text := published(b, name), strings.Repeat("a", 10<<20)

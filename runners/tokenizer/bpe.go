@@ -5,49 +5,50 @@ import (
 	"unicode/utf8"
 )
 
-// token is a token of a text and how many of the text's bytes it takes.
+// token is a token of a text, with the number of the text's bytes that it covers.
 type token struct{ id, size int32 }
 
-// model makes tokens of a piece of text, which the pre-tokenizer cut.
+// model converts a piece of text, as split by the pre-tokenizer, to tokens.
 type model interface {
 	// tokens appends the tokens of piece, which is not empty.
 	tokens(w *worker, dst []token, piece string) []token
 }
 
-// none is no token.
+// none stands for "no token".
 const none = -1
 
-// bpe merges pairs of neighbouring symbols, the pair of lowest rank first, the leftmost of equals.
-// The symbols of a piece are its bytes or its characters at first.
+// bpe merges pairs of neighbouring symbols: first the pair with the lowest rank, among equals the
+// leftmost. Initially the symbols of a piece are its bytes or its characters.
 //
-// Three published algorithms are this one with another table: byte-pair encoding with a list of
-// merges, SentencePiece's, where any two symbols may merge whose text is a token and the rank is
-// the order of the tokens' scores, and tiktoken's, where the rank is the merged token's.
+// Three published algorithms are this one with different tables. Byte-pair encoding has a list of
+// merges. In SentencePiece's BPE, two symbols may merge if their joined text is a token, and tokens
+// are ranked by score. In tiktoken's, the rank is that of the merged token.
 type bpe struct {
 	// pairs maps left<<32 | right to rank<<32 | merged.
 	pairs *table
-	// bytes are the symbols of bytes where the vocabulary is byte-level, else nil.
+	// bytes are the symbols of bytes if the vocabulary is byte-level, else nil.
 	bytes *[256]int32
-	// ascii and runes are the symbols of characters where it is not.
+	// ascii and runes are the symbols of characters if it is not.
 	ascii [utf8.RuneSelf]int32
 	runes map[rune]int32
-	// fallback are the tokens of bytes that are no part of a known character, or none.
+	// fallback are the byte tokens that replace an unknown character, if the vocabulary has them.
 	fallback [256]int32
-	// unk is the token of a character that is unknown and has no fallback; none: it has no token.
-	// Then its neighbours may merge if skip is set.
+	// unk is the token of an unknown character without fallback. If it is none, the character has
+	// no token, and its neighbours may merge if skip is set.
 	unk  int32
 	skip bool
-	// size is the number of tokens. Symbols from there on are characters that are no tokens, but
+	// size is the number of tokens. Symbols from size on are characters that are not tokens, but
 	// may become part of one.
 	size int32
 	// extra are the characters of those symbols.
 	extra []rune
-	// whole are pieces that are tokens whatever their merges, nil for no such rule.
+	// whole are the pieces that become one token even if no merges produce it; nil if there are
+	// none.
 	whole map[string]int32
 }
 
-// manySymbols is the number of symbols from which a heap finds the next pair. Below it, looking at
-// all is faster.
+// manySymbols is the number of symbols from which a heap is used to find the next pair. For fewer
+// symbols, scanning all pairs is faster.
 const manySymbols = 40
 
 func (m *bpe) tokens(w *worker, dst []token, piece string) []token {
@@ -63,7 +64,7 @@ func (m *bpe) tokens(w *worker, dst []token, piece string) []token {
 	start, lead := len(dst), int32(0)
 	for _, s := range w.symbols {
 		switch {
-		case s.id >= m.size: // a character that is no token
+		case s.id >= m.size: // a character that is not a token
 			dst = m.unknown(dst, piece[:s.size])
 		case s.id != none:
 			dst = append(dst, s)
@@ -115,8 +116,8 @@ func (m *bpe) symbols(dst []token, piece string) []token {
 	return dst
 }
 
-// unknown appends the tokens of a character that is none: those of its bytes, the unknown token,
-// or none.
+// unknown appends the tokens of a character that is not a symbol: those of its bytes, the unknown
+// token, or nothing.
 func (m *bpe) unknown(dst []token, char string) []token {
 	start := len(dst)
 	for i := range len(char) {
@@ -137,7 +138,7 @@ func (m *bpe) unknown(dst []token, char string) []token {
 	return dst
 }
 
-// pair is the rank and the result of merging two symbols; the rank of what does not merge is
+// pair returns the rank and the result of merging two symbols. If they do not merge, the rank is
 // math.MaxUint32.
 func (m *bpe) pair(left, right int32) (rank uint32, merged int32) {
 	v, ok := m.pairs.get(uint64(uint32(left))<<32 | uint64(uint32(right)))
@@ -147,7 +148,7 @@ func (m *bpe) pair(left, right int32) (rank uint32, merged int32) {
 	return uint32(v >> 32), int32(uint32(v))
 }
 
-// mergeFew merges by looking at all pairs for each merge.
+// mergeFew scans all pairs before each merge.
 func (m *bpe) mergeFew(s []token) []token {
 	if len(s) < 2 {
 		return s
@@ -187,7 +188,7 @@ func (m *bpe) mergeFew(s []token) []token {
 type merge struct {
 	rank        uint32
 	left        int32
-	first, next int32 // the symbols when this was found
+	first, next int32 // the symbols when the pair was found
 }
 
 func (a merge) before(b merge) bool { return a.rank < b.rank || a.rank == b.rank && a.left < b.left }
@@ -242,7 +243,7 @@ func resized(s []int32, n int) []int32 {
 	return s[:n]
 }
 
-// push and pop are those of a heap, without the interface of container/heap, which allocates.
+// push and pop implement a heap without the interface of container/heap, which allocates.
 func push(h []merge, m merge) []merge {
 	h = append(h, m)
 	for i := len(h) - 1; i > 0; {

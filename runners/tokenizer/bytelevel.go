@@ -2,12 +2,12 @@ package tokenizer
 
 import "unicode/utf8"
 
-// Byte-level vocabularies (GPT-2's invention) write each byte as one printable character: itself
-// where it is printable, else one from U+0100 on, so that " " is Ġ.
+// Byte-level vocabularies (introduced by GPT-2) write each byte as one printable character: a
+// printable byte as itself, any other as a character from U+0100 on, so " " is Ġ.
 
 var (
 	byteRune [256]rune
-	runeByte [0x144]int16 // -1 where a character stands for no byte
+	runeByte [0x144]int16 // -1 for a character that represents no byte
 )
 
 func init() {
@@ -25,8 +25,8 @@ func init() {
 	}
 }
 
-// appendBytes appends the bytes that the characters of s stand for; ok is false where one stands
-// for none.
+// appendBytes appends the bytes that the characters of s represent. ok is false if a character
+// represents none.
 func appendBytes(dst []byte, s string) (_ []byte, ok bool) {
 	for _, r := range s {
 		if int(r) >= len(runeByte) || runeByte[r] < 0 {

@@ -28,11 +28,11 @@ func (c *charset) has(r rune) bool {
 	return in != c.not && (c.minus == nil || !c.minus.has(r))
 }
 
-// fold adds the characters that differ in case only.
+// fold adds the characters that differ only in case from those of the set.
 func (c *charset) fold() {
 	for i, n := 0, len(c.ranges); i < n; i += 2 {
 		if c.ranges[i] != c.ranges[i+1] {
-			continue // no published pattern has a range there
+			continue // no published pattern has a range under (?i)
 		}
 		r := c.ranges[i]
 		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
@@ -41,12 +41,12 @@ func (c *charset) fold() {
 	}
 }
 
-// errNotSimple says that a pattern has more than a scanner does.
+// errNotSimple is the error of a pattern that a scanner does not support.
 type errNotSimple struct{ what string }
 
 func (e errNotSimple) Error() string { return "not supported by the scanner: " + e.what }
 
-// setParser reads the parts of patterns that stand for one character.
+// setParser reads the parts of a pattern that match one character.
 type setParser struct {
 	s  string
 	at int
@@ -68,7 +68,7 @@ func (p *setParser) accept(s string) bool {
 	return false
 }
 
-// escape reads what follows a backslash into c. It returns the character where it is a single one,
+// escape reads the escape after a backslash into c. It returns the character if it is a single one,
 // else -1.
 func (p *setParser) escape(c *charset) (rune, error) {
 	if !p.more() {

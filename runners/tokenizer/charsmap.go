@@ -10,8 +10,8 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// charsmap is SentencePiece's table of normalization: a double array of the strings that are
-// replaced (Darts), and what they are replaced by, each ended by a zero byte.
+// charsmap is SentencePiece's table of normalization: a double-array trie (Darts) of the strings to
+// replace, and their replacements, each terminated by a zero byte.
 type charsmap struct {
 	units        []uint32
 	replacements string
@@ -20,7 +20,7 @@ type charsmap struct {
 // maxCharsmap bounds a table, in bytes. The one of NFKC has 237,539.
 const maxCharsmap = 1 << 26
 
-// parseCharsmap reads a table; nil where there is none.
+// parseCharsmap reads a table. It returns nil for an empty one.
 func parseCharsmap(data []byte) (*charsmap, error) {
 	if len(data) == 0 {
 		return nil, nil
@@ -42,11 +42,11 @@ func parseCharsmap(data []byte) (*charsmap, error) {
 	return m, nil
 }
 
-// prefixes calls f with the strings of the table that s begins with, the shortest first: their
-// length and what replaces them. It stops when f returns false.
+// prefixes calls f for each string of the table with which s begins, the shortest first, with its
+// length and its replacement. It stops if f returns false.
 func (m *charsmap) prefixes(s string, f func(n int, by string) bool) {
-	// A unit has a label in bits 0 to 7, whether a string ends there in bit 8, and the offset of
-	// its children in bits 10 to 30, shifted by 8 where bit 9 is set. The child of label 0 is a
+	// A unit has a label in bits 0 to 7, a flag in bit 8 if a string ends there, and the offset of
+	// its children in bits 10 to 30, shifted by 8 if bit 9 is set. The child with label 0 is a
 	// value.
 	offset := func(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
 	at := offset(m.units[0])
@@ -106,7 +106,8 @@ func (m *charsmap) apply(a *aligned) error {
 // graphemes applies a table as Hugging Face's tokenizers do.
 type graphemes struct{ *charsmap }
 
-// maxWholeGrapheme is the length from which only the characters of a grapheme are looked up.
+// maxWholeGrapheme is the length in bytes from which the characters of a grapheme are looked up one
+// by one.
 const maxWholeGrapheme = 6
 
 func (g graphemes) apply(a *aligned) error {
@@ -114,7 +115,7 @@ func (g graphemes) apply(a *aligned) error {
 		return nil
 	}
 	b := builder{from: a}
-	// The first, which is the shortest, string of the table takes the place of all of part.
+	// The replacement of the first match, which is the shortest, replaces all of part.
 	replaced := func(part string, end int) (found bool) {
 		g.prefixes(part, func(_ int, by string) bool {
 			b.write(by, end)

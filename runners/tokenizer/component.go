@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// value reads a value into memory: map[string]any, []any, string, float64, bool or nil. It is for
-// the small parts of a file.
+// value decodes a value to map[string]any, []any, string, float64, bool or nil. It is for the small
+// parts of a file.
 func (j *jsonText) value(what string) (any, error) {
 	switch j.next() {
 	case '{':
@@ -44,9 +44,9 @@ func (j *jsonText) value(what string) (any, error) {
 }
 
 // component is an object with a type, such as a normalizer of tokenizer.json. Each field must be
-// asked for: done refuses those that nothing asked for, since they may change the tokens.
+// read: done reports fields that were not read as an error, because they may change the tokens.
 type component struct {
-	// where is the file, the line and the kind of component, for errors.
+	// where names the file, the line and the kind of component, for errors.
 	where  string
 	kind   string
 	fields map[string]any
@@ -54,7 +54,7 @@ type component struct {
 	err    error
 }
 
-// readComponent reads an object with a type, or null, for which it returns nil.
+// readComponent reads an object with a type. For null it returns nil.
 func (j *jsonText) readComponent(what string) (*component, error) {
 	if j.null() {
 		return nil, nil
@@ -81,7 +81,7 @@ func newComponent(where string, v any) (*component, error) {
 	return c, c.err
 }
 
-// fail keeps the first error.
+// fail records an error unless there is one already.
 func (c *component) fail(format string, args ...any) error {
 	if c.err == nil {
 		c.err = fmt.Errorf("%s %s: %s", c.where, c.kind, fmt.Sprintf(format, args...))
@@ -89,18 +89,18 @@ func (c *component) fail(format string, args ...any) error {
 	return c.err
 }
 
-// unsupported refuses the component.
+// unsupported records that the component is not supported.
 func (c *component) unsupported() error {
 	return fmt.Errorf("%s %s is not supported", c.where, c.kind)
 }
 
-// get is a field; nil where it is missing or null.
+// get returns a field, nil if it is missing or null.
 func (c *component) get(key string) any {
 	c.used = append(c.used, key)
 	return c.fields[key]
 }
 
-// str is a string field, or a default where it is missing.
+// str returns a string field, or a default if it is missing.
 func (c *component) str(key, missing string) string {
 	switch v := c.get(key).(type) {
 	case nil:
@@ -113,7 +113,7 @@ func (c *component) str(key, missing string) string {
 	}
 }
 
-// boolean is a field that is true or false, or a default where it is missing.
+// boolean returns a boolean field, or a default if it is missing.
 func (c *component) boolean(key string, missing bool) bool {
 	switch v := c.get(key).(type) {
 	case nil:
@@ -126,7 +126,7 @@ func (c *component) boolean(key string, missing bool) bool {
 	}
 }
 
-// parts are the components of a list.
+// parts returns the components of a list.
 func (c *component) parts(key string) (parts []*component) {
 	list, ok := c.get(key).([]any)
 	if !ok {
@@ -143,7 +143,7 @@ func (c *component) parts(key string) (parts []*component) {
 	return parts
 }
 
-// pattern is a field {"String": s} or {"Regex": s}.
+// pattern returns the pattern of a field {"String": s} or {"Regex": s}.
 func (c *component) pattern(key string) pattern {
 	m, _ := c.get(key).(map[string]any)
 	s, isString := m["String"].(string)
@@ -162,7 +162,7 @@ func (c *component) pattern(key string) pattern {
 	return nil
 }
 
-// done returns the first error; a field that was not asked for is one.
+// done returns the first error. A field that was not read is an error too.
 func (c *component) done() error {
 	if c.err != nil {
 		return c.err

@@ -9,7 +9,7 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// editTexts are texts of several kinds, some thousand bytes each.
+// editTexts are texts of several kinds, each a few thousand bytes long.
 func editTexts(t testing.TB, r *rand.Rand) []string {
 	code, mix := project(t, 1<<19), mixed(t, 1<<17)
 	part := func(s string, n int) string {
@@ -76,7 +76,7 @@ func checkRandomEdits(t *testing.T, tok tokenizer.Tokenizer, r *rand.Rand, text 
 	}
 }
 
-// The tokens of an edited text are those of the whole.
+// The tokens of an edited text equal those of tokenizing it completely.
 func TestEditedTextOfSubwords(t *testing.T) {
 	for _, name := range []string{"gpt2", "prefix, NFC, ignore_merges", "digits, o200k", "falcon", "llama", "metaspace first", "metaspace, no split", "unigram", "lower, accents", "split merged_with_next"} {
 		t.Run(name, func(t *testing.T) {

@@ -2,16 +2,16 @@ package tokenizer
 
 import "slices"
 
-// endNames are the tokens that end a turn or a text, by the name that published vocabularies give
-// them. A file names one of them at most.
+// endNames are the names that published vocabularies give to tokens that end a turn or a text. A
+// file declares at most one of them.
 var endNames = []string{
 	"<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<end_of_turn>", "<|endoftext|>", "<|eom_id|>", "<EOT>",
 	"_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>", "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>",
 	"<｜end▁of▁sentence｜>", "</s>", "[e~[",
 }
 
-// findEnds fills Special.End: the tokens that the file names, which are there already, EOS, and
-// those of a well-known name that are special. It is the last step of making a Subword.
+// findEnds completes Special.End, which already has the tokens that the file declares: it adds EOS
+// and the special tokens with a well-known name. It is the last step of making a Subword.
 func (t *Subword) findEnds(special func(id int) bool) {
 	s := &t.special
 	if s.EOS >= 0 {

@@ -1,9 +1,9 @@
 package tokenizer
 
-// Edited is the text of edits.
+// Edited is edited, for tests.
 var Edited = edited
 
-// RandomText is text on which patterns differ.
+// RandomText returns text on which different patterns give different results.
 var RandomText = randomText
 
 // Case is a tokenizer of testdata/hf.json.

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// spModelBytes is a SentencePiece model of a kind: 1 Unigram, 2 BPE.
+// spModelBytes returns a SentencePiece model of a kind: 1 Unigram, 2 BPE.
 func spModelBytes(kind byte, merge bool) []byte {
 	field := func(b []byte, number int, data []byte) []byte {
 		b = binary.AppendUvarint(b, uint64(number)<<3|2)
@@ -84,7 +84,7 @@ func TestSentencePiece(t *testing.T) {
 	}
 }
 
-// rankLines is a tiktoken file: all bytes, and a few longer tokens.
+// rankLines returns a tiktoken file with all bytes and a few longer tokens.
 func rankLines() (lines []string) {
 	add := func(s string) {
 		lines = append(lines, fmt.Sprintf("%s %d", base64.StdEncoding.EncodeToString([]byte(s)), len(lines)))
@@ -138,7 +138,7 @@ func TestRanks(t *testing.T) {
 	}
 }
 
-// What a GGUF file asks for and is not supported is refused by name.
+// Unsupported settings of a GGUF file are errors that name the setting.
 func TestGGUFRefused(t *testing.T) {
 	good := func() metadata {
 		return metadata{ggml + "model": "gpt2", ggml + "pre": "smollm", ggml + "tokens": []string{"a", "b", "ab"}, ggml + "merges": []string{"a b"}}
@@ -172,7 +172,7 @@ func TestGGUFRefused(t *testing.T) {
 			t.Errorf("%s %v: the error %v, want %q in it", tt.key, tt.value, err, tt.want)
 		}
 	}
-	// Without a name for the patterns, they are llama.cpp's default.
+	// A file that does not name its patterns gets llama.cpp's default ones.
 	m := good()
 	delete(m, ggml+"pre")
 	if _, err := FromGGUF("f.gguf", m); err != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Metadata is what FromGGUF reads of a GGUF file: values by key, ok being false where there is
-// none, an error where it has another type. gguf.File is one.
+// Metadata is the part of a GGUF file that FromGGUF reads: values by key. ok is false if the key is
+// missing; a value of another type is an error. *gguf.File implements it.
 type Metadata interface {
 	String(key string) (s string, ok bool, err error)
 	Bool(key string) (x, ok bool, err error)
@@ -55,7 +55,7 @@ func (r *ggufReader) boolean(key string, missing bool) bool {
 	return x
 }
 
-// token is the id of a special token; a default where the key is missing or no token of the
+// token returns the id of a special token, or a default if the key is missing or not an id of the
 // vocabulary.
 func (r *ggufReader) token(key string, missing, size int) int {
 	x, ok, err := r.Uint(ggml + key)
@@ -78,9 +78,9 @@ type ggufVocab struct {
 	scores []float64
 }
 
-// FromGGUF makes the tokenizer that the metadata of a GGUF file describes, as llama.cpp reads it:
-// no Unicode normalization but Unigram's, and for byte-level BPE the patterns that
-// tokenizer.ggml.pre names. name is for errors.
+// FromGGUF makes the tokenizer that the metadata of a GGUF file describes. Like llama.cpp, it
+// applies no Unicode normalization except that of Unigram models, and for byte-level BPE it uses
+// the patterns named by tokenizer.ggml.pre. name is for errors.
 func FromGGUF(name string, m Metadata) (*Subword, error) {
 	t, err := fromGGUF(name, &ggufReader{Metadata: m})
 	if err != nil {
@@ -160,7 +160,7 @@ func (v *ggufVocab) read() error {
 	return v.err
 }
 
-// bytePairs makes BPE by a list of merges.
+// bytePairs makes BPE with a list of merges.
 func (v *ggufVocab) bytePairs() error {
 	pre := v.str(ggml + "pre")
 	if v.model == "gemma4" {
@@ -213,7 +213,7 @@ func (v *ggufVocab) bytePairs() error {
 			}
 		}
 	case p.spaces:
-		b.whole = map[string]int32{} // of lines only
+		b.whole = map[string]int32{} // it concerns lines only
 		for id, name := range v.names {
 			if strings.Trim(name, "\n") == "" {
 				b.whole[name] = int32(id)
@@ -236,7 +236,7 @@ func (v *ggufVocab) bytePairs() error {
 	if p.noBOS {
 		s.BOS = v.tokenID("bos_token_id", none)
 	}
-	s.AddBOS = s.AddBOS || v.model == "gemma4" // llama.cpp adds it whatever the file says
+	s.AddBOS = s.AddBOS || v.model == "gemma4" // llama.cpp always adds it, regardless of the file
 	return nil
 }
 
@@ -312,7 +312,7 @@ func (v *ggufVocab) unigram() error {
 	return nil
 }
 
-// spacedText is the text of a token of SentencePiece.
+// spacedText returns the text of a SentencePiece token.
 func spacedText(name string) string {
 	if b, ok := byteOf(name); ok {
 		return string([]byte{b})
@@ -320,7 +320,7 @@ func spacedText(name string) string {
 	return strings.ReplaceAll(name, "▁", " ")
 }
 
-// texts sets what tokens decode to.
+// texts sets the text of each token.
 func (t *Subword) texts(names []string, text func(string) string) {
 	t.ids, t.names = map[string]int{}, map[int]string{}
 	t.text = make([]string, len(names))
@@ -329,7 +329,7 @@ func (t *Subword) texts(names []string, text func(string) string) {
 	}
 }
 
-// controlNames are the tokens that llama.cpp takes for control tokens whatever their type is.
+// controlNames are the tokens that llama.cpp treats as control tokens regardless of their type.
 var controlNames = slices.Concat(endNames, []string{
 	"<|flush|>", "<|calls|>", "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>",
 	"<|prefix|>", "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>",
@@ -338,8 +338,8 @@ var controlNames = slices.Concat(endNames, []string{
 	"<reponame>", "<|file_sep|>",
 })
 
-// addTokens makes the tokens that are found before anything else: control and unknown tokens, which
-// are special, and user-defined ones.
+// addTokens makes the added tokens: control and unknown tokens, which are special, and user-defined
+// ones.
 func (v *ggufVocab) addTokens() {
 	t := v.t
 	for _, name := range controlNames {

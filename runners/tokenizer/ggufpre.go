@@ -1,10 +1,10 @@
 package tokenizer
 
-// preType is what a name in tokenizer.ggml.pre stands for.
+// preType is the meaning of a name in tokenizer.ggml.pre.
 type preType struct {
-	// patterns cut the text one after the other.
+	// patterns split the text, one after the other.
 	patterns []string
-	// ignoreMerges: a piece that is a token is that token.
+	// ignoreMerges makes a piece that is in the vocabulary one token, even if no merges produce it.
 	ignoreMerges bool
 	addBOS       bool // unless the file says otherwise
 	noBOS        bool // unless the file names one
@@ -12,9 +12,9 @@ type preType struct {
 	spaces bool
 }
 
-// The patterns of llama.cpp (llama-vocab.cpp). Where it writes a lookahead before a set, a set with
-// subtraction is here: ((?=[\p{L}])([^a-z])) is [\p{L}-[a-z]]. It takes all white space that is
-// left, so \s+ is added to patterns without it; that does not change what they cut.
+// The patterns of llama.cpp (llama-vocab.cpp). Its lookaheads before a set are written as set
+// subtraction: ((?=[\p{L}])([^a-z])) is [\p{L}-[a-z]]. llama.cpp takes all remaining white space as
+// one match, so \s+ is appended to patterns without it, which gives the same pieces.
 const (
 	anyCase   = `(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])`
 	anyCase4o = `[^\r\n\p{L}\p{N}]?[\p{L}-[a-z]]*[\p{L}-[A-Z]]+` + anyCase + `?|[^\r\n\p{L}\p{N}]?[\p{L}-[a-z]]+[\p{L}-[A-Z]]*` + anyCase + `?|`
@@ -25,7 +25,7 @@ const (
 	afterCase = ` ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 	cjk       = `[一-龥぀-ゟ゠-ヿ]+`
 	deepseek3 = `[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_` + "`" + `{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-	// deepseekLetters are DeepSeek's letters: those with a case.
+	// deepseekLetters are the letters of DeepSeek's patterns: those with upper and lower case.
 	deepseekLetters = `\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+`
 	bloom           = ` ?[^(\s|.,!?…。，、।۔،)]+`
 )

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// hfFile is what a tokenizer.json says.
+// hfFile is the content of a tokenizer.json.
 type hfFile struct {
 	j     *jsonText
 	t     *Subword
@@ -15,11 +15,11 @@ type hfFile struct {
 	scores []float64
 	merges []hfMerge
 	model  hfModel
-	// bytes is set where the tokens are byte-level.
+	// bytes is set if the tokens are byte-level.
 	bytes bool
-	// text changes a token into its text.
+	// text returns the text of a token.
 	decode []func(string) string
-	// decodesBytes is set where <0x0A> stands for a byte.
+	// decodesBytes is set if tokens such as <0x0A> represent bytes.
 	decodesBytes, decodesByteLevel bool
 	post                           *component
 }
@@ -40,9 +40,9 @@ type hfModel struct {
 	ignoreMerges bool
 }
 
-// ParseHF makes a tokenizer of a tokenizer.json and, unless it is nil, of the tokenizer_config.json
-// next to it, which names the tokens of the beginning and the end of a text. name is for
-// errors. What is not supported is an error that names it.
+// ParseHF makes a tokenizer from a tokenizer.json and, unless it is nil, the tokenizer_config.json
+// next to it, which names the tokens at the beginning and the end of a text. name is for errors.
+// Anything unsupported is an error that names it.
 func ParseHF(name string, tokenizer, config []byte) (*Subword, error) {
 	j, err := newJSON(name, tokenizer)
 	if err != nil {
@@ -104,7 +104,7 @@ func (f *hfFile) read() error {
 			return err
 		case "model":
 			return f.readModel()
-		case "version", "truncation", "padding": // they say nothing about the tokens of a text
+		case "version", "truncation", "padding": // they do not affect the tokens of a text
 			return j.skip(key)
 		}
 		return j.errorf("the field %q is not supported", key)
@@ -227,7 +227,7 @@ func (f *hfFile) readModel() error {
 // readVocab reads {"token": id, ...} or [["token", score], ...].
 func (f *hfFile) readVocab() error {
 	j := f.j
-	// The shortest entry has seven bytes; published ones have 18 on the average.
+	// The shortest entry has seven bytes; those of published files have 18 on average.
 	f.vocab = newVocabulary(min((len(j.s)-j.at)/32, 1<<19))
 	if j.next() == '{' {
 		return j.object("the vocabulary", func(name string) error {
@@ -370,7 +370,8 @@ func (f *hfFile) buildBPE() error {
 	return nil
 }
 
-// unkPenalty is how much lower the score of an unknown character is than the lowest of a token.
+// unkPenalty is subtracted from the lowest score of a token to get the score of an unknown
+// character.
 const unkPenalty = 10
 
 func (f *hfFile) buildUnigram() error {
@@ -419,7 +420,7 @@ func (f *hfFile) buildAdded() error {
 	return nil
 }
 
-// special finds which tokens the file asks for around a text.
+// special finds the tokens that the file adds before and after a text.
 func (f *hfFile) special() error {
 	if f.post == nil {
 		return nil
@@ -436,7 +437,7 @@ func (f *hfFile) processor(c *component) error {
 		return int(f.vocab.id(name))
 	}
 	switch c.kind {
-	case "ByteLevel": // about offsets only
+	case "ByteLevel": // it affects offsets only
 		return nil
 	case "Sequence":
 		for _, p := range c.parts("processors") {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// hfCases are the tokenizers of testdata/hf.json, which tools/fixtures/tokenizers.py makes.
+// hfCases returns the tokenizers of testdata/hf.json, which tools/fixtures/tokenizers.py generates.
 type hfCases struct {
 	By    string
 	Texts []string
@@ -55,7 +55,7 @@ func testCase(t testing.TB, name string) *Subword {
 	return nil
 }
 
-// All kinds of normalizers and pre-tokenizers give the ids of Hugging Face's tokenizers.
+// All kinds of normalizers and pre-tokenizers give the same ids as Hugging Face's library.
 func TestHuggingFace(t *testing.T) {
 	cases := readCases(t)
 	for _, c := range cases.Cases {
@@ -92,7 +92,7 @@ func decodeEach(t *Subword, ids []int) (s []string) {
 	return s
 }
 
-// Special tokens are described, and are text unless asked for.
+// Special tokens are reported, and are plain text unless EncodeSpecial is used.
 func TestSpecial(t *testing.T) {
 	tok := testCase(t, "prefix, NFC, ignore_merges")
 	s := tok.Special()
@@ -118,7 +118,7 @@ func TestSpecial(t *testing.T) {
 	}
 }
 
-// minimal is a tokenizer.json that is accepted.
+// minimal is the smallest tokenizer.json that is accepted.
 const minimal = `{"version":"1.0","added_tokens":[{"id":3,"content":"<s>","special":true}],"normalizer":null,
 "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false},"decoder":{"type":"ByteLevel"},
 "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}`
@@ -147,7 +147,7 @@ func TestTokenizerConfig(t *testing.T) {
 	}
 }
 
-// What is not supported is refused by name.
+// Unsupported settings are errors that name the setting.
 func TestHuggingFaceRefused(t *testing.T) {
 	if _, err := ParseHF("t.json", []byte(minimal), nil); err != nil {
 		t.Fatal(err)
@@ -197,7 +197,7 @@ func TestHuggingFaceRefused(t *testing.T) {
 	}
 }
 
-// A normalizer that makes a text a thousand times longer stops.
+// A normalizer that would make a text a thousand times longer is stopped.
 func TestGrowth(t *testing.T) {
 	doubling := strings.Repeat(`{"type":"Replace","pattern":{"String":"a"},"content":"aa"},`, 30)
 	text := strings.Replace(minimal, `"normalizer":null`, `"normalizer":{"type":"Sequence","normalizers":[`+strings.TrimSuffix(doubling, ",")+`]}`, 1)

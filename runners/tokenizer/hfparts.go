@@ -78,14 +78,14 @@ func (c *component) behavior() behavior {
 	}
 }
 
-// gpt2 is the pattern of GPT-2, which ByteLevel cuts with.
+// gpt2 is the pattern of GPT-2, with which ByteLevel splits.
 const gpt2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
 
 // preTokenizers adds the steps of a pre-tokenizer.
 func (f *hfFile) preTokenizers(c *component) error {
 	t := f.t
 	add := func(p pattern, b behavior, invert bool) {
-		if f.bytes { // the text was mapped by a step before
+		if f.bytes { // an earlier step mapped the text
 			p = mapped{p}
 		}
 		t.pre = append(t.pre, split{p, b, invert})
@@ -143,7 +143,7 @@ func punctuation(r rune) bool {
 	return unicode.IsPunct(r) || r < 0x80 && unicode.IsSymbol(r)
 }
 
-// addPrefix adds a step that puts a prefix before the text, which comes before all cutting.
+// addPrefix adds a step that puts a prefix before the text. It runs before all splits.
 func (f *hfFile) addPrefix(c *component, n normalizer) error {
 	if len(f.t.pre) > 0 {
 		return c.fail("a prefix after another pre-tokenizer is not supported")
@@ -152,7 +152,7 @@ func (f *hfFile) addPrefix(c *component, n normalizer) error {
 	return nil
 }
 
-// metaspace writes spaces as ▁, puts one before the text and cuts before each.
+// metaspace writes spaces as ▁, puts one before the text, and splits the text before each ▁.
 func (f *hfFile) metaspace(c *component) error {
 	mark := c.str("replacement", "▁")
 	c.str("str_rep", "")
@@ -204,7 +204,7 @@ func (f *hfFile) spacedWords(c, meta *component) error {
 	return c.done()
 }
 
-// decoders reads how tokens become text. What happens at the beginning of a text is left out.
+// decoders reads how tokens are converted to text. Special treatment of the first token is ignored.
 func (f *hfFile) decoders(c *component) error {
 	switch c.kind {
 	case "Sequence":
@@ -242,7 +242,7 @@ func (f *hfFile) decoders(c *component) error {
 	return c.done()
 }
 
-// tokenText is the text that a token of the vocabulary decodes to.
+// tokenText returns the text to which a token of the vocabulary decodes.
 func (f *hfFile) tokenText(name string) string {
 	if f.decodesByteLevel {
 		if b, ok := appendBytes(nil, name); ok {
@@ -259,7 +259,7 @@ func (f *hfFile) tokenText(name string) string {
 	return name
 }
 
-// hfConfig is what is used of tokenizer_config.json.
+// hfConfig holds the fields used of tokenizer_config.json.
 type hfConfig struct {
 	tokens map[string]string // bos_token, eos_token
 	adds   map[string]bool   // add_bos_token, add_eos_token
@@ -330,8 +330,8 @@ func (t *Subword) readConfig(name string, config []byte) error {
 	return nil
 }
 
-// chatTemplate is the template of a field that is one or a list of named ones, of which the one
-// called default counts.
+// chatTemplate reads a field that is a template or a list of named ones, and returns the one named
+// default.
 func chatTemplate(v any) string {
 	if s, ok := v.(string); ok {
 		return s

@@ -9,27 +9,28 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// aligned is a text and where its bytes come from.
+// aligned is a text with the origin of its bytes in the original text.
 type aligned struct {
 	s string
-	// ends[i] is where in the original text the source of s[i] ends; it does not fall. nil where
-	// the text is the original one, or nobody asks (plain).
+	// ends[i] is the offset in the original text at which the source of s[i] ends. Offsets never
+	// decrease. ends is nil if the text is the original one, or if offsets are not needed (plain).
 	ends  []int
 	plain bool
-	// first is set where the text begins the whole text.
+	// first is set if the text is at the beginning of the whole text.
 	first bool
-	// base is where in the original text s begins.
+	// base is the offset of s in the original text.
 	base int
-	// limit bounds the length of s, in bytes; 0 is no limit.
+	// limit bounds the length of s in bytes; 0 means no limit.
 	limit int
 }
 
-// growth bounds how many times longer a text may become. NFKC makes one of 3 bytes 33 long.
+// growth bounds the factor by which normalization may lengthen a text. NFKC expands one character
+// of 3 bytes to 33.
 const growth = 32
 
 var errGrowth = errors.New("the normalization makes the text too long")
 
-// end is where in the original text the first n bytes of s end.
+// end returns the offset in the original text at which the first n bytes of s end.
 func (a *aligned) end(n int) int {
 	if n == 0 {
 		return a.base
@@ -40,7 +41,7 @@ func (a *aligned) end(n int) int {
 	return a.ends[n-1]
 }
 
-// part is the text of a from from to to.
+// part returns the part [from, to) of a.
 func (a *aligned) part(from, to int) aligned {
 	p := aligned{s: a.s[from:to], plain: a.plain, first: a.first && from == 0, base: a.end(from), limit: a.limit}
 	if a.ends != nil {
@@ -49,12 +50,12 @@ func (a *aligned) part(from, to int) aligned {
 	return p
 }
 
-// normalizer is a step that changes text before it is cut.
+// normalizer is a step that changes text before it is split.
 type normalizer interface {
 	apply(a *aligned) error
 }
 
-// builder makes the next text of an aligned one.
+// builder makes a new aligned text from another.
 type builder struct {
 	from *aligned
 	b    []byte
@@ -62,14 +63,14 @@ type builder struct {
 	over bool
 }
 
-// full reports whether n more bytes would be too many.
+// full reports whether n more bytes would exceed the limit.
 func (b *builder) full(n int) bool {
 	b.over = b.over || b.from.limit > 0 && len(b.b)+n > b.from.limit
 	return b.over
 }
 
-// write adds text that stands for from.s[:end] as far as it was not written yet; bytes of a copy
-// keep their places.
+// write appends text that replaces the part of from.s[:end] not written yet. If text is a copy of
+// that part, each byte keeps its origin.
 func (b *builder) write(text string, end int) {
 	if b.full(len(text)) {
 		return
@@ -110,8 +111,8 @@ func (b *builder) done() error {
 // prefix puts text before a text that is not empty.
 type prefix struct {
 	text string
-	// absent: only where the text does not begin with it already. first: only at the beginning of
-	// the whole text.
+	// absent restricts this to texts that do not already begin with the prefix, first to the
+	// beginning of the whole text.
 	absent, first bool
 }
 
@@ -125,7 +126,7 @@ func (p prefix) apply(a *aligned) error {
 	return b.done()
 }
 
-// replace puts text in the place of each match.
+// replace replaces each match by a text.
 type replace struct {
 	pattern pattern
 	text    string
@@ -206,7 +207,7 @@ func lowercase(r rune, s string) string {
 	switch {
 	case r == utf8.RuneError:
 		return s
-	case r == 'İ': // the only letter with a lower case of two characters
+	case r == 'İ': // the only letter whose lower case has two characters
 		return "i\u0307"
 	}
 	return string(unicode.ToLower(r))
@@ -238,8 +239,8 @@ func (p strip) apply(a *aligned) error {
 	return b.done()
 }
 
-// spaces is what SentencePiece does with spaces: it drops those at the ends and all but one of a
-// run, and puts one before the text. llama.cpp puts the one before the first other character.
+// spaces treats spaces as SentencePiece does: it drops those at the ends and all but one of a run,
+// and puts one before the text. llama.cpp puts that one before the first other character.
 type spaces struct {
 	// merge keeps one space before each word and drops all others.
 	merge bool

@@ -61,16 +61,16 @@ func (p runeSet) matches(s string, f func(from, to int)) error {
 type regex struct{ *regexp2.Regexp }
 
 const (
-	// regexTime bounds the time of a match: a hostile pattern may take exponential time. All
-	// matches in a text may take as long, and regexByteTime for each byte.
+	// regexTime bounds the time of a match, because a hostile pattern may take exponential time.
+	// All matches in a text may take that long in total, plus regexByteTime for each byte.
 	regexTime     = 10 * time.Second
 	regexByteTime = 20 * time.Microsecond
-	// regexStack bounds the places that a match may return to. A word of a million characters
-	// takes as many.
+	// regexStack bounds the backtracking positions of a match. A word of a million characters takes
+	// a million.
 	regexStack = 1 << 24
 )
 
-// compileRegex compiles a pattern for regexp2. It is tried at one place after the other, since the
+// compileRegex compiles a pattern for regexp2. It is tried at each position in order, because the
 // search of regexp2 v2.13.0 misses matches of alternatives that begin with different negated sets.
 func compileRegex(expr string) (regex, error) {
 	re, err := regexp2.Compile(`\G(?:`+expr+`)`, regexp2.Multiline, regexp2.OptionMaxBacktrackingStackSize(regexStack))
@@ -116,8 +116,8 @@ func (p regex) matches(s string, f func(from, to int)) error {
 // maxPattern bounds a pattern, in bytes. The longest published one has some 1,500.
 const maxPattern = 1 << 13
 
-// compilePattern compiles a regular expression as Oniguruma reads it, which Hugging Face's
-// tokenizers use. Where the two engines here read it differently, it is refused.
+// compilePattern compiles a regular expression of Oniguruma, the engine of Hugging Face's
+// tokenizers. It refuses expressions that the engines here would interpret differently.
 func compilePattern(expr string) (pattern, error) {
 	if len(expr) > maxPattern {
 		return nil, fmt.Errorf("the pattern has %d bytes, want up to %d", len(expr), maxPattern)
@@ -143,7 +143,7 @@ func compilePattern(expr string) (pattern, error) {
 	return p, nil
 }
 
-// otherMeaning names what Oniguruma and regexp2 read differently.
+// otherMeaning names a construct of a pattern that Oniguruma and regexp2 interpret differently.
 func otherMeaning(expr string) string {
 	inside := false
 	for i := 0; i < len(expr); i++ {
@@ -172,8 +172,8 @@ func otherMeaning(expr string) string {
 	return ""
 }
 
-// probe tries a pattern on texts that slow ones are slow on, so that those are refused when they
-// are read, not when they are used.
+// probe runs a pattern on texts that expose slow patterns, so that these are refused when the file
+// is read, not when it is used.
 func probe(p pattern) error {
 	if re, ok := p.(regex); ok {
 		defer func(d time.Duration) { re.MatchTimeout = d }(re.MatchTimeout)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A pattern beyond a scanner is run by regexp2, on text that need not be valid UTF-8.
+// A pattern that a scanner does not support is run by regexp2, also on invalid UTF-8.
 func TestRegex(t *testing.T) {
 	p, err := compilePattern(`\d{1,3}(?=(?:\d{3})*\b)|(a|b)+`)
 	if err != nil {
@@ -22,7 +22,7 @@ func TestRegex(t *testing.T) {
 	}
 }
 
-// Patterns that would take too long are refused when they are read; one that is quadratic stops.
+// Patterns of exponential time are refused when they are read; a quadratic one is stopped.
 func TestSlowPatterns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the time of a pattern under the race detector says nothing")

@@ -2,7 +2,7 @@ package tokenizer
 
 import "unicode/utf8"
 
-// behavior is what a split does with the matches of its pattern.
+// behavior selects what a split does with the matches of its pattern.
 type behavior int
 
 const (
@@ -10,21 +10,21 @@ const (
 	removed                    // they are dropped
 	withPrev                   // each ends the piece before it
 	withNext                   // each begins the piece after it
-	contiguous                 // those that follow each other are a piece
+	contiguous                 // adjacent ones form one piece
 )
 
-// split is a step of a pre-tokenizer: it cuts pieces of text at the matches of a pattern.
+// split is a step of a pre-tokenizer: it splits pieces of text at the matches of a pattern.
 type split struct {
 	pattern  pattern
 	behavior behavior
-	// invert cuts at what is between the matches.
+	// invert exchanges the matches and the text between them.
 	invert bool
 }
 
-// preTokenizer cuts text into pieces by steps, each of which cuts the pieces of the one before.
+// preTokenizer splits text into pieces in steps. Each step splits the pieces of the previous one.
 type preTokenizer []split
 
-// each calls f with the pieces of s, in order, and where they are.
+// each calls f with the pieces of s and their offsets, in order.
 func (p preTokenizer) each(s string, f func(at int, piece string)) error {
 	var failed error
 	for i := len(p) - 1; i >= 0; i-- {
@@ -39,18 +39,18 @@ func (p preTokenizer) each(s string, f func(at int, piece string)) error {
 	return failed
 }
 
-// cutter runs a step on one piece after the other. It is made once for a text, since a piece is
-// often shorter than what a closure for each would take.
+// cutter runs a step on one piece after another. It is made once per text, because a closure for
+// each piece would often take more memory than the piece.
 type cutter struct {
 	*split
 	next func(at int, piece string)
 	// match receives the matches of the pattern.
 	match func(from, to int)
-	// s is the piece, which is at a place of the text.
+	// s is the piece, and at its offset in the text.
 	s  string
 	at int
-	// begin is where the piece begins that is not yet complete, or where the next one will; done is
-	// how far s was read; matched: up to a match.
+	// begin is the start of the piece that is not complete yet, or of the next one. s has been read
+	// up to done; matched is set if a match ends there.
 	begin, done int
 	matched     bool
 }
@@ -78,7 +78,7 @@ func newCutter(step *split, next func(at int, piece string)) *cutter {
 	return c
 }
 
-// keepsMatches reports whether the step drops what is between matches.
+// keepsMatches reports whether the step drops the text between matches.
 func (p *split) keepsMatches() bool { return p.behavior == removed && p.invert }
 
 // cut passes the pieces of s on, which is at a place of a text.
@@ -97,7 +97,7 @@ func (c *cutter) cut(at int, s string) error {
 	return nil
 }
 
-// emit passes on the piece that ends at to, if any.
+// emit passes on the piece that ends at to, unless it is empty.
 func (c *cutter) emit(to int) {
 	if to > c.begin {
 		c.next(c.at+c.begin, c.s[c.begin:to])
@@ -105,7 +105,7 @@ func (c *cutter) emit(to int) {
 	c.begin = to
 }
 
-// section is a part of s that is a match, or is between two.
+// section handles a part of s that is a match or lies between two matches.
 func (c *cutter) section(from, to int, match bool) {
 	if from == to {
 		return
@@ -136,12 +136,12 @@ func (c *cutter) section(from, to int, match bool) {
 	c.matched = match
 }
 
-// mapped is a pattern that sees each byte of a text as its byte-level character.
+// mapped applies a pattern to a text with each byte replaced by its byte-level character.
 type mapped struct{ pattern }
 
 func (p mapped) matches(s string, f func(from, to int)) error {
 	chars, done, at := byteLevel(s), 0, 0
-	// place is the byte of s whose character begins at chars[i:].
+	// place returns the index of the byte of s whose character begins at chars[i:].
 	place := func(i int) int {
 		at += utf8.RuneCountInString(chars[done:i])
 		done = i

@@ -14,12 +14,12 @@ import (
 
 var random = flag.Int64("random", 1<<20, "bytes of random text for TestRandomText, for all vocabularies together")
 
-// exact are the published vocabularies that are byte-level, with a token for each byte and without
-// normalization: they decode to the very text.
+// exact are the published byte-level vocabularies with a token for each byte and without
+// normalization. Their tokens decode to exactly the text.
 var exact = []string{"gguf_aquila", "gguf_gpt-2", "gguf_llama-bpe", "gguf_qwen2", "hf_deepseek_v3", "hf_llama3", "tiktoken_cl100k_base"}
 
-// randomUnicode is text of n characters or so: troublemakers, any character of any plane, words,
-// runs, and bytes that are not valid UTF-8 unless valid is set.
+// randomUnicode returns text of about n characters: known difficult ones, characters of all planes,
+// words, runs, and, unless valid is set, invalid UTF-8.
 func randomUnicode(r *rand.Rand, n int, valid bool) string {
 	var b strings.Builder
 	for b.Len() < n {
@@ -52,9 +52,9 @@ func randomUnicode(r *rand.Rand, n int, valid bool) string {
 	return strings.ToValidUTF8(b.String(), "\uFFFD")
 }
 
-// Random Unicode and invalid UTF-8 have tokens of the vocabulary that cover the text, and the
-// byte-level ones decode to it. Two files of Mistral's vocabulary give the same tokens, although
-// one merges by a list and the other by scores. `make fuzz-tokenizers` does this with a gigabyte.
+// The tokens of random Unicode and invalid UTF-8 cover the text, and byte-level tokens decode to
+// it. Two files of Mistral's vocabulary give the same tokens, although one has a list of merges and
+// the other has scores. `make fuzz-tokenizers` does this with a gigabyte.
 func TestRandomText(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a minute under the race detector")

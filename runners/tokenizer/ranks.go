@@ -9,11 +9,12 @@ import (
 	"strconv"
 )
 
-// Ranks says what a tiktoken file leaves out: how the text is cut and the special tokens.
+// Ranks has what a tiktoken file does not contain: the pattern that splits the text, and the
+// special tokens.
 type Ranks struct {
-	// Pattern cuts the text.
+	// Pattern splits the text.
 	Pattern string
-	// First are tokens before those of the file, which get the ids after them.
+	// First are tokens whose ids precede those of the file's tokens.
 	First []string
 	// Special are special tokens and their ranks, to which the number of First is added.
 	Special map[string]int
@@ -33,8 +34,8 @@ func CL100K() Ranks {
 	return Ranks{Pattern: cl100kPattern, Special: cl100kSpecial, EOS: "<|endoftext|>"}
 }
 
-// YOCO is the tokenizer of the YOCO reference (microsoft/unilm, YOCO/yoco/tasks/data): cl100k_base
-// after <s>, <pad>, </s> and <unk>, and with the special tokens of StarCoder.
+// YOCO is the tokenizer of the YOCO reference (microsoft/unilm, YOCO/yoco/tasks/data): the tokens
+// <s>, <pad>, </s> and <unk>, then those of cl100k_base, then the special tokens of StarCoder.
 func YOCO() Ranks {
 	r := Ranks{Pattern: cl100kPattern, First: []string{"<s>", "<pad>", "</s>", "<unk>"}, Special: map[string]int{}, BOS: "<s>", EOS: "</s>"}
 	for name, rank := range cl100kSpecial {

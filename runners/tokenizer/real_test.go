@@ -43,7 +43,7 @@ func readJSON(t testing.TB, path string, v any) {
 	}
 }
 
-// texts are the strings of texts.json.
+// texts returns the strings of texts.json.
 func texts(t testing.TB) []string {
 	var all []struct{ Text string }
 	readJSON(t, filepath.Join(realTokens, "texts.json"), &all)
@@ -54,7 +54,7 @@ func texts(t testing.TB) []string {
 	return s
 }
 
-// vocabulary is the file of a published vocabulary, which tools/tokenizers.sh downloads.
+// vocabulary returns the file of a published vocabulary, which tools/tokenizers.sh downloads.
 func vocabulary(t testing.TB, name string) string {
 	t.Helper()
 	dir := os.Getenv("YOCOBENCH_TOKENIZERS")
@@ -108,7 +108,7 @@ func open(t testing.TB, name, path string) *tokenizer.Subword {
 	return tok
 }
 
-// names are the vocabularies of testdata/real/tokens.
+// names returns the vocabularies of testdata/real/tokens.
 func names(t testing.TB) (names []string) {
 	files, err := filepath.Glob(filepath.Join(realTokens, "*_*.json"))
 	if err != nil || len(files) == 0 {
@@ -170,7 +170,7 @@ func TestPublishedVocabularies(t *testing.T) {
 	}
 }
 
-// The ids of the YOCO reference are those of cl100k_base and 4, but for the special tokens that
+// The ids of the YOCO reference are those of cl100k_base plus 4, except for the special tokens that
 // only the reference has.
 func TestYOCO(t *testing.T) {
 	path := vocabulary(t, "tiktoken_cl100k_base")
