@@ -138,7 +138,7 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 			answer, next = answer[:len(answer)-1], nil
 		}
 		text := c.tok.Decode(answer)
-		out = append(out, Answer{Text: text, Tokens: read, LogProb: a.LogProb, HasLogProb: t.Expected != ""})
+		out = append(out, Answer{Text: text, Tokens: read, LogProb: a.LogProb, HasLogProb: t.Expected != "" && !a.Unscored})
 		if i+1 == len(p.Turns) {
 			break
 		}

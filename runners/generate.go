@@ -56,6 +56,14 @@ type Answered struct {
 	Tokens []int
 	// LogProb is the log-probability in nats of the expected answer after the prompt.
 	LogProb float64
+	// Unscored: the model cannot compute LogProb.
+	Unscored bool
+}
+
+// Answerer is implemented by Steppers that answer without logits of all tokens.
+type Answerer interface {
+	// Answer is AnswerOf for this model.
+	Answer(ctx context.Context, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error)
 }
 
 // AnswerOf is Generate that also computes the log-probability of expected after the same prompt.
@@ -65,6 +73,9 @@ type Answered struct {
 // back at the cost described at Truncate. stop is called after every token with the answer so far,
 // and ends the answer by returning true.
 func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
+	if a, ok := m.(Answerer); ok {
+		return a.Answer(ctx, s, prompt, expected, most, stop)
+	}
 	d, err := startDecoder(ctx, m, s, prompt, max(most, len(expected)))
 	if err != nil {
 		return Answered{}, err

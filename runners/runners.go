@@ -246,6 +246,15 @@ type Chooser interface {
 	AlgorithmLog() []string
 }
 
+// Cased is implemented by Models that need to know where a case begins and ends.
+type Cased interface {
+	// BeginCase is called before each case. ctx ends with the case.
+	BeginCase(ctx context.Context)
+	// EndCase is called after each case. It returns notes for the case's record, and an error that
+	// the model could not return during the case; a case with such an error has failed.
+	EndCase() (notes []string, err error)
+}
+
 // Greedy is implemented by Models that choose tokens on the device, so that no logits are copied to
 // the host.
 type Greedy interface {

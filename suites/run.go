@@ -185,6 +185,14 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	var out result.Outcome
 	measure := func() error {
 		return guarded(func() (err error) {
+			cased, ok := model.(runners.Cased)
+			if ok {
+				cased.BeginCase(runCtx)
+				defer func() {
+					notes, late := cased.EndCase()
+					out.Notes, err = append(out.Notes, notes...), cmp.Or(err, late)
+				}()
+			}
 			out, err = c.Run(runCtx, model, r.obs.Fraction)
 			return err
 		})
