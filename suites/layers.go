@@ -13,10 +13,10 @@ import (
 
 // Composed is the part of an Entry that defines a model layer by layer.
 type Composed struct {
-	Label      string   `yaml:"label" doc:"group of the model in reports (default: its name)"`
+	Label      string   `yaml:"label" doc:"group of the model in reports (default: its name; of a command the name that it says)"`
 	Dim        Size     `yaml:"dim" doc:"width of the residual stream (required with layers)"`
 	Vocab      Size     `yaml:"vocab" doc:"number of tokens (required with layers)"`
-	Tokenizer  string   `yaml:"tokenizer" doc:"bytes, for tasks that read text (default: token ids only)"`
+	Tokenizer  string   `yaml:"tokenizer" doc:"bytes, for tasks that read text; of a command also a file or folder of a model (default: token ids only, or the command's own tokenizer, with which texts cannot be scored)"`
 	EmbedScale *float64 `yaml:"embed_scale" doc:"factor of the embeddings (default 1)"`
 	TiedOutput bool     `yaml:"tied_output" doc:"true: the output matrix is the embedding (default false)"`
 	LogitScale float64  `yaml:"logit_scale" doc:"factor of the logits (default 1)"`

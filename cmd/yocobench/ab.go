@@ -110,7 +110,7 @@ func (f *abFlags) run(ctx context.Context, name, command string, stdout, stderr 
 	if len(e.Gates) == 0 {
 		return usagef("the suite %s has no gates to decide; add some with --gate 'throughput.decode_tps >= 0.97x baseline'", e.Suite.Name)
 	}
-	plan, err := suites.NewPlan(ctx, e.Suite, wiring(f.device, nil))
+	plan, err := suites.NewPlan(ctx, e.Suite, wiring(ctx, f.device, nil))
 	if err != nil {
 		return err
 	}

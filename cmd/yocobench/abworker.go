@@ -39,7 +39,7 @@ func planJob(ctx context.Context, j ab.Job) (plan *suites.Plan, env result.Env, 
 	if err != nil {
 		return nil, env, err
 	}
-	if plan, err = suites.NewPlan(ctx, s, wiring(d, nil)); err != nil {
+	if plan, err = suites.NewPlan(ctx, s, wiring(ctx, d, nil)); err != nil {
 		return nil, env, err
 	}
 	v, commit := buildVersion()

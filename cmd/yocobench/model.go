@@ -15,7 +15,7 @@ import (
 )
 
 func newModel() *cobra.Command {
-	return group("model", "Inspect, verify or convert a model", newInspect(), newVerify(), newConvert())
+	return group("model", "Inspect, verify, convert or check a model", newInspect(), newVerify(), newConvert(), newCheck())
 }
 
 func newInspect() *cobra.Command {

@@ -212,7 +212,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if f.dryRun {
 		f.device.dry = &assumption{}
 	}
-	plan, err := suites.NewPlan(ctx, suite, wiring(f.device, &d.machine))
+	plan, err := suites.NewPlan(ctx, suite, wiring(ctx, f.device, &d.machine))
 	if err != nil {
 		return f.planError(suite, err)
 	}

@@ -41,7 +41,7 @@ func newSuite() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				p, err := suites.NewPlan(c.Context(), s, wiring(deviceOptions{}, nil))
+				p, err := suites.NewPlan(c.Context(), s, wiring(c.Context(), deviceOptions{}, nil))
 				if err != nil {
 					return err
 				}

@@ -23,6 +23,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/cuda"
+	"github.com/yocobench/yocobench/runners/exec"
 	"github.com/yocobench/yocobench/runners/families"
 	"github.com/yocobench/yocobench/runners/pretrained"
 	"github.com/yocobench/yocobench/suites"
@@ -49,6 +50,8 @@ type backend struct {
 	// family loads a published model that only the cost model supports. If it is nil, the runner
 	// cannot.
 	family func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error)
+	// target resolves entries of models that are no Config. If it is set, no other function is.
+	target func(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Target, error)
 	// cannot gives the reasons for capabilities that no model has on this runner.
 	cannot map[runners.Capability]string
 }
@@ -108,6 +111,10 @@ var backends = []backend{
 			return r.(*analytic.Runner).LoadFamily(m, o)
 		},
 	},
+	{
+		name: "exec", about: "measures a model in a child process, by the protocol of docs/protocol.md",
+		target: commandTarget,
+	},
 }
 
 // here returns an error if a device profile is given for a runner that measures this machine.
@@ -123,6 +130,9 @@ func openRunner(name string) (runners.Runner, error) {
 	b, err := findBackend(name)
 	if err != nil {
 		return nil, err
+	}
+	if b.open == nil {
+		return nil, usagef("the %s runner runs only models of suites", name)
 	}
 	return b.open(deviceOptions{}, "")
 }
@@ -319,6 +329,8 @@ type deviceOptions struct {
 	threads int
 	tier    string
 	found   modelCache
+	// ctx ends what planning starts; nil means that it does not end.
+	ctx context.Context
 	// dry is non-nil in a dry run, which does not need a GPU.
 	dry *assumption
 }
@@ -346,10 +358,11 @@ type modelCache struct {
 	texts   map[string]*textModel
 	gpus    map[runners.DType]*runners.Profile
 	runners map[string]described
+	hellos  map[string]*exec.Hello
 }
 
 func newCache() modelCache {
-	return modelCache{map[string]modelSource{}, map[string]*textModel{}, map[runners.DType]*runners.Profile{}, map[string]described{}}
+	return modelCache{map[string]modelSource{}, map[string]*textModel{}, map[runners.DType]*runners.Profile{}, map[string]described{}, map[string]*exec.Hello{}}
 }
 
 // gpu returns the profile of a runner's GPU for weights of a type. It is measured on first use.
@@ -418,8 +431,8 @@ type described struct {
 }
 
 // wiring connects suites with the implementations in this program.
-func wiring(d deviceOptions, machine *runners.Profile) suites.Registry {
-	d.found = newCache()
+func wiring(ctx context.Context, d deviceOptions, machine *runners.Profile) suites.Registry {
+	d.found, d.ctx = newCache(), ctx
 	return suites.Registry{
 		Tasks:   tasks(),
 		Machine: machine,
@@ -429,6 +442,9 @@ func wiring(d deviceOptions, machine *runners.Profile) suites.Registry {
 
 // find finds the model of an entry.
 func (d deviceOptions) find(s *suites.Suite, e suites.Entry, weights runners.DType) (modelSource, error) {
+	if e.Command != nil {
+		return modelSource{}, &suites.Problem{Msg: fmt.Sprintf("the layers of %s are not known: it is a command", e.Name), Hint: "yocobench model check COMMAND tests it"}
+	}
 	if c := e.Config(); c != nil {
 		f := modelSource{config: *c, kind: "layers of a suite"}
 		f.random(e.Seed, weights)
@@ -443,9 +459,15 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 	if e.Runner == "" && profile == "" {
 		profile = s.Device
 	}
-	b, err := findBackend(firstOf(e.Runner, s.Runner))
+	b, err := findBackend(e.RunnerIn(s))
 	if err != nil {
 		return nil, err
+	}
+	if b.target != nil {
+		return b.target(d, s, e)
+	}
+	if e.Command != nil {
+		return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the %s runner does not run commands", e.Name, b.name), Hint: "remove the field runner"}
 	}
 	on, err := d.runner(b, profile)
 	if err != nil {

@@ -47,6 +47,20 @@ func open(ctx context.Context, spec Spec) (*child, *Hello, error) {
 	return c, h, nil
 }
 
+// Capabilities returns what the model can do as New returns it.
+func (h *Hello) Capabilities() runners.Capabilities {
+	c := runners.Can(runners.Step).Cannot(runners.Costed, "its layers are not known: it is a command").
+		Cannot(runners.Complete, "the command has neither encode and decode nor a tokenizer in the suite").
+		Cannot(runners.Score, "the command has no tokenizer in the suite, by whose tokens texts are split").
+		Cannot(runners.Fork, "the command has no fork").Cannot(runners.Memory, "the command has no usage")
+	for what, op := range map[runners.Capability]string{runners.Complete: opEncode, runners.Fork: opFork, runners.Memory: opUsage} {
+		if h.Has(op) {
+			c[what] = ""
+		}
+	}
+	return c
+}
+
 // refused is the error of an answer that is not ok.
 func (a *answer) refused() error {
 	text := a.Error
