@@ -15,8 +15,8 @@ type Process struct {
 	IdleTimeout    Duration `yaml:"idle_timeout" doc:"time without a case after which a command is ended, so that it holds no memory; the next case starts it again (default 10m)"`
 }
 
-// RunnerIn returns the runner of the entry in s. A command has the runner exec unless the entry names
-// another.
+// RunnerIn returns the runner of the entry in s. A command has the runner exec unless the entry
+// names another.
 func (e *Entry) RunnerIn(s *Suite) string {
 	switch {
 	case e.Runner != "":

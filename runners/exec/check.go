@@ -108,8 +108,8 @@ func (k *checker) length(n int) int {
 	return n
 }
 
-// after makes a sequence with tokens, all but the last prefilled, and returns the most likely tokens
-// after them.
+// after makes a sequence with tokens, all but the last prefilled, and returns the most likely
+// tokens after them.
 func (k *checker) after(tokens []int, capacity int) (runners.Sequence, []candidate, error) {
 	s, err := k.m.NewSequence(capacity)
 	if err != nil {

@@ -212,8 +212,8 @@ func (m *Model) rest() {
 	}
 }
 
-// EndCase ends a case: after a failure, the next case starts a new child. The notes are the times by
-// the child's clock and by ours. err is a failure of a call that cannot return one.
+// EndCase ends a case: after a failure, the next case starts a new child. The notes are the times
+// by the child's clock and by ours. err is a failure of a call that cannot return one.
 func (m *Model) EndCase() (notes []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

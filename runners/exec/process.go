@@ -48,8 +48,8 @@ func (s Spec) withDefaults() Spec {
 	return s
 }
 
-// farewell is the time that a child has to end after bye, and that an ended child's output may still
-// take.
+// farewell is the time that a child has to end after bye, and that an ended child's output may
+// still take.
 const farewell = 2 * time.Second
 
 // maxStderr limits what a child may write to standard error during one request.

@@ -24,8 +24,8 @@ const (
 	maxScored = 1 << 20 // tokens of a score request
 )
 
-// Optional operations. A child lists those that it has in its hello; hello, new, prefill, step, free
-// and bye are required.
+// Optional operations. A child lists those that it has in its hello; hello, new, prefill, step,
+// free and bye are required.
 const (
 	opEncode   = "encode"
 	opDecode   = "decode"
