@@ -16,19 +16,20 @@ import (
 	"time"
 )
 
-// Format is what a model says about chats. It is safe for concurrent use and must not be copied.
+// Format is a model's chat template with its special tokens. It is safe for concurrent use and must
+// not be copied.
 type Format struct {
 	// Template is the Jinja source: the key tokenizer.chat_template of a GGUF file, or
 	// chat_template of tokenizer_config.json.
 	Template string
-	// BOS and EOS are the texts of these special tokens, empty where the model has none.
+	// BOS and EOS are the texts of these special tokens, empty if the model has none.
 	BOS, EOS string
 
 	mu     sync.Mutex
 	loaded map[string]loaded
 }
 
-// loaded is what Load returned for a system message.
+// loaded holds the results of Load by system message.
 type loaded struct {
 	t   *Template
 	err error
@@ -48,7 +49,7 @@ type Template struct {
 // Part is a part of a prompt.
 type Part struct {
 	Text string
-	// Plain is set for the system message, in which special tokens are not recognised.
+	// Plain is set for the text of the system message, in which special tokens are not recognised.
 	Plain bool
 }
 
@@ -60,10 +61,10 @@ func (t *Template) Hash() string {
 }
 
 // Load renders the template for a message of the user, after a system message unless system is
-// empty. White space around the system message is removed. The error says in one line what the
-// template does wrong. Results are kept.
+// empty. White space around the system message is removed. The error describes in one line what is
+// wrong with the template. Results are cached.
 //
-// Load starts the running program again with the argument Command, which must call Child.
+// Load runs the current executable with the argument Command. The program must then call Child.
 func (f *Format) Load(ctx context.Context, system string) (*Template, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -90,18 +91,18 @@ const (
 	maxMemory   = 256 << 20 // bytes of the child process
 	maxStack    = 32 << 20  // bytes of the child's stack
 	maxTime     = 5 * time.Second
-	// grace is how much longer the parent waits for a child that does not end itself.
+	// grace is the extra time that the parent waits for a child that exceeds its time limit.
 	grace = 5 * time.Second
 )
 
 // Command is the argument with which the program is started to render a template.
 const Command = "chat-render"
 
-// inside is an environment variable that is set in the child, so that a program which does not know
-// Command and calls Load itself cannot start children without end.
+// inside is an environment variable that is set in the child. It stops a program that ignores
+// Command and calls Load from starting children endlessly.
 const inside = "YOCOBENCH_CHAT_CHILD"
 
-// job is what a child is asked, and answer its result: JSON on standard input and output.
+// job is the input of a child and answer its output, as JSON on standard input and output.
 type job struct {
 	Template, BOS, EOS, System string
 }
@@ -130,7 +131,7 @@ func load(ctx context.Context, j job) (*Template, error) {
 	ctx, cancel := context.WithTimeout(ctx, maxTime+grace)
 	defer cancel()
 	var out, words bounded
-	out.limit, words.limit = 8*maxText, 1<<12 // a byte may be 6 in JSON
+	out.limit, words.limit = 8*maxText, 1<<12 // JSON may take 6 bytes for one
 	c := exec.CommandContext(ctx, program, Command)
 	c.Args[0] = "yocobench"
 	c.Env = append(os.Environ(), inside+"=1", "GOTRACEBACK=none")
@@ -149,7 +150,7 @@ func load(ctx context.Context, j job) (*Template, error) {
 	return a.Template, nil
 }
 
-// cause says in a line why a child ended without an answer; words is what it wrote to stderr.
+// cause describes in one line why a child ended without an answer. words is its output on stderr.
 func cause(ctx context.Context, err error, words string) error {
 	var exit *exec.ExitError
 	switch {
@@ -170,7 +171,7 @@ func cause(ctx context.Context, err error, words string) error {
 
 var errTime = fmt.Errorf("it takes more than %v", maxTime)
 
-// bounded keeps the first bytes that are written to it.
+// bounded keeps only the first bytes written to it.
 type bounded struct {
 	bytes.Buffer
 	limit int
@@ -183,8 +184,8 @@ func (b *bounded) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Child renders the template of a job that it reads from in and writes the answer to out. It is the
-// whole work of a process, which it ends when the template exceeds a limit.
+// Child renders the template of a job that it reads from in and writes the answer to out. It must
+// be the only work of its process, because it ends the process if the template exceeds a limit.
 func Child(in io.Reader, out io.Writer) error {
 	watch()
 	var j job
@@ -201,7 +202,7 @@ func Child(in io.Reader, out io.Writer) error {
 	return json.NewEncoder(out).Encode(a)
 }
 
-// oneLine is text in one line of at most 300 bytes.
+// oneLine returns text as one line of at most 300 bytes.
 func oneLine(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
 	return strings.ToValidUTF8(text[:min(len(text), 300)], "")

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if os.Args[0] == "yocobench" { // a child of Load
+	if os.Args[0] == "yocobench" { // the test runs as a child of Load
 		if err := Child(os.Stdin, os.Stdout); err != nil {
 			os.Exit(1)
 		}
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// chatML is the form of many models.
+// chatML is the template format of many models.
 const chatML = `{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}` +
 	`{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}`
 
@@ -72,8 +72,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// What a template must not do is an error of one line that says what it is, within the limits of a
-// child process, and the parent goes on.
+// A misbehaving template is an error of one line that names the cause, within the limits of a child
+// process. The parent continues.
 func TestRefused(t *testing.T) {
 	x := "{{ messages[0].content }}"
 	for name, c := range map[string]struct{ template, system, want string }{
@@ -114,7 +114,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// A program that is asked for a template by its parent starts no further process.
+// A child that calls Load starts no further process.
 func TestNoChildOfChild(t *testing.T) {
 	t.Setenv(inside, "1")
 	if _, err := (&Format{Template: chatML}).Load(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "must not start another") {
@@ -134,9 +134,9 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-// Templates of published models: the parts around a message are those of a rendering of the message
-// itself. Those that the jinja module has for its tests are in the module cache; more can be named
-// by YOCOBENCH_CHAT_TEMPLATES, a folder such as llama.cpp's models/templates.
+// With the templates of published models, the parts around a message equal those of a rendering
+// with the message itself. The test uses the templates that the jinja module has for its own tests,
+// and those in the folder YOCOBENCH_CHAT_TEMPLATES, such as llama.cpp's models/templates.
 func TestPublished(t *testing.T) {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/ardanlabs/jinja").Output()
 	if err != nil {
@@ -183,8 +183,8 @@ func TestPublished(t *testing.T) {
 	t.Logf("%d templates, %d refusals", len(files), refusals)
 }
 
-// whole renders messages with a template in this process; content is text, or a list of parts where
-// the text does not occur in the rendering.
+// whole renders messages with a template in this process. The content of a message is text, or a
+// list of parts if the text does not occur in the rendering.
 func whole(t *testing.T, f *Format, system, message string) string {
 	compiled, err := jinja.Compile(f.Template)
 	if err != nil {

@@ -15,15 +15,15 @@ type Encoder interface {
 	EncodeSpecial(text string) ([]int, error)
 }
 
-// Joint is a template as tokens: a prompt's ids are Before, those of Encode(Head + message + Tail),
-// and After. Head and Tail are the plain text of the template next to the message, which may share
-// tokens with it.
+// Joint is a template as tokens. The ids of a prompt are Before, Encode(Head + message + Tail), and
+// After. Head and Tail are the template's plain text next to the message; tokens may span the
+// boundary between them and the message.
 type Joint struct {
 	Before, After []int
 	Head, Tail    string
 }
 
-// Message is a user's message as the template passes it on.
+// Message returns a user's message as the template would render it.
 func (t *Template) Message(text string) string {
 	if t.TrimLeft {
 		text = strings.TrimLeftFunc(text, unicode.IsSpace)
@@ -40,7 +40,7 @@ func (t *Template) Encode(e Encoder, message string) ([]int, error) {
 	return slices.Concat(j.Before, e.Encode(j.Head+t.Message(message)+j.Tail), j.After), err
 }
 
-// Join encodes what is around a message.
+// Join encodes the text around a message.
 func (t *Template) Join(tok Encoder) (j Joint, err error) {
 	e := &encoder{Encoder: tok}
 	before, after := e.plainEnds(t.Prefix), e.plainEnds(t.Suffix)
@@ -80,8 +80,8 @@ func (e *encoder) parts(parts []Part) (ids []int) {
 	return ids
 }
 
-// plainEnds splits the markup among parts into the plain text at its ends and what is between, and
-// joins plain texts that touch.
+// plainEnds splits each part of markup into the plain text at its ends and the rest, and joins
+// adjacent plain texts.
 func (e *encoder) plainEnds(parts []Part) (out []Part) {
 	add := func(text string, plain bool) {
 		switch n := len(out) - 1; {
@@ -106,11 +106,11 @@ func (e *encoder) plainEnds(parts []Part) (out []Part) {
 	return out
 }
 
-// margin bounds the plain text at an end of markup, in bytes: no token reaches farther.
+// margin bounds the plain text at an end of markup, in bytes. No token is longer.
 const margin = 256
 
-// plainEnd is the length of the longest start or end of text, up to margin, that has no special
-// token and whose ids do not depend on the rest.
+// plainEnd returns the length of the longest start or end of text, up to margin, that contains no
+// special token and whose ids do not depend on the rest.
 func (e *encoder) plainEnd(text string, start bool) (best int) {
 	whole := e.special(text)
 	if slices.Equal(whole, e.Encode(text)) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// wordEncoder is a tokenizer of words with the space before them and of single other bytes, with
-// special tokens in angle brackets. With dummy set it puts a space before each plain text, as
+// wordEncoder is a tokenizer whose tokens are words with the space before them, other single bytes,
+// and special tokens in angle brackets. If dummy is set, it puts a space before each plain text, as
 // SentencePiece does.
 type wordEncoder struct {
 	ids   map[string]int
@@ -56,7 +56,7 @@ func (w *wordEncoder) EncodeSpecial(text string) (ids []int, err error) {
 	return ids, err
 }
 
-// must is the ids of a call that does not fail.
+// must returns the ids of a call that must not fail.
 func must(t *testing.T) func(ids []int, err error) []int {
 	return func(ids []int, err error) []int {
 		t.Helper()
@@ -67,7 +67,7 @@ func must(t *testing.T) func(ids []int, err error) []int {
 	}
 }
 
-// texts are the pieces of ids, joined by |.
+// texts returns the texts of ids, joined by |.
 func (w *wordEncoder) texts(ids []int) string {
 	var out []string
 	for _, id := range ids {
@@ -80,8 +80,8 @@ func (w *wordEncoder) texts(ids []int) string {
 	return strings.Join(out, "|")
 }
 
-// A harmless prompt has the ids of the whole text, where tokens merge across the borders of the
-// message too; and no message makes a special token.
+// A prompt without special tokens in the message has the ids of the whole text, even if tokens span
+// the borders of the message. No message produces a special token.
 func TestJoin(t *testing.T) {
 	for name, c := range map[string]struct {
 		t          Template
@@ -125,7 +125,7 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// A tokenizer whose pieces cannot be joined encodes them one by one.
+// If a tokenizer's pieces cannot be joined, they are encoded one by one.
 func TestJoinDummySpace(t *testing.T) {
 	w := &wordEncoder{dummy: true}
 	c := Template{Prefix: parts("<|inst|>go"), Suffix: parts("<|end|>")}
@@ -135,7 +135,7 @@ func TestJoinDummySpace(t *testing.T) {
 	}
 }
 
-// A system message makes no special token either.
+// A system message produces no special token either.
 func TestJoinSystem(t *testing.T) {
 	w := &wordEncoder{}
 	c := Template{Prefix: parts("<|s|>", "system:<|e|>", "<|u|>"), Suffix: parts("<|e|>")}

@@ -12,7 +12,7 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// smolLM2 is the tokenizer of SmolLM2-135M-Instruct.
+// smolLM2 returns the tokenizer of SmolLM2-135M-Instruct.
 func smolLM2(t *testing.T) *tokenizer.Subword {
 	path := os.Getenv("YOCOBENCH_SMOLLM2")
 	if path == "" {
@@ -30,13 +30,13 @@ func smolLM2(t *testing.T) *tokenizer.Subword {
 	return tok
 }
 
-// formatOf is the chat format of a tokenizer's file.
+// formatOf returns the chat format of a tokenizer's file.
 func formatOf(tok *tokenizer.Subword) *Format {
 	s := tok.Special()
 	return &Format{Template: s.ChatTemplate, BOS: tok.Token(s.BOS), EOS: tok.Token(s.EOS)}
 }
 
-// The template of SmolLM2-135M-Instruct, out of its file.
+// The test uses the template in the file of SmolLM2-135M-Instruct.
 func TestSmolLM2(t *testing.T) {
 	got, err := formatOf(smolLM2(t)).Load(t.Context(), "")
 	want := &Template{
@@ -48,8 +48,8 @@ func TestSmolLM2(t *testing.T) {
 	}
 }
 
-// With the tokenizers of published models, the ids of a harmless prompt are those of its whole
-// text, and the special tokens in a message are none.
+// With the tokenizers of published models, a prompt without special tokens in its message has the
+// ids of the whole text, and special tokens in a message are plain text.
 func TestPublishedPrompts(t *testing.T) {
 	toks := []*tokenizer.Subword{smolLM2(t)}
 	dir := os.Getenv("YOCOBENCH_TOKENIZERS")
@@ -75,7 +75,7 @@ func TestPublishedPrompts(t *testing.T) {
 	for _, tok := range toks {
 		t.Run(tok.Name(), func(t *testing.T) {
 			f := formatOf(tok)
-			if f.Template == "" { // Mistral's, whose form is that of Llama 2
+			if f.Template == "" { // Mistral's, which has Llama 2's format
 				f.Template = "{{ bos_token }}[INST] {{ messages[0].content }} [/INST]"
 			}
 			tmpl, err := f.Load(t.Context(), "")

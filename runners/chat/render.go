@@ -9,18 +9,18 @@ import (
 	"github.com/ardanlabs/jinja"
 )
 
-// Date is the date that templates get, so that prompts do not change from day to day. It is the one
-// that Llama 3's template has as its default.
+// Date is the date given to templates, so that prompts do not change from day to day. It is the
+// default of Llama 3's template.
 var Date = time.Date(2024, time.July, 26, 0, 0, 0, 0, time.UTC)
 
-// The placeholders of the messages. Each has what a template might escape, split or replace, and
-// white space inside but none around it.
+// The placeholders of the messages. Each contains characters that a template might escape, split or
+// replace, and white space inside but not at its ends.
 const (
 	userMark   = "The user's “message”: <a href=\"b\">c & d</a>  {{ e }} {% f %} \\n\n\n\té Straße 1.5\nends."
 	systemMark = "The system's “message”: <i>g & h</i>  {{ j }} \\t\n\n\tñ \"ends\"."
 )
 
-// Padding around the user's placeholder, to see whether a template removes white space.
+// Padding around the user's placeholder shows whether a template removes white space.
 const (
 	padLeft  = "\n  "
 	padRight = "  \n"
@@ -32,7 +32,7 @@ func split(j job) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Most templates take a message as text, and those of models that see pictures as a list of
+	// Most templates take a message as text. Those of models that also read images take a list of
 	// parts.
 	out, err := around(t, j, func(text string) jinja.Value { return jinja.NewString(text) })
 	if err != nil {
@@ -46,11 +46,11 @@ func split(j job) (*Template, error) {
 	return out, err
 }
 
-// unusedMark is in the parts of a message. It shows in the text of a template that prints the list
-// as it is.
+// unusedMark is an extra field in the parts of a message. It appears in the output of a template
+// that prints the list itself.
 const unusedMark = "an unused field"
 
-// around is split for one way to write the content of a message.
+// around does the work of split for one form of a message's content.
 func around(t *jinja.Template, j job, content func(string) jinja.Value) (*Template, error) {
 	out := &Template{}
 	text, err := render(t, j, userMark, content, &out.UsesDate)
@@ -98,7 +98,7 @@ func around(t *jinja.Template, j job, content func(string) jinja.Value) (*Templa
 	return out, nil
 }
 
-// markup is a text of the template as parts.
+// markup returns a text of the template as parts.
 func markup(text string) []Part {
 	if text == "" {
 		return nil
@@ -106,7 +106,7 @@ func markup(text string) []Part {
 	return []Part{{Text: text}}
 }
 
-// cut is the text before and after a placeholder.
+// cut returns the text before and after a placeholder.
 func cut(text, mark, of string) (before, after string, err error) {
 	switch n := strings.Count(text, mark); n {
 	case 1:
@@ -154,7 +154,7 @@ func render(t *jinja.Template, j job, user string, content func(string) jinja.Va
 	return text, err
 }
 
-// words is the first argument of a call, a string.
+// words returns the first argument of a call, a string.
 func words(args []jinja.Value) string {
 	if len(args) == 0 || !args[0].IsString() {
 		return ""
@@ -162,13 +162,13 @@ func words(args []jinja.Value) string {
 	return args[0].AsString()
 }
 
-// directives are Go's layouts for those of Python's strftime.
+// directives maps the directives of Python's strftime to Go layouts.
 var directives = map[byte]string{
 	'Y': "2006", 'y': "06", 'm': "01", 'd': "02", 'e': "_2", 'B': "January", 'b': "Jan", 'A': "Monday", 'a': "Mon", 'H': "15", 'I': "03",
 	'M': "04", 'S': "05", 'p': "PM", 'j': "002", 'F': "2006-01-02", 'T': "15:04:05", 'Z': "MST", 'z': "-0700",
 }
 
-// strftime is Date in a form of Python's strftime.
+// strftime formats Date with a format of Python's strftime.
 func strftime(form string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(form); i++ {

@@ -13,9 +13,9 @@ const (
 	exitMemory = 91
 )
 
-// watch ends this process when it exceeds the limits of a rendering. The runtime does not stop at a
-// limit of memory by itself, and not every system has one for processes; an allocation is counted
-// before it is filled, so asking often is enough.
+// watch ends this process if it exceeds the limits of a rendering. Go's runtime does not enforce a
+// memory limit, and not every system can limit a process. An allocation is counted before it is
+// filled, so frequent polling is enough.
 func watch() {
 	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(maxMemory)

@@ -14,7 +14,7 @@ type model interface {
 	tokens(w *worker, dst []token, piece string) []token
 }
 
-// none stands for "no token".
+// none means that there is no token.
 const none = -1
 
 // bpe merges pairs of neighbouring symbols: first the pair with the lowest rank, among equals the

@@ -105,7 +105,7 @@ func (c *cutter) emit(to int) {
 	c.begin = to
 }
 
-// section handles a part of s that is a match or lies between two matches.
+// section handles a part of s that is a match, or the text between two matches.
 func (c *cutter) section(from, to int, match bool) {
 	if from == to {
 		return

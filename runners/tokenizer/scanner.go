@@ -10,19 +10,20 @@ import (
 	"unicode/utf8"
 )
 
-// scanner matches the kind of pattern that pre-tokenizers are made of: alternatives of sequences
-// of character sets, each with a count, and a lookahead of one character. It matches as a
-// backtracking engine does, the first alternative that fits and the longest count first, but by
-// table look-ups on UTF-8, some twenty times as fast as a general engine.
+// scanner matches the patterns typical of pre-tokenizers: alternatives of sequences of character
+// sets, each with a count, and a lookahead of one character. It finds the same matches as a
+// backtracking engine, which tries alternatives in order and the longest count first. It uses table
+// look-ups on UTF-8 and is about twenty times as fast as a general engine.
 //
-// Characters are looked up as the bits of the sets that hold them, so a pattern has up to 64 sets.
+// A table maps each character to a bit set of the sets that contain it, so a pattern has at most 64
+// sets.
 type scanner struct {
 	sets []*charset
 	code []inst
-	// alts are the pattern's alternatives and the sets that they may begin with.
+	// alts are the pattern's alternatives, with the sets of their first characters.
 	alts  []alternative
 	ascii [utf8.RuneSelf]uint64
-	// pages are the bits of other characters, filled when first needed.
+	// pages are the bits of all other characters, filled on first use.
 	pages [(utf8.MaxRune + 1) >> 8]atomic.Pointer[[256]uint64]
 }
 
@@ -37,10 +38,10 @@ const (
 	opMatch op = iota
 	opSet      // min to max characters of a set
 	opAlt      // the first of alts that matches
-	opNot      // no character of a set follows
-	opAhead    // a character of a set follows
+	opNot      // the next character is not in a set
+	opAhead    // the next character is in a set
 	opEnd      // the end of the text
-	opTail     // one or more characters of a set up to the end of the text
+	opTail     // only characters of a set, at least one, up to the end of the text
 )
 
 type inst struct {
@@ -53,11 +54,11 @@ type inst struct {
 	alts       []int
 }
 
-// maxRepeat is a count without a limit.
+// maxRepeat represents a count without a limit.
 const maxRepeat = math.MaxInt
 
-// compileScanner compiles a pattern; the error is an errNotSimple where the pattern is beyond a
-// scanner.
+// compileScanner compiles a pattern. The error is errNotSimple if a scanner does not support the
+// pattern.
 func compileScanner(pattern string) (*scanner, error) {
 	c := &scanner{}
 	p := &patternParser{setParser: setParser{s: pattern}, scanner: c}
@@ -82,7 +83,8 @@ func compileScanner(pattern string) (*scanner, error) {
 	return c, nil
 }
 
-// first are the sets that a match of code from pc on begins with, and whether it may be empty.
+// first returns the sets of the first character of a match of the code from pc on, and whether a
+// match may be empty.
 func (c *scanner) first(pc int) (sets uint64, empty bool) {
 	for {
 		i := &c.code[pc]
@@ -114,7 +116,7 @@ type patternParser struct {
 	scanner *scanner
 }
 
-// item is a part of a sequence before it is compiled.
+// item is an element of a sequence that is not compiled yet.
 type item struct {
 	op       op
 	set      *charset
@@ -123,8 +125,8 @@ type item struct {
 	possess  bool
 }
 
-// alternatives reads sequences separated by | up to the end or a closing parenthesis, and returns
-// where the code of each begins; it goes to next at its end.
+// alternatives reads sequences separated by | up to the end or a closing parenthesis. It returns
+// the start of the code of each, which continues at next.
 func (p *patternParser) alternatives(next int, fold bool, depth int) ([]int, error) {
 	seqs, err := p.sequences(fold, depth)
 	if err != nil {
@@ -256,7 +258,7 @@ func (p *patternParser) count(i *item) error {
 	return nil
 }
 
-// compile appends the code of sequences that go on at next.
+// compile appends the code of seqs and returns where each starts. All continue at next.
 func (p *patternParser) compile(seqs [][]item, next int) (starts []int, err error) {
 	c := p.scanner
 	for _, seq := range seqs {
@@ -303,7 +305,7 @@ func (c *scanner) setIndex(s *charset) (int, error) {
 	return len(c.sets) - 1, nil
 }
 
-// bits are the sets that hold a character.
+// bits returns the sets that contain a character.
 func (c *scanner) bits(r rune) (b uint64) {
 	for i, s := range c.sets {
 		if s.has(r) {
@@ -335,11 +337,11 @@ func (c *scanner) at(s string, i int) (uint64, int) {
 type scan struct {
 	*scanner
 	s string
-	// tails are where the characters of each opTail's set begin that end the text, known are those
-	// that are known.
+	// tails has, for the set of each opTail, the start of the run of its characters at the end of
+	// the text. known marks the entries that have been computed.
 	tails []int
 	known uint64
-	// left is the steps that may still be taken. A hostile pattern uses them up.
+	// left is the number of steps left. A hostile pattern uses them up.
 	left int
 }
 
@@ -374,7 +376,7 @@ func (c *scanner) matches(s string, f func(from, to int)) error {
 	return nil
 }
 
-// match is the end of the match of the code from pc on at s[at:], -1 where there is none.
+// match returns the end of the match of the code from pc on at s[at:], or -1.
 func (m *scan) match(pc, at int) int {
 	for {
 		if m.left--; m.left < 0 {
@@ -431,7 +433,7 @@ func (m *scan) match(pc, at int) int {
 	}
 }
 
-// backtrack tries what follows after n characters of a set, then after fewer.
+// backtrack tries the rest of the code after n characters of a set, then after fewer.
 func (m *scan) backtrack(i *inst, start, at, n int) int {
 	for {
 		if end := m.match(i.next, at); end >= 0 || n == i.min || m.left < 0 {
@@ -443,7 +445,7 @@ func (m *scan) backtrack(i *inst, start, at, n int) int {
 	}
 }
 
-// tail is where the characters of a set begin that end the text.
+// tail returns the start of the run of a set's characters at the end of the text.
 func (m *scan) tail(i *inst) int {
 	if m.tails == nil {
 		m.tails = make([]int, len(m.sets))

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// otherPatterns are those of published tokenizer.json files that no table here has.
+// otherPatterns are patterns of published tokenizer.json files that are in no table of this
+// package.
 var otherPatterns = []string{
 	`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
 	`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`,
@@ -20,7 +21,7 @@ var otherPatterns = []string{
 	cl100kPattern,
 }
 
-// knownPatterns are all patterns of the tables, without repetition.
+// knownPatterns returns all patterns of the tables, without duplicates.
 func knownPatterns() []string {
 	all := slices.Clone(otherPatterns)
 	for _, p := range ggufPre {
@@ -32,8 +33,7 @@ func knownPatterns() []string {
 
 var possessive = regexp.MustCompile(`(\[[^\]]*\]|\\p\{[A-Z]\}|\\s)(\+|\*|\?|\{1,3\})\+`)
 
-// reference compiles a pattern for regexp2, which has atomic groups in the place of possessive
-// counts.
+// reference compiles a pattern for regexp2, with atomic groups in place of possessive counts.
 func reference(t testing.TB, expr string) regex {
 	t.Helper()
 	re, err := compileRegex(possessive.ReplaceAllString(expr, "(?>$1$2)"))
@@ -51,7 +51,7 @@ func all(t testing.TB, p pattern, s string) (m [][2]int) {
 	return m
 }
 
-// compare checks that a scanner and regexp2 have the same matches in a text.
+// compare checks that a scanner and regexp2 find the same matches in a text.
 func compare(t testing.TB, expr string, c *scanner, re regex, s string) {
 	t.Helper()
 	got, want := all(t, c, s), all(t, re, s)
@@ -60,7 +60,7 @@ func compare(t testing.TB, expr string, c *scanner, re regex, s string) {
 	}
 }
 
-// atoms are characters on which patterns differ.
+// atoms are characters that different patterns treat differently.
 var atoms = []string{
 	" ", "  ", "\n", "\r\n", "\r", "\t", "\v", "\u0085", "\u00a0", "\u2028", "\u3000", "\u180e", "\u200b", "a", "B", "z", "Z", "the", "'s", "'S", "'ſ", "'re", "'LL", "'d", "7", "42", "1999", "²", "½", "٣", "Ⅷ",
 	".", ",", "!?", "-", "_", "(", ")", "/", "\"", "é", "e\u0301", "ß", "ǅ", "ʰ", "И", "ж", "ע", "न", "्", "ก", "中", "文", "の", "カ", "한", "😀", "\u200d", "\ufeff", "\ufffd", "\U000e0041", "\U0010ffff", "\x00", "∑", "<", "|", "$", "+", "`", "~", "^", "=",
@@ -74,7 +74,7 @@ func randomText(r *rand.Rand, n int) string {
 	return b.String()
 }
 
-// Every published pattern is one for a scanner, and the scanner matches what regexp2 does.
+// Scanners support every published pattern and find the same matches as regexp2.
 func TestScannerMatchesRegexp2(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a minute under the race detector")
@@ -104,7 +104,7 @@ func TestScannerMatchesRegexp2(t *testing.T) {
 	}
 }
 
-// What is beyond a scanner is left to regexp2.
+// Patterns that a scanner does not support are left to regexp2.
 func TestScannerRefuses(t *testing.T) {
 	for _, expr := range []string{`a*`, `a|`, ``, `(a)`, `(?:ab)*`, `a+?`, `^a`, `a$`, `.`, `\b`, `(?<=a)b`, `(?!ab)c`, `[[a]]`, `[a&&b]`, `\1`, `a{2`, `a{3,2}`, `[b-a]`, `[`, `(`, `a)`, `\`, `\p{Nope}`, `\p{L`} {
 		if _, err := compileScanner(expr); err == nil {
@@ -113,7 +113,7 @@ func TestScannerRefuses(t *testing.T) {
 	}
 }
 
-// A scanner's work is bounded: a pattern with more than linear time fails.
+// A scanner's work is bounded: a pattern that takes more than linear time fails.
 func TestScannerIsBounded(t *testing.T) {
 	c, err := compileScanner(`\s*\s*\s*x`)
 	if err != nil {
@@ -162,7 +162,7 @@ func FuzzScanner(f *testing.F) {
 		}
 		re, err := compileRegex(expr)
 		if err != nil {
-			return // regexp2 knows less: possessive counts, some escapes
+			return // regexp2 lacks possessive counts and some escapes
 		}
 		compare(t, expr, c, re, text)
 	})

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// spModel is what is used of a SentencePiece .model file, a ModelProto of
+// spModel holds the fields used of a SentencePiece .model file, a ModelProto of
 // sentencepiece_model.proto.
 type spModel struct {
 	names  []string
@@ -52,7 +52,8 @@ func (w *wire) take(n uint64) []byte {
 	return b
 }
 
-// wireField is a field of a message: x is its number, or the bits of a fixed one; bytes its bytes.
+// wireField is a field of a message. x is its integer, or the bits of a fixed-width value; bytes
+// are its bytes.
 type wireField struct {
 	number uint64
 	kind   uint64
@@ -160,8 +161,9 @@ func (m *spModel) readPiece(b []byte) error {
 	return err
 }
 
-// ParseSentencePiece makes the tokenizer of a SentencePiece .model file of the kind BPE or Unigram.
-// SentencePiece finds no special tokens in a text, so EncodeSpecial is Encode. name is for errors.
+// ParseSentencePiece makes the tokenizer of a SentencePiece .model file with a BPE or Unigram
+// model. SentencePiece recognises no special tokens in text, so EncodeSpecial equals Encode. name
+// is for errors.
 func ParseSentencePiece(name string, data []byte) (*Subword, error) {
 	m, err := readSPModel(data)
 	if err == nil {
@@ -206,7 +208,7 @@ func (m *spModel) tokenizer(name string) (*Subword, error) {
 	} else if m.byteFallback {
 		return nil, errors.New("byte_fallback is set, but a byte has no piece")
 	}
-	// Only these are made of text.
+	// Only these are found in text.
 	pieces := make([]string, len(m.names))
 	low := 0.0
 	var user []added

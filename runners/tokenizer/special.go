@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// SpecialOf returns the special tokens of a tokenizer. Those of one that has none, such as Bytes,
-// are all missing.
+// SpecialOf returns the special tokens of a tokenizer. For a tokenizer without any, such as Bytes,
+// all are missing.
 func SpecialOf(tok Tokenizer) Special {
 	if s, ok := tok.(interface{ Special() Special }); ok {
 		return s.Special()
@@ -14,8 +14,8 @@ func SpecialOf(tok Tokenizer) Special {
 	return Special{BOS: -1, EOS: -1}
 }
 
-// PatternError is what Encode and Spans panic with where a pattern of a tokenizer's file takes too
-// long on a text. No published model has such a pattern. A caller recovers from it where it can say
+// PatternError is the panic value of Encode and Spans if a pattern of a tokenizer's file takes too
+// long on a text. No published model has such a pattern. Callers recover from it if they can report
 // what failed.
 type PatternError struct {
 	Tokenizer string
@@ -29,7 +29,7 @@ func (e *PatternError) Unwrap() error { return e.Err }
 // Rename gives t another name. It is called before t is used.
 func (t *Subword) Rename(name string) { t.name = name }
 
-// Begin returns the tokens that precede every text a model reads: BOS where the tokenizer's file
+// Begin returns the tokens that precede every text that a model reads: BOS if the tokenizer's file
 // asks for it.
 func Begin(tok Tokenizer) []int {
 	if s := SpecialOf(tok); s.AddBOS && s.BOS >= 0 {
@@ -38,10 +38,10 @@ func Begin(tok Tokenizer) []int {
 	return nil
 }
 
-// Continuation returns the tokens of text where it follows context. They are those of both
-// together, without those of context, unless a token reaches across: then those of text alone.
+// Continuation returns the tokens of text as a continuation of context: the tokens of both together
+// without those of context. If a token spans the boundary, it returns the tokens of text alone.
 func Continuation(tok Tokenizer, context, text string) []int {
-	const near = 256 // bytes; no token reaches farther back
+	const near = 256 // bytes of context considered; no token is longer
 	if n := len(context) - near; n > 0 {
 		for n < len(context) && context[n]&0xc0 == 0x80 {
 			n++

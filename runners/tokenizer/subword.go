@@ -11,20 +11,20 @@ import (
 )
 
 // Subword is the tokenizer of a published model: byte-level BPE, SentencePiece's BPE or Unigram,
-// with the normalization and the cutting of text that its file asks for. It is made by ParseHF,
-// FromGGUF, ParseSentencePiece and ParseRanks, and is safe for concurrent use.
+// with the normalizers and pre-tokenizers that its file specifies. It is made by ParseHF, FromGGUF,
+// ParseSentencePiece and ParseRanks, and is safe for concurrent use.
 //
-// Encode takes special tokens in the text as plain text; EncodeSpecial recognises them.
+// Encode treats special tokens in the text as plain text; EncodeSpecial recognises them.
 type Subword struct {
-	// file is where it comes from, for errors.
+	// file is the name of its file, for errors.
 	file    string
 	name    string
 	special Special
-	// text is what each token decodes to; "" where it stands for no text.
+	// text is the decoded text of each token; "" if it has none.
 	text []string
 	// ids are the ids of added tokens by their text.
 	ids map[string]int
-	// names are the texts of tokens that decode to none.
+	// names are the names of tokens that decode to no text.
 	names map[int]string
 
 	// The steps, in order: added tokens of the raw text, normalization, added tokens of the
@@ -35,11 +35,11 @@ type Subword struct {
 	prefixes   []normalizer
 	pre        preTokenizer
 	model      model
-	// unk is the token of unknown characters, of which those that follow each other are fused into
-	// one; none where they are not fused.
+	// unk is the token of unknown characters if adjacent ones are fused into one token, else none.
 	unk int32
-	// joins are the characters that some token has before a ▁; nil where tokens are byte-level.
-	// Elsewhere a piece is cut before a ▁ without changing its tokens, so that words are cached.
+	// joins are the characters that precede a ▁ inside some token; nil if tokens are byte-level.
+	// After any other character, a piece can be split before a ▁ without changing its tokens, so
+	// that words can be cached.
 	joins map[rune]bool
 
 	workers sync.Pool
@@ -58,7 +58,7 @@ type Special struct {
 	ChatTemplate string
 }
 
-// Around returns ids with BOS before and EOS after them, where the file asks for these.
+// Around returns ids with BOS before and EOS after them, if the file asks for these.
 func (s Special) Around(ids []int) []int {
 	if s.AddBOS && s.BOS >= 0 {
 		ids = slices.Insert(ids, 0, s.BOS)
@@ -69,11 +69,11 @@ func (s Special) Around(ids []int) []int {
 	return ids
 }
 
-// worker is what one call needs, kept for the next.
+// worker holds the buffers of one call, which are reused by later calls.
 type worker struct {
 	cache map[string]cached
 	arena []token
-	// ids and ends are the result so far; ends only if asked for.
+	// ids and ends are the result so far. ends is filled only on request.
 	ids, ends []int
 	pieces    []token
 	symbols   []token
@@ -96,7 +96,7 @@ const (
 // Name identifies the vocabulary: the model, the number of ids and a digest of the tokens' texts.
 func (t *Subword) Name() string { return t.name }
 
-// finish sets the name, when all tokens are known.
+// finish sets the name after all tokens have been added.
 func (t *Subword) finish() {
 	kind := "bpe"
 	if _, ok := t.model.(*unigram); ok {
@@ -131,7 +131,7 @@ func (t *Subword) ID(token string) (id int, ok bool) {
 	return id, ok
 }
 
-// Token is the text of a token, special or not; "" where there is no such token.
+// Token returns the text of a token, special or not; "" if there is no such token.
 func (t *Subword) Token(id int) string {
 	if name := t.names[id]; name != "" || id < 0 || id >= len(t.text) {
 		return name
@@ -160,9 +160,9 @@ func (t *Subword) Tokens(text string, special bool) ([]int, error) {
 	return ids, err
 }
 
-// Spans returns the ids of text, as Encode does, and where each token ends in it. Tokens of a
-// character whose bytes are several tokens end at their bytes; where normalization changed the
-// text, tokens end where its source does.
+// Spans returns the ids of text, as Encode does, and the byte offset at which each token ends. If a
+// character is encoded as several byte tokens, each ends at its byte. If normalization changed the
+// text, a token ends at the end of its source.
 func (t *Subword) Spans(text string) (ids, ends []int) {
 	ids, ends, err := t.encode(text, false, true)
 	if err != nil {
@@ -175,8 +175,7 @@ func (t *Subword) Spans(text string) (ids, ends []int) {
 }
 
 // Decode returns the text of ids. A special token becomes U+FFFD. The space that SentencePiece puts
-// before a text is part of it, as it is of any other word: a generated text goes on where the
-// prompt ends.
+// before a text is included, because a generated text continues the prompt.
 func (t *Subword) Decode(ids []int) string {
 	var b strings.Builder
 	for _, id := range ids {
@@ -222,7 +221,7 @@ func (w *worker) add(id, end int) {
 	}
 }
 
-// trim drops what a large text has left behind.
+// trim drops large buffers that a long text has left behind.
 func (w *worker) trim() {
 	if cap(w.symbols) > maxKept {
 		w.symbols, w.next, w.prev, w.heap = nil, nil, nil, nil
@@ -235,7 +234,7 @@ func (w *worker) trim() {
 	}
 }
 
-// section adds the tokens of a text without added tokens of the raw text.
+// section adds the tokens of a part of the text between added tokens.
 func (t *Subword) section(w *worker, a aligned, special bool) error {
 	for _, n := range t.normalize {
 		if err := n.apply(&a); err != nil {
@@ -293,7 +292,7 @@ func (t *Subword) tokens(w *worker, dst []token, piece string) []token {
 	return dst
 }
 
-// fuse makes tokens that are unknown and follow each other one.
+// fuse replaces adjacent unknown tokens by one.
 func fuse(s []token, unk int32) []token {
 	n := 0
 	for i, t := range s {

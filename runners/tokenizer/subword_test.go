@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Merging with a heap gives what looking at all pairs does.
+// Merging with a heap gives the same result as scanning all pairs.
 func TestMerges(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for _, name := range []string{"gpt2", "llama", "falcon"} {
@@ -27,7 +27,7 @@ func TestMerges(t *testing.T) {
 	}
 }
 
-// Cutting words off at a ▁, and keeping them, changes no tokens.
+// Splitting words at a ▁, and caching them, changes no tokens.
 func TestWordsAreIndependent(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, name := range []string{"llama", "metaspace first", "metaspace, no split", "unigram", "unigram, words"} {
@@ -42,7 +42,7 @@ func TestWordsAreIndependent(t *testing.T) {
 	}
 }
 
-// A tokenizer may be used by many at once, with its cache and its tables of characters.
+// A tokenizer, with its cache and its tables of characters, is safe for concurrent use.
 func TestConcurrentUse(t *testing.T) {
 	tok, alone := testCase(t, "digits, o200k"), testCase(t, "digits, o200k")
 	r := rand.New(rand.NewPCG(7, 8))
@@ -65,7 +65,7 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// The cache is bounded, and what it drops is found again.
+// The cache is bounded, and dropped words are tokenized again.
 func TestCacheIsBounded(t *testing.T) {
 	tok := testCase(t, "gpt2")
 	var b strings.Builder
@@ -85,10 +85,10 @@ func TestCacheIsBounded(t *testing.T) {
 	}
 }
 
-// roundTrips are byte-level tokenizers that change no text.
+// roundTrips are byte-level tokenizers without normalization.
 var roundTrips = []string{"digits, o200k", "falcon", "split isolated", "split contiguous", "lookahead"}
 
-// checkText checks what holds for the tokens of any text.
+// checkText checks properties that hold for the tokens of any text.
 func checkText(t testing.TB, tok *Subword, text string, roundTrip bool) {
 	t.Helper()
 	ids := tok.Encode(text)
@@ -163,7 +163,7 @@ func FuzzParseHF(f *testing.F) {
 	})
 }
 
-// metadata is that of a GGUF file, by key.
+// metadata is the metadata of a GGUF file, by key.
 type metadata map[string]any
 
 func lookup[T any](m metadata, key string) (x T, ok bool, err error) {

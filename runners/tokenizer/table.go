@@ -3,7 +3,7 @@ package tokenizer
 import "math/bits"
 
 // table is a hash table from uint64 keys to uint64 values with open addressing: it is smaller and
-// several times faster than a map for the pairs of tokens that BPE looks up. ^0 is no key.
+// several times faster than a map for the pairs of tokens that BPE looks up. ^0 is not a valid key.
 type table struct {
 	keys, values []uint64
 	n            int
@@ -12,7 +12,7 @@ type table struct {
 
 const noKey = ^uint64(0)
 
-// newTable returns a table with room for n entries; it grows where there are more.
+// newTable returns a table with room for n entries. It grows if more are added.
 func newTable(n int) *table {
 	t := &table{}
 	t.resize(max(16, n*2))
@@ -33,7 +33,7 @@ func (t *table) resize(slots int) {
 	}
 }
 
-// slot is where key is, or the free slot where it belongs.
+// slot returns the slot of key, or the free slot for it.
 func (t *table) slot(key uint64) int {
 	mask := len(t.keys) - 1
 	for i := int(key * 0x9e3779b97f4a7c15 >> t.shift); ; i = (i + 1) & mask {
@@ -49,7 +49,7 @@ func (t *table) get(key uint64) (value uint64, ok bool) {
 	return t.values[i], t.keys[i] == key
 }
 
-// add sets the value of a key that has none; it reports whether it had none.
+// add sets the value of key if it has none, and reports whether it did.
 func (t *table) add(key, value uint64) bool {
 	i := t.slot(key)
 	if t.keys[i] == key {
@@ -98,7 +98,8 @@ func (t *trie) add(s string, value int32) {
 	t.values[node] = value
 }
 
-// longest is the longest string that s begins with, in bytes, and its value; 0 where there is none.
+// longest returns the length in bytes of the longest string with which s begins, and its value. The
+// length is 0 if there is none.
 func (t *trie) longest(s string) (n int, value int32) {
 	node := uint64(0)
 	for i := range len(s) {

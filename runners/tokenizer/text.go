@@ -45,8 +45,8 @@ func spans(tok Tokenizer, text string) (ids, ends []int) {
 // few places, such as prompts that hide different facts in one haystack, by tokenizing only those
 // places and their surroundings. A window around a place is wide enough if the tokens near both of
 // its ends equal those of the Text, at the same positions, across some changes between letters,
-// digits, spaces and other characters; otherwise it grows, up to the whole text. (In one long run
-// of digits, tokens may agree although they are grouped from another place on.)
+// digits, spaces and other characters; otherwise it grows, up to the whole text. (Within one long
+// run of digits, tokens could agree by accident although the groups start at a different digit.)
 //
 // If the tokenizer is not a Spanner and its tokens do not decode one by one to pieces of the text,
 // every edited text is tokenized completely.

@@ -7,7 +7,7 @@
 //
 //	added tokens -> normalizers -> pre-tokenizer (patterns) -> model (BPE, Unigram)
 //
-// What a file asks for and this package does not support is an error that names it.
+// A setting of a file that this package does not support is an error that names it.
 // testdata/real/tokens has the ids of 419 strings for 15 published vocabularies, made by the
 // libraries that they come from.
 package tokenizer

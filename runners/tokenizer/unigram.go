@@ -5,18 +5,18 @@ import (
 	"unicode/utf8"
 )
 
-// unigram cuts a piece into the tokens whose scores have the largest sum (Viterbi's algorithm).
+// unigram splits a piece into the tokens with the largest sum of scores (Viterbi's algorithm).
 type unigram struct {
 	pieces *trie
 	scores []float64
-	// unk takes a character that no token begins with, at unkScore.
+	// unk is the token of a character with which no token begins. Its score is unkScore.
 	unk      int32
 	unkScore float64
-	// fallback are the tokens of bytes that take the place of unknown characters, or none.
+	// fallback are the byte tokens that replace unknown characters, if the vocabulary has them.
 	fallback [256]int32
 }
 
-// step is the best way to a place in a piece: its last token and the sum of scores.
+// step is the best path to a position in a piece: its last token and the sum of scores.
 type step struct {
 	token token
 	score float64
@@ -67,8 +67,7 @@ func (m *unigram) tokens(w *worker, dst []token, piece string) []token {
 	return m.fallBack(dst, start, piece)
 }
 
-// fallBack puts the tokens of bytes in the place of the unknown tokens from start on, where all
-// bytes have one.
+// fallBack replaces the unknown tokens from start on by byte tokens, if every byte has one.
 func (m *unigram) fallBack(dst []token, start int, piece string) []token {
 	if m.fallback[0] == none {
 		return dst

@@ -11,12 +11,12 @@ import (
 const (
 	// maxTokens bounds the ids of a vocabulary. The largest published one has 262,208.
 	maxTokens = 1 << 22
-	// maxTokenBytes bounds a token, in bytes: finding tokens in a text may take as many steps for
-	// each of its bytes. The longest one of Llama 3 is 128 spaces.
+	// maxTokenBytes bounds a token, in bytes: finding tokens may take that many steps per byte of
+	// text. The longest one of Llama 3 is 128 spaces.
 	maxTokenBytes = 1 << 10
 )
 
-// vocabulary is the tokens of a file, as it writes them.
+// vocabulary has the tokens of a file as they are spelled there.
 type vocabulary struct {
 	names []string // by id; "" where an id has no token
 	ids   map[string]int32
@@ -51,7 +51,7 @@ func (v *vocabulary) add(name string, id int) error {
 	return nil
 }
 
-// own copies the names, which share the memory of the whole file, into memory of their own.
+// own copies the names out of the memory of the whole file, which they share at first.
 func (v *vocabulary) own() {
 	n := 0
 	for _, s := range v.names {
@@ -68,7 +68,7 @@ func (v *vocabulary) own() {
 	}
 }
 
-// id is the id of a token, none where there is no such token.
+// id returns the id of a token, or none.
 func (v *vocabulary) id(name string) int32 {
 	if id, ok := v.ids[name]; ok {
 		return id
@@ -76,10 +76,11 @@ func (v *vocabulary) id(name string) int32 {
 	return none
 }
 
-// byteName is how SentencePiece writes the token of a byte.
+// byteName returns SentencePiece's spelling of the token of a byte.
 func byteName(b int) string { return fmt.Sprintf("<0x%02X>", b) }
 
-// fallback are the tokens of bytes; none[0] where some byte has none.
+// fallback returns the token of each byte, none if it has none. all reports whether every byte has
+// a token.
 func (v *vocabulary) fallback() (ids [256]int32, all bool) {
 	all = true
 	for b := range ids {
@@ -89,7 +90,7 @@ func (v *vocabulary) fallback() (ids [256]int32, all bool) {
 	return ids, all
 }
 
-// byteOf is the byte of a token that SentencePiece writes as <0x0A>.
+// byteOf returns the byte of a token spelled like <0x0A>.
 func byteOf(name string) (byte, bool) {
 	var b byte
 	if len(name) != 6 || !strings.HasPrefix(name, "<0x") || name[5] != '>' {
@@ -162,7 +163,7 @@ func (v *vocabulary) mergeList(m *bpe, n int, next func(i int) (left, right stri
 	return nil
 }
 
-// mergeAll lets any two symbols merge that make a token of names, those of low rank first.
+// mergeAll lets two symbols merge if their joined text is a token of names, low ranks first.
 func (v *vocabulary) mergeAll(m *bpe, names []string, rank func(id int) uint32) error {
 	// Characters that are part of tokens without being one are symbols too.
 	if m.runes != nil {
@@ -196,7 +197,7 @@ func (v *vocabulary) mergeAll(m *bpe, names []string, rank func(id int) uint32) 
 // maxMergeWork bounds the sum of the squares of tokens' lengths.
 const maxMergeWork = 1 << 32
 
-// part is the symbol of a part of a token, none where it is none.
+// part returns the symbol of a part of a token, or none.
 func (v *vocabulary) part(m *bpe, s string) int32 {
 	if id, ok := v.ids[s]; ok {
 		return id
@@ -241,7 +242,7 @@ func ranksOf(scores []float64) []uint32 {
 	return ranks
 }
 
-// joinsOf are the characters that some token has before a ▁.
+// joinsOf returns the characters that precede a ▁ inside some token.
 func joinsOf(names []string) map[rune]bool {
 	joins := map[rune]bool{}
 	for _, s := range names {
