@@ -151,7 +151,7 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 	return out, nil
 }
 
-// later is the most tokens that follow the first turn's text.
+// later returns the maximum number of tokens after the first turn's text.
 func later(turns []Turn, tok tokenizer.Tokenizer) (n int) {
 	for i, t := range turns {
 		n += max(t.MaxTokens, len(tok.Encode(t.Expected)))

@@ -24,8 +24,8 @@ type Config struct {
 	EmbedScale float64
 	// TiedOutput makes the embedding the output matrix too: there is no tensor of RoleOutput.
 	TiedOutput bool
-	// LogitScale multiplies the logits; 0 is 1. LogitCap, where it is not 0, then bounds them by
-	// LogitCap tanh(logit / LogitCap) (Gemma 2).
+	// LogitScale multiplies the logits; 0 means 1. LogitCap, if not 0, then bounds them by LogitCap
+	// tanh(logit / LogitCap) (Gemma 2).
 	LogitScale, LogitCap float64
 	Layers               []Layer
 	// NormEps is the epsilon of all norms, including those of retention heads.
@@ -49,7 +49,7 @@ type Layer struct {
 	FFN int `json:"ffn,omitempty"`
 	// Activation is act.
 	Activation Activation `json:"activation,omitempty"`
-	// Norms says where the norms of both blocks are.
+	// Norms selects the places of the norms of both blocks.
 	Norms NormPlacement `json:"norms,omitempty"`
 }
 
@@ -68,7 +68,7 @@ const (
 // Activations lists the activation functions.
 func Activations() []Activation { return []Activation{SiLU, GELUTanh} }
 
-// NormPlacement says where the norms of a layer's blocks are.
+// NormPlacement selects the places of the norms of a layer's blocks.
 type NormPlacement string
 
 // The placements of norms.
@@ -129,8 +129,8 @@ type Mixer struct {
 	Bias bool `json:"bias,omitempty"`
 	// QKNorm is a norm of queries and keys before they are rotated.
 	QKNorm QKNorm `json:"qk_norm,omitempty"`
-	// Scale multiplies the scores of attention; 0 is head_dim^-0.5. ScoreCap, where it is not 0,
-	// then bounds them by ScoreCap tanh(score / ScoreCap) (Gemma 2).
+	// Scale multiplies the scores of attention; 0 means head_dim^-0.5. ScoreCap, if not 0, then
+	// bounds them by ScoreCap tanh(score / ScoreCap) (Gemma 2).
 	Scale    float64 `json:"scale,omitempty"`
 	ScoreCap float64 `json:"score_cap,omitempty"`
 }
@@ -141,9 +141,9 @@ type QKNorm string
 // The norms of queries and keys.
 const (
 	NoQKNorm QKNorm = ""
-	// HeadQKNorm is a norm of each head; its weight [head_dim] is that of all heads (Qwen 3).
+	// HeadQKNorm norms each head; all heads share the weight [head_dim] (Qwen 3).
 	HeadQKNorm QKNorm = "head"
-	// WholeQKNorm is a norm of all heads together, with a weight [heads x head_dim] (OLMo 2).
+	// WholeQKNorm norms all heads together, with a weight [heads x head_dim] (OLMo 2).
 	WholeQKNorm QKNorm = "whole"
 )
 
@@ -161,8 +161,8 @@ type Rotary struct {
 	Interleaved bool `json:"interleaved,omitempty"`
 	// None: nothing is rotated, and Theta is 0 (NoPE).
 	None bool `json:"none,omitempty"`
-	// Dims is twice the number of pairs that are rotated, the first ones, with
-	// freq[j] = theta^-(2j/Dims); 0 is headDim: all.
+	// Dims is the number of dimensions that are rotated, in the first Dims/2 pairs, with freq[j] =
+	// theta^-(2j/Dims). 0 means all headDim.
 	Dims int `json:"dims,omitempty"`
 	// Divisors divide the frequencies, one for each rotated pair (linear, Llama 3 and LongRoPE
 	// scaling).

@@ -17,11 +17,10 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A plan is split over machines that do not talk to each other. Each of them plans the suite,
-// splits the plan and keeps its own part, so the split must not depend on the machine: costs come
-// from the work of the cases on a nominal machine and not from measured peaks, they are whole
-// microseconds, and ties are broken by the cases' ids. The hash of the split shows whether the
-// machines agreed.
+// A plan is split over machines that do not communicate. Each machine plans the suite, splits the
+// plan and keeps its own part, so the split must not depend on the machine. Costs are computed for
+// a nominal machine, not from measured peaks; they are whole microseconds, and ties are broken by
+// the cases' ids. The hash of the split shows whether the machines agreed.
 //
 // A unit holds cases that must be measured on one machine:
 //   - cases of an interleaved task (result.Task.Interleaved) that follow each other from model to
@@ -31,8 +30,8 @@ import (
 // Prompts that share a prefix belong to one case, which is never split.
 //
 // Units are assigned longest processing time first: from the most expensive to the cheapest, each
-// to the shard with the least cost so far. The most loaded shard gets at most 4/3 of what the best
-// split has (Graham 1969).
+// to the shard with the least cost so far. The most loaded shard costs at most 4/3 of the most
+// loaded one in the best split (Graham 1969).
 
 // Shard selects a part of a plan.
 type Shard struct {
@@ -43,7 +42,7 @@ type Shard struct {
 // maxShards bounds Count.
 const maxShards = 100_000
 
-// String is the form of --shard.
+// String returns the shard as written for --shard.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Count) }
 
 // ParseShard reads "3/16", or takes the number of the shard from the environment of an array job:
@@ -72,7 +71,7 @@ func ParseShard(text string, getenv func(string) string) (s Shard, source string
 	return s, "", nil
 }
 
-// autoShard reads the environment of an array job; count is 0 where it was not given.
+// autoShard reads the environment of an array job. count is 0 if it was not given.
 func autoShard(text string, count int, getenv func(string) string) (s Shard, source string, err error) {
 	const slurm, kubernetes = "SLURM_ARRAY_TASK_ID", "JOB_COMPLETION_INDEX"
 	fail := func(format string, args ...any) (Shard, string, error) {
@@ -126,18 +125,18 @@ func autoShard(text string, count int, getenv func(string) string) (s Shard, sou
 	return s, source, nil
 }
 
-// nominal is the machine that the costs of a split are for. Only the relation of its rates matters:
-// it is between those of CPUs and of GPUs.
+// nominal is the machine for which the costs of a split are computed. Only the ratio of its rates
+// matters; it is between those of CPUs and GPUs.
 var nominal = runners.Profile{Name: "nominal", Peak: map[runners.DType]float64{runners.F32: 50e12}, Bandwidth: 1e12, Efficiency: runners.Limit}
 
-// caseOverhead is the cost of a case besides its work.
+// caseOverhead is the fixed cost of a case in addition to its work.
 const caseOverhead = 10_000 // microseconds
 
 // maxCost bounds the cost of a case, so that sums do not overflow.
 const maxCost = math.MaxInt64 >> 22
 
-// costs returns the nominal microseconds of each case. A case of unknown work, such as that of a
-// served model, costs as much per token of context as the others on average.
+// costs returns the nominal microseconds of each case. A case of unknown work, such as one of a
+// served model, gets the average cost per token of context of the others.
 func (p *Plan) costs() []int64 {
 	out := make([]int64, len(p.Cases))
 	var sum, tokens float64 // of the cases with known work
@@ -168,14 +167,14 @@ func (p *Plan) costs() []int64 {
 
 func contextOf(c *PlannedCase) float64 { return float64(max(c.length(), 1)) }
 
-// unit is a set of cases that stay together.
+// unit is a set of cases that are assigned to the same shard.
 type unit struct {
 	cases []int32 // indexes in Plan.Cases, ascending
 	cost  int64
 	id    string // the smallest id of the cases
 }
 
-// units parts the cases. Gates are those that will be evaluated.
+// units divides the cases into units. gates are those that will be evaluated.
 func (p *Plan) units(gates []gate.Gate) []unit {
 	parent := make([]int32, len(p.Cases))
 	for i := range parent {
@@ -230,7 +229,7 @@ func (p *Plan) units(gates []gate.Gate) []unit {
 	return out
 }
 
-// question is a key that the cases of different models share if they ask the same.
+// question returns a key that cases of different models share if they differ only in the model.
 func (c *PlannedCase) question() string {
 	params := map[string]any{}
 	for k, v := range c.Params {
@@ -283,8 +282,8 @@ func (p *Plan) split(count int, gates []gate.Gate) []int32 {
 }
 
 // Shard keeps the cases of one shard, and returns how the run's header describes it. gates are
-// those that will be evaluated on the whole run. A shard may have no case, where the plan has fewer
-// units than there are shards.
+// those that will be evaluated on the whole run. A shard may have no case if the plan has fewer
+// units than shards.
 func (p *Plan) Shard(s Shard, gates []gate.Gate) *result.Shard {
 	out := &result.Shard{Number: s.Number, Count: s.Count, PlanCases: len(p.Cases), Cases: map[string]int{}}
 	sum := sha256.New()

@@ -100,7 +100,7 @@ func TestShardsKeepInterleavedCasesTogether(t *testing.T) {
 	}
 }
 
-// unevenTask gives model a one length more than the others.
+// unevenTask has one more length for model a than for the others.
 type unevenTask struct{ timedTask }
 
 func (u unevenTask) Plan(p *Planner, m *Target, params any) ([]Case, error) {

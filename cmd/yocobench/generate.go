@@ -103,7 +103,7 @@ type generated struct {
 	Tokens   []int     `json:"tokens"`
 	Text     string    `json:"text"`
 	LogProbs []float64 `json:"logprobs"`
-	// Ended is true where the model ended the text; the token that ends it is not in Text.
+	// Ended is true if the model ended the text. The end token is not in Text.
 	Ended bool `json:"ended"`
 }
 
@@ -212,14 +212,14 @@ func (f *generateFlags) prompt(ctx context.Context, text *textModel, prompt stri
 	return t.Encode(text.tok.(*tokenizer.Subword), prompt)
 }
 
-// decoding turns tokens into text one by one. A character whose bytes are several tokens is
-// returned whole, once it is complete.
+// decoding converts tokens to text one by one. A character that spans several tokens is returned
+// when it is complete.
 type decoding struct {
 	tok  tokenizer.Tokenizer
 	held string
 }
 
-// add returns the text that a token completes.
+// add appends a token and returns the text that is now complete.
 func (d *decoding) add(token int) string {
 	d.held += d.tok.Decode([]int{token})
 	at := len(d.held)
@@ -236,7 +236,7 @@ func (d *decoding) add(token int) string {
 	return text
 }
 
-// rest returns what is left: the beginning of a character.
+// rest returns the bytes of an incomplete character.
 func (d *decoding) rest() string {
 	text := d.held
 	d.held = ""

@@ -25,8 +25,7 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// The templates of launch. Strings are quoted before a template gets them: it cannot insert an
-// unquoted one.
+// The templates of launch. They receive quoted strings only, so they cannot insert an unquoted one.
 var (
 	//go:embed launch/slurm.sh
 	slurmTemplate string
@@ -172,11 +171,11 @@ func submit(ctx context.Context, script io.Reader, stdout, stderr io.Writer, nee
 	return nil
 }
 
-// jobName is the form of a job's name: a label of Kubernetes, with room for "-merge" and the index
-// of a pod.
+// jobName matches a job's name: a Kubernetes label that leaves room for "-merge" and the index of a
+// pod.
 var jobName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
 
-// check reads the suite and checks the flags that both kinds have.
+// check reads the suite and checks the flags common to both schedulers.
 func (f *launchFlags) check(suite string) error {
 	if f.nodes < 1 || f.nodes > 100_000 {
 		return usagef("--nodes is 1 to 100000, not %d", f.nodes)
@@ -217,7 +216,7 @@ func (f *launchFlags) check(suite string) error {
 	return nil
 }
 
-// nameOf makes a job's name of a suite's.
+// nameOf makes a job's name from a suite's.
 func nameOf(suite string) string {
 	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(suite), "-"), "-")
 	name = strings.TrimRight(("sweep-" + name)[:min(len(name)+6, 40)], "-")

@@ -20,7 +20,7 @@ import (
 
 const launchSuite = "name: Hostile-suite\nmodels: [tiny-yoco-gret]\ntasks:\n  - kv: {lengths: [256, 512, 1Ki]}\n"
 
-// hostile are words that a script must pass on as they are.
+// hostile are words that a script must pass on unchanged.
 var hostile = []string{"a b", "it's", `say "hi"`, "$(touch pwned)", "`touch pwned`", "$HOME", "$$", "$(JOB_COMPLETION_INDEX)", "line\nEND_OF_SHARD\ntouch pwned\n", "tab\there", `back\slash`, "*", "{{.Suite}}", "é\u0085\ufeff", "--- # yaml", "&anchor !tag %TAG", ""}
 
 // launched returns what launch prints, in a new working directory with the suite in a hostile path.
@@ -49,7 +49,8 @@ func writeProgram(t *testing.T, path, text string) {
 	}
 }
 
-// recorder is a program that writes its arguments, each ended by a byte 0, and a line, to a file.
+// recorder is a program that appends its arguments, each followed by a zero byte, and a newline to
+// a file.
 func recorder(t *testing.T, name string) (path, calls string) {
 	path, calls = filepath.Join(t.TempDir(), name), filepath.Join(t.TempDir(), "calls")
 	writeProgram(t, path, fmt.Sprintf("{ for a; do printf '%%s\\0' \"$a\"; done; printf '\\1'; } >>'%s'\n", calls))

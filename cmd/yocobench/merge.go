@@ -78,7 +78,7 @@ func (f *mergeFlags) run(ctx context.Context, dirs []string, command string, std
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp) // nothing is there after the rename
+	defer os.RemoveAll(tmp) // the folder is gone after the rename
 	if err := f.merge(ctx, dirs, tmp, command, stderr); err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (f *mergeFlags) merge(ctx context.Context, dirs []string, dir, command stri
 	return safefile.Write(filepath.Join(dir, journalName), func(w io.Writer) error { return set.Write(w, h) })
 }
 
-// completing says how to get the missing cases.
+// completing describes how to get the missing cases.
 func completing(e *merge.IncompleteError) string {
 	if len(e.Incomplete) > 0 {
 		return "resume it: yocobench run --resume " + cleantext.ShellQuote(filepath.Dir(e.Incomplete[0].Path))
@@ -204,7 +204,7 @@ func mergedJournal(dir string, stderr io.Writer) (records int, j *result.Journal
 	return records, j, err
 }
 
-// finish gives the folder its name.
+// finish renames the folder to its final name.
 func (f *mergeFlags) finish(tmp string, stdout io.Writer) error {
 	if err := os.Remove(f.out); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
 		return err
@@ -230,7 +230,7 @@ func unused(out string) error {
 	return usagef("%s exists; a run is never overwritten\n  hint: give another --out", out)
 }
 
-// besides creates a hidden folder next to out, to be renamed to it.
+// besides creates a hidden folder next to out, which finish renames to out.
 func besides(out string) (string, error) {
 	abs, err := filepath.Abs(out)
 	if err != nil {

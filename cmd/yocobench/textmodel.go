@@ -14,7 +14,7 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// textModel is what a model reads and writes text with.
+// textModel is the tokenizer and the chat format of a model.
 type textModel struct {
 	tok tokenizer.Tokenizer
 	// chat is the format of conversations, nil if the model has none.
@@ -25,8 +25,8 @@ type textModel struct {
 	missing error
 }
 
-// openText opens the tokenizer of a model's file or folder. A model without one still takes token
-// ids, so that the error is kept.
+// openText opens the tokenizer of a model's file or folder. If there is none, the error is stored,
+// because the model can still read token ids.
 func openText(path string) *textModel {
 	tok, err := checkpoint.OpenTokenizer(path)
 	if err != nil {
@@ -44,7 +44,7 @@ func openText(path string) *textModel {
 	return m
 }
 
-// hashed is a text that meets most of what tokenizers do differently.
+// hashed is a text that different tokenizers encode differently.
 const hashed = "The quick brown fox, 12345 67.89!  Ünïcødé: ﬁ Ａ 日本語 🙂\n\n\tif (x != y) { return; }\r\n   don't DON'T ½ ے"
 
 // tokenizerHash identifies a tokenizer by its vocabulary, special tokens and the ids of a text.
@@ -64,7 +64,7 @@ func tokenizerHash(tok tokenizer.Tokenizer) string {
 	return hex.EncodeToString(h.Sum(nil)[:4])
 }
 
-// reads gives a target the tokenizer and the chat format of its model.
+// reads sets the tokenizer and the chat format of a target.
 func (m *textModel) reads(t *suites.Target) {
 	if m.missing != nil {
 		t.Can = t.Can.Cannot(runners.Complete, m.missing.Error()).Cannot(runners.Score, m.missing.Error())
@@ -77,7 +77,7 @@ func (m *textModel) reads(t *suites.Target) {
 	}
 }
 
-// text opens the tokenizer of a found model.
+// text opens the tokenizer of the model.
 func (f *modelSource) text() *textModel {
 	if f.config.Tokenizer == "" && f.path != "" {
 		return openText(f.path)
@@ -86,7 +86,7 @@ func (f *modelSource) text() *textModel {
 	return &textModel{tok: tok, missing: err}
 }
 
-// String describes the tokenizer in a line.
+// String describes the tokenizer in one line.
 func (m *textModel) String() string {
 	if m.missing != nil {
 		return "none: " + m.missing.Error()

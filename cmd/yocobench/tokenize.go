@@ -110,7 +110,7 @@ func (f tokenizeFlags) run(t tokenizer.Tokenizer, in io.Reader, out io.Writer) e
 	return w.Flush()
 }
 
-// encode returns the ids of a text as the flags ask for them.
+// encode returns the ids of a text according to the flags.
 func (f tokenizeFlags) encode(t tokenizer.Tokenizer, text string) ([]int, error) {
 	s, ok := t.(*tokenizer.Subword)
 	if !ok { // it has no special tokens

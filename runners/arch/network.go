@@ -33,8 +33,8 @@ type layer struct {
 	rope      runners.RopeTable
 	scores    runners.Scores
 	khat      string // in KeysValues: the name of its keys in the trace
-	// bias, where not nil, is added to columns biasAt.. of the projections. qNorm and kNorm are the
-	// norms of queries and keys, of so many heads each.
+	// bias, if not nil, is added to the columns of the projections from biasAt on. qNorm and kNorm
+	// are the norms of queries and keys, with the numbers of heads to norm.
 	bias           runners.Weight
 	biasAt         int
 	qNorm, kNorm   runners.Weight
@@ -43,8 +43,8 @@ type layer struct {
 	feedForward
 }
 
-// block is what the two blocks of a layer have in common: the norm of the input, nil where it has
-// none, the matrix of the output, and the norm of the output, nil where it has none.
+// block holds what both blocks of a layer have: the output matrix, and the norms of input and
+// output, nil if there are none.
 type block struct{ norm, out, post runners.Weight }
 
 // feedForward is x + Out (act(Gate n) * (Up n)), n = norm(x); up is Gate stacked on Up.
@@ -249,14 +249,14 @@ func (n *network) mix(b *batch, l *layer, i int) {
 	n.add(rows, &l.mixer, q)
 }
 
-// feed adds what a feed-forward block makes of the residual stream to it.
+// feed adds the output of a feed-forward block to the residual stream.
 func (n *network) feed(rows int, f *feedForward) {
 	h := cols(n.ws.mix, 0, f.width)
 	n.ops.GLU(rows, h, n.input(rows, &f.block), f.up, f.act)
 	n.add(rows, &f.block, h)
 }
 
-// input is what a block reads: the residual stream, normed where the block does so.
+// input returns the input of a block: the residual stream, normed if the block has an input norm.
 func (n *network) input(rows int, b *block) runners.Mat {
 	x, y := runners.All(n.ws.x), runners.All(n.ws.y)
 	if b.norm == nil {
@@ -267,8 +267,8 @@ func (n *network) input(rows int, b *block) runners.Mat {
 	return y
 }
 
-// add adds the product of a block's inner activations h with its output matrix to the residual
-// stream, normed where the block does so.
+// add multiplies a block's inner activations h by its output matrix, norms the product if the block
+// has an output norm, and adds it to the residual stream.
 func (n *network) add(rows int, b *block, h runners.Mat) {
 	x, y := runners.All(n.ws.x), runners.All(n.ws.y)
 	if b.post == nil {
@@ -304,7 +304,7 @@ func hiddenName(b *batch, n int) string {
 	return fmt.Sprintf("hidden.%d", n)
 }
 
-// caches are one sequence's caches and states, by layer; nil where a layer has none.
+// caches are one sequence's caches and states by layer, nil for a layer without one.
 type caches struct {
 	kv    []runners.KV
 	state []runners.State
@@ -449,7 +449,7 @@ func (l *loader) weight(layer int, roles ...runners.Role) runners.Weight {
 	return l.scaled(0, layer, roles...)
 }
 
-// scaled is weight, times a factor that is not 0.
+// scaled is like weight and multiplies the values by a factor, which is not 0.
 func (l *loader) scaled(factor float64, layer int, roles ...runners.Role) runners.Weight {
 	if l.err != nil {
 		return nil

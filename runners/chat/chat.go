@@ -91,7 +91,7 @@ const (
 	maxMemory   = 256 << 20 // bytes of the child process
 	maxStack    = 32 << 20  // bytes of the child's stack
 	maxTime     = 5 * time.Second
-	// grace is the extra time that the parent waits for a child that exceeds its time limit.
+	// grace is the extra time that the parent gives a child to end itself at its time limit.
 	grace = 5 * time.Second
 )
 

@@ -17,7 +17,7 @@ import (
 )
 
 // Checkpoints of the reference implementation (microsoft/unilm, folder YOCO). It loads a state dict
-// from checkpoint.pth and sizes from params.json in the same folder. Its training, by fairseq,
+// from checkpoint.pth and sizes from params.json in the same folder. Its training, with fairseq,
 // saves a dict with the state dict as "model", the command line's arguments in "cfg" or "args", and
 // the optimizer's state, which is not read.
 
@@ -36,8 +36,8 @@ type Torch struct {
 }
 
 // OpenTorch opens a file of torch.save with a model of the reference implementation. The sizes are
-// read from params, a file such as the reference's params.json; where params is empty, from the
-// arguments that the checkpoint contains, else from params.json in its folder. Nothing of the file
+// read from params, a file such as the reference's params.json. If params is empty, they are read
+// from the arguments in the checkpoint, or else from params.json in its folder. Nothing of the file
 // is executed. The caller closes the result.
 func OpenTorch(path, params string) (*Torch, error) {
 	f, err := pth.Open(path)
@@ -110,7 +110,7 @@ func (t *Torch) read(params string) error {
 	return nil
 }
 
-// torchParts are the state dict of a file, and the arguments that were saved with it, if any.
+// torchParts returns the state dict of a file, and the arguments that were saved with it, if any.
 func torchParts(f *pth.File) (state, args *pth.Dict, err error) {
 	top, ok := f.Root.(*pth.Dict)
 	if !ok {
@@ -134,7 +134,7 @@ func torchParts(f *pth.File) (state, args *pth.Dict, err error) {
 	return state, attributes(old), nil
 }
 
-// attributes are the items of a dict or a Namespace; nil where v is neither.
+// attributes returns the items of a dict or a Namespace, nil if v is neither.
 func attributes(v any) *pth.Dict {
 	switch v := v.(type) {
 	case *pth.Dict:
@@ -169,11 +169,11 @@ func torchConfig(w *torchWeights, params string, args *pth.Dict) (runners.Config
 	return torchParams(w, file, "the file", text)
 }
 
-// partsArg is the argument that counts the files that a model is spread over.
+// partsArg is the argument with the number of files that a model is split into.
 const partsArg = "model_parallel_size"
 
-// torchArgs are the constructor arguments among those of a training, as JSON. A training has
-// sliding_window as a boolean without effect; None is absent.
+// torchArgs returns the constructor arguments among those of a training, as JSON. Only numbers are
+// kept: None means absent, and a training's sliding_window is a boolean without effect.
 func torchArgs(arch string, args *pth.Dict) ([]byte, error) {
 	f := families[arch]
 	picked := map[string]any{}
@@ -192,7 +192,7 @@ func torchArgs(arch string, args *pth.Dict) ([]byte, error) {
 	return json.Marshal(picked)
 }
 
-// torchParams makes a config of constructor arguments.
+// torchParams makes a config from constructor arguments.
 func torchParams(w *torchWeights, file, what string, text []byte) (runners.Config, error) {
 	r := rawConfig{arch: w.arch(), archAt: file, args: map[string]arg{}, argsAt: file, argsName: what}
 	j, err := newJSON(file, text)
@@ -272,7 +272,7 @@ func (w *torchWeights) add(state *pth.Dict) (names []string, err error) {
 	return names, nil
 }
 
-// arch is the architecture that the tensors' names belong to.
+// arch returns the architecture to which the tensors' names belong.
 func (w *torchWeights) arch() string {
 	yoco := false
 	for name := range w.tensors {
@@ -287,7 +287,7 @@ func (w *torchWeights) arch() string {
 	return "transformer"
 }
 
-// vocab is the number of rows of the embedding, 0 where there is none.
+// vocab returns the number of rows of the embedding, 0 if there is none.
 func (w *torchWeights) vocab() int64 {
 	for _, name := range []string{"embed_tokens.weight", "tok_embeddings.weight"} {
 		if t := w.tensors[name]; t != nil && len(t.Shape) == 2 {
@@ -300,7 +300,7 @@ func (w *torchWeights) vocab() int64 {
 // torchTypes are the types of storages that weights can have.
 var torchTypes = map[string]runners.DType{"Float": runners.F32, "Half": runners.F16, "BFloat16": runners.BF16, "Double": runners.F32}
 
-// dtype is the type of all tensors, F32 where they differ.
+// dtype returns the type of all tensors, F32 if they differ.
 func (w *torchWeights) dtype() runners.DType {
 	kinds := map[runners.DType]bool{}
 	only := runners.F32

@@ -10,17 +10,18 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Quantized weights (runners.Stored). Of a few rows, the activations are quantized too and
-// multiplied with the blocks as integers, which reads as many bytes as the file has. Of more rows,
-// a task turns a block of a panel into bfloat16 and multiplies that as if it had been loaded so.
+// Quantized weights (runners.Stored). For few rows, the activations are quantized too and
+// multiplied with the blocks as integers, so only the bytes of the stored form are read. For more
+// rows, a task converts each block of a panel to bfloat16 and multiplies it like a weight loaded as
+// bfloat16.
 
 // quantRowGroup is the maximum number of rows per task for such weights: a panel is unpacked once
 // per task.
 const quantRowGroup = 192
 
-// quantFewRows is the most rows of which the activations are quantized. Unpacking costs as much as
-// that many rows lose by the integer kernels, which are slower than those of bfloat16. Matrix
-// registers are so much faster that they take over at MR rows.
+// quantFewRows is the maximum number of rows whose activations are quantized. The integer kernels
+// are slower than those of bfloat16; at this number of rows, the difference equals the cost of
+// unpacking. Matrix registers are faster still and take over at MR rows.
 const quantFewRows = 64
 
 // few reports whether the activations are quantized.
@@ -31,7 +32,7 @@ func (j *linearJob) few(k *cpu.Tier) bool {
 // unpackBlocks is the number of blocks of 32 inputs that are unpacked at a time.
 const unpackBlocks = 8
 
-// quantOf returns the quantized type in which a matrix is held, nil if in another.
+// quantOf returns the quantized type in which a matrix is held, nil if it is not quantized.
 func (o *ops) quantOf(t runners.Tensor) *cpu.Quant {
 	if o.opts.Weights != runners.Stored || t.Blocks == nil || o.k.QuantRow == nil {
 		return nil
@@ -39,12 +40,12 @@ func (o *ops) quantOf(t runners.Tensor) *cpu.Quant {
 	return cpu.QuantOf(t.Blocks.Type)
 }
 
-// quantBytes is the size of a panel.
+// quantBytes returns the size of a panel in bytes.
 func (o *ops) quantBytes(q *cpu.Quant, in int) int {
 	return (in + q.Format.Values() - 1) / q.Format.Values() * q.Format.Bytes(o.k.NR)
 }
 
-// packQuant lays out the rows of t from row on in a panel.
+// packQuant packs the rows of t, starting at row, into a panel.
 func (o *ops) packQuant(t runners.Tensor, row int, w *weight, p panel) {
 	data := w.blk.data[4*p.off:][:o.quantBytes(p.q, w.in)]
 	for j := range p.w {
@@ -155,8 +156,8 @@ func (*Runner) StoredSize(cfg runners.Config, w runners.Weights, opts runners.Op
 }
 
 // storedBytes returns the memory of a model's weights and the mean size of a matrix's weight. If no
-// matrix would keep its stored form, that is an error, because the speed would be mistaken for that
-// of the file.
+// matrix would keep its stored form, it returns an error, because the speed would not be that of
+// stored weights.
 func (o *ops) storedBytes(cfg runners.Config, w runners.Weights) (all int64, mean float64, err error) {
 	quant := false
 	var matrices, values int64

@@ -28,7 +28,7 @@ func ggufType(name string) (t gguf.Type) {
 	return t
 }
 
-// float16 is the float16 at or next to v, towards 0.
+// float16 returns v rounded towards 0 to a float16.
 func float16(v float64) uint16 {
 	if math.Abs(v) < 0x1p-14 { // a denormal
 		return uint16(math.Abs(v)*0x1p24) | uint16(math.Float64bits(v)>>63<<15)
@@ -37,8 +37,8 @@ func float16(v float64) uint16 {
 	return uint16(b>>16&0x8000) | uint16((b>>23&255-112)<<10) | uint16(b>>13&0x3ff)
 }
 
-// storedAs is a random matrix in blocks of a GGUF type, with values around 0 and a standard
-// deviation near sd.
+// storedAs returns a random matrix in blocks of a GGUF type, with mean 0 and a standard deviation
+// near sd.
 func storedAs(r *rand.Rand, typ string, out, in int, sd float64) runners.Tensor {
 	g := ggufType(typ)
 	row, ok := g.Bytes(int64(in))
@@ -102,7 +102,7 @@ func storedAs(r *rand.Rand, typ string, out, in int, sd float64) runners.Tensor 
 	}
 }
 
-// hostOf is the values of a tensor.
+// hostOf returns the values of a tensor.
 func hostOf(t runners.Tensor) optest.Host {
 	h := optest.Host{Rows: t.Shape[0], Cols: t.Shape[1]}
 	v := make([]float32, h.Rows*h.Cols)
@@ -214,7 +214,7 @@ func TestLinearQuantized(t *testing.T) {
 				if rows > o.k.MR && (o.k.Tiles != nil || rows > quantFewRows) {
 					tol := 0.0
 					if in > 2*kBlock && in%256 != 0 {
-						tol = 1e-5 // the sum is split elsewhere
+						tol = 1e-5 // the sum is split at another place
 					}
 					for i, v := range got[1].V {
 						near(t, name+": as bfloat16", got[0].V[i], v, tol)
@@ -272,7 +272,7 @@ func near(t *testing.T, what string, got, want, tol float64) {
 	}
 }
 
-// TestEmbedQuantized: a row of a table is its dequantized values.
+// TestEmbedQuantized: an embedding is the dequantized row of the table.
 func TestEmbedQuantized(t *testing.T) {
 	quantTiers(t, func(t *testing.T, opts runners.Options) {
 		o := openTest(t, opts)
@@ -297,8 +297,8 @@ func TestEmbedQuantized(t *testing.T) {
 	})
 }
 
-// quantModel is a config and weights of it whose matrices have blocks of the type that of says, or
-// none where that is "".
+// quantModel returns a config and weights for it. Each matrix is stored in the type that of
+// returns; "" means not quantized.
 type quantModel struct {
 	cfg runners.Config
 	of  func(p runners.TensorSpec) string
@@ -412,7 +412,7 @@ func TestQuantizedModel(t *testing.T) {
 	})
 }
 
-// TestQuantizedLoadErrors: what cannot be held as stored is an error, not something else.
+// TestQuantizedLoadErrors: weights that cannot be held as stored are an error, without a fallback.
 func TestQuantizedLoadErrors(t *testing.T) {
 	cfg := quantConfig()
 	stored := runners.Options{Weights: runners.Stored, KV: runners.F32, Threads: 1, Tier: "go"}
@@ -444,7 +444,7 @@ func TestQuantizedLoadErrors(t *testing.T) {
 	}
 }
 
-// broken is weights whose row 7 of each matrix is changed.
+// broken are weights with row 7 of each matrix changed.
 type broken struct {
 	quantModel
 	change func([]byte) []byte
@@ -464,8 +464,8 @@ func (b broken) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 	return t, err
 }
 
-// TestStoredSmolLM2: a step of a real model differs from float32 by the rounding of the activations
-// alone, a small part of what rounding the weights to bfloat16 costs.
+// TestStoredSmolLM2: a step of a real model differs from float32 only by the rounding of the
+// activations, a small part of the error of weights rounded to bfloat16.
 func TestStoredSmolLM2(t *testing.T) {
 	path := os.Getenv("YOCOBENCH_SMOLLM2")
 	if path == "" {

@@ -6,13 +6,13 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// rowJob is an operation on each row by itself that is not a product.
+// rowJob is an operation other than a product that works on each row separately.
 type rowJob struct {
-	// run does rows r0..r0+n-1; f is scratch.
+	// run processes rows r0..r0+n-1; f is scratch.
 	run    func(o *ops, j *rowJob, r0, n int, f []float32)
 	dst, x mat
 	w      []float32
-	eps    float32 // of a norm; the bound of SoftCap
+	eps    float32 // the epsilon of a norm, or the bound of SoftCap
 	heads  int
 }
 
@@ -27,8 +27,8 @@ func (o *ops) rows(rows int, j rowJob, perRow, fixed int) {
 	}
 }
 
-// rowsOf checks the operands of an operation on rows: dst and x of the same width, which is that of
-// a vector w times n. w is nil where the operation has none, and then n is 0.
+// rowsOf checks the operands of an operation on rows: dst and x have the same width, which is n
+// times that of the vector w. If the operation has no vector, w is nil and n is 0.
 func (o *ops) rowsOf(op string, rows int, dst, x runners.Mat, rw runners.Weight, n int) (j rowJob, ok bool) {
 	if o.err != nil || rows < 1 {
 		return j, false

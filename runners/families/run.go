@@ -39,7 +39,7 @@ func (m *Model) refuseField(c *config, field string, value any) {
 	m.refuse("no runner supports %s%s of %s", c.path, field, show(value))
 }
 
-// computed is what the layers of a family compute, beyond their sizes.
+// computed describes what the layers of a family compute, apart from their sizes.
 type computed struct {
 	eps        float64 // default of rms_norm_eps
 	activation string  // field of the activation function; "hidden_act" if empty
@@ -52,15 +52,15 @@ type computed struct {
 	logitScale, logitCap float64
 }
 
-// activations maps the values of hidden_act to activation functions. Gemma's configs that say
-// "gelu" mean the approximation too, but its readers do not read that field.
+// activations maps the values of hidden_act to activation functions. Some Gemma configs say "gelu"
+// and mean the approximation, but Gemma's readers do not read that field.
 var activations = map[string]runners.Activation{"silu": runners.SiLU, "swish": runners.SiLU, "gelu_pytorch_tanh": runners.GELUTanh}
 
 // config starts the Config of a model of width d.
 //
-// A model whose blocks are multiplied by r before they are added, x += r block(norm(x)), is the
-// model of the residual stream y = x/r: y += block(norm(r y)), where norm(r y) with an epsilon e is
-// norm(y) with e/r². So the embedding is divided by r and the epsilon by r².
+// If block outputs are multiplied by r, x += r block(norm(x)), then y = x/r follows y +=
+// block(norm(r y)), and norm(r y) with epsilon e equals norm(y) with epsilon e/r². So the embedding
+// is divided by r, and the epsilon by r².
 func (p computed) config(c *config, m *Model) *runners.Config {
 	scale, residual := p.embedScale, p.residual
 	if scale == 0 {
@@ -100,7 +100,7 @@ func (c *config) positive(name string, def float64) float64 {
 	return x
 }
 
-// capped reads the bound of a soft cap; null is none, although the family has a default.
+// capped reads the bound of a soft cap. null means no bound, even if the family has a default.
 func (c *config) capped(name string, def float64) float64 {
 	if v, ok := c.fields[name]; ok && v == nil {
 		c.read[name] = true
@@ -163,7 +163,7 @@ func (m *Model) rotaryOf(c *config, layers string, theta float64) func(layer, he
 	return once(func(headDim int64) runners.Rotary { return m.rotary(c, layers, theta, headDim, 1) })
 }
 
-// once returns the rotary positions of layers that have the same, which read computes.
+// once returns the rotary positions shared by several layers. It calls read on the first use.
 func once(read func(headDim int64) runners.Rotary) func(layer, headDim int64) runners.Rotary {
 	var r *runners.Rotary
 	return func(_, headDim int64) runners.Rotary {
@@ -235,8 +235,8 @@ func divisors(r runners.Rotary, headDim int64, divisor func(i int, freq float64)
 	return runners.NewDivisors(d)
 }
 
-// llama3 returns the divisors of Llama 3.1: the frequencies of long waves are divided by factor,
-// those of short waves are kept, with a ramp between.
+// llama3 returns the divisors of Llama 3.1: long wavelengths have their frequencies divided by
+// factor, short ones keep them, with a ramp in between.
 func (c *config) llama3(top *config, m *Model, r runners.Rotary, headDim int64) runners.Divisors {
 	factor, low, high := c.number("factor", 8), c.number("low_freq_factor", 1), c.number("high_freq_factor", 4)
 	original := float64(c.original(top, m))
@@ -271,7 +271,7 @@ func (c *config) yarn(top *config, m *Model, r *runners.Rotary, headDim int64) {
 	r.Magnitude = c.number("attention_factor", r.Magnitude)
 	fast, slow, truncate := c.number("beta_fast", 32), c.number("beta_slow", 1), c.flag("truncate", true)
 	dims := float64(2 * r.Pairs(int(headDim)))
-	// at is the dimension that turns n times within the original context.
+	// at returns the dimension that rotates n times within the original context.
 	at := func(n float64) float64 {
 		return dims * math.Log(original/(n*2*math.Pi)) / (2 * math.Log(r.Theta))
 	}

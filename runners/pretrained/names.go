@@ -49,7 +49,7 @@ var (
 	hfPreNorms = []entry{
 		one(hfLayer+"input_layernorm.weight", runners.RoleMixerNorm), one(hfLayer+"post_attention_layernorm.weight", runners.RoleFFNNorm),
 	}
-	// In a layer with norms of outputs, post_attention_layernorm is one.
+	// In a layer with output norms, post_attention_layernorm is the mixer's output norm.
 	hfPostNorms = []entry{
 		one(hfLayer+"input_layernorm.weight", runners.RoleMixerNorm), one(hfLayer+"post_attention_layernorm.weight", runners.RoleMixerPost),
 		one(hfLayer+"pre_feedforward_layernorm.weight", runners.RoleFFNNorm), one(hfLayer+"post_feedforward_layernorm.weight", runners.RoleFFNPost),
@@ -98,12 +98,12 @@ func in(part runners.Part, name string, role runners.Role) entry {
 	return entry{name, []runners.Role{role}, part}
 }
 
-// hfUnused are the ends of the names of tensors that no model computes with: frequencies that older
-// versions of transformers saved.
+// hfUnused are suffixes of the names of unused tensors: frequencies that older versions of
+// transformers saved.
 var hfUnused = []string{".rotary_emb.inv_freq", ".rotary_emb.cos_cached", ".rotary_emb.sin_cached", ".self_attn.bias", ".self_attn.masked_bias"}
 
-// wrapped are the beginnings of the names of the text model's tensors in a multimodal model, and
-// what they are in a text model; encoders are those of other tensors.
+// wrapped maps the prefixes of the text model's tensors in a multimodal model to those of a text
+// model. encoders are the prefixes of other tensors.
 var (
 	wrapped  = [][2]string{{"model.language_model.", "model."}, {"language_model.", ""}}
 	encoders = []string{"vision_tower.", "multi_modal_projector.", "model.vision_tower.", "model.multi_modal_projector."}

@@ -20,7 +20,7 @@ import (
 
 // Model is an open model. It implements runners.Weights.
 type Model struct {
-	// Family is what the config says; its Config is not nil.
+	// Family is the model as described by its config; its Config is not nil.
 	Family  *families.Model
 	source  string
 	places  *places
@@ -32,11 +32,11 @@ type Model struct {
 	data func(name string) ([]byte, error)
 }
 
-// ErrNotRun is the error of a model whose family, or a field of whose config, no runner supports.
-// Its cost can be computed.
+// ErrNotRun reports that no runner supports the model's family or a field of its config. The
+// model's cost can still be computed.
 var ErrNotRun = errors.New("no runner runs it")
 
-// IsModel reports whether path is a .gguf file or a folder of Hugging Face with weights.
+// IsModel reports whether path is a .gguf file or a Hugging Face folder with weights.
 func IsModel(path string) bool {
 	if !families.IsConfig(path) {
 		return false
@@ -48,7 +48,7 @@ func IsModel(path string) bool {
 	return err == nil && info.IsDir() && checkpoint.HasTensors(path)
 }
 
-// Open opens a .gguf file or a folder of Hugging Face, and checks that its tensors are those of the
+// Open opens a .gguf file or a Hugging Face folder, and checks that its tensors are those of the
 // config. It does not read their data. If no runner supports the model, the error wraps ErrNotRun.
 func Open(path string) (*Model, error) {
 	if strings.HasSuffix(path, ".gguf") {
@@ -169,7 +169,7 @@ func plainMatrix(t checkpoint.Tensors, name string) (*matrix, error) {
 	return &matrix{name: name, plain: x.DType, isPlain: true, in: rowLength(x.Shape), values: 1, bytes: size, decode: decode, data: x.Data}, nil
 }
 
-// rowLength is the number of values of a row: 1 in a vector.
+// rowLength returns the number of values of a row, 1 for a vector.
 func rowLength(shape []int) int {
 	if len(shape) == 1 {
 		return 1
@@ -196,7 +196,7 @@ func ggufMatrix(g *gguf.File, name string) (*matrix, error) {
 	return m, nil
 }
 
-// Config is the model as a runner runs it.
+// Config returns the model's layers for a runner.
 func (m *Model) Config() runners.Config { return *m.Family.Config }
 
 // Tensor implements runners.Weights. The parameter is found by its layer and role.
@@ -221,7 +221,7 @@ func (m *Model) Source() string { return m.source }
 // Close unmaps the files.
 func (m *Model) Close() error { return m.closer.Close() }
 
-// StoredType is the tensors of a type.
+// StoredType describes the tensors of one type.
 type StoredType struct {
 	// Type is the format's name of the type, such as "BF16" or "Q4_K".
 	Type    string `json:"type"`
@@ -250,8 +250,8 @@ func (m *Model) Stored() []StoredType {
 	return types
 }
 
-// The bytes of the weights up to which Identity hashes all of them, and the bytes of each end of a
-// tensor that it hashes of larger weights: a few hundred tensors take 50 MB, whatever the file's
+// Identity hashes all bytes of weights up to hashWhole. Of larger weights it hashes hashPart bytes
+// at each end of every tensor, about 50 MB for a few hundred tensors, regardless of the file's
 // size.
 const (
 	hashWhole = 256 << 20

@@ -39,7 +39,7 @@ var rotated = []runners.Role{runners.RoleQ, runners.RoleK, runners.RoleQBias, ru
 type places struct {
 	layout layout
 	params map[key]runners.TensorSpec
-	// at has the places; shapes the shapes that the tensors must have, by name.
+	// at maps parameters to places; shapes has the required shapes of the tensors, by name.
 	at     map[key]place
 	shapes map[string][]int
 }
@@ -101,9 +101,9 @@ func (p *places) stack(c *runners.Config, layer int, name string, roles []runner
 	}
 }
 
-// order returns the order in which a head's rows are stored, nil if it is that of a runner. A
-// runner rotates the pairs (j, j+n/2) of a head of n dimensions, and the first pairs if it does not
-// rotate all.
+// order returns the order in which a head's rows are stored, nil if it is the runners' order.
+// Runners rotate the pairs (j, j+n/2) of a head of n dimensions; if only some pairs are rotated,
+// these are the first ones.
 func (p *places) order(m runners.Mixer) func(row int) int {
 	n := m.HeadDim
 	half := n / 2
@@ -142,7 +142,7 @@ type stored struct {
 	bytes    int64
 }
 
-// check compares the tensors of a file with those that are needed.
+// check compares the tensors of a file with the required ones.
 func (p *places) check(file string, tensors []stored, unused func(name string) bool, tied bool) error {
 	have := make(map[string]stored, len(tensors))
 	names := make([]string, 0, len(tensors))

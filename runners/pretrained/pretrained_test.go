@@ -64,7 +64,7 @@ func TestFormatsAgree(t *testing.T) {
 	}
 }
 
-// TestPieces: values that are read in pieces of any size are those that are read at once.
+// TestPieces: reading in pieces of any size gives the same values as reading at once.
 func TestPieces(t *testing.T) {
 	for _, file := range []string{"llama3.gguf", "gemma3", "qwen2", "phi3-long", "quant.gguf"} {
 		m := open(t, tiny+file)
@@ -89,8 +89,9 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// TestBlocks: the blocks of each row of a quantised matrix stand for the row's values, although the
-// rows of queries and keys are stored in another order. A matrix that is not quantised has none.
+// TestBlocks: the blocks of each row of a quantized matrix decode to the row's values, even if the
+// rows of queries and keys are stored in another order. A matrix that is not quantized has no
+// blocks.
 func TestBlocks(t *testing.T) {
 	m := open(t, tiny+"quant.gguf")
 	seen := map[string]int{}
@@ -208,7 +209,7 @@ func edited(t *testing.T, name, old, new string) string {
 	return dir
 }
 
-// TestRefusals: what is not supported is an error that names it.
+// TestRefusals: anything unsupported is an error that names it.
 func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		model, old, new, want string
@@ -360,8 +361,8 @@ func FuzzGGUF(f *testing.F) {
 	})
 }
 
-// TestMultimodal: the text model of a multimodal model is read from under either of the prefixes
-// that transformers has written, with the defaults of its config class.
+// TestMultimodal: the text model of a multimodal model is found under both prefixes that versions
+// of transformers write, with the defaults of its config class.
 func TestMultimodal(t *testing.T) {
 	want := open(t, tiny+"gemma3")
 	for _, prefix := range [][2]string{{"model.", "language_model.model."}, {"model.", "model.language_model."}} {

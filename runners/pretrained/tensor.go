@@ -4,15 +4,15 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// matrix is a tensor of a file: rows of in values, or a vector of rows values.
+// matrix is a tensor of a file: a matrix [rows, in], or a vector of rows values.
 type matrix struct {
 	name string
-	// plain is the type of the values if they are not quantised; then values is 1.
+	// plain is the type of the values if they are not quantized; then values is 1.
 	plain   runners.DType
 	isPlain bool
 	kind    string // the type's name in GGUF
 	in      int    // values of a row
-	// A block holds values values in bytes bytes, which decode converts.
+	// A block stores a number of values in a number of bytes; decode converts one.
 	values, bytes int
 	decode        func(dst []float32, src []byte)
 	data          []byte
@@ -21,7 +21,7 @@ type matrix struct {
 // stride is the number of bytes of a row.
 func (m *matrix) stride() int { return m.in / m.values * m.bytes }
 
-// parameter returns the tensor of a parameter that is stored at a place of m.
+// parameter returns the parameter that is stored at a place of m.
 func (m *matrix) parameter(p runners.TensorSpec, at place) runners.Tensor {
 	t := runners.Tensor{Name: p.Name, DType: runners.F32, Shape: p.Shape}
 	stride := m.stride()
@@ -58,7 +58,7 @@ func (m *matrix) parameter(p runners.TensorSpec, at place) runners.Tensor {
 	return t
 }
 
-// read decodes values of a row from value from on.
+// read decodes values of a row, starting at value from.
 func (m *matrix) read(dst []float32, row []byte, from int) {
 	for len(dst) > 0 {
 		skip := from % m.values

@@ -9,9 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// jsonText reads one JSON text strictly, value by value. It is much faster than encoding/json,
-// which reads only a few files of tens of megabytes per second. The callbacks of object and array
-// must read exactly one value.
+// jsonText reads one JSON text strictly, value by value. It is for files of tens of megabytes, for
+// which encoding/json is too slow. The callbacks of object and array must read exactly one value.
 type jsonText struct {
 	name  string
 	s     string

@@ -6,13 +6,13 @@
 // machine. A merged journal can be merged again, with shards or other merged
 // journals.
 //
-// A case that several runs measured keeps the record with a result, of several
-// the one that was measured first; the others are left out and counted. Times of
-// a second run are no further samples of the first: runs differ by more than
-// their samples do. Exact metrics, which do not depend on the machine, must agree.
+// If several runs measured a case, the first record with a result is kept; the others are left out
+// and counted. Times of a second run cannot be pooled with those of the first, because runs differ
+// by more than the samples within a run. Exact metrics, which do not depend on the machine, must
+// agree.
 //
-// The lines of records are copied as they are. In memory are only the ids of the
-// cases and where their lines are, so a million cases take some hundred MB.
+// The lines of records are copied unchanged. Only the ids of the cases and the positions of their
+// lines are in memory, so a million cases take some hundred MB.
 package merge
 
 import (
@@ -33,7 +33,7 @@ import (
 
 // Set is the content of the journals to merge.
 type Set struct {
-	// Notices say what was not read.
+	// Notices describe lines that could not be read.
 	Notices []string
 
 	// first is the first header; the other shards must match it.
@@ -42,8 +42,7 @@ type Set struct {
 	// runs are the headers of shards, ids their indexes by ID.
 	runs []run
 	ids  map[string]int
-	// places is the index in the plan of each case of the shards that are present, shardOf its
-	// shard.
+	// places maps each case of the shards that are present to its index in the plan and its shard.
 	places map[string]place
 	// best is the record to keep of each case.
 	best       map[string]line
@@ -57,7 +56,7 @@ type Set struct {
 	size int64
 }
 
-// run is what is kept of a header.
+// run holds the parts of a header that are needed later.
 type run struct {
 	id, host, path string
 	shard          int
@@ -69,7 +68,7 @@ type run struct {
 // place is the index of a case in the plan, and its shard.
 type place struct{ index, shard int32 }
 
-// span is where a line is in the spool file.
+// span is the position of a line in the spool file.
 type span struct {
 	at int64
 	n  int32
@@ -91,8 +90,8 @@ func NewSet(spool *os.File) *Set {
 	return &Set{ids: map[string]int{}, places: map[string]place{}, best: map[string]line{}, file: spool, w: bufio.NewWriterSize(spool, 1<<20)}
 }
 
-// Add adds the journal at path. It is an error if it is no shard, or a shard of another plan, or if
-// an exact metric differs from that of another run.
+// Add adds the journal at path. It returns an error if the journal is not of a shard or belongs to
+// another plan, or if an exact metric differs from that of another run.
 func (s *Set) Add(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -152,7 +151,8 @@ func (s *Set) Add(path string) error {
 	return nil
 }
 
-// rank orders the outcomes of a case: results first, then what another attempt would not change.
+// rank orders the outcomes of a case: results first, then outcomes that another attempt would not
+// change.
 func rank(s result.Status) int32 {
 	return int32(slices.Index([]result.Status{result.OK, result.OOM, result.Unsupported, result.Failed, result.Skipped}, s)+6) % 6
 }
@@ -193,7 +193,7 @@ func (s *Set) header(path string, h result.Run, text []byte) (int, error) {
 	return len(s.runs) - 1, err
 }
 
-// differences lists what two headers of different plans differ in.
+// differences lists the fields in which the headers of two different plans differ.
 func differences(a, b *result.Run) (out []string) {
 	see := func(what, x, y string) {
 		if x != y {
@@ -406,9 +406,9 @@ func (s *Set) Duplicates() int { return s.duplicates }
 // Unplanned is the number of records that were left out because their shard does not have the case.
 func (s *Set) Unplanned() int { return s.unplanned }
 
-// Header returns the header of the merged run: that of the first run of the first shard, whose
-// journal is at path, without what is about this run only. Its environment is that of the runs if
-// all machines are similar; otherwise it says what does not depend on the machine.
+// Header returns the header of the merged run. It is the header of the first run of the first
+// shard, whose journal is at path, without the fields that describe only that run. If the machines
+// are not similar, its environment has only the fields that do not depend on the machine.
 func (s *Set) Header(command string) (h result.Run, path string, err error) {
 	first := s.sorted()[0]
 	text, err := s.read(first.at)
@@ -435,7 +435,7 @@ func (s *Set) Header(command string) (h result.Run, path string, err error) {
 	return h, first.path, nil
 }
 
-// Write writes the journal that ends its headers with h.
+// Write writes the merged journal. h is the last of its headers.
 func (s *Set) Write(w io.Writer, h result.Run) error {
 	if err := s.w.Flush(); err != nil {
 		return err

@@ -124,7 +124,8 @@ func TestMerge(t *testing.T) {
 			t.Errorf("case %d was measured under %v", i, run)
 		}
 	}
-	// Other orders, merged runs among them, and copies of the same run give the same.
+	// The order of the inputs, copies of a run, and merged runs among the inputs do not change the
+	// result.
 	partial, err := add(t, a, b)
 	if err == nil {
 		t.Error("a missing shard is no error")

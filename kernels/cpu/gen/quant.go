@@ -164,7 +164,8 @@ func (g *gen) quantDot(f quantFormat, m int) {
 		g.p("DECQ R9")
 		g.p("JNZ %s", pairs)
 	}
-	// scaled adds to the float32 sums; half is that of the block, done the inputs of it before.
+	// scaled adds the integer sums of a half block, times its scale, to the float32 sums. done is
+	// the number of inputs of the block before this half.
 	scaled := func(half, done int) {
 		for v := range 2 {
 			g.scale(f, half, v, w, w+1)

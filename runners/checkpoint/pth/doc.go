@@ -16,6 +16,6 @@
 // zip entry, and the shape, strides and offset of a tensor are checked against its storage. Nothing
 // is ever decompressed or written to a path that an archive names.
 //
-// github.com/nlpodyssey/gopickle does the same job, but it allocates by sizes from the file, copies
-// every storage, and its list of globals is open by default.
+// github.com/nlpodyssey/gopickle serves the same purpose, but it trusts sizes in the file when it
+// allocates, copies every storage, and accepts any global by default.
 package pth

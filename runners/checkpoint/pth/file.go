@@ -13,7 +13,7 @@ import (
 	"github.com/yocobench/yocobench/internal/lfs"
 )
 
-// maxEntries bounds the entries of an archive: a storage each, and a few more.
+// maxEntries bounds the entries of an archive: one per storage and a few more.
 const maxEntries = 1 << 18
 
 // File is an open file of torch.save.
@@ -23,7 +23,7 @@ type File struct {
 	name    string
 	content filemap.Content
 	size    int64
-	// entries are the places of the entries in the file, by name without the folder.
+	// entries maps names, without the folder, to places in the file.
 	entries map[string]span
 }
 
@@ -43,7 +43,7 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// newFile reads the file whose content is c; name is for errors.
+// newFile reads a file with the content c; name is for errors.
 func newFile(name string, c filemap.Content, size int64) (*File, error) {
 	f := &File{name: name, content: c, size: size}
 	if err := f.read(); err != nil {
@@ -98,7 +98,7 @@ func (f *File) list() error {
 	folder := ""
 	for _, e := range z.File {
 		if strings.HasSuffix(e.Name, "/") && e.UncompressedSize64 == 0 {
-			continue // a folder, in an archive that was packed again
+			continue // a folder, in an archive that was repacked
 		}
 		top, name, ok := strings.Cut(e.Name, "/")
 		if folder == "" {
@@ -129,7 +129,7 @@ func (f *File) list() error {
 	return nil
 }
 
-// small reads an entry of at most limit bytes; nil where there is none.
+// small reads an entry of at most limit bytes. It returns nil if there is none.
 func (f *File) small(name string, limit int64) ([]byte, error) {
 	e, ok := f.entries[name]
 	if !ok {

@@ -51,7 +51,7 @@ type global struct {
 	storage *storageType
 }
 
-// storageType is what a storage holds.
+// storageType is the type of a storage's values.
 type storageType struct {
 	name string
 	size int64
@@ -81,7 +81,7 @@ type storage struct {
 	n    int64 // values
 }
 
-// mark is on the stack where a MARK opcode was.
+// mark is the stack entry of a MARK opcode.
 type mark struct{}
 
 // machine interprets a pickle.
@@ -189,7 +189,7 @@ func (m *machine) do(op byte) error {
 	}
 }
 
-// opcodeName names an opcode that is not supported, where it is a common one.
+// opcodeName returns the name of a common unsupported opcode.
 func opcodeName(op byte) string {
 	names := map[byte]string{
 		'i': "INST", 'o': "OBJ", 'P': "PERSID", 'I': "INT", 'L': "LONG", 'F': "FLOAT", 'S': "STRING", 'T': "BINSTRING", 'U': "SHORT_BINSTRING",
@@ -411,7 +411,7 @@ func (m *machine) global() (*global, error) {
 	return g, nil
 }
 
-// construct does REDUCE and, where object is set, NEWOBJ.
+// construct does REDUCE and, if object is set, NEWOBJ.
 func construct(callable, args any, object bool) (any, error) {
 	g, ok := callable.(*global)
 	if !ok {
@@ -437,8 +437,8 @@ func construct(callable, args any, object bool) (any, error) {
 	return nil, fmt.Errorf("a call of %s with %d arguments, which torch.save does not write", g.name, len(a))
 }
 
-// build does BUILD: the attributes of a Namespace. Those of an OrderedDict (the _metadata of a
-// state_dict) say nothing about its tensors.
+// build does BUILD, which sets the attributes of a Namespace. Those of an OrderedDict (the
+// _metadata of a state_dict) do not concern its tensors and are ignored.
 func (m *machine) build() error {
 	vs, err := m.popN(2)
 	if err != nil {
@@ -476,7 +476,7 @@ func (m *machine) persistent(id any) (*storage, error) {
 	return m.load(storage{key, kind.storage, n})
 }
 
-// rebuild makes a tensor of the arguments of torch._utils._rebuild_tensor_v2: storage, offset,
+// rebuild makes a tensor from the arguments of torch._utils._rebuild_tensor_v2: storage, offset,
 // size, stride, requires_grad, backward_hooks and perhaps metadata.
 func rebuild(a Tuple) (*Tensor, error) {
 	s, ok := a[0].(*storage)
@@ -497,7 +497,7 @@ func rebuild(a Tuple) (*Tensor, error) {
 	return t, t.check()
 }
 
-// sizes are the integers of a tuple.
+// sizes returns the integers of a tuple.
 func sizes(what string, v any) ([]int64, error) {
 	a, ok := v.(Tuple)
 	if !ok || len(a) > maxRank {

@@ -140,8 +140,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// Hostile pickles are errors that say what is wrong, and never panic or allocate by a number that
-// the file says.
+// Hostile pickles are errors that describe the problem. They never cause a panic or an allocation
+// of a size stated in the file.
 func TestHostilePickles(t *testing.T) {
 	float := storageOf("FloatStorage", "0", 6)
 	for name, c := range map[string]struct{ pickle, want string }{
@@ -208,7 +208,7 @@ func TestHostilePickles(t *testing.T) {
 	}
 }
 
-// Depth costs nothing: a value nested a million times and one that contains itself are read.
+// Depth is not limited: a value nested a million times and one that contains itself can be read.
 func TestNesting(t *testing.T) {
 	if _, err := open(saved(t, pickle(strings.Repeat("]", 1<<20)+strings.Repeat("a", 1<<20-1)))); err != nil {
 		t.Error(err)

@@ -7,7 +7,7 @@ import (
 
 // Tensor is a tensor of a file: a strided view of a storage, which other tensors may share.
 type Tensor struct {
-	// Shape and Stride count values, one of each per dimension.
+	// Shape and Stride are in values, with one entry per dimension.
 	Shape, Stride []int64
 	storage       *storage
 	offset        int64
@@ -17,7 +17,7 @@ type Tensor struct {
 // "BFloat16", and the bytes of a value.
 func (t *Tensor) Type() (name string, size int64) { return t.storage.kind.name, t.storage.kind.size }
 
-// Len is the number of values.
+// Len returns the number of values.
 func (t *Tensor) Len() int64 {
 	n := int64(1)
 	for _, d := range t.Shape {
@@ -38,7 +38,7 @@ func (t *Tensor) check() error {
 	return nil
 }
 
-// inside reports whether all values are inside the storage, and are not more than that has.
+// inside reports whether all values are inside the storage, and are no more than the storage has.
 func (t *Tensor) inside() bool {
 	if slices.Contains(t.Shape, 0) {
 		return t.offset >= 0
@@ -57,7 +57,7 @@ func (t *Tensor) inside() bool {
 	return true
 }
 
-// contiguous reports whether the values are side by side in the order of the shape.
+// contiguous reports whether the values are stored contiguously in the order of the shape.
 func (t *Tensor) contiguous() bool {
 	want := int64(1)
 	for i := len(t.Shape) - 1; i >= 0; i-- {
@@ -69,8 +69,8 @@ func (t *Tensor) contiguous() bool {
 	return true
 }
 
-// Bytes returns the values of a tensor side by side, little-endian: the file's memory where they
-// are stored so, else a copy.
+// Bytes returns the values of a tensor, contiguous and little-endian: the file's memory if they are
+// stored in this form, else a copy.
 func (f *File) Bytes(t *Tensor) ([]byte, error) {
 	size, n := t.storage.kind.size, t.Len()
 	e := f.entries["data/"+t.storage.key]
