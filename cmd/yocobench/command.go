@@ -111,7 +111,7 @@ hello, encode and decode, prefill and step against score, batches, forks and
 truncation, refusals of wrong requests, times and its end. An operation that the
 command does not have is reported as missing. If a test fails, the exit code
 is 1.`,
-		Example: `  yocobench model check python3 my_model.py --layers 12
+		Example: `  yocobench model check python3 examples/pytorch_model.py path/to/model
   yocobench model check --start-timeout 5m ./serve --model big`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -452,7 +452,7 @@ func (k *checker) bye() (string, error) {
 	}
 	begin := time.Now()
 	if err := c.close(); err != nil {
-		return "", fmt.Errorf("%w; expected status 0 within %s of bye", err, farewell)
+		return "", fmt.Errorf("%w; expected status 0 within %s of bye", err, goodbye)
 	}
 	return fmt.Sprintf("it ended after %.0f ms", time.Since(begin).Seconds()*1000), nil
 }

@@ -48,9 +48,12 @@ func (s Spec) withDefaults() Spec {
 	return s
 }
 
-// farewell is the time that a child has to end after bye, and that an ended child's output may
-// still take.
-const farewell = 2 * time.Second
+// goodbye is the time that a child has to end after bye. farewell is the time that the output of an
+// ended child may still take.
+const (
+	goodbye  = 10 * time.Second
+	farewell = 2 * time.Second
+)
 
 // maxStderr limits what a child may write to standard error during one request.
 const maxStderr = 64 << 20
@@ -155,7 +158,7 @@ func (c *child) kill(cause error) {
 
 // close says bye, and ends the child if it does not end by itself. It returns how the child ended.
 func (c *child) close() error {
-	t := time.AfterFunc(farewell, func() { c.kill(fmt.Errorf("it did not end within %s of bye", farewell)) })
+	t := time.AfterFunc(goodbye, func() { c.kill(fmt.Errorf("it did not end within %s of bye", goodbye)) })
 	defer t.Stop()
 	c.n++
 	line, err := json.Marshal(request{ID: c.n, Op: "bye"})
