@@ -1,6 +1,6 @@
 #!/bin/bash
 # A sweep on 16 nodes: an array job measures the shards, a second job merges them.
-# Run this script on a login node, in the folder that relative paths start from. Running it
+# Run this script on a login node, in the folder to which paths are relative. Running it
 # again resumes the shards that are not complete.
 set -euo pipefail
 
@@ -8,7 +8,8 @@ out=sweep
 mkdir -p -- "$out"
 
 # One task a shard. A task that is requeued, preempted or out of time resumes its shard: SIGTERM
-# reaches yocobench a minute before the time limit. Times need a node of their own (--exclusive).
+# reaches yocobench a minute before the time limit. A shard has its own node (--exclusive), because
+# other jobs change the measured times.
 array=$(sbatch --parsable --job-name=sweep-needle --array=1-16 --nodes=1 --ntasks=1 \
   --requeue --open-mode=append --signal=B:TERM@60 --output=sweep/log-%a.txt --exclusive --time=02:00:00 <<'END_OF_SHARD'
 #!/bin/bash
@@ -22,7 +23,7 @@ END_OF_SHARD
 array=${array%%;*}
 echo "shards: job $array"
 
-# afterany: also if a task failed. Then what there is is merged into another folder, and marked.
+# afterany: also if a task failed. Then the existing records are merged into another folder.
 merge=$(sbatch --parsable --job-name=sweep-needle-merge --dependency=afterany:"$array" \
   --nodes=1 --ntasks=1 --output=sweep/log-merge.txt <<'END_OF_MERGE'
 #!/bin/bash

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Runs a command of the Go tool with what the build tag cuda needs:
+# Runs a command of the Go tool with the settings that the build tag cuda needs:
 #
 #   tools/cuda.sh go build -tags cuda ./cmd/yocobench
 #
-# The headers come from the virtual environment (make header), or from CUDA_INCLUDE.
-# The driver's library is not linked: its symbols stay unresolved and are bound when they are
-# first called, to the libcuda.so.1 that the program finds when it starts
-# (runners/cuda/driver.c). gorgonia.org/cu asks the linker for -lcuda; an empty archive does.
+# The headers come from the virtual environment (make header), or from CUDA_INCLUDE. The driver's
+# library is not linked: its symbols stay unresolved and are bound at the first call, to the
+# libcuda.so.1 found at startup (runners/cuda/driver.c). gorgonia.org/cu asks the linker for -lcuda;
+# an empty archive does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The tests that need the build tag cuda, on the simulated GPU of internal/cudasim: cudatest.sh
-# With the argument vet it runs go vet with that tag instead: cudatest.sh vet
-# Where they cannot be built it says why and skips them; with YOCOBENCH_NO_SKIP=1 that is a failure.
+# The tests that need the build tag cuda, on the simulated GPU of internal/cudasim: cudatest.sh With
+# the argument vet it runs go vet with that tag instead: cudatest.sh vet If they cannot be built, it
+# reports why and skips them; with YOCOBENCH_NO_SKIP=1 it fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# = 0 ] || [ "$*" = vet ] || { echo "usage: $0 [vet]" >&2; exit 2; }

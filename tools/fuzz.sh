@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs every fuzz target, each for a time: tools/fuzz.sh 5s
 #
-# Before 1.27 Go sometimes takes the end of that time for a failure, above all on a busy machine: "context deadline
-# exceeded" (go.dev/issue/75804). It has found nothing then, for what it finds it writes down; the target runs again.
+# Before 1.27, Go sometimes reports the end of that time as a failure, mostly on a busy machine: "context deadline
+# exceeded" (go.dev/issue/75804). A real finding is always written to a file, so without one the target is run again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ $# = 1 ] || { echo "usage: $0 TIME, such as 5s" >&2; exit 2; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Redraws docs/img: runs the shipped suites with bin/yocobench and keeps their pictures.
-# Give names of suites to redraw only theirs. Run it on a machine that has nothing else to do.
+# Redraws docs/img: runs the shipped suites with bin/yocobench and keeps their pictures. Give names
+# of suites to redraw only theirs. Run it on an idle machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)

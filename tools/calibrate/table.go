@@ -91,7 +91,7 @@ and largest):
 	return b.Bytes()
 }
 
-// spread gives the median and the largest.
+// spread formats the median and the maximum.
 func spread(xs []float64, format string) string {
 	if len(xs) == 0 {
 		return ""
@@ -100,8 +100,7 @@ func spread(xs []float64, format string) string {
 	return fmt.Sprintf(format+" ("+format+")", (s[(len(s)-1)/2]+s[len(s)/2])/2, s[len(s)-1])
 }
 
-// atMost is the largest probability of an event that is seen no more than k times in n with a
-// probability of 5 %.
+// atMost returns the upper 95 % confidence bound of a probability, given k events in n trials.
 func atMost(k, n int) float64 {
 	lo, hi := 0.0, 1.0
 	for range 50 {

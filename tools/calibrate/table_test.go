@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The committed table is that of the committed figures; and these keep what docs/ci.md promises.
+// The committed table matches the committed data, and the data agree with docs/ci.md.
 func TestCommittedTable(t *testing.T) {
 	const name = "../../docs/measurements/ab-calibration"
 	var f figures
@@ -39,7 +39,8 @@ func TestCommittedTable(t *testing.T) {
 }
 
 func TestAtMost(t *testing.T) {
-	// (1-p)^40 = .05; and the bound for 2 of 10 from tables of Clopper and Pearson's intervals.
+	// The bound for 0 of 40 solves (1-p)^40 = .05; that for 2 of 10 is from tables of Clopper and
+	// Pearson's intervals.
 	for _, c := range []struct {
 		k, n int
 		want float64
@@ -50,8 +51,8 @@ func TestAtMost(t *testing.T) {
 	}
 }
 
-// The committed table of complete runs is that of its figures: with one run on a side nothing is
-// judged, and by several runs no more than the promised share regressed.
+// The committed table of complete runs matches its data. With one run on a side nothing is judged;
+// with several, at most the promised share of judgements regressed.
 func TestCommittedRuns(t *testing.T) {
 	const name = "../../docs/measurements/run-calibration"
 	var f equalRuns

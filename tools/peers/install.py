@@ -1,7 +1,7 @@
 """Puts the peers into the cache folder (~/.cache/yocobench/peers): a virtual
 environment with PyTorch and NumPy, and llama-bench, built from the source of
-llama.cpp that llama-cpp-python's source distribution carries. What is there
-already is not made again."""
+llama.cpp that llama-cpp-python's source distribution carries. Existing parts
+are kept."""
 import os
 import pathlib
 import re
@@ -19,7 +19,7 @@ LLAMA_BENCH = LLAMA_TOP / "build" / "bin" / "llama-bench"
 
 
 def run(*command, **more):
-    """Runs a command; what it prints goes to stderr, which leaves stdout to the tables."""
+    """Runs a command with its output redirected to stderr; stdout is for the tables."""
     print("+", *command, file=sys.stderr)
     try:
         subprocess.run([str(c) for c in command], check=True, stdout=sys.stderr, **more)
@@ -28,7 +28,7 @@ def run(*command, **more):
 
 
 def made(path, make):
-    """Makes path under another name first, so that it is whole where it exists."""
+    """Makes path under a temporary name first, so that it is complete if it exists."""
     if not path.exists():
         part = path.with_name(path.name + ".part")
         shutil.rmtree(part, ignore_errors=True)
@@ -50,7 +50,7 @@ def python():
 
 
 def llama_bench(python):
-    """llama-bench, built for this processor with the compiler at hand."""
+    """llama-bench, built for this CPU with the installed compiler."""
     if LLAMA_BENCH.exists():
         return LLAMA_BENCH
     source = made(LLAMA_TOP / "source", lambda part: unpack(python, part)) / "vendor" / "llama.cpp"

@@ -129,7 +129,7 @@ class Session:
 def compare(s, rows):
     """Rounds over rows, each on all sides; yields the results after each round but the first."""
     results = [dict(name=r.name, unit=r.unit, ours=[], limit=[], peers={}, targets=r.targets) for r in rows]
-    models = {tuple(r.ours[1].split()[:2]) for r in rows if r.ours[0] == "line"}  # benchmarks are processes of their own
+    models = {tuple(r.ours[1].split()[:2]) for r in rows if r.ours[0] == "line"}  # benchmarks run in separate processes
     for round in range(s.a.rounds + 1):
         if round and models:
             s.renew(models)

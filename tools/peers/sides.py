@@ -1,4 +1,4 @@
-"""The sides of the comparison: processes that do a piece of work and say how long it took."""
+"""The sides of the comparison: processes that do a piece of work and report its time."""
 import json
 import math
 import os
@@ -10,7 +10,7 @@ TIMEOUT = 900  # seconds for one piece of work
 
 
 def positive(x, what):
-    """x, or an end: a time or a rate that is NaN or nothing would make ratios that mean nothing."""
+    """x, if it is a positive number; else the program ends, because NaN or 0 would make meaningless ratios."""
     if not (isinstance(x, (int, float)) and 0 < x < math.inf):
         sys.exit(f"error: {what}: {x!r}, expected a positive number")
     return x
@@ -61,10 +61,10 @@ def bench_rates(out, name):
 
 
 class Llama:
-    """llama-bench on a model's file. Each piece of work is a process of its own, which
-    warms up, fills the depth and then measures once."""
+    """llama-bench on a model's file. Each piece of work runs in its own process, which warms up, fills the
+    depth and measures once."""
 
-    # Flash attention and the type of the cache: of these the best for each work is taken.
+    # Variants of flash attention and cache type. The best one is used for each piece of work.
     VARIANTS = [(fa, cache) for fa in (0, 1) for cache in ("f16", "bf16")]
 
     def __init__(self, binary, model, threads, prefix, parameters):
@@ -86,7 +86,7 @@ class Llama:
 
 
 def llama_rate(out, parameters, threads):
-    """What `llama-bench -o json` printed: one test, of the model and threads asked for."""
+    """The result of `llama-bench -o json`: one test, with the requested model and threads."""
     [r] = json.loads(out)
     for key, want in (("model_n_params", parameters), ("n_threads", threads)):
         if r[key] != want:

@@ -113,7 +113,7 @@ def tokens(model, kind, n, depth):
     m.length = depth
     wall, cpu = time.perf_counter(), cpu_seconds()
     if kind == "prefill":
-        m.forward(ids[:n], False)  # in one pass: the fastest of the ways tried
+        m.forward(ids[:n], False)  # in one pass, which is the fastest variant
     else:
         for i in range(n):
             m.forward([i], True)
@@ -133,7 +133,7 @@ def main():
     p.add_argument("--threads", type=int, default=1)
     torch.set_num_threads(p.parse_args().threads)
     with torch.inference_mode():
-        model = functools.cache(Model)  # made when it is first asked for
+        model = functools.cache(Model)  # made on first use
         print(json.dumps(dict(torch=torch.__version__, numpy=numpy.__version__)), flush=True)
         for line in sys.stdin:
             print(json.dumps(work(model, line)), flush=True)

@@ -52,7 +52,7 @@ def model(kind, n, depth, **targets):
                {k.replace("limit", "% of limit"): v for k, v in targets.items()})
 
 
-# What is limited by reading is several times the size of the caches, which would serve a part of it.
+# Operands of operations limited by reading are several times larger than the caches, which would serve a part of them.
 KERNELS = [
     gemm(1024, 1024, 1024, "bf16"), gemm(512, 768, 2304, "bf16"), gemm(512, 768, 768, "bf16"), gemm(512, 768, 4096, "bf16"), gemm(512, 2048, 768, "bf16"),
     gemm(1024, 1024, 1024, "f32"), gemm(512, 768, 2304, "f32"),
@@ -66,7 +66,7 @@ MODEL = [
     model("decode", 64, 0, llama=1.1, limit=85), model("prefill", 512, 4096, llama=2), model("decode", 64, 4096, llama=2),
 ]
 
-# YOCO beside our own Transformer of its size: prefill of so many tokens.
+# YOCO compared with our own Transformer of the same size: prefill of this many tokens.
 TWINS = [("yoco-gret-160m", "transformer-160m", "bf16", 32768), ("yoco-swa-160m", "transformer-160m", "bf16", 32768)]
 TWINS_TARGET = 80  # % of the ratio that the FLOPs predict
 # A million tokens through the trained tiny models.

@@ -82,7 +82,7 @@ done
 sinfo
 sinfo -h -o %t | grep -q '^idle' || { tail -50 "$dir"/*.log; exit 1; }
 
-# The suite has a name that a careless script would break at.
+# The suite has a name that breaks a script without correct quoting.
 suite="$dir/a suite's \$(name).yaml"
 cat >"$suite" <<'END'
 name: slurm-test

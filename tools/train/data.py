@@ -3,10 +3,10 @@
 `python tools/train/data.py` gathers the text of this machine into tools/train/data (ignored by git):
   go       the Go standard library, without testdata
   english  public-domain English: the King James Bible, the Jargon File, The Devil's Dictionary (Debian packages
-           bible-kjv, dict-jargon, dict-devil), those of them that are installed
+           bible-kjv, dict-jargon, dict-devil), as far as installed
   prose    generated prose of tools/train/mkprose
-each as NAME.train.bin and NAME.heldout.bin, the held-out English also as english.heldout/*.txt for card.yaml. Held out is what the 32-bit
-FNV-1a hash says (see heldout).
+each as NAME.train.bin and NAME.heldout.bin, the held-out English also as english.heldout/*.txt for card.yaml. The 32-bit
+FNV-1a hash of a name decides whether a text is held out (see heldout).
 """
 import functools
 import json
@@ -24,7 +24,7 @@ PROSE_TRAIN, PROSE_HELDOUT = (1, 48 << 20), (1_000_003, 2 << 20)  # (seed, bytes
 TEMPLATES = json.load(open(os.path.join(HERE, "../../needle/templates.json")))["templates"]
 TRAIN_TEMPLATES = [t for t in TEMPLATES if t["train"]]
 MIX = {"go": 0.5, "english": 0.15, "prose": 0.35}
-DENSE = 0.5  # share of the sequences with facts whose text is thinned to what has numbers
+DENSE = 0.5  # share of the sequences with facts whose text is thinned to parts with numbers
 
 
 def fnv1a(text):
@@ -35,7 +35,8 @@ def fnv1a(text):
 
 
 def heldout(name):
-    """Of text: name is a Go package's directory below GOROOT/src ("net/http"), or a book's name."""
+    """Whether text is held out. name is a Go package's directory below GOROOT/src ("net/http"), or a book's
+    name."""
     return fnv1a(name) % 10 == 0
 
 
@@ -108,7 +109,8 @@ def bin_path(name, out):
 
 
 def write(name, out, texts):
-    """The texts one after another, and where each ends (sampling gives no file more weight than 64 KiB of it)."""
+    """Writes the texts one after another, and the end of each (when sampling, 64 KiB of a file is its maximum
+    weight)."""
     with open(bin_path(name, out), "wb") as f:
         f.write(b"".join(texts))
     np.save(bin_path(name, out) + ".ends.npy", np.cumsum([len(t) for t in texts], dtype=np.int64))
@@ -124,7 +126,7 @@ class Text:
         self.cumulative = np.cumsum(np.minimum(self.sizes, 1 << 16) if len(ends) > 1 else self.sizes)
 
     def window(self, rng, n):
-        """n bytes from the start of a line; runs on into the next text where one is short."""
+        """n bytes from the start of a line, continued in the next text if one is too short."""
         i = int(np.searchsorted(self.cumulative, rng.randrange(int(self.cumulative[-1])), "right"))
         at = int(self.starts[i]) + rng.randrange(max(1, int(self.sizes[i])))
         at = min(at, len(self.bytes) - n - 1)
@@ -133,8 +135,9 @@ class Text:
         return self.bytes[at:at + n]
 
     def dense(self, rng, n):
-        """n bytes of a stretch sixteen times as long: its pieces (each ends with a line or at a full stop, one within a word included) that have
-        a digit, and of the others a share. So a short text has as many places that look like a fact as a long one."""
+        """n bytes of a stretch sixteen times as long: all of its pieces that contain a digit and a share of
+        the others. A piece ends at a line end or a full stop, even within a word. So a short text has as
+        many places that look like a fact as a long one."""
         out, keep = bytearray(), rng.random() / 2
         for piece in re.findall(rb"[^.\n]*[.\n]\s*", self.window(rng, 16 * n)):
             if rng.random() < keep or re.search(rb"[0-9]", piece):
@@ -185,7 +188,7 @@ def any_key(r):
 
 
 def go_keys():
-    """Training keys of the Go program: the shapes that its tasks ask for."""
+    """Training keys of the Go program, in the shapes that its tasks use."""
     path = os.path.join(DATA, "keys.train.txt")
     return open(path).read().split("\n")[:-1] if os.path.exists(path) else []
 
@@ -215,7 +218,7 @@ def new_value(r):
     return str(r.randrange(10 ** (n - 1), 10 ** n))
 
 
-# Wordings made up from parts, so that a wording itself is nothing to learn by heart. None is one of the held-out templates, but some share
+# Wordings generated from parts, so that the model cannot memorise them. None is one of the held-out templates, but some share
 # words with them ("that belongs to", "sent").
 ADJECTIVES = "secret old new private final first current official lucky inner main lost hidden usual".split()
 NOUNS = ("number code pin key id count amount price year total score rank port size weight offset index limit serial phone room "
@@ -243,8 +246,8 @@ def vocabulary():
 
 
 def free_template(r, some, link):
-    """A wording of the words that some(low, high) gives: nothing but the key and the words beside it tells which value is meant. link comes
-    before the value. One in four has the value before the key."""
+    """A wording made of the words that some(low, high) returns: only the key and the words next to it
+    identify the value. link comes before the value. One in four has the value before the key."""
     before, between = some(0, 4), some(0, 4)
     if not before + between:
         between = some(1, 1)
@@ -271,13 +274,14 @@ def random_words(r):
 
 @functools.lru_cache(maxsize=1)
 def before_numbers(text):
-    """The phrases of a text that a number follows; asked for many times for one text."""
+    """The phrases of a text that precede a number; cached, because one text is used many times."""
     return re.findall(rb"(?:[A-Za-z]{2,12} ){1,3}(?=[0-9]{2})", text)
 
 
 def words_around(r, text):
-    """A wording of phrases of the text in which it will stand, before the value one that a number follows there, if there is any: so the
-    text has places that look like the fact, and only the key tells them apart."""
+    """A wording made of phrases of the surrounding text; the phrase before the value is one that a number
+    follows in the text, if there is one. So the text has places that look like the fact, and only the key
+    distinguishes them."""
     def some(low, high):
         at = r.randrange(max(1, len(text) - 100))
         words = re.findall(rb"\b[A-Za-z]{2,12}\b", text[at:at + 100])[1:]
@@ -307,26 +311,28 @@ def made_template(r, text):
 
 
 def place(background, facts, r):
-    """Puts facts (in their order) at random places of the background, where the Go program puts them: after a sentence as the next
-    one, or on a line of its own. Each takes one byte more than its own. Returns the text and where the facts' bytes are."""
+    """Puts facts, in their order, at random places of the background, where the Go program puts them: after a
+    sentence as the next one, or on a line of its own. Each takes one byte more than its length. Returns
+    the text and the ranges of the facts' bytes."""
     cuts = sorted(r.randrange(len(background) + 1) for _ in facts)
     return insert(background, facts, cuts)
 
 
 def insert(background, facts, cuts):
-    """Puts each fact at the first end of a sentence or a line from its cut on. Returns the text and where the facts' bytes are."""
+    """Puts each fact at the first end of a sentence or a line from its cut on. Returns the text and the
+    ranges of the facts' bytes."""
     out, at, spans = bytearray(), 0, []
     for cut, fact in zip(cuts, facts):
         cut = max(at, cut)
         line, sentence = background.find(b"\n", cut, cut + 400), background.find(b". ", cut, cut + 400)
         if cut == 0:
-            told, end = fact + b"\n", 0
+            stated, end = fact + b"\n", 0
         elif sentence >= 0 and (line < 0 or sentence < line):
-            told, end = b" " + fact, sentence + 1
+            stated, end = b" " + fact, sentence + 1
         else:
-            told, end = b"\n" + fact, line if line >= 0 else len(background)
-        out += background[at:end] + told
-        spans.append((len(out) - len(told), len(out)))
+            stated, end = b"\n" + fact, line if line >= 0 else len(background)
+        out += background[at:end] + stated
+        spans.append((len(out) - len(stated), len(out)))
         at = end
     return bytes(out) + background[at:], spans
 
@@ -340,8 +346,8 @@ class Sampler:
         self.weights = [MIX[n] for n in self.names]
 
     def questions(self, size, text):
-        """Facts for the text, which of them are no background (they are asked for, or their key is nearly another's), and the questions; together
-        at most about 0.7 of the sequence."""
+        """Facts for the text, which of them are not background (they are asked for, or their key is similar
+        to another's), and the questions; together at most about 0.7 of the sequence."""
         r = self.r
         budget, facts, asks, keys = 0.7 * size, [], [], set()
         wanted = r.randint(1, max(4, min(24, size // 64)))
@@ -355,33 +361,33 @@ class Sampler:
             asked = len(asks) < limit
             many = r.randint(2, 4) if r.random() < 0.2 and size > 256 else 1
             values = [new_value(r) for _ in range(many)]
-            if not asked and r.random() < 0.25:  # what follows is words, as it is in most texts
+            if not asked and r.random() < 0.25:  # words follow instead of a value, as in most texts
                 values = [" ".join(r.choice(vocabulary()) for _ in range(r.randint(1, 3))) for _ in values]
-            told = [template["fact"].format(key=key, value=v) for v in values]
+            stated = [template["fact"].format(key=key, value=v) for v in values]
             ask = (template["askAll"] if many > 1 else template["ask"]).format(key=key)
-            cost = sum(map(len, told)) + 2 * many
+            cost = sum(map(len, stated)) + 2 * many
             if asked:
                 cost += len(ask) + 9 * many
             if cost > budget and facts:
                 break
             budget -= cost
-            facts.append((told, key, values[0], asked or near))
+            facts.append((stated, key, values[0], asked or near))
             if asked:
-                asks.append((ask, ", ".join(values), told[0].endswith(".")))
+                asks.append((ask, ", ".join(values), stated[0].endswith(".")))
         r.shuffle(asks)
-        flat = [(t, i) for i, (told, *_) in enumerate(facts) for t in told]
-        # Any order of the facts, but the values of one key in the order in which they are asked for.
+        flat = [(t, i) for i, (stated, *_) in enumerate(facts) for t in stated]
+        # The facts are in any order, but the values of one key are in the order in which they are asked for.
         order = list(range(len(flat)))
         r.shuffle(order)
         slots = {}
         for place_, j in enumerate(order):
             slots.setdefault(flat[j][1], []).append(place_)
         arranged, apart = [None] * len(flat), [False] * len(flat)
-        for i, (told, _, _, mark) in enumerate(facts):
-            for p, t in zip(sorted(slots[i]), told):
+        for i, (stated, _, _, mark) in enumerate(facts):
+            for p, t in zip(sorted(slots[i]), stated):
                 arranged[p], apart[p] = t.encode(), mark
         # Several keys in one question: their values in the order of the text.
-        single = sorted((slots[i][0], i) for i, (told, _, value, mark) in enumerate(facts) if len(told) == 1 and mark and value.isdigit())
+        single = sorted((slots[i][0], i) for i, (stated, _, value, mark) in enumerate(facts) if len(stated) == 1 and mark and value.isdigit())
         if shared and len(single) > 1 and r.random() < 0.3:
             chosen = sorted(r.sample(single, r.randint(2, min(4, len(single)))))
             ask = shared["askAll"].format(key=", ".join(facts[i][1] for _, i in chosen))
@@ -395,7 +401,8 @@ class Sampler:
         return TRAIN_TEMPLATES[0] if r.random() < 0.35 else r.choice(TRAIN_TEMPLATES)
 
     def repeated(self, text, size):
-        """size bytes of text in which one stretch, an eighth to a half of it all, comes again further on; and where the two are."""
+        """size bytes of text in which one stretch, an eighth to a half of the text, is repeated later; and
+        the ranges of both."""
         r = self.r
         n = int(size / 2 ** r.uniform(1, 3))
         seq = bytearray(text.window(r, size))
@@ -405,9 +412,9 @@ class Sampler:
         return bytes(seq), [(first, first + n), (again, again + n)]
 
     def sequence(self, size, repeats):
-        """size bytes, which of them are answers, and which are no background: facts that are asked for and facts with nearly such a key,
-        questions, answers and what is repeated.
-        repeats is the share of the sequences that have a repeated stretch in place of facts and questions."""
+        """size bytes, a mask of the answers, and a mask of what is not background: facts that are asked for
+        or have a similar key, questions, answers and repeated stretches. repeats is the share of the
+        sequences that have a repeated stretch instead of facts and questions."""
         r = self.r
         text = self.texts[r.choices(self.names, self.weights)[0]]
         answers, special = np.zeros(size, bool), np.zeros(size, bool)
@@ -445,14 +452,14 @@ def needle_case(r, text, size, depth, template, distractors=0, values=1, queries
     keys = []
     for _ in range(queries + distractors):
         keys.append(new_key(r, True, keys))
-    told = [(k, new_value6(r)) for k in keys for _ in range(values if k in keys[:queries] else 1)]
-    r.shuffle(told)
-    facts = [template["fact"].format(key=k, value=v).encode() for k, v in told]
+    stated = [(k, new_value6(r)) for k in keys for _ in range(values if k in keys[:queries] else 1)]
+    r.shuffle(stated)
+    facts = [template["fact"].format(key=k, value=v).encode() for k, v in stated]
     if together:
-        asked = [(k, v) for k, v in told if k in keys[:queries]]
+        asked = [(k, v) for k, v in stated if k in keys[:queries]]
         asks = [(template["askAll"].format(key=", ".join(k for k, _ in asked)).encode(), ", ".join(v for _, v in asked).encode())]
     else:
-        asks = [((template["askAll"] if values > 1 else template["ask"]).format(key=k).encode(), ", ".join(v for q, v in told if q == k).encode()) for k in keys[:queries]]
+        asks = [((template["askAll"] if values > 1 else template["ask"]).format(key=k).encode(), ", ".join(v for q, v in stated if q == k).encode()) for k in keys[:queries]]
     tail = sum(len(a) + len(b) + 2 for a, b in asks) + 2
     background = text.window(r, max(8, size - tail - sum(len(f) + 1 for f in facts)))
     body, _ = insert(background, facts, [int(depth * len(background))]) if len(facts) == 1 else place(background, facts, r)

@@ -1,6 +1,6 @@
 """Measures exported models on held-out text with held-out keys: python tools/train/evaluate.py FOLDER... [--tasks ...]
 
-An answer counts when greedy decoding gives all of it. Needles alone are spread evenly over the depths; half of the trials are in held-out
+An answer is correct if greedy decoding gives all of it. Single needles are spread evenly over the depths; half of the trials are in held-out
 Go packages, half in held-out generated prose. Weights as exported (bfloat16), computed in float32.
 """
 import argparse
@@ -31,7 +31,8 @@ def load(folder):
 
 @torch.no_grad()
 def answers_right(model, pairs):
-    """Which answers of one case are right, given the right answers before them (one pass: the last prompt holds all the others)."""
+    """Which answers of one case are correct, given the correct answers before them (one pass: the last prompt
+    contains all the others)."""
     whole = list(pairs[-1][0] + pairs[-1][1])
     first = len(pairs[0][0])
     logits = model.tail_logits(torch.tensor([whole[:-1]]), len(whole) - first)
@@ -61,7 +62,8 @@ def nll(model, text, size=8192, windows=12):
 
 @torch.no_grad()
 def copying(model, text, size=256, windows=16):
-    """Nats per byte of a text and of the same text read again at once; the first 8 bytes of the second reading, by which it is recognised, left out."""
+    """Nats per byte of a text and of the same text repeated immediately, without the first 8 bytes of the
+    repetition, by which it is recognised."""
     r = random.Random(4)
     ids = torch.tensor([list(text.window(r, size) * 2) for _ in range(windows)])
     logits = model(ids, model.tables(torch.arange(2 * size)[None]))

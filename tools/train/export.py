@@ -74,7 +74,7 @@ def export(name, checkpoint, folder, log):
     more = int(state["options"]["more_tokens"])
     if more:
         config["training"]["added_tokens"] = more
-    if state.get("before"):  # what the model that it began with says of itself, without what is the same
+    if state.get("before"):  # the record of the initial model, without fields that are equal
         config["training"]["continued_from"] = {k: v for k, v in state["before"].items() if v != config["training"].get(k)}
     work = os.path.join(HERE, "checkpoints", f"export-{name}")
     shutil.rmtree(work, ignore_errors=True)
@@ -83,7 +83,7 @@ def export(name, checkpoint, folder, log):
     json.dump(tokens, open(work + "/tokens.json", "w"))
     save_file(weights, work + "/weights.safetensors")
     save_file(expect, work + "/expect.safetensors")
-    # Each file is replaced at once; a reader in between sees whole files.
+    # Each file is replaced atomically, so a concurrent reader sees complete files.
     os.makedirs(folder, exist_ok=True)
     for f in os.listdir(work):
         os.replace(os.path.join(work, f), os.path.join(folder, f))

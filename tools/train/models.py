@@ -29,7 +29,7 @@ class RMSNorm(nn.Module):
 
 
 def wide(x):
-    """At least float32 (float64 stays: the exported expectations are computed in it)."""
+    """At least float32. float64 is kept, because the exported expectations are computed in it."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
@@ -62,8 +62,9 @@ def rope_table(positions, head_dim, theta, endpoint):
 
 
 def attention(q, k, v, crowd=None):
-    """Causal, bottom-right aligned, grouped KV; q [B,Tq,H,hd], k and v [B,T,K,hd] -> [B,Tq,H*hd].
-    crowd [B,T]: added to the score of each key (in training, the logarithm of how many keys like it there are)."""
+    """Causal, bottom-right aligned, grouped KV; q [B,Tq,H,hd], k and v [B,T,K,hd] -> [B,Tq,H*hd]. crowd [B,T]
+    is added to the scores of each key: in training, the logarithm of the number of keys that it
+    represents."""
     group, tq, tk, hd = q.shape[2] // k.shape[2], q.shape[1], k.shape[1], q.shape[-1]
     if crowd is not None:  # as one more dimension, so that the fast causal form serves; padded to eight
         q = torch.cat((q, q.new_full((*q.shape[:-1], 1), hd ** 0.5), q.new_zeros((*q.shape[:-1], 7))), -1)

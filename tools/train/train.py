@@ -1,7 +1,7 @@
 """Trains one of the tiny models: python tools/train/train.py --model tiny-yoco-gret
 
-The schedule is counted in tokens and is the same for the three models; only the first stage ends by what is reached (held-out
-retrieval), since retrieval appears suddenly and at a different time in each. A run is resumable: --resume goes on from the last
+The schedule is counted in tokens and is the same for the three models. Only the end of the first stage depends on the model: it is
+reached when held-out retrieval works, which happens suddenly and at a different time in each model. --resume continues from the last
 checkpoint, also with another --tokens (which moves the decay).
 """
 import argparse
@@ -21,29 +21,30 @@ from models import CONFIGS, build
 HERE = os.path.dirname(os.path.abspath(__file__))
 CHECKPOINTS = os.path.join(HERE, "checkpoints")
 
-# (share of the tokens that come after the first stage, lengths that its steps take in turn). The first stage has no jumps, and ends when
-# REACHED of the held-out answers are right. The last one keeps the short texts in practice.
+# (share of the tokens after the first stage, lengths that its steps use alternately). The first stage has no jumps, and ends when the
+# share REACHED of the held-out answers is correct. The last stage also has short texts, so that the model does not forget them.
 STAGES = [(0.16, (256,)), (0.16, (512,)), (0.24, (1024,)), (0.24, (2048,)), (0.20, (256, 512, 1024, 2048, 4096))]
 STEP_TOKENS = {256: 4096, 512: 4096, 1024: 8192, 2048: 8192, 4096: 8192}
-MORE, MORE_RATE = (512, 1024, 2048, 4096), 0.5  # lengths of the added stage, and the share of the learning rate that it begins with
+MORE, MORE_RATE = (512, 1024, 2048, 4096), 0.5  # lengths of the added stage, and the share of the learning rate with which it begins
 FIRST, REACHED = 256, 0.9
 FIRST_MAX = 0.5  # of all tokens
 DECAY = 0.35  # the last share of the tokens, over which the learning rate falls linearly to zero
 WARMUP = 100  # steps
 REPEATS, LATER_REPEATS = 0.5, 0.15  # share of the sequences with a repeated stretch, in the first stage and after it
 JUMPS, FAR = 0.7, 2e6  # share of the sequences with jumps in their positions; the farthest jump
-CROWDED = 0.5  # share of those whose jumps count for the keys that they skip
+CROWDED = 0.5  # share of those in which keys before a jump count for the skipped ones
 LR, MUON_LR, WEIGHT_DECAY, CLIP = 2e-3, 0.02, 0.05, 1.0
 ANSWER_WEIGHT = 8.0
 
 
 def positions(rng, size, jumps, special):
-    """Position ids [n, size] and, for the attention over the whole text, how much each key is to count for (a logarithm, [n, size]).
-
-    With jumps (PoSE, arXiv 2309.10400) the positions leap ahead at 1 to 3 random places, each by up to two
-    million, the far ones more often than log-uniformly, so that short sequences see far distances. In half of these the text before a leap also stands for what the leap skips: each of its
-    keys counts as often as it would have to for the text to be that long. So the margins that a look-up among a million keys needs
-    are learnt from short texts. Only background counts more; special [n, size] marks what does not. Nothing of this remains at inference."""
+    """Position ids [n, size] and, for the attention over the whole text, the logarithm of the weight of each
+    key [n, size]. With jumps (PoSE, arXiv 2309.10400) the positions jump ahead at 1 to 3 random places,
+    each by up to two million, with more long jumps than a log-uniform distribution has, so short sequences
+    contain long distances. In half of these the text before a jump also represents the skipped text: each
+    of its keys counts as often as needed to fill the jump. So short texts teach the margin that a look-up
+    among a million keys needs. Only background is counted; special [n, size] marks everything else.
+    Inference is not affected."""
     n = len(special)
     steps, crowd = np.ones((n, size)), np.zeros((n, size))
     steps[:, 0] = 0
@@ -93,13 +94,14 @@ class Eval:
         return F.cross_entropy(logits[:, first:-1].flatten(0, 1), ids[:, first + 1:].flatten()).item()
 
     def again(self, model, size=256):
-        """Nats per byte of code read a second time, without the 8 bytes by which it is recognised."""
+        """Nats per byte of repeated code, without the 8 bytes by which the repetition is recognised."""
         return self.nll(model, size=size, first=size + 7, times=2)
 
 
 @torch.no_grad()
 def exact(model, prompt, answer, device):
-    """Whether greedy decoding gives the answer: every one of its bytes is the most likely one after those before it."""
+    """Whether greedy decoding gives the answer: each of its bytes is the most likely one after those before
+    it."""
     ids = torch.tensor([list(prompt + answer)], device=device)
     logits = model.tail_logits(ids[:, :-1], len(answer))
     return bool((logits[0].argmax(-1) == ids[0, -len(answer):]).all())
@@ -220,7 +222,7 @@ def main():
             saved = time.time()
             save(path + ".pt", {"model": model.state_dict(), "optimisers": [opt.state_dict() for opt in optimisers], "tokens": tokens, "step": step,
                                 "first_end": first_end, "before": before, "options": vars(o)})
-            if left > 1:  # the last one before the decay: from here a longer run can go on
+            if left > 1:  # the last one before the decay: a longer run can continue from it
                 save(path + ".stable.pt", torch.load(path + ".pt"))
 
 

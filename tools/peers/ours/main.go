@@ -29,7 +29,7 @@ import (
 )
 
 // Answer is the time of one piece of work, in seconds: on the wall, of the
-// processor over all threads, and by the cost model at the peaks of this
+// CPU over all threads, and by the cost model at the peaks of this
 // machine; and the FLOPs that the cost model counts.
 type Answer struct {
 	Wall  float64 `json:"wall"`
