@@ -22,12 +22,12 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 )
 
-// names are what Chromium is called, on PATH.
+// names are the names of Chromium on PATH.
 var names = []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"}
 
-// limit bounds a test's browser, from its start to its end, and patience one wait: a busy machine
-// may need minutes for what takes seconds.
-const limit, patience = 15 * time.Minute, 2 * time.Minute
+// limit bounds the lifetime of a test's browser, and waitLimit a single wait. They are long because
+// a busy machine may need minutes for the work of seconds.
+const limit, waitLimit = 15 * time.Minute, 2 * time.Minute
 
 // Page is one page of a browser.
 type Page struct {
@@ -39,9 +39,8 @@ type Page struct {
 	requests []string
 }
 
-// Open opens a URL in a browser of its own, 1280 x 900 pixels, light, without motion preferences. A
-// test without Chromium on PATH is skipped; where the environment says YOCOBENCH_NO_SKIP=1 it
-// fails.
+// Open opens a URL in a browser of its own, 1280 x 900 pixels, light, without motion preferences.
+// Without Chromium on PATH the test is skipped, or fails if YOCOBENCH_NO_SKIP=1.
 func Open(t testing.TB, url string) *Page {
 	t.Helper()
 	path := ""
@@ -55,9 +54,9 @@ func Open(t testing.TB, url string) *Page {
 		testenv.Missing(t, "no Chromium on PATH (%v)", names)
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.WindowSize(1280, 900),
-		chromedp.Flag("allow-pre-commit-input", true)) // else a click is lost that comes before the first picture
+		chromedp.Flag("allow-pre-commit-input", true)) // else a click before the first frame is lost
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // Chromium refuses to be root inside one
+		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with one
 	}
 	ctx, cancelTime := context.WithTimeout(context.Background(), limit)
 	ctx, cancelProcess := chromedp.NewExecAllocator(ctx, options...)
@@ -77,7 +76,7 @@ func Open(t testing.TB, url string) *Page {
 	return p
 }
 
-// listen keeps what the page complains of and asks for.
+// listen records the page's errors and requests.
 func (p *Page) listen(event any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +119,7 @@ func call[P, R any](p *Page, command cdp.Command[P, R], params P) {
 	}
 }
 
-// evaluate gives the value of an expression.
+// evaluate returns the value of an expression.
 func evaluate[T any](p *Page, expression string) T {
 	p.t.Helper()
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](expression))
@@ -130,27 +129,27 @@ func evaluate[T any](p *Page, expression string) T {
 	return v
 }
 
-// Errors gives what the page has written to the console as errors or warnings, and exceptions.
+// Errors returns the errors and warnings on the page's console, and its exceptions.
 func (p *Page) Errors() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.errors)
 }
 
-// Requests gives the URLs that the page has asked for, its own first.
+// Requests returns the URLs that the page has requested, its own first.
 func (p *Page) Requests() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
 }
 
-// Text evaluates an expression that gives text.
+// Text evaluates an expression whose value is a string.
 func (p *Page) Text(expression string) string {
 	p.t.Helper()
 	return evaluate[string](p, expression)
 }
 
-// Number evaluates an expression that gives a number.
+// Number evaluates an expression whose value is a number.
 func (p *Page) Number(expression string) float64 {
 	p.t.Helper()
 	return evaluate[float64](p, expression)
@@ -170,7 +169,7 @@ func (p *Page) Keys(keys ...string) {
 	}
 }
 
-// Point moves the pointer beside the middle of the first element that a selector picks, by dx and
+// Point moves the pointer to the middle of the first element that a selector matches, plus dx and
 // dy pixels.
 func (p *Page) Point(selector string, dx, dy float64) {
 	p.t.Helper()
@@ -178,14 +177,14 @@ func (p *Page) Point(selector string, dx, dy float64) {
 	p.do(chromedp.MouseEvent("mouseMoved", x+dx, y+dy, chromedp.ButtonNone))
 }
 
-// Click clicks the middle of the first element that a selector picks.
+// Click clicks the middle of the first element that a selector matches.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
 	x, y := p.middle(selector)
 	p.do(chromedp.MouseClickXY(x, y))
 }
 
-// middle scrolls an element into view and reports where its middle is.
+// middle scrolls an element into view and returns the position of its middle.
 func (p *Page) middle(selector string) (x, y float64) {
 	p.t.Helper()
 	at := evaluate[[]float64](p, `(() => {
@@ -201,7 +200,7 @@ func (p *Page) middle(selector string) (x, y float64) {
 	return at[0], at[1]
 }
 
-// Dark sets whether the reader prefers dark pages.
+// Dark sets whether the browser prefers dark pages.
 func (p *Page) Dark(dark bool) {
 	p.t.Helper()
 	scheme := map[bool]string{true: "dark", false: "light"}[dark]
@@ -221,10 +220,10 @@ func (p *Page) Open(url string) {
 	p.do(chromedp.Navigate(url))
 }
 
-// Wait waits until an expression is true, whatever pages come and go meanwhile.
+// Wait waits until an expression is true, even if the page is replaced in the meantime.
 func (p *Page) Wait(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(waitLimit); ; time.Sleep(20 * time.Millisecond) {
 		yes, err := chromedp.Run(p.ctx, chromedp.Evaluate[bool](expression))
 		if yes && err == nil {
 			return

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A browser that is missing is a reason, and a failure where it must not be.
+// A missing browser skips the test, or fails it if tests must not be skipped.
 func TestNoBrowser(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for _, strict := range []string{"", "1"} {
@@ -26,7 +26,7 @@ func TestNoBrowser(t *testing.T) {
 	}
 }
 
-// outcome keeps how a test would have ended.
+// outcome records how a test would have ended.
 type outcome struct {
 	testing.TB
 	said string

@@ -1,5 +1,5 @@
-// Package cleantext makes text from outside harmless where it is shown: characters that a terminal
-// or a browser acts on rather than shows become visible escapes.
+// Package cleantext makes untrusted text safe to display: characters that control a terminal or a
+// browser become visible escapes.
 package cleantext
 
 import (
@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-// Line makes text fit for one line: escapes, line breaks, invisible and direction-changing
-// characters and invalid bytes become escapes such as \x1b, \n and \u202e.
+// Line makes text safe for one line: escape characters, line breaks, invisible and
+// direction-changing characters and invalid bytes become escapes such as \x1b, \n and \u202e.
 func Line(s string) string { return clean(s, false) }
 
-// clean replaces what does not print; lines keeps \n and \t.
+// clean escapes unprintable characters; lines keeps \n and \t.
 func clean(s string, lines bool) string {
 	plain := true
 	for i := 0; i < len(s) && plain; i++ {
@@ -57,8 +57,8 @@ func invisible(r rune) bool {
 	return unicode.Is(unicode.Variation_Selector, r) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r)
 }
 
-// Writer cleans what is written through it, of which \n and \t stay. A character may be written in
-// parts. JSON stays the same document.
+// Writer cleans the text that is written through it, except for \n and \t. A character may be
+// written in parts. JSON remains the same document.
 type Writer struct {
 	w    io.Writer
 	part []byte // the beginning of a character
@@ -67,7 +67,7 @@ type Writer struct {
 // NewWriter returns a Writer that writes to w.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
-// Write writes p cleaned. It returns len(p), or an error of the writer behind.
+// Write cleans and writes p. It returns len(p), or an error of the underlying writer.
 func (c *Writer) Write(p []byte) (int, error) {
 	whole := append(c.part, p...)
 	c.part = nil
@@ -89,7 +89,7 @@ func (c *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Flush writes the beginning of a character that never ended.
+// Flush writes an incomplete character.
 func (c *Writer) Flush() error {
 	part := c.part
 	c.part = nil
@@ -100,5 +100,5 @@ func (c *Writer) Flush() error {
 	return err
 }
 
-// Raw is the writer behind, for what cleans its own parts and adds colour.
+// Raw returns the underlying writer, for code that cleans its text itself and adds colour.
 func (c *Writer) Raw() io.Writer { return c.w }

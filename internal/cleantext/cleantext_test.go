@@ -27,7 +27,7 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// A writer cleans the same whether it gets a text whole or byte by byte.
+// A Writer gives the same result for a whole text and byte by byte.
 func TestWriter(t *testing.T) {
 	text := evil + "\n\tline\n\xe6"
 	var whole, parts bytes.Buffer
@@ -49,7 +49,7 @@ func TestWriter(t *testing.T) {
 	}
 }
 
-// A cleaned JSON document is the same document.
+// Cleaning does not change the meaning of a JSON document.
 func TestWriterKeepsJSON(t *testing.T) {
 	in := map[string]string{"a": evil}
 	var buf bytes.Buffer

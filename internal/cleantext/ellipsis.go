@@ -2,7 +2,7 @@ package cleantext
 
 import "unicode/utf8"
 
-// Ellipsis cuts text to at most n characters, and shows by … that it did.
+// Ellipsis shortens text to at most n characters, and marks the cut with ….
 func Ellipsis(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
 		return s

@@ -2,8 +2,8 @@ package cleantext
 
 import "strings"
 
-// Markdown makes text fit for one line of Markdown, which, with the HTML inside it, shows the text
-// as it is.
+// Markdown escapes text for one line of Markdown, including HTML, so that it is displayed
+// literally.
 func Markdown(s string) string {
 	var b strings.Builder
 	for _, r := range Line(s) {

@@ -18,7 +18,7 @@ func ShellQuote(word string) string {
 	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }
 
-// LastElement returns the last element of an absolute path, and anything else as it is.
+// LastElement returns the last element of an absolute path, and any other text unchanged.
 func LastElement(path string) string {
 	if filepath.IsAbs(path) {
 		return filepath.Base(path)

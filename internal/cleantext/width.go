@@ -6,7 +6,7 @@ import (
 	"github.com/olekukonko/tablewriter/pkg/twwidth"
 )
 
-// Width is the number of columns that text takes on a terminal: that of its widest line.
+// Width returns the number of columns of the widest line of text on a terminal.
 func Width(s string) int {
 	w := 0
 	for l := range strings.SplitSeq(s, "\n") {
@@ -15,7 +15,7 @@ func Width(s string) int {
 	return w
 }
 
-// Cut cuts a line to at most width columns, showing that it did.
+// Cut shortens a line to at most width columns, and marks the cut.
 func Cut(s string, width int) string {
 	if Width(s) <= width {
 		return s
@@ -30,13 +30,13 @@ func Cut(s string, width int) string {
 	return s[:end] + "…"
 }
 
-// Pad cuts a line to width columns, or fills it up with spaces.
+// Pad cuts a line to width columns, or pads it with spaces.
 func Pad(s string, width int) string {
 	s = Cut(s, width)
 	return s + strings.Repeat(" ", max(0, width-Width(s)))
 }
 
-// Wrap breaks text into lines of at most width columns, at spaces where it can.
+// Wrap breaks text into lines of at most width columns, at spaces if possible.
 func Wrap(text string, width int) []string {
 	if Width(text) <= width && !strings.Contains(text, "\n") {
 		return []string{text}

@@ -12,14 +12,14 @@ import (
 // group is the process's control group in one mounted hierarchy.
 type group struct {
 	v2 bool
-	// mount is where the hierarchy is mounted and dir the group's folder in it, without a leading
-	// slash.
+	// mount is the mount point of the hierarchy, and dir the group's folder below it, without a
+	// leading slash.
 	mount, dir string
-	// controllers are those of a hierarchy of version 1.
+	// controllers are the controllers of a hierarchy of version 1.
 	controllers []string
 }
 
-// groups finds the process's groups in all hierarchies that are mounted.
+// groups finds the process's groups in all mounted hierarchies.
 func groups(root fs.FS) (out []group) {
 	member := membership(read(root, "proc/self/cgroup"))
 	for _, m := range mounts(read(root, "proc/self/mountinfo")) {
@@ -36,9 +36,9 @@ func groups(root fs.FS) (out []group) {
 	return out
 }
 
-// below is a group's folder as seen from a mount that shows the hierarchy from root on. A group
-// outside of what is mounted, as in a container that sees its own group as the root, is at the
-// mount itself.
+// below returns a group's folder relative to a mount that shows the hierarchy from root on. A group
+// outside the mounted part, as in a container that sees its own group as the root, is the mount
+// point itself.
 func below(root, dir string) string {
 	dir = path.Clean("/" + dir)
 	if root == "/" {
@@ -50,7 +50,7 @@ func below(root, dir string) string {
 	return ""
 }
 
-// path are the folders from the group up to the mount.
+// path returns the folders from the group up to the mount point.
 func (g group) path() (out []string) {
 	for dir := g.dir; ; dir = path.Dir(dir) {
 		out = append(out, dir)
@@ -60,10 +60,11 @@ func (g group) path() (out []string) {
 	}
 }
 
-// has reports whether a hierarchy of version 1 has a controller; in version 2 the files say so.
+// has reports whether a hierarchy of version 1 has a controller; in version 2 the existence of
+// files shows this.
 func (g group) has(controller string) bool { return g.v2 || slices.Contains(g.controllers, controller) }
 
-// memoryLimit is the limit of one folder.
+// memoryLimit returns the limit of one folder.
 func (g group) memoryLimit(root fs.FS, dir string) (limit int64, ok bool) {
 	files := []string{"memory.max", "memory.high"} // beyond high the kernel slows the group down until it has less
 	if !g.v2 {
@@ -83,8 +84,7 @@ func (g group) memoryLimit(root fs.FS, dir string) (limit int64, ok bool) {
 	return limit, ok
 }
 
-// memoryUsed is what a folder's groups hold, without the files that the kernel drops when memory is
-// short.
+// memoryUsed returns the memory of a folder's groups, without file pages that the kernel can drop.
 func (g group) memoryUsed(root fs.FS, dir string) int64 {
 	usage, prefix := "memory.current", ""
 	if !g.v2 {
@@ -103,7 +103,7 @@ func (g group) memoryUsed(root fs.FS, dir string) int64 {
 	return used
 }
 
-// statistic is a line of memory.stat.
+// statistic returns a value of memory.stat.
 func statistic(text, name string) (int64, bool) {
 	for line := range strings.Lines(text) {
 		if key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key == name {
@@ -120,7 +120,7 @@ func (g group) quotaFile() string {
 	return "cpu.cfs_quota_us"
 }
 
-// quota is the CPUs that a folder allows; 0: no limit.
+// quota returns the number of CPUs that a folder allows; 0 means no limit.
 func (g group) quota(root fs.FS, dir string) float64 {
 	if !g.has("cpu") {
 		return 0
@@ -200,7 +200,7 @@ func mounts(text string) (out []mount) {
 	return out
 }
 
-// unescape undoes the octal escapes of spaces and such in a path of mountinfo.
+// unescape decodes the octal escapes, such as those of spaces, in a path of mountinfo.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -1,8 +1,7 @@
-// Package limits finds out what this process may take of its machine: the memory that is left for
-// it and the CPUs that it may use. It reads what Linux says of the process's own control groups, of
-// version 1 and 2, from its group up to the root, for the smallest limit on the way is the one that
-// ends a process; of its resource limits (ulimit); and of the machine. On other systems nothing is
-// known.
+// Package limits reports the memory and the CPUs that this process may use. On Linux it reads the
+// limits of the process's control groups (version 1 and 2), from its group up to the root, because
+// the smallest of them applies; the resource limits (ulimit); and the resources of the machine. On
+// other systems nothing is known.
 package limits
 
 import (
@@ -15,26 +14,25 @@ import (
 	"strings"
 )
 
-// Memory is how much memory the process may still take.
+// Memory describes the memory that the process may still allocate.
 type Memory struct {
-	// Left is the bytes left. Without By nothing is known.
+	// Left is the number of bytes left. It is unknown if By is empty.
 	Left int64 `json:"left"`
-	// Limit is the bytes of the limit that leaves the least; 0 where that is the machine's free
-	// memory.
+	// Limit is the tightest limit in bytes, 0 if the machine's free memory is the limit.
 	Limit int64 `json:"limit,omitempty"`
-	// By names what sets it: "the machine", a control group's file, or a resource limit.
+	// By names the source of the limit: "the machine", a control group's file, or a resource limit.
 	By string `json:"by,omitempty"`
 }
 
-// Hard reports whether taking more than Left ends the process, or fails, rather than pressing other
-// processes.
+// Hard reports whether allocating more than Left fails or ends the process, instead of taking
+// memory from other processes.
 func (m Memory) Hard() bool { return m.Limit > 0 }
 
-// CPUs is how many CPUs the process may keep busy.
+// CPUs describes the CPUs that the process may use.
 type CPUs struct {
 	// Count is at least 1.
 	Count int `json:"count"`
-	// Quota is the CPU time per time that a control group allows; 0: no such limit.
+	// Quota is the CPU time per unit of time that a control group allows; 0 means no limit.
 	Quota float64 `json:"quota,omitempty"`
 	// By names the control group's file that sets Quota.
 	By string `json:"by,omitempty"`
@@ -44,7 +42,7 @@ type CPUs struct {
 func ReadMemory() Memory { return memory(os.DirFS("/")) }
 
 // ReadCPUs reads the CPUs to use: those of the affinity mask and of GOMAXPROCS, within the quota. A
-// part of a CPU does not count, for a thread that shares it is stopped again and again.
+// fraction of a CPU does not count, because a thread on it is stopped repeatedly.
 func ReadCPUs() CPUs {
 	return cpus(os.DirFS("/"), min(runtime.NumCPU(), max(1, runtime.GOMAXPROCS(0))))
 }
@@ -93,10 +91,10 @@ func memory(root fs.FS) (m Memory) {
 	return m
 }
 
-// maxFile bounds what is read of a file.
+// maxFile bounds the bytes read of a file.
 const maxFile = 1 << 20
 
-// read returns a file's text, or "" where it cannot be read.
+// read returns a file's text, or "" if it cannot be read.
 func read(root fs.FS, name string) string {
 	f, err := root.Open(name)
 	if err != nil {
@@ -110,7 +108,7 @@ func read(root fs.FS, name string) string {
 	return string(b)
 }
 
-// field is a value in kB of a file such as /proc/meminfo, in bytes.
+// field returns a value of a file such as /proc/meminfo, converted from kB to bytes.
 func field(text, name string) (int64, bool) {
 	for line := range strings.Lines(text) {
 		k, v, ok := strings.Cut(line, ":")
@@ -130,7 +128,7 @@ func field(text, name string) (int64, bool) {
 	return 0, false
 }
 
-// resourceLimit is the soft limit of a line of /proc/self/limits, in bytes.
+// resourceLimit returns the soft limit in a line of /proc/self/limits, in bytes.
 func resourceLimit(text, name string) (int64, bool) {
 	for line := range strings.Lines(text) {
 		if rest, ok := strings.CutPrefix(line, name); ok {
@@ -142,11 +140,11 @@ func resourceLimit(text, name string) (int64, bool) {
 	return 0, false
 }
 
-// unlimited is the size from which a number means that there is no limit: version 1 writes the
-// largest page-aligned number.
+// unlimited is the size from which a number means no limit: version 1 writes the largest
+// page-aligned number.
 const unlimited = math.MaxInt64 >> 4
 
-// bytes reads a limit in bytes; "max", "unlimited", -1 and numbers beyond any memory are none.
+// bytes parses a limit in bytes. "max", "unlimited", -1 and impossibly large numbers mean no limit.
 func bytes(s string) (int64, bool) {
 	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
 	return n, err == nil && n >= 0 && n < unlimited

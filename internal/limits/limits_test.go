@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// tree makes a file system of an archive.
+// tree returns an archive as a file system.
 func tree(a *txtar.Archive) fs.FS {
 	m := fstest.MapFS{}
 	for _, f := range a.Files {
@@ -22,7 +22,7 @@ func tree(a *txtar.Archive) fs.FS {
 	return m
 }
 
-// Each archive is the layout of a real system; its comment says what is to be found, with the
+// Each archive is the layout of a real system; its comment has the expected result, with the
 // number of CPUs before quotas after "of".
 func TestLayouts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -64,7 +64,7 @@ func TestThisMachine(t *testing.T) {
 	}
 }
 
-// Whatever the kernel or a container shows there, nothing panics and what is found makes sense.
+// Arbitrary file contents cause no panic and give plausible results.
 func FuzzLayouts(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil {

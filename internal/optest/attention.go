@@ -9,14 +9,14 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// attentionCase is passes over two sequences: the rows that each gets.
+// attentionCase is a list of passes over two sequences, each with the rows per sequence.
 type attentionCase struct {
 	heads, kvHeads, hd, window int
 	spec                       runners.Rope
-	scores                     runners.Scores // a scale of 0 is hd^-0.5
+	scores                     runners.Scores // a scale of 0 means hd^-0.5
 	passes                     [][2]int
-	large                      bool // not where the device is slow
-	ragged                     bool // not where head dimensions are multiples of 16
+	large                      bool // skipped on slow devices
+	ragged                     bool // skipped if head dimensions must be multiples of 16
 }
 
 // Attention tests AppendKV, Attend, AttendWindow, and reading and forking of caches.
@@ -39,8 +39,8 @@ func Attention(t *testing.T, d Device) {
 		{heads: 4, kvHeads: 2, hd: 16, spec: yoco, passes: [][2]int{{500, 63}, {1, 1}, {64, 700}, {1, 1}}, large: true},
 		{heads: 2, kvHeads: 2, hd: 64, window: 200, spec: plain, passes: [][2]int{{130, 65}, {1, 1}, {500, 3}, {1, 1}, {64, 64}}, large: true},
 	}
-	// A device may have kernels of their own for head dims up to each power of two, and for both
-	// kinds of pairs.
+	// A device may have separate kernels for head dims up to each power of two, and for both kinds
+	// of pairs.
 	for hd := 16; hd <= 256; hd *= 2 {
 		for _, spec := range []runners.Rope{yoco, plain} {
 			cases = append(cases, attentionCase{heads: 2, kvHeads: 1, hd: hd, spec: spec, passes: [][2]int{{3, 18}, {1, 1}}})
@@ -55,8 +55,8 @@ func Attention(t *testing.T, d Device) {
 	}
 }
 
-// past is what a test keeps of a sequence: keys and values by position as the cache holds them,
-// [heads x hd] each.
+// past records a sequence for a test: keys and values by position as the cache holds them, [heads x
+// hd] each.
 type past struct{ k, v [][]float64 }
 
 func (d Device) attention(t *testing.T, c attentionCase) {
@@ -153,9 +153,9 @@ func (d Device) attention(t *testing.T, c attentionCase) {
 	}
 }
 
-// checkCache compares the first n positions, of which a window holds the last. What the cache holds
-// is what later passes are compared with: which way a value rounds to bfloat16 depends on its last
-// bit.
+// checkCache compares the first n positions; a window holds only the last of them. Later passes are
+// compared using the cached values, because the last bit of a value decides how it rounds to
+// bfloat16.
 func (d Device) checkCache(t *testing.T, kv runners.KV, sq *past, window, n int) {
 	t.Helper()
 	from := 0
@@ -170,7 +170,7 @@ func (d Device) checkCache(t *testing.T, kv runners.KV, sq *past, window, n int)
 		for i := range sq.k[p] {
 			at := (p-from)*len(sq.k[p]) + i
 			key, value := float64(k[at]), float64(v[at])
-			// A rotated key is a sum of two products; one in bfloat16 may be the neighbour of the
+			// A rotated key is a sum of two products, so its bfloat16 value may be one off the
 			// nearest.
 			if tol := d.tolerance(1e-6, 2); !(math.Abs(key-sq.k[p][i]) <= tol*(1+math.Abs(sq.k[p][i]))) || value != sq.v[p][i] {
 				t.Fatalf("position %d, %d: key %g value %g, want %g %g", p, i, key, value, sq.k[p][i], sq.v[p][i])

@@ -41,7 +41,7 @@ func (d Device) linear(t *testing.T, o runners.Ops, r *rand.Rand, rows, in, out 
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The products are of numbers that are held exactly, so only what comes out is rounded.
+	// The inputs are stored exactly, so only results are rounded.
 	tol := 4e-6
 	if d.Inner == runners.F32 && d.Weights != runners.F32 {
 		tol = d.tolerance(tol, 4) // a device may round x

@@ -8,7 +8,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// CacheBytes tests that what is counted is what Config.CacheBytes says, odd capacities included.
+// CacheBytes tests that the counted bytes equal Config.CacheBytes, including odd capacities.
 func CacheBytes(t *testing.T, d Device) {
 	o := d.Open(t, 0)
 	for _, capacity := range []int{1, 33, 1000} {
@@ -28,8 +28,8 @@ func CacheBytes(t *testing.T, d Device) {
 	}
 }
 
-// Errors tests that what does not fit memory is an error and harms nothing, that the first failure
-// of an operation stays, and that nothing runs after it.
+// Errors tests that running out of memory is an error without side effects, that the first failure
+// of an operation is kept, and that nothing runs after it.
 func Errors(t *testing.T, d Device) {
 	o := d.Open(t, 1<<20)
 	_, err1 := o.GlobalKV(1<<40, 64, 1<<20)

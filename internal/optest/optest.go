@@ -1,6 +1,5 @@
-// Package optest holds the operations of a device (runners.Ops) against plain
-// float64: ragged shapes, several sequences in a batch, memory filled with NaN
-// beforehand. Comparisons fail on NaN.
+// Package optest compares the operations of a device (runners.Ops) with plain float64: ragged
+// shapes, several sequences in a batch, memory filled with NaN beforehand. Comparisons fail on NaN.
 package optest
 
 import (
@@ -13,30 +12,30 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// Device is what the tests need to know of a device.
+// Device describes a device to the tests.
 type Device struct {
-	// Open opens ops whose memory is filled with NaN when it is made. At the end of the
-	// test they are closed, and nothing may be held then.
+	// Open opens ops whose memory is filled with NaN when it is allocated. They are closed at the
+	// end of the test; no memory may be held then.
 	Open func(t testing.TB, budget int64) runners.Ops
 	// Set writes values into the first rows of a Mat.
 	Set func(t testing.TB, o runners.Ops, m runners.Mat, h Host)
 	// Weights, KV and Inner are the types of matrices, caches and Inner buffers.
 	Weights, KV, Inner runners.DType
-	// Chunk is the chunk length of retention, by which operations are counted.
+	// Chunk is the chunk length of retention, which determines the operation counts.
 	Chunk int
-	// Multiple is what inner dimensions, head dimensions and columns must be a multiple of.
+	// Inner dimensions, head dimensions and columns must be multiples of Multiple.
 	Multiple int
 	// Slow leaves out the larger shapes.
 	Slow bool
 }
 
-// exact is whether all that is stored is float32.
+// exact reports whether all stored values are float32.
 func (d Device) exact() bool {
 	return d.Weights == runners.F32 && d.KV == runners.F32 && d.Inner == runners.F32
 }
 
-// tolerance is that of values near 1: exact where all is float32; otherwise roundings to
-// bfloat16, each of at most 2^-8 of the value, of n factors or steps.
+// tolerance returns the tolerance for values near 1: exact if everything is float32, otherwise n
+// roundings to bfloat16, each of at most 2^-8 of the value.
 func (d Device) tolerance(exact float64, n float64) float64 {
 	if d.exact() {
 		return exact
@@ -50,13 +49,13 @@ type Host struct {
 	V          []float64
 }
 
-// At is the value at row r, column c.
+// At returns the value at row r, column c.
 func (h Host) At(r, c int) float64 { return h.V[r*h.Cols+c] }
 
-// row is row r from column c on, n values.
+// row returns n values of row r from column c on.
 func (h Host) row(r, c, n int) []float64 { return h.V[r*h.Cols+c : r*h.Cols+c+n] }
 
-// Random makes normally distributed values as type t holds them.
+// Random returns normally distributed values, rounded to type t.
 func Random(r *rand.Rand, rows, cols int, sd float64, t runners.DType) Host {
 	h := Host{rows, cols, make([]float64, rows*cols)}
 	for i := range h.V {
@@ -65,7 +64,7 @@ func Random(r *rand.Rand, rows, cols int, sd float64, t runners.DType) Host {
 	return h.As(t)
 }
 
-// As is h rounded to a type.
+// As returns h rounded to a type.
 func (h Host) As(t runners.DType) Host {
 	if t != runners.BF16 {
 		return h
@@ -77,12 +76,12 @@ func (h Host) As(t runners.DType) Host {
 	return g
 }
 
-// round is the nearest bfloat16.
+// round returns the nearest bfloat16.
 func round(v float64) float64 {
 	return float64(math.Float32frombits(uint32(runners.BFloat16(float32(v))) << 16))
 }
 
-// Tensor is h as a checkpoint holds it.
+// Tensor returns h as a checkpoint stores it.
 func Tensor(h Host) runners.Tensor {
 	var b []byte
 	for _, v := range h.V {
@@ -91,7 +90,7 @@ func Tensor(h Host) runners.Tensor {
 	return runners.Tensor{Name: "test", Shape: []int{h.Rows, h.Cols}, Data: b}
 }
 
-// put makes a buffer wider than h and writes h into it at a column.
+// put makes a buffer wider than h and writes h to it from a column on.
 func (d Device) put(t testing.TB, o runners.Ops, kind runners.BufferKind, h Host, col int) runners.Mat {
 	t.Helper()
 	col *= d.Multiple
@@ -137,7 +136,7 @@ func Compare(t testing.TB, what string, got, want Host, tol float64) {
 	}
 }
 
-// TimesT is a bᵀ.
+// TimesT returns a bᵀ.
 func TimesT(a, b Host) Host {
 	c := Host{a.Rows, b.Rows, make([]float64, a.Rows*b.Rows)}
 	for i := range a.Rows {
@@ -150,7 +149,7 @@ func TimesT(a, b Host) Host {
 	return c
 }
 
-// joinColumns is a and b next to each other.
+// joinColumns returns the columns of a followed by those of b.
 func joinColumns(a, b Host) Host {
 	c := Host{a.Rows, a.Cols + b.Cols, nil}
 	for r := range a.Rows {
@@ -159,15 +158,15 @@ func joinColumns(a, b Host) Host {
 	return c
 }
 
-// SiLU is x sigmoid(x).
+// SiLU returns x sigmoid(x).
 func SiLU(x float64) float64 { return x / (1 + math.Exp(-x)) }
 
-// logGamma is logsigmoid(z) / 16.
+// logGamma returns logsigmoid(z) / 16.
 func logGamma(z float64) float64 {
 	return (math.Min(z, 0) - math.Log1p(math.Exp(-math.Abs(z)))) / runners.GateNormalizer
 }
 
-// Rotated is head h of row r of x at a position.
+// Rotated returns head h of row r of x, rotated for a position.
 func Rotated(x Host, r, h int, spec runners.Rope, pos int) []float64 {
 	hd := spec.HeadDim
 	v := slices.Clone(x.row(r, h*hd, hd))
@@ -201,7 +200,7 @@ func Rotated(x Host, r, h int, spec runners.Rope, pos int) []float64 {
 	return v
 }
 
-// Attend is attention of one query over keys and values of positions from..pos.
+// Attend computes attention of one query over the keys and values of positions from..pos.
 func Attend(q []float64, keys, values func(pos int) []float64, from, pos int, scores runners.Scores) []float64 {
 	o, sum, best := make([]float64, len(q)), 0.0, math.Inf(-1)
 	var s []float64
@@ -234,8 +233,8 @@ func Attend(q []float64, keys, values func(pos int) []float64, from, pos int, sc
 	return o
 }
 
-// batch is a pass: rows[i] rows of sequence i, which holds pos[i] positions. who are the sequences
-// that take part.
+// batch describes a pass: rows[i] rows of sequence i, which already holds pos[i] positions. who
+// lists the sequences that take part.
 func batch(rows [2]int, pos [2]int) (b *runners.Batch, who []int) {
 	b = &runners.Batch{}
 	for i, n := range rows {

@@ -10,14 +10,14 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// retainCase is passes over two sequences: the rows that each gets.
+// retainCase is a list of passes over two sequences, each with the rows per sequence.
 type retainCase struct {
 	heads, hd int
 	gate      float64 // mean of the gate
 	passes    [][2]int
-	halves    bool // pairs of rotary positions are halves apart, not neighbours
-	large     bool // not where the device is slow
-	ragged    bool // not where head dimensions are multiples of 16
+	halves    bool // rotary pairs are (j, j+hd/2), not (2j, 2j+1)
+	large     bool // skipped on slow devices
+	ragged    bool // skipped if head dimensions must be multiples of 16
 }
 
 // Retain tests gated retention, and reading, forking and clearing of states.
@@ -34,8 +34,8 @@ func Retain(t *testing.T, d Device) {
 		{heads: 1, hd: 16, gate: 3, passes: [][2]int{{3, 4200}, {1, 1}}}, // a device may cut long spans
 		{heads: 2, hd: 32, passes: [][2]int{{500, 130}, {1, 1}, {200, 0}}, large: true},
 	}
-	// A device may have kernels of their own for head dims up to each power of two, and for both
-	// kinds of pairs.
+	// A device may have separate kernels for head dims up to each power of two, and for both kinds
+	// of pairs.
 	for hd := 16; hd <= 256; hd *= 2 {
 		cases = append(cases, retainCase{heads: 2, hd: hd, gate: 3, passes: [][2]int{{3, 2}, {1, 1}}}, retainCase{heads: 2, hd: hd, gate: 3, passes: [][2]int{{3, 2}, {1, 1}}, halves: true})
 	}
@@ -131,8 +131,9 @@ func (d Device) retain(t *testing.T, c retainCase) {
 	}
 }
 
-// recur computes a span of retention token by token, heads' states being [hd x hd], and returns how
-// large the sums were relative to what the norm divides by: what may be left after cancellation.
+// recur computes a span of retention token by token; the state of a head is [hd x hd]. It also
+// returns the ratio of the largest sums to the divisor of the norm, which bounds the error by
+// cancellation.
 func recur(want Host, h [5]Host, span runners.Span, spec runners.Rope, heads [][]float64) (worst float64) {
 	q, k, v, g, gate := h[0], h[1], h[2], h[3], h[4]
 	hd := spec.HeadDim

@@ -70,7 +70,7 @@ func (d Device) variants(t *testing.T, rows, heads, hd int) {
 		}
 		return h, w
 	}
-	// norm is the norm of columns from..from+n-1 of a row.
+	// norm returns columns from..from+n-1 of a row, normed.
 	norm := func(h Host, row, from, n int, w []float64, eps float64) (out []float64) {
 		s := 0.0
 		for _, v := range h.row(row, from, n) {

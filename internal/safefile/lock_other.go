@@ -9,5 +9,5 @@ const (
 	nonBlock = 0
 )
 
-// TryLock returns ErrNoLocks: this system has no locks of the kind that is needed.
+// TryLock returns ErrNoLocks: this system has no suitable locks.
 func TryLock(*os.File) error { return ErrNoLocks }

@@ -17,7 +17,7 @@ const (
 )
 
 // TryLock takes f's lock without waiting, until f is closed or the process ends. It returns
-// ErrLocked where another open file of the same name holds it, and an error of ErrNoLocks where
+// ErrLocked if another open file of the same name holds it, and an error that wraps ErrNoLocks if
 // there are no locks.
 func TryLock(f *os.File) error {
 	for {

@@ -14,9 +14,9 @@ const (
 )
 
 // TryLock takes f's lock without waiting, until f is closed or the process ends. It returns
-// ErrLocked where another open file of the same name holds it, and an error of ErrNoLocks where
-// there are no locks. What is locked is a byte far behind the end of any file, since others may not
-// read a locked one.
+// ErrLocked if another open file of the same name holds it, and an error that wraps ErrNoLocks if
+// there are no locks. The locked byte is far behind the end of any file, because others cannot read
+// a locked byte.
 func TryLock(f *os.File) error {
 	at := windows.Overlapped{OffsetHigh: 1 << 30}
 	err := windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, 1, 0, &at)

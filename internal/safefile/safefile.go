@@ -1,10 +1,9 @@
 // Package safefile writes files whole and locks files.
 //
-// Write is the one way to replace a file: a reader sees the old content or the
-// new one, never a part of either. The temporary file is in the same folder, is
-// called .NAME.DIGITS, and is locked for as long as its writer lives, so that a
-// later Write of the same file can tell the leftovers of killed writers from
-// the files of live ones, and removes them.
+// Write is the one way to replace a file: a reader sees the old content or the new one, never a
+// part of either. The temporary file is in the same folder, is called .NAME.DIGITS, and is locked
+// as long as its writer lives. So a later Write of the same file can distinguish leftovers of
+// killed writers, which it removes, from files of live ones.
 package safefile
 
 import (
@@ -42,7 +41,7 @@ func Write(path string, write func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // nothing is there after the rename
+	defer os.Remove(f.Name()) // after the rename nothing is left to remove
 	defer f.Close()
 	w := bufio.NewWriterSize(f, 1<<20)
 	if err := write(w); err != nil {
@@ -89,7 +88,7 @@ func writeThrough(path string, write func(io.Writer) error) error {
 // 255 bytes.
 const longestName = 200
 
-// prefix is what the names of the temporary files of path begin with.
+// prefix returns the prefix of the names of the temporary files of path.
 func prefix(path string) string {
 	base := filepath.Base(path)
 	return "." + base[:min(len(base), longestName)] + "."
@@ -107,7 +106,7 @@ func create(path string) (*os.File, error) {
 			return nil, err
 		}
 		if err := TryLock(f); errors.Is(err, ErrLocked) || !IsAt(f, name) {
-			// Another process took it for a leftover between the two calls.
+			// Another process removed it as a leftover between the two calls.
 			f.Close()
 			os.Remove(name)
 			continue
@@ -162,7 +161,7 @@ func RemoveUnlocked(path string) {
 	_ = os.Remove(path) // a leftover that stays does no harm
 }
 
-// IsAt reports whether f is the file that path names, by way of links too.
+// IsAt reports whether f is the file at path, which may be a link.
 func IsAt(f *os.File, path string) bool {
 	a, errA := f.Stat()
 	b, errB := os.Stat(path)

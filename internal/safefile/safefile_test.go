@@ -85,8 +85,7 @@ func TestWriteFollowsNoLink(t *testing.T) {
 	}
 }
 
-// A leftover goes, the temporary file of a live writer stays, and so does whatever is called
-// otherwise.
+// Leftovers are removed. The temporary file of a live writer and files with other names are kept.
 func TestWriteClearsLeftoversOfTheDead(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x")
@@ -134,7 +133,7 @@ func TestClearFolder(t *testing.T) {
 	}
 }
 
-// A device cannot be synced, and that loses nothing.
+// A device cannot be synced, which is not an error.
 func TestSyncThatIsRefused(t *testing.T) {
 	f, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
@@ -161,7 +160,7 @@ func TestWriteGoesThroughDevices(t *testing.T) {
 	}
 }
 
-// The lock is held by another process, until that ends.
+// Another process holds the lock until it ends.
 func TestLockEndsWithItsHolder(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x")
 	if os.Getenv("SAFEFILE_HOLD") != "" {

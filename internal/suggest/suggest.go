@@ -4,9 +4,9 @@ package suggest
 import "strings"
 
 // Nearest returns the known name with the smallest edit distance to name: the number of bytes
-// inserted, deleted or replaced, without regard to case. Of equally near names it is the first. It
-// returns "" where every known name is more than max(2, len(name)/3) edits away, or where name is
-// too long for a name.
+// inserted, deleted or replaced, without regard to case. Among equally near names it returns the
+// first. It returns "" if every known name is more than max(2, len(name)/3) edits away, or if name
+// is too long.
 func Nearest(name string, known []string) string {
 	const longest = 256
 	if len(name) > longest {
