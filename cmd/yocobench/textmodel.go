@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/yocobench/yocobench/runners"
@@ -34,8 +33,6 @@ func openText(path string) *textModel {
 	}
 	m := &textModel{tok: tok, hash: tokenizerHash(tok)}
 	if s, ok := tok.(*tokenizer.Subword); ok {
-		// Its name, the file's path, differs from machine to machine.
-		s.Rename(fmt.Sprintf("%d tokens %s", tok.Vocab(), m.hash))
 		special := s.Special()
 		if special.ChatTemplate != "" {
 			m.chat = &chat.Format{Template: special.ChatTemplate, BOS: s.Token(special.BOS), EOS: s.Token(special.EOS)}
@@ -47,21 +44,17 @@ func openText(path string) *textModel {
 // hashed is a text that different tokenizers encode differently.
 const hashed = "The quick brown fox, 12345 67.89!  Ünïcødé: ﬁ Ａ 日本語 🙂\n\n\tif (x != y) { return; }\r\n   don't DON'T ½ ے"
 
-// tokenizerHash identifies a tokenizer by its vocabulary, special tokens and the ids of a text.
+// tokenizerHash identifies a tokenizer: its vocabulary, its special tokens, and the ids of a text,
+// which depend on how it normalizes and splits.
 func tokenizerHash(tok tokenizer.Tokenizer) string {
-	h := sha256.New()
 	special := tokenizer.SpecialOf(tok)
-	special.ChatTemplate = ""
-	text, err := json.Marshal([]any{tok.Vocab(), special, tok.Encode(hashed)})
+	special.ChatTemplate = "" // prompts made by it are cases of their own
+	text, err := json.Marshal([]any{tok.Name(), special, tok.Encode(hashed)})
 	if err != nil {
 		panic(err) // it has numbers and strings only
 	}
-	h.Write(text)
-	for id := range tok.Vocab() {
-		h.Write([]byte(tok.Decode([]int{id})))
-		h.Write([]byte{0})
-	}
-	return hex.EncodeToString(h.Sum(nil)[:4])
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:4])
 }
 
 // reads sets the tokenizer and the chat format of a target.

@@ -26,9 +26,6 @@ func (e *PatternError) Error() string { return fmt.Sprintf("tokenizer %s: %v", e
 
 func (e *PatternError) Unwrap() error { return e.Err }
 
-// Rename gives t another name. It is called before t is used.
-func (t *Subword) Rename(name string) { t.name = name }
-
 // Begin returns the tokens that precede every text that a model reads: BOS if the tokenizer's file
 // asks for it.
 func Begin(tok Tokenizer) []int {
