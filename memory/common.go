@@ -15,22 +15,22 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// maxTokens bounds a length: its prompt is held as 8 bytes a token.
+// maxTokens bounds a length. A prompt takes 8 bytes per token.
 const maxTokens = 1 << 27
 
-// subject is a model as its cases see it.
-type subject struct {
-	// cfg is nil where the layers are not known: then nothing is computed.
+// target has the properties of a model that its cases need.
+type target struct {
+	// cfg is nil if the layers are unknown; then nothing is computed.
 	cfg      *runners.Config
 	types    runners.Types
 	chunk    int
 	computed bool
-	// machine is what the model runs on or is computed for; nil where nothing is known of it.
+	// machine is the machine on which the model runs or for which it is computed; nil if unknown.
 	machine *runners.Profile
 }
 
-func subjectOf(p *suites.Planner, m *suites.Target) subject {
-	s := subject{
+func targetOf(p *suites.Planner, m *suites.Target) target {
+	s := target{
 		cfg:      m.Config,
 		types:    m.Types(actType(m)),
 		chunk:    m.Options.PrefillChunk,
@@ -48,7 +48,8 @@ func subjectOf(p *suites.Planner, m *suites.Target) subject {
 	return s
 }
 
-// actType is the type of activations: the cpu runner's are float32 whatever the weights are.
+// actType returns the type of activations. Those of the cpu runner are float32 for all types of
+// weights.
 func actType(m *suites.Target) runners.DType {
 	if m.Computed {
 		return m.Options.Weights
@@ -56,25 +57,24 @@ func actType(m *suites.Target) runners.DType {
 	return runners.F32
 }
 
-// bytes is the memory held with batch sequences of room for tokens each, by arithmetic.
-func (s subject) bytes(tokens, batch int) runners.Usage {
+// bytes computes the memory held with batch sequences of a capacity of tokens each.
+func (s target) bytes(tokens, batch int) runners.Usage {
 	if s.cfg == nil {
 		return runners.Usage{}
 	}
 	return s.cfg.RunBytes(tokens, batch, s.chunk, s.types)
 }
 
-// least is the memory that a measured case holds for certain; 0 for a computed one, which holds
-// nothing.
-func (s subject) least(tokens, batch int) int64 {
+// least returns the minimum memory of a measured case; 0 for a computed one, which holds nothing.
+func (s target) least(tokens, batch int) int64 {
 	if s.computed || s.cfg == nil {
 		return 0
 	}
 	return s.cfg.LeastBytes(tokens, batch, s.types)
 }
 
-// assumptions says what computed numbers assume; measured ones need no such note.
-func (s subject) assumptions(r *result.Outcome, timed bool) {
+// assumptions adds a note on the assumptions of computed numbers. Measured ones have none.
+func (s target) assumptions(r *result.Outcome, timed bool) {
 	if !s.computed {
 		return
 	}
@@ -96,8 +96,8 @@ func (s subject) assumptions(r *result.Outcome, timed bool) {
 	r.Notes = append(r.Notes, note+s.limits(timed))
 }
 
-// limits says which fractions of a device's limits computed times assume.
-func (s subject) limits(timed bool) string {
+// limits describes the fractions of a device's limits that computed times assume.
+func (s target) limits(timed bool) string {
 	m := s.machine
 	if !timed || m == nil {
 		return ""
@@ -110,9 +110,9 @@ func (s subject) limits(timed bool) string {
 func short(f float64) string { return strconv.FormatFloat(f, 'g', 4, 64) }
 
 // limit records, next to the measured time of some tokens, what the machine's peaks would allow for
-// the same work, phase after phase. A computed time is such a limit already, at the efficiency that
-// its note names.
-func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ...runners.Work) {
+// the same work, phase after phase. A computed time already is such a limit, at the efficiency in
+// its note.
+func (s target) limit(r *result.Outcome, seconds float64, tokens int, phases ...runners.Work) {
 	if s.computed || s.machine == nil || s.cfg == nil {
 		return
 	}
@@ -128,8 +128,8 @@ func (s subject) limit(r *result.Outcome, seconds float64, tokens int, phases ..
 	}
 }
 
-// params adds the number types, which every record names, to a case's parameters.
-func (s subject) params(ps map[string]any) map[string]any {
+// params adds the number types to a case's parameters.
+func (s target) params(ps map[string]any) map[string]any {
 	ps["dtype"], ps["kv"] = s.types.Weights.String(), s.types.KV.String()
 	if s.cfg == nil {
 		ps["dtype"] = "as stored"
@@ -137,7 +137,7 @@ func (s subject) params(ps map[string]any) map[string]any {
 	return ps
 }
 
-// wanted reports whether a task takes a model.
+// wanted reports whether a task selects a model.
 func wanted(p *suites.Planner, models param.Models, m *suites.Target) (bool, error) {
 	ok, err := models.Match(m.Name)
 	if err != nil {
@@ -158,14 +158,15 @@ func set(r *result.Outcome, name, unit string, better result.Better, samples ...
 	r.Metrics[name] = m
 }
 
-// median is the middle of the samples, or the mean of the two in the middle. It needs at least one.
+// median returns the middle of the samples, or the mean of the two in the middle. There must be at
+// least one.
 func median(samples []float64) float64 {
 	s := slices.Sorted(slices.Values(samples))
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// elapsed is the time between two readings of a clock. A clock that stood still would make speeds
-// infinite.
+// elapsed returns the time between two readings of a clock. It is an error if the clock did not
+// advance, because speeds would be infinite.
 func elapsed(from, to time.Duration) (float64, error) {
 	s := (to - from).Seconds()
 	if !(s > 0) {
@@ -174,18 +175,18 @@ func elapsed(from, to time.Duration) (float64, error) {
 	return s, nil
 }
 
-// random gives a case its own random numbers, from the suite's seed and the case's label.
+// random returns the random numbers of a case, from the suite's seed and the case's label.
 func random(seed uint64, label string) *rand.Rand {
 	h := fnv.New64a()
 	h.Write([]byte(label))
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// measure is how a case measures: on a model that is stepped, with random numbers of its own, into
+// measure measures a case on a Stepper, with the case's random numbers, and records the results in
 // r.
 type measure func(ctx context.Context, m runners.Stepper, r *result.Outcome, rng *rand.Rand, progress func(float64)) error
 
-// runs makes a case's Run of its measure.
+// runs makes a case's Run function from its measure.
 func runs(label string, seed uint64, f measure) func(context.Context, runners.Model, func(float64)) (result.Outcome, error) {
 	return func(ctx context.Context, m runners.Model, progress func(float64)) (r result.Outcome, err error) {
 		s, err := runners.As[runners.Stepper](m, runners.Step)
@@ -196,22 +197,23 @@ func runs(label string, seed uint64, f measure) func(context.Context, runners.Mo
 	}
 }
 
-// prefill and step are the work of each in a case, as phases; none where the layers are not known.
-func (s subject) prefill(n, depth int, times float64) []suites.Phase {
+// prefill and step return the work of a prefill and of a step as phases; none if the layers are
+// unknown.
+func (s target) prefill(n, depth int, times float64) []suites.Phase {
 	if s.cfg == nil {
 		return nil
 	}
 	return []suites.Phase{{Work: s.cfg.PrefillWork(n, depth, s.types), Times: times}}
 }
 
-func (s subject) step(depth, batch int, times float64) []suites.Phase {
+func (s target) step(depth, batch int, times float64) []suites.Phase {
 	if s.cfg == nil {
 		return nil
 	}
 	return []suites.Phase{{Work: s.cfg.StepWork(depth, batch, s.types), Times: times}}
 }
 
-// works are the works of phases.
+// works returns the work of each phase.
 func works(phases ...[]suites.Phase) (out []runners.Work) {
 	for _, p := range slices.Concat(phases...) {
 		out = append(out, p.Work)
@@ -219,8 +221,8 @@ func works(phases ...[]suites.Phase) (out []runners.Work) {
 	return out
 }
 
-// prompt makes n pseudo-random tokens. What a computed model is given does not matter.
-func (s subject) prompt(rng *rand.Rand, vocab, n int) []int {
+// prompt returns n pseudo-random tokens. The values do not matter to a computed model.
+func (s target) prompt(rng *rand.Rand, vocab, n int) []int {
 	tokens := make([]int, n)
 	if s.computed {
 		return tokens
@@ -231,8 +233,8 @@ func (s subject) prompt(rng *rand.Rand, vocab, n int) []int {
 	return tokens
 }
 
-// logits makes the rows that a Step writes. A computed one has nothing to write.
-func (s subject) logits(vocab, batch int) [][]float32 {
+// logits allocates the rows that a Step writes. A computed model writes none.
+func (s target) logits(vocab, batch int) [][]float32 {
 	rows := make([][]float32, batch)
 	for i := range rows {
 		if !s.computed {
@@ -247,7 +249,7 @@ type sequences []runners.Sequence
 
 func (ss sequences) close() {
 	for _, s := range ss {
-		_ = s.Close() // what was measured does not depend on it
+		_ = s.Close() // the results do not depend on it
 	}
 }
 
@@ -272,7 +274,7 @@ func checkCount(p *suites.Planner, name string, n, least, most int) error {
 	return nil
 }
 
-// Bounds of counts in params, against slips of the pen.
+// Bounds of counts in params, which detect typing errors.
 const (
 	maxBatch   = 1 << 20
 	maxSamples = 1 << 16

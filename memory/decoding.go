@@ -10,11 +10,11 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// decoding is a throughput case under way.
+// decoding is a running throughput case.
 type decoding struct {
 	throughputCase
 	m     runners.Stepper
-	meter runners.Meter // nil where the model does not report its memory
+	meter runners.Meter // nil if the model does not report its memory
 	clock runners.Clock
 	rng   *rand.Rand
 	held  sequences
@@ -61,8 +61,8 @@ func (d *decoding) begin(ctx context.Context) error {
 	return nil
 }
 
-// skip replaces the steps before the timed ones: their tokens are prefilled, which fills the
-// caches alike.
+// skip replaces the steps before the timed ones by a prefill of their tokens, which fills the
+// caches in the same way.
 func (d *decoding) skip(ctx context.Context) error {
 	if n := d.skipped(); n > 0 {
 		return d.m.Prefill(ctx, d.held[0], d.prompt(d.rng, d.m.Vocab(), n))
@@ -70,7 +70,7 @@ func (d *decoding) skip(ctx context.Context) error {
 	return nil
 }
 
-// fork makes the batch of the first sequence.
+// fork completes the batch with forks of the first sequence.
 func (d *decoding) fork() error {
 	for len(d.held) < d.batch {
 		s, err := d.held[0].Fork()
@@ -162,13 +162,13 @@ func (d *decoding) report(r *result.Outcome) error {
 	return d.checkBudget(held, r)
 }
 
-// checkBudget holds the largest batch against what is really held.
+// checkBudget compares the memory actually held by the largest batch with the budget.
 func (d *decoding) checkBudget(held runners.Usage, r *result.Outcome) error {
 	if d.memory == 0 {
 		return nil
 	}
 	if fixed := held.Total() - held.Workspace; fixed > d.memory {
-		return fmt.Errorf("by arithmetic %d sequences fit into %d bytes, but weights and caches hold %d", d.batch, d.memory, fixed)
+		return fmt.Errorf("%d sequences should fit into %d bytes, but weights and caches hold %d", d.batch, d.memory, fixed)
 	}
 	if held.Total() > d.memory {
 		r.Notes = append(r.Notes, fmt.Sprintf("with the runner's workspace of %d bytes the batch holds %d bytes more than the budget",

@@ -2,7 +2,7 @@ package memory
 
 import "github.com/yocobench/yocobench/suites/result"
 
-// Describe describes the task and its metrics: parts, held and computed, and sums.
+// Describe describes the task and its metrics: held and computed parts, and sums.
 func (KV) Describe() result.Task {
 	held := func(name, head string) result.MetricInfo {
 		return result.MetricInfo{Name: name, Unit: "bytes", Better: result.Lower, Kind: result.Exact, Head: head}
@@ -39,7 +39,7 @@ func (KV) Describe() result.Task {
 	}
 }
 
-// limitMetrics are those that limit sets.
+// limitMetrics are the metrics that limit records.
 var limitMetrics = []result.MetricInfo{
 	{Name: "limit_seconds", Unit: "s", Better: result.None, Kind: result.Timed},
 	{Name: "limit_tps", Unit: "tokens/s", Better: result.None, Kind: result.Timed, Head: "limit tok/s"},

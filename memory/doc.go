@@ -1,13 +1,12 @@
-// Package memory holds the three tasks that ask what a context costs:
+// Package memory implements the three tasks that measure the cost of a context:
 //
-//	kv          in memory: bytes by part, as held and by arithmetic
-//	prefill     in time to the first token
-//	throughput  in decoding speed at a depth and batch, prefill counted or not
+//	kv          memory: bytes by part, held and computed
+//	prefill     time to the first token
+//	throughput  decoding speed at a depth and batch, with and without prefill
 //
-// The same code measures and computes. Time is read from runners.ClockOf(model)
-// and bytes from model.Usage(): a device works and is watched, the analytic
-// runner turns a clock of its own. For computed cases samples, steps and warm-up
-// are dropped, since repetition would give the same number again.
+// The same code measures and computes. It reads time from runners.ClockOf(model) and bytes from
+// model.Usage(); the analytic runner advances a virtual clock. Computed cases have no repetitions,
+// steps or warm-up, because they would give the same numbers.
 package memory
 
 import "github.com/yocobench/yocobench/suites"

@@ -16,9 +16,9 @@ import (
 type fake struct {
 	*analytic.Instance
 	distort func(runners.Usage) runners.Usage
-	// failAt is the number of the sequence, made or forked, that finds no memory.
+	// failAt is the number of the sequence, made or forked, that runs out of memory.
 	failAt, made int
-	// stopped is a clock that stands still, broken an error of every Prefill.
+	// stopped stops the clock; broken is an error of every Prefill.
 	stopped bool
 	broken  error
 	steps   int
@@ -88,10 +88,10 @@ func (s fakeSequence) Fork() (runners.Sequence, error) {
 	return fakeSequence{c, s.f}, err
 }
 
-// machine is what the fakes run on.
+// machine is the machine of the fakes.
 var machine = runners.ThisMachine(100, 20, 1<<30)
 
-// tiny is a small model as a suite resolves it, of each architecture.
+// tiny returns a small model of each architecture, as resolved by a suite.
 func tiny(a runners.Arch) *suites.Target {
 	c := runners.Shape{Name: "tiny", Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
 		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5}.As(a, 4, 128).Config()
@@ -124,7 +124,7 @@ func plan(t *testing.T, task suites.Task, m *suites.Target, params any) []suites
 	return cases
 }
 
-// run runs a case and checks that it gives back all memory.
+// run runs a case and checks that it frees all memory.
 func run(t *testing.T, c suites.Case, f *fake) (*result.Record, error) {
 	t.Helper()
 	before := f.Instance.Usage()

@@ -42,8 +42,8 @@ func (c *chooser) Logits(rows [][]float32) error {
 	return nil
 }
 
-// Throughput lets the device choose the tokens where it can, feeds them back, and says so; a logit
-// that is not finite fails the case all the same.
+// If the device can choose tokens, throughput uses this, feeds the tokens back and adds a note. A
+// logit that is not finite fails the case in this mode too.
 func TestThroughputGreedy(t *testing.T) {
 	for _, logit := range []float32{0, float32(math.NaN()), float32(math.Inf(1))} {
 		m := tiny(runners.Transformer)

@@ -12,23 +12,22 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// KV is the task "kv": the memory that a model holds with sequences of a length.
+// KV is the task "kv": the memory of a model with sequences of a given length.
 //
-// Metrics, all in bytes: weights, global_kv, window_kv and state as the model
-// reports them and, with _computed, by arithmetic (runners.Config.HeldBytes); a
-// case fails where the two differ. workspace is what activations and kernels
-// take, which is the runner's own affair: as large as the largest use so far
-// made it. total is the sum, peak the largest total where the runner measures
-// it, bytes_per_token the part that grows with the context. Where sequences are
-// only made and not filled, nothing has used the workspace: it and the peak are
-// left out, of the total too. device_used is what a GPU's driver says is in use:
-// the total, its own context and kernels, and other programs.
+// Metrics, all in bytes: weights, global_kv, window_kv and state as reported by the model and, with
+// the suffix _computed, as computed by runners.Config.HeldBytes; a case fails if the two differ.
+// workspace is the memory of activations and kernels, which depends on the runner and is as large
+// as its largest use so far. total is the sum, peak the largest total if the runner measures it,
+// and bytes_per_token the part that grows with the context. If sequences are allocated but not
+// filled, the workspace is unused, so it and the peak are left out, also of the total. device_used
+// is the memory in use according to the GPU's driver: the total, its own context and kernels, and
+// other programs.
 //
-// Not counted, and not bounded by the memory allowed: the program itself and Go's heap (about 20 MB
-// with what a task keeps: its prompt's tokens, the text of a haystack, 4 bytes for each of batch x
-// vocabulary logits that it reads), and the pages of checkpoint files, which are mapped and which
-// the kernel drops when memory is short. Loading takes no more than the weights: tensors that are
-// random, or stored in another type, are converted in blocks.
+// The following memory is neither counted nor limited: the program itself and Go's heap (about 20
+// MB, plus the prompt's tokens, the text of a haystack, and 4 bytes for each of batch x vocabulary
+// logits), and the mapped pages of checkpoint files, which the kernel drops when memory is short.
+// Loading takes no more than the weights: tensors that are random or stored in another type are
+// converted in blocks.
 type KV struct{}
 
 // KVParams are the parameters of kv.
@@ -42,12 +41,12 @@ type KVParams struct {
 // Name is "kv".
 func (KV) Name() string { return "kv" }
 
-// About is one line.
+// About returns a one-line description.
 func (KV) About() string {
 	return "memory by part (weights, global KV, window KV, state, workspace) against context length"
 }
 
-// Params are the defaults.
+// Params returns the defaults.
 func (KV) Params() any {
 	return &KVParams{Lengths: suites.Sizes{1 << 10, 4 << 10, 16 << 10}, Batch: 1, Fill: true}
 }
@@ -67,10 +66,10 @@ func (KV) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, 
 	if err := p.Count(len(a.Lengths)); err != nil {
 		return nil, err
 	}
-	s := subjectOf(p, m)
+	s := targetOf(p, m)
 	var cases []suites.Case
 	for _, n := range a.Lengths {
-		k := kvCase{subject: s, length: int(n), batch: a.Batch, fill: a.Fill}
+		k := kvCase{target: s, length: int(n), batch: a.Batch, fill: a.Fill}
 		label := fmt.Sprintf("kv %s x %d", suites.Size(n), a.Batch)
 		c := suites.Case{
 			Label:       label,
@@ -89,7 +88,7 @@ func (KV) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, 
 }
 
 type kvCase struct {
-	subject
+	target
 	length, batch int
 	fill          bool
 }
@@ -124,7 +123,7 @@ func (c kvCase) run(ctx context.Context, m runners.Stepper, r *result.Outcome, r
 	return c.report(meter.Usage(), r)
 }
 
-// use fills the sequences: all but the last token by Prefill, that one by a Step of the batch.
+// use fills the sequences: all tokens but the last by Prefill, and the last by a Step of the batch.
 func (c kvCase) use(ctx context.Context, m runners.Stepper, held sequences, rng *rand.Rand, progress func(float64)) error {
 	for i, s := range held {
 		if c.length > 1 {
@@ -141,7 +140,7 @@ func (c kvCase) use(ctx context.Context, m runners.Stepper, held sequences, rng 
 	return runners.CheckFinite(rows...)
 }
 
-// report fills in the metrics, and fails where a part differs from its arithmetic.
+// report fills in the metrics, and fails if a part differs from its computed size.
 func (c kvCase) report(held runners.Usage, r *result.Outcome) error {
 	computed := c.bytes(c.length, c.batch)
 	for _, part := range []struct {
@@ -159,7 +158,7 @@ func (c kvCase) report(held runners.Usage, r *result.Outcome) error {
 		}
 		set(r, part.name+"_computed", "bytes", result.None, float64(part.computed))
 		if part.held != part.computed {
-			return fmt.Errorf("%s: %d bytes held, %d by arithmetic", part.name, part.held, part.computed)
+			return fmt.Errorf("%s: %d bytes held, %d computed", part.name, part.held, part.computed)
 		}
 	}
 	if c.fill {

@@ -62,7 +62,7 @@ func TestKV(t *testing.T) {
 	}
 }
 
-// A part that differs from its arithmetic fails the case; a workspace may be its own.
+// A part that differs from its computed size fails the case. The workspace may differ.
 func TestKVDisagreement(t *testing.T) {
 	m := tiny(runners.YOCOSlidingWindow)
 	c := plan(t, KV{}, m, &KVParams{Lengths: suites.Sizes{256}, Batch: 1, Fill: true})[0]
@@ -169,7 +169,7 @@ func TestThroughput(t *testing.T) {
 	}
 }
 
-// With steps only some of the steps are done, those in the middle, and the figures are those of
+// With the parameter steps, only steps in the middle are run, and the results are extrapolated to
 // all.
 func TestThroughputSteps(t *testing.T) {
 	for _, a := range runners.Arches() {
@@ -235,10 +235,11 @@ func TestLargestBatch(t *testing.T) {
 			t.Errorf("%s: batch %v holds %g", a, r.Params["batch"], value(t, r, "held"))
 		}
 
-		// More held than arithmetic says: an error for caches, a note for a workspace.
+		// If more memory is held than computed, this is an error for caches and a note for the
+		// workspace.
 		f := load(t, m, 1<<30)
 		f.distort = func(u runners.Usage) runners.Usage { u.GlobalKV += memory; return u }
-		if _, err := run(t, c, f); err == nil || !strings.Contains(err.Error(), "by arithmetic") {
+		if _, err := run(t, c, f); err == nil || !strings.Contains(err.Error(), "should fit") {
 			t.Errorf("%s: caches beyond the budget: %v", a, err)
 		}
 		f = load(t, m, 1<<30)
@@ -269,7 +270,7 @@ func oneOfEach(t *testing.T, m *suites.Target) []suites.Case {
 		plan(t, Throughput{}, m, &ThroughputParams{Depths: suites.Sizes{256}, Batches: suites.Sizes{4}, Prefills: 1, Generate: 2, Samples: 1})...)
 }
 
-// Out of memory at any sequence is an answer, and leaves the model usable.
+// Running out of memory at any sequence is a result, and leaves the model usable.
 func TestOutOfMemory(t *testing.T) {
 	m := tiny(runners.YOCOGatedRetention)
 	f := load(t, m, 1<<30)
@@ -376,9 +377,9 @@ func TestParams(t *testing.T) {
 	}
 }
 
-// Prompts come from the seed and the case, and from nothing else.
+// Prompts depend only on the seed and the case.
 func TestPrompt(t *testing.T) {
-	var s subject
+	var s target
 	of := func(seed uint64, label string) []int { return s.prompt(random(seed, label), 300, 100) }
 	if !reflect.DeepEqual(of(1, "x"), of(1, "x")) {
 		t.Error("two prompts of one case")

@@ -75,7 +75,8 @@ func runSuite(t *testing.T, name string, sets ...string) (*suites.Suite, []*resu
 	return s, records
 }
 
-// figure is a metric, or its ratio over another model's, in all records of a length (0: the first).
+// figure returns a metric, or its ratio to another model's, in all records of a length (0: the
+// first).
 func figure(records []*result.Record, task, metric, model, over string, length float64) (float64, bool) {
 	value := func(model string) (float64, bool) {
 		for _, r := range records {
@@ -97,8 +98,8 @@ func figure(records []*result.Record, task, metric, model, over string, length f
 	return v / o, ok
 }
 
-// TestPaper runs suites/paper.yaml, finds a computed figure beside every published one, and holds
-// those that arithmetic explains against what was published.
+// TestPaper runs suites/paper.yaml, checks that every published figure has a computed one, and
+// compares those that can be computed exactly.
 func TestPaper(t *testing.T) {
 	start := time.Now()
 	s, records := runSuite(t, "paper")

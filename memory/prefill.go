@@ -16,9 +16,9 @@ import (
 //	ttft  seconds of Prefill(prompt[:n-1]) and one Step with the last token
 //	tps   n / ttft, in tokens/s
 //
-// Every sample is kept; the value is their median. Where the machine's peaks
-// are known, limit_seconds and limit_tps are what they allow (runners.Profile)
-// and limit_fraction is the part of that limit reached.
+// Every sample is kept; the value is their median. If the machine's peaks are known, limit_seconds
+// and limit_tps are the limits that they imply (runners.Profile), and limit_fraction is the
+// fraction of the limit that was reached.
 type Prefill struct{}
 
 // PrefillParams are the parameters of prefill.
@@ -32,12 +32,12 @@ type PrefillParams struct {
 // Name is "prefill".
 func (Prefill) Name() string { return "prefill" }
 
-// About is one line.
+// About returns a one-line description.
 func (Prefill) About() string {
 	return "time to the first token and prompt tokens/s against prompt length"
 }
 
-// Params are the defaults.
+// Params returns the defaults.
 func (Prefill) Params() any {
 	return &PrefillParams{Lengths: suites.Sizes{512, 2 << 10, 8 << 10}, Samples: 5, Warmup: 1}
 }
@@ -60,13 +60,13 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.C
 	if err := p.Count(len(a.Lengths)); err != nil {
 		return nil, err
 	}
-	s := subjectOf(p, m)
+	s := targetOf(p, m)
 	if s.computed {
 		a.Samples, a.Warmup = 1, 0
 	}
 	var cases []suites.Case
 	for _, n := range a.Lengths {
-		c := prefillCase{subject: s, length: int(n), samples: a.Samples, warmup: a.Warmup}
+		c := prefillCase{target: s, length: int(n), samples: a.Samples, warmup: a.Warmup}
 		label := fmt.Sprintf("prefill %s", suites.Size(n))
 		cases = append(cases, suites.Case{
 			Label:       label,
@@ -82,11 +82,11 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.C
 }
 
 type prefillCase struct {
-	subject
+	target
 	length, samples, warmup int
 }
 
-// phases are the work of so many repetitions.
+// phases returns the work of all repetitions.
 func (c prefillCase) phases(times float64) []suites.Phase {
 	last := c.length - 1
 	return append(c.prefill(last, 0, times), c.step(last, 1, times)...)

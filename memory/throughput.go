@@ -17,27 +17,25 @@ import (
 // together.
 //
 //	prefill     seconds of one Prefill of depth tokens
-//	tpot        seconds of one Step of the whole batch; of one Greedy where the model can, which a note says
+//	tpot        seconds of one Step of the whole batch, or of one Greedy if the model has it (noted)
 //	decode_tps  batch / tpot, in tokens/s
 //	e2e_tps     batch x generate / (batch x prefill + decode), in tokens/s:
 //	            generated tokens over all time spent, prompts included, as the
 //	            paper counts (arXiv 2405.05254). decode is the time of all
-//	            generate steps; prompts are prefilled one after the other
+//	            generate steps; prompts are prefilled one after another
 //	held        bytes held with all sequences of the batch
-//	max_batch   the largest batch that fits into the memory, where it was asked for
+//	max_batch   the largest batch that fits into the memory, if requested
 //
 // limit_seconds, limit_tps and limit_fraction are those of a Step; see Prefill.
 //
-// The median of the timed prefills counts for each sequence of the batch: only
-// the first is prefilled, the others are its forks, whose making is not
-// counted. The steps are timed in blocks of generate/samples, each block's mean
-// being a sample of tpot. Blocks follow each other, so that the depth grows by
-// generate in all.
+// Only the first sequence is prefilled; the others are forks of it. The median of the timed
+// prefills counts for each sequence, and forking is not timed. The steps are timed in blocks of
+// generate/samples; the mean of a block is a sample of tpot. Blocks follow each other, so the depth
+// grows by generate in total.
 //
-// With steps, only so many steps are timed, those in the middle of the
-// generation: (generate-steps)/2 tokens are prefilled, untimed, in place of the
-// steps before them. Then decode is tpot x generate, and a note of the record
-// says so. The memory held is that of all generate steps.
+// With the parameter steps, only that many steps in the middle of the generation are timed: in
+// place of the steps before them, (generate-steps)/2 tokens are prefilled, untimed. Then decode is
+// tpot x generate, as a note of the record states. The memory held is that of all generate steps.
 type Throughput struct{}
 
 // ThroughputParams are the parameters of throughput.
@@ -57,12 +55,12 @@ type ThroughputParams struct {
 // Name is "throughput".
 func (Throughput) Name() string { return "throughput" }
 
-// About is one line.
+// About returns a one-line description.
 func (Throughput) About() string {
 	return "decoded tokens/s at a depth and batch, with and without prefill, and the largest batch that fits"
 }
 
-// Params are the defaults.
+// Params returns the defaults.
 func (Throughput) Params() any {
 	return &ThroughputParams{Depths: suites.Sizes{0, 4 << 10}, Prefills: 1, Generate: 64, Samples: 8, Warmup: 2}
 }
@@ -83,7 +81,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Target, params any) ([]suite
 	if err := p.Count(len(a.Depths), batches); err != nil {
 		return nil, err
 	}
-	s := subjectOf(p, m)
+	s := targetOf(p, m)
 	if s.computed {
 		a.Prefills, a.Steps, a.Samples, a.Warmup = 1, 0, 1, 0
 	}
@@ -93,7 +91,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Target, params any) ([]suite
 	}
 	var cases []suites.Case
 	for _, d := range a.Depths {
-		c := throughputCase{subject: s, seed: p.Seed, depth: int(d),
+		c := throughputCase{target: s, seed: p.Seed, depth: int(d),
 			prefills: a.Prefills, generate: a.Generate, steps: a.Steps, samples: a.Samples, warmup: a.Warmup}
 		for _, b := range a.Batches {
 			c.batch = int(b)
@@ -150,8 +148,8 @@ func (a *ThroughputParams) timed() int {
 	return a.Steps
 }
 
-// memory is the budget of the largest batch.
-func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s subject) (int64, error) {
+// memory returns the budget of the largest batch.
+func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s target) (int64, error) {
 	switch {
 	case !a.MaxBatch:
 		return 0, nil
@@ -165,24 +163,25 @@ func (a *ThroughputParams) memory(p *suites.Planner, m *suites.Target, s subject
 	return 0, p.Errorf("max_batch needs memory: how many bytes the batch may take")
 }
 
-// largestBatch is the number of sequences of room for tokens each that fit into memory, by
-// arithmetic.
-func largestBatch(s subject, tokens int, memory int64) int {
+// largestBatch computes the number of sequences, with a capacity of tokens each, that fit into
+// memory.
+func largestBatch(s target, tokens int, memory int64) int {
 	return sort.Search(maxBatch, func(b int) bool { return s.bytes(tokens, b+1).Total() > memory })
 }
 
 type throughputCase struct {
-	subject
+	target
 	seed                                uint64
 	depth, batch                        int
-	memory                              int64 // the budget, where batch is the largest that fits it; else 0
+	memory                              int64 // the budget if batch is the largest one that fits; else 0
 	prefills, generate, samples, warmup int
-	steps                               int // that are timed; 0: all
+	steps                               int // number of timed steps; 0: all
 }
 
 func (c throughputCase) capacity() int { return c.depth + c.warmup + c.generate }
 
-// timed is the number of steps that are timed; skipped is how many before them are not done.
+// timed returns the number of timed steps; skipped returns the number of steps before them that are
+// replaced by a prefill.
 func (c throughputCase) timed() int {
 	if c.steps == 0 {
 		return c.generate
@@ -195,12 +194,12 @@ func (c throughputCase) skipped() int { return (c.generate - c.timed()) / 2 }
 func (c throughputCase) plan(m *suites.Target) suites.Case {
 	params := c.params(map[string]any{"depth": c.depth, "batch": c.batch,
 		"prefills": c.prefills, "generate": c.generate, "samples": c.samples, "warmup": c.warmup})
-	if c.steps > 0 { // absent otherwise, so that ids of earlier journals hold
+	if c.steps > 0 { // absent otherwise, so that ids of earlier journals remain valid
 		params["steps"] = c.steps
 	}
 	label := fmt.Sprintf("throughput @ %s x %d", suites.Size(c.depth), c.batch)
 	if c.memory > 0 {
-		// The largest batch is a result: cases of different models belong together by the budget.
+		// The largest batch is a result, so cases of different models are grouped by the budget.
 		params["batch"], params["memory"] = "max", c.memory
 		label = fmt.Sprintf("throughput @ %s x max", suites.Size(c.depth))
 	}
@@ -226,7 +225,7 @@ func (c throughputCase) plan(m *suites.Target) suites.Case {
 	}
 }
 
-// middle is the work of the step in the middle of the timed ones.
+// middle returns the work of the step in the middle of the timed ones.
 func (c throughputCase) middle(times float64) []suites.Phase {
 	return c.step(c.depth+c.warmup+c.generate/2, c.batch, times)
 }

@@ -18,7 +18,6 @@ import "unsafe"
 // values along p. The A of Dot holds the same pairs of bfloat16; products are exact and sums are
 // float32, with denormals treated as zero.
 //
-// Cost: 2 x rows x n x k FLOP (k in values). Each value of B that is read is used for every row.
 // Cost: 2 x rows x n x k FLOP (k in values). Each value of B read serves every row.
 type Gemm func(c unsafe.Pointer, ldc int, a unsafe.Pointer, rs, cs int, b unsafe.Pointer, ldb, k, n, add int)
 
