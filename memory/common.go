@@ -27,6 +27,8 @@ type target struct {
 	computed bool
 	// machine is the machine on which the model runs or for which it is computed; nil if unknown.
 	machine *runners.Profile
+	// dtype and kv name the number types in records.
+	dtype, kv string
 }
 
 func targetOf(p *suites.Planner, m *suites.Target) target {
@@ -36,6 +38,10 @@ func targetOf(p *suites.Planner, m *suites.Target) target {
 		chunk:    m.Options.PrefillChunk,
 		computed: m.Computed,
 		machine:  p.Machine,
+	}
+	s.dtype, s.kv = m.TypeNames()
+	if s.cfg == nil && m.Stated == "" {
+		s.dtype = "as stored"
 	}
 	if m.Machine != nil {
 		s.machine = m.Machine
@@ -130,10 +136,7 @@ func (s target) limit(r *result.Outcome, seconds float64, tokens int, phases ...
 
 // params adds the number types to a case's parameters.
 func (s target) params(ps map[string]any) map[string]any {
-	ps["dtype"], ps["kv"] = s.types.Weights.String(), s.types.KV.String()
-	if s.cfg == nil {
-		ps["dtype"] = "as stored"
-	}
+	ps["dtype"], ps["kv"] = s.dtype, s.kv
 	return ps
 }
 

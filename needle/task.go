@@ -141,8 +141,8 @@ func (c *cell) params(m *suites.Target, text string) map[string]any {
 		"haystack": c.source.Name(), "text": text,
 		"template": strings.Join(c.Template, ", "), "wording": wordingHash(c.templates),
 		"keys": string(c.Keys), "digits": c.Digits,
-		"dtype": m.Options.Weights.String(), "kv": m.Options.KV.String(),
 	}
+	ps["dtype"], ps["kv"] = m.TypeNames()
 	if c.Distractors > 0 {
 		ps["distractors"] = c.Distractors
 	}

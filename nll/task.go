@@ -84,8 +84,8 @@ func (w *nllCase) params(m *suites.Target) map[string]any {
 	ps := map[string]any{
 		"corpus": w.source.Name(), "text": w.source.Fingerprint()[:16], "length": int(w.Length), "documents": w.Documents,
 		"lengths": w.lengths(), "per_octave": w.PerOctave, "fit_from": int(w.FitFrom), "ar_ngram": w.ARNgram,
-		"dtype": m.Options.Weights.String(), "kv": m.Options.KV.String(),
 	}
+	ps["dtype"], ps["kv"] = m.TypeNames()
 	if tok := m.Tokenizer; tok != nil && tok.Name() != (tokenizer.Bytes{}).Name() {
 		ps["tokenizer"] = tok.Name() // losses per token are not comparable between tokenizers
 	}

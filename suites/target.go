@@ -34,6 +34,8 @@ type Target struct {
 	Chat    *chat.Format
 	Can     runners.Capabilities
 	Options runners.Options
+	// Stated is the number type that a target says it has, if it is not Options.Weights.
+	Stated string
 	// StoredSize is the mean number of bytes of a weight if Options.Weights is runners.Stored.
 	StoredSize float64
 	// Machine is the profile of the device, if it differs from the planner's machine.
@@ -78,6 +80,14 @@ func (t *Target) maxSeqLen() int64 {
 // Types returns the number types of the target, with activations of the given type.
 func (t *Target) Types(act runners.DType) runners.Types {
 	return runners.Types{Weights: t.Options.Weights, KV: t.Options.KV, Act: act, StoredSize: t.StoredSize}
+}
+
+// TypeNames returns the number types of weights and of keys and values, for records.
+func (t *Target) TypeNames() (weights, kv string) {
+	if t.Stated != "" {
+		return t.Stated, "not stated"
+	}
+	return t.Options.Weights.String(), t.Options.KV.String()
 }
 
 // weightBytes returns the size of the weights in bytes, or 0 if the layers are unknown.
