@@ -106,6 +106,9 @@ func (o *ops) Weight(stack ...runners.Tensor) (runners.Weight, error) {
 			}
 		}
 	}
+	if !o.growWorkers(o.packScratch()) {
+		return nil, o.err
+	}
 	o.pack.w, o.pack.stack = w, stack
 	o.workers.run(len(w.panels), packTask)
 	o.pack.w, o.pack.stack = nil, nil
@@ -152,8 +155,15 @@ func (o *ops) vector(stack []runners.Tensor) (runners.Weight, error) {
 	return w, nil
 }
 
+// packCols is the number of inputs that packTask decodes of each row at a time.
+const packCols = 256
+
+// packScratch is the number of floats that packTask needs: a block of a panel by rows, and by
+// columns with one more column.
+func (o *ops) packScratch() int { return o.k.NR * (2*packCols + 1) }
+
 // packTask lays out panel i of the weight being packed.
-func packTask(o *ops, _ *worker, i int) {
+func packTask(o *ops, wk *worker, i int) {
 	w, p := o.pack.w, o.pack.w.panels[i]
 	t, row := 0, p.col
 	for row >= o.pack.stack[t].Shape[0] {
@@ -164,27 +174,22 @@ func packTask(o *ops, _ *worker, i int) {
 		o.packQuant(o.pack.stack[t], row, w, p)
 		return
 	}
-	var buf [256]float32
-	for j := range p.w {
-		for k := 0; k < w.in; k += len(buf) {
-			n := min(len(buf), w.in-k)
-			o.pack.stack[t].Decode(buf[:n], (row+j)*w.in+k)
-			if w.dtype == runners.F32 {
-				dst := w.blk.floats()[p.off+k*p.w+j:]
-				for x, v := range buf[:n] {
-					dst[x*p.w] = v
-				}
-				continue
-			}
-			if n&1 == 1 {
-				buf[n] = 0
-				n++
-			}
-			dst := w.blk.words()[p.off+k/2*p.w+j:]
-			for x := 0; x < n; x += 2 {
-				dst[x/2*p.w] = uint32(cpu.BF16(buf[x])) | uint32(cpu.BF16(buf[x+1]))<<16
-			}
+	rows, cols := wk.scratch[:p.w*packCols], wk.scratch[p.w*packCols:]
+	for k := 0; k < w.in; k += packCols {
+		n := min(packCols, w.in-k)
+		for j := range p.w {
+			o.pack.stack[t].Decode(rows[j*packCols:][:n], (row+j)*w.in+k)
 		}
+		if w.dtype == runners.F32 {
+			o.transpose(unsafe.Pointer(&w.blk.floats()[p.off+k*p.w]), 4*p.w, ptr(rows, 0), 4*packCols, p.w, n)
+			continue
+		}
+		o.transpose(ptr(cols, 0), 4*p.w, ptr(rows, 0), 4*packCols, p.w, n)
+		if n&1 == 1 {
+			clear(cols[n*p.w : (n+1)*p.w])
+			n++
+		}
+		o.k.PairRows(&w.blk.words()[p.off+k/2*p.w], 4*p.w, &cols[0], 4*p.w, n/2, p.w)
 	}
 }
 
