@@ -430,40 +430,57 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// failures returns the conformance tests that fail on a Python program.
+func failures(t *testing.T, text string) map[string]bool {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "child.py")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	failed := map[string]bool{}
+	Check(context.Background(), Spec{Command: []string{python(t), path}, Start: time.Minute, Request: time.Minute}, func(f Finding) {
+		if f.Status == "failed" {
+			failed[f.Test] = true
+		}
+	})
+	return failed
+}
+
 // Each child breaks one rule that the conformance tests check.
 func TestCheckFinds(t *testing.T) {
 	source, err := os.ReadFile(filepath.Join("testdata", "bigram.py"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range []struct{ from, to, test string }{
-		{`LOGP[a][b] for a, b in zip`, `LOGP[a][b] - 0.01 for a, b in zip`, "score equals prefill and step"},
-		{`raise LookupError("a token`, `print("a token`, "token outside the vocabulary"},
-		{`out[-1] in r.get`, `out[-1] not in r.get`, "generate equals steps"},
-		{`for t in r["tokens"]]}`, `for t in r["tokens"][::-1]]}`, "batch of two equals singles"},
-		{`.decode(errors="replace")`, `.decode().upper()`, "encode and decode"},
-		{`if r["op"] == "bye": break`, `if r["op"] == "bye": time.sleep(60)`, "bye"},
-		{`"weights": V * V * 8`, `"weights": None`, "usage"},
-		{`(time.perf_counter() - begin) * 1000`, `1e6`, "times"},
-		{`"vocab": V`, `"vocab": 0`, "hello"},
-		{`def new(r): seqs`, `def new(r): seqs[r["seq"]] = 1 / (r["capacity"] - 1); seqs`, "capacity of one token"},
+	// whole is a child whose steps depend on the whole sequence, not on its last token alone.
+	whole := strings.Replace(string(source), `best(t, r["top"]) for t in r["tokens"]`, `best(rank(s), r["top"]) for s in r["seqs"]`, 1)
+	whole = strings.Replace(whole, "def known", "def rank(s): return sum(i * t for i, t in enumerate(seqs[s])) % V\ndef known", 1)
+	plain := string(source)
+	if f := failures(t, whole); f["fork"] || f["truncate"] || f["batch of two equals singles"] {
+		t.Errorf("tests of a correct child failed: %v", f)
+	}
+	for _, b := range []struct{ source, from, to, test string }{
+		{whole, `seqs[r["seq"]] = list(seqs[r["from"]])`, `seqs[r["seq"]] = seqs[r["from"]]`, "fork"},
+		{whole, `seqs[r["seq"]] = list(seqs[r["from"]])`, `seqs[r["seq"]] = list(seqs[r["from"]])[1:]`, "fork"},
+		{whole, `del seqs[r["seq"]][r["length"]:]`, `del seqs[r["seq"]][r["length"] + 1:]`, "truncate"},
+		{plain, `LOGP[a][b] for a, b in zip`, `LOGP[a][b] - 0.01 for a, b in zip`, "score equals prefill and step"},
+		{plain, `raise LookupError("a token`, `print("a token`, "token outside the vocabulary"},
+		{plain, `s += out[:-1]; return {"tokens": out}`, `s += out[:-1]; return {"tokens": out[:1]}`, "generate equals steps"},
+		{whole, `for s in r["seqs"]]}`, `for s in r["seqs"][::-1]]}`, "batch of two equals singles"},
+		{plain, `.decode(errors="replace")`, `.decode().upper()`, "encode and decode"},
+		{plain, `if r["op"] == "bye": break`, `if r["op"] == "bye": sys.exit(7)`, "bye"},
+		{plain, `"weights": V * V * 8`, `"weights": None`, "usage"},
+		{plain, `(time.perf_counter() - begin) * 1000`, `1e6`, "times"},
+		{plain, `"vocab": V`, `"vocab": 0`, "hello"},
+		{plain, `def new(r): seqs`, `def new(r): seqs[r["seq"]] = 1 / (r["capacity"] - 1); seqs`, "capacity of one token"},
 	} {
 		t.Run(b.from, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "child.py")
-			text := strings.Replace(string(source), b.from, b.to, 1)
-			if text == string(source) {
+			text := strings.Replace(b.source, b.from, b.to, 1)
+			if text == b.source {
 				t.Fatal("nothing was replaced")
 			}
-			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-			failed := map[string]bool{}
-			ok := Check(context.Background(), Spec{Command: []string{python(t), path}, Start: time.Minute, Request: time.Minute}, func(f Finding) {
-				if f.Status == "failed" {
-					failed[f.Test] = true
-				}
-			})
-			if ok || !failed[b.test] {
+			failed := failures(t, text)
+			if !failed[b.test] {
 				t.Errorf("failed: %v, expected %q among them", failed, b.test)
 			}
 		})
