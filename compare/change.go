@@ -14,7 +14,7 @@ import (
 
 // Options are the options of a comparison.
 type Options struct {
-	// Alpha is the significance level. Confidence is that of the intervals; 0 means 1 - Alpha.
+	// Alpha is the significance level. Confidence is the level of the intervals; 0 means 1 - Alpha.
 	Alpha, Confidence float64
 	// Metrics are patterns of the metrics to compare, as metric or task.metric. If empty, all
 	// metrics for which higher or lower is better are compared.

@@ -12,10 +12,10 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// A prompt is what the embedded models were trained on: a haystack in which each fact is where a
-// sentence or a line ends (corpus.InsertionPoint; where none ends near, on a line of its own), an
-// empty line, and the question. Each further question begins a new line, after the model's own
-// answers to those before it.
+// A prompt has the form on which the embedded models were trained: a haystack in which each fact is
+// where a sentence or a line ends (corpus.InsertionPoint; where none ends near, on a line of its
+// own), an empty line, and the question. Each further question begins a new line, after the model's
+// own answers to those before it.
 const (
 	beforeQuestion = "\n\n"
 	betweenAnswers = "\n"
@@ -114,7 +114,7 @@ type haystack struct {
 	corpus.Haystack
 	// tokens are those of a text that begins with Text. The tokens of prompts are made of them.
 	tokens *tokenizer.Text
-	// chat is that of the cell; begin are the tokens before a prompt that is not a chat.
+	// chat is the cell's chat template; begin are the tokens before a prompt that is not a chat.
 	chat  *dialogue
 	begin []int
 }

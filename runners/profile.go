@@ -18,7 +18,7 @@ type Profile struct {
 	Kind string `json:"kind"`
 	// Peak is the dense matrix throughput in FLOP/s, by the type of the weights.
 	Peak map[DType]float64 `json:"peak"`
-	// Bandwidth is that of the memory in bytes/s, Memory its size in bytes.
+	// Bandwidth is the memory's bandwidth in bytes/s, Memory its size in bytes.
 	Bandwidth float64 `json:"bandwidth"`
 	Memory    int64   `json:"memory"`
 	// Watts is the board's power limit (TDP), 0 if its maker does not publish one.

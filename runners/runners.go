@@ -185,7 +185,7 @@ type Tensor struct {
 	Shape  []int
 	Data   []byte
 	Values func(dst []float32, i int)
-	// Blocks is the quantized form in which the file stores a matrix, nil where it stores none.
+	// Blocks is the quantized form in which the file stores a matrix, nil if it is not quantized.
 	// Values and DType are set as well, so a runner may ignore it.
 	Blocks *Blocks
 }
@@ -196,8 +196,9 @@ type Blocks struct {
 	// Type is the type's name in GGUF, such as "Q4_K".
 	Type string
 	// Row returns the blocks of row i < out, in ggml's layout: in/values blocks, each a block's
-	// bytes. If the loader permutes or splits rows, row i is that of Tensor.Shape, not of the file.
-	// The bytes are read-only and valid as long as Data would be. Several goroutines may call it.
+	// bytes. If the loader permutes or splits rows, row i is row i of Tensor.Shape, not of the
+	// file. The bytes are read-only and valid as long as Data would be. Several goroutines may call
+	// it.
 	Row func(i int) []byte
 }
 

@@ -52,7 +52,7 @@ type Shape struct {
 	Window    int     `json:"window,omitempty"`
 	RopeTheta float64 `json:"rope_theta"`
 	NormEps   float64 `json:"norm_eps"`
-	// Tokenizer is that of the Config.
+	// Tokenizer is the Config's.
 	Tokenizer string `json:"tokenizer,omitempty"`
 }
 

@@ -21,8 +21,8 @@ import (
 
 // This file resolves models in child processes, and checks them.
 
-// commandTarget resolves an entry with a command. The command is started to ask for its hello, once
-// for a plan.
+// commandTarget resolves an entry with a command. It starts the command once per plan to read its
+// hello.
 func commandTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Target, error) {
 	if e.Command == nil {
 		return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the exec runner needs the field command", e.Name),
@@ -53,7 +53,8 @@ func commandTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Ta
 	return t, nil
 }
 
-// commandIdentity identifies the weights of a command: by what it says, or else by its arguments.
+// commandIdentity identifies the weights of a command: by the identity in its hello, or else by its
+// arguments.
 func commandIdentity(spec exec.Spec, h *exec.Hello) string {
 	id := h.Identity
 	if id == "" {
@@ -67,7 +68,7 @@ func commandIdentity(spec exec.Spec, h *exec.Hello) string {
 	return strings.TrimSpace(fmt.Sprintf("%s, vocabulary of %d, %s %s", h.Name, h.Vocab, id, h.DType))
 }
 
-// hello asks a command what it can do, once.
+// hello returns the hello of a command, which is started at most once.
 func (d deviceOptions) hello(spec exec.Spec) (*exec.Hello, error) {
 	key := fmt.Sprintf("%q %q", spec.Dir, spec.Command)
 	if h := d.found.hellos[key]; h != nil {

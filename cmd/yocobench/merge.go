@@ -37,8 +37,8 @@ func newMerge(args []string) *cobra.Command {
 		Use:   "merge DIR... --out DIR",
 		Short: "Merge the shards of a run into one run with reports",
 		Long: `Merge the shards of a run (yocobench run --shard) into one run, check its gates
-and write its reports. All shards must have the same plan. A shard or case that
-is missing is an error; --partial merges what there is and marks the result.
+and write its reports. All shards must have the same plan. A missing shard or
+case is an error; --partial merges the existing records and marks the result.
 
 If several runs measured a case, the result that was measured first is kept;
 results of exact metrics such as bytes must agree. Reports show which machine
@@ -74,7 +74,7 @@ func (f *mergeFlags) run(ctx context.Context, dirs []string, command string, std
 	if err := unused(f.out); err != nil {
 		return err
 	}
-	tmp, err := besides(f.out)
+	tmp, err := makeSibling(f.out)
 	if err != nil {
 		return err
 	}
@@ -157,7 +157,7 @@ func (f *mergeFlags) merge(ctx context.Context, dirs []string, dir, command stri
 			return err
 		}
 		if !f.partial {
-			return fmt.Errorf("%w\n  hint: %s, or merge what there is with --partial", err, completing(lacks))
+			return fmt.Errorf("%w\n  hint: %s, or merge the existing records with --partial", err, completionHint(lacks))
 		}
 	}
 	h, from, err := set.Header(command)
@@ -179,8 +179,8 @@ func (f *mergeFlags) merge(ctx context.Context, dirs []string, dir, command stri
 	return safefile.Write(filepath.Join(dir, journalName), func(w io.Writer) error { return set.Write(w, h) })
 }
 
-// completing describes how to get the missing cases.
-func completing(e *merge.IncompleteError) string {
+// completionHint describes how to get the missing cases.
+func completionHint(e *merge.IncompleteError) string {
 	if len(e.Incomplete) > 0 {
 		return "resume it: yocobench run --resume " + cleantext.ShellQuote(filepath.Dir(e.Incomplete[0].Path))
 	}
@@ -230,8 +230,8 @@ func unused(out string) error {
 	return usagef("%s exists; a run is never overwritten\n  hint: give another --out", out)
 }
 
-// besides creates a hidden folder next to out, which finish renames to out.
-func besides(out string) (string, error) {
+// makeSibling creates a hidden folder next to out, which finish renames to out.
+func makeSibling(out string) (string, error) {
 	abs, err := filepath.Abs(out)
 	if err != nil {
 		return "", err

@@ -163,7 +163,7 @@ func (f *runFlags) inputsOf(h *result.Run) string {
 // noInputs is the folder of inputs if it is unknown.
 const noInputs = "folder-of-the-suite"
 
-// planError adds to the plan error of a resumed run where its inputs were searched.
+// planError adds to the plan error of a resumed run the folder in which its inputs were searched.
 func (f *runFlags) planError(s *suites.Suite, err error) error {
 	if f.resume == "" {
 		return err

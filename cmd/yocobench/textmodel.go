@@ -41,15 +41,15 @@ func openText(path string) *textModel {
 	return m
 }
 
-// hashed is a text that different tokenizers encode differently.
-const hashed = "The quick brown fox, 12345 67.89!  Ünïcødé: ﬁ Ａ 日本語 🙂\n\n\tif (x != y) { return; }\r\n   don't DON'T ½ ے"
+// hashText is a text that different tokenizers encode differently.
+const hashText = "The quick brown fox, 12345 67.89!  Ünïcødé: ﬁ Ａ 日本語 🙂\n\n\tif (x != y) { return; }\r\n   don't DON'T ½ ے"
 
 // tokenizerHash identifies a tokenizer: its vocabulary, its special tokens, and the ids of a text,
 // which depend on how it normalizes and splits.
 func tokenizerHash(tok tokenizer.Tokenizer) string {
 	special := tokenizer.SpecialOf(tok)
 	special.ChatTemplate = "" // prompts made by it are cases of their own
-	text, err := json.Marshal([]any{tok.Name(), special, tok.Encode(hashed)})
+	text, err := json.Marshal([]any{tok.Name(), special, tok.Encode(hashText)})
 	if err != nil {
 		panic(err) // it has numbers and strings only
 	}

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// A task is what it declares (result.Task): nothing that reads journals may ask for a task by its
-// name. Packages that draw and judge hold no string equal to one at all. Others may, since "kv" and
-// "prefill" are words too, but they do not compare with one or keep a table by them. Runners and
-// kernels know no tasks.
+// A task is defined by its declaration (result.Task): code that reads journals must not ask for a
+// task by its name. Packages that draw and judge hold no string equal to one at all. Others may,
+// since "kv" and "prefill" are words too, but they do not compare with one or keep a table by them.
+// Runners and kernels know no tasks.
 
 // drawing are the folders without such strings, freeOf those that are not looked at.
 var (

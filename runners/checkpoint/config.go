@@ -65,7 +65,7 @@ func knownArgs() (names []string) {
 	return slices.Compact(names)
 }
 
-// arg is a number and the line where it was read.
+// arg is a number and the line on which it was read.
 type arg struct {
 	n    float64
 	line string
@@ -76,7 +76,7 @@ type rawConfig struct {
 	arch, archAt    string
 	name, tokenizer string
 	args            map[string]arg
-	// argsName is what the arguments are called in errors, argsAt the line where they begin.
+	// argsName is the name of the arguments in errors, argsAt the line on which they begin.
 	argsName, argsAt string
 	headDim, selfDim *arg
 	embedScale       *arg

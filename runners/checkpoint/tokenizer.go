@@ -65,7 +65,7 @@ func folderTokenizer(dir string) (tokenizer.Tokenizer, error) {
 	return nil, fmt.Errorf("%s: no tokenizer, want %s, %s or %s", dir, hfTokenizer, spmTokenizer, cl100kRanks)
 }
 
-// fileTokenizer opens a file; ranks is what a tiktoken file is.
+// fileTokenizer opens a file. ranks describes the vocabulary of a tiktoken file.
 func fileTokenizer(path string, ranks tokenizer.Ranks) (tokenizer.Tokenizer, error) {
 	if strings.EqualFold(filepath.Ext(path), ".gguf") {
 		return ggufTokenizer(path)

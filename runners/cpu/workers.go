@@ -106,7 +106,7 @@ func (c *workers) run(n int, fn func(*ops, *worker, int)) {
 	}
 }
 
-// pause is what worker me does between two polls while it waits.
+// pause is called by worker me between two polls while it waits.
 func (c *workers) pause(me, spins int) {
 	if spins > c.spins {
 		runtime.Gosched()

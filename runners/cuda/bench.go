@@ -386,7 +386,7 @@ func head(seed, row, heads, h, hd int) []float64 {
 	return v
 }
 
-// benchCap is the bound of scores and logits where there is one: small, so that it changes them.
+// benchCap is the bound of bounded scores and logits: small, so that it changes them.
 const benchCap = 2
 
 // softmax returns the attention of q over keys and values from..to-1, with scores bounded by limit

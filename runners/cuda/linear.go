@@ -20,7 +20,7 @@ type gemm struct {
 	act                    runners.Activation // of gemmGLU
 }
 
-// gemmKind says what happens to the product. The first three values are those of cublas.h.
+// gemmKind selects the use of the product. The first three values are those of cublas.h.
 type gemmKind int
 
 const (

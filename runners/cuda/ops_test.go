@@ -101,8 +101,8 @@ func shipped() (all []*kernels.Kernel) {
 // sim is the simulated GPU, nil on a real one.
 var sim *cudasim.Sim
 
-// holding is what the simulated driver holds. Leaked counts what was still on the device when the
-// last context ended: blocks, modules, streams and events.
+// holding counts the allocations of the simulated driver. Leaked counts those still on the device
+// when the last context ended: blocks, modules, streams and events.
 type holding struct{ Contexts, Leaked, Pinned, Graphs, Execs int }
 
 // held returns the current holding; zero on a real GPU.

@@ -1,5 +1,5 @@
-// Package exec runs a model that lives in a child process: any command that answers JSON lines on
-// standard input and output. docs/protocol.md defines the protocol.
+// Package exec runs a model in a child process: any command that answers JSON lines on standard
+// input and output. docs/protocol.md defines the protocol.
 //
 // Probe starts a command once and asks what it can do. New returns a Model that starts the command
 // at its first use. Whatever the command does wrong (a crash, no answer, text that is not an

@@ -20,7 +20,7 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// TestMain lets the test binary be the child: its second argument is what the child does wrong.
+// TestMain runs the test binary as a child: its second argument names the child's fault.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "child" {
 		misbehave(os.Args[2])
@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// misbehaviour is what a child does at its first step, and what the error must contain.
+// misbehaviour is the fault of a child at its first step, and the expected text of the error.
 var misbehaviours = []struct{ name, reply, want string }{
 	{"crash", "", "exit status 3"},
 	{"half a line", "", "not complete"},

@@ -78,9 +78,9 @@ func (a *answer) refused() error {
 type Model struct {
 	spec  Spec
 	hello *Hello
-	ctx   context.Context // of the case, for the methods that take none
+	ctx   context.Context // of the case, for methods without a context
 
-	mu    sync.Mutex // held during a call: the idle timer ends the child from its own goroutine
+	mu    sync.Mutex // held during a call, because the idle timer ends the child from its own goroutine
 	c     *child     // nil: none runs
 	err   error      // the failure of this case
 	names int
@@ -92,9 +92,9 @@ type Model struct {
 // timing are the times of the calls of an operation, in seconds.
 type timing struct{ ours, theirs []float64 }
 
-// New returns a model that starts the command at its first use. The child must say then what it
-// said in h, the result of Probe. The model is a runners.Meter if the child has usage, and with
-// texts a runners.Completer that encodes texts with the child's own tokenizer.
+// New returns a model that starts the command at its first use. Its hello must then equal h, the
+// result of Probe. The model is a runners.Meter if the child has usage, and with texts a
+// runners.Completer that encodes texts with the child's own tokenizer.
 func New(spec Spec, h *Hello, texts bool) runners.Stepper {
 	m := newModel(spec, h)
 	switch {
@@ -210,8 +210,8 @@ func (m *Model) rest() {
 	}
 }
 
-// EndCase ends a case: after a failure, the next case starts a new child. The notes are the times
-// by the child's clock and by ours. err is a failure of a call that cannot return one.
+// EndCase ends a case: after a failure, the next case starts a new child. The notes compare the
+// times by the child's clock and by ours. err is a failure of a call that cannot return one.
 func (m *Model) EndCase() (notes []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -140,7 +140,7 @@ func clip(s string) string {
 	return s
 }
 
-// Hello is what a child says of itself.
+// Hello is a child's description of itself.
 type Hello struct {
 	Name, Identity string
 	// Vocab is the number of token ids, Context the longest sequence, 0 if there is no limit.

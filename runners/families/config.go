@@ -234,7 +234,7 @@ func (c *config) inner(name string, fields map[string]any) *config {
 	return &config{file: c.file, path: c.path + name + ".", fields: fields, read: map[string]bool{}, err: c.err}
 }
 
-// alias accepts other names for a field: those of the transformers library, where they differ from
+// alias accepts other names for a field: those of the transformers library, if they differ from
 // those of the model's maker.
 func (c *config) alias(name string, others ...string) {
 	for _, o := range others {

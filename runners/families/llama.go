@@ -31,7 +31,7 @@ type dense struct {
 	headDim int64 // default of head_dim; 0: hidden_size / heads
 	kvHeads int64 // default of num_key_value_heads; 0: as many as query heads
 	shared  int64 // number of final attention layers that read an earlier layer's cache
-	// run is what the layers compute, nil in families that no runner runs.
+	// run describes what the layers compute; nil in families that no runner runs.
 	run *computed
 }
 

@@ -55,7 +55,7 @@ func (a *addedTokens) find(s string, special bool, text func(from, to int), tok 
 			t := &a.list[i]
 			f := found{t.id, at, at + n}
 			at += n
-			if t.special && !special || t.word && !alone(s, f.from, f.to) {
+			if t.special && !special || t.word && !atWordBoundaries(s, f.from, f.to) {
 				continue
 			}
 			if t.lstrip {
@@ -89,8 +89,8 @@ func (a *addedTokens) find(s string, special bool, text func(from, to int), tok 
 	}
 }
 
-// alone reports whether s[from:to] has no word character next to it.
-func alone(s string, from, to int) bool {
+// atWordBoundaries reports whether s[from:to] has no word character next to it.
+func atWordBoundaries(s string, from, to int) bool {
 	before, _ := utf8.DecodeLastRuneInString(s[:from])
 	after, _ := utf8.DecodeRuneInString(s[to:])
 	return !(from > 0 && wordRune(before)) && !(to < len(s) && wordRune(after))

@@ -11,7 +11,7 @@ type hfFile struct {
 	t     *Subword
 	added []hfAdded
 	vocab *vocabulary
-	// scores are those of Unigram.
+	// scores are the scores of a Unigram model.
 	scores []float64
 	merges []hfMerge
 	model  hfModel

@@ -60,7 +60,7 @@ func (j *Journal) Last() *Run {
 }
 
 // Header returns the header that describes the run as a whole: that of the merge if it is a merged
-// run, otherwise the first; nil where there is none.
+// run, otherwise the first; nil if there is none.
 func (j *Journal) Header() *Run {
 	if last := j.Last(); last != nil && last.Merged == nil {
 		return &j.Runs[0]

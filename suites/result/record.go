@@ -192,8 +192,8 @@ type Run struct {
 	References []Reference `json:"references,omitempty"`
 	// Baselines maps each model to the model that reports compare it with.
 	Baselines map[string]string `json:"baselines,omitempty"`
-	// Shard says which part of a plan the run has, nil where it has all of it. Merged is not nil in
-	// the last header of a merged run: its records were measured under the headers above.
+	// Shard describes the part of a plan that the run has; nil if it has all of it. Merged is not
+	// nil in the last header of a merged run: its records were measured under the headers above.
 	Shard  *Shard  `json:"shard,omitempty"`
 	Merged *Merged `json:"merged,omitempty"`
 }

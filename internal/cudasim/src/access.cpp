@@ -34,7 +34,7 @@ template <int E, int N, Space S> void ld(Warp &w, const Ins &i) {
 	u32 *d[N]; // the address is read before the lane's elements are written: it may be among them
 	for (int k = 0; k < N; k++) d[k] = R<u32>(w, i.x[k]);
 	u64 last = ~u64(0);
-	if (S == Global) ahead(w, m, a64, u64(i.imm));
+	if (S == Global) prefetchRecords(w, m, a64, u64(i.imm));
 	for (u32 rest = m; rest; rest &= rest - 1) {
 		int l = __builtin_ctz(rest);
 		const u8 *p;
@@ -157,7 +157,7 @@ bool decodeAccess(Decoder &d, const Statement &s) {
 void cpAsync(Warp &w, const Ins &i) {
 	const u32 *to = R<u32>(w, i.x[0]), *bytes = R<u32>(w, i.x[2]);
 	const u64 *from = R<u64>(w, i.x[1]);
-	ahead(w, lanes(w, i), from, u64(i64(i32(i.ext))));
+	prefetchRecords(w, lanes(w, i), from, u64(i64(i32(i.ext))));
 	for (u32 rest = lanes(w, i); rest; rest &= rest - 1) {
 		int l = __builtin_ctz(rest);
 		u32 a = to[l] + u32(i.imm), n = std::min<u32>(bytes[l], i.n);

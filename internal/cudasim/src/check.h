@@ -176,8 +176,8 @@ template <u32 N> inline bool globalWriteN(Warp &w, const Ins &i, u64 a, int lane
 	return globalWrite(w, i, a, N, lane);
 }
 
-// ahead prefetches the records of the lanes' addresses, which can be far apart, before they are checked one by one.
-inline void ahead(Warp &w, u32 m, const u64 *a, u64 add) {
+// prefetchRecords prefetches the records of the lanes' addresses, which can be far apart, before they are checked one by one.
+inline void prefetchRecords(Warp &w, u32 m, const u64 *a, u64 add) {
 	if (!w.b->check) return;
 	for (u32 rest = m; rest; rest &= rest - 1) {
 		u64 off = a[__builtin_ctz(rest)] + add - (u64)mem.base;
