@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz fuzz-tokenizers bench peers slurm-test golden fixtures images calibrate clean
+.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz fuzz-tokenizers bench peers slurm-test k8s-test golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -75,6 +75,9 @@ peers: ## the CPU runner compared with PyTorch, OpenBLAS and llama.cpp, into doc
 
 slurm-test: ## a sweep on a real Slurm cluster of one node (root; INSTALL=1 installs Debian's Slurm)
 	tools/slurm/test.sh
+
+k8s-test: ## the Kubernetes manifests, checked by the API server's own decoder and validation (compiles it once)
+	tools/k8s.sh examples/k8s-sweep.yaml
 
 golden: ## regenerate the golden files of tests; read the diff before committing
 	$(GO) test ./reports ./reports/export ./compare ./corpus ./needle ./cmd/yocobench -update

@@ -96,17 +96,13 @@ func (c *cell) later(tok tokenizer.Tokenizer, t *trial) int {
 }
 
 // least returns the smallest length at which all trials of the cell fit.
-func (c *cell) least(tok tokenizer.Tokenizer) (int, error) {
+func (c *cell) least(tok tokenizer.Tokenizer, trials []*trial) int {
 	n := 0
-	for i := range c.trials() {
-		t, err := c.trial(i)
-		if err != nil {
-			return 0, err
-		}
+	for _, t := range trials {
 		// Add two separators per fact, because an empty haystack has none.
 		n = max(n, c.newHaystack(tok).size(t)+c.later(tok, t)+2*len(t.facts))
 	}
-	return n + minHaystack, nil
+	return n + minHaystack
 }
 
 // haystack is a text that several trials share.

@@ -53,12 +53,16 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 		return nil, err
 	}
 	text := source.Fingerprint()[:16]
-	var cases []suites.Case
+	cases := make([]suites.Case, 0, len(p.Lengths)*len(p.Needles)*len(p.Depths.list()))
 	for _, length := range p.Lengths {
 		for _, needles := range p.Needles {
 			for _, d := range p.Depths.list() {
 				if err := pl.Err(); err != nil {
 					return nil, err
+				}
+				if !pl.Wanted(len(cases)) {
+					cases = append(cases, suites.Case{})
+					continue
 				}
 				c := &cell{Params: &p, length: int(length), needles: int(needles), depth: d, seed: pl.Seed, templates: templates, source: source, chat: dialogue}
 				planned, err := c.plan(m, text, unsupported)
@@ -84,19 +88,24 @@ func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, er
 	}
 	tok := tokenizerOf(m)
 	c.tok = m.Tokenizer
-	least, err := c.least(tok)
-	if err != nil {
-		return out, err
+	trials := make([]*trial, c.trials())
+	for i := range trials {
+		t, err := c.trial(i)
+		if err != nil {
+			return out, err
+		}
+		trials[i] = t
 	}
+	least := c.least(tok, trials)
 	if c.length < least {
 		return out, fmt.Errorf("lengths: %d tokens are too few for the facts, questions and answers of kind %s on %s; the minimum is %d", c.length, c.Kind, m.Name, least)
 	}
 	if m.Config == nil {
 		return out, nil
 	}
-	out.Work, out.Bytes, err = c.cost(m, tok)
+	out.Work, out.Bytes = c.cost(m, tok, trials)
 	out.Least = m.Config.LeastBytes(c.length, 1, m.Types(runners.F32))
-	return out, err
+	return out, nil
 }
 
 // version returns 1 if facts may be at other places than in the first version. That version used
@@ -179,17 +188,14 @@ func (c *cell) steps(tok tokenizer.Tokenizer, q question) int {
 // cost estimates the work, counting shared work once, and the memory: the base sequence, a fork of
 // it and, for YOCO, another fork while the log-probability of the right answer is computed after a
 // wrong one.
-func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, int64, error) {
+func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer, all []*trial) ([]suites.Phase, int64) {
 	types := m.Types(runners.F32)
 	var work []suites.Phase
 	held := 1
 	for h := range c.haystacks() {
 		trials, first, steps := 0, 1.0, 0
-		for i := h; i < c.trials(); i += c.haystacks() {
-			t, err := c.trial(i)
-			if err != nil {
-				return nil, 0, err
-			}
+		for i := h; i < len(all); i += c.haystacks() {
+			t := all[i]
 			trials++
 			first = min(first, t.facts[0].depth)
 			steps = 0
@@ -211,5 +217,5 @@ func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer) ([]suites.Phase, 
 	if !m.Config.CanTruncate() {
 		held++
 	}
-	return work, m.Config.RunBytes(c.length, held, m.Options.PrefillChunk, types).Total(), nil
+	return work, m.Config.RunBytes(c.length, held, m.Options.PrefillChunk, types).Total()
 }

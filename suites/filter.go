@@ -52,6 +52,11 @@ func (f Filter) Check(p *Plan) error {
 			known[k] = true
 		}
 	}
+	return f.check(known)
+}
+
+// check returns an error for a key that is not known.
+func (f Filter) check(known map[string]bool) error {
 	for _, all := range f {
 		for _, c := range all {
 			if !known[c.Key] {
@@ -65,6 +70,11 @@ func (f Filter) Check(p *Plan) error {
 		}
 	}
 	return nil
+}
+
+// none returns the error of a filter that selects no case.
+func (f Filter) none() error {
+	return &Problem{Msg: fmt.Sprintf("no case matches --filter %s; `--dry-run` without it lists them all", f)}
 }
 
 // String returns the filters as they were written.

@@ -101,6 +101,11 @@ func (p *Plan) matches(g gate.Gate, line int) error {
 	if slices.ContainsFunc(p.Cases, func(c *PlannedCase) bool { return c.gated(g) }) {
 		return nil
 	}
+	return unmatched(g, line)
+}
+
+// unmatched returns the error of a gate that matches no case.
+func unmatched(g gate.Gate, line int) error {
 	return &Problem{Line: line, Msg: fmt.Sprintf("gate %q: no case of the suite matches it", g.Text), Hint: "`yocobench run --dry-run` lists the cases"}
 }
 

@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,8 +29,17 @@ type PlannedCase struct {
 	// turn is equal for corresponding cases of the models of an interleaved task, which run one
 	// after another. It is 0 if the models have different numbers of cases.
 	turn int
+	// block is the index of its block in the suite, and index that among the block's cases of its
+	// model. tokens is its length.
+	block, index int32
+	tokens       int64
+	// question is a hash of what the case asks (hashQuestion); 0 if nothing compares it inside a
+	// run.
+	question uint64
 	// Seconds is the estimated time; 0 means that it is negligible.
 	Seconds float64
+	// nominal is the time on a nominal machine in microseconds (nominalMicroseconds).
+	nominal float64
 	// beyond is the note for a context longer than the model's MaxSeqLen, or "".
 	beyond string
 	// Skip is the reason for which the case will not run, or "".
@@ -79,13 +89,23 @@ type Plan struct {
 // their product.
 const maxCases = 250_000
 
+// maxShardedCases is the limit of a plan of which a shard is kept: the other cases take little
+// memory.
+const maxShardedCases = 1_000_000
+
 // caseVersion changes whenever a change of the program makes all older results incomparable.
 const caseVersion = 1
 
 // NewPlan plans the cases of a suite: task by task and, within a task, model by model, or
 // interleaved if the task is (result.Task). If ctx ends, it returns ctx's error. A plan of more
 // than maxCases is an error, which it returns before it creates them.
-func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) {
+func NewPlan(ctx context.Context, s *Suite, w Registry) (*Plan, error) {
+	return newPlan(ctx, s, w, nil)
+}
+
+// newPlan plans the cases of a suite. With a part, it keeps of most cases only what the split into
+// shards needs, and finally the cases of the part's shard.
+func newPlan(ctx context.Context, s *Suite, w Registry, part *part) (plan *Plan, err error) {
 	defer func() {
 		if err != nil && ctx.Err() != nil { // ctx's error takes precedence
 			plan, err = nil, ctx.Err()
@@ -115,19 +135,22 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 	if plan.Tasks, err = s.describe(w.Tasks); err != nil {
 		return nil, err
 	}
-	planner := &Planner{ctx: ctx, Seed: s.Seed, Dir: s.Dir, Machine: w.Machine}
-	labels := map[string]string{}
+	planner := &Planner{ctx: ctx, Seed: s.Seed, Dir: s.Dir, Machine: w.Machine, limit: maxCases}
+	if part != nil {
+		planner.limit = maxShardedCases
+	}
+	planned := 0 // number of cases, including those that the part's filter leaves out
+	ids, identify := map[string]*PlannedCase{}, identifier{seed: s.Seed}
 	beyond := map[*Target]int{} // number of cases longer than the model's MaxSeqLen
-	for _, b := range s.blocks {
+	for blockIndex, b := range s.blocks {
 		params, err := b.params()
 		if err != nil {
 			return nil, s.place(err)
 		}
 		planner.block = b
 		about := plan.Tasks.Find(b.task.Name())
-		first := len(plan.Cases)
-		place := map[*PlannedCase]int{} // among the cases of its model
-		each := map[int]bool{}          // the numbers of cases of the models
+		first, firstPlanned := len(plan.Cases), planned
+		each := map[int]bool{} // the numbers of cases of the models
 		for _, m := range models {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -136,9 +159,10 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 			if err != nil {
 				return nil, s.place(planner.placed(err))
 			}
-			if n := len(plan.Cases) + len(cases); n > maxCases { // the task did not call Count
+			if n := planned + len(cases); n > planner.limit { // the task did not call Count
 				return nil, s.place(planner.tooMany(n))
 			}
+			planned += len(cases)
 			if len(cases) > 0 {
 				each[len(cases)] = true
 			}
@@ -146,34 +170,36 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 				if err := ctx.Err(); err != nil {
 					return nil, err
 				}
-				p := &PlannedCase{Case: c, Task: b.task.Name(), Model: m, about: about}
-				if p.ID, err = caseID(s.Seed, p); err != nil {
+				cases[i] = Case{} // frees its work, once that is known
+				p := &PlannedCase{Case: c, Task: b.task.Name(), Model: m, about: about, block: int32(blockIndex), index: int32(i), tokens: c.length()}
+				if p.ID, err = identify.id(p); err != nil {
 					return nil, err
 				}
-				label := fmt.Sprintf("%s: %s", m.Name, c.Label)
-				if other, ok := labels[p.ID]; ok {
-					return nil, s.place(planner.Errorf("two cases are the same: %s and %s", other, label))
+				if other, ok := ids[p.ID]; ok {
+					return nil, s.place(planner.Errorf("two cases are the same: %s: %s and %s: %s", other.Model.Name, other.Label, m.Name, c.Label))
 				}
-				labels[p.ID] = label
-				if n, limit := c.length(), m.maxSeqLen(); limit > 0 && n > limit {
+				ids[p.ID] = p
+				if n, limit := p.tokens, m.maxSeqLen(); limit > 0 && n > limit {
 					p.beyond = fmt.Sprintf("the context of %s tokens exceeds the trained context of %s that the model's checkpoint states",
 						Size(n), Size(limit))
 					beyond[m]++
 				}
-				p.Seconds = m.seconds(c.Work)
-				plan.Cases = append(plan.Cases, p)
-				place[p] = i
+				p.Seconds, p.nominal = m.seconds(c.Work), nominalMicroseconds(c.Work)
+				p.Work = nil // no longer needed, and a large part of a plan
+				if part == nil || part.take(p) {
+					plan.Cases = append(plan.Cases, p)
+				}
 			}
 		}
-		if len(plan.Cases) == first {
+		if planned == firstPlanned {
 			return nil, s.place(planner.Errorf("the task has no case on any model of the suite"))
 		}
 		if about.Interleaved {
 			block := plan.Cases[first:]
-			sort.SliceStable(block, func(i, j int) bool { return place[block[i]] < place[block[j]] })
+			sort.SliceStable(block, func(i, j int) bool { return block[i].index < block[j].index })
 			for _, c := range block {
 				if len(each) == 1 {
-					c.turn = first + place[c] + 1
+					c.turn = firstPlanned + int(c.index) + 1
 				}
 			}
 		}
@@ -187,6 +213,9 @@ func NewPlan(ctx context.Context, s *Suite, w Registry) (plan *Plan, err error) 
 	}
 	sort.Strings(plan.Notices)
 	plan.Notices = slices.Compact(plan.Notices)
+	if part != nil {
+		return plan, part.finish(plan, planner)
+	}
 	if err := plan.checkGates(); err != nil {
 		return nil, s.place(err)
 	}
@@ -225,11 +254,55 @@ func (c *Case) length() int64 {
 	return 0
 }
 
-// caseID hashes everything that determines a case's result.
+// caseID returns a hash of everything that determines the result of a case.
 func caseID(seed uint64, p *PlannedCase) (string, error) {
+	return (&identifier{seed: seed}).id(p)
+}
+
+// identifier computes the ids of cases. It encodes only once what the cases of a model and a task
+// have in common.
+type identifier struct {
+	seed  uint64
+	texts map[idKey][2][]byte
+}
+
+// idKey is what the cases with a common text have in common.
+type idKey struct {
+	model   *Target
+	task    string
+	version int
+}
+
+// id returns a hash of everything that determines the result of a case.
+func (d *identifier) id(p *PlannedCase) (string, error) {
+	params, err := json.Marshal(p.Params)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", p.Label, err)
+	}
+	key := idKey{p.Model, p.Task, p.Version}
+	around, ok := d.texts[key]
+	if !ok {
+		if around, err = d.around(p); err != nil {
+			return "", fmt.Errorf("%s: %w", p.Label, err)
+		}
+		if d.texts == nil {
+			d.texts = map[idKey][2][]byte{}
+		}
+		d.texts[key] = around
+	}
+	h := sha256.New()
+	h.Write(around[0])
+	h.Write(params)
+	h.Write(around[1])
+	return hex.EncodeToString(h.Sum(nil)[:10]), nil
+}
+
+// around returns the text before and after the params in the JSON that is hashed.
+func (d *identifier) around(p *PlannedCase) ([2][]byte, error) {
+	const params = `"\u0001params"` // occurs nowhere else
 	m := p.Model
 	all := map[string]any{
-		"version": caseVersion, "seed": seed, "task": p.Task, "params": p.Params,
+		"version": caseVersion, "seed": d.seed, "task": p.Task, "params": json.RawMessage(params),
 		"model": m.Name, "config": m.Config, "weights": m.Identity,
 		"dtype": m.Options.Weights, "kv": m.Options.KV, "chunk": m.Options.PrefillChunk,
 		"runner": m.Runner, "profile": profileName(m),
@@ -242,10 +315,13 @@ func caseID(seed uint64, p *PlannedCase) (string, error) {
 	}
 	b, err := json.Marshal(all)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", p.Label, err)
+		return [2][]byte{}, err
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:10]), nil
+	before, after, ok := bytes.Cut(b, []byte(params))
+	if !ok {
+		return [2][]byte{}, errors.New("its id has no params")
+	}
+	return [2][]byte{before, after}, nil
 }
 
 // profileName returns the device profile of a computed target, because it determines the numbers,
@@ -266,7 +342,7 @@ func (p *Plan) Filter(f Filter) error {
 		}
 	}
 	if len(kept) == 0 {
-		return fmt.Errorf("no case matches --filter %s; `--dry-run` without it lists them all", f)
+		return f.none()
 	}
 	p.Cases = kept
 	return nil

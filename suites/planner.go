@@ -1,6 +1,7 @@
 package suites
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,7 +22,9 @@ type Planner struct {
 
 	ctx     context.Context
 	block   *block
-	cases   int // number of cases so far
+	wanted  map[int]bool // nil: all
+	limit   int          // maxCases or maxShardedCases
+	cases   int          // number of cases so far
 	sources map[string]corpus.Source
 }
 
@@ -44,19 +47,22 @@ func (p *Planner) Count(factors ...int) error {
 		}
 		n *= max(0, f)
 	}
-	if n > maxCases-p.cases {
+	if n > p.most()-p.cases {
 		return p.tooMany(n)
 	}
 	p.cases += n
 	return nil
 }
 
+// most returns the limit on the number of cases.
+func (p *Planner) most() int { return cmp.Or(p.limit, maxCases) }
+
 func (p *Planner) tooMany(n int) error {
 	if p.block == nil {
-		return fmt.Errorf("%d cases exceed the limit of a plan (%d)", n, maxCases)
+		return fmt.Errorf("%d cases exceed the limit of a plan (%d)", n, p.most())
 	}
 	return &Problem{File: p.block.file, Line: p.block.line, Hint: "plan fewer lengths, depths or models, or split the suite",
-		Msg: fmt.Sprintf("%s: %d cases, with %d planned before, exceed the limit of a plan (%d)", p.block.task.Name(), n, p.cases, maxCases)}
+		Msg: fmt.Sprintf("%s: %d cases, with %d planned before, exceed the limit of a plan (%d)", p.block.task.Name(), n, p.cases, p.most())}
 }
 
 // Context returns a context that ends once planning must end.
@@ -66,6 +72,10 @@ func (p *Planner) Context() context.Context {
 	}
 	return p.ctx
 }
+
+// Wanted reports whether the i-th case that a task plans for a model is needed. If not, the task
+// may leave the case empty.
+func (p *Planner) Wanted(i int) bool { return p.wanted == nil || p.wanted[i] }
 
 // Err returns a non-nil error once planning must end, because the program was interrupted. A task
 // whose planning takes long must check it.

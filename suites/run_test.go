@@ -422,8 +422,17 @@ func TestPlanIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p *Problem
-	if _, err := NewPlan(t.Context(), s, fakeWiring(fakeTask{}, nil)); !errors.As(err, &p) || p.Line != 4 || !strings.Contains(p.Msg, "250000") {
+	if _, err := NewPlan(t.Context(), s, fakeWiring(fakeTask{}, nil)); !errors.As(err, &p) || p.Line != 4 || !strings.Contains(p.Msg, "(250000)") {
 		t.Errorf("300000 cases: %v", err)
+	}
+	for trials, want := range map[int]string{100_000: "", 400_000: "(1000000)"} { // of each of three models
+		s, err := Parse(fmt.Appendf(nil, "name: s\nmodels: [a, b, c]\ntasks:\n  - fake: {trials: %d}\n", trials), "s.yaml", nil, []Task{task})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := NewShardPlan(t.Context(), s, fakeWiring(fakeTask{}, nil), Part{Shard: Shard{1, 9}}); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("shard of %d cases: %v", 3*trials, err)
+		}
 	}
 	planner := &Planner{}
 	for _, factors := range [][]int{{4000, 900}, {1 << 40, 1 << 40}, {math.MaxInt, 2, 3}} {

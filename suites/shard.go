@@ -3,11 +3,14 @@ package suites
 import (
 	"cmp"
 	"container/heap"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"math"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -135,37 +138,48 @@ const caseOverhead = 10_000 // microseconds
 // maxCost bounds the cost of a case, so that sums do not overflow.
 const maxCost = math.MaxInt64 >> 22
 
+// nominalMicroseconds returns the time that work takes on the nominal machine, or -1 if the work
+// is unknown.
+func nominalMicroseconds(work []Phase) float64 {
+	if len(work) == 0 {
+		return -1
+	}
+	us := 0.0
+	for _, w := range work {
+		us += 1e6 * nominal.Seconds(w.Work, runners.F32) * w.Times
+	}
+	return us
+}
+
 // costs returns the nominal microseconds of each case. A case of unknown work, such as one of a
 // served model, gets the average cost per token of context of the others.
 func (p *Plan) costs() []int64 {
-	out := make([]int64, len(p.Cases))
+	runs := func(c *PlannedCase) bool { return !c.Model.Computed && c.Unsupported == "" }
 	var sum, tokens float64 // of the cases with known work
-	for i, c := range p.Cases {
-		us := 0.0
-		for _, w := range c.Work {
-			us += 1e6 * nominal.Seconds(w.Work, runners.F32) * w.Times
+	for _, c := range p.Cases {
+		if runs(c) && c.nominal >= 0 {
+			sum, tokens = sum+c.nominal, tokens+contextOf(c)
 		}
-		switch {
-		case c.Model.Computed || c.Unsupported != "":
-			us = 0
-		case len(c.Work) > 0:
-			sum, tokens = sum+us, tokens+contextOf(c)
-		}
-		out[i] = caseOverhead + int64(math.Round(min(max(us, 0), maxCost)))
 	}
 	each := 1000.0
 	if tokens > 0 {
 		each = sum / tokens
 	}
+	out := make([]int64, len(p.Cases))
 	for i, c := range p.Cases {
-		if len(c.Work) == 0 && !c.Model.Computed && c.Unsupported == "" {
-			out[i] += int64(math.Round(min(each*contextOf(c), maxCost)))
+		us := 0.0
+		switch {
+		case runs(c) && c.nominal >= 0:
+			us = c.nominal
+		case runs(c):
+			us = each * contextOf(c)
 		}
+		out[i] = caseOverhead + int64(math.Round(min(us, maxCost)))
 	}
 	return out
 }
 
-func contextOf(c *PlannedCase) float64 { return float64(max(c.length(), 1)) }
+func contextOf(c *PlannedCase) float64 { return float64(max(c.tokens, 1)) }
 
 // unit is a set of cases that are assigned to the same shard.
 type unit struct {
@@ -174,8 +188,8 @@ type unit struct {
 	id    string // the smallest id of the cases
 }
 
-// units divides the cases into units. gates are those that will be evaluated.
-func (p *Plan) units(gates []gate.Gate) []unit {
+// units divides the cases.
+func (p *Plan) units() []unit {
 	parent := make([]int32, len(p.Cases))
 	for i := range parent {
 		parent[i] = int32(i)
@@ -187,27 +201,25 @@ func (p *Plan) units(gates []gate.Gate) []unit {
 		}
 		return i
 	}
-	first := map[string]int32{}
-	join := func(i int, key string) {
-		if o, ok := first[key]; ok {
-			a, b := find(int32(i)), find(o)
-			parent[max(a, b)] = min(a, b)
-		} else {
-			first[key] = int32(i)
-		}
-	}
-	compared := map[string]bool{} // tasks with gates that compare models inside a run
-	for _, g := range gates {
-		if g.Over != "" && g.Over != gate.Baseline {
-			compared[g.Task] = true
-		}
+	turns, questions := map[int]int32{}, map[uint64]int32{}
+	join := func(i, o int32) {
+		a, b := find(i), find(o)
+		parent[max(a, b)] = min(a, b)
 	}
 	for i, c := range p.Cases {
-		if c.about.Interleaved && c.turn > 0 {
-			join(i, strconv.Itoa(c.turn))
+		if c.turn > 0 {
+			if o, ok := turns[c.turn]; ok {
+				join(int32(i), o)
+			} else {
+				turns[c.turn] = int32(i)
+			}
 		}
-		if c.about.Interleaved || compared[c.Task] {
-			join(i, c.question())
+		if c.question != 0 {
+			if o, ok := questions[c.question]; ok {
+				join(int32(i), o)
+			} else {
+				questions[c.question] = int32(i)
+			}
 		}
 	}
 	costs := p.costs()
@@ -229,19 +241,22 @@ func (p *Plan) units(gates []gate.Gate) []unit {
 	return out
 }
 
-// question returns a key that cases of different models share if they differ only in the model.
-func (c *PlannedCase) question() string {
+// hashQuestion returns a hash that the cases of different models share if they ask the same; it is
+// not 0.
+func (c *PlannedCase) hashQuestion() uint64 {
 	params := map[string]any{}
 	for k, v := range c.Params {
 		if !slices.Contains(c.about.ModelParams, k) {
 			params[k] = v
 		}
 	}
+	h := fnv.New64a()
 	b, err := json.Marshal(params)
 	if err != nil {
-		return c.ID
+		b = []byte(c.ID)
 	}
-	return c.Task + string(b)
+	fmt.Fprintf(h, "%s %s", c.Task, b)
+	return max(h.Sum64(), 1)
 }
 
 // shards is a heap of shards, the one with the least cost first.
@@ -261,8 +276,8 @@ func (h *shards) Push(x any) { *h = append(*h, x.(shardLoad)) }
 func (h *shards) Pop() any   { panic("suites: nothing is removed from the heap") }
 
 // split returns the shard of each case, from 1 to count.
-func (p *Plan) split(count int, gates []gate.Gate) []int32 {
-	units := p.units(gates)
+func (p *Plan) split(count int) []int32 {
+	units := p.units()
 	slices.SortFunc(units, func(a, b unit) int {
 		return cmp.Or(cmp.Compare(b.cost, a.cost), strings.Compare(a.id, b.id))
 	})
@@ -281,15 +296,136 @@ func (p *Plan) split(count int, gates []gate.Gate) []int32 {
 	return of
 }
 
-// Shard keeps the cases of one shard, and returns how the run's header describes it. gates are
-// those that will be evaluated on the whole run. A shard may have no case if the plan has fewer
-// units than shards.
-func (p *Plan) Shard(s Shard, gates []gate.Gate) *result.Shard {
+// Part selects the cases of a plan that a run measures. Gates are those of the suite and of the
+// command line.
+type Part struct {
+	Shard  Shard
+	Filter Filter
+	Gates  []gate.Gate
+}
+
+// NewShardPlan plans a suite and keeps the cases of one shard of those that a filter selects. It
+// also returns the description of the shard for the run's header. A shard may have no case, if the
+// plan has fewer units than there are shards.
+//
+// A plan has up to maxShardedCases. They are never all in memory: the tasks plan twice, and the
+// first time only what the split needs is kept.
+func NewShardPlan(ctx context.Context, s *Suite, w Registry, o Part) (*Plan, *result.Shard, error) {
+	p := &part{Part: o, compared: map[string]bool{}, keys: map[string]bool{}, matched: make([]bool, len(o.Gates))}
+	for _, g := range o.Gates {
+		if g.Over != "" && g.Over != gate.Baseline {
+			p.compared[g.Task] = true
+		}
+	}
+	for _, g := range o.Gates[min(len(s.Gates), len(o.Gates)):] {
+		if err := s.checkGate(g, 0); err != nil {
+			return nil, nil, err
+		}
+	}
+	// The cases of a model that were just planned are most of the memory: collect them early.
+	defer debug.SetGCPercent(debug.SetGCPercent(75))
+	plan, err := newPlan(ctx, s, w, p)
+	return plan, p.header, err
+}
+
+// part collects what a shard's plan needs while the cases are planned.
+type part struct {
+	Part
+	// compared lists the tasks with gates that compare models inside a run.
+	compared map[string]bool
+	// keys are the fields of the cases, for the filter. matched reports whether a gate matches a
+	// case.
+	keys    map[string]bool
+	matched []bool
+	header  *result.Shard
+}
+
+// take records what is needed of a case and drops the rest. It reports whether the filter selects
+// the case.
+func (p *part) take(c *PlannedCase) bool {
+	for i, g := range p.Gates {
+		p.matched[i] = p.matched[i] || c.gated(g)
+	}
+	selected := true
+	if len(p.Filter) > 0 {
+		f := c.fields()
+		for k := range f {
+			p.keys[k] = true
+		}
+		selected = p.Filter.Match(f)
+	}
+	if c.about.Interleaved || p.compared[c.Task] {
+		c.question = c.hashQuestion()
+	}
+	c.Case = Case{Label: c.Label, Unsupported: c.Unsupported}
+	return selected
+}
+
+// finish checks the filter and the gates, keeps the cases of the shard, and plans them again.
+func (p *part) finish(plan *Plan, planner *Planner) error {
+	s := plan.Suite
+	for i, matched := range p.matched {
+		if matched {
+			continue
+		}
+		line := 0
+		if i < len(s.Gates) {
+			line = s.Gates[i].line
+		}
+		return s.place(unmatched(p.Gates[i], line))
+	}
+	if err := p.Filter.check(p.keys); err != nil && len(p.Filter) > 0 {
+		return err
+	}
+	if len(plan.Cases) == 0 {
+		return p.Filter.none()
+	}
+	p.header = plan.shard(p.Shard)
+	again := &Planner{ctx: planner.ctx, Seed: planner.Seed, Dir: planner.Dir, Machine: planner.Machine, limit: planner.limit, sources: planner.sources}
+	type source struct {
+		block int32
+		model *Target
+	}
+	kept := map[source][]*PlannedCase{}
+	var order []source
+	for _, c := range plan.Cases {
+		from := source{c.block, c.Model}
+		if kept[from] == nil {
+			order = append(order, from)
+		}
+		kept[from] = append(kept[from], c)
+	}
+	for _, from := range order {
+		again.block, again.wanted = s.blocks[from.block], map[int]bool{}
+		for _, c := range kept[from] {
+			again.wanted[int(c.index)] = true
+		}
+		params, err := again.block.params()
+		if err != nil {
+			return s.place(err)
+		}
+		cases, err := again.block.task.Plan(again, from.model, params)
+		if err != nil {
+			return s.place(again.placed(err))
+		}
+		for _, c := range kept[from] {
+			if int(c.index) >= len(cases) || cases[c.index].Label != c.Label {
+				return fmt.Errorf("the task %s plans other cases the second time", c.Task)
+			}
+			c.Case = cases[c.index]
+			c.Work = nil
+		}
+	}
+	return nil
+}
+
+// shard keeps the cases of one shard and describes it.
+func (p *Plan) shard(s Shard) *result.Shard {
 	out := &result.Shard{Number: s.Number, Count: s.Count, PlanCases: len(p.Cases), Cases: map[string]int{}}
 	sum := sha256.New()
 	fmt.Fprintln(sum, s.Count)
 	var kept []*PlannedCase
-	for i, n := range p.split(s.Count, gates) {
+	for i, n := range p.split(s.Count) {
 		c := p.Cases[i]
 		fmt.Fprintln(sum, c.ID, n)
 		if int(n) == s.Number {

@@ -1,7 +1,6 @@
 package suites
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -24,36 +23,76 @@ func (t timedTask) Describe() result.Task {
 	return d
 }
 
-// shardPlan plans a suite of three models for a task.
-func shardPlan(t *testing.T, task Task, block string) *Plan {
+// planner plans a suite of three models: the whole plan, or a shard of it.
+type planner struct {
+	task    Task
+	block   string
+	filter  []string
+	seconds func(runners.Work) float64
+}
+
+func (o planner) suite(t *testing.T) (*Suite, Registry) {
 	t.Helper()
-	text := "name: s\nmodels: [a, b, c]\ntasks:\n  - fake: " + block + "\n"
-	s, err := Parse([]byte(text), "s.yaml", nil, []Task{task})
+	s, err := Parse([]byte("name: s\nmodels: [a, b, c]\ntasks:\n  - fake: "+o.block+"\n"), "s.yaml", nil, []Task{o.task})
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := fakeWiring(fakeTask{}, nil)
-	w.Tasks = []Task{task}
-	p, err := NewPlan(context.Background(), s, w)
+	w.Tasks = []Task{o.task}
+	if open := w.Open; o.seconds != nil {
+		w.Open = func(s *Suite, e Entry) (*Target, error) {
+			m, err := open(s, e)
+			m.Seconds = o.seconds
+			return m, err
+		}
+	}
+	return s, w
+}
+
+func (o planner) whole(t *testing.T) *Plan {
+	t.Helper()
+	s, w := o.suite(t)
+	p, err := NewPlan(t.Context(), s, w)
+	if err == nil && o.filter != nil {
+		err = p.Filter(o.parsed(t))
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// shardsOf returns the shard of each case, from the headers of all shards.
-func shardsOf(t *testing.T, plan func() *Plan, count int, gates ...gate.Gate) map[string]int {
+func (o planner) parsed(t *testing.T) Filter {
+	f, err := ParseFilter(o.filter)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func (o planner) shard(t *testing.T, sh Shard, gates ...gate.Gate) (*Plan, *result.Shard) {
+	t.Helper()
+	s, w := o.suite(t)
+	p, h, err := NewShardPlan(t.Context(), s, w, Part{sh, o.parsed(t), gates})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, h
+}
+
+// shards returns the shard of each case, from the plans of all shards, which it compares with the
+// whole plan.
+func (o planner) shards(t *testing.T, count int, gates ...gate.Gate) map[string]int {
 	t.Helper()
 	of := map[string]int{}
 	hash := ""
+	whole := o.whole(t)
 	for n := 1; n <= count; n++ {
-		p := plan()
-		all := len(p.Cases)
-		h := p.Shard(Shard{n, count}, gates)
+		p, h := o.shard(t, Shard{n, count}, gates...)
 		if hash == "" {
 			hash = h.Plan
 		}
-		if h.Plan != hash || h.PlanCases != all || h.Number != n || h.Count != count || len(h.Cases) != len(p.Cases) {
+		if h.Plan != hash || h.PlanCases != len(whole.Cases) || h.Number != n || h.Count != count || len(h.Cases) != len(p.Cases) {
 			t.Fatalf("shard %d: %+v of %d cases, the first shard's plan is %s", n, h, len(p.Cases), hash)
 		}
 		last := -1
@@ -62,14 +101,17 @@ func shardsOf(t *testing.T, plan func() *Plan, count int, gates ...gate.Gate) ma
 				t.Fatalf("%s is in shards %d and %d", c.Label, old, n)
 			}
 			of[c.ID] = n
-			if at, ok := h.Cases[c.ID]; !ok || at <= last {
-				t.Fatalf("shard %d: case %d after case %d", n, at, last)
-			} else {
-				last = at
+			i, ok := h.Cases[c.ID]
+			if !ok || i <= last {
+				t.Fatalf("shard %d: case %d after case %d", n, i, last)
+			}
+			last = i
+			if w := whole.Cases[i]; w.ID != c.ID || w.Label != c.Label || w.Model.Name != c.Model.Name || w.Seconds != c.Seconds || !reflect.DeepEqual(w.Params, c.Params) || c.Run == nil {
+				t.Fatalf("shard %d has %s %s of %v, the whole plan %s %s of %v", n, c.Model.Name, c.Label, c.Params, w.Model.Name, w.Label, w.Params)
 			}
 		}
 	}
-	for _, c := range plan().Cases {
+	for _, c := range whole.Cases {
 		if of[c.ID] == 0 {
 			t.Fatalf("%s %s is in no shard", c.Model.Name, c.Label)
 		}
@@ -79,16 +121,19 @@ func shardsOf(t *testing.T, plan func() *Plan, count int, gates ...gate.Gate) ma
 
 func TestShardsHoldEveryCaseOnce(t *testing.T) {
 	for _, count := range []int{1, 2, 3, 7, 16, 100} {
-		shardsOf(t, func() *Plan { return shardPlan(t, fakeTask{}, "{lengths: [1, 10, 100, 1000, 10000]}") }, count)
+		for _, filter := range [][]string{nil, {"model=b", "length>=100"}} {
+			planner{task: fakeTask{}, block: "{lengths: [1, 10, 100, 1000, 10000]}", filter: filter}.shards(t, count)
+			planner{task: timedTask{}, block: "{lengths: [1, 10, 100, 1000, 10000]}", filter: filter}.shards(t, count)
+		}
 	}
 }
 
 func TestShardsKeepInterleavedCasesTogether(t *testing.T) {
-	plan := func() *Plan { return shardPlan(t, timedTask{}, "{lengths: [1, 10, 100, 1000, 10000]}") }
-	of := shardsOf(t, plan, 4)
+	plan := planner{task: timedTask{}, block: "{lengths: [1, 10, 100, 1000, 10000]}"}
+	of := plan.shards(t, 4)
 	byLength := map[any]int{}
 	spread := map[int]bool{}
-	for _, c := range plan().Cases {
+	for _, c := range plan.whole(t).Cases {
 		n := c.Params["length"]
 		if s, ok := byLength[n]; ok && s != of[c.ID] {
 			t.Errorf("length %v is in shards %d and %d", n, s, of[c.ID])
@@ -112,10 +157,10 @@ func (u unevenTask) Plan(p *Planner, m *Target, params any) ([]Case, error) {
 }
 
 func TestShardsPairUnevenModelsByParams(t *testing.T) {
-	plan := func() *Plan { return shardPlan(t, unevenTask{}, "{lengths: [1, 10, 100, 1000]}") }
-	of := shardsOf(t, plan, 4)
+	plan := planner{task: unevenTask{}, block: "{lengths: [1, 10, 100, 1000]}"}
+	of := plan.shards(t, 4)
 	byLength := map[any]int{}
-	for _, c := range plan().Cases {
+	for _, c := range plan.whole(t).Cases {
 		n := c.Params["length"]
 		if s, ok := byLength[n]; ok && s != of[c.ID] {
 			t.Errorf("length %v is in shards %d and %d", n, s, of[c.ID])
@@ -128,11 +173,11 @@ func TestShardsPairUnevenModelsByParams(t *testing.T) {
 }
 
 func TestShardsKeepRatioGatesTogether(t *testing.T) {
-	plan := func() *Plan { return shardPlan(t, fakeTask{}, "{lengths: [1, 10, 100, 1000, 10000]}") }
+	plan := planner{task: fakeTask{}, block: "{lengths: [1, 10, 100, 1000, 10000]}"}
 	apart := func(gates ...gate.Gate) (n int) {
-		of := shardsOf(t, plan, 4, gates...)
+		of := plan.shards(t, 4, gates...)
 		byLength := map[any]int{}
-		for _, c := range plan().Cases {
+		for _, c := range plan.whole(t).Cases {
 			if s, ok := byLength[c.Params["length"]]; ok && s != of[c.ID] {
 				n++
 			}
@@ -158,16 +203,39 @@ func TestShardsKeepRatioGatesTogether(t *testing.T) {
 
 // TestShardsDoNotDependOnTheMachine gives two machines different estimates.
 func TestShardsDoNotDependOnTheMachine(t *testing.T) {
-	slow := func() *Plan {
-		p := shardPlan(t, fakeTask{}, "{lengths: [1, 10, 100, 1000, 10000]}")
-		for i, c := range p.Cases {
-			c.Seconds = float64(i * 7 % 5)
-		}
-		return p
+	plan := planner{task: fakeTask{}, block: "{lengths: [1, 10, 100, 1000, 10000]}"}
+	fast := plan.shards(t, 5)
+	plan.seconds = func(w runners.Work) float64 { return 1 / w.Self.FLOPs }
+	if slow := plan.shards(t, 5); !reflect.DeepEqual(fast, slow) {
+		t.Errorf("the shards differ: %v, %v", fast, slow)
 	}
-	fast := func() *Plan { return shardPlan(t, fakeTask{}, "{lengths: [1, 10, 100, 1000, 10000]}") }
-	if a, b := shardsOf(t, slow, 5), shardsOf(t, fast, 5); !reflect.DeepEqual(a, b) {
-		t.Errorf("the shards differ: %v, %v", a, b)
+}
+
+// TestShardPlanRefuses checks that a shard's plan has the errors of the whole plan.
+func TestShardPlanRefuses(t *testing.T) {
+	plan := planner{task: fakeTask{}, block: "{lengths: [1, 2]}"}
+	g := func(text string) gate.Gate {
+		g, err := gate.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	for _, c := range []struct {
+		filter string
+		gate   string
+		want   string
+	}{
+		{"model=none", "fake.x >= 1", "no case matches --filter"},
+		{"modle=a", "fake.x >= 1", "no case has a field"},
+		{"model=a", "none.fake.x >= 1", "no case of the suite matches it"},
+		{"model=a", "fake.y >= 1", "has no metric"},
+	} {
+		plan.filter = []string{c.filter}
+		s, w := plan.suite(t)
+		if _, _, err := NewShardPlan(t.Context(), s, w, Part{Shard{1, 2}, plan.parsed(t), []gate.Gate{g(c.gate)}}); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %s: %v, want %q", c.filter, c.gate, err, c.want)
+		}
 	}
 }
 
@@ -181,7 +249,7 @@ func TestShardBalance(t *testing.T) {
 		for i := range n {
 			flops := 1e13 * (1 + 20*rng.Float64())
 			p.Cases = append(p.Cases, &PlannedCase{ID: fmt.Sprintf("%03d", i), Task: "fake", about: &about, Model: &Target{Name: "m"},
-				Case: Case{Params: map[string]any{"length": i}, Work: []Phase{{Work: runners.Work{Self: runners.Cost{FLOPs: flops}}, Times: 1}}}})
+				Case: Case{Params: map[string]any{"length": i}}, nominal: nominalMicroseconds([]Phase{{Work: runners.Work{Self: runners.Cost{FLOPs: flops}}, Times: 1}})})
 		}
 		costs := p.costs()
 		most := func(of func(i int) int) int64 {
@@ -195,7 +263,7 @@ func TestShardBalance(t *testing.T) {
 		for all, k := int(math.Pow(float64(count), float64(n))), 0; k < all; k++ {
 			best = min(best, most(func(i int) int { return k / int(math.Pow(float64(count), float64(i))) % count }))
 		}
-		split := p.split(count, nil)
+		split := p.split(count)
 		got := most(func(i int) int { return int(split[i]) - 1 })
 		if bound := 4./3 - 1/(3*float64(count)); float64(got) > bound*float64(best)+1 {
 			t.Errorf("%d cases on %d shards: the most loaded has %d, more than %.3f times the best possible %d", n, count, got, bound, best)
@@ -204,12 +272,12 @@ func TestShardBalance(t *testing.T) {
 }
 
 func TestShardsOfUnknownWork(t *testing.T) {
-	p := shardPlan(t, fakeTask{}, "{lengths: [1, 10, 100, 1000]}")
+	p := planner{task: fakeTask{}, block: "{lengths: [1, 10, 100, 1000]}"}.whole(t)
 	for _, c := range p.Cases {
-		c.Work = nil
+		c.nominal = -1
 	}
 	n := map[int32]int{}
-	for _, s := range p.split(3, nil) {
+	for _, s := range p.split(3) {
 		n[s]++
 	}
 	if len(n) != 3 {

@@ -25,7 +25,8 @@ import (
 	"github.com/yocobench/yocobench/suites"
 )
 
-// The templates of launch. They receive quoted strings only, so they cannot insert an unquoted one.
+// The templates of launch. They receive quoted strings only, so they cannot insert an unquoted
+// one.
 var (
 	//go:embed launch/slurm.sh
 	slurmTemplate string
@@ -171,8 +172,8 @@ func submit(ctx context.Context, script io.Reader, stdout, stderr io.Writer, nee
 	return nil
 }
 
-// jobName matches a job's name: a Kubernetes label that leaves room for "-merge" and the index of a
-// pod.
+// jobName matches a job's name: a Kubernetes label that leaves room for "-merge" and the index of
+// a pod.
 var jobName = regexp.MustCompile(`^[a-z]([-a-z0-9]{0,38}[a-z0-9])?$`)
 
 // check reads the suite and checks the flags common to both schedulers.

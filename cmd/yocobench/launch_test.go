@@ -202,7 +202,8 @@ func TestKubernetesJobsMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	program := filepath.Join(t.TempDir(), "yocobench") // testscript makes the test the program of this name
+	// TestMain makes the test binary the program if it has this name.
+	program := filepath.Join(t.TempDir(), "yocobench")
 	volume := t.TempDir()
 	_, text := launched(t, "k8s", "--nodes", "2", "--out", volume+"/a sweep", "--program", program, "--image", "i", "--claim", "c", "--", "--reports", "csv", "--quiet")
 	if err := os.Symlink(self, program); err != nil {

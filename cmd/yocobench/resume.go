@@ -12,10 +12,10 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// The settings of a run's command line belong to the run. Its header stores them, and a resumed run
-// takes them from the last header. A flag given on resuming applies from then on. Only threads and
-// the kernel tier cannot change once something was measured, because times with different settings
-// cannot be compared.
+// The settings of a run's command line belong to the run. Its header stores them, and a resumed
+// run takes them from the last header. A flag given on resuming applies from then on. Only threads
+// and the kernel tier cannot change once something was measured, because times with different
+// settings cannot be compared.
 
 // suite reads the suite that the arguments name, or that of the run to resume.
 func (f *runFlags) suite(args []string) (*suites.Suite, error) {
@@ -165,7 +165,7 @@ const noInputs = "folder-of-the-suite"
 
 // planError adds to the plan error of a resumed run the folder in which its inputs were searched.
 func (f *runFlags) planError(s *suites.Suite, err error) error {
-	if f.resume == "" {
+	if f.resume == "" || err == nil {
 		return err
 	}
 	where := "in " + s.Dir
@@ -199,42 +199,44 @@ func (f *runFlags) changes(plan *suites.Plan) (changed []string) {
 	return changed
 }
 
-// split keeps the cases of the run's shard, if it is one. A resumed shard must be a part of the
-// same plan as before, since it could not be merged with the other shards otherwise.
-func (f *runFlags) split(plan *suites.Plan, s suites.Shard, changed []string) error {
-	var was *result.Shard
-	if f.old != nil {
-		if h := f.old.Last(); h != nil {
-			was = h.Shard
-		}
-		switch given := f.shard != ""; {
-		case was == nil && given && f.old.Last() != nil:
-			return usagef("--shard %s: the run to resume has the whole suite", s)
-		case was != nil && given && (s.Number != was.Number || s.Count != was.Count):
-			return usagef("--shard %s: the run to resume is shard %s", s, was)
-		case was != nil:
-			s = suites.Shard{Number: was.Number, Count: was.Count}
-		}
+// shardOf returns the shard of the run: that of --shard, or of the run to resume. It is zero for a
+// whole run.
+func (f *runFlags) shardOf(given suites.Shard) (suites.Shard, error) {
+	if f.old == nil || f.old.Last() == nil {
+		return given, nil
 	}
-	if s.Count == 0 {
+	was := f.old.Last().Shard
+	switch {
+	case was == nil && given.Count > 0:
+		return given, usagef("--shard %s: the run to resume has the whole suite", given)
+	case was == nil:
+		return given, nil
+	case given.Count > 0 && (given.Number != was.Number || given.Count != was.Count):
+		return given, usagef("--shard %s: the run to resume is shard %s", given, was)
+	}
+	return suites.Shard{Number: was.Number, Count: was.Count}, nil
+}
+
+// samePlan returns an error if a shard to resume is no longer a part of the same plan: it could
+// not be merged with the other shards.
+func (f *runFlags) samePlan(plan *suites.Plan, s suites.Shard) error {
+	if f.part == nil || f.old == nil || f.old.Last() == nil || f.old.Last().Shard.Plan == f.part.Plan {
 		return nil
 	}
-	f.part = plan.Shard(s, f.judged)
-	if was != nil && was.Plan != f.part.Plan {
-		if !slices.Equal(f.filters, f.old.Last().Filter) {
-			changed = append(changed, "the filters")
-		}
-		if len(changed) == 0 {
-			changed = []string{"the texts, the weights, the gates or the program"}
-		}
-		return usagef("%s changed after shard %s was started: its results could not be merged with those of the other shards\n  hint: undo the change, or start all shards again", strings.Join(changed, ", "), s)
+	changed := f.changes(plan)
+	if !slices.Equal(f.filters, f.old.Last().Filter) {
+		changed = append(changed, "the filters")
 	}
-	return nil
+	if len(changed) == 0 {
+		changed = []string{"the texts, the weights, the gates or the program"}
+	}
+	return usagef("%s changed after shard %s was started: its results could not be merged with those of the other shards\n  hint: undo the change, or start all shards again", strings.Join(changed, ", "), s)
 }
 
 // drop returns the ids of the run's records that match no case of the plan any more, and the
-// reason. The plan must be complete, before filters.
-func (f *runFlags) drop(plan *suites.Plan, changed []string) (ids []string, why string) {
+// reason. The plan must be complete, before filters; that of a shard is, because it has not
+// changed (samePlan).
+func (f *runFlags) drop(plan *suites.Plan) (ids []string, why string) {
 	if f.old == nil {
 		return nil, ""
 	}
@@ -250,6 +252,7 @@ func (f *runFlags) drop(plan *suites.Plan, changed []string) (ids []string, why 
 	if len(ids) == 0 || f.old.Last() == nil {
 		return ids, ""
 	}
+	changed := f.changes(plan)
 	if len(changed) == 0 {
 		changed = []string{"the texts, the weights or the program"}
 	}

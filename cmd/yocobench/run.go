@@ -212,11 +212,11 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if f.dryRun {
 		f.device.dry = &assumption{}
 	}
-	plan, err := suites.NewPlan(ctx, suite, wiring(ctx, f.device, &d.machine))
-	if err != nil {
-		return f.planError(suite, err)
+	if shard, err = f.shardOf(shard); err != nil {
+		return err
 	}
-	if err := checkFlagGates(plan, f.judged[len(suite.Gates):]); err != nil {
+	plan, err := f.plan(ctx, suite, shard, filters, wiring(ctx, f.device, &d.machine))
+	if err != nil {
 		return err
 	}
 	if a := f.device.dry; a != nil && a.Device != "" {
@@ -229,22 +229,21 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 			notice(stderr, s)
 		}
 	}
-	changed := f.changes(plan)
-	dropped, why := f.drop(plan, changed)
+	if err := f.samePlan(plan, shard); err != nil {
+		return err
+	}
+	dropped, why := f.drop(plan)
 	if f.old != nil {
 		notice(stderr, f.old.Notice)
 		notice(stderr, why)
 	}
-	if len(f.filters) > 0 {
+	if len(f.filters) > 0 && f.part == nil {
 		if err := filters.Check(plan); err != nil {
 			return err
 		}
 		if err := plan.Filter(filters); err != nil {
 			return &exitError{exitUsage, err}
 		}
-	}
-	if err := f.split(plan, shard, changed); err != nil {
-		return err
 	}
 	done := f.finished(suite, d.env)
 	retry(plan, f.old)
@@ -260,6 +259,18 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 		return dryRun(stdout, plan, f.part, done, f.device.dry, f.format)
 	}
 	return f.execute(ctx, plan, done, dropped, d.env, command, formats, stdout, stderr)
+}
+
+// plan plans the suite, or the cases of its shard that the filters select.
+func (f *runFlags) plan(ctx context.Context, suite *suites.Suite, shard suites.Shard, filters suites.Filter, w suites.Registry) (plan *suites.Plan, err error) {
+	if shard.Count > 0 {
+		plan, f.part, err = suites.NewShardPlan(ctx, suite, w, suites.Part{Shard: shard, Filter: filters, Gates: f.judged})
+		return plan, f.planError(suite, err)
+	}
+	if plan, err = suites.NewPlan(ctx, suite, w); err != nil {
+		return nil, f.planError(suite, err)
+	}
+	return plan, checkFlagGates(plan, f.judged[len(suite.Gates):])
 }
 
 func (f *runFlags) execute(ctx context.Context, plan *suites.Plan, done map[string]result.Record, dropped []string, env result.Env, command string, formats []reports.Format, stdout, stderr io.Writer) error {
