@@ -430,6 +430,27 @@ func TestSteps(t *testing.T) {
 	}
 }
 
+// A request that is longer than a line is refused, and the child is kept.
+func TestLongRequest(t *testing.T) {
+	h, err := Probe(context.Background(), bad("nothing"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := newModel(bad("nothing"), h)
+	defer m.Close()
+	if _, err := m.NewSequence(1); err != nil {
+		t.Fatal(err)
+	}
+	before := m.c
+	text := strings.Repeat("x", maxLine)
+	if _, err := m.call(context.Background(), request{Op: opEncode, Text: &text}); err == nil || !strings.Contains(err.Error(), "more than the") {
+		t.Errorf("got %v", err)
+	}
+	if _, err := m.NewSequence(1); err != nil || m.c != before {
+		t.Errorf("the child was not kept: %v", err)
+	}
+}
+
 // failures returns the conformance tests that fail on a Python program.
 func failures(t *testing.T, text string) map[string]bool {
 	t.Helper()

@@ -152,8 +152,11 @@ func (m *Model) locked(ctx context.Context, r request) (*answer, error) {
 		}
 	}
 	a, took, err := m.c.call(ctx, r, m.spec.Request)
-	if err != nil {
+	if f := (*Failure)(nil); errors.As(err, &f) {
 		return nil, m.fail(err)
+	}
+	if err != nil { // nothing was sent
+		return nil, err
 	}
 	if !*a.OK {
 		err := fmt.Errorf("%s: %w", r.Op, a.refused())

@@ -214,7 +214,7 @@ func (f *Failure) Error() string {
 func (f *Failure) Unwrap() error { return f.cause }
 
 // call sends a request and returns its answer, with the time that it took. A *Failure ends the
-// child. An answer that is not ok is returned as it is.
+// child; after any other error, nothing was sent. An answer that is not ok is returned as it is.
 func (c *child) call(ctx context.Context, r request, limit time.Duration) (*answer, time.Duration, error) {
 	c.n++
 	r.ID = c.n
