@@ -264,6 +264,10 @@ func (o *ops) freeScratch() {
 		o.shared[i].blk.free()
 		o.shared[i].blk = nil
 	}
+	for _, r := range o.ropes {
+		r.blk.free()
+		r.blk, r.pass = nil, 0
+	}
 	o.workerB.free()
 	o.workerB = nil
 	for _, w := range o.workers.all {
