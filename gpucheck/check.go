@@ -196,7 +196,7 @@ func Run(ctx context.Context, o Options, stdout, log io.Writer) (failures int, e
 		}
 		limit := (f.Budget - time.Since(start)) * time.Duration(weight[p]) / time.Duration(left)
 		left -= weight[p]
-		r.forget(p)
+		r.clearProblems(p)
 		if f.do(ctx, r, p, limit) && !slices.Contains(r.Done, p) {
 			r.Done = append(r.Done, p)
 		}
@@ -252,7 +252,7 @@ func (f *Options) begin(ctx context.Context, log io.Writer) (*Results, error) {
 	if f.Resume != "" && (old.Name != r.Accelerator.Name || r.Small != f.Small) {
 		return nil, usagef("--resume: the results in %s are of %s (small sizes: %t), but this is %s (small sizes: %t)", f.Resume, old.Name, r.Small, r.Accelerator.Name, f.Small)
 	}
-	r.forget("environment")
+	r.clearProblems("environment")
 	for _, s := range cuda.Environment() {
 		r.problem(Problem{Part: "environment", Text: s})
 	}
@@ -346,9 +346,9 @@ func (f *Options) do(ctx context.Context, r *Results, part string, limit time.Du
 	return r.models(ctx, limit-lastSeconds, f.CUBLAS)
 }
 
-// forget removes the problems of a part that do not belong to an item, because the part is run
-// again.
-func (r *Results) forget(part string) {
+// clearProblems removes the problems of a part that do not belong to an item, because the part is
+// run again.
+func (r *Results) clearProblems(part string) {
 	r.Problems = slices.DeleteFunc(r.Problems, func(p Problem) bool { return p.Item == 0 && p.Part == part })
 }
 

@@ -74,8 +74,8 @@ func (c Chat) dialogue(pl *suites.Planner, m *suites.Target) (d *dialogue, unsup
 	return &dialogue{t, j}, ""
 }
 
-// around returns the template's text around a prompt, which is empty without a chat.
-func (d *dialogue) around() chat.Joint {
+// surroundings returns the template's text around a prompt, which is empty without a chat.
+func (d *dialogue) surroundings() chat.Joint {
 	if d == nil {
 		return chat.Joint{}
 	}

@@ -72,7 +72,7 @@ func (h *haystack) edits(t *trial) (edits []tokenizer.Edit) {
 	if h.chat != nil {
 		question = strings.TrimRightFunc(question, unicode.IsSpace)
 	}
-	around := h.chat.around()
+	around := h.chat.surroundings()
 	if around.Head != "" {
 		edits = append(edits, tokenizer.Edit{With: around.Head})
 	}
@@ -127,13 +127,13 @@ func (c *cell) newHaystack(tok tokenizer.Tokenizer) *haystack {
 // prompt is the tokens of a trial's prompt up to the end of its first question, and of the user's
 // turn in a chat.
 func (h *haystack) prompt(t *trial) []int {
-	around, ids := h.chat.around(), h.tokens.Encode(h.edits(t)...)
+	around, ids := h.chat.surroundings(), h.tokens.Encode(h.edits(t)...)
 	return slices.Concat(h.begin, around.Before, ids, around.After)
 }
 
 // size returns the number of tokens of a trial's prompt.
 func (h *haystack) size(t *trial) int {
-	around := h.chat.around()
+	around := h.chat.surroundings()
 	return len(h.begin) + len(around.Before) + h.tokens.Count(h.edits(t)...) + len(around.After)
 }
 

@@ -231,11 +231,11 @@ func interval(m result.Metric) string {
 	if m.Lo == nil || m.Hi == nil {
 		return ""
 	}
-	return bare(*m.Lo, m.Unit) + "–" + bare(*m.Hi, m.Unit)
+	return amountWithoutUnit(*m.Lo, m.Unit) + "–" + amountWithoutUnit(*m.Hi, m.Unit)
 }
 
-// bare is units.Amount without the unit's name.
-func bare(v float64, unit string) string {
+// amountWithoutUnit is units.Amount without the unit's name.
+func amountWithoutUnit(v float64, unit string) string {
 	s := units.Amount(v, unit)
 	return strings.TrimSuffix(s, "x")
 }

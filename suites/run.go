@@ -200,7 +200,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	if err == nil {
 		err = measure()
 	}
-	if errors.Is(err, runners.ErrOutOfMemory) && r.alone(m) && runCtx.Err() == nil {
+	if errors.Is(err, runners.ErrOutOfMemory) && r.closeOthers(m) && runCtx.Err() == nil {
 		// Other models use memory of the device. Try again without them.
 		model, err = r.load(c)
 		start = r.plan.now()
@@ -386,9 +386,9 @@ func loads(cases []*PlannedCase) (n int) {
 	return n
 }
 
-// alone closes the other models that share the room of m's device, and reports whether there were
-// any.
-func (r *run) alone(m *Target) (closed bool) {
+// closeOthers closes the other models that share the room of m's device, and reports whether there
+// were any.
+func (r *run) closeOthers(m *Target) (closed bool) {
 	for _, o := range r.byUse() {
 		if o != m && o.Runner == m.Runner && m.Room > 0 {
 			r.close(o)

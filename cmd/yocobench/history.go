@@ -48,7 +48,7 @@ given.`,
 			if err != nil {
 				return err
 			}
-			chosen, err := choosing(metrics)
+			chosen, err := metricFilter(metrics)
 			if err != nil {
 				return err
 			}
@@ -94,9 +94,9 @@ given.`,
 	return c
 }
 
-// choosing converts patterns of metrics, with or without their task, into a predicate. Without
+// metricFilter converts patterns of metrics, with or without their task, into a predicate. Without
 // patterns it returns nil, and history.Build chooses.
-func choosing(patterns []string) (func(task, name string) bool, error) {
+func metricFilter(patterns []string) (func(task, name string) bool, error) {
 	for _, p := range patterns {
 		if err := match.Check(p); err != nil {
 			return nil, usagef("--metric: %v", err)

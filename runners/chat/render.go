@@ -34,12 +34,12 @@ func split(j job) (*Template, error) {
 	}
 	// Most templates take a message as text. Those of models that also read images take a list of
 	// parts.
-	out, err := around(t, j, func(text string) jinja.Value { return jinja.NewString(text) })
+	out, err := renderAs(t, j, func(text string) jinja.Value { return jinja.NewString(text) })
 	if err != nil {
 		parts := func(text string) jinja.Value {
 			return jinja.FromGoValue([]any{map[string]any{"type": "text", "text": text, "unused": unusedMark}})
 		}
-		if o, e := around(t, j, parts); e == nil {
+		if o, e := renderAs(t, j, parts); e == nil {
 			return o, nil
 		}
 	}
@@ -50,8 +50,8 @@ func split(j job) (*Template, error) {
 // that prints the list itself.
 const unusedMark = "an unused field"
 
-// around does the work of split for one form of a message's content.
-func around(t *jinja.Template, j job, content func(string) jinja.Value) (*Template, error) {
+// renderAs does the work of split for one form of a message's content.
+func renderAs(t *jinja.Template, j job, content func(string) jinja.Value) (*Template, error) {
 	out := &Template{}
 	text, err := render(t, j, userMark, content, &out.UsesDate)
 	if err != nil {

@@ -79,7 +79,7 @@ func readPhi4Flash(c *config, m *Model) {
 	if c.flag("lm_head_bias", false) {
 		m.Rest.Other += m.Vocab
 	}
-	m.early(half + 2)
+	m.exitEarly(half + 2)
 }
 
 // readYOCO reads YOCO (arXiv 2405.05254) in the format of flash-linear-attention.
@@ -175,7 +175,7 @@ func readYOCO(c *config, m *Model) {
 		m.Layers = append(m.Layers, Layer{[]Cache{h.shared(0)}, b.w})
 	}
 	m.Rest.Other += d
-	m.early(selfLayers + 1)
+	m.exitEarly(selfLayers + 1)
 	m.runYOCO(c, self, cross, layers, selfLayers, f)
 	for _, o := range []*config{self, cross} {
 		if err := o.done(); err != nil && *c.err == nil {

@@ -88,11 +88,11 @@ func readGemma3n(c *config, m *Model) {
 	}
 	b.vector(d)
 	m.Rest = m.Rest.add(b.w)
-	m.early(layers - shared)
+	m.exitEarly(layers - shared)
 }
 
-// early ends a prefill before the final layers that keep nothing, if there are any.
-func (m *Model) early(layers int64) {
+// exitEarly ends a prefill before the final layers that keep nothing, if there are any.
+func (m *Model) exitEarly(layers int64) {
 	if n := int(layers); n > 0 && n < len(m.Layers) {
 		m.PrefillLayers = n
 	}
@@ -152,7 +152,7 @@ func readGemma4(c *config, m *Model) {
 		m.Layers = append(m.Layers, Layer{[]Cache{cache}, b.w})
 	}
 	m.Rest.Other += d
-	m.early(layers - shared)
+	m.exitEarly(layers - shared)
 }
 
 // perLayer returns a size that per_layer_config sets for all full-attention layers, or def if it

@@ -191,16 +191,16 @@ func readOLMo2(c *config, m *Model) {
 
 func readMistral(c *config, m *Model) {
 	w := c.count("sliding_window", 0)
-	dense{window: every(w), kvHeads: 8, run: &computed{eps: 1e-6, rope: m.rope(c, 10000)}}.build(c, m)
+	dense{window: uniformWindow(w), kvHeads: 8, run: &computed{eps: 1e-6, rope: m.rope(c, 10000)}}.build(c, m)
 }
 
-// every returns the same window for each layer.
-func every(window int64) func(int64) int64 { return func(int64) int64 { return window } }
+// uniformWindow returns the same window for each layer.
+func uniformWindow(window int64) func(int64) int64 { return func(int64) int64 { return window } }
 
 func readMixtral(c *config, m *Model) {
 	w := c.count("sliding_window", 0)
 	n, k, f := c.size("num_local_experts", 8), c.size("num_experts_per_tok", 2), c.size("intermediate_size")
-	dense{window: every(w), kvHeads: 8, ffn: func(b *builder, _, d int64) { b.gatedExperts(n, k, d, f) }}.build(c, m)
+	dense{window: uniformWindow(w), kvHeads: 8, ffn: func(b *builder, _, d int64) { b.gatedExperts(n, k, d, f) }}.build(c, m)
 }
 
 // layerWindows returns the window of each layer, from layer_types or, if that is absent, from rule.
@@ -373,7 +373,7 @@ func readPhi3(c *config, m *Model) {
 	}
 	c.ignore("original_max_position_embeddings") // read where a scaling of rotary positions needs it
 	rope := once(func(headDim int64) runners.Rotary { return m.rotary(c, "", 10000, headDim, part) })
-	dense{window: every(w), run: &computed{eps: 1e-5, rope: rope}}.build(c, m)
+	dense{window: uniformWindow(w), run: &computed{eps: 1e-5, rope: rope}}.build(c, m)
 }
 
 // readLlama4 reads Llama 4: chunked attention, with every fourth layer over the whole context and

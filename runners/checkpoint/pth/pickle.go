@@ -343,7 +343,7 @@ func (m *machine) memoize(op byte) error {
 
 // appends does APPEND and APPENDS.
 func (m *machine) appends(one bool) error {
-	items, err := m.above(one, 1)
+	items, err := m.popAbove(one, 1)
 	if err != nil {
 		return err
 	}
@@ -361,7 +361,7 @@ func (m *machine) appends(one bool) error {
 
 // setItems does SETITEM and SETITEMS.
 func (m *machine) setItems(one bool) error {
-	items, err := m.above(one, 2)
+	items, err := m.popAbove(one, 2)
 	if err != nil {
 		return err
 	}
@@ -382,8 +382,8 @@ func (m *machine) setItems(one bool) error {
 	return m.push(d)
 }
 
-// above pops n values, or those above the last mark.
-func (m *machine) above(one bool, n int) ([]any, error) {
+// popAbove pops n values, or those above the last mark.
+func (m *machine) popAbove(one bool, n int) ([]any, error) {
 	if one {
 		return m.popN(n)
 	}
