@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/yocobench/yocobench/suites/result"
@@ -80,6 +81,34 @@ func TestFamilyOnOtherRunners(t *testing.T) {
 
 // TestPretrainedModels: a GGUF file and a folder of Hugging Face run and are costed, and a
 // published config runs with random weights.
+// TestErrorsOfModelPaths: an error names a missing file or folder once, as the user wrote it.
+func TestErrorsOfModelPaths(t *testing.T) {
+	const tiny = "../../testdata/real/tiny/"
+	text, err := os.ReadFile(tiny + "llama2/config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := t.TempDir()
+	if err := os.WriteFile(filepath.Join(bare, "config.json"), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"generate", "no/such.gguf", "x"}, "error: no file no/such.gguf\n"},
+		{[]string{"model", "inspect", "no/such.gguf"}, "error: no file no/such.gguf\n"},
+		{[]string{"model", "verify", "no/such.gguf"}, "error: open no/such.gguf: no such file or directory\n"},
+		{[]string{"model", "verify", bare}, "error: " + bare + ": no weights, want weights.safetensors, model.safetensors or"},
+		{[]string{"generate", tiny + "llama3.gguf", "x"}, "error: " + tiny + "llama3.gguf: tokenizer.ggml.tokens is missing\n"},
+	} {
+		var out, stderr bytes.Buffer
+		if code := run(t.Context(), tt.args, &out, &stderr); code == exitOK || !strings.HasPrefix(stderr.String(), tt.want) {
+			t.Errorf("%q: exit code %d, want %q: %s", tt.args, code, tt.want, stderr.String())
+		}
+	}
+}
+
 func TestPretrainedModels(t *testing.T) {
 	const tiny = "../../testdata/real/tiny/"
 	dir := t.TempDir()

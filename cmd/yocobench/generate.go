@@ -117,7 +117,9 @@ func (f *generateFlags) run(ctx context.Context, model, prompt string, stdout, s
 		return err
 	}
 	text := source.text()
-	if text.missing != nil {
+	if text.missing != nil && source.path != "" {
+		return text.missing // it names the file
+	} else if text.missing != nil {
 		return fmt.Errorf("%s: %w", model, text.missing)
 	}
 	ids, err := f.prompt(ctx, text, prompt)

@@ -301,6 +301,9 @@ func fromFamily(m *families.Model, err error) (modelSource, error) {
 }
 
 func unknownModel(name string) error {
+	if strings.HasSuffix(name, ".gguf") {
+		return &suites.Problem{Msg: fmt.Sprintf("no file %s", name), Hint: "a path is relative to the current folder, in a suite to the suite's folder"}
+	}
 	if strings.ContainsAny(name, `/\.`) {
 		return &suites.Problem{Msg: fmt.Sprintf("no model in the folder %s: it has no config.json", name), Hint: "a checkpoint is a folder with config.json and weights.safetensors or model.safetensors, or a .gguf file"}
 	}

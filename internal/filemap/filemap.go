@@ -17,6 +17,9 @@ type Content interface {
 
 // Open opens a regular file and returns its content and its size in bytes.
 func Open(path string) (Content, int64, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+		return nil, 0, fmt.Errorf("%s: not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err

@@ -1,13 +1,13 @@
 package families
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"sort"
 	"strconv"
-	"strings"
 
 	"github.com/yocobench/yocobench/internal/suggest"
 )
@@ -39,7 +39,7 @@ func newConfig(file string, text []byte) (*config, error) {
 	if len(text) > maxConfig {
 		return nil, fmt.Errorf("%s: %d bytes, want a config of at most %d", file, len(text), maxConfig)
 	}
-	d := json.NewDecoder(strings.NewReader(string(text)))
+	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	d.UseNumber()
 	var fields map[string]any
 	if err := d.Decode(&fields); err != nil {

@@ -172,6 +172,7 @@ func TestRefusals(t *testing.T) {
 		{`{}`, "model_type: the field is missing"},
 		{`[]`, "not a config"},
 		{`{"model_type":"llama"} {}`, "want one JSON object"},
+		{`{"model_type":5}`, "model_type: 5, want a string"},
 		{`{"model_type":"nosuch"}`, `the family "nosuch" is not known (known: `},
 		{`{"model_type":"llama"}`, "hidden_size: the field is missing"},
 		{llama + `}`, ""},

@@ -158,15 +158,25 @@ func ggufComputed(f *gguf.File, arch string, c *config, m *Model, sizes map[stri
 	if err != nil {
 		return err
 	}
-	if kind != "" && kind != "none" {
+	switch kind {
+	case "":
+	case "none":
+		delete(scaling, "factor")
+	default:
 		scaling["rope_type"] = kind
 	}
 	if err := ggufDivisors(f, c, scaling); err != nil {
 		return err
 	}
-	if scaling["rope_type"] != nil {
+	if scaling["rope_type"] == nil {
+		delete(scaling, "original_max_position_embeddings") // Phi-3 has it without a scaling
+		if scaling["factor"] != nil {
+			scaling["rope_type"] = "linear" // as llama.cpp reads it
+		}
+	}
+	if len(scaling) > 0 {
 		c.fields["rope_scaling"] = scaling
-	} // without a type, the other fields have no effect
+	}
 	if err := ggufHeads(f, arch, c, m); err != nil {
 		return err
 	}

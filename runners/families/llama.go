@@ -190,7 +190,7 @@ func readOLMo2(c *config, m *Model) {
 }
 
 func readMistral(c *config, m *Model) {
-	w := c.count("sliding_window", 0)
+	w := c.window("sliding_window", 4096)
 	dense{window: uniformWindow(w), kvHeads: 8, run: &computed{eps: 1e-6, rope: m.rope(c, 10000)}}.build(c, m)
 }
 
@@ -224,7 +224,7 @@ func (c *config) layerWindows(window int64, rule func(layer int64) bool) func(in
 
 // qwenWindows: if use_sliding_window is set, layers from max_window_layers on have the window.
 func qwenWindows(c *config) func(int64) int64 {
-	window, from := c.count("sliding_window", 4096), c.count("max_window_layers", 28)
+	window, from := c.window("sliding_window", 4096), c.count("max_window_layers", 28)
 	use := c.flag("use_sliding_window", false)
 	if !use {
 		window = 0
@@ -319,7 +319,10 @@ func readQwenNext(c *config, m *Model) {
 // gemma returns what the layers of Gemma 2 and 3 compute. Embeddings are multiplied by the root of
 // the width, scores by the root of query_pre_attn_scalar.
 func gemma(c *config, m *Model) *computed {
-	c.ignore("hidden_act") // hidden_activation replaces it
+	c.ignore("hidden_act")                            // hidden_activation replaces it
+	if c.flag("use_bidirectional_attention", false) { // EmbeddingGemma
+		m.refuseField(c, "use_bidirectional_attention", true)
+	}
 	d, q := c.size("hidden_size"), c.positive("query_pre_attn_scalar", 256)
 	return &computed{
 		eps: 1e-6, activation: "hidden_activation", norms: runners.PrePostNorm, embedScale: math.Sqrt(float64(d)), scale: 1 / math.Sqrt(q),
@@ -327,7 +330,7 @@ func gemma(c *config, m *Model) *computed {
 }
 
 func readGemma2(c *config, m *Model) {
-	c.ignore("cache_implementation", "use_bidirectional_attention", "sliding_window_size")
+	c.ignore("cache_implementation", "sliding_window_size")
 	w := c.size("sliding_window", 4096)
 	bias := c.flag("attention_bias", false)
 	run := gemma(c, m)
@@ -337,7 +340,7 @@ func readGemma2(c *config, m *Model) {
 }
 
 func readGemma3(c *config, m *Model) {
-	c.ignore("cache_implementation", "use_bidirectional_attention", "_sliding_window_pattern")
+	c.ignore("cache_implementation", "_sliding_window_pattern")
 	// The text_config of a published model has only what differs from the class.
 	c.defaults = map[string]any{
 		"num_attention_heads": 8, "vocab_size": 262208, "max_position_embeddings": 131072, "hidden_size": 2304, "intermediate_size": 9216, "num_hidden_layers": 26,

@@ -143,6 +143,9 @@ func Parse(file string, text []byte, ignore ...string) (*Model, error) {
 		}
 	}
 	read, ok := readers[family]
+	if *c.err != nil {
+		return nil, *c.err
+	}
 	if !ok {
 		return nil, unknownFamily(file, family)
 	}

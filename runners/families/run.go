@@ -112,6 +112,14 @@ func (c *config) capped(name string, def float64) float64 {
 	return c.positive(name, def)
 }
 
+// window reads a window; null is none, although the family has a default.
+func (c *config) window(name string, def int64) int64 {
+	if v, ok := c.fields[name]; ok && v == nil {
+		def = 0
+	}
+	return c.count(name, def)
+}
+
 // layer returns an attention layer with a feed-forward block of width f.
 func (p computed) layer(t dense, h heads, i, window, f int64, act runners.Activation) runners.Layer {
 	x := runners.Mixer{
@@ -188,6 +196,9 @@ func (m *Model) rotary(c *config, layers string, theta float64, headDim int64, p
 	if p == nil {
 		p = c.empty("rope_scaling")
 	}
+	if a, b := p.fields["rope_type"], p.fields["type"]; a != nil && b != nil && a != b {
+		m.refuse("%srope_type is %s, but %stype is %s", p.path, show(a), p.path, show(b))
+	}
 	p.alias("rope_type", "type")
 	r := runners.Rotary{Theta: p.number("rope_theta", c.number("rope_theta", theta))}
 	dims := int64(float64(headDim) * part)
@@ -205,7 +216,7 @@ func (m *Model) rotary(c *config, layers string, theta float64, headDim int64, p
 	switch kind {
 	case "default":
 	case "linear":
-		factor := p.number("factor", 1)
+		factor := p.factor(m, "factor")
 		r.Divisors = divisors(r, headDim, func(int, float64) float64 { return factor })
 	case "llama3":
 		r.Divisors = p.llama3(c, m, r, headDim)
@@ -217,6 +228,9 @@ func (m *Model) rotary(c *config, layers string, theta float64, headDim int64, p
 		m.refuseField(p, "rope_type", kind)
 	}
 	if c.divisors != nil {
+		if kind != "default" {
+			m.refuse("no runner supports rope_freqs.weight with %srope_type of %s", p.path, show(kind))
+		}
 		r.Divisors = runners.NewDivisors(c.divisors)
 	}
 	if name, v := p.unread(); name != "" {
@@ -238,7 +252,7 @@ func divisors(r runners.Rotary, headDim int64, divisor func(i int, freq float64)
 // llama3 returns the divisors of Llama 3.1: long wavelengths have their frequencies divided by
 // factor, short ones keep them, with a ramp in between.
 func (c *config) llama3(top *config, m *Model, r runners.Rotary, headDim int64) runners.Divisors {
-	factor, low, high := c.number("factor", 8), c.number("low_freq_factor", 1), c.number("high_freq_factor", 4)
+	factor, low, high := c.factor(m, "factor"), c.factor(m, "low_freq_factor"), c.factor(m, "high_freq_factor")
 	original := float64(c.original(top, m))
 	return divisors(r, headDim, func(_ int, freq float64) float64 {
 		wave := 2 * math.Pi / freq
@@ -253,15 +267,26 @@ func (c *config) llama3(top *config, m *Model, r runners.Rotary, headDim int64) 
 	})
 }
 
-// original reads the context of the first training, from the object of the scaling or from the top;
-// it is the declared context if neither has it.
+// factor reads a number of a scaling that has no default.
+func (c *config) factor(m *Model, name string) float64 {
+	if !c.has(name) {
+		m.refuse("%s%s is missing", c.path, name)
+	}
+	return c.number(name, 1)
+}
+
+// original reads the context of the first training, from the top or, if that has none, from the
+// object of the scaling; it is the declared context if neither has it.
 func (c *config) original(top *config, m *Model) int64 {
-	return c.size("original_max_position_embeddings", top.size("original_max_position_embeddings", max(m.Context, 1)))
+	return top.size("original_max_position_embeddings", c.size("original_max_position_embeddings", max(m.Context, 1)))
 }
 
 // yarn sets the divisors and the magnitude of YaRN (arXiv 2309.00071).
 func (c *config) yarn(top *config, m *Model, r *runners.Rotary, headDim int64) {
 	original := float64(c.original(top, m))
+	if !c.has("original_max_position_embeddings") && !top.has("original_max_position_embeddings") {
+		c.factor(m, "factor") // it cannot be derived
+	}
 	factor := c.number("factor", float64(m.Context)/original)
 	if mscale, all := c.number("mscale", 0), c.number("mscale_all_dim", 0); mscale != 0 && all != 0 {
 		r.Magnitude = yarnMagnitude(factor, mscale) / yarnMagnitude(factor, all)

@@ -1,6 +1,8 @@
 package families
 
 import (
+	"bytes"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 )
 
 // TestConfigs: a model that runners run has the same weights and caches as the cost model computes,
@@ -54,7 +57,15 @@ func TestFieldsOfPublished(t *testing.T) {
 		{`"model_type":"phi3","full_attn_mod":1,"interpolate_factor":1,"lm_head_bias":false,"mlp_bias":false,"partial_rotary_factor":0.75,"rope_scaling":null`, ""}, // Phi-4-mini
 		{`"model_type":"phi3","rope_scaling":{"type":"su","short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,2,2,2,2,2,2,2]},"max_position_embeddings":131072,"original_max_position_embeddings":4096`, ""},
 		{`"model_type":"phi3","rope_scaling":{"type":"longrope","short_factor":[1],"long_factor":[2]}`, "short_factor and long_factor of 1 and 1 numbers for 8"},
-		{`"model_type":"llama","max_position_embeddings":8192,"rope_scaling":{"rope_type":"llama3","factor":8}`, ""},
+		{`"model_type":"llama","max_position_embeddings":8192,"rope_scaling":{"rope_type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4}`, ""},
+		{`"model_type":"llama","max_position_embeddings":8192,"rope_scaling":{"rope_type":"llama3","factor":8}`, "rope_scaling.low_freq_factor is missing"},
+		{`"model_type":"llama","rope_scaling":{"rope_type":"linear"}`, "rope_scaling.factor is missing"},
+		{`"model_type":"qwen2","max_position_embeddings":8192,"rope_scaling":{"rope_type":"yarn"}`, "rope_scaling.factor is missing"},
+		{`"model_type":"llama","rope_scaling":{"rope_type":"linear","type":"yarn","factor":2}`, `rope_scaling.rope_type is "linear", but rope_scaling.type is "yarn"`},
+		{`"model_type":"llama","rope_scaling":{"rope_type":"linear","type":"linear","factor":2}`, ""},
+		{`"model_type":"gemma3_text","use_bidirectional_attention":true`, "use_bidirectional_attention of true"}, // EmbeddingGemma
+		{`"model_type":"gemma3_text","use_bidirectional_attention":false`, ""},
+		{`"model_type":"gemma2","use_bidirectional_attention":true`, "use_bidirectional_attention of true"},
 		{`"model_type":"qwen2","use_sliding_window":false,"sliding_window":131072,"max_window_layers":70,"use_mrope":false`, ""},
 		{`"model_type":"qwen2","rope_scaling":{"type":"yarn","factor":4.0,"original_max_position_embeddings":32768}`, ""},
 		{`"model_type":"qwen2","rope_scaling":{"type":"mrope","mrope_section":[16,24,24]}`, `rope_scaling.rope_type of "mrope"`},
@@ -122,4 +133,84 @@ func rounded(c runners.Config) runners.Config {
 		m.Rope.Divisors = runners.NewDivisors(d)
 	}
 	return c
+}
+
+// TestDefaultsOfFields: a field that is absent has the default of the family's class in
+// transformers; null is a value.
+func TestDefaultsOfFields(t *testing.T) {
+	const sizes = `"max_position_embeddings":32768,"hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":100`
+	const yarn = `"rope_scaling":{"type":"yarn","factor":2,"original_max_position_embeddings":8192}`
+	for _, tt := range []struct {
+		text   string
+		window int
+		same   string // a config of the same model
+	}{
+		{`"model_type":"mistral"`, 4096, `"model_type":"mistral","sliding_window":4096`},
+		{`"model_type":"mistral","sliding_window":null`, 0, ""},
+		{`"model_type":"qwen2","use_sliding_window":true,"max_window_layers":0`, 4096, ""},
+		{`"model_type":"qwen2","use_sliding_window":true,"max_window_layers":0,"sliding_window":null`, 0, ""},
+		{`"model_type":"phi3"`, 0, `"model_type":"phi3","sliding_window":null`},
+		// The original context at the top counts.
+		{`"model_type":"qwen2",` + yarn + `,"original_max_position_embeddings":4096`, 0,
+			`"model_type":"qwen2","rope_scaling":{"type":"yarn","factor":2,"original_max_position_embeddings":4096}`},
+	} {
+		m, err := Parse("config.json", []byte("{"+tt.text+","+sizes+"}"))
+		if err != nil || m.Config == nil {
+			t.Errorf("%s: %v, %+v", tt.text, err, m)
+			continue
+		}
+		if got := m.Config.Layers[1].Mixer.Window; got != tt.window {
+			t.Errorf("%s: a window of %d, want %d", tt.text, got, tt.window)
+		}
+		if tt.same == "" {
+			continue
+		}
+		same, err := Parse("config.json", []byte("\ufeff{"+tt.same+","+sizes+"}"))
+		if err != nil || !reflect.DeepEqual(m.Config, same.Config) {
+			t.Errorf("%s: %v, %+v\nwant %+v", tt.text, err, m.Config, same)
+		}
+	}
+}
+
+// TestScalingOfGGUF: without a type, a factor of rotary positions is that of linear scaling, as in
+// llama.cpp. Unknown keys and types are refused.
+func TestScalingOfGGUF(t *testing.T) {
+	data, err := os.ReadFile("../../testdata/real/tiny/yarn.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ old, new, notRun string }{
+		{"llama.rope.scaling.type", "other.rope.scaling.type", ""},
+		{"llama.rope.scaling.type", "llama.rope.scaling.tipe", `the metadata "llama.rope.scaling.tipe"`},
+		{"\x04\x00\x00\x00\x00\x00\x00\x00yarn", "\x04\x00\x00\x00\x00\x00\x00\x00odd!", `rope_scaling.rope_type of "odd!"`},
+	} {
+		edited := bytes.Replace(data, []byte(tt.old), []byte(tt.new), 1)
+		if bytes.Equal(edited, data) {
+			t.Fatalf("the file has no %q", tt.old)
+		}
+		f, err := gguf.New("edited.gguf", edited)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := FromGGUF(f)
+		if err != nil {
+			t.Errorf("%q: %v", tt.new, err)
+			continue
+		}
+		if tt.notRun != "" {
+			if !strings.Contains(m.NotRun, tt.notRun) {
+				t.Errorf("%q: not run: %q, want %q", tt.new, m.NotRun, tt.notRun)
+			}
+			continue
+		}
+		if m.Config == nil {
+			t.Errorf("%q: not run: %s", tt.new, m.NotRun)
+			continue
+		}
+		for _, d := range m.Config.Layers[0].Mixer.Rope.Divisors.Values() {
+			if d != 4 {
+				t.Errorf("%q: a divisor of %g, want 4", tt.new, d)
+			}
+		}
+	}
 }

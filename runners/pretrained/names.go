@@ -25,6 +25,16 @@ type layout struct {
 	minusOne bool
 }
 
+// holding returns the name of the tensor that holds a role.
+func (l layout) holding(role runners.Role) string {
+	for _, e := range l.entries {
+		if slices.Contains(e.roles, role) {
+			return e.name
+		}
+	}
+	return ""
+}
+
 func one(name string, role runners.Role) entry { return stacked(name, role) }
 
 func stacked(name string, roles ...runners.Role) entry { return entry{name: name, roles: roles} }

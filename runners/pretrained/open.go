@@ -1,6 +1,7 @@
 package pretrained
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -47,6 +48,10 @@ func IsModel(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir() && checkpoint.HasTensors(path)
 }
+
+// IsPath reports whether path is that of a .gguf file, which may be missing, or a folder of Hugging
+// Face, which may have no weights.
+func IsPath(path string) bool { return strings.HasSuffix(path, ".gguf") || families.IsConfig(path) }
 
 // Open opens a .gguf file or a Hugging Face folder, and checks that its tensors are those of the
 // config. It does not read their data. If no runner supports the model, the error wraps ErrNotRun.
@@ -152,10 +157,34 @@ func (m *Model) opened(l layout, unused func(string) bool) (*Model, error) {
 		m.places = p
 		err = p.check(m.source, m.tensors, unused, m.Family.Tied)
 	}
+	if err == nil && m.Family.Tied {
+		err = m.checkTied(l)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// checkTied returns an error if the output matrix is tied to the embedding according to the config,
+// but the file has one with other bytes.
+func (m *Model) checkTied(l layout) error {
+	output, embed := l.holding(runners.RoleOutput), l.holding(runners.RoleEmbed)
+	if !slices.ContainsFunc(m.tensors, func(t stored) bool { return t.name == output }) {
+		return nil
+	}
+	a, err := m.data(output)
+	if err != nil {
+		return err
+	}
+	b, err := m.data(embed)
+	if err != nil {
+		return err
+	}
+	if n := min(len(a), hashPart); len(a) != len(b) || !bytes.Equal(a[:n], b[:n]) || !bytes.Equal(a[len(a)-n:], b[len(b)-n:]) {
+		return fmt.Errorf("%s: tie_word_embeddings is true, but %q differs from %q", m.source, output, embed)
+	}
+	return nil
 }
 
 // plainMatrix returns a tensor of a safetensors file.

@@ -167,12 +167,7 @@ func (p *places) check(file string, tensors []stored, unused func(name string) b
 			return fmt.Errorf("%s: tensor %q: the type %s is not supported", file, name, t.kind)
 		}
 	}
-	output := ""
-	for _, e := range p.layout.entries {
-		if slices.Contains(e.roles, runners.RoleOutput) {
-			output = e.name
-		}
-	}
+	output := p.layout.holding(runners.RoleOutput)
 	var extra []string
 	for _, t := range tensors {
 		if _, ok := p.shapes[t.name]; ok || unused(t.name) || tied && t.name == output {

@@ -228,6 +228,7 @@ func TestRefusals(t *testing.T) {
 		{"llama2", `"vocab_size": 192`, `"vocab_size": 193`, `"lm_head.weight" has shape [192 32], but the config makes it [193 32]`, false},
 		{"llama2", `"num_hidden_layers": 3`, `"num_hidden_layers": 2`, `no place for 9 tensors of the file, such as "model.layers.2.`, false},
 		{"llama2", `"num_hidden_layers": 3`, `"num_hidden_layers": 4`, `no tensor "model.layers.3.`, false},
+		{"llama2", `"tie_word_embeddings": false`, `"tie_word_embeddings": true`, `tie_word_embeddings is true, but "lm_head.weight" differs from "model.embed_tokens.weight"`, false},
 		{"llama2", `"vocab_size"`, `"vocab_sise"`, "vocab_size", false},
 	} {
 		m, err := Open(edited(t, tt.model, tt.old, tt.new))

@@ -53,7 +53,7 @@ func (t tensor) row(i int) []float32 {
 
 // openFixture opens a fixture; expect is as in openPretrained.
 func openFixture(dir, expect string) (*fixture, error) {
-	if pretrained.IsModel(dir) {
+	if pretrained.IsPath(dir) {
 		return openPretrained(dir, expect)
 	}
 	if expect != "" {

@@ -89,7 +89,7 @@ func negLogProb(logits []float32, token int) float64 {
 // Config reads the config of a fixture: of this module's folders, of a folder of Hugging Face, or
 // of a GGUF file.
 func Config(path string) (runners.Config, error) {
-	if !pretrained.IsModel(path) {
+	if !pretrained.IsPath(path) {
 		return checkpoint.ReadConfig(path)
 	}
 	m, err := pretrained.Open(path)
