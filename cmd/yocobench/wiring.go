@@ -50,7 +50,8 @@ type backend struct {
 	// family loads a published model that only the cost model supports. If it is nil, the runner
 	// cannot.
 	family func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error)
-	// target resolves entries of models that are no Config. If it is set, no other function is.
+	// target resolves entries of models without a Config. If it is set, the other functions are
+	// nil.
 	target func(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Target, error)
 	// cannot gives the reasons for capabilities that no model has on this runner.
 	cannot map[runners.Capability]string
@@ -233,7 +234,7 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 	return f, nil
 }
 
-// findPretrained finds a model in a folder of Hugging Face or a GGUF file. If no runner runs it, or
+// findPretrained finds a model in a Hugging Face folder or a GGUF file. If no runner runs it, or
 // there are no weights, only its cost can be computed.
 func findPretrained(path string) (modelSource, error) {
 	if !pretrained.IsModel(path) {
@@ -281,12 +282,12 @@ func findLocal(name string, dtype runners.DType) (modelSource, error) {
 	return f, err
 }
 
-// whyNotRun says why a model can only be costed.
+// whyNotRun returns the reason for which a model can only be costed.
 func whyNotRun(m *families.Model) string {
 	return firstOf(m.NotRun, "there are no weights, only a config")
 }
 
-// fromFamily returns the source of a published model of which there is a config.
+// fromFamily returns the source of a published model with only a config.
 func fromFamily(m *families.Model, err error) (modelSource, error) {
 	var fe *families.FieldError
 	if errors.As(err, &fe) {
@@ -534,8 +535,8 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 	return t, nil
 }
 
-// storedSize returns the mean size of a weight of a model whose weights stay in their stored form;
-// 0 for other types of weights, or if the runner keeps none so, which Load reports.
+// storedSize returns the mean size of a weight if weights keep their stored form. It is 0 for other
+// types of weights, and if the runner keeps none in this form, which Load reports.
 func storedSize(r runners.Runner, f modelSource, o runners.Options) (float64, error) {
 	sizer, ok := r.(runners.StoredSizer)
 	if o.Weights != runners.Stored || !ok {
@@ -549,7 +550,7 @@ func storedSize(r runners.Runner, f modelSource, o runners.Options) (float64, er
 	return sizer.StoredSize(f.config, w, o)
 }
 
-// familyTarget returns the target of an entry of whose model only the cost can be computed.
+// familyTarget returns the target of an entry whose model can only be costed.
 func (d deviceOptions) familyTarget(b *backend, on described, e suites.Entry, f modelSource, o runners.Options) (*suites.Target, error) {
 	if b.family == nil {
 		hint := "`runner: analytic` computes its cost"

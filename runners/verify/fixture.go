@@ -20,7 +20,7 @@ type fixture struct {
 	weights runners.Weights
 	texts   []text
 	expect  *checkpoint.File
-	// pretrained: the model is one that package pretrained opens.
+	// pretrained is set if package pretrained opens the model.
 	pretrained bool
 }
 
@@ -38,11 +38,11 @@ type text struct {
 type tensor struct {
 	shape []int
 	data  []float32
-	// absent marks the rows of which nothing is expected; nil if there are none.
+	// absent marks the rows without expected values; nil if there are none.
 	absent []bool
 }
 
-// row returns the values of index i of the first dimension, nil if nothing is expected of them.
+// row returns the values of index i of the first dimension, nil if none are expected.
 func (t tensor) row(i int) []float32 {
 	if t.absent != nil && t.absent[i] {
 		return nil
