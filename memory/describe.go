@@ -7,6 +7,10 @@ func (KV) Describe() result.Task {
 	held := func(name, head string) result.MetricInfo {
 		return result.MetricInfo{Name: name, Unit: "bytes", Better: result.Lower, Kind: result.Exact, Head: head}
 	}
+	local := func(m result.MetricInfo) result.MetricInfo {
+		m.Local = true
+		return m
+	}
 	computed := func(name string) result.MetricInfo {
 		return result.MetricInfo{Name: name + "_computed", Unit: "bytes", Better: result.None, Kind: result.Exact}
 	}
@@ -19,11 +23,11 @@ func (KV) Describe() result.Task {
 			held("global_kv", "global KV"), computed("global_kv"),
 			held("window_kv", "window KV"), computed("window_kv"),
 			held("state", ""), computed("state"),
-			held("workspace", ""),
-			{Name: "total", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Title: "Memory in total", Head: "total", Label: "memory", Primary: true},
+			local(held("workspace", "")),
+			{Name: "total", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Local: true, Title: "Memory in total", Head: "total", Label: "memory", Primary: true},
 			{Name: "bytes_per_token", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Title: "KV cache per token", Role: result.CostRole},
-			held("peak", ""),
-			{Name: "device_used", Unit: "bytes", Better: result.None, Kind: result.Exact},
+			local(held("peak", "")),
+			{Name: "device_used", Unit: "bytes", Better: result.None, Kind: result.Exact, Local: true},
 		},
 		Axes:            []result.Axis{{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true}},
 		Repeats:         []string{"fill"},
@@ -86,8 +90,8 @@ func (Throughput) Describe() result.Task {
 			{Name: "tpot", Unit: "s", Better: result.Lower, Kind: result.Timed, Head: "time/token"},
 			{Name: "prefill", Unit: "s", Better: result.Lower, Kind: result.Timed},
 			speed("e2e_tps", "Tokens per second, prefill counted", ""),
-			{Name: "held", Unit: "bytes", Better: result.Lower, Kind: result.Exact},
-			{Name: "max_batch", Unit: "sequences", Better: result.Higher, Kind: result.Exact, Head: "max batch"},
+			{Name: "held", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Local: true},
+			{Name: "max_batch", Unit: "sequences", Better: result.Higher, Kind: result.Exact, Local: true, Head: "max batch"},
 		}, limitMetrics...),
 		Axes: []result.Axis{
 			{Param: "depth", Label: "context before the first token generated", Short: "context", Unit: "tokens", Log: true},

@@ -41,7 +41,7 @@ and write its reports. All shards must have the same plan. A missing shard or
 case is an error; --partial merges the existing records and marks the result.
 
 If several runs measured a case, the result that was measured first is kept;
-results of exact metrics such as bytes must agree. Reports show which machine
+metrics that do not depend on the machine must agree. Reports show which machine
 measured what and draw the speeds of unlike machines separately.
 
 A merged run can be merged again, for example with shards that were missing. It

@@ -287,7 +287,7 @@ func (s *Set) agree(id string, a, b []byte, of, other line) error {
 	for _, name := range sortedKeys(x.Metrics) {
 		m, n := x.Metrics[name], y.Metrics[name]
 		info, declared := tasks.Metric(x.Task, name)
-		if !(declared && info.Kind == result.Exact || x.Source == result.Computed && y.Source == result.Computed) {
+		if !(declared && info.Kind == result.Exact && !info.Local || x.Source == result.Computed && y.Source == result.Computed) {
 			continue
 		}
 		if _, both := y.Metrics[name]; both && m.Value == n.Value {

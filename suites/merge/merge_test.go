@@ -22,7 +22,7 @@ func (p plan) id(i int) string { return fmt.Sprintf("%020x", i) }
 func (p plan) header(shard int, id, host string) result.Run {
 	h := result.Run{ID: id, Host: host, Suite: "s", SuiteHash: "h", Start: time.Unix(int64(shard), 0).UTC(), Env: result.Env{CPU: "c", Threads: 2},
 		Shard: &result.Shard{Number: shard, Count: p.count, Plan: "p", PlanCases: p.n, Cases: map[string]int{}},
-		Tasks: result.Tasks{{Name: "t", Metrics: []result.MetricInfo{{Name: "bytes", Unit: "bytes", Better: result.Lower, Kind: result.Exact}, {Name: "s", Unit: "s", Better: result.Lower, Kind: result.Timed}}}}}
+		Tasks: result.Tasks{{Name: "t", Metrics: []result.MetricInfo{{Name: "bytes", Unit: "bytes", Better: result.Lower, Kind: result.Exact}, {Name: "s", Unit: "s", Better: result.Lower, Kind: result.Timed}, {Name: "workspace", Unit: "bytes", Better: result.Lower, Kind: result.Exact, Local: true}}}}}
 	for i := shard - 1; i < p.n; i += p.count {
 		h.Shard.Cases[p.id(i)] = i
 	}
@@ -198,6 +198,7 @@ func TestMergeDuplicates(t *testing.T) {
 	first, second := p.shard(1, "ra", "hosta"), p.shard(1, "rc", "hostc")
 	late := second[1].(result.Record)
 	late.Start, late.Metrics = late.Start.Add(time.Hour), p.record(2, 2, 7).Metrics
+	late.Metrics["workspace"] = result.Metric{Value: 5, Unit: "bytes", Better: result.Lower} // local: the other run has none
 	second[1] = late
 	failed := first[2].(result.Record)
 	failed.Status, failed.Metrics = result.Failed, nil

@@ -53,6 +53,9 @@ type MetricInfo struct {
 	Unit   string `json:"unit"`
 	Better Better `json:"better"`
 	Kind   Kind   `json:"kind"`
+	// Local is true for an Exact metric that also depends on the machine or on the cases that the
+	// process measured before, such as memory with a workspace. Two runs need not agree in it.
+	Local bool `json:"local,omitempty"`
 	// Title is the heading of a table or chart of the metric and Head the heading of its column in
 	// a shared table; both default to Name. Label is the name of its axis and defaults to Title.
 	Title string `json:"title,omitempty"`
