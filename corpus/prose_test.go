@@ -141,16 +141,16 @@ func TestProseFactsStayTrue(t *testing.T) {
 	for seed := range uint64(4) {
 		text := Prose(StreamTest, seed, 1<<20)
 		for _, re := range []*regexp.Regexp{tradeRE, bornRE} {
-			told := make(map[string]string)
+			stated := make(map[string]string)
 			for _, m := range re.FindAllSubmatch(text, -1) {
 				who, what := string(m[1]), string(m[2])
-				if before, known := told[who]; known {
+				if before, known := stated[who]; known {
 					again++
 					if before != what {
 						t.Errorf("seed %d: %s is %s and %s", seed, who, before, what)
 					}
 				}
-				told[who] = what
+				stated[who] = what
 			}
 		}
 	}
