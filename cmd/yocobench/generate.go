@@ -63,7 +63,7 @@ text, and the log-probability of each generated token in nats.`,
 	}
 	deviceFlags(c, &f.device)
 	libraryFlags(c)
-	c.Flags().IntVarP(&f.tokens, "tokens", "n", 64, "most tokens to generate")
+	c.Flags().IntVarP(&f.tokens, "tokens", "n", 64, "maximum number of tokens to generate")
 	c.Flags().StringVarP(&f.file, "file", "f", "", "read the prompt from a file (- for standard input)")
 	c.Flags().BoolVar(&f.raw, "raw", false, "keep the trailing newline of a file or standard input")
 	c.Flags().BoolVar(&f.chat, "chat", false, "make the prompt a user's message in the model's chat template")

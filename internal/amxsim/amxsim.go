@@ -6,5 +6,5 @@ package amxsim
 // int amxsimInstall(void);
 import "C"
 
-// Install puts the handler in place where the processor has no AMX, and says whether it did.
+// Install installs the handler if the CPU has no AMX, and reports whether it did.
 func Install() bool { return C.amxsimInstall() != 0 }

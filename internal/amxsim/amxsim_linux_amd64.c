@@ -82,8 +82,8 @@ static float widen(uint16_t v) {
 	return f;
 }
 
-// TDPBF16PS: even and odd products are summed apart, by fused multiply-adds,
-// and their sums added to C; everything with denormals taken as zero, rounded to nearest.
+// TDPBF16PS: even and odd products are summed separately by fused multiply-adds, and both sums are
+// added to C. Denormals are treated as zero, and results are rounded to nearest.
 __attribute__((noinline, target("fma"))) static void dot_rows(int c, int a, int b) {
 	int pairs = cfg.colsb[a] / 4, cols = cfg.colsb[c] / 4;
 	for (int m = 0; m < cfg.rows[c]; m++) {
@@ -138,7 +138,7 @@ static int operand(const greg_t *g, const uint8_t *p, int x, int b, uint8_t **at
 		return 0;
 	}
 	if (mod == 0 && (base & 7) == 5)
-		return 0; // an address without a base: not among the kernels'
+		return 0; // an address without a base, which no kernel uses
 	int64_t disp = 0;
 	if (mod == 1) {
 		disp = (int8_t)p[n];
@@ -153,7 +153,7 @@ static int operand(const greg_t *g, const uint8_t *p, int x, int b, uint8_t **at
 	return n;
 }
 
-// step carries out the instruction at p and returns its length, 0 if it is none of AMX.
+// step executes the instruction at p and returns its length, 0 if it is not an AMX instruction.
 static int step(const greg_t *g, const uint8_t *p) {
 	if (p[0] != 0xc4 || (p[1] & 31) != 2 || (p[2] & 0x84))
 		return 0; // VEX.128.0F38.W0

@@ -1,14 +1,14 @@
 //go:build linux
 
-// Ours is the CPU runner's side of the comparison with its peers
-// (tools/peers/run.py): it reads a piece of work a line, does it and answers
-// with a line of JSON. torch_peer.py speaks the same protocol.
+// Ours is the CPU runner's side of the comparison with its peers (tools/peers/run.py). It reads one
+// piece of work per line, performs it and answers with a line of JSON. torch_peer.py uses the same
+// protocol.
 //
 //	MODEL TYPE prefill N D   N tokens after D tokens, without logits
-//	MODEL TYPE decode N D    N tokens, one after the other, after D
+//	MODEL TYPE decode N D    N tokens one by one, after D tokens
 //
-// MODEL is a trained model or a preset (random weights), TYPE that of its
-// weights and caches: f32 or bf16. A model is loaded when it is first named.
+// MODEL is a trained model or a preset (random weights). TYPE is the type of its weights and
+// caches: f32 or bf16. A model is loaded on first use.
 package main
 
 import (
@@ -28,9 +28,8 @@ import (
 	"github.com/yocobench/yocobench/runners/cpu"
 )
 
-// Answer is the time of one piece of work, in seconds: on the wall, of the
-// CPU over all threads, and by the cost model at the peaks of this
-// machine; and the FLOPs that the cost model counts.
+// Answer has the time of one piece of work in seconds (wall time, CPU time of all threads, and the
+// limit by the cost model at this machine's peaks) and the FLOPs counted by the cost model.
 type Answer struct {
 	Wall  float64 `json:"wall"`
 	CPU   float64 `json:"cpu"`
@@ -55,16 +54,16 @@ func main() {
 	}
 }
 
-// server holds what was loaded for the lines so far.
+// server holds the models and sequences loaded so far.
 type server struct {
 	opts    runners.Options
 	machine runners.Profile
-	models  map[string]*subject
+	models  map[string]*loadedModel
 }
 
-// subject is a loaded model, and its sequences by the tokens that each held before the work: a deep
-// one is filled once.
-type subject struct {
+// loadedModel is a loaded model with its sequences, by the number of tokens held before the work. A
+// long sequence is filled only once.
+type loadedModel struct {
 	runners.Instance
 	types     runners.Types
 	sequences map[int]runners.Sequence
@@ -83,7 +82,7 @@ func serve(opts runners.Options) error {
 	if err := out.Encode(Greeting{d.Tier, d.Name, peak}); err != nil {
 		return err
 	}
-	s := server{opts, peak.Profile(d.Memory), map[string]*subject{}}
+	s := server{opts, peak.Profile(d.Memory), map[string]*loadedModel{}}
 	defer s.close()
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
@@ -107,8 +106,8 @@ func (s *server) close() {
 	}
 }
 
-// model loads a model, or finds it loaded.
-func (s *server) model(name, dtype string) (*subject, error) {
+// model returns a model, loading it on first use.
+func (s *server) model(name, dtype string) (*loadedModel, error) {
 	if m := s.models[name+" "+dtype]; m != nil {
 		return m, nil
 	}
@@ -126,7 +125,7 @@ func (s *server) model(name, dtype string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	sub := &subject{m, runners.Types{Weights: opts.Weights, KV: opts.KV}, map[int]runners.Sequence{}}
+	sub := &loadedModel{m, runners.Types{Weights: opts.Weights, KV: opts.KV}, map[int]runners.Sequence{}}
 	s.models[name+" "+dtype] = sub
 	return sub, nil
 }
@@ -181,7 +180,7 @@ func (s *server) work(ctx context.Context, line string) (a Answer, err error) {
 }
 
 // at returns a sequence that holds depth tokens and has room for n more.
-func (m *subject) at(ctx context.Context, depth, n int) (runners.Sequence, error) {
+func (m *loadedModel) at(ctx context.Context, depth, n int) (runners.Sequence, error) {
 	q := m.sequences[depth]
 	if q != nil && q.Capacity() >= depth+n {
 		return q, q.Truncate(ctx, depth)
