@@ -154,6 +154,9 @@ func ggufComputed(f *gguf.File, arch string, c *config, m *Model, sizes map[stri
 			}
 		}
 	}
+	if c.fields["rms_norm_eps"] == nil {
+		m.refuse("the metadata %q is missing", arch+".attention.layer_norm_rms_epsilon")
+	}
 	kind, _, err := f.String(arch + ".rope.scaling.type")
 	if err != nil {
 		return err

@@ -172,9 +172,9 @@ func TestDefaultsOfFields(t *testing.T) {
 	}
 }
 
-// TestScalingOfGGUF: without a type, a factor of rotary positions is that of linear scaling, as in
-// llama.cpp. Unknown keys and types are refused.
-func TestScalingOfGGUF(t *testing.T) {
+// TestKeysOfGGUF: without a type, a factor of rotary positions is that of linear scaling, as in
+// llama.cpp. Unknown keys and types, and a file without an epsilon, are refused.
+func TestKeysOfGGUF(t *testing.T) {
 	data, err := os.ReadFile("../../testdata/real/tiny/yarn.gguf")
 	if err != nil {
 		t.Fatal(err)
@@ -182,6 +182,7 @@ func TestScalingOfGGUF(t *testing.T) {
 	for _, tt := range []struct{ old, new, notRun string }{
 		{"llama.rope.scaling.type", "other.rope.scaling.type", ""},
 		{"llama.rope.scaling.type", "llama.rope.scaling.tipe", `the metadata "llama.rope.scaling.tipe"`},
+		{"llama.attention.layer_norm_rms_epsilon", "other.attention.layer_norm_rms_epsilon", `"llama.attention.layer_norm_rms_epsilon" is missing`},
 		{"\x04\x00\x00\x00\x00\x00\x00\x00yarn", "\x04\x00\x00\x00\x00\x00\x00\x00odd!", `rope_scaling.rope_type of "odd!"`},
 	} {
 		edited := bytes.Replace(data, []byte(tt.old), []byte(tt.new), 1)

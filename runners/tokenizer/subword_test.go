@@ -27,6 +27,28 @@ func TestMerges(t *testing.T) {
 	}
 }
 
+// TestBytesWithoutTokens: bytes that have no token have none together either, and a table does not
+// have the key that marks its free slots.
+func TestBytesWithoutTokens(t *testing.T) {
+	m := *testCase(t, "gpt2").model.(*bpe)
+	symbols := *m.bytes
+	for c := 0xf8; c < 0x100; c++ {
+		symbols[c] = none
+	}
+	m.bytes, m.unk, m.skip = &symbols, none, false
+	for _, text := range []string{"\xff\xfe", "\xff\xff\xff", strings.Repeat("\xfe", manySymbols+1)} {
+		if got := m.tokens(&worker{}, nil, text); len(got) != 0 {
+			t.Errorf("%q: %v, want no tokens", text, got)
+		}
+		if got := m.tokens(&worker{}, nil, text+"a"); len(got) != 1 || got[0] != (token{symbols['a'], int32(len(text)) + 1}) {
+			t.Errorf("%qa: %v, want the token of a", text, got)
+		}
+	}
+	if v, ok := newTable(1).get(noKey); ok {
+		t.Errorf("an empty table has %d", v)
+	}
+}
+
 // Splitting words at a ▁, and caching them, changes no tokens.
 func TestWordsAreIndependent(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))

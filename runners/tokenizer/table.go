@@ -3,7 +3,7 @@ package tokenizer
 import "math/bits"
 
 // table is a hash table from uint64 keys to uint64 values with open addressing: it is smaller and
-// several times faster than a map for the pairs of tokens that BPE looks up. ^0 is not a valid key.
+// several times faster than a map for the pairs of tokens that BPE looks up. ^0 cannot be added.
 type table struct {
 	keys, values []uint64
 	n            int
@@ -46,7 +46,7 @@ func (t *table) slot(key uint64) int {
 // get returns the value of key; ok reports whether there is one.
 func (t *table) get(key uint64) (value uint64, ok bool) {
 	i := t.slot(key)
-	return t.values[i], t.keys[i] == key
+	return t.values[i], t.keys[i] == key && key != noKey
 }
 
 // add sets the value of key if it has none, and reports whether it did.
