@@ -62,7 +62,7 @@ func (v *view) bound(groups []*group) []*group {
 }
 
 // bound reduces the group to its first models, with their baselines, to its first places on the
-// axis, and to at most room records.
+// axis, and to at most room records, evenly spaced on the axes.
 func (g *group) bound(models []string, baselines map[string]string, room int) {
 	of := map[string]bool{}
 	for _, r := range g.records {
@@ -99,14 +99,46 @@ func (g *group) bound(models []string, baselines map[string]string, room int) {
 		}
 		kept = append(kept, r)
 	}
-	if len(kept) > room {
-		left = append(left, firstOf(room, len(kept), "cases"))
-		kept = kept[:room]
+	for len(kept) > room {
+		fewer, note := g.space(kept, room)
+		if len(fewer) == len(kept) {
+			left = append(left, firstOf(room, len(kept), "cases"))
+			kept = kept[:room]
+			break
+		}
+		kept, left = fewer, append(left, note)
 	}
 	g.records = kept
 	if left = slices.DeleteFunc(left, func(s string) bool { return s == "" }); len(left) > 0 {
 		g.left = strings.Join(left, ", ") + elsewhere
 	}
+}
+
+// space keeps the records at evenly spaced values of the axis with the most values, including the
+// first and the last, so that about room records remain: of all models and over the whole range. It
+// returns records unchanged if no axis has values to omit.
+func (g *group) space(records []*result.Record, room int) (kept []*result.Record, note string) {
+	var axis result.Axis
+	var all []float64
+	for _, a := range g.about.Axes {
+		if xs := numbers(records, a.Param); len(xs) > len(all) {
+			axis, all = a, xs
+		}
+	}
+	n := max(2, len(all)*room/len(records))
+	if n >= len(all) || room == 0 {
+		return records, ""
+	}
+	keep := map[float64]bool{}
+	for i := range n {
+		keep[all[i*(len(all)-1)/(n-1)]] = true
+	}
+	for _, r := range records {
+		if x, ok := number(r, axis.Param); !ok || keep[x] {
+			kept = append(kept, r)
+		}
+	}
+	return kept, fmt.Sprintf("%d of %d %ss, evenly spaced", n, len(all), cleantext.Ellipsis(clean(axis.Param), 40))
 }
 
 // boundSections truncates long tables and removes excess pictures.
