@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -105,6 +107,42 @@ func TestErrorsOfModelPaths(t *testing.T) {
 		var out, stderr bytes.Buffer
 		if code := run(t.Context(), tt.args, &out, &stderr); code == exitOK || !strings.HasPrefix(stderr.String(), tt.want) {
 			t.Errorf("%q: exit code %d, want %q: %s", tt.args, code, tt.want, stderr.String())
+		}
+	}
+}
+
+// TestModelThatChanges: weights that were replaced after the plan are not loaded, because records
+// would have the identity of the earlier ones.
+func TestModelThatChanges(t *testing.T) {
+	const tiny = "../../testdata/real/tiny/"
+	dir := t.TempDir()
+	if err := os.CopyFS(filepath.Join(dir, "llama2"), os.DirFS(tiny+"llama2")); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(tiny + "llama3.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "llama3.gguf")
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, edited := range map[string]string{file: file, filepath.Join(dir, "llama2"): filepath.Join(dir, "llama2", "model.safetensors")} {
+		f, err := findModel(path, ".", false, 1, runners.F32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, err := f.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		now := time.Now().Add(time.Hour)
+		if err := os.Chtimes(edited, now, now); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.open(); err == nil || !strings.Contains(err.Error(), "the model's files changed since the cases were planned") {
+			t.Errorf("%s: %v", path, err)
 		}
 	}
 }

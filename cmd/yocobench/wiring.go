@@ -248,7 +248,11 @@ func findPretrained(path string) (modelSource, error) {
 		return fromFamily(nil, err)
 	}
 	defer m.Close()
+	found := modelFiles(path)
 	f := modelSource{config: m.Config(), kind: "checkpoint", family: m.Family, path: path, stored: m.Stored(), open: func() (runners.Weights, error) {
+		if modelFiles(path) != found { // records would have the identity of the earlier weights
+			return nil, fmt.Errorf("%s: the model's files changed since the cases were planned; start the command again", path)
+		}
 		m, err := pretrained.Open(path)
 		if err != nil {
 			return nil, err // not a typed nil pointer
@@ -257,6 +261,27 @@ func findPretrained(path string) (modelSource, error) {
 	}}
 	f.identity, err = m.Identity()
 	return f, err
+}
+
+// modelFiles describes the sizes and times of a GGUF file, or of the weights and the config in a
+// folder. It changes if they are replaced.
+func modelFiles(path string) string {
+	files := []string{path}
+	if entries, err := os.ReadDir(path); err == nil {
+		files = nil
+		for _, e := range entries {
+			if e.Name() == "config.json" || filepath.Ext(e.Name()) == ".safetensors" {
+				files = append(files, filepath.Join(path, e.Name()))
+			}
+		}
+	}
+	var b strings.Builder
+	for _, name := range files {
+		if info, err := os.Stat(name); err == nil {
+			fmt.Fprintf(&b, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+		}
+	}
+	return b.String()
 }
 
 // random gives f seeded random weights of type dtype.

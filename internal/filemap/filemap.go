@@ -24,17 +24,16 @@ func Open(path string) (Content, int64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, errors.Join(err, f.Close())
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, fmt.Errorf("%s: not a regular file", path)
+		return nil, 0, errors.Join(fmt.Errorf("%s: not a regular file", path), f.Close())
 	}
 	c, err := open(f, info.Size())
 	if err != nil {
-		return nil, 0, fmt.Errorf("%s: map the file: %w", path, err)
+		return nil, 0, errors.Join(fmt.Errorf("%s: map the file: %w", path, err), f.Close())
 	}
 	return c, info.Size(), nil
 }

@@ -3,12 +3,37 @@
 package filemap
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
+
+// TestCutShort: a file that is cut short while it is open is an error, not a fault.
+func TestCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, size, err := Open(path)
+	if err != nil || size != 1<<20 {
+		t.Fatal(size, err)
+	}
+	if b, err := c.Bytes(1<<20-4, 4); err != nil || len(b) != 4 {
+		t.Fatal(b, err)
+	}
+	if err := os.Truncate(path, 4096); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Bytes(1<<20-4, 4); err == nil || !strings.Contains(err.Error(), "f: cut short from 1048576 to 4096 bytes") {
+		t.Error(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestPipe: opening a pipe, which would block until it is written to, is an error, as is a folder.
 func TestPipe(t *testing.T) {

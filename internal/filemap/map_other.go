@@ -12,12 +12,7 @@ import (
 type onDisk struct{ f *os.File }
 
 func open(f *os.File, size int64) (Content, error) {
-	// The caller closes f; this one stays open as long as the content.
-	g, err := os.Open(f.Name())
-	if err != nil {
-		return nil, err
-	}
-	return onDisk{g}, nil
+	return onDisk{f}, nil
 }
 
 // Bytes is part of Content.

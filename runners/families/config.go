@@ -17,6 +17,7 @@ const (
 	maxConfig = 16 << 20 // bytes
 	maxSize   = 1 << 24  // a width, a number of heads, a vocabulary
 	maxLayers = 1 << 12
+	maxName   = 256 // bytes
 )
 
 // config reads the fields of a config.json and keeps the first error, after which all readers

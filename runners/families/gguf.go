@@ -353,8 +353,8 @@ func ggufWeights(f *gguf.File, m *Model) error {
 		m.Stored.Name += most.String()
 		delete(byType, most)
 	}
-	if name, ok, err := f.String("general.name"); err == nil && ok {
-		m.Name = name
+	if name, ok, err := f.String("general.name"); err == nil && ok && len(name) <= maxName {
+		m.Name = strings.Join(strings.Fields(name), " ") // one line
 	}
 	return nil
 }

@@ -115,6 +115,21 @@ func TestConfigOfGGUF(t *testing.T) {
 	}
 }
 
+// TestNameOfGGUF: a model's name is one line.
+func TestNameOfGGUF(t *testing.T) {
+	data, err := os.ReadFile("../../testdata/real/tiny/llama3.gguf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := gguf.New("f.gguf", bytes.Replace(data, []byte("Tmpikcxliu6"), []byte("two\n lines "), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := FromGGUF(f); err != nil || m.Name != "two lines" {
+		t.Errorf("%v, %v", m, err)
+	}
+}
+
 // rounded rounds the numbers of a model to six digits.
 func rounded(c runners.Config) runners.Config {
 	round := func(x *float64) { *x, _ = strconv.ParseFloat(strconv.FormatFloat(*x, 'g', 6, 64), 64) }
