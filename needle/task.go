@@ -53,6 +53,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 		return nil, err
 	}
 	text := source.Fingerprint()[:16]
+	costs := newCosts(m)
 	cases := make([]suites.Case, 0, len(p.Lengths)*len(p.Needles)*len(p.Depths.list()))
 	for _, length := range p.Lengths {
 		for _, needles := range p.Needles {
@@ -65,7 +66,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 					continue
 				}
 				c := &cell{Params: &p, length: int(length), needles: int(needles), depth: d, seed: pl.Seed, templates: templates, source: source, chat: dialogue}
-				planned, err := c.plan(m, text, unsupported)
+				planned, err := c.plan(m, costs, text, unsupported)
 				if err != nil {
 					return nil, pl.Errorf("%v", err)
 				}
@@ -78,7 +79,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 
 // plan makes the cell's case for a model; text is the fingerprint of the source. Where unsupported
 // is not empty, it says why the model cannot be asked.
-func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, error) {
+func (c *cell) plan(m *suites.Target, costs *costs, text, unsupported string) (suites.Case, error) {
 	out := suites.Case{Label: c.label(), Params: c.params(m, text), Version: c.version()}
 	out.Run = func(ctx context.Context, model runners.Model, progress func(float64)) (result.Outcome, error) {
 		return c.run(ctx, m, model, progress)
@@ -103,8 +104,8 @@ func (c *cell) plan(m *suites.Target, text, unsupported string) (suites.Case, er
 	if m.Config == nil {
 		return out, nil
 	}
-	out.Work, out.Bytes = c.cost(m, tok, trials)
-	out.Least = m.Config.LeastBytes(c.length, 1, m.Types(runners.F32))
+	out.Work, out.Bytes = c.cost(m, costs, tok, trials)
+	out.Least = costs.least(c.length)
 	return out, nil
 }
 
@@ -176,6 +177,45 @@ func (c *cell) params(m *suites.Target, text string) map[string]any {
 	return ps
 }
 
+// costs computes the work and the memory of cells of a model. The cells of one length share them,
+// and computing them for a model of many layers takes longer than the rest of planning a cell.
+type costs struct {
+	prefill func([2]int) runners.Work // of tokens, at a depth
+	step    func(int) runners.Work    // at a depth
+	least   func(int) int64           // bytes for a length
+	run     func([2]int) int64        // bytes for a length and a number of sequences
+}
+
+// newCosts returns the costs of a model. They must not be used without a Config.
+func newCosts(m *suites.Target) *costs {
+	types := m.Types(runners.F32)
+	return &costs{
+		prefill: remember(func(at [2]int) runners.Work { return m.Config.PrefillWork(at[0], at[1], types) }),
+		step:    remember(func(depth int) runners.Work { return m.Config.StepWork(depth, 1, types) }),
+		least:   remember(func(length int) int64 { return m.Config.LeastBytes(length, 1, types) }),
+		run: remember(func(at [2]int) int64 {
+			return m.Config.RunBytes(at[0], at[1], m.Options.PrefillChunk, types).Total()
+		}),
+	}
+}
+
+// remember returns f with its last results remembered.
+func remember[K comparable, V any](f func(K) V) func(K) V {
+	const most = 1000
+	known := map[K]V{}
+	return func(k K) V {
+		v, ok := known[k]
+		if !ok {
+			if len(known) == most {
+				clear(known)
+			}
+			v = f(k)
+			known[k] = v
+		}
+		return v
+	}
+}
+
 // steps is the number of steps that an answer takes: up to the end of the right one, or in a chat
 // all that it may take.
 func (c *cell) steps(tok tokenizer.Tokenizer, q question) int {
@@ -188,8 +228,7 @@ func (c *cell) steps(tok tokenizer.Tokenizer, q question) int {
 // cost estimates the work, counting shared work once, and the memory: the base sequence, a fork of
 // it and, for YOCO, another fork while the log-probability of the right answer is computed after a
 // wrong one.
-func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer, all []*trial) ([]suites.Phase, int64) {
-	types := m.Types(runners.F32)
+func (c *cell) cost(m *suites.Target, costs *costs, tok tokenizer.Tokenizer, all []*trial) ([]suites.Phase, int64) {
 	var work []suites.Phase
 	held := 1
 	for h := range c.haystacks() {
@@ -208,14 +247,14 @@ func (c *cell) cost(m *suites.Target, tok tokenizer.Tokenizer, all []*trial) ([]
 			shared, held = int(math.Round(first*float64(c.length))), 2
 		}
 		if shared > 0 {
-			work = append(work, suites.Phase{Work: m.Config.PrefillWork(shared, 0, types), Times: 1})
+			work = append(work, suites.Phase{Work: costs.prefill([2]int{shared, 0}), Times: 1})
 		}
 		work = append(work,
-			suites.Phase{Work: m.Config.PrefillWork(c.length-shared, shared, types), Times: float64(trials)},
-			suites.Phase{Work: m.Config.StepWork(c.length, 1, types), Times: float64(trials * steps)})
+			suites.Phase{Work: costs.prefill([2]int{c.length - shared, shared}), Times: float64(trials)},
+			suites.Phase{Work: costs.step(c.length), Times: float64(trials * steps)})
 	}
 	if !m.Config.CanTruncate() {
 		held++
 	}
-	return work, m.Config.RunBytes(c.length, held, m.Options.PrefillChunk, types).Total()
+	return work, costs.run([2]int{c.length, held})
 }
