@@ -39,7 +39,7 @@ var mayImport = [][2]string{
 	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},
 	{"runners/chat", ""},
 	{"runners/tokenizer", ""},
-	{"runners/pretrained", "internal/suggest runners runners/checkpoint runners/checkpoint/gguf runners/families"},
+	{"runners/pretrained", "internal/filemap internal/suggest runners runners/checkpoint runners/checkpoint/gguf runners/families"},
 	{"runners/exec", "runners runners/tokenizer"},
 	{"runners/verify", "runners runners/checkpoint runners/pretrained"},
 	{"kernels/cpu", "internal/amxsim"}, // with the build tag amxsim

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 )
 
 // Content is the bytes of a file.
@@ -36,6 +37,22 @@ func Open(path string) (Content, int64, error) {
 		return nil, 0, errors.Join(fmt.Errorf("%s: map the file: %w", path, err), f.Close())
 	}
 	return c, info.Size(), nil
+}
+
+// Guard calls read. If read reads a part of a mapped file that another program has cut short, Guard
+// returns an error. read must not start goroutines that read the file.
+func Guard(path string, read func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a fault
+			err = fmt.Errorf("%s: cut short while it was read", path)
+		default:
+			panic(e)
+		}
+	}()
+	return read()
 }
 
 // Memory is a Content of bytes that are in memory already.

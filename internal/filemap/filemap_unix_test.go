@@ -3,6 +3,7 @@
 package filemap
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,13 +22,21 @@ func TestCutShort(t *testing.T) {
 	if err != nil || size != 1<<20 {
 		t.Fatal(size, err)
 	}
-	if b, err := c.Bytes(1<<20-4, 4); err != nil || len(b) != 4 {
-		t.Fatal(b, err)
+	whole, err := c.Bytes(0, size)
+	if err != nil || len(whole) != 1<<20 {
+		t.Fatal(len(whole), err)
 	}
 	if err := os.Truncate(path, 4096); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.Bytes(1<<20-4, 4); err == nil || !strings.Contains(err.Error(), "f: cut short from 1048576 to 4096 bytes") {
+		t.Error(err)
+	}
+	err = Guard(path, func() error {
+		_, err := io.Discard.Write(append([]byte(nil), whole...))
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "f: cut short while it was read") {
 		t.Error(err)
 	}
 	if err := c.Close(); err != nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/filemap"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
@@ -290,7 +291,15 @@ const (
 // Identity names the weights: the types in which they are stored and a hash of the config, of the
 // tensors' names, types, shapes and sizes, and of their bytes. Of weights of more than 256 MiB the
 // bytes are the first and last 64 KiB of each tensor, so that a plan does not read a large file.
-func (m *Model) Identity() (string, error) {
+func (m *Model) Identity() (id string, err error) {
+	err = filemap.Guard(m.source, func() error {
+		id, err = m.identity()
+		return err
+	})
+	return id, err
+}
+
+func (m *Model) identity() (string, error) {
 	h := sha256.New()
 	c := m.Config()
 	c.Name = ""
