@@ -195,7 +195,7 @@ func (m *Model) runYOCO(c, self, cross *config, layers, selfLayers, ffn int64) {
 		Label: m.Family, Dim: int(m.Dim), Vocab: int(m.Vocab), MaxSeqLen: int(m.Context), TiedOutput: m.Tied,
 		EmbedScale: math.Sqrt(float64(m.Dim)), NormEps: eps,
 	}
-	if act := c.text("hidden_act", "swish"); activations[act] != runners.SiLU || act == "gelu_pytorch_tanh" {
+	if act := c.text("hidden_act", "swish"); act != "swish" && act != "silu" {
 		m.refuseField(c, "hidden_act", act)
 	}
 	rope := func(o *config) runners.Rotary {

@@ -188,6 +188,8 @@ func TestRefusals(t *testing.T) {
 		{llama + `,"torch_dtype":"int3"}`, `torch_dtype: the number type "int3" is not known`},
 		{llama + `,"quantization_config":{"quant_method":"gptq","bits":4}}`, `quantization_config.quant_method: "gptq" is not supported`},
 		{llama + `,"quantization_config":{"quant_method":"fp8","weight_block_size":[64,64]}}`, "weight_block_size: [64 64] is not supported"},
+		{strings.Replace(llama, `"llama"`, `"gemma3_text"`, 1) + `,"layer_types":["full_attention","chunked_attention"]}`, `layer_types: the type "chunked_attention" is not known`},
+		{strings.Replace(llama, `"llama"`, `"llama4_text"`, 1) + `,"attention_chunk_size":8,"layer_types":["full_attention","chunked_attention"]}`, ""},
 		{`{"model_type":"gemma3"}`, "text_config: the field is missing"},
 		{`{"model_type":"gemma3","text_config":{"odd":1}}`, "text_config."},
 	} {

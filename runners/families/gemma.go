@@ -32,7 +32,7 @@ func readGemma3n(c *config, m *Model) {
 		"query_pre_attn_scalar")
 	d, layers := c.size("hidden_size", 2048), c.within("num_hidden_layers", 1, maxLayers, []int64{35})
 	h := heads{d: d, q: c.size("num_attention_heads", 8), kv: c.size("num_key_value_heads", 2), dim: c.size("head_dim", 256)}
-	window := c.layerWindows(c.size("sliding_window", 512), func(i int64) bool { return (i+1)%5 != 0 })
+	window := c.layerWindows("sliding_attention", c.size("sliding_window", 512), func(i int64) bool { return (i+1)%5 != 0 })
 	shared, rank, inputs := c.count("num_kv_shared_layers", 15), c.size("laurel_rank", 64), c.size("altup_num_inputs", 4)
 	p := c.count("hidden_size_per_layer_input", 256)
 	var widths []int64
@@ -102,7 +102,7 @@ func readGemma4(c *config, m *Model) {
 	c.ignore("vocab_size_per_layer_input", "final_logit_softcapping", "num_experts", "top_k_experts", "moe_intermediate_size", "use_bidirectional_attention", "query_pre_attn_scalar")
 	d, layers := c.size("hidden_size", 2304), c.within("num_hidden_layers", 1, maxLayers, []int64{30})
 	local := heads{d: d, q: c.size("num_attention_heads", 8), kv: c.size("num_key_value_heads", 4), dim: c.size("head_dim", 256)}
-	window := c.layerWindows(c.size("sliding_window", 512), func(i int64) bool { return (i+1)%6 != 0 && i != layers-1 })
+	window := c.layerWindows("sliding_attention", c.size("sliding_window", 512), func(i int64) bool { return (i+1)%6 != 0 && i != layers-1 })
 	global := local
 	global.dim = c.size("global_head_dim", c.perLayer("head_dim", 512))
 	sameKV := c.flag("attention_k_eq_v", false)

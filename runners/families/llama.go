@@ -204,13 +204,14 @@ func readMixtral(c *config, m *Model) {
 }
 
 // layerWindows returns the window of each layer, from layer_types or, if that is absent, from rule.
-func (c *config) layerWindows(window int64, rule func(layer int64) bool) func(int64) int64 {
+// local is the type of a layer with a window.
+func (c *config) layerWindows(local string, window int64, rule func(layer int64) bool) func(int64) int64 {
 	types := c.words("layer_types")
 	if n := c.layers(); types != nil && int64(len(types)) != n && *c.err == nil {
 		c.failf("layer_types", "it has %d entries for %d layers", len(types), n)
 	}
 	for _, t := range types {
-		if t != "full_attention" && t != "sliding_attention" && t != "chunked_attention" {
+		if t != "full_attention" && t != local {
 			c.failf("layer_types", "the type %q is not known", t)
 		}
 	}
@@ -229,7 +230,7 @@ func qwenWindows(c *config) func(int64) int64 {
 	if !use {
 		window = 0
 	}
-	return c.layerWindows(window, func(i int64) bool { return use && i >= from })
+	return c.layerWindows("sliding_attention", window, func(i int64) bool { return use && i >= from })
 }
 
 func readQwen2(c *config, m *Model) {
@@ -336,7 +337,7 @@ func readGemma2(c *config, m *Model) {
 	run := gemma(c, m)
 	run.rope, run.scoreCap, run.logitCap = m.rope(c, 10000), c.capped("attn_logit_softcapping", 50), c.capped("final_logit_softcapping", 30)
 	dense{qkvBias: bias, outBias: bias, norms: 4, tied: true, headDim: 256, kvHeads: 4, run: run,
-		window: c.layerWindows(w, func(i int64) bool { return i%2 == 0 })}.build(c, m)
+		window: c.layerWindows("sliding_attention", w, func(i int64) bool { return i%2 == 0 })}.build(c, m)
 }
 
 func readGemma3(c *config, m *Model) {
@@ -347,7 +348,7 @@ func readGemma3(c *config, m *Model) {
 	}
 	w, pattern := c.size("sliding_window", 4096), c.size("sliding_window_pattern", 6)
 	bias := c.flag("attention_bias", false)
-	window := c.layerWindows(w, func(i int64) bool { return (i+1)%pattern != 0 })
+	window := c.layerWindows("sliding_attention", w, func(i int64) bool { return (i+1)%pattern != 0 })
 	run := gemma(c, m)
 	run.scoreCap, run.logitCap = c.capped("attn_logit_softcapping", 0), c.capped("final_logit_softcapping", 0)
 	global := m.rotaryOf(c, "full_attention", 1000000)
@@ -389,7 +390,7 @@ func readLlama4(c *config, m *Model) {
 	if len(rope) != 0 && int64(len(rope)) != n && *c.err == nil {
 		c.failf("no_rope_layers", "it has %d entries for %d layers", len(rope), n)
 	}
-	window := c.layerWindows(chunk, func(i int64) bool {
+	window := c.layerWindows("chunked_attention", chunk, func(i int64) bool {
 		if len(rope) > 0 {
 			return rope[i] != 0
 		}
@@ -422,7 +423,7 @@ func readGPTOSS(c *config, m *Model) {
 	f := c.size("intermediate_size", 2880)
 	bias := c.flag("attention_bias", true)
 	dense{qkvBias: bias, outBias: bias, headDim: 64, kvHeads: 8,
-		window: c.layerWindows(w, func(i int64) bool { return i%2 == 0 }),
+		window: c.layerWindows("sliding_attention", w, func(i int64) bool { return i%2 == 0 }),
 		extra:  func(b *builder, _ int64, h heads) { b.vector(h.q) },
 		ffn: func(b *builder, _, d int64) {
 			b.gatedExperts(n, k, d, f)

@@ -216,6 +216,8 @@ func TestRefusals(t *testing.T) {
 		notRun                bool
 	}{
 		{"llama2", `"hidden_act": "silu"`, `"hidden_act": "relu"`, `hidden_act of "relu"`, true},
+		{"fla-yoco-gret", `"hidden_act": "swish"`, `"hidden_act": "relu"`, `hidden_act of "relu"`, true},
+		{"fla-yoco-swa", `"hidden_act": "swish"`, `"hidden_act": "gelu_pytorch_tanh"`, `hidden_act of "gelu_pytorch_tanh"`, true},
 		{"llama2", `"attention_bias": false`, `"attention_bias": true`, "attention_bias of true", true},
 		{"llama3", `"rope_type": "llama3"`, `"rope_type": "dynamic"`, `rope_scaling.rope_type of "dynamic"`, true},
 		{"llama3", `"factor": 8.0`, `"factor": 8.0, "odd": 3`, "rope_scaling.odd of 3", true},
