@@ -375,7 +375,16 @@ func readPhi3(c *config, m *Model) {
 	if p, ok := c.fields["rope_parameters"].(map[string]any); ok && c.fields["partial_rotary_factor"] == nil {
 		part = c.inner("rope_parameters", p).number("partial_rotary_factor", 1)
 	}
-	c.ignore("original_max_position_embeddings") // read where a scaling of rotary positions needs it
+	const original = "original_max_position_embeddings" // read where a scaling of rotary positions needs it
+	c.ignore(original)
+	inScaling := false
+	for _, name := range []string{"rope_parameters", "rope_scaling"} {
+		p, _ := c.fields[name].(map[string]any)
+		inScaling = inScaling || p[original] != nil
+	}
+	if c.fields[original] == nil && !inScaling {
+		c.fields[original] = 4096
+	}
 	rope := once(func(headDim int64) runners.Rotary { return m.rotary(c, "", 10000, headDim, part) })
 	dense{window: uniformWindow(w), run: &computed{eps: 1e-5, rope: rope}}.build(c, m)
 }

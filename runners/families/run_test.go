@@ -155,6 +155,7 @@ func rounded(c runners.Config) runners.Config {
 func TestDefaultsOfFields(t *testing.T) {
 	const sizes = `"max_position_embeddings":32768,"hidden_size":64,"intermediate_size":128,"num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":100`
 	const yarn = `"rope_scaling":{"type":"yarn","factor":2,"original_max_position_embeddings":8192}`
+	const longRope = `"rope_scaling":{"type":"longrope","short_factor":[1,1,1,1,1,1,1,1],"long_factor":[2,2,2,2,2,2,2,2]}`
 	for _, tt := range []struct {
 		text   string
 		window int
@@ -165,6 +166,7 @@ func TestDefaultsOfFields(t *testing.T) {
 		{`"model_type":"qwen2","use_sliding_window":true,"max_window_layers":0`, 4096, ""},
 		{`"model_type":"qwen2","use_sliding_window":true,"max_window_layers":0,"sliding_window":null`, 0, ""},
 		{`"model_type":"phi3"`, 0, `"model_type":"phi3","sliding_window":null`},
+		{`"model_type":"phi3",` + longRope, 0, `"model_type":"phi3","original_max_position_embeddings":4096,` + longRope},
 		// The original context at the top counts.
 		{`"model_type":"qwen2",` + yarn + `,"original_max_position_embeddings":4096`, 0,
 			`"model_type":"qwen2","rope_scaling":{"type":"yarn","factor":2,"original_max_position_embeddings":4096}`},
