@@ -111,6 +111,28 @@ func TestErrorsOfModelPaths(t *testing.T) {
 	}
 }
 
+// TestGenerateBeyondTheTrainedContext: a text that is longer than the trained context is marked.
+func TestGenerateBeyondTheTrainedContext(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../../testdata/real/tiny/llama2")); err != nil {
+		t.Fatal(err)
+	}
+	tok := `{"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]}}`
+	if err := os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(tok), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, format := range []string{"text", "json"} {
+		for tokens, want := range map[string]string{
+			"500": "", "520": "notice: the prompt and the text have 522 tokens; the model's trained context is 512\n",
+		} {
+			var out, stderr bytes.Buffer
+			if code := run(t.Context(), []string{"generate", dir, "ab", "-n", tokens, "--format", format}, &out, &stderr); code != exitOK || stderr.String() != want {
+				t.Errorf("%s tokens: exit code %d, %q, want %q", tokens, code, stderr.String(), want)
+			}
+		}
+	}
+}
+
 // TestModelThatChanges: weights that were replaced after the plan are not loaded, because records
 // would have the identity of the earlier ones.
 func TestModelThatChanges(t *testing.T) {

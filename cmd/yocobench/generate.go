@@ -178,6 +178,9 @@ func (f *generateFlags) run(ctx context.Context, model, prompt string, stdout, s
 			io.WriteString(out, rest)
 		}
 	}
+	if n, most := len(ids)+len(got.Tokens), source.config.MaxSeqLen; most > 0 && n > most {
+		defer notice(stderr, fmt.Sprintf("the prompt and the text have %d tokens; the model's trained context is %d", n, most))
+	}
 	if err == nil && f.format == "json" {
 		e := json.NewEncoder(stdout)
 		e.SetEscapeHTML(false)
