@@ -95,11 +95,13 @@ func fields(message []byte, f func(wireField) error) error {
 
 func readSPModel(data []byte) (*spModel, error) {
 	m := &spModel{kind: 1, bos: 1, eos: 2, prefix: true, merge: true, escape: true}
+	trained, normalized := false, false
 	err := fields(data, func(f wireField) error {
 		switch {
 		case f.number == 1 && f.kind == 2:
 			return m.readPiece(f.bytes)
 		case f.number == 2 && f.kind == 2:
+			trained = true
 			return fields(f.bytes, func(f wireField) error {
 				switch f.number {
 				case 3:
@@ -116,6 +118,7 @@ func readSPModel(data []byte) (*spModel, error) {
 				return nil
 			})
 		case f.number == 3 && f.kind == 2:
+			normalized = true
 			return fields(f.bytes, func(f wireField) error {
 				switch f.number {
 				case 2:
@@ -134,6 +137,8 @@ func readSPModel(data []byte) (*spModel, error) {
 	})
 	if err == nil && len(m.names) == 0 {
 		err = errors.New("it has no pieces")
+	} else if err == nil && !(trained && normalized) { // they follow the pieces
+		err = errors.New("it has no trainer_spec or no normalizer_spec (cut short?)")
 	}
 	return m, err
 }
