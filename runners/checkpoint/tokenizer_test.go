@@ -17,7 +17,7 @@ func TestOpenTokenizer(t *testing.T) {
 		fmt.Fprintf(&ranks, "%s %d\n", base64.StdEncoding.EncodeToString([]byte{byte(b)}), b)
 	}
 	const hf = `{"model":{"type":"BPE","vocab":{"a":0,"b":1},"merges":[]},"added_tokens":[{"id":2,"content":"<e>","special":true}]}`
-	spm := "\n\x09\n\x05<unk>\x18\x02\n\x05\n\x03▁\n\x03\n\x01a\n\x03\n\x01b\x12\x02\x18\x02"
+	spm := "\n\x09\n\x05<unk>\x18\x02\n\x05\n\x03▁\n\x03\n\x01a\n\x03\n\x01b\x12\x02\x18\x02\x1a\x00"
 	dir := t.TempDir()
 	write := func(name, text string) {
 		path := filepath.Join(dir, name)
