@@ -37,7 +37,7 @@ FAULTS = [
     (test_kernels.Attend, "test_prefill", "attend_prefill.py", "head // (heads // kv_heads)", "head % kv_heads"),
     (test_kernels.Attend, "test_prefill_cap", "attend.py", "2.0 * scale / cap * LOG2E, cap", "scale / cap * LOG2E, cap"),
     (test_kernels.Attend, "test_window_cap", "attend_window.py", "scale, cap, CAP, HD", "scale, cap, NO_CAP, HD"),
-    (test_kernels.Attend, "test_window", "attend_window.py", "head // (heads // kv_heads)", "head % kv_heads"),
+    (test_kernels.Attend, "test_window", "attend_window.py", "head * kv_heads // heads", "head % kv_heads"),
     (test_kernels.Attend, "test_decode", "attend.py", "if cap > 0:", "if cap < 0:"),
     (test_kernels.Products, "test_logprobs", "logprobs.py", "if cap > 0:", "if cap < 0:"),
     (test_kernels.Attend, "test_window", "attend.py", "(gap < window)", "(gap <= window)"),
