@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,16 +11,6 @@ import (
 	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/suites/result"
 )
-
-// smolLM2 is the path of SmolLM2-135M-Instruct's GGUF file.
-func smolLM2(t *testing.T) string {
-	t.Helper()
-	path := os.Getenv("YOCOBENCH_SMOLLM2")
-	if path == "" {
-		testenv.Missing(t, "YOCOBENCH_SMOLLM2 is not set; tools/smollm2.sh prints it")
-	}
-	return path
-}
 
 // command runs the program, which must succeed, and returns its output.
 func command(t *testing.T, args ...string) string {
@@ -45,7 +34,7 @@ func generate(t *testing.T, args ...string) (g generated) {
 // A published model continues a text as its reference does, and answers in its chat template.
 // Special tokens in a message of the user are text.
 func TestGenerateWithAPublishedModel(t *testing.T) {
-	model := smolLM2(t)
+	model := testenv.SmolLM2(t)
 	g := generate(t, model, "The capital of Italy is", "-n", "8")
 	if !slices.Equal(g.Prompt, []int{504, 3575, 282, 7158, 314}) || !slices.Equal(g.Tokens[:6], []int{7268, 30, 198, 198, 504, 4469}) ||
 		!strings.HasPrefix(g.Text, " Rome.\n\n") || g.Ended || len(g.LogProbs) != len(g.Tokens) {
@@ -81,7 +70,7 @@ func TestGenerateWithAPublishedModel(t *testing.T) {
 // A suite runs on a published model by --model. Its records name neither a path nor a tokenizer by
 // its path, and mark contexts beyond the trained one.
 func TestSuiteOnAPublishedModel(t *testing.T) {
-	model := smolLM2(t)
+	model := testenv.SmolLM2(t)
 	out := filepath.Join(t.TempDir(), "run")
 	command(t, "run", "smoke", "--model", model, "--out", out, "--set", "models.0.dtype=bf16", "--filter", "label=needle single 256*",
 		"--filter", "task=nll", "--filter", "task=kv,length<=256", "--filter", "task=throughput")

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/yocobench/yocobench/internal/testenv"
 )
 
 // TestCutShort: a file that is cut short while it is open is an error, not a fault.
@@ -48,7 +50,7 @@ func TestCutShort(t *testing.T) {
 func TestPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := unix.Mkfifo(pipe, 0o600); err != nil {
-		t.Skip(err)
+		testenv.Missing(t, "named pipes: %v", err)
 	}
 	for _, path := range []string{pipe, filepath.Dir(pipe)} {
 		if _, _, err := Open(path); err == nil || !strings.HasSuffix(err.Error(), ": not a regular file") {

@@ -18,3 +18,20 @@ func Missing(t testing.TB, format string, args ...any) {
 	}
 	t.Skipf(format, args...)
 }
+
+// Download returns the path in an environment variable of a test's published file or folder. Where
+// it is not set, Missing ends the test and names the script that downloads it and prints the path.
+func Download(t testing.TB, variable, script string) string {
+	t.Helper()
+	path := os.Getenv(variable)
+	if path == "" {
+		Missing(t, "%s is not set to the path that %s prints", variable, script)
+	}
+	return path
+}
+
+// SmolLM2 returns the path of SmolLM2-135M-Instruct's GGUF file.
+func SmolLM2(t testing.TB) string {
+	t.Helper()
+	return Download(t, "YOCOBENCH_SMOLLM2", "tools/smollm2.sh")
+}

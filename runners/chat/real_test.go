@@ -14,10 +14,7 @@ import (
 
 // smolLM2 returns the tokenizer of SmolLM2-135M-Instruct.
 func smolLM2(t *testing.T) *tokenizer.Subword {
-	path := os.Getenv("YOCOBENCH_SMOLLM2")
-	if path == "" {
-		testenv.Missing(t, "YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
-	}
+	path := testenv.SmolLM2(t)
 	f, err := gguf.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -52,10 +49,7 @@ func TestSmolLM2(t *testing.T) {
 // ids of the whole text, and special tokens in a message are plain text.
 func TestPublishedPrompts(t *testing.T) {
 	toks := []*tokenizer.Subword{smolLM2(t)}
-	dir := os.Getenv("YOCOBENCH_TOKENIZERS")
-	if dir == "" {
-		testenv.Missing(t, "YOCOBENCH_TOKENIZERS is not set to the folder that tools/tokenizers.sh prints")
-	}
+	dir := testenv.Download(t, "YOCOBENCH_TOKENIZERS", "tools/tokenizers.sh")
 	files, _ := filepath.Glob(filepath.Join(dir, "hf_*/tokenizer.json"))
 	for _, file := range files {
 		data, err := os.ReadFile(file)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
@@ -467,10 +466,7 @@ func (b broken) Tensor(p runners.TensorSpec) (runners.Tensor, error) {
 // TestStoredSmolLM2: a step of a real model differs from float32 only by the rounding of the
 // activations, a small part of the error of weights rounded to bfloat16.
 func TestStoredSmolLM2(t *testing.T) {
-	path := os.Getenv("YOCOBENCH_SMOLLM2")
-	if path == "" {
-		testenv.Missing(t, "YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
-	}
+	path := testenv.SmolLM2(t)
 	quantTiers(t, func(t *testing.T, opts runners.Options) {
 		if opts.Tier == "go" {
 			t.Skip("slow")

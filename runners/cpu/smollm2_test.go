@@ -57,10 +57,7 @@ type smollm2Model struct {
 // openSmolLM2 loads the file that tools/smollm2.sh prints.
 func openSmolLM2(t *testing.T, o runners.Options) smollm2Model {
 	t.Helper()
-	path := os.Getenv("YOCOBENCH_SMOLLM2")
-	if path == "" {
-		testenv.Missing(t, "YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
-	}
+	path := testenv.SmolLM2(t)
 	w, err := pretrained.Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -309,10 +309,7 @@ func TestGGUF(t *testing.T) {
 // llama.cpp (llama-bench) reports a model size of 92 MiB and a cache of 23,040 bytes per token in
 // f16.
 func TestSmolLM2(t *testing.T) {
-	path := os.Getenv("YOCOBENCH_SMOLLM2")
-	if path == "" {
-		testenv.Missing(t, "YOCOBENCH_SMOLLM2 is not set to the file that tools/smollm2.sh prints")
-	}
+	path := testenv.SmolLM2(t)
 	m, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
