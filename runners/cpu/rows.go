@@ -70,8 +70,9 @@ func (o *ops) AddNorm(rows int, dst, x runners.Mat, w runners.Weight, eps float3
 }
 
 func addNormRows(o *ops, j *rowJob, r0, n int, f []float32) {
-	o.k.RMSRows(&f[0], j.x.row(r0), j.x.ld, n, j.x.cols, j.eps)
-	o.k.NormRows(j.x.row(r0), j.x.ld, j.x.row(r0), j.x.ld, &j.w[0], n, j.x.cols, &f[0])
+	inPlace := *j
+	inPlace.dst = j.x
+	normRows(o, &inPlace, r0, n, f)
 	for r := r0; r < r0+n; r++ {
 		o.k.Axpy(j.dst.row(r), j.x.row(r), j.x.cols, 1)
 	}
