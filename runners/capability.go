@@ -21,6 +21,8 @@ const (
 	Memory Capability = "memory"
 	// Fork: copy a sequence.
 	Fork Capability = "fork"
+	// Stream: answer requests and report the time of each part (Streamer).
+	Stream Capability = "stream"
 	// Concurrent: process several prompts at the same time.
 	Concurrent Capability = "concurrent"
 	// Costed: its FLOPs and memory can be computed from its Config.

@@ -25,6 +25,7 @@ var mayImport = [][2]string{
 	{"suites/merge", "internal/cleantext suites/result"},
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/chat runners/tokenizer suites suites/result"},
+	{"quality", "corpus corpus/rng runners/tokenizer"},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"memory", "suites/param runners suites suites/result"},
 	{"runners", "internal/suggest runners/tokenizer"},
