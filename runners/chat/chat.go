@@ -187,7 +187,9 @@ func (b *bounded) Write(p []byte) (int, error) {
 // Child renders the template of a job that it reads from in and writes the answer to out. It must
 // be the only work of its process, because it ends the process if the template exceeds a limit.
 func Child(in io.Reader, out io.Writer) error {
-	watch()
+	if err := watch(); err != nil {
+		return fmt.Errorf("limiting the memory: %w", err)
+	}
 	var j job
 	if err := json.NewDecoder(io.LimitReader(in, 8*maxTemplate)).Decode(&j); err != nil {
 		return fmt.Errorf("expected a template as JSON on standard input: %w\n  hint: this command is run by yocobench itself", err)

@@ -14,9 +14,12 @@ const (
 )
 
 // watch ends this process if it exceeds the limits of a rendering. Go's runtime does not enforce a
-// memory limit, and not every system can limit a process. An allocation is counted before it is
-// filled, so frequent polling is enough.
-func watch() {
+// memory limit. An allocation is counted before it is filled, so frequent polling finds one; a
+// system that can limit a process (limitMemory) refuses it at once.
+func watch() error {
+	if err := limitMemory(); err != nil {
+		return err
+	}
 	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(maxMemory)
 	time.AfterFunc(maxTime, func() { os.Exit(exitTime) })
@@ -30,4 +33,5 @@ func watch() {
 			time.Sleep(2 * time.Millisecond)
 		}
 	}()
+	return nil
 }
