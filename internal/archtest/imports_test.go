@@ -67,6 +67,7 @@ var mayImport = [][2]string{
 	{"internal/archtest", ""},
 	{"internal/browser", "internal/testenv"},
 	{"internal/testenv", ""},
+	{"internal/llamacpp", "internal/testenv runners/checkpoint/gguf"},
 	{"tools/train/mkprose", "corpus corpus/rng"},
 	{"tools/peers/ours", "runners runners/checkpoint runners/cpu"},
 	{"tools/calibrate", "compare internal/safefile suites/gate suites/result"},
