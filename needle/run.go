@@ -95,10 +95,10 @@ func (r *run) prompt(t *trial, h *haystack) runners.Prompt {
 		p.Tokens = h.prompt(t)
 	}
 	for _, q := range t.questions {
-		turn := runners.Turn{Text: q.text, Expected: q.expected(), MaxTokens: r.most(r.tok, q), Done: ended(q)}
+		turn := runners.Turn{Text: q.text, Continuations: []string{q.expected()}, MaxTokens: r.most(r.tok, q), Done: ended(q)}
 		if r.chat != nil {
 			// A model need not begin with the value, so the value's probability there says nothing.
-			turn.Expected, turn.Done = "", endedInChat(q, r.Digits)
+			turn.Continuations, turn.Done = nil, endedInChat(q, r.Digits)
 		}
 		p.Turns = append(p.Turns, turn)
 	}
@@ -137,8 +137,11 @@ func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
 		out.Expected = append(out.Expected, q.values...)
 		out.Exact += right
 		out.Contains += contains(line, q)
-		out.LogProb += a.LogProb
-		out.NoLogProb = out.NoLogProb || !a.HasLogProb
+		if len(a.LogProbs) == 0 {
+			out.NoLogProb = true
+		} else {
+			out.LogProb += a.LogProbs[0]
+		}
 	}
 	n := float64(len(t.questions))
 	out.Exact, out.Contains, out.LogProb = out.Exact/n, out.Contains/n, out.LogProb/n

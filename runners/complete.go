@@ -15,9 +15,11 @@ type Turn struct {
 	// Text is appended to the context before the model answers. In the first turn it follows
 	// Prompt.Text; in a later turn it follows the model's previous answer, on a new line.
 	Text string
-	// Expected is the answer whose log-probability is computed; if empty, none is.
-	Expected string
-	// MaxTokens limits the answer, in the model's tokens.
+	// Continuations are texts whose log-probabilities after the prompt are computed, such as the
+	// correct answer and wrong ones.
+	Continuations []string
+	// MaxTokens limits the answer, in the model's tokens. If it is 0, the model only scores
+	// Continuations; such a turn is the last.
 	MaxTokens int
 	// Done is called with the answer so far after each token and ends the answer by returning true.
 	// A model that cannot be stopped ignores it; the caller then truncates the answer.
@@ -38,10 +40,9 @@ type Answer struct {
 	Text string
 	// Tokens is the length of the context before the answer, in the model's tokens.
 	Tokens int
-	// LogProb is the log-probability of Turn.Expected in nats. HasLogProb is false if the model did
-	// not report it.
-	LogProb    float64
-	HasLogProb bool
+	// LogProbs are the log-probabilities of Turn.Continuations in nats, in their order; nil if the
+	// model did not report them.
+	LogProbs []float64
 }
 
 // Completer is a model that completes prompts by greedy decoding.
@@ -119,12 +120,12 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 	var out []Answer
 	for i, t := range p.Turns {
 		read := s.Len() + len(next)
-		var expected []int
-		if t.Expected != "" {
-			expected = tokenizer.Continuation(c.tok, before+t.Text, t.Expected)
+		continuations := make([][]int, len(t.Continuations))
+		for k, text := range t.Continuations {
+			continuations[k] = tokenizer.Continuation(c.tok, before+t.Text, text)
 		}
 		ended := func(answer []int) bool { return slices.Contains(end, answer[len(answer)-1]) }
-		a, err := AnswerOf(ctx, c.m, s, next, expected, t.MaxTokens, func(answer []int) bool {
+		a, err := AnswerOf(ctx, c.m, s, next, continuations, t.MaxTokens, func(answer []int) bool {
 			return ended(answer) || t.Done != nil && t.Done(c.tok.Decode(answer))
 		})
 		if err != nil {
@@ -133,12 +134,12 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 		// The last token of the answer has not been appended to the sequence yet; one that ends the
 		// answer is not appended at all.
 		answer := a.Tokens
-		next = slices.Clone(answer[len(answer)-1:])
-		if ended(answer) {
+		next = slices.Clone(answer[max(0, len(answer)-1):])
+		if len(answer) > 0 && ended(answer) {
 			answer, next = answer[:len(answer)-1], nil
 		}
 		text := c.tok.Decode(answer)
-		out = append(out, Answer{Text: text, Tokens: read, LogProb: a.LogProb, HasLogProb: t.Expected != "" && !a.Unscored})
+		out = append(out, Answer{Text: text, Tokens: read, LogProbs: a.LogProbs})
 		if i+1 == len(p.Turns) {
 			break
 		}
@@ -154,7 +155,11 @@ func (c stepCompleter) answer(ctx context.Context, b *trunk, p Prompt, tokens []
 // later returns the maximum number of tokens after the first turn's text.
 func later(turns []Turn, tok tokenizer.Tokenizer) (n int) {
 	for i, t := range turns {
-		n += max(t.MaxTokens, len(tok.Encode(t.Expected)))
+		longest := t.MaxTokens
+		for _, c := range t.Continuations {
+			longest = max(longest, len(tok.Encode(c)))
+		}
+		n += longest
 		if i > 0 {
 			n += len(tok.Encode(betweenTurns + t.Text))
 		}

@@ -2,6 +2,7 @@ package runners
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func TestCompleteWithSpecialTokens(t *testing.T) {
 	}
 	var got []Answer
 	_, err = c.Complete(t.Context(), []Prompt{{Text: "ab", Turns: []Turn{
-		{Text: "cd", MaxTokens: 9, Expected: "42"}, {Text: "ef", MaxTokens: 3},
+		{Text: "cd", MaxTokens: 9, Continuations: []string{"42"}}, {Text: "ef", MaxTokens: 3},
 	}}}, 0, func(_ int, a []Answer) { got = a })
 	if err != nil {
 		t.Fatal(err)
@@ -84,6 +85,49 @@ func TestCompleteWithSpecialTokens(t *testing.T) {
 	if want := append([]int{256}, bytesOf("abcd42\nefxy")...); !slices.Equal(m.read, want) {
 		t.Errorf("read %v, want %v", m.read, want)
 	}
+}
+
+// A turn without an answer only scores: the log-probabilities are those of the continuations after
+// the prompt, and nothing is generated.
+func TestCompleteOnlyScores(t *testing.T) {
+	m := &hashModel{cfg: hashConfig(Attention, 0)}
+	c, err := CompleterOf(m, digits{}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := []Prompt{
+		{Text: "12", Turns: []Turn{{Text: "3", Continuations: []string{"45", "6", "789"}}}},
+		{Text: "12", Turns: []Turn{{Text: "4", Continuations: []string{"5"}}}},
+	}
+	got := make([][]Answer, len(group))
+	if _, err := c.Complete(t.Context(), group, 0, func(i int, a []Answer) { got[i] = a }); err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range group {
+		a, turn := got[i][0], p.Turns[0]
+		if a.Text != "" || a.Tokens != 3 || len(a.LogProbs) != len(turn.Continuations) {
+			t.Fatalf("answer %+v", a)
+		}
+		for k, text := range turn.Continuations {
+			want := 0.0
+			for n := range text {
+				want += m.logProb(digits{}.Encode(p.Text+turn.Text+text[:n]), int(text[n]-'0'))
+			}
+			if !(math.Abs(a.LogProbs[k]-want) <= 1e-5) {
+				t.Errorf("log-probability of %s after %s is %g, want %g", text, p.Text+turn.Text, a.LogProbs[k], want)
+			}
+		}
+	}
+}
+
+// digits is a tokenizer of digits, for models with a vocabulary of 16.
+type digits struct{ tokenizer.Bytes }
+
+func (digits) Encode(text string) (ids []int) {
+	for _, b := range []byte(text) {
+		ids = append(ids, int(b-'0'))
+	}
+	return ids
 }
 
 func TestScoreWithSpecialTokens(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 )
 
 // This file implements greedy decoding on a Stepper (Generate), and greedy decoding combined with
-// the log-probability of an expected answer (AnswerOf).
+// the log-probabilities of given continuations (AnswerOf).
 
 // Generate appends prompt to s and decodes greedily: it takes the most likely token (the lowest id
 // among equals) until there are most of them. It emits each with the time since the call, so the
@@ -50,66 +50,83 @@ type Generated struct {
 // until the function that got g returns.
 func (g Generated) LogProb() float64 { return g.d.logProb(g.Token) }
 
-// Answered is a model's answer and the log-probability of the expected one.
+// Answered is a model's answer and the log-probabilities of given continuations.
 type Answered struct {
 	// Tokens is the greedy answer.
 	Tokens []int
-	// LogProb is the log-probability in nats of the expected answer after the prompt.
-	LogProb float64
-	// Unscored: the model cannot compute LogProb.
-	Unscored bool
+	// LogProbs are the log-probabilities of the continuations in nats after the prompt; nil if
+	// there are none or the model cannot compute them.
+	LogProbs []float64
 }
 
 // Answerer is implemented by Steppers that answer without logits of all tokens.
 type Answerer interface {
 	// Answer is AnswerOf for this model.
-	Answer(ctx context.Context, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error)
+	Answer(ctx context.Context, s Sequence, prompt []int, continuations [][]int, most int, stop func(answer []int) bool) (Answered, error)
 }
 
-// AnswerOf is Generate that also computes the log-probability of expected after the same prompt.
-// While the greedy answer agrees with expected, both come from the same logits. Once they differ,
-// the rest of expected is scored on a branch that s does not keep: on s itself, cut back
-// afterwards, if that is free (Stepper.CanTruncate), else on a fork. If forking fails, s is cut
-// back at the cost described at Truncate. stop is called after every token with the answer so far,
-// and ends the answer by returning true.
-func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt, expected []int, most int, stop func(answer []int) bool) (Answered, error) {
+// AnswerOf is Generate that also computes the log-probabilities of continuations of the same
+// prompt. If most is 0, it generates nothing. While the greedy answer agrees with a continuation,
+// both come from the same logits. Once they differ, the rest of the continuation is scored on a
+// branch that s does not keep: on s itself, cut back afterwards, if that is free
+// (Stepper.CanTruncate), else on a fork. If forking fails, s is cut back at the cost described at
+// Truncate. stop is called after every token with the answer so far, and ends the answer by
+// returning true.
+func AnswerOf(ctx context.Context, m Stepper, s Sequence, prompt []int, continuations [][]int, most int, stop func(answer []int) bool) (Answered, error) {
 	if a, ok := m.(Answerer); ok {
-		return a.Answer(ctx, s, prompt, expected, most, stop)
+		return a.Answer(ctx, s, prompt, continuations, most, stop)
 	}
-	d, err := startDecoder(ctx, m, s, prompt, max(most, len(expected)))
+	d, err := startDecoder(ctx, m, s, prompt, max(most, Longest(continuations)))
 	if err != nil {
 		return Answered{}, err
 	}
 	a := Answered{Tokens: make([]int, 0, most)}
-	agree := len(expected) > 0 // the answer so far is a proper prefix of expected
-	for i := range most {
-		if i > 0 {
-			if err := d.step(ctx, a.Tokens[i-1]); err != nil {
+	if len(continuations) > 0 {
+		a.LogProbs = make([]float64, len(continuations))
+	}
+	agree := make([]bool, len(continuations)) // the answer so far is a proper prefix of it
+	for k, c := range continuations {
+		agree[k] = len(c) > 0
+	}
+	for done := false; !done; {
+		i := len(a.Tokens)
+		if done = most == 0; !done {
+			if i > 0 {
+				if err := d.step(ctx, a.Tokens[i-1]); err != nil {
+					return Answered{}, err
+				}
+			}
+			token, err := d.greedy()
+			if err != nil {
 				return Answered{}, err
 			}
+			a.Tokens = append(a.Tokens, token)
+			done = i+1 == most || stop(a.Tokens)
 		}
-		token, err := d.greedy()
-		if err != nil {
-			return Answered{}, err
-		}
-		a.Tokens = append(a.Tokens, token)
-		done := i+1 == most || stop(a.Tokens)
-		if agree {
-			a.LogProb += d.logProb(expected[i])
-			rest := expected[i:]
-			if agree = token == rest[0] && !done && len(rest) > 1; !agree {
+		for k, c := range continuations {
+			if !agree[k] {
+				continue
+			}
+			a.LogProbs[k] += d.logProb(c[i])
+			rest := c[i:]
+			if agree[k] = !done && a.Tokens[i] == rest[0] && len(rest) > 1; !agree[k] {
 				lp, err := d.branch(ctx, rest)
 				if err != nil {
 					return Answered{}, err
 				}
-				a.LogProb += lp
+				a.LogProbs[k] += lp
 			}
-		}
-		if done {
-			break
 		}
 	}
 	return a, nil
+}
+
+// Longest returns the length of the longest of the given token lists.
+func Longest(tokens [][]int) (n int) {
+	for _, t := range tokens {
+		n = max(n, len(t))
+	}
+	return n
 }
 
 // decoder steps one sequence; it reuses its slices for every step.

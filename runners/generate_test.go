@@ -158,8 +158,8 @@ func TestGenerate(t *testing.T) {
 	}
 }
 
-// TestAnswer: the tokens are those of greedy decoding, the log-probability is that of feeding the
-// expected answer, and the sequence ends as after greedy decoding, whichever way the branch is
+// TestAnswer: the tokens are those of greedy decoding, the log-probabilities are those of feeding
+// each continuation, and the sequence ends as after greedy decoding, whichever way the branches are
 // computed.
 func TestAnswer(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
@@ -174,16 +174,20 @@ func TestAnswer(t *testing.T) {
 			for i := range prompt {
 				prompt[i] = r.IntN(16)
 			}
-			// expected agrees with the greedy answer for a while, perhaps to its end.
-			expected := plainly(m, prompt, r.IntN(7))
-			if n := len(expected); n > 0 && r.IntN(3) > 0 {
-				for i := r.IntN(n); i < n; i++ {
-					expected[i] = r.IntN(16)
+			// Continuations agree with the greedy answer for a while, perhaps to their ends.
+			continuations := make([][]int, r.IntN(4))
+			for k := range continuations {
+				c := plainly(m, prompt, r.IntN(7))
+				if n := len(c); n > 0 && r.IntN(3) > 0 {
+					for i := r.IntN(n); i < n; i++ {
+						c[i] = r.IntN(16)
+					}
 				}
+				continuations[k] = c
 			}
-			most, stop := 1+r.IntN(9), 1+r.IntN(9)
+			most, stop := r.IntN(10), 1+r.IntN(9)
 			s, _ := m.NewSequence(40)
-			a, err := AnswerOf(t.Context(), m, s, prompt, expected, most, func(answer []int) bool { return len(answer) == stop })
+			a, err := AnswerOf(t.Context(), m, s, prompt, continuations, most, func(answer []int) bool { return len(answer) == stop })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -191,14 +195,19 @@ func TestAnswer(t *testing.T) {
 			if !slices.Equal(a.Tokens, want) {
 				t.Fatalf("%s: answered %v, want %v", m.cfg.Label, a.Tokens, want)
 			}
-			lp := 0.0
-			for i, e := range expected {
-				lp += m.logProb(append(slices.Clone(prompt), expected[:i]...), e)
+			if len(a.LogProbs) != len(continuations) {
+				t.Fatalf("%s: %d log-probabilities of %d continuations", m.cfg.Label, len(a.LogProbs), len(continuations))
 			}
-			if math.Abs(a.LogProb-lp) > 1e-5 {
-				t.Fatalf("%s: log-probability of %v %g, want %g (answer %v)", m.cfg.Label, expected, a.LogProb, lp, want)
+			for k, c := range continuations {
+				lp := 0.0
+				for i, e := range c {
+					lp += m.logProb(append(slices.Clone(prompt), c[:i]...), e)
+				}
+				if !(math.Abs(a.LogProbs[k]-lp) <= 1e-5) {
+					t.Fatalf("%s: log-probability of %v %g, want %g (answer %v)", m.cfg.Label, c, a.LogProbs[k], lp, want)
+				}
 			}
-			if held := append(slices.Clone(prompt), want[:len(want)-1]...); !slices.Equal(s.(*hashSequence).tokens, held) {
+			if held := append(slices.Clone(prompt), want[:max(0, len(want)-1)]...); !slices.Equal(s.(*hashSequence).tokens, held) {
 				t.Fatalf("%s: the sequence holds %v, want %v", m.cfg.Label, s.(*hashSequence).tokens, held)
 			}
 		}
@@ -227,7 +236,7 @@ func TestGenerateErrors(t *testing.T) {
 	broken := errors.New("broken")
 	m.forkErr = broken
 	s, _ = m.NewSequence(30)
-	if _, err := AnswerOf(t.Context(), m, s, []int{1}, []int{1, 2, 3}, 9, func([]int) bool { return false }); !errors.Is(err, broken) {
+	if _, err := AnswerOf(t.Context(), m, s, []int{1}, [][]int{{1, 2, 3}}, 9, func([]int) bool { return false }); !errors.Is(err, broken) {
 		t.Errorf("a broken fork gave %v", err)
 	}
 	m.nan = true

@@ -355,20 +355,25 @@ func TestComplete(t *testing.T) {
 				}
 				stop := func(s string) bool { return strings.HasSuffix(s, "d") }
 				group := []runners.Prompt{
-					{Text: "xya", Turns: []runners.Turn{{Expected: "bz", MaxTokens: 8, Done: stop}, {Text: "1", MaxTokens: 2}}},
+					{Text: "xya", Turns: []runners.Turn{{Continuations: []string{"bz", "cd"}, MaxTokens: 8, Done: stop}, {Text: "1", MaxTokens: 2}}},
 					{Text: "xyb", Turns: []runners.Turn{{MaxTokens: 3}}},
+					{Text: "xyc", Turns: []runners.Turn{{Continuations: []string{"e"}}}},
 				}
-				got := make([][]runners.Answer, 2)
+				got := make([][]runners.Answer, len(group))
 				if _, err := c.Complete(context.Background(), group, 0, func(i int, a []runners.Answer) { got[i] = a }); err != nil {
 					t.Fatal(err)
 				}
-				if a := got[0][0]; a.Text != "bcd" || !a.HasLogProb || !(math.Abs(a.LogProb-logP('a', 'b')-logP('b', 'z')) < 1e-5) {
+				if a := got[0][0]; a.Text != "bcd" || len(a.LogProbs) != 2 ||
+					!(math.Abs(a.LogProbs[0]-logP('a', 'b')-logP('b', 'z')) < 1e-5) || !(math.Abs(a.LogProbs[1]-logP('a', 'c')-logP('c', 'd')) < 1e-5) {
 					t.Errorf("got %+v", a)
 				}
 				if a := got[0][1]; a.Text != "23" || a.Tokens != len("xyabcd\n1") {
 					t.Errorf("got %+v", a)
 				}
-				if a := got[1][0]; a.Text != "cde" || a.HasLogProb {
+				if a := got[1][0]; a.Text != "cde" || a.LogProbs != nil {
+					t.Errorf("got %+v", a)
+				}
+				if a := got[2][0]; a.Text != "" || len(a.LogProbs) != 1 || !(math.Abs(a.LogProbs[0]-logP('c', 'e')) < 1e-5) {
 					t.Errorf("got %+v", a)
 				}
 			}

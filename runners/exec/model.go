@@ -411,19 +411,19 @@ func (m *Model) Score(ctx context.Context, s runners.Sequence, tokens []int, emi
 	return nil
 }
 
-// Answer is runners.AnswerOf for a child process. The expected answer is scored on a fork, on the
+// Answer is runners.AnswerOf for a child process. Continuations are scored on a fork, on the
 // sequence itself if it can be cut back, or else on a new sequence.
-func (m *Model) Answer(ctx context.Context, s runners.Sequence, prompt, expected []int, most int, stop func([]int) bool) (runners.Answered, error) {
+func (m *Model) Answer(ctx context.Context, s runners.Sequence, prompt []int, continuations [][]int, most int, stop func([]int) bool) (runners.Answered, error) {
 	var a runners.Answered
 	os, names, err := m.own(ctx, s)
 	if err != nil {
 		return a, err
 	}
 	o, n := os[0], len(prompt)
-	if n == 0 || most < 1 {
-		return a, errors.New("an empty prompt or answer")
+	if n == 0 {
+		return a, errors.New("an empty prompt")
 	}
-	if need := o.Len() + n + max(most, len(expected)) - 1; need > o.capacity {
+	if need := o.Len() + n + max(most, runners.Longest(continuations), 1) - 1; need > o.capacity {
 		return a, fmt.Errorf("prompt and answer need %d tokens, the sequence has room for %d", need, o.capacity)
 	}
 	if n > 1 {
@@ -432,11 +432,17 @@ func (m *Model) Answer(ctx context.Context, s runners.Sequence, prompt, expected
 		}
 	}
 	last := prompt[n-1]
-	a.Unscored = !m.hello.Has(opScore)
-	if len(expected) > 0 && !a.Unscored {
-		if a.LogProb, err = m.branch(ctx, o, append([]int{last}, expected...)); err != nil {
-			return a, err
+	if m.hello.Has(opScore) {
+		for _, c := range continuations {
+			lp, err := m.branch(ctx, o, append([]int{last}, c...))
+			if err != nil {
+				return a, err
+			}
+			a.LogProbs = append(a.LogProbs, lp)
 		}
+	}
+	if most == 0 {
+		return a, nil
 	}
 	if ends := m.hello.EOS; m.hello.Has(opGenerate) {
 		if err := m.take(o, []int{last}); err != nil {
