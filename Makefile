@@ -48,7 +48,7 @@ test: ## all tests, every kernel tier this machine has, and the CUDA runner on a
 	tools/cudatest.sh
 
 race: ## the tests of what runs concurrently, under the race detector
-	$(GO) test -race -short -timeout 60m ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -short -timeout 60m ./...
 
 lint: ## gofmt, vet (two platforms, and the build tag cuda) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'hint: gofmt -w .'; exit 1; }
