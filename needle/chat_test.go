@@ -108,7 +108,7 @@ func (m *talker) Step(_ context.Context, ss []runners.Sequence, tokens []int, lo
 func chatCases(t *testing.T, m *suites.Target, set func(*Params)) []suites.Case {
 	t.Helper()
 	p := Task{}.Params().(*Params)
-	p.Lengths, p.Trials, p.Depths, p.Chat, p.Share = suites.Sizes{1024}, everywhere(3), Depths{At: []float64{0, 1}}, Chat{On: true}, false
+	p.Lengths, p.Trials, p.Depths, p.Chat, p.Share = suites.Sizes{1024}, param.Everywhere(3), Depths{At: []float64{0, 1}}, param.Chat{On: true}, false
 	if set != nil {
 		set(p)
 	}
@@ -210,7 +210,7 @@ func TestChatUnsupported(t *testing.T) {
 // A plain case has the params that it has without the field; those of a chat have the template's
 // hash and the system message.
 func TestChatParams(t *testing.T) {
-	plain := chatCases(t, chatTarget(chatML), func(p *Params) { p.Chat = Chat{} })[0]
+	plain := chatCases(t, chatTarget(chatML), func(p *Params) { p.Chat = param.Chat{} })[0]
 	if _, ok := plain.Params["chat"]; ok || strings.Contains(plain.Label, "chat") {
 		t.Errorf("%s: %v", plain.Label, plain.Params)
 	}

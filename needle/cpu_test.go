@@ -9,6 +9,7 @@ import (
 	"github.com/yocobench/yocobench/runners/checkpoint"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -31,7 +32,7 @@ func TestShareOnCPU(t *testing.T) {
 		for _, kind := range kinds {
 			trials := func(share bool) (all []result.Trial) {
 				p := Task{}.Params().(*Params)
-				p.Kind, p.Lengths, p.Trials, p.Share = kind, suites.Sizes{700}, everywhere(3), share
+				p.Kind, p.Lengths, p.Trials, p.Share = kind, suites.Sizes{700}, param.Everywhere(3), share
 				if kind == Single || kind == MultiKey {
 					p.Depths = Depths{At: evenly(3)}
 				}

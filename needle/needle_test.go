@@ -25,7 +25,7 @@ func fakeEntry() *suites.Target {
 func planCases(t *testing.T, set func(*Params)) []suites.Case {
 	t.Helper()
 	p := Task{}.Params().(*Params)
-	p.Lengths, p.Trials = suites.Sizes{1024}, everywhere(3)
+	p.Lengths, p.Trials = suites.Sizes{1024}, param.Everywhere(3)
 	if set != nil {
 		set(p)
 	}
@@ -74,9 +74,9 @@ func TestReaderFindsAll(t *testing.T) {
 			for _, template := range append([]string{"all"}, templateNames()[3:]...) {
 				cases := planCases(t, func(p *Params) {
 					set(p)
-					p.Template, p.Haystack, p.Trials, p.Depths = Wordings{template}, text, everywhere(2), Depths{Mode: spread}
+					p.Template, p.Haystack, p.Trials, p.Depths = Wordings{template}, text, param.Everywhere(2), Depths{Mode: spread}
 					if template == "all" {
-						p.Trials, p.Keys, p.Depths = everywhere(8), corpus.KeyMixed, Depths{}
+						p.Trials, p.Keys, p.Depths = param.Everywhere(8), corpus.KeyMixed, Depths{}
 					}
 				})
 				for _, c := range cases {
@@ -165,7 +165,7 @@ func TestLengthsAndDepths(t *testing.T) {
 func TestSpreadDepths(t *testing.T) {
 	for _, kind := range []string{Single, Multi} {
 		r := runCase(t, planCases(t, func(p *Params) {
-			p.Kind, p.Trials, p.Lengths = kind, everywhere(4), suites.Sizes{8192}
+			p.Kind, p.Trials, p.Lengths = kind, param.Everywhere(4), suites.Sizes{8192}
 			p.Depths = Depths{Mode: spread}
 		})[0], &fakeModel{})
 		for i, tr := range r.Trials {
@@ -188,7 +188,7 @@ func TestSpreadDepths(t *testing.T) {
 func TestHaystacks(t *testing.T) {
 	for _, c := range []struct{ length, asked, want int }{{1024, 0, 5}, {4096, 0, 5}, {4097, 0, 1}, {32768, 0, 1}, {1024, 1, 1}, {32768, 5, 5}, {1024, 2, 2}} {
 		pc := planCases(t, func(p *Params) {
-			p.Lengths, p.Haystacks, p.Trials = suites.Sizes{int64(c.length)}, c.asked, everywhere(5)
+			p.Lengths, p.Haystacks, p.Trials = suites.Sizes{int64(c.length)}, c.asked, param.Everywhere(5)
 		})[0]
 		got, ok := pc.Params["haystacks"].(int)
 		if !ok {
@@ -220,7 +220,7 @@ func TestShareIsSame(t *testing.T) {
 					var all []result.Trial
 					for _, c := range planCases(t, func(p *Params) {
 						set(p)
-						p.Lengths, p.Trials, p.Haystacks, p.Share, p.Template = suites.Sizes{1300}, everywhere(5), 2, share, Wordings{"trained"}
+						p.Lengths, p.Trials, p.Haystacks, p.Share, p.Template = suites.Sizes{1300}, param.Everywhere(5), 2, share, Wordings{"trained"}
 						if kind == Single || kind == MultiKey {
 							p.Depths = Depths{At: []float64{0.3, 1}}
 						}
@@ -310,7 +310,7 @@ func TestDeterministic(t *testing.T) {
 	}
 	a, _ := c.trial(2)
 	more := *c.Params
-	more.Trials = everywhere(50)
+	more.Trials = param.Everywhere(50)
 	c.Params = &more
 	b, _ := c.trial(2)
 	if a.facts[0] != b.facts[0] {
@@ -392,12 +392,12 @@ func TestPlanErrors(t *testing.T) {
 		"the minimum is":  func(p *Params) { p.Lengths = suites.Sizes{64} },
 		"unknown kind":    func(p *Params) { p.Kind = "singel" },
 		"did you mean":    func(p *Params) { p.Kind = "multikeys" },
-		"trials: 0":       func(p *Params) { p.Trials = everywhere(0) },
-		"trials: -1":      func(p *Params) { p.Trials = Trials{{0, 3}, {8 << 10, -1}} },
-		"trials: none at": func(p *Params) { p.Trials = Trials{{512, 3}}; p.Lengths = suites.Sizes{256, 1024} },
+		"trials: 0":       func(p *Params) { p.Trials = param.Everywhere(0) },
+		"trials: -1":      func(p *Params) { p.Trials = param.Counts{{Length: 0, N: 3}, {Length: 8 << 10, N: -1}} },
+		"trials: none at": func(p *Params) { p.Trials = param.Counts{{Length: 512, N: 3}}; p.Lengths = suites.Sizes{256, 1024} },
 		"haystacks":       func(p *Params) { p.Haystacks = 4 },
 		"haystacks: 3": func(p *Params) {
-			p.Haystacks, p.Trials, p.Lengths = 3, Trials{{0, 4}, {2048, 2}}, suites.Sizes{1024, 4096}
+			p.Haystacks, p.Trials, p.Lengths = 3, param.Counts{{Length: 0, N: 4}, {Length: 2048, N: 2}}, suites.Sizes{1024, 4096}
 		},
 		"no sizes":         func(p *Params) { p.Lengths = nil },
 		"at most 128Mi":    func(p *Params) { p.Lengths = suites.Sizes{1 << 40} },
@@ -412,7 +412,7 @@ func TestPlanErrors(t *testing.T) {
 		"nothing matches":  func(p *Params) { p.Haystack.Spec = corpus.Spec{Kind: corpus.KindFiles, Paths: []string{"missing.txt"}} },
 	} {
 		p := Task{}.Params().(*Params)
-		p.Trials = everywhere(3)
+		p.Trials = param.Everywhere(3)
 		set(p)
 		_, err := Task{}.Plan(&suites.Planner{Dir: t.TempDir()}, fakeEntry(), p)
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -435,7 +435,7 @@ func TestLeastLength(t *testing.T) {
 			t.Fatal(err)
 		}
 		cases := planCases(t, func(p *Params) {
-			p.Kind, p.Trials, p.Lengths, p.Depths = kind, everywhere(5), suites.Sizes{least + 40}, Depths{Mode: spread}
+			p.Kind, p.Trials, p.Lengths, p.Depths = kind, param.Everywhere(5), suites.Sizes{least + 40}, Depths{Mode: spread}
 		})
 		for _, c := range cases {
 			if r := runCase(t, c, &fakeModel{}); r.Metrics["exact"].Value != 1 {

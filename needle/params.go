@@ -35,7 +35,7 @@ type Params struct {
 	Kind        string          `yaml:"kind" doc:"single: one fact, one question; multi: several facts, one question each; multikey: one fact among distractors; multivalue: several values of one key in one question; multiquery: several keys in one question"`
 	Lengths     suites.Sizes    `yaml:"lengths" doc:"context lengths in tokens, including haystack, facts, question and answer"`
 	Depths      Depths          `yaml:"depths" doc:"position of the fact: fractions such as [0, 0.5, 1], {count: 11} evenly from 0 to 1, random, or spread: every trial (with several facts: every fact) in another part of the text. Several facts require random or spread (default {count: 5}, for several facts spread)"`
-	Trials      Trials          `yaml:"trials" doc:"questions per cell, each with other keys and values: a number, or numbers by length such as {256: 4, 8Ki: 2, 128Ki: 1}, each from its length up to the next"`
+	Trials      param.Counts    `yaml:"trials" doc:"questions per cell, each with other keys and values: a number, or numbers by length such as {256: 4, 8Ki: 2, 128Ki: 1}, each from its length up to the next"`
 	Haystacks   int             `yaml:"haystacks" doc:"haystacks per cell, used in rotation. Trials of one haystack count as fewer in intervals (default: one per trial up to 4Ki, where that costs little; beyond, one)"`
 	Needles     suites.Sizes    `yaml:"needles" doc:"facts to retrieve in multi, multivalue and multiquery: a number, or a list with one case each (default 4)"`
 	Distractors int             `yaml:"distractors" doc:"facts that no question asks for, at random depths; not with single (default 3 with multikey, otherwise 0)"`
@@ -44,13 +44,13 @@ type Params struct {
 	Keys        corpus.KeyShape `yaml:"keys" doc:"spelling of keys: word, words, hyphen, capital, camel, code or mixed; always ones that the embedded models never saw"`
 	Digits      int             `yaml:"digits" doc:"digits of a value"`
 	Answer      int             `yaml:"answer" doc:"token limit of an answer, at least one more than the correct answer (default: 16 more)"`
-	Chat        Chat            `yaml:"chat" doc:"true: the text and the question are a user's message, in the form of the model's chat template (of a model without one, the cases are unsupported); {system: TEXT}: with a system message. exact then reads the first number in the answer of as many digits as a value, and logprob is left out. Wordings that ask a question, such as pass-code, suit a chat; not with multi (default: plain completion)"`
+	Chat        param.Chat      `yaml:"chat" doc:"true: the text and the question are a user's message, in the form of the model's chat template (of a model without one, the cases are unsupported); {system: TEXT}: with a system message. exact then reads the first number in the answer of as many digits as a value, and logprob is left out. Wordings that ask a question, such as pass-code, suit a chat; not with multi (default: plain completion)"`
 	Share       bool            `yaml:"share" doc:"prefill the common part of a cell's trials once and fork it; false recomputes it, with half the memory"`
 }
 
 func defaults() *Params {
 	return &Params{
-		Kind: Single, Lengths: suites.Sizes{1 << 10, 2 << 10, 4 << 10, 8 << 10}, Trials: everywhere(5),
+		Kind: Single, Lengths: suites.Sizes{1 << 10, 2 << 10, 4 << 10, 8 << 10}, Trials: param.Everywhere(5),
 		Haystack: param.Corpus{Spec: corpus.Spec{Kind: corpus.KindProse}}, Template: Wordings{"secret-number"},
 		Keys: corpus.KeyWord, Digits: 6, Share: true,
 	}
@@ -62,7 +62,6 @@ func (p *Params) several() bool { return p.Kind != Single && p.Kind != MultiKey 
 // Limits against typing errors.
 const (
 	maxTokens = 1 << 27 // a prompt takes 8 bytes per token
-	maxTrials = 1 << 16
 	maxFacts  = 1 << 12
 )
 
@@ -74,12 +73,12 @@ func (p *Params) complete() error {
 	if len(p.Lengths) == 0 {
 		return fmt.Errorf("lengths: no sizes")
 	}
-	if err := p.Trials.check(p.Lengths); err != nil {
+	if err := p.Trials.Check("trials", p.Lengths); err != nil {
 		return err
 	}
-	fewest := maxTrials
+	fewest := p.Trials.At(int(p.Lengths[0]))
 	for _, l := range p.Lengths {
-		fewest = min(fewest, p.Trials.at(int(l)))
+		fewest = min(fewest, p.Trials.At(int(l)))
 	}
 	for _, c := range []struct {
 		name           string

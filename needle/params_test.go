@@ -25,13 +25,13 @@ func TestParamsYAML(t *testing.T) {
 		"depths: {count: 3}":   func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0, 0.5, 1}) },
 		"depths: {count: 1}":   func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0.5}) },
 		"depths: 0.75":         func(p *Params) bool { return slices.Equal(p.Depths.At, []float64{0.75}) },
-		"trials: 4":            func(p *Params) bool { return p.Trials.at(1) == 4 && p.Trials.String() == "4" },
+		"trials: 4":            func(p *Params) bool { return p.Trials.At(1) == 4 && p.Trials.String() == "4" },
 		"trials: {8Ki: 2, 256: 4, 128Ki: 1}": func(p *Params) bool {
-			return p.Trials.at(255) == 0 && p.Trials.at(256) == 4 && p.Trials.at(8191) == 4 && p.Trials.at(8192) == 2 && p.Trials.at(1<<30) == 1 &&
+			return p.Trials.At(255) == 0 && p.Trials.At(256) == 4 && p.Trials.At(8191) == 4 && p.Trials.At(8192) == 2 && p.Trials.At(1<<30) == 1 &&
 				p.Trials.String() == "{256: 4, 8Ki: 2, 128Ki: 1}"
 		},
 		"depths: spread":                             func(p *Params) bool { return p.Depths.Mode == spread && p.Depths.At == nil },
-		"{depths: random, trials: 9}":                func(p *Params) bool { return p.Depths.Mode == random && p.Trials.at(1) == 9 },
+		"{depths: random, trials: 9}":                func(p *Params) bool { return p.Depths.Mode == random && p.Trials.At(1) == 9 },
 		"template: locker":                           func(p *Params) bool { return slices.Equal(p.Template, Wordings{"locker"}) },
 		"template: [held-out, colon]":                func(p *Params) bool { ts, _ := p.Template.choose(); return len(ts) == 13 && ts[0].Name == "colon" },
 		"haystack: go":                               func(p *Params) bool { return p.Haystack.Kind == corpus.KindGo },

@@ -41,7 +41,7 @@ func TestDepthsInAnyText(t *testing.T) {
 		"log":      {strings.Repeat("2026-01-01T00:00:00Z INFO path=/a/b took=12ms\r\n", 5000), ""},
 	} {
 		cases := planCases(t, func(p *Params) {
-			p.Lengths, p.Depths, p.Trials, p.Haystacks, p.Haystack = suites.Sizes{700, 4096, 32768}, Depths{At: evenly(5)}, everywhere(2), 1, textFile(t, c.text)
+			p.Lengths, p.Depths, p.Trials, p.Haystacks, p.Haystack = suites.Sizes{700, 4096, 32768}, Depths{At: evenly(5)}, param.Everywhere(2), 1, textFile(t, c.text)
 		})
 		for _, pc := range cases {
 			r := runCase(t, pc, &fakeModel{})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 // A prompt has the form on which the embedded models were trained: a haystack in which each fact is
@@ -72,7 +73,7 @@ func (h *haystack) edits(t *trial) (edits []tokenizer.Edit) {
 	if h.chat != nil {
 		question = strings.TrimRightFunc(question, unicode.IsSpace)
 	}
-	around := h.chat.surroundings()
+	around := h.chat.Surroundings()
 	if around.Head != "" {
 		edits = append(edits, tokenizer.Edit{With: around.Head})
 	}
@@ -111,7 +112,7 @@ type haystack struct {
 	// tokens are those of a text that begins with Text. The tokens of prompts are made of them.
 	tokens *tokenizer.Text
 	// chat is the cell's chat template; begin are the tokens before a prompt that is not a chat.
-	chat  *dialogue
+	chat  *param.Dialogue
 	begin []int
 }
 
@@ -127,13 +128,13 @@ func (c *cell) newHaystack(tok tokenizer.Tokenizer) *haystack {
 // prompt is the tokens of a trial's prompt up to the end of its first question, and of the user's
 // turn in a chat.
 func (h *haystack) prompt(t *trial) []int {
-	around, ids := h.chat.surroundings(), h.tokens.Encode(h.edits(t)...)
+	around, ids := h.chat.Surroundings(), h.tokens.Encode(h.edits(t)...)
 	return slices.Concat(h.begin, around.Before, ids, around.After)
 }
 
 // size returns the number of tokens of a trial's prompt.
 func (h *haystack) size(t *trial) int {
-	around := h.chat.surroundings()
+	around := h.chat.Surroundings()
 	return len(h.begin) + len(around.Before) + h.tokens.Count(h.edits(t)...) + len(around.After)
 }
 

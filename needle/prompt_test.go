@@ -18,6 +18,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -29,7 +30,7 @@ func TestPromptGolden(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		p := defaults()
 		set(p)
-		p.Trials = everywhere(1)
+		p.Trials = param.Everywhere(1)
 		if err := p.complete(); err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +159,7 @@ func cellOf(t testing.TB, kind string, length int) (*cell, []*trial) {
 		t.Fatal(err)
 	}
 	p := defaults()
-	p.Kind, p.Trials = kind, everywhere(10)
+	p.Kind, p.Trials = kind, param.Everywhere(10)
 	if err := p.complete(); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +234,7 @@ func TestCellIsTokenisedOnce(t *testing.T) {
 	target := fakeEntry()
 	target.Tokenizer = tok
 	p := defaults()
-	p.Kind, p.Lengths, p.Trials = Multi, suites.Sizes{64 << 10}, everywhere(6)
+	p.Kind, p.Lengths, p.Trials = Multi, suites.Sizes{64 << 10}, param.Everywhere(6)
 	cases, err := Task{}.Plan(&suites.Planner{Seed: 7}, target, p)
 	if err != nil {
 		t.Fatal(err)

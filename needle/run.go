@@ -50,7 +50,7 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	if !r.known {
 		r.out.Notes = append(r.out.Notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.tok.Name())
 	}
-	r.out.Notes = slices.Concat(r.out.Notes, c.chat.notes(), r.off.notes())
+	r.out.Notes = slices.Concat(r.out.Notes, c.chat.Notes(), r.off.notes())
 	r.out.Metrics = metrics(r.out.Trials, c.haystacks())
 	return r.out, nil
 }

@@ -48,7 +48,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	if err := pl.Count(len(p.Lengths), len(p.Needles), len(p.Depths.list())); err != nil {
 		return nil, err
 	}
-	dialogue, unsupported := p.Chat.dialogue(pl, m)
+	dialogue, unsupported := p.Chat.Dialogue(pl, m)
 	if err := pl.Err(); err != nil {
 		return nil, err
 	}
@@ -165,15 +165,7 @@ func (c *cell) params(m *suites.Target, text string) map[string]any {
 	if !c.Share {
 		ps["share"] = false
 	}
-	if c.Chat.On {
-		ps["chat"] = "none"
-		if c.chat != nil {
-			ps["chat"] = c.chat.template.Hash()
-		}
-	}
-	if c.Chat.System != "" {
-		ps["system"] = c.Chat.System
-	}
+	c.Chat.Params(c.chat, ps)
 	return ps
 }
 

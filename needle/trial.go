@@ -10,6 +10,7 @@ import (
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/corpus/rng"
 	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites/param"
 )
 
 // cell describes the trials of one case: a kind of needle at one length and one depth.
@@ -29,11 +30,11 @@ type cell struct {
 	// tok is the tokenizer of the model, nil while the model is unknown.
 	tok tokenizer.Tokenizer
 	// chat is nil for plain completions.
-	chat *dialogue
+	chat *param.Dialogue
 }
 
 // trials returns the number of trials of the cell.
-func (c *cell) trials() int { return c.Trials.at(c.length) }
+func (c *cell) trials() int { return c.Trials.At(c.length) }
 
 // stream returns the random numbers for one purpose in the cell.
 func (c *cell) stream(what string, i int) *rng.Rand {

@@ -24,7 +24,7 @@ var mayImport = [][2]string{
 	{"suites/result", "internal/safefile"},
 	{"suites/merge", "internal/cleantext suites/result"},
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
-	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/chat runners/tokenizer suites suites/result"},
+	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"quality", "corpus corpus/rng runners/tokenizer"},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"memory", "suites/param runners suites suites/result"},
@@ -54,7 +54,7 @@ var mayImport = [][2]string{
 	{"reports/serve", "reports compare internal/cleantext suites/gate suites/result"},
 	{"suites/match", ""},
 	{"suites/gate", "suites/match"},
-	{"suites/param", "corpus suites suites/match"},
+	{"suites/param", "corpus runners/chat runners/tokenizer suites suites/match"},
 	{"kernels/cpu/gen", ""},
 	{"internal/cleantext", ""},
 	{"internal/filemap", ""},
