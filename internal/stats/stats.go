@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/aclements/go-moremath/mathx"
 	"github.com/aclements/go-moremath/stats"
 )
 
@@ -45,6 +46,46 @@ const SharedICC = 0.2
 // the variance between the clusters' shares if that is larger. If every cluster has one trial, the
 // result is Wilson's interval.
 func Clustered(hits, n []float64, level float64) (lo, hi float64) {
+	return Wilson(independent(hits, n, level))
+}
+
+// ClusteredExact is Clustered with the exact interval instead of Wilson's (E. L. Korn and B. I.
+// Graubard, Survey Methodology 24, 1998). Wilson's is close to its level on average; the exact one
+// is never wrong more often than its level allows, also for few trials and levels near 1, so it
+// suits verdicts.
+func ClusteredExact(hits, n []float64, level float64) (lo, hi float64) {
+	return Exact(independent(hits, n, level))
+}
+
+// Exact returns the interval of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) for a
+// probability, given hits successes in n trials; both need not be integers.
+func Exact(hits, n, level float64) (lo, hi float64) {
+	lo, hi = 0, 1
+	if hits > 0 && n > 0 {
+		lo = betaQuantile((1-level)/2, hits, n-hits+1)
+	}
+	if hits < n {
+		hi = betaQuantile((1+level)/2, hits+1, n-hits)
+	}
+	return lo, hi
+}
+
+// betaQuantile returns the q-quantile of a beta distribution, by bisection.
+func betaQuantile(q, a, b float64) float64 {
+	lo, hi := 0.0, 1.0
+	for range 60 {
+		if mid := (lo + hi) / 2; mathx.BetaInc(mid, a, b) < q {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return (lo + hi) / 2
+}
+
+// independent returns the number of independent trials that trials in clusters count as, and their
+// successes. It passes on the level.
+func independent(hits, n []float64, level float64) (_, _, _ float64) {
 	var allHits, all, effective float64
 	clusters, single := 0.0, true
 	for i := range n {
@@ -57,7 +98,7 @@ func Clustered(hits, n []float64, level float64) (lo, hi float64) {
 		single = single && n[i] == 1
 	}
 	if clusters == 0 {
-		return 0, 1
+		return 0, 0, level
 	}
 	p := allHits / all
 	if clusters > 1 && !single && p > 0 && p < 1 {
@@ -71,7 +112,7 @@ func Clustered(hits, n []float64, level float64) (lo, hi float64) {
 		variance := squares / (all * all) * clusters / (clusters - 1)
 		effective = min(effective, max(p*(1-p)/variance, 1))
 	}
-	return Wilson(p*effective, effective, level)
+	return p * effective, effective, level
 }
 
 // Mean returns the arithmetic mean of xs, NaN if xs is empty.

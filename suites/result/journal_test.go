@@ -227,6 +227,8 @@ func TestCheckOfDeclarations(t *testing.T) {
 		`uses the metric "c"`:               func(x *Task) { x.Views = []View{{Kind: ViewTable, Metrics: []string{"c"}}} },
 		"with 0 metrics":                    func(x *Task) { x.Views = []View{{Kind: ViewCurves}} },
 		"needs the fields of and limit":     func(x *Task) { x.Views = []View{{Kind: ViewDetails, Metrics: []string{"a"}}} },
+		"panels with 0 axes":                func(x *Task) { x.Axes, x.Views = nil, []View{{Kind: ViewPanels, Metrics: []string{"a"}}} },
+		`uses the metric "g"`:               func(x *Task) { x.Views = []View{{Kind: ViewPanels, Metrics: []string{"a"}, Guess: "g"}} },
 		"grid with 1 axes":                  func(x *Task) { x.Axes, x.Views = x.Axes[:1], []View{{Kind: ViewGrid, Metrics: []string{"a"}}} },
 	} {
 		x := whole()

@@ -135,6 +135,10 @@ type View struct {
 	Title string `json:"title,omitempty"`
 	// Actual is the metric with the actual position of a case on the second axis of a ViewGrid.
 	Actual string `json:"actual,omitempty"`
+	// Guess and Repeat are metrics of a ViewPanels: the expected score of a guess, and the score of
+	// an answer that repeats the whole context. Both may be empty.
+	Guess  string `json:"guess,omitempty"`
+	Repeat string `json:"repeat,omitempty"`
 	// Of is the metric whose samples a ViewDetails summarises. Limit is the speed limit by which it
 	// compares models. Note explains their ratio.
 	Of    string `json:"of,omitempty"`
@@ -164,13 +168,17 @@ const (
 	// on the second axis become curves over the first, one for each value of the third. The params
 	// trials and haystacks are the numbers per cell.
 	ViewGrid ViewKind = "grid"
+	// ViewPanels shows a score in 0..1 over the first axis: a table for each model, and a picture
+	// with a small panel for each value of the second axis, which need not be a number, and one for
+	// the mean over these values.
+	ViewPanels ViewKind = "panels"
 	// ViewLoss shows losses: the metrics by model, and the series over positions.
 	ViewLoss ViewKind = "loss"
 )
 
 // ViewKinds returns all kinds of views.
 func ViewKinds() []ViewKind {
-	return []ViewKind{ViewTable, ViewCurves, ViewDetails, ViewParts, ViewSizes, ViewGrid, ViewLoss}
+	return []ViewKind{ViewTable, ViewCurves, ViewDetails, ViewParts, ViewSizes, ViewGrid, ViewPanels, ViewLoss}
 }
 
 // Metric returns the declaration of a metric.
@@ -252,7 +260,7 @@ func (t *Task) checkViews() error {
 		}
 		least, axes := 1, [2]int{0, maxAxes}
 		switch v.Kind {
-		case ViewCurves, ViewDetails, ViewParts:
+		case ViewCurves, ViewDetails, ViewParts, ViewPanels:
 			axes = [2]int{1, 2}
 		case ViewSizes:
 			least, axes = 2, [2]int{1, 2}
@@ -265,7 +273,7 @@ func (t *Task) checkViews() error {
 		if len(v.Metrics) < least {
 			return fmt.Errorf("task %s: a view of kind %s with %d metrics, expected %d or more", t.Name, v.Kind, len(v.Metrics), least)
 		}
-		for _, name := range append([]string{v.Of, v.Limit, v.Actual}, v.Metrics...) {
+		for _, name := range append([]string{v.Of, v.Limit, v.Actual, v.Guess, v.Repeat}, v.Metrics...) {
 			if _, ok := t.Metric(name); name != "" && !ok {
 				return fmt.Errorf("task %s: a view of kind %s uses the metric %q, which the task lacks", t.Name, v.Kind, name)
 			}
