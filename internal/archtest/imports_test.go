@@ -26,6 +26,7 @@ var mayImport = [][2]string{
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"quality", "corpus corpus/rng runners/tokenizer"},
+	{"quality/score", ""},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"memory", "suites/param runners suites suites/result"},
 	{"runners", "internal/suggest runners/tokenizer"},
