@@ -67,7 +67,7 @@ func (c Capabilities) Missing(things ...Capability) string {
 
 var verbs = map[Capability]string{
 	Complete: "complete prompts", Score: "score texts", Step: "be stepped token by token", Memory: "report its memory",
-	Fork: "fork a sequence", Concurrent: "run requests at the same time", Costed: "be costed: its layers are not known",
+	Fork: "fork a sequence", Stream: "stream answers", Concurrent: "run requests at the same time", Costed: "be costed: its layers are not known",
 }
 
 // As returns a loaded model as the interface that belongs to a capability.

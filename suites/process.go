@@ -11,18 +11,20 @@ import (
 type Process struct {
 	Command        []string `yaml:"command" doc:"a model in a child process: a program and its arguments, which speaks the protocol of docs/protocol.md (instead of model). Its working directory is the suite's folder, its environment that of yocobench"`
 	StartTimeout   Duration `yaml:"start_timeout" doc:"time from the start of a command to its hello (default 2m)"`
-	RequestTimeout Duration `yaml:"request_timeout" doc:"time of any other answer of a command (default 10m)"`
+	RequestTimeout Duration `yaml:"request_timeout" doc:"time of any other answer of a command, or of a complete answer of a server (default 10m)"`
 	IdleTimeout    Duration `yaml:"idle_timeout" doc:"time without a case after which a command is ended, so that it holds no memory; the next case starts it again (default 10m)"`
 }
 
-// RunnerIn returns the runner of the entry in s. A command has the runner exec unless the entry
-// names another.
+// RunnerIn returns the runner of the entry in s. A command has the runner exec, a model with a url
+// the runner openai, unless the entry names another.
 func (e *Entry) RunnerIn(s *Suite) string {
 	switch {
 	case e.Runner != "":
 		return e.Runner
 	case e.Command != nil:
 		return "exec"
+	case e.URL != "":
+		return "openai"
 	}
 	return s.Runner
 }
@@ -30,11 +32,14 @@ func (e *Entry) RunnerIn(s *Suite) string {
 // process checks the entry of a model in a child process, and that no other has its fields.
 func (e *Entry) process(n *yaml.Node) error {
 	const hint = "for example: - {name: mine, command: [python3, model.py]}"
-	if e.Command == nil {
+	if e.Command == nil && e.URL == "" {
 		if !reflect.ValueOf(e.Process).IsZero() {
-			return problemAt(n, hint, "timeouts belong to a model with a command")
+			return problemAt(n, hint, "timeouts belong to a model with a command or a url")
 		}
 		return nil
+	}
+	if e.Command == nil {
+		return nil // served checks it
 	}
 	rest := e.Composed // label and tokenizer are for commands too
 	rest.Label, rest.Tokenizer = "", ""

@@ -23,7 +23,7 @@ type Suite struct {
 	Title  string  `yaml:"title" doc:"title of the reports, one line"`
 	About  string  `yaml:"about" doc:"purpose of the suite"`
 	Seed   uint64  `yaml:"seed" doc:"seed of all random choices, combined with the case (default 1)"`
-	Runner string  `yaml:"runner" doc:"runner of the models: cpu and cuda measure, analytic computes, exec runs commands (default cpu)"`
+	Runner string  `yaml:"runner" doc:"runner of the models: cpu and cuda measure, analytic computes, exec runs commands, openai sends requests to a server (default cpu)"`
 	Device string  `yaml:"device" doc:"device profile of the analytic runner (yocobench list devices)"`
 	Models []Entry `yaml:"models" doc:"names of models (yocobench list models), folders of checkpoints, or mappings (required)"`
 	// Baseline is the model that reports divide by.
@@ -57,7 +57,7 @@ type block struct {
 // Entry is a model in a suite.
 type Entry struct {
 	Name    string         `yaml:"name" doc:"name of the model in the suite and its reports (default: the value of model)"`
-	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors (this, layers or command is required)"`
+	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors ; with url, the name of the model in requests (this, layers or command is required)"`
 	Weights string         `yaml:"weights" doc:"random: use seeded random weights instead of trained ones; presets have only these (default: trained if available)"`
 	Seed    uint64         `yaml:"seed" doc:"seed of random weights (default 1)"`
 	DType   *runners.DType `yaml:"dtype" doc:"type of the weights in memory: f32, bf16, f16, or stored for quantised matrices as their file has them, on cpu (default f32 on cpu, bf16 on analytic)"`
@@ -69,6 +69,7 @@ type Entry struct {
 	// Baseline is the model of the suite that reports compare this one with.
 	Baseline string `yaml:"baseline" doc:"the model that reports compare this one with (default: the suite's baseline)"`
 	Process  `yaml:",inline"`
+	Served   `yaml:",inline"`
 	Composed `yaml:",inline"`
 
 	line   int
@@ -99,6 +100,9 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	if err := (*Entry)(&p).process(n); err != nil {
 		return err
 	}
+	if err := (*Entry)(&p).served(n); err != nil {
+		return err
+	}
 	if err := (*Entry)(&p).compose(n); err != nil {
 		return err
 	}
@@ -124,7 +128,7 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 // compose builds the model of an entry that defines one by layers.
 func (e *Entry) compose(n *yaml.Node) (err error) {
 	if e.Layers == nil {
-		if e.Command != nil {
+		if e.Command != nil || e.URL != "" {
 			return nil
 		}
 		if !reflect.ValueOf(e.Composed).IsZero() {

@@ -25,6 +25,7 @@ import (
 	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/runners/exec"
 	"github.com/yocobench/yocobench/runners/families"
+	"github.com/yocobench/yocobench/runners/openai"
 	"github.com/yocobench/yocobench/runners/pretrained"
 	"github.com/yocobench/yocobench/suites"
 )
@@ -115,6 +116,10 @@ var backends = []backend{
 	{
 		name: "exec", about: "measures a model in a child process, by the protocol of docs/protocol.md",
 		target: commandTarget,
+	},
+	{
+		name: "openai", about: "measures a model behind an OpenAI-compatible HTTP endpoint",
+		target: servedTarget,
 	},
 }
 
@@ -388,10 +393,11 @@ type modelCache struct {
 	gpus    map[runners.DType]*runners.Profile
 	runners map[string]described
 	hellos  map[string]*exec.Hello
+	servers map[string]*openai.Server
 }
 
 func newCache() modelCache {
-	return modelCache{map[string]modelSource{}, map[string]*textModel{}, map[runners.DType]*runners.Profile{}, map[string]described{}, map[string]*exec.Hello{}}
+	return modelCache{map[string]modelSource{}, map[string]*textModel{}, map[runners.DType]*runners.Profile{}, map[string]described{}, map[string]*exec.Hello{}, map[string]*openai.Server{}}
 }
 
 // gpu returns the profile of a runner's GPU for weights of a type. It is measured on first use.
@@ -474,6 +480,9 @@ func (d deviceOptions) find(s *suites.Suite, e suites.Entry, weights runners.DTy
 	if e.Command != nil {
 		return modelSource{}, &suites.Problem{Msg: fmt.Sprintf("the layers of %s are not known: it is a command", e.Name), Hint: "yocobench model check COMMAND tests it"}
 	}
+	if e.URL != "" {
+		return modelSource{}, &suites.Problem{Msg: fmt.Sprintf("the layers of %s are not known: it is a served model", e.Name)}
+	}
 	if c := e.Config(); c != nil {
 		f := modelSource{config: *c, kind: "layers of a suite"}
 		f.random(e.Seed, weights)
@@ -497,6 +506,9 @@ func (d deviceOptions) resolve(s *suites.Suite, e suites.Entry, machine *runners
 	}
 	if e.Command != nil {
 		return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the %s runner does not run commands", e.Name, b.name), Hint: "remove the field runner"}
+	}
+	if e.URL != "" {
+		return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the %s runner sends no requests to a url", e.Name, b.name), Hint: "remove the field runner"}
 	}
 	on, err := d.runner(b, profile)
 	if err != nil {

@@ -1,0 +1,328 @@
+package openai
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// Spec describes an endpoint.
+type Spec struct {
+	// URL is the base of the API, such as http://127.0.0.1:8000/v1.
+	URL string
+	// Model is the name of the model in requests.
+	Model string
+	// Key is sent as a bearer token if it is not empty.
+	Key string
+	// API is Completions or Chat; empty means the one that the server has, Completions if both.
+	API string
+	// Concurrency is the maximum number of requests of one Complete that run at the same time.
+	Concurrency int
+	// Rate is the maximum number of requests per second, 0 for no limit.
+	Rate float64
+	// Attempts is the maximum number of attempts of a request.
+	Attempts int
+	// Request limits the time of an attempt, Stall the time between two parts of a streamed answer.
+	Request, Stall time.Duration
+	// Backoff is the mean of the first wait before an attempt is repeated; it doubles each time.
+	Backoff time.Duration
+}
+
+// The values of Spec.API.
+const (
+	Completions = "completions"
+	Chat        = "chat"
+)
+
+// The defaults of a Spec.
+const (
+	DefaultConcurrency = 8
+	DefaultAttempts    = 5
+	DefaultRequest     = 10 * time.Minute
+	DefaultStall       = time.Minute
+	DefaultBackoff     = 500 * time.Millisecond
+)
+
+func (s Spec) withDefaults() Spec {
+	s.URL = strings.TrimRight(s.URL, "/")
+	if s.Concurrency <= 0 {
+		s.Concurrency = DefaultConcurrency
+	}
+	if s.Attempts <= 0 {
+		s.Attempts = DefaultAttempts
+	}
+	for _, d := range []struct {
+		to  *time.Duration
+		def time.Duration
+	}{{&s.Request, DefaultRequest}, {&s.Stall, DefaultStall}, {&s.Backoff, DefaultBackoff}} {
+		if *d.to <= 0 {
+			*d.to = d.def
+		}
+	}
+	return s
+}
+
+// Limits of what a server may send.
+const (
+	maxLine   = 1 << 20  // a line of a stream
+	maxBody   = 64 << 20 // an answer
+	maxEvents = 1 << 20  // events of a stream
+	maxError  = 64 << 10 // what is read of an error's text
+)
+
+// maxWait limits the wait before an attempt, also if the server asks for more.
+const maxWait = time.Minute
+
+// client sends requests to an endpoint.
+type client struct {
+	spec Spec
+	http *http.Client
+
+	mu sync.Mutex
+	// next is the earliest time of the next attempt, for Spec.Rate.
+	next time.Time
+	// rejected are the optional fields that the server rejects; requests omit them.
+	rejected map[string]bool
+	// retried counts attempts that failed, by reason, since the last EndCase.
+	retried map[string]int
+}
+
+func newClient(spec Spec) *client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 1<<16 // as many as requests ran at the same time
+	t.DisableCompression = true
+	t.MaxResponseHeaderBytes = 1 << 20
+	return &client{
+		spec: spec.withDefaults(),
+		http: &http.Client{
+			Transport:     t,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		rejected: map[string]bool{}, retried: map[string]int{},
+	}
+}
+
+func (c *client) close() { c.http.CloseIdleConnections() }
+
+// failure is an attempt that failed.
+type failure struct {
+	// kind groups failures in a few words.
+	kind string
+	err  error
+	// status and body are the HTTP status, if it is not 200, and what the server says.
+	status int
+	body   apiError
+	// again is true if another attempt may succeed, after at least wait.
+	again bool
+	wait  time.Duration
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func failed(kind, format string, args ...any) *failure {
+	return &failure{kind: kind, err: fmt.Errorf(format, args...)}
+}
+
+// exchange is one attempt of a request that the server answered with status 200.
+type exchange struct {
+	c    *client
+	resp *http.Response
+	// sent is when the request was written.
+	sent time.Time
+	// read is the number of bytes of the body that were read.
+	read int64
+	// alive is called at each part of the body.
+	alive func()
+}
+
+func (x *exchange) Read(p []byte) (int, error) {
+	if x.read >= maxBody {
+		return 0, failed("invalid answer", "the answer has more than %d MiB", maxBody>>20)
+	}
+	n, err := x.resp.Body.Read(p)
+	x.read += int64(n)
+	if n > 0 && x.alive != nil {
+		x.alive()
+	}
+	return n, err
+}
+
+// call sends a request until it succeeds. read reads the body of an answer with status 200; if all
+// of it can be repeated, repeat is true. An error is ctx's error, wraps runners.ErrUnsupported, or
+// is a *runners.RequestError.
+func (c *client) call(ctx context.Context, method, target string, f fields, repeat bool, read func(*exchange) error) (retries []runners.Retry, err error) {
+	for wait := c.spec.Backoff; ; wait = min(2*wait, maxWait) {
+		if err := c.turn(ctx); err != nil {
+			return retries, err
+		}
+		fail := c.attempt(ctx, method, target, f, repeat, read, &retries)
+		if fail == nil {
+			return retries, nil
+		}
+		if err := ctx.Err(); err != nil {
+			return retries, err
+		}
+		if c.reject(f, fail) {
+			continue
+		}
+		if tooLong(fail) {
+			return retries, fmt.Errorf("%w: %s", runners.ErrUnsupported, fail.body.text())
+		}
+		if !fail.again || len(retries)+1 >= c.spec.Attempts || fail.wait > maxWait {
+			return retries, &runners.RequestError{Kind: fail.kind, Retries: retries, Err: c.hide(fail.err)}
+		}
+		r := runners.Retry{Reason: fail.kind, Wait: max(fail.wait, time.Duration(float64(wait)*(0.5+rand.Float64())))}
+		retries = append(retries, r)
+		c.mu.Lock()
+		c.retried[r.Reason]++
+		c.mu.Unlock()
+		if err := sleep(ctx, r.Wait); err != nil {
+			return retries, err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// turn waits until Spec.Rate allows another attempt.
+func (c *client) turn(ctx context.Context) error {
+	if c.spec.Rate <= 0 {
+		return ctx.Err()
+	}
+	c.mu.Lock()
+	now := time.Now()
+	at := c.next
+	if at.Before(now) {
+		at = now
+	}
+	c.next = at.Add(time.Duration(float64(time.Second) / c.spec.Rate))
+	c.mu.Unlock()
+	return sleep(ctx, at.Sub(now))
+}
+
+// Causes for which an attempt is ended.
+var (
+	errTimeout = errors.New("timeout")
+	errStalled = errors.New("stalled")
+)
+
+// attempt sends a request once.
+func (c *client) attempt(ctx context.Context, method, target string, f fields, repeat bool, read func(*exchange) error, retries *[]runners.Retry) *failure {
+	var body io.Reader
+	if f != nil {
+		text, err := json.Marshal(c.accepted(f))
+		if err != nil {
+			return failed("invalid request", "%w", err)
+		}
+		body = bytes.NewReader(text)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer time.AfterFunc(c.spec.Request, func() { cancel(errTimeout) }).Stop()
+	x := &exchange{c: c}
+	connections := 0
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
+		connections++
+		x.sent = time.Now()
+	}})
+	req, err := http.NewRequestWithContext(traced, method, target, body)
+	if err != nil {
+		return failed("invalid request", "%w", err)
+	}
+	if f != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.spec.Key != "" {
+		req.Header.Set("Authorization", "Bearer "+c.spec.Key)
+	}
+	x.resp, err = c.http.Do(req)
+	// net/http itself repeats a request if the server had closed the idle connection.
+	for ; connections > 1; connections-- {
+		*retries = append(*retries, runners.Retry{Reason: "idle connection closed"})
+	}
+	if err != nil {
+		return c.broken(ctx, err, true)
+	}
+	defer x.resp.Body.Close()
+	if x.resp.StatusCode != http.StatusOK {
+		return c.refused(x.resp)
+	}
+	stall := time.AfterFunc(c.spec.Request, func() { cancel(errStalled) })
+	defer stall.Stop()
+	x.alive = func() { stall.Reset(c.spec.Stall) }
+	if err := read(x); err != nil {
+		return c.broken(ctx, err, repeat || x.read == 0)
+	}
+	return nil
+}
+
+// broken classifies an error of an attempt without an error status. again says whether an attempt
+// that failed like this may be repeated.
+func (c *client) broken(ctx context.Context, err error, again bool) *failure {
+	switch cause := context.Cause(ctx); cause {
+	case nil:
+	case errTimeout:
+		return failed("timeout", "no complete answer within %s", c.spec.Request)
+	case errStalled:
+		return failed("stalled", "the answer stalled for %s", c.spec.Stall)
+	default:
+		return &failure{kind: "canceled", err: cause}
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		f.again = f.again || again
+		return f
+	}
+	kind, again2 := networkKind(err)
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // without the URL
+	}
+	return &failure{kind: kind, err: fmt.Errorf("%s: %w", kind, err), again: again && again2}
+}
+
+// hide removes the key from the text of an error.
+func (c *client) hide(err error) error {
+	if text := err.Error(); c.spec.Key != "" && strings.Contains(text, c.spec.Key) {
+		return errors.New(c.hidden(text))
+	}
+	return err
+}
+
+// hidden removes the key from a text.
+func (c *client) hidden(text string) string {
+	if c.spec.Key == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, c.spec.Key, "[key]")
+}
+
+// endpoint returns the URL of a path of the API.
+func (c *client) endpoint(path string) string { return c.spec.URL + path }
+
+// host returns the URL of a path outside the API: many servers have the API at /v1.
+func (c *client) host(path string) string {
+	return strings.TrimSuffix(c.spec.URL, "/v1") + path
+}

@@ -1,0 +1,218 @@
+package openai
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/yocobench/yocobench/runners"
+)
+
+// networkKind names an error of the network, and says whether another attempt may succeed.
+func networkKind(err error) (kind string, again bool) {
+	var dns *net.DNSError
+	var cert *tls.CertificateVerificationError
+	var unknown x509.UnknownAuthorityError
+	var record tls.RecordHeaderError
+	var wait net.Error
+	switch {
+	case errors.As(err, &dns):
+		return "no such host", dns.IsTemporary
+	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record):
+		return "TLS", false
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused", true
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "truncated", true
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
+		return "connection closed", true
+	case errors.As(err, &wait) && wait.Timeout():
+		return "timeout", true
+	case strings.Contains(err.Error(), "malformed"), strings.Contains(err.Error(), "invalid"):
+		return "invalid answer", true
+	}
+	return "connection failed", true
+}
+
+// apiError is what a server says about an error. Servers differ in the layout.
+type apiError struct {
+	Message string
+	Type    string
+	Code    string
+}
+
+// text returns the message, or else the type or the code.
+func (e apiError) text() string {
+	for _, s := range []string{e.Message, e.Type, e.Code} {
+		if s != "" {
+			return clip(s)
+		}
+	}
+	return "no message"
+}
+
+// clip shortens a server's text for an error.
+func clip(s string) string {
+	const most = 300
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
+	}
+	return s
+}
+
+// parseError reads the text of an error: {"error": {...}}, {"error": "..."}, {"message": ...},
+// {"detail": ...}, or any text.
+func parseError(text []byte) apiError {
+	var out apiError
+	var outer map[string]json.RawMessage
+	if json.Unmarshal(text, &outer) != nil {
+		out.Message = clip(string(text))
+		return out
+	}
+	inner := outer
+	if raw := outer["error"]; raw != nil {
+		inner = nil
+		if json.Unmarshal(raw, &inner) != nil {
+			out.Message = scalar(raw)
+		}
+	}
+	for _, name := range []string{"message", "detail", "msg"} {
+		if out.Message == "" {
+			out.Message = scalar(inner[name])
+		}
+	}
+	out.Type, out.Code = scalar(inner["type"]), scalar(inner["code"])
+	return out
+}
+
+// scalar returns a string, or any other value as JSON.
+func scalar(raw json.RawMessage) string {
+	var s string
+	if raw == nil || string(raw) == "null" {
+		return ""
+	}
+	if json.Unmarshal(raw, &s) != nil {
+		s = string(raw)
+	}
+	return clip(s)
+}
+
+// refused is the failure of an answer with a status other than 200.
+func (c *client) refused(r *http.Response) *failure {
+	text, _ := io.ReadAll(io.LimitReader(r.Body, maxError)) // what has arrived is enough
+	f := &failure{kind: fmt.Sprintf("HTTP %d", r.StatusCode), status: r.StatusCode, body: parseError(text)}
+	switch f.body.Message = c.hidden(f.body.Message); {
+	case r.StatusCode/100 == 3:
+		where := "another address"
+		if u, err := url.Parse(r.Header.Get("Location")); err == nil && u.Host != "" {
+			where = u.Scheme + "://" + u.Host
+		}
+		f.body.Message = "the server redirects to " + where + "; set the url to where the API is"
+	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:
+		f.body.Message = "the server refuses the key: " + f.body.text()
+	}
+	f.err = fmt.Errorf("HTTP %d: %s", r.StatusCode, f.body.text())
+	switch code := r.StatusCode; {
+	case code == http.StatusRequestTimeout, code == http.StatusConflict, code == http.StatusTooManyRequests,
+		code >= 500 && code != http.StatusNotImplemented:
+		f.again, f.wait = true, retryAfter(r.Header.Get("Retry-After"), time.Now())
+	}
+	return f
+}
+
+// retryAfter returns the wait of a Retry-After header: seconds or a date.
+func retryAfter(s string, now time.Time) time.Duration {
+	if n, err := strconv.ParseFloat(s, 64); err == nil && n >= 0 {
+		return time.Duration(min(n, 1e6) * float64(time.Second))
+	}
+	if t, err := http.ParseTime(s); err == nil {
+		return max(0, t.Sub(now))
+	}
+	return 0
+}
+
+// tooLong reports whether a server refused a prompt because it exceeds the context.
+func tooLong(f *failure) bool {
+	if f.status != http.StatusBadRequest && f.status != http.StatusRequestEntityTooLarge && f.status != http.StatusUnprocessableEntity {
+		return false
+	}
+	for _, code := range []string{f.body.Type, f.body.Code} {
+		if code == "exceed_context_size_error" || code == "context_length_exceeded" {
+			return true
+		}
+	}
+	text := strings.ToLower(f.body.Message)
+	for _, words := range []string{"context length", "context size", "context window", "max_model_len", "maximum model length"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// optional are the fields without which a request still has a meaning, and what is lost.
+var optional = map[string]string{
+	"stream_options": "answers in a stream do not report their tokens",
+	"ignore_eos":     "an answer may end before its number of tokens",
+	"min_tokens":     "an answer may end before its number of tokens",
+	"cache_prompt":   "prompts may be cached",
+	"temperature":    "decoding may not be greedy",
+}
+
+// reject learns from a failure that the server rejects optional fields of a request. It reports
+// whether the request should be sent again without them.
+func (c *client) reject(f fields, fail *failure) bool {
+	if fail.status != http.StatusBadRequest && fail.status != http.StatusUnprocessableEntity || tooLong(fail) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	text := strings.ToLower(fail.body.Message + " " + fail.body.Code)
+	if _, ok := f["max_tokens"]; ok && !c.rejected["max_tokens"] && strings.Contains(text, "max_completion_tokens") {
+		c.rejected["max_tokens"] = true
+		return true
+	}
+	found := false
+	for name := range optional {
+		if _, sent := f[name]; sent && !c.rejected[name] && strings.Contains(text, name) {
+			c.rejected[name], found = true, true
+		}
+	}
+	return found
+}
+
+// accepted returns the fields of a request without those that the server rejects.
+func (c *client) accepted(f fields) fields {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	out := fields{}
+	for k, v := range f {
+		switch {
+		case !c.rejected[k]:
+			out[k] = v
+		case k == "max_tokens":
+			out["max_completion_tokens"] = v
+		}
+	}
+	return out
+}
+
+// kindOf returns the kind of an error of call.
+func kindOf(err error) string {
+	var r *runners.RequestError
+	if errors.As(err, &r) {
+		return r.Kind
+	}
+	return ""
+}

@@ -1,0 +1,299 @@
+package openai
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
+)
+
+// Model is a served model. It implements runners.Completer, Streamer and Cased. Stream may be
+// called concurrently.
+type Model struct {
+	s *Server
+	// tok encodes texts after the first turn, or is nil.
+	tok tokenizer.Tokenizer
+}
+
+// New returns the model of a server that Probe described. tok is the model's tokenizer, or nil.
+func New(s *Server, tok tokenizer.Tokenizer) *Model { return &Model{s, tok} }
+
+// Close closes the idle connections.
+func (m *Model) Close() error {
+	m.s.c.close()
+	return nil
+}
+
+// BeginCase does nothing: each request has its own context.
+func (m *Model) BeginCase(context.Context) {}
+
+// EndCase returns notes on failed attempts and on fields that the server rejects.
+func (m *Model) EndCase() ([]string, error) {
+	c := m.s.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var notes []string
+	if len(c.retried) > 0 {
+		var parts []string
+		total := 0
+		for _, reason := range slices.Sorted(maps.Keys(c.retried)) {
+			total += c.retried[reason]
+			parts = append(parts, fmt.Sprintf("%s (%d)", reason, c.retried[reason]))
+		}
+		notes = append(notes, fmt.Sprintf("%d attempts failed and were repeated: %s", total, strings.Join(parts, ", ")))
+		clear(c.retried)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.rejected)) {
+		if lost := optional[name]; lost != "" {
+			notes = append(notes, fmt.Sprintf("the server rejects the field %s: %s", name, lost))
+		}
+	}
+	return notes, nil
+}
+
+// request returns the fields of a request for a prompt: a text, ids or chat messages.
+func (s *Server) request(prompt any, most int) fields {
+	f := fields{"model": s.c.spec.Model, "max_tokens": most, "temperature": 0}
+	switch p := prompt.(type) {
+	case []message:
+		f["messages"] = messages(p)
+	default:
+		f["prompt"] = p
+	}
+	return f
+}
+
+// messages returns chat messages as JSON values.
+func messages(ms []message) (out []map[string]string) {
+	for _, m := range ms {
+		out = append(out, map[string]string{"role": m.Role, "content": deref(m.Content)})
+	}
+	return out
+}
+
+// path returns the URL of the API in use.
+func (s *Server) path() string {
+	if s.API == Chat {
+		return s.c.endpoint("/chat/completions")
+	}
+	return s.c.endpoint("/completions")
+}
+
+// post sends a request whose times do not matter, and returns its answer.
+func (s *Server) post(ctx context.Context, target string, f fields) (*answer, error) {
+	var a *answer
+	_, err := s.c.call(ctx, "POST", target, f, true, func(x *exchange) error {
+		text, err := readJSON(x)
+		if err == nil {
+			a, err = parseAnswer(text)
+		}
+		return err
+	})
+	return a, err
+}
+
+// Complete answers a group of prompts; as many run at the same time as the Spec allows.
+func (m *Model) Complete(ctx context.Context, group []runners.Prompt, room int, done func(int, []runners.Answer)) ([]string, error) {
+	if m.s.Context > 0 && room > m.s.Context {
+		return nil, fmt.Errorf("%w: %d tokens; the server's context has %d", runners.ErrUnsupported, room, m.s.Context)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type outcome struct {
+		i       int
+		answers []runners.Answer
+		err     error
+	}
+	next, out := make(chan int), make(chan outcome)
+	var workers sync.WaitGroup
+	for range min(len(group), m.s.c.spec.Concurrency) {
+		workers.Go(func() {
+			for i := range next {
+				a, err := m.converse(ctx, group[i])
+				out <- outcome{i, a, err}
+			}
+		})
+	}
+	go func() {
+		defer close(out)
+		defer workers.Wait()
+		defer close(next)
+		for i := range group {
+			select {
+			case next <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	var failure error
+	left := len(group)
+	for o := range out {
+		switch {
+		case o.err == nil && failure == nil:
+			left--
+			done(o.i, o.answers)
+		case failure == nil:
+			failure = fmt.Errorf("prompt %d: %w", o.i+1, o.err)
+			cancel()
+		}
+	}
+	if failure == nil && left > 0 {
+		failure = ctx.Err()
+	}
+	return nil, failure
+}
+
+// betweenTurns separates an answer from the next turn of a completion.
+const betweenTurns = "\n"
+
+// converse runs the turns of a prompt.
+func (m *Model) converse(ctx context.Context, p runners.Prompt) (out []runners.Answer, err error) {
+	var said []message
+	text, ids := p.Text, []int(nil)
+	for i, t := range p.Turns {
+		var prompt any
+		switch {
+		case m.s.API == Chat:
+			said = append(said, message{Role: "user", Content: new(text + t.Text)})
+			prompt, text = said, ""
+		case m.s.Tokens && i == 0 && p.Tokens != nil:
+			text, ids = text+t.Text, p.Tokens
+			prompt = ids
+		case ids != nil:
+			text += t.Text
+			prompt = slices.Concat(ids, m.tok.Encode(text[len(p.Text)+len(p.Turns[0].Text):]))
+		default:
+			text += t.Text
+			prompt = text
+		}
+		a, err := m.s.post(ctx, m.s.path(), m.s.request(prompt, t.MaxTokens))
+		if err != nil {
+			return nil, err
+		}
+		c, err := a.only()
+		if err != nil {
+			return nil, err
+		}
+		content, _ := c.text()
+		content = cut(m.s.c.hidden(content), t.Done)
+		one := runners.Answer{Text: content, Tokens: a.Usage.prompt()}
+		if list, ok := prompt.([]int); ok && one.Tokens < 0 {
+			one.Tokens = len(list)
+		}
+		out = append(out, one)
+		if m.s.API == Chat {
+			said = append(said, message{Role: "assistant", Content: &content})
+		} else if text += content; !strings.HasSuffix(content, betweenTurns) {
+			text += betweenTurns
+		}
+	}
+	return out, nil
+}
+
+// cut returns the shortest beginning of an answer that is complete, or all of it.
+func cut(answer string, done func(string) bool) string {
+	if done == nil {
+		return answer
+	}
+	for i := range answer {
+		if _, n := utf8.DecodeRuneInString(answer[i:]); done(answer[:i+n]) {
+			return answer[:i+n]
+		}
+	}
+	return answer
+}
+
+// Stream runs a request and reports when each part of its answer arrived.
+func (m *Model) Stream(ctx context.Context, r runners.Request) (*runners.Response, error) {
+	var prompt any = r.Prompt
+	switch {
+	case m.s.API == Chat:
+		prompt = []message{{Role: "user", Content: &r.Prompt}}
+	case m.s.Tokens && r.Tokens != nil:
+		prompt = r.Tokens
+	}
+	f := m.s.request(prompt, r.MaxTokens)
+	f["stream"], f["stream_options"] = true, fields{"include_usage": true}
+	if r.Exact {
+		f["ignore_eos"], f["min_tokens"] = true, r.MaxTokens
+	}
+	if m.s.Kind == LlamaCPP {
+		f["cache_prompt"] = false
+	}
+	var out *runners.Response
+	retries, err := m.s.c.call(ctx, "POST", m.s.path(), f, false, func(x *exchange) (err error) {
+		out = &runners.Response{Sent: x.sent, PromptTokens: -1, OutputTokens: -1, CachedTokens: -1}
+		return readStream(x, out)
+	})
+	if out != nil {
+		out.Retries, out.Text = retries, m.s.c.hidden(out.Text)
+	}
+	if err != nil && (out == nil || len(out.Chunks) == 0) {
+		return nil, err
+	}
+	return out, err
+}
+
+// latest returns n if it was reported, else the count before.
+func latest(n, before int) int {
+	if n < 0 {
+		return before
+	}
+	return n
+}
+
+// readStream reads a streamed answer up to its end.
+func readStream(x *exchange, out *runners.Response) error {
+	if t := x.resp.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/event-stream") {
+		return failed("invalid answer", "the server answers with %s, not with a stream", clip(t))
+	}
+	e := newEvents(x)
+	var text strings.Builder
+	defer func() { out.Text = text.String() }()
+	for {
+		data, at, err := e.next()
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return err
+		}
+		if string(data) == "[DONE]" {
+			break
+		}
+		a, err := parseAnswer(data)
+		if err != nil {
+			return err
+		}
+		if u := a.Usage; u != nil {
+			// The last report counts; some servers report in several parts.
+			out.PromptTokens = latest(u.prompt(), out.PromptTokens)
+			out.OutputTokens = latest(u.completion(), out.OutputTokens)
+			out.CachedTokens = latest(u.cached(), out.CachedTokens)
+		}
+		for i := range a.Choices {
+			c := &a.Choices[i]
+			if c.Index != 0 {
+				continue
+			}
+			content, reasoning := c.text()
+			if c.tokens() {
+				out.Chunks = append(out.Chunks, runners.Chunk{At: at.Sub(out.Sent), Bytes: len(reasoning) + len(content)})
+			}
+			text.WriteString(reasoning + content)
+			out.Finish = cmp.Or(clip(deref(c.Finish)), out.Finish)
+		}
+	}
+	// The rest is only the end of the body; reading it lets the connection be used again.
+	_, _ = io.CopyN(io.Discard, e.r, 4<<10)
+	return nil
+}

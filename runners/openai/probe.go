@@ -1,0 +1,213 @@
+package openai
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
+)
+
+// Server is a served model as Probe found it.
+type Server struct {
+	c *client
+	// API is Completions or Chat.
+	API string
+	// Kind is the name of the server's software if it is known: LlamaCPP or VLLM.
+	Kind string
+	// Reported identifies the model as the server reports it: its name, and its size if the server
+	// reports one.
+	Reported string
+	// Context is the maximum number of tokens of a prompt and its answer, 0 if unknown.
+	Context int
+	// Tokens is true if prompts may be token ids.
+	Tokens bool
+}
+
+// The values of Server.Kind.
+const (
+	LlamaCPP = "llama.cpp"
+	VLLM     = "vLLM"
+)
+
+// Host returns the host of the URL without its port, or "loopback".
+func (s *Server) Host() string {
+	u, err := url.Parse(s.c.spec.URL)
+	if err != nil {
+		return ""
+	}
+	switch h := u.Hostname(); h {
+	case "localhost", "::1":
+		return "loopback"
+	default:
+		if strings.HasPrefix(h, "127.") {
+			return "loopback"
+		}
+		return h
+	}
+}
+
+// Probe asks a server what it serves, and tries a short completion. tok is the model's tokenizer,
+// or nil.
+func Probe(ctx context.Context, spec Spec, tok tokenizer.Tokenizer) (*Server, error) {
+	s := &Server{c: newClient(spec)}
+	if err := s.models(ctx); err != nil {
+		return nil, err
+	}
+	if s.Kind == LlamaCPP {
+		s.props(ctx)
+	}
+	if err := s.api(ctx); err != nil {
+		return nil, err
+	}
+	if tok != nil && s.API == Completions {
+		if err := s.ids(ctx, tok); err != nil {
+			return nil, err
+		}
+	}
+	return s, ctx.Err()
+}
+
+// get reads a JSON object. missing is true if the server does not have it.
+func (s *Server) get(ctx context.Context, target string, into any) (missing bool, err error) {
+	_, err = s.c.call(ctx, "GET", target, nil, true, func(x *exchange) error {
+		text, err := readJSON(x)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(text, into); err != nil {
+			return failed("invalid answer", "invalid answer %q: %w", clip(string(text)), err)
+		}
+		return nil
+	})
+	switch kindOf(err) {
+	case "HTTP 404", "HTTP 405", "HTTP 501":
+		return true, nil
+	}
+	return false, err
+}
+
+// models reads the list of models.
+func (s *Server) models(ctx context.Context) error {
+	var list struct {
+		Data []struct {
+			ID      string `json:"id"`
+			OwnedBy string `json:"owned_by"`
+			Root    string `json:"root"`
+			Length  int    `json:"max_model_len"`
+			Meta    struct {
+				Vocab   int64 `json:"n_vocab"`
+				Context int   `json:"n_ctx_train"`
+				Params  int64 `json:"n_params"`
+				Size    int64 `json:"size"`
+			} `json:"meta"`
+		} `json:"data"`
+	}
+	missing, err := s.get(ctx, s.c.endpoint("/models"), &list)
+	if err != nil || missing {
+		return err
+	}
+	var names []string
+	for _, m := range list.Data {
+		names = append(names, m.ID)
+	}
+	want := s.c.spec.Model
+	i := slices.Index(names, want)
+	if i < 0 && len(names) == 1 { // llama.cpp accepts any name
+		i = 0
+	}
+	if i < 0 {
+		return nil // a completion shows whether the model exists
+	}
+	m := list.Data[i]
+	switch m.OwnedBy {
+	case "llamacpp":
+		s.Kind = LlamaCPP
+	case "vllm":
+		s.Kind = VLLM
+	}
+	s.Reported = clip(s.c.hidden(path.Base(m.ID))) // a path would reveal folders of the machine
+	if r := path.Base(m.Root); m.Root != "" && m.Root != m.ID {
+		s.Reported += " " + clip(s.c.hidden(r))
+	}
+	if m.Meta.Params > 0 {
+		s.Reported += fmt.Sprintf(" %d parameters in %d bytes, vocabulary of %d", m.Meta.Params, m.Meta.Size, m.Meta.Vocab)
+	}
+	for _, n := range []int{m.Length, m.Meta.Context} {
+		if n > 0 {
+			s.Context = n
+			break
+		}
+	}
+	return nil
+}
+
+// props reads the context of a slot of a llama.cpp server. Not every version has it.
+func (s *Server) props(ctx context.Context) {
+	var p struct {
+		Settings struct {
+			Context int `json:"n_ctx"`
+		} `json:"default_generation_settings"`
+	}
+	if missing, err := s.get(ctx, s.c.host("/props"), &p); err == nil && !missing && p.Settings.Context > 0 {
+		s.Context = p.Settings.Context
+	}
+}
+
+// probeText is the prompt of the first completion.
+const probeText = "The quick brown fox"
+
+// api finds the API that the server has, by a completion of one token.
+func (s *Server) api(ctx context.Context) error {
+	var first error
+	for _, api := range []string{Completions, Chat} {
+		if s.c.spec.API != "" && s.c.spec.API != api {
+			continue
+		}
+		s.API = api
+		var prompt any = probeText
+		if api == Chat {
+			prompt = []message{{Role: "user", Content: new(probeText)}}
+		}
+		a, err := s.post(ctx, s.path(), s.request(prompt, 1))
+		if err == nil {
+			_, err = a.only()
+		}
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = fmt.Errorf("%s of %s: %w", api, s.Host(), err)
+		}
+		switch kindOf(err) {
+		case "HTTP 400", "HTTP 403", "HTTP 404", "HTTP 405", "HTTP 501":
+			continue // it may have the other one
+		}
+		break
+	}
+	return first
+}
+
+// ids tests whether prompts may be token ids.
+func (s *Server) ids(ctx context.Context, tok tokenizer.Tokenizer) error {
+	ids := append(tokenizer.Begin(tok), tok.Encode(probeText)...)
+	a, err := s.post(ctx, s.path(), s.request(ids, 1))
+	var refused *runners.RequestError
+	if err == nil {
+		_, err = a.only()
+		s.Tokens = err == nil
+		if n := a.Usage.prompt(); n >= 0 && n != len(ids) {
+			s.Tokens = false // it read them as something else
+		}
+	}
+	if errors.As(err, &refused) && strings.HasPrefix(refused.Kind, "HTTP 4") {
+		return nil
+	}
+	return err
+}

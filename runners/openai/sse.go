@@ -1,0 +1,69 @@
+package openai
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"time"
+)
+
+// events reads server-sent events: blocks of lines "data: TEXT" that end with an empty line.
+// Comments and other fields are ignored.
+type events struct {
+	r *bufio.Reader
+	// n is the number of events read.
+	n int
+}
+
+func newEvents(r io.Reader) *events { return &events{r: bufio.NewReaderSize(r, 64<<10)} }
+
+// next returns the data of the next event and the time at which its last line of data arrived. The
+// error is io.EOF at the end of the stream between two events; an event that is cut is
+// io.ErrUnexpectedEOF.
+func (e *events) next() (data []byte, at time.Time, err error) {
+	some := false
+	for {
+		line, err := e.line(maxLine - len(data))
+		if err == io.EOF && (some || len(line) > 0) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, at, err
+		}
+		switch {
+		case len(line) == 0 && some:
+			if e.n++; e.n > maxEvents {
+				return nil, at, failed("invalid answer", "the stream has more than %d events", maxEvents)
+			}
+			return data, at, nil
+		case bytes.HasPrefix(line, []byte("data:")):
+			text := bytes.TrimPrefix(line[len("data:"):], []byte(" "))
+			if some {
+				data = append(data, '\n')
+			}
+			data, some, at = append(data, text...), true, time.Now()
+		case bytes.HasPrefix(line, []byte("error:")): // older versions of llama.cpp
+			return nil, at, failed("error in the stream", "error in the stream: %s", parseError(line[len("error:"):]).text())
+		}
+	}
+}
+
+// line reads a line of at most most bytes without its end. At the end of the stream it returns what
+// there is and io.EOF.
+func (e *events) line(most int) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := e.r.ReadSlice('\n')
+		if len(line)+len(part) > most {
+			return nil, failed("invalid answer", "an event of the stream has more than %d bytes", maxLine)
+		}
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return line, err
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package openai
+
+import (
+	"encoding/json"
+	"io"
+	"strings"
+)
+
+// fields is the JSON object of a request.
+type fields map[string]any
+
+// answer is the body of an answer, or the data of an event of a streamed one. Fields that are not
+// used are not listed; servers send many others.
+type answer struct {
+	Model   string   `json:"model"`
+	Choices []choice `json:"choices"`
+	Usage   *usage   `json:"usage"`
+	// Error is set instead of the other fields if the request failed after the status was sent.
+	Error json.RawMessage `json:"error"`
+}
+
+// choice is a text (completions), a message (chat) or a part of one (streams of chat).
+type choice struct {
+	Index   int      `json:"index"`
+	Text    *string  `json:"text"`
+	Message *message `json:"message"`
+	Delta   *message `json:"delta"`
+	Finish  *string  `json:"finish_reason"`
+}
+
+type message struct {
+	Role    string  `json:"role"`
+	Content *string `json:"content"`
+	// ReasoningContent and Reasoning are the tokens of a model that thinks first.
+	ReasoningContent *string `json:"reasoning_content"`
+	Reasoning        *string `json:"reasoning"`
+}
+
+// usage counts tokens. Servers that do not count some omit them.
+type usage struct {
+	Prompt     *int `json:"prompt_tokens"`
+	Completion *int `json:"completion_tokens"`
+	Details    *struct {
+		Cached *int `json:"cached_tokens"`
+	} `json:"prompt_tokens_details"`
+}
+
+// count returns a count of a server, or -1 if there is none.
+func count(n *int) int {
+	if n == nil || *n < 0 {
+		return -1
+	}
+	return *n
+}
+
+func (u *usage) prompt() int {
+	if u == nil {
+		return -1
+	}
+	return count(u.Prompt)
+}
+
+func (u *usage) completion() int {
+	if u == nil {
+		return -1
+	}
+	return count(u.Completion)
+}
+
+func (u *usage) cached() int {
+	if u == nil || u.Details == nil {
+		return -1
+	}
+	return count(u.Details.Cached)
+}
+
+// text returns the text of a choice, and that of its reasoning.
+func (c *choice) text() (content, reasoning string) {
+	if c.Text != nil {
+		return *c.Text, ""
+	}
+	for _, m := range []*message{c.Message, c.Delta} {
+		if m != nil {
+			return deref(m.Content), deref(m.ReasoningContent) + deref(m.Reasoning)
+		}
+	}
+	return "", ""
+}
+
+// tokens reports whether a part of a stream carries tokens. Those of special tokens, and of parts
+// of a character, have no text; the role of a chat message and the end of an answer have none
+// either, but are not tokens.
+func (c *choice) tokens() bool {
+	content, reasoning := c.text()
+	switch {
+	case content != "" || reasoning != "":
+		return true
+	case c.Finish != nil && *c.Finish != "":
+		return false
+	case c.Delta != nil:
+		return c.Delta.Role == "" && c.Delta.Content != nil
+	}
+	return c.Text != nil
+}
+
+func deref(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// parseAnswer parses an answer or an event.
+func parseAnswer(text []byte) (*answer, error) {
+	var a answer
+	if err := json.Unmarshal(text, &a); err != nil {
+		return nil, failed("invalid answer", "invalid answer %q: %w", clip(string(text)), err)
+	}
+	if len(a.Error) > 0 && string(a.Error) != "null" {
+		return nil, failed("error in the answer", "the server reports an error: %s", parseError(text).text())
+	}
+	return &a, nil
+}
+
+// readJSON reads the body of an answer that is not a stream.
+func readJSON(x *exchange) ([]byte, error) {
+	if t := x.resp.Header.Get("Content-Type"); strings.HasPrefix(t, "text/") {
+		return nil, failed("invalid answer", "the server answers with %s, not JSON", clip(t))
+	}
+	return io.ReadAll(x)
+}
+
+// only returns the choice of an answer that must have one.
+func (a *answer) only() (*choice, error) {
+	for i := range a.Choices {
+		if a.Choices[i].Index == 0 {
+			return &a.Choices[i], nil
+		}
+	}
+	return nil, failed("invalid answer", "the answer has no choice")
+}
