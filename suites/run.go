@@ -152,7 +152,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	rec := &result.Record{
 		Suite: r.plan.Suite.Name, SuiteHash: r.plan.Hash, Case: c.ID, Label: c.Label, Task: c.Task,
 		Model: m.Name, Arch: m.Label, Runner: m.Runner, Device: m.Device, Source: result.Measured,
-		TrainedContext: int(c.Model.maxSeqLen()), Params: c.Params, Status: result.OK, Start: r.plan.now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
+		Served: c.Model.Served(), TrainedContext: int(c.Model.maxSeqLen()), Params: c.Params, Status: result.OK, Start: r.plan.now().UTC().Round(time.Millisecond), EstimateSeconds: c.Seconds,
 	}
 	if m.Computed {
 		rec.Source = result.Computed
@@ -240,7 +240,7 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	rec.Metrics, rec.Series, rec.Trials, rec.Reason = nil, nil, nil, cleantext.WithoutFolders(err.Error())
+	rec.Metrics, rec.Series, rec.Trials, rec.Faults, rec.Reason = nil, nil, nil, nil, cleantext.WithoutFolders(err.Error())
 	switch {
 	case runCtx.Err() != nil && errors.Is(err, runCtx.Err()):
 		r.backlog.learn(c, rec.Seconds) // it takes at least this long

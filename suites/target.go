@@ -69,6 +69,9 @@ func Local(name string, cfg runners.Config) *Target {
 	return t
 }
 
+// Served reports whether the target answers requests, as a server does (result.Record.Served).
+func (t *Target) Served() bool { return t.Can.Missing(runners.Stream) == "" }
+
 // maxSeqLen returns the longest context that the model supports, or 0 if it is not stated.
 func (t *Target) maxSeqLen() int64 {
 	if t.Config == nil {

@@ -28,6 +28,7 @@ var mayImport = [][2]string{
 	{"quality", "corpus corpus/rng runners/tokenizer"},
 	{"quality/score", ""},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
+	{"serving/load", "corpus/rng internal/stats runners runners/tokenizer suites/result"},
 	{"memory", "suites/param runners suites suites/result"},
 	{"runners", "internal/suggest runners/tokenizer"},
 	{"runners/arch", "runners"},

@@ -57,6 +57,9 @@ type Record struct {
 	// Device is the name of the device that ran the case or, for computed records, of the profile.
 	Device string `json:"device"`
 	Source Source `json:"source"`
+	// Served is true if the model answered requests, such as those of a server: its times include
+	// the network and the server's queue. They are not compared with those of other models.
+	Served bool `json:"served,omitempty"`
 	// TrainedContext is the longest context that the model was trained for, in tokens, according to
 	// its checkpoint. It is 0 if the checkpoint does not state it.
 	TrainedContext int `json:"trained_context,omitempty"`
@@ -68,6 +71,8 @@ type Record struct {
 	Series []Series `json:"series,omitempty"`
 	// Trials holds the questions and answers of a needle case.
 	Trials []Trial `json:"trials,omitempty"`
+	// Faults counts the errors of requests by kind.
+	Faults []Fault `json:"faults,omitempty"`
 	// Notes are remarks to show next to the numbers.
 	Notes []string `json:"notes,omitempty"`
 	// Choices lists the algorithms that the device chose by measuring (runners.AlgorithmLog), one
@@ -88,12 +93,25 @@ type Outcome struct {
 	Metrics map[string]Metric
 	Series  []Series
 	Trials  []Trial
+	Faults  []Fault
 	Notes   []string
 }
 
 // Fill copies the outcome to the record.
 func (r *Record) Fill(o Outcome) {
-	r.Metrics, r.Series, r.Trials, r.Notes = o.Metrics, o.Series, o.Trials, o.Notes
+	r.Metrics, r.Series, r.Trials, r.Faults, r.Notes = o.Metrics, o.Series, o.Trials, o.Faults, o.Notes
+}
+
+// Fault is a kind of error of the requests of a case.
+type Fault struct {
+	// Kind is the error in a few words, such as "timeout" or "HTTP 429".
+	Kind string `json:"kind"`
+	// Failed is the number of requests that failed with it, Retried that of attempts that failed
+	// with it and were repeated.
+	Failed  int `json:"failed,omitempty"`
+	Retried int `json:"retried,omitempty"`
+	// Example is the message of the first failure, or "".
+	Example string `json:"example,omitempty"`
 }
 
 // Metric is one measured or computed number with its samples.
