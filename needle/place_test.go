@@ -85,7 +85,7 @@ func TestFactAtTheEnd(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text, at := tr.body(h.Text), tr.facts[0].place(h.Text)
+			text, at := h.Body(tr.hidden()), h.Place(tr.hidden()[0])
 			before, found := bytes.CutSuffix(text, []byte(tr.facts[0].text))
 			if ends := strings.TrimRight(string(before), " \n\"')"); !found || at.Pos != len(h.Text) || !strings.ContainsAny(ends[len(ends)-1:], ".!?") && !bytes.HasSuffix(before, []byte("\n")) {
 				t.Errorf("seed %d, %d tokens: ... %q", seed, length, text[max(0, len(text)-120):])

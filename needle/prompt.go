@@ -1,16 +1,12 @@
 package needle
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/corpus/haystack"
 	"github.com/yocobench/yocobench/runners/tokenizer"
-	"github.com/yocobench/yocobench/suites/param"
 )
 
 // A prompt has the form on which the embedded models were trained: a haystack in which each fact is
@@ -18,7 +14,6 @@ import (
 // own), an empty line, and the question. Each further question begins a new line, after the model's
 // own answers to those before it.
 const (
-	beforeQuestion = "\n\n"
 	betweenAnswers = "\n"
 	betweenValues  = ", "
 )
@@ -42,47 +37,23 @@ func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
 	return n + slack
 }
 
-// place returns the place of the fact in a haystack.
-func (f fact) place(haystack []byte) corpus.Place {
-	return corpus.InsertionPoint(haystack, int(math.Round(f.depth*float64(len(haystack)))))
+// hidden returns the facts in the order of the text.
+func (t *trial) hidden() []haystack.Fact {
+	out := make([]haystack.Fact, len(t.facts))
+	for i, f := range t.facts {
+		out[i] = haystack.Fact{Text: f.text, Depth: f.depth}
+	}
+	return out
 }
 
-// body returns the haystack with the trial's facts.
-func (t *trial) body(haystack []byte) []byte {
-	size := len(haystack)
-	for _, f := range t.facts {
-		size += len(f.text) + 2
-	}
-	text := make([]byte, 0, size)
-	from := 0
-	for _, f := range t.facts {
-		p := f.place(haystack)
-		text = append(text, haystack[from:p.Pos]...)
-		text = append(text, p.Before...)
-		text = append(text, f.text...)
-		text = append(text, p.After...)
-		from = p.Pos
-	}
-	return append(text, haystack[from:]...)
+// prompt returns the tokens of the trial's prompt up to the end of its first question, and of the
+// user's turn in a chat.
+func (t *trial) prompt(h *haystack.Haystack) []int {
+	return h.Prompt(t.hidden(), t.questions[0].text)
 }
 
-// edits returns the edits that convert a text starting with the haystack to the trial's prompt, up
-// to the end of its first question.
-func (h *haystack) edits(t *trial) (edits []tokenizer.Edit) {
-	question := t.questions[0].text
-	if h.chat != nil {
-		question = strings.TrimRightFunc(question, unicode.IsSpace)
-	}
-	around := h.chat.Surroundings()
-	if around.Head != "" {
-		edits = append(edits, tokenizer.Edit{With: around.Head})
-	}
-	for _, f := range t.facts {
-		p := f.place(h.Text)
-		edits = append(edits, tokenizer.Edit{From: p.Pos, To: p.Pos, With: p.Before + f.text + p.After})
-	}
-	return append(edits, tokenizer.Edit{From: len(h.Text), To: h.tokens.Bytes(), With: beforeQuestion + question + around.Tail})
-}
+// size returns the number of tokens of prompt.
+func (t *trial) size(h *haystack.Haystack) int { return h.Size(t.hidden(), t.questions[0].text) }
 
 // later returns the maximum number of tokens after the prompt: answers and further questions.
 func (c *cell) later(tok tokenizer.Tokenizer, t *trial) int {
@@ -101,102 +72,26 @@ func (c *cell) least(tok tokenizer.Tokenizer, trials []*trial) int {
 	n := 0
 	for _, t := range trials {
 		// Add two separators per fact, because an empty haystack has none.
-		n = max(n, c.newHaystack(tok).size(t)+c.later(tok, t)+2*len(t.facts))
+		n = max(n, t.size(c.chat.Haystack(tok))+c.later(tok, t)+2*len(t.facts))
 	}
 	return n + minHaystack
 }
 
-// haystack is a text that several trials share.
-type haystack struct {
-	corpus.Haystack
-	// tokens are those of a text that begins with Text. The tokens of prompts are made of them.
-	tokens *tokenizer.Text
-	// chat is the cell's chat template; begin are the tokens before a prompt that is not a chat.
-	chat  *param.Dialogue
-	begin []int
-}
-
-// newHaystack returns an empty haystack.
-func (c *cell) newHaystack(tok tokenizer.Tokenizer) *haystack {
-	h := &haystack{tokens: tokenizer.NewText(tok, ""), chat: c.chat}
-	if c.chat == nil { // a chat template has its own
-		h.begin = tokenizer.Begin(tok)
-	}
-	return h
-}
-
-// prompt is the tokens of a trial's prompt up to the end of its first question, and of the user's
-// turn in a chat.
-func (h *haystack) prompt(t *trial) []int {
-	around, ids := h.chat.Surroundings(), h.tokens.Encode(h.edits(t)...)
-	return slices.Concat(h.begin, around.Before, ids, around.After)
-}
-
-// size returns the number of tokens of a trial's prompt.
-func (h *haystack) size(t *trial) int {
-	around := h.chat.Surroundings()
-	return len(h.begin) + len(around.Before) + h.tokens.Count(h.edits(t)...) + len(around.After)
-}
-
-// haystack is the text of trials that share it: as long as the context of the
-// longest of them allows. Facts move to the ends of sentences and tokens merge,
-// so the size is found by trying; with a byte a token one or two tries are enough.
-// The text is tokenised once, and of each trial the surroundings of its facts.
-func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (*haystack, error) {
-	h := c.newHaystack(tok)
+// haystack returns a text for trials that share it: as long as the context of the longest of them
+// allows.
+func (c *cell) haystack(tok tokenizer.Tokenizer, seed uint64, trials []*trial) (*haystack.Haystack, error) {
+	h := c.chat.Haystack(tok)
 	later := make([]int, len(trials))
 	for i, t := range trials {
 		later[i] = c.later(tok, t)
 	}
-	size := func() (n int) {
+	err := h.Fit(c.source, seed, c.length, c.depth == (depth{at: 1}), func() (n int) {
 		for i, t := range trials {
-			n = max(n, h.size(t)+later[i])
+			n = max(n, t.size(h)+later[i])
 		}
 		return n
-	}
-	empty := size()
-	free := c.length - empty // tokens for the haystack and the separators
-	best, bestSize := corpus.Haystack{}, -1
-	low, high := 0, math.MaxInt // bytes known to fit and known not to fit
-	for asked, try := free, 0; try < 12 && low < high-1; try++ {
-		var err error
-		if h.Haystack, err = c.source.Haystack(seed, asked); err != nil {
-			return nil, err
-		}
-		if c.chat != nil {
-			h.Text = bytes.TrimLeftFunc(h.Text, unicode.IsSpace)
-		}
-		if len(h.Text) > h.tokens.Bytes() {
-			h.tokens.Extend(string(h.Text))
-		}
-		n := size()
-		if n <= c.length {
-			low = asked
-			if n > bestSize {
-				best, bestSize = h.Haystack, n
-			}
-		} else {
-			high = asked
-		}
-		if n <= c.length && c.length-n <= 2 {
-			break
-		}
-		// The next guess assumes the same bytes per token.
-		next := int(float64(asked) + float64(c.length-n)*float64(asked)/float64(max(1, n-empty)))
-		asked = min(max(next, low+1), high-1)
-	}
-	if bestSize < 0 {
-		return nil, fmt.Errorf("no haystack of %d tokens found", free)
-	}
-	h.Haystack = best
-	if c.depth == (depth{at: 1}) {
-		// The facts follow the whole text, so it must not end inside a sentence.
-		h.Text = corpus.CutAtBoundary(h.Text)
-		for len(h.Text) > 0 && size() > c.length { // truncating may split tokens
-			h.Text = corpus.CutAtBoundary(h.Text[:len(h.Text)-1])
-		}
-	}
-	return h, nil
+	})
+	return h, err
 }
 
 // place is the position of a fact in a haystack.
@@ -206,12 +101,11 @@ type place struct {
 }
 
 // places returns the places of a trial's facts.
-func (h *haystack) places(t *trial) []place {
-	all := float64(h.tokens.Before(len(h.Text)))
+func (t *trial) places(h *haystack.Haystack) []place {
 	out := make([]place, len(t.facts))
-	for i, f := range t.facts {
-		p := f.place(h.Text)
-		out[i] = place{float64(h.tokens.Before(p.Pos)) / max(all, 1), p.Boundary}
+	for i, f := range t.hidden() {
+		p := h.Place(f)
+		out[i] = place{h.Depth(p.Pos), p.Boundary}
 	}
 	return out
 }

@@ -46,7 +46,7 @@ func TestPromptGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintf(&b, "--- %s\n%s", d, tok.Decode(h.prompt(tr)))
+			fmt.Fprintf(&b, "--- %s\n%s", d, tok.Decode(tr.prompt(h)))
 			for j, q := range tr.questions {
 				if j > 0 {
 					b.WriteString(betweenAnswers + q.text)
@@ -192,7 +192,7 @@ func TestHaystackIsTokenisedOnce(t *testing.T) {
 			var prompts []runners.Prompt
 			for _, tr := range trials {
 				prompts = append(prompts, r.prompt(tr, h))
-				h.places(tr)
+				tr.places(h)
 			}
 			if given := float64(tok.given); length == 30_000 && given > 2*float64(len(h.Text)) {
 				t.Errorf("%s: the tokenizer was given %g times the haystack of %d tokens", kind, given/float64(len(h.Text)), length)
@@ -212,9 +212,9 @@ func TestHaystackIsTokenisedOnce(t *testing.T) {
 					continue
 				}
 				all := float64(len(tok.Encode(string(h.Text))))
-				for j, at := range h.places(trials[i]) {
-					f := trials[i].facts[j]
-					want := float64(len(tok.Encode(string(h.Text[:f.place(h.Text).Pos])))) / all
+				for j, at := range trials[i].places(h) {
+					f := trials[i].hidden()[j]
+					want := float64(len(tok.Encode(string(h.Text[:h.Place(f).Pos])))) / all
 					if !(math.Abs(at.depth-want) < 1.5/float64(length)) {
 						t.Errorf("%s %d: fact %d is at %g, want %g", kind, length, j, at.depth, want)
 					}
@@ -291,7 +291,7 @@ func TestHaystackFills(t *testing.T) {
 				}
 				most := 0
 				for _, tr := range trials {
-					most = max(most, h.size(tr)+c.later(tok, tr))
+					most = max(most, tr.size(h)+c.later(tok, tr))
 				}
 				if most > length || most < length-2 {
 					t.Errorf("%s, %s: %d of %d tokens", tok.Name(), kind, most, length)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/corpus/haystack"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
@@ -89,10 +90,10 @@ func (r *run) group(ctx context.Context, number int, index []int, trials []*tria
 }
 
 // prompt is a trial as a model gets it: the text with its facts, and the questions as turns.
-func (r *run) prompt(t *trial, h *haystack) runners.Prompt {
-	p := runners.Prompt{Text: string(t.body(h.Text)) + beforeQuestion}
+func (r *run) prompt(t *trial, h *haystack.Haystack) runners.Prompt {
+	p := runners.Prompt{Text: string(h.Body(t.hidden())) + haystack.BeforeQuestion}
 	if r.known {
-		p.Tokens = h.prompt(t)
+		p.Tokens = t.prompt(h)
 	}
 	for _, q := range t.questions {
 		turn := runners.Turn{Text: q.text, Continuations: []string{q.expected()}, MaxTokens: r.most(r.tok, q), Done: ended(q)}
@@ -106,9 +107,9 @@ func (r *run) prompt(t *trial, h *haystack) runners.Prompt {
 }
 
 // judge scores a trial.
-func (r *run) judge(t *trial, h *haystack, all []runners.Answer) result.Trial {
+func (r *run) judge(t *trial, h *haystack.Haystack, all []runners.Answer) result.Trial {
 	out := result.Trial{}
-	where := h.places(t)
+	where := t.places(h)
 	for _, asked := range []bool{true, false} {
 		for i, f := range t.facts {
 			if f.asked != asked {

@@ -52,9 +52,9 @@ func TestPromptOfWordPieces(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ids, q := h.prompt(one), one.questions[0]
-		if len(ids) != h.size(one) || len(ids)+c.later(tok, one) > c.length || len(ids)+c.later(tok, one) < c.length-60 {
-			t.Errorf("%s: %d tokens, a size of %d and %d later do not make %d", tok.Name(), len(ids), h.size(one), c.later(tok, one), c.length)
+		ids, q := one.prompt(h), one.questions[0]
+		if len(ids) != one.size(h) || len(ids)+c.later(tok, one) > c.length || len(ids)+c.later(tok, one) < c.length-60 {
+			t.Errorf("%s: %d tokens, a size of %d and %d later do not make %d", tok.Name(), len(ids), one.size(h), c.later(tok, one), c.length)
 		}
 		if tok.Name() == "bytes" {
 			if ids[0] == 1000 || q.lead != "" || ids[len(ids)-1] != ' ' {

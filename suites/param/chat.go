@@ -5,6 +5,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/yocobench/yocobench/corpus/haystack"
 	"github.com/yocobench/yocobench/runners/chat"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
@@ -88,6 +89,14 @@ func (d *Dialogue) Surroundings() chat.Joint {
 		return chat.Joint{}
 	}
 	return d.joint
+}
+
+// Haystack returns an empty haystack for prompts with the template.
+func (d *Dialogue) Haystack(tok tokenizer.Tokenizer) *haystack.Haystack {
+	if d == nil {
+		return haystack.New(tok, nil)
+	}
+	return haystack.New(tok, &d.joint)
 }
 
 // Notes returns remarks for the record.
