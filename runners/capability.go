@@ -15,6 +15,8 @@ const (
 	Complete Capability = "complete"
 	// Score: return the log-probabilities of a text (Scorer).
 	Score Capability = "score"
+	// Choose: return the log-probabilities of given continuations of a prompt (Completer).
+	Choose Capability = "choose"
 	// Step: decode token by token, with access to the logits (Stepper).
 	Step Capability = "step"
 	// Memory: report the memory in use (Meter).
@@ -66,7 +68,7 @@ func (c Capabilities) Missing(things ...Capability) string {
 }
 
 var verbs = map[Capability]string{
-	Complete: "complete prompts", Score: "score texts", Step: "be stepped token by token", Memory: "report its memory",
+	Complete: "complete prompts", Score: "score texts", Choose: "compute the log-probabilities of given continuations", Step: "be stepped token by token", Memory: "report its memory",
 	Fork: "fork a sequence", Stream: "stream answers", Concurrent: "run requests at the same time", Costed: "be costed: its layers are not known",
 }
 

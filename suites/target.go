@@ -58,11 +58,13 @@ type Target struct {
 func Local(name string, cfg runners.Config) *Target {
 	t := &Target{
 		Name: name, Label: cfg.Label, Config: &cfg,
-		Can: runners.Can(runners.Complete, runners.Score, runners.Step, runners.Memory, runners.Fork, runners.Costed),
+		Can: runners.Can(runners.Complete, runners.Score, runners.Choose, runners.Step, runners.Memory, runners.Fork, runners.Costed),
 	}
 	tok, err := tokenizer.New(cfg.Tokenizer)
 	if err != nil {
-		t.Can = t.Can.Cannot(runners.Complete, err.Error()).Cannot(runners.Score, err.Error())
+		for _, c := range []runners.Capability{runners.Complete, runners.Score, runners.Choose} {
+			t.Can = t.Can.Cannot(c, err.Error())
+		}
 		return t
 	}
 	t.Tokenizer = tok

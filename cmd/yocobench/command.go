@@ -46,7 +46,7 @@ func commandTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Ta
 		}
 		text.reads(t)
 		if !h.Has("score") {
-			t.Can = t.Can.Cannot(runners.Score, "the command has no score")
+			t.Can = t.Can.Cannot(runners.Score, "the command has no score").Cannot(runners.Choose, "the command has no score")
 		}
 	}
 	t.Load = func() (runners.Model, error) { return exec.New(spec, h, e.Tokenizer == ""), nil }

@@ -52,7 +52,9 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 	}
 	t.Identity = strings.Join(strings.Fields(fmt.Sprintf("served %s %s, %s%s", name, server.Reported, server.API, t.Identity)), " ")
 	t.Device = strings.TrimSpace(server.Kind + " server at " + server.Host())
-	t.Can = t.Can.Cannot(runners.Score, "the server gives no log-probabilities of a prompt")
+	for _, c := range []runners.Capability{runners.Score, runners.Choose} {
+		t.Can = t.Can.Cannot(c, "the server gives no log-probabilities of a prompt")
+	}
 	t.Load = func() (runners.Model, error) { return openai.New(server, tok), nil }
 	return t, nil
 }

@@ -57,15 +57,20 @@ func tokenizerHash(tok tokenizer.Tokenizer) string {
 	return hex.EncodeToString(sum[:4])
 }
 
+// texts are the capabilities that need a tokenizer.
+var texts = []runners.Capability{runners.Complete, runners.Score, runners.Choose}
+
 // reads sets the tokenizer and the chat format of a target.
 func (m *textModel) reads(t *suites.Target) {
 	if m.missing != nil {
-		t.Can = t.Can.Cannot(runners.Complete, m.missing.Error()).Cannot(runners.Score, m.missing.Error())
+		for _, c := range texts {
+			t.Can = t.Can.Cannot(c, m.missing.Error())
+		}
 		return
 	}
 	t.Tokenizer, t.Chat = m.tok, m.chat
 	t.Identity += " tokenizer " + m.hash
-	for _, c := range []runners.Capability{runners.Complete, runners.Score} {
+	for _, c := range texts {
 		t.Can = t.Can.Cannot(c, "")
 	}
 }

@@ -108,6 +108,7 @@ var backends = []backend{
 		cannot: map[runners.Capability]string{
 			runners.Complete: "the analytic runner computes costs and produces no answers",
 			runners.Score:    "the analytic runner computes costs and does not score texts",
+			runners.Choose:   "the analytic runner computes costs and does not score texts",
 		},
 		family: func(r runners.Runner, m *families.Model, o runners.Options) (runners.Model, error) {
 			return r.(*analytic.Runner).LoadFamily(m, o)
@@ -604,7 +605,8 @@ func (d deviceOptions) familyTarget(b *backend, on described, e suites.Entry, f 
 	}
 	return &suites.Target{
 		Name: e.Name, Label: f.family.Family, Identity: f.identity, Runner: on.runner.Name(), Device: on.device.Name, Computed: true,
-		Can:     runners.Can(runners.Step, runners.Memory, runners.Fork).Cannot(runners.Complete, b.cannot[runners.Complete]).Cannot(runners.Score, b.cannot[runners.Score]),
+		Can: runners.Can(runners.Step, runners.Memory, runners.Fork).Cannot(runners.Complete, b.cannot[runners.Complete]).Cannot(runners.Score, b.cannot[runners.Score]).
+			Cannot(runners.Choose, b.cannot[runners.Choose]),
 		Options: o,
 		Load:    func() (runners.Model, error) { return b.family(on.runner, f.family, o) },
 	}, nil

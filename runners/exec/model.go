@@ -50,11 +50,15 @@ func (h *Hello) Capabilities() runners.Capabilities {
 	c := runners.Can(runners.Step).Cannot(runners.Costed, "its layers are not known: it is a command").
 		Cannot(runners.Complete, "the command has neither encode and decode nor a tokenizer in the suite").
 		Cannot(runners.Score, "the command has no tokenizer in the suite, by whose tokens texts are split").
+		Cannot(runners.Choose, "the command has no score, or neither encode and decode nor a tokenizer in the suite").
 		Cannot(runners.Fork, "the command has no fork").Cannot(runners.Memory, "the command has no usage")
 	for what, op := range map[runners.Capability]string{runners.Complete: opEncode, runners.Fork: opFork, runners.Memory: opUsage} {
 		if h.Has(op) {
 			c[what] = ""
 		}
+	}
+	if h.Has(opEncode) && h.Has(opScore) {
+		c[runners.Choose] = ""
 	}
 	return c
 }
