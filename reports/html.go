@@ -354,7 +354,7 @@ func (v *view) pageDetail(r *result.Record, how scoring, most int) pageDetail {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		switch x, y := r.Trials[a].Exact, r.Trials[b].Exact; {
+		switch x, y := r.Trials[a].Points(), r.Trials[b].Points(); {
 		case x < y:
 			return -1
 		case x > y:
@@ -372,7 +372,10 @@ func (v *view) pageDetail(r *result.Record, how scoring, most int) pageDetail {
 }
 
 func pageTrialOf(i int, t result.Trial) pageTrial {
-	out := pageTrial{Hit: t.Exact >= 1, Head: fmt.Sprintf("trial %d: exact %s, contains %s", i+1, units.Fraction(t.Exact), units.Fraction(t.Contains))}
+	out := pageTrial{Hit: t.Points() >= 1, Head: fmt.Sprintf("trial %d: exact %s, contains %s", i+1, units.Fraction(t.Exact), units.Fraction(t.Contains))}
+	if t.Score != nil {
+		out.Head = fmt.Sprintf("trial %d: score %s", i+1, units.Fraction(*t.Score))
+	}
 	add := func(name, value string) {
 		if value != "" {
 			out.Rows = append(out.Rows, [2]string{name, cleantext.Ellipsis(value, 2000)})
@@ -384,7 +387,9 @@ func pageTrialOf(i int, t result.Trial) pageTrial {
 	add("answer", clean(t.Answer))
 	add("facts", words(t.Facts))
 	add("distractors", words(t.Distractors))
-	add("log-probability", units.Loss(t.LogProb)+" nats")
+	if t.Score == nil {
+		add("log-probability", units.Loss(t.LogProb)+" nats")
+	}
 	add("tokens", fmt.Sprint(t.Tokens))
 	var depths []string
 	for _, x := range t.Depths[:min(len(t.Depths), 64)] {

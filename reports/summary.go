@@ -247,14 +247,14 @@ func caseLabel(r *result.Record) string {
 	return cleantext.Ellipsis(clean(r.Task+" "+r.Case), 80)
 }
 
-// misses lists at most limit needle trials whose answer was not exact, and returns their total
+// misses lists at most limit trials whose answer was not entirely right, and returns their total
 // number.
 func (v *view) misses(limit int) (t table, total int) {
 	t = table{id: "misses", title: "Wrong answers", head: []string{"case", "model", "question", "expected", "answer"}, fixed: 5, prose: true}
 	for i := range v.journal.Records {
 		r := &v.journal.Records[i]
 		for _, trial := range r.Trials {
-			if trial.Exact >= 1 {
+			if trial.Points() >= 1 {
 				continue
 			}
 			total++

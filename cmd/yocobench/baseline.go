@@ -144,7 +144,7 @@ func writeBaseline(path string, j *result.Journal) error {
 		r.Series = nil
 		r.Trials = slices.Clone(r.Trials)
 		for i, t := range r.Trials {
-			r.Trials[i] = result.Trial{Question: t.Question, Expected: t.Expected, Exact: t.Exact, Contains: t.Contains, LogProb: t.LogProb, Tokens: t.Tokens}
+			r.Trials[i] = result.Trial{Question: t.Question, Expected: t.Expected, Score: t.Score, Exact: t.Exact, Contains: t.Contains, LogProb: t.LogProb, Tokens: t.Tokens}
 		}
 		kept.Records = append(kept.Records, r)
 	}

@@ -26,7 +26,7 @@ var mayImport = [][2]string{
 	{"suites/merge", "internal/cleantext suites/result"},
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/haystack corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
-	{"quality", "corpus corpus/rng runners/tokenizer"},
+	{"quality", "corpus corpus/rng internal/stats runners runners/tokenizer suites suites/match suites/param suites/result"},
 	{"quality/score", ""},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"serving/load", "corpus/rng internal/stats runners runners/tokenizer suites/result"},

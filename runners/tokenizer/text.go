@@ -128,7 +128,7 @@ func (t *Text) windows(edits []Edit, do func(window)) {
 		return
 	}
 	if t.ends == nil {
-		do(window{ids: t.tok.Encode(edited(t.text, 0, len(t.text), edits)), right: len(t.ids)})
+		do(window{ids: t.tok.Encode(Edited(t.text, edits...)), right: len(t.ids)})
 		return
 	}
 	n := t.near(edits)
@@ -313,6 +313,9 @@ func (t *Text) meetRight(w *window, limit, shift int) bool {
 	}
 	return false
 }
+
+// Edited returns text with the edits applied. They are in ascending order and do not overlap.
+func Edited(text string, edits ...Edit) string { return edited(text, 0, len(text), edits) }
 
 // edited returns text[from:to] with the edits applied; all edits are inside that range.
 func edited(text string, from, to int, edits []Edit) string {

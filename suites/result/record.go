@@ -1,6 +1,10 @@
 package result
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
 
 // Status is the outcome of a case.
 type Status string
@@ -69,7 +73,7 @@ type Record struct {
 	Metrics map[string]Metric `json:"metrics,omitempty"`
 	// Series holds curves, such as NLL by position.
 	Series []Series `json:"series,omitempty"`
-	// Trials holds the questions and answers of a needle case.
+	// Trials holds the questions and answers of the case.
 	Trials []Trial `json:"trials,omitempty"`
 	// Faults counts the errors of requests by kind.
 	Faults []Fault `json:"faults,omitempty"`
@@ -160,6 +164,8 @@ type Trial struct {
 	// fractions of the haystack's tokens.
 	Tokens int       `json:"tokens"`
 	Depths []float64 `json:"depths"`
+	// Score is the score in 0..1, of tasks with one score. It replaces Exact, Contains and LogProb.
+	Score *float64 `json:"score,omitempty"`
 	// Exact and Contains are the two scores in 0..1. They are fractions if the question asks for
 	// several values.
 	Exact    float64 `json:"exact"`
@@ -168,6 +174,36 @@ type Trial struct {
 	// model gave none.
 	LogProb   float64 `json:"logprob"`
 	NoLogProb bool    `json:"no_logprob,omitempty"`
+}
+
+// Points returns the trial's score in 0..1: Score, or Exact if the task has two.
+func (t *Trial) Points() float64 {
+	if t.Score != nil {
+		return *t.Score
+	}
+	return t.Exact
+}
+
+// MarshalJSON leaves out the fields that Score replaces, and those of facts if there are none.
+func (t Trial) MarshalJSON() ([]byte, error) {
+	type plain Trial // without this method
+	var v any = plain(t)
+	if t.Score != nil {
+		v = struct {
+			plain
+			Facts     []string  `json:"facts,omitempty"`
+			Depths    []float64 `json:"depths,omitempty"`
+			Exact     float64   `json:"exact,omitempty"`
+			Contains  float64   `json:"contains,omitempty"`
+			LogProb   float64   `json:"logprob,omitempty"`
+			NoLogProb bool      `json:"no_logprob,omitempty"`
+		}{plain: plain(t), Facts: t.Facts, Depths: t.Depths}
+	}
+	var buf bytes.Buffer
+	e := json.NewEncoder(&buf)
+	e.SetEscapeHTML(false) // as in Encode
+	err := e.Encode(v)
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
 // Run is the header line of a journal.

@@ -1,0 +1,172 @@
+package quality
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/yocobench/yocobench/internal/stats"
+	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// Limits of a group of prompts, which a served model answers at the same time.
+const (
+	groupPrompts = 64
+	groupTokens  = 4 << 20
+)
+
+// repeated is the number of samples that the metric repeat is computed on.
+const repeated = 16
+
+// run is the state of a running cell.
+type run struct {
+	*cell
+	tok    tokenizer.Tokenizer
+	known  bool // tok is the model's tokenizer, no estimate
+	trials []result.Trial
+	scores []float64
+	repeat []float64
+}
+
+// run measures the cell.
+func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (result.Outcome, error) {
+	completer, err := runners.CompleterOf(m, target.Tokenizer, false)
+	if err != nil {
+		return result.Outcome{}, err
+	}
+	n := c.samples()
+	r := &run{cell: c, tok: tokenizerOf(target), known: target.Tokenizer != nil, trials: make([]result.Trial, n), scores: make([]float64, n)}
+	settings, fit := c.settings(), newFitter(r.tok, c.chat, c.length-c.answer())
+	var notes []string
+	for from := 0; from < n; {
+		var samples []*Sample
+		var prompts []runners.Prompt
+		for tokens := 0; from+len(samples) < n && len(samples) < groupPrompts && tokens < groupTokens; {
+			if err := ctx.Err(); err != nil {
+				return result.Outcome{}, err
+			}
+			s, err := r.sample(fit, from+len(samples), settings)
+			if err != nil {
+				return result.Outcome{}, err
+			}
+			tokens += s.tokens
+			samples, prompts = append(samples, s.Sample), append(prompts, r.prompt(fit, s.Sample))
+		}
+		done := 0
+		more, err := completer.Complete(ctx, prompts, c.length, func(k int, answers []runners.Answer) {
+			r.judge(from+k, samples[k], answers[0])
+			done++
+			progress(float64(from+done) / float64(n))
+		})
+		if err != nil {
+			return result.Outcome{}, err
+		}
+		notes = append(notes, more...)
+		from += len(samples)
+	}
+	if !r.known {
+		notes = append(notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.tok.Name())
+	}
+	return result.Outcome{Metrics: r.metrics(), Trials: r.trials, Notes: append(notes, c.chat.Notes()...)}, nil
+}
+
+// sample returns the i-th sample at the cell's length.
+func (r *run) sample(fit *fitter, i int, settings *Settings) (*fitted, error) {
+	d, err := r.draw(i, settings)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fit.fit(d)
+	if errors.Is(err, errTooShort) {
+		err = fmt.Errorf("%w: %w", runners.ErrUnsupported, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s, sample %d: %w", r.Kind.Name, i, err)
+	}
+	if i < repeated {
+		r.repeat = append(r.repeat, r.points(s.Prompt(), s.Sample))
+	}
+	return s, nil
+}
+
+// prompt is a sample as a model gets it.
+func (r *run) prompt(fit *fitter, s *Sample) runners.Prompt {
+	p := runners.Prompt{Text: s.Prompt()}
+	turn := runners.Turn{MaxTokens: r.answer()}
+	if r.AnswerPrefix {
+		turn.Text = s.Prefix
+	}
+	if r.known {
+		p.Tokens = fit.prompt(s, r.AnswerPrefix)
+	}
+	if r.Done != nil {
+		turn.Done = func(answer string) bool { return r.Done(r.reply(answer), s) }
+	}
+	p.Turns = []runners.Turn{turn}
+	return p
+}
+
+// reply returns the model's turn: in a chat, a special token ends it.
+func (r *run) reply(text string) string {
+	if r.chat != nil {
+		text, _, _ = strings.Cut(text, "\uFFFD")
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// points returns the score of an answer.
+func (r *run) points(answer string, s *Sample) float64 {
+	x := r.Score(answer, s)
+	if !(x >= 0 && x <= 1) {
+		panic(fmt.Sprintf("%s: a score of %g", r.Kind.Name, x))
+	}
+	return x
+}
+
+// judge scores the answer to the i-th sample.
+func (r *run) judge(i int, s *Sample, a runners.Answer) {
+	answer := r.reply(a.Text)
+	score := r.points(answer, s)
+	r.scores[i] = score
+	r.trials[i] = result.Trial{
+		Question: question(s), Expected: s.References, Distractors: s.Distractors, Answer: answer,
+		Tokens: a.Tokens, Depths: s.Depths, Score: &score,
+	}
+}
+
+// question returns the end of a prompt, which contains the question: its last line, or the last 300
+// bytes of that.
+func question(s *Sample) string {
+	const most = 300
+	text := strings.TrimSpace(s.Prompt())
+	text = text[strings.LastIndexByte(text, '\n')+1:]
+	if n := len(text) - most; n > 0 {
+		text = "..." + strings.ToValidUTF8(text[n:], "")
+	}
+	return text
+}
+
+// level is the confidence level of intervals.
+const level = 0.95
+
+// metrics computes the metrics of the cell from its trials.
+func (r *run) metrics() map[string]result.Metric {
+	var tokens []float64
+	for _, t := range r.trials {
+		tokens = append(tokens, float64(t.Tokens))
+	}
+	n := float64(len(r.scores))
+	mean := stats.Mean(r.scores)
+	lo, hi := stats.Wilson(mean*n, n, level)
+	return map[string]result.Metric{
+		"score":  result.Metric{Value: mean, Unit: "fraction", Better: result.Higher, Samples: r.scores}.Interval(lo, hi, level, "wilson"),
+		"guess":  {Value: r.Guess, Unit: "fraction", Better: result.None},
+		"repeat": {Value: stats.Mean(r.repeat), Unit: "fraction", Better: result.None},
+		"tokens": {Value: math.Round(stats.Mean(tokens)), Unit: "tokens", Better: result.None, Samples: tokens},
+	}
+}
