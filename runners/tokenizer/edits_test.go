@@ -51,7 +51,7 @@ func checkRandomEdits(t *testing.T, tok tokenizer.Tokenizer, r *rand.Rand, text 
 				break
 			}
 		}
-		want := tok.Encode(tokenizer.Edited(text, 0, len(text), edits))
+		want := tok.Encode(tokenizer.Edited(text, edits...))
 		got := x.Encode(edits...)
 		if !slices.Equal(got, want) {
 			at := 0

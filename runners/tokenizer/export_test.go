@@ -1,8 +1,5 @@
 package tokenizer
 
-// Edited is edited, for tests.
-var Edited = edited
-
 // RandomText returns text on which different patterns give different results.
 var RandomText = randomText
 
