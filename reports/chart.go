@@ -8,13 +8,15 @@ import (
 
 // chart is a panel of curves.
 type chart struct {
-	title  string
-	x, y   axis
-	lines  []curveLine
-	tall   vg.Length
-	one    bool // draw a line at y = 1
-	dodge  bool // shift curves slightly so that their bars do not overlap
-	closed bool
+	title string
+	x, y  axis
+	lines []curveLine
+	tall  vg.Length
+	one   bool // draw a line at y = 1
+	// limit is the y of a dashed line, a threshold, and guess that of a dotted one; 0 draws none.
+	limit, guess float64
+	dodge        bool // shift curves slightly so that their bars do not overlap
+	closed       bool
 }
 
 // curveLine is one curve of a chart.
@@ -205,7 +207,15 @@ func (c *chart) grid(p *painter, area vg.Rectangle, left vg.Length, x, y func(fl
 		}
 	}
 	if c.one && c.y.lo < 1 && c.y.hi > 1 {
-		p.StrokeLine2(line(muted, 1, []vg.Length{4, 3}), lo.X, y(1), hi.X, y(1))
+		p.StrokeLine2(line(muted, 1, limitDash), lo.X, y(1), hi.X, y(1))
+	}
+	for _, l := range []struct {
+		at   float64
+		dash []vg.Length
+	}{{c.limit, limitDash}, {c.guess, dotted}} {
+		if l.at > 0 && c.y.lo < l.at && l.at < c.y.hi {
+			p.StrokeLine2(line(muted, 1, l.dash), lo.X, y(l.at), hi.X, y(l.at))
+		}
 	}
 	p.frame(lo.X, lo.Y, hi.X, hi.Y, hair)
 	if c.title != "" {

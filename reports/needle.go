@@ -28,6 +28,8 @@ type scoring struct {
 	// metric is the score, second the param of the second axis, actual the metric with the actual
 	// position on it, or "".
 	metric, actual, second string
+	// separate reports that trials do not share a haystack, unless the param haystacks is there.
+	separate bool
 }
 
 func scoringOf(t *task, w result.View) scoring {
@@ -35,7 +37,13 @@ func scoringOf(t *task, w result.View) scoring {
 }
 
 // words returns the name of the score: "exact score".
-func (s scoring) words() string { return cleantext.Ellipsis(clean(s.metric), 40) + " score" }
+func (s scoring) words() string {
+	name := cleantext.Ellipsis(clean(s.metric), 40)
+	if strings.HasSuffix(name, "score") {
+		return name
+	}
+	return name + " score"
+}
 
 // grids returns a grid for each model of a group, all with the same axes.
 func (g *group) grids(how scoring) []*grid {
@@ -114,6 +122,9 @@ func (s scoring) haystacks(r *result.Record, k float64, n int) (hits, counts []f
 	number, ok := number(r, "haystacks")
 	if !ok || !(number >= 1) {
 		number = 1
+		if s.separate {
+			number = float64(n)
+		}
 	}
 	g := int(min(number, float64(n)))
 	hits, counts = make([]float64, g), make([]float64, g)

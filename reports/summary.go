@@ -47,6 +47,8 @@ func (v *view) taskSection(groups []*group) section {
 			switch w.Kind {
 			case result.ViewGrid:
 				v.addGrid(&s, g, w, ids)
+			case result.ViewPanels:
+				v.addPanels(&s, g, w, ids)
 			case result.ViewLoss:
 				v.addLoss(&s, g, w)
 			case result.ViewTable:
@@ -61,6 +63,7 @@ func (v *view) taskSection(groups []*group) section {
 		case scaling:
 			v.addScaling(&s, g, t.Views, ids)
 		}
+		v.addEffective(&s, g, ids)
 	}
 	return s
 }

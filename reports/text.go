@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/olekukonko/tablewriter"
@@ -174,40 +175,58 @@ func (w *textWriter) span(t table) int {
 	return n
 }
 
-func widths(t table) []int {
-	out := make([]int, len(t.head))
-	see := func(i int, s string) { out[i] = max(out[i], cleantext.Width(s)) }
-	for i, h := range t.head {
-		see(i, h)
-	}
+// column returns the texts of a column, including its heading and foot.
+func (t table) column(i int) []string {
+	out := []string{t.head[i]}
 	for _, rows := range [][][]cell{t.rows, t.foot} {
 		for _, r := range rows {
-			for i, c := range r {
-				see(i, c.text)
-			}
+			out = append(out, r[i].text)
 		}
 	}
 	return out
 }
 
-// fit wraps the widest cells of a table until it fits.
+func widths(t table) []int {
+	out := make([]int, len(t.head))
+	for i := range out {
+		for _, s := range t.column(i) {
+			out[i] = max(out[i], cleantext.Width(s))
+		}
+	}
+	return out
+}
+
+// fit wraps the widest cells of a table until it fits. It breaks words only if it must.
 func (w *textWriter) fit(t table) table {
 	cols := widths(t)
 	over := w.span(t) - w.width
 	if over <= 0 {
 		return t
 	}
-	for ; over > 0; over-- {
-		widest := 0
+	least := make([]int, len(cols)) // the longest words
+	for i := range cols {
+		for _, s := range t.column(i) {
+			for word := range strings.FieldsSeq(s) {
+				least[i] = max(least[i], cleantext.Width(word))
+			}
+		}
+	}
+	for over > 0 {
+		widest := -1
 		for i := range cols {
-			if cols[i] > cols[widest] {
+			if cols[i] > least[i] && (widest < 0 || cols[i] > cols[widest]) {
 				widest = i
 			}
 		}
-		if cols[widest] <= 4 {
-			break
+		switch {
+		case widest >= 0:
+			cols[widest]--
+			over--
+		case slices.Max(cols) > 4:
+			least = slices.Repeat([]int{4}, len(cols))
+		default:
+			over = 0
 		}
-		cols[widest]--
 	}
 	return wrapTo(t, cols)
 }

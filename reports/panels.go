@@ -1,0 +1,356 @@
+package reports
+
+import (
+	"fmt"
+	"slices"
+
+	"gonum.org/v1/plot/vg"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/stats"
+	"github.com/yocobench/yocobench/internal/units"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// panelSet holds the scores of a group by model, kind and length. A kind is a value on the second
+// axis, and a length one on the first.
+type panelSet struct {
+	g *group
+	scoring
+	view    result.View
+	lengths []float64
+	// kinds are in order: numbers ascending, other values as in the journal. There is one kind, "",
+	// if the task has no second axis.
+	kinds []string
+	// at holds the records of each model: [kind][length], nil if the suite has no such case.
+	at map[string][][]*result.Record
+}
+
+// panelsOf collects the records of a ViewPanels.
+func (g *group) panelsOf(w result.View) *panelSet {
+	how := scoring{metric: w.Metrics[0], separate: true}
+	p := &panelSet{g: g, scoring: how, view: w, lengths: numbers(g.records, g.about.x()), kinds: g.kinds(), at: map[string][][]*result.Record{}}
+	column, row := places(p.lengths), map[string]int{}
+	for i, k := range p.kinds {
+		row[k] = i
+	}
+	for _, m := range g.models {
+		rows := make([][]*result.Record, len(p.kinds))
+		for i := range rows {
+			rows[i] = make([]*result.Record, len(p.lengths))
+		}
+		p.at[m] = rows
+	}
+	for _, r := range g.records {
+		if x, ok := number(r, g.about.x()); ok {
+			p.at[r.Model][row[g.kind(r)]][column[x]] = r
+		}
+	}
+	return p
+}
+
+// kind returns a record's value on the second axis as text.
+func (g *group) kind(r *result.Record) string {
+	a := g.about.axis(1)
+	if a == nil {
+		return ""
+	}
+	if x, ok := number(r, a.Param); ok {
+		return axisText(a, []float64{x})(x)
+	}
+	return cleantext.Ellipsis(word(r, a.Param), 40)
+}
+
+// kinds returns the values on the second axis of the records that have a number on the first.
+func (g *group) kinds() (out []string) {
+	var records []*result.Record
+	for _, r := range g.records {
+		if _, ok := number(r, g.about.x()); ok {
+			records = append(records, r)
+		}
+	}
+	seen := map[string]bool{}
+	see := func(k string) {
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, k)
+		}
+	}
+	if a := g.about.axis(1); a != nil {
+		for _, x := range numbers(records, a.Param) {
+			see(axisText(a, []float64{x})(x))
+		}
+	}
+	for _, r := range records {
+		see(g.kind(r))
+	}
+	return out
+}
+
+// kindTitle returns the heading of the kinds.
+func (p *panelSet) kindTitle() string {
+	if a := p.g.about.axis(1); a != nil {
+		return heading(a)
+	}
+	return ""
+}
+
+// ladder returns the scores of a model and a kind by length.
+func (p *panelSet) ladder(model string, kind int) ladder {
+	l := ladder{model: model, name: p.kinds[kind], lengths: p.lengths}
+	for _, r := range p.at[model][kind] {
+		l.at = append(l.at, p.rung([]*result.Record{r}))
+		if x, ok := metric(r, p.view.Guess); ok && len(l.at) == l.base()+1 {
+			l.guess = x.Value
+		}
+	}
+	return l
+}
+
+// ladders returns the ladders of a model by kind and, if there are several kinds, that of their
+// mean.
+func (p *panelSet) ladders(model string) (kinds []ladder, mean *ladder) {
+	for k := range p.kinds {
+		if l := p.ladder(model, k); !l.absent() {
+			kinds = append(kinds, l)
+		}
+	}
+	if len(kinds) > 1 {
+		m := meanOf(kinds)
+		return kinds, &m
+	}
+	return kinds, nil
+}
+
+// addPanels adds the tables and the picture of a ViewPanels.
+func (v *view) addPanels(s *section, g *group, w result.View, ids map[string]bool) {
+	p := g.panelsOf(w)
+	if len(p.lengths) == 0 {
+		s.tables = append(s.tables, metricsTable(g))
+		return
+	}
+	for _, m := range g.models {
+		s.tables = append(s.tables, v.panelTable(p, m, unique(ids, g.id+"-"+slug(m))))
+	}
+	s.tables = append(s.tables, v.checksTable(p, unique(ids, g.id+"-checks")))
+	s.figures = append(s.figures, figures(v.panelFigure(p))...)
+}
+
+// floorMark marks the rows of models that cannot do a kind at the shortest length.
+const floorMark = "†"
+
+// panelTable shows the scores of a model by kind and length, each with its interval.
+func (v *view) panelTable(p *panelSet, model, id string) table {
+	g := p.g
+	out := table{id: id, title: joined(p.view.Title, g.name, label(model)), head: []string{p.kindTitle()}, fixed: 1, heat: &heatRows{scoring: p.scoring, corner: p.kindTitle()}}
+	out.notes = []string{joined(p.words()+"; intervals: 95 %, Wilson", p.trialsText(g.records), g.describe())}
+	length := axisText(g.about.axis(0), p.lengths)
+	for _, l := range p.lengths {
+		out.head = append(out.head, length(l))
+	}
+	marked := false
+	for k, name := range p.kinds {
+		l := p.ladder(model, k)
+		if l.absent() {
+			continue
+		}
+		if l.floor() {
+			name, marked = name+" "+floorMark, true
+		}
+		out.heat.names, out.heat.at = append(out.heat.names, name), append(out.heat.at, p.at[model][k])
+		row, bounds := texts(name), texts("")
+		for i, r := range p.at[model][k] {
+			row, bounds = append(row, p.score(r)), append(bounds, l.at[i].bounds())
+		}
+		out.rows = append(out.rows, row, bounds)
+	}
+	if _, mean := p.ladders(model); mean != nil {
+		foot := [][]cell{texts("mean"), {{"95 % from", dim}}, {{"to", dim}}}
+		for _, r := range mean.at {
+			cells := [3]cell{}
+			if r.ok() {
+				x := r.shown()
+				cells = [3]cell{{units.Fraction(x.Value), grade(x.Value)}, {units.Fraction(x.Lo), dim}, {units.Fraction(x.Hi), dim}}
+			}
+			for f := range foot {
+				foot[f] = append(foot[f], cells[f])
+			}
+		}
+		out.foot = foot
+	}
+	if marked {
+		out.notes = append(out.notes, floorNote)
+	}
+	return out
+}
+
+const floorNote = floorMark + " floor: at the shortest length the score's interval includes guessing, or the score is less than a tenth of the rest above it. Scores at longer lengths say nothing."
+
+// checksTable shows for each kind what the scorer gives without reading: to a guess, and to an
+// answer that repeats the context; and every model's score at its shortest length.
+func (v *view) checksTable(p *panelSet, id string) table {
+	out := table{id: id, title: joined(p.view.Title+": scorer checks", p.g.name), head: []string{p.kindTitle()}, fixed: 1}
+	out.notes = append(out.notes, "Scores at the shortest length next to the scores of answers that need no understanding.")
+	checks := [][2]string{}
+	if p.view.Guess != "" {
+		checks = append(checks, [2]string{p.view.Guess, "guess: expected score of a guess"})
+	}
+	if p.view.Repeat != "" {
+		checks = append(checks, [2]string{p.view.Repeat, "repeat: score of an answer that repeats the context"})
+	}
+	for _, c := range checks {
+		info, _ := p.g.about.Metric(c[0])
+		out.head = append(out.head, info.Head)
+		out.notes = append(out.notes, c[1]+".")
+	}
+	for _, m := range p.g.models {
+		out.head = append(out.head, label(m))
+	}
+	marked := false
+	for k, name := range p.kinds {
+		row := texts(name)
+		for _, c := range checks {
+			row = append(row, cell{text: p.span(k, c[0])})
+		}
+		for _, m := range p.g.models {
+			l := p.ladder(m, k)
+			c := cell{}
+			if b := l.base(); b < len(l.at) {
+				c = cell{units.Fraction(l.at[b].value), grade(l.at[b].value)}
+				if l.floor() {
+					c.text, marked = c.text+" "+floorMark, true
+				}
+			}
+			row = append(row, c)
+		}
+		out.rows = append(out.rows, row)
+	}
+	if marked {
+		out.notes = append(out.notes, floorNote)
+	}
+	return out
+}
+
+// span formats the smallest and largest value of a metric in the records of a kind.
+func (p *panelSet) span(kind int, name string) string {
+	var all []float64
+	for _, m := range p.g.models {
+		for _, r := range p.at[m][kind] {
+			if x, ok := metric(r, name); ok {
+				all = append(all, x.Value)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	lo, hi := units.Fraction(slices.Min(all)), units.Fraction(slices.Max(all))
+	if lo == hi {
+		return lo
+	}
+	return lo + "–" + hi
+}
+
+// panelColumns is the maximum number of columns of small panels.
+const panelColumns = 3
+
+// panelFigure draws a small panel for each kind, and one for their mean, with a curve for each
+// model.
+func (v *view) panelFigure(p *panelSet) *figure {
+	g := p.g
+	styleOf := v.stylesOf(g.models)
+	f := &figure{id: g.id, title: joined(p.view.Title, g.name), legend: keysOf(styleOf, g.models)}
+	f.subtitle = joined(p.words()+" with 95 % intervals", p.trialsText(g.records), g.describe())
+	f.alt = f.title + ": " + p.words() + " by " + g.about.axis(0).Label + ", a panel for each " + p.kindTitle() + "; the tables below list the values."
+	names, of := slices.Clone(p.kinds), make([][]ladder, len(p.kinds))
+	mean := []ladder{}
+	for _, m := range g.models {
+		for k := range p.kinds {
+			of[k] = append(of[k], p.ladder(m, k))
+		}
+		if _, l := p.ladders(m); l != nil {
+			mean = append(mean, *l)
+		}
+	}
+	if len(mean) > 0 {
+		names, of = append([]string{"mean of all"}, names...), append([][]ladder{mean}, of...)
+	}
+	columns := min(len(names), panelColumns)
+	if len(names) == 4 {
+		columns = 2
+	}
+	var all []*chart
+	guessed := false
+	for i, name := range names {
+		c := v.panelChart(p, of[i], styleOf)
+		c.title, c.tall = name+c.title, 78
+		if len(names) <= 2 {
+			c.tall = 150
+		}
+		c.y.quiet, c.x.quiet = i%columns > 0, i+columns < len(names)
+		if columns > 1 {
+			c.x.label = g.about.axis(0).Short
+			c.y.label = ""
+		}
+		guessed = guessed || c.guess > 0
+		all = append(all, c)
+	}
+	share(xOf, all...)
+	for i := 0; i < len(all); i += columns {
+		f.rows = append(f.rows, panels(all[i:min(i+columns, len(all))]))
+	}
+	if p.threshold() {
+		f.legend = append(f.legend, key{style: style{color: muted, marker: noMarker, dash: limitDash}, name: fmt.Sprintf("passes: %g", stats.RulerThreshold), apart: true})
+	}
+	if guessed {
+		f.legend = append(f.legend, key{style: style{color: muted, marker: noMarker}, dotted: true, name: "a guess", apart: !p.threshold()})
+	}
+	return f.ready(all...)
+}
+
+// threshold reports whether the metric has an effective length.
+func (p *panelSet) threshold() bool {
+	m, ok := p.g.about.quality()
+	return ok && m.Name == p.metric
+}
+
+// panelChart draws the ladders of the models in one panel.
+func (v *view) panelChart(p *panelSet, ladders []ladder, styleOf map[string]style) *chart {
+	x0 := p.g.about.axis(0)
+	c := &chart{x: chartAxis(x0, x0.Label, p.lengths), y: axis{label: p.words(), unit: "fraction"}}
+	length := axisText(x0, p.lengths)
+	floor := 0
+	for _, l := range ladders {
+		line := curveLine{style: styleOf[l.model], bars: len(p.lengths) == 1}
+		for i, r := range l.at {
+			at := length(p.lengths[i])
+			if !r.ok() {
+				if r.why != "" {
+					line.lost, line.reasons = append(line.lost, p.lengths[i]), append(line.reasons, hint(label(l.model), at, r.why, ""))
+				}
+				continue
+			}
+			x := r.shown()
+			line.x, line.y, line.lo, line.hi = append(line.x, p.lengths[i]), append(line.y, x.Value), append(line.lo, x.Lo), append(line.hi, x.Hi)
+			line.hints = append(line.hints, hint(label(l.model), at, units.Fraction(x.Value), "\n95 %: "+units.Fraction(x.Lo)+"–"+units.Fraction(x.Hi)))
+		}
+		c.add(line)
+		c.guess = max(c.guess, l.guess)
+		if l.floor() {
+			floor++
+		}
+	}
+	c.dodge = len(p.lengths) == 1
+	if floor > 0 {
+		c.title = fmt.Sprintf(" · %d at the floor", floor)
+	}
+	c.y.see(0)
+	c.y.see(1)
+	if p.threshold() {
+		c.limit = stats.RulerThreshold
+	}
+	return c
+}
+
+// limitDash is the line of a threshold.
+var limitDash = []vg.Length{4, 3}

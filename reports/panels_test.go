@@ -1,0 +1,210 @@
+package reports
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/internal/units"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+var rulerKinds = []string{"niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3", "niah_multivalue",
+	"niah_multiquery", "vt", "cwe", "fwe", "qa_1", "qa_2"}
+
+var contenders = []struct{ name, arch string }{{"tiny-yoco-gret", "yoco-gret"}, {"tiny-transformer", "transformer"}, {"tiny-yoco-swa", "yoco-swa"},
+	{"a-model-whose-long-name-says-128k-instruct-q4", "other"}}
+
+// questions returns a journal of a task with kinds of questions at several lengths. Scores fall
+// with the length and differ by kind; models cannot do some kinds at all.
+func questions(kinds []string, models int, lengths []float64, n int) *result.Journal {
+	about := &result.Task{Name: "ruler", Title: "RULER", Metrics: []result.MetricInfo{
+		{Name: "score", Unit: "fraction", Better: result.Higher, Kind: result.Share, Primary: true, Role: result.Quality},
+		{Name: "guess", Unit: "fraction", Better: result.None, Kind: result.Exact},
+		{Name: "repeat", Unit: "fraction", Better: result.None, Kind: result.Mean},
+	}, Axes: []result.Axis{{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true}, {Param: "kind"}},
+		Repeats: []string{"samples"}, DescribedParams: []string{"wording"},
+		Views: []result.View{{Kind: result.ViewPanels, Metrics: []string{"score"}, Guess: "guess", Repeat: "repeat"}}}
+	j := &result.Journal{Runs: []result.Run{{Suite: "ruler", Tasks: result.Tasks{about}, Baselines: map[string]string{}}}}
+	for i, m := range contenders[:models] {
+		for k, kind := range kinds {
+			for _, l := range lengths {
+				r := record("ruler", m.name, m.arch, fmt.Sprintf("ruler %s %s", kind, units.Tokens(l)),
+					map[string]any{"kind": kind, "length": l, "samples": float64(n), "wording": "own"})
+				if m.arch == "transformer" && l >= 32*ki {
+					r.Status, r.Reason = result.OOM, "out of memory"
+					j.Records = append(j.Records, r)
+					continue
+				}
+				p := 1 / (1 + math.Exp(1.3*(math.Log2(l/ki)-5+float64(k%5)/2+float64(i))))
+				if k >= 8 && i%2 == 1 {
+					p = 0.01
+				}
+				guess := 0.0
+				if strings.HasPrefix(kind, "qa") {
+					guess, p = 0.25, 0.25+0.75*p
+				}
+				sum := 0.0
+				var scores []float64
+				for trial := range n {
+					x := 0.0
+					if (noise(kind, m.name, l, trial)+1)/2 < p {
+						x = 1
+					}
+					sum += x
+					scores = append(scores, x)
+					r.Trials = append(r.Trials, result.Trial{Question: "Which?", Expected: []string{"7"}, Answer: fmt.Sprint(7 * x), Exact: x})
+				}
+				lo, hi := wilson(sum, n)
+				score := bounded(sum/float64(n), lo, hi, "fraction", result.Higher, "wilson")
+				score.Samples = scores
+				r.Metrics = map[string]result.Metric{"score": score, "guess": {Value: guess, Unit: "fraction", Better: result.None},
+					"repeat": {Value: float64(k%3) / 2, Unit: "fraction", Better: result.None}}
+				j.Records = append(j.Records, r)
+			}
+		}
+	}
+	return j
+}
+
+// TestGoldenPanels compares the report and the picture of three kinds and two models, one of which
+// runs out of memory and cannot do the last kind.
+func TestGoldenPanels(t *testing.T) {
+	j := reread(t, questions([]string{"niah_single_1", "vt", "qa_1"}, 2, []float64{ki, 8 * ki, 32 * ki}, 25))
+	for i := range j.Records {
+		if r := &j.Records[i]; r.Arch == "transformer" && word(r, "kind") == "qa_1" && r.Status == result.OK {
+			m := r.Metrics["score"]
+			m.Samples, r.Trials = nil, nil
+			r.Metrics["score"] = bounded(0.3, 0.15, 0.5, "fraction", result.Higher, "wilson")
+		}
+	}
+	v := newView(t.Context(), j, nil)
+	files, err := v.render(Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "panels.txt", files[0].data, bytes.Equal)
+	pictures, err := v.pictures(PNG, 48)
+	if err != nil || len(pictures) != 1 {
+		t.Fatalf("%d pictures: %v", len(pictures), err)
+	}
+	golden(t, "panels.png", pictures[0].data, func(got, want []byte) bool { return alike(t, "panels.png", got, want) })
+}
+
+// TestEffectiveLengthOfAGrid checks that the trials of all depths are pooled, and that a length
+// with a depth without a score has none.
+func TestEffectiveLengthOfAGrid(t *testing.T) {
+	about := &result.Task{Name: "needle", Metrics: []result.MetricInfo{{Name: "exact", Unit: "fraction", Better: result.Higher, Kind: result.Share, Role: result.Quality}},
+		Axes:    []result.Axis{{Param: "length", Unit: "tokens"}, {Param: "depth", Numbers: true}, {Param: "needles", Without: "depth"}},
+		Repeats: []string{"trials", "haystacks"}, Views: []result.View{{Kind: result.ViewGrid, Metrics: []string{"exact"}}}}
+	j := &result.Journal{Runs: []result.Run{{Suite: "s", Tasks: result.Tasks{about}}}}
+	for i, length := range []float64{256, 512, ki, 2 * ki} {
+		for _, depth := range []float64{0, 0.5, 1} {
+			r := record("needle", "m", "yoco-gret", "needle", map[string]any{"length": length, "depth": depth, "trials": 10.0, "haystacks": 10.0})
+			value := 1.0 // 30 of 30 trials at 256 and 512, 15 of 30 at 1Ki, a part of them at 2Ki
+			if i == 2 {
+				value = 0.5
+			}
+			r.Metrics = map[string]result.Metric{"exact": {Value: value, Unit: "fraction", Better: result.Higher}}
+			if i == 3 && depth == 1 {
+				r.Metrics, r.Status, r.Reason = nil, result.Skipped, "over budget: 5 s"
+			}
+			j.Records = append(j.Records, r)
+		}
+	}
+	for _, needles := range []float64{1, 4} {
+		for _, length := range []float64{256, 512} {
+			r := record("needle", "m", "yoco-gret", "needle", map[string]any{"length": length, "depth": "spread", "trials": 3.0, "needles": needles})
+			r.Metrics = map[string]result.Metric{"exact": bounded(0.5, 0.2, 0.8, "fraction", result.Higher, "wilson")}
+			j.Records = append(j.Records, r)
+		}
+	}
+	text := textOf(t, j)
+	for _, want := range []string{" m     │             512 │        1Ki │                    512 │        1Ki │ 2Ki over budget",
+		" 1 needle  │       undecided │"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if !strings.Contains(text, "passes 0.856 to") || strings.Contains(text, "NaN") {
+		t.Error(text)
+	}
+}
+
+func TestFloorAndMean(t *testing.T) {
+	rungs := func(hits ...float64) (out []rung) {
+		for _, h := range hits {
+			r := rung{value: h / 20}
+			for i := range 20 {
+				r.hits, r.n = append(r.hits, map[bool]float64{true: 1}[float64(i) < h]), append(r.n, 1)
+			}
+			out = append(out, r)
+		}
+		return out
+	}
+	lengths := []float64{256, 512}
+	for _, c := range []struct {
+		base, guess float64
+		floor       bool
+	}{{0, 0, true}, {1, 0, true}, {2, 0, false}, {6, 0.25, true}, {20, 0.25, false}, {20, 0.9, true}} {
+		if l := (ladder{lengths: lengths, at: rungs(c.base, 20), guess: c.guess}); l.floor() != c.floor {
+			t.Errorf("%g of 20 with a guessing rate of %g: floor %v", c.base, c.guess, l.floor())
+		}
+	}
+	a, b := ladder{lengths: lengths, at: rungs(20, 10)}, ladder{lengths: lengths, at: rungs(10, 0), guess: 0.5}
+	b.at[1] = rung{why: "oom"}
+	m := meanOf([]ladder{a, b})
+	x := m.at[0].shown()
+	if !(math.Abs(x.Value-0.75) < 1e-12 && x.Lo > 0.6 && x.Lo < 0.75 && x.Hi > 0.75 && x.Hi < 0.9) || m.at[1].ok() || m.at[1].why != "1 of 2 oom" || m.guess != 0.25 {
+		t.Errorf("mean: %+v %+v", x, m)
+	}
+}
+
+func TestPanelsOfManyKindsAndModels(t *testing.T) {
+	lengths := []float64{ki, 2 * ki, 4 * ki, 8 * ki, 16 * ki, 32 * ki}
+	for name, c := range map[string]struct{ kinds, models, lengths, rows int }{"all": {13, 4, 6, 5}, "four": {3, 2, 6, 2}, "one": {1, 1, 6, 1}, "one length": {5, 3, 1, 2}} {
+		j := reread(t, questions(rulerKinds[:c.kinds], c.models, lengths[:c.lengths], 25))
+		v := newView(t.Context(), j, nil)
+		s := v.sections[0]
+		want := c.models + 1 // the kinds of each model, and the scorer checks
+		if c.lengths > 1 {
+			want += map[bool]int{true: 1, false: c.models}[c.kinds == 1]
+		}
+		if len(s.figures) != 1 || len(s.tables) != want || len(s.figures[0].rows) != c.rows {
+			t.Fatalf("%s: %d figures, %d tables (want %d), %d rows of panels", name, len(s.figures), len(s.tables), want, len(s.figures[0].rows))
+		}
+		for _, f := range []Format{Text, Markdown, HTML, SVG, CSV} {
+			files, err := v.render(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				if strings.Contains(string(file.data), "NaN") || strings.Contains(string(file.data), "Inf") {
+					t.Errorf("%s: %s holds NaN or Inf", name, file.name)
+				}
+				if f != Text {
+					continue
+				}
+				for line := range strings.Lines(string(file.data)) {
+					if w := cleantext.Width(strings.TrimRight(line, "\n")); w > 80 {
+						t.Errorf("%s: a line of %d columns: %s", name, w, line)
+					}
+				}
+			}
+		}
+		if dir := os.Getenv("YOCOBENCH_LOOK"); dir != "" {
+			dir = filepath.Join(dir, strings.ReplaceAll(name, " ", "-"))
+			if err := os.MkdirAll(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Write(t.Context(), dir, j, nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
