@@ -26,7 +26,9 @@ type Options struct {
 	// Context is the number of tokens of each slot. A slot answers one request at a time.
 	Context, Slots int
 	// Key is the API key that requests must carry, none if empty.
-	Key     string
+	Key string
+	// Threads is the number of threads, 1 if 0. Threads of llama.cpp wait for each other actively,
+	// so more than one are slow on a busy machine.
 	Threads int
 }
 
