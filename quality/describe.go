@@ -15,14 +15,11 @@ func (t Task) Describe() result.Task {
 			{Name: "repeat", Unit: "fraction", Better: result.None, Kind: result.Exact, Title: "score of repeating the context"},
 			{Name: "tokens", Unit: "tokens", Better: result.None, Kind: result.Exact},
 		},
-		Axes: []result.Axis{
-			{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true},
-			{Param: "kind"},
-		},
+		Axes:            []result.Axis{{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true}},
 		Repeats:         []string{"samples"},
-		PlaceParams:     []string{"haystack", "text", "data", "questions"},
 		ModelParams:     []string{"dtype", "kv"},
-		DescribedParams: []string{"answer_prefix", "chat", "dtype", "haystack", "kv", "wording"},
-		Views:           []result.View{{Kind: result.ViewPanels, Metrics: []string{"score"}, Guess: "guess", Repeat: "repeat"}},
+		NameParams:      []string{"kind", "haystack"},
+		DescribedParams: []string{"answer_prefix", "chat", "dtype", "haystack", "kind", "kv", "wording"},
+		Views:           []result.View{{Kind: result.ViewCurves, Metrics: []string{"score"}}},
 	}
 }

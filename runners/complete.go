@@ -276,31 +276,32 @@ func (c stepScorer) ScoreText(ctx context.Context, text string, tokens []int, em
 		return err
 	}
 	defer s.Close()
-	var ends []int
-	if t, ok := c.tok.(tokenizer.Spanner); ok {
-		var ids []int
-		if ids, ends = t.Spans(text); !slices.Equal(ids, tokens) {
-			ends = nil
-		}
-	}
-	next, one := 1, []int{0}
+	next, bytes := 1, TokenBytes(c.tok, text, tokens)
 	err = c.m.Score(ctx, s, slices.Concat(begin, tokens), func(pos int, lp float32) {
 		pos -= len(begin)
 		if pos < 1 {
 			return // the first token of the text, after BOS
 		}
 		next++
-		p := Piece{Pos: pos, LogProb: lp}
-		if ends != nil {
-			p.Bytes = ends[pos] - ends[pos-1]
-		} else {
-			one[0] = tokens[pos]
-			p.Bytes = len(c.tok.Decode(one))
-		}
-		emit(p)
+		emit(Piece{Pos: pos, Bytes: bytes(pos), LogProb: lp})
 	})
 	if err == nil && next != len(tokens) {
 		err = fmt.Errorf("the model scored %d of %d tokens", next-1, len(tokens)-1)
 	}
 	return err
+}
+
+// TokenBytes returns a function that returns the number of bytes of text that token pos > 0
+// encodes. tokens are the tokens of text.
+func TokenBytes(tok tokenizer.Tokenizer, text string, tokens []int) func(pos int) int {
+	if t, ok := tok.(tokenizer.Spanner); ok {
+		if ids, ends := t.Spans(text); slices.Equal(ids, tokens) {
+			return func(pos int) int { return ends[pos] - ends[pos-1] }
+		}
+	}
+	one := []int{0}
+	return func(pos int) int {
+		one[0] = tokens[pos]
+		return len(tok.Decode(one))
+	}
 }

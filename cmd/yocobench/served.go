@@ -52,10 +52,8 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 	}
 	t.Identity = strings.Join(strings.Fields(fmt.Sprintf("served %s %s, %s%s", name, server.Reported, server.API, t.Identity)), " ")
 	t.Device = strings.TrimSpace(server.Kind + " server at " + server.Host())
-	for _, c := range []runners.Capability{runners.Score, runners.Choose} {
-		t.Can = t.Can.Cannot(c, "the server gives no log-probabilities of a prompt")
-	}
-	t.Load = func() (runners.Model, error) { return openai.New(server, tok), nil }
+	t.Can = t.Can.Cannot(runners.Score, server.NoScore).Cannot(runners.Choose, server.NoChoose)
+	t.Load = func() (runners.Model, error) { return openai.New(server), nil }
 	return t, nil
 }
 

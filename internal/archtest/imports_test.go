@@ -46,6 +46,7 @@ var mayImport = [][2]string{
 	{"runners/pretrained", "internal/filemap internal/suggest runners runners/checkpoint runners/checkpoint/gguf runners/families"},
 	{"runners/exec", "runners runners/tokenizer"},
 	{"runners/openai", "runners runners/tokenizer"},
+	{"internal/servertest", ""},
 	{"runners/verify", "runners runners/checkpoint runners/pretrained"},
 	{"kernels/cpu", "internal/amxsim"}, // with the build tag amxsim
 	{"kernels/cuda", ""},

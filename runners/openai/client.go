@@ -80,6 +80,7 @@ const (
 	maxBody   = 64 << 20 // an answer
 	maxEvents = 1 << 20  // events of a stream
 	maxError  = 64 << 10 // what is read of an error's text
+	maxToken  = 1 << 10  // what an answer may have more for each token with a log-probability
 )
 
 // maxWait limits the wait before an attempt, also if the server asks for more.
@@ -142,15 +143,15 @@ type exchange struct {
 	resp *http.Response
 	// sent is when the request was written.
 	sent time.Time
-	// read is the number of bytes of the body that were read.
-	read int64
+	// read is the number of bytes of the body that were read, most the largest number.
+	read, most int64
 	// alive is called at each part of the body.
 	alive func()
 }
 
 func (x *exchange) Read(p []byte) (int, error) {
-	if x.read >= maxBody {
-		return 0, failed("invalid answer", "the answer has more than %d MiB", maxBody>>20)
+	if x.read >= x.most {
+		return 0, failed("invalid answer", "the answer has more than %d MiB", x.most>>20)
 	}
 	n, err := x.resp.Body.Read(p)
 	x.read += int64(n)
@@ -241,7 +242,7 @@ func (c *client) attempt(ctx context.Context, method, target string, f fields, r
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer time.AfterFunc(c.spec.Request, func() { cancel(errTimeout) }).Stop()
-	x := &exchange{c: c}
+	x := &exchange{c: c, most: maxBody}
 	connections := 0
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
 		connections++

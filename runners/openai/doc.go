@@ -1,8 +1,14 @@
 // Package openai runs a model behind an OpenAI-compatible HTTP endpoint: its completions or its
 // chat completions.
 //
-// Probe asks a server what it supports. New returns a Model, which is a runners.Completer and a
-// runners.Streamer.
+// Probe asks a server what it supports. New returns a Model, which is a runners.Completer, a
+// runners.Scorer and a runners.Streamer.
+//
+// Servers report log-probabilities of a prompt in different ways; some ignore the field that asks
+// for them and answer as if nothing was asked, and some report those of other tokens. Probe tests
+// the ways one after another: the server generates a token and reports its log-probability and
+// those of others, and the same tokens at the end of a prompt must have the same values. A way that
+// fails is not used. Without one, scoring is unsupported, and the reason says why each way failed.
 //
 // Every request decodes greedily (temperature 0). Requests that fail with HTTP 408, 409, 429 or
 // 5xx, or whose connection breaks before a byte of the answer arrives, are sent again after a wait

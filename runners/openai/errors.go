@@ -55,16 +55,16 @@ type apiError struct {
 func (e apiError) text() string {
 	for _, s := range []string{e.Message, e.Type, e.Code} {
 		if s != "" {
-			return clip(s)
+			return s
 		}
 	}
 	return "no message"
 }
 
-// clip shortens a server's text for an error.
-func clip(s string) string {
+// clip removes the key from a server's text and shortens it for an error or a record.
+func (c *client) clip(s string) string {
 	const most = 300
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(c.hidden(s), "\uFFFD")), " ")
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
@@ -73,31 +73,31 @@ func clip(s string) string {
 
 // parseError reads the text of an error: {"error": {...}}, {"error": "..."}, {"message": ...},
 // {"detail": ...}, or any text.
-func parseError(text []byte) apiError {
+func (c *client) parseError(text []byte) apiError {
 	var out apiError
 	var outer map[string]json.RawMessage
 	if json.Unmarshal(text, &outer) != nil {
-		out.Message = clip(string(text))
+		out.Message = c.clip(string(text))
 		return out
 	}
 	inner := outer
 	if raw := outer["error"]; raw != nil {
 		inner = nil
 		if json.Unmarshal(raw, &inner) != nil {
-			out.Message = scalar(raw)
+			out.Message = c.scalar(raw)
 		}
 	}
 	for _, name := range []string{"message", "detail", "msg"} {
 		if out.Message == "" {
-			out.Message = scalar(inner[name])
+			out.Message = c.scalar(inner[name])
 		}
 	}
-	out.Type, out.Code = scalar(inner["type"]), scalar(inner["code"])
+	out.Type, out.Code = c.scalar(inner["type"]), c.scalar(inner["code"])
 	return out
 }
 
 // scalar returns a string, or any other value as JSON.
-func scalar(raw json.RawMessage) string {
+func (c *client) scalar(raw json.RawMessage) string {
 	var s string
 	if raw == nil || string(raw) == "null" {
 		return ""
@@ -105,18 +105,18 @@ func scalar(raw json.RawMessage) string {
 	if json.Unmarshal(raw, &s) != nil {
 		s = string(raw)
 	}
-	return clip(s)
+	return c.clip(s)
 }
 
 // refused is the failure of an answer with a status other than 200.
 func (c *client) refused(r *http.Response) *failure {
 	text, _ := io.ReadAll(io.LimitReader(r.Body, maxError)) // what has arrived is enough
-	f := &failure{kind: fmt.Sprintf("HTTP %d", r.StatusCode), status: r.StatusCode, body: parseError(text)}
-	switch f.body.Message = c.hidden(f.body.Message); {
+	f := &failure{kind: fmt.Sprintf("HTTP %d", r.StatusCode), status: r.StatusCode, body: c.parseError(text)}
+	switch {
 	case r.StatusCode/100 == 3:
 		where := "another address"
 		if u, err := url.Parse(r.Header.Get("Location")); err == nil && u.Host != "" {
-			where = u.Scheme + "://" + u.Host
+			where = c.clip(u.Scheme + "://" + u.Host)
 		}
 		f.body.Message = "the server redirects to " + where + "; set the url to where the API is"
 	case r.StatusCode == http.StatusUnauthorized || r.StatusCode == http.StatusForbidden:

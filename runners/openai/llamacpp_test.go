@@ -113,7 +113,7 @@ func TestTimesAreThoseOfAnOutsideStopwatch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m := openai.New(s, nil)
+			m := openai.New(s)
 			defer m.Close()
 			const tokens = 24
 			r, err := m.Stream(t.Context(), runners.Request{Prompt: prompt, MaxTokens: tokens, Exact: true})

@@ -9,22 +9,23 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
-// Model is a served model. It implements runners.Completer, Streamer and Cased. Stream may be
-// called concurrently.
+// Model is a served model. It implements runners.Completer, Scorer, Streamer and Cased. Stream may
+// be called concurrently.
 type Model struct {
 	s *Server
-	// tok encodes texts after the first turn, or is nil.
-	tok tokenizer.Tokenizer
+	// scored is true if the case used log-probabilities.
+	scored atomic.Bool
 }
 
-// New returns the model of a server that Probe described. tok is the model's tokenizer, or nil.
-func New(s *Server, tok tokenizer.Tokenizer) *Model { return &Model{s, tok} }
+// New returns the model of a server that Probe described.
+func New(s *Server) *Model { return &Model{s: s} }
 
 // Close closes the idle connections.
 func (m *Model) Close() error {
@@ -41,6 +42,9 @@ func (m *Model) EndCase() ([]string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var notes []string
+	if m.scored.Swap(false) {
+		notes = append(notes, m.s.proof)
+	}
 	if len(c.retried) > 0 {
 		var parts []string
 		total := 0
@@ -89,11 +93,17 @@ func (s *Server) path() string {
 
 // post sends a request whose times do not matter, and returns its answer.
 func (s *Server) post(ctx context.Context, target string, f fields) (*answer, error) {
+	return s.postLarge(ctx, target, f, 0)
+}
+
+// postLarge is post for an answer with values of a number of tokens.
+func (s *Server) postLarge(ctx context.Context, target string, f fields, tokens int64) (*answer, error) {
 	var a *answer
 	_, err := s.c.call(ctx, "POST", target, f, true, func(x *exchange) error {
+		x.most += tokens * maxToken
 		text, err := readJSON(x)
 		if err == nil {
-			a, err = parseAnswer(text)
+			a, err = s.c.parseAnswer(text)
 		}
 		return err
 	})
@@ -157,46 +167,81 @@ const betweenTurns = "\n"
 
 // converse runs the turns of a prompt.
 func (m *Model) converse(ctx context.Context, p runners.Prompt) (out []runners.Answer, err error) {
-	var said []message
-	text, ids := p.Text, []int(nil)
+	if m.s.API == Chat {
+		return m.chat(ctx, p)
+	}
+	// text is everything so far, ids are its tokens. near is the text of this turn.
+	text, near, ids := p.Text, p.Text, p.Tokens
 	for i, t := range p.Turns {
-		var prompt any
-		switch {
-		case m.s.API == Chat:
-			said = append(said, message{Role: "user", Content: new(text + t.Text)})
-			prompt, text = said, ""
-		case m.s.Tokens && i == 0 && p.Tokens != nil:
-			text, ids = text+t.Text, p.Tokens
+		text, near = text+t.Text, near+t.Text
+		if m.s.tok != nil && (i > 0 || ids == nil) {
+			if i == 0 {
+				ids = tokenizer.Begin(m.s.tok)
+			}
+			ids = slices.Concat(ids, m.s.tok.Encode(near))
+		}
+		one := runners.Answer{Tokens: len(ids)}
+		if one.LogProbs, err = m.continuations(ctx, text, near, ids, t.Continuations); err != nil {
+			return nil, err
+		}
+		if t.MaxTokens == 0 {
+			if one.LogProbs == nil {
+				return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoChoose)
+			}
+			return append(out, one), nil
+		}
+		var prompt any = text
+		if m.s.Tokens && ids != nil {
 			prompt = ids
-		case ids != nil:
-			text += t.Text
-			prompt = slices.Concat(ids, m.tok.Encode(text[len(p.Text)+len(p.Turns[0].Text):]))
-		default:
-			text += t.Text
-			prompt = text
 		}
-		a, err := m.s.post(ctx, m.s.path(), m.s.request(prompt, t.MaxTokens))
-		if err != nil {
+		if err := m.ask(ctx, prompt, t, &one); err != nil {
 			return nil, err
-		}
-		c, err := a.only()
-		if err != nil {
-			return nil, err
-		}
-		content, _ := c.text()
-		content = cut(m.s.c.hidden(content), t.Done)
-		one := runners.Answer{Text: content, Tokens: a.Usage.prompt()}
-		if list, ok := prompt.([]int); ok && one.Tokens < 0 {
-			one.Tokens = len(list)
 		}
 		out = append(out, one)
-		if m.s.API == Chat {
-			said = append(said, message{Role: "assistant", Content: &content})
-		} else if text += content; !strings.HasSuffix(content, betweenTurns) {
-			text += betweenTurns
+		near = one.Text
+		if !strings.HasSuffix(near, betweenTurns) {
+			near += betweenTurns
 		}
+		text += near
 	}
 	return out, nil
+}
+
+// chat runs the turns of a prompt as messages of a user.
+func (m *Model) chat(ctx context.Context, p runners.Prompt) (out []runners.Answer, err error) {
+	var said []message
+	text := p.Text
+	for _, t := range p.Turns {
+		if t.MaxTokens == 0 {
+			return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoChoose)
+		}
+		said, text = append(said, message{Role: "user", Content: new(text + t.Text)}), ""
+		var one runners.Answer
+		if err := m.ask(ctx, said, t, &one); err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+		said = append(said, message{Role: "assistant", Content: &one.Text})
+	}
+	return out, nil
+}
+
+// ask sends a prompt and adds the answer to one.
+func (m *Model) ask(ctx context.Context, prompt any, t runners.Turn, one *runners.Answer) error {
+	a, err := m.s.post(ctx, m.s.path(), m.s.request(prompt, t.MaxTokens))
+	if err != nil {
+		return err
+	}
+	c, err := a.only()
+	if err != nil {
+		return err
+	}
+	content, _ := c.text()
+	one.Text = cut(m.s.c.hidden(content), t.Done)
+	if n := a.Usage.prompt(); n >= 0 {
+		one.Tokens = n
+	}
+	return nil
 }
 
 // cut returns the shortest beginning of an answer that is complete, or all of it.
@@ -254,9 +299,9 @@ func latest(n, before int) int {
 // readStream reads a streamed answer up to its end.
 func readStream(x *exchange, out *runners.Response) error {
 	if t := x.resp.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/event-stream") {
-		return failed("invalid answer", "the server answers with %s, not with a stream", clip(t))
+		return failed("invalid answer", "the server answers with %s, not with a stream", x.c.clip(t))
 	}
-	e := newEvents(x)
+	e := newEvents(x.c, x)
 	var text strings.Builder
 	defer func() { out.Text = text.String() }()
 	for {
@@ -270,7 +315,7 @@ func readStream(x *exchange, out *runners.Response) error {
 		if string(data) == "[DONE]" {
 			break
 		}
-		a, err := parseAnswer(data)
+		a, err := x.c.parseAnswer(data)
 		if err != nil {
 			return err
 		}
@@ -290,7 +335,7 @@ func readStream(x *exchange, out *runners.Response) error {
 				out.Chunks = append(out.Chunks, runners.Chunk{At: at.Sub(out.Sent), Bytes: len(reasoning) + len(content)})
 			}
 			text.WriteString(reasoning + content)
-			out.Finish = cmp.Or(clip(deref(c.Finish)), out.Finish)
+			out.Finish = cmp.Or(x.c.clip(deref(c.Finish)), out.Finish)
 		}
 	}
 	// The rest is only the end of the body; reading it lets the connection be used again.

@@ -3,14 +3,12 @@ package openai
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"path"
 	"slices"
 	"strings"
 
-	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
@@ -28,6 +26,16 @@ type Server struct {
 	Context int
 	// Tokens is true if prompts may be token ids.
 	Tokens bool
+	// NoScore and NoChoose say why the server gives no log-probabilities of texts and of
+	// continuations; they are empty if it does.
+	NoScore, NoChoose string
+
+	// tok is the model's tokenizer, or nil.
+	tok tokenizer.Tokenizer
+	// score and choose are the methods for texts and for continuations, proof describes how they
+	// were tested.
+	score, choose method
+	proof         string
 }
 
 // The values of Server.Kind.
@@ -56,7 +64,7 @@ func (s *Server) Host() string {
 // Probe asks a server what it serves, and tries a short completion. tok is the model's tokenizer,
 // or nil.
 func Probe(ctx context.Context, spec Spec, tok tokenizer.Tokenizer) (*Server, error) {
-	s := &Server{c: newClient(spec)}
+	s := &Server{c: newClient(spec), tok: tok}
 	if err := s.models(ctx); err != nil {
 		return nil, err
 	}
@@ -66,8 +74,18 @@ func Probe(ctx context.Context, spec Spec, tok tokenizer.Tokenizer) (*Server, er
 	if err := s.api(ctx); err != nil {
 		return nil, err
 	}
-	if tok != nil && s.API == Completions {
-		if err := s.ids(ctx, tok); err != nil {
+	switch {
+	case s.API == Chat:
+		s.NoScore = "a chat has no log-probabilities of its prompt"
+		s.NoChoose = s.NoScore
+	case tok == nil:
+		s.NoScore = "the tokenizer of the model is needed for log-probabilities; set the field tokenizer"
+		s.NoChoose = s.NoScore
+	default:
+		if err := s.ids(ctx); err != nil {
+			return nil, err
+		}
+		if err := s.prove(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +100,7 @@ func (s *Server) get(ctx context.Context, target string, into any) (missing bool
 			return err
 		}
 		if err := json.Unmarshal(text, into); err != nil {
-			return failed("invalid answer", "invalid answer %q: %w", clip(string(text)), err)
+			return failed("invalid answer", "invalid answer %q: %w", s.c.clip(string(text)), err)
 		}
 		return nil
 	})
@@ -132,9 +150,9 @@ func (s *Server) models(ctx context.Context) error {
 	case "vllm":
 		s.Kind = VLLM
 	}
-	s.Reported = clip(s.c.hidden(path.Base(m.ID))) // a path would reveal folders of the machine
+	s.Reported = s.c.clip(path.Base(m.ID)) // a path would reveal folders of the machine
 	if r := path.Base(m.Root); m.Root != "" && m.Root != m.ID {
-		s.Reported += " " + clip(s.c.hidden(r))
+		s.Reported += " " + s.c.clip(r)
 	}
 	if m.Meta.Params > 0 {
 		s.Reported += fmt.Sprintf(" %d parameters in %d bytes, vocabulary of %d", m.Meta.Params, m.Meta.Size, m.Meta.Vocab)
@@ -195,10 +213,9 @@ func (s *Server) api(ctx context.Context) error {
 }
 
 // ids tests whether prompts may be token ids.
-func (s *Server) ids(ctx context.Context, tok tokenizer.Tokenizer) error {
-	ids := append(tokenizer.Begin(tok), tok.Encode(probeText)...)
+func (s *Server) ids(ctx context.Context) error {
+	ids := append(tokenizer.Begin(s.tok), s.tok.Encode(probeText)...)
 	a, err := s.post(ctx, s.path(), s.request(ids, 1))
-	var refused *runners.RequestError
 	if err == nil {
 		_, err = a.only()
 		s.Tokens = err == nil
@@ -206,8 +223,8 @@ func (s *Server) ids(ctx context.Context, tok tokenizer.Tokenizer) error {
 			s.Tokens = false // it read them as something else
 		}
 	}
-	if errors.As(err, &refused) && strings.HasPrefix(refused.Kind, "HTTP 4") {
-		return nil
+	if err != nil {
+		_, err = refusal(err)
 	}
 	return err
 }

@@ -9,14 +9,18 @@ import (
 )
 
 // events reads server-sent events: blocks of lines "data: TEXT" that end with an empty line.
-// Comments and other fields are ignored.
+// Comments and the fields event, id and retry are ignored; another line is an error, because it may
+// be a part of an answer.
 type events struct {
+	c *client
 	r *bufio.Reader
 	// n is the number of events read.
 	n int
 }
 
-func newEvents(r io.Reader) *events { return &events{r: bufio.NewReaderSize(r, 64<<10)} }
+func newEvents(c *client, r io.Reader) *events {
+	return &events{c: c, r: bufio.NewReaderSize(r, 64<<10)}
+}
 
 // next returns the data of the next event and the time at which its last line of data arrived. The
 // error is io.EOF at the end of the stream between two events; an event that is cut is
@@ -43,10 +47,23 @@ func (e *events) next() (data []byte, at time.Time, err error) {
 				data = append(data, '\n')
 			}
 			data, some, at = append(data, text...), true, time.Now()
+		case len(line) == 0 || line[0] == ':' || ignored(line):
 		case bytes.HasPrefix(line, []byte("error:")): // older versions of llama.cpp
-			return nil, at, failed("error in the stream", "error in the stream: %s", parseError(line[len("error:"):]).text())
+			return nil, at, failed("error in the stream", "error in the stream: %s", e.c.parseError(line[len("error:"):]).text())
+		default:
+			return nil, at, failed("invalid answer", "the stream has the line %q", e.c.clip(string(line)))
 		}
 	}
+}
+
+// ignored reports whether a line of a stream is a field without data.
+func ignored(line []byte) bool {
+	name, _, _ := bytes.Cut(line, []byte(":"))
+	switch string(name) {
+	case "event", "id", "retry":
+		return true
+	}
+	return false
 }
 
 // line reads a line of at most most bytes without its end. At the end of the stream it returns what

@@ -26,6 +26,10 @@ type choice struct {
 	Message *message `json:"message"`
 	Delta   *message `json:"delta"`
 	Finish  *string  `json:"finish_reason"`
+	// Probs are the log-probabilities of the answer, PromptProbs those of the prompt's tokens by
+	// their ids; the first of these is null.
+	Probs       *tokenProbs            `json:"logprobs"`
+	PromptProbs []map[string]tokenProb `json:"prompt_logprobs"`
 }
 
 type message struct {
@@ -111,13 +115,13 @@ func deref(s *string) string {
 }
 
 // parseAnswer parses an answer or an event.
-func parseAnswer(text []byte) (*answer, error) {
+func (c *client) parseAnswer(text []byte) (*answer, error) {
 	var a answer
 	if err := json.Unmarshal(text, &a); err != nil {
-		return nil, failed("invalid answer", "invalid answer %q: %w", clip(string(text)), err)
+		return nil, failed("invalid answer", "invalid answer %q: %w", c.clip(string(text)), err)
 	}
 	if len(a.Error) > 0 && string(a.Error) != "null" {
-		return nil, failed("error in the answer", "the server reports an error: %s", parseError(text).text())
+		return nil, failed("error in the answer", "the server reports an error: %s", c.parseError(text).text())
 	}
 	return &a, nil
 }
@@ -125,7 +129,7 @@ func parseAnswer(text []byte) (*answer, error) {
 // readJSON reads the body of an answer that is not a stream.
 func readJSON(x *exchange) ([]byte, error) {
 	if t := x.resp.Header.Get("Content-Type"); strings.HasPrefix(t, "text/") {
-		return nil, failed("invalid answer", "the server answers with %s, not JSON", clip(t))
+		return nil, failed("invalid answer", "the server answers with %s, not JSON", x.c.clip(t))
 	}
 	return io.ReadAll(x)
 }
