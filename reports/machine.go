@@ -73,15 +73,19 @@ func (v *view) several() bool { return v.measuring > 1 }
 // one group; other metrics do not depend on the machine, and are shown together.
 func (v *view) deviceOf(i int) string {
 	r := &v.journal.Records[i]
+	device := r.Device
+	if r.Served {
+		device = "" // models of several servers are compared; the group's description lists them
+	}
 	switch at := v.on[i]; {
 	case r.Source == result.Computed || !v.several():
-		return r.Device
+		return device
 	case !v.tasks[r.Task].timed():
 		return ""
 	case at < 0:
-		return strings.TrimSpace(r.Device + " (unknown machine)")
+		return strings.TrimSpace(device + " (unknown machine)")
 	default:
-		return strings.TrimSpace(r.Device + " (" + v.machines[at].name + ")")
+		return strings.TrimSpace(device + " (" + v.machines[at].name + ")")
 	}
 }
 

@@ -51,6 +51,8 @@ func (v *view) taskSection(groups []*group) section {
 				v.addPanels(&s, g, w, ids)
 			case result.ViewLoss:
 				v.addLoss(&s, g, w)
+			case result.ViewLatency:
+				v.addLatency(&s, g, w)
 			case result.ViewTable:
 				s.tables = append(s.tables, v.metricsByModel(g, columnsOf(t.metrics(w)), table{id: g.id, title: joined(t.Title, g.name), notes: append([]string{g.describe()}, g.remarks()...)}))
 			default:
@@ -64,6 +66,9 @@ func (v *view) taskSection(groups []*group) section {
 			v.addScaling(&s, g, t.Views, ids)
 		}
 		v.addEffective(&s, g, ids)
+	}
+	if tab, ok := faultTable(groups); ok {
+		s.tables = append(s.tables, tab)
 	}
 	return s
 }

@@ -57,6 +57,8 @@ type group struct {
 	about          *task
 	runner, device string
 	source         result.Source
+	// served reports whether the models answered requests (result.Record.Served).
+	served bool
 	// devices lists the devices of the records if device does not divide them.
 	devices []string
 	// settings holds the parameters that all records of the group share, by name.
@@ -112,13 +114,13 @@ func (v *view) group() []*group {
 			}
 		}
 		device := v.deviceOf(i)
-		key, _ := json.Marshal([]any{r.Task, r.Runner, device, r.Source, settings})
+		key, _ := json.Marshal([]any{r.Task, r.Runner, device, r.Source, r.Served, settings})
 		spot := string(key) + "\x00" + r.Model + "\x00" + place
 		taken[spot]++
 		id := fmt.Sprintf("%s#%d", key, taken[spot])
 		g := index[id]
 		if g == nil {
-			g = &group{about: v.tasks[r.Task], runner: r.Runner, device: device, source: r.Source, settings: settings}
+			g = &group{about: v.tasks[r.Task], runner: r.Runner, device: device, source: r.Source, served: r.Served, settings: settings}
 			if n := taken[spot]; n > 1 {
 				g.settings = map[string]string{"set": fmt.Sprint(n)}
 				for k, s := range settings {
@@ -264,6 +266,9 @@ func (v *view) nameGroups(groups []*group) {
 		if g.source == result.Computed {
 			g.name = strings.TrimPrefix(g.name+" (computed)", " ")
 		}
+		if g.served {
+			g.name = strings.TrimPrefix(g.name+" (served)", " ")
+		}
 		g.id = unique(ids, slug(g.about.Name+" "+strings.Join(parts, " ")))
 		of := map[string]bool{}
 		for _, r := range g.records {
@@ -375,6 +380,9 @@ func (g *group) describe() string {
 	}
 	if on != "" {
 		how += " by " + clean(on)
+	}
+	if g.served {
+		how += ", with the network and the server's queue"
 	}
 	return joined(append(words, how, g.left)...)
 }

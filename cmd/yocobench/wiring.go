@@ -27,13 +27,14 @@ import (
 	"github.com/yocobench/yocobench/runners/families"
 	"github.com/yocobench/yocobench/runners/openai"
 	"github.com/yocobench/yocobench/runners/pretrained"
+	"github.com/yocobench/yocobench/serving"
 	"github.com/yocobench/yocobench/suites"
 )
 
 // This file is the only table that maps names to implementations.
 
 func tasks() []suites.Task {
-	return append([]suites.Task{needle.Task{}, nll.Task{}}, memory.Tasks()...)
+	return append(append([]suites.Task{needle.Task{}, nll.Task{}}, memory.Tasks()...), serving.Task{})
 }
 
 // backend describes a runner and how entries of a suite run on it.

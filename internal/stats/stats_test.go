@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -240,5 +241,41 @@ func TestIntervalsHoldTheirLevel(t *testing.T) {
 				t.Errorf("%d texts, %s: the interval holds the truth in %.3f, want %.3f", n, c.name, got, c.least)
 			}
 		}
+	}
+}
+
+// The bounds of a median are tabulated by W. J. Conover, Practical Nonparametric Statistics; those
+// of a 99th percentile follow from 0.99^n <= .025.
+func TestQuantileBounds(t *testing.T) {
+	upTo := func(n int) (xs []float64) {
+		for i := range n {
+			xs = append(xs, float64(i+1))
+		}
+		return xs
+	}
+	for _, c := range []struct {
+		n      int
+		q      float64
+		lo, hi float64
+	}{{5, .5, 0, 0}, {6, .5, 1, 6}, {10, .5, 2, 9}, {20, .5, 6, 15}, {367, .99, 0, 0}, {368, .99, 360, 368}, {0, .5, 0, 0}, {100, 1, 0, 0}} {
+		lo, hi, ok := QuantileBounds(upTo(c.n), c.q, .95)
+		if ok != (c.hi > 0) || ok && (lo != c.lo || hi != c.hi) {
+			t.Errorf("%g-quantile of %d values: %g to %g, %v; want %g to %g", c.q, c.n, lo, hi, ok, c.lo, c.hi)
+		}
+	}
+	random, inside := rand.New(rand.NewPCG(1, 2)), 0
+	const rounds = 4000
+	for range rounds {
+		xs := make([]float64, 400)
+		for i := range xs {
+			xs[i] = random.Float64()
+		}
+		slices.Sort(xs)
+		if lo, hi, ok := QuantileBounds(xs, .9, .95); ok && lo <= .9 && .9 <= hi {
+			inside++
+		}
+	}
+	if share := float64(inside) / rounds; !(share >= .95-.011 && share <= .98) { // 3 standard errors
+		t.Errorf("%g of the intervals contain the quantile", share)
 	}
 }

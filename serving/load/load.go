@@ -70,8 +70,8 @@ const giveUp = 32
 
 // Run sends requests until the plan is done and all are answered. It calls next with the index of
 // each request before it is due, and done with each sample, warm-up included; calls of one function
-// do not overlap. Failed requests are samples too. Run ends early if all requests fail, or if the
-// Streamer returns an error that is not a *runners.RequestError, which it returns.
+// do not overlap. Failed requests are samples too. Run ends early with an error if the first
+// requests all fail, or if the Streamer returns an error that is not a *runners.RequestError.
 func Run(ctx context.Context, s runners.Streamer, p Plan, next func(i int) runners.Request, done func(Sample)) error {
 	if (p.Concurrency > 0) == (p.Rate > 0) || p.Requests < 1 {
 		return fmt.Errorf("load: %d requests in flight at %g requests/s, %d in all", p.Concurrency, p.Rate, p.Requests)
@@ -84,7 +84,10 @@ func Run(ctx context.Context, s runners.Streamer, p Plan, next func(i int) runne
 	} else {
 		r.closed()
 	}
-	return context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil || !r.hopeless() {
+		return err
+	}
+	return fmt.Errorf("the first %d requests all failed: %w", r.failed, r.first)
 }
 
 type run struct {
@@ -101,6 +104,7 @@ type run struct {
 
 	mu             sync.Mutex
 	failed, served int
+	first          *runners.RequestError
 }
 
 // take returns the index and the request to send next. ok is false if there is none.
@@ -128,7 +132,7 @@ func (r *run) over(i int, due time.Time) bool {
 	return !due.Before(r.end)
 }
 
-// hopeless reports whether all of many requests failed.
+// hopeless reports whether many requests were sent and all failed.
 func (r *run) hopeless() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -152,7 +156,9 @@ func (r *run) send(i int, due time.Time, q runners.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.Err != nil {
-		r.failed++
+		if r.failed++; r.first == nil {
+			r.first = s.Err
+		}
 	} else {
 		r.served++
 	}

@@ -222,15 +222,18 @@ func Percentile(values []float64, p float64) float64 {
 	return stats.Quantile(slices.Sorted(slices.Values(values)), p/100)
 }
 
+// Bounds returns an interval of a percentile at .95, for values that are independent. ok is false
+// if there are too few.
+func Bounds(values []float64, p float64) (lo, hi float64, ok bool) {
+	return stats.QuantileBounds(slices.Sorted(slices.Values(values)), p/100, .95)
+}
+
 // Notes returns remarks on how far the numbers can be trusted. length is the requested length of
 // the prompts in tokens.
 func (s *Stats) Notes(length int) (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if n := s.Sent - s.Answered; n > 0 {
 		add("%d of %d requests failed; latencies are those of the others", n, s.Sent)
-	}
-	if s.Retries > 0 {
-		add("%d failed attempts were repeated; the time before the last attempt is not part of a latency", s.Retries)
 	}
 	switch {
 	case s.Answered == 0:
@@ -243,9 +246,6 @@ func (s *Stats) Notes(length int) (notes []string) {
 	}
 	if len(s.Cached) > 0 && slices.Max(s.Cached) > 0 {
 		add("the server took up to %.0f tokens of a prompt from a cache, although no two prompts begin alike: their time is not in ttft", slices.Max(s.Cached))
-	}
-	if len(s.Cached) == 0 && s.Answered > 0 {
-		add("the server does not report cached tokens; no two prompts begin alike")
 	}
 	if s.Counted > 0 {
 		add("the server does not report the length of answers: chunks are counted as tokens")

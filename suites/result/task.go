@@ -172,13 +172,17 @@ const (
 	// with a small panel for each value of the second axis, which need not be a number, and one for
 	// the mean over these values.
 	ViewPanels ViewKind = "panels"
+	// ViewLatency shows latencies and speeds against a load, which is the first axis on which the
+	// records of a group have numbers. The percentiles of a metric NAME are NAME (the 50th),
+	// NAME_p90 and NAME_p99; they share a table and a picture. Other metrics have another table.
+	ViewLatency ViewKind = "latency"
 	// ViewLoss shows losses: the metrics by model, and the series over positions.
 	ViewLoss ViewKind = "loss"
 )
 
 // ViewKinds returns all kinds of views.
 func ViewKinds() []ViewKind {
-	return []ViewKind{ViewTable, ViewCurves, ViewDetails, ViewParts, ViewSizes, ViewGrid, ViewPanels, ViewLoss}
+	return []ViewKind{ViewTable, ViewCurves, ViewDetails, ViewParts, ViewSizes, ViewGrid, ViewPanels, ViewLatency, ViewLoss}
 }
 
 // Metric returns the declaration of a metric.
@@ -264,6 +268,8 @@ func (t *Task) checkViews() error {
 			axes = [2]int{1, 2}
 		case ViewSizes:
 			least, axes = 2, [2]int{1, 2}
+		case ViewLatency:
+			axes = [2]int{1, maxAxes}
 		case ViewGrid:
 			axes = [2]int{2, maxAxes}
 		}
