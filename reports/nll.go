@@ -45,6 +45,17 @@ func (v *view) fitTable(g *group) (table, bool) {
 // column is a metric that is shown in a column, and the column's head.
 type column struct{ metric, head string }
 
+// present returns the metrics that some record of the group has, or all if none has any.
+func (g *group) present(metrics []result.MetricInfo) []result.MetricInfo {
+	out := slices.DeleteFunc(slices.Clone(metrics), func(m result.MetricInfo) bool {
+		return !slices.ContainsFunc(g.records, func(r *result.Record) bool { _, ok := metric(r, m.Name); return ok })
+	})
+	if len(out) == 0 {
+		return metrics
+	}
+	return out
+}
+
 // columnsOf returns columns of metrics.
 func columnsOf(metrics []result.MetricInfo) (out []column) {
 	for _, m := range metrics {

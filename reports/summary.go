@@ -54,7 +54,7 @@ func (v *view) taskSection(groups []*group) section {
 			case result.ViewLatency:
 				v.addLatency(&s, g, w)
 			case result.ViewTable:
-				s.tables = append(s.tables, v.metricsByModel(g, columnsOf(t.metrics(w)), table{id: g.id, title: joined(t.Title, g.name), notes: append([]string{g.describe()}, g.remarks()...)}))
+				s.tables = append(s.tables, v.metricsByModel(g, columnsOf(g.present(t.metrics(w))), table{id: g.id, title: joined(t.Title, g.name), notes: append([]string{g.describe()}, g.remarks()...)}))
 			default:
 				scaling = true
 			}
@@ -262,7 +262,7 @@ func (v *view) misses(limit int) (t table, total int) {
 	for i := range v.journal.Records {
 		r := &v.journal.Records[i]
 		for _, trial := range r.Trials {
-			if trial.Points() >= 1 {
+			if trial.Points() >= 1 || len(trial.Expected) == 0 { // a text that is only scored has no answer
 				continue
 			}
 			total++

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/corpus"
+	"github.com/yocobench/yocobench/downstream"
 	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/memory"
 	"github.com/yocobench/yocobench/needle"
@@ -34,7 +35,7 @@ import (
 // This file is the only table that maps names to implementations.
 
 func tasks() []suites.Task {
-	return append(append([]suites.Task{needle.Task{}, nll.Task{}}, memory.Tasks()...), serving.Task{})
+	return append(append([]suites.Task{needle.Task{}, nll.Task{}, downstream.Task{}}, memory.Tasks()...), serving.Task{})
 }
 
 // backend describes a runner and how entries of a suite run on it.

@@ -29,6 +29,7 @@ var mayImport = [][2]string{
 	{"quality", "corpus corpus/rng internal/stats runners runners/tokenizer suites suites/match suites/param suites/result"},
 	{"quality/score", ""},
 	{"nll", "corpus corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
+	{"downstream", "corpus internal/stats internal/suggest runners runners/tokenizer suites suites/param suites/result"},
 	{"serving", "internal/stats runners runners/tokenizer serving/load suites suites/param suites/result"},
 	{"serving/load", "corpus/rng internal/stats runners runners/tokenizer suites/result"},
 	{"memory", "suites/param runners suites suites/result"},

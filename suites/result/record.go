@@ -174,6 +174,11 @@ type Trial struct {
 	// model gave none.
 	LogProb   float64 `json:"logprob"`
 	NoLogProb bool    `json:"no_logprob,omitempty"`
+	// Choices are the texts to choose from, and LogProbs their log-probabilities in nats. Extracted
+	// is the part of Answer that was compared, if not all of it was.
+	Choices   []string  `json:"choices,omitempty"`
+	LogProbs  []float64 `json:"logprobs,omitempty"`
+	Extracted string    `json:"extracted,omitempty"`
 }
 
 // Points returns the trial's score in 0..1: Score, or Exact if the task has two.
