@@ -2,6 +2,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/param"
 	"github.com/yocobench/yocobench/suites/result"
@@ -27,6 +29,9 @@ type target struct {
 	computed bool
 	// machine is the machine on which the model runs or for which it is computed; nil if unknown.
 	machine *runners.Profile
+	// tok and seed make the prompts of a served model; tok is nil if its tokenizer is unknown.
+	tok  tokenizer.Tokenizer
+	seed uint64
 	// dtype and kv name the number types in records.
 	dtype, kv string
 }
@@ -38,6 +43,8 @@ func targetOf(p *suites.Planner, m *suites.Target) target {
 		chunk:    m.Options.PrefillChunk,
 		computed: m.Computed,
 		machine:  p.Machine,
+		tok:      m.Tokenizer,
+		seed:     p.Seed,
 	}
 	s.dtype, s.kv = m.TypeNames()
 	if s.cfg == nil && m.Stated == "" {
@@ -173,10 +180,13 @@ func median(samples []float64) float64 {
 func elapsed(from, to time.Duration) (float64, error) {
 	s := (to - from).Seconds()
 	if !(s > 0) {
-		return 0, fmt.Errorf("the clock did not advance (%v to %v): the speed is unknown", from, to)
+		return 0, fmt.Errorf("%w (%v to %v)", errNoTime, from, to)
 	}
 	return s, nil
 }
+
+// errNoTime reports a measured time of zero.
+var errNoTime = errors.New("the clock did not advance: the speed is unknown")
 
 // random returns the random numbers of a case, from the suite's seed and the case's label.
 func random(seed uint64, label string) *rand.Rand {

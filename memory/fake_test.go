@@ -100,7 +100,7 @@ func tiny(a runners.Arch) *suites.Target {
 	return t
 }
 
-func load(t *testing.T, m *suites.Target, memory int64) *fake {
+func loadFake(t *testing.T, m *suites.Target, memory int64) *fake {
 	t.Helper()
 	r, err := analytic.New(machine)
 	if err != nil {

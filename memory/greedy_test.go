@@ -48,7 +48,7 @@ func TestThroughputGreedy(t *testing.T) {
 	for _, logit := range []float32{0, float32(math.NaN()), float32(math.Inf(1))} {
 		m := tiny(runners.Transformer)
 		c := plan(t, Throughput{}, m, &ThroughputParams{Depths: suites.Sizes{64}, Batches: suites.Sizes{2}, Prefills: 1, Generate: 6, Samples: 2, Warmup: 1})[0]
-		f := &chooser{fake: load(t, m, 1<<30), logit: logit}
+		f := &chooser{fake: loadFake(t, m, 1<<30), logit: logit}
 		r := &result.Record{Label: c.Label, Params: c.Params}
 		out, err := c.Run(t.Context(), f, func(float64) {})
 		r.Fill(out)

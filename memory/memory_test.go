@@ -21,7 +21,7 @@ func TestKV(t *testing.T) {
 			if len(cases) != 2 {
 				t.Fatalf("%d cases", len(cases))
 			}
-			r, err := run(t, cases[1], load(t, m, 1<<30))
+			r, err := run(t, cases[1], loadFake(t, m, 1<<30))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -73,7 +73,7 @@ func TestKVDisagreement(t *testing.T) {
 		"state":     func(u runners.Usage) runners.Usage { u.State = 4; return u },
 		"workspace": func(u runners.Usage) runners.Usage { u.Workspace += 1 << 20; return u },
 	} {
-		f := load(t, m, 1<<30)
+		f := loadFake(t, m, 1<<30)
 		f.distort = distort
 		r, err := run(t, c, f)
 		if name == "workspace" {
@@ -93,7 +93,7 @@ func TestPrefill(t *testing.T) {
 		m := tiny(a)
 		cases := plan(t, Prefill{}, m, &PrefillParams{Lengths: suites.Sizes{1, 700}, Samples: 4, Warmup: 2})
 		for i, n := range []int{1, 700} {
-			f := load(t, m, 1<<30)
+			f := loadFake(t, m, 1<<30)
 			r, err := run(t, cases[i], f)
 			if err != nil {
 				t.Fatal(err)
@@ -132,7 +132,7 @@ func TestThroughput(t *testing.T) {
 			t.Fatalf("%d cases", len(cases))
 		}
 		for _, c := range cases {
-			f := load(t, m, 1<<30)
+			f := loadFake(t, m, 1<<30)
 			r, err := run(t, c, f)
 			if err != nil {
 				t.Fatal(err)
@@ -186,7 +186,7 @@ func TestThroughputSteps(t *testing.T) {
 			if got := some.Work[last].Times; got != 34 || some.Work[last].Work != all.Work[last].Work {
 				t.Errorf("estimated %g steps, of other work: %t", got, some.Work[last].Work != all.Work[last].Work)
 			}
-			f, g := load(t, m, 1<<30), load(t, m, 1<<30)
+			f, g := loadFake(t, m, 1<<30), loadFake(t, m, 1<<30)
 			want, err := run(t, all, f)
 			if err != nil {
 				t.Fatal(err)
@@ -221,7 +221,7 @@ func TestLargestBatch(t *testing.T) {
 		m := tiny(a)
 		c := plan(t, Throughput{}, m, &ThroughputParams{
 			Depths: suites.Sizes{1024}, MaxBatch: true, Memory: memory, Prefills: 1, Generate: 4, Samples: 2})[0]
-		r, err := run(t, c, load(t, m, memory)) // the model refuses more than the budget
+		r, err := run(t, c, loadFake(t, m, memory)) // the model refuses more than the budget
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -237,12 +237,12 @@ func TestLargestBatch(t *testing.T) {
 
 		// If more memory is held than computed, this is an error for caches and a note for the
 		// workspace.
-		f := load(t, m, 1<<30)
+		f := loadFake(t, m, 1<<30)
 		f.distort = func(u runners.Usage) runners.Usage { u.GlobalKV += memory; return u }
 		if _, err := run(t, c, f); err == nil || !strings.Contains(err.Error(), "should fit") {
 			t.Errorf("%s: caches beyond the budget: %v", a, err)
 		}
-		f = load(t, m, 1<<30)
+		f = loadFake(t, m, 1<<30)
 		f.distort = func(u runners.Usage) runners.Usage { u.Workspace += memory; return u }
 		if r, err := run(t, c, f); err != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "more than the budget") {
 			t.Errorf("%s: a workspace beyond the budget: %v, notes %q", a, err, r.Notes)
@@ -256,7 +256,7 @@ func TestLargestBatch(t *testing.T) {
 	m := tiny(runners.Transformer)
 	c := plan(t, Throughput{}, m, &ThroughputParams{
 		Depths: suites.Sizes{1024}, MaxBatch: true, Memory: 1 << 20, Prefills: 1, Generate: 4, Samples: 2})[0]
-	if _, err := run(t, c, load(t, m, 1<<30)); !errors.Is(err, runners.ErrOutOfMemory) {
+	if _, err := run(t, c, loadFake(t, m, 1<<30)); !errors.Is(err, runners.ErrOutOfMemory) {
 		t.Errorf("no sequence fits: %v", err)
 	}
 }
@@ -273,7 +273,7 @@ func oneOfEach(t *testing.T, m *suites.Target) []suites.Case {
 // Running out of memory at any sequence is a result, and leaves the model usable.
 func TestOutOfMemory(t *testing.T) {
 	m := tiny(runners.YOCOGatedRetention)
-	f := load(t, m, 1<<30)
+	f := loadFake(t, m, 1<<30)
 	for _, c := range oneOfEach(t, m) {
 		for at := 1; ; at++ {
 			f.made, f.failAt = 0, at
@@ -295,17 +295,17 @@ func TestErrors(t *testing.T) {
 	m := tiny(runners.Transformer)
 	broken := errors.New("planted")
 	for _, c := range oneOfEach(t, m) {
-		f := load(t, m, 1<<30)
+		f := loadFake(t, m, 1<<30)
 		f.broken = broken
 		if _, err := run(t, c, f); !errors.Is(err, broken) {
 			t.Errorf("%s: %v", c.Label, err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		if _, err := c.Run(ctx, load(t, m, 1<<30), func(float64) {}); !errors.Is(err, context.Canceled) {
+		if _, err := c.Run(ctx, loadFake(t, m, 1<<30), func(float64) {}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s, cancelled: %v", c.Label, err)
 		}
-		f = load(t, m, 1<<30)
+		f = loadFake(t, m, 1<<30)
 		f.stopped = true
 		_, err := run(t, c, f)
 		if timed := !strings.HasPrefix(c.Label, "kv"); timed != (err != nil) {

@@ -16,6 +16,9 @@ import (
 //	ttft  seconds of Prefill(prompt[:n-1]) and one Step with the last token
 //	tps   n / ttft, in tokens/s
 //
+// A model that answers requests and cannot be stepped gets requests for one token, one at a time;
+// ttft is then that of package load, and n is what the server counts.
+//
 // Every sample is kept; the value is their median. If the machine's peaks are known, limit_seconds
 // and limit_tps are the limits that they imply (runners.Profile), and limit_fraction is the
 // fraction of the limit that was reached.
@@ -68,7 +71,7 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.C
 	for _, n := range a.Lengths {
 		c := prefillCase{target: s, length: int(n), samples: a.Samples, warmup: a.Warmup}
 		label := fmt.Sprintf("prefill %s", suites.Size(n))
-		cases = append(cases, suites.Case{
+		planned := suites.Case{
 			Label:       label,
 			Params:      s.params(map[string]any{"length": n, "samples": a.Samples, "warmup": a.Warmup}),
 			Work:        c.phases(float64(c.samples + c.warmup)),
@@ -76,7 +79,11 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.C
 			Least:       s.least(int(n), 1),
 			Unsupported: m.Can.Missing(runners.Step),
 			Run:         runs(label, p.Seed, c.run),
-		})
+		}
+		if served(m) {
+			planned.Unsupported, planned.Run = tooShort(c.length), serves(c.answer)
+		}
+		cases = append(cases, planned)
 	}
 	return cases, nil
 }

@@ -36,6 +36,12 @@ import (
 // With the parameter steps, only that many steps in the middle of the generation are timed: in
 // place of the steps before them, (generate-steps)/2 tokens are prefilled, untimed. Then decode is
 // tpot x generate, as a note of the record states. The memory held is that of all generate steps.
+//
+// A model that answers requests and cannot be stepped gets requests with prompts of depth tokens
+// for generate tokens, in a closed loop of batch requests: samples x batch of them after batch
+// untimed ones, if there is a warm-up. prefill and tpot are then a request's ttft and tpot (package
+// load), each a sample, and e2e_tps counts the output tokens of all requests over the time of the
+// loop.
 type Throughput struct{}
 
 // ThroughputParams are the parameters of throughput.
@@ -91,7 +97,7 @@ func (Throughput) Plan(p *suites.Planner, m *suites.Target, params any) ([]suite
 	}
 	var cases []suites.Case
 	for _, d := range a.Depths {
-		c := throughputCase{target: s, seed: p.Seed, depth: int(d),
+		c := throughputCase{target: s, depth: int(d),
 			prefills: a.Prefills, generate: a.Generate, steps: a.Steps, samples: a.Samples, warmup: a.Warmup}
 		for _, b := range a.Batches {
 			c.batch = int(b)
@@ -171,7 +177,6 @@ func largestBatch(s target, tokens int, memory int64) int {
 
 type throughputCase struct {
 	target
-	seed                                uint64
 	depth, batch                        int
 	memory                              int64 // the budget if batch is the largest one that fits; else 0
 	prefills, generate, samples, warmup int
@@ -214,7 +219,7 @@ func (c throughputCase) plan(m *suites.Target) suites.Case {
 	if c.memory > 0 {
 		needs = append(needs, runners.Costed)
 	}
-	return suites.Case{
+	out := suites.Case{
 		Label:       label,
 		Params:      params,
 		Work:        slices.Concat(c.prefill(c.depth, 0, prefills), c.prefill(c.skipped(), c.depth, 1), c.middle(float64(c.warmup+c.timed()))),
@@ -223,6 +228,10 @@ func (c throughputCase) plan(m *suites.Target) suites.Case {
 		Unsupported: m.Can.Missing(needs...),
 		Run:         runs(label, c.seed, c.run),
 	}
+	if served(m) {
+		out.Unsupported, out.Run = c.unanswered(m), serves(c.answer)
+	}
+	return out
 }
 
 // middle returns the work of the step in the middle of the timed ones.

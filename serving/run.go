@@ -43,30 +43,16 @@ func (c servingCase) runs(label string) func(context.Context, runners.Model, fun
 }
 
 func (c servingCase) run(ctx context.Context, s runners.Streamer, progress func(float64)) (out result.Outcome, err error) {
-	prompts, err := load.NewPrompts(ctx, s, c.tok, c.length, c.output, c.seed)
+	q := load.Questions{Length: c.length, Output: c.output, Tokenizer: c.tok, Seed: c.seed}
+	st, notes, err := load.Measure(ctx, s, q, c.plan, c.limits, progress)
 	if err != nil {
-		return out, err
-	}
-	st := load.NewStats(c.output, c.limits)
-	total, n := float64(c.plan.Warmup+c.plan.Requests), 0.0
-	err = load.Run(ctx, s, c.plan, func(int) runners.Request { return prompts.Request() }, func(x load.Sample) {
-		if x.Index >= c.plan.Warmup {
-			st.Add(x)
-		}
-		n++
-		progress(n / total)
-	})
-	if err != nil {
-		return out, err
-	}
-	if err := st.Err(); err != nil {
 		return out, err
 	}
 	late, err := c.behind(st)
 	if err != nil {
 		return out, err
 	}
-	out = result.Outcome{Metrics: c.metrics(st), Faults: st.Faults(), Notes: append(prompts.Notes(), st.Notes(c.length)...)}
+	out = result.Outcome{Metrics: c.metrics(st), Faults: st.Faults(), Notes: notes}
 	if late != "" {
 		out.Notes = append(out.Notes, late)
 	}

@@ -32,7 +32,7 @@ var mayImport = [][2]string{
 	{"downstream", "corpus internal/stats internal/suggest runners runners/tokenizer suites suites/param suites/result"},
 	{"serving", "internal/stats runners runners/tokenizer serving/load suites suites/param suites/result"},
 	{"serving/load", "corpus/rng internal/stats runners runners/tokenizer suites/result"},
-	{"memory", "suites/param runners suites suites/result"},
+	{"memory", "suites/param runners runners/tokenizer serving/load suites suites/result"},
 	{"runners", "internal/suggest runners/tokenizer"},
 	{"runners/arch", "runners"},
 	{"runners/cpu", "internal/limits runners runners/arch kernels/cpu"},

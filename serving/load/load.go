@@ -22,6 +22,7 @@ import (
 
 	"github.com/yocobench/yocobench/corpus/rng"
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
 // Plan describes the requests of a measurement.
@@ -230,4 +231,37 @@ func (r *run) wait(d time.Duration) bool {
 	case <-r.ctx.Done():
 		return false
 	}
+}
+
+// Questions describes the requests of Measure: prompts of Length tokens for answers of Output
+// tokens.
+type Questions struct {
+	Length, Output int
+	// Tokenizer is the model's, or nil if it is unknown.
+	Tokenizer tokenizer.Tokenizer
+	Seed      uint64
+}
+
+// Measure runs a plan with new prompts and returns its statistics, with remarks on them. It is an
+// error if no measured request is answered. progress is called with fractions of the plan.
+func Measure(ctx context.Context, s runners.Streamer, q Questions, p Plan, l Limits, progress func(float64)) (*Stats, []string, error) {
+	prompts, err := NewPrompts(ctx, s, q)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, n := NewStats(q.Output, l), 0.0
+	err = Run(ctx, s, p, func(int) runners.Request { return prompts.Request() }, func(x Sample) {
+		if x.Index >= p.Warmup {
+			st.Add(x)
+		}
+		n++
+		progress(n / float64(p.Warmup+p.Requests))
+	})
+	if err == nil {
+		err = st.Err()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return st, append(prompts.notes, st.notes(q.Length)...), nil
 }

@@ -217,13 +217,51 @@ func TestFailures(t *testing.T) {
 			"{Kind:connection closed Failed:0 Retried:10 Example:} {Kind:no tokens Failed:10 Retried:0 Example:the answer has no tokens}]"; got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		notes := strings.Join(st.Notes(9), "\n")
+		notes := strings.Join(st.notes(9), "\n")
 		for _, want := range []string{"20 of 40 requests failed", "chunks are counted as tokens"} {
 			if !strings.Contains(notes, want) {
 				t.Errorf("no note %q in %q", want, notes)
 			}
 		}
 	})
+}
+
+// Servers pack tokens into chunks, count an end token that no chunk has, or send the answer at
+// once.
+func TestChunks(t *testing.T) {
+	for _, c := range []struct {
+		keep   func(k int) bool // the chunks that arrive
+		tokens int
+		want   string // counts, tpot and the number of gaps
+		good   int
+	}{
+		{func(int) bool { return true }, 11, "packed 0 whole 0 short 0 tpot 0.01 gaps 10", 1},
+		{func(int) bool { return true }, 12, "packed 0 whole 0 short 0 tpot 0.0091 gaps 10", 1},
+		{func(k int) bool { return k%2 == 0 }, 11, "packed 1 whole 0 short 0 tpot 0.01 gaps 5", 1},
+		{func(k int) bool { return k == 10 }, 11, "packed 1 whole 1 short 0 tpot NaN gaps 0", 0},
+		{func(k int) bool { return k < 4 }, 4, "packed 0 whole 0 short 1 tpot 0.01 gaps 3", 1},
+		{func(k int) bool { return k < 4 }, -1, "packed 0 whole 0 short 1 tpot 0.01 gaps 3", 1},
+		{func(k int) bool { return k == 0 }, 1, "packed 0 whole 0 short 1 tpot NaN gaps 0", 1},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(1)
+			s.answer = func(_ int, r *runners.Response) error {
+				var kept []runners.Chunk
+				for k, x := range r.Chunks {
+					if c.keep(k) {
+						kept = append(kept, x)
+					}
+				}
+				r.Chunks, r.OutputTokens = kept, c.tokens
+				return nil
+			}
+			st, _ := measure(t, s, Plan{Concurrency: 1, Requests: 1}, Limits{TPOT: 20 * time.Millisecond})
+			got := fmt.Sprintf("packed %d whole %d short %d tpot %.2g gaps %d", st.Packed, st.Whole, st.Short, Percentile(st.TPOT, 50), len(st.ITL))
+			if got != c.want || st.Good != c.good {
+				t.Errorf("%d tokens: %s, %d good; want %s, %d", c.tokens, got, st.Good, c.want, c.good)
+			}
+		})
+	}
 }
 
 // If the first requests all fail, the run ends early with the reason. An error that is not a
@@ -283,7 +321,7 @@ func TestPrompts(t *testing.T) {
 		for _, tok := range []tokenizer.Tokenizer{nil, tokenizer.Bytes{}} {
 			for _, length := range []int{MinLength, 100, 5000} {
 				s := newServer(1)
-				p, err := NewPrompts(t.Context(), s, tok, length, 3, 1)
+				p, err := NewPrompts(t.Context(), s, Questions{length, 3, tok, 1})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -317,9 +355,9 @@ func TestPromptsOfUncountingServer(t *testing.T) {
 				r.PromptTokens = tokens
 				return nil
 			}
-			p, err := NewPrompts(t.Context(), s, nil, 100, 3, 1)
+			p, err := NewPrompts(t.Context(), s, Questions{100, 3, nil, 1})
 			if err == nil {
-				err = errors.New(strings.Join(p.Notes(), "\n"))
+				err = errors.New(strings.Join(p.notes, "\n"))
 			}
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)

@@ -19,15 +19,14 @@ const MinLength = 32
 // two runs, so a server that caches prefixes has computed none of it. The rest is common words in
 // random order.
 type Prompts struct {
-	tok    tokenizer.Tokenizer
-	length int
-	output int
+	Questions
 	// tokens are those of the text after the random letters, begin those before them. Without a
 	// tokenizer both are nil.
 	tokens, begin []int
 	// text is the text after the random letters. texts caches its first tokens by their number.
 	text  string
 	texts map[int]string
+	// notes are remarks on the length of the prompts.
 	notes []string
 }
 
@@ -60,12 +59,11 @@ func text(random *rng.Rand, n int) string {
 // letters returns the beginning of a prompt.
 func letters() string { return strings.ToLower(rand.Text()[:8]) }
 
-// NewPrompts makes prompts of a length for answers of output tokens. The length is that of a
-// tokenizer. If tok is nil, two short requests find out how many tokens the server counts for a
-// text.
-func NewPrompts(ctx context.Context, s runners.Streamer, tok tokenizer.Tokenizer, length, output int, seed uint64) (*Prompts, error) {
-	p := &Prompts{tok: tok, length: length, output: output, texts: map[int]string{}}
-	random := rng.New("load", seed)
+// NewPrompts makes prompts. If the tokenizer is unknown, two short requests find out how many
+// tokens the server counts for a text.
+func NewPrompts(ctx context.Context, s runners.Streamer, q Questions) (*Prompts, error) {
+	p, tok, length := &Prompts{Questions: q, texts: map[int]string{}}, q.Tokenizer, q.Length
+	random := rng.New("load", q.Seed)
 	if tok != nil {
 		p.begin = tokenizer.Begin(tok)
 		sample := tok.Encode(text(random, len(words)))
@@ -107,22 +105,19 @@ func (p *Prompts) calibrate(ctx context.Context, s runners.Streamer, random *rng
 	return counts[0] - each*float64(sizes[0]), each, nil
 }
 
-// Notes returns remarks on the prompts.
-func (p *Prompts) Notes() []string { return p.notes }
-
 // Request returns a request with a new prompt.
 func (p *Prompts) Request() runners.Request {
 	first := letters()
-	q := runners.Request{MaxTokens: p.output, Exact: true}
-	if p.tok == nil {
+	q := runners.Request{MaxTokens: p.Output, Exact: true}
+	if p.Tokenizer == nil {
 		q.Prompt = first + p.text
 		return q
 	}
-	q.Tokens = append(append(q.Tokens, p.begin...), p.tok.Encode(first)...)
-	n := max(0, p.length-len(q.Tokens))
+	q.Tokens = append(append(q.Tokens, p.begin...), p.Tokenizer.Encode(first)...)
+	n := max(0, p.Length-len(q.Tokens))
 	q.Tokens = append(q.Tokens, p.tokens[:n]...)
 	if _, ok := p.texts[n]; !ok {
-		p.texts[n] = p.tok.Decode(p.tokens[:n])
+		p.texts[n] = p.Tokenizer.Decode(p.tokens[:n])
 	}
 	q.Prompt = first + p.texts[n]
 	return q

@@ -24,8 +24,8 @@ type Stats struct {
 	// Sent is the number of requests. Answered is that of requests which did not fail, Good that of
 	// answered ones within the Limits.
 	Sent, Answered, Good int
-	// TTFT and E2EL have a value for each answered request, TPOT for each with two or more tokens,
-	// ITL for each chunk after the first of an answer.
+	// TTFT and E2EL have a value for each answered request, TPOT for each with two or more tokens
+	// in two or more chunks, ITL for each chunk after the first of an answer.
 	TTFT, ITL, TPOT, E2EL []float64
 	// Late holds the delays of the client (Sample.Late).
 	Late []float64
@@ -34,9 +34,10 @@ type Stats struct {
 	// if the server does not report them.
 	Prompt, Output, Cached []float64
 	// Counted is the number of answers whose tokens were counted as chunks because the server did
-	// not report them. Packed is the number of answers with several tokens in a chunk, Short that
-	// of answers with fewer tokens than requested.
-	Counted, Packed, Short int
+	// not report them. Packed is the number of answers with several tokens in a chunk, Whole that
+	// of answers with several tokens in one chunk, Short that of answers with fewer tokens than
+	// requested.
+	Counted, Packed, Whole, Short int
 	// Retries is the number of failed attempts that were repeated.
 	Retries int
 	// First is the error of the first failed request, or nil.
@@ -114,10 +115,14 @@ func (s *Stats) answer(r *runners.Response) {
 		s.Short++
 	}
 	good := (s.limits.TTFT == 0 || first <= s.limits.TTFT) && (s.limits.E2EL == 0 || last <= s.limits.E2EL)
-	if tokens > 1 {
+	switch {
+	case tokens > 1 && len(chunks) > 1:
 		tpot := (last - first).Seconds() / float64(tokens-1)
 		s.TPOT = append(s.TPOT, tpot)
 		good = good && (s.limits.TPOT == 0 || tpot <= s.limits.TPOT.Seconds())
+	case tokens > 1: // the time per token is unknown
+		s.Whole++
+		good = good && s.limits.TPOT == 0
 	}
 	if good {
 		s.Good++
@@ -228,9 +233,9 @@ func Bounds(values []float64, p float64) (lo, hi float64, ok bool) {
 	return stats.QuantileBounds(slices.Sorted(slices.Values(values)), p/100, .95)
 }
 
-// Notes returns remarks on how far the numbers can be trusted. length is the requested length of
+// notes returns remarks on how far the numbers can be trusted. length is the requested length of
 // the prompts in tokens.
-func (s *Stats) Notes(length int) (notes []string) {
+func (s *Stats) notes(length int) (notes []string) {
 	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
 	if n := s.Sent - s.Answered; n > 0 {
 		add("%d of %d requests failed; latencies are those of the others", n, s.Sent)
@@ -250,7 +255,10 @@ func (s *Stats) Notes(length int) (notes []string) {
 	if s.Counted > 0 {
 		add("the server does not report the length of answers: chunks are counted as tokens")
 	}
-	if s.Packed > 0 {
+	if s.Whole > 0 {
+		add("%d of %d answers arrived in one chunk: their ttft is the time of the whole answer, and their time per token is unknown", s.Whole, s.Answered)
+	}
+	if s.Packed > s.Whole {
 		add("chunks hold several tokens: itl is the time between chunks, tpot is per token")
 	}
 	if s.Short > 0 {
