@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"bytes"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -232,4 +233,20 @@ func cutRune(text []byte, n int) []byte {
 		}
 	}
 	return text[:n] // not UTF-8
+}
+
+// Sentences returns the sentences and lines of a text, without white space around them and with
+// single spaces between their words. The last one may be cut.
+func Sentences(text []byte) (list []string) {
+	from := 0
+	for i := 1; i <= len(text); i++ {
+		if i < len(text) && !endsSentence(text, i) {
+			continue
+		}
+		if words := strings.Fields(string(text[from:i])); len(words) > 0 {
+			list = append(list, strings.Join(words, " "))
+		}
+		from = i
+	}
+	return list
 }

@@ -236,3 +236,23 @@ func FuzzInsertionPoint(f *testing.F) {
 		}
 	})
 }
+
+func TestSentences(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                              nil,
+		" \n\n ":                        nil,
+		"One. Two!  Three":              {"One.", "Two!", "Three"},
+		"Mr. Ames left.\nHe\tis  gone.": {"Mr. Ames left.", "He is gone."},
+		"“Well.” Yes.":                  {"“Well.”", "Yes."},
+		"中文。是的。":                        {"中文。", "是的。"},
+	} {
+		if got := Sentences([]byte(text)); !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+	text := Prose(StreamTest, 1, 20000)
+	joined := strings.Join(Sentences(text), " ")
+	if want := strings.Join(strings.Fields(string(text)), " "); joined != want {
+		t.Errorf("sentences of prose differ from the text")
+	}
+}
