@@ -105,21 +105,25 @@ var curves = []curve{
 	{"poor", []float64{0.3, 0.28, 0.26, 0.25, 0.24, 0.1}},
 }
 
+// known caches exact intervals by hits, trials and level.
+var known = map[[3]float64]Estimate{}
+
+// remembered is Exact, cached.
+func remembered(hits, n, level float64) Estimate {
+	k := [3]float64{hits, n, level}
+	x, ok := known[k]
+	if !ok {
+		lo, hi := Exact(hits, n, level)
+		x = Estimate{hits / n, lo, hi}
+		known[k] = x
+	}
+	return x
+}
+
 // TestEffectiveErrs measures how often a bound of the effective length is wrong.
 func TestEffectiveErrs(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	const runs = 2000
-	known := map[[3]float64]Estimate{}
-	exact := func(hits, n, level float64) Estimate {
-		k := [3]float64{hits, n, level}
-		x, ok := known[k]
-		if !ok {
-			lo, hi := Exact(hits, n, level)
-			x = Estimate{hits / n, lo, hi}
-			known[k] = x
-		}
-		return x
-	}
 	for _, c := range curves {
 		for _, n := range []int{5, 20, 50, 200} {
 			for _, base := range []bool{false, true} {
@@ -139,7 +143,7 @@ func TestEffectiveErrs(t *testing.T) {
 					}
 					b := Effective(len(hits), func(level float64) (out []Estimate) {
 						for _, h := range hits {
-							out = append(out, exact(h, float64(n), level))
+							out = append(out, remembered(h, float64(n), level))
 						}
 						return out
 					}, rule)
