@@ -2,6 +2,7 @@ package quality
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/corpus/rng"
@@ -60,8 +61,18 @@ type Settings struct {
 	Data any
 	// Seed is the seed of what all samples of a case share.
 	Seed uint64
+	// Sample is the number of the sample, from 0.
+	Sample int
 
 	shared map[string]any
+	notes  []string
+}
+
+// Note adds a remark to the record, once.
+func (s *Settings) Note(text string) {
+	if !slices.Contains(s.notes, text) {
+		s.notes = append(s.notes, text)
+	}
 }
 
 // Shared returns the value that the samples of a case share under a key. make is called at the

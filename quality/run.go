@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/yocobench/yocobench/internal/stats"
@@ -31,6 +32,8 @@ type run struct {
 	trials []result.Trial
 	scores []float64
 	repeat []float64
+	// tokens are those of prompts, prefixes and the limit of answers.
+	tokens []int
 }
 
 // run measures the cell.
@@ -72,7 +75,10 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	if !r.known {
 		notes = append(notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.tok.Name())
 	}
-	return result.Outcome{Metrics: r.metrics(), Trials: r.trials, Notes: append(notes, c.chat.Notes()...)}, nil
+	if short := r.short(); short > 0 {
+		notes = append(notes, fmt.Sprintf("%d of %d prompts are more than a tenth shorter than the length: there is no more filler", short, n))
+	}
+	return result.Outcome{Metrics: r.metrics(), Trials: r.trials, Notes: slices.Concat(notes, settings.notes, c.chat.Notes())}, nil
 }
 
 // sample returns the i-th sample at the cell's length.
@@ -88,6 +94,7 @@ func (r *run) sample(fit *fitter, i int, settings *Settings) (*fitted, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s, sample %d: %w", r.Kind.Name, i, err)
 	}
+	r.tokens = append(r.tokens, s.tokens+r.answer())
 	if i < repeated {
 		r.repeat = append(r.repeat, r.points(s.Prompt(), s.Sample))
 	}
@@ -137,6 +144,16 @@ func (r *run) judge(i int, s *Sample, a runners.Answer) {
 		Question: question(s), Expected: s.References, Distractors: s.Distractors, Answer: answer,
 		Tokens: a.Tokens, Depths: s.Depths, Score: &score,
 	}
+}
+
+// short returns the number of prompts without enough filler for the length.
+func (r *run) short() (n int) {
+	for _, used := range r.tokens {
+		if 10*used < 9*r.length {
+			n++
+		}
+	}
+	return n
 }
 
 // question returns the end of a prompt, which contains the question: its last line, or the last 300

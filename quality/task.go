@@ -129,6 +129,7 @@ func (c *cell) settings() *Settings {
 
 // draw makes the random choices of the i-th sample.
 func (c *cell) draw(i int, s *Settings) (Draft, error) {
+	s.Sample = i
 	d, err := c.Draw(c.stream(fmt.Sprintf("sample %d", i)), s)
 	if err != nil {
 		err = fmt.Errorf("%s, sample %d: %w", c.Kind.Name, i, err)

@@ -1,6 +1,7 @@
 package prose
 
 import (
+	"slices"
 	"strings"
 	"sync"
 )
@@ -141,4 +142,35 @@ func article(w string) string {
 		return "an"
 	}
 	return "a"
+}
+
+// Words returns the common nouns (singular), adjectives and verbs (base form) of the lexicon, each
+// a sorted list of different words of small letters only.
+func Words() (nouns, adjectives, verbs []string) {
+	x := words()
+	lists := [][]string{x.abstract, x.trades, x.pets, x.dishes, x.foods, x.placeKinds, x.landmarks, x.belongings, x.instruments, x.ills, x.units}
+	for _, list := range lists {
+		nouns = append(nouns, list...)
+	}
+	adjectives = slices.Concat(x.adjs, x.colours)
+	themes := append(slices.Clone(x.themes), theme{nouns: x.nouns, verbs: slices.Concat(x.verbs, x.plain)})
+	for _, t := range themes {
+		for _, n := range t.nouns {
+			nouns = append(nouns, n.one)
+		}
+		for _, v := range t.verbs {
+			verbs = append(verbs, v.base)
+		}
+		adjectives = append(adjectives, t.adjs...)
+	}
+	return plainWords(nouns), plainWords(adjectives), plainWords(verbs)
+}
+
+// plainWords sorts a list and removes repeated words and those with other characters than small
+// letters.
+func plainWords(list []string) []string {
+	slices.Sort(list)
+	return slices.DeleteFunc(slices.Compact(list), func(w string) bool {
+		return strings.ContainsFunc(w, func(r rune) bool { return r < 'a' || r > 'z' })
+	})
 }
