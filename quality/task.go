@@ -156,7 +156,10 @@ func (c *cell) plan(m *suites.Target, unsupported string) (suites.Case, error) {
 	if err != nil {
 		return out, fmt.Errorf("%s: %w", c.Kind.Name, err)
 	}
-	out.Params = c.params(m, s)
+	out.Params = c.params(m)
+	if out.Params["questions"], err = c.version(); err != nil {
+		return out, err
+	}
 	out.Run = func(ctx context.Context, model runners.Model, progress func(float64)) (result.Outcome, error) {
 		return c.run(ctx, m, model, progress)
 	}
@@ -204,12 +207,31 @@ func (c *cell) label() string {
 	return b.String()
 }
 
-// params returns everything that determines the result. s is the shortest form of the first sample:
-// its hash changes if the program asks other questions.
-func (c *cell) params(m *suites.Target, s *Sample) map[string]any {
+// version returns a hash that changes if the program asks other questions of the kind: that of a
+// short sample, which depends neither on the length nor on the seed.
+func (c *cell) version() (string, error) {
+	fixed := *c
+	fixed.length, fixed.seed = 4<<10, 0
+	d, err := fixed.draw(0, fixed.settings())
+	if err != nil {
+		return "", err
+	}
+	least, step := d.Units()
+	s, err := d.Make(least + 4*step)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", c.Kind.Name, err)
+	}
+	h := sha256.New()
+	for _, text := range append([]string{s.Prompt(), s.Prefix}, s.References...) {
+		fmt.Fprintf(h, "%d\n%s\n", len(text), text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8]), nil
+}
+
+// params returns everything that determines the result, except the version of the questions.
+func (c *cell) params(m *suites.Target) map[string]any {
 	ps := map[string]any{
-		"kind": c.Kind.Name, "length": c.length, "samples": c.samples(), "wording": c.Wording,
-		"answer_prefix": c.AnswerPrefix, "questions": s.hash(),
+		"kind": c.Kind.Name, "length": c.length, "samples": c.samples(), "wording": c.Wording, "answer_prefix": c.AnswerPrefix,
 	}
 	ps["dtype"], ps["kv"] = m.TypeNames()
 	if c.Prose {
@@ -220,16 +242,6 @@ func (c *cell) params(m *suites.Target, s *Sample) map[string]any {
 	}
 	c.Chat.Params(c.chat, ps)
 	return ps
-}
-
-// hash returns the first 16 digits of the SHA-256 hash of the prompt, the prefix and the
-// references.
-func (s *Sample) hash() string {
-	h := sha256.New()
-	for _, text := range append([]string{s.Prompt(), s.Prefix}, s.References...) {
-		fmt.Fprintf(h, "%d\n%s\n", len(text), text)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // tokenizerOf returns the target's tokenizer, or an estimate for a target that takes text.

@@ -19,6 +19,8 @@ import (
 	"github.com/yocobench/yocobench/memory"
 	"github.com/yocobench/yocobench/needle"
 	"github.com/yocobench/yocobench/nll"
+	"github.com/yocobench/yocobench/quality"
+	"github.com/yocobench/yocobench/quality/ruler"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/analytic"
 	"github.com/yocobench/yocobench/runners/checkpoint"
@@ -35,8 +37,15 @@ import (
 // This file is the only table that maps names to implementations.
 
 func tasks() []suites.Task {
-	return append(append([]suites.Task{needle.Task{}, nll.Task{}, downstream.Task{}}, memory.Tasks()...), serving.Task{})
+	out := []suites.Task{needle.Task{}, nll.Task{}, downstream.Task{}}
+	for _, f := range benchmarks() {
+		out = append(out, quality.NewTask(f))
+	}
+	return append(append(out, memory.Tasks()...), serving.Task{})
 }
+
+// benchmarks are the families of questions about long-context quality. Each is a task.
+func benchmarks() []quality.Family { return []quality.Family{ruler.Family()} }
 
 // backend describes a runner and how entries of a suite run on it.
 type backend struct {

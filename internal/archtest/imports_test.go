@@ -27,6 +27,7 @@ var mayImport = [][2]string{
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/haystack corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
 	{"quality", "corpus corpus/rng internal/stats runners runners/tokenizer suites suites/match suites/param suites/result"},
+	{"quality/ruler", "corpus corpus/prose corpus/rng quality quality/score runners/tokenizer"},
 	{"quality/score", ""},
 	{"quality/filler", "corpus/rng quality runners/tokenizer"},
 	{"quality/kindtest", "corpus corpus/rng quality"},

@@ -29,7 +29,8 @@ type niah struct {
 	keys, values, queries int
 }
 
-// depths are the depths of needles in running text, in percent: numpy's round(linspace(0, 100, 40)).
+// depths are the depths of needles in running text, in percent: numpy's
+// round(linspace(0, 100, 40)).
 var depths = func() (out [40]int) {
 	for i := range out {
 		// No quotient ends in .5, so halves need no rule.
