@@ -15,11 +15,14 @@ func (t Task) Describe() result.Task {
 			{Name: "repeat", Unit: "fraction", Better: result.None, Kind: result.Exact, Title: "score of repeating the context"},
 			{Name: "tokens", Unit: "tokens", Better: result.None, Kind: result.Exact},
 		},
-		Axes:            []result.Axis{{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true}},
+		Axes: []result.Axis{
+			{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true},
+			{Param: "kind"},
+		},
 		Repeats:         []string{"samples"},
+		PlaceParams:     []string{"haystack", "text", "data", "questions"},
 		ModelParams:     []string{"dtype", "kv"},
-		NameParams:      []string{"kind", "haystack"},
-		DescribedParams: []string{"answer_prefix", "chat", "dtype", "haystack", "kind", "kv", "wording"},
-		Views:           []result.View{{Kind: result.ViewCurves, Metrics: []string{"score"}}},
+		DescribedParams: []string{"answer_prefix", "chat", "dtype", "haystack", "kv", "wording"},
+		Views:           []result.View{{Kind: result.ViewPanels, Metrics: []string{"score"}, Guess: "guess", Repeat: "repeat"}},
 	}
 }

@@ -148,7 +148,7 @@ func (s scoring) scores(r *result.Record) []float64 {
 	}
 	out := make([]float64, len(r.Trials))
 	for i, t := range r.Trials {
-		out[i] = t.Exact
+		out[i] = t.Points()
 	}
 	return out
 }

@@ -3,6 +3,7 @@ package reports
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -28,14 +29,17 @@ func questions(kinds []string, models int, lengths []float64, n int) *result.Jou
 		{Name: "guess", Unit: "fraction", Better: result.None, Kind: result.Exact},
 		{Name: "repeat", Unit: "fraction", Better: result.None, Kind: result.Mean},
 	}, Axes: []result.Axis{{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true}, {Param: "kind"}},
-		Repeats: []string{"samples"}, DescribedParams: []string{"wording"},
+		Repeats: []string{"samples"}, PlaceParams: []string{"haystack", "questions"}, DescribedParams: []string{"haystack", "wording"},
 		Views: []result.View{{Kind: result.ViewPanels, Metrics: []string{"score"}, Guess: "guess", Repeat: "repeat"}}}
 	j := &result.Journal{Runs: []result.Run{{Suite: "ruler", Tasks: result.Tasks{about}, Baselines: map[string]string{}}}}
 	for i, m := range contenders[:models] {
 		for k, kind := range kinds {
 			for _, l := range lengths {
 				r := record("ruler", m.name, m.arch, fmt.Sprintf("ruler %s %s", kind, units.Tokens(l)),
-					map[string]any{"kind": kind, "length": l, "samples": float64(n), "wording": "own"})
+					map[string]any{"kind": kind, "length": l, "samples": float64(n), "wording": "own", "questions": fmt.Sprint(kind, l)})
+				if strings.HasPrefix(kind, "niah") {
+					r.Params["haystack"] = "prose"
+				}
 				if m.arch == "transformer" && l >= 32*ki {
 					r.Status, r.Reason = result.OOM, "out of memory"
 					j.Records = append(j.Records, r)
@@ -133,6 +137,30 @@ func TestEffectiveLengthOfAGrid(t *testing.T) {
 	}
 	if !strings.Contains(text, "passes 0.856 to") || strings.Contains(text, "NaN") {
 		t.Error(text)
+	}
+}
+
+// TestPlaceParams checks that kinds with different texts share a group, unless a kind was measured
+// with several.
+func TestPlaceParams(t *testing.T) {
+	j := questions([]string{"niah_single_1", "vt"}, 1, []float64{ki, 2 * ki}, 5)
+	if v := newView(t.Context(), reread(t, j), nil); len(v.groups) != 1 || v.groups[0].settings["haystack"] != "prose" || v.groups[0].settings["questions"] != "" {
+		t.Errorf("%d groups, the first has the settings %v", len(v.groups), v.groups[0].settings)
+	}
+	for _, r := range j.Records {
+		if r.Params["haystack"] != nil {
+			r.Case, r.Params = r.Case+"go", maps.Clone(r.Params)
+			r.Params["haystack"], r.Params["questions"] = "go", fmt.Sprint("go", r.Params["questions"])
+			j.Records = append(j.Records, r)
+		}
+	}
+	v := newView(t.Context(), reread(t, j), nil)
+	var names []string
+	for _, g := range v.groups {
+		names = append(names, g.name)
+	}
+	if len(v.groups) != 3 || !strings.Contains(strings.Join(names, "; "), "haystack go") {
+		t.Errorf("groups: %q", names)
 	}
 }
 

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -104,12 +105,12 @@ func (v *view) group() []*group {
 	var groups []*group
 	index := map[string]*group{}
 	taken := map[string]int{}
-	own := v.ownParams()
+	own, placed := v.ownParams(), v.placeParams()
 	for i := range v.journal.Records {
 		r := &v.journal.Records[i]
 		settings, place := v.tasks[r.Task].split(r)
 		for name := range settings {
-			if own[ownParam{r.Task, name}] {
+			if own[ownParam{r.Task, name}] || placed[ownParam{r.Task, name}] {
 				delete(settings, name)
 			}
 		}
@@ -140,6 +141,7 @@ func (v *view) group() []*group {
 			g.device = strings.Join(g.devices, ", ")
 		}
 		g.keepOwn(own)
+		g.keepPlaced(placed)
 	}
 	rank := func(g *group) int { return slices.Index(v.order, g.about.Name) }
 	slices.SortStableFunc(groups, func(a, b *group) int { return rank(a) - rank(b) })
@@ -173,6 +175,57 @@ func (v *view) ownParams() map[ownParam]bool {
 		}
 	}
 	return out
+}
+
+// placeParams returns the declared parameters (Task.PlaceParams) that have one value at each
+// position on the axes, given the settings that separate groups.
+func (v *view) placeParams() map[ownParam]bool {
+	out := map[ownParam]bool{}
+	for task, t := range v.tasks {
+		for i, name := range t.PlaceParams {
+			p := ownParam{task, name}
+			out[p] = true
+			values := map[string]string{}
+			for k := range v.journal.Records {
+				r := &v.journal.Records[k]
+				if r.Task != task {
+					continue
+				}
+				settings, place := t.split(r)
+				for j, other := range t.PlaceParams {
+					if j >= i || out[ownParam{task, other}] {
+						delete(settings, other)
+					}
+				}
+				at, _ := json.Marshal([]any{settings, place})
+				x := paramText(name, r.Params[name])
+				if old, seen := values[string(at)]; seen && old != x {
+					out[p] = false
+					break
+				}
+				values[string(at)] = x
+			}
+		}
+	}
+	return out
+}
+
+// keepPlaced keeps a parameter as a setting if all records of the group that have it agree.
+func (g *group) keepPlaced(placed map[ownParam]bool) {
+	for _, name := range g.about.PlaceParams {
+		if !placed[ownParam{g.about.Name, name}] {
+			continue
+		}
+		value, agree := "", true
+		for _, r := range g.records {
+			x := paramText(name, r.Params[name])
+			agree = agree && (x == "" || value == "" || x == value)
+			value = cmp.Or(value, x)
+		}
+		if agree && value != "" {
+			g.settings[name] = value
+		}
+	}
 }
 
 // keepOwn describes the parameters of models: as a setting if all models of the group have the same

@@ -25,12 +25,16 @@ type Task struct {
 	// Metrics lists all metrics that a record of the task can have.
 	Metrics []MetricInfo `json:"metrics"`
 	// Axes lists the params that vary within a group of records, the x axis of charts first.
-	// Records that differ in other params belong to different groups, except for Repeats and
-	// ModelParams.
+	// Records that differ in other params belong to different groups, except for Repeats,
+	// PlaceParams and ModelParams.
 	Axes []Axis `json:"axes,omitempty"`
 	// Repeats lists params that state how much was measured, such as trials. They do not separate
 	// groups.
 	Repeats []string `json:"repeats,omitempty"`
+	// PlaceParams lists params that a record's position on the axes determines, such as the text
+	// that a kind of question uses. They separate groups only if they differ at the same position.
+	// A later one may depend on those before it.
+	PlaceParams []string `json:"place_params,omitempty"`
 	// ModelParams lists params that belong to the model rather than to the question, such as number
 	// types. Models that differ in them share a group, unless a model was measured with several
 	// values.
