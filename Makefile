@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz fuzz-tokenizers bench peers slurm-test k8s-test golden fixtures images calibrate clean
+.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz fuzz-tokenizers bench peers load-test slurm-test k8s-test golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -72,6 +72,10 @@ bench: ## kernels compared with their limits at this machine's peaks, and with P
 
 peers: ## the CPU runner compared with PyTorch, OpenBLAS and llama.cpp, into docs/measurements/cpu.md (installs them once)
 	tools/peers/run.py --out docs/measurements
+
+load-test: ## 256 requests in flight for two minutes at a server whose times are known: times within 1 ms, nothing grows (an idle machine, or PREFIX='chrt -f 10' as root)
+	$(GO) test -c -o bin/load.test ./serving/load
+	$(PREFIX) bin/load.test -test.run TestLoopback -test.v -in-flight 256 -load-time 2m -check-times
 
 slurm-test: ## a sweep on a real Slurm cluster of one node (root; INSTALL=1 installs Debian's Slurm)
 	tools/slurm/test.sh
