@@ -3,7 +3,7 @@ GO      ?= go
 FUZZ    ?= 5s
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
-.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz fuzz-tokenizers bench peers load-test slurm-test k8s-test golden fixtures images calibrate clean
+.PHONY: help header venv build kernels kernels-test cuda cuda-test mutants gpu-check test race emulated lint fuzz fuzz-tokenizers bench peers load-test slurm-test k8s-test servers-test golden fixtures images calibrate clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -82,6 +82,11 @@ slurm-test: ## a sweep on a real Slurm cluster of one node (root; INSTALL=1 inst
 
 k8s-test: ## the Kubernetes manifests, checked by the API server's own decoder and validation (compiles it once)
 	tools/k8s.sh examples/k8s-sweep.yaml
+
+servers-test: ## served models on the real servers of llama.cpp and llama-cpp-python (builds the latter once, 3 minutes); UPDATE=1 records their answers
+	YOCOBENCH_NO_SKIP=1 YOCOBENCH_SMOLLM2=$$(tools/smollm2.sh) YOCOBENCH_LLAMASERVER=$$(tools/llamaserver.sh) \
+	  YOCOBENCH_LLAMA_CPP_PYTHON=$$(tools/peers/llama_cpp_python.py) \
+	  $(GO) test -count=1 -v -run 'TestRealServers|TestRecordedServers|Stopwatch' ./runners/openai $(if $(UPDATE),-update)
 
 golden: ## regenerate the golden files of tests; read the diff before committing
 	$(GO) test ./reports ./reports/export ./compare ./corpus ./needle ./cmd/yocobench -update

@@ -168,6 +168,9 @@ var optional = map[string]string{
 	"min_tokens":     "an answer may end before its number of tokens",
 	"cache_prompt":   "prompts may be cached",
 	"temperature":    "decoding may not be greedy",
+	// A server that does not know the fields has no penalty for repeated tokens.
+	"repeat_penalty":     "",
+	"repetition_penalty": "",
 }
 
 // reject learns from a failure that the server rejects optional fields of a request. It reports

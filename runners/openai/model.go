@@ -65,7 +65,11 @@ func (m *Model) EndCase() ([]string, error) {
 
 // request returns the fields of a request for a prompt: a text, ids or chat messages.
 func (s *Server) request(prompt any, most int) fields {
-	f := fields{"model": s.c.spec.Model, "max_tokens": most, "temperature": 0}
+	f := fields{"model": s.c.spec.Model, "max_tokens": most, "temperature": 0,
+		// Some servers make repeated tokens less likely by default, also in greedy decoding:
+		// llama-cpp-python by 1.1, vLLM by the value in the model's generation_config.json
+		// (Qwen2.5: 1.05). Their names for it differ.
+		"repeat_penalty": 1, "repetition_penalty": 1}
 	switch p := prompt.(type) {
 	case []message:
 		f["messages"] = messages(p)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,7 @@ func TestMethods(t *testing.T) {
 		"short text":     {servertest.Options{NoIDs: true, Echo: servertest.Short}, none, none, "tokens of a prompt of"},
 		"positive":       {servertest.Options{PromptLogProbs: servertest.Positive, Echo: servertest.Positive}, none, none, "a log-probability is"},
 		"constant":       {servertest.Options{PromptLogProbs: servertest.Constant, Echo: servertest.Constant}, none, none, "for a token of a prompt"},
+		"biased":         {servertest.Options{PromptLogProbs: servertest.Biased, Echo: servertest.Biased}, none, none, "for a token of a prompt"},
 		"null":           {servertest.Options{PromptLogProbs: servertest.Null, Echo: servertest.Null}, none, none, "a log-probability is null"},
 		"chat only":      {servertest.Options{NoCompletions: true}, none, none, "a chat has no log-probabilities"},
 		"without usage":  {servertest.Options{NoUsage: true, Echo: servertest.Correct}, byEcho, byEcho, ""},
@@ -69,6 +71,20 @@ func TestMethods(t *testing.T) {
 			}
 			checkScores(t, m)
 		})
+	}
+}
+
+// TestNoise checks that a server may compute a prompt and a step by different arithmetic, and that
+// a note states the difference.
+func TestNoise(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{Echo: servertest.Noisy})
+	m := open(t, quick(s.URL), tokenizer.Bytes{})
+	const text = "A text"
+	if err := m.ScoreText(t.Context(), text, tokenizer.Bytes{}.Encode(text), func(runners.Piece) {}); err != nil {
+		t.Fatal(err)
+	}
+	if notes, _ := m.EndCase(); m.s.score != byEcho || len(notes) == 0 || !strings.Contains(notes[0], "difference at most 0.2)") {
+		t.Errorf("method %q, notes %q", m.s.score, notes)
 	}
 }
 
@@ -176,7 +192,7 @@ func TestStream(t *testing.T) {
 		"chat":               {servertest.Options{NoCompletions: true}, 10, 26, 10, -1},
 		"reasoning":          {servertest.Options{NoCompletions: true, Thinks: 5}, 10, 26, 10, -1},
 		"no stream_options":  {servertest.Options{Rejects: []string{"stream_options"}}, 10, -1, -1, -1},
-		"strict":             {servertest.Options{Rejects: []string{"ignore_eos", "min_tokens", "temperature"}}, 10, 8, 10, -1},
+		"strict":             {servertest.Options{Rejects: []string{"ignore_eos", "min_tokens", "temperature", "repeat_penalty", "repetition_penalty"}}, 10, 8, 10, -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := servertest.Start(t, c.o)
@@ -207,7 +223,9 @@ func TestStream(t *testing.T) {
 					t.Errorf("chunks of %d bytes", sum)
 				}
 			}
-			if n := len(c.o.Rejects); n > 0 {
+			// Nothing is lost without the fields of penalties.
+			n := len(slices.DeleteFunc(c.o.Rejects, func(f string) bool { return strings.HasPrefix(f, "repe") }))
+			if n > 0 {
 				if notes, _ := m.EndCase(); len(notes) != n || !strings.Contains(notes[0], "rejects the field") {
 					t.Errorf("notes %q", notes)
 				}

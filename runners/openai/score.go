@@ -230,9 +230,11 @@ var probeTexts = []string{
 const (
 	// probeTop is the number of tokens whose log-probabilities are requested.
 	probeTop = 5
-	// tolerance is the largest difference of two log-probabilities of the same token, in nats.
-	// Servers compute a prompt and a step by different kernels.
-	tolerance = 0.05
+	// The log-probabilities of the same token, as reported in two ways, may differ by tolerance at
+	// the median and by noise for each token, in nats. A server computes a prompt, the end of a
+	// cached prompt and a step by different kernels: float32 agrees to 1e-4, but the logits of a
+	// bfloat16 model are rounded by up to 0.06, and llama.cpp with a model in Q4_1 differs by 0.17.
+	tolerance, noise = 0.05, 0.5
 	// minProbes and minSpan make it impossible that a method passes by luck: a server that reports
 	// values of other tokens, or one value for all, cannot agree with so many different values.
 	minProbes = 4
@@ -315,16 +317,21 @@ func (s *Server) prove(ctx context.Context) error {
 
 // test compares a method with known values, and returns the largest difference.
 func (s *Server) test(ctx context.Context, how method, probes []probe) (largest float64, err error) {
+	var all []float64
+	var worst error
 	for _, p := range probes {
 		got, err := s.scores(ctx, how, p.prompted, 1)
 		if err != nil {
 			return 0, err
 		}
 		d := math.Abs(got[0] - p.value)
-		if !(d <= tolerance) {
-			return 0, failed("wrong", "the server reports %.4g for a token of a prompt, and %.4g when it generates it there", got[0], p.value)
+		if all = append(all, d); d >= largest {
+			largest = d
+			worst = failed("wrong", "the server reports %.4g for a token of a prompt, and %.4g when it generates it there", got[0], p.value)
 		}
-		largest = max(largest, d)
+	}
+	if slices.Sort(all); largest > noise || all[len(all)/2] > tolerance {
+		return 0, worst
 	}
 	return largest, nil
 }

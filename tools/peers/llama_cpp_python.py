@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Prints the path of a Python that has llama-cpp-python with its server, for `make servers-test`.
 It is installed once into the cache folder; llama.cpp is built from the source that install.py
-unpacks (seven minutes on two cores)."""
+unpacks (three minutes on two cores)."""
 import os
 import pathlib
 import sys
