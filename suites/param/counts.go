@@ -67,7 +67,7 @@ func (t *Counts) UnmarshalYAML(n *yaml.Node) error {
 	case yaml.ScalarNode:
 		out = Everywhere(0)
 		if !whole(n, &out[0].N) {
-			return bad(n, "%q is not a number", n.Value)
+			return bad(n, "%q is not a number of questions", n.Value)
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
@@ -77,7 +77,7 @@ func (t *Counts) UnmarshalYAML(n *yaml.Node) error {
 				return bad(key, "%q is no length", key.Value)
 			}
 			if !whole(value, &s.N) {
-				return bad(value, "the value of %s is not a number", s.Length)
+				return bad(value, "the value of %s is not a number of questions", s.Length)
 			}
 			out = append(out, s)
 		}
