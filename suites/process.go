@@ -10,7 +10,7 @@ import (
 // Process is the part of an Entry for a model in a child process.
 type Process struct {
 	Command        []string `yaml:"command" doc:"a model in a child process: a program and its arguments, which speaks the protocol of docs/protocol.md (instead of model). Its working directory is the suite's folder, its environment that of yocobench"`
-	StartTimeout   Duration `yaml:"start_timeout" doc:"time from the start of a command to its hello (default 2m)"`
+	StartTimeout   Duration `yaml:"start_timeout" doc:"time from the start of a command to its hello (default 2m); of a server, the time to wait until it answers (default: no wait)"`
 	RequestTimeout Duration `yaml:"request_timeout" doc:"time of any other answer of a command, or of a complete answer of a server (default 10m)"`
 	IdleTimeout    Duration `yaml:"idle_timeout" doc:"time without a case after which a command is ended, so that it holds no memory; the next case starts it again (default 10m)"`
 }

@@ -54,8 +54,8 @@ func (e *Entry) served(n *yaml.Node) error {
 		return problemAt(n, "remove one of them", "a model with a url and with command, layers or sizes")
 	case e.Weights != "" || e.Seed != 1 || e.DType != nil || e.KV != nil || e.Chunk != 0 || e.Logits != "" || e.Device != "":
 		return problemAt(n, "remove them", "weights, seed, dtype, kv, prefill_chunk, logits and device do not apply to a model with a url")
-	case e.StartTimeout != 0 || e.IdleTimeout != 0:
-		return problemAt(n, "a served model has request_timeout and stall_timeout", "start_timeout and idle_timeout belong to a model with a command")
+	case e.IdleTimeout != 0:
+		return problemAt(n, "a served model has start_timeout, request_timeout and stall_timeout", "idle_timeout belongs to a model with a command")
 	case e.KeyEnv != "" && !variableForm.MatchString(e.KeyEnv):
 		return problemAt(n, "for example: key_env: OPENAI_API_KEY", "key_env: expected the name of an environment variable in capitals; a key must not be in a suite")
 	case e.API != "" && e.API != "completions" && e.API != "chat":

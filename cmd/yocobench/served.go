@@ -21,7 +21,7 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 			Hint: "for example: - {name: mine, url: 'http://127.0.0.1:8000/v1', model: NAME}"}
 	}
 	spec := openai.Spec{URL: e.URL, Model: e.Model, API: e.API, Concurrency: e.Concurrency, Rate: e.Rate, Attempts: e.Attempts,
-		Request: time.Duration(e.RequestTimeout), Stall: time.Duration(e.StallTimeout)}
+		Start: time.Duration(e.StartTimeout), Request: time.Duration(e.RequestTimeout), Stall: time.Duration(e.StallTimeout)}
 	if e.KeyEnv != "" {
 		if spec.Key = strings.TrimSpace(os.Getenv(e.KeyEnv)); spec.Key == "" {
 			return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the environment variable %s is not set", e.Name, e.KeyEnv), Hint: "key_env names the variable that has the key of the server"}

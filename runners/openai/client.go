@@ -34,6 +34,8 @@ type Spec struct {
 	Rate float64
 	// Attempts is the maximum number of attempts of a request.
 	Attempts int
+	// Start is how long Probe waits until the server answers; 0 means that it does not wait.
+	Start time.Duration
 	// Request limits the time of an attempt, Stall the time between two parts of a streamed answer.
 	Request, Stall time.Duration
 	// Backoff is the mean of the first wait before an attempt is repeated; it doubles each time.

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/yocobench/yocobench/runners/tokenizer"
 )
@@ -65,7 +66,7 @@ func (s *Server) Host() string {
 // or nil.
 func Probe(ctx context.Context, spec Spec, tok tokenizer.Tokenizer) (*Server, error) {
 	s := &Server{c: newClient(spec), tok: tok}
-	if err := s.models(ctx); err != nil {
+	if err := s.started(ctx); err != nil {
 		return nil, err
 	}
 	if s.Kind == LlamaCPP {
@@ -90,6 +91,35 @@ func Probe(ctx context.Context, spec Spec, tok tokenizer.Tokenizer) (*Server, er
 		}
 	}
 	return s, ctx.Err()
+}
+
+// startPoll is the time between two looks at a server that is starting.
+const startPoll = time.Second
+
+// started reads the list of models, after waiting until the server has started.
+func (s *Server) started(ctx context.Context) error {
+	for end := time.Now().Add(s.c.spec.Start); ; {
+		err := s.models(ctx)
+		if s.c.spec.Start <= 0 || !starting(err) {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("the server did not start within %s: %w", s.c.spec.Start, err)
+		}
+		if err := sleep(ctx, min(startPoll, time.Until(end))); err != nil {
+			return err
+		}
+	}
+}
+
+// starting reports whether an error is one of a server, or of a proxy in front of it, that has not
+// started.
+func starting(err error) bool {
+	switch kindOf(err) {
+	case "connection refused", "connection closed", "connection failed", "no such host", "timeout", "HTTP 502", "HTTP 503", "HTTP 504":
+		return true
+	}
+	return false
 }
 
 // get reads a JSON object. missing is true if the server does not have it.
