@@ -32,7 +32,7 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	if err != nil {
 		return result.Outcome{}, err
 	}
-	r := &run{cell: c, m: completer, tok: tokenizerOf(target), known: target.Tokenizer != nil, progress: progress}
+	r := &run{cell: c, m: completer, tok: target.Counter(), known: target.Tokenizer != nil, progress: progress}
 	r.out.Trials = make([]result.Trial, c.trials())
 	for h := range c.haystacks() {
 		var index []int
@@ -54,14 +54,6 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	r.out.Notes = slices.Concat(r.out.Notes, c.chat.Notes(), r.off.notes())
 	r.out.Metrics = metrics(r.out.Trials, c.haystacks())
 	return r.out, nil
-}
-
-// tokenizerOf returns the target's tokenizer, or an estimate for a target that takes text.
-func tokenizerOf(t *suites.Target) tokenizer.Tokenizer {
-	if t.Tokenizer != nil {
-		return t.Tokenizer
-	}
-	return tokenizer.Estimate{}
 }
 
 // group runs the trials of one haystack.

@@ -87,7 +87,7 @@ func (c *cell) plan(m *suites.Target, costs *costs, text, unsupported string) (s
 	if out.Unsupported = cmp.Or(m.Can.Missing(runners.Complete), unsupported); out.Unsupported != "" {
 		return out, nil
 	}
-	tok := tokenizerOf(m)
+	tok := m.Counter()
 	c.tok = m.Tokenizer
 	trials := make([]*trial, c.trials())
 	for i := range trials {

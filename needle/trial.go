@@ -129,7 +129,7 @@ func (c *cell) trial(i int) (*trial, error) {
 			f.key = keys[1+j-c.needles]
 		}
 		f.text = template.Fact(f.key, value)
-		f.depth = uniform(r)
+		f.depth = r.Float64()
 		if f.asked {
 			f.depth = c.place(f.depth, i, j)
 		}
@@ -157,9 +157,6 @@ func (c *cell) values(r *rng.Rand) []string {
 	}
 	return out
 }
-
-// uniform returns a random number in [0, 1).
-func uniform(r *rng.Rand) float64 { return float64(r.Uint64()>>11) / (1 << 53) }
 
 // place returns the depth of the j-th fact that trial i asks for. u is uniform in [0, 1).
 func (c *cell) place(u float64, i, j int) float64 {

@@ -237,10 +237,13 @@ func grade(v float64) tone {
 	return poor
 }
 
-// interval formats a metric's bounds: "0.93–0.99", or "" if it has none.
+// interval formats a metric's bounds: "0.93–0.99", "-0.1 to 0.2", or "" if it has none.
 func interval(m result.Metric) string {
 	if m.Lo == nil || m.Hi == nil {
 		return ""
+	}
+	if *m.Lo < 0 {
+		return amountWithoutUnit(*m.Lo, m.Unit) + " to " + amountWithoutUnit(*m.Hi, m.Unit)
 	}
 	return amountWithoutUnit(*m.Lo, m.Unit) + "–" + amountWithoutUnit(*m.Hi, m.Unit)
 }

@@ -72,12 +72,16 @@ func (v *view) stylesOf(models []string) map[string]style {
 			next++
 		}
 		used[i] = true
-		st := styles[i%len(styles)]
-		// After the end of the list, combine colours with different markers.
-		st.marker = (st.marker + marker(i/len(styles))) % noMarker
-		out[m] = st
+		out[m] = styleAt(i)
 	}
 	return out
+}
+
+// styleAt returns the i-th style. After the end of the list, colours have different markers.
+func styleAt(i int) style {
+	st := styles[i%len(styles)]
+	st.marker = (st.marker + marker(i/len(styles))) % noMarker
+	return st
 }
 
 // hot is a point of a picture with a hover text. x and y are in points from the top left corner.

@@ -38,8 +38,7 @@ func (p Plot) Draw(svg bool) ([]byte, error) {
 	f := &figure{title: p.Title, subtitle: p.Subtitle}
 	var low, high float64
 	for i, curve := range p.Curves {
-		st := styles[i%len(styles)]
-		st.marker = (st.marker + marker(i/len(styles))) % noMarker
+		st := styleAt(i)
 		c.add(curveLine{style: st, x: curve.X, y: curve.Y, hints: make([]string, len(curve.X))})
 		f.legend = append(f.legend, key{style: st, name: cleantext.Ellipsis(clean(curve.Name), 40)})
 		for _, x := range curve.X {

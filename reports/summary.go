@@ -49,6 +49,8 @@ func (v *view) taskSection(groups []*group) section {
 				v.addGrid(&s, g, w, ids)
 			case result.ViewPanels:
 				v.addPanels(&s, g, w, ids)
+			case result.ViewConditions:
+				v.addConditions(&s, g, w, ids)
 			case result.ViewLoss:
 				v.addLoss(&s, g, w)
 			case result.ViewLatency:

@@ -74,6 +74,15 @@ func Local(name string, cfg runners.Config) *Target {
 // Served reports whether the target answers requests, as a server does (result.Record.Served).
 func (t *Target) Served() bool { return t.Can.Missing(runners.Stream) == "" }
 
+// Counter returns the tokenizer by which the lengths of prompts are counted: the target's or, for a
+// target that takes text, an estimate.
+func (t *Target) Counter() tokenizer.Tokenizer {
+	if t.Tokenizer != nil {
+		return t.Tokenizer
+	}
+	return tokenizer.Estimate{}
+}
+
 // maxSeqLen returns the longest context that the model supports, or 0 if it is not stated.
 func (t *Target) maxSeqLen() int64 {
 	if t.Config == nil {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/yocobench/yocobench/contrast"
 	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/downstream"
 	"github.com/yocobench/yocobench/internal/cleantext"
@@ -37,7 +38,7 @@ import (
 // This file is the only table that maps names to implementations.
 
 func tasks() []suites.Task {
-	out := []suites.Task{needle.Task{}, nll.Task{}, downstream.Task{}}
+	out := []suites.Task{needle.Task{}, contrast.Task{}, nll.Task{}, downstream.Task{}}
 	for _, f := range benchmarks() {
 		out = append(out, quality.NewTask(f))
 	}

@@ -73,6 +73,19 @@ func (r *Rand) LogRange(lo, hi int) int {
 	return min(v, hi)
 }
 
+// Float64 returns a number in [0, 1), a multiple of 2^-53.
+func (r *Rand) Float64() float64 { return float64(r.Uint64()>>11) / (1 << 53) }
+
+// Perm returns the numbers 0 to n-1 in random order.
+func (r *Rand) Perm(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	r.Shuffle(n, func(a, b int) { out[a], out[b] = out[b], out[a] })
+	return out
+}
+
 // Shuffle permutes n elements by the Fisher-Yates shuffle.
 func (r *Rand) Shuffle(n int, swap func(i, j int)) {
 	for i := n - 1; i > 0; i-- {

@@ -26,6 +26,7 @@ var mayImport = [][2]string{
 	{"suites/merge", "internal/cleantext suites/result"},
 	{"gpucheck", "internal/cleantext internal/safefile internal/units reports runners runners/cpu runners/cuda runners/verify suites suites/result"}, // with the build tag cuda
 	{"needle", "corpus corpus/haystack corpus/rng suites/param internal/stats runners runners/tokenizer suites suites/result"},
+	{"contrast", "corpus corpus/haystack corpus/rng internal/stats runners runners/tokenizer suites suites/param suites/result"},
 	{"quality", "corpus corpus/rng internal/stats runners runners/tokenizer suites suites/match suites/param suites/result"},
 	{"quality/ruler", "corpus corpus/prose corpus/rng quality quality/score runners/tokenizer"},
 	{"quality/score", ""},

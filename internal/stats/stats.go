@@ -115,6 +115,71 @@ func independent(hits, n []float64, level float64) (_, _, _ float64) {
 	return p * effective, effective, level
 }
 
+// ClusteredScores is Clustered for scores in 0..1; cluster[i] is the cluster of score i, 0 or more.
+func ClusteredScores(scores []float64, cluster []int, level float64) (lo, hi float64) {
+	var hits, n []float64
+	for i, c := range cluster {
+		for len(n) <= c {
+			hits, n = append(hits, 0), append(n, 0)
+		}
+		hits[c] += scores[i]
+		n[c]++
+	}
+	return Clustered(hits, n, level)
+}
+
+// PairedDifference returns the interval of the difference of two mean scores in 0..1, mean(a) -
+// mean(b), where a[i] and b[i] are two scores of the same question and cluster[i] is its cluster.
+//
+// It is method 10 of R. G. Newcombe (Statistics in Medicine 17, 1998, 2635-2650), which combines
+// the score intervals of both means (here Clustered), with bounds l, u around p:
+//
+//	lower: d - sqrt((pa-la)² - 2φ(pa-la)(ub-pb) + (ub-pb)²)
+//	upper: d + sqrt((ua-pa)² - 2φ(ua-pa)(pb-lb) + (pb-lb)²)
+//
+// φ is the correlation of the scores, with a continuity correction if it is positive. Unlike
+// Student's interval of the differences it is valid if all differences are equal.
+func PairedDifference(a, b []float64, cluster []int, level float64) (lo, hi float64) {
+	la, ua := ClusteredScores(a, cluster, level)
+	lb, ub := ClusteredScores(b, cluster, level)
+	var both, onlyA, onlyB, neither float64
+	for i := range a {
+		both += a[i] * b[i]
+		onlyA += a[i] * (1 - b[i])
+		onlyB += (1 - a[i]) * b[i]
+		neither += (1 - a[i]) * (1 - b[i])
+	}
+	n := both + onlyA + onlyB + neither
+	if !(n > 0) {
+		return -1, 1
+	}
+	phi := 0.0
+	if scale := (both + onlyA) * (onlyB + neither) * (both + onlyB) * (onlyA + neither); scale > 0 {
+		phi = both*neither - onlyA*onlyB
+		if phi > 0 {
+			phi = max(phi-n/2, 0)
+		}
+		phi /= math.Sqrt(scale)
+	}
+	pa, pb := (both+onlyA)/n, (both+onlyB)/n
+	half := func(x, y float64) float64 { return math.Sqrt(max(x*x-2*phi*x*y+y*y, 0)) }
+	return max(pa-pb-half(pa-la, ub-pb), -1), min(pa-pb+half(ua-pa, pb-lb), 1)
+}
+
+// ClusteredMean returns Student's interval of a mean whose values come in clusters, by leaving out
+// each cluster once. cluster[i] is the cluster of value i, 0 to G-1. ok is false if there is only
+// one cluster.
+func ClusteredMean(values []float64, cluster []int, level float64) (lo, hi float64, ok bool) {
+	return Jackknife(cluster, 1, func(times []int, out []float64) {
+		sum, n := 0.0, 0.0
+		for i, v := range values {
+			sum += v * float64(times[i])
+			n += float64(times[i])
+		}
+		out[0] = sum / n
+	}).Interval(0, level)
+}
+
 // Mean returns the arithmetic mean of xs, NaN if xs is empty.
 func Mean(xs []float64) float64 {
 	sum := 0.0

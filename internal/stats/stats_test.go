@@ -279,3 +279,86 @@ func TestQuantileBounds(t *testing.T) {
 		t.Errorf("%g of the intervals contain the quantile", share)
 	}
 }
+
+// Intervals of paired differences cover 95 %, whether the two scores of a question are independent
+// or correlated, near 0 and 1 too, and for questions in clusters.
+func TestPairedDifferenceHoldsItsLevel(t *testing.T) {
+	runs := 4000
+	if testing.Short() {
+		runs = 400
+	}
+	slack := 4 * math.Sqrt(0.05*0.95/float64(runs))
+	for _, n := range []int{10, 40} {
+		for _, p := range []struct{ a, b float64 }{{0.5, 0.5}, {0.9, 0.2}, {0.95, 0.9}, {0.05, 0.05}} {
+			for _, same := range []float64{0, 0.7} { // the share of questions that decide both scores
+				for _, size := range []int{1, 2} { // of a cluster
+					r := rand.New(rand.NewPCG(uint64(n+1000*size), uint64(1000*p.a+10*p.b+100*same)))
+					held, width := 0, 0.0
+					for range runs {
+						a, b, cluster := make([]float64, n), make([]float64, n), make([]int, n)
+						for i := range a {
+							x, y := r.Float64(), r.Float64()
+							if r.Float64() < same {
+								y = x
+							}
+							if x < p.a {
+								a[i] = 1
+							}
+							if y < p.b {
+								b[i] = 1
+							}
+							cluster[i] = i % (n / size)
+						}
+						lo, hi := PairedDifference(a, b, cluster, 0.95)
+						if lo <= p.a-p.b && p.a-p.b <= hi {
+							held++
+						}
+						width += hi - lo
+					}
+					got := float64(held) / float64(runs)
+					t.Logf("%d questions, %g and %g, %g the same, clusters of %d: %.3f, mean width %.2f", n, p.a, p.b, same, size, got, width/float64(runs))
+					if !(got >= 0.94-slack) {
+						t.Errorf("%d questions, %g and %g, %g the same, clusters of %d: %.3f", n, p.a, p.b, same, size, got)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestPairedDifference(t *testing.T) {
+	ones, zeros, each := []float64{1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, make([]float64, 10), []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+	// All differences are equal, and the interval is not empty.
+	lo, hi := PairedDifference(zeros, ones, each, 0.95)
+	_, upper := Wilson(0, 10, 0.95)
+	if !(math.Abs(hi-(-1+math.Sqrt2*upper)) < 1e-12) || lo != -1 {
+		t.Errorf("0 against 1: %g to %g", lo, hi)
+	}
+	if lo, hi := PairedDifference(ones, ones, each, 0.95); !(lo < 0 && hi > 0 && lo == -hi) {
+		t.Errorf("equal scores: %g to %g", lo, hi)
+	}
+	// Correlated scores give a narrower interval than independent ones, trials of one cluster a
+	// wider one.
+	a, same, other := []float64{1, 1, 1, 1, 1, 0, 0, 0, 0, 0}, []float64{1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, []float64{0, 1, 0, 1, 0, 1, 0, 1, 0, 0}
+	width := func(x, y []float64, c []int) float64 { lo, hi := PairedDifference(x, y, c, 0.95); return hi - lo }
+	if paired, apart := width(a, same, each), width(a, other, each); !(paired < apart) {
+		t.Errorf("width %g for correlated scores, %g for others", paired, apart)
+	}
+	if one, two := width(a, same, each), width(a, same, []int{0, 0, 1, 1, 2, 2, 3, 3, 4, 4}); !(one < two) {
+		t.Errorf("width %g for single questions, %g for clusters of two", one, two)
+	}
+	if lo, hi := PairedDifference(nil, nil, nil, 0.95); lo != -1 || hi != 1 {
+		t.Errorf("without questions: %g to %g", lo, hi)
+	}
+}
+
+func TestClusteredMean(t *testing.T) {
+	// Student's interval of 1..5: 3 ± 2.776 * sqrt(2.5/5).
+	lo, hi, ok := ClusteredMean([]float64{1, 2, 3, 4, 5}, []int{0, 1, 2, 3, 4}, 0.95)
+	if want := 2.776445 * math.Sqrt(0.5); !ok || !(math.Abs(hi-3-want) < 1e-4) || !(math.Abs(3-lo-want) < 1e-4) {
+		t.Errorf("%g to %g, %v", lo, hi, ok)
+	}
+	if _, _, ok := ClusteredMean([]float64{1, 2}, []int{0, 0}, 0.95); ok {
+		t.Error("an interval of one cluster")
+	}
+}

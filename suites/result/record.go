@@ -179,6 +179,10 @@ type Trial struct {
 	Choices   []string  `json:"choices,omitempty"`
 	LogProbs  []float64 `json:"logprobs,omitempty"`
 	Extracted string    `json:"extracted,omitempty"`
+	// Condition is the way of asking, if the task asks for the same fact in several ways. Trials
+	// with the same Pair, a number from 1, ask for the same fact in the same text.
+	Condition string `json:"condition,omitempty"`
+	Pair      int    `json:"pair,omitempty"`
 }
 
 // Points returns the trial's score in 0..1: Score, or Exact if the task has two.

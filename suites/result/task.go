@@ -134,13 +134,14 @@ type Remark struct {
 type View struct {
 	Kind    ViewKind `json:"kind"`
 	Metrics []string `json:"metrics,omitempty"`
-	// Title is the heading of a ViewParts or of the tables of a ViewGrid. It defaults to the task's
-	// title.
+	// Title is the heading of a ViewParts or ViewConditions or of the tables of a ViewGrid. It
+	// defaults to the task's title.
 	Title string `json:"title,omitempty"`
 	// Actual is the metric with the actual position of a case on the second axis of a ViewGrid.
 	Actual string `json:"actual,omitempty"`
-	// Guess and Repeat are metrics of a ViewPanels: the expected score of a guess, and the score of
-	// an answer that repeats the whole context. Both may be empty.
+	// Guess is the metric with the expected score of a guess, for a ViewPanels or ViewConditions.
+	// Repeat is the metric of a ViewPanels with the score of an answer that repeats the whole
+	// context. Both may be empty.
 	Guess  string `json:"guess,omitempty"`
 	Repeat string `json:"repeat,omitempty"`
 	// Of is the metric whose samples a ViewDetails summarises. Limit is the speed limit by which it
@@ -176,6 +177,9 @@ const (
 	// with a small panel for each value of the second axis, which need not be a number, and one for
 	// the mean over these values.
 	ViewPanels ViewKind = "panels"
+	// ViewConditions compares the metrics, which are one measure under several conditions. A metric
+	// NAME_diff is the paired difference of NAME from the first metric.
+	ViewConditions ViewKind = "conditions"
 	// ViewLatency shows latencies and speeds against a load, which is the first axis on which the
 	// records of a group have numbers. The percentiles of a metric NAME are NAME (the 50th),
 	// NAME_p90 and NAME_p99; they share a table and a picture. Other metrics have another table.
@@ -186,7 +190,7 @@ const (
 
 // ViewKinds returns all kinds of views.
 func ViewKinds() []ViewKind {
-	return []ViewKind{ViewTable, ViewCurves, ViewDetails, ViewParts, ViewSizes, ViewGrid, ViewPanels, ViewLatency, ViewLoss}
+	return []ViewKind{ViewTable, ViewCurves, ViewDetails, ViewParts, ViewSizes, ViewGrid, ViewPanels, ViewConditions, ViewLatency, ViewLoss}
 }
 
 // Metric returns the declaration of a metric.
@@ -270,7 +274,7 @@ func (t *Task) checkViews() error {
 		switch v.Kind {
 		case ViewCurves, ViewDetails, ViewParts, ViewPanels:
 			axes = [2]int{1, 2}
-		case ViewSizes:
+		case ViewConditions, ViewSizes:
 			least, axes = 2, [2]int{1, 2}
 		case ViewLatency:
 			axes = [2]int{1, maxAxes}
