@@ -52,9 +52,8 @@ type Proxy struct {
 
 	mu     sync.Mutex
 	faults []Fault
-	// Bytes is the length of the last response that passed.
-	bytes int
-	count int
+	last   string
+	count  int
 }
 
 // StartProxy starts a proxy of a server. It ends with the test.
@@ -93,12 +92,11 @@ func (p *Proxy) Set(faults ...Fault) {
 	p.faults, p.count = faults, 0
 }
 
-// Length returns the number of bytes of the last response that passed, Count the number of requests
-// since Set.
-func (p *Proxy) Length() int {
+// Last returns the last response that passed, with its header.
+func (p *Proxy) Last() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.bytes
+	return p.last
 }
 
 // Count returns the number of requests since Set.
@@ -149,15 +147,25 @@ func (p *Proxy) serve(c net.Conn) {
 		up.Close()
 	}()
 	if f.Do == None {
-		n, _ := io.Copy(c, up)
 		p.mu.Lock()
-		p.bytes = int(n)
+		p.last = ""
 		p.mu.Unlock()
+		_, _ = io.Copy(io.MultiWriter(recorder{p}, c), up) // recorded before the client gets it
 	} else if n, _ := io.CopyN(c, up, int64(f.At)); n == int64(f.At) {
 		f.inject(c, up, gone)
 	}
 	c.Close()
 	<-gone
+}
+
+// recorder appends to Proxy.last.
+type recorder struct{ p *Proxy }
+
+func (r recorder) Write(b []byte) (int, error) {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	r.p.last += string(b)
+	return len(b), nil
 }
 
 // inject causes a fault in a response whose first bytes have passed.

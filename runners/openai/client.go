@@ -107,6 +107,9 @@ func newClient(spec Spec) *client {
 	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, 1<<16 // as many as requests ran at the same time
 	t.DisableCompression = true
 	t.MaxResponseHeaderBytes = 1 << 20
+	if strings.HasPrefix(spec.URL, "http://") {
+		byLine(t)
+	}
 	return &client{
 		spec: spec.withDefaults(),
 		http: &http.Client{

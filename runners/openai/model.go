@@ -190,7 +190,7 @@ func (m *Model) converse(ctx context.Context, p runners.Prompt) (out []runners.A
 		}
 		if t.MaxTokens == 0 {
 			if one.LogProbs == nil {
-				return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoChoose)
+				return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoScore)
 			}
 			return append(out, one), nil
 		}
@@ -217,7 +217,7 @@ func (m *Model) chat(ctx context.Context, p runners.Prompt) (out []runners.Answe
 	text := p.Text
 	for _, t := range p.Turns {
 		if t.MaxTokens == 0 {
-			return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoChoose)
+			return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoScore)
 		}
 		said, text = append(said, message{Role: "user", Content: new(text + t.Text)}), ""
 		var one runners.Answer
@@ -305,7 +305,7 @@ func readStream(x *exchange, out *runners.Response) error {
 	if t := x.resp.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/event-stream") {
 		return failed("invalid answer", "the server answers with %s, not with a stream", x.c.clip(t))
 	}
-	e := newEvents(x.c, x)
+	e := newEvents(x.c, x.prompt())
 	var text strings.Builder
 	defer func() { out.Text = text.String() }()
 	for {

@@ -35,39 +35,36 @@ func open(t testing.TB, spec Spec, tok tokenizer.Tokenizer) *Model {
 // TestMethods checks that a method is used only if its log-probabilities are right.
 func TestMethods(t *testing.T) {
 	for name, c := range map[string]struct {
-		o             servertest.Options
-		score, choose method
-		why           string // part of NoScore
+		o    servertest.Options
+		want method
+		why  string // part of NoScore
 	}{
-		"all":            {servertest.Options{PromptLogProbs: servertest.Correct, Echo: servertest.Correct, Forced: servertest.Correct}, byPrompt, byPrompt, ""},
-		"echo":           {servertest.Options{Echo: servertest.Correct}, byEcho, byEcho, ""},
-		"echo of text":   {servertest.Options{Echo: servertest.Correct, NoIDs: true}, byEcho, byEcho, ""},
-		"forced":         {servertest.Options{Forced: servertest.Correct}, none, byForce, "short answers only"},
-		"forced, biased": {servertest.Options{Forced: servertest.Shifted}, none, none, "forced decoding: the server reports"},
-		"forced, no ids": {servertest.Options{Forced: servertest.Correct, NoIDs: true}, none, none, "forced decoding: the server does not take token ids"},
-		"nothing":        {servertest.Options{}, none, none, "the server ignores prompt_logprobs; echo: the server ignores echo"},
-		"ignored, echo":  {servertest.Options{Echo: servertest.Correct, Rejects: []string{"prompt_logprobs"}}, byEcho, byEcho, ""},
-		"no logprobs":    {servertest.Options{Echo: servertest.Correct, Rejects: []string{"logprobs"}}, none, none, "logprobs"},
-		"both":           {servertest.Options{PromptLogProbs: servertest.Shifted, Echo: servertest.Correct}, byEcho, byEcho, ""},
-		"shifted":        {servertest.Options{PromptLogProbs: servertest.Shifted, Echo: servertest.Shifted}, none, none, "for a token of a prompt, and"},
-		"short":          {servertest.Options{PromptLogProbs: servertest.Short, Echo: servertest.Short}, none, none, "tokens of a prompt of"},
-		"short text":     {servertest.Options{NoIDs: true, Echo: servertest.Short}, none, none, "tokens of a prompt of"},
-		"positive":       {servertest.Options{PromptLogProbs: servertest.Positive, Echo: servertest.Positive}, none, none, "a log-probability is"},
-		"constant":       {servertest.Options{PromptLogProbs: servertest.Constant, Echo: servertest.Constant}, none, none, "for a token of a prompt"},
-		"biased":         {servertest.Options{PromptLogProbs: servertest.Biased, Echo: servertest.Biased}, none, none, "for a token of a prompt"},
-		"null":           {servertest.Options{PromptLogProbs: servertest.Null, Echo: servertest.Null}, none, none, "a log-probability is null"},
-		"chat only":      {servertest.Options{NoCompletions: true}, none, none, "a chat has no log-probabilities"},
-		"without usage":  {servertest.Options{NoUsage: true, Echo: servertest.Correct}, byEcho, byEcho, ""},
-		"short context":  {servertest.Options{Context: 100, Echo: servertest.Correct}, byEcho, byEcho, ""},
+		"all":            {servertest.Options{PromptLogProbs: servertest.Correct, Echo: servertest.Correct, Forced: servertest.Correct}, byPrompt, ""},
+		"echo":           {servertest.Options{Echo: servertest.Correct}, byEcho, ""},
+		"echo of text":   {servertest.Options{Echo: servertest.Correct, NoIDs: true}, byEcho, ""},
+		"forced":         {servertest.Options{Forced: servertest.Correct}, byForce, ""},
+		"forced, biased": {servertest.Options{Forced: servertest.Shifted}, none, "forced decoding: the server reports"},
+		"forced, no ids": {servertest.Options{Forced: servertest.Correct, NoIDs: true}, none, "forced decoding: the server does not take token ids"},
+		"nothing":        {servertest.Options{}, none, "the server ignores prompt_logprobs; echo: the server ignores echo"},
+		"ignored, echo":  {servertest.Options{Echo: servertest.Correct, Rejects: []string{"prompt_logprobs"}}, byEcho, ""},
+		"no logprobs":    {servertest.Options{Echo: servertest.Correct, Rejects: []string{"logprobs"}}, none, "logprobs"},
+		"both":           {servertest.Options{PromptLogProbs: servertest.Shifted, Echo: servertest.Correct}, byEcho, ""},
+		"shifted":        {servertest.Options{PromptLogProbs: servertest.Shifted, Echo: servertest.Shifted}, none, "for a token of a prompt, and"},
+		"short":          {servertest.Options{PromptLogProbs: servertest.Short, Echo: servertest.Short}, none, "tokens of a prompt of"},
+		"short text":     {servertest.Options{NoIDs: true, Echo: servertest.Short}, none, "tokens of a prompt of"},
+		"positive":       {servertest.Options{PromptLogProbs: servertest.Positive, Echo: servertest.Positive}, none, "a log-probability is"},
+		"constant":       {servertest.Options{PromptLogProbs: servertest.Constant, Echo: servertest.Constant}, none, "for a token of a prompt"},
+		"biased":         {servertest.Options{PromptLogProbs: servertest.Biased, Echo: servertest.Biased}, none, "for a token of a prompt"},
+		"null":           {servertest.Options{PromptLogProbs: servertest.Null, Echo: servertest.Null}, none, "a log-probability is null"},
+		"chat only":      {servertest.Options{NoCompletions: true}, none, "a chat has no log-probabilities"},
+		"without usage":  {servertest.Options{NoUsage: true, Echo: servertest.Correct}, byEcho, ""},
+		"short context":  {servertest.Options{Context: 100, Echo: servertest.Correct}, byEcho, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := servertest.Start(t, c.o)
 			m := open(t, quick(s.URL), tokenizer.Bytes{})
-			if m.s.score != c.score || m.s.choose != c.choose {
-				t.Fatalf("methods %q and %q, want %q and %q (%s)", m.s.score, m.s.choose, c.score, c.choose, m.s.NoScore)
-			}
-			if (m.s.NoScore == "") != (c.score != none) || (m.s.NoChoose == "") != (c.choose != none) || !strings.Contains(m.s.NoScore, c.why) {
-				t.Errorf("no score: %q, no continuations: %q", m.s.NoScore, m.s.NoChoose)
+			if m.s.method != c.want || (m.s.NoScore == "") != (c.want != none) || !strings.Contains(m.s.NoScore, c.why) {
+				t.Fatalf("method %q, want %q (%s)", m.s.method, c.want, m.s.NoScore)
 			}
 			checkScores(t, m)
 		})
@@ -83,8 +80,8 @@ func TestNoise(t *testing.T) {
 	if err := m.ScoreText(t.Context(), text, tokenizer.Bytes{}.Encode(text), func(runners.Piece) {}); err != nil {
 		t.Fatal(err)
 	}
-	if notes, _ := m.EndCase(); m.s.score != byEcho || len(notes) == 0 || !strings.Contains(notes[0], "difference at most 0.2)") {
-		t.Errorf("method %q, notes %q", m.s.score, notes)
+	if notes, _ := m.EndCase(); m.s.method != byEcho || len(notes) == 0 || !strings.Contains(notes[0], "difference at most 0.2)") {
+		t.Errorf("method %q, notes %q", m.s.method, notes)
 	}
 }
 
@@ -101,7 +98,7 @@ func checkScores(t *testing.T, m *Model) {
 		}
 		sum += float64(p.LogProb)
 	})
-	if m.s.score == none {
+	if m.s.method == none {
 		if !errors.Is(err, runners.ErrUnsupported) || n > 0 {
 			t.Errorf("scoring gave %v and %d pieces", err, n)
 		}
@@ -112,7 +109,7 @@ func checkScores(t *testing.T, m *Model) {
 	group := []runners.Prompt{{Text: "Is it", Turns: []runners.Turn{{Text: " so?", Continuations: continuations}}}}
 	var got []float64
 	_, err = m.Complete(t.Context(), group, 0, func(_ int, a []runners.Answer) { got = a[0].LogProbs })
-	if m.s.choose == none {
+	if m.s.method == none {
 		if !errors.Is(err, runners.ErrUnsupported) {
 			t.Errorf("continuations gave %v", err)
 		}
@@ -127,7 +124,7 @@ func checkScores(t *testing.T, m *Model) {
 		}
 	}
 	notes, _ := m.EndCase()
-	if len(notes) == 0 || !strings.Contains(notes[0], string(m.s.choose)) {
+	if len(notes) == 0 || !strings.Contains(notes[0], string(m.s.method)) {
 		t.Errorf("notes %q", notes)
 	}
 }

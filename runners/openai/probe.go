@@ -27,16 +27,15 @@ type Server struct {
 	Context int
 	// Tokens is true if prompts may be token ids.
 	Tokens bool
-	// NoScore and NoChoose say why the server gives no log-probabilities of texts and of
-	// continuations; they are empty if it does.
-	NoScore, NoChoose string
+	// NoScore says why the server gives no log-probabilities of given tokens. It is empty if it
+	// does.
+	NoScore string
 
 	// tok is the model's tokenizer, or nil.
 	tok tokenizer.Tokenizer
-	// score and choose are the methods for texts and for continuations, proof describes how they
-	// were tested.
-	score, choose method
-	proof         string
+	// method is how log-probabilities of given tokens are computed, proof how it was tested.
+	method method
+	proof  string
 }
 
 // The values of Server.Kind.
@@ -78,10 +77,8 @@ func Probe(ctx context.Context, spec Spec, tok tokenizer.Tokenizer) (*Server, er
 	switch {
 	case s.API == Chat:
 		s.NoScore = "a chat has no log-probabilities of its prompt"
-		s.NoChoose = s.NoScore
 	case tok == nil:
 		s.NoScore = "the tokenizer of the model is needed for log-probabilities; set the field tokenizer"
-		s.NoChoose = s.NoScore
 	default:
 		if err := s.ids(ctx); err != nil {
 			return nil, err

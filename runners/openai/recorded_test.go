@@ -246,9 +246,12 @@ func checkLlamaCPP(t *testing.T, base string, tok tokenizer.Tokenizer) {
 	if s.API != openai.Completions || s.Kind != openai.LlamaCPP || s.Context != 256 || !s.Tokens {
 		t.Errorf("the server is %+v", s)
 	}
-	// It answers a request with echo as if the field were not there.
-	if s.NoChoose != "" || !strings.Contains(s.NoScore, "the server ignores echo") || !strings.Contains(s.NoScore, "short answers only") {
-		t.Errorf("no score because %q, no continuations because %q", s.NoScore, s.NoChoose)
+	// It answers a request with echo as if the field were not there, so each token is generated.
+	if s.NoScore != "" {
+		t.Errorf("no score because %q", s.NoScore)
+	}
+	if err := m.ScoreText(t.Context(), "", make([]int, 2000), nil); !errors.Is(err, runners.ErrUnsupported) || !strings.Contains(err.Error(), "a request for each") {
+		t.Errorf("scoring a long text gives %v", err)
 	}
 	a, err := complete(t, m, question, runners.Turn{MaxTokens: 5, Continuations: []string{" Rome", " Paris", " Rome."}})
 	if err != nil || a.Text != answer || a.Tokens != 5 || len(a.LogProbs) != 3 {
@@ -278,8 +281,8 @@ func checkLlamaCPPPython(t *testing.T, base string, tok tokenizer.Tokenizer) {
 	if s.API != openai.Completions || s.Tokens {
 		t.Errorf("the server is %+v", s)
 	}
-	if s.NoChoose != s.NoScore || !strings.Contains(s.NoScore, "echo: echo reports 4 tokens of a prompt of 5") || !strings.Contains(s.NoScore, "does not take token ids") {
-		t.Errorf("no score because %q, no continuations because %q", s.NoScore, s.NoChoose)
+	if !strings.Contains(s.NoScore, "echo: echo reports 4 tokens of a prompt of 5") || !strings.Contains(s.NoScore, "does not take token ids") {
+		t.Errorf("no score because %q", s.NoScore)
 	}
 	if a, err := complete(t, m, question, runners.Turn{MaxTokens: 5, Continuations: []string{" Rome"}}); err != nil || a.Text != answer || a.Tokens != 5 || a.LogProbs != nil {
 		t.Errorf("%+v, %v", a, err)

@@ -31,6 +31,9 @@ const (
 	byForce method = "forced decoding"
 )
 
+// maxForced is the number of tokens of the longest text that is scored by forced decoding.
+const maxForced = 1024
+
 // tokenProbs are the log-probabilities of the tokens of an answer: in parallel lists (completions)
 // or in a list of tokens (chat, and completions of llama.cpp).
 type tokenProbs struct {
@@ -284,7 +287,7 @@ func (s *Server) prove(ctx context.Context) error {
 	probes, err := s.probes(ctx)
 	if err != nil {
 		why, err := refusal(err)
-		s.NoScore, s.NoChoose = why, why
+		s.NoScore = why
 		return err
 	}
 	var reasons []string
@@ -302,16 +305,10 @@ func (s *Server) prove(ctx context.Context) error {
 			reasons = append(reasons, string(how)+": "+why)
 			continue
 		}
-		s.choose, s.proof = how, fmt.Sprintf("log-probabilities by %s; in a test, those of %d tokens equal the ones that the server reports when it generates them (difference at most %.2g)", how, len(probes), difference)
-		if how != byForce {
-			s.score = how
-			return nil
-		}
-		s.NoScore = "the server reports log-probabilities of short answers only, by a request for each token (" + strings.Join(reasons, "; ") + ")"
+		s.method, s.proof = how, fmt.Sprintf("log-probabilities by %s; in a test, those of %d tokens equal the ones that the server reports when it generates them (difference at most %.2g)", how, len(probes), difference)
 		return nil
 	}
 	s.NoScore = "the server reports no log-probabilities of a prompt (" + strings.Join(reasons, "; ") + ")"
-	s.NoChoose = s.NoScore
 	return nil
 }
 
@@ -358,13 +355,17 @@ func refusal(err error) (why string, other error) {
 // ScoreText emits the log-probability of each token of a text but the first.
 func (m *Model) ScoreText(ctx context.Context, text string, tokens []int, emit func(runners.Piece)) error {
 	s := m.s
-	if s.score == none || s.tok == nil {
+	if s.method == none {
 		return fmt.Errorf("%w: %s", runners.ErrUnsupported, s.NoScore)
 	}
 	if len(tokens) < 2 {
 		return nil
 	}
-	values, err := s.scores(ctx, s.score, s.prompted(text, tokens), len(tokens)-1)
+	if s.method == byForce && len(tokens) > maxForced {
+		return fmt.Errorf("%w: a text of %d tokens; the server reports log-probabilities only of tokens that it generates, by a request for each, which is limited to texts of %d",
+			runners.ErrUnsupported, len(tokens), maxForced)
+	}
+	values, err := s.scores(ctx, s.method, s.prompted(text, tokens), len(tokens)-1)
 	if err != nil {
 		return err
 	}
@@ -380,7 +381,7 @@ func (m *Model) ScoreText(ctx context.Context, text string, tokens []int, emit f
 // not report them. ids are the tokens of the prompt, near is the text before its end.
 func (m *Model) continuations(ctx context.Context, text, near string, ids []int, texts []string) (out []float64, err error) {
 	s := m.s
-	if len(texts) == 0 || s.choose == none {
+	if len(texts) == 0 || s.method == none {
 		return nil, nil
 	}
 	begin := len(tokenizer.Begin(s.tok))
@@ -388,7 +389,7 @@ func (m *Model) continuations(ctx context.Context, text, near string, ids []int,
 		next := tokenizer.Continuation(s.tok, near, t)
 		sum := 0.0
 		if len(next) > 0 {
-			values, err := s.scores(ctx, s.choose, prompted{text + t, slices.Concat(ids, next), begin}, len(next))
+			values, err := s.scores(ctx, s.method, prompted{text + t, slices.Concat(ids, next), begin}, len(next))
 			if err != nil {
 				return nil, err
 			}
