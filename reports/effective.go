@@ -18,6 +18,10 @@ type ladder struct {
 	at          []rung
 	// guess is the score of a guess at the shortest length.
 	guess float64
+	// stated holds the bounds of the effective length by both rules if the record of the ladder
+	// states them. failed is the reason for which it has no scores.
+	stated []stats.Bounds
+	failed string
 }
 
 // rung is the score at one length.
@@ -26,6 +30,8 @@ type rung struct {
 	// hits and n are the sums of scores and the numbers of trials, by cluster of trials that share
 	// a text.
 	hits, n []float64
+	// trials is the number of trials of a known score.
+	trials int
 	// known is the interval of a score without trials, at its level.
 	known *stats.Estimate
 	level float64
@@ -106,7 +112,7 @@ func (l ladder) base() int {
 
 // absent reports that the suite has no case of the ladder.
 func (l ladder) absent() bool {
-	return !slices.ContainsFunc(l.at, func(r rung) bool { return r.ok() || r.why != "" })
+	return l.failed == "" && !slices.ContainsFunc(l.at, func(r rung) bool { return r.ok() || r.why != "" })
 }
 
 // floorShare is the part of the range above guessing that a score at the shortest length must
@@ -185,7 +191,7 @@ func (v *view) ladders(g *group, metric string) (out []ladder) {
 		if w.Kind == result.ViewPanels && w.Metrics[0] == metric {
 			p := g.panelsOf(w)
 			for _, m := range g.models {
-				kinds, mean := p.ladders(m)
+				kinds, mean := p.of(m)
 				if mean != nil {
 					out = append(out, *mean)
 				}
@@ -244,11 +250,11 @@ func (v *view) ladders(g *group, metric string) (out []ladder) {
 // at several lengths: one of all models or, if models have several ladders, one of each.
 func (v *view) addEffective(s *section, g *group, ids map[string]bool) {
 	info, ok := g.about.quality()
-	if !ok || len(numbers(g.records, g.about.x())) < 2 {
+	if !ok {
 		return
 	}
 	ladders := slices.DeleteFunc(v.ladders(g, info.Name), func(l ladder) bool { return l.base() == len(l.at) })
-	if len(ladders) == 0 {
+	if len(ladders) == 0 || len(ladders[0].lengths) < 2 {
 		return
 	}
 	only := ladders[0].name
@@ -296,12 +302,19 @@ func effectiveNotes(score string) []string {
 
 // effective returns the cells of a ladder's row: the bounds by both rules, and remarks.
 func (l ladder) effective(length func(float64) string) (row []cell) {
+	var all []int
+	for i := range l.lengths {
+		all = append(all, i)
+	}
 	for i, rule := range []stats.Rule{stats.Above(stats.RulerThreshold), stats.OfBase(stats.BaseShare)} {
 		if i == 1 && l.floor() {
 			row = append(row, cell{"floor", dim}, cell{"floor", dim})
 			continue
 		}
 		bounds, measured := l.lengthsBy(rule)
+		if l.stated != nil {
+			bounds, measured = l.stated[i], all
+		}
 		passes, fails := cell{"undecided", dim}, cell{"undecided", dim}
 		if bounds.Passes >= 0 {
 			passes = cell{text: length(l.lengths[measured[bounds.Passes]])}
@@ -327,7 +340,9 @@ func (l ladder) remarks(length func(float64) string) string {
 			continue
 		}
 		why := r.why
-		if why == "" {
+		if why == "" && l.stated != nil {
+			why = "not asked"
+		} else if why == "" {
 			why = "not in the suite"
 		}
 		if at[why] == nil {

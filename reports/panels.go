@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"gonum.org/v1/plot/vg"
@@ -22,18 +23,22 @@ type panelSet struct {
 	// kinds are in order: numbers ascending, other values as in the journal. There is one kind, "",
 	// if the task has no second axis.
 	kinds []string
-	// at holds the records of each model: [kind][length], nil if the suite has no such case.
+	// ladders holds the scores of each model by kind.
+	ladders map[string][]ladder
+	// at holds the records of each model: [kind][length], nil if the suite has no such case. It is
+	// nil if records have their scores at all lengths in a series.
 	at map[string][][]*result.Record
 }
 
 // panelsOf collects the records of a ViewPanels.
 func (g *group) panelsOf(w result.View) *panelSet {
-	how := scoring{metric: w.Metrics[0], separate: true}
-	p := &panelSet{g: g, scoring: how, view: w, lengths: numbers(g.records, g.about.x()), kinds: g.kinds(), at: map[string][][]*result.Record{}}
-	column, row := places(p.lengths), map[string]int{}
-	for i, k := range p.kinds {
-		row[k] = i
+	p := &panelSet{g: g, scoring: scoring{metric: w.Metrics[0], separate: true}, view: w, kinds: g.kinds(), ladders: map[string][]ladder{}}
+	if p.lengths = numbers(g.records, g.about.x()); len(p.lengths) == 0 {
+		p.collectSeries()
+		return p
 	}
+	p.at = map[string][][]*result.Record{}
+	column, row := places(p.lengths), indices(p.kinds)
 	for _, m := range g.models {
 		rows := make([][]*result.Record, len(p.kinds))
 		for i := range rows {
@@ -46,7 +51,99 @@ func (g *group) panelsOf(w result.View) *panelSet {
 			p.at[r.Model][row[g.kind(r)]][column[x]] = r
 		}
 	}
+	for _, m := range g.models {
+		for k, name := range p.kinds {
+			l := ladder{model: m, name: name, lengths: p.lengths}
+			for _, r := range p.at[m][k] {
+				l.at = append(l.at, p.rung([]*result.Record{r}))
+				if x, ok := metric(r, w.Guess); ok && len(l.at) == l.base()+1 {
+					l.guess = x.Value
+				}
+			}
+			p.ladders[m] = append(p.ladders[m], l)
+		}
+	}
 	return p
+}
+
+// collectSeries collects the records that have their scores at all lengths in a series.
+func (p *panelSet) collectSeries() {
+	of := func(r *result.Record) result.Series {
+		s, _ := series(r, p.metric)
+		for _, x := range s.X {
+			if !(x >= 1 && x <= 1e15) {
+				return result.Series{}
+			}
+		}
+		return thin(s, maxPlaces)
+	}
+	seen := map[float64]bool{}
+	for _, r := range p.g.records {
+		for _, x := range of(r).X {
+			if !seen[x] && len(p.lengths) < maxPlaces {
+				seen[x] = true
+				p.lengths = append(p.lengths, x)
+			}
+		}
+	}
+	slices.Sort(p.lengths)
+	column, row := places(p.lengths), indices(p.kinds)
+	for _, m := range p.g.models {
+		for _, name := range p.kinds {
+			p.ladders[m] = append(p.ladders[m], ladder{model: m, name: name, lengths: p.lengths, at: make([]rung, len(p.lengths))})
+		}
+	}
+	for _, r := range p.g.records {
+		l := &p.ladders[r.Model][row[p.g.kind(r)]]
+		s := of(r)
+		for i, x := range s.X {
+			c, ok := column[x]
+			if !ok || math.IsNaN(s.Y[i]) {
+				continue
+			}
+			l.at[c] = rung{value: s.Y[i], known: &stats.Estimate{Value: s.Y[i], Lo: math.Inf(-1), Hi: math.Inf(1)}, level: stats.EffectiveLevel}
+			if s.Lo != nil && s.Lo[i] <= s.Y[i] && s.Y[i] <= s.Hi[i] {
+				l.at[c].known.Lo, l.at[c].known.Hi = s.Lo[i], s.Hi[i]
+			}
+			if s.N != nil {
+				l.at[c].trials = s.N[i]
+			}
+		}
+		if len(s.X) == 0 {
+			l.failed = short(r)
+		}
+		if x, ok := metric(r, p.view.Guess); ok {
+			l.guess = x.Value
+		}
+		l.state(r, p.view)
+	}
+}
+
+// state sets the bounds of the effective length that a record states.
+func (l *ladder) state(r *result.Record, w result.View) {
+	if len(w.Effective) != 4 || len(l.lengths) == 0 {
+		return
+	}
+	index := func(name string, none int) int {
+		if m, ok := metric(r, name); ok {
+			if i := slices.Index(l.lengths, m.Value); i >= 0 {
+				return i
+			}
+		}
+		return none
+	}
+	for i := 0; i < 4; i += 2 {
+		l.stated = append(l.stated, stats.Bounds{Passes: index(w.Effective[i], -1), Fails: index(w.Effective[i+1], len(l.lengths))})
+	}
+}
+
+// indices returns the index of each name.
+func indices(names []string) map[string]int {
+	out := make(map[string]int, len(names))
+	for i, name := range names {
+		out[name] = i
+	}
+	return out
 }
 
 // kind returns a record's value on the second axis as text.
@@ -61,14 +158,8 @@ func (g *group) kind(r *result.Record) string {
 	return cleantext.Ellipsis(word(r, a.Param), 40)
 }
 
-// kinds returns the values on the second axis of the records that have a number on the first.
+// kinds returns the values on the second axis.
 func (g *group) kinds() (out []string) {
-	var records []*result.Record
-	for _, r := range g.records {
-		if _, ok := number(r, g.about.x()); ok {
-			records = append(records, r)
-		}
-	}
 	seen := map[string]bool{}
 	see := func(k string) {
 		if !seen[k] {
@@ -77,11 +168,11 @@ func (g *group) kinds() (out []string) {
 		}
 	}
 	if a := g.about.axis(1); a != nil {
-		for _, x := range numbers(records, a.Param) {
+		for _, x := range numbers(g.records, a.Param) {
 			see(axisText(a, []float64{x})(x))
 		}
 	}
-	for _, r := range records {
+	for _, r := range g.records {
 		see(g.kind(r))
 	}
 	return out
@@ -95,27 +186,16 @@ func (p *panelSet) kindTitle() string {
 	return ""
 }
 
-// ladder returns the scores of a model and a kind by length.
-func (p *panelSet) ladder(model string, kind int) ladder {
-	l := ladder{model: model, name: p.kinds[kind], lengths: p.lengths}
-	for _, r := range p.at[model][kind] {
-		l.at = append(l.at, p.rung([]*result.Record{r}))
-		if x, ok := metric(r, p.view.Guess); ok && len(l.at) == l.base()+1 {
-			l.guess = x.Value
-		}
-	}
-	return l
-}
-
-// ladders returns the ladders of a model by kind and, if there are several kinds, that of their
-// mean.
-func (p *panelSet) ladders(model string) (kinds []ladder, mean *ladder) {
-	for k := range p.kinds {
-		if l := p.ladder(model, k); !l.absent() {
+// of returns the ladders of a model by kind and, if there are several kinds, that of their mean. A
+// model that was asked where its scores decided has no mean: its scores depend on how often it was
+// asked.
+func (p *panelSet) of(model string) (kinds []ladder, mean *ladder) {
+	for _, l := range p.ladders[model] {
+		if !l.absent() {
 			kinds = append(kinds, l)
 		}
 	}
-	if len(kinds) > 1 {
+	if len(kinds) > 1 && p.at != nil {
 		m := meanOf(kinds)
 		return kinds, &m
 	}
@@ -142,29 +222,47 @@ const floorMark = "†"
 // panelTable shows the scores of a model by kind and length, each with its interval.
 func (v *view) panelTable(p *panelSet, model, id string) table {
 	g := p.g
-	out := table{id: id, title: joined(p.view.Title, g.name, label(model)), head: []string{p.kindTitle()}, fixed: 1, heat: &heatRows{scoring: p.scoring, corner: p.kindTitle()}}
-	out.notes = []string{joined(p.words()+"; intervals: 95 %, Wilson", p.trialsText(g.records), g.describe())}
+	out := table{id: id, title: joined(p.view.Title, g.name, label(model)), head: []string{p.kindTitle()}, fixed: 1}
+	how := "95 %, Wilson"
+	if p.at == nil {
+		how = "95 %, valid whenever the trials stop; n: trials"
+	} else {
+		out.heat = &heatRows{scoring: p.scoring, corner: p.kindTitle()}
+	}
+	out.notes = []string{joined(p.words()+"; intervals: "+how, p.trialsText(g.records), g.describe())}
 	length := axisText(g.about.axis(0), p.lengths)
 	for _, l := range p.lengths {
 		out.head = append(out.head, length(l))
 	}
 	marked := false
-	for k, name := range p.kinds {
-		l := p.ladder(model, k)
+	for k, l := range p.ladders[model] {
 		if l.absent() {
 			continue
 		}
+		name := l.name
 		if l.floor() {
 			name, marked = name+" "+floorMark, true
 		}
-		out.heat.names, out.heat.at = append(out.heat.names, name), append(out.heat.at, p.at[model][k])
-		row, bounds := texts(name), texts("")
-		for i, r := range p.at[model][k] {
-			row, bounds = append(row, p.score(r)), append(bounds, l.at[i].bounds())
+		row, bounds, counts := texts(name), texts(""), texts("")
+		for i, r := range l.at {
+			bounds, counts = append(bounds, r.bounds()), append(counts, cell{fmt.Sprint("n ", r.trials), dim})
+			switch {
+			case p.at != nil:
+				row = append(row, p.score(p.at[model][k][i]))
+			case r.ok():
+				row = append(row, cell{units.Fraction(r.value), grade(r.value)})
+			default:
+				row, counts[i+1] = append(row, cell{}), cell{}
+			}
 		}
 		out.rows = append(out.rows, row, bounds)
+		if p.at == nil {
+			out.rows = append(out.rows, counts)
+			continue
+		}
+		out.heat.names, out.heat.at = append(out.heat.names, name), append(out.heat.at, p.at[model][k])
 	}
-	if _, mean := p.ladders(model); mean != nil {
+	if _, mean := p.of(model); mean != nil {
 		foot := [][]cell{texts("mean"), {{"95 % from", dim}}, {{"to", dim}}}
 		for _, r := range mean.at {
 			cells := [3]cell{}
@@ -213,7 +311,7 @@ func (v *view) checksTable(p *panelSet, id string) table {
 			row = append(row, cell{text: p.span(k, c[0])})
 		}
 		for _, m := range p.g.models {
-			l := p.ladder(m, k)
+			l := p.ladders[m][k]
 			c := cell{}
 			if b := l.base(); b < len(l.at) {
 				c = cell{units.Fraction(l.at[b].value), grade(l.at[b].value)}
@@ -234,11 +332,9 @@ func (v *view) checksTable(p *panelSet, id string) table {
 // span formats the smallest and largest value of a metric in the records of a kind.
 func (p *panelSet) span(kind int, name string) string {
 	var all []float64
-	for _, m := range p.g.models {
-		for _, r := range p.at[m][kind] {
-			if x, ok := metric(r, name); ok {
-				all = append(all, x.Value)
-			}
+	for _, r := range p.g.records {
+		if x, ok := metric(r, name); ok && p.g.kind(r) == p.kinds[kind] {
+			all = append(all, x.Value)
 		}
 	}
 	if len(all) == 0 {
@@ -266,9 +362,9 @@ func (v *view) panelFigure(p *panelSet) *figure {
 	mean := []ladder{}
 	for _, m := range g.models {
 		for k := range p.kinds {
-			of[k] = append(of[k], p.ladder(m, k))
+			of[k] = append(of[k], p.ladders[m][k])
 		}
-		if _, l := p.ladders(m); l != nil {
+		if _, l := p.of(m); l != nil {
 			mean = append(mean, *l)
 		}
 	}

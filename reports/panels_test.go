@@ -164,6 +164,51 @@ func TestPlaceParams(t *testing.T) {
 	}
 }
 
+// TestPanelsOfSeries checks records that have their scores at all lengths in a series, and state
+// the bounds of their effective length.
+func TestPanelsOfSeries(t *testing.T) {
+	j := questions([]string{"vt"}, 1, []float64{ki}, 5)
+	about := j.Runs[0].Tasks[0]
+	for _, name := range []string{"passes_to", "fails_from", "base_passes_to", "base_fails_from"} {
+		about.Metrics = append(about.Metrics, result.MetricInfo{Name: name, Unit: "tokens", Better: result.Higher, Kind: result.Estimate})
+		about.Views[0].Effective = append(about.Views[0].Effective, name)
+	}
+	tokens := func(x float64) result.Metric { return result.Metric{Value: x, Unit: "tokens", Better: result.Higher} }
+	j.Records = nil
+	for _, kind := range []string{"vt", "cwe", "fwe"} {
+		r := record("ruler", "m", "other", "ruler "+kind, map[string]any{"kind": kind, "lengths": []any{ki, 2 * ki, 4 * ki, 8 * ki}, "adaptive": 100.0})
+		r.Metrics = map[string]result.Metric{"passes_to": tokens(ki), "fails_from": tokens(4 * ki), "base_passes_to": tokens(2 * ki)}
+		r.Series = []result.Series{{Name: "score", XUnit: "tokens", YUnit: "fraction", X: []float64{ki, 2 * ki, 4 * ki}, Y: []float64{1, 0.9, 0.25},
+			Lo: []float64{0.87, 0.7, 0}, Hi: []float64{1, 0.99, 0.8}, N: []int{40, 56, 4}}}
+		switch kind {
+		case "cwe":
+			r.Metrics = map[string]result.Metric{"fails_from": tokens(ki)}
+			r.Series[0].X, r.Series[0].Y, r.Series[0].Lo, r.Series[0].Hi, r.Series[0].N = []float64{ki}, []float64{0}, []float64{0}, []float64{0.4}, []int{4}
+		case "fwe":
+			r.Metrics, r.Series, r.Status, r.Reason = nil, nil, result.OOM, "out of memory"
+		}
+		j.Records = append(j.Records, r)
+	}
+	text := textOf(t, j)
+	for _, want := range []string{
+		" vt    │    1.00 │    0.90 │    0.25\n       │ .87–1.0 │ .70–.99 │ .00–.80\n       │    n 40 │    n 56 │     n 4\n",
+		" cwe † │    0.00 │", " vt   │             1Ki │        4Ki │                    2Ki │  undecided │\n",
+		" cwe  │            none │        1Ki │                  floor │      floor │ 2Ki, 4Ki not asked\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "mean") {
+		t.Error("a mean of scores that depend on the number of trials")
+	}
+	everything(t, reread(t, j))
+	// Series that do not fit are left out.
+	j.Records[0].Series[0].Lo, j.Records[0].Series[0].X[1] = []float64{5}, -1
+	j.Records[1].Series[0].Y[0] = 1e300
+	everything(t, reread(t, j))
+}
+
 func TestFloorAndMean(t *testing.T) {
 	rungs := func(hits ...float64) (out []rung) {
 		for _, h := range hits {

@@ -222,8 +222,8 @@ func (w *textWriter) fit(t table) table {
 		case widest >= 0:
 			cols[widest]--
 			over--
-		case slices.Max(cols) > 4:
-			least = slices.Repeat([]int{4}, len(cols))
+		case slices.Max(cols) > 3:
+			least = slices.Repeat([]int{3}, len(cols))
 		default:
 			over = 0
 		}

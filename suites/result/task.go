@@ -144,6 +144,11 @@ type View struct {
 	// context. Both may be empty.
 	Guess  string `json:"guess,omitempty"`
 	Repeat string `json:"repeat,omitempty"`
+	// Effective are four metrics with which a record of a ViewPanels that has a series states the
+	// bounds of its effective length: the longest length that passes and the shortest that fails by
+	// RULER's threshold, and the same by a share of the score at the shortest length. A record
+	// lacks those that are not known.
+	Effective []string `json:"effective,omitempty"`
 	// Of is the metric whose samples a ViewDetails summarises. Limit is the speed limit by which it
 	// compares models. Note explains their ratio.
 	Of    string `json:"of,omitempty"`
@@ -175,7 +180,8 @@ const (
 	ViewGrid ViewKind = "grid"
 	// ViewPanels shows a score in 0..1 over the first axis: a table for each model, and a picture
 	// with a small panel for each value of the second axis, which need not be a number, and one for
-	// the mean over these values.
+	// the mean over these values. A record without a number on the first axis may have a series of
+	// the metric's name instead, with a point for each length.
 	ViewPanels ViewKind = "panels"
 	// ViewConditions compares the metrics, which are one measure under several conditions. A metric
 	// NAME_diff is the paired difference of NAME from the first metric.
@@ -229,9 +235,9 @@ func (t *Task) Check() error {
 	if t.Name == "" {
 		return fmt.Errorf("a task without a name")
 	}
-	if len(t.Metrics) == 0 || len(t.Metrics) > maxMetrics || len(t.Axes) > maxAxes || len(t.Views) > maxViews {
-		return fmt.Errorf("task %s: %d metrics, %d axes and %d views; expected 1 to %d, at most %d and at most %d",
-			t.Name, len(t.Metrics), len(t.Axes), len(t.Views), maxMetrics, maxAxes, maxViews)
+	if len(t.Metrics) == 0 || len(t.Metrics) > maxMetrics || len(t.Axes) > maxAxes || len(t.Views) > maxViews || len(t.PlaceParams) > maxAxes {
+		return fmt.Errorf("task %s: %d metrics, %d axes, %d views and %d params of places; expected 1 to %d, at most %d, at most %d and at most %d",
+			t.Name, len(t.Metrics), len(t.Axes), len(t.Views), len(t.PlaceParams), maxMetrics, maxAxes, maxViews, maxAxes)
 	}
 	seen := map[string]bool{}
 	primary := 0
@@ -287,13 +293,16 @@ func (t *Task) checkViews() error {
 		if len(v.Metrics) < least {
 			return fmt.Errorf("task %s: a view of kind %s with %d metrics, expected %d or more", t.Name, v.Kind, len(v.Metrics), least)
 		}
-		for _, name := range append([]string{v.Of, v.Limit, v.Actual, v.Guess, v.Repeat}, v.Metrics...) {
+		for _, name := range slices.Concat([]string{v.Of, v.Limit, v.Actual, v.Guess, v.Repeat}, v.Effective, v.Metrics) {
 			if _, ok := t.Metric(name); name != "" && !ok {
 				return fmt.Errorf("task %s: a view of kind %s uses the metric %q, which the task lacks", t.Name, v.Kind, name)
 			}
 		}
 		if v.Kind == ViewDetails && (v.Of == "" || v.Limit == "") {
 			return fmt.Errorf("task %s: a view of kind %s needs the fields of and limit", t.Name, v.Kind)
+		}
+		if n := len(v.Effective); n != 0 && n != 4 {
+			return fmt.Errorf("task %s: a view with bounds of an effective length in %d metrics, expected 4", t.Name, n)
 		}
 	}
 	return nil
