@@ -14,15 +14,20 @@ func (t Task) Describe() result.Task {
 			{Name: "guess", Unit: "fraction", Better: result.None, Kind: result.Exact, Title: "guessing rate"},
 			{Name: "repeat", Unit: "fraction", Better: result.None, Kind: result.Exact, Title: "score of repeating the context"},
 			{Name: "tokens", Unit: "tokens", Better: result.None, Kind: result.Exact},
+			{Name: "trials", Unit: "", Better: result.None, Kind: result.Exact, Title: "questions of an adaptive search"},
+			{Name: "passes_to", Unit: "tokens", Better: result.Higher, Kind: result.Estimate, Title: "longest length shown to pass 0.856"},
+			{Name: "fails_from", Unit: "tokens", Better: result.Higher, Kind: result.Estimate, Title: "shortest length shown to fail 0.856"},
+			{Name: "base_passes_to", Unit: "tokens", Better: result.Higher, Kind: result.Estimate, Title: "longest length shown to pass 0.85 of the base"},
+			{Name: "base_fails_from", Unit: "tokens", Better: result.Higher, Kind: result.Estimate, Title: "shortest length shown to fail 0.85 of the base"},
 		},
 		Axes: []result.Axis{
 			{Param: "length", Title: "context", Label: "context length", Unit: "tokens", Log: true},
 			{Param: "kind"},
 		},
 		Repeats:         []string{"samples"},
-		PlaceParams:     []string{"haystack", "text", "data", "questions"},
+		PlaceParams:     []string{"lengths", "haystack", "text", "data", "questions"},
 		ModelParams:     []string{"dtype", "kv"},
-		DescribedParams: []string{"answer_prefix", "chat", "dtype", "haystack", "kv", "wording"},
-		Views:           []result.View{{Kind: result.ViewPanels, Metrics: []string{"score"}, Guess: "guess", Repeat: "repeat"}},
+		DescribedParams: []string{"adaptive", "answer_prefix", "chat", "dtype", "haystack", "kv", "wording"},
+		Views:           []result.View{{Kind: result.ViewPanels, Metrics: []string{"score"}, Guess: "guess", Repeat: "repeat", Effective: effective}},
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/runners"
-	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -27,13 +26,20 @@ const repeated = 16
 // run is the state of a running cell.
 type run struct {
 	*cell
-	tok    tokenizer.Tokenizer
-	known  bool // tok is the model's tokenizer, no estimate
-	trials []result.Trial
-	scores []float64
-	repeat []float64
+	completer runners.Completer
+	settings  *Settings
+	fit       *fitter
+	known     bool // fit has the model's tokenizer, no estimate
+	trials    []result.Trial
+	scores    []float64
+	repeat    []float64
 	// tokens are those of prompts, prefixes and the limit of answers.
 	tokens []int
+	notes  []string
+}
+
+func (c *cell) start(target *suites.Target, m runners.Completer) *run {
+	return &run{cell: c, completer: m, settings: c.settings(), fit: newFitter(tokenizerOf(target), c.chat, c.length-c.answer()), known: target.Tokenizer != nil}
 }
 
 // run measures the cell.
@@ -42,52 +48,66 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	if err != nil {
 		return result.Outcome{}, err
 	}
-	n := c.samples()
-	r := &run{cell: c, tok: tokenizerOf(target), known: target.Tokenizer != nil, trials: make([]result.Trial, n), scores: make([]float64, n)}
-	settings, fit := c.settings(), newFitter(r.tok, c.chat, c.length-c.answer())
-	var notes []string
-	for from := 0; from < n; {
+	r, n := c.start(target, completer), c.samples()
+	if err := r.ask(ctx, n, func(done int) { progress(float64(done) / float64(n)) }); err != nil {
+		return result.Outcome{}, err
+	}
+	return result.Outcome{Metrics: r.metrics(), Trials: r.trials, Notes: r.remarks()}, nil
+}
+
+// ask asks the next n questions. progress gets the number of answers so far.
+func (r *run) ask(ctx context.Context, n int, progress func(done int)) error {
+	from := len(r.trials)
+	to := from + n
+	r.trials, r.scores = append(r.trials, make([]result.Trial, n)...), append(r.scores, make([]float64, n)...)
+	for from < to {
 		var samples []*Sample
 		var prompts []runners.Prompt
-		for tokens := 0; from+len(samples) < n && len(samples) < groupPrompts && tokens < groupTokens; {
+		for tokens := 0; from+len(samples) < to && len(samples) < groupPrompts && tokens < groupTokens; {
 			if err := ctx.Err(); err != nil {
-				return result.Outcome{}, err
+				return err
 			}
-			s, err := r.sample(fit, from+len(samples), settings)
+			s, err := r.sample(from + len(samples))
 			if err != nil {
-				return result.Outcome{}, err
+				return err
 			}
 			tokens += s.tokens
-			samples, prompts = append(samples, s.Sample), append(prompts, r.prompt(fit, s.Sample))
+			samples, prompts = append(samples, s.Sample), append(prompts, r.prompt(s.Sample))
 		}
 		done := 0
-		more, err := completer.Complete(ctx, prompts, c.length, func(k int, answers []runners.Answer) {
+		more, err := r.completer.Complete(ctx, prompts, r.length, func(k int, answers []runners.Answer) {
 			r.judge(from+k, samples[k], answers[0])
 			done++
-			progress(float64(from+done) / float64(n))
+			progress(from + done)
 		})
 		if err != nil {
-			return result.Outcome{}, err
+			return err
 		}
-		notes = append(notes, more...)
+		r.notes = append(r.notes, more...)
 		from += len(samples)
 	}
+	return nil
+}
+
+// remarks returns the notes of the cell's record.
+func (r *run) remarks() []string {
+	notes := r.notes
 	if !r.known {
-		notes = append(notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.tok.Name())
+		notes = append(notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.fit.tok.Name())
 	}
 	if short := r.short(); short > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d prompts are more than a tenth shorter than the length: there is no more filler", short, n))
+		notes = append(notes, fmt.Sprintf("%d of %d prompts are more than a tenth shorter than the length: there is no more filler", short, len(r.trials)))
 	}
-	return result.Outcome{Metrics: r.metrics(), Trials: r.trials, Notes: slices.Concat(notes, settings.notes, c.chat.Notes())}, nil
+	return slices.Concat(notes, r.settings.notes, r.chat.Notes())
 }
 
 // sample returns the i-th sample at the cell's length.
-func (r *run) sample(fit *fitter, i int, settings *Settings) (*fitted, error) {
-	d, err := r.draw(i, settings)
+func (r *run) sample(i int) (*fitted, error) {
+	d, err := r.draw(i, r.settings)
 	if err != nil {
 		return nil, err
 	}
-	s, err := fit.fit(d)
+	s, err := r.fit.fit(d)
 	if errors.Is(err, errTooShort) {
 		err = fmt.Errorf("%w: %w", runners.ErrUnsupported, err)
 	}
@@ -102,14 +122,14 @@ func (r *run) sample(fit *fitter, i int, settings *Settings) (*fitted, error) {
 }
 
 // prompt is a sample as a model gets it.
-func (r *run) prompt(fit *fitter, s *Sample) runners.Prompt {
+func (r *run) prompt(s *Sample) runners.Prompt {
 	p := runners.Prompt{Text: s.Prompt()}
 	turn := runners.Turn{MaxTokens: r.answer()}
 	if r.AnswerPrefix {
 		turn.Text = s.Prefix
 	}
 	if r.known {
-		p.Tokens = fit.prompt(s, r.AnswerPrefix)
+		p.Tokens = r.fit.prompt(s, r.AnswerPrefix)
 	}
 	if r.Done != nil {
 		turn.Done = func(answer string) bool { return r.Done(r.reply(answer), s) }

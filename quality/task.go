@@ -33,7 +33,7 @@ func (t Task) About() string { return t.family.About }
 // Params returns a *Params with the defaults.
 func (Task) Params() any { return defaults() }
 
-// Plan returns one case for each length and kind.
+// Plan returns one case for each length and kind or, with adaptive, one for each kind.
 func (t Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Case, error) {
 	p := params.(*Params)
 	if ok, err := p.Models.Match(m.Name); !ok {
@@ -62,6 +62,11 @@ func (t Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.C
 		}
 	}
 	dialogue, unsupported := p.Chat.Dialogue(pl, m)
+	if p.Adaptive > 0 {
+		return t.adaptive(pl, m, p, kinds, func(i int, length int) *cell {
+			return &cell{Params: p, family: &t.family, Kind: kinds[i], length: length, seed: pl.Seed, source: source, data: sets[i], chat: dialogue}
+		}, unsupported)
+	}
 	cases := make([]suites.Case, 0, len(p.Lengths)*len(kinds))
 	var short error // why all cases are too short
 	for _, length := range p.Lengths {
@@ -189,9 +194,12 @@ func (c *cell) plan(m *suites.Target, unsupported string) (suites.Case, error) {
 }
 
 // label returns a label that distinguishes the cell within a suite.
-func (c *cell) label() string {
+func (c *cell) label() string { return c.labelAt(suites.Size(c.length).String()) }
+
+// labelAt is label with another text for the length.
+func (c *cell) labelAt(length string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s %s", c.family.Name, c.Kind.Name, suites.Size(c.length))
+	fmt.Fprintf(&b, "%s %s %s", c.family.Name, c.Kind.Name, length)
 	if c.Prose && c.source.Name() != "prose" {
 		b.WriteString(" in " + c.source.Name())
 	}
