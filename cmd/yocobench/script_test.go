@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/yocobench/yocobench/internal/servertest"
 )
 
 // TestMain lets the scripts in testdata/script run this test binary as yocobench.
@@ -33,6 +36,8 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	const key = "sk-kL9zQ-secret"
+	served := servertest.Start(t, servertest.Options{Key: key, Owner: "vllm", Context: 8192, Echo: servertest.Correct, Answer: findNumber(key)})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -49,7 +54,24 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
 			e.Setenv("CHECKPOINT", trained)
 			e.Setenv("PTH", pth)
+			e.Setenv("SERVED", served.URL)
+			e.Setenv("SERVED_KEY", key)
 			return nil
 		},
 	})
+}
+
+// findNumber returns a function that answers a needle task's questions correctly and then says the
+// key, as no server should.
+func findNumber(key string) func(string) string {
+	question := regexp.MustCompile(`The secret number of (\w+) is $`)
+	return func(prompt string) string {
+		q := question.FindStringSubmatch(prompt)
+		if q == nil {
+			return ""
+		}
+		_, after, _ := strings.Cut(prompt, "The secret number of "+q[1]+" is ")
+		number, _, _ := strings.Cut(after, ".")
+		return number + key + "\n"
+	}
 }

@@ -27,8 +27,8 @@ type Options struct {
 	NoCompletions, NoChat bool
 	// Context is the maximum number of tokens of a prompt and its answer, if it is not 0.
 	Context int
-	// Answer returns the answer to a prompt or to the last message of a chat. If it is nil, the
-	// model generates as many tokens as requested.
+	// Answer returns the answer to a prompt or to the last message of a chat. If it is nil or the
+	// answer is empty, the model generates as many tokens as requested.
 	Answer func(prompt string) string
 	// First and Each are the times before the first chunk of a stream and before each later one.
 	First, Each time.Duration
@@ -256,9 +256,7 @@ func (s *Server) complete(ctx context.Context, w http.ResponseWriter, body map[s
 		return
 	}
 	g := &generation{s: s, body: body, chat: chat, prompt: prompt}
-	if s.o.Answer == nil {
-		g.generate(most)
-	} else {
+	if s.o.Answer != nil {
 		question := prompt
 		if chat {
 			list := body["messages"].([]any)
@@ -268,6 +266,9 @@ func (s *Server) complete(ctx context.Context, w http.ResponseWriter, body map[s
 		if g.finish = "stop"; len(g.answer) > most {
 			g.answer, g.finish = g.answer[:most], "length"
 		}
+	}
+	if g.answer == "" {
+		g.generate(most)
 	}
 	if body["stream"] == true {
 		g.stream(ctx, w)

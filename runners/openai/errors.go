@@ -111,7 +111,7 @@ func (c *client) scalar(raw json.RawMessage) string {
 // refused is the failure of an answer with a status other than 200.
 func (c *client) refused(r *http.Response) *failure {
 	text, _ := io.ReadAll(io.LimitReader(r.Body, maxError)) // what has arrived is enough
-	f := &failure{kind: fmt.Sprintf("HTTP %d", r.StatusCode), status: r.StatusCode, body: c.parseError(text)}
+	f := &failure{kind: fmt.Sprintf("HTTP %d", r.StatusCode), status: r.StatusCode, body: c.parseError([]byte(c.hidden(string(text))))}
 	switch {
 	case r.StatusCode/100 == 3:
 		where := "another address"

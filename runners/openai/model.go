@@ -261,7 +261,8 @@ func cut(answer string, done func(string) bool) string {
 	return answer
 }
 
-// Stream runs a request and reports when each part of its answer arrived.
+// Stream runs a request and reports when each part of its answer arrived. A request whose prompt
+// was computed before has failed.
 func (m *Model) Stream(ctx context.Context, r runners.Request) (*runners.Response, error) {
 	var prompt any = r.Prompt
 	switch {
@@ -288,6 +289,10 @@ func (m *Model) Stream(ctx context.Context, r runners.Request) (*runners.Respons
 	}
 	if err != nil && (out == nil || len(out.Chunks) == 0) {
 		return nil, err
+	}
+	if err == nil && out.CachedTokens > m.s.shared {
+		err = &runners.RequestError{Kind: "cached prompt", Retries: retries,
+			Err: fmt.Errorf("the server took %d of %d tokens of the prompt from a cache: the time to the first token is not that of the prompt", out.CachedTokens, out.PromptTokens)}
 	}
 	return out, err
 }

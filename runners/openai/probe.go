@@ -33,6 +33,9 @@ type Server struct {
 
 	// tok is the model's tokenizer, or nil.
 	tok tokenizer.Tokenizer
+	// shared is the number of tokens with which every prompt begins: the start of a text, or of a
+	// chat.
+	shared int
 	// method is how log-probabilities of given tokens are computed, proof how it was tested.
 	method method
 	proof  string
@@ -205,6 +208,9 @@ func (s *Server) props(ctx context.Context) {
 	}
 }
 
+// chatShared is the number of tokens before a message, if the server does not report it.
+const chatShared = 32
+
 // probeText is the prompt of the first completion.
 const probeText = "The quick brown fox"
 
@@ -225,6 +231,10 @@ func (s *Server) api(ctx context.Context) error {
 			_, err = a.only()
 		}
 		if err == nil {
+			s.shared = 1
+			if api == Chat {
+				s.shared = max(a.Usage.prompt(), chatShared)
+			}
 			return nil
 		}
 		if first == nil {

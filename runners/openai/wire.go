@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"strings"
@@ -131,7 +132,11 @@ func readJSON(x *exchange) ([]byte, error) {
 	if t := x.resp.Header.Get("Content-Type"); strings.HasPrefix(t, "text/") {
 		return nil, failed("invalid answer", "the server answers with %s, not JSON", x.c.clip(t))
 	}
-	return io.ReadAll(x)
+	text, err := io.ReadAll(x)
+	if len(x.c.spec.Key) >= minKey {
+		text = bytes.ReplaceAll(text, []byte(x.c.spec.Key), []byte("[key]"))
+	}
+	return text, err
 }
 
 // only returns the choice of an answer that must have one.
