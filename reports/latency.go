@@ -58,7 +58,9 @@ func (v *view) addLatency(s *section, g *group, w result.View) {
 		return
 	}
 	s.tables = append(s.tables, l.percentileTable(w), l.speedTable())
-	s.figures = append(s.figures, figures(v.latencyFigure(l))...)
+	if len(l.xs) > 1 {
+		s.figures = append(s.figures, figures(v.latencyFigure(l))...)
+	}
 }
 
 // each calls f for each record, by load and model.
@@ -81,15 +83,18 @@ func (l *latencyView) percentileTable(w result.View) table {
 		out.head = append(out.head, p.head)
 	}
 	last := percentiles[len(percentiles)-1]
-	out.head = append(out.head, "95 % interval of "+last.head)
+	out.head = append(out.head, last.head+", 95 %")
 	l.each(func(r *result.Record, begin []cell) {
 		for _, m := range l.latencies {
 			row := append(slices.Clone(begin), cell{text: m.Head})
 			for _, p := range percentiles {
 				row = append(row, valueCell(r, m.Name+p.suffix))
 			}
-			bound, _ := metric(r, m.Name+last.suffix)
-			out.rows = append(out.rows, append(row, cell{interval(bound), dim}))
+			bound := cell{tone: dim}
+			if q, _ := metric(r, m.Name+last.suffix); q.Lo != nil && q.Hi != nil {
+				bound.text = spanned(units.Amount(*q.Lo, q.Unit), units.Amount(*q.Hi, q.Unit))
+			}
+			out.rows = append(out.rows, append(row, bound))
 			if r.Status != result.OK { // every latency is missing for the same reason
 				out.rows[len(out.rows)-1][2].text = ""
 				break
@@ -164,9 +169,9 @@ func (l *latencyView) chart(m result.MetricInfo, y axis) *chart {
 }
 
 // line returns a model's curve of a metric. If suffix is not empty, the band reaches up to the
-// metric of that suffix; a curve of one point has a bar instead.
+// metric of that suffix.
 func (l *latencyView) line(model string, st style, m result.MetricInfo, suffix string) curveLine {
-	out := curveLine{style: st, bars: len(l.xs) < 2}
+	out := curveLine{style: st}
 	text := axisText(l.x, l.xs)
 	for _, x := range l.xs {
 		r := l.at[spot{model: model, x: x}]
