@@ -57,7 +57,16 @@ func (v *view) addLatency(s *section, g *group, w result.View) {
 		s.tables = append(s.tables, metricsTable(g))
 		return
 	}
-	s.tables = append(s.tables, l.percentileTable(w), l.speedTable())
+	directed := func(m result.MetricInfo) bool { return m.Better != result.None }
+	s.tables = append(s.tables, l.percentileTable(w))
+	for _, t := range []table{
+		l.otherTable(g.id+"-speed", joined(g.about.Title, g.name), directed),
+		l.otherTable(g.id+"-details", joined(g.about.Title+": details", g.name), func(m result.MetricInfo) bool { return !directed(m) }),
+	} {
+		if len(t.head) > t.fixed {
+			s.tables = append(s.tables, t)
+		}
+	}
 	if len(l.xs) > 1 {
 		s.figures = append(s.figures, figures(v.latencyFigure(l))...)
 	}
@@ -104,19 +113,23 @@ func (l *latencyView) percentileTable(w result.View) table {
 	return out.dropEmpty()
 }
 
-// speedTable has a row for each record: the metrics without percentiles.
-func (l *latencyView) speedTable() table {
-	out := table{id: l.g.id + "-speed", title: joined(l.g.about.Title, l.g.name), notes: []string{l.g.describe()}, fixed: 2, head: []string{heading(l.x), "model"}}
-	for _, m := range l.others {
+// otherTable has a row for each record with a result: the metrics without percentiles that pass a
+// filter.
+func (l *latencyView) otherTable(id, title string, show func(result.MetricInfo) bool) table {
+	out := table{id: id, title: title, notes: []string{l.g.describe()}, fixed: 2, head: []string{heading(l.x), "model"}}
+	shown := slices.DeleteFunc(slices.Clone(l.others), func(m result.MetricInfo) bool { return !show(m) })
+	for _, m := range shown {
 		out.head = append(out.head, m.Head)
 	}
 	l.each(func(r *result.Record, row []cell) {
-		for _, m := range l.others {
+		for _, m := range shown {
 			row = append(row, valueCell(r, m.Name))
 		}
-		out.rows = append(out.rows, row)
+		if r.Status == result.OK {
+			out.rows = append(out.rows, row)
+		}
 	})
-	return out.dropEmpty()
+	return out
 }
 
 // latencyColumns is the number of panels in a row.

@@ -26,6 +26,7 @@ func answersTask() *result.Task {
 	for _, m := range []result.MetricInfo{
 		{Name: "output_tps", Unit: "tokens/s", Better: result.Higher, Kind: result.Estimate, Title: "Output tokens per second", Head: "output tok/s"},
 		{Name: "goodput", Unit: "fraction", Better: result.Higher, Kind: result.Estimate, Title: "Requests within the limits"},
+		{Name: "asked", Unit: "requests", Better: result.None, Kind: result.Estimate},
 		{Name: "never", Unit: "s", Better: result.Lower, Kind: result.Estimate},
 	} {
 		t.Metrics, view.Metrics = append(t.Metrics, m), append(view.Metrics, m.Name)
@@ -57,6 +58,7 @@ func servedJournal() *result.Journal {
 				}
 				busy := 1 / (1 - min(x, capacity)/(capacity+1))
 				r.Metrics = map[string]result.Metric{
+					"asked":      {Value: 64, Unit: "requests", Better: result.None},
 					"output_tps": {Value: 32 * min(x, capacity), Unit: "tokens/s", Better: result.Higher},
 					"goodput":    bounded(min(1, 2/busy), max(0, 2/busy-.1), min(1, 2/busy+.1), "fraction", result.Higher, "wilson"),
 				}

@@ -286,7 +286,7 @@ func (v *view) nameGroups(groups []*group) {
 	ids := map[string]bool{}
 	for _, g := range groups {
 		var words, parts []string
-		alike := g.others(groups)
+		alike := slices.DeleteFunc(g.others(groups), func(o *group) bool { return o.served != g.served }) // marked below
 		for _, name := range g.about.NameParams {
 			value := g.settings[name]
 			if value == "" {
@@ -314,6 +314,9 @@ func (v *view) nameGroups(groups []*group) {
 		}
 		if device {
 			parts = append(parts, g.device)
+		}
+		if g.served {
+			parts = append(parts, "served")
 		}
 		g.name = cleantext.Ellipsis(strings.Join(words, ", "), 120)
 		if g.source == result.Computed {
