@@ -99,18 +99,26 @@ func places(values []float64) map[float64]int {
 	return out
 }
 
-// pool returns the 95 % interval of the trials in a column of the grid, the sum of their exact
-// scores and their number. Each haystack of each cell is a cluster.
-func (t *grid) pool(column int) (k float64, n int, lo, hi float64) {
+// pool returns the 95 % interval of the trials of several cells, the sum of their scores and their
+// number. Each haystack of each cell is a cluster.
+func (s scoring) pool(cells []*result.Record) (k float64, n int, lo, hi float64) {
 	var hits, counts []float64
-	for _, row := range t.at {
-		k0, n0 := t.trials(row[column])
+	for _, r := range cells {
+		k0, n0 := s.trials(r)
 		k, n = k+k0, n+n0
-		h, c := t.haystacks(row[column], k0, n0)
+		h, c := s.haystacks(r, k0, n0)
 		hits, counts = append(hits, h...), append(counts, c...)
 	}
 	lo, hi = stats.Clustered(hits, counts, 0.95)
 	return k, n, lo, hi
+}
+
+// column returns the cells of a length.
+func (t *grid) column(i int) (out []*result.Record) {
+	for _, row := range t.at {
+		out = append(out, row[i])
+	}
+	return out
 }
 
 // haystacks splits the n trials of a record, with k hits, by haystack. Trial i uses haystack i
@@ -264,6 +272,11 @@ func (v *view) addGrid(s *section, g *group, w result.View, ids map[string]bool)
 			s.tables = append(s.tables, v.gridTable(t, w, unique(ids, g.id+"-"+slug(t.model))))
 		}
 		s.figures = append(s.figures, v.heatmaps(g, grids)...)
+		if d, ok := depthCurvesOf(grids); ok {
+			id := unique(ids, g.id+"-by-"+slug(g.about.axis(1).Title))
+			s.tables = append(s.tables, d.table(g, w, id))
+			s.figures = append(s.figures, figures(v.depthFigure(g, d, id))...)
+		}
 		return
 	}
 	s.tables = append(s.tables, v.spreadTable(g, w))
@@ -297,7 +310,7 @@ func (v *view) gridTable(t *grid, w result.View, id string) table {
 	foot := [][]cell{texts("pooled"), {{"95 % from", dim}}, {{"to", dim}}}
 	any := false
 	for i := range t.lengths {
-		k, n, lo, hi := t.pool(i)
+		k, n, lo, hi := t.pool(t.column(i))
 		if n == 0 {
 			for f := range foot {
 				foot[f] = append(foot[f], cell{})
@@ -324,9 +337,12 @@ func short2(v float64) string {
 	return strings.TrimPrefix(s, "0")
 }
 
+// fractions reports whether all values on the second axis are fractions.
+func (g *grid) fractions() bool { return g.depths[0] >= 0 && g.depths[len(g.depths)-1] <= 1 }
+
 // depthText formats a value on the second axis, as 12.5 % if all are fractions.
 func (g *grid) depthText(d float64) string {
-	if g.depths[0] >= 0 && g.depths[len(g.depths)-1] <= 1 {
+	if g.fractions() {
 		return units.Percent(d)
 	}
 	return axisText(g.group.about.axis(1), g.depths)(d)

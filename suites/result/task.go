@@ -174,9 +174,10 @@ const (
 	ViewParts ViewKind = "parts"
 	// ViewSizes compares many pairs of a model and its baseline.
 	ViewSizes ViewKind = "sizes"
-	// ViewGrid shows a score in 0..1 as a heatmap over the first two axes. Groups without numbers
-	// on the second axis become curves over the first, one for each value of the third. The params
-	// trials and haystacks are the numbers per cell.
+	// ViewGrid shows a score in 0..1 as a heatmap over the first two axes, and as curves over the
+	// second axis, pooled over the first. Groups without numbers on the second axis become curves
+	// over the first, one for each value of the third. The params trials and haystacks are the
+	// numbers per cell.
 	ViewGrid ViewKind = "grid"
 	// ViewPanels shows a score in 0..1 over the first axis: a table for each model, and a picture
 	// with a small panel for each value of the second axis, which need not be a number, and one for
