@@ -17,13 +17,24 @@ import (
 // question, so their text is computed once. The others share the text before the first fact.
 var groups = [][]int{{0, 1, 2}, {3, 4}}
 
+// sampleBytes is the length of the text whose tokens a target without a known tokenizer counts.
+const sampleBytes = 4 << 10
+
 // run measures the cell, one trial after another.
 func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (out result.Outcome, err error) {
 	model, err := runners.CompleterOf(m, target.Tokenizer, true)
 	if err != nil {
 		return out, err
 	}
-	tok, repeats := target.Counter(), 0
+	sample, err := c.source.Haystack(0, sampleBytes)
+	if err != nil {
+		return out, err
+	}
+	tok, err := target.CounterFor(ctx, string(sample.Text))
+	if err != nil {
+		return out, err
+	}
+	repeats := 0
 	for i := range c.trials() {
 		t := c.trial(i)
 		h, err := c.fit(tok, i, t)

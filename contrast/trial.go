@@ -180,7 +180,7 @@ const (
 func (c *cell) most(tok tokenizer.Tokenizer, t *trial) (n int) {
 	for _, v := range t.variants {
 		for _, text := range c.continuations(t, v) {
-			n = max(n, len(tok.Encode(text)))
+			n = max(n, tokenizer.AtMost(tok, text))
 		}
 	}
 	if c.chat != nil {

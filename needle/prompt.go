@@ -27,12 +27,12 @@ const minHaystack = 32
 
 // most is how many tokens the answer to q may take: one more than the right answer at least.
 func (c *cell) most(tok tokenizer.Tokenizer, q question) int {
-	n := len(tok.Encode(q.expected()))
+	n := tokenizer.AtMost(tok, q.expected())
 	if c.Answer > 0 {
 		return max(n+1, c.Answer)
 	}
 	if c.chat != nil { // an answer in a sentence repeats the question
-		n += len(tok.Encode(q.text))
+		n += tokenizer.AtMost(tok, q.text)
 	}
 	return n + slack
 }

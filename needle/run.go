@@ -26,13 +26,24 @@ type run struct {
 	progress func(float64)
 }
 
+// sampleBytes is the length of the text whose tokens a target without a known tokenizer counts.
+const sampleBytes = 4 << 10
+
 // run measures the cell. The trials of each haystack form a group.
 func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (result.Outcome, error) {
 	completer, err := runners.CompleterOf(m, target.Tokenizer, c.Share)
 	if err != nil {
 		return result.Outcome{}, err
 	}
-	r := &run{cell: c, m: completer, tok: target.Counter(), known: target.Tokenizer != nil, progress: progress}
+	sample, err := c.source.Haystack(c.haystackSeed(0), sampleBytes)
+	if err != nil {
+		return result.Outcome{}, err
+	}
+	tok, err := target.CounterFor(ctx, string(sample.Text))
+	if err != nil {
+		return result.Outcome{}, err
+	}
+	r := &run{cell: c, m: completer, tok: tok, known: target.Tokenizer != nil, progress: progress}
 	r.out.Trials = make([]result.Trial, c.trials())
 	for h := range c.haystacks() {
 		var index []int

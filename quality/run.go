@@ -10,6 +10,7 @@ import (
 
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -26,10 +27,12 @@ const repeated = 16
 // run is the state of a running cell.
 type run struct {
 	*cell
+	target    *suites.Target
 	completer runners.Completer
 	settings  *Settings
 	fit       *fitter
 	known     bool // fit has the model's tokenizer, no estimate
+	measured  bool // the estimate cannot be improved
 	trials    []result.Trial
 	scores    []float64
 	repeat    []float64
@@ -39,7 +42,10 @@ type run struct {
 }
 
 func (c *cell) start(target *suites.Target, m runners.Completer) *run {
-	return &run{cell: c, completer: m, settings: c.settings(), fit: newFitter(tokenizerOf(target), c.chat, c.length-c.answer()), known: target.Tokenizer != nil}
+	r := &run{cell: c, target: target, completer: m, settings: c.settings(), known: target.Tokenizer != nil}
+	r.fit = r.fitter(target.Counter())
+	r.measured = r.known || target.CountTokens == nil
+	return r
 }
 
 // run measures the cell.
@@ -55,8 +61,41 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 	return result.Outcome{Metrics: r.metrics(), Trials: r.trials, Notes: r.remarks()}, nil
 }
 
+func (r *run) fitter(tok tokenizer.Tokenizer) *fitter {
+	return newFitter(tok, r.chat, r.length-r.answer())
+}
+
+// measure replaces the estimate of the tokenizer by one that is measured on the first question, if
+// the target counts tokens.
+func (r *run) measure(ctx context.Context) error {
+	if r.measured {
+		return nil
+	}
+	d, err := r.draw(0, r.settings)
+	if err != nil {
+		return err
+	}
+	least, _ := d.Units()
+	s, err := d.Make(least)
+	if fitted, failed := r.fit.fit(d); failed == nil {
+		s = fitted.Sample
+	}
+	if err != nil {
+		return err
+	}
+	tok, err := r.target.CounterFor(ctx, s.Prompt())
+	if err != nil {
+		return err
+	}
+	r.fit, r.measured = r.fitter(tok), true
+	return nil
+}
+
 // ask asks the next n questions. progress gets the number of answers so far.
 func (r *run) ask(ctx context.Context, n int, progress func(done int)) error {
+	if err := r.measure(ctx); err != nil {
+		return err
+	}
 	from := len(r.trials)
 	to := from + n
 	r.trials, r.scores = append(r.trials, make([]result.Trial, n)...), append(r.scores, make([]float64, n)...)

@@ -171,7 +171,7 @@ func (c *cell) plan(m *suites.Target, unsupported string) (suites.Case, error) {
 	if out.Unsupported = cmp.Or(m.Can.Missing(runners.Complete), unsupported); out.Unsupported != "" {
 		return out, nil
 	}
-	tok := tokenizerOf(m)
+	tok := m.Counter()
 	around := c.chat.Surroundings()
 	n := len(around.Before) + len(tok.Encode(around.Head+s.Prompt()+s.Prefix+around.Tail)) + len(around.After)
 	if c.chat == nil {
@@ -250,12 +250,4 @@ func (c *cell) params(m *suites.Target) map[string]any {
 	}
 	c.Chat.Params(c.chat, ps)
 	return ps
-}
-
-// tokenizerOf returns the target's tokenizer, or an estimate for a target that takes text.
-func tokenizerOf(t *suites.Target) tokenizer.Tokenizer {
-	if t.Tokenizer != nil {
-		return t.Tokenizer
-	}
-	return tokenizer.Estimate{}
 }

@@ -1,6 +1,10 @@
 package suites
 
 import (
+	"context"
+	"fmt"
+	"strings"
+
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/chat"
 	"github.com/yocobench/yocobench/runners/tokenizer"
@@ -30,6 +34,9 @@ type Target struct {
 	Config *runners.Config
 	// Tokenizer is nil if there is none, or if the target takes text.
 	Tokenizer tokenizer.Tokenizer
+	// CountTokens counts the tokens of a text, for a target that takes text. It is nil if the
+	// target cannot.
+	CountTokens func(ctx context.Context, text string) (int, error)
 	// Chat is the model's chat template, or nil.
 	Chat    *chat.Format
 	Can     runners.Capabilities
@@ -81,6 +88,26 @@ func (t *Target) Counter() tokenizer.Tokenizer {
 		return t.Tokenizer
 	}
 	return tokenizer.Estimate{}
+}
+
+// CounterFor is Counter for texts like sample, of which an estimate is measured if the target
+// counts tokens.
+func (t *Target) CounterFor(ctx context.Context, sample string) (tokenizer.Tokenizer, error) {
+	if t.Tokenizer != nil || t.CountTokens == nil {
+		return t.Counter(), nil
+	}
+	const most = 4 << 10 // bytes; a server may compute all of it
+	if len(sample) > most {
+		sample = strings.ToValidUTF8(sample[:most], "")
+	}
+	n, err := t.CountTokens(ctx, sample)
+	if err != nil {
+		return nil, fmt.Errorf("count the tokens of a text: %w", err)
+	}
+	if n < 1 {
+		return t.Counter(), nil
+	}
+	return tokenizer.Ratio(float64(len(sample)) / float64(n)), nil
 }
 
 // maxSeqLen returns the longest context that the model supports, or 0 if it is not stated.

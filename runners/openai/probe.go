@@ -122,9 +122,9 @@ func starting(err error) bool {
 	return false
 }
 
-// get reads a JSON object. missing is true if the server does not have it.
-func (s *Server) get(ctx context.Context, target string, into any) (missing bool, err error) {
-	_, err = s.c.call(ctx, "GET", target, nil, true, func(x *exchange) error {
+// object sends a request and reads the JSON object that answers it.
+func (s *Server) object(ctx context.Context, method, target string, f fields, into any) error {
+	_, err := s.c.call(ctx, method, target, f, true, func(x *exchange) error {
 		text, err := readJSON(x)
 		if err != nil {
 			return err
@@ -134,6 +134,12 @@ func (s *Server) get(ctx context.Context, target string, into any) (missing bool
 		}
 		return nil
 	})
+	return err
+}
+
+// get reads a JSON object. missing is true if the server does not have it.
+func (s *Server) get(ctx context.Context, target string, into any) (missing bool, err error) {
+	err = s.object(ctx, "GET", target, nil, into)
 	switch kindOf(err) {
 	case "HTTP 404", "HTTP 405", "HTTP 501":
 		return true, nil
@@ -264,4 +270,41 @@ func (s *Server) ids(ctx context.Context) error {
 		_, err = refusal(err)
 	}
 	return err
+}
+
+// Count returns the number of tokens of a text. Servers of which the software is known count it;
+// for others it is the length of a prompt, without the tokens that every prompt has.
+func (s *Server) Count(ctx context.Context, text string) (int, error) {
+	var field string
+	switch s.Kind {
+	case LlamaCPP:
+		field = "content"
+	case VLLM:
+		field = "prompt"
+	}
+	if field != "" {
+		n, err := s.tokenize(ctx, fields{"model": s.c.spec.Model, field: text})
+		if err == nil || kindOf(err) == "" {
+			return n, err
+		}
+	}
+	var prompt any = text
+	if s.API == Chat {
+		prompt = []message{{Role: "user", Content: &text}}
+	}
+	a, err := s.post(ctx, s.path(), s.request(prompt, 1))
+	if err != nil {
+		return 0, err
+	}
+	return max(0, a.Usage.prompt()-s.shared), nil
+}
+
+// tokenize asks the server for the tokens of a text.
+func (s *Server) tokenize(ctx context.Context, f fields) (int, error) {
+	var list struct {
+		Count  int               `json:"count"`
+		Tokens []json.RawMessage `json:"tokens"`
+	}
+	err := s.object(ctx, "POST", s.c.host("/tokenize"), f, &list)
+	return max(list.Count, len(list.Tokens)), err
 }

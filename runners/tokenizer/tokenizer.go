@@ -14,6 +14,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -114,3 +115,30 @@ func (e Estimate) Spans(text string) (ids, ends []int) {
 
 // Decode returns U+FFFD for each token.
 func (Estimate) Decode(ids []int) string { return strings.Repeat("\uFFFD", len(ids)) }
+
+// Ratio is an Estimate whose number of bytes of text per token was measured. It is positive.
+type Ratio float64
+
+// Name describes the estimate.
+func (r Ratio) Name() string { return fmt.Sprintf("%.3g bytes a token", float64(r)) }
+
+// Vocab is 1: all tokens are the same.
+func (Ratio) Vocab() int { return 1 }
+
+// Encode returns a zero for each token, rounded up.
+func (r Ratio) Encode(text string) []int {
+	return make([]int, int(math.Ceil(float64(len(text))/float64(r))))
+}
+
+// Decode returns U+FFFD for each token.
+func (Ratio) Decode(ids []int) string { return strings.Repeat("\uFFFD", len(ids)) }
+
+// AtMost returns the largest number of tokens that a text may have: its bytes, if tok is an
+// estimate.
+func AtMost(tok Tokenizer, text string) int {
+	switch tok.(type) {
+	case Estimate, Ratio:
+		return len(text)
+	}
+	return len(tok.Encode(text))
+}

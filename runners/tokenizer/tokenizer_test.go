@@ -38,3 +38,20 @@ func TestNewRejects(t *testing.T) {
 		}
 	}
 }
+
+// An estimate's limit holds for every tokenizer whose tokens are at least a byte.
+func TestAtMost(t *testing.T) {
+	for _, text := range []string{"", "123456, 234567", "Ünïcødé"} {
+		for _, tok := range []Tokenizer{Estimate{}, Ratio(3.9), Bytes{}} {
+			if n := AtMost(tok, text); n != len(text) {
+				t.Errorf("%s: at most %d tokens in %q", tok.Name(), n, text)
+			}
+		}
+		if n := AtMost(words{}, text); n != len(words{}.Encode(text)) {
+			t.Errorf("words: at most %d tokens in %q", n, text)
+		}
+	}
+	if n := len(Ratio(2.5).Encode("123456")); n != 3 {
+		t.Errorf("%d tokens", n)
+	}
+}
