@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,7 @@ func newExport() *cobra.Command {
 	var as, out string
 	var baselines baselineFlags
 	var gf gateFlags
+	var nf nameFlags
 	c := &cobra.Command{
 		Use:   "export RUN --as FORMAT",
 		Short: "Write results for other tools: benchstat, JUnit, Prometheus, …",
@@ -33,9 +35,19 @@ func newExport() *cobra.Command {
   openmetrics              OpenMetrics 1.0 text
   prometheus               Prometheus text, for the textfile collector
 
+The results of tasks that measure quality (needle, nll, ruler, downstream, …) as
+files of each model, in the folder --out:
+
+  lm-eval                  MODEL/results_TIME.json of lm-evaluation-harness
+  every-eval-ever          files of Every Eval Ever: aggregates and instances
+  eval-results             MODEL/.eval_results/SUITE.yaml for the Hugging Face
+                           Hub; --dataset names the data sets of the cases
+
 CSV tables are reports (yocobench report --reports csv).`,
 		Example: `  yocobench export runs/after --as gobench > after.txt
-  yocobench export runs/after --as junit --baseline runs/before --out junit.xml`,
+  yocobench export runs/after --as junit --baseline runs/before --out junit.xml
+  yocobench export runs/after --as eval-results --out hub \
+    --dataset 'downstream arc=allenai/ai2_arc:ARC-Challenge'`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			j, err := readRun(args[0])
@@ -62,15 +74,87 @@ CSV tables are reports (yocobench report --reports csv).`,
 				return toFile(out, w, func(w io.Writer) error { return export.JUnit(w, j, checks) })
 			case "github-action-benchmark":
 				return actionFiles(out, j)
+			case "lm-eval":
+				return nf.files(out, j, export.LMEval)
+			case "every-eval-ever":
+				return nf.files(out, j, export.EveryEvalEver)
+			case "eval-results":
+				return nf.files(out, j, export.EvalResults)
 			}
-			return usagef("--as is gobench, github-action-benchmark, junit, openmetrics or prometheus, not %q", as)
+			return usagef("--as is gobench, github-action-benchmark, junit, openmetrics, prometheus, lm-eval, every-eval-ever or eval-results, not %q", as)
 		},
 	}
 	c.Flags().StringVar(&as, "as", "", "the format (required)")
 	c.Flags().StringVarP(&out, "out", "o", "", "the file to write (default standard output)")
 	baselines.add(c)
 	gf.add(c)
+	nf.add(c)
 	return c
+}
+
+// nameFlags are names of models and data sets that a journal does not contain.
+type nameFlags struct {
+	models, datasets           []string
+	organization, relationship string
+}
+
+func (f *nameFlags) add(c *cobra.Command) {
+	c.Flags().StringArrayVar(&f.models, "model-id", nil, "the id of a model elsewhere: MODEL=OWNER/NAME (repeatable)")
+	c.Flags().StringArrayVar(&f.datasets, "dataset", nil, "the data set of cases: CASE=OWNER/NAME:TASK[@REVISION]; CASE is a label or a pattern (repeatable)")
+	c.Flags().StringVar(&f.organization, "organization", "", "who ran the evaluation, for every-eval-ever")
+	c.Flags().StringVar(&f.relationship, "relationship", "other", "first_party, third_party, collaborative or other, for every-eval-ever")
+}
+
+// names parses the flags.
+func (f *nameFlags) names(j *result.Journal) (n export.Names, err error) {
+	n = export.Names{Models: map[string]string{}, Organization: f.organization, Relationship: f.relationship}
+	relationships := []string{"first_party", "third_party", "collaborative", "other"}
+	if !slices.Contains(relationships, f.relationship) {
+		return n, usagef("--relationship is %s, not %q", strings.Join(relationships, ", "), f.relationship)
+	}
+	for _, s := range f.models {
+		model, id, ok := strings.Cut(s, "=")
+		if !ok || strings.Trim(id, "/") == "" || strings.Count(id, "/") > 1 {
+			return n, usagef("--model-id %q: expected MODEL=OWNER/NAME", s)
+		}
+		if !slices.ContainsFunc(j.Records, func(r result.Record) bool { return r.Model == model }) {
+			return n, usagef("--model-id %q: the run has no model %q", s, model)
+		}
+		n.Models[model] = id
+	}
+	for _, s := range f.datasets {
+		d, err := export.ParseDataset(s)
+		if err != nil {
+			return n, usagef("--dataset: %v", err)
+		}
+		n.Datasets = append(n.Datasets, d)
+	}
+	return n, nil
+}
+
+// files writes the files of a format below a folder.
+func (f *nameFlags) files(dir string, j *result.Journal, format func(*result.Journal, export.Names) ([]export.File, error)) error {
+	if dir == "" {
+		return usagef("this format has a file for each model: give their folder with --out")
+	}
+	names, err := f.names(j)
+	if err != nil {
+		return err
+	}
+	files, err := format(j, names)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		path := filepath.Join(dir, filepath.FromSlash(file.Path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := toFile(path, nil, func(w io.Writer) error { _, err := w.Write(file.Data); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // toFile writes the output of write to standard output if path is empty, otherwise atomically to a

@@ -66,7 +66,7 @@ var mayImport = [][2]string{
 	{"reports", "internal/cleantext internal/safefile internal/stats internal/units suites/result"},
 	{"compare", "internal/cleantext internal/units suites/gate suites/match suites/result"},
 	{"compare/history", "compare reports suites/match suites/result"},
-	{"reports/export", "internal/cleantext suites/result"},
+	{"reports/export", "internal/cleantext internal/stats suites/match suites/result"},
 	{"reports/serve", "reports compare internal/cleantext suites/gate suites/result"},
 	{"suites/match", ""},
 	{"suites/gate", "suites/match"},

@@ -5,9 +5,12 @@
 //	JUnit         JUnit XML: one test per case and gate (junit.go)
 //	OpenMetrics   OpenMetrics 1.0 text (openmetrics.go)
 //	Prometheus    Prometheus' text format, for its textfile collector (openmetrics.go)
+//	LMEval        results files of lm-evaluation-harness (lmeval.go)
+//	EveryEvalEver aggregate and instance-level files of Every Eval Ever (everyeval.go)
+//	EvalResults   files in .eval_results of a model on the Hugging Face Hub (evalresults.go)
 //
-// All numbers and units come from the records; this package computes nothing. Computed records are
-// marked by a label, a name or a configuration line.
+// All numbers and units come from the records; this package computes only standard errors of means.
+// Computed records are marked by a label, a name or a configuration line, or left out.
 package export
 
 import (
