@@ -37,10 +37,14 @@ type Target struct {
 	// CountTokens counts the tokens of a text, for a target that takes text. It is nil if the
 	// target cannot.
 	CountTokens func(ctx context.Context, text string) (int, error)
-	// Chat is the model's chat template, or nil.
-	Chat    *chat.Format
-	Can     runners.Capabilities
-	Options runners.Options
+	// Chat is the model's chat template, or nil; NoChat may say why.
+	Chat   *chat.Format
+	NoChat string
+	// Messages is true if the target takes messages of a chat instead of texts: it has a chat
+	// template of its own, and answers as in a chat whatever it is asked.
+	Messages bool
+	Can      runners.Capabilities
+	Options  runners.Options
 	// Stated is the number type that a target says it has, if it is not Options.Weights.
 	Stated string
 	// StoredSize is the mean number of bytes of a weight if Options.Weights is runners.Stored.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,24 @@ import (
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 )
+
+// servedProblem is an error of a server with a hint.
+func servedProblem(e suites.Entry, err error) error {
+	var failed *runners.RequestError
+	if !errors.As(err, &failed) {
+		return fmt.Errorf("model %s: %w", e.Name, err)
+	}
+	hint := ""
+	switch failed.Kind {
+	case "connection refused", "no such host":
+		hint = "is the server running? start_timeout waits for one that is starting"
+	case "HTTP 401", "HTTP 403":
+		hint = "key_env names the environment variable that has the key of the server"
+	case "HTTP 404", "invalid answer":
+		hint = "url is the base of the API, which most servers have at /v1, and model the name of the model there"
+	}
+	return &suites.Problem{Msg: fmt.Sprintf("model %s: %v", e.Name, err), Hint: hint}
+}
 
 // servedTarget resolves an entry with a url. It probes the server once per plan.
 func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Target, error) {
@@ -48,7 +67,13 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 	}
 	server, err := d.server(fmt.Sprintf("%+v %v %q %q", e.Served, e.RequestTimeout, e.Model, e.Tokenizer), spec, tok)
 	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", e.Name, err)
+		return nil, servedProblem(e, err)
+	}
+	switch {
+	case server.API == openai.Chat:
+		t.Messages = true
+	case tok != nil && !server.Tokens:
+		t.Chat, t.NoChat = nil, "the server does not take token ids, which a chat template needs (api: chat uses the template of the server)"
 	}
 	t.Identity = strings.Join(strings.Fields(fmt.Sprintf("served %s %s, %s%s", name, server.Reported, server.API, t.Identity)), " ")
 	t.Device = strings.TrimSpace(server.Kind + " server at " + server.Host())

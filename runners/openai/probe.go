@@ -33,6 +33,8 @@ type Server struct {
 
 	// tok is the model's tokenizer, or nil.
 	tok tokenizer.Tokenizer
+	// others are the models that the server lists if Spec.Model is not one of them.
+	others []string
 	// shared is the number of tokens with which every prompt begins: the start of a text, or of a
 	// chat.
 	shared int
@@ -173,6 +175,9 @@ func (s *Server) models(ctx context.Context) error {
 	}
 	want := s.c.spec.Model
 	i := slices.Index(names, want)
+	if i < 0 {
+		s.others = names
+	}
 	if i < 0 && len(names) == 1 { // llama.cpp accepts any name
 		i = 0
 	}
@@ -245,6 +250,9 @@ func (s *Server) api(ctx context.Context) error {
 		}
 		if first == nil {
 			first = fmt.Errorf("%s of %s: %w", api, s.Host(), err)
+			if len(s.others) > 0 {
+				first = fmt.Errorf("%w (it lists the models %s)", first, s.c.clip(strings.Join(s.others, ", ")))
+			}
 		}
 		switch kindOf(err) {
 		case "HTTP 400", "HTTP 403", "HTTP 404", "HTTP 405", "HTTP 501":

@@ -1,6 +1,7 @@
 package param
 
 import (
+	"cmp"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -42,18 +43,26 @@ func (c *Chat) UnmarshalYAML(n *yaml.Node) error {
 
 // Dialogue is a chat template for the tokenizer of a target. A nil *Dialogue is a plain completion.
 type Dialogue struct {
+	// template is nil if the target has it and does not show it.
 	template *chat.Template
 	joint    chat.Joint
 }
 
-// Dialogue opens the chat template of a target. It returns nil if the suite does not use one, and a
-// reason if the target has no usable template.
+// Dialogue opens the chat template of a target. It returns nil if prompts are plain texts, and a
+// reason if the target has no usable template. A target that takes messages has a Dialogue whatever
+// the suite says.
 func (c Chat) Dialogue(pl *suites.Planner, m *suites.Target) (d *Dialogue, unsupported string) {
+	if m.Messages {
+		if c.System != "" {
+			return nil, "a chat with a server has no system message"
+		}
+		return &Dialogue{}, ""
+	}
 	if !c.On {
 		return nil, ""
 	}
 	if m.Chat == nil {
-		return nil, "the model has no chat template"
+		return nil, cmp.Or(m.NoChat, "the model has no chat template")
 	}
 	tok, ok := m.Tokenizer.(chat.Encoder)
 	if !ok {
@@ -72,11 +81,13 @@ func (c Chat) Dialogue(pl *suites.Planner, m *suites.Target) (d *Dialogue, unsup
 
 // Params adds the settings to the params of a case. d is what Dialogue returned.
 func (c Chat) Params(d *Dialogue, params map[string]any) {
-	if c.On {
+	switch {
+	case d != nil && d.template == nil:
+		params["chat"] = "server"
+	case d != nil:
+		params["chat"] = d.template.Hash()
+	case c.On:
 		params["chat"] = "none"
-		if d != nil {
-			params["chat"] = d.template.Hash()
-		}
 	}
 	if c.System != "" {
 		params["system"] = c.System
@@ -101,6 +112,9 @@ func (d *Dialogue) Haystack(tok tokenizer.Tokenizer) *haystack.Haystack {
 
 // Notes returns remarks for the record.
 func (d *Dialogue) Notes() []string {
+	if d != nil && d.template == nil {
+		return []string{"each prompt is a message in the chat template of the server, whose tokens are not part of the length"}
+	}
 	if d == nil || !d.template.UsesDate {
 		return nil
 	}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/yocobench/yocobench/internal/servertest"
+	"github.com/yocobench/yocobench/suites/result"
+)
+
+// served runs tasks on a served model, whose entry has the given fields, and returns its records.
+func served(t *testing.T, url, fields, tasks string) []result.Record {
+	t.Helper()
+	dir := t.TempDir()
+	suite, out := filepath.Join(dir, "suite.yaml"), filepath.Join(dir, "run")
+	text := fmt.Sprintf("name: served\nmodels:\n  - {name: mine, url: %q, model: %s%s}\ntasks:\n%s", url, servertest.Model, fields, tasks)
+	if err := os.WriteFile(suite, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	run(t.Context(), []string{"run", suite, "--out", out, "--reports", "csv", "--quiet"}, &stdout, &stderr)
+	j, err := result.ReadFile(filepath.Join(out, journalName))
+	if err != nil {
+		t.Fatalf("%v: %s", err, &stderr)
+	}
+	return j.Records
+}
+
+var fact = regexp.MustCompile(`The secret number of (\w+) is (\d+)\.`)
+
+// sentence answers a question of the needle task in a sentence.
+func sentence(prompt string) string {
+	asked := prompt[strings.LastIndex(strings.TrimSpace(prompt), "\n")+1:]
+	for _, m := range fact.FindAllStringSubmatch(prompt, -1) {
+		if strings.Contains(asked, m[1]) {
+			return "Sure! The secret number of " + m[1] + " is " + m[2] + "."
+		}
+	}
+	return "It does not say."
+}
+
+// A server that has only chats answers in sentences, and is scored so whatever the suite says.
+func TestServedChat(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{NoCompletions: true, Answer: sentence})
+	for _, fields := range []string{"", ", tokenizer: bytes", ", api: chat"} {
+		for _, chat := range []string{"", ", chat: true", ", kind: multikey"} {
+			for _, r := range served(t, s.URL, fields, "  - needle: {lengths: [1Ki], depths: [0.5], trials: 2"+chat+"}\n") {
+				if r.Status != result.OK || r.Metrics["exact"].Value != 1 || r.Params["chat"] != "server" || len(r.Notes) == 0 ||
+					// The server's tokens are bytes, which is measured if it is not known.
+					!(r.Trials[0].Tokens > 900 && r.Trials[0].Tokens <= 1024) {
+					t.Errorf("%q %q: %s %s, exact %g, params %v, notes %q: %+v", fields, chat, r.Status, r.Reason, r.Metrics["exact"].Value, r.Params, r.Notes, r.Trials)
+				}
+			}
+		}
+	}
+	for _, r := range served(t, s.URL, "", "  - needle: {lengths: [1Ki], depths: [0.5], trials: 1, chat: {system: Be short.}}\n") {
+		if r.Status != result.Unsupported || !strings.Contains(r.Reason, "no system message") {
+			t.Errorf("a system message: %s %s", r.Status, r.Reason)
+		}
+	}
+}
+
+// A chat template needs tokens: its text alone, without special tokens, is another prompt.
+func TestServedChatTemplateNeedsTokens(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{NoIDs: true, Answer: sentence})
+	for _, r := range served(t, s.URL, ", tokenizer: bytes", "  - needle: {lengths: [1Ki], depths: [0.5], trials: 1, chat: true}\n") {
+		if r.Status != result.Unsupported || !strings.Contains(r.Reason, "does not take token ids") {
+			t.Errorf("%s %s", r.Status, r.Reason)
+		}
+	}
+}
+
+// TestServedProblems checks errors of servers and their hints.
+func TestServedProblems(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{Key: "k"})
+	open := servertest.Start(t, servertest.Options{})
+	text := servertest.Start(t, servertest.Options{Handler: func(w http.ResponseWriter, _ *http.Request) bool {
+		_, _ = io.WriteString(w, "<!DOCTYPE html>")
+		return true
+	}})
+	for name, c := range map[string]struct{ url, model, want, hint string }{
+		"key":      {s.URL, servertest.Model, "HTTP 401", "key_env names"},
+		"path":     {open.URL + "/v2", servertest.Model, "HTTP 404", "at /v1"},
+		"model":    {open.URL, "another", "lists the models " + servertest.Model, "the name of the model"},
+		"web page": {text.URL, servertest.Model, "text/html", "at /v1"},
+		"down":     {"http://127.0.0.1:1/v1", servertest.Model, "connection refused", "start_timeout"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			suite := filepath.Join(t.TempDir(), "suite.yaml")
+			text := fmt.Sprintf("name: served\nmodels:\n  - {name: mine, url: %q, model: %s, attempts: 1}\ntasks: [needle]\n", c.url, c.model)
+			if err := os.WriteFile(suite, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			code := run(t.Context(), []string{"run", suite, "--dry-run"}, &stdout, &stderr)
+			if got := stderr.String(); code != exitUsage || !strings.Contains(got, "suite.yaml:3: model mine: ") || !strings.Contains(got, c.want) || !strings.Contains(got, "hint: ") || !strings.Contains(got, c.hint) {
+				t.Errorf("exit code %d: %s", code, got)
+			}
+		})
+	}
+}
