@@ -153,6 +153,9 @@ func TestOpenLoop(t *testing.T) {
 		if len(cases) != 2 || cases[0].Params["loop"] != "open loop" || cases[0].Params["rate"] != 2.0 || cases[1].Label != "serving 64 + 1 @ 0.5/s" {
 			t.Fatalf("%+v", cases)
 		}
+		if cases[0].Wait != 25.5 || cases[1].Wait != 102 {
+			t.Errorf("51 requests take %g s at 2/s and %g s at 0.5/s", cases[0].Wait, cases[1].Wait)
+		}
 		out, err := run(t, cases[0], &server{})
 		if err != nil {
 			t.Fatal(err)

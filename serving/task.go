@@ -166,6 +166,12 @@ func (c servingCase) planned(m *suites.Target, warmup int) suites.Case {
 		}
 	}
 	out := suites.Case{Label: label, Params: params, Unsupported: c.unsupported(m), Run: c.runs(label)}
+	if c.plan.Rate > 0 {
+		out.Wait = float64(c.plan.Warmup+c.plan.Requests) / c.plan.Rate
+		if d := c.plan.Duration.Seconds(); d > 0 {
+			out.Wait = min(out.Wait, float64(c.plan.Warmup)/c.plan.Rate+d)
+		}
+	}
 	if m.Config != nil && c.local {
 		types, total := m.Types(runners.F32), float64(c.plan.Warmup+c.plan.Requests)
 		out.Work = []suites.Phase{

@@ -184,7 +184,10 @@ func newPlan(ctx context.Context, s *Suite, w Registry, part *part) (plan *Plan,
 						Size(n), Size(limit))
 					beyond[m]++
 				}
-				p.Seconds, p.nominal = m.seconds(c.Work), nominalMicroseconds(c.Work)
+				p.Seconds, p.nominal = max(m.seconds(c.Work), c.Wait), nominalMicroseconds(c.Work)
+				if c.Wait > 0 {
+					p.nominal = max(p.nominal, 1e6*c.Wait)
+				}
 				p.Work = nil // no longer needed, and a large part of a plan
 				if part == nil || part.take(p) {
 					plan.Cases = append(plan.Cases, p)

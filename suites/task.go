@@ -40,6 +40,9 @@ type Case struct {
 	// Work is the estimated cost: a sequence of phases. Repeated phases are listed once, with Times
 	// set.
 	Work []Phase
+	// Wait is the time in seconds that the case takes at least on any machine, such as that of
+	// requests sent at a rate.
+	Wait float64
 	// Bytes is the estimated peak memory in bytes, weights included.
 	Bytes int64
 	// Least is the minimum memory of the case in bytes: weights, caches and logits, without what
