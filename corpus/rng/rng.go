@@ -5,6 +5,7 @@ package rng
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"math/rand/v2"
 )
 
@@ -84,6 +85,14 @@ func (r *Rand) Perm(n int) []int {
 	}
 	r.Shuffle(n, func(a, b int) { out[a], out[b] = out[b], out[a] })
 	return out
+}
+
+// UUID returns a random UUID (version 4) in lower case.
+func (r *Rand) UUID() string {
+	a, b := r.src.Uint64(), r.src.Uint64()
+	a = a&^0xf000 | 0x4000 // version 4
+	b = b&^(3<<62) | 2<<62 // the variant of RFC 4122
+	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", a>>32, a>>16&0xffff, a&0xffff, b>>48, b&(1<<48-1))
 }
 
 // Shuffle permutes n elements by the Fisher-Yates shuffle.

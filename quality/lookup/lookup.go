@@ -33,12 +33,6 @@ func Family() quality.Family {
 	}
 }
 
-// uuid returns a version 4 UUID.
-func uuid(r *rng.Rand) string {
-	hi, lo := r.Uint64()&^0xf000|0x4000, r.Uint64()&^(3<<62)|1<<63
-	return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", hi>>32, hi>>16&0xffff, hi&0xffff, lo>>48, lo&(1<<48-1))
-}
-
 // pair is an entry of a JSON object.
 type pair struct{ key, value string }
 
@@ -60,12 +54,12 @@ func jsonKV() quality.Kind {
 			if s.Wording == Published {
 				text.head, text.ask, text.value = "JSON data:\n{", "Extract the value corresponding to the specified key in the JSON object below.", "Corresponding value:"
 			}
-			asked := pair{uuid(r), uuid(r)}
+			asked := pair{r.UUID(), r.UUID()}
 			items := []filler.Item{{Depth: float64(r.IntN(6)) / 5, Text: asked.String()}}
 			tail := "}\n\n" + text.ask + "\n\n"
 			var others []string
 			for range 2 {
-				p := pair{uuid(r), uuid(r)}
+				p := pair{r.UUID(), r.UUID()}
 				items = append(items, filler.Item{Depth: float64(r.IntN(101)) / 100, Text: p.String()})
 				tail += "Key: " + p.key + "\n" + text.value + " " + p.value + "\n\n"
 				others = append(others, p.value)
@@ -73,7 +67,7 @@ func jsonKV() quality.Kind {
 			return &filler.List{
 				Head: text.head, Separator: ", ", Tail: tail + "Key: " + asked.key, Items: items, Step: 1,
 				Unit: func(int) (string, bool) {
-					p := pair{uuid(r), uuid(r)}
+					p := pair{r.UUID(), r.UUID()}
 					if len(others) < 6 {
 						others = append(others, p.value)
 					}
@@ -148,9 +142,9 @@ func chain(hops int) quality.Kind {
 // links returns the entries of a chain.
 func links(r *rng.Rand, hops int) []pair {
 	out := make([]pair, hops)
-	key := uuid(r)
+	key := r.UUID()
 	for i := range out {
-		out[i] = pair{key, uuid(r)}
+		out[i] = pair{key, r.UUID()}
 		key = out[i].value
 	}
 	return out

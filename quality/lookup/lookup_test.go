@@ -92,18 +92,6 @@ func TestNumberString(t *testing.T) {
 	}
 }
 
-func TestUUID(t *testing.T) {
-	form := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
-	r, seen := rng.New("test", 1), map[string]bool{}
-	for range 1000 {
-		u := uuid(r)
-		if !form.MatchString(u) || seen[u] {
-			t.Fatalf("%q", u)
-		}
-		seen[u] = true
-	}
-}
-
 func TestDone(t *testing.T) {
 	kinds := Family().Kinds
 	s := &quality.Sample{References: []string{"12345"}}

@@ -1,7 +1,6 @@
 package ruler
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,14 +55,7 @@ func (n *names) next(draw func() string) string {
 	}
 }
 
-func (n *names) uuid() string {
-	return n.next(func() string {
-		a, b := n.r.Uint64(), n.r.Uint64()
-		a = a&^0xf000 | 0x4000 // version 4
-		b = b&^(3<<62) | 2<<62 // the variant of RFC 4122
-		return fmt.Sprintf("%08x-%04x-%04x-%04x-%012x", a>>32, a>>16&0xffff, a&0xffff, b>>48, b&(1<<48-1))
-	})
-}
+func (n *names) uuid() string { return n.next(n.r.UUID) }
 
 func (n *names) number() string {
 	return n.next(func() string { return strconv.Itoa(n.r.Range(1000000, 9999999)) })
