@@ -29,7 +29,7 @@ func Family() quality.Family {
 	for i, k := range []struct {
 		about string
 		guess float64
-		ask   func(*world) question
+		ask   func(w *world, most int) question
 	}{
 		{"where a person is", 1.0 / 6, whereIs},
 		{"where an object is that a person carried", 1.0 / 6, whereObject},
@@ -53,8 +53,12 @@ func Family() quality.Family {
 	return f
 }
 
+// mostFacts returns the largest number of facts in a context of length tokens, so that they fit with
+// the instructions if a token is a byte.
+func mostFacts(length int) int { return min(max((length-600)/40, 8), 24) }
+
 // draw makes a draft of task qa(i+1): the facts are at random places of the haystack, in order.
-func draw(r *rng.Rand, s *quality.Settings, i int, ask func(*world) question) (quality.Draft, error) {
+func draw(r *rng.Rand, s *quality.Settings, i int, ask func(*world, int) question) (quality.Draft, error) {
 	text := own[i]
 	w := newWorld(r, ownNames)
 	if s.Wording == Published {
@@ -64,7 +68,7 @@ func draw(r *rng.Rand, s *quality.Settings, i int, ask func(*world) question) (q
 	if i == 4 {
 		w.people = w.givers
 	}
-	q := ask(w)
+	q := ask(w, mostFacts(s.Length))
 	var others []string
 	for _, label := range q.labels {
 		if label != q.answer && !strings.Contains(strings.ToLower(q.text), strings.ToLower(label)) {
@@ -84,10 +88,14 @@ func draw(r *rng.Rand, s *quality.Settings, i int, ask func(*world) question) (q
 	if err := prose.(*sentences).check(); err != nil {
 		return nil, err
 	}
+	begin := q.begin
+	if s.Wording == Published {
+		begin = q.published
+	}
 	return &filler.List{
 		Head: text.head, Separator: " ", Tail: text.tail + q.text, Items: items, Step: 1, Unit: prose.(*sentences).unit,
 		Finish: func(out *quality.Sample, n int) {
-			out.Prefix, out.References, out.Distractors = "\nAnswer:", []string{q.answer}, others
+			out.Prefix, out.References, out.Distractors = strings.TrimRight("\nAnswer: "+begin, " "), []string{q.answer}, others
 			var at []float64
 			for _, fact := range q.support {
 				at = append(at, out.Depths[fact])

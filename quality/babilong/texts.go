@@ -6,15 +6,15 @@ type texts struct{ head, tail string }
 // own are this project's texts.
 var own = [5]texts{
 	ownText("says where people went", "A person is where he or she went last.",
-		"Marta went to the barn. Ruben moved to the tower. Marta travelled to the mill. Where is Marta?", "mill"),
+		"Marta went to the barn. Ruben moved to the tower. Marta travelled to the mill. Where is Marta?", "Marta is in the mill"),
 	ownText("says where people went and what they carried", "What a person took goes along until the person drops it, and then stays there.",
-		"Marta went to the barn. Marta took the spoon there. Marta moved to the tower. Where is the spoon?", "tower"),
+		"Marta went to the barn. Marta took the spoon there. Marta moved to the tower. Where is the spoon?", "The spoon is in the tower"),
 	ownText("says where people went and what they carried", "What a person took goes along until the person drops it, and then stays there.",
-		"Marta went to the barn. Marta took the spoon there. Marta moved to the tower. Marta went to the mill. Where was the spoon before the mill?", "tower"),
+		"Marta went to the barn. Marta took the spoon there. Marta moved to the tower. Marta went to the mill. Where was the spoon before the mill?", "Before the mill the spoon was in the tower"),
 	ownText("says where places are", "",
-		"The barn is north of the tower. The tower is east of the mill. What is north of the tower?", "barn"),
+		"The barn is north of the tower. The tower is east of the mill. What is north of the tower?", "The place north of the tower is the barn"),
 	ownText("says what people gave to each other", "",
-		"Marta took the spoon there. Marta gave the spoon to Ruben there. Ruben went to the barn. Who gave the spoon to Ruben?", "Marta"),
+		"Marta took the spoon there. Marta gave the spoon to Ruben there. Ruben went to the barn. Who gave the spoon to Ruben?", "The spoon was given to Ruben by Marta"),
 }
 
 func ownText(what, rule, example, answer string) texts {
@@ -22,7 +22,7 @@ func ownText(what, rule, example, answer string) texts {
 	if rule != "" {
 		head += rule + " "
 	}
-	head += "Answer a question about the story with one word.\n\nExample: " + example + "\nAnswer: " + answer + ".\n\nText:\n"
+	head += "Answer a question about the story with one short sentence.\n\nExample: " + example + "\nAnswer: " + answer + ".\n\nText:\n"
 	return texts{head, "\n\nQuestion: "}
 }
 

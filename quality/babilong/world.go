@@ -30,6 +30,9 @@ var (
 // question is what is asked about a world.
 type question struct {
 	text, answer string
+	// begin is the beginning of an answer, published that of the form which BABILong asks for; empty
+	// if that is one word.
+	begin, published string
 	// labels are the possible answers.
 	labels []string
 	// support are the facts that determine the answer.
@@ -145,38 +148,52 @@ func (w *world) give() bool {
 	return true
 }
 
-// whereIs asks for the place of a person.
-func whereIs(w *world) question {
-	for range 2 * w.r.Range(1, 5) {
-		w.wander()
-	}
+// story returns a question about a world of at most most facts. act lets something happen. After
+// between least and most facts, ask has a question or not; if it has none until there are too many,
+// the story begins again.
+func (w *world) story(least, most int, act func(), ask func() (question, bool)) question {
+	n := w.r.Range(min(least, most), most)
 	for {
-		if p := rng.Pick(w.r, w.people); w.at[p] != "" {
-			return question{"Where is " + p + "?", w.at[p], w.places, []int{w.moved[p]}}
-		}
-	}
-}
-
-// carry lets people walk, take and drop for n facts at least, and until ask has a question.
-func (w *world) carry(n int, ask func() (question, bool)) question {
-	for {
-		switch k := w.r.IntN(10); {
-		case k < 3 && w.take():
-		case k == 3 && w.drop():
-		default:
-			w.wander()
-		}
-		if len(w.facts) >= n {
-			if q, ok := ask(); ok {
-				return q
+		*w = *newWorld(w.r, w.names)
+		for len(w.facts) < most {
+			act()
+			if len(w.facts) >= n {
+				if q, ok := ask(); ok {
+					return q
+				}
 			}
 		}
 	}
 }
 
+// whereIs asks for the place of a person.
+func whereIs(w *world, most int) question {
+	for range 2 * w.r.Range(1, min(5, most/2)) {
+		w.wander()
+	}
+	for {
+		if p := rng.Pick(w.r, w.people); w.at[p] != "" {
+			return question{
+				text: "Where is " + p + "?", answer: w.at[p], labels: w.places, support: []int{w.moved[p]},
+				begin: p + " is in the", published: "The most recent location of " + p + " is",
+			}
+		}
+	}
+}
+
+// carry lets people walk, take and drop.
+func (w *world) carry() {
+	switch k := w.r.IntN(10); {
+	case k < 3 && w.take():
+	case k == 3 && w.drop():
+	default:
+		w.wander()
+	}
+}
+
 // whereObject asks for the place of an object that a person took, and perhaps dropped.
-func whereObject(w *world) question {
-	return w.carry(w.r.Range(5, 16), func() (question, bool) {
+func whereObject(w *world, most int) question {
+	return w.story(5, min(16, most), w.carry, func() (question, bool) {
 		o := rng.Pick(w.r, w.objects)
 		v := w.visits[o]
 		if len(v) == 0 {
@@ -188,13 +205,16 @@ func whereObject(w *world) question {
 			support = append(support, w.put[o])
 		}
 		slices.Sort(support)
-		return question{"Where is the " + o + "?", last.place, w.places, slices.Compact(support)}, true
+		begin := "The " + o + " is in the"
+		return question{
+			text: "Where is the " + o + "?", answer: last.place, labels: w.places, support: slices.Compact(support), begin: begin, published: begin,
+		}, true
 	})
 }
 
 // whereBefore asks where an object was before it was at a place, which it visited once.
-func whereBefore(w *world) question {
-	return w.carry(w.r.Range(8, 24), func() (question, bool) {
+func whereBefore(w *world, most int) question {
+	return w.story(8, most, w.carry, func() (question, bool) {
 		o := rng.Pick(w.r, w.objects)
 		v := w.visits[o]
 		if len(v) < 2 {
@@ -208,12 +228,16 @@ func whereBefore(w *world) question {
 		}
 		support := slices.Concat(v[i-1].support, v[i].support)
 		slices.Sort(support)
-		return question{fmt.Sprintf("Where was the %s before the %s?", o, v[i].place), v[i-1].place, w.places, slices.Compact(support)}, true
+		begin := fmt.Sprintf("Before the %s the %s was in the", v[i].place, o)
+		return question{
+			text: fmt.Sprintf("Where was the %s before the %s?", o, v[i].place), answer: v[i-1].place, labels: w.places, support: slices.Compact(support),
+			begin: begin, published: begin,
+		}, true
 	})
 }
 
 // direction asks for a neighbour of a place that has two, in different directions.
-func direction(w *world) question {
+func direction(w *world, _ int) question {
 	places := slices.Clone(w.places)
 	w.r.Shuffle(len(places), func(i, j int) { places[i], places[j] = places[j], places[i] })
 	directions := []string{"north", "east", "south", "west"}
@@ -227,17 +251,18 @@ func direction(w *world) question {
 			w.say("The %s is %s of the %s.", middle, opposite[directions[i]], places[i+1])
 		}
 	}
-	text := fmt.Sprintf("What is %s of the %s?", directions[asked], middle)
+	q := question{answer: places[asked+1], labels: w.places, support: []int{asked}}
 	if w.r.Chance(50) {
-		text = fmt.Sprintf("What is the %s %s of?", middle, opposite[directions[asked]])
+		q.text, q.begin = fmt.Sprintf("What is the %s %s of?", middle, opposite[directions[asked]]), fmt.Sprintf("The %s is %s of the", middle, opposite[directions[asked]])
+	} else {
+		q.text, q.begin = fmt.Sprintf("What is %s of the %s?", directions[asked], middle), fmt.Sprintf("The place %s of the %s is the", directions[asked], middle)
 	}
-	return question{text, places[asked+1], w.places, []int{asked}}
+	return q
 }
 
 // gave asks for one part of an event of giving that the two others determine.
-func gave(w *world) question {
-	n := w.r.Range(5, 16)
-	for {
+func gave(w *world, most int) question {
+	act := func() {
 		switch k := w.r.IntN(10); {
 		case k < 4 && w.give():
 		case k < 7 && w.take():
@@ -245,13 +270,13 @@ func gave(w *world) question {
 		default:
 			w.wander()
 		}
-		if len(w.facts) < n || len(w.given) == 0 {
-			continue
-		}
-		if q, ok := w.askGift(rng.Pick(w.r, w.given)); ok {
-			return q
-		}
 	}
+	return w.story(6, min(16, most), act, func() (question, bool) {
+		if len(w.given) == 0 {
+			return question{}, false
+		}
+		return w.askGift(rng.Pick(w.r, w.given))
+	})
 }
 
 // meet lets a random person walk to another one, if that is possible.
@@ -266,18 +291,17 @@ func (w *world) meet() bool {
 
 // askGift asks about an event, unless another event makes the answer ambiguous.
 func (w *world) askGift(e gift) (question, bool) {
-	labels := slices.Concat(w.people, w.objects)
-	var q question
+	q := question{labels: slices.Concat(w.people, w.objects), support: []int{e.fact}}
 	var same func(o gift) bool // o fits the question with another answer
 	switch w.r.IntN(3) {
 	case 0:
-		q = question{fmt.Sprintf("What did %s give to %s?", e.from, e.to), e.object, labels, []int{e.fact}}
+		q.text, q.answer, q.begin = fmt.Sprintf("What did %s give to %s?", e.from, e.to), e.object, fmt.Sprintf("%s gave %s the", e.from, e.to)
 		same = func(o gift) bool { return o.from == e.from && o.to == e.to && o.object != e.object }
 	case 1:
-		q = question{fmt.Sprintf("Who gave the %s to %s?", e.object, e.to), e.from, labels, []int{e.fact}}
+		q.text, q.answer, q.begin = fmt.Sprintf("Who gave the %s to %s?", e.object, e.to), e.from, fmt.Sprintf("The %s was given to %s by", e.object, e.to)
 		same = func(o gift) bool { return o.object == e.object && o.to == e.to && o.from != e.from }
 	default:
-		q = question{fmt.Sprintf("Who did %s give the %s to?", e.from, e.object), e.to, labels, []int{e.fact}}
+		q.text, q.answer, q.begin = fmt.Sprintf("Who did %s give the %s to?", e.from, e.object), e.to, fmt.Sprintf("%s gave the %s to", e.from, e.object)
 		same = func(o gift) bool { return o.from == e.from && o.object == e.object && o.to != e.to }
 	}
 	return q, !slices.ContainsFunc(w.given, same)

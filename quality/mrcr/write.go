@@ -40,7 +40,7 @@ func (f *form) write(r *rng.Rand, topic string, most int) string {
 	}
 }
 
-// fill replaces the slots of a sentence with random words, and capitalizes it.
+// fill replaces the slots of a line with random words, and capitalizes its sentences.
 func fill(r *rng.Rand, sentence, topic string) string {
 	var b strings.Builder
 	for {
@@ -54,13 +54,18 @@ func fill(r *rng.Rand, sentence, topic string) string {
 		if slot != "t" {
 			word = rng.Pick(r, slots[slot])
 		}
-		if s := strings.ToLower(b.String()); (s == "a " || strings.HasSuffix(s, " a ")) && strings.Contains("aeiou", word[:1]) {
-			word = "\bn " + word
+		text := b.String()
+		switch {
+		case text == "" || strings.HasSuffix(text, ". "):
+			word = strings.ToUpper(word[:1]) + word[1:]
+		case (text == "a " || text == "A " || strings.HasSuffix(text, " a ")) && strings.Contains("aeiou", word[:1]):
+			b.Reset()
+			b.WriteString(text[:len(text)-1] + "n ")
 		}
 		b.WriteString(word)
 		sentence = after
 	}
-	text := strings.ReplaceAll(b.String(), " \b", "")
+	text := b.String()
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
