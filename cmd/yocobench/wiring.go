@@ -21,6 +21,11 @@ import (
 	"github.com/yocobench/yocobench/needle"
 	"github.com/yocobench/yocobench/nll"
 	"github.com/yocobench/yocobench/quality"
+	"github.com/yocobench/yocobench/quality/babilong"
+	"github.com/yocobench/yocobench/quality/copytext"
+	"github.com/yocobench/yocobench/quality/graphwalks"
+	"github.com/yocobench/yocobench/quality/lookup"
+	"github.com/yocobench/yocobench/quality/mrcr"
 	"github.com/yocobench/yocobench/quality/ruler"
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/analytic"
@@ -46,7 +51,11 @@ func tasks() []suites.Task {
 }
 
 // benchmarks are the families of questions about long-context quality. Each is a task.
-func benchmarks() []quality.Family { return []quality.Family{ruler.Family()} }
+func benchmarks() []quality.Family {
+	return []quality.Family{
+		ruler.Family(), mrcr.Family(), graphwalks.Family(), lookup.Family(), babilong.Family(), copytext.Family(),
+	}
+}
 
 // backend describes a runner and how entries of a suite run on it.
 type backend struct {

@@ -53,8 +53,8 @@ func Family() quality.Family {
 	return f
 }
 
-// mostFacts returns the largest number of facts in a context of length tokens, so that they fit with
-// the instructions if a token is a byte.
+// mostFacts returns the largest number of facts in a context of length tokens, so that they fit
+// with the instructions if a token is a byte.
 func mostFacts(length int) int { return min(max((length-600)/40, 8), 24) }
 
 // draw makes a draft of task qa(i+1): the facts are at random places of the haystack, in order.

@@ -42,8 +42,10 @@ func Family() quality.Family {
 }
 
 // size returns the size of a writing in bytes in a context of length tokens, so that eight of them
-// and their answer fit if a token is a byte.
-func size(length int) int { return min(max(length/16, 120), 1200) }
+// and their answer fit in 4 Ki if a token is a byte. Writings have at least 200 characters at all
+// lengths, so the rule of popular characters always applies: without it, other writings score ten
+// times as much.
+func size(length int) int { return min(max(length/16, 320), 1200) }
 
 // codeLength is the length of the random string before an answer.
 const codeLength = 10
