@@ -14,7 +14,7 @@ const hops = 4
 
 // exampleLines is the number of lines of noise in the example: as many as fit 500 tokens with most
 // tokenizers.
-const exampleLines = 14
+const exampleLines = 16
 
 // chain is a value and the variables to which it is assigned one after another.
 type chain struct {

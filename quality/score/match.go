@@ -1,6 +1,7 @@
 package score
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -56,20 +57,21 @@ func lower(s string) string {
 // word's letters may have other characters between and after them that Unicode ignores for case.
 func finalSigma(s string) string {
 	runes := []rune(s)
+	ends := make([]bool, len(runes)) // no cased letter follows
+	follows := false
+	for i, r := range slices.Backward(runes) {
+		ends[i] = !follows
+		if !caseIgnorable(r) {
+			follows = cased(r)
+		}
+	}
+	precedes := false
 	for i, r := range runes {
-		if r != '\u03a3' {
-			continue
-		}
-		j := i - 1
-		for j >= 0 && caseIgnorable(runes[j]) {
-			j--
-		}
-		k := i + 1
-		for k < len(runes) && caseIgnorable(runes[k]) {
-			k++
-		}
-		if j >= 0 && cased(runes[j]) && (k == len(runes) || !cased(runes[k])) {
+		if r == '\u03a3' && precedes && ends[i] {
 			runes[i] = '\u03c2'
+		}
+		if !caseIgnorable(r) {
+			precedes = cased(r)
 		}
 	}
 	return string(runes)
