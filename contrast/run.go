@@ -77,7 +77,7 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 // prompt returns a trial in one condition as a model gets it. known reports that tok is the
 // tokenizer of the model.
 func (c *cell) prompt(t *trial, v variant, h *haystack.Haystack, tok tokenizer.Tokenizer, known bool) runners.Prompt {
-	p := runners.Prompt{Text: string(h.Body(v.facts)) + haystack.BeforeQuestion}
+	p := runners.Prompt{System: c.chat.System(), Text: string(h.Body(v.facts)) + haystack.BeforeQuestion}
 	if known {
 		p.Tokens = h.Prompt(v.facts, v.question)
 	}

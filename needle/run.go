@@ -94,7 +94,7 @@ func (r *run) group(ctx context.Context, number int, index []int, trials []*tria
 
 // prompt is a trial as a model gets it: the text with its facts, and the questions as turns.
 func (r *run) prompt(t *trial, h *haystack.Haystack) runners.Prompt {
-	p := runners.Prompt{Text: string(h.Body(t.hidden())) + haystack.BeforeQuestion}
+	p := runners.Prompt{System: r.chat.System(), Text: string(h.Body(t.hidden())) + haystack.BeforeQuestion}
 	if r.known {
 		p.Tokens = t.prompt(h)
 	}

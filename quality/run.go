@@ -162,7 +162,7 @@ func (r *run) sample(i int) (*fitted, error) {
 
 // prompt is a sample as a model gets it.
 func (r *run) prompt(s *Sample) runners.Prompt {
-	p := runners.Prompt{Text: s.Prompt()}
+	p := runners.Prompt{System: r.chat.System(), Text: s.Prompt()}
 	turn := runners.Turn{MaxTokens: r.answer()}
 	if r.AnswerPrefix {
 		turn.Text = s.Prefix

@@ -33,6 +33,9 @@ type Prompt struct {
 	// Tokens encodes Text and the first turn's text, or is nil. A model with its own tokenizer
 	// reads the text and ignores Tokens.
 	Tokens []int
+	// System is a system message, for a served model that applies a chat template itself; others
+	// ignore it.
+	System string
 }
 
 // Answer is the answer to one Turn.

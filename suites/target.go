@@ -41,10 +41,12 @@ type Target struct {
 	Chat   *chat.Format
 	NoChat string
 	// Messages is true if the target takes messages of a chat instead of texts: it has a chat
-	// template of its own, and answers as in a chat whatever it is asked.
-	Messages bool
-	Can      runners.Capabilities
-	Options  runners.Options
+	// template of its own, and answers as in a chat whatever it is asked. MessageTokens is the
+	// number of tokens that the template adds at most.
+	Messages      bool
+	MessageTokens int
+	Can           runners.Capabilities
+	Options       runners.Options
 	// Stated is the number type that a target says it has, if it is not Options.Weights.
 	Stated string
 	// StoredSize is the mean number of bytes of a weight if Options.Weights is runners.Stored.

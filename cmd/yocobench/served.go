@@ -71,7 +71,7 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 	}
 	switch {
 	case server.API == openai.Chat:
-		t.Messages = true
+		t.Messages, t.MessageTokens = true, server.Shared
 	case tok != nil && !server.Tokens:
 		t.Chat, t.NoChat = nil, "the server does not take token ids, which a chat template needs (api: chat uses the template of the server)"
 	}

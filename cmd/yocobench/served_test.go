@@ -61,7 +61,7 @@ func TestServedChat(t *testing.T) {
 		}
 	}
 	for _, r := range served(t, s.URL, "", "  - needle: {lengths: [1Ki], depths: [0.5], trials: 1, chat: {system: Be short.}}\n") {
-		if r.Status != result.Unsupported || !strings.Contains(r.Reason, "no system message") {
+		if r.Status != result.OK || r.Params["system"] != "Be short." || !strings.Contains(s.Said(), "content:Be short. role:system") {
 			t.Errorf("a system message: %s %s", r.Status, r.Reason)
 		}
 	}

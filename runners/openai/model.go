@@ -22,6 +22,8 @@ type Model struct {
 	s *Server
 	// scored is true if the case used log-probabilities.
 	scored atomic.Bool
+	// unfinished counts the answers of the case that ended before the model had finished thinking.
+	unfinished atomic.Int64
 }
 
 // New returns the model of a server that Probe described.
@@ -44,6 +46,9 @@ func (m *Model) EndCase() ([]string, error) {
 	var notes []string
 	if m.scored.Swap(false) {
 		notes = append(notes, m.s.proof)
+	}
+	if n := m.unfinished.Swap(0); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d answers are empty: the model reached the limit of their tokens while it was thinking", n))
 	}
 	if len(c.retried) > 0 {
 		var parts []string
@@ -214,6 +219,9 @@ func (m *Model) converse(ctx context.Context, p runners.Prompt) (out []runners.A
 // chat runs the turns of a prompt as messages of a user.
 func (m *Model) chat(ctx context.Context, p runners.Prompt) (out []runners.Answer, err error) {
 	var said []message
+	if p.System != "" {
+		said = append(said, message{Role: "system", Content: &p.System})
+	}
 	text := p.Text
 	for _, t := range p.Turns {
 		if t.MaxTokens == 0 {
@@ -240,7 +248,10 @@ func (m *Model) ask(ctx context.Context, prompt any, t runners.Turn, one *runner
 	if err != nil {
 		return err
 	}
-	content, _ := c.text()
+	content, reasoning := c.text()
+	if content == "" && reasoning != "" {
+		m.unfinished.Add(1)
+	}
 	one.Text = cut(m.s.c.hidden(content), t.Done)
 	if n := a.Usage.prompt(); n >= 0 {
 		one.Tokens = n
@@ -290,7 +301,7 @@ func (m *Model) Stream(ctx context.Context, r runners.Request) (*runners.Respons
 	if err != nil && (out == nil || len(out.Chunks) == 0) {
 		return nil, err
 	}
-	if err == nil && out.CachedTokens > m.s.shared {
+	if err == nil && out.CachedTokens > m.s.Shared {
 		err = &runners.RequestError{Kind: "cached prompt", Retries: retries,
 			Err: fmt.Errorf("the server took %d of %d tokens of the prompt from a cache: the time to the first token is not that of the prompt", out.CachedTokens, out.PromptTokens)}
 	}

@@ -241,3 +241,29 @@ func TestCanceled(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestSystemAndThinking checks the messages of a chat, and the note on a model that thinks for
+// longer than its answer may be.
+func TestSystemAndThinking(t *testing.T) {
+	s := servertest.Start(t, servertest.Options{NoCompletions: true, Thinks: 5})
+	m := open(t, quick(s.URL), nil)
+	group := []runners.Prompt{{System: "Be brief.", Text: "A text. ", Turns: []runners.Turn{{Text: "Q", MaxTokens: 5}}}}
+	_, err := m.Complete(t.Context(), group, 0, func(_ int, a []runners.Answer) {
+		if a[0].Text != "" {
+			t.Errorf("answer %q", a[0].Text)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := s.Requests()
+	if got := fmt.Sprint(all[len(all)-1].Body["messages"]); got != "[map[content:Be brief. role:system] map[content:A text. Q role:user]]" {
+		t.Errorf("messages %s", got)
+	}
+	if notes, _ := m.EndCase(); len(notes) != 1 || !strings.Contains(notes[0], "1 answers are empty") {
+		t.Errorf("notes %q", notes)
+	}
+	if notes, _ := m.EndCase(); len(notes) > 0 {
+		t.Errorf("notes of the next case %q", notes)
+	}
+}

@@ -25,6 +25,8 @@ type Server struct {
 	Reported string
 	// Context is the maximum number of tokens of a prompt and its answer, 0 if unknown.
 	Context int
+	// Shared is the largest number of tokens that the server adds to a text or a message.
+	Shared int
 	// Tokens is true if prompts may be token ids.
 	Tokens bool
 	// NoScore says why the server gives no log-probabilities of given tokens. It is empty if it
@@ -35,9 +37,6 @@ type Server struct {
 	tok tokenizer.Tokenizer
 	// others are the models that the server lists if Spec.Model is not one of them.
 	others []string
-	// shared is the number of tokens with which every prompt begins: the start of a text, or of a
-	// chat.
-	shared int
 	// method is how log-probabilities of given tokens are computed, proof how it was tested.
 	method method
 	proof  string
@@ -242,9 +241,9 @@ func (s *Server) api(ctx context.Context) error {
 			_, err = a.only()
 		}
 		if err == nil {
-			s.shared = 1
+			s.Shared = 1
 			if api == Chat {
-				s.shared = max(a.Usage.prompt(), chatShared)
+				s.Shared = max(a.Usage.prompt(), chatShared)
 			}
 			return nil
 		}
@@ -304,7 +303,7 @@ func (s *Server) Count(ctx context.Context, text string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return max(0, a.Usage.prompt()-s.shared), nil
+	return max(0, a.Usage.prompt()-s.Shared), nil
 }
 
 // tokenize asks the server for the tokens of a text.

@@ -41,11 +41,13 @@ func (c *Chat) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
-// Dialogue is a chat template for the tokenizer of a target. A nil *Dialogue is a plain completion.
+// Dialogue is a chat template for the tokenizer of a target, or the template of a server. A nil
+// *Dialogue is a plain completion.
 type Dialogue struct {
-	// template is nil if the target has it and does not show it.
+	// template is nil if the target has it and does not show it; system is then a system message.
 	template *chat.Template
 	joint    chat.Joint
+	system   string
 }
 
 // Dialogue opens the chat template of a target. It returns nil if prompts are plain texts, and a
@@ -53,10 +55,7 @@ type Dialogue struct {
 // the suite says.
 func (c Chat) Dialogue(pl *suites.Planner, m *suites.Target) (d *Dialogue, unsupported string) {
 	if m.Messages {
-		if c.System != "" {
-			return nil, "a chat with a server has no system message"
-		}
-		return &Dialogue{}, ""
+		return &Dialogue{joint: chat.Joint{Before: make([]int, m.MessageTokens)}, system: c.System}, ""
 	}
 	if !c.On {
 		return nil, ""
@@ -76,7 +75,7 @@ func (c Chat) Dialogue(pl *suites.Planner, m *suites.Target) (d *Dialogue, unsup
 	if err != nil {
 		return nil, err.Error()
 	}
-	return &Dialogue{t, j}, ""
+	return &Dialogue{template: t, joint: j}, ""
 }
 
 // Params adds the settings to the params of a case. d is what Dialogue returned.
@@ -102,6 +101,15 @@ func (d *Dialogue) Surroundings() chat.Joint {
 	return d.joint
 }
 
+// System returns the system message that a prompt must carry because the server adds it to the chat
+// (runners.Prompt.System).
+func (d *Dialogue) System() string {
+	if d == nil {
+		return ""
+	}
+	return d.system
+}
+
 // Haystack returns an empty haystack for prompts with the template.
 func (d *Dialogue) Haystack(tok tokenizer.Tokenizer) *haystack.Haystack {
 	if d == nil {
@@ -112,10 +120,12 @@ func (d *Dialogue) Haystack(tok tokenizer.Tokenizer) *haystack.Haystack {
 
 // Notes returns remarks for the record.
 func (d *Dialogue) Notes() []string {
-	if d != nil && d.template == nil {
-		return []string{"each prompt is a message in the chat template of the server, whose tokens are not part of the length"}
-	}
-	if d == nil || !d.template.UsesDate {
+	switch {
+	case d == nil:
+		return nil
+	case d.template == nil:
+		return []string{"prompts are messages of a chat, to which the server applies the model's template"}
+	case !d.template.UsesDate:
 		return nil
 	}
 	return []string{"the chat template contains the date, which is always " + chat.Date.Format("2006-01-02")}
