@@ -121,6 +121,7 @@ func (s *search) run(ctx context.Context, target *suites.Target, m runners.Model
 		return result.Outcome{}, err
 	}
 	find := stats.NewSearch(len(s.cells), s.budget, stats.Criteria()...)
+	find.Floor = stats.Floor(s.cells[0].Guess)
 	runs := make([]*run, len(s.cells))
 	var notes []string
 	cut := func(i int, why string) {

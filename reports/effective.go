@@ -115,19 +115,15 @@ func (l ladder) absent() bool {
 	return l.failed == "" && !slices.ContainsFunc(l.at, func(r rung) bool { return r.ok() || r.why != "" })
 }
 
-// floorShare is the part of the range above guessing that a score at the shortest length must
-// reach; otherwise the model is at the floor.
-const floorShare = 0.1
-
 // floor reports whether the model cannot do the kind at the shortest length: the interval of its
-// score includes guessing, or the score is below floorShare.
+// score includes guessing, or the score is below stats.Floor.
 func (l ladder) floor() bool {
 	b := l.base()
 	if b == len(l.at) {
 		return false
 	}
 	x := l.at[b].shown()
-	return !(x.Lo > l.guess && x.Value >= l.guess+floorShare*(1-l.guess))
+	return !(x.Lo > l.guess && x.Value >= stats.Floor(l.guess))
 }
 
 // meanOf returns the means of ladders at the lengths at which all have a score.

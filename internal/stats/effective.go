@@ -8,6 +8,10 @@ const RulerThreshold = 0.856
 // call a length ineffective (such as NoLiMa: A. Modarressi et al., arXiv 2502.05167).
 const BaseShare = 0.85
 
+// Floor returns the score at the shortest length that a model must reach for its scores at longer
+// lengths to mean something: a tenth of the range above guessing.
+func Floor(guess float64) float64 { return guess + 0.1*(1-guess) }
+
 // EffectiveLevel is the confidence level of an effective length.
 const EffectiveLevel = 0.95
 

@@ -28,6 +28,9 @@ type Search struct {
 	Criteria []Criterion
 	// First and Batch are numbers of trials. Budget is the largest number of all trials.
 	First, Batch, Budget int
+	// Floor is a score at the shortest length below which shares of it say nothing and are not
+	// tested further.
+	Floor float64
 	// Scores holds the scores by length, shortest first, in the order of the trials.
 	Scores [][]float64
 
@@ -149,8 +152,8 @@ func (s *Search) Next() (length, n int, ok bool) {
 	for k, c := range s.Criteria {
 		b := s.Bounds(k)
 		first := b.Passes + 1
-		if c.OfBase && first == 0 {
-			continue // all scores at the base are 0
+		if c.OfBase && (first == 0 || len(s.Scores[0]) >= 2*s.First && Mean(s.Scores[0]) < s.Floor) {
+			continue // all scores at the base are 0, or it is at the floor
 		}
 		for i := first; i < b.Fails; i++ {
 			_, need := s.test(k, i)

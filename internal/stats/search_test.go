@@ -147,6 +147,18 @@ func TestSearchSpendsWhereItDecides(t *testing.T) {
 	if b := s.Bounds(0); b != (Bounds{-1, 0}) || s.Bounds(1) != (Bounds{-1, 3}) || s.Trials() > 20 {
 		t.Errorf("floor: %+v, %+v after %d trials", b, s.Bounds(1), s.Trials())
 	}
+	// A model near the floor does not spend the budget on shares of its base.
+	low := NewSearch(3, 1000, Criteria()...)
+	low.Floor = Floor(0)
+	r := rand.New(rand.NewPCG(1, 1))
+	for i, n, ok := low.Next(); ok; i, n, ok = low.Next() {
+		for range n {
+			low.Add(i, draw(r, 0.03, 1))
+		}
+	}
+	if b := low.Bounds(0); b.Fails != 0 || low.Trials() > 40 {
+		t.Errorf("near the floor: %+v after %d trials", b, low.Trials())
+	}
 	// Two lengths of three cannot be measured.
 	s = NewSearch(3, 1000, Criteria()...)
 	s.Cut(1)
