@@ -263,7 +263,7 @@ func (v *view) addEffective(s *section, g *group, ids map[string]bool) {
 				t.id, t.title, t.head = unique(ids, t.id+"-"+slug(l.model)), joined("Effective length", g.about.Title, g.name, label(l.model)), []string{g.ladderTitle()}
 			}
 			if i == 0 {
-				t.notes = effectiveNotes(scoring{metric: info.Name}.words())
+				t.notes = effectiveNotes(scoring{metric: info.Name}.words(), l.stated != nil)
 			}
 			t.head = append(t.head, fmt.Sprintf("passes %g to", stats.RulerThreshold), "fails from", fmt.Sprintf("passes %g of base to", stats.BaseShare), "fails from", "remarks")
 			out = append(out, t)
@@ -287,12 +287,17 @@ func (g *group) ladderTitle() string {
 	return heading(a)
 }
 
-func effectiveNotes(score string) []string {
+// effectiveNotes explains the bounds. searched reports that a search chose the numbers of trials.
+func effectiveNotes(score string, searched bool) []string {
+	right := "intervals are exact, and those by which lengths fail are corrected for the number of lengths."
+	if searched {
+		right = "the tests of the search are valid whenever it stops."
+	}
 	return []string{
 		fmt.Sprintf("The longest context at which the %s passes, and passes at all shorter ones. It passes above %g, RULER's threshold; or above %g of the model's own score at the shortest length, its base.",
 			score, stats.RulerThreshold, stats.BaseShare),
-		fmt.Sprintf("Passes to: the longest length shown to pass. Fails from: the shortest length shown to fail. Lengths between them are undecided. Both bounds of a row are right with %s confidence: intervals are exact, and those by which lengths fail are corrected for the number of lengths.",
-			units.Percent(stats.EffectiveLevel)),
+		fmt.Sprintf("Passes to: the longest length shown to pass. Fails from: the shortest length shown to fail. Lengths between them are undecided. Both bounds of a row are right with %s confidence: %s",
+			units.Percent(stats.EffectiveLevel), right),
 	}
 }
 

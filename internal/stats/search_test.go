@@ -206,7 +206,7 @@ func BenchmarkSearch(b *testing.B) {
 				b.ReportMetric(100*float64(decided)/n, "decided-%")
 				b.ReportMetric(float64(trials)/n, "trials")
 				b.ReportMetric(tokens/n, "tokens")
-				if decided == 0 {
+				if float64(decided) < n/2 {
 					return
 				}
 				for each := 5; each <= 1000; each += 5 {
