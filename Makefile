@@ -81,7 +81,7 @@ slurm-test: ## a sweep on a real Slurm cluster of one node (root; INSTALL=1 inst
 	tools/slurm/test.sh
 
 k8s-test: ## the Kubernetes manifests, checked by the API server's own decoder and validation (compiles it once)
-	tools/k8s.sh examples/k8s-sweep.yaml
+	tools/k8s.sh examples/k8s-sweep.yaml examples/k8s-served.yaml
 
 servers-test: ## served models on the real servers of llama.cpp and llama-cpp-python (builds the latter once, 3 minutes); UPDATE=1 records their answers
 	YOCOBENCH_NO_SKIP=1 YOCOBENCH_SMOLLM2=$$(tools/smollm2.sh) YOCOBENCH_LLAMASERVER=$$(tools/llamaserver.sh) \

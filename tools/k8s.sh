@@ -35,11 +35,14 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/kubernetes/pkg/api/legacyscheme"
+	"k8s.io/kubernetes/pkg/apis/apps"
+	_ "k8s.io/kubernetes/pkg/apis/apps/install"
 	"k8s.io/kubernetes/pkg/apis/batch"
 	_ "k8s.io/kubernetes/pkg/apis/batch/install"
 	"k8s.io/kubernetes/pkg/apis/core"
 	_ "k8s.io/kubernetes/pkg/apis/core/install"
 	corevalidation "k8s.io/kubernetes/pkg/apis/core/validation"
+	"k8s.io/kubernetes/pkg/registry/apps/deployment"
 	"k8s.io/kubernetes/pkg/registry/batch/job"
 )
 
@@ -89,6 +92,22 @@ func check(path string) error {
 			ctx := context.Background()
 			job.Strategy.PrepareForCreate(ctx, x)
 			if errs := job.Strategy.Validate(ctx, x); len(errs) > 0 {
+				return fmt.Errorf("document %d: %w", n, errs.ToAggregate())
+			}
+		case *apps.Deployment:
+			x.Namespace = corev1.NamespaceDefault
+			ctx := context.Background()
+			deployment.Strategy.PrepareForCreate(ctx, x)
+			if errs := deployment.Strategy.Validate(ctx, x); len(errs) > 0 {
+				return fmt.Errorf("document %d: %w", n, errs.ToAggregate())
+			}
+		case *core.Service:
+			x.Namespace = corev1.NamespaceDefault
+			// The API server allocates the addresses before it validates.
+			single := core.IPFamilyPolicySingleStack
+			x.Spec.IPFamilyPolicy, x.Spec.IPFamilies = &single, []core.IPFamily{core.IPv4Protocol}
+			x.Spec.ClusterIP, x.Spec.ClusterIPs = "10.0.0.1", []string{"10.0.0.1"}
+			if errs := corevalidation.ValidateServiceCreate(x); len(errs) > 0 {
 				return fmt.Errorf("document %d: %w", n, errs.ToAggregate())
 			}
 		case *core.ConfigMap:

@@ -237,8 +237,10 @@ func TestKubernetesJobsMeasure(t *testing.T) {
 	}
 }
 
-// TestKubernetesManifestHasTheSchema validates manifests with the schema that Kubernetes publishes.
-func TestKubernetesManifestHasTheSchema(t *testing.T) {
+// schemaProblems returns the function that validates a manifest's document with the schema that
+// Kubernetes publishes.
+func schemaProblems(t *testing.T) func(doc map[string]any) []string {
+	t.Helper()
 	b, err := os.ReadFile("testdata/k8s-1.33.json")
 	if err != nil {
 		t.Fatal(err)
@@ -247,7 +249,10 @@ func TestKubernetesManifestHasTheSchema(t *testing.T) {
 	if err := json.Unmarshal(b, &schema); err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[any]string{"Job": "io.k8s.api.batch.v1.Job", "ConfigMap": "io.k8s.api.core.v1.ConfigMap"}
+	kinds := map[any]string{
+		"batch/v1 Job": "io.k8s.api.batch.v1.Job", "v1 ConfigMap": "io.k8s.api.core.v1.ConfigMap",
+		"apps/v1 Deployment": "io.k8s.api.apps.v1.Deployment", "v1 Service": "io.k8s.api.core.v1.Service",
+	}
 	var validate func(s map[string]any, v any, path string) []string
 	validate = func(s map[string]any, v any, path string) (out []string) {
 		if ref, ok := s["$ref"].(string); ok {
@@ -306,15 +311,27 @@ func TestKubernetesManifestHasTheSchema(t *testing.T) {
 		}
 		return out
 	}
+	return func(doc map[string]any) []string {
+		kind, ok := kinds[fmt.Sprint(doc["apiVersion"], " ", doc["kind"])]
+		if !ok {
+			return []string{fmt.Sprint("unknown kind ", doc["kind"])}
+		}
+		return validate(schema.Definitions[kind], doc, doc["kind"].(string))
+	}
+}
+
+// TestKubernetesManifestHasTheSchema validates manifests with the schema that Kubernetes publishes.
+func TestKubernetesManifestHasTheSchema(t *testing.T) {
+	problems := schemaProblems(t)
 	_, full := launched(t, "k8s", "--nodes", "3", "--image", "registry/a:b", "--claim", "c", "--resource", "nvidia.com/gpu=1", "--resource", "memory=64Gi", "--", "--budget", "1h")
 	_, plain := launched(t, "k8s", "--nodes", "3", "--image", "registry/a:b", "--claim", "c", "--share-nodes")
 	for _, doc := range append(documents(t, full), documents(t, plain)...) {
-		if out := validate(schema.Definitions[kinds[doc["kind"]]], doc, doc["kind"].(string)); len(out) > 0 {
+		if out := problems(doc); len(out) > 0 {
 			t.Errorf("%s", strings.Join(out, "\n"))
 		}
 	}
 	wrong := documents(t, strings.Replace(full, "completionMode", "completionModus", 1))[1]
-	if out := validate(schema.Definitions[kinds["Job"]], wrong, "Job"); !slices.Contains(out, "Job.spec.completionModus: unknown field") {
+	if out := problems(wrong); !slices.Contains(out, "Job.spec.completionModus: unknown field") {
 		t.Errorf("a wrong field is valid: %v", out)
 	}
 }
