@@ -30,6 +30,18 @@ func (t Task) Name() string { return t.family.Name }
 // About describes the task in one line.
 func (t Task) About() string { return t.family.About }
 
+// Choices returns the kinds and the wordings of the family.
+func (t Task) Choices() (list []suites.Choice) {
+	for _, k := range t.family.Kinds {
+		list = append(list, suites.Choice{Field: "kinds", Name: k.Name, About: k.About})
+	}
+	list = append(list, suites.Choice{Field: "wording", Name: WordingOwn, About: "this project's texts"})
+	for _, name := range t.family.Wordings {
+		list = append(list, suites.Choice{Field: "wording", Name: name, About: "the benchmark's published texts"})
+	}
+	return list
+}
+
 // Params returns a *Params with the defaults.
 func (Task) Params() any { return defaults() }
 

@@ -66,7 +66,31 @@ func Explain(w io.Writer, tasks []Task, only string) error {
 func explainTask(w io.Writer, t Task) error {
 	_, err := fmt.Fprintln(w, strings.Join(wrap("TASK "+t.Name()+": "+t.About(), 78), "\n  "))
 	explainStruct(w, reflect.ValueOf(t.Params()).Elem(), "  ")
+	if c, ok := t.(interface{ Choices() []Choice }); ok {
+		field := ""
+		for _, choice := range c.Choices() {
+			if choice.Field != field {
+				field = choice.Field
+				fmt.Fprintf(w, "  values of %s:\n", field)
+			}
+			explainField(w, "    ", choice.Name, choice.About)
+		}
+	}
 	return err
+}
+
+// Choice is a value of a task's field that depends on the task, such as a kind of questions. A task
+// with a method Choices() []Choice has them explained, in groups by field.
+type Choice struct{ Field, Name, About string }
+
+// explainField writes a name and its explanation.
+func explainField(w io.Writer, indent, name, doc string) {
+	for i, line := range wrap(doc, 60-len(indent)) {
+		if i > 0 {
+			name = ""
+		}
+		fmt.Fprintf(w, "%s%-16s %s\n", indent, name, line)
+	}
 }
 
 // explainStruct writes a line for each documented field of a struct: name, doc and default.
@@ -84,11 +108,7 @@ func explainStruct(w io.Writer, v reflect.Value, indent string) {
 		if d := defaultText(v.Field(i)); d != "" && !strings.Contains(doc, "default") {
 			doc += " (default " + d + ")"
 		}
-		lines := wrap(doc, 58)
-		fmt.Fprintf(w, "%s%-16s %s\n", indent, name, lines[0])
-		for _, l := range lines[1:] {
-			fmt.Fprintf(w, "%s%-16s %s\n", indent, "", l)
-		}
+		explainField(w, indent, name, doc)
 	}
 }
 
