@@ -60,9 +60,6 @@ const (
 	difference = "_diff"
 )
 
-// lead returns the log-probability of the right name minus the largest of the others', in nats.
-func lead(t result.Trial) float64 { return t.LogProbs[0] - slices.Max(t.LogProbs[1:]) }
-
 // metrics computes the metrics from the trials, which hold all conditions of the first trial, then
 // those of the second. facts is the number of different facts.
 //
@@ -102,9 +99,9 @@ func metrics(all []result.Trial, facts int) map[string]result.Metric {
 	}
 	scores("", func(t result.Trial) float64 { return t.Exact })
 	if !slices.ContainsFunc(all, func(t result.Trial) bool { return t.NoLogProb }) {
-		scores(ranked, func(t result.Trial) float64 { return share(lead(t) > 0) })
+		scores(ranked, func(t result.Trial) float64 { return share(t.Margin() > 0) })
 		for k, name := range conditions {
-			xs := of(k, lead)
+			xs := of(k, result.Trial.Margin)
 			m := result.Metric{Value: stats.Mean(xs), Unit: "nats", Better: result.Higher, Samples: xs}
 			if lo, hi, ok := stats.ClusteredMean(xs, cluster, level); ok {
 				m = m.Interval(lo, hi, level, "student")

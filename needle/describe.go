@@ -13,6 +13,8 @@ func (Task) Describe() result.Task {
 			{Name: "exact", Unit: "fraction", Better: result.Higher, Kind: result.Share, Primary: true, Role: result.Quality},
 			{Name: "contains", Unit: "fraction", Better: result.Higher, Kind: result.Share},
 			{Name: "logprob", Unit: "nats", Better: result.Higher, Kind: result.Mean, Head: "log-probability"},
+			{Name: "ranked", Unit: "fraction", Better: result.Higher, Kind: result.Share, Head: "ranked first"},
+			{Name: "margin", Unit: "nats", Better: result.Higher, Kind: result.Mean},
 			{Name: "tokens", Unit: "tokens", Better: result.None, Kind: result.Exact},
 			{Name: "depth_real", Unit: "fraction", Better: result.None, Kind: result.Mean, Head: "actual depth"},
 		},

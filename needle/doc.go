@@ -10,7 +10,9 @@
 //  3. run.go computes the common part of the trials' prompts once, forks
 //     it, and lets the model answer greedily.
 //  4. score.go compares: exact (the answer begins with the value, and no digit follows),
-//     contains (the value occurs anywhere in it), and the log-probability of the right answer.
+//     contains (the value occurs anywhere in it), and the log-probability of the right answer. With
+//     distractors (kind multikey), ranked is the share of trials in which the right value has a
+//     higher log-probability than theirs, and margin the mean difference from the best of them.
 //
 // With chat, the text and the question are a user's message in the form of the model's chat
 // template (chat.go), and the scores read the numbers in the answer.

@@ -238,10 +238,12 @@ func TestShareIsSame(t *testing.T) {
 				if got != want {
 					t.Errorf("%s, blind %v: shared trials differ", arch, blind)
 				}
-				if most := 2 + count(blind && !fakeConfig(arch).CanTruncate()); shared.most > most {
+				// Continuations that differ from the answer are scored on a fork.
+				branches := count((blind || kind == MultiKey) && !fakeConfig(arch).CanTruncate())
+				if most := 2 + branches; shared.most > most {
 					t.Errorf("%s, blind %v: %d sequences at once, want at most %d", arch, blind, shared.most, most)
 				}
-				if alone.most > 1+count(blind && !fakeConfig(arch).CanTruncate()) || shared.computed >= alone.computed {
+				if alone.most > 1+branches || shared.computed >= alone.computed {
 					t.Errorf("%s, blind %v: alone %d sequences, %d tokens; shared %d tokens", arch, blind, alone.most, alone.computed, shared.computed)
 				}
 				for _, forkErr := range []error{runners.ErrUnsupported, runners.ErrOutOfMemory} {
@@ -483,4 +485,43 @@ func TestEstimate(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestAccess checks that a multikey cell ranks the right value among those of the distractors,
+// apart from the answer, and that other cells have no such metrics.
+func TestAccess(t *testing.T) {
+	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
+		multikey := func(p *Params) {
+			set(p)
+			if kind == MultiKey {
+				p.Distractors = maxWrong + 2
+			}
+		}
+		r := runCase(t, planCases(t, multikey)[0], &fakeModel{})
+		ranked, ok := r.Metrics["ranked"]
+		margin, has := r.Metrics["margin"]
+		if ok != (kind == MultiKey) || has != ok {
+			t.Fatalf("ranked %v, margin %v", ok, has)
+		}
+		if !ok {
+			return
+		}
+		if ranked.Value != 1 || !(margin.Value > 15) || len(ranked.Samples) != len(r.Trials) || !(*ranked.Lo < 1) {
+			t.Errorf("a model that finds the fact: ranked %+v, margin %+v", ranked, margin)
+		}
+		for _, tr := range r.Trials {
+			if len(tr.Choices) != 1+maxWrong || len(tr.LogProbs) != 1+maxWrong || tr.Choices[0] != tr.Expected[0] || tr.LogProbs[0] != tr.LogProb {
+				t.Errorf("trial %+v", tr)
+			}
+			for _, wrong := range tr.Choices[1:] {
+				if !slices.ContainsFunc(tr.Distractors, func(f string) bool { return strings.Contains(f, wrong) }) || wrong == tr.Expected[0] {
+					t.Errorf("%s is not the value of a distractor: %q", wrong, tr.Distractors)
+				}
+			}
+		}
+		many := runCase(t, planCases(t, func(p *Params) { multikey(p); p.Trials = param.Everywhere(20) })[0], &fakeModel{blind: true})
+		if got := many.Metrics["ranked"].Value; !(got < 0.6) {
+			t.Errorf("a blind model ranks the right value first in %g of the trials", got)
+		}
+	})
 }

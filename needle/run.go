@@ -99,7 +99,7 @@ func (r *run) prompt(t *trial, h *haystack.Haystack) runners.Prompt {
 		p.Tokens = t.prompt(h)
 	}
 	for _, q := range t.questions {
-		turn := runners.Turn{Text: q.text, Continuations: []string{q.expected()}, MaxTokens: r.most(r.tok, q), Done: ended(q)}
+		turn := runners.Turn{Text: q.text, Continuations: append([]string{q.expected()}, r.wrong(t, q)...), MaxTokens: r.most(r.tok, q), Done: ended(q)}
 		if r.chat != nil {
 			// A model need not begin with the value, so the value's probability there says nothing.
 			turn.Continuations, turn.Done = nil, endedInChat(q, r.Digits)
@@ -145,6 +145,9 @@ func (r *run) judge(t *trial, h *haystack.Haystack, all []runners.Answer) result
 			out.NoLogProb = true
 		} else {
 			out.LogProb += a.LogProbs[0]
+			if len(a.LogProbs) > 1 {
+				out.Choices, out.LogProbs = append([]string{q.expected()}, r.wrong(t, q)...), a.LogProbs
+			}
 		}
 	}
 	n := float64(len(t.questions))

@@ -88,6 +88,14 @@ func metrics(trials []result.Trial, haystacks int) map[string]result.Metric {
 	}
 	if slices.ContainsFunc(trials, func(t result.Trial) bool { return t.NoLogProb }) {
 		delete(out, "logprob")
+	} else if len(trials) > 0 && len(trials[0].Choices) > 1 {
+		out["margin"] = mean("nats", result.Higher, collect(result.Trial.Margin))
+		out["ranked"] = score(collect(func(t result.Trial) float64 {
+			if t.Margin() > 0 {
+				return 1
+			}
+			return 0
+		}))
 	}
 	return out
 }

@@ -231,7 +231,7 @@ func (c *cell) cost(m *suites.Target, costs *costs, tok tokenizer.Tokenizer, all
 			first = min(first, t.facts[0].depth)
 			steps = 0
 			for _, q := range t.questions {
-				steps += c.steps(tok, q)
+				steps += c.steps(tok, q) * (1 + len(c.wrong(t, q)))
 			}
 		}
 		shared := 0

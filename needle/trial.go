@@ -88,6 +88,20 @@ func (q question) answer() string { return strings.Join(q.values, betweenValues)
 // expected returns the continuation of a model that answers correctly.
 func (q question) expected() string { return q.lead + q.answer() }
 
+// maxWrong is the maximum number of distractors whose values are scored.
+const maxWrong = 8
+
+// wrong returns continuations with the values of distractors, of which the model must choose the
+// right one. A chat model need not begin with a value.
+func (c *cell) wrong(t *trial, q question) (out []string) {
+	for _, f := range t.facts {
+		if c.Kind == MultiKey && c.chat == nil && !f.asked && len(out) < maxWrong {
+			out = append(out, q.lead+f.value)
+		}
+	}
+	return out
+}
+
 // spaced returns q adapted to a tokenizer. If the space at the end of the question and the value
 // form one token, a model has never seen a prompt that ends with the space, so the space moves to
 // the answer.

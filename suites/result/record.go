@@ -3,6 +3,7 @@ package result
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -184,6 +185,10 @@ type Trial struct {
 	Condition string `json:"condition,omitempty"`
 	Pair      int    `json:"pair,omitempty"`
 }
+
+// Margin returns the log-probability of the first of the trial's Choices minus the largest of the
+// others', in nats. Choices must be at least two, and the model must have given LogProbs.
+func (t Trial) Margin() float64 { return t.LogProbs[0] - slices.Max(t.LogProbs[1:]) }
 
 // Points returns the trial's score in 0..1: Score, or Exact if the task has two.
 func (t *Trial) Points() float64 {
