@@ -27,6 +27,10 @@ func Family() quality.Family {
 			},
 		}
 	}
+	changed := kind("changed_word", "the changed word at the right position", score.SamePlace)
+	changed.Done = func(answer string, s *quality.Sample) bool {
+		return score.PlaceKnown(s.References[0], strings.TrimSpace(answer), s.References[1])
+	}
 	return quality.Family{
 		Name: "copy", Title: "Repeated words",
 		About: "a copy of a text of equal words, one of them changed",
@@ -35,7 +39,7 @@ func Family() quality.Family {
 		Wordings: []string{Published},
 		Kinds: []quality.Kind{
 			kind("repeated_words", "similarity of the copy (normalized edit distance)", func(reference, answer, _ string) float64 { return score.Similarity(reference, answer) }),
-			kind("changed_word", "the changed word at the right position", score.SamePlace),
+			changed,
 		},
 	}
 }

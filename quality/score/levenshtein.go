@@ -83,15 +83,27 @@ func distance(a, b []rune) int {
 // point in the answer and in the reference, else 0. If the reference ends with word, it is word
 // preceded by a space. This is the position accuracy of Chroma's repeated words.
 func SamePlace(reference, answer, word string) float64 {
-	sought := word + " "
-	if len(reference) > len(word) && reference[len(reference)-len(word)-1:] == " "+word {
-		sought = " " + word
-	}
-	want, got := index(reference, sought), index(answer, sought)
-	if want < 0 || want != got {
+	sought, want := place(reference, word)
+	if want < 0 || want != index(answer, sought) {
 		return 0
 	}
 	return 1
+}
+
+// PlaceKnown reports whether SamePlace of all answers that begin with this one is the same: the
+// word occurs, or the answer is longer than the reference up to the word.
+func PlaceKnown(reference, answer, word string) bool {
+	sought, want := place(reference, word)
+	return want < 0 || strings.Contains(answer, sought) || utf8.RuneCountInString(answer) >= want+utf8.RuneCountInString(sought)
+}
+
+// place returns the text that SamePlace looks for, and its position in the reference.
+func place(reference, word string) (sought string, at int) {
+	sought = word + " "
+	if len(reference) > len(word) && reference[len(reference)-len(word)-1:] == " "+word {
+		sought = " " + word
+	}
+	return sought, index(reference, sought)
 }
 
 // index returns the position of the first occurrence in code points, or -1.

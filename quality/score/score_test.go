@@ -247,6 +247,11 @@ func TestSamePlace(t *testing.T) {
 			t.Errorf("%q in %q for %q: %v", c.word, c.answer, c.reference, got)
 		}
 	}
+	for answer, want := range map[string]bool{"": false, "apple ": false, "apple apples": false, "apple apples ": true, "apples ": true, "apple apple a": true} {
+		if got := PlaceKnown("apple apples apple", answer, "apples"); got != want {
+			t.Errorf("the place in %q is known: %v", answer, got)
+		}
+	}
 }
 
 func TestLastUUID(t *testing.T) {
@@ -311,6 +316,9 @@ func FuzzScorers(f *testing.F) {
 		}
 		if d := FirstDigits(answer); !strings.Contains(answer, d) {
 			t.Errorf("digits %q", d)
+		}
+		if PlaceKnown(reference, answer, "a") && SamePlace(reference, answer, "a") != SamePlace(reference, answer+prefix, "a") {
+			t.Errorf("the place changes")
 		}
 		SubstringMatch(answer, reference)
 		OnlyLabel(answer, reference, []string{prefix})
