@@ -135,7 +135,7 @@ func (r *run) remarks() []string {
 		notes = append(notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.fit.tok.Name())
 	}
 	if short := r.short(); short > 0 {
-		notes = append(notes, fmt.Sprintf("%d of %d prompts are more than a tenth shorter than the length: there is no more filler", short, len(r.trials)))
+		notes = append(notes, fmt.Sprintf("%d of %d prompts are more than a tenth shorter than the length: the next unit of filler does not fit, or there is none", short, len(r.trials)))
 	}
 	return slices.Concat(notes, r.settings.notes, r.chat.Notes())
 }
