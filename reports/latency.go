@@ -78,7 +78,7 @@ func (l *latencyView) each(f func(r *result.Record, begin []cell)) {
 	for _, x := range l.xs {
 		for _, m := range l.g.models {
 			if r := l.at[spot{model: m, x: x}]; r != nil {
-				f(r, texts(text(x), label(m)))
+				f(r, texts(trim(text(x)), label(m)))
 			}
 		}
 	}
@@ -188,7 +188,7 @@ func (l *latencyView) line(model string, st style, m result.MetricInfo, suffix s
 	text := axisText(l.x, l.xs)
 	for _, x := range l.xs {
 		r := l.at[spot{model: model, x: x}]
-		who, at := label(model), joined(text(x), l.x.Label)
+		who, at := label(model), joined(trim(text(x)), l.x.Label)
 		value, ok := metric(r, m.Name)
 		if !ok {
 			if words := short(r); r != nil && r.Status != result.OK {

@@ -49,7 +49,7 @@ func servedJournal() *result.Journal {
 	for i, m := range []string{"served-a", "served-b"} {
 		capacity := 9.0 + 4*float64(i)
 		for _, loop := range []string{"rate", "concurrency"} {
-			for _, x := range []float64{1, 2, 4, 8, 16} {
+			for _, x := range []float64{0.5, 2, 4, 8, 16} {
 				r := record("answers", m, "x", fmt.Sprintf("answers %s %g", loop, x), map[string]any{"length": ki, "loop": "by " + loop, loop: x})
 				if loop == "rate" && x > capacity {
 					r.Status, r.Reason = result.Failed, "the client did not keep the rate"

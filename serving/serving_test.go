@@ -205,6 +205,7 @@ func TestPlanErrors(t *testing.T) {
 		"expected one or more sizes":            func(p *Params) { p.Outputs = nil },
 		"concurrency: 5000, expected 1 to 4096": func(p *Params) { p.Concurrency = suites.Sizes{5000} },
 		"requests: 64 for 65 in flight":         func(p *Params) { p.Concurrency = suites.Sizes{65} },
+		"tokens, expected at most 50000000":     func(p *Params) { p.Outputs, p.Requests = suites.Sizes{1 << 20}, 50 },
 		"rate: 0, expected 0.001":               func(p *Params) { p.Rate = []float64{0} },
 		"rate: NaN, expected 0.001":             func(p *Params) { p.Rate = []float64{math.NaN()} },
 		"rate: +Inf, expected 0.001":            func(p *Params) { p.Rate = []float64{math.Inf(1)} },

@@ -58,6 +58,7 @@ const (
 	maxConcurrency = 4096
 	maxRate        = 10_000
 	maxRequests    = 100_000
+	maxTokens      = 50_000_000 // of the answers of a case: each has a time between chunks
 )
 
 // Name is "serving".
@@ -96,6 +97,11 @@ func (a *Params) check(p *suites.Planner) error {
 	} {
 		if err != nil {
 			return err
+		}
+	}
+	for _, n := range a.Outputs {
+		if t := n * int64(a.Requests); t > maxTokens {
+			return p.Errorf("%d requests of %d output tokens: %d tokens, expected at most %d", a.Requests, n, t, maxTokens)
 		}
 	}
 	for i, r := range a.Rate {
