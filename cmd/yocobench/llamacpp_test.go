@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +14,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// A model served by llama.cpp gives the answers that the CPU runner gives on the same weights, and
-// nothing in the run folder contains the server's key.
+// A model served by llama.cpp gives the answers, their log-probabilities and the loss that the CPU
+// runner gives on the same weights, and nothing in the run folder contains the server's key.
 func TestServedByLlamaCPP(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes 20 s of CPU time")
@@ -35,6 +36,7 @@ models:
   - {name: served, url: %q, model: smollm2, tokenizer: %q, key_env: YOCOBENCH_TEST_KEY}
 tasks:
   - needle: {lengths: [256, 512], depths: [0.1], trials: 2}
+  - nll: {length: 256, documents: 1}
 `, model, url+"/v1/", model)
 	if err := os.WriteFile(suite, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -55,12 +57,19 @@ tasks:
 		}
 		of[r.Model][r.Label] = r
 	}
-	if len(of["ours"]) != 2 || len(of["served"]) != 2 {
+	if len(of["ours"]) != 3 || len(of["served"]) != 3 {
 		t.Fatalf("%d and %d cases", len(of["ours"]), len(of["served"]))
 	}
 	for label, ours := range of["ours"] {
 		served := of["served"][label]
+		// llama.cpp adds 49152 probabilities in float32: each log-probability is shifted by 1.3e-4.
+		if want, got := ours.Metrics["nll"].Value, served.Metrics["nll"].Value; !(math.Abs(got-want) <= 1e-3*want) || (ours.Task == "nll") != (want > 4) {
+			t.Errorf("%s: %.5f nats/token, want %.5f", label, got, want)
+		}
 		for i, want := range ours.Trials {
+			if got := served.Trials[i]; got.NoLogProb || !(math.Abs(got.LogProb-want.LogProb) < 2e-3) {
+				t.Errorf("%s, trial %d: the answer has log-probability %.5f, want %.5f", label, i, got.LogProb, want.LogProb)
+			}
 			if got := served.Trials[i]; got.Answer != want.Answer || got.Tokens != want.Tokens {
 				t.Errorf("%s, trial %d: served: %q after %d tokens, want %q after %d", label, i, got.Answer, got.Tokens, want.Answer, want.Tokens)
 			}
