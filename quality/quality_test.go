@@ -9,7 +9,10 @@ import (
 	"testing"
 
 	"github.com/yocobench/yocobench/corpus/rng"
+	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/tokenizer"
+	"github.com/yocobench/yocobench/suites"
+	"github.com/yocobench/yocobench/suites/param"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -224,5 +227,25 @@ func TestData(t *testing.T) {
 		if _, err := plan(t, block, m); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "x.yaml:4") {
 			t.Errorf("%s: error %v, want %q with its line", block, err, want)
 		}
+	}
+}
+
+// TestSampleTooShort checks that a sample which needs more tokens than the first one makes its case
+// unsupported.
+func TestSampleTooShort(t *testing.T) {
+	family := fakeFamily
+	family.Kinds = []Kind{{Name: "uneven", Answer: fakeAnswer, Score: fakeScore, Draw: func(r *rng.Rand, s *Settings) (Draft, error) {
+		return &fakeDraft{password: strings.Repeat("7", 4+200*s.Sample), filler: fakeWords(r, 400), at: 3, most: 400}, nil
+	}}}
+	task := NewTask(family)
+	p := task.Params().(*Params)
+	p.Lengths, p.Samples = suites.Sizes{400}, param.Everywhere(5)
+	cases, err := task.Plan(&suites.Planner{}, target(&fakeModel{}, tokenizer.Bytes{}), p)
+	if err != nil || cases[0].Unsupported != "" {
+		t.Fatalf("planned as %+v: %v", cases, err)
+	}
+	_, err = cases[0].Run(t.Context(), &fakeModel{}, func(float64) {})
+	if !errors.Is(err, runners.ErrUnsupported) || !strings.Contains(err.Error(), "uneven, sample 2") {
+		t.Errorf("error %v", err)
 	}
 }

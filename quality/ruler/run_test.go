@@ -6,7 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/yocobench/yocobench/corpus"
 	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/quality"
 	"github.com/yocobench/yocobench/runners"
@@ -31,13 +33,16 @@ func qwen3(t testing.TB) tokenizer.Tokenizer {
 }
 
 // silent answers nothing.
-type silent struct{ prompts [][]int }
+type silent struct {
+	prompts [][]int
+	texts   []string
+}
 
 func (*silent) Close() error { return nil }
 
 func (m *silent) Complete(ctx context.Context, group []runners.Prompt, room int, done func(int, []runners.Answer)) ([]string, error) {
 	for i, p := range group {
-		m.prompts = append(m.prompts, p.Tokens)
+		m.prompts, m.texts = append(m.prompts, p.Tokens), append(m.texts, p.Text+p.Turns[0].Text)
 		done(i, []runners.Answer{{Tokens: len(p.Tokens)}})
 	}
 	return nil, ctx.Err()
@@ -62,7 +67,7 @@ func cases(t testing.TB, tok tokenizer.Tokenizer, set func(*quality.Params)) ([]
 
 func measure(t testing.TB, c suites.Case, m *silent) result.Outcome {
 	t.Helper()
-	m.prompts = nil
+	m.prompts, m.texts = nil, nil
 	if c.Unsupported != "" {
 		t.Fatalf("%s: %s", c.Label, c.Unsupported)
 	}
@@ -96,6 +101,40 @@ func TestLengths(t *testing.T) {
 		}
 		if out.Metrics["repeat"].Value != 1 || len(out.Notes) > 0 {
 			t.Errorf("%s: %+v, notes %q", c.Label, out.Metrics["repeat"], out.Notes)
+		}
+	}
+}
+
+// TestHaystacks hides needles in texts of other kinds: without spaces, without sentences, too
+// short.
+func TestHaystacks(t *testing.T) {
+	for name, text := range map[string]string{
+		"Chinese": strings.Repeat("他们在早上去了市场。那里有很多人在买水果和蔬菜。", 3000), "one word": strings.Repeat("x", 1<<18),
+		"code": strings.Repeat("func f(x int) int {\n\treturn x + 1\n}\n\n", 4000), "short": "One line.\n", "emoji": strings.Repeat("👩‍👩‍👧 ", 20000),
+	} {
+		path := filepath.Join(t.TempDir(), "text.txt")
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		for _, tok := range []tokenizer.Tokenizer{tokenizer.Bytes{}, nil} { // nil: an estimate
+			all, m := cases(t, tok, func(p *quality.Params) {
+				p.Lengths, p.Samples, p.Kinds = suites.Sizes{3 << 10}, param.Everywhere(4), quality.Kinds{"niah_single_2", "niah_multivalue"}
+				p.Haystack.Spec = corpus.Spec{Kind: corpus.KindFiles, Paths: []string{path}}
+			})
+			for _, c := range all {
+				out := measure(t, c, m)
+				if out.Metrics["repeat"].Value != 1 {
+					t.Errorf("%s: %s: repeat %g", name, c.Label, out.Metrics["repeat"].Value)
+				}
+				for _, p := range m.texts {
+					if n := len(p); !utf8.ValidString(p) || tok != nil && (n > 3<<10-128 || n < 3<<10-128-110) || strings.Count(p, "The secret number of") < len(out.Trials[0].Expected) {
+						t.Errorf("%s: %s: a prompt of %d bytes: %q", name, c.Label, n, p[:100])
+					}
+				}
+				if notes := strings.Join(out.Notes, "\n"); (name == "short") != strings.Contains(notes, "it is repeated") {
+					t.Errorf("%s: %s: notes %q", name, c.Label, notes)
+				}
+			}
 		}
 	}
 }

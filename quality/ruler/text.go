@@ -20,6 +20,7 @@ type drawer = func(r *rng.Rand, s *quality.Settings) (quality.Draft, error)
 type running struct {
 	source corpus.Source
 	seed   uint64
+	note   func(string)
 	asked  int // bytes of the source
 	text   string
 	data   []byte // text
@@ -33,7 +34,7 @@ const maxWord = 24
 // shared returns the running text of the samples of a case.
 func shared(s *quality.Settings) (*running, error) {
 	v, err := s.Shared("text", func() (any, error) {
-		return &running{source: s.Haystack, seed: s.Seed}, nil
+		return &running{source: s.Haystack, seed: s.Seed, note: s.Note}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -52,10 +53,10 @@ func (t *running) grow(size int, enough func() bool) error {
 		if err != nil {
 			return err
 		}
-		words := bytes.Fields(h.Text)
-		if len(words) > 0 {
-			words = words[:len(words)-1] // it may be cut
+		if h.Repeats > 0 {
+			t.note("the text of the haystack is shorter than samples need: it is repeated")
 		}
+		words := bytes.Fields(h.Text)
 		t.data = bytes.Join(words, []byte(" "))
 		t.text, t.ends = string(t.data), t.ends[:0]
 		at := 0
@@ -70,6 +71,13 @@ func (t *running) grow(size int, enough func() bool) error {
 			}
 			at++ // the space
 		}
+		// The last word may be cut.
+		t.ends = t.ends[:max(0, len(t.ends)-1)]
+		n := 0
+		if k := len(t.ends); k > 0 {
+			n = t.ends[k-1]
+		}
+		t.data, t.text = t.data[:n], t.text[:n]
 	}
 	return nil
 }
