@@ -16,6 +16,10 @@ const explainHead = `A suite is a YAML file that names models, tasks and a time 
     - tiny-yoco-gret                      # an embedded model, by its name
     - {name: big, model: yoco-gret-160m}  # a preset, with random weights
     - {name: mine, model: path/to/folder} # config.json and weights.safetensors
+    - name: served                        # behind an OpenAI-compatible endpoint
+      url: http://127.0.0.1:8000/v1
+      model: name-on-the-server
+      key_env: OPENAI_API_KEY
     - name: gemma-like                    # defined by layers, with random weights
       dim: 768
       vocab: 32000

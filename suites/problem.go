@@ -22,6 +22,8 @@ type Problem struct {
 	Line int // 0: unknown
 	Msg  string
 	Hint string
+	// secret is true if the value may be a key or a password: then it is not shown.
+	secret bool
 }
 
 func (p *Problem) Error() string {

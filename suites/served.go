@@ -45,9 +45,9 @@ func (e *Entry) served(n *yaml.Node) error {
 	rest.Label, rest.Tokenizer = "", ""
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return problemAt(n, hint, "url: expected an address that begins with http:// or https://")
+		return secretAt(n, hint, "url: expected an address that begins with http:// or https://")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(e.URL, "?#@"):
-		return problemAt(n, "key_env names the environment variable that has the key", "url: an address with a user, a password, a query or a fragment; the suite is stored with the results")
+		return secretAt(n, "key_env names the environment variable that has the key", "url: an address with a user, a password, a query or a fragment; the suite is stored with the results")
 	case e.Model == "":
 		return problemAt(n, hint, "a model with a url and without the field model, its name in requests")
 	case e.Command != nil || !reflect.ValueOf(rest).IsZero():
@@ -57,7 +57,7 @@ func (e *Entry) served(n *yaml.Node) error {
 	case e.IdleTimeout != 0:
 		return problemAt(n, "a served model has start_timeout, request_timeout and stall_timeout", "idle_timeout belongs to a model with a command")
 	case e.KeyEnv != "" && !variableForm.MatchString(e.KeyEnv):
-		return problemAt(n, "for example: key_env: OPENAI_API_KEY", "key_env: expected the name of an environment variable in capitals; a key must not be in a suite")
+		return secretAt(n, "for example: key_env: OPENAI_API_KEY", "key_env: expected the name of an environment variable in capitals; a key must not be in a suite")
 	case e.API != "" && e.API != "completions" && e.API != "chat":
 		return problemAt(n, "", "api: expected completions or chat, got %q", e.API)
 	case e.Concurrency < 0 || e.Concurrency > maxConcurrency:
@@ -68,4 +68,11 @@ func (e *Entry) served(n *yaml.Node) error {
 		return problemAt(n, "", "rate: expected requests per second, got %g", e.Rate)
 	}
 	return nil
+}
+
+// secretAt is problemAt for a value that may be a secret.
+func secretAt(n *yaml.Node, hint, format string, args ...any) *Problem {
+	p := problemAt(n, hint, format, args...)
+	p.secret = true
+	return p
 }

@@ -99,7 +99,11 @@ func setProblem(set, msg string) *Problem {
 func settingProblem(err error, sets []string) error {
 	var p *Problem
 	if errors.As(err, &p) && p.Line < 0 && -p.Line <= len(sets) {
-		p.File, p.Line = "--set "+sets[-p.Line-1], 0
+		set := sets[-p.Line-1]
+		if p.secret {
+			set, _, _ = strings.Cut(set, "=")
+		}
+		p.File, p.Line = "--set "+set, 0
 	}
 	return err
 }

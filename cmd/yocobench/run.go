@@ -31,6 +31,7 @@ type runFlags struct {
 	out, resume, inputs, format  string
 	sets, filters, models        []string
 	budget, memory, runner, devp string
+	url, keyEnv                  string
 	device                       deviceOptions
 	dryRun, quiet                bool
 	reports                      string
@@ -75,6 +76,7 @@ part.`,
 		Example: `  yocobench run needle
   yocobench run suites/needle.yaml --set tasks.needle.trials=3 --budget 2m
   yocobench run needle --model path/to/model.gguf
+  yocobench run needle --model NAME --url http://127.0.0.1:8000/v1
   yocobench run paper --dry-run
   yocobench run needle --filter 'model=tiny-yoco-*,length<=4Ki'
   yocobench run needle --shard 3/16 --out sweep/shard-3
@@ -96,6 +98,8 @@ part.`,
 	fs.BoolVar(&f.dryRun, "dry-run", false, "only list the cases with estimated time and memory")
 	fs.StringVar(&f.budget, "budget", "", "time limit of the run, such as 10m: cheapest cases run first, cases that do not fit are skipped, and a case that exceeds its share by half is stopped")
 	fs.StringVar(&f.memory, "memory", "", "memory limit of a model with its sequences, such as 8Gi")
+	fs.StringVar(&f.url, "url", "", "with --model: run a model behind this OpenAI-compatible API, such as http://127.0.0.1:8000/v1, by its name there")
+	fs.StringVar(&f.keyEnv, "key-env", "", "with --url: environment variable that has the key, such as OPENAI_API_KEY")
 	fs.StringVar(&f.runner, "runner", "", "runner: cpu, cuda or analytic (default: the suite's)")
 	fs.StringVar(&f.devp, "device", "", "device profile of the analytic runner (yocobench list devices)")
 	deviceFlags(c, &f.device)
@@ -117,7 +121,7 @@ func deviceFlags(c *cobra.Command, d *deviceOptions) {
 // settings converts the flags that affect results into settings of the suite, so that the run's
 // header contains them.
 func (f *runFlags) settings() []string {
-	sets := append(modelSettings(f.models), f.sets...)
+	sets := append(modelSettings(f.models, f.url, f.keyEnv), f.sets...)
 	for _, s := range []struct{ field, value string }{{"budget", f.budget}, {"memory", f.memory}, {"runner", f.runner}, {"device", f.devp}} {
 		if s.value != "" {
 			sets = append(sets, s.field+"="+s.value)
@@ -132,25 +136,32 @@ func (f *runFlags) settings() []string {
 	return sets
 }
 
-// modelSettings returns the settings that replace a suite's models by those of --model. A path of
-// the working directory becomes an absolute one, since a suite's paths start from its own folder.
-func modelSettings(models []string) []string {
+// modelSettings returns the settings that replace a suite's models by those of --model, which are
+// served at url if it is not empty. A path of the working directory becomes an absolute one, since
+// a suite's paths start from its own folder.
+func modelSettings(models []string, url, keyEnv string) []string {
 	if len(models) == 0 {
 		return nil
 	}
 	type entry struct {
-		Name  string `json:"name"`
-		Model string `json:"model"`
+		Name   string `json:"name"`
+		Model  string `json:"model"`
+		URL    string `json:"url,omitempty"`
+		KeyEnv string `json:"key_env,omitempty"`
 	}
 	var list []entry
 	for _, m := range models {
-		e := entry{m, m}
+		if url != "" {
+			list = append(list, entry{m, m, url, keyEnv})
+			continue
+		}
+		e := entry{Name: m, Model: m}
 		path, err := corpus.ExpandHome(m)
 		if err == nil {
 			path, err = filepath.Abs(path)
 		}
 		if _, missing := os.Stat(path); err == nil && missing == nil {
-			e = entry{modelName(path), path}
+			e.Name, e.Model = modelName(path), path
 		}
 		list = append(list, e)
 	}
@@ -170,6 +181,12 @@ func modelName(path string) string {
 func (f *runFlags) run(ctx context.Context, args []string, command string, stdout, stderr io.Writer) error {
 	if f.format != "text" && f.format != "json" {
 		return usagef("--format is text or json, not %q", f.format)
+	}
+	if f.url != "" && len(f.models) == 0 {
+		return usagef("--url needs --model, the name of the model at that address")
+	}
+	if f.keyEnv != "" && f.url == "" {
+		return usagef("--key-env needs --url")
 	}
 	if f.device.threads < 0 || f.device.threads > 1024 {
 		return usagef("--threads is 0 (all cores) to 1024, not %d", f.device.threads)
