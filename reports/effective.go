@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -182,9 +183,9 @@ func (t *task) quality() (result.MetricInfo, bool) {
 // ladders returns the ladders of a group: those of its panels, otherwise one for each model and, if
 // the second axis of a grid has no numbers, for each value of the third axis. The trials at all
 // values of a grid's second axis are pooled.
-func (v *view) ladders(g *group, metric string) (out []ladder) {
+func (v *view) ladders(g *group, score string) (out []ladder) {
 	for _, w := range g.about.Views {
-		if w.Kind == result.ViewPanels && w.Metrics[0] == metric {
+		if w.Kind == result.ViewPanels && w.Metrics[0] == score {
 			p := g.panelsOf(w)
 			for _, m := range g.models {
 				kinds, mean := p.of(m)
@@ -194,6 +195,13 @@ func (v *view) ladders(g *group, metric string) (out []ladder) {
 				out = append(out, kinds...)
 			}
 			return out
+		}
+	}
+	how := scoring{metric: score, separate: g.separate()}
+	guess := ""
+	for _, w := range g.about.Views {
+		if slices.Contains(w.Metrics, score) {
+			guess = cmp.Or(guess, w.Guess)
 		}
 	}
 	name := func(r *result.Record) string { return "" }
@@ -234,12 +242,25 @@ func (v *view) ladders(g *group, metric string) (out []ladder) {
 			}
 			l := ladder{model: m, name: k.name, lengths: lengths}
 			for _, records := range at[k] {
-				l.at = append(l.at, scoring{metric: metric}.rung(records))
+				l.at = append(l.at, how.rung(records))
+				if len(l.at) == l.base()+1 {
+					l.guess = guessOf(records[0], guess)
+				}
 			}
 			out = append(out, l)
 		}
 	}
 	return out
+}
+
+// separate reports whether the trials of the group's records are independent: its task does not
+// count haystacks that trials share.
+func (g *group) separate() bool { return !slices.Contains(g.about.Repeats, "haystacks") }
+
+// guessOf returns the score of a guess in a record, 0 if it does not state one.
+func guessOf(r *result.Record, name string) float64 {
+	m, _ := metric(r, name)
+	return m.Value
 }
 
 // addEffective adds the tables of effective lengths of a group, if its task has a score of quality

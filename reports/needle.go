@@ -147,11 +147,11 @@ func (s scoring) haystacks(r *result.Record, k float64, n int) (hits, counts []f
 	return hits, counts
 }
 
-// scores returns the scores of a record's trials: the samples of the metric or, if there are none,
-// the exact scores of the trials.
+// scores returns the scores of a record's trials: the samples of the metric if they are complete,
+// otherwise the scores of the trials.
 func (s scoring) scores(r *result.Record) []float64 {
 	m, ok := metric(r, s.metric)
-	if ok && len(m.Samples) > 0 && len(m.Samples) == len(r.Trials) || !ok {
+	if !ok || len(m.Samples) > 0 && (len(m.Samples) == len(r.Trials) || math.Abs(stats.Mean(m.Samples)-m.Value) < 1e-9) {
 		return m.Samples
 	}
 	out := make([]float64, len(r.Trials))

@@ -32,7 +32,7 @@ type panelSet struct {
 
 // panelsOf collects the records of a ViewPanels.
 func (g *group) panelsOf(w result.View) *panelSet {
-	p := &panelSet{g: g, scoring: scoring{metric: w.Metrics[0], separate: true}, view: w, kinds: g.kinds(), ladders: map[string][]ladder{}}
+	p := &panelSet{g: g, scoring: scoring{metric: w.Metrics[0], separate: g.separate()}, view: w, kinds: g.kinds(), ladders: map[string][]ladder{}}
 	if p.lengths = numbers(g.records, g.about.x()); len(p.lengths) == 0 {
 		p.collectSeries()
 		return p
@@ -56,8 +56,8 @@ func (g *group) panelsOf(w result.View) *panelSet {
 			l := ladder{model: m, name: name, lengths: p.lengths}
 			for _, r := range p.at[m][k] {
 				l.at = append(l.at, p.rung([]*result.Record{r}))
-				if x, ok := metric(r, w.Guess); ok && len(l.at) == l.base()+1 {
-					l.guess = x.Value
+				if len(l.at) == l.base()+1 {
+					l.guess = guessOf(r, w.Guess)
 				}
 			}
 			p.ladders[m] = append(p.ladders[m], l)
@@ -112,9 +112,7 @@ func (p *panelSet) collectSeries() {
 		if len(s.X) == 0 {
 			l.failed = short(r)
 		}
-		if x, ok := metric(r, p.view.Guess); ok {
-			l.guess = x.Value
-		}
+		l.guess = guessOf(r, p.view.Guess)
 		l.state(r, p.view)
 	}
 }

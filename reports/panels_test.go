@@ -209,6 +209,38 @@ func TestPanelsOfSeries(t *testing.T) {
 	everything(t, reread(t, j))
 }
 
+// TestEffectiveLengthOfOneOfSeveralScores checks a record whose trials belong to several scores:
+// that of quality has its own samples, which are independent, and the view knows the score of a
+// guess.
+func TestEffectiveLengthOfOneOfSeveralScores(t *testing.T) {
+	share := func(name string, role result.Role) result.MetricInfo {
+		return result.MetricInfo{Name: name, Unit: "fraction", Better: result.Higher, Kind: result.Share, Role: role}
+	}
+	about := &result.Task{Name: "facts", Metrics: []result.MetricInfo{share("easy", ""), share("hard", result.Quality), share("guess", "")},
+		Axes: []result.Axis{{Param: "length", Unit: "tokens"}}, Repeats: []string{"trials"},
+		Views: []result.View{{Kind: result.ViewCurves, Metrics: []string{"easy", "hard"}, Guess: "guess"}}}
+	j := &result.Journal{Runs: []result.Run{{Suite: "s", Tasks: result.Tasks{about}}}}
+	for m, hits := range map[string]int{"good": 30, "guesses": 6} {
+		for _, length := range []float64{256, 512} {
+			r := record("facts", m, "x", "facts", map[string]any{"length": length, "trials": 30.0})
+			samples := make([]float64, 30)
+			for i := range hits {
+				samples[i] = 1
+			}
+			r.Trials = make([]result.Trial, 60) // all wrong
+			r.Metrics = map[string]result.Metric{"hard": {Value: float64(hits) / 30, Unit: "fraction", Better: result.Higher, Samples: samples},
+				"guess": {Value: 0.2, Unit: "fraction", Better: result.Higher}}
+			j.Records = append(j.Records, r)
+		}
+	}
+	text := textOf(t, j)
+	for _, want := range []string{" good    │             512 │       none │                    512 │       none │", " guesses │            none │        256 │                  floor │      floor │"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+}
+
 func TestFloorAndMean(t *testing.T) {
 	rungs := func(hits ...float64) (out []rung) {
 		for _, h := range hits {
