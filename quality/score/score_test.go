@@ -174,6 +174,14 @@ func TestGraders(t *testing.T) {
 			number = one(OnlyLabel(a, g.Reference, g.Others))
 		case "similarity":
 			number = Similarity(a, b)
+		case "place":
+			number = SamePlace(a, b, g.Reference)
+		case "f1":
+			number = F1(strings.FieldsFunc(a, space), strings.FieldsFunc(b, space))
+		case "prefixed":
+			if number = Prefixed(b, a, g.Reference); len([]rune(b)) > maxExcess*len([]rune(a)) {
+				number = g.Number // it may be less
+			}
 		default:
 			t.Fatalf("unknown grader %q", g.Grader)
 		}
@@ -181,7 +189,7 @@ func TestGraders(t *testing.T) {
 			t.Errorf("%s of %q and %q (%q): %v %q %q, want %v %q %q", g.Grader, a, b, g.Reference, number, str, list, g.Number, g.Text, g.List)
 		}
 	}
-	if len(seen) != 7 || seen["similarity"] < 60 {
+	if len(seen) != 10 || seen["similarity"] < 60 {
 		t.Errorf("graders: %v", seen)
 	}
 }

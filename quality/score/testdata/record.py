@@ -7,7 +7,8 @@
 The strings are drawn by a generator that score_test.go has too. difflib.txt has the number of
 matching characters of each pair, by difflib. The other graders are written here from their
 definitions: HELMET's substring_exact_match, InfiniteBench's first_int_match, BABILong's
-compare_answers, lm-evaluation-harness's GraphWalks, Chroma's normalized Levenshtein distance.
+compare_answers, lm-evaluation-harness's and NVIDIA's GraphWalks, OpenAI's MRCR, Chroma's
+normalized Levenshtein distance and position accuracy.
 """
 import difflib
 import json
@@ -87,6 +88,30 @@ def only_label(answer, target, others):
     return {x for x in [target] + others if x.lower() in s} == {target}
 
 
+def f1(got, want):
+    got, want = set(got), set(want)
+    if not got and not want:
+        return 1.0
+    both = len(got & want)
+    if both == 0:
+        return 0.0
+    recall, precision = both / len(want), both / len(got)
+    return 2 * (recall * precision) / (recall + precision)
+
+
+def prefixed(answer, reference, prefix):
+    if not answer.startswith(prefix):
+        return 0.0
+    return difflib.SequenceMatcher(None, answer.removeprefix(prefix), reference).ratio()
+
+
+def same_place(reference, answer, word):
+    sought = " " + word if reference.endswith(" " + word) else word + " "
+    if sought not in answer or sought not in reference:
+        return 0.0
+    return float(reference.index(sought) == answer.index(sought))
+
+
 def distance(a, b):
     row = list(range(len(b) + 1))
     for i, x in enumerate(a, 1):
@@ -124,6 +149,13 @@ def graders():
         if len(b) <= 2 * len(a) or number == 0:
             out.append({"grader": "similarity", "seed": 1_000_000 + seed, "number": number})
         out.append({"grader": "normalize", "seed": 1_000_000 + seed, "text": normalize(a)})
+    for seed in range(60):
+        a, b = pair(2_000_000 + seed)
+        for word in ["tapir", "the", "a", "zebra"]:
+            out.append({"grader": "place", "seed": 2_000_000 + seed, "reference": word, "number": same_place(a, b, word)})
+        out.append({"grader": "f1", "seed": 2_000_000 + seed, "number": f1(a.split(), b.split())})
+        for prefix in [b[:1], b[:7], "x"]:
+            out.append({"grader": "prefixed", "seed": 2_000_000 + seed, "reference": prefix, "number": prefixed(b, a, prefix)})
     return out
 
 
