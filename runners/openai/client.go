@@ -191,6 +191,9 @@ func (c *client) call(ctx context.Context, method, target string, f fields, repe
 			return retries, &runners.RequestError{Kind: fail.kind, Retries: retries, Err: c.hide(fail.err)}
 		}
 		r := runners.Retry{Reason: fail.kind, Wait: max(fail.wait, time.Duration(float64(wait)*(0.5+rand.Float64())))}
+		if fail.kind == idleClosed {
+			r.Wait = 0
+		}
 		retries = append(retries, r)
 		c.mu.Lock()
 		c.retried[r.Reason]++
@@ -266,7 +269,7 @@ func (c *client) attempt(ctx context.Context, method, target string, f fields, r
 	x.resp, err = c.http.Do(req)
 	// net/http itself repeats a request if the server had closed the idle connection.
 	for ; connections > 1; connections-- {
-		*retries = append(*retries, runners.Retry{Reason: "idle connection closed"})
+		*retries = append(*retries, runners.Retry{Reason: idleClosed})
 	}
 	if err != nil {
 		return c.broken(ctx, err, true)
