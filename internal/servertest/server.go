@@ -166,7 +166,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, name := range s.o.Rejects {
 		if _, ok := body[name]; ok {
-			refuse(w, http.StatusBadRequest, "Unrecognized request argument supplied: "+name, "")
+			text := "Unrecognized request argument supplied: " + name
+			if name == "max_tokens" {
+				text = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+			}
+			refuse(w, http.StatusBadRequest, text, "")
 			return
 		}
 	}

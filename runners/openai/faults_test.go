@@ -182,13 +182,12 @@ func TestStalledStream(t *testing.T) {
 		}
 		return kindOf(err)
 	}
-	spec := quick(p.URL)
-	spec.Stall = 50 * time.Millisecond
-	m := open(t, spec, nil)
+	m := open(t, quick(p.URL), nil)
 	if _, err := m.Stream(t.Context(), runners.Request{Prompt: "A prompt", MaxTokens: 4}); err != nil {
 		t.Fatal(err)
 	}
 	length := len(p.Last())
+	m.s.c.spec.Stall = 50 * time.Millisecond
 	for _, at := range []int{length / 2, length - 20} {
 		if kind := hang(m, at); kind != "stalled" {
 			t.Errorf("hang at byte %d of %d: %s", at, length, kind)

@@ -50,6 +50,42 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestBodyLimit checks that an answer without an end is given up, with and without a stream.
+func TestBodyLimit(t *testing.T) {
+	c := newClient(Spec{})
+	endless := func() *exchange {
+		return &exchange{c: c, most: 1 << 20, resp: &http.Response{Header: http.Header{}, Body: io.NopCloser(endless(":  \n"))}}
+	}
+	var out runners.Response
+	if err := readStream(endless(), &out); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
+		t.Error(err)
+	}
+	if _, err := readJSON(endless()); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
+		t.Error(err)
+	}
+}
+
+// endless repeats a text.
+type endless string
+
+func (e endless) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		n += copy(p[n:], e)
+	}
+	return n, nil
+}
+
+// TestContentOfParts checks the message of a server that returns a list of parts.
+func TestContentOfParts(t *testing.T) {
+	a, err := newClient(Spec{}).parseAnswer([]byte(`{"choices":[{"message":{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":"Ye"},{"type":"text","text":"s"}]}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said, _ := a.Choices[0].text(); said != "Yes" {
+		t.Errorf("%q", said)
+	}
+}
+
 // FuzzStream checks that no stream makes the reader panic, and that one that it accepts ends with
 // [DONE] and has times in order.
 func FuzzStream(f *testing.F) {

@@ -87,7 +87,7 @@ func (s *Server) request(prompt any, most int) fields {
 // messages returns chat messages as JSON values.
 func messages(ms []message) (out []map[string]string) {
 	for _, m := range ms {
-		out = append(out, map[string]string{"role": m.Role, "content": deref(m.Content)})
+		out = append(out, map[string]string{"role": m.Role, "content": string(deref(m.Content))})
 	}
 	return out
 }
@@ -133,7 +133,11 @@ func (m *Model) Complete(ctx context.Context, group []runners.Prompt, room int, 
 	}
 	next, out := make(chan int), make(chan outcome)
 	var workers sync.WaitGroup
-	for range min(len(group), m.s.c.spec.Concurrency) {
+	running := min(len(group), m.s.c.spec.Concurrency)
+	if m.s.Slots > 0 {
+		running = min(running, m.s.Slots)
+	}
+	for range running {
 		workers.Go(func() {
 			for i := range next {
 				a, err := m.converse(ctx, group[i])
@@ -220,20 +224,20 @@ func (m *Model) converse(ctx context.Context, p runners.Prompt) (out []runners.A
 func (m *Model) chat(ctx context.Context, p runners.Prompt) (out []runners.Answer, err error) {
 	var said []message
 	if p.System != "" {
-		said = append(said, message{Role: "system", Content: &p.System})
+		said = append(said, message{Role: "system", Content: (*content)(&p.System)})
 	}
 	text := p.Text
 	for _, t := range p.Turns {
 		if t.MaxTokens == 0 {
 			return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoScore)
 		}
-		said, text = append(said, message{Role: "user", Content: new(text + t.Text)}), ""
+		said, text = append(said, message{Role: "user", Content: new(content(text + t.Text))}), ""
 		var one runners.Answer
 		if err := m.ask(ctx, said, t, &one); err != nil {
 			return nil, err
 		}
 		out = append(out, one)
-		said = append(said, message{Role: "assistant", Content: &one.Text})
+		said = append(said, message{Role: "assistant", Content: (*content)(&one.Text)})
 	}
 	return out, nil
 }
@@ -248,11 +252,11 @@ func (m *Model) ask(ctx context.Context, prompt any, t runners.Turn, one *runner
 	if err != nil {
 		return err
 	}
-	content, reasoning := c.text()
-	if content == "" && reasoning != "" {
+	said, reasoning := c.text()
+	if said == "" && reasoning != "" {
 		m.unfinished.Add(1)
 	}
-	one.Text = cut(m.s.c.hidden(content), t.Done)
+	one.Text = cut(m.s.c.hidden(said), t.Done)
 	if n := a.Usage.prompt(); n >= 0 {
 		one.Tokens = n
 	}
@@ -278,7 +282,7 @@ func (m *Model) Stream(ctx context.Context, r runners.Request) (*runners.Respons
 	var prompt any = r.Prompt
 	switch {
 	case m.s.API == Chat:
-		prompt = []message{{Role: "user", Content: &r.Prompt}}
+		prompt = []message{{Role: "user", Content: (*content)(&r.Prompt)}}
 	case m.s.Tokens && r.Tokens != nil:
 		prompt = r.Tokens
 	}
@@ -350,11 +354,11 @@ func readStream(x *exchange, out *runners.Response) error {
 			if c.Index != 0 {
 				continue
 			}
-			content, reasoning := c.text()
+			said, reasoning := c.text()
 			if c.tokens() {
-				out.Chunks = append(out.Chunks, runners.Chunk{At: at.Sub(out.Sent), Bytes: len(reasoning) + len(content)})
+				out.Chunks = append(out.Chunks, runners.Chunk{At: at.Sub(out.Sent), Bytes: len(reasoning) + len(said)})
 			}
-			text.WriteString(reasoning + content)
+			text.WriteString(reasoning + said)
 			out.Finish = cmp.Or(x.c.clip(deref(c.Finish)), out.Finish)
 		}
 	}

@@ -27,6 +27,9 @@ type Server struct {
 	Context int
 	// Shared is the largest number of tokens that the server adds to a text or a message.
 	Shared int
+	// Slots is the number of prompts that the server computes at the same time, 0 if unknown. With
+	// more, each would evict another from its cache.
+	Slots int
 	// Tokens is true if prompts may be token ids.
 	Tokens bool
 	// NoScore says why the server gives no log-probabilities of given tokens. It is empty if it
@@ -206,16 +209,21 @@ func (s *Server) models(ctx context.Context) error {
 	return nil
 }
 
-// props reads the context of a slot of a llama.cpp server. Not every version has it.
+// props reads the slots of a llama.cpp server and the context of each. Not every version has them.
 func (s *Server) props(ctx context.Context) {
 	var p struct {
 		Settings struct {
 			Context int `json:"n_ctx"`
 		} `json:"default_generation_settings"`
+		Slots int `json:"total_slots"`
 	}
-	if missing, err := s.get(ctx, s.c.host("/props"), &p); err == nil && !missing && p.Settings.Context > 0 {
+	if missing, err := s.get(ctx, s.c.host("/props"), &p); err != nil || missing {
+		return
+	}
+	if p.Settings.Context > 0 {
 		s.Context = p.Settings.Context
 	}
+	s.Slots = max(0, p.Slots)
 }
 
 // chatShared is the number of tokens before a message, if the server does not report it.
@@ -234,7 +242,7 @@ func (s *Server) api(ctx context.Context) error {
 		s.API = api
 		var prompt any = probeText
 		if api == Chat {
-			prompt = []message{{Role: "user", Content: new(probeText)}}
+			prompt = []message{{Role: "user", Content: new(content(probeText))}}
 		}
 		a, err := s.post(ctx, s.path(), s.request(prompt, 1))
 		if err == nil {
@@ -297,7 +305,7 @@ func (s *Server) Count(ctx context.Context, text string) (int, error) {
 	}
 	var prompt any = text
 	if s.API == Chat {
-		prompt = []message{{Role: "user", Content: &text}}
+		prompt = []message{{Role: "user", Content: (*content)(&text)}}
 	}
 	a, err := s.post(ctx, s.path(), s.request(prompt, 1))
 	if err != nil {

@@ -298,7 +298,7 @@ func TestEnvironment(t *testing.T) {
 // read at once, on plain and encrypted connections and by HTTP/2.
 func TestPartOfNextEvent(t *testing.T) {
 	const (
-		wait   = time.Second
+		wait   = 2 * time.Second
 		first  = "data: {\"choices\":[{\"text\":\"a\"}]}\n\n"
 		second = "data: {\"choices\":[{\"text\":\"b\",\"finish_reason\":\"stop\"}]}\n\n"
 		end    = "data: [DONE]\n\n"

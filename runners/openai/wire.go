@@ -34,11 +34,31 @@ type choice struct {
 }
 
 type message struct {
-	Role    string  `json:"role"`
-	Content *string `json:"content"`
+	Role    string   `json:"role"`
+	Content *content `json:"content"`
 	// ReasoningContent and Reasoning are the tokens of a model that thinks first.
 	ReasoningContent *string `json:"reasoning_content"`
 	Reasoning        *string `json:"reasoning"`
+}
+
+// content is a text, or a list of parts of which some have a text.
+type content string
+
+// UnmarshalJSON reads either form.
+func (c *content) UnmarshalJSON(text []byte) error {
+	if json.Unmarshal(text, (*string)(c)) == nil {
+		return nil
+	}
+	var parts []struct {
+		Text string `json:"text"`
+	}
+	if err := json.Unmarshal(text, &parts); err != nil {
+		return err
+	}
+	for _, p := range parts {
+		*c += content(p.Text)
+	}
+	return nil
 }
 
 // usage counts tokens. Servers that do not count some omit them.
@@ -80,13 +100,13 @@ func (u *usage) cached() int {
 }
 
 // text returns the text of a choice, and that of its reasoning.
-func (c *choice) text() (content, reasoning string) {
+func (c *choice) text() (said, reasoning string) {
 	if c.Text != nil {
 		return *c.Text, ""
 	}
 	for _, m := range []*message{c.Message, c.Delta} {
 		if m != nil {
-			return deref(m.Content), deref(m.ReasoningContent) + deref(m.Reasoning)
+			return string(deref(m.Content)), deref(m.ReasoningContent) + deref(m.Reasoning)
 		}
 	}
 	return "", ""
@@ -96,9 +116,9 @@ func (c *choice) text() (content, reasoning string) {
 // of a character, have no text; the role of a chat message and the end of an answer have none
 // either, but are not tokens.
 func (c *choice) tokens() bool {
-	content, reasoning := c.text()
+	said, reasoning := c.text()
 	switch {
-	case content != "" || reasoning != "":
+	case said != "" || reasoning != "":
 		return true
 	case c.Finish != nil && *c.Finish != "":
 		return false
@@ -108,7 +128,7 @@ func (c *choice) tokens() bool {
 	return c.Text != nil
 }
 
-func deref(s *string) string {
+func deref[T ~string](s *T) T {
 	if s == nil {
 		return ""
 	}
