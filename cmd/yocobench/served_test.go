@@ -106,3 +106,42 @@ func TestServedProblems(t *testing.T) {
 		})
 	}
 }
+
+// Multiple choice on a served model has the answers of the server's model, by whichever method the
+// server reports log-probabilities, and is unsupported without one.
+func TestServedMultipleChoice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "choices.jsonl")
+	var text strings.Builder
+	for i, question := range []string{"Is it day?", "Are we there?", "Who comes?", "What now?"} {
+		choices, best := []string{"yes", "no, not now", "it may be"}, 0
+		for k, c := range choices {
+			if servertest.LogProb(question, " "+c) > servertest.LogProb(question, " "+choices[best]) {
+				best = k
+			}
+		}
+		if i == 0 {
+			best = (best + 1) % len(choices) // one answer of four is wrong
+		}
+		fmt.Fprintf(&text, `{"q": %q, "choices": ["yes", "no, not now", "it may be"], "label": %d}`+"\n", question, best)
+	}
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]servertest.Options{
+		"prompt_logprobs": {PromptLogProbs: servertest.Correct}, "echo": {Echo: servertest.Correct, NoIDs: true},
+		"forced decoding": {Forced: servertest.Correct}, "": {Echo: servertest.Shifted},
+	} {
+		s := servertest.Start(t, o)
+		task := fmt.Sprintf("  - downstream: {name: c, file: %q, doc_to_text: q, doc_to_choice: choices, doc_to_target: label}\n", file)
+		for _, r := range served(t, s.URL, ", tokenizer: bytes", task) {
+			switch {
+			case name == "":
+				if r.Status != result.Unsupported || !strings.Contains(r.Reason, "for a token of a prompt, and") {
+					t.Errorf("shifted: %s %s", r.Status, r.Reason)
+				}
+			case r.Status != result.OK || r.Metrics["acc"].Value != 0.75 || !strings.Contains(strings.Join(r.Notes, "\n"), "log-probabilities by "+name):
+				t.Errorf("%s: %s %s, accuracy %g, notes %q", name, r.Status, r.Reason, r.Metrics["acc"].Value, r.Notes)
+			}
+		}
+	}
+}
