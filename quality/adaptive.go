@@ -188,10 +188,20 @@ func (s *search) outcome(find *stats.Search, runs []*run, notes []string) result
 	}
 	for k := range find.Criteria {
 		b := find.Bounds(k)
-		for j, at := range []int{b.Passes, b.Fails} {
-			if at >= 0 && at < len(find.Scores) {
-				out.Metrics[effective[2*k+j]] = result.Metric{Value: float64(s.cells[at].length), Unit: "tokens", Better: result.Higher}
+		tokens := func(i int) float64 { // of the i-th length, 0 below the shortest
+			if i < 0 {
+				return 0
 			}
+			return float64(s.cells[i].length)
+		}
+		bound := func(i int) result.Metric {
+			return result.Metric{Value: tokens(i), Unit: "tokens", Better: result.Higher}
+		}
+		// The effective length among those measured is at least the one that passes, and below the
+		// one that fails.
+		out.Metrics[effective[2*k]] = bound(b.Passes).Interval(tokens(b.Passes), tokens(b.Fails-1), level, "sequential")
+		if b.Fails < len(find.Scores) {
+			out.Metrics[effective[2*k+1]] = bound(b.Fails)
 		}
 	}
 	return out

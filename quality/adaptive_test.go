@@ -40,10 +40,11 @@ func TestAdaptive(t *testing.T) {
 		trials      [2]int // at least and at most
 		note        string
 		unmeasured  int
+		highest     float64
 	}{
-		"cliff":         {600, 1 << 20, map[string]float64{"passes_to": 512, "fails_from": 1024, "base_passes_to": 512, "base_fails_from": 1024}, [2]int{100, 200}, "", 1},
-		"cannot":        {0, 1 << 20, map[string]float64{"passes_to": 0, "fails_from": 128, "base_passes_to": 0, "base_fails_from": 0}, [2]int{4, 20}, "", 4},
-		"out of memory": {1 << 20, 512, map[string]float64{"passes_to": 512, "fails_from": 0, "base_passes_to": 512, "base_fails_from": 0}, [2]int{100, 200}, "lengths from 1Ki on were not measured: out of memory: 1024 tokens", 2},
+		"cliff":         {600, 1 << 20, map[string]float64{"passes_to": 512, "fails_from": 1024, "base_passes_to": 512, "base_fails_from": 1024}, [2]int{100, 200}, "", 1, 512},
+		"cannot":        {0, 1 << 20, map[string]float64{"passes_to": 0, "fails_from": 128, "base_passes_to": 0, "base_fails_from": 0}, [2]int{4, 20}, "", 4, 0},
+		"out of memory": {1 << 20, 512, map[string]float64{"passes_to": 512, "fails_from": 0, "base_passes_to": 512, "base_fails_from": 0}, [2]int{100, 200}, "lengths from 1Ki on were not measured: out of memory: 1024 tokens", 2, 512},
 	} {
 		m := &shortMemory{known: c.known, most: c.most}
 		all := records(t, "{kinds: shared, lengths: [128, 256, 512, 1Ki, 2Ki], adaptive: 300}", target(m, tokenizer.Bytes{}))
@@ -52,9 +53,12 @@ func TestAdaptive(t *testing.T) {
 		}
 		r := all[0]
 		for metric, want := range c.bounds {
-			if got, ok := r.Metrics[metric]; ok != (want > 0) || got.Value != want {
+			if got, ok := r.Metrics[metric]; ok != (want > 0 || strings.HasSuffix(metric, "passes_to")) || got.Value != want {
 				t.Errorf("%s: %s %+v, want %g", name, metric, got, want)
 			}
+		}
+		if m := r.Metrics["passes_to"]; m.Lo == nil || *m.Lo != m.Value || *m.Hi != c.highest {
+			t.Errorf("%s: passes_to %+v", name, m)
 		}
 		n := int(r.Metrics["trials"].Value)
 		if n < c.trials[0] || n > c.trials[1] || len(r.Trials) != n {

@@ -146,8 +146,8 @@ type View struct {
 	Repeat string `json:"repeat,omitempty"`
 	// Effective are four metrics with which a record of a ViewPanels that has a series states the
 	// bounds of its effective length: the longest length that passes and the shortest that fails by
-	// RULER's threshold, and the same by a share of the score at the shortest length. A record
-	// lacks those that are not known.
+	// RULER's threshold, and the same by a share of the score at the shortest length. If no length
+	// is shown to pass, the first is 0; if none is shown to fail, the second is missing.
 	Effective []string `json:"effective,omitempty"`
 	// Of is the metric whose samples a ViewDetails summarises. Limit is the speed limit by which it
 	// compares models. Note explains their ratio.
