@@ -117,7 +117,11 @@ func compile(pattern string) (*regexp.Regexp, error) {
 				b.WriteString(classes[e])
 			case classes[e] != "":
 				b.WriteString("[" + classes[e] + "]")
-			case classes[e|0x20] != "" && !inside && e < 'a':
+			case e == 'D' && inside:
+				b.WriteString(`\P{Nd}`)
+			case classes[e|0x20] != "" && e < 'a' && inside:
+				return nil, fmt.Errorf("the pattern %q is not supported: \\%c inside […]", shorten(pattern, 80), e)
+			case classes[e|0x20] != "" && e < 'a':
 				b.WriteString("[^" + classes[e|0x20] + "]")
 			case e == 'Z':
 				b.WriteString(`\z`)

@@ -246,12 +246,15 @@ func (f *form) gold(d *document, choices []string) (out []int, err error) {
 		case bool:
 			i = map[bool]int{true: 1}[x]
 		case string, json.Number:
-			if f.Labels.given() {
+			n, err := index(text)
+			ok := err == nil && n >= 0 && n < len(choices)
+			switch named := slices.Index(choices, text); {
+			case f.Labels.given():
 				i = slices.Index(labels, text)
-			} else if n, err := index(text); err == nil && (!isText(v) || f.target.only() == nil || !slices.Contains(choices, text)) {
+			case named >= 0 && (!ok || f.target.named && isText(v)):
+				i = named // as lm-evaluation-harness reads a field, and digits in braces as an index
+			case ok:
 				i = n
-			} else {
-				i = slices.Index(choices, text)
 			}
 		}
 		if i < 0 || i >= len(choices) {

@@ -50,6 +50,8 @@ func TestMultipleChoiceItems(t *testing.T) {
 		{plain, `{"q": "W", "a": "p", "b": [0, {"x": "q"}], "key": "q"}`, []string{"W", "W", "W"}, []string{" p", " q", " literal {"}, []int{1}},
 		{plain, `{"q": "", "a": "2", "b": [0, {"x": "0"}], "key": "2"}`, []string{"", "", ""}, []string{" 2", " 0", " literal {"}, []int{0}},
 		{plain, `{"q": "W", "a": "p", "b": [0, {"x": "q"}], "key": [1, "p", 2.0, true]}`, []string{"W", "W", "W"}, []string{" p", " q", " literal {"}, []int{1, 0, 2, 1}},
+		{strings.Replace(plain, "target: key", "target: '{key}'", 1), `{"q": "", "a": "2", "b": [0, {"x": "0"}], "key": "2"}`, []string{"", "", ""}, []string{" 2", " 0", " literal {"}, []int{2}},
+		{strings.Replace(plain, "target: key", "target: '{key}'", 1), `{"q": "", "a": "22", "b": [0, {"x": "0"}], "key": "22"}`, []string{"", "", ""}, []string{" 22", " 0", " literal {"}, []int{0}},
 		{wino, `{"s": "The _  is _ here. ", "key": 0}`, []string{"The one", "The two"}, []string{" is _ here.", " is _ here."}, []int{0}},
 		{wino + "target_delimiter: ''\ndescription: \"D: \"\n", `{"s": "_ is", "key": "two"}`, []string{"D: one", "D: two"}, []string{"is", "is"}, []int{1}},
 	} {
@@ -127,6 +129,7 @@ func TestParamErrors(t *testing.T) {
 		{answer + "filter_list: [{filter: [{function: regx}]}]", `the function "regx" is not supported; did you mean "regex"?`},
 		{answer + "filter_list: [{filter: [{function: take_first_k}]}]", `the function "take_first_k" is not supported`},
 		{answer + "filter_list: [{filter: [{function: regex, regex_pattern: '(?=x)'}]}]", "is not supported: invalid or unsupported Perl syntax"},
+		{answer + "filter_list: [{filter: [{function: regex, regex_pattern: '[\\W]'}]}]", `\W inside […]`},
 		{answer + "filter_list: [{filter: [{function: lowercase, group_select: 1}]}]", "lowercase has no options"},
 		{answer + "filter_list: [{filter: []}, {filter: []}]", "2 lists of filters"},
 		{answer + "metric_list: [{metric: acc}]", `generate_until has no metric "acc" here`},

@@ -79,9 +79,28 @@ func (r *run) pair(it *item, choice int) (pair, error) {
 				Hint: "raise max_length, or remove the document"}
 		}
 		p.read = p.read[over:]
+		p.context = r.last(p.context, p.read)
 		r.cut++
 	}
 	return p, nil
+}
+
+// last returns the end of a text whose tokens are the given last tokens of it, for a model that
+// takes text. It returns the whole text if there is none.
+func (r *run) last(text string, tokens []int) string {
+	s, ok := r.tok.(tokenizer.Spanner)
+	if !ok {
+		return text
+	}
+	ids, ends := s.Spans(text)
+	n := len(ids) - len(tokens)
+	if n <= 0 {
+		return text
+	}
+	if end := text[ends[n-1]:]; slices.Equal(r.tok.Encode(end), tokens) {
+		return end
+	}
+	return text
 }
 
 // splitFirst makes the first character the context, because a model needs a token before the first

@@ -153,6 +153,7 @@ func (r *run) ask(i int) question {
 		}
 		if over := len(tokens) + most - r.limit; r.limit > 0 && over > 0 {
 			tokens = tokens[over:]
+			q.prompt.Text = r.last(text, tokens)
 			r.cut++
 		}
 		q.prompt.Tokens, q.tokens, q.room = tokens, len(tokens), len(tokens)+most

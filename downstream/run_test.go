@@ -97,7 +97,7 @@ func (s *spy) Complete(_ context.Context, group []runners.Prompt, _ int, done fu
 
 // textTarget takes text; its tokenizer is unknown.
 func textTarget() *suites.Target {
-	return &suites.Target{Name: "m", Can: runners.Can(runners.Complete, runners.Score)}
+	return &suites.Target{Name: "m", Can: runners.Can(runners.Complete, runners.Choose, runners.Score)}
 }
 
 // The first of equal choices is the answer. acc_norm divides by characters, acc_bytes by bytes, and
@@ -212,7 +212,7 @@ func TestPairs(t *testing.T) {
 		{none, 0, "", " xy", " x", "y", "[332]", 1},
 		{none, 0, "", "xyz", "x", "yz", "[120]", 2},
 		// The model reads at most the limit, and the last scored token is not read.
-		{none, 4, "abcdef", "xy", "abcdef", "xy", "[100 101 102]", 2},
+		{none, 4, "abcdef", "xy", "def", "xy", "[100 101 102]", 2},
 		{none, 7, "abcdef", "xy", "abcdef", "xy", "[97 98 99 100 101 102]", 2},
 		{bos, 7, "abcdef", "xy", "abcdef", "xy", "[97 98 99 100 101 102]", 2},
 	} {
@@ -274,11 +274,16 @@ func TestPlanning(t *testing.T) {
 		t.Errorf("%+v, %v", cases, err)
 	}
 	none := &suites.Target{Name: "m", Can: runners.Can(runners.Step)}
-	if cases, err = plan(t, none, choiceBlock, file); err != nil || cases[0].Unsupported != "it cannot complete prompts" {
+	if cases, err = plan(t, none, choiceBlock, file); err != nil || cases[0].Unsupported != "it cannot compute the log-probabilities of given continuations" {
 		t.Errorf("%+v, %v", cases, err)
 	}
 	if cases, err = plan(t, none, textBlock, file); err != nil || cases[0].Unsupported != "it cannot score texts" {
 		t.Errorf("%+v, %v", cases, err)
+	}
+	short := textTarget()
+	short.Context = 200
+	if _, err = plan(t, short, answerBlock, file); err == nil || !strings.Contains(err.Error(), "max_gen_toks: 256 tokens leave no room for a prompt: the model m reads 199") {
+		t.Errorf("got %v", err)
 	}
 	for file, want := range map[string]string{
 		"\n": "docs.jsonl has no documents",

@@ -71,6 +71,8 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	limit := int(p.MaxLength)
 	if limit == 0 && m.Config != nil {
 		limit = m.Config.MaxSeqLen
+	} else if limit == 0 && m.Context > 0 {
+		limit = m.Context - 1 // the last scored token is read too
 	}
 	if p.OutputType == generateUntil && limit > 0 && limit <= p.Generation.MaxGenToks {
 		return nil, pl.Errorf("max_gen_toks: %d tokens leave no room for a prompt: the model %s reads %d", p.Generation.MaxGenToks, m.Name, limit)
@@ -78,10 +80,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	if err := pl.Count((used + p.PerCase - 1) / p.PerCase); err != nil {
 		return nil, err
 	}
-	need := runners.Complete
-	if p.OutputType == rolling {
-		need = runners.Score
-	}
+	need := map[string]runners.Capability{multipleChoice: runners.Choose, generateUntil: runners.Complete, rolling: runners.Score}[p.OutputType]
 	var cases []suites.Case
 	for from := 0; from < used; from += p.PerCase {
 		if !pl.Wanted(len(cases)) {
@@ -178,7 +177,8 @@ func (s *sizes) cost(m *suites.Target, f *form, n, limit int) (work []suites.Pha
 		work = append(work, suites.Phase{Work: m.Config.ScoreWork(scored, read, types), Times: each(s.choices)})
 	}
 	held := 2
-	longest := tokens(float64(len(s.longest)), 1) + len(tokenizer.Begin(m.Tokenizer))
+	text := tokens(float64(len(s.longest)), 1)
+	longest := text + len(tokenizer.Begin(m.Tokenizer))
 	switch f.OutputType {
 	case generateUntil:
 		work = append(work, suites.Phase{Work: m.Config.StepWork(read, 1, types), Times: each(s.contexts) * float64(f.Generation.MaxGenToks)})
@@ -190,5 +190,5 @@ func (s *sizes) cost(m *suites.Target, f *form, n, limit int) (work []suites.Pha
 			held++
 		}
 	}
-	return work, m.Config.RunBytes(longest, held, m.Options.PrefillChunk, types).Total(), m.Config.LeastBytes(min(longest, tokens(float64(len(s.longest)), 1)), 1, types)
+	return work, m.Config.RunBytes(longest, held, m.Options.PrefillChunk, types).Total(), m.Config.LeastBytes(text, 1, types)
 }

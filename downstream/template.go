@@ -12,6 +12,8 @@ import (
 type template struct {
 	text  string // as written
 	parts []part
+	// named is true if the text is the name of a field, without braces.
+	named bool
 }
 
 // part is a literal text, or a field if its path is not nil.
@@ -85,6 +87,7 @@ func parseTemplate(s string, literal bool) (template, error) {
 		}
 	}
 	if !fields && !literal && s != "" {
+		t.named = true
 		if p, ok := parsePath(s); ok {
 			t.parts = []part{{field: p}}
 		} else {

@@ -32,6 +32,8 @@ type Target struct {
 	Computed       bool
 	// Config is nil if the layers are unknown. Then nothing is estimated or computed.
 	Config *runners.Config
+	// Context is the longest sequence in tokens that a target without a Config reads, or 0.
+	Context int
 	// Tokenizer is nil if there is none, or if the target takes text.
 	Tokenizer tokenizer.Tokenizer
 	// CountTokens counts the tokens of a text, for a target that takes text. It is nil if the
@@ -119,7 +121,7 @@ func (t *Target) CounterFor(ctx context.Context, sample string) (tokenizer.Token
 // maxSeqLen returns the longest context that the model supports, or 0 if it is not stated.
 func (t *Target) maxSeqLen() int64 {
 	if t.Config == nil {
-		return 0
+		return int64(t.Context)
 	}
 	return int64(t.Config.MaxSeqLen)
 }

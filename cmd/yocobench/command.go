@@ -35,7 +35,7 @@ func commandTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Ta
 		return nil, fmt.Errorf("model %s: %w", e.Name, err)
 	}
 	t := &suites.Target{Name: e.Name, Label: firstOf(e.Label, h.Name), Identity: commandIdentity(spec, h), Runner: "exec", Device: firstOf(h.Device, "child process")}
-	t.Can, t.Stated = h.Capabilities(), firstOf(h.DType, "not stated")
+	t.Can, t.Stated, t.Context = h.Capabilities(), firstOf(h.DType, "not stated"), h.Context
 	if e.Tokenizer != "" {
 		text, err := d.commandText(s, e.Tokenizer)
 		if err == nil && text.tok.Vocab() > h.Vocab {

@@ -78,7 +78,7 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 	t.Identity = strings.Join(strings.Fields(fmt.Sprintf("served %s %s, %s%s", name, server.Reported, server.API, t.Identity)), " ")
 	t.Device = strings.TrimSpace(server.Kind + " server at " + server.Host())
 	t.Can = t.Can.Cannot(runners.Score, server.NoScore).Cannot(runners.Choose, server.NoScore)
-	t.CountTokens = server.Count
+	t.CountTokens, t.Context = server.Count, server.Context
 	t.Load = func() (runners.Model, error) { return openai.New(server), nil }
 	return t, nil
 }
