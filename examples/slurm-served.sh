@@ -35,6 +35,7 @@ models:
     start_timeout: 1h
 tasks:
   - needle: {lengths: [1Ki, 4Ki, 16Ki], depths: {count: 5}, trials: 4}
+  - serving: {lengths: [4Ki], outputs: [128], concurrency: [1, 8], requests: 100}
 END
 fi
 
