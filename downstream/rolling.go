@@ -24,7 +24,7 @@ func (r *run) roll(ctx context.Context, m runners.Model) error {
 		r.progress(float64(i+1) / float64(len(r.items)))
 	}
 	if unscored {
-		r.out.Notes = append(r.out.Notes, "the first token of each text has no log-probability: the model has no token that begins a text")
+		r.out.Notes = append(r.out.Notes, "the first token of each text has no log-probability, because no token precedes it")
 	}
 	all := t.metrics()
 	r.out.Metrics = map[string]result.Metric{}
