@@ -164,6 +164,7 @@ func fuzzJournals(f *testing.F, use func(*testing.T, *result.Journal)) {
 		j.Records = j.Records[:3]
 		add(j)
 	}
+	add(searches())
 	whole := small().Records
 	for i := 0; i < len(whole); i += len(whole) / 8 {
 		add(&result.Journal{Runs: small().Runs, Records: []result.Record{whole[i], whole[len(whole)-1-i]}})

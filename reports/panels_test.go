@@ -164,9 +164,9 @@ func TestPlaceParams(t *testing.T) {
 	}
 }
 
-// TestPanelsOfSeries checks records that have their scores at all lengths in a series, and state
-// the bounds of their effective length.
-func TestPanelsOfSeries(t *testing.T) {
+// searches returns a journal of records that have their scores at all lengths in a series, and
+// state the bounds of their effective length.
+func searches() *result.Journal {
 	j := questions([]string{"vt"}, 1, []float64{ki}, 5)
 	about := j.Runs[0].Tasks[0]
 	for _, name := range []string{"passes_to", "fails_from", "base_passes_to", "base_fails_from"} {
@@ -189,6 +189,11 @@ func TestPanelsOfSeries(t *testing.T) {
 		}
 		j.Records = append(j.Records, r)
 	}
+	return j
+}
+
+func TestPanelsOfSeries(t *testing.T) {
+	j := searches()
 	text := textOf(t, j)
 	for _, want := range []string{
 		" vt    │    1.00 │    0.90 │    0.25\n       │ .87–1.0 │ .70–.99 │ .00–.80\n       │    n 40 │    n 56 │     n 4\n",
