@@ -134,7 +134,7 @@ func drawQA(r *rng.Rand, s *quality.Settings) (quality.Draft, error) {
 	}
 	order := v.([]int)
 	if s.Sample >= len(order) {
-		s.Note(fmt.Sprintf("the data set has %d questions: they are asked again, among other documents", len(order)))
+		s.Note(fmt.Sprintf("there are more samples than questions in the data set (%d): they are asked again, among other documents", len(order)))
 	}
 	q := &set.questions[order[s.Sample%len(order)]]
 	d := &qaDraft{qaQuestion: q, w: wordings[s.Wording], documents: set.documents}
