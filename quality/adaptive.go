@@ -17,7 +17,7 @@ import (
 var effective = []string{"passes_to", "fails_from", "base_passes_to", "base_fails_from"}
 
 // maxAdaptive limits the budget, against typing errors.
-const maxAdaptive = 1 << 16
+const maxAdaptive = 4096
 
 func (p *Params) checkAdaptive() error {
 	switch {

@@ -100,7 +100,7 @@ func TestAdaptiveAsksTheSameQuestions(t *testing.T) {
 func TestAdaptiveProblems(t *testing.T) {
 	m := target(&fakeModel{}, tokenizer.Bytes{})
 	for block, want := range map[string]string{
-		"{adaptive: 3}":                                     "adaptive: 3 questions, expected 8 to 65536",
+		"{adaptive: 3}":                                     "adaptive: 3 questions, expected 8 to 4096",
 		"{adaptive: 100, samples: 5}":                       "samples: not used with adaptive",
 		"{adaptive: 100, lengths: 512}":                     "adaptive: 1 length, expected 2 or more",
 		"{adaptive: 100, lengths: [16, 17], kinds: shared}": "all are too short",

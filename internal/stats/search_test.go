@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -107,6 +108,19 @@ func TestWealthEndures(t *testing.T) {
 }
 
 func TestSequence(t *testing.T) {
+	// The order does not matter, nor whether there are few or many different scores.
+	var many, few []float64
+	for i := range 300 {
+		many, few = append(many, float64(i)/299), append(few, float64(i%2))
+	}
+	lo, hi := Sequence(many, 0.95)
+	slices.Reverse(many)
+	if a, b := Sequence(many, 0.95); !(math.Abs(a-lo) < 1e-6 && math.Abs(b-hi) < 1e-6) {
+		t.Errorf("reversed: %g to %g, want %g to %g", a, b, lo, hi)
+	}
+	if a, b := Sequence(few, 0.95); !(a < lo && lo < 0.5 && 0.5 < hi && hi < b) {
+		t.Errorf("extremes: %g to %g, want wider than %g to %g", a, b, lo, hi)
+	}
 	for _, c := range []struct {
 		scores []float64
 		lo, hi float64
@@ -116,12 +130,11 @@ func TestSequence(t *testing.T) {
 			t.Errorf("%d scores: %g to %g", len(c.scores), lo, hi)
 		}
 	}
-	// All of 34 right pass RULER's threshold; Clopper and Pearson need 24.
 	ones := make([]float64, 40)
 	for i := range ones {
 		ones[i] = 1
 	}
-	lo, hi := Sequence(ones, 0.95)
+	lo, hi = Sequence(ones, 0.95)
 	exact, _ := Exact(40, 40, 0.95)
 	if !(lo > RulerThreshold && lo < exact && hi > 1-1e-6) {
 		t.Errorf("40 of 40: %g to %g", lo, hi)

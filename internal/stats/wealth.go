@@ -24,7 +24,7 @@ func LogWealth(xs []float64, low float64) (w, best float64) {
 	// Scores have few values, and logarithms take time.
 	var values, times []float64
 	for _, x := range xs {
-		i := slices.Index(values, x)
+		i := slices.Index(values[:min(len(values), 64)], x)
 		if i < 0 {
 			i, values, times = len(values), append(values, x), append(times, 0)
 		}
