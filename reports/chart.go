@@ -138,11 +138,16 @@ func (c *chart) draw(p *painter, area vg.Rectangle, left vg.Length) {
 	for _, l := range c.lines {
 		c.band(p, l, x, y)
 	}
-	n := vg.Length(0)
+	n, all := vg.Length(0), vg.Length(0)
+	for _, l := range c.lines {
+		if !l.dotted {
+			all++
+		}
+	}
 	for _, l := range c.inOrder() {
 		at := x
-		if c.dodge {
-			shift := (n - vg.Length(len(c.lines)-1)/2) * 3.5
+		if c.dodge && !l.dotted {
+			shift := (n - (all-1)/2) * 3.5
 			at = func(v float64) vg.Length { return x(v) + shift }
 			n++
 		}

@@ -82,20 +82,20 @@ func (c *conditions) table(id string) table {
 			add(d.Head, d.Name, differenceCell)
 		}
 	}
-	if guess := c.guess(); guess != "" {
-		out.notes = append(out.notes, guess)
+	if guess, ok := c.guess(); ok {
+		out.notes = append(out.notes, "a guess scores "+units.Fraction(guess))
 	}
 	return out
 }
 
-// guess describes the expected value of a guess.
-func (c *conditions) guess() string {
+// guess returns the expected value of a guess.
+func (c *conditions) guess() (value float64, ok bool) {
 	for _, r := range c.at {
 		if m, ok := metric(r, c.view.Guess); ok {
-			return "a guess scores " + units.Fraction(m.Value)
+			return m.Value, true
 		}
 	}
-	return ""
+	return 0, false
 }
 
 // differenceCell shows a difference with its sign; it is coloured if its interval excludes 0.
@@ -117,10 +117,14 @@ func differenceCell(m result.Metric) cell {
 func (v *view) conditionsFigure(all []*conditions, id string) *figure {
 	first := all[0]
 	g, x0 := first.g, first.g.about.axis(0)
-	f := &figure{id: id, title: joined(g.about.Title, first.view.Title, g.name), subtitle: joined("with 95 % intervals", first.guess(), g.describe())}
+	f := &figure{id: id, title: joined(g.about.Title, first.view.Title, g.name), subtitle: joined("with 95 % intervals", g.describe())}
 	f.alt = f.title + ": by " + x0.Label + " and condition; the tables below list the values."
 	for i, m := range first.metrics {
 		f.legend = append(f.legend, key{style: styleAt(i), name: m.Head})
+	}
+	chance := style{color: muted, marker: noMarker}
+	if _, ok := first.guess(); ok {
+		f.legend = append(f.legend, key{style: chance, name: "guess", dotted: true})
 	}
 	columns := min(len(all), 2)
 	var charts []*chart
@@ -132,6 +136,13 @@ func (v *view) conditionsFigure(all []*conditions, id string) *figure {
 			l := curveLine{style: styleAt(k), bars: true}
 			for j, r := range c.at {
 				l.point(r, m.Name, c.lengths[j], joined(m.Head, c.name), length(c.lengths[j]))
+			}
+			p.add(l)
+		}
+		if guess, ok := c.guess(); ok {
+			l := curveLine{style: chance, dotted: true}
+			for _, x := range c.lengths {
+				l.x, l.y = append(l.x, x), append(l.y, guess)
 			}
 			p.add(l)
 		}
