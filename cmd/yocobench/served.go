@@ -45,6 +45,9 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 		if spec.Key = strings.TrimSpace(os.Getenv(e.KeyEnv)); spec.Key == "" {
 			return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the environment variable %s is not set", e.Name, e.KeyEnv), Hint: "key_env names the variable that has the key of the server"}
 		}
+		if strings.ContainsFunc(spec.Key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the value of the environment variable %s is not a key: it has white space or other characters that a key cannot have", e.Name, e.KeyEnv)}
+		}
 	}
 	name := e.Model
 	if filepath.IsAbs(name) { // records must not reveal folders of a machine

@@ -150,8 +150,9 @@ type exchange struct {
 	sent time.Time
 	// read is the number of bytes of the body that were read, most the largest number.
 	read, most int64
-	// alive is called at each part of the body.
-	alive func()
+	// stall limits the time to the next part of the body. Without a call, a server may be silent
+	// for as long as it computes the prompt.
+	stall func(time.Duration)
 }
 
 func (x *exchange) Read(p []byte) (int, error) {
@@ -160,9 +161,6 @@ func (x *exchange) Read(p []byte) (int, error) {
 	}
 	n, err := x.resp.Body.Read(p)
 	x.read += int64(n)
-	if n > 0 && x.alive != nil {
-		x.alive()
-	}
 	return n, err
 }
 
@@ -280,7 +278,7 @@ func (c *client) attempt(ctx context.Context, method, target string, f fields, r
 	}
 	stall := time.AfterFunc(c.spec.Request, func() { cancel(errStalled) })
 	defer stall.Stop()
-	x.alive = func() { stall.Reset(c.spec.Stall) }
+	x.stall = func(d time.Duration) { stall.Reset(d) }
 	if err := read(x); err != nil {
 		return c.broken(ctx, err, repeat || x.read == 0)
 	}

@@ -188,7 +188,7 @@ func TestStalledStream(t *testing.T) {
 	}
 	length := len(p.Last())
 	m.s.c.spec.Stall = 50 * time.Millisecond
-	for _, at := range []int{length / 2, length - 20} {
+	for _, at := range []int{strings.Index(p.Last(), "\n\n") + 2, length / 2, length - 20} {
 		if kind := hang(m, at); kind != "stalled" {
 			t.Errorf("hang at byte %d of %d: %s", at, length, kind)
 		}
@@ -198,6 +198,40 @@ func TestStalledStream(t *testing.T) {
 		if kind := hang(m, at); kind != "timeout" {
 			t.Errorf("hang at byte %d of the header: %s", at, kind)
 		}
+	}
+}
+
+// TestOpenAfterEnd checks that a body that does not end after the end of its stream is a success.
+func TestOpenAfterEnd(t *testing.T) {
+	m, p := faulty(t, servertest.Options{})
+	ask := func() (*runners.Response, error) {
+		return m.Stream(t.Context(), runners.Request{Prompt: "A prompt", MaxTokens: 4})
+	}
+	want, err := ask()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Set(servertest.Fault{Do: servertest.Hang, At: strings.Index(p.Last(), "[DONE]") + len("[DONE]\n\n")})
+	if got, err := ask(); err != nil || got.Text != want.Text || len(got.Retries) > 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestSlowPrompt checks that a server may be silent for longer than between two parts of an answer
+// while it computes the prompt, also after it has sent the role of its message.
+func TestSlowPrompt(t *testing.T) {
+	m, p := faulty(t, servertest.Options{NoCompletions: true})
+	ask := func() (*runners.Response, error) {
+		return m.Stream(t.Context(), runners.Request{Prompt: "A prompt", MaxTokens: 4})
+	}
+	if _, err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	role := strings.Index(p.Last(), "\n\n") + 2
+	m.s.c.spec.Stall = time.Second
+	p.Set(servertest.Fault{Do: servertest.Delay, At: role, Wait: 2 * time.Second})
+	if r, err := ask(); err != nil || !strings.Contains(p.Last()[:role], "assistant") || r.Chunks[0].At < 2*time.Second {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

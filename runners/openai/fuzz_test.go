@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/yocobench/yocobench/runners"
 )
@@ -13,7 +14,7 @@ import (
 // readText reads a streamed answer from a text.
 func readText(text []byte) (runners.Response, error) {
 	var out runners.Response
-	x := &exchange{c: newClient(Spec{}), most: maxBody, resp: &http.Response{Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(text))}}
+	x := &exchange{c: newClient(Spec{}), most: maxBody, stall: func(time.Duration) {}, resp: &http.Response{Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(text))}}
 	err := readStream(x, &out)
 	return out, err
 }
@@ -54,7 +55,7 @@ func TestEvents(t *testing.T) {
 func TestBodyLimit(t *testing.T) {
 	c := newClient(Spec{})
 	endless := func() *exchange {
-		return &exchange{c: c, most: 1 << 20, resp: &http.Response{Header: http.Header{}, Body: io.NopCloser(endless(":  \n"))}}
+		return &exchange{c: c, most: 1 << 20, stall: func(time.Duration) {}, resp: &http.Response{Header: http.Header{}, Body: io.NopCloser(endless(":  \n"))}}
 	}
 	var out runners.Response
 	if err := readStream(endless(), &out); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {

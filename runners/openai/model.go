@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/runners"
@@ -320,6 +321,9 @@ func latest(n, before int) int {
 	return n
 }
 
+// maxDrain limits the wait for the end of a body after the end of a stream.
+const maxDrain = time.Second
+
 // readStream reads a streamed answer up to its end.
 func readStream(x *exchange, out *runners.Response) error {
 	if t := x.resp.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/event-stream") {
@@ -361,8 +365,12 @@ func readStream(x *exchange, out *runners.Response) error {
 			text.WriteString(reasoning + said)
 			out.Finish = cmp.Or(x.c.clip(deref(c.Finish)), out.Finish)
 		}
+		if len(out.Chunks) > 0 {
+			x.stall(x.c.spec.Stall)
+		}
 	}
 	// The rest is only the end of the body; reading it lets the connection be used again.
+	x.stall(maxDrain)
 	_, _ = io.CopyN(io.Discard, e.r, 4<<10)
 	return nil
 }
