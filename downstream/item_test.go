@@ -188,3 +188,24 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParams checks that any block of a suite is an error or complete.
+func FuzzParams(f *testing.F) {
+	for _, block := range []string{
+		"{file: x, doc_to_text: q, doc_to_choice: [no, yes], doc_to_target: a, labels: '{l}'}",
+		"{file: x, output_type: generate_until, doc_to_text: '{{q}} {x', doc_to_target: a, generation_kwargs: {until: x}, filter_list: [{filter: [{function: regex, regex_pattern: '(\\d)'}]}], metric_list: [{metric: exact_match, regexes_to_ignore: [',']}]}",
+		"{file: x, output_type: loglikelihood_rolling, doc_to_target: page.0, max_length: 4Ki, documents_per_case: 3}",
+	} {
+		f.Add(block)
+	}
+	f.Fuzz(func(t *testing.T, block string) {
+		p := defaults()
+		if yaml.Unmarshal([]byte(block), p) != nil {
+			return
+		}
+		form, err := p.complete()
+		if err == nil && (p.File == "" || p.Name == "" || len(form.metrics) == 0 || p.Limit < 1) {
+			t.Errorf("%q: %+v", block, p)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package downstream
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -149,7 +150,7 @@ func (p *Params) complete() (*form, error) {
 	}
 	if p.Name == "" {
 		base := filepath.Base(p.File)
-		p.Name = strings.TrimSuffix(base, filepath.Ext(base))
+		p.Name = cmp.Or(strings.TrimSuffix(base, filepath.Ext(base)), base)
 	}
 	if !slices.Contains(outputTypes, p.OutputType) {
 		return nil, fmt.Errorf("output_type: unknown type %q; %s", p.OutputType, suites.Suggest(p.OutputType, slices.Clone(outputTypes)))

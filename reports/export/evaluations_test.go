@@ -218,6 +218,17 @@ func TestParseDataset(t *testing.T) {
 	}
 }
 
+func FuzzParseDataset(f *testing.F) {
+	f.Add("downstream arc=allenai/ai2_arc:ARC-Challenge@main")
+	f.Add("[=a/b")
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := ParseDataset(text)
+		if err == nil && (d.Pattern == "" || strings.Count(d.ID, "/") != 1) {
+			t.Errorf("%q: %+v", text, d)
+		}
+	})
+}
+
 // A journal with hostile names gives files below the output folder only, and a journal without
 // quality gives none.
 func TestPathsOfHostileNames(t *testing.T) {
