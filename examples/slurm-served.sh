@@ -39,6 +39,14 @@ tasks:
 END
 fi
 
+# Slurm sends SIGTERM two minutes before the time limit: yocobench writes its results and ends.
+client='' stopped=''
+stop() {
+  stopped=1
+  if [ -n "$client" ]; then kill -TERM "$client" 2>/dev/null || true; fi
+}
+trap stop TERM
+
 vllm serve "$model" --host 127.0.0.1 --port "$port" --max-model-len 32768 --no-enable-prefix-caching >>"$out/server.log" 2>&1 &
 server=$!
 # If the server ends, the run ends as at the time limit.
@@ -56,8 +64,7 @@ else
   yocobench run --out "$out/run" --budget 3h "$@" -- "$out/suite.yaml" &
 fi
 client=$!
-# Slurm sends SIGTERM two minutes before the time limit: yocobench writes its results and ends.
-trap 'kill -TERM "$client" 2>/dev/null' TERM
+if [ -n "$stopped" ]; then stop; fi
 code=0
 wait "$client" || code=$?
 while kill -0 "$client" 2>/dev/null; do # the signal interrupted wait

@@ -173,11 +173,11 @@ func TestSlurmServedExample(t *testing.T) {
 	}
 
 	slow := servertest.Start(t, servertest.Options{Handler: func(http.ResponseWriter, *http.Request) bool {
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 		return false
 	}})
 	out = filepath.Join(t.TempDir(), "served")
-	cmd := slurmServed(t, out, slow.URL, stays, append(short, "--set", "tasks.needle.trials=50")...)
+	cmd := slurmServed(t, out, slow.URL, stays, append(short, "--set", "tasks.needle.trials=100")...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
