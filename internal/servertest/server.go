@@ -37,8 +37,9 @@ type Options struct {
 	// Thinks is the number of bytes of an answer of a chat that are sent as reasoning.
 	Thinks int
 	// NoUsage omits usage, NoIDs rejects prompts of token ids, Rejects lists fields that are
-	// refused.
+	// refused. If Vague is set, the error does not say which.
 	NoUsage, NoIDs bool
+	Vague          bool
 	Rejects        []string
 	// Cached is the number of cached tokens that usage reports, if it is not 0.
 	Cached int
@@ -167,7 +168,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for _, name := range s.o.Rejects {
 		if _, ok := body[name]; ok {
 			text := "Unrecognized request argument supplied: " + name
-			if name == "max_tokens" {
+			if s.o.Vague {
+				text = "invalid request"
+			} else if name == "max_tokens" {
 				text = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 			}
 			refuse(w, http.StatusBadRequest, text, "")

@@ -168,19 +168,36 @@ func (x *exchange) Read(p []byte) (int, error) {
 // of it can be repeated, repeat is true. An error is ctx's error, wraps runners.ErrUnsupported, or
 // is a *runners.RequestError.
 func (c *client) call(ctx context.Context, method, target string, f fields, repeat bool, read func(*exchange) error) (retries []runners.Retry, err error) {
+	var vague *failure // of a request with optional fields, none of which the error names
 	for wait := c.spec.Backoff; ; wait = min(2*wait, maxWait) {
 		if err := c.turn(ctx); err != nil {
 			return retries, err
 		}
-		fail := c.attempt(ctx, method, target, f, repeat, read, &retries)
+		sent := c.accepted(f)
+		if vague != nil {
+			sent = sent.plain()
+		}
+		fail := c.attempt(ctx, method, target, sent, repeat, read, &retries)
 		if fail == nil {
+			if vague != nil {
+				c.rejects(f)
+			}
 			return retries, nil
 		}
 		if err := ctx.Err(); err != nil {
 			return retries, err
 		}
-		if c.reject(f, fail) {
-			continue
+		if fail.invalid() && vague == nil {
+			if c.reject(sent, fail) {
+				continue
+			}
+			if len(sent.plain()) < len(sent) {
+				vague = fail
+				continue
+			}
+		}
+		if fail.invalid() && vague != nil {
+			fail = vague // it was about another thing
 		}
 		if tooLong(fail) {
 			return retries, fmt.Errorf("%w: %s", runners.ErrUnsupported, fail.body.text())
@@ -239,7 +256,7 @@ var (
 func (c *client) attempt(ctx context.Context, method, target string, f fields, repeat bool, read func(*exchange) error, retries *[]runners.Retry) *failure {
 	var body io.Reader
 	if f != nil {
-		text, err := json.Marshal(c.accepted(f))
+		text, err := json.Marshal(f)
 		if err != nil {
 			return failed("invalid request", "%w", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -179,30 +180,56 @@ var optional = map[string]string{
 	"repetition_penalty": "",
 }
 
-// reject learns from a failure that the server rejects optional fields of a request. It reports
+// invalid reports whether a server refused a request for its content, other than its length.
+func (f *failure) invalid() bool {
+	return (f.status == http.StatusBadRequest || f.status == http.StatusUnprocessableEntity) && !tooLong(f)
+}
+
+// reject learns from a failure that the server rejects optional fields that were sent. It reports
 // whether the request should be sent again without them.
-func (c *client) reject(f fields, fail *failure) bool {
-	if fail.status != http.StatusBadRequest && fail.status != http.StatusUnprocessableEntity || tooLong(fail) {
-		return false
-	}
+func (c *client) reject(sent fields, fail *failure) (found bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text := strings.ToLower(fail.body.Message + " " + fail.body.Code)
-	if _, ok := f["max_tokens"]; ok && !c.rejected["max_tokens"] && strings.Contains(text, "max_completion_tokens") {
+	if _, ok := sent["max_tokens"]; ok && strings.Contains(text, "max_completion_tokens") {
 		c.rejected["max_tokens"] = true
 		return true
 	}
-	found := false
 	for name := range optional {
-		if _, sent := f[name]; sent && !c.rejected[name] && strings.Contains(text, name) {
+		if _, ok := sent[name]; ok && strings.Contains(text, name) {
 			c.rejected[name], found = true, true
 		}
 	}
 	return found
 }
 
+// plain returns the request without its optional fields. The temperature stays: a server that
+// rejects it says so.
+func (f fields) plain() fields {
+	out := maps.Clone(f)
+	maps.DeleteFunc(out, func(name string, _ any) bool {
+		_, ok := optional[name]
+		return ok && name != "temperature"
+	})
+	return out
+}
+
+// rejects learns that the server rejects one of the optional fields of a request, but not which.
+func (c *client) rejects(f fields) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name := range f {
+		if _, ok := f.plain()[name]; !ok {
+			c.rejected[name] = true
+		}
+	}
+}
+
 // accepted returns the fields of a request without those that the server rejects.
 func (c *client) accepted(f fields) fields {
+	if f == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := fields{}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -189,6 +190,7 @@ func TestStream(t *testing.T) {
 		"chat":               {servertest.Options{NoCompletions: true}, 10, 26, 10, -1},
 		"reasoning":          {servertest.Options{NoCompletions: true, Thinks: 5}, 10, 26, 10, -1},
 		"no stream_options":  {servertest.Options{Rejects: []string{"stream_options"}}, 10, -1, -1, -1},
+		"vague":              {servertest.Options{Rejects: []string{"ignore_eos", "repeat_penalty"}, Vague: true}, 10, -1, -1, -1},
 		"newer chat":         {servertest.Options{NoCompletions: true, Rejects: []string{"max_tokens"}}, 10, 26, 10, -1},
 		"strict":             {servertest.Options{Rejects: []string{"ignore_eos", "min_tokens", "temperature", "repeat_penalty", "repetition_penalty"}}, 10, 8, 10, -1},
 	} {
@@ -224,8 +226,11 @@ func TestStream(t *testing.T) {
 			// Nothing is lost without the fields of penalties.
 			n := len(slices.DeleteFunc(c.o.Rejects, func(f string) bool { return strings.HasPrefix(f, "repe") }))
 			if n > 0 {
-				if c.o.Rejects[0] == "max_tokens" {
+				switch {
+				case c.o.Rejects[0] == "max_tokens":
 					n = 0 // it has another name
+				case c.o.Vague:
+					n = 3 // stream_options, ignore_eos, min_tokens
 				}
 				if notes, _ := m.EndCase(); len(notes) != n || n > 0 && !strings.Contains(notes[0], "rejects the field") {
 					t.Errorf("notes %q", notes)
@@ -269,5 +274,29 @@ func TestSystemAndThinking(t *testing.T) {
 	}
 	if notes, _ := m.EndCase(); len(notes) > 0 {
 		t.Errorf("notes of the next case %q", notes)
+	}
+}
+
+// TestRejectedAtTheSameTime checks that requests that are refused at the same time for the same
+// field are all sent again, and that a request that is refused for its prompt is an error.
+func TestRejectedAtTheSameTime(t *testing.T) {
+	for _, vague := range []bool{false, true} {
+		s := servertest.Start(t, servertest.Options{Rejects: []string{"ignore_eos"}, Vague: vague, NoIDs: true})
+		m := open(t, quick(s.URL), nil)
+		var all sync.WaitGroup
+		for range 40 {
+			all.Go(func() {
+				r, err := m.Stream(t.Context(), runners.Request{Prompt: "x", MaxTokens: 2, Exact: true})
+				if err != nil || len(r.Chunks) != 2 {
+					t.Errorf("%+v, %v", r, err)
+				}
+			})
+		}
+		all.Wait()
+		m.s.Tokens = true
+		_, err := m.Stream(t.Context(), runners.Request{Tokens: []int{1}, MaxTokens: 2})
+		if kindOf(err) != "HTTP 422" || !strings.Contains(err.Error(), "invalid prompt") {
+			t.Errorf("an invalid prompt: %v", err)
+		}
 	}
 }
