@@ -86,7 +86,7 @@ k8s-test: ## the Kubernetes manifests, checked by the API server's own decoder a
 servers-test: ## served models on the real servers of llama.cpp and llama-cpp-python (builds the latter once, 3 minutes); UPDATE=1 records their answers
 	YOCOBENCH_NO_SKIP=1 YOCOBENCH_SMOLLM2=$$(tools/smollm2.sh) YOCOBENCH_LLAMASERVER=$$(tools/llamaserver.sh) \
 	  YOCOBENCH_LLAMA_CPP_PYTHON=$$(tools/peers/llama_cpp_python.py) \
-	  $(GO) test -count=1 -v -run 'TestRealServers|TestRecordedServers|Stopwatch' ./runners/openai $(if $(UPDATE),-update)
+	  $(GO) test -count=1 -v -run 'TestRealServers|TestRecordedServers|Stopwatch|ByLlamaCPP' ./runners/openai ./cmd/yocobench $(if $(UPDATE),-update)
 
 golden: ## regenerate the golden files of tests; read the diff before committing
 	$(GO) test ./reports ./reports/export ./compare ./corpus ./needle ./cmd/yocobench -update
