@@ -33,7 +33,8 @@
 // them applies to the haystacks in question. Up to 4 Ki tokens, each question has its own haystack.
 //
 // mean: a mean over questions or texts, such as nll. The test is Student's t on the differences if
-// both sides answered the same questions, otherwise Welch's t.
+// both sides answered the same questions, otherwise Welch's t. Against a fixed limit, the record's
+// own interval must agree.
 //
 // estimate: a number with its own interval and without samples, such as bits_per_byte. It can be
 // compared with a fixed limit, but not tested against another estimate.

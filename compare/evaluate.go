@@ -70,7 +70,7 @@ func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 		if !g.Fits(a.Unit) {
 			return fmt.Errorf("%s is in %s, the gate in %s", g.Metric, a.Unit, g.Unit)
 		}
-		v.e = fixed(a, g.Value, g.Confidence)
+		v.e = fixed(a, g)
 	} else {
 		v.Unit = "ratio"
 		if a.Unit != b.Unit || a.Kind != b.Kind {
@@ -96,7 +96,8 @@ func (v *CaseVerdict) judge(g gate.Gate, a, b *Sample, paired bool) error {
 }
 
 // fixed returns the evidence of a sample on a fixed limit.
-func fixed(a *Sample, limit, confidence float64) evidence {
+func fixed(a *Sample, g gate.Gate) evidence {
+	limit, confidence := g.Value, g.Confidence
 	switch a.Kind {
 	case Timed:
 		if a.rounds != nil {
@@ -106,17 +107,18 @@ func fixed(a *Sample, limit, confidence float64) evidence {
 	case Share:
 		return shareAgainst(a.Values, limit, confidence)
 	case Mean:
-		return meanAgainst(a.Values, limit, confidence)
+		return meanAgainst(a.Values, limit, confidence).within(a.lo, a.hi, limit)
 	case Estimate:
 		e := evidence{estimate: a.Values[0], lo: math.Inf(-1), hi: math.Inf(1), above: 1, below: 1, n: 1, method: "the record's interval"}
 		if a.lo == nil || a.hi == nil || a.level < confidence {
 			return e
 		}
 		e.lo, e.hi = *a.lo, *a.hi
-		if e.lo > limit {
+		// A bound at the limit meets the gate.
+		if e.lo > limit || g.AtLeast && e.lo == limit {
 			e.above = (1 - a.level) / 2
 		}
-		if e.hi < limit {
+		if e.hi < limit || !g.AtLeast && e.hi == limit {
 			e.below = (1 - a.level) / 2
 		}
 		return e

@@ -116,6 +116,24 @@ func meanAgainst(samples []float64, limit, confidence float64) evidence {
 	return e
 }
 
+// within limits the evidence on a mean to what the record's own interval supports as well. That
+// interval may know of correlated questions, or hold where Student's does not: differences between
+// right and wrong answers that are all 0 are no proof.
+func (e evidence) within(lo, hi *float64, limit float64) evidence {
+	if lo == nil || hi == nil {
+		return e
+	}
+	e.lo, e.hi = min(e.lo, *lo), max(e.hi, *hi)
+	if !(*lo > limit) {
+		e.above = 1
+	}
+	if !(*hi < limit) {
+		e.below = 1
+	}
+	e.need = e.samplesNeeded(limit, 3, func(v float64) float64 { return v })
+	return e
+}
+
 // tMean is an estimate whose error follows Student's distribution.
 type tMean struct{ mean, err, freedom float64 }
 

@@ -323,3 +323,44 @@ func TestConfidence(t *testing.T) {
 		}
 	}
 }
+
+// TestJudgeByTheInterval checks gates on metrics whose intervals their task computes: differences
+// of paired scores, and estimates.
+func TestJudgeByTheInterval(t *testing.T) {
+	diff := func(lo, hi float64, samples ...float64) result.Metric {
+		return result.Metric{Value: meanOf(samples).mean, Unit: "fraction", Better: result.Higher, Samples: samples}.Interval(lo, hi, 0.95, "newcombe")
+	}
+	tokens := func(value, hi float64) result.Metric {
+		return result.Metric{Value: value, Unit: "tokens", Better: result.Higher}.Interval(value, hi, 0.95, "bets")
+	}
+	tasks := result.Tasks{{Name: "t", Metrics: []result.MetricInfo{
+		{Name: "diff", Unit: "fraction", Better: result.Higher, Kind: result.Mean}, {Name: "bound", Unit: "tokens", Better: result.Higher, Kind: result.Estimate}}}}
+	for _, c := range []struct {
+		m    result.Metric
+		gate string
+		want Verdict
+	}{
+		// Six equal differences are no proof, although Student's interval has no width.
+		{diff(-0.39, 0.39, 0, 0, 0, 0, 0, 0), "t.diff >= -20%", Undecided},
+		{diff(-0.39, 0.39, 0, 0, 0, 0, 0, 0), "t.diff >= 20%", Undecided},
+		{diff(-0.39, 0.39, 0, 0, 0, 0, 0, 0), "t.diff >= -40%", Passed},
+		{diff(-0.39, 0.39, 0, 0, 0, 0, 0, 0), "t.diff <= -40%", Regressed},
+		// Student's interval is wider here.
+		{diff(-0.3, 0.1, 0, -1, 0, 0, 0, 0), "t.diff >= -40%", Undecided},
+		// An estimate with its own interval; a bound at the limit meets the gate.
+		{tokens(512, 1024), "t.bound >= 512", Passed},
+		{tokens(512, 1024), "t.bound >= 1024", Undecided},
+		{tokens(512, 1024), "t.bound >= 2048", Regressed},
+		{tokens(512, 1024), "t.bound <= 1024", Passed},
+		{tokens(512, 1024), "t.bound <= 512", Undecided},
+		{tokens(512, 1024), "t.bound <= 256", Regressed},
+		{tokens(0, 0), "t.bound >= 512", Regressed},
+	} {
+		name := strings.Split(strings.Fields(c.gate)[0], ".")[1]
+		r := record("t", "m", "transformer", "t", map[string]any{}, map[string]result.Metric{name: c.m})
+		j := Judge(gates(t, c.gate), side("a", &result.Journal{Runs: []result.Run{{Tasks: tasks}}, Records: []result.Record{r}}), nil)
+		if j.Verdict != c.want {
+			t.Errorf("%s: %s, want %s: %s", c.gate, j.Verdict, c.want, strings.Join(j.Gates[0].Lines(), "\n"))
+		}
+	}
+}

@@ -186,8 +186,11 @@ func (s *search) outcome(find *stats.Search, runs []*run, notes []string) result
 		"repeat": {Value: stats.Mean(repeat), Unit: "fraction", Better: result.None},
 		"trials": {Value: float64(find.Trials()), Unit: "", Better: result.None},
 	}
-	for k := range find.Criteria {
+	for k, c := range find.Criteria {
 		b := find.Bounds(k)
+		if c.OfBase && !(len(curve.Y) > 0 && curve.Y[0] >= find.Floor && curve.Lo[0] > s.cells[0].Guess) {
+			b.Passes = -1 // the model is at the floor, so that it passes by chance only
+		}
 		tokens := func(i int) float64 { // of the i-th length, 0 below the shortest
 			if i < 0 {
 				return 0

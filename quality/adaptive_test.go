@@ -33,6 +33,31 @@ func (m *shortMemory) Complete(ctx context.Context, group []runners.Prompt, room
 	})
 }
 
+// luckyModel is a fakeModel that answers every eighth question right.
+type luckyModel struct {
+	fakeModel
+	asked int
+}
+
+func (m *luckyModel) Complete(ctx context.Context, group []runners.Prompt, room int, done func(int, []runners.Answer)) ([]string, error) {
+	return m.fakeModel.Complete(ctx, group, room, func(i int, a []runners.Answer) {
+		if m.asked%8 != 0 {
+			a[0].Text = " 0"
+		}
+		m.asked++
+		done(i, a)
+	})
+}
+
+// TestAdaptiveFloor checks that a model that guesses passes no length by a share of its base.
+func TestAdaptiveFloor(t *testing.T) {
+	r := records(t, "{kinds: shared, lengths: [128, 256, 512], adaptive: 100}", target(&luckyModel{}, tokenizer.Bytes{}))[0]
+	m, ok := r.Metrics["base_passes_to"]
+	if !ok || m.Value != 0 || *m.Lo != 0 || !(r.Series[0].Y[0] > 0) {
+		t.Errorf("base_passes_to %+v with scores %v", m, r.Series[0].Y)
+	}
+}
+
 func TestAdaptive(t *testing.T) {
 	for name, c := range map[string]struct {
 		known, most int
