@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -148,13 +149,9 @@ func mainRank(m result.MetricInfo) int {
 	return 2
 }
 
-// samples returns the number of questions of a case, or 0 if it has none.
+// samples returns the number of scores of the main metric, or else of questions.
 func (e evaluation) samples() int {
-	n := len(e.Trials)
-	for _, m := range e.metrics {
-		n = max(n, len(e.Metrics[m.Name].Samples))
-	}
-	return n
+	return cmp.Or(len(e.Metrics[e.metrics[0].Name].Samples), len(e.Trials))
 }
 
 // standardError returns the standard error of a mean of samples. ok is false if the value is not

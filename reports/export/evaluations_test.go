@@ -16,8 +16,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// The journal testdata/quality.jsonl has cases of needle, nll, ruler and downstream, and two of
-// tasks that do not measure quality. One case of ruler is unsupported.
+// The journal testdata/quality.jsonl has cases of needle, contrast, nll, ruler and downstream, and
+// two of tasks that do not measure quality. One case of ruler is unsupported.
 
 func quality(t *testing.T) *result.Journal {
 	t.Helper()
@@ -82,7 +82,7 @@ func TestLMEvalMatchesSchema(t *testing.T) {
 	if err := json.Unmarshal(files[0].Data, &f); err != nil {
 		t.Fatal(err)
 	}
-	tasks := map[string]string{"needle_single_512_50": "exact", "nll_prose_512": "nll", "ruler_niah_single_1_1Ki": "score",
+	tasks := map[string]string{"needle_single_512_50": "exact", "nll_prose_512": "nll", "contrast_512": "literal", "ruler_niah_single_1_1Ki": "score",
 		"downstream_arc": "acc_norm", "downstream_gsm": "exact_match", "downstream_text": "word_perplexity"}
 	if len(f.Results) != len(tasks) {
 		t.Errorf("%d tasks, want %d", len(f.Results), len(tasks))
@@ -122,14 +122,23 @@ func TestEveryEvalEverMatchesSchema(t *testing.T) {
 		t.Errorf("%+v, %s", a.Details, all.Path)
 	}
 	known := map[string]bool{}
-	hub := 0
+	hub, negative := 0, false
 	for _, r := range a.Results {
 		if known[r.ID] = true; r.Score.Details["case"] == "" {
+			t.Errorf("%+v", r)
+		}
+		if least, ok := r.Metric.Minimum.(float64); ok && !(r.Score.Score >= least && r.Score.Score <= r.Metric.Maximum.(float64)) {
+			t.Errorf("%s: the score %g is outside %v to %v", r.ID, r.Score.Score, r.Metric.Minimum, r.Metric.Maximum)
+		}
+		if negative = negative || r.Score.Score < 0 && r.Metric.Unit == "proportion"; r.Metric.ID == "yocobench.contrast.literal" && r.Score.Uncertainty.Samples != 2 {
 			t.Errorf("%+v", r)
 		}
 		if r.Data.Type == "hf_dataset" {
 			hub++
 		}
+	}
+	if !negative {
+		t.Error("no score is a negative difference")
 	}
 	if len(known) != len(a.Results) || hub < 4 {
 		t.Errorf("%d ids of %d results, %d of data sets", len(known), len(a.Results), hub)

@@ -230,7 +230,10 @@ func (e evaluation) everyResult(info result.MetricInfo, data everyData) everyRes
 	metric := everyMetric{About: e.task.Title + ": " + e.Label, ID: "yocobench." + e.Task + "." + info.Name, Name: info.Name, Unit: v.Unit,
 		Lower: info.Better == result.Lower, Type: "continuous", Minimum: "-Infinity", Maximum: "Infinity"}
 	if v.Unit == "fraction" {
-		metric.Unit, metric.Minimum, metric.Maximum = "proportion", 0, 1
+		metric.Unit = "proportion"
+	}
+	if info.Kind == result.Share { // not a difference of shares
+		metric.Minimum, metric.Maximum = 0, 1
 	}
 	u := everyUncertainty{Samples: len(v.Samples)}
 	if se, ok := standardError(info, v); ok {
