@@ -25,6 +25,8 @@ type Model struct {
 	scored atomic.Bool
 	// unfinished counts the answers of the case that ended before the model had finished thinking.
 	unfinished atomic.Int64
+	// uncounted is true if the server did not report the length of a prompt of the case.
+	uncounted atomic.Bool
 }
 
 // New returns the model of a server that Probe described.
@@ -47,6 +49,9 @@ func (m *Model) EndCase() ([]string, error) {
 	var notes []string
 	if m.scored.Swap(false) {
 		notes = append(notes, m.s.proof)
+	}
+	if m.uncounted.Swap(false) {
+		notes = append(notes, "the server does not report the length of prompts, and there is no tokenizer: it is estimated with "+tokenizer.Estimate{}.Name())
 	}
 	if n := m.unfinished.Swap(0); n > 0 {
 		notes = append(notes, fmt.Sprintf("%d answers are empty: the model reached the limit of their tokens while it was thinking", n))
@@ -208,7 +213,7 @@ func (m *Model) converse(ctx context.Context, p runners.Prompt) (out []runners.A
 		if m.s.Tokens && ids != nil {
 			prompt = ids
 		}
-		if err := m.ask(ctx, prompt, t, &one); err != nil {
+		if err := m.ask(ctx, prompt, text, t, &one); err != nil {
 			return nil, err
 		}
 		out = append(out, one)
@@ -227,24 +232,26 @@ func (m *Model) chat(ctx context.Context, p runners.Prompt) (out []runners.Answe
 	if p.System != "" {
 		said = append(said, message{Role: "system", Content: (*content)(&p.System)})
 	}
-	text := p.Text
+	text, all := p.Text, p.System // all is what was said before text
 	for _, t := range p.Turns {
 		if t.MaxTokens == 0 {
 			return nil, fmt.Errorf("%w: %s", runners.ErrUnsupported, m.s.NoScore)
 		}
-		said, text = append(said, message{Role: "user", Content: new(content(text + t.Text))}), ""
+		text += t.Text
+		said = append(said, message{Role: "user", Content: new(content(text))})
 		var one runners.Answer
-		if err := m.ask(ctx, said, t, &one); err != nil {
+		if err := m.ask(ctx, said, all+text, t, &one); err != nil {
 			return nil, err
 		}
 		out = append(out, one)
 		said = append(said, message{Role: "assistant", Content: (*content)(&one.Text)})
+		all, text = all+text+one.Text, ""
 	}
 	return out, nil
 }
 
-// ask sends a prompt and adds the answer to one.
-func (m *Model) ask(ctx context.Context, prompt any, t runners.Turn, one *runners.Answer) error {
+// ask sends a prompt and adds the answer to one. text is the text of the prompt.
+func (m *Model) ask(ctx context.Context, prompt any, text string, t runners.Turn, one *runners.Answer) error {
 	a, err := m.s.post(ctx, m.s.path(), m.s.request(prompt, t.MaxTokens))
 	if err != nil {
 		return err
@@ -260,6 +267,9 @@ func (m *Model) ask(ctx context.Context, prompt any, t runners.Turn, one *runner
 	one.Text = cut(m.s.c.hidden(said), t.Done)
 	if n := a.Usage.prompt(); n >= 0 {
 		one.Tokens = n
+	} else if one.Tokens == 0 {
+		one.Tokens = len(tokenizer.Estimate{}.Encode(text))
+		m.uncounted.Store(true)
 	}
 	return nil
 }

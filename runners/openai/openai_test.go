@@ -300,3 +300,22 @@ func TestRejectedAtTheSameTime(t *testing.T) {
 		}
 	}
 }
+
+// TestUncounted checks the length of a prompt that nobody counts.
+func TestUncounted(t *testing.T) {
+	for _, o := range []servertest.Options{{NoUsage: true}, {NoUsage: true, NoCompletions: true}} {
+		m := open(t, quick(servertest.Start(t, o).URL), nil)
+		group := []runners.Prompt{{Text: strings.Repeat("x", 390), Turns: []runners.Turn{{Text: "1234567890", MaxTokens: 4}, {Text: "x", MaxTokens: 4}}}}
+		_, err := m.Complete(t.Context(), group, 0, func(_ int, a []runners.Answer) {
+			if a[0].Tokens != 100 || a[1].Tokens < 101 || a[1].Tokens > 102 {
+				t.Errorf("%d and %d tokens", a[0].Tokens, a[1].Tokens)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if notes, _ := m.EndCase(); len(notes) != 1 || !strings.Contains(notes[0], "does not report the length") {
+			t.Errorf("notes %q", notes)
+		}
+	}
+}
