@@ -17,16 +17,13 @@ import (
 // question, so their text is computed once. The others share the text before the first fact.
 var groups = [][]int{{0, 1, 2}, {3, 4}}
 
-// sampleBytes is the length of the text whose tokens a target without a known tokenizer counts.
-const sampleBytes = 4 << 10
-
 // run measures the cell, one trial after another.
 func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (out result.Outcome, err error) {
 	model, err := runners.CompleterOf(m, target.Tokenizer, true)
 	if err != nil {
 		return out, err
 	}
-	sample, err := c.source.Haystack(0, sampleBytes)
+	sample, err := c.source.Haystack(0, suites.SampleBytes)
 	if err != nil {
 		return out, err
 	}

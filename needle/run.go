@@ -26,16 +26,13 @@ type run struct {
 	progress func(float64)
 }
 
-// sampleBytes is the length of the text whose tokens a target without a known tokenizer counts.
-const sampleBytes = 4 << 10
-
 // run measures the cell. The trials of each haystack form a group.
 func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, progress func(float64)) (result.Outcome, error) {
 	completer, err := runners.CompleterOf(m, target.Tokenizer, c.Share)
 	if err != nil {
 		return result.Outcome{}, err
 	}
-	sample, err := c.source.Haystack(c.haystackSeed(0), sampleBytes)
+	sample, err := c.source.Haystack(c.haystackSeed(0), suites.SampleBytes)
 	if err != nil {
 		return result.Outcome{}, err
 	}

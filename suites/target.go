@@ -98,15 +98,18 @@ func (t *Target) Counter() tokenizer.Tokenizer {
 	return tokenizer.Estimate{}
 }
 
+// SampleBytes is the length of the text on which CounterFor measures. A server may compute all of
+// it.
+const SampleBytes = 4 << 10
+
 // CounterFor is Counter for texts like sample, of which an estimate is measured if the target
 // counts tokens.
 func (t *Target) CounterFor(ctx context.Context, sample string) (tokenizer.Tokenizer, error) {
 	if t.Tokenizer != nil || t.CountTokens == nil {
 		return t.Counter(), nil
 	}
-	const most = 4 << 10 // bytes; a server may compute all of it
-	if len(sample) > most {
-		sample = strings.ToValidUTF8(sample[:most], "")
+	if len(sample) > SampleBytes {
+		sample = strings.ToValidUTF8(sample[:SampleBytes], "")
 	}
 	n, err := t.CountTokens(ctx, sample)
 	if err != nil {
