@@ -3,10 +3,13 @@ package ruler
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/corpus/rng"
 	"github.com/yocobench/yocobench/quality"
@@ -54,7 +57,7 @@ func openQA(name string, data []byte) (any, error) {
 		return out
 	}
 	line := 0
-	for text := range bytes.Lines(data) {
+	for text := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) {
 		line++
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
@@ -62,14 +65,21 @@ func openQA(name string, data []byte) (any, error) {
 		bad := func(format string, args ...any) error {
 			return fmt.Errorf("%s:%d: %s", name, line, fmt.Sprintf(format, args...))
 		}
-		var l qaLine
+		if !utf8.Valid(text) {
+			return nil, bad("the line is not UTF-8")
+		}
+		var l *qaLine
 		d := json.NewDecoder(bytes.NewReader(text))
 		d.DisallowUnknownFields()
-		if err := d.Decode(&l); err != nil {
+		err := d.Decode(&l)
+		if err == nil && l == nil {
+			err = errors.New("null")
+		}
+		if err != nil {
 			return nil, bad("%v; expected an object with question, answers, documents and perhaps related", err)
 		}
-		if d.More() {
-			return nil, bad("more than one object")
+		if _, err := d.Token(); !errors.Is(err, io.EOF) {
+			return nil, bad("text after the object; expected one object on each line")
 		}
 		if slices.Contains(l.Documents, "") || slices.Contains(l.Related, "") {
 			return nil, bad("an empty document")

@@ -1,6 +1,7 @@
 package ruler
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -29,21 +30,28 @@ func TestOpenQA(t *testing.T) {
 	if q := set.questions[1]; !slices.Equal(q.answers, []string{"1900", "in 1900"}) || !slices.Equal(q.needed, []int{1}) {
 		t.Errorf("%+v", q)
 	}
+	if w, err := openQA("x", []byte("\ufeff"+strings.ReplaceAll(twoQuestions, "\n", "\r\n"))); err != nil || !reflect.DeepEqual(w, v) {
+		t.Errorf("with a mark of the byte order: %+v, %v", w, err)
+	}
 	for text, want := range map[string]string{
 		"":                     "x: no questions",
 		`{"documents": ["A"]}`: "x: no questions",
 		"\n[1]":                "x:2: json",
-		`{"question": "Q", "answers": ["a"], "documents": ["A"]} {}`:          "x:1: more than one object",
-		`{"question": "Q", "answers": ["a"], "document": ["A"]}`:              `x:1: json: unknown field "document"`,
-		`{"question": "Q", "answers": [], "documents": ["A"]}`:                "x:1: answers: expected",
-		`{"question": "Q", "answers": ["a", " "], "documents": ["A"]}`:        "x:1: answers: expected",
-		`{"question": "Q", "answers": 7, "documents": ["A"]}`:                 "x:1: answers: expected",
-		`{"question": "Q", "answers": null, "documents": ["A"]}`:              "x:1: answers: expected",
-		`{"question": "Q", "documents": ["A"]}`:                               "x:1: answers: expected",
-		`{"question": " ", "answers": "a", "documents": ["A"]}`:               "x:1: a question needs",
-		`{"question": "Q", "answers": "a"}`:                                   "x:1: a question needs",
-		`{"question": "Q", "answers": "a", "documents": [""]}`:                "x:1: an empty document",
-		`{"question": "Q", "answers": "a", "documents": ["A"], "related": 1}`: "x:1: json",
+		`{"question": "Q", "answers": ["a"], "documents": ["A"]} {}`: "x:1: text after the object",
+		`{"question": "Q", "answers": ["a"], "documents": ["A"]}}`:   "x:1: text after the object",
+		"null":     "x:1: null; expected an object",
+		"{}\n\x00": "x:2: invalid character",
+		"{\"question\": \"\xe9\", \"answers\": [\"a\"], \"documents\": [\"A\"]}": "x:1: the line is not UTF-8",
+		`{"question": "Q", "answers": ["a"], "document": ["A"]}`:                 `x:1: json: unknown field "document"`,
+		`{"question": "Q", "answers": [], "documents": ["A"]}`:                   "x:1: answers: expected",
+		`{"question": "Q", "answers": ["a", " "], "documents": ["A"]}`:           "x:1: answers: expected",
+		`{"question": "Q", "answers": 7, "documents": ["A"]}`:                    "x:1: answers: expected",
+		`{"question": "Q", "answers": null, "documents": ["A"]}`:                 "x:1: answers: expected",
+		`{"question": "Q", "documents": ["A"]}`:                                  "x:1: answers: expected",
+		`{"question": " ", "answers": "a", "documents": ["A"]}`:                  "x:1: a question needs",
+		`{"question": "Q", "answers": "a"}`:                                      "x:1: a question needs",
+		`{"question": "Q", "answers": "a", "documents": [""]}`:                   "x:1: an empty document",
+		`{"question": "Q", "answers": "a", "documents": ["A"], "related": 1}`:    "x:1: json",
 	} {
 		if _, err := openQA("x", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", text, err, want)
