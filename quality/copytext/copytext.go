@@ -63,8 +63,12 @@ func draw(r *rng.Rand, s *quality.Settings) (quality.Draft, error) {
 	}
 	pair := rng.Pick(r, pairs)
 	item := filler.Item{Depth: float64(r.IntN(1001)) / 1000, Text: pair[1]}
+	tail := ""
+	if strings.HasPrefix(pair[0], pair[1]) {
+		tail = " " + pair[0] // SamePlace does not tell them apart at the end
+	}
 	return &filler.List{
-		Head: head, Separator: " ", Items: []filler.Item{item}, Least: 4, Step: 1,
+		Head: head, Separator: " ", Tail: tail, Items: []filler.Item{item}, Least: 4, Step: 1,
 		Unit: func(int) (string, bool) { return pair[0], true },
 		Finish: func(out *quality.Sample, _ int) {
 			text := strings.TrimPrefix(out.Prompt(), head)

@@ -34,12 +34,38 @@ func TestChange(t *testing.T) {
 			if n := strings.Count(" "+text+" ", " "+word+" "); n != 1 {
 				t.Errorf("%q occurs %d times in %q", word, n, text)
 			}
-			if want := strings.Repeat(common+" ", 100); strings.Replace(" "+text+" ", " "+word+" ", " ", 1) != " "+want {
+			count := 100
+			if strings.HasPrefix(common, word) {
+				count++
+			}
+			if want := strings.Repeat(common+" ", count); strings.Replace(" "+text+" ", " "+word+" ", " ", 1) != " "+want {
 				t.Errorf("%q is not %q with one %q", text, want, word)
 			}
 			plain := strings.TrimSpace(strings.Repeat(common+" ", 101))
 			if a, b := kinds[0].Score(plain, s), kinds[1].Score(plain, s); !(a > 0.95 && a < 1) || b != 0 {
 				t.Errorf("%q for %q: a copy without the change scores %g and %g", word, common, a, b)
+			}
+		}
+	}
+}
+
+// TestShortTexts checks the position of changed words that are often the last one: a copy without
+// the change scores 0, an exact copy 1.
+func TestShortTexts(t *testing.T) {
+	changed := Family().Kinds[1]
+	for _, wording := range []string{quality.WordingOwn, Published} {
+		for seed := range uint64(400) {
+			d, err := changed.Draw(rng.New("test", seed), kindtest.Settings(t, 1<<10, wording))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := d.Make(4)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain := strings.Repeat(s.Distractors[0]+" ", 6)
+			if a, b := changed.Score(plain, s), changed.Score(s.References[0], s); a != 0 || b != 1 {
+				t.Errorf("%q: a copy without the change scores %g, an exact one %g", s.References[0], a, b)
 			}
 		}
 	}
