@@ -115,8 +115,11 @@ func (t *Target) CounterFor(ctx context.Context, sample string) (tokenizer.Token
 	if err != nil {
 		return nil, fmt.Errorf("count the tokens of a text: %w", err)
 	}
-	if n < 1 {
+	switch {
+	case n < 1:
 		return t.Counter(), nil
+	case n > 2*len(sample):
+		return nil, fmt.Errorf("the server counts %d tokens in a text of %d bytes", n, len(sample))
 	}
 	return tokenizer.Ratio(float64(len(sample)) / float64(n)), nil
 }

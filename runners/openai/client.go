@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/yocobench/yocobench/runners"
@@ -202,12 +203,16 @@ func (c *client) call(ctx context.Context, method, target string, f fields, repe
 		if tooLong(fail) {
 			return retries, fmt.Errorf("%w: %s", runners.ErrUnsupported, fail.body.text())
 		}
-		if !fail.again || len(retries)+1 >= c.spec.Attempts || fail.wait > maxWait {
+		if fail.again && fail.wait > maxWait {
+			fail.again, fail.err = false, fmt.Errorf("%w (the server asks to wait for %s, which is over %s)", fail.err, fail.wait.Round(time.Second), maxWait)
+		}
+		if !fail.again || len(retries)+1 >= c.spec.Attempts {
 			return retries, &runners.RequestError{Kind: fail.kind, Retries: retries, Err: c.hide(fail.err)}
 		}
 		r := runners.Retry{Reason: fail.kind, Wait: max(fail.wait, time.Duration(float64(wait)*(0.5+rand.Float64())))}
-		if fail.kind == idleClosed {
+		if fail.kind == reusedClosed {
 			r.Wait = 0
+			c.http.CloseIdleConnections() // the server may have closed others too
 		}
 		retries = append(retries, r)
 		c.mu.Lock()
@@ -266,11 +271,16 @@ func (c *client) attempt(ctx context.Context, method, target string, f fields, r
 	defer cancel(nil)
 	defer time.AfterFunc(c.spec.Request, func() { cancel(errTimeout) }).Stop()
 	x := &exchange{c: c, most: maxBody}
-	connections := 0
-	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) {
-		connections++
-		x.sent = time.Now()
-	}})
+	connections, reused := 0, false
+	var answered atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(i httptrace.GotConnInfo) {
+			connections++
+			x.sent = time.Now()
+			reused = i.Reused
+		},
+		GotFirstResponseByte: func() { answered.Store(true) },
+	})
 	req, err := http.NewRequestWithContext(traced, method, target, body)
 	if err != nil {
 		return failed("invalid request", "%w", err)
@@ -284,10 +294,15 @@ func (c *client) attempt(ctx context.Context, method, target string, f fields, r
 	x.resp, err = c.http.Do(req)
 	// net/http itself repeats a request if the server had closed the idle connection.
 	for ; connections > 1; connections-- {
-		*retries = append(*retries, runners.Retry{Reason: idleClosed})
+		*retries = append(*retries, runners.Retry{Reason: reusedClosed})
 	}
 	if err != nil {
-		return c.broken(ctx, err, true)
+		f := c.broken(ctx, err, true)
+		// It reports this error if the request had been written.
+		if f.kind == "connection closed" && reused && !answered.Load() {
+			f.kind = reusedClosed
+		}
+		return f
 	}
 	defer x.resp.Body.Close()
 	if x.resp.StatusCode != http.StatusOK {

@@ -19,9 +19,10 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// idleClosed is the kind of an attempt on a connection that the server was closing, because it had
-// been idle. It says nothing about the server's state.
-const idleClosed = "idle connection closed"
+// reusedClosed is the kind of an attempt on a connection that had been used before and was closed
+// without a byte of an answer: servers close connections that are idle. It is repeated at once, on
+// a new connection.
+const reusedClosed = "reused connection closed"
 
 // networkKind names an error of the network, and says whether another attempt may succeed.
 func networkKind(err error) (kind string, again bool) {
@@ -32,7 +33,7 @@ func networkKind(err error) (kind string, again bool) {
 	var wait net.Error
 	switch {
 	case strings.Contains(err.Error(), "server closed idle connection"): // net/http does not export it
-		return idleClosed, true
+		return reusedClosed, true
 	case errors.As(err, &dns):
 		return "no such host", dns.IsTemporary
 	case errors.As(err, &cert), errors.As(err, &unknown), errors.As(err, &record):

@@ -275,7 +275,7 @@ func TestStatuses(t *testing.T) {
 	}
 	// A wait of hours is an error at once.
 	p.Set(servertest.Fault{Do: servertest.Answer, Status: 429, Header: "Retry-After: 7200\r\n"})
-	if _, err := m.Stream(t.Context(), runners.Request{Prompt: "x", MaxTokens: 2}); kindOf(err) != "HTTP 429" || p.Count() != 1 {
+	if _, err := m.Stream(t.Context(), runners.Request{Prompt: "x", MaxTokens: 2}); kindOf(err) != "HTTP 429" || p.Count() != 1 || !strings.Contains(err.Error(), "2h0m0s") {
 		t.Errorf("%v after %d requests", err, p.Count())
 	}
 	// The end of the context ends a wait.

@@ -32,8 +32,8 @@ func TestEvents(t *testing.T) {
 		}
 	}
 	for text, want := range map[string]string{
-		"":                                     "unexpected EOF",
-		"data: {\"choices\":[]}\n\n":           "unexpected EOF",
+		"":                                     "without the event [DONE]",
+		"data: {\"choices\":[]}\n\n":           "without the event [DONE]",
 		"data: [DONE]":                         "unexpected EOF",
 		"data: [DONE]\n":                       "unexpected EOF",
 		"{\"choices\":[]}\n\ndata: [DONE]\n\n": "the stream has the line",

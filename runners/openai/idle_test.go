@@ -2,10 +2,12 @@ package openai
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -44,9 +46,63 @@ func TestIdleConnections(t *testing.T) {
 		}
 	}
 	for kind := range s.c.retried {
-		if kind != idleClosed && kind != "connection closed" {
+		if kind != reusedClosed {
 			t.Errorf("repeated after %q", kind)
 		}
 	}
 	t.Logf("repeated: %v", s.c.retried)
+}
+
+// TestReusedConnections sends requests to a server that answers one on each connection, reads the
+// next one and closes the connection. That is repeated without the wait after other failures. A new
+// connection that is closed is another failure.
+func TestReusedConnections(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	var closes atomic.Bool
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				r := bufio.NewReader(c)
+				for i := range 2 {
+					req, err := http.ReadRequest(r)
+					if err != nil {
+						return
+					}
+					_, _ = io.Copy(io.Discard, req.Body)
+					if i > 0 || closes.Load() {
+						return
+					}
+					const body = `{"choices":[{"text":"x","index":0}]}`
+					fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+				}
+			}()
+		}
+	}()
+	s := &Server{c: newClient(Spec{URL: "http://" + l.Addr().String(), Model: "m", Backoff: time.Hour, Attempts: 2}), API: Completions}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	const n = 20
+	for range n {
+		if _, err := s.post(ctx, s.path(), s.request("x", 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := s.c.retried[reusedClosed]; got != n-1 || len(s.c.retried) != 1 {
+		t.Errorf("%d requests: repeated %v, want %d after %q", n, s.c.retried, n-1, reusedClosed)
+	}
+	s.c.close()
+	closes.Store(true)
+	s.c.spec.Attempts = 1
+	if _, err := s.post(ctx, s.path(), s.request("x", 1)); kindOf(err) != "connection closed" {
+		t.Errorf("a new connection that is closed: %v", err)
+	}
 }

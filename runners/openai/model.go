@@ -345,7 +345,7 @@ func readStream(x *exchange, out *runners.Response) error {
 	for {
 		data, at, err := e.next()
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
+			err = fmt.Errorf("the stream ended without the event [DONE]: %w", io.ErrUnexpectedEOF)
 		}
 		if err != nil {
 			return err

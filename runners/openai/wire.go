@@ -70,9 +70,12 @@ type usage struct {
 	} `json:"prompt_tokens_details"`
 }
 
-// count returns a count of a server, or -1 if there is none.
+// maxCount is the largest count of tokens that a server can mean.
+const maxCount = 1 << 32
+
+// count returns a count of a server, or -1 if there is none that is possible.
 func count(n *int) int {
-	if n == nil || *n < 0 {
+	if n == nil || *n < 0 || *n > maxCount {
 		return -1
 	}
 	return *n
