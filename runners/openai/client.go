@@ -200,6 +200,9 @@ func (c *client) call(ctx context.Context, method, target string, f fields, repe
 		if fail.invalid() && vague != nil {
 			fail = vague // it was about another thing
 		}
+		if exhausted(fail.err) {
+			return retries, fmt.Errorf("%w; the client cannot open more connections: raise its limit of open files (ulimit -n), or lower the concurrency or the rate", fail.err)
+		}
 		if tooLong(fail) {
 			return retries, fmt.Errorf("%w: %s", runners.ErrUnsupported, fail.body.text())
 		}

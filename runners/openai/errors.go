@@ -52,6 +52,12 @@ func networkKind(err error) (kind string, again bool) {
 	return "connection failed", true
 }
 
+// exhausted reports whether an error says that this machine cannot open another connection. It is
+// not one of the server, so requests that fail by it are no measurement.
+func exhausted(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) || errors.Is(err, syscall.EADDRNOTAVAIL)
+}
+
 // apiError is what a server says about an error. Servers differ in the layout.
 type apiError struct {
 	Message string
