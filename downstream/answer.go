@@ -68,7 +68,8 @@ func orDefault(s *string, otherwise string) *string {
 // regex returns the filter that extracts a match of a pattern, as Python's re.findall returns
 // matches: the whole match, or its group, or the first group of several that is not empty.
 func (x Filter) regex() (func(string) string, error) {
-	re, err := compile(*orDefault(x.Pattern, defaultPattern))
+	// The match is trimmed, so it may contain the newline before the end.
+	re, err := compile(*orDefault(x.Pattern, defaultPattern), `(?:\n?\z)`)
 	if err != nil {
 		return nil, err
 	}
@@ -102,9 +103,16 @@ var classes = map[byte]string{
 	'd': `\p{Nd}`, 's': `\t-\r\x1c-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}`, 'w': `\p{L}\p{N}_`,
 }
 
+// multiline matches the flag with which $ matches before every newline.
+var multiline = regexp.MustCompile(`\(\?[a-zA-Z]*m`)
+
 // compile compiles a pattern of Python for Go, whose patterns take linear time. What Go lacks is an
-// error: lookaround and back references.
-func compile(pattern string) (*regexp.Regexp, error) {
+// error: lookaround and back references. end replaces $, which in Python also matches before a
+// newline at the end.
+func compile(pattern, end string) (*regexp.Regexp, error) {
+	if multiline.MatchString(pattern) {
+		end = "$"
+	}
 	var b strings.Builder
 	inside := false // a character class
 	for i := 0; i < len(pattern); i++ {
@@ -139,6 +147,9 @@ func compile(pattern string) (*regexp.Regexp, error) {
 				i += n
 				continue
 			}
+		case c == '$' && !inside:
+			b.WriteString(end)
+			continue
 		case c == '[':
 			b.WriteByte('\\')
 		case c == ']':
@@ -162,7 +173,7 @@ type matcher struct {
 func newMatcher(o ExactMatch) (m matcher, err error) {
 	m.ExactMatch = o
 	for _, r := range o.Regexes {
-		re, err := compile(r)
+		re, err := compile(r, "$")
 		if err != nil {
 			return m, fmt.Errorf("regexes_to_ignore: %w", err)
 		}

@@ -181,6 +181,26 @@ metric_list:
 	}
 }
 
+// TestEndOfText checks that $ in a filter matches what Python's does: the end, and a newline there.
+func TestEndOfText(t *testing.T) {
+	for _, c := range []struct{ pattern, answer, want string }{
+		{`(\d+)\.?$`, "It is 42.\n", "42"},
+		{`\d+$`, "1\n2\n", "2"},
+		{`\d+$`, "2\n\n", "[invalid]"},
+		{`\d+\$`, "2$ 3\n", "2$"},
+		{`[$0-9]+$`, "$42\n", "$42"},
+		{`(?m)\d+$`, "1\nb\n", "1"},
+	} {
+		extract, err := Filter{Pattern: &c.pattern}.regex()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := extract(c.answer); got != c.want {
+			t.Errorf("%s in %q: %q, want %q", c.pattern, c.answer, got, c.want)
+		}
+	}
+}
+
 func TestWords(t *testing.T) {
 	for text, want := range map[string]int{"": 1, "a": 1, "a b": 2, " a\n\tb ": 4, " ": 2, "a\u00a0b\u2003c": 3, "a\u200bb": 1} {
 		if got := words(text); got != want {
