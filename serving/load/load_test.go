@@ -235,13 +235,15 @@ func TestChunks(t *testing.T) {
 		want   string // counts, tpot and the number of gaps
 		good   int
 	}{
-		{func(int) bool { return true }, 11, "packed 0 whole 0 short 0 tpot 0.01 gaps 10", 1},
-		{func(int) bool { return true }, 12, "packed 0 whole 0 short 0 tpot 0.0091 gaps 10", 1},
-		{func(k int) bool { return k%2 == 0 }, 11, "packed 1 whole 0 short 0 tpot 0.01 gaps 5", 1},
-		{func(k int) bool { return k == 10 }, 11, "packed 1 whole 1 short 0 tpot NaN gaps 0", 0},
-		{func(k int) bool { return k < 4 }, 4, "packed 0 whole 0 short 1 tpot 0.01 gaps 3", 1},
-		{func(k int) bool { return k < 4 }, -1, "packed 0 whole 0 short 1 tpot 0.01 gaps 3", 1},
-		{func(k int) bool { return k == 0 }, 1, "packed 0 whole 0 short 1 tpot NaN gaps 0", 1},
+		{func(int) bool { return true }, 11, "packed 0 whole 0 short 0 long 0 tpot 0.01 gaps 10", 1},
+		{func(int) bool { return true }, 12, "packed 0 whole 0 short 0 long 0 tpot 0.0091 gaps 10", 1},
+		{func(k int) bool { return k%2 == 0 }, 11, "packed 1 whole 0 short 0 long 0 tpot 0.01 gaps 5", 1},
+		{func(k int) bool { return k == 10 }, 11, "packed 1 whole 1 short 0 long 0 tpot NaN gaps 0", 0},
+		{func(k int) bool { return k < 4 }, 4, "packed 0 whole 0 short 1 long 0 tpot 0.01 gaps 3", 1},
+		{func(k int) bool { return k < 4 }, -1, "packed 0 whole 0 short 1 long 0 tpot 0.01 gaps 3", 1},
+		{func(k int) bool { return k < 4 }, 0, "packed 0 whole 0 short 1 long 0 tpot 0.01 gaps 3", 1},
+		{func(int) bool { return true }, 101, "packed 1 whole 0 short 0 long 1 tpot 0.001 gaps 10", 1},
+		{func(k int) bool { return k == 0 }, 1, "packed 0 whole 0 short 1 long 0 tpot NaN gaps 0", 1},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := newServer(1)
@@ -256,11 +258,22 @@ func TestChunks(t *testing.T) {
 				return nil
 			}
 			st, _ := measure(t, s, Plan{Concurrency: 1, Requests: 1}, Limits{TPOT: 20 * time.Millisecond})
-			got := fmt.Sprintf("packed %d whole %d short %d tpot %.2g gaps %d", st.Packed, st.Whole, st.Short, Percentile(st.TPOT, 50), len(st.ITL))
+			got := fmt.Sprintf("packed %d whole %d short %d long %d tpot %.2g gaps %d", st.Packed, st.Whole, st.Short, st.Long, Percentile(st.TPOT, 50), len(st.ITL))
 			if got != c.want || st.Good != c.good {
 				t.Errorf("%d tokens: %s, %d good; want %s, %d", c.tokens, got, st.Good, c.want, c.good)
 			}
 		})
+	}
+}
+
+// A server that ignores the limit of tokens but counts no more than that has more chunks.
+func TestMoreChunksThanTokens(t *testing.T) {
+	for n, want := range map[int]int{2: 0, 3: 0, 4: 1} {
+		st := Stats{output: 2}
+		st.answer(&runners.Response{Chunks: make([]runners.Chunk, n), OutputTokens: 2})
+		if st.Long != want || strings.Contains(strings.Join(st.notes(1), "\n"), "more than the 2 tokens") != (want > 0) {
+			t.Errorf("%d chunks: %d long answers, want %d; %q", n, st.Long, want, st.notes(1))
+		}
 	}
 }
 

@@ -36,8 +36,8 @@ type Stats struct {
 	// Counted is the number of answers whose tokens were counted as chunks because the server did
 	// not report them. Packed is the number of answers with several tokens in a chunk, Whole that
 	// of answers with several tokens in one chunk, Short that of answers with fewer tokens than
-	// requested.
-	Counted, Packed, Whole, Short int
+	// requested, Long that of answers with more tokens, as the server counts them, or more chunks.
+	Counted, Packed, Whole, Short, Long int
 	// Retries is the number of failed attempts that were repeated.
 	Retries int
 	// First is the error of the first failed request, or nil.
@@ -105,7 +105,7 @@ func (s *Stats) answer(r *runners.Response) {
 	}
 	tokens := r.OutputTokens
 	switch {
-	case tokens < 0:
+	case tokens <= 0: // none reported, or none counted although some arrived
 		tokens = len(chunks)
 		s.Counted++
 	case tokens > len(chunks)+1: // a server may count the end token, which has no chunk
@@ -113,6 +113,9 @@ func (s *Stats) answer(r *runners.Response) {
 	}
 	if tokens < s.output {
 		s.Short++
+	}
+	if max(tokens, len(chunks)) > s.output+1 {
+		s.Long++
 	}
 	good := (s.limits.TTFT == 0 || first <= s.limits.TTFT) && (s.limits.E2EL == 0 || last <= s.limits.E2EL)
 	switch {
@@ -260,6 +263,9 @@ func (s *Stats) notes(length int) (notes []string) {
 	}
 	if s.Packed > s.Whole {
 		add("chunks hold several tokens: itl is the time between chunks, tpot is per token")
+	}
+	if s.Long > 0 {
+		add("%d of %d answers have more than the %d tokens requested, by chunks or by the server's count: tokens/s and tpot may be wrong", s.Long, s.Answered, s.output)
 	}
 	if s.Short > 0 {
 		add("%d of %d answers have fewer than the %d tokens requested", s.Short, s.Answered, s.output)
