@@ -23,6 +23,8 @@ type ladder struct {
 	// states them. failed is the reason for which it has no scores.
 	stated []stats.Bounds
 	failed string
+	// unasked are lengths of the suite that are not among lengths: no model was asked there.
+	unasked []float64
 }
 
 // rung is the score at one length.
@@ -345,7 +347,7 @@ func (l ladder) effective(length func(float64) string) (row []cell) {
 		}
 		if bounds.Fails < len(measured) {
 			fails = cell{text: length(l.lengths[measured[bounds.Fails]])}
-		} else if bounds.Passes == len(measured)-1 {
+		} else if bounds.Passes == len(measured)-1 && len(l.unasked) == 0 {
 			fails = cell{text: "none"}
 		}
 		row = append(row, passes, fails)
@@ -357,6 +359,12 @@ func (l ladder) effective(length func(float64) string) (row []cell) {
 func (l ladder) remarks(length func(float64) string) string {
 	var words, reasons []string
 	at := map[string][]string{}
+	add := func(why string, x float64) {
+		if at[why] == nil {
+			reasons = append(reasons, why)
+		}
+		at[why] = append(at[why], length(x))
+	}
 	for i, r := range l.at {
 		if r.ok() {
 			continue
@@ -367,10 +375,10 @@ func (l ladder) remarks(length func(float64) string) string {
 		} else if why == "" {
 			why = "not in the suite"
 		}
-		if at[why] == nil {
-			reasons = append(reasons, why)
-		}
-		at[why] = append(at[why], length(l.lengths[i]))
+		add(why, l.lengths[i])
+	}
+	for _, x := range l.unasked {
+		add("not asked", x)
 	}
 	for _, why := range reasons {
 		words = append(words, strings.Join(at[why], ", ")+" "+why)

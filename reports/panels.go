@@ -114,6 +114,12 @@ func (p *panelSet) collectSeries() {
 		}
 		l.guess = guessOf(r, p.view.Guess)
 		l.state(r, p.view)
+		planned, _ := r.Params["lengths"].([]any)
+		for _, x := range planned[:min(len(planned), maxPlaces)] {
+			if x, ok := x.(float64); ok && x >= 1 && x <= 1e15 && l.stated != nil && !slices.Contains(p.lengths, x) {
+				l.unasked = append(l.unasked, x)
+			}
+		}
 	}
 }
 

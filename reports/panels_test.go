@@ -197,12 +197,20 @@ func TestPanelsOfSeries(t *testing.T) {
 	text := textOf(t, j)
 	for _, want := range []string{
 		" vt    │    1.00 │    0.90 │    0.25\n       │ .87–1.0 │ .70–.99 │ .00–.80\n       │    n 40 │    n 56 │     n 4\n",
-		" cwe † │    0.00 │", " vt   │             1Ki │        4Ki │                    2Ki │  undecided │\n",
-		" cwe  │            none │        1Ki │                  floor │      floor │ 2Ki, 4Ki not asked\n",
+		" cwe † │    0.00 │", " vt   │             1Ki │        4Ki │                    2Ki │  undecided │     8Ki not asked\n",
+		" cwe  │            none │        1Ki │                  floor │      floor │ 2Ki, 4Ki, 8Ki not\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
+	}
+	// A model that passes at all lengths where it was asked may fail at longer ones.
+	long := searches()
+	long.Records = long.Records[:1]
+	long.Records[0].Metrics["passes_to"] = long.Records[0].Metrics["fails_from"]
+	delete(long.Records[0].Metrics, "fails_from")
+	if text, want := textOf(t, long), " 4Ki │  undecided │ "; !strings.Contains(text, want) || !strings.Contains(text, "8Ki not asked") {
+		t.Errorf("no %q in\n%s", want, text)
 	}
 	if strings.Contains(text, "mean") {
 		t.Error("a mean of scores that depend on the number of trials")
