@@ -101,6 +101,8 @@ type client struct {
 	rejected map[string]bool
 	// retried counts attempts that failed, by reason, since the last EndCase.
 	retried map[string]int
+	// others are the models that answers named since the last EndCase, if not that of requests.
+	others map[string]bool
 }
 
 func newClient(spec Spec) *client {
@@ -117,7 +119,7 @@ func newClient(spec Spec) *client {
 			Transport:     t,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		rejected: map[string]bool{}, retried: map[string]int{},
+		rejected: map[string]bool{}, retried: map[string]int{}, others: map[string]bool{},
 	}
 }
 

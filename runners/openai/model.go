@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -65,6 +66,10 @@ func (m *Model) EndCase() ([]string, error) {
 		}
 		notes = append(notes, fmt.Sprintf("%d attempts failed and were repeated: %s", total, strings.Join(parts, ", ")))
 		clear(c.retried)
+	}
+	if len(c.others) > 0 {
+		notes = append(notes, fmt.Sprintf("answers name another model than %s: %s", c.clip(path.Base(c.spec.Model)), strings.Join(slices.Sorted(maps.Keys(c.others)), ", ")))
+		clear(c.others)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.rejected)) {
 		if lost := optional[name]; lost != "" {

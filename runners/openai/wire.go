@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"path"
 	"strings"
 )
 
@@ -147,7 +148,25 @@ func (c *client) parseAnswer(text []byte) (*answer, error) {
 	if len(a.Error) > 0 && string(a.Error) != "null" {
 		return nil, failed("error in the answer", "the server reports an error: %s", c.parseError(text).text())
 	}
+	c.answeredBy(a.Model)
 	return &a, nil
+}
+
+// maxOthers is the largest number of names of other models that are recorded.
+const maxOthers = 8
+
+// answeredBy records the name of the model of an answer if it is not the one of the requests.
+func (c *client) answeredBy(name string) {
+	if name == "" || name == c.spec.Model {
+		return
+	}
+	name = c.clip(path.Base(name)) // a path would reveal folders of the machine
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, ok := c.others[name]; !ok && len(c.others) >= maxOthers {
+		name = "others"
+	}
+	c.others[name] = true
 }
 
 // readJSON reads the body of an answer that is not a stream.
