@@ -90,9 +90,10 @@ const (
 	maxText     = 1 << 20   // bytes of the rendered text
 	maxMemory   = 256 << 20 // bytes of the child process
 	maxStack    = 32 << 20  // bytes of the child's stack
-	maxTime     = 5 * time.Second
-	// grace is the extra time that the parent gives a child to end itself at its time limit.
-	grace = 5 * time.Second
+	// maxTime is the child's CPU time, which does not depend on other processes. It may take up to
+	// maxWait on a busy machine.
+	maxTime = 5 * time.Second
+	maxWait = time.Minute
 )
 
 // Command is the argument with which the program is started to render a template.
@@ -128,7 +129,7 @@ func load(ctx context.Context, j job) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, maxTime+grace)
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
 	var out, words bounded
 	out.limit, words.limit = 8*maxText, 1<<12 // JSON may take 6 bytes for one
@@ -155,11 +156,11 @@ func cause(ctx context.Context, err error, words string) error {
 	var exit *exec.ExitError
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return errTime
+		return fmt.Errorf("it takes more than %v", maxWait)
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &exit) && exit.ExitCode() == exitTime:
-		return errTime
+		return fmt.Errorf("it takes more than %v of CPU time", maxTime)
 	case errors.As(err, &exit) && exit.ExitCode() == exitMemory, strings.Contains(words, "out of memory"), strings.Contains(words, "len out of range"):
 		return fmt.Errorf("it takes more than %d MB of memory", maxMemory>>20)
 	case strings.Contains(words, "stack overflow"), strings.Contains(words, "stack exceeds"):
@@ -168,8 +169,6 @@ func cause(ctx context.Context, err error, words string) error {
 	words, _, _ = strings.Cut(strings.TrimSpace(words), "\n")
 	return fmt.Errorf("the process that renders it failed: %w: %s", err, words)
 }
-
-var errTime = fmt.Errorf("it takes more than %v", maxTime)
 
 // bounded keeps only the first bytes written to it.
 type bounded struct {

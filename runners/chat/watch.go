@@ -13,6 +13,9 @@ const (
 	exitMemory = 91
 )
 
+// start is about when this process started.
+var start = time.Now()
+
 // watch ends this process if it exceeds the limits of a rendering. Go's runtime does not enforce a
 // memory limit. An allocation is counted before it is filled, so frequent polling finds one; a
 // system that can limit a process (limitMemory) refuses it at once.
@@ -22,13 +25,15 @@ func watch() error {
 	}
 	debug.SetMaxStack(maxStack)
 	debug.SetMemoryLimit(maxMemory)
-	time.AfterFunc(maxTime, func() { os.Exit(exitTime) })
 	go func() {
 		held := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 		for {
 			metrics.Read(held)
 			if held[0].Value.Uint64()-held[1].Value.Uint64() > maxMemory {
 				os.Exit(exitMemory)
+			}
+			if cpuTime() > maxTime {
+				os.Exit(exitTime)
 			}
 			time.Sleep(2 * time.Millisecond)
 		}
