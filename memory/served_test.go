@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,7 @@ import (
 // server answers after a millisecond per token of the prompt, with a token every 10 ms, by the
 // clock of synctest. It counts 2 tokens for a word and 6 more.
 type server struct {
+	mu       sync.Mutex // guards requests
 	requests []runners.Request
 	fail     error
 }
@@ -25,8 +27,11 @@ type server struct {
 func (s *server) Close() error { return nil }
 
 func (s *server) Stream(_ context.Context, r runners.Request) (*runners.Response, error) {
+	s.mu.Lock()
 	s.requests = append(s.requests, r)
-	if s.fail != nil && len(s.requests) > 2 {
+	asked := len(s.requests)
+	s.mu.Unlock()
+	if s.fail != nil && asked > 2 {
 		return nil, s.fail
 	}
 	out := &runners.Response{Sent: time.Now(), PromptTokens: 6 + 2*len(strings.Fields(r.Prompt)), OutputTokens: r.MaxTokens}

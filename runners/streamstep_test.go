@@ -35,10 +35,11 @@ func TestStreamerOfStepper(t *testing.T) {
 		for i := range answers {
 			time.Sleep(time.Millisecond)
 			wg.Go(func() {
-				answers[i], err = s.Stream(t.Context(), Request{Prompt: "abcd", MaxTokens: 3, Exact: i == 0})
+				a, err := s.Stream(t.Context(), Request{Prompt: "abcd", MaxTokens: 3, Exact: i == 0})
 				if err != nil {
 					t.Error(err)
 				}
+				answers[i] = a
 			})
 		}
 		wg.Wait()
