@@ -47,8 +47,10 @@ test: ## all tests, every kernel tier this machine has, and the CUDA runner on a
 	@if command -v python3 >/dev/null; then python3 -m unittest discover -s tools/peers; else echo 'skipped: the tests of tools/peers (no python3)'; fi
 	tools/cudatest.sh
 
+# The packages that start goroutines, and those whose models or requests run at the same time.
+RACE = $$(grep -rlE '\bgo func|\.Go\(|^\s+go [a-z][A-Za-z.]*\(' --include=*.go . | grep -v testdata | xargs -n1 dirname | sort -u) ./memory ./serving ./suites
 race: ## the tests of what runs concurrently, under the race detector
-	GORACE=atexit_sleep_ms=0 $(GO) test -race -short -timeout 60m ./...
+	GORACE=atexit_sleep_ms=0 $(GO) test -race -short -timeout 60m $(RACE)
 
 lint: ## gofmt, vet (two platforms, and the build tag cuda) and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'hint: gofmt -w .'; exit 1; }

@@ -56,7 +56,6 @@ func originals(t *testing.T) (out []original) {
 var (
 	needlePart = regexp.MustCompile(`One of the special magic (numbers|uuids) for [^:]+? is: [0-9a-f-]+\.`)
 	queryPart  = regexp.MustCompile(`for [^?\n]+ mentioned in`)
-	uuidPart   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f-]{27}`)
 	namePart   = regexp.MustCompile(`\b([A-Z]{3}|[A-Z]{5})\b`)
 	valuePart  = regexp.MustCompile(`\b[0-9]{5}\b`)
 	wordPart   = regexp.MustCompile(`([0-9]+)\. [^0-9\n]+`)
