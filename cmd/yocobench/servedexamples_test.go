@@ -18,8 +18,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// program makes this test binary the program (TestMain).
-func program(t *testing.T) string {
+// programPath makes this test binary the program (TestMain) and returns its path.
+func programPath(t *testing.T) string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
@@ -113,7 +113,7 @@ func TestKubernetesServedExample(t *testing.T) {
 	for i, w := range words {
 		words[i] = strings.NewReplacer("/suite/suite.yaml", suite, "/data/served", out).Replace(w)
 		if w == "yocobench" {
-			words[i] = program(t)
+			words[i] = programPath(t)
 		}
 	}
 	for range 2 {
@@ -131,7 +131,7 @@ func slurmServed(t *testing.T, out, url, vllm string, args ...string) *exec.Cmd 
 	t.Helper()
 	bin := t.TempDir()
 	writeProgram(t, filepath.Join(bin, "vllm"), vllm)
-	if err := os.Symlink(program(t), filepath.Join(bin, "yocobench")); err != nil {
+	if err := os.Symlink(programPath(t), filepath.Join(bin, "yocobench")); err != nil {
 		t.Fatal(err)
 	}
 	port := strings.TrimSuffix(url[strings.LastIndex(url, ":")+1:], "/v1")
