@@ -36,7 +36,7 @@ func program(t *testing.T, want int, args ...string) string {
 
 func TestCUDADoctor(t *testing.T) {
 	out := program(t, exitOK, "doctor")
-	for _, want := range []string{"cuda runner", "compute capability", "kernels sm_", "their code: ", "TFLOP/s"} {
+	for _, want := range []string{"cuda runner", "compute capability", "kernels sm_", "kernel code: ", "TFLOP/s"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("doctor does not print %q:\n%s", want, out)
 		}
