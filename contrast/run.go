@@ -60,13 +60,7 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 		out.Trials = append(out.Trials, trials...)
 		progress(float64(i+1) / float64(c.trials()))
 	}
-	if repeats > 0 {
-		out.Notes = append(out.Notes, fmt.Sprintf("the text is shorter than the haystack: it was repeated %d times", repeats))
-	}
-	if target.Tokenizer == nil {
-		out.Notes = append(out.Notes, "the tokenizer is unknown: prompt lengths are estimated with "+tok.Name())
-	}
-	out.Notes = append(out.Notes, c.chat.Notes()...)
+	out.Notes = slices.Concat(out.Notes, haystack.RepeatNotes(repeats), target.CounterNotes(tok), c.chat.Notes())
 	out.Metrics = metrics(out.Trials, len(c.order))
 	return out, nil
 }

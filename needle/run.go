@@ -56,10 +56,7 @@ func (c *cell) run(ctx context.Context, target *suites.Target, m runners.Model, 
 			return result.Outcome{}, err
 		}
 	}
-	if !r.known {
-		r.out.Notes = append(r.out.Notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.tok.Name())
-	}
-	r.out.Notes = slices.Concat(r.out.Notes, c.chat.Notes(), r.off.notes())
+	r.out.Notes = slices.Concat(r.out.Notes, target.CounterNotes(r.tok), c.chat.Notes(), r.off.notes())
 	r.out.Metrics = metrics(r.out.Trials, c.haystacks())
 	return r.out, nil
 }
@@ -70,9 +67,7 @@ func (r *run) group(ctx context.Context, number int, index []int, trials []*tria
 	if err != nil {
 		return err
 	}
-	if h.Repeats > 0 {
-		r.out.Notes = append(r.out.Notes, fmt.Sprintf("the text is shorter than the haystack: it was repeated %d times", h.Repeats))
-	}
+	r.out.Notes = append(r.out.Notes, haystack.RepeatNotes(h.Repeats)...)
 	prompts := make([]runners.Prompt, len(trials))
 	for k, t := range trials {
 		prompts[k] = r.prompt(t, h)

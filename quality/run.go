@@ -77,11 +77,11 @@ func (r *run) measure(ctx context.Context) error {
 	}
 	least, _ := d.Units()
 	s, err := d.Make(least)
-	if fitted, failed := r.fit.fit(d); failed == nil {
-		s = fitted.Sample
-	}
 	if err != nil {
 		return err
+	}
+	if fitted, err := r.fit.fit(d); err == nil {
+		s = fitted.Sample
 	}
 	tok, err := r.target.CounterFor(ctx, s.Prompt())
 	if err != nil {
@@ -130,10 +130,7 @@ func (r *run) ask(ctx context.Context, n int, progress func(done int)) error {
 
 // remarks returns the notes of the cell's record.
 func (r *run) remarks() []string {
-	notes := r.notes
-	if !r.known {
-		notes = append(notes, "the tokenizer is unknown: prompt lengths are estimated with "+r.fit.tok.Name())
-	}
+	notes := append(r.notes, r.target.CounterNotes(r.fit.tok)...)
 	if short := r.short(); short > 0 {
 		notes = append(notes, fmt.Sprintf("%d of %d prompts are more than a tenth shorter than the length: the next unit of filler does not fit, or there is none", short, len(r.trials)))
 	}

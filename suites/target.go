@@ -98,6 +98,15 @@ func (t *Target) Counter() tokenizer.Tokenizer {
 	return tokenizer.Estimate{}
 }
 
+// CounterNotes returns the note of a record whose prompts were counted by tok, a counter of the
+// target: that it is an estimate, if it is one.
+func (t *Target) CounterNotes(tok tokenizer.Tokenizer) []string {
+	if t.Tokenizer != nil {
+		return nil
+	}
+	return []string{"the tokenizer is unknown: prompt lengths are estimated with " + tok.Name()}
+}
+
 // SampleBytes is the length of the text on which CounterFor measures. A server may compute all of
 // it.
 const SampleBytes = 4 << 10

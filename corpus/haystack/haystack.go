@@ -162,3 +162,12 @@ func (h *Haystack) Fit(source corpus.Source, seed uint64, length int, cut bool, 
 	}
 	return nil
 }
+
+// RepeatNotes returns the note of a record whose haystack repeats its text n times, or nothing if n
+// is 0.
+func RepeatNotes(n int) []string {
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("the text is shorter than the haystack: it was repeated %d times", n)}
+}
