@@ -131,7 +131,7 @@ const nats = 1e-3
 // Log-probabilities, answers and metrics equal those of lm-evaluation-harness.
 func TestAgainstLMEval(t *testing.T) {
 	if testing.Short() {
-		t.Skip("half a minute of computing")
+		t.Skip("-short: it takes half a minute of CPU time")
 	}
 	path := testenv.SmolLM2(t)
 	loaded, err := pretrained.Open(path)

@@ -12,8 +12,8 @@ type Request struct {
 	Tokens []int
 	// MaxTokens is the maximum number of generated tokens.
 	MaxTokens int
-	// Exact requests exactly MaxTokens tokens: the model ignores its end token if it can be told
-	// to. Response.OutputTokens is the actual number.
+	// Exact requests exactly MaxTokens tokens: the model ignores its end token if it supports
+	// that. Response.OutputTokens is the actual number.
 	Exact bool
 }
 

@@ -35,7 +35,7 @@ type Task struct{}
 type Params struct {
 	Models      param.Models    `yaml:"models" doc:"models of the suite to run, by name or pattern such as *-3b (default: all)"`
 	Lengths     suites.Sizes    `yaml:"lengths" doc:"prompt lengths in tokens; no two prompts begin alike, so a cache of prefixes does not help"`
-	Outputs     suites.Sizes    `yaml:"outputs" doc:"output lengths in tokens; the model is told to ignore its end token"`
+	Outputs     suites.Sizes    `yaml:"outputs" doc:"output lengths in tokens; requests ask the model to ignore its end token"`
 	Concurrency suites.Sizes    `yaml:"concurrency" doc:"closed loops: numbers of requests in flight (default 1, or none with rate)"`
 	Rate        []float64       `yaml:"rate" doc:"open loops: mean numbers of requests per second, sent at random times (a Poisson process)"`
 	Requests    int             `yaml:"requests" doc:"measured requests per case"`

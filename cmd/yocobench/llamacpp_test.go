@@ -18,7 +18,7 @@ import (
 // runner gives on the same weights, and nothing in the run folder contains the server's key.
 func TestServedByLlamaCPP(t *testing.T) {
 	if testing.Short() {
-		t.Skip("it takes 20 s of CPU time")
+		t.Skip("-short: it takes 20 s of CPU time")
 	}
 	const key = "the-key-of-the-server"
 	model := testenv.SmolLM2(t)

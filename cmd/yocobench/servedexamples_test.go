@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/yocobench/yocobench/internal/servertest"
+	"github.com/yocobench/yocobench/internal/testenv"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
@@ -143,8 +144,11 @@ func slurmServed(t *testing.T, out, url, vllm string, args ...string) *exec.Cmd 
 // TestSlurmServedExample runs the script: to its end, again, with a server that ends, and with the
 // signal before the time limit.
 func TestSlurmServedExample(t *testing.T) {
-	if _, err := exec.LookPath("bash"); err != nil || runtime.GOOS == "windows" {
-		t.Skip("no bash")
+	if runtime.GOOS == "windows" {
+		t.Skip("the script is for Unix")
+	}
+	if _, err := exec.LookPath("bash"); err != nil {
+		testenv.Missing(t, "no bash: %v", err)
 	}
 	url := answers(t).URL
 	out := filepath.Join(t.TempDir(), "the served")

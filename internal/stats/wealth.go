@@ -19,7 +19,7 @@ const bets = 20
 // tests. High bets have more weight because scores near 0 and 1 are common. W does not depend on
 // the order of xs.
 //
-// best is the logarithm of the largest of the products, which tells how fast W can grow.
+// best is the logarithm of the largest of the products, which limits how fast W can grow.
 func LogWealth(xs []float64, low float64) (w, best float64) {
 	// Scores have few values, and logarithms take time.
 	var values, times []float64

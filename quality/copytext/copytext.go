@@ -65,7 +65,7 @@ func draw(r *rng.Rand, s *quality.Settings) (quality.Draft, error) {
 	item := filler.Item{Depth: float64(r.IntN(1001)) / 1000, Text: pair[1]}
 	tail := ""
 	if strings.HasPrefix(pair[0], pair[1]) {
-		tail = " " + pair[0] // SamePlace does not tell them apart at the end
+		tail = " " + pair[0] // SamePlace cannot distinguish them at the end
 	}
 	return &filler.List{
 		Head: head, Separator: " ", Tail: tail, Items: []filler.Item{item}, Least: 4, Step: 1,
