@@ -33,7 +33,8 @@ type Spec struct {
 	Concurrency int
 	// Rate is the maximum number of requests per second, 0 for no limit.
 	Rate float64
-	// Attempts is the maximum number of attempts of a request.
+	// Attempts is the maximum number of attempts of a request. Those that found their connection
+	// closed by the server do not count.
 	Attempts int
 	// Start is how long Probe waits until the server answers; 0 means that it does not wait.
 	Start time.Duration
@@ -88,6 +89,9 @@ const (
 
 // maxWait limits the wait before an attempt, also if the server asks for more.
 const maxWait = time.Minute
+
+// maxStale is the number of attempts of a request that may find their connection closed.
+const maxStale = 10
 
 // client sends requests to an endpoint.
 type client struct {
@@ -172,6 +176,7 @@ func (x *exchange) Read(p []byte) (int, error) {
 // is a *runners.RequestError.
 func (c *client) call(ctx context.Context, method, target string, f fields, repeat bool, read func(*exchange) error) (retries []runners.Retry, err error) {
 	var vague *failure // of a request with optional fields, none of which the error names
+	failures, stale := 0, 0
 	for wait := c.spec.Backoff; ; wait = min(2*wait, maxWait) {
 		if err := c.turn(ctx); err != nil {
 			return retries, err
@@ -211,7 +216,9 @@ func (c *client) call(ctx context.Context, method, target string, f fields, repe
 		if fail.again && fail.wait > maxWait {
 			fail.again, fail.err = false, fmt.Errorf("%w (the server asks to wait for %s, which is over %s)", fail.err, fail.wait.Round(time.Second), maxWait)
 		}
-		if !fail.again || len(retries)+1 >= c.spec.Attempts {
+		if fail.kind == reusedClosed && stale < maxStale {
+			stale++
+		} else if failures++; !fail.again || failures >= c.spec.Attempts {
 			return retries, &runners.RequestError{Kind: fail.kind, Retries: retries, Err: c.hide(fail.err)}
 		}
 		r := runners.Retry{Reason: fail.kind, Wait: max(fail.wait, time.Duration(float64(wait)*(0.5+rand.Float64())))}

@@ -54,8 +54,8 @@ func TestIdleConnections(t *testing.T) {
 }
 
 // TestReusedConnections sends requests to a server that answers one on each connection, reads the
-// next one and closes the connection. That is repeated without the wait after other failures. A new
-// connection that is closed is another failure.
+// next one and closes the connection. That is repeated, without the wait after other failures, and
+// also if a request may be attempted only once. A new connection that is closed is another failure.
 func TestReusedConnections(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -87,7 +87,7 @@ func TestReusedConnections(t *testing.T) {
 			}()
 		}
 	}()
-	s := &Server{c: newClient(Spec{URL: "http://" + l.Addr().String(), Model: "m", Backoff: time.Hour, Attempts: 2}), API: Completions}
+	s := &Server{c: newClient(Spec{URL: "http://" + l.Addr().String(), Model: "m", Backoff: time.Hour, Attempts: 1}), API: Completions}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	const n = 20
@@ -101,7 +101,6 @@ func TestReusedConnections(t *testing.T) {
 	}
 	s.c.close()
 	closes.Store(true)
-	s.c.spec.Attempts = 1
 	if _, err := s.post(ctx, s.path(), s.request("x", 1)); kindOf(err) != "connection closed" {
 		t.Errorf("a new connection that is closed: %v", err)
 	}

@@ -79,6 +79,9 @@ func record(t *testing.T, server, model string) (url_ string, finish func() []ex
 	all := map[string]exchange{}
 	p := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		// llama.cpp closes a connection after a stream without saying so, and a proxy that
+		// reused it would answer 502.
+		Transport: &http.Transport{DisableKeepAlives: true},
 		ModifyResponse: func(r *http.Response) error {
 			x := r.Request.Context().Value(requestKey{}).(exchange)
 			body, err := io.ReadAll(r.Body)
