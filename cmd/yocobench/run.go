@@ -21,6 +21,7 @@ import (
 	"github.com/yocobench/yocobench/internal/cleantext"
 	"github.com/yocobench/yocobench/reports"
 	"github.com/yocobench/yocobench/runners"
+	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/gate"
 	"github.com/yocobench/yocobench/suites/result"
@@ -172,7 +173,7 @@ func modelSettings(models []string, url, keyEnv string) []string {
 // modelName is the name of a model's file or folder without .gguf.
 func modelName(path string) string {
 	base := filepath.Base(path)
-	if name, ok := strings.CutSuffix(base, ".gguf"); ok && name != "" {
+	if name, _ := gguf.CutExt(base); name != "" {
 		return name
 	}
 	return base

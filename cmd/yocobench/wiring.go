@@ -30,6 +30,7 @@ import (
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/analytic"
 	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 	"github.com/yocobench/yocobench/runners/cpu"
 	"github.com/yocobench/yocobench/runners/cuda"
 	"github.com/yocobench/yocobench/runners/exec"
@@ -253,7 +254,7 @@ func findModel(name, dir string, random bool, seed uint64, dtype runners.DType) 
 			return f, err
 		}
 	default:
-		return f, unknownModel(name)
+		return f, unknownModel(name, folder, path)
 	}
 	if random && (f.family == nil || f.family.Config != nil) {
 		f.random(seed, dtype)
@@ -353,8 +354,20 @@ func fromFamily(m *families.Model, err error) (modelSource, error) {
 	return modelSource{kind: "published config", family: m, identity: "config " + hex.EncodeToString(sum[:8])}, err
 }
 
-func unknownModel(name string) error {
-	if strings.HasSuffix(name, ".gguf") {
+// unknownModel returns the error for a name that is no model. paths are where a file of the name
+// could be.
+func unknownModel(name string, paths ...string) error {
+	for _, path := range paths {
+		_, err := os.Stat(path)
+		_, missing := os.Lstat(path)
+		switch {
+		case err == nil && gguf.IsPath(name):
+			return &suites.Problem{Msg: fmt.Sprintf("%s is a folder without config.json", name), Hint: "a model is a .gguf file, or a folder with config.json and weights"}
+		case err != nil && missing == nil: // a broken link, or a loop of links
+			return &suites.Problem{Msg: fmt.Sprintf("%s is a broken link", name), Hint: fmt.Sprintf("ls -l %s shows where it leads", cleantext.ShellQuote(path))}
+		}
+	}
+	if gguf.IsPath(name) {
 		return &suites.Problem{Msg: fmt.Sprintf("no file %s", name), Hint: "a path is relative to the current folder, in a suite to the suite's folder"}
 	}
 	if strings.ContainsAny(name, `/\.`) {

@@ -58,7 +58,7 @@ var mayImport = [][2]string{
 	{"runners/exec", "runners runners/tokenizer"},
 	{"runners/openai", "runners runners/tokenizer"},
 	{"internal/servertest", ""},
-	{"runners/verify", "runners runners/checkpoint runners/pretrained"},
+	{"runners/verify", "runners runners/checkpoint runners/checkpoint/gguf runners/pretrained"},
 	{"kernels/cpu", "internal/amxsim"}, // with the build tag amxsim
 	{"kernels/cuda", ""},
 	{"internal/cudasim", ""},

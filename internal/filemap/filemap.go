@@ -39,6 +39,25 @@ func Open(path string) (Content, int64, error) {
 	return c, info.Size(), nil
 }
 
+// Parse opens a regular file and returns what parse makes of its content and size. The content is
+// closed if parse returns an error, or if another program cuts the file short while parse reads it,
+// which is an error too.
+func Parse[T any](path string, parse func(c Content, size int64) (T, error)) (parsed T, err error) {
+	c, size, err := Open(path)
+	if err != nil {
+		return parsed, err
+	}
+	err = Guard(path, func() error {
+		parsed, err = parse(c, size)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, errors.Join(err, c.Close())
+	}
+	return parsed, nil
+}
+
 // Guard calls read. If read reads a part of a mapped file that another program has cut short, Guard
 // returns an error. read must not start goroutines that read the file.
 func Guard(path string, read func() error) (err error) {

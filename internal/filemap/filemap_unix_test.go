@@ -46,6 +46,27 @@ func TestCutShort(t *testing.T) {
 	}
 }
 
+// TestParseCutShort: a file that is cut short while it is parsed is an error, and is closed.
+func TestParseCutShort(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "f")
+	if err := os.WriteFile(path, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Parse(path, func(c Content, size int64) (int, error) {
+		b, err := c.Bytes(0, size)
+		if err != nil {
+			return 0, err
+		}
+		if err := os.Truncate(path, 0); err != nil {
+			return 0, err
+		}
+		return len(append([]byte(nil), b...)), nil
+	})
+	if n != 0 || err == nil || !strings.Contains(err.Error(), "f: cut short while it was read") {
+		t.Error(n, err)
+	}
+}
+
 // TestPipe: opening a pipe, which would block until it is written to, is an error, as is a folder.
 func TestPipe(t *testing.T) {
 	pipe := filepath.Join(t.TempDir(), "pipe")

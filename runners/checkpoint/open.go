@@ -67,8 +67,11 @@ func readSmall(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.Size() > limit || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: want a regular file of at most %d bytes, got %d", path, limit, info.Size())
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	if info.Size() > limit {
+		return nil, fmt.Errorf("%s: %d bytes, want at most %d", path, info.Size(), limit)
 	}
 	text, err := os.ReadFile(path)
 	if err == nil && lfs.IsPointer(text) {
@@ -89,13 +92,13 @@ func openWeights(dir string) (files, []string, error) {
 		if err == nil {
 			return f, f.Names(), nil
 		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		if !errors.Is(err, fs.ErrNotExist) || isLink(filepath.Join(dir, name)) {
 			return nil, nil, err
 		}
 	}
 	index := filepath.Join(dir, indexFile)
 	text, err := readSmall(index, maxHeader)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !isLink(index) {
 		return nil, nil, fmt.Errorf("%s: no weights, want %s, %s or %s next to %s", dir, weightsFile, modelFile, indexFile, configFile)
 	}
 	if err != nil {
@@ -106,6 +109,12 @@ func openWeights(dir string) (files, []string, error) {
 		return nil, nil, err
 	}
 	return s, s.names, nil
+}
+
+// isLink reports whether a path is that of a symbolic link.
+func isLink(path string) bool {
+	info, err := os.Lstat(path)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // check returns an error if the parameters of c and the tensors called names differ.
@@ -175,7 +184,7 @@ type Info struct {
 // HasTensors reports whether a folder has weights that OpenTensors opens.
 func HasTensors(dir string) bool {
 	return slices.ContainsFunc([]string{weightsFile, modelFile, indexFile}, func(name string) bool {
-		_, err := os.Stat(filepath.Join(dir, name))
+		_, err := os.Lstat(filepath.Join(dir, name)) // a broken link is an error of OpenTensors
 		return err == nil
 	})
 }

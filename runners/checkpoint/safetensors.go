@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -55,15 +54,7 @@ type entry struct {
 
 // OpenFile opens a safetensors file and checks its header. It does not read the data.
 func OpenFile(path string) (*File, error) {
-	c, size, err := filemap.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	st, err := newFile(path, c, size)
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return st, nil
+	return filemap.Parse(path, func(c filemap.Content, size int64) (*File, error) { return newFile(path, c, size) })
 }
 
 // NewFile opens a safetensors file in memory. name is used in errors and by Source.

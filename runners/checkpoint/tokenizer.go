@@ -67,7 +67,7 @@ func folderTokenizer(dir string) (tokenizer.Tokenizer, error) {
 
 // fileTokenizer opens a file. ranks describes the vocabulary of a tiktoken file.
 func fileTokenizer(path string, ranks tokenizer.Ranks) (tokenizer.Tokenizer, error) {
-	if strings.EqualFold(filepath.Ext(path), ".gguf") {
+	if gguf.IsPath(path) {
 		return ggufTokenizer(path)
 	}
 	data, err := readSmall(path, maxTokenizer)

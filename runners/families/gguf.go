@@ -230,13 +230,9 @@ func ggufVector(f *gguf.File, name string) ([]float64, error) {
 	if len(t.Shape) != 1 || t.Shape[0] > maxLayers {
 		return nil, fmt.Errorf("%s: tensor %q has shape %v, want a vector of at most %d values", f.Name(), name, t.Shape, maxLayers)
 	}
-	data, err := f.Data(t)
+	x, err := f.Values(t)
 	if err != nil {
 		return nil, err
-	}
-	x := make([]float32, t.Shape[0])
-	if err := t.Type.Dequantize(x, data); err != nil {
-		return nil, fmt.Errorf("%s: tensor %q: %w", f.Name(), name, err)
 	}
 	y := make([]float64, len(x))
 	for i := range x {

@@ -49,7 +49,7 @@ func Open(path string, ignore ...string) (*Model, error) {
 	name := strings.TrimSuffix(filepath.Base(path), ".json")
 	if info.IsDir() {
 		path = filepath.Join(path, "config.json")
-	} else if strings.HasSuffix(path, ".gguf") {
+	} else if gguf.IsPath(path) {
 		f, err := gguf.Open(path)
 		if err != nil {
 			return nil, err
@@ -57,7 +57,8 @@ func Open(path string, ignore ...string) (*Model, error) {
 		defer f.Close()
 		m, err := FromGGUF(f)
 		if err == nil {
-			m.Rename(strings.TrimSuffix(name, ".gguf"))
+			name, _ = gguf.CutExt(name)
+			m.Rename(name)
 		}
 		return m, err
 	}
@@ -66,12 +67,7 @@ func Open(path string, ignore ...string) (*Model, error) {
 			name = filepath.Base(abs)
 		}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	text, err := readText(path)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +76,19 @@ func Open(path string, ignore ...string) (*Model, error) {
 		m.Rename(name)
 	}
 	return m, err
+}
+
+// readText reads at most maxConfig+1 bytes of a regular file.
+func readText(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxConfig+1))
 }
 
 // IsConfig reports whether path is a .gguf file, or a config.json (or a folder with one) with a
@@ -92,18 +101,13 @@ func IsConfig(path string) bool {
 	if info.IsDir() {
 		path = filepath.Join(path, "config.json")
 	}
-	if strings.HasSuffix(path, ".gguf") {
+	if gguf.IsPath(path) && !info.IsDir() {
 		return true
 	}
 	if !strings.HasSuffix(path, ".json") {
 		return false
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
+	text, err := readText(path)
 	if err != nil {
 		return false
 	}

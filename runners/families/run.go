@@ -144,7 +144,7 @@ func (m *Model) finish(c *config) {
 	} else if name, v := c.unread(); name != "" {
 		m.refuseField(c, name, v)
 	} else if err := m.Config.Validate(); err != nil {
-		m.refuse("no runner runs it: %v", err)
+		m.refuse("%v", err)
 	}
 	if m.NotRun != "" {
 		m.Config = nil

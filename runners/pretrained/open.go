@@ -38,12 +38,18 @@ type Model struct {
 // model's cost can still be computed.
 var ErrNotRun = errors.New("no runner runs it")
 
+// isGGUF reports whether path is that of a .gguf file. A folder may have such a name too.
+func isGGUF(path string) bool {
+	info, err := os.Stat(path)
+	return gguf.IsPath(path) && (err != nil || !info.IsDir())
+}
+
 // IsModel reports whether path is a .gguf file or a Hugging Face folder with weights.
 func IsModel(path string) bool {
 	if !families.IsConfig(path) {
 		return false
 	}
-	if strings.HasSuffix(path, ".gguf") {
+	if isGGUF(path) {
 		return true
 	}
 	info, err := os.Stat(path)
@@ -52,12 +58,12 @@ func IsModel(path string) bool {
 
 // IsPath reports whether path is that of a .gguf file, which may be missing, or a folder of Hugging
 // Face, which may have no weights.
-func IsPath(path string) bool { return strings.HasSuffix(path, ".gguf") || families.IsConfig(path) }
+func IsPath(path string) bool { return gguf.IsPath(path) || families.IsConfig(path) }
 
 // Open opens a .gguf file or a Hugging Face folder, and checks that its tensors are those of the
 // config. It does not read their data. If no runner supports the model, the error wraps ErrNotRun.
 func Open(path string) (*Model, error) {
-	if strings.HasSuffix(path, ".gguf") {
+	if isGGUF(path) {
 		return openGGUF(path)
 	}
 	f, err := families.Open(path)
@@ -117,7 +123,8 @@ func openGGUF(path string) (*Model, error) {
 	if err != nil {
 		return nil, errors.Join(err, g.Close())
 	}
-	m.Family.Rename(strings.TrimSuffix(filepath.Base(path), ".gguf"))
+	name, _ := gguf.CutExt(filepath.Base(path))
+	m.Family.Rename(name)
 	return m, nil
 }
 
@@ -159,7 +166,7 @@ func (m *Model) opened(l layout, unused func(string) bool) (*Model, error) {
 		err = p.check(m.source, m.tensors, unused, m.Family.Tied)
 	}
 	if err == nil && m.Family.Tied {
-		err = m.checkTied(l)
+		err = filemap.Guard(m.source, func() error { return m.checkTied(l) })
 	}
 	if err != nil {
 		return nil, err

@@ -3,12 +3,13 @@ package verify
 import (
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/yocobench/yocobench/runners"
 	"github.com/yocobench/yocobench/runners/checkpoint"
+	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 	"github.com/yocobench/yocobench/runners/pretrained"
 )
 
@@ -17,7 +18,11 @@ import (
 // the GGUF file's name.
 func openPretrained(path, expect string) (*fixture, error) {
 	if expect == "" {
-		expect = filepath.Join(strings.TrimSuffix(path, ".gguf"), "expect.safetensors")
+		folder := path
+		if info, err := os.Stat(path); err == nil && !info.IsDir() {
+			folder, _ = gguf.CutExt(path)
+		}
+		expect = filepath.Join(folder, "expect.safetensors")
 	}
 	m, err := pretrained.Open(path)
 	if err != nil {

@@ -1,12 +1,15 @@
 package gguf
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/internal/filemap"
@@ -57,17 +60,20 @@ func (t Tensor) Elements() int64 {
 	return n
 }
 
+// CutExt returns a path without its extension .gguf, in any case, and whether it has one.
+func CutExt(path string) (stem string, ok bool) {
+	if ext := filepath.Ext(path); strings.EqualFold(ext, ".gguf") {
+		return strings.TrimSuffix(path, ext), true
+	}
+	return path, false
+}
+
+// IsPath reports whether a path has the extension .gguf, in any case.
+func IsPath(path string) bool { _, ok := CutExt(path); return ok }
+
 // Open opens a GGUF file and checks everything before the data.
 func Open(path string) (*File, error) {
-	c, size, err := filemap.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := newFile(path, c, size)
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return f, nil
+	return filemap.Parse(path, func(c filemap.Content, size int64) (*File, error) { return newFile(path, c, size) })
 }
 
 // New opens a GGUF file in memory. name is used in errors.
@@ -138,6 +144,7 @@ func (f *File) readEntry(r *reader) {
 		r.err = fmt.Errorf("metadata %q occurs twice", key)
 		return
 	}
+	v.raw = bytes.Clone(v.raw) // of the file's memory map, which may be cut short later
 	f.entries[key] = v
 	f.keys = append(f.keys, key)
 }
@@ -200,11 +207,11 @@ func (f *File) readTensor(r *reader) {
 // and do not overlap.
 func (f *File) layOut(r *reader, size int64) {
 	alignment := uint64(32)
-	if a, ok, err := f.Uint("general.alignment"); err != nil {
-		r.err = err
-		return
-	} else if ok {
-		alignment = a
+	if v, ok := f.entries["general.alignment"]; ok {
+		if alignment, ok = unsigned(v.kind, v.raw); !ok {
+			r.err = fmt.Errorf("general.alignment is %s, want a non-negative integer", f.Kind("general.alignment"))
+			return
+		}
 	}
 	if alignment == 0 || alignment > maxAlignment || alignment&(alignment-1) != 0 {
 		r.err = fmt.Errorf("general.alignment is %d, want a power of two up to %d", alignment, maxAlignment)
@@ -260,6 +267,22 @@ func (f *File) Data(t Tensor) ([]byte, error) {
 		return nil, fmt.Errorf("%s: read tensor %q: %w", f.name, t.Name, err)
 	}
 	return b, nil
+}
+
+// Values returns the values of a tensor as float32.
+func (f *File) Values(t Tensor) (x []float32, err error) {
+	data, err := f.Data(t)
+	if err != nil {
+		return nil, err
+	}
+	x = make([]float32, t.Elements())
+	err = filemap.Guard(f.name, func() error {
+		if err := t.Type.Dequantize(x, data); err != nil {
+			return fmt.Errorf("%s: tensor %q: %w", f.name, t.Name, err)
+		}
+		return nil
+	})
+	return x, err
 }
 
 // Close unmaps the file. Its data must not be used afterwards.

@@ -102,7 +102,7 @@ var hostile = []struct {
 	{"same tensor twice", header(3, 2, 0).tensor("t", 0, 0, 1).tensor("t", 0, 32, 1).data(64), "occurs twice"},
 	{"alignment 0", header(3, 0, 1).entry("general.alignment", kindU32).u32(0).b, "want a power of two"},
 	{"alignment 48", header(3, 0, 1).entry("general.alignment", kindU32).u32(48).b, "want a power of two"},
-	{"alignment of text", header(3, 0, 1).entry("general.alignment", kindString).str("32").b, "is string, want a non-negative integer"},
+	{"alignment of text", header(3, 0, 1).entry("general.alignment", kindString).str("32").b, "general.alignment is string, want a non-negative integer"},
 }
 
 // nested is a file with nested arrays.
@@ -206,6 +206,44 @@ func TestCutShort(t *testing.T) {
 	for n := range len(b) - 8 { // the last tensor ends 8 bytes before the end
 		if _, err := New("x", b[:n]); err == nil {
 			t.Fatalf("a file cut to %d of %d bytes was read", n, len(b))
+		}
+	}
+}
+
+// TestCutShortLater: the metadata of an open file stays readable if the file is cut short, and
+// reading its tensors is an error.
+func TestCutShortLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.gguf")
+	if err := os.WriteFile(path, whole(3), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := os.Truncate(path, 0); err != nil {
+		t.Skip("the system keeps mapped files as they are: ", err)
+	}
+	if s, ok, err := f.String("s"); s != "text" || !ok || err != nil {
+		t.Errorf("s is %q, %v, %v", s, ok, err)
+	}
+	if s, ok, err := f.Strings("ss"); !slices.Equal(s, []string{"a", "", "\xff"}) || !ok || err != nil {
+		t.Errorf("ss is %q, %v, %v", s, ok, err)
+	}
+	w, _ := f.Tensor("w")
+	if _, err := f.Values(w); err == nil || !strings.Contains(err.Error(), "x.gguf") {
+		t.Errorf("values of w: %v", err)
+	}
+}
+
+func TestCutExt(t *testing.T) {
+	for _, tt := range []struct {
+		path, stem string
+		ok         bool
+	}{{"a/m.gguf", "a/m", true}, {"M.GGUF", "M", true}, {"m.q4.Gguf", "m.q4", true}, {"m.gguf/b", "m.gguf/b", false}, {"qwen-2.5", "qwen-2.5", false}, {"", "", false}} {
+		if stem, ok := CutExt(tt.path); stem != tt.stem || ok != tt.ok || IsPath(tt.path) != ok {
+			t.Errorf("CutExt(%q) is %q, %v", tt.path, stem, ok)
 		}
 	}
 }

@@ -32,15 +32,7 @@ type span struct{ at, n int64 }
 
 // Open opens a file and reads its pickle. Values of tensors stay in the file.
 func Open(path string) (*File, error) {
-	c, size, err := filemap.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	f, err := newFile(path, c, size)
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return f, nil
+	return filemap.Parse(path, func(c filemap.Content, size int64) (*File, error) { return newFile(path, c, size) })
 }
 
 // newFile reads a file with the content c; name is for errors.
