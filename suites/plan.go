@@ -214,6 +214,11 @@ func newPlan(ctx context.Context, s *Suite, w Registry, part *part) (plan *Plan,
 	for m, n := range beyond {
 		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its checkpoint states a trained context of %s; cases with a longer context: %d", m.Name, Size(m.maxSeqLen()), n))
 	}
+	for _, m := range models {
+		if m.TokenizerNote != "" {
+			plan.Notices = append(plan.Notices, m.Name+": "+m.TokenizerNote)
+		}
+	}
 	sort.Strings(plan.Notices)
 	plan.Notices = slices.Compact(plan.Notices)
 	if part != nil {

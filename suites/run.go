@@ -219,6 +219,9 @@ func (r *run) one(ctx context.Context, c *PlannedCase) (*result.Record, error) {
 			rec.Notes = append(rec.Notes, typesNote(m.WeightTypes()))
 		}
 	}
+	if note := c.Model.TokenizerNote; err == nil && note != "" {
+		rec.Notes = append(rec.Notes, note)
+	}
 	if err == nil && c.beyond != "" {
 		rec.Notes = append(rec.Notes, c.beyond)
 	}

@@ -122,6 +122,7 @@ func (f *generateFlags) run(ctx context.Context, model, prompt string, stdout, s
 	} else if text.missing != nil {
 		return fmt.Errorf("%s: %w", model, text.missing)
 	}
+	notice(stderr, tokenizerNote(text.tok))
 	ids, err := f.prompt(ctx, text, prompt)
 	if err != nil {
 		return fmt.Errorf("%s: %w", model, err)

@@ -57,6 +57,14 @@ func tokenizerHash(tok tokenizer.Tokenizer) string {
 	return hex.EncodeToString(sum[:4])
 }
 
+// tokenizerNote returns what is uncertain about a tokenizer, or "".
+func tokenizerNote(tok tokenizer.Tokenizer) string {
+	if s, ok := tok.(*tokenizer.Subword); ok {
+		return s.Note()
+	}
+	return ""
+}
+
 // texts are the capabilities that need a tokenizer.
 var texts = []runners.Capability{runners.Complete, runners.Score, runners.Choose}
 
@@ -68,7 +76,7 @@ func (m *textModel) reads(t *suites.Target) {
 		}
 		return
 	}
-	t.Tokenizer, t.Chat = m.tok, m.chat
+	t.Tokenizer, t.Chat, t.TokenizerNote = m.tok, m.chat, tokenizerNote(m.tok)
 	t.Identity += " tokenizer " + m.hash
 	for _, c := range texts {
 		t.Can = t.Can.Cannot(c, "")
@@ -105,6 +113,9 @@ func (m *textModel) String() string {
 	}
 	if m.chat != nil {
 		text += ", chat template"
+	}
+	if note := tokenizerNote(m.tok); note != "" {
+		text += "; " + note
 	}
 	return text
 }

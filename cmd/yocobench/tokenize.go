@@ -42,6 +42,7 @@ with its line ends.`,
 			if err != nil {
 				return err
 			}
+			notice(c.ErrOrStderr(), tokenizerNote(t))
 			return f.run(t, c.InOrStdin(), c.OutOrStdout())
 		},
 	}

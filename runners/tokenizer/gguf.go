@@ -168,6 +168,7 @@ func (v *ggufVocab) bytePairs() error {
 	}
 	if pre == "" {
 		pre = "default" // as llama.cpp does, with a warning
+		v.t.note = "the file does not name its pre-tokenizer (" + ggml + "pre): texts are split by llama.cpp's default patterns, and ids may differ from the model's own"
 	}
 	p, ok := ggufPre[pre]
 	if !ok {

@@ -17,8 +17,10 @@ import (
 // Encode treats special tokens in the text as plain text; EncodeSpecial recognises them.
 type Subword struct {
 	// file is the name of its file, for errors.
-	file    string
-	name    string
+	file string
+	name string
+	// note says what is uncertain about the tokenizer, if anything is.
+	note    string
 	special Special
 	// text is the decoded text of each token; "" if it has none.
 	text []string
@@ -95,6 +97,9 @@ const (
 
 // Name identifies the vocabulary: the model, the number of ids and a digest of the tokens' texts.
 func (t *Subword) Name() string { return t.name }
+
+// Note says what is uncertain about the tokenizer, or is empty.
+func (t *Subword) Note() string { return t.note }
 
 // finish sets the name after all tokens have been added.
 func (t *Subword) finish() {

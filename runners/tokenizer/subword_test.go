@@ -206,6 +206,21 @@ func (m metadata) Strings(key string) ([]string, bool, error) { return lookup[[]
 func (m metadata) Floats(key string) ([]float64, bool, error) { return lookup[[]float64](m, key) }
 func (m metadata) Uints(key string) ([]uint64, bool, error)   { return lookup[[]uint64](m, key) }
 
+// TestNoPre: a file that does not name its pre-tokenizer has a note, as its ids are uncertain.
+func TestNoPre(t *testing.T) {
+	m := metadata{ggml + "model": "gpt2", ggml + "tokens": []string{"a", "b", "ab"}, ggml + "merges": []string{"a b"}}
+	for _, pre := range []string{"", "gpt-2"} {
+		m[ggml+"pre"] = pre
+		tok, err := FromGGUF("t", m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if note := tok.Note(); (note != "") != (pre == "") {
+			t.Errorf("pre %q: note %q", pre, note)
+		}
+	}
+}
+
 func FuzzFromGGUF(f *testing.F) {
 	f.Add("gpt2", "smollm", "<s>\na\nb\nab", "a b", []byte{3, 1, 1, 1}, uint64(0), true, "ab <s>")
 	f.Add("llama", "", "<unk>\n<s>\n</s>\n▁\na\n▁a\n<0x0A>", "", []byte{2, 3, 3, 1, 1, 1, 6}, uint64(1), true, "a\nb")
