@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -77,6 +79,9 @@ func (f tokenizeFlags) run(t tokenizer.Tokenizer, in io.Reader, out io.Writer) e
 	}
 	w := bufio.NewWriter(out)
 	if !f.json {
+		if !utf8.Valid(text) {
+			return usagef("the text on standard input is not valid UTF-8")
+		}
 		ids, err := f.encode(t, string(text))
 		if err != nil {
 			return err
@@ -85,11 +90,8 @@ func (f tokenizeFlags) run(t tokenizer.Tokenizer, in io.Reader, out io.Writer) e
 		fmt.Fprintln(w)
 		return w.Flush()
 	}
-	if !utf8.Valid(text) {
-		return usagef("the JSON on standard input is not valid UTF-8")
-	}
-	var texts []string
-	if err := json.Unmarshal(text, &texts); err != nil {
+	texts, err := jsonTexts(text)
+	if err != nil {
 		return usagef("want a JSON array of strings on standard input: %v", err)
 	}
 	all := make([][]int, len(texts))
@@ -109,6 +111,64 @@ func (f tokenizeFlags) run(t tokenizer.Tokenizer, in io.Reader, out io.Writer) e
 	}
 	w.WriteString("]\n")
 	return w.Flush()
+}
+
+// jsonTexts reads an array of strings. Strings that are no text, because a part of a surrogate pair
+// is missing, are errors: encoding/json would replace them.
+func jsonTexts(data []byte) ([]string, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("it is not valid UTF-8")
+	}
+	var raw []json.RawMessage
+	if err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), &raw); err != nil {
+		return nil, err
+	}
+	if raw == nil {
+		return nil, errors.New("it is null")
+	}
+	texts := make([]string, len(raw))
+	for i, r := range raw {
+		if err := json.Unmarshal(r, &texts[i]); err != nil || r[0] != '"' {
+			return nil, fmt.Errorf("value %d of the array is %.40s", i, r)
+		}
+		if loneSurrogate(r) {
+			return nil, fmt.Errorf("string %d has half of a surrogate pair", i)
+		}
+	}
+	return texts, nil
+}
+
+// loneSurrogate reports whether a JSON string has an escape such as \ud83d that is not one of a
+// pair.
+func loneSurrogate(s []byte) bool {
+	unit := func() (rune, bool) { // the escape of a UTF-16 unit at the start of s
+		if len(s) < 6 || s[0] != '\\' || s[1] != 'u' {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(string(s[2:6]), 16, 16)
+		return rune(n), err == nil
+	}
+	for len(s) > 0 {
+		if s[0] != '\\' {
+			s = s[1:]
+			continue
+		}
+		high, ok := unit()
+		if !ok {
+			s = s[min(2, len(s)):]
+			continue
+		}
+		s = s[6:]
+		if !utf16.IsSurrogate(high) {
+			continue
+		}
+		low, _ := unit()
+		if utf16.DecodeRune(high, low) == utf8.RuneError {
+			return true
+		}
+		s = s[6:]
+	}
+	return false
 }
 
 // encode returns the ids of a text according to the flags.

@@ -391,12 +391,36 @@ func (f *hfFile) buildUnigram() error {
 	return nil
 }
 
+// checkAdded returns an error if an added token has the id of another token, or two ids. Hugging
+// Face's library then gives it an id that is not the file's.
+func (f *hfFile) checkAdded(a hfAdded) error {
+	t, v := f.t, f.vocab
+	other, taken := t.names[int(a.id)]
+	if !taken && int(a.id) < len(v.names) {
+		other = v.names[a.id]
+	}
+	if other != "" && other != a.text {
+		return f.j.errorf("the added token %.40q has the id %d of %.40q", a.text, a.id, other)
+	}
+	id, twice := t.ids[a.text]
+	if !twice {
+		id = int(v.id(a.text))
+	}
+	if id != none && id != int(a.id) {
+		return f.j.errorf("the added token %.40q has the ids %d and %d", a.text, id, a.id)
+	}
+	return nil
+}
+
 // buildAdded makes the added tokens.
 func (f *hfFile) buildAdded() error {
 	t := f.t
 	t.ids, t.names = map[string]int{}, map[int]string{}
 	var raw, normalized []added
 	for _, a := range f.added {
+		if err := f.checkAdded(a); err != nil {
+			return err
+		}
 		t.ids[a.text] = int(a.id)
 		t.names[int(a.id)] = a.text
 		if t.text[a.id] = a.text; a.special {

@@ -185,13 +185,17 @@ func TestHuggingFaceRefused(t *testing.T) {
 		{`"a b"`, "\"\xff\"", "t.json:3: the text is not valid UTF-8"},
 		{`"a b"`, `"\ud800"`, "an invalid escape"},
 		{`"content":"<s>"`, `"content":""`, "no id, no content"},
+		{`"content":"<s>"`, `"content":"a"`, `the added token "a" has the ids 0 and `},
+		{`"added_tokens":[`, `"added_tokens":[{"id":0,"content":"<t>"},`, `the added token "<t>" has the id 0 of "a"`},
+		{`"added_tokens":[`, `"added_tokens":[{"id":9,"content":"<s>"},`, `the added token "<s>" has the ids 9 and `},
+		{`"added_tokens":[`, `"added_tokens":[{"id":9,"content":"<t>"},{"id":9,"content":"<u>"},`, `the added token "<u>" has the id 9 of "<t>"`},
 	} {
 		text := strings.Replace(minimal, tt.old, tt.new, 1)
 		if text == minimal {
 			t.Fatalf("%s is not in the file", tt.old)
 		}
 		_, err := ParseHF("t.json", []byte(text), nil)
-		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "t.json:") {
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "t.json:") || len(err.Error()) > 300 {
 			t.Errorf("%s: the error %v, want %q in it", tt.new, err, tt.want)
 		}
 	}

@@ -90,8 +90,9 @@ func (p regex) matches(s string, f func(from, to int)) error {
 			return errSlow
 		}
 		m, err := p.FindRunesMatchStartingAt(runes, at)
-		if err != nil {
-			return err
+		if err != nil { // it quotes the whole text
+			what, _, _ := strings.Cut(err.Error(), " on input ")
+			return errors.New(what)
 		}
 		length := 0
 		if m != nil {
