@@ -20,7 +20,7 @@ import (
 // not be copied.
 type Format struct {
 	// Template is the Jinja source: the key tokenizer.chat_template of a GGUF file, or
-	// chat_template of tokenizer_config.json.
+	// chat_template.jinja or the field chat_template of tokenizer_config.json.
 	Template string
 	// BOS and EOS are the texts of these special tokens, empty if the model has none.
 	BOS, EOS string

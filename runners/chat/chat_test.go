@@ -57,6 +57,7 @@ func TestLoad(t *testing.T) {
 		"a list of parts":     {"{% for m in messages %}{% for p in m.content %}{% if p.type == 'text' %}<u>{{ p.text }}{% endif %}{% endfor %}{% endfor %}", "", Template{Prefix: parts("<u>")}},
 		"date":                {"{{ strftime_now('%d %b %Y, %-d.%-m.%y, %A %H:%M %%') }} {{ messages[0].content }}", "", Template{Prefix: parts("26 Jul 2024, 26.7.24, Friday 00:00 % "), UsesDate: true}},
 		"no tools":            {"{% if tools is not none %}tools{% endif %}{% if enable_thinking is false %}quick {% endif %}{{ messages[0].content }}", "", Template{Prefix: parts("quick ")}},
+		"line ends":           {"a\r\nb\rc{{ messages[0].content }}d\n\n", "", Template{Prefix: parts("a\nb\nc"), Suffix: parts("d\n")}},
 		"template as message": {"{{ messages[0].content }}{{ '{{ 1 + 1 }}' }}", "", Template{Suffix: parts("{{ 1 + 1 }}")}},
 	} {
 		t.Run(name, func(t *testing.T) {

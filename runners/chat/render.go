@@ -28,7 +28,7 @@ const (
 
 // split renders a template and finds the text around the message.
 func split(j job) (*Template, error) {
-	t, err := jinja.Compile(j.Template)
+	t, err := jinja.Compile(source(j.Template))
 	if err != nil {
 		return nil, err
 	}
@@ -44,6 +44,13 @@ func split(j job) (*Template, error) {
 		}
 	}
 	return out, err
+}
+
+// source prepares the text of a template as Python's jinja2 does: line ends become \n, and one at
+// the end is removed. The jinja package does neither.
+func source(template string) string {
+	template = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(template)
+	return strings.TrimSuffix(template, "\n")
 }
 
 // unusedMark is an extra field in the parts of a message. It appears in the output of a template

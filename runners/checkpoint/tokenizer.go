@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 	"github.com/yocobench/yocobench/runners/tokenizer"
@@ -21,13 +22,14 @@ const maxTokenizer = 256 << 20
 const (
 	hfTokenizer    = "tokenizer.json"
 	hfTokenizerCfg = "tokenizer_config.json"
+	hfTemplate     = "chat_template.jinja" // replaces the one of tokenizer_config.json
 	spmTokenizer   = "tokenizer.model"
 	cl100kRanks    = "cl100k_base.tiktoken"
 )
 
 // OpenTokenizer opens the tokenizer of an embedded model, of a model's folder, or of a file.
 //
-// A folder has a tokenizer.json (with tokenizer_config.json), a tokenizer.model of SentencePiece, a
+// A folder has a tokenizer.json (with tokenizer_config.json and chat_template.jinja), a tokenizer.model of SentencePiece, a
 // cl100k_base.tiktoken, which is then the tokenizer of the YOCO reference, or a config.json that
 // names the tokenizer "bytes". A file is a .gguf, a tokenizer.json by any name ending in .json, a
 // SentencePiece .model, or cl100k_base.tiktoken.
@@ -80,7 +82,11 @@ func fileTokenizer(path string, ranks tokenizer.Ranks) (tokenizer.Tokenizer, err
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		return orNil(tokenizer.ParseHF(path, data, config))
+		t, err := tokenizer.ParseHF(path, data, config)
+		if err != nil {
+			return nil, err
+		}
+		return orNil(t, readTemplate(t, filepath.Join(filepath.Dir(path), hfTemplate)))
 	case strings.EqualFold(filepath.Ext(path), ".model"):
 		if isRanks(data) {
 			return nil, fmt.Errorf("%s: tiktoken ranks, which do not name the special tokens; use the model's %s", path, hfTokenizer)
@@ -90,6 +96,21 @@ func fileTokenizer(path string, ranks tokenizer.Ranks) (tokenizer.Tokenizer, err
 		return orNil(tokenizer.ParseRanks(path, data, ranks))
 	}
 	return nil, fmt.Errorf("%s: not a tokenizer; want a .gguf, a %s, a SentencePiece .model or %s", path, hfTokenizer, cl100kRanks)
+}
+
+// readTemplate sets the chat template of a tokenizer to the text of a file, if it exists.
+func readTemplate(t *tokenizer.Subword, path string) error {
+	text, err := readSmall(path, maxTokenizer)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err == nil && !utf8.Valid(text):
+		err = fmt.Errorf("%s: the text is not valid UTF-8", path)
+	}
+	if err == nil {
+		t.SetChatTemplate(string(text))
+	}
+	return err
 }
 
 func ggufTokenizer(path string) (tokenizer.Tokenizer, error) {

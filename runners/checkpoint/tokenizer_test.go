@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/yocobench/yocobench/runners/tokenizer"
 )
 
 // The tokenizer of a model's folder or of a file, by the files that are there.
@@ -31,6 +33,11 @@ func TestOpenTokenizer(t *testing.T) {
 	write("hf/tokenizer.json", hf)
 	write("hf/tokenizer_config.json", `{"eos_token":"<e>"}`)
 	write("hf/tokenizer.model", "not read")
+	write("chat/tokenizer.json", hf)
+	write("chat/tokenizer_config.json", `{"chat_template":"old"}`)
+	write("chat/chat_template.jinja", "{{ messages }}\n")
+	write("bad-chat/tokenizer.json", hf)
+	write("bad-chat/chat_template.jinja", "\xff")
 	write("bad-config/tokenizer.json", hf)
 	write("bad-config/tokenizer_config.json", `{"eos_token":"<x>"}`)
 	write("spm/tokenizer.model", spm)
@@ -50,6 +57,7 @@ func TestOpenTokenizer(t *testing.T) {
 		{path: "yoco", text: "a", want: []int{'a' + 4}}, // after the reference's four tokens
 		{path: "yoco/cl100k_base.tiktoken", text: "a", want: []int{'a'}},
 		{path: "bad-config", err: `the eos_token "<x>" is no token of tokenizer.json`},
+		{path: "bad-chat", err: "chat_template.jinja: the text is not valid UTF-8"},
 		{path: "llama3", err: "tiktoken ranks, which do not name the special tokens; use the model's tokenizer.json"},
 		{path: "none", err: "no tokenizer, want tokenizer.json, tokenizer.model or cl100k_base.tiktoken"},
 		{path: "x.gguf", err: "x.gguf: "},
@@ -70,6 +78,9 @@ func TestOpenTokenizer(t *testing.T) {
 		if got := tok.Encode(tt.text); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q has the tokens %v, want %v", tt.path, tt.text, got, tt.want)
 		}
+	}
+	if tok, err := OpenTokenizer(filepath.Join(dir, "chat")); err != nil || tokenizer.SpecialOf(tok).ChatTemplate != "{{ messages }}\n" {
+		t.Errorf("chat: %v, %v", tok, err)
 	}
 	for _, name := range Embedded() {
 		if tok, err := OpenTokenizer(name); err != nil || tok.Name() != "bytes" {

@@ -140,7 +140,7 @@ func TestTokenizerConfig(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", config, s, want)
 		}
 	}
-	for _, config := range []string{`{"bos_token":"<x>"}`, `{"add_bos_token":true}`, `{"bos_token":3}`, `[]`, `{`} {
+	for _, config := range []string{`{"bos_token":"<x>"}`, `{"add_bos_token":true}`, `{"bos_token":3}`, `{"chat_template":5}`, `{"chat_template":[{"name":"default"}]}`, `{"chat_template":{"default":"t"}}`, `[]`, `{`} {
 		if _, err := ParseHF("t", []byte(minimal), []byte(config)); err == nil {
 			t.Errorf("%s accepted", config)
 		}

@@ -293,10 +293,14 @@ func (t *Subword) readConfig(name string, config []byte) error {
 			return err
 		case "chat_template":
 			v, err := j.value(key)
-			if err == nil {
-				t.special.ChatTemplate = chatTemplate(v)
+			if err != nil {
+				return err
 			}
-			return err
+			var ok bool
+			if t.special.ChatTemplate, ok = chatTemplate(v); !ok {
+				return j.errorf("%s is neither a string nor an array of {name, template}", key)
+			}
+			return nil
 		}
 		return j.skip(key)
 	})
@@ -331,18 +335,20 @@ func (t *Subword) readConfig(name string, config []byte) error {
 }
 
 // chatTemplate reads a field that is a template or a list of named ones, and returns the one named
-// default.
-func chatTemplate(v any) string {
+// default, "" if there is none. ok is false if the field is something else.
+func chatTemplate(v any) (text string, ok bool) {
 	if s, ok := v.(string); ok {
-		return s
+		return s, true
 	}
-	list, _ := v.([]any)
+	list, ok := v.([]any)
 	for _, e := range list {
 		m, _ := e.(map[string]any)
-		if name, _ := m["name"].(string); name == "default" {
-			s, _ := m["template"].(string)
-			return s
+		name, isName := m["name"].(string)
+		template, isText := m["template"].(string)
+		if name == "default" {
+			text = template
 		}
+		ok = ok && isName && isText
 	}
-	return ""
+	return text, ok
 }

@@ -98,6 +98,9 @@ const (
 // Name identifies the vocabulary: the model, the number of ids and a digest of the tokens' texts.
 func (t *Subword) Name() string { return t.name }
 
+// SetChatTemplate replaces the template of a conversation.
+func (t *Subword) SetChatTemplate(text string) { t.special.ChatTemplate = text }
+
 // Note says what is uncertain about the tokenizer, or is empty.
 func (t *Subword) Note() string { return t.note }
 
