@@ -36,8 +36,8 @@ type Target struct {
 	Context int
 	// Tokenizer is nil if there is none, or if the target takes text.
 	Tokenizer tokenizer.Tokenizer
-	// TokenizerNote is added to records and printed by a plan, if the tokenizer is not certain to be
-	// the model's.
+	// TokenizerNote is added to records and printed by a plan, if the tokenizer is not certain to
+	// be the model's.
 	TokenizerNote string
 	// CountTokens counts the tokens of a text, for a target that takes text. It is nil if the
 	// target cannot.

@@ -192,8 +192,11 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if f.device.threads < 0 || f.device.threads > 1024 {
 		return usagef("--threads is 0 (all cores) to 1024, not %d", f.device.threads)
 	}
+	if f.resume == "" && f.changed("resume") { // an unset variable of a script
+		return usagef("--resume is empty; give the folder of a run")
+	}
 	var shard suites.Shard
-	if f.shard != "" {
+	if f.shard != "" || f.changed("shard") {
 		var source string
 		var err error
 		if shard, source, err = suites.ParseShard(f.shard, os.Getenv); err != nil {

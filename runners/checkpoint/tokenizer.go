@@ -29,10 +29,10 @@ const (
 
 // OpenTokenizer opens the tokenizer of an embedded model, of a model's folder, or of a file.
 //
-// A folder has a tokenizer.json (with tokenizer_config.json and chat_template.jinja), a tokenizer.model of SentencePiece, a
-// cl100k_base.tiktoken, which is then the tokenizer of the YOCO reference, or a config.json that
-// names the tokenizer "bytes". A file is a .gguf, a tokenizer.json by any name ending in .json, a
-// SentencePiece .model, or cl100k_base.tiktoken.
+// A folder has a tokenizer.json (with tokenizer_config.json and chat_template.jinja), a
+// tokenizer.model of SentencePiece, a cl100k_base.tiktoken, which is then the tokenizer of the YOCO
+// reference, or a config.json that names the tokenizer "bytes". A file is a .gguf, a tokenizer.json
+// by any name ending in .json, a SentencePiece .model, or cl100k_base.tiktoken.
 func OpenTokenizer(path string) (tokenizer.Tokenizer, error) {
 	if slices.Contains(Embedded(), path) {
 		c, w, err := OpenEmbedded(path)
