@@ -320,6 +320,9 @@ func (c *client) attempt(ctx context.Context, method, target string, f fields, r
 	if x.resp.StatusCode != http.StatusOK {
 		return c.refused(x.resp)
 	}
+	if e := x.resp.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return failed("invalid answer", "the server answers with the content encoding %s, which was not asked for", c.clip(e))
+	}
 	stall := time.AfterFunc(c.spec.Request, func() { cancel(errStalled) })
 	defer stall.Stop()
 	x.stall = func(d time.Duration) { stall.Reset(d) }

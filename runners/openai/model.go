@@ -270,7 +270,7 @@ func (m *Model) ask(ctx context.Context, prompt any, text string, t runners.Turn
 		m.unfinished.Add(1)
 	}
 	one.Text = cut(m.s.c.hidden(said), t.Done)
-	if n := a.Usage.prompt(); n >= 0 {
+	if n := a.Usage.v.prompt(); n >= 0 {
 		one.Tokens = n
 	} else if one.Tokens == 0 {
 		one.Tokens = len(tokenizer.Estimate{}.Encode(text))
@@ -341,7 +341,16 @@ const maxDrain = time.Second
 
 // readStream reads a streamed answer up to its end.
 func readStream(x *exchange, out *runners.Response) error {
-	if t := x.resp.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/event-stream") {
+	if t := mediaType(x.resp); t != "" && t != "text/event-stream" {
+		if t == "application/json" { // it may be an error
+			text, err := readJSON(x)
+			if err == nil {
+				_, err = x.c.parseAnswer(text)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		return failed("invalid answer", "the server answers with %s, not with a stream", x.c.clip(t))
 	}
 	e := newEvents(x.c, x.prompt())
@@ -349,6 +358,9 @@ func readStream(x *exchange, out *runners.Response) error {
 	defer func() { out.Text = text.String() }()
 	for {
 		data, at, err := e.next()
+		if err == io.EOF && out.Finish != "" {
+			return nil // not every server sends [DONE]
+		}
 		if err == io.EOF {
 			err = fmt.Errorf("the stream ended without the event [DONE]: %w", io.ErrUnexpectedEOF)
 		}
@@ -362,12 +374,10 @@ func readStream(x *exchange, out *runners.Response) error {
 		if err != nil {
 			return err
 		}
-		if u := a.Usage; u != nil {
-			// The last report counts; some servers report in several parts.
-			out.PromptTokens = latest(u.prompt(), out.PromptTokens)
-			out.OutputTokens = latest(u.completion(), out.OutputTokens)
-			out.CachedTokens = latest(u.cached(), out.CachedTokens)
-		}
+		// The last report counts; some servers report in several parts.
+		out.PromptTokens = latest(a.Usage.v.prompt(), out.PromptTokens)
+		out.OutputTokens = latest(a.Usage.v.completion(), out.OutputTokens)
+		out.CachedTokens = latest(a.Usage.v.cached(), out.CachedTokens)
 		for i := range a.Choices {
 			c := &a.Choices[i]
 			if c.Index != 0 {

@@ -134,7 +134,7 @@ func (s *Server) object(ctx context.Context, method, target string, f fields, in
 			return err
 		}
 		if err := json.Unmarshal(text, into); err != nil {
-			return failed("invalid answer", "invalid answer %q: %w", s.c.clip(string(text)), err)
+			return s.c.malformed(text, err)
 		}
 		return nil
 	})
@@ -151,29 +151,48 @@ func (s *Server) get(ctx context.Context, target string, into any) (missing bool
 	return false, err
 }
 
+// listed is a model in the list of models.
+type listed struct {
+	ID      loose[string] `json:"id"`
+	OwnedBy loose[string] `json:"owned_by"`
+	Root    loose[string] `json:"root"`
+	Length  loose[int]    `json:"max_model_len"`
+	Meta    loose[struct {
+		Vocab   loose[int64] `json:"n_vocab"`
+		Context loose[int]   `json:"n_ctx_train"`
+		Params  loose[int64] `json:"n_params"`
+		Size    loose[int64] `json:"size"`
+	}] `json:"meta"`
+}
+
+// parseModels reads a list of models: {"data": [...]}, or the list alone. In another form it is
+// empty.
+func parseModels(text []byte) (out []listed) {
+	var object struct {
+		Data loose[[]loose[listed]] `json:"data"`
+	}
+	if json.Unmarshal(text, &object) != nil {
+		_ = json.Unmarshal(text, &object.Data)
+	}
+	for _, m := range object.Data.v {
+		if m.v.ID.v != "" {
+			out = append(out, m.v)
+		}
+	}
+	return out
+}
+
 // models reads the list of models.
 func (s *Server) models(ctx context.Context) error {
-	var list struct {
-		Data []struct {
-			ID      string `json:"id"`
-			OwnedBy string `json:"owned_by"`
-			Root    string `json:"root"`
-			Length  int    `json:"max_model_len"`
-			Meta    struct {
-				Vocab   int64 `json:"n_vocab"`
-				Context int   `json:"n_ctx_train"`
-				Params  int64 `json:"n_params"`
-				Size    int64 `json:"size"`
-			} `json:"meta"`
-		} `json:"data"`
-	}
-	missing, err := s.get(ctx, s.c.endpoint("/models"), &list)
+	var text json.RawMessage
+	missing, err := s.get(ctx, s.c.endpoint("/models"), &text)
 	if err != nil || missing {
 		return err
 	}
+	list := parseModels(text)
 	var names []string
-	for _, m := range list.Data {
-		names = append(names, m.ID)
+	for _, m := range list {
+		names = append(names, m.ID.v)
 	}
 	want := s.c.spec.Model
 	i := slices.Index(names, want)
@@ -186,21 +205,21 @@ func (s *Server) models(ctx context.Context) error {
 	if i < 0 {
 		return nil // a completion shows whether the model exists
 	}
-	m := list.Data[i]
-	switch m.OwnedBy {
+	m, meta := list[i], list[i].Meta.v
+	switch m.OwnedBy.v {
 	case "llamacpp":
 		s.Kind = LlamaCPP
 	case "vllm":
 		s.Kind = VLLM
 	}
-	s.Reported = s.c.clip(path.Base(m.ID)) // a path would reveal folders of the machine
-	if r := path.Base(m.Root); m.Root != "" && m.Root != m.ID {
-		s.Reported += " " + s.c.clip(r)
+	s.Reported = s.c.clip(path.Base(m.ID.v)) // a path would reveal folders of the machine
+	if r := m.Root.v; r != "" && r != m.ID.v {
+		s.Reported += " " + s.c.clip(path.Base(r))
 	}
-	if m.Meta.Params > 0 {
-		s.Reported += fmt.Sprintf(" %d parameters in %d bytes, vocabulary of %d", m.Meta.Params, m.Meta.Size, m.Meta.Vocab)
+	if meta.Params.v > 0 {
+		s.Reported += fmt.Sprintf(" %d parameters in %d bytes, vocabulary of %d", meta.Params.v, meta.Size.v, meta.Vocab.v)
 	}
-	for _, n := range []int{m.Length, m.Meta.Context} {
+	for _, n := range []int{m.Length.v, meta.Context.v} {
 		if n > 0 {
 			s.Context = n
 			break
@@ -212,18 +231,18 @@ func (s *Server) models(ctx context.Context) error {
 // props reads the slots of a llama.cpp server and the context of each. Not every version has them.
 func (s *Server) props(ctx context.Context) {
 	var p struct {
-		Settings struct {
-			Context int `json:"n_ctx"`
-		} `json:"default_generation_settings"`
-		Slots int `json:"total_slots"`
+		Settings loose[struct {
+			Context loose[int] `json:"n_ctx"`
+		}] `json:"default_generation_settings"`
+		Slots loose[int] `json:"total_slots"`
 	}
 	if missing, err := s.get(ctx, s.c.host("/props"), &p); err != nil || missing {
 		return
 	}
-	if p.Settings.Context > 0 {
-		s.Context = p.Settings.Context
+	if n := p.Settings.v.Context.v; n > 0 {
+		s.Context = n
 	}
-	s.Slots = max(0, p.Slots)
+	s.Slots = max(0, p.Slots.v)
 }
 
 // chatShared is the number of tokens before a message, if the server does not report it.
@@ -251,7 +270,7 @@ func (s *Server) api(ctx context.Context) error {
 		if err == nil {
 			s.Shared = 1
 			if api == Chat {
-				s.Shared = max(a.Usage.prompt(), chatShared)
+				s.Shared = max(a.Usage.v.prompt(), chatShared)
 			}
 			return nil
 		}
@@ -277,7 +296,7 @@ func (s *Server) ids(ctx context.Context) error {
 	if err == nil {
 		_, err = a.only()
 		s.Tokens = err == nil
-		if n := a.Usage.prompt(); n >= 0 && n != len(ids) {
+		if n := a.Usage.v.prompt(); n >= 0 && n != len(ids) {
 			s.Tokens = false // it read them as something else
 		}
 	}
@@ -311,7 +330,7 @@ func (s *Server) Count(ctx context.Context, text string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return max(0, a.Usage.prompt()-s.Shared), nil
+	return max(0, a.Usage.v.prompt()-s.Shared), nil
 }
 
 // tokenize asks the server for the tokens of a text.

@@ -134,7 +134,7 @@ func (s *Server) scores(ctx context.Context, how method, p prompted, n int) ([]f
 	if err != nil {
 		return nil, err
 	}
-	values, err := c.promptValues(how, p.ids, a.Usage)
+	values, err := c.promptValues(how, p.ids, a.Usage.v)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +152,7 @@ func (s *Server) scores(ctx context.Context, how method, p prompted, n int) ([]f
 }
 
 // promptValues returns the values of the tokens of a prompt; that of the first is nil.
-func (c *choice) promptValues(how method, ids []int, u *usage) (values []*float64, err error) {
+func (c *choice) promptValues(how method, ids []int, u usage) (values []*float64, err error) {
 	if how == byPrompt {
 		if c.PromptProbs == nil {
 			return nil, failed("ignored", "the server ignores %s", how)

@@ -14,8 +14,9 @@ import (
 type events struct {
 	c *client
 	r *bufio.Reader
-	// n is the number of events read.
-	n int
+	// n is the number of events read. begun is true after the first line.
+	n     int
+	begun bool
 }
 
 func newEvents(c *client, r io.Reader) *events {
@@ -35,8 +36,13 @@ func (e *events) next() (data []byte, at time.Time, err error) {
 		if err != nil {
 			return nil, at, err
 		}
+		if !e.begun {
+			e.begun, line = true, bytes.TrimPrefix(line, []byte(byteOrderMark))
+		}
 		switch {
-		case len(line) == 0 && some:
+		case len(line) == 0 && len(data) == 0:
+			some = false // an event without data is none
+		case len(line) == 0:
 			if e.n++; e.n > maxEvents {
 				return nil, at, failed("invalid answer", "the stream has more than %d events", maxEvents)
 			}
@@ -47,7 +53,7 @@ func (e *events) next() (data []byte, at time.Time, err error) {
 				data = append(data, '\n')
 			}
 			data, some, at = append(data, text...), true, time.Now()
-		case len(line) == 0 || line[0] == ':' || ignored(line):
+		case line[0] == ':' || ignored(line):
 		case bytes.HasPrefix(line, []byte("error:")): // older versions of llama.cpp
 			return nil, at, failed("error in the stream", "error in the stream: %s", e.c.parseError(line[len("error:"):]).text())
 		default:

@@ -3,7 +3,11 @@ package openai
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"math"
+	"net/http"
 	"path"
 	"strings"
 )
@@ -11,14 +15,30 @@ import (
 // fields is the JSON object of a request.
 type fields map[string]any
 
+// loose is a field that servers may omit, or give another form than the expected one. In another
+// form it is the zero value, as if it was omitted.
+type loose[T any] struct{ v T }
+
+// UnmarshalJSON reads a value.
+func (l *loose[T]) UnmarshalJSON(text []byte) error {
+	var v T
+	if json.Unmarshal(text, &v) == nil {
+		l.v = v
+	}
+	return nil
+}
+
 // answer is the body of an answer, or the data of an event of a streamed one. Fields that are not
 // used are not listed; servers send many others.
 type answer struct {
-	Model   string   `json:"model"`
-	Choices []choice `json:"choices"`
-	Usage   *usage   `json:"usage"`
+	Model   string       `json:"model"`
+	Choices []choice     `json:"choices"`
+	Usage   loose[usage] `json:"usage"`
 	// Error is set instead of the other fields if the request failed after the status was sent.
-	Error json.RawMessage `json:"error"`
+	// Some servers set Object to "error" and Message instead.
+	Error   json.RawMessage `json:"error"`
+	Object  loose[string]   `json:"object"`
+	Message loose[string]   `json:"message"`
 }
 
 // choice is a text (completions), a message (chat) or a part of one (streams of chat).
@@ -64,44 +84,27 @@ func (c *content) UnmarshalJSON(text []byte) error {
 
 // usage counts tokens. Servers that do not count some omit them.
 type usage struct {
-	Prompt     *int `json:"prompt_tokens"`
-	Completion *int `json:"completion_tokens"`
-	Details    *struct {
-		Cached *int `json:"cached_tokens"`
-	} `json:"prompt_tokens_details"`
+	Prompt     loose[*float64] `json:"prompt_tokens"`
+	Completion loose[*float64] `json:"completion_tokens"`
+	Details    loose[struct {
+		Cached loose[*float64] `json:"cached_tokens"`
+	}] `json:"prompt_tokens_details"`
 }
 
 // maxCount is the largest count of tokens that a server can mean.
 const maxCount = 1 << 32
 
 // count returns a count of a server, or -1 if there is none that is possible.
-func count(n *int) int {
-	if n == nil || *n < 0 || *n > maxCount {
+func count(n loose[*float64]) int {
+	if n.v == nil || !(*n.v >= 0 && *n.v <= maxCount) || *n.v != math.Trunc(*n.v) {
 		return -1
 	}
-	return *n
+	return int(*n.v)
 }
 
-func (u *usage) prompt() int {
-	if u == nil {
-		return -1
-	}
-	return count(u.Prompt)
-}
-
-func (u *usage) completion() int {
-	if u == nil {
-		return -1
-	}
-	return count(u.Completion)
-}
-
-func (u *usage) cached() int {
-	if u == nil || u.Details == nil {
-		return -1
-	}
-	return count(u.Details.Cached)
-}
+func (u usage) prompt() int     { return count(u.Prompt) }
+func (u usage) completion() int { return count(u.Completion) }
+func (u usage) cached() int     { return count(u.Details.v.Cached) }
 
 // text returns the text of a choice, and that of its reasoning.
 func (c *choice) text() (said, reasoning string) {
@@ -143,13 +146,31 @@ func deref[T ~string](s *T) T {
 func (c *client) parseAnswer(text []byte) (*answer, error) {
 	var a answer
 	if err := json.Unmarshal(text, &a); err != nil {
-		return nil, failed("invalid answer", "invalid answer %q: %w", c.clip(string(text)), err)
+		return nil, c.malformed(text, err)
 	}
-	if len(a.Error) > 0 && string(a.Error) != "null" {
+	if len(a.Error) > 0 && string(a.Error) != "null" || len(a.Choices) == 0 && (a.Object.v == "error" || a.Message.v != "") {
 		return nil, failed("error in the answer", "the server reports an error: %s", c.parseError(text).text())
 	}
 	c.answeredBy(a.Model)
 	return &a, nil
+}
+
+// malformed is the failure of an answer that is not the JSON text of the expected form.
+func (c *client) malformed(text []byte, err error) *failure {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		err = fmt.Errorf("unexpected JSON %s", kind.Value)
+		if kind.Field != "" {
+			err = fmt.Errorf("%w in the field %s", err, kind.Field)
+		}
+	}
+	return failed("invalid answer", "invalid answer %q: %w", c.clip(string(text)), err)
+}
+
+// mediaType returns the media type of an answer in small letters, or "" if the server states none.
+func mediaType(r *http.Response) string {
+	t, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(t))
 }
 
 // maxOthers is the largest number of names of other models that are recorded.
@@ -169,12 +190,16 @@ func (c *client) answeredBy(name string) {
 	c.others[name] = true
 }
 
+// byteOrderMark may precede a text.
+const byteOrderMark = "\uFEFF"
+
 // readJSON reads the body of an answer that is not a stream.
 func readJSON(x *exchange) ([]byte, error) {
-	if t := x.resp.Header.Get("Content-Type"); strings.HasPrefix(t, "text/") {
+	if t := mediaType(x.resp); strings.HasPrefix(t, "text/") {
 		return nil, failed("invalid answer", "the server answers with %s, not JSON", x.c.clip(t))
 	}
 	text, err := io.ReadAll(x)
+	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
 	if len(x.c.spec.Key) >= minKey {
 		text = bytes.ReplaceAll(text, []byte(x.c.spec.Key), []byte("[key]"))
 	}
