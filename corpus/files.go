@@ -2,8 +2,10 @@ package corpus
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -98,6 +100,38 @@ func ExpandHome(name string) (string, error) {
 	}
 	home, err := homeDir(name)
 	return filepath.Join(home, rest), err
+}
+
+// OpenFile opens a regular file that a suite names: a path relative to dir or to the home folder
+// (~), or an absolute one. Errors begin with the path as reports show it.
+func OpenFile(name, dir string) (*os.File, error) {
+	file, err := ExpandHome(name)
+	if err != nil {
+		return nil, err
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	shown := shownPaths([]string{name})
+	info, err := os.Stat(file)
+	if err == nil && !info.Mode().IsRegular() { // opening a pipe would block
+		what := "not a regular file"
+		if info.IsDir() {
+			what = "a folder, expected a file"
+		}
+		return nil, fmt.Errorf("%s is %s", shown, what)
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(file)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such file\n  hint: paths are relative to the folder of the suite file", shown)
+	}
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
+		err = fmt.Errorf("%s: %w", shown, pe.Err)
+	}
+	return f, err
 }
 
 // filesVersion changes whenever the same files would give different texts.

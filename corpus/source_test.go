@@ -290,6 +290,28 @@ func TestFilesErrors(t *testing.T) {
 	}
 }
 
+func TestOpenFile(t *testing.T) {
+	dir := tree(t, map[string]string{"docs/a.jsonl": "{}"})
+	for _, name := range []string{"docs/a.jsonl", filepath.Join(dir, "docs", "a.jsonl")} {
+		f, err := OpenFile(name, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	}
+	for name, want := range map[string]string{
+		"docs":                        "docs is a folder",
+		os.DevNull:                    filepath.Base(os.DevNull) + " is not a regular file", // as a pipe, which would block
+		"docs/b.jsonl":                "docs/b.jsonl: no such file",
+		filepath.Join(dir, "b.jsonl"): "b.jsonl: no such file",
+		"docs/a.jsonl/b":              "docs/a.jsonl/b: ",
+	} {
+		if f, err := OpenFile(name, dir); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, %v; want %s", name, f, err, want)
+		}
+	}
+}
+
 // TestFilesFingerprint checks that the fingerprint depends on contents and names, but not on the
 // location of the folder.
 func TestFilesFingerprint(t *testing.T) {

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,21 +39,12 @@ func (d *document) errorf(hint, format string, args ...any) error {
 
 // source is a file of documents.
 type source struct {
-	path string // to open
-	name string // to show
+	path string // as in the suite
+	dir  string // of the suite
+	name string // the path's last element, which records and errors show
 }
 
-// newSource resolves a path of a suite. Records show only the last element.
-func newSource(path, dir string) (source, error) {
-	full, err := corpus.ExpandHome(path)
-	if err != nil {
-		return source{}, err
-	}
-	if !filepath.IsAbs(full) {
-		full = filepath.Join(dir, full)
-	}
-	return source{full, filepath.Base(full)}, nil
-}
+func newSource(path, dir string) source { return source{path, dir, filepath.Base(path)} }
 
 // contents describes a file that was read to its end.
 type contents struct {
@@ -66,12 +56,9 @@ type contents struct {
 // read calls each for the documents from (counted from 0) to before the index to. It reads the
 // whole file.
 func (s source) read(from, to int, each func(d *document) error) (contents, error) {
-	f, err := os.Open(s.path)
+	f, err := corpus.OpenFile(s.path, s.dir)
 	if err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			return contents{}, fmt.Errorf("there is no file %s\n  hint: paths are relative to the folder of the suite file", s.name)
-		}
-		return contents{}, fmt.Errorf("%s cannot be read: %w", s.name, errors.Unwrap(err))
+		return contents{}, err
 	}
 	defer f.Close()
 	return scan(f, s.name, from, to, each)

@@ -45,10 +45,7 @@ func (Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.Cas
 	if err != nil {
 		return nil, pl.Errorf("%v", err)
 	}
-	src, err := newSource(p.File, pl.Dir)
-	if err != nil {
-		return nil, pl.Errorf("file: %v", err)
-	}
+	src := newSource(p.File, pl.Dir)
 	var size sizes
 	used := 0
 	all, err := src.read(0, p.Limit, func(d *document) error {

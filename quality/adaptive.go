@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/yocobench/yocobench/internal/stats"
 	"github.com/yocobench/yocobench/runners"
@@ -64,7 +65,7 @@ func (t Task) adaptive(pl *suites.Planner, m *suites.Target, p *Params, kinds []
 			out = s.extend(out, planned)
 		}
 		if len(s.cells) == 0 {
-			return nil, pl.Errorf("lengths: all are too short for %s; %v", m.Name, short)
+			return nil, pl.Errorf("lengths: all are too short for %s: %s", m.Name, strings.TrimPrefix(short.Error(), errTooShort.Error()+": "))
 		}
 		for k := range out.Work {
 			out.Work[k].Times *= float64(p.Adaptive) / float64(len(s.cells))

@@ -3,11 +3,8 @@ package quality
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -50,8 +47,10 @@ func (p *Params) check(f *Family) error {
 	if len(p.Lengths) == 0 {
 		return fmt.Errorf("lengths: no sizes")
 	}
-	if first, last := p.Lengths[0], p.Lengths[len(p.Lengths)-1]; first < minLength || last > maxLength {
-		return fmt.Errorf("lengths: %s to %s, expected at least %d and at most %s", suites.Size(first), suites.Size(last), minLength, suites.Size(maxLength))
+	for _, n := range p.Lengths {
+		if n < minLength || n > maxLength {
+			return fmt.Errorf("lengths: %s, expected at least %d and at most %s", suites.Size(n), minLength, suites.Size(maxLength))
+		}
 	}
 	if err := p.Samples.Check("samples", p.Lengths); err != nil {
 		return err
@@ -195,17 +194,9 @@ type data struct {
 // open reads the data set of a kind. Relative paths are relative to dir.
 func (d *Data) open(k *Kind, dir string) (*data, error) {
 	path := d.path(k.Name)
-	file := path
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(dir, file)
-	}
-	f, err := os.Open(file)
+	f, err := corpus.OpenFile(path, dir)
 	if err != nil {
-		var pe *os.PathError
-		if errors.As(err, &pe) {
-			err = pe.Err
-		}
-		return nil, fmt.Errorf("data: %s: %w", path, err)
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxData+1))

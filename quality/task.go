@@ -108,7 +108,7 @@ func (t Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.C
 		}
 	}
 	if short != nil {
-		return nil, pl.Errorf("lengths: all are too short for %s; %v", m.Name, short)
+		return nil, pl.Errorf("lengths: all are too short for %s: %s", m.Name, strings.TrimPrefix(short.Error(), errTooShort.Error()+": "))
 	}
 	return cases, nil
 }

@@ -76,12 +76,12 @@ func openQA(name string, data []byte) (any, error) {
 			err = errors.New("null")
 		}
 		if err != nil {
-			return nil, bad("%v; expected an object with question, answers, documents and perhaps related", err)
+			return nil, bad("%s; expected an object with question, answers, documents and perhaps related", problem(err))
 		}
 		if _, err := d.Token(); !errors.Is(err, io.EOF) {
 			return nil, bad("text after the object; expected one object on each line")
 		}
-		if slices.Contains(l.Documents, "") || slices.Contains(l.Related, "") {
+		if slices.ContainsFunc(slices.Concat(l.Documents, l.Related), func(s string) bool { return strings.TrimSpace(s) == "" }) {
 			return nil, bad("an empty document")
 		}
 		q := qaQuestion{text: strings.TrimSpace(l.Question), needed: number(l.Documents)}
@@ -105,6 +105,20 @@ func openQA(name string, data []byte) (any, error) {
 		return nil, fmt.Errorf("%s: no questions", name)
 	}
 	return set, nil
+}
+
+// problem describes an error of encoding/json without the names of Go.
+func problem(err error) string {
+	t, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the object does not end on this line"
+	case ok && t.Field == "":
+		return "not an object but JSON of type " + t.Value
+	case ok:
+		return fmt.Sprintf("%s: a value of type %s", t.Field, t.Value)
+	}
+	return strings.TrimPrefix(err.Error(), "json: ")
 }
 
 // stringsOf returns the texts of a JSON text or list; none if one of them is empty.

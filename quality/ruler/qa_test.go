@@ -36,13 +36,13 @@ func TestOpenQA(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                     "x: no questions",
 		`{"documents": ["A"]}`: "x: no questions",
-		"\n[1]":                "x:2: json",
+		"\n[1]":                "x:2: not an object but JSON of type array",
 		`{"question": "Q", "answers": ["a"], "documents": ["A"]} {}`: "x:1: text after the object",
 		`{"question": "Q", "answers": ["a"], "documents": ["A"]}}`:   "x:1: text after the object",
 		"null":     "x:1: null; expected an object",
 		"{}\n\x00": "x:2: invalid character",
 		"{\"question\": \"\xe9\", \"answers\": [\"a\"], \"documents\": [\"A\"]}": "x:1: the line is not UTF-8",
-		`{"question": "Q", "answers": ["a"], "document": ["A"]}`:                 `x:1: json: unknown field "document"`,
+		`{"question": "Q", "answers": ["a"], "document": ["A"]}`:                 `x:1: unknown field "document"`,
 		`{"question": "Q", "answers": [], "documents": ["A"]}`:                   "x:1: answers: expected",
 		`{"question": "Q", "answers": ["a", " "], "documents": ["A"]}`:           "x:1: answers: expected",
 		`{"question": "Q", "answers": 7, "documents": ["A"]}`:                    "x:1: answers: expected",
@@ -51,7 +51,10 @@ func TestOpenQA(t *testing.T) {
 		`{"question": " ", "answers": "a", "documents": ["A"]}`:                  "x:1: a question needs",
 		`{"question": "Q", "answers": "a"}`:                                      "x:1: a question needs",
 		`{"question": "Q", "answers": "a", "documents": [""]}`:                   "x:1: an empty document",
-		`{"question": "Q", "answers": "a", "documents": ["A"], "related": 1}`:    "x:1: json",
+		`{"question": "Q", "answers": "a", "documents": ["A"], "related": 1}`:    "x:1: related: a value of type number",
+		`{"question": "Q", "answers": "a", "documents": [["A"]]}`:                "x:1: documents: a value of type array",
+		`{"question": "Q", "answers": "a", "documents": ["A", " "]}`:             "x:1: an empty document",
+		`{"question": "Q", "answers": "a",`:                                      "x:1: the object does not end on this line",
 	} {
 		if _, err := openQA("x", []byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: error %v, want %s", text, err, want)
