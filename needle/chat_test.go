@@ -51,7 +51,7 @@ func (m marked) EncodeSpecial(text string) (ids []int, err error) {
 	return ids, nil
 }
 
-const chatML = `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}<|im_start|>assistant` + "\n"
+const chatML = `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}`
 
 func chatTarget(template string) *suites.Target {
 	t := fakeEntry()

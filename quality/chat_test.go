@@ -46,7 +46,7 @@ next:
 
 // The templates differ in what follows the message: text, or a special token.
 const (
-	chatML   = `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}<|im_start|>assistant` + "\n"
+	chatML   = `{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}{{ '<|im_start|>assistant\n' }}`
 	endsMark = `{% for m in messages %}{{ '[' + m.content + ']' }}{% endfor %}<|im_start|>`
 	plain    = `{% for m in messages %}{{ 'Q: ' + m.content + ' A:' }}{% endfor %}`
 )
