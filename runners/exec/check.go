@@ -428,7 +428,7 @@ func (k *checker) unknown() (string, error) {
 }
 
 func (k *checker) times() (string, error) {
-	s, _, err := k.after(k.tokens(k.length(2)), 2)
+	s, _, err := k.after(k.tokens(k.length(2)), k.length(2))
 	if err != nil {
 		return "", err
 	}

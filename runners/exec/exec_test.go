@@ -47,6 +47,9 @@ var misbehaviours = []struct{ name, reply, want string }{
 	{"an array", `[1,2]`, "JSON array"},
 	{"wrong type", `{"id":ID,"ok":true,"top":"x"}`, `"top" is a JSON string`},
 	{"NaN", `{"id":ID,"ok":true,"top":[[[1,NaN]]]}`, "not a JSON object"},
+	{"null for NaN", `{"id":ID,"ok":true,"top":[[[1,null]]]}`, `"top" has a null`},
+	{"null for a token", `{"id":ID,"ok":true,"Top":[[[null,-0.1]]]}`, `"Top" has a null`},
+	{"null elsewhere", `{"id":ID,"ok":true,"tokens":[1,null],"top":[[[1,-0.1]]]}`, `"tokens" has a null`},
 	{"positive", `{"id":ID,"ok":true,"top":[[[1,0.5]]]}`, "no log-probability"},
 	{"logit", `{"id":ID,"ok":true,"top":[[[1,-99.5]]]}`, "cannot be less than"},
 	{"infinite", `{"id":ID,"ok":true,"top":[[[1,-1e300]]]}`, "no log-probability"},
@@ -60,6 +63,17 @@ var misbehaviours = []struct{ name, reply, want string }{
 	{"negative time", `{"id":ID,"ok":true,"ms":-1,"top":[[[1,-0.1]]]}`, "a time of -1 ms"},
 	{"unknown error", `{"id":ID,"ok":false,"error":"oops"}`, `the error "oops"`},
 	{"failed", `{"id":ID,"ok":false,"error":"failed","message":"a CUDA error"}`, "a CUDA error"},
+}
+
+// leaveGroup makes a command leave the process group, where the system has them.
+var leaveGroup = func(*exec.Cmd) {}
+
+// grandchild returns the number of the process that the child started, or 0.
+func (f *Failure) grandchild() (pid int) {
+	for _, l := range f.Stderr {
+		_, _ = fmt.Sscanf(l, "grandchild %d", &pid)
+	}
+	return pid
 }
 
 // misbehave is a child that answers correctly up to its first step.
@@ -77,7 +91,7 @@ func misbehave(how string) {
 		if json.Unmarshal(in.Bytes(), &r) != nil {
 			os.Exit(9)
 		}
-		ok := fmt.Sprintf(`{"id":%d,"ok":true,"protocol":1,"name":"bad","vocab":16,"ms":1,"ops":["usage"],"weights":-5,"cache":1}`, r.ID)
+		ok := fmt.Sprintf(`{"id":%d,"ok":true,"protocol":1,"name":"bad","vocab":16,"ms":1,"ops":["usage"],"weights":%d,"cache":1}`, r.ID, weights[how])
 		if r.Op != "step" {
 			fmt.Println(ok)
 			continue
@@ -102,12 +116,18 @@ func misbehave(how string) {
 			for {
 				os.Stdout.Write(noise)
 			}
-		case "grandchild":
+		case "grandchild", "deserter":
 			self, _ := os.Executable()
 			c := exec.Command(self, "child", "slow start")
 			c.Stdout, c.Stderr = os.Stdout, os.Stderr
+			if how == "deserter" {
+				leaveGroup(c)
+			}
 			_ = c.Start()
 			fmt.Fprintf(os.Stderr, "grandchild %d\n", c.Process.Pid)
+			if how == "deserter" {
+				os.Exit(6)
+			}
 			time.Sleep(time.Minute)
 		}
 		for _, b := range misbehaviours {
@@ -222,10 +242,7 @@ func TestGroupEnds(t *testing.T) {
 	if !errors.As(err, &f) {
 		t.Fatal(err)
 	}
-	pid := 0
-	for _, l := range f.Stderr {
-		_, _ = fmt.Sscanf(l, "grandchild %d", &pid)
-	}
+	pid := f.grandchild()
 	if pid == 0 {
 		t.Skipf("the machine is too busy: no grandchild within %s", spec.Request)
 	}
@@ -239,17 +256,22 @@ func TestGroupEnds(t *testing.T) {
 	t.Errorf("process %d is alive", pid)
 }
 
+// weights are the bytes of the weights that a child states.
+var weights = map[string]int64{"negative weights": -5, "huge weights": math.MaxInt64}
+
 // What Usage cannot return, EndCase does.
 func TestUsageFails(t *testing.T) {
-	h, err := Probe(context.Background(), bad("usage"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := New(bad("usage"), h, false)
-	defer m.Close()
-	m.(runners.Meter).Usage()
-	if _, err := m.(runners.Cased).EndCase(); err == nil || !strings.Contains(err.Error(), "expected weights and cache") {
-		t.Errorf("got %v", err)
+	for how, n := range weights {
+		h, err := Probe(context.Background(), bad(how))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := New(bad(how), h, false)
+		defer m.Close()
+		m.(runners.Meter).Usage()
+		if _, err := m.(runners.Cased).EndCase(); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%d bytes, expected 0 to", n)) {
+			t.Errorf("%s: %v", how, err)
+		}
 	}
 }
 
@@ -485,6 +507,9 @@ func TestCheckFinds(t *testing.T) {
 	if f := failures(t, whole); f["fork"] || f["truncate"] || f["batch of two equals singles"] {
 		t.Errorf("tests of a correct child failed: %v", f)
 	}
+	if f := failures(t, strings.Replace(plain, `"device"`, `"context": 1, "device"`, 1)); len(f) > 0 {
+		t.Errorf("tests of a child with a context of one token failed: %v", f)
+	}
 	for _, b := range []struct{ source, from, to, test string }{
 		{whole, `seqs[r["seq"]] = list(seqs[r["from"]])`, `seqs[r["seq"]] = seqs[r["from"]]`, "fork"},
 		{whole, `seqs[r["seq"]] = list(seqs[r["from"]])`, `seqs[r["seq"]] = list(seqs[r["from"]])[1:]`, "fork"},
@@ -510,6 +535,19 @@ func TestCheckFinds(t *testing.T) {
 				t.Errorf("failed: %v, expected %q among them", failed, b.test)
 			}
 		})
+	}
+}
+
+// TestTimes refuses times of generated tokens that are none.
+func TestTimes(t *testing.T) {
+	for times, ok := range map[string]bool{"[1,0]": true, "[]": true, "[1]": false, "[1,-1]": false} {
+		a, err := parseAnswer([]byte(`{"id":1,"ok":true,"tokens":[1,2],"times":`+times+"}"), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.generated(&Hello{Vocab: 4}, 2, nil); (err == nil) != ok {
+			t.Errorf("times %s: %v", times, err)
+		}
 	}
 }
 

@@ -530,9 +530,15 @@ func (m *Model) usage(reset bool) (u runners.Usage) {
 		m.mu.Unlock()
 		return u
 	}
-	if a.Weights == nil || a.Cache == nil || *a.Weights < 0 || *a.Cache < 0 || a.Workspace < 0 || a.Peak < 0 {
+	if a.Weights == nil || a.Cache == nil {
 		m.wrong(opUsage, errors.New("expected weights and cache, in bytes, and perhaps workspace and peak"))
 		return u
+	}
+	for _, n := range []int64{*a.Weights, *a.Cache, a.Workspace, a.Peak} {
+		if n < 0 || n > maxBytes {
+			m.wrong(opUsage, fmt.Errorf("%d bytes, expected 0 to %d", n, int64(maxBytes)))
+			return u
+		}
 	}
 	return runners.Usage{Weights: *a.Weights, GlobalKV: *a.Cache, Workspace: a.Workspace, Peak: a.Peak}
 }

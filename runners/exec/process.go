@@ -119,7 +119,8 @@ func start(spec Spec) (*child, error) {
 	go func() {
 		c.state = c.cmd.Wait()
 		killGroup(c.cmd)
-		// A process that left the group may still hold the pipes.
+		// A process that left the group may still hold the pipes. No answer comes from it.
+		time.AfterFunc(farewell, func() { c.out.Close() })
 		select {
 		case <-read:
 		case <-time.After(farewell):
@@ -256,7 +257,7 @@ func readLine(r *bufio.Reader, most int) ([]byte, error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		if len(line)+len(part) > most {
-			return nil, fmt.Errorf("a line of more than %d MiB: %s", most>>20, excerpt(append(line, part...)[:min(1000, len(line)+len(part))]))
+			return nil, fmt.Errorf("a line of more than %d MiB: %.120q...", most>>20, append(line, part...))
 		}
 		line = append(line, part...)
 		switch {

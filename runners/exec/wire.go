@@ -22,6 +22,7 @@ const (
 	maxName   = 200     // bytes of a name or another word of the hello
 	maxTokens = 4 << 20 // tokens of a prefill request; a longer text takes several requests
 	maxScored = 1 << 20 // tokens of a score request
+	maxBytes  = 1 << 50 // of memory
 )
 
 // Optional operations. A child lists those that it has in its hello; hello, new, prefill, step,
@@ -64,7 +65,7 @@ type answer struct {
 	Tokens   []int         `json:"tokens"`
 	Text     *string       `json:"text"`
 	Top      [][][]float64 `json:"top"`
-	LogProbs []*float64    `json:"logprobs"`
+	LogProbs []float64     `json:"logprobs"`
 	Times    []float64     `json:"times"`
 
 	Weights   *int64 `json:"weights"`
@@ -100,7 +101,10 @@ func parseAnswer(line []byte, id int64) (*answer, error) {
 	var a answer
 	if err := json.Unmarshal(line, &a); err != nil {
 		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) {
+		switch {
+		case errors.As(err, &kind) && kind.Field == "":
+			return nil, fmt.Errorf("a JSON %s, expected an object: %s", kind.Value, excerpt(line))
+		case kind != nil:
 			return nil, fmt.Errorf("%q is a JSON %s, which is not what the protocol has there: %s", kind.Field, kind.Value, excerpt(line))
 		}
 		return nil, fmt.Errorf("a line that is not a JSON object (%v): %s", err, excerpt(line))
@@ -117,7 +121,33 @@ func parseAnswer(line []byte, id int64) (*answer, error) {
 	case a.MS != nil && !(*a.MS >= 0):
 		return nil, fmt.Errorf("a time of %v ms", *a.MS)
 	}
+	if field := nullIn(line); field != "" {
+		return nil, fmt.Errorf("%q has a null among its numbers: %s", field, excerpt(line))
+	}
 	return &a, nil
+}
+
+// nullIn returns the name of a field of numbers that has a null in place of one, or "". Package
+// json would leave it as 0: a token, or the log-probability of what is certain. It is how
+// JavaScript writes NaN.
+func nullIn(line []byte) string {
+	null := []byte("null")
+	if !bytes.Contains(line, null) {
+		return ""
+	}
+	var all map[string]json.RawMessage
+	if json.Unmarshal(line, &all) != nil {
+		return ""
+	}
+	for name, value := range all {
+		switch strings.ToLower(name) { // as package json compares names
+		case "tokens", "top", "logprobs", "times", "eos":
+			if bytes.HasPrefix(value, []byte("[")) && bytes.Contains(value, null) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // excerpt quotes the beginning of a line.
@@ -287,11 +317,8 @@ func (a *answer) scores(n int) ([]float64, error) {
 	}
 	out := make([]float64, n)
 	for i, v := range a.LogProbs {
-		if v == nil {
-			return nil, fmt.Errorf("log-probability %d of %d is null", i+1, n)
-		}
 		var err error
-		if out[i], err = logProbability(*v); err != nil {
+		if out[i], err = logProbability(v); err != nil {
 			return nil, fmt.Errorf("value %d of %d: %w", i+1, n, err)
 		}
 	}
@@ -309,6 +336,11 @@ func (a *answer) generated(h *Hello, most int, stop []int) ([]int, error) {
 	}
 	if len(a.Times) != 0 && len(a.Times) != n {
 		return nil, fmt.Errorf("%d times for %d tokens", len(a.Times), n)
+	}
+	for _, t := range a.Times {
+		if !(t >= 0) {
+			return nil, fmt.Errorf("a time of %v ms", t)
+		}
 	}
 	ended := slices.IndexFunc(a.Tokens, func(t int) bool { return slices.Contains(stop, t) })
 	if ended >= 0 && ended+1 != n {
