@@ -42,9 +42,6 @@ type Shard struct {
 	Number, Count int
 }
 
-// maxShards bounds Count.
-const maxShards = 100_000
-
 // String returns the shard as written for --shard.
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Count) }
 
@@ -58,8 +55,8 @@ func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Number, s.Count) 
 func ParseShard(text string, getenv func(string) string) (s Shard, source string, err error) {
 	number, count, counted := strings.Cut(text, "/")
 	if counted {
-		if s.Count, err = strconv.Atoi(count); err != nil || s.Count < 1 || s.Count > maxShards {
-			return Shard{}, "", fmt.Errorf("--shard %q: the number of shards is 1 to %d; expected a form such as 3/16, auto or auto/16", text, maxShards)
+		if s.Count, err = strconv.Atoi(count); err != nil || s.Count < 1 || s.Count > result.MaxShards {
+			return Shard{}, "", fmt.Errorf("--shard %q: the number of shards is 1 to %d; expected a form such as 3/16, auto or auto/16", text, result.MaxShards)
 		}
 	}
 	if number == "auto" {
@@ -122,7 +119,7 @@ func autoShard(text string, count int, getenv func(string) string) (s Shard, sou
 	default:
 		return fail("neither %s nor %s is set: this is no task of a Slurm array and no pod of an Indexed Job; give the shard by number, such as 3/16", slurm, kubernetes)
 	}
-	if s.Number < 1 || s.Number > s.Count || s.Count > maxShards {
+	if s.Number < 1 || s.Number > s.Count || s.Count > result.MaxShards {
 		return fail("%s makes it shard %d of %d", source, s.Number, s.Count)
 	}
 	return s, source, nil

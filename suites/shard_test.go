@@ -344,7 +344,7 @@ func FuzzParseShard(f *testing.F) {
 			}
 			return ""
 		})
-		if err == nil && (s.Number < 1 || s.Number > s.Count || s.Count > maxShards) {
+		if err == nil && (s.Number < 1 || s.Number > s.Count || s.Count > result.MaxShards) {
 			t.Errorf("%q, %q: %v", text, index, s)
 		}
 	})

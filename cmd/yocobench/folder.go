@@ -119,12 +119,14 @@ func journalAt(path string) (string, error) {
 		return path, nil
 	}
 	file := filepath.Join(path, journalName)
-	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+	if info, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		hint := ""
 		if usable(path) == nil {
 			hint = "\n  hint: the folder is empty; start a run in it: yocobench run SUITE --out " + cleantext.ShellQuote(path)
 		}
 		return "", usagef("%s is not a run: it has no %s%s", path, journalName, hint)
+	} else if err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+		return "", usagef("%s is not a run: its %s is not a regular file", path, journalName)
 	}
 	return file, nil
 }

@@ -71,10 +71,11 @@ func (f *mergeFlags) run(ctx context.Context, dirs []string, command string, std
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	if err := unused(f.out); err != nil {
+	place, err := unused(f.out)
+	if err != nil {
 		return err
 	}
-	tmp, err := makeSibling(f.out)
+	tmp, err := makeSibling(place)
 	if err != nil {
 		return err
 	}
@@ -88,7 +89,7 @@ func (f *mergeFlags) run(ctx context.Context, dirs []string, command string, std
 	}
 	if j == nil {
 		notice(stderr, fmt.Sprintf("no reports of %d cases are written, and no gates are checked: the limit is %d", records, maxReported))
-		return f.finish(tmp, stdout)
+		return f.finish(tmp, place, stdout)
 	}
 	notice(stderr, j.Notice)
 	verdicts, err := reportGates(&f.gates, &f.baselines, j, tmp, stderr)
@@ -106,7 +107,7 @@ func (f *mergeFlags) run(ctx context.Context, dirs []string, command string, std
 		}
 		fmt.Fprintf(stdout, "\n%s: %s\n", f.out, listFiles(files))
 	}
-	if err := f.finish(tmp, stdout); err != nil {
+	if err := f.finish(tmp, place, stdout); err != nil {
 		return err
 	}
 	sum := suites.Summary{}
@@ -204,12 +205,12 @@ func mergedJournal(dir string, stderr io.Writer) (records int, j *result.Journal
 	return records, j, err
 }
 
-// finish renames the folder to its final name.
-func (f *mergeFlags) finish(tmp string, stdout io.Writer) error {
-	if err := os.Remove(f.out); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
+// finish renames the folder to its final name, place.
+func (f *mergeFlags) finish(tmp, place string, stdout io.Writer) error {
+	if err := os.Remove(place); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
 		return err
 	}
-	if err := os.Rename(tmp, f.out); err != nil {
+	if err := os.Rename(tmp, place); err != nil {
 		return err
 	}
 	if f.quiet {
@@ -218,16 +219,23 @@ func (f *mergeFlags) finish(tmp string, stdout io.Writer) error {
 	return nil
 }
 
-// unused returns an error if something is at out, an empty folder apart.
-func unused(out string) error {
-	entries, err := os.ReadDir(out)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return nil
-	case err == nil && len(entries) == 0:
-		return nil
+// unused returns the path of the folder to create: out, or the empty folder that out links to. It
+// returns an error if something else is there.
+func unused(out string) (place string, err error) {
+	const another = "give another --out"
+	if _, err := os.Lstat(out); errors.Is(err, os.ErrNotExist) {
+		return out, nil
+	} else if err != nil {
+		return "", err
 	}
-	return usagef("%s exists; a run is never overwritten\n  hint: give another --out", out)
+	place, err = filepath.EvalSymlinks(out)
+	if err != nil {
+		return "", usagef("%s is a broken link\n  hint: %s", out, another)
+	}
+	if entries, err := os.ReadDir(place); err == nil && len(entries) == 0 {
+		return place, nil
+	}
+	return "", usagef("%s exists; a run is never overwritten\n  hint: %s", out, another)
 }
 
 // makeSibling creates a hidden folder next to out, which finish renames to out.

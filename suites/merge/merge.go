@@ -42,6 +42,8 @@ type Set struct {
 	// runs are the headers of shards, ids their indexes by ID.
 	runs []run
 	ids  map[string]int
+	// paths are the journals that were added.
+	paths []string
 	// places maps each case of the shards that are present to its index in the plan and its shard.
 	places map[string]place
 	// best is the record to keep of each case.
@@ -78,6 +80,7 @@ type span struct {
 type line struct {
 	span
 	run   int32 // index in runs
+	path  int32 // index in paths
 	rank  int32 // by status, the best first
 	start int64 // Unix nanoseconds
 }
@@ -98,6 +101,7 @@ func (s *Set) Add(path string) error {
 		return err
 	}
 	defer f.Close()
+	s.paths = append(s.paths, path)
 	own := map[string]line{} // the last record of each case of this journal
 	current := -1            // the header in force
 	headers := 0
@@ -130,7 +134,7 @@ func (s *Set) Add(path string) error {
 			return err
 		}
 		sp, err := s.spool(text)
-		own[e.Case] = line{sp, int32(at), rank(e.Status), e.Start.UnixNano()}
+		own[e.Case] = line{sp, int32(at), int32(len(s.paths) - 1), rank(e.Status), e.Start.UnixNano()}
 		return err
 	}
 	notice, err := result.Scan(f, path, header, entry)
@@ -139,6 +143,9 @@ func (s *Set) Add(path string) error {
 	}
 	if notice != "" {
 		s.Notices = append(s.Notices, notice)
+	}
+	if headers == 0 && notice != "" {
+		return fmt.Errorf("%s: it has no readable header, so nothing says which shard it is: %s", path, notice)
 	}
 	if headers == 0 {
 		return fmt.Errorf("%s: it has no header, so nothing says which shard it is", path)
@@ -163,7 +170,7 @@ func (s *Set) header(path string, h result.Run, text []byte) (int, error) {
 	switch {
 	case sh == nil:
 		return 0, fmt.Errorf("%s is no shard: it was run without --shard\n  hint: yocobench compare and gate take whole runs", path)
-	case h.ID == "" || sh.Number < 1 || sh.Number > sh.Count || sh.PlanCases < 0 || sh.PlanCases > maxCases || len(sh.Cases) > sh.PlanCases:
+	case h.ID == "" || sh.Number < 1 || sh.Number > sh.Count || sh.Count > result.MaxShards || sh.PlanCases < 0 || sh.PlanCases > maxCases || len(sh.Cases) > sh.PlanCases:
 		return 0, fmt.Errorf("%s: the header says nothing sensible about the shard: %s of %d cases, run %q", path, sh, sh.PlanCases, cleantext.Line(h.ID))
 	}
 	if at, ok := s.ids[h.ID]; ok { // a copy of the same run
@@ -294,17 +301,18 @@ func (s *Set) agree(id string, a, b []byte, of, other line) error {
 			continue
 		}
 		return fmt.Errorf("two runs of the case %s (%s, %s) disagree in %s, which does not depend on the machine: %s in %s, %s in %s\n  hint: one of them is wrong, or was measured with a changed program; merge without its folder",
-			id, cleantext.Line(x.Model), cleantext.Line(x.Label), name, number(m.Value), s.runs[of.run].name(), number(n.Value), s.runs[other.run].name())
+			id, cleantext.Line(x.Model), cleantext.Line(x.Label), name, number(m.Value), s.name(of), number(n.Value), s.name(other))
 	}
 	return nil
 }
 
-// name names a run for an error.
-func (r run) name() string {
+// name names the run and the journal of a record for an error.
+func (s *Set) name(l line) string {
+	r := s.runs[l.run]
 	if r.host == "" {
-		return r.path
+		return s.paths[l.path]
 	}
-	return fmt.Sprintf("%s (shard %d, host %s)", r.path, r.shard, cleantext.Line(r.host))
+	return fmt.Sprintf("%s (shard %d, host %s)", s.paths[l.path], r.shard, cleantext.Line(r.host))
 }
 
 // IncompleteError reports that shards, or cases of shards, are missing.
@@ -382,7 +390,7 @@ func (s *Set) Complete() error {
 		slices.SortFunc(lacks[n], func(a, b string) int { return cmp.Compare(s.places[a].index, s.places[b].index) })
 		e.Incomplete = append(e.Incomplete, Incomplete{n, last[n].path, lacks[n]})
 	}
-	if len(e.Missing) > 0 || len(e.Incomplete) > 0 {
+	if len(e.Incomplete) > 0 || len(e.Missing) > 0 && e.Records < e.Cases { // a missing shard may have no case
 		return e
 	}
 	if len(s.best) != sh.PlanCases {

@@ -183,6 +183,8 @@ func TestMergeRefuses(t *testing.T) {
 		"shard 3/2":   {header(func(h *result.Run) { h.Shard.Number = 3 }), "nothing sensible"},
 		"index":       {header(func(h *result.Run) { h.Shard.Cases[p.id(1)] = 4 }), "case 4 of 4"},
 		"two shards":  {header(func(h *result.Run) { h.Shard.Cases[p.id(0)] = 0 }), "in shard 1 and in shard 2"},
+		"shards":      {header(func(h *result.Run) { h.Shard.Count = 2_000_000_000 }), "nothing sensible"},
+		"bad header":  {write(t, `{"type":"run","torn`+"\n", p.record(1, 1, 1)), "no readable header"},
 		"no header":   {write(t, p.record(1, 1, 1)), "no header"},
 		"not json":    {write(t, "hello\n"), "not a journal line"},
 	} {
@@ -229,9 +231,31 @@ func TestMergeDuplicates(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "disagree in bytes") || !strings.Contains(err.Error(), "hosta") || !strings.Contains(err.Error(), "hostc") {
 		t.Errorf("runs that disagree: %v", err)
 	}
+	copied := p.shard(1, "ra", "hosta")
+	copied[1] = late
+	a, b := write(t, first...), write(t, copied...)
+	if _, err := add(t, a, b, two); err == nil || !strings.Contains(err.Error(), a) || !strings.Contains(err.Error(), b) {
+		t.Errorf("a changed copy of a run: %v", err)
+	}
 	delete(late.Metrics, "bytes")
 	if _, err := add(t, write(t, first...), write(t, second...), two); err == nil {
 		t.Error("a result that lacks an exact metric agrees")
+	}
+}
+
+// TestMergeWithoutEmptyShard merges a plan of fewer cases than shards: the shards that have no case
+// may be missing.
+func TestMergeWithoutEmptyShard(t *testing.T) {
+	p := plan{2, 3}
+	s, err := add(t, write(t, p.shard(2, "rb", "h")...), write(t, p.shard(1, "ra", "h")...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j, _ := merged(t, s); j.Missing() != 0 || len(j.Records) != 2 || j.Notice != "" {
+		t.Errorf("%d records, %d missing, %q", len(j.Records), j.Missing(), j.Notice)
+	}
+	if _, err := add(t, write(t, p.shard(1, "ra", "h")...)); err == nil || !strings.Contains(err.Error(), "1 of 2 cases have no record: no run of shard 2/3, 3/3") {
+		t.Error(err)
 	}
 }
 

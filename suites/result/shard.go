@@ -9,6 +9,9 @@ import (
 	"strings"
 )
 
+// MaxShards bounds the number of shards of a plan.
+const MaxShards = 100_000
+
 // Shard describes the part of a plan that a run has, where several machines share the plan.
 type Shard struct {
 	// Number is the shard's, from 1 to Count.
