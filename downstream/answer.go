@@ -106,6 +106,9 @@ var classes = map[byte]string{
 // multiline matches the flag with which $ matches before every newline.
 var multiline = regexp.MustCompile(`\(\?[a-zA-Z]*m`)
 
+// unsupported matches what Go's patterns lack.
+var unsupported = regexp.MustCompile(`\(\?<?[=!]|\(\?P=|\(\?\(|\\[1-9]`)
+
 // compile compiles a pattern of Python for Go, whose patterns take linear time. What Go lacks is an
 // error: lookaround and back references. end replaces $, which in Python also matches before a
 // newline at the end.
@@ -159,7 +162,11 @@ func compile(pattern, end string) (*regexp.Regexp, error) {
 	}
 	re, err := regexp.Compile(b.String())
 	if err != nil {
-		return nil, fmt.Errorf("the pattern %q is not supported: %s", shorten(pattern, 80), strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		why := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+		if part := unsupported.FindString(pattern); part != "" {
+			why = "lookaround, back references and conditions, here " + part
+		}
+		return nil, fmt.Errorf("the pattern %q is not supported: %s", shorten(pattern, 80), why)
 	}
 	return re, nil
 }

@@ -123,14 +123,13 @@ func words(text string) int {
 }
 
 // metrics returns the perplexities over all texts, with intervals from leaving out one text at a
-// time.
+// time. Those of the nats per word and per byte are computed on a logarithmic scale, so no bound of
+// a perplexity is below 1, and those of byte_perplexity and bits_per_byte agree.
 func (t *texts) metrics() map[string]result.Metric {
-	names := []string{"word_perplexity", "byte_perplexity", "bits_per_byte"}
 	each := make([]int, len(t.logProbs))
 	for i := range each {
 		each[i] = i
 	}
-	values := make([]float64, len(names))
 	statistics := func(times []int, out []float64) {
 		var lp, words, bytes float64
 		for i := range t.logProbs {
@@ -138,21 +137,31 @@ func (t *texts) metrics() map[string]result.Metric {
 				lp, words, bytes = lp+t.logProbs[i], words+t.words[i], bytes+t.bytes[i]
 			}
 		}
-		out[0], out[1], out[2] = math.Exp(-lp/words), math.Exp(-lp/bytes), -lp/bytes/math.Ln2
+		out[0], out[1] = -lp/words, -lp/bytes
 	}
-	statistics(nil, values)
-	j := stats.Jackknife(each, len(names), statistics)
+	nats := make([]float64, 2) // per word and per byte
+	statistics(nil, nats)
+	j := stats.Jackknife(each, len(nats), statistics)
 	out, about := map[string]result.Metric{}, Task{}.Describe()
-	for i, name := range names {
-		info, _ := about.Metric(name)
-		m := result.Metric{Value: values[i], Unit: info.Unit, Better: info.Better}
-		if math.IsNaN(m.Value) || math.IsInf(m.Value, 0) {
-			continue // no text, or too many nats for one word
+	finite := func(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+	for _, of := range []struct {
+		name string
+		nats int
+		unit func(nats float64) float64
+	}{
+		{"word_perplexity", 0, math.Exp},
+		{"byte_perplexity", 1, math.Exp},
+		{"bits_per_byte", 1, func(nats float64) float64 { return nats / math.Ln2 }},
+	} {
+		info, _ := about.Metric(of.name)
+		m := result.Metric{Value: of.unit(nats[of.nats]), Unit: info.Unit, Better: info.Better}
+		if !finite(m.Value) {
+			continue // too many nats for one word
 		}
-		if lo, hi, ok := j.PositiveInterval(i, level); ok {
-			m = m.Interval(lo, hi, level, "jackknife, Student's t")
+		if lo, hi, ok := j.PositiveInterval(of.nats, level); ok && lo >= 0 && finite(of.unit(hi)) {
+			m = m.Interval(of.unit(lo), of.unit(hi), level, "jackknife, Student's t")
 		}
-		out[name] = m
+		out[of.name] = m
 	}
 	return out
 }

@@ -115,7 +115,8 @@ type question struct {
 func (r *run) questions(i int) ([]question, error) {
 	it := r.items[i]
 	if r.OutputType == generateUntil {
-		return []question{r.ask(i)}, nil
+		q, err := r.ask(i)
+		return []question{q}, err
 	}
 	return r.choose(i, it)
 }
@@ -141,7 +142,7 @@ func (r *run) answered(q question, a runners.Answer) error {
 }
 
 // ask returns the prompt of a generated answer.
-func (r *run) ask(i int) question {
+func (r *run) ask(i int) (question, error) {
 	text, most := r.items[i].prompt, r.Generation.MaxGenToks
 	q := question{item: i, prompt: runners.Prompt{Text: text, Turns: []runners.Turn{{
 		MaxTokens: most, Done: func(answer string) bool { return ended(answer, r.Generation.Until) },
@@ -149,7 +150,9 @@ func (r *run) ask(i int) question {
 	if r.tok != nil {
 		tokens := append(tokenizer.Begin(r.tok), r.tok.Encode(text)...)
 		if len(tokens) == 0 {
-			tokens = runners.Prefix(r.tok)
+			if tokens = runners.Prefix(r.tok); tokens == nil {
+				return q, &suites.Problem{File: r.source.name, Line: r.items[i].line, Msg: "doc_to_text is empty, and the model has no token that begins a text"}
+			}
 		}
 		if over := len(tokens) + most - r.limit; r.limit > 0 && over > 0 {
 			tokens = tokens[over:]
@@ -158,7 +161,7 @@ func (r *run) ask(i int) question {
 		}
 		q.prompt.Tokens, q.tokens, q.room = tokens, len(tokens), len(tokens)+most
 	}
-	return q
+	return q, nil
 }
 
 // matched scores the generated answers.

@@ -383,6 +383,49 @@ func TestOnCPU(t *testing.T) {
 	}
 }
 
+// TestPerplexityIntervals checks that intervals have possible values, also of texts that differ
+// much, and that those of two units of the same quantity agree.
+func TestPerplexityIntervals(t *testing.T) {
+	var x texts
+	for _, c := range []struct {
+		logProb float64
+		text    string
+	}{{-64, "hello world this is a text"}, {0, ""}, {0, " "}, {-86, "é日本\n\n"}, {0, "a"}} {
+		x.add(c.logProb, c.text)
+	}
+	m := x.metrics()
+	for _, name := range []string{"word_perplexity", "byte_perplexity"} {
+		if p := m[name]; p.Lo == nil || !(1 <= *p.Lo && *p.Lo < p.Value && p.Value < *p.Hi) {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	bits, bytes := m["bits_per_byte"], m["byte_perplexity"]
+	for _, c := range [][2]float64{{bits.Value, bytes.Value}, {*bits.Lo, *bytes.Lo}, {*bits.Hi, *bytes.Hi}} {
+		if !(math.Abs(c[0]-math.Log2(c[1])) <= 1e-9) {
+			t.Errorf("%g bits per byte are a perplexity of %g, got %g", c[0], math.Exp2(c[0]), c[1])
+		}
+	}
+	var same texts
+	same.add(-6, "a b c")
+	same.add(-6, "a b c")
+	if p := same.metrics()["word_perplexity"]; p.Lo == nil || !(math.Abs(*p.Lo-math.Exp(2)) <= 1e-9 && math.Abs(*p.Hi-math.Exp(2)) <= 1e-9) {
+		t.Errorf("equal texts: %+v", p)
+	}
+}
+
+// TestNothingToRead checks prompts and texts without a token that a model could read or score.
+func TestNothingToRead(t *testing.T) {
+	target, m := tiny(t, runners.Arches()[0])
+	for _, c := range []struct{ block, file, want string }{
+		{answerBlock + "generation_kwargs: {max_gen_toks: 2}\n", `{"q": "x", "a": "y"}` + "\n" + `{"q": "", "a": "y"}`, "docs.jsonl:2: doc_to_text is empty, and the model has no token that begins a text"},
+		{textBlock, `{"q": ""}` + "\n" + `{"q": "a"}`, "docs.jsonl: no text has a token to score"},
+	} {
+		if r, err := runOne(t, target, m, c.block, c.file); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v, %v; want %s", r, err, c.want)
+		}
+	}
+}
+
 // A model in a child process takes texts and has a tokenizer of its own.
 func TestInChildProcess(t *testing.T) {
 	python, err := osexec.LookPath("python3")
