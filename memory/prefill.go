@@ -81,7 +81,7 @@ func (Prefill) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.C
 			Run:         runs(label, p.Seed, c.run),
 		}
 		if served(m) {
-			planned.Unsupported, planned.Run = tooShort(c.length), serves(c.answer)
+			planned.Unsupported, planned.Run = unfit(m, c.length, 1), serves(c.answer)
 		}
 		cases = append(cases, planned)
 	}

@@ -30,12 +30,13 @@ func serves(f answers) func(context.Context, runners.Model, func(float64)) (resu
 	}
 }
 
-// tooShort returns the reason for which a served model cannot have a prompt of n tokens, or "".
-func tooShort(n int) string {
+// unfit returns the reason for which a served model cannot have a prompt of n tokens and an answer,
+// or "".
+func unfit(m *suites.Target, n, answer int) string {
 	if n < load.MinLength {
 		return fmt.Sprintf("prompts of a served model have %d tokens or more, so that no two begin alike", load.MinLength)
 	}
-	return ""
+	return m.TooLong(n + answer)
 }
 
 // answer sends requests in a closed loop, and records what they have in common.
@@ -82,7 +83,7 @@ func (c throughputCase) unanswered(m *suites.Target) string {
 	case c.batch > 1 && m.Can.Missing(runners.Concurrent) != "":
 		return m.Can.Missing(runners.Concurrent)
 	}
-	return tooShort(c.depth)
+	return unfit(m, c.depth, c.generate)
 }
 
 // answer measures decoding with as many requests in flight as the batch has sequences.

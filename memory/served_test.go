@@ -105,6 +105,8 @@ func TestServed(t *testing.T) {
 func TestServedUnsupported(t *testing.T) {
 	alone := servedTarget()
 	alone.Can = runners.Can(runners.Stream).Cannot(runners.Step, "no logits")
+	short := servedTarget()
+	short.Context = 70
 	for want, c := range map[string]struct {
 		m *suites.Target
 		p ThroughputParams
@@ -112,6 +114,7 @@ func TestServedUnsupported(t *testing.T) {
 		"32 tokens or more":  {servedTarget(), ThroughputParams{Depths: suites.Sizes{0}, Batches: suites.Sizes{1}, Generate: 8}},
 		"the parameter":      {servedTarget(), ThroughputParams{Depths: suites.Sizes{64}, Batches: suites.Sizes{1}, Generate: 8, Steps: 4}},
 		"2 tokens or more":   {servedTarget(), ThroughputParams{Depths: suites.Sizes{64}, Batches: suites.Sizes{1}, Generate: 1}},
+		"context has 70":     {short, ThroughputParams{Depths: suites.Sizes{64}, Batches: suites.Sizes{1}, Generate: 8}},
 		"unknown layers":     {servedTarget(), ThroughputParams{Depths: suites.Sizes{64}, MaxBatch: true, Memory: 1 << 30, Generate: 8}},
 		"cannot run request": {alone, ThroughputParams{Depths: suites.Sizes{64}, Batches: suites.Sizes{2}, Generate: 8}},
 	} {
@@ -121,6 +124,9 @@ func TestServedUnsupported(t *testing.T) {
 		}
 	}
 	if got := plan(t, Prefill{}, servedTarget(), &PrefillParams{Lengths: suites.Sizes{8}, Samples: 1})[0].Unsupported; !strings.Contains(got, "32 tokens or more") {
+		t.Errorf("got %q", got)
+	}
+	if got := plan(t, Prefill{}, short, &PrefillParams{Lengths: suites.Sizes{70}, Samples: 1})[0].Unsupported; !strings.Contains(got, "context has 70") {
 		t.Errorf("got %q", got)
 	}
 	// A target that can be stepped too is measured by steps.

@@ -237,7 +237,8 @@ func fill(s suites.Sizes) {
 func TestUnsupported(t *testing.T) {
 	local := suites.Local("m", runners.Shape{Name: "tiny", Dim: 64, Layers: 4, FFN: 128, Vocab: 300,
 		Heads: 4, KVHeads: 2, HeadDim: 16, RopeTheta: 1e4, NormEps: 1e-5, Tokenizer: "bytes"}.As(runners.Transformer, 4, 128).Config())
-	computed, mute, alone := *local, *local, served()
+	computed, mute, alone, short := *local, *local, served(), served()
+	short.Context = 1<<10 + 100 // the prompt fits, but not the answer
 	computed.Computed, mute.Tokenizer = true, nil
 	alone.Can = runners.Can(runners.Stream)
 	for _, c := range []struct {
@@ -248,6 +249,7 @@ func TestUnsupported(t *testing.T) {
 		{&computed, [3]string{"a computed model", "a computed model", "a computed model"}},
 		{&mute, [3]string{"no tokenizer", "no tokenizer", "no tokenizer"}},
 		{served(), [3]string{}},
+		{short, [3]string{"the server's context", "the server's context", "the server's context"}},
 		{alone, [3]string{"", "at the same time", "at the same time"}},
 		{&suites.Target{Name: "m", Tokenizer: local.Tokenizer, Can: runners.Can(runners.Complete)}, [3]string{"cannot be stepped", "one request at a time", "cannot be stepped"}},
 	} {

@@ -201,8 +201,8 @@ func (c servingCase) unsupported(m *suites.Target) string {
 		return "a local model answers one request at a time; throughput measures batches"
 	case c.local:
 		return m.Can.Missing(runners.Step)
-	case c.plan.Concurrency > 1 || c.plan.Rate > 0:
+	case (c.plan.Concurrency > 1 || c.plan.Rate > 0) && m.Can.Missing(runners.Concurrent) != "":
 		return m.Can.Missing(runners.Concurrent)
 	}
-	return ""
+	return m.TooLong(c.length + c.output)
 }

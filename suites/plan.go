@@ -180,8 +180,8 @@ func newPlan(ctx context.Context, s *Suite, w Registry, part *part) (plan *Plan,
 				}
 				ids[p.ID] = p
 				if n, limit := p.tokens, m.maxSeqLen(); limit > 0 && n > limit {
-					p.beyond = fmt.Sprintf("the context of %s tokens exceeds the trained context of %s that the model's checkpoint states",
-						Size(n), Size(limit))
+					who, what := m.contextOf()
+					p.beyond = fmt.Sprintf("the context of %s tokens exceeds the %s of %s that the model's %s states", Size(n), what, Size(limit), who)
 					beyond[m]++
 				}
 				p.Seconds, p.nominal = max(m.seconds(c.Work), c.Wait), nominalMicroseconds(c.Work)
@@ -212,7 +212,8 @@ func newPlan(ctx context.Context, s *Suite, w Registry, part *part) (plan *Plan,
 		plan.Notices = append(plan.Notices, src.Notices()...)
 	}
 	for m, n := range beyond {
-		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its checkpoint states a trained context of %s; cases with a longer context: %d", m.Name, Size(m.maxSeqLen()), n))
+		who, what := m.contextOf()
+		plan.Notices = append(plan.Notices, fmt.Sprintf("%s: its %s states a %s of %s; cases with a longer context: %d", m.Name, who, what, Size(m.maxSeqLen()), n))
 	}
 	for _, m := range models {
 		if m.TokenizerNote != "" {

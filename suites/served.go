@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"reflect"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -28,6 +29,8 @@ var variableForm = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 const (
 	maxConcurrency = 4096
 	maxAttempts    = 100
+	minRate        = 1e-3
+	maxRate        = 1e6
 )
 
 // served checks the entry of a served model, and that no other has its fields. Errors do not
@@ -46,6 +49,8 @@ func (e *Entry) served(n *yaml.Node) error {
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
 		return secretAt(n, hint, "url: expected an address that begins with http:// or https://")
+	case !validPort(u):
+		return secretAt(n, hint, "url: expected a port from 1 to 65535")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.ContainsAny(e.URL, "?#@"):
 		return secretAt(n, "key_env names the environment variable that has the key", "url: an address with a user, a password, a query or a fragment; the suite is stored with the results")
 	case e.Model == "":
@@ -64,10 +69,16 @@ func (e *Entry) served(n *yaml.Node) error {
 		return problemAt(n, "", "concurrency: expected 1 to %d, got %d", maxConcurrency, e.Concurrency)
 	case e.Attempts < 0 || e.Attempts > maxAttempts:
 		return problemAt(n, "", "attempts: expected 1 to %d, got %d", maxAttempts, e.Attempts)
-	case !(e.Rate >= 0 && e.Rate <= 1e6):
-		return problemAt(n, "", "rate: expected requests per second, got %g", e.Rate)
+	case e.Rate != 0 && !(e.Rate >= minRate && e.Rate <= maxRate):
+		return problemAt(n, "", "rate: expected %g to %g requests per second, got %g", minRate, maxRate, e.Rate)
 	}
 	return nil
+}
+
+// validPort reports whether the port of an address exists, if there is one.
+func validPort(u *url.URL) bool {
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	return u.Port() == "" || err == nil && n > 0
 }
 
 // secretAt is problemAt for a value that may be a secret.

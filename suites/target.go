@@ -92,6 +92,15 @@ func Local(name string, cfg runners.Config) *Target {
 // Served reports whether the target answers requests, as a server does (result.Record.Served).
 func (t *Target) Served() bool { return t.Can.Missing(runners.Stream) == "" }
 
+// TooLong returns the reason for which a served model cannot have n tokens of a prompt and its
+// answer, or "".
+func (t *Target) TooLong(n int) string {
+	if t.Served() && t.Context > 0 && n > t.Context {
+		return fmt.Sprintf("%d tokens; the server's context has %d", n, t.Context)
+	}
+	return ""
+}
+
 // Counter returns the tokenizer by which the lengths of prompts are counted: the target's or, for a
 // target that takes text, an estimate.
 func (t *Target) Counter() tokenizer.Tokenizer {
@@ -134,6 +143,17 @@ func (t *Target) CounterFor(ctx context.Context, sample string) (tokenizer.Token
 		return nil, fmt.Errorf("the server counts %d tokens in a text of %d bytes", n, len(sample))
 	}
 	return tokenizer.Ratio(float64(len(sample)) / float64(n)), nil
+}
+
+// contextOf returns what states the longest context, and what it states.
+func (t *Target) contextOf() (who, what string) {
+	switch {
+	case t.Config != nil:
+		return "checkpoint", "trained context"
+	case t.Served():
+		return "server", "context"
+	}
+	return "command", "context"
 }
 
 // maxSeqLen returns the longest context that the model supports, or 0 if it is not stated.

@@ -27,6 +27,10 @@ func servedProblem(e suites.Entry, err error) error {
 		hint = "is the server running? start_timeout waits for one that is starting"
 	case "HTTP 401", "HTTP 403":
 		hint = "key_env names the environment variable that has the key of the server"
+	case "proxy", "HTTP 407":
+		hint = "HTTPS_PROXY, HTTP_PROXY and NO_PROXY of the environment name the proxy"
+	case "TLS":
+		hint = "SSL_CERT_FILE names a file of the certificate authorities to trust"
 	case "HTTP 404", "invalid answer":
 		hint = "url is the base of the API, which most servers have at /v1, and model the name of the model there"
 	}
@@ -43,7 +47,7 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 		Start: time.Duration(e.StartTimeout), Request: time.Duration(e.RequestTimeout), Stall: time.Duration(e.StallTimeout)}
 	if e.KeyEnv != "" {
 		if spec.Key = strings.TrimSpace(os.Getenv(e.KeyEnv)); spec.Key == "" {
-			return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the environment variable %s is not set", e.Name, e.KeyEnv), Hint: "key_env names the variable that has the key of the server"}
+			return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the environment variable %s is empty or not set", e.Name, e.KeyEnv), Hint: "key_env names the variable that has the key of the server"}
 		}
 		if strings.ContainsFunc(spec.Key, func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return nil, &suites.Problem{Msg: fmt.Sprintf("model %s: the value of the environment variable %s is not a key: it has white space or other characters that a key cannot have", e.Name, e.KeyEnv)}

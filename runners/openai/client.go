@@ -107,6 +107,8 @@ type client struct {
 	retried map[string]int
 	// others are the models that answers named since the last EndCase, if not that of requests.
 	others map[string]bool
+	// open is true if the server did not end a body at the end of its stream.
+	open atomic.Bool
 }
 
 func newClient(spec Spec) *client {

@@ -31,7 +31,10 @@ func networkKind(err error) (kind string, again bool) {
 	var unknown x509.UnknownAuthorityError
 	var record tls.RecordHeaderError
 	var wait net.Error
+	var op *net.OpError
 	switch {
+	case errors.As(err, &op) && op.Op == "proxyconnect":
+		return "proxy", true
 	case strings.Contains(err.Error(), "server closed idle connection"): // net/http does not export it
 		return reusedClosed, true
 	case errors.As(err, &dns):

@@ -201,7 +201,8 @@ func TestStalledStream(t *testing.T) {
 	}
 }
 
-// TestOpenAfterEnd checks that a body that does not end after the end of its stream is a success.
+// TestOpenAfterEnd checks that a body that does not end after the end of its stream is a success,
+// and that only the first such request waits for it.
 func TestOpenAfterEnd(t *testing.T) {
 	m, p := faulty(t, servertest.Options{})
 	ask := func() (*runners.Response, error) {
@@ -211,9 +212,18 @@ func TestOpenAfterEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Set(servertest.Fault{Do: servertest.Hang, At: strings.Index(p.Last(), "[DONE]") + len("[DONE]\n\n")})
-	if got, err := ask(); err != nil || got.Text != want.Text || len(got.Retries) > 0 {
-		t.Errorf("%+v, %v", got, err)
+	if m.s.c.open.Load() {
+		t.Error("the server ends its bodies")
+	}
+	hang := servertest.Fault{Do: servertest.Hang, At: strings.Index(p.Last(), "[DONE]") + len("[DONE]\n\n")}
+	p.Set(hang, hang)
+	for range 2 {
+		if got, err := ask(); err != nil || got.Text != want.Text || len(got.Retries) > 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if !m.s.c.open.Load() {
+			t.Error("the server does not end its bodies")
+		}
 	}
 }
 

@@ -279,6 +279,9 @@ func TestEnvironment(t *testing.T) {
 	if out, err := run("http://model.example/v1"); err != nil || proxied.Load() == 0 {
 		t.Errorf("by the proxy: %v, %d requests: %s", err, proxied.Load(), out)
 	}
+	if out, err := run("http://model.example/v1", "HTTP_PROXY=http://127.0.0.1:1"); err == nil || !strings.Contains(out, "proxy: proxyconnect") {
+		t.Errorf("no proxy answers: %v: %s", err, out)
+	}
 	before := proxied.Load()
 	if out, err := run(s.URL); err != nil || proxied.Load() != before {
 		t.Errorf("loopback: %v, %d requests by the proxy: %s", err, proxied.Load()-before, out)
