@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -189,12 +190,16 @@ func (f *launchFlags) check(suite string) error {
 	if f.out == "" || strings.ContainsFunc(f.out, unicode.IsControl) {
 		return usagef("--out %q: expected a path without control characters", f.out)
 	}
-	for _, a := range f.args {
-		for _, flag := range []string{"--shard", "--out", "-o", "--resume", "--dry-run"} {
-			if name, _, _ := strings.Cut(a, "="); name == flag {
-				return usagef("%s after --: the jobs set --shard, --out and --resume themselves", flag)
-			}
+	if f.program == "" || f.program[0] == '-' {
+		return usagef("--program %q: expected a path of yocobench; a name that begins with - needs ./ before it", f.program)
+	}
+	for _, o := range slices.Concat(f.options, f.mergeOptions) {
+		if !strings.HasPrefix(o, "-") { // sbatch would take it for the script
+			return usagef("--option %q: expected an option of sbatch, such as --partition=gpu", o)
 		}
+	}
+	if err := checkRunFlags(f.args); err != nil {
+		return err
 	}
 	s, err := suites.Load(suite, nil, tasks())
 	if err != nil {
@@ -213,6 +218,23 @@ func (f *launchFlags) check(suite string) error {
 	}
 	if !jobName.MatchString(f.name) {
 		return usagef("--name %q: expected up to 40 lower-case letters, digits and hyphens, beginning with a letter", f.name)
+	}
+	return nil
+}
+
+// checkRunFlags checks the flags for yocobench run, which would otherwise fail in all jobs.
+func checkRunFlags(args []string) error {
+	c := newRun(nil)
+	if err := c.ParseFlags(args); err != nil {
+		return usagef("after --: %v\n  hint: yocobench run --help lists the flags", err)
+	}
+	if c.Flags().NArg() > 0 {
+		return usagef("%q after --: only flags of yocobench run are expected there", c.Flags().Arg(0))
+	}
+	for _, flag := range []string{"shard", "out", "resume", "dry-run"} {
+		if c.Flags().Changed(flag) {
+			return usagef("--%s after --: the jobs set --shard, --out and --resume themselves", flag)
+		}
 	}
 	return nil
 }
@@ -275,6 +297,10 @@ var resourceForm = regexp.MustCompile(`^([A-Za-z0-9][-A-Za-z0-9_./]*)=([0-9.]+[A
 func (f *launchFlags) k8s() (map[string]any, error) {
 	if f.image == "" || f.claim == "" {
 		return nil, usagef("--image and --claim are needed: an image with yocobench, and a persistent volume claim that all nodes can mount")
+	}
+	// The templates of users may mount other volumes.
+	if out := path.Clean(filepath.ToSlash(f.out)); f.template == "" && !strings.HasPrefix(out, "/data/") {
+		return nil, usagef("--out %s is not on the volume, so the results would be lost with the pods\n  hint: give a folder below /data, such as /data/sweep", f.out)
 	}
 	type resource struct{ Name, Amount string }
 	var resources []resource

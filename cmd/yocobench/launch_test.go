@@ -23,6 +23,14 @@ const launchSuite = "name: Hostile-suite\nmodels: [tiny-yoco-gret]\ntasks:\n  - 
 // hostile are words that a script must pass on unchanged.
 var hostile = []string{"a b", "it's", `say "hi"`, "$(touch pwned)", "`touch pwned`", "$HOME", "$$", "$(JOB_COMPLETION_INDEX)", "line\nEND_OF_SHARD\ntouch pwned\n", "tab\there", `back\slash`, "*", "{{.Suite}}", "é\u0085\ufeff", "--- # yaml", "&anchor !tag %TAG", ""}
 
+// hostileFlags are flags of yocobench run with hostile values.
+func hostileFlags() (flags []string) {
+	for _, w := range hostile {
+		flags = append(flags, "--set", w)
+	}
+	return flags
+}
+
 // launched returns what launch prints, in a new working directory with the suite in a hostile path.
 func launched(t *testing.T, kind string, args ...string) (suite, script string) {
 	t.Helper()
@@ -81,7 +89,7 @@ func unharmed(t *testing.T) {
 func TestSlurmScript(t *testing.T) {
 	program, calls := recorder(t, "yoco bench'$(touch pwned)")
 	out := "the out's $(touch pwned) 100%"
-	suite, script := launched(t, "slurm", append([]string{"--nodes", "3", "--out", out, "--program", program, "--option=--comment=it's $(touch pwned)", "--"}, hostile...)...)
+	suite, script := launched(t, "slurm", append([]string{"--nodes", "3", "--out", out, "--program", program, "--option=--comment=it's $(touch pwned)", "--"}, hostileFlags()...)...)
 	bin := t.TempDir()
 	sbatches := filepath.Join(bin, "sbatches")
 	writeProgram(t, filepath.Join(bin, "sbatch"), `for a; do printf '%s\0' "$a"; done >>'`+sbatches+`'; printf '\1' >>'`+sbatches+`'
@@ -95,7 +103,7 @@ cat >job; SLURM_ARRAY_TASK_ID=2 SLURM_JOB_ID=9 bash job; echo "17;cluster"`)
 	unharmed(t)
 	got := callsIn(t, calls)
 	shard := out + "/shard-2"
-	want := slices.Concat([]string{"run", "--shard", "auto/3", "--out", shard}, hostile, []string{"--", suite})
+	want := slices.Concat([]string{"run", "--shard", "auto/3", "--out", shard}, hostileFlags(), []string{"--", suite})
 	if !reflect.DeepEqual(got[0], want) {
 		t.Errorf("the shard was run with\n%q, want\n%q", got[0], want)
 	}
@@ -176,8 +184,8 @@ func container(t *testing.T, job map[string]any) (words []string) {
 // for yocobench.
 func TestKubernetesCommands(t *testing.T) {
 	program, calls := recorder(t, "yoco bench'$(touch pwned)")
-	out := "the out's $(touch pwned) $$"
-	_, text := launched(t, "k8s", append([]string{"--nodes", "3", "--out", out, "--program", program, "--image", "i", "--claim", "c", "--"}, hostile...)...)
+	out := "/data/the out's $(touch pwned) $$"
+	_, text := launched(t, "k8s", append([]string{"--nodes", "3", "--out", out, "--program", program, "--image", "i", "--claim", "c", "--"}, hostileFlags()...)...)
 	docs := documents(t, text)
 	if len(docs) != 3 || at(t, docs[0], "data", "suite.yaml") != launchSuite || at(t, docs[1], "spec", "completions") != 3 || at(t, docs[1], "spec", "completionMode") != "Indexed" {
 		t.Fatalf("%d documents: %v", len(docs), docs)
@@ -189,7 +197,7 @@ func TestKubernetesCommands(t *testing.T) {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	unharmed(t)
-	want := slices.Concat([]string{"run", "--shard", "auto/3", "--out", out + "/shard-2"}, hostile, []string{"--", "/suite/suite.yaml"})
+	want := slices.Concat([]string{"run", "--shard", "auto/3", "--out", out + "/shard-2"}, hostileFlags(), []string{"--", "/suite/suite.yaml"})
 	if got := callsIn(t, calls)[0]; !reflect.DeepEqual(got, want) {
 		t.Errorf("the shard was run with\n%q, want\n%q", got, want)
 	}
@@ -205,7 +213,7 @@ func TestKubernetesJobsMeasure(t *testing.T) {
 	// TestMain makes the test binary the program if it has this name.
 	program := filepath.Join(t.TempDir(), "yocobench")
 	volume := t.TempDir()
-	_, text := launched(t, "k8s", "--nodes", "2", "--out", volume+"/a sweep", "--program", program, "--image", "i", "--claim", "c", "--", "--reports", "csv", "--quiet")
+	_, text := launched(t, "k8s", "--nodes", "2", "--out", "/data/a sweep", "--program", program, "--image", "i", "--claim", "c", "--", "--reports", "csv", "--quiet")
 	if err := os.Symlink(self, program); err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +227,8 @@ func TestKubernetesJobsMeasure(t *testing.T) {
 		for i, w := range words {
 			if w == "/suite/suite.yaml" { // the mounted ConfigMap
 				words[i] = suite
+			} else if rest, ok := strings.CutPrefix(w, "/data/"); ok { // the mounted volume
+				words[i] = filepath.Join(volume, rest)
 			}
 		}
 		cmd := exec.Command(words[0], words[1:]...)
@@ -358,6 +368,19 @@ func TestLaunchRefuses(t *testing.T) {
 		{[]string{"slurm", "smoke", "--nodes", "2", "--out", "a\nb"}, "control characters"},
 		{[]string{"slurm", "smoke", "--nodes", "2", "--name", "A b"}, "--name"},
 		{[]string{"slurm", "smoke", "--nodes", "2", "--", "--out=x"}, "the jobs set --shard"},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--", "-ox"}, "--out after --: the jobs set --shard"},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--", "-qox"}, "--out after --: the jobs set --shard"},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--", "--shard", "1/2"}, "--shard after --: the jobs set"},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--", "--nosuch"}, "after --: unknown flag: --nosuch"},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--", "--help"}, "after --: "},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--", "--threads", "x"}, "after --: invalid argument"},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--", "--quiet", "kv"}, `"kv" after --: only flags of yocobench run`},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--program", "-x"}, `--program "-x": expected a path`},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--program", ""}, `--program "": expected a path`},
+		{[]string{"slurm", "smoke", "--nodes", "2", "--option", "job.sh"}, `--option "job.sh": expected an option of sbatch`},
+		{append(k8s, "--out", "sweep"), "--out sweep is not on the volume"},
+		{append(k8s, "--out", "/data/../tmp"), "--out /data/../tmp is not on the volume"},
+		{append(k8s, "--out", "/database/x"), "--out /database/x is not on the volume"},
 		{[]string{"slurm", "smoke", "--nodes", "2", "--template", "none"}, "--template"},
 		{[]string{"slurm", "smoke", "--nodes", "2", "--template", "template"}, "Nothing"},
 		{[]string{"k8s", "smoke", "--nodes", "2"}, "--image and --claim are needed"},
