@@ -19,8 +19,8 @@ type ladder struct {
 	at          []rung
 	// guess is the score of a guess at the shortest length.
 	guess float64
-	// stated holds the bounds of the effective length by both rules if the record of the ladder
-	// states them. failed is the reason for which it has no scores.
+	// stated holds the bounds of the effective length by both rules, as indices of asked, if the
+	// record of the ladder states them. failed is the reason for which it has no scores.
 	stated []stats.Bounds
 	failed string
 	// unasked are lengths of the suite that are not among lengths: no model was asked there.
@@ -326,10 +326,6 @@ func effectiveNotes(score string, searched bool) []string {
 
 // effective returns the cells of a ladder's row: the bounds by both rules, and remarks.
 func (l ladder) effective(length func(float64) string) (row []cell) {
-	var all []int
-	for i := range l.lengths {
-		all = append(all, i)
-	}
 	for i, rule := range []stats.Rule{stats.Above(stats.RulerThreshold), stats.OfBase(stats.BaseShare)} {
 		if i == 1 && l.floor() {
 			row = append(row, cell{"floor", dim}, cell{"floor", dim})
@@ -337,7 +333,7 @@ func (l ladder) effective(length func(float64) string) (row []cell) {
 		}
 		bounds, measured := l.lengthsBy(rule)
 		if l.stated != nil {
-			bounds, measured = l.stated[i], all
+			bounds, measured = l.stated[i], l.asked()
 		}
 		passes, fails := cell{"undecided", dim}, cell{"undecided", dim}
 		if bounds.Passes >= 0 {

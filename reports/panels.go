@@ -113,13 +113,25 @@ func (p *panelSet) collectSeries() {
 			l.failed = short(r)
 		}
 		l.guess = guessOf(r, p.view.Guess)
+		planned := map[float64]bool{}
+		list, _ := r.Params["lengths"].([]any)
+		for _, x := range list[:min(len(list), maxPlaces)] {
+			if x, ok := x.(float64); ok && x >= 1 && x <= 1e15 {
+				planned[x] = true
+			}
+		}
+		for c, x := range p.lengths {
+			if len(planned) > 0 && !planned[x] && !l.at[c].ok() {
+				l.at[c].why = short(&result.Record{Status: result.Unsupported}) // other kinds fit
+			}
+		}
 		l.state(r, p.view)
-		planned, _ := r.Params["lengths"].([]any)
-		for _, x := range planned[:min(len(planned), maxPlaces)] {
-			if x, ok := x.(float64); ok && x >= 1 && x <= 1e15 && l.stated != nil && !slices.Contains(p.lengths, x) {
+		for x := range planned {
+			if l.stated != nil && !slices.Contains(p.lengths, x) {
 				l.unasked = append(l.unasked, x)
 			}
 		}
+		slices.Sort(l.unasked)
 	}
 }
 
@@ -128,17 +140,28 @@ func (l *ladder) state(r *result.Record, w result.View) {
 	if len(w.Effective) != 4 || len(l.lengths) == 0 {
 		return
 	}
+	asked := l.asked()
 	index := func(name string, none int) int {
 		if m, ok := metric(r, name); ok {
-			if i := slices.Index(l.lengths, m.Value); i >= 0 {
+			if i := slices.IndexFunc(asked, func(i int) bool { return l.lengths[i] == m.Value }); i >= 0 {
 				return i
 			}
 		}
 		return none
 	}
 	for i := 0; i < 4; i += 2 {
-		l.stated = append(l.stated, stats.Bounds{Passes: index(w.Effective[i], -1), Fails: index(w.Effective[i+1], len(l.lengths))})
+		l.stated = append(l.stated, stats.Bounds{Passes: index(w.Effective[i], -1), Fails: index(w.Effective[i+1], len(asked))})
 	}
+}
+
+// asked returns the indices of the lengths that the record of the ladder could ask at.
+func (l *ladder) asked() (out []int) {
+	for i, r := range l.at {
+		if r.ok() || r.why == "" {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // indices returns the index of each name.

@@ -204,6 +204,17 @@ func TestPanelsOfSeries(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	// The shortest length of one kind is too short for another, which fails from its own shortest.
+	uneven := searches()
+	about := uneven.Runs[0].Tasks[0]
+	about.PlaceParams = append(about.PlaceParams, "lengths")
+	cwe := uneven.Records[1]
+	cwe.Params["lengths"] = []any{2 * ki, 4 * ki, 8 * ki}
+	cwe.Series[0].X[0] = 2 * ki
+	cwe.Metrics["fails_from"] = result.Metric{Value: 2 * ki, Unit: "tokens", Better: result.Higher}
+	if text, want := textOf(t, uneven), " cwe  │            none │        2Ki │                  floor │      floor │ 1Ki unsupported;"; !strings.Contains(text, want) {
+		t.Errorf("no %q in\n%s", want, text)
+	}
 	// A model that passes at all lengths where it was asked may fail at longer ones.
 	long := searches()
 	long.Records = long.Records[:1]
