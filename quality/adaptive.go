@@ -40,32 +40,39 @@ func (t Task) adaptive(pl *suites.Planner, m *suites.Target, p *Params, kinds []
 		return nil, err
 	}
 	cases := make([]suites.Case, 0, len(kinds))
+	var short error // why all cases are too short
 	for i := range kinds {
 		if err := pl.Err(); err != nil {
 			return nil, err
 		}
 		if !pl.Wanted(len(cases)) {
 			cases = append(cases, suites.Case{})
+			short = nil
 			continue
 		}
-		s := search{budget: p.Adaptive}
-		var out suites.Case
-		var short error
+		s, unfit := search{budget: p.Adaptive}, search{budget: p.Adaptive}
+		var out, without suites.Case
+		var why error
 		for _, length := range p.Lengths {
 			c := at(i, int(length))
 			planned, err := c.plan(m, unsupported)
 			switch {
 			case errors.Is(err, errTooShort):
-				short = err
-				continue
+				why = err
+				without = unfit.extend(without, c, planned)
 			case err != nil:
 				return nil, pl.Errorf("%v", err)
+			default:
+				out = s.extend(out, c, planned)
 			}
-			s.cells, s.least = append(s.cells, c), append(s.least, planned.Least)
-			out = s.extend(out, planned)
 		}
 		if len(s.cells) == 0 {
-			return nil, pl.Errorf("lengths: all are too short for %s: %s", m.Name, strings.TrimPrefix(short.Error(), errTooShort.Error()+": "))
+			if s, out = unfit, without; len(cases) == 0 {
+				short = why
+			}
+			out.Unsupported = why.Error()
+		} else {
+			short = nil
 		}
 		for k := range out.Work {
 			out.Work[k].Times *= float64(p.Adaptive) / float64(len(s.cells))
@@ -75,6 +82,9 @@ func (t Task) adaptive(pl *suites.Planner, m *suites.Target, p *Params, kinds []
 			return s.run(ctx, m, model, progress)
 		}
 		cases = append(cases, out)
+	}
+	if short != nil {
+		return nil, pl.Errorf("lengths: all are too short for %s: %s", m.Name, strings.TrimPrefix(short.Error(), errTooShort.Error()+": "))
 	}
 	return cases, nil
 }
@@ -86,8 +96,10 @@ type search struct {
 	budget int
 }
 
-// extend adds the next longer cell's plan to the plan of the search, with the work of one question.
-func (s *search) extend(out, next suites.Case) suites.Case {
+// extend adds the next longer cell, and its plan to the plan of the search, with the work of one
+// question.
+func (s *search) extend(out suites.Case, c *cell, next suites.Case) suites.Case {
+	s.cells, s.least = append(s.cells, c), append(s.least, next.Least)
 	if out.Params == nil {
 		out.Params, out.Least, out.Unsupported = next.Params, next.Least, next.Unsupported
 		for _, name := range []string{"length", "samples"} {
@@ -101,7 +113,7 @@ func (s *search) extend(out, next suites.Case) suites.Case {
 	}
 	out.Params["lengths"] = lengths
 	for _, w := range next.Work {
-		w.Times /= float64(s.cells[len(s.cells)-1].samples())
+		w.Times /= float64(c.samples())
 		out.Work = append(out.Work, w)
 	}
 	out.Bytes = next.Bytes

@@ -142,4 +142,12 @@ func TestAdaptiveProblems(t *testing.T) {
 	if got := fmt.Sprint(p.Cases[0].Params["lengths"]); got != "[128 256]" {
 		t.Errorf("lengths %s of %v", got, slices.Sorted(maps.Keys(p.Cases[0].Params)))
 	}
+	// A kind for which all are too short does not prevent the others.
+	p, err = plan(t, "{kinds: [shared, separate], lengths: [100, 110], adaptive: 8}", m)
+	if err != nil || len(p.Cases) != 2 {
+		t.Fatal(err)
+	}
+	if a, b := p.Cases[0], p.Cases[1]; !strings.Contains(a.Unsupported, "too short") || a.Label != "fake shared 100 to 110, adaptive" || b.Unsupported != "" {
+		t.Errorf("%s: %q, %s: %q", a.Label, a.Unsupported, b.Label, b.Unsupported)
+	}
 }
