@@ -83,10 +83,13 @@ type ggufVocab struct {
 // the patterns named by tokenizer.ggml.pre. name is for errors.
 func FromGGUF(name string, m Metadata) (*Subword, error) {
 	t, err := fromGGUF(name, &ggufReader{Metadata: m})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+	if err == nil {
+		return t, nil
 	}
-	return t, nil
+	if !strings.HasPrefix(err.Error(), name+": ") { // as errors of the metadata do
+		err = fmt.Errorf("%s: %w", name, err)
+	}
+	return nil, err
 }
 
 func fromGGUF(name string, r *ggufReader) (*Subword, error) {
@@ -139,14 +142,14 @@ func (v *ggufVocab) read() error {
 		}
 	}
 	types, ok, err := v.Uints(ggml + "token_type")
-	if v.keep(err); ok && len(types) < len(names) {
+	if v.keep(err); err == nil && ok && len(types) < len(names) {
 		return fmt.Errorf("%stoken_type has %d values for %d tokens", ggml, len(types), len(names))
 	}
 	if v.types = types; !ok {
 		v.types = slices.Repeat([]uint64{typeNormal}, len(names))
 	}
 	v.scores, ok, err = v.Floats(ggml + "scores")
-	if v.keep(err); ok && len(v.scores) < len(names) {
+	if v.keep(err); err == nil && ok && len(v.scores) < len(names) {
 		return fmt.Errorf("%sscores has %d values for %d tokens", ggml, len(v.scores), len(names))
 	}
 	if v.scores == nil {

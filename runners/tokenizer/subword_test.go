@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -205,6 +206,22 @@ func (m metadata) Uint(key string) (uint64, bool, error)      { return lookup[ui
 func (m metadata) Strings(key string) ([]string, bool, error) { return lookup[[]string](m, key) }
 func (m metadata) Floats(key string) ([]float64, bool, error) { return lookup[[]float64](m, key) }
 func (m metadata) Uints(key string) ([]uint64, bool, error)   { return lookup[[]uint64](m, key) }
+
+// mistyped is metadata whose arrays of numbers have another type.
+type mistyped struct{ metadata }
+
+func (mistyped) Uints(key string) ([]uint64, bool, error) {
+	return nil, true, fmt.Errorf("t: metadata %q is array of string", key)
+}
+
+// TestMistyped: the type of a value is reported, once with the file's name.
+func TestMistyped(t *testing.T) {
+	m := mistyped{metadata{ggml + "model": "gpt2", ggml + "pre": "gpt-2", ggml + "tokens": []string{"a", "b", "ab"}, ggml + "merges": []string{"a b"}}}
+	const want = `t: metadata "tokenizer.ggml.token_type" is array of string`
+	if _, err := FromGGUF("t", m); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
 
 // TestNoPre: a file that does not name its pre-tokenizer has a note, as its ids are uncertain.
 func TestNoPre(t *testing.T) {
