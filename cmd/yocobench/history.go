@@ -156,7 +156,9 @@ func findRuns(paths []string) (runs []history.Run, notices []string, err error) 
 			} else {
 				name = filepath.Base(name)
 			}
-			if err := add(path, name); err != nil {
+			if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+				notices = append(notices, fmt.Sprintf("skipped: %s is not a regular file", path))
+			} else if err := add(path, name); err != nil {
 				notices = append(notices, "skipped: "+err.Error())
 			}
 			return nil
