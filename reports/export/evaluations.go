@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -94,12 +95,14 @@ type evaluation struct {
 func evaluations(j *result.Journal) (out []*evaluated, err error) {
 	tasks := j.Tasks()
 	used := map[string]bool{}
+	var records []*result.Record
 	for i := range j.Records {
-		r := &j.Records[i]
-		t := tasks.Find(r.Task)
-		if r.Status != result.OK || r.Source != result.Measured || t == nil {
-			continue
+		if r := &j.Records[i]; r.Status == result.OK && r.Source == result.Measured && tasks.Find(r.Task) != nil {
+			records = append(records, byLength(tasks.Find(r.Task), r)...)
 		}
+	}
+	for _, r := range records {
+		t := tasks.Find(r.Task)
 		metrics := qualityMetrics(t, r)
 		if len(metrics) == 0 {
 			continue
@@ -120,6 +123,44 @@ func evaluations(j *result.Journal) (out []*evaluated, err error) {
 		return nil, fmt.Errorf("the run has no measured case of a task that measures quality")
 	}
 	return out, nil
+}
+
+// byLength returns a record for each length of a search of an effective length, which has its score
+// of quality as a series and the trials in the order of the lengths. It returns any other record as
+// it is.
+func byLength(t *result.Task, r *result.Record) (out []*result.Record) {
+	i := slices.IndexFunc(t.Metrics, func(m result.MetricInfo) bool { return m.Role == result.Quality && m.Kind == result.Share })
+	if i < 0 || len(t.Axes) == 0 {
+		return []*result.Record{r}
+	}
+	info, axis := t.Metrics[i], t.Axes[0]
+	k := slices.IndexFunc(r.Series, func(s result.Series) bool { return s.Name == info.Name && s.XUnit == axis.Unit })
+	if _, ok := r.Metrics[info.Name]; ok || k < 0 {
+		return []*result.Record{r}
+	}
+	s, trials, seconds := r.Series[k], r.Trials, r.Seconds
+	for i, x := range s.X[:min(len(s.X), len(s.Y))] {
+		one := *r
+		one.Case, one.Label = fmt.Sprintf("%s-%.0f", r.Case, x), fmt.Sprintf("%s at %.0f", r.Label, x)
+		one.Params = map[string]any{axis.Param: x}
+		maps.Copy(one.Params, r.Params)
+		one.Trials, one.Seconds, seconds = nil, seconds, 0
+		m := result.Metric{Value: s.Y[i], Unit: info.Unit, Better: info.Better}
+		if i < len(s.N) && s.N[i] >= 0 && s.N[i] <= len(trials) {
+			one.Trials, trials = trials[:s.N[i]], trials[s.N[i]:]
+			for _, trial := range one.Trials {
+				if trial.Score != nil {
+					m.Samples = append(m.Samples, *trial.Score)
+				}
+			}
+		}
+		if i < len(s.Lo) && i < len(s.Hi) {
+			m = m.Interval(s.Lo[i], s.Hi[i], stats.EffectiveLevel, "sequential")
+		}
+		one.Metrics = map[string]result.Metric{info.Name: m}
+		out = append(out, &one)
+	}
+	return out
 }
 
 // qualityMetrics returns the metrics of quality that a record has: none if its task measures other

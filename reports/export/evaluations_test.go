@@ -67,6 +67,44 @@ func validate(t *testing.T, s *jsonschema.Schema, text []byte, required ...strin
 	}
 }
 
+// TestSearches checks that the export of a search of an effective length has each length with its
+// own trials.
+func TestSearches(t *testing.T) {
+	j := quality(t)
+	i := slices.IndexFunc(j.Records, func(r result.Record) bool { return r.Task == "ruler" && r.Status == result.OK })
+	r := j.Records[i]
+	score := func(x float64) *float64 { return &x }
+	r.Case, r.Label, r.Params = "abc", "ruler vt 1Ki to 2Ki, adaptive", map[string]any{"kind": "vt"}
+	r.Metrics = map[string]result.Metric{"passes_to": {Value: 1024, Unit: "tokens", Better: result.Higher}}
+	r.Series = []result.Series{{Name: "score", XUnit: "tokens", YUnit: "fraction", X: []float64{1024, 2048}, Y: []float64{1, 0.25},
+		Lo: []float64{0.5, 0}, Hi: []float64{1, 0.9}, N: []int{1, 2}}}
+	r.Trials = []result.Trial{{Answer: "a", Score: score(1)}, {Answer: "b", Score: score(0.5)}, {Answer: "c", Score: score(0)}}
+	j.Records = []result.Record{r}
+	files, err := LMEval(j, names)
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	validate(t, compileSchema(t, "testdata/lm-eval-results.schema.json"), files[0].Data)
+	for _, want := range []string{`"ruler_vt_1Ki_to_2Ki_adaptive_at_1024"`, `"ruler_vt_1Ki_to_2Ki_adaptive_at_2048"`, `"score,none": 0.25`, `"length": 2048`} {
+		if !strings.Contains(string(files[0].Data), want) {
+			t.Errorf("no %s in\n%s", want, files[0].Data)
+		}
+	}
+	if files, err = EveryEvalEver(j, names); err != nil || len(files) != 2 {
+		t.Fatal(files, err)
+	}
+	lines := strings.Split(strings.TrimSpace(string(files[0].Data)), "\n")
+	if len(lines) != 3 || !strings.Contains(lines[1], `"evaluation_result_id":"abc-2048.score"`) || !strings.Contains(lines[1], `"score":0.5`) {
+		t.Errorf("%q", lines)
+	}
+	// A series whose parts differ in length, as in a damaged file.
+	j.Records[0].Params = nil
+	j.Records[0].Series[0].Y, j.Records[0].Series[0].N, j.Records[0].Series[0].Lo = []float64{1, 0}, []int{-1, 9}, []float64{0}
+	if files, err = EveryEvalEver(j, names); err != nil || len(files) != 1 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
 func TestLMEvalMatchesSchema(t *testing.T) {
 	j := quality(t)
 	files, err := LMEval(j, names)
