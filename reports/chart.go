@@ -75,6 +75,9 @@ func (c *chart) add(l curveLine) {
 			c.x.mark(x)
 		}
 	}
+	if len(kept.x) == 1 {
+		kept.bars = true // a band of one point would be invisible
+	}
 	if len(kept.x)+len(kept.lost) > 0 {
 		c.lines = append(c.lines, kept)
 	}

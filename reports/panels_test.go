@@ -337,3 +337,15 @@ func TestPanelsOfManyKindsAndModels(t *testing.T) {
 		}
 	}
 }
+
+// TestIntervalOfOnePoint checks that the interval of a curve of one point is drawn, as bars because
+// a band would have no width.
+func TestIntervalOfOnePoint(t *testing.T) {
+	for _, n := range []int{1, 2} {
+		c := &chart{}
+		c.add(curveLine{x: []float64{1, 2}[:n], y: []float64{0.5, 0.5}[:n], lo: []float64{0.2, 0.2}[:n], hi: []float64{0.7, 0.7}[:n]})
+		if c.lines[0].bars != (n == 1) || len(c.lines[0].lo) != n {
+			t.Errorf("%d points: %+v", n, c.lines[0])
+		}
+	}
+}
