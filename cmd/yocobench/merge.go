@@ -80,7 +80,7 @@ func (f *mergeFlags) run(ctx context.Context, dirs []string, command string, std
 		return err
 	}
 	defer os.RemoveAll(tmp) // the folder is gone after the rename
-	if err := f.merge(ctx, dirs, tmp, command, stderr); err != nil {
+	if err := until(ctx, func() error { return f.merge(ctx, dirs, tmp, command, stderr) }); err != nil {
 		return err
 	}
 	records, j, err := mergedJournal(tmp, stderr)
