@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/yocobench/yocobench/internal/cleantext"
+	"github.com/yocobench/yocobench/runners/exec"
 	"github.com/yocobench/yocobench/runners/tokenizer"
 	"github.com/yocobench/yocobench/suites"
 )
@@ -49,12 +50,16 @@ func usagef(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-func main() {
-	os.Exit(run(signals(), os.Args[1:], os.Stdout, os.Stderr))
+func main() { exit(run(signals(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// exit ends the process and the commands that it started.
+func exit(code int) {
+	exec.KillAll()
+	os.Exit(code)
 }
 
 // signals returns a context that ends with the first SIGINT, SIGTERM or SIGHUP. A second SIGINT or
-// SIGTERM ends the program at once. A second SIGHUP does not, because a shell that loses its
+// SIGTERM ends the process at once. A second SIGHUP does not, because a shell that loses its
 // terminal sends another one.
 func signals() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -68,8 +73,9 @@ func signals() context.Context {
 		case <-end:
 		case <-hangup:
 		}
-		signal.Stop(end)
 		cancel()
+		<-end
+		exit(exitInterrupted)
 	}()
 	return ctx
 }

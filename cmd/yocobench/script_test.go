@@ -16,11 +16,7 @@ import (
 
 // TestMain lets the scripts in testdata/script run this test binary as yocobench.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"yocobench": func() {
-			os.Exit(run(signals(), os.Args[1:], os.Stdout, os.Stderr))
-		},
-	})
+	testscript.Main(m, map[string]func(){"yocobench": main})
 }
 
 func TestScripts(t *testing.T) {

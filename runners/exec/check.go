@@ -451,7 +451,7 @@ func (k *checker) bye() (string, error) {
 		return "", err
 	}
 	begin := time.Now()
-	if err := c.close(); err != nil {
+	if err := c.close(k.ctx); err != nil {
 		return "", fmt.Errorf("%w; expected status 0 within %s of bye", err, goodbye)
 	}
 	return fmt.Sprintf("it ended after %.0f ms", time.Since(begin).Seconds()*1000), nil

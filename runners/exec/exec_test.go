@@ -136,6 +136,9 @@ func misbehave(how string) {
 			}
 		}
 	}
+	if how == "stays" {
+		time.Sleep(time.Minute)
+	}
 }
 
 // bad is a Spec of a child that misbehaves.
@@ -222,6 +225,31 @@ func TestContextEndsChild(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// TestEndOfContext checks that a child that does not end after bye is ended with the context.
+func TestEndOfContext(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	begin := time.Now()
+	if _, err := Probe(ctx, bad("stays")); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) >= goodbye {
+		t.Errorf("%v after %s", err, time.Since(begin))
+	}
+}
+
+// TestKillAll checks that a child that waits for nothing from this process can be ended.
+func TestKillAll(t *testing.T) {
+	c, err := start(bad("slow start").withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	KillAll()
+	<-c.ended
+	if running.Lock(); len(running.all) > 0 {
+		t.Errorf("%d children run", len(running.all))
+	}
+	running.Unlock()
+	_ = c.close(t.Context())
 }
 
 // A process that the child started ends with it.

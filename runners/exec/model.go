@@ -19,8 +19,8 @@ func Probe(ctx context.Context, spec Spec) (*Hello, error) {
 	if err != nil {
 		return nil, err
 	}
-	_ = c.close()
-	return h, nil
+	_ = c.close(ctx)
+	return h, ctx.Err()
 }
 
 // open starts the command and reads its hello.
@@ -212,7 +212,7 @@ func (m *Model) Close() error {
 // rest ends the child, if one runs. m.mu is held.
 func (m *Model) rest() {
 	if m.c != nil {
-		_ = m.c.close() // results do not depend on how it ends
+		_ = m.c.close(context.Background()) // results do not depend on how it ends
 		m.c = nil
 	}
 }

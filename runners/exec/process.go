@@ -75,6 +75,22 @@ type child struct {
 	state error         // of Wait; read after ended
 }
 
+// running are the children that have not ended.
+var running = struct {
+	sync.Mutex
+	all map[*child]bool
+}{all: map[*child]bool{}}
+
+// KillAll kills all children. A program calls it before it ends, because a child may ignore the end
+// of its input.
+func KillAll() {
+	running.Lock()
+	defer running.Unlock()
+	for c := range running.all {
+		killGroup(c.cmd)
+	}
+}
+
 // start starts the command.
 func start(spec Spec) (*child, error) {
 	c := &child{spec: spec, log: &tail{}, dead: make(chan struct{}), ended: make(chan struct{})}
@@ -103,7 +119,11 @@ func start(spec Spec) (*child, error) {
 	theirs = []*os.File{inR, outW, errW}
 	if err == nil {
 		c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = inR, outW, errW
-		err = c.cmd.Start()
+		running.Lock()
+		if err = c.cmd.Start(); err == nil {
+			running.all[c] = true
+		}
+		running.Unlock()
 	}
 	closeAll(theirs...)
 	if err != nil {
@@ -119,6 +139,9 @@ func start(spec Spec) (*child, error) {
 	go func() {
 		c.state = c.cmd.Wait()
 		killGroup(c.cmd)
+		running.Lock()
+		delete(running.all, c)
+		running.Unlock()
 		// A process that left the group may still hold the pipes. No answer comes from it.
 		time.AfterFunc(farewell, func() { c.out.Close() })
 		select {
@@ -157,8 +180,10 @@ func (c *child) kill(cause error) {
 	})
 }
 
-// close says bye, and ends the child if it does not end by itself. It returns how the child ended.
-func (c *child) close() error {
+// close says bye, and ends the child if it does not end by itself, or when ctx ends. It returns how
+// the child ended.
+func (c *child) close(ctx context.Context) error {
+	defer context.AfterFunc(ctx, func() { c.kill(ctx.Err()) })()
 	t := time.AfterFunc(goodbye, func() { c.kill(fmt.Errorf("it did not end within %s of bye", goodbye)) })
 	defer t.Stop()
 	c.n++
