@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"os"
 	"os/signal"
 	"strings"
@@ -50,7 +51,10 @@ func usagef(format string, args ...any) error {
 	return &exitError{exitUsage, fmt.Errorf(format, args...)}
 }
 
-func main() { exit(run(signals(), os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	log.SetOutput(io.Discard) // net/http would log what a server sends without a request, such as a key
+	exit(run(signals(), os.Args[1:], os.Stdout, os.Stderr))
+}
 
 // exit ends the process and the commands that it started.
 func exit(code int) {

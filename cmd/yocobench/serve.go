@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -81,7 +82,8 @@ func serveRuns(ctx context.Context, dir, addr string, hosts []string, expose boo
 		return fmt.Errorf("%w\n  hint: use another address, such as --addr 127.0.0.1:0", err)
 	}
 	fmt.Fprintf(stdout, "http://%s/ shows the runs in %s; stop with Ctrl-C\n", l.Addr(), dir)
-	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16}
+	server := &http.Server{Handler: s.Handler(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 1 << 16,
+		ErrorLog: log.New(stderr, "", 0)}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	select {

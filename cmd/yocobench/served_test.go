@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -104,6 +105,33 @@ func TestServedProblems(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, got)
 			}
 		})
+	}
+}
+
+// TestServedLog checks that what a server sends without a request is not printed: it may have a
+// key.
+func TestServedLog(t *testing.T) {
+	const key = "sk-Zq81-not-for-others"
+	s := servertest.Start(t, servertest.Options{Handler: func(w http.ResponseWriter, r *http.Request) bool {
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return true
+		}
+		defer c.Close()
+		body := fmt.Sprintf(`{"data": [{"id": %q}], "choices": [{"text": "x"}]}`, servertest.Model)
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%sBearer %s\r\n", len(body), body, key)
+		return true
+	}})
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Cmd{Path: self, Args: []string{"yocobench", "run", "needle", "--model", servertest.Model, "--url", s.URL, "--key-env", "TOY_KEY", "--dry-run"},
+		Env: append(os.Environ(), "TOY_KEY="+key)}
+	out, err := c.CombinedOutput()
+	if err != nil || strings.Contains(string(out), key) || strings.Contains(string(out), "Unsolicited") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

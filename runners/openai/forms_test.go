@@ -124,3 +124,19 @@ func TestMalformed(t *testing.T) {
 		}
 	}
 }
+
+// TestNullLogProbs checks that a log-probability of null is none, and not that of what is certain.
+func TestNullLogProbs(t *testing.T) {
+	for _, text := range []string{
+		`{"tokens": ["a"], "token_logprobs": [-1], "top_logprobs": [{"b": null}]}`,
+		`{"content": [{"token": "a", "logprob": -1, "top_logprobs": [{"token": "b", "logprob": null}]}]}`,
+	} {
+		a, err := newClient(Spec{}).parseAnswer([]byte(`{"choices": [{"logprobs": ` + text + "}]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Choices[0].Probs.last(); len(got) != 2 || *got[0].Value != -1 || got[1].Token != "b" || got[1].Value != nil {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}

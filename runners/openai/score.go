@@ -37,10 +37,10 @@ const maxForced = 1024
 // tokenProbs are the log-probabilities of the tokens of an answer: in parallel lists (completions)
 // or in a list of tokens (chat, and completions of llama.cpp).
 type tokenProbs struct {
-	Tokens  []string             `json:"tokens"`
-	Values  []*float64           `json:"token_logprobs"`
-	Top     []map[string]float64 `json:"top_logprobs"`
-	Content []tokenProb          `json:"content"`
+	Tokens  []string              `json:"tokens"`
+	Values  []*float64            `json:"token_logprobs"`
+	Top     []map[string]*float64 `json:"top_logprobs"`
+	Content []tokenProb           `json:"content"`
 }
 
 type tokenProb struct {
@@ -66,7 +66,7 @@ func (p *tokenProbs) last() (out []tokenProb) {
 	out = append(out, tokenProb{Token: p.Tokens[n-1], Value: p.Values[n-1]})
 	if len(p.Top) == n {
 		for token, value := range p.Top[n-1] {
-			out = append(out, tokenProb{Token: token, Value: &value})
+			out = append(out, tokenProb{Token: token, Value: value})
 		}
 	}
 	return out
@@ -260,7 +260,10 @@ func (s *Server) probes(ctx context.Context) (out []probe, err error) {
 			return nil, err
 		}
 		seen := map[int]bool{}
-		for _, t := range c.Probs.last() {
+		for i, t := range c.Probs.last() {
+			if i > 0 && t.Value == nil { // a token that is excluded
+				continue
+			}
 			v, err := valid(t.Value)
 			if err != nil {
 				return nil, err
