@@ -76,7 +76,7 @@ func (KV) Plan(p *suites.Planner, m *suites.Target, params any) ([]suites.Case, 
 			Params:      s.params(map[string]any{"length": n, "batch": a.Batch, "fill": a.Fill}),
 			Bytes:       s.bytes(int(n), a.Batch).Total(),
 			Least:       s.least(int(n), a.Batch),
-			Unsupported: m.Can.Missing(runners.Step, runners.Memory),
+			Unsupported: m.Can.Missing(runners.Memory, runners.Step),
 			Run:         runs(label, p.Seed, k.run),
 		}
 		if a.Fill {

@@ -129,6 +129,11 @@ func TestServedUnsupported(t *testing.T) {
 	if got := plan(t, Prefill{}, short, &PrefillParams{Lengths: suites.Sizes{70}, Samples: 1})[0].Unsupported; !strings.Contains(got, "context has 70") {
 		t.Errorf("got %q", got)
 	}
+	mute := servedTarget()
+	mute.Can = mute.Can.Cannot(runners.Memory, "it does not report its memory")
+	if got := plan(t, KV{}, mute, &KVParams{Lengths: suites.Sizes{64}, Batch: 1})[0].Unsupported; !strings.Contains(got, "report its memory") {
+		t.Errorf("got %q", got)
+	}
 	// A target that can be stepped too is measured by steps.
 	both := tiny(runners.Transformer)
 	both.Can[runners.Stream] = ""

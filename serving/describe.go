@@ -46,7 +46,7 @@ func (Task) Describe() result.Task {
 		{Name: "failed", Unit: "fraction", Better: result.Lower, Kind: result.Estimate, Title: "Requests that failed", Head: "failed"},
 		{Name: "retries", Unit: "attempts", Better: result.None, Kind: result.Estimate, Head: "retries"},
 		{Name: "requests", Unit: "requests", Better: result.None, Kind: result.Estimate, Head: "requests"},
-		{Name: "in_flight", Unit: "requests", Better: result.None, Kind: result.Estimate, Head: "in flight"},
+		{Name: "in_flight", Unit: "requests", Better: result.None, Kind: result.Estimate, Head: "mean in flight"},
 		{Name: "late", Unit: "s", Better: result.None, Kind: result.Estimate, Title: "Delay of the client, 99th percentile", Head: "client delay, p99"},
 		{Name: "prompt_tokens", Unit: "tokens", Better: result.None, Kind: result.Estimate, Head: "prompt"},
 		{Name: "cached_tokens", Unit: "tokens", Better: result.None, Kind: result.Estimate, Head: "cached"},

@@ -125,7 +125,7 @@ func addRuns(journals []*result.Journal, dir string, out io.Writer) error {
 		if err := writeBaseline(name, j); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %d cases\n", name, len(j.Records))
+		fmt.Fprintf(out, "%s: %s\n", name, numberOf(len(j.Records)))
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func dryRun(w io.Writer, p *suites.Plan, part *result.Shard, done map[string]res
 	if part != nil {
 		fmt.Fprintf(w, "\nshard %s of %d cases", part, part.PlanCases)
 	}
-	fmt.Fprintf(w, "\n%d cases, estimated %s in total", len(rows), units.ShortDuration(total))
+	fmt.Fprintf(w, "\n%s, estimated %s in total", numberOf(len(rows)), units.ShortDuration(total))
 	if skipped > 0 {
 		fmt.Fprintf(w, "; %d skipped: over the budget of %s", skipped, time.Duration(p.Suite.Budget))
 	}

@@ -56,13 +56,21 @@ func newObserver(w io.Writer, quiet bool) *observer { return &observer{w: w, qui
 // ticks is the number of steps of the bar.
 const ticks = 1000
 
+// numberOf returns a number of cases in words.
+func numberOf(cases int) string {
+	if cases == 1 {
+		return "1 case"
+	}
+	return fmt.Sprintf("%d cases", cases)
+}
+
 func (o *observer) Begin(cases int, seconds float64) {
 	o.cases, o.left, o.start = cases, seconds, time.Now()
 	if o.quiet {
 		return
 	}
 	if o.tty = terminalFile(o.w); o.tty == nil {
-		fmt.Fprintf(o.w, "%d cases, estimated %s\n", cases, units.ShortDuration(seconds))
+		fmt.Fprintf(o.w, "%s, estimated %s\n", numberOf(cases), units.ShortDuration(seconds))
 		return
 	}
 	_, color := terminal(o.w)

@@ -45,7 +45,7 @@ func newSuite() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(c.OutOrStdout(), "%s: ok, %d cases\n", a, len(p.Cases))
+				fmt.Fprintf(c.OutOrStdout(), "%s: ok, %s\n", a, numberOf(len(p.Cases)))
 			}
 			return nil
 		},
