@@ -53,17 +53,30 @@ type namer struct {
 	t        syllables
 	reserved func(name string) bool
 	used     map[string]bool
+	// more holds the numbers of syllables that are added to names of each kind, because there are
+	// no others.
+	more struct{ her, him, family, place, thing int }
 }
 
 func newNamer(r *rng.Rand, reserved func(string) bool) *namer {
-	return &namer{r, newSyllables(r), reserved, make(map[string]bool)}
+	return &namer{r: r, t: newSyllables(r), reserved: reserved, used: make(map[string]bool)}
 }
 
+// maxTries is the number of names in a row that are taken before names get longer. That happens in
+// documents of 64 MiB and more.
+const maxTries = 1 << 12
+
 // unused calls make until it returns a name that the document does not contain and that is not
-// reserved.
-func (m *namer) unused(make func() string) string {
-	for {
+// reserved. more is the number of syllables that it adds.
+func (m *namer) unused(more *int, make func() string) string {
+	for tries := 1; ; tries++ {
+		if tries%maxTries == 0 {
+			*more++
+		}
 		s := make()
+		if *more > 0 {
+			s += m.t.join(m.r, *more, false)
+		}
 		lower := strings.ToLower(s)
 		if m.used[lower] || len(s) < 4 || m.reserved(s) || m.reserved(lower) {
 			continue
@@ -82,30 +95,30 @@ func title(s string) string {
 
 // given returns a first name with a feminine or masculine ending.
 func (m *namer) given(she bool) string {
-	ends := endsHim
+	ends, more := endsHim, &m.more.him
 	if she {
-		ends = endsHer
+		ends, more = endsHer, &m.more.her
 	}
-	return m.unused(func() string {
+	return m.unused(more, func() string {
 		return title(m.t.join(m.r, 1, true) + rng.Pick(m.r, ends))
 	})
 }
 
 func (m *namer) family() string {
-	return m.unused(func() string {
+	return m.unused(&m.more.family, func() string {
 		return title(m.t.join(m.r, 1+m.r.IntN(2), true) + rng.Pick(m.r, endsHouse))
 	})
 }
 
 func (m *namer) place() string {
-	return m.unused(func() string {
+	return m.unused(&m.more.place, func() string {
 		return title(m.t.join(m.r, 1+m.r.IntN(2), true) + rng.Pick(m.r, endsPlace))
 	})
 }
 
 // thing returns an invented common noun.
 func (m *namer) thing() string {
-	return m.unused(func() string {
+	return m.unused(&m.more.thing, func() string {
 		return m.t.join(m.r, 1, true) + rng.Pick(m.r, endsThing)
 	})
 }

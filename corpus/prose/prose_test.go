@@ -90,3 +90,18 @@ func TestInflection(t *testing.T) {
 		}
 	}
 }
+
+// TestNames checks that a document never runs out of names, with syllables of which there are only
+// a few names of the usual length.
+func TestNames(t *testing.T) {
+	m := newNamer(rng.New("names", 1), reserved)
+	m.t = syllables{onsets: []string{"b", "tr"}, nuclei: []string{"a"}, codas: []string{"m", "st"}}
+	seen := map[string]bool{}
+	for i := range 400 {
+		name := m.given(i%2 == 0)
+		if seen[name] || reserved(name) {
+			t.Fatalf("name %d: %s", i, name)
+		}
+		seen[name] = true
+	}
+}

@@ -177,3 +177,24 @@ func TestSameEverywhere(t *testing.T) {
 		t.Errorf("other prompts than recorded (-update rewrites the hashes):\n%s", b)
 	}
 }
+
+// TestHaystackWithoutWords checks that files of white space, or almost only that, are an error.
+func TestHaystackWithoutWords(t *testing.T) {
+	for name, text := range map[string]string{"blank": strings.Repeat("\n", 5000), "sparse": strings.Repeat(" ", 5000) + "word"} {
+		path := filepath.Join(t.TempDir(), "text.txt")
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		source, err := corpus.Open(corpus.Spec{Kind: corpus.KindFiles, Paths: []string{path}}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := settings(t, 4096, quality.WordingOwn)
+		s.Haystack = source
+		family := Family()
+		i := slices.IndexFunc(family.Kinds, func(k quality.Kind) bool { return k.Name == "niah_single_2" })
+		if _, err := family.Kinds[i].Draw(rng.New("blank", 1), s); err == nil || !strings.Contains(err.Error(), "too few words") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -46,7 +46,7 @@ func shared(s *quality.Settings) (*running, error) {
 func (t *running) grow(size int, enough func() bool) error {
 	for !enough() {
 		if t.asked > 1<<34 {
-			return fmt.Errorf("%s has too few words", t.source.Name())
+			return fmt.Errorf("the haystack %s has too few words", t.source.Name())
 		}
 		t.asked = max(size, 1<<12+t.asked+t.asked/4)
 		h, err := t.source.Haystack(t.seed, t.asked)
@@ -70,6 +70,9 @@ func (t *running) grow(size int, enough func() bool) error {
 				t.ends = append(t.ends, at)
 			}
 			at++ // the space
+		}
+		if len(t.text) < t.asked/64 && (h.Repeats > 0 || t.asked >= 1<<26) {
+			return fmt.Errorf("the haystack %s has too few words: %d bytes of words in %d", t.source.Name(), len(t.text), t.asked)
 		}
 		// The last word may be cut.
 		t.ends = t.ends[:max(0, len(t.ends)-1)]
