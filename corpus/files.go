@@ -54,6 +54,9 @@ func openFiles(spec Spec, patterns []string) (Source, error) {
 			s.notices = append(s.notices, short+": "+note)
 		}
 	}
+	if len(s.docs) > 0 && !slices.ContainsFunc(s.docs, func(d Document) bool { return len(bytes.TrimSpace(d.Text)) > 0 }) {
+		s.docs, s.notices = nil, append(s.notices, "only white space")
+	}
 	if len(s.docs) == 0 {
 		why := strings.Join(s.notices[:min(len(s.notices), 3)], "; ")
 		if more := len(s.notices) - 3; more > 0 {

@@ -269,12 +269,12 @@ func TestGoOnThisMachine(t *testing.T) {
 }
 
 func TestFilesErrors(t *testing.T) {
-	dir := tree(t, map[string]string{"bin": "a\x00b", "empty": "", "ok.txt": "text"})
+	dir := tree(t, map[string]string{"bin": "a\x00b", "empty": "", "ok.txt": "text", "blank.txt": " \n\u00a0\t\n"})
 	s, err := Open(Spec{Kind: KindFiles, Paths: []string{"."}}, dir)
 	if err != nil || len(s.Notices()) != 2 || !strings.Contains(s.Notices()[0], "bin: binary") {
 		t.Errorf("%v, %v", s, err)
 	}
-	for _, p := range []string{"nothing", "*.md", "bin", "no/such/**"} {
+	for _, p := range []string{"nothing", "*.md", "bin", "blank.txt", "no/such/**"} {
 		if _, err := Open(Spec{Kind: KindFiles, Paths: []string{p}}, dir); !errors.Is(err, ErrNoText) {
 			t.Errorf("%s: error %v", p, err)
 		}
