@@ -56,7 +56,8 @@ func both(tier string) []runners.Options {
 	return []runners.Options{{Tier: tier, Weights: runners.F32, KV: runners.F32}, {Tier: tier, Weights: runners.BF16, KV: runners.BF16}}
 }
 
-// TestCUBLASGolden runs the fixtures with cuBLAS for every product of more than 16 rows.
+// TestCUBLASGolden runs the fixtures with cuBLAS for every product of more than 16 rows. A step has
+// fewer and is the same as in TestGolden.
 func TestCUBLASGolden(t *testing.T) {
 	useCUBLAS(t, "")
 	dirs, err := filepath.Glob("../../testdata/golden/*/config.json")
@@ -66,7 +67,9 @@ func TestCUBLASGolden(t *testing.T) {
 	for _, opts := range both(TierCUBLAS) {
 		for _, d := range dirs {
 			d = filepath.Dir(d)
-			t.Run(name(opts)+"/"+filepath.Base(d), func(t *testing.T) { golden(t, d, opts, runners.Options{Weights: runners.BF16}, weightsGrowth) })
+			t.Run(name(opts)+"/"+filepath.Base(d), func(t *testing.T) {
+				golden(t, d, 0, opts, runners.Options{Weights: runners.BF16}, weightsGrowth)
+			})
 		}
 	}
 	kinds := map[string]bool{}

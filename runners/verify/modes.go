@@ -116,7 +116,7 @@ func (v *verifier) steps(t text) error {
 		return err
 	}
 	return v.sequence(len(t.ids), func(s runners.Sequence) error {
-		from := max(0, len(t.ids)-longest)
+		from := max(0, len(t.ids)-v.longest)
 		if err := v.prefill(s, t.ids[:from]); err != nil {
 			return err
 		}

@@ -20,6 +20,16 @@ func Verify(ctx context.Context, dir string, runner runners.Runner, o runners.Op
 // The expected tensors of a GGUF file or a folder of Hugging Face are in the file expect; those of
 // other folders are in the folder, and expect is empty.
 func Expecting(ctx context.Context, dir, expect string, runner runners.Runner, o runners.Options) (r Report, err error) {
+	return verify(ctx, dir, expect, runner, o, longest)
+}
+
+// Limited is Verify with single steps over only the last steps tokens of each text. If steps is 0,
+// it omits all modes that append a text token by token.
+func Limited(ctx context.Context, dir string, runner runners.Runner, o runners.Options, steps int) (Report, error) {
+	return verify(ctx, dir, "", runner, o, steps)
+}
+
+func verify(ctx context.Context, dir, expect string, runner runners.Runner, o runners.Options, steps int) (r Report, err error) {
 	f, err := openFixture(dir, expect)
 	if err != nil {
 		return Report{}, err
@@ -35,24 +45,28 @@ func Expecting(ctx context.Context, dir, expect string, runner runners.Runner, o
 		tier = runner.Device().Tier
 	}
 	v := &verifier{
-		ctx: ctx, model: m, texts: f.texts,
+		ctx: ctx, model: m, texts: f.texts, longest: steps,
 		report: Report{Dir: dir, Model: f.config.Name, Runner: runner.Name(), Tier: tier, Tolerance: f.tolerance(o)},
 	}
 	for _, t := range f.texts {
 		for _, w := range []struct {
-			name string
-			run  func(text) error
+			name  string
+			run   func(text) error
+			steps bool
 		}{
-			{"inspect", v.inspect},
-			{"score", v.score},
-			{"prefill+score", v.prefillScore},
-			{"prefill+step", v.prefillStep},
-			{"steps", v.steps},
-			{"fork", v.fork},
-			{"truncate", v.truncate},
-			{"greedy", v.greedy},
-			{"early exit", v.earlyExit},
+			{"inspect", v.inspect, false},
+			{"score", v.score, false},
+			{"prefill+score", v.prefillScore, false},
+			{"prefill+step", v.prefillStep, false},
+			{"steps", v.steps, true},
+			{"fork", v.fork, true},
+			{"truncate", v.truncate, true},
+			{"greedy", v.greedy, true},
+			{"early exit", v.earlyExit, false},
 		} {
+			if w.steps && steps == 0 {
+				continue
+			}
 			if err := w.run(t); err != nil {
 				return v.report, fmt.Errorf("%s: %s: %s: %w", dir, t.prefix, w.name, err)
 			}
@@ -66,10 +80,12 @@ func Expecting(ctx context.Context, dir, expect string, runner runners.Runner, o
 
 // verifier is one run of Verify.
 type verifier struct {
-	ctx    context.Context
-	model  runners.Instance
-	texts  []text
-	report Report
+	ctx   context.Context
+	model runners.Instance
+	texts []text
+	// longest is the number of tokens at the end of a text that "steps" appends one by one.
+	longest int
+	report  Report
 }
 
 // meter starts a check. Finish using it before starting the next one.
