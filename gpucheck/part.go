@@ -49,7 +49,7 @@ type Part struct {
 }
 
 // smallFixture is the only fixture that is checked if Small is set. Both number types can run it.
-const smallFixture = "yoco_gret_A"
+const smallFixture = "extra_layers_hybrid"
 
 func (f *Part) args() []string {
 	args := []string{"gpu-part", "--part", f.Name, "--dtype", f.DType, "--fixtures", f.Fixtures, "--from", fmt.Sprint(f.From), "--to", fmt.Sprint(f.To), fmt.Sprintf("--small=%t", f.Small)}
