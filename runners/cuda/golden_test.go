@@ -86,9 +86,9 @@ func covers(opts runners.Options, path string) bool {
 // weightsGrowth: see TestGolden.
 var weightsGrowth = 1.44 * math.Sqrt(7)
 
-// stepsOf is the number of tokens at the end of a text that are appended one by one: all of the short
-// texts, and less than half of the long ones, which would take most of the time on the simulated
-// GPU. For sm_80, Triton compiles the same source of the kernels of a step.
+// stepsOf is the number of tokens at the end of a text that are appended one by one: all of the
+// short texts, and less than half of the long ones, which would take most of the time on the
+// simulated GPU. For sm_80, Triton compiles the same source of the kernels of a step.
 func stepsOf(o runners.Options) int {
 	if o.Tier == "sm_80" {
 		return 16
