@@ -40,6 +40,7 @@ func TestModelPaths(t *testing.T) {
 	must(os.Remove("pipe/config.json"), unix.Mkfifo("pipe/config.json", 0o600))
 	folder("loop")
 	must(os.Remove("loop/model.safetensors"), os.Symlink("model.safetensors", "loop/model.safetensors"))
+	must(os.Mkdir("bare", 0o755), os.Mkdir("hub", 0o755), os.WriteFile("hub/a.GGUF", nil, 0o600))
 	folder("broken")
 	must(os.Remove("broken/model.safetensors"), os.Symlink("../blobs/a", "broken/model.safetensors"))
 	for _, tt := range []struct{ path, want string }{
@@ -49,6 +50,9 @@ func TestModelPaths(t *testing.T) {
 		{"pipe.gguf", "pipe.gguf: not a regular file"}, {"pipe", "pipe/config.json: not a regular file"},
 		{"loop", "loop/model.safetensors: too many levels of symbolic links"},
 		{"broken", "open broken/model.safetensors: no such file or directory"},
+		{"hub", "hub is a folder without config.json\n  hint: give its file: hub/a.GGUF"},
+		{"./bare", "./bare is a folder without config.json"}, {"org/name", "no folder org/name\n  hint: a model is a .gguf file"},
+		{"pipe/model.safetensors", "pipe/model.safetensors is not a model"},
 		{"nothing.GGUF", "no file nothing.GGUF"},
 	} {
 		for _, command := range []string{"inspect", "verify"} {

@@ -357,21 +357,30 @@ func fromFamily(m *families.Model, err error) (modelSource, error) {
 // unknownModel returns the error for a name that is no model. paths are where a file of the name
 // could be.
 func unknownModel(name string, paths ...string) error {
+	const want = "a model is a .gguf file, or a folder with config.json and model.safetensors; nothing is downloaded"
+	isPath := strings.ContainsAny(name, `/\.`)
 	for _, path := range paths {
-		_, err := os.Stat(path)
+		info, err := os.Stat(path)
 		_, missing := os.Lstat(path)
 		switch {
-		case err == nil && gguf.IsPath(name):
-			return &suites.Problem{Msg: fmt.Sprintf("%s is a folder without config.json", name), Hint: "a model is a .gguf file, or a folder with config.json and weights"}
 		case err != nil && missing == nil: // a broken link, or a loop of links
 			return &suites.Problem{Msg: fmt.Sprintf("%s is a broken link", name), Hint: fmt.Sprintf("ls -l %s shows where it leads", cleantext.ShellQuote(path))}
+		case err != nil:
+		case info.IsDir():
+			if file := ggufIn(path); file != "" {
+				return &suites.Problem{Msg: fmt.Sprintf("%s is a folder without config.json", name), Hint: "give its file: " + cleantext.ShellQuote(filepath.Join(name, file))}
+			} else if isPath {
+				return &suites.Problem{Msg: fmt.Sprintf("%s is a folder without config.json", name), Hint: want}
+			}
+		case isPath:
+			return &suites.Problem{Msg: fmt.Sprintf("%s is not a model", name), Hint: want}
 		}
 	}
 	if gguf.IsPath(name) {
 		return &suites.Problem{Msg: fmt.Sprintf("no file %s", name), Hint: "a path is relative to the current folder, in a suite to the suite's folder"}
 	}
-	if strings.ContainsAny(name, `/\.`) {
-		return &suites.Problem{Msg: fmt.Sprintf("no model in the folder %s: it has no config.json", name), Hint: "a checkpoint is a folder with config.json and weights.safetensors or model.safetensors, or a .gguf file"}
+	if isPath {
+		return &suites.Problem{Msg: fmt.Sprintf("no folder %s", name), Hint: want}
 	}
 	names := slices.Concat(checkpoint.Embedded(), families.Published())
 	for _, c := range runners.Presets() {
@@ -382,6 +391,17 @@ func unknownModel(name string, paths ...string) error {
 		hint = "`yocobench list models` lists all names; a folder with config.json is a model too"
 	}
 	return &suites.Problem{Msg: fmt.Sprintf("unknown model %q", name), Hint: hint}
+}
+
+// ggufIn returns the name of a .gguf file in a folder, or "".
+func ggufIn(dir string) string {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if gguf.IsPath(e.Name()) && !e.IsDir() {
+			return e.Name()
+		}
+	}
+	return ""
 }
 
 func isPreset(name string) bool {

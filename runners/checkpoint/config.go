@@ -198,7 +198,7 @@ func (r *rawConfig) shape(file string) (runners.Shape, error) {
 	f, ok := families[r.arch]
 	if !ok {
 		if r.archAt == "" {
-			return runners.Shape{}, fmt.Errorf("%s: no field arch, want \"yoco_gret\", \"yoco_swa\" or \"transformer\", or a list of layers", file)
+			return runners.Shape{}, fmt.Errorf("%s: no field arch, want \"yoco_gret\", \"yoco_swa\" or \"transformer\", or a list of layers\n  hint: a config of Hugging Face has the field model_type", file)
 		}
 		return runners.Shape{}, fmt.Errorf("%s: arch is %q, want \"yoco_gret\", \"yoco_swa\" or \"transformer\"", r.archAt, r.arch)
 	}
