@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -30,7 +31,10 @@ tasks:
 	if err := os.WriteFile(suite, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	command(t, "run", suite, "--out", out)
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"run", suite, "--out", out}, &stdout, &stderr); code != exitOK && code != exitFailed {
+		t.Fatalf("exit code %d: %s", code, &stderr)
+	}
 	j, err := result.ReadFile(filepath.Join(out, journalName))
 	if err != nil {
 		t.Fatal(err)
