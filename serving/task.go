@@ -27,8 +27,8 @@ import (
 //	prompt_tokens, cached_tokens, output_tokens
 //	               means per request as the server reports them
 //
-// A case fails if all its requests fail, or if the client sent over a tenth of the requests of an
-// open loop too late.
+// A case fails if all its requests fail, if the server ends meanwhile, or if the client sent over a
+// tenth of the requests of an open loop too late.
 type Task struct{}
 
 // Params are the parameters of serving.

@@ -13,11 +13,13 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/yocobench/yocobench/corpus/rng"
@@ -66,13 +68,18 @@ func (s Sample) Late() (d time.Duration, ok bool) {
 // is reached, requests are sent late.
 const maxInFlight = 4096
 
-// giveUp is the number of requests after which a run ends if all have failed.
-const giveUp = 32
+// A run ends early if its first mostFailed requests all fail, or if mostRefused requests in a row
+// find that nothing listens at the server's address, each after several attempts.
+const (
+	mostFailed  = 32
+	mostRefused = 8
+)
 
 // Run sends requests until the plan is done and all are answered. It calls next with the index of
 // each request before it is due, and done with each sample, warm-up included; calls of one function
 // do not overlap. Failed requests are samples too. Run ends early with an error if the first
-// requests all fail, or if the Streamer returns an error that is not a *runners.RequestError.
+// requests all fail, if nothing listens at the server's address any more, or if the Streamer
+// returns an error that is not a *runners.RequestError.
 func Run(ctx context.Context, s runners.Streamer, p Plan, next func(i int) runners.Request, done func(Sample)) error {
 	if (p.Concurrency > 0) == (p.Rate > 0) || p.Requests < 1 {
 		return fmt.Errorf("load: %d requests in flight at %g requests/s, %d in all", p.Concurrency, p.Rate, p.Requests)
@@ -85,10 +92,7 @@ func Run(ctx context.Context, s runners.Streamer, p Plan, next func(i int) runne
 	} else {
 		r.closed()
 	}
-	if err := context.Cause(ctx); err != nil || !r.hopeless() {
-		return err
-	}
-	return fmt.Errorf("the first %d requests all failed: %w", r.failed, r.first)
+	return cmp.Or(context.Cause(ctx), r.gaveUp)
 }
 
 type run struct {
@@ -105,7 +109,9 @@ type run struct {
 
 	mu             sync.Mutex
 	failed, served int
-	first          *runners.RequestError
+	refused        int // the last ones, without another in between
+	first, last    *runners.RequestError
+	gaveUp         error
 }
 
 // take returns the index and the request to send next. ok is false if there is none.
@@ -133,11 +139,23 @@ func (r *run) over(i int, due time.Time) bool {
 	return !due.Before(r.end)
 }
 
-// hopeless reports whether many requests were sent and all failed.
+// hopeless reports whether the run gave up.
 func (r *run) hopeless() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.served == 0 && r.failed >= max(giveUp, r.Concurrency)
+	return r.gaveUp != nil
+}
+
+// giveUp gives up if many requests were sent and all failed, or the server has ended. r.mu is held.
+func (r *run) giveUp() {
+	ended := r.refused >= max(mostRefused, r.Concurrency)
+	switch {
+	case r.gaveUp != nil:
+	case r.served == 0 && (ended || r.failed >= max(mostFailed, r.Concurrency)):
+		r.gaveUp = fmt.Errorf("the first %d requests all failed: %w", r.failed, r.first)
+	case ended:
+		r.gaveUp = fmt.Errorf("the server has ended: after %d answered requests, the last %d found no server: %w", r.served, r.refused, r.last)
+	}
 }
 
 // send sends a request and passes on its sample.
@@ -156,13 +174,17 @@ func (r *run) send(i int, due time.Time, q runners.Request) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.Err != nil {
+	if r.refused++; !errors.Is(err, syscall.ECONNREFUSED) {
+		r.refused = 0
+	}
+	if r.last = s.Err; s.Err != nil {
 		if r.failed++; r.first == nil {
 			r.first = s.Err
 		}
 	} else {
 		r.served++
 	}
+	r.giveUp()
 	r.done(s)
 }
 

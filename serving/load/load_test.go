@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -298,6 +299,40 @@ func TestHopeless(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestServerEnds checks that a run ends soon after its server, and not if the server is only busy.
+func TestServerEnds(t *testing.T) {
+	refused := &runners.RequestError{Kind: "connection refused", Err: fmt.Errorf("dial: %w", syscall.ECONNREFUSED)}
+	for _, p := range []Plan{{Concurrency: 3, Requests: 5000}, {Concurrency: 20, Requests: 5000}, {Rate: 100, Requests: 5000}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newServer(1000)
+			s.answer = func(i int, _ *runners.Response) error {
+				if i >= 50 {
+					return refused
+				}
+				return nil
+			}
+			n := 0
+			err := Run(t.Context(), s, p, request, func(Sample) { n++ })
+			if !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "the server has ended: after 50 answered requests, the last ") || n > 200 {
+				t.Errorf("%+v: %d requests, %v", p, n, err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(1000)
+		s.answer = func(i int, _ *runners.Response) error {
+			if i < 50 {
+				return nil
+			}
+			return &runners.RequestError{Kind: "HTTP 429", Err: errors.New("busy")}
+		}
+		n := 0
+		if err := Run(t.Context(), s, Plan{Rate: 1000, Requests: 300}, request, func(Sample) { n++ }); err != nil || n != 300 {
+			t.Errorf("a busy server: %d requests, %v", n, err)
+		}
+	})
 }
 
 // If all of a few requests fail, the statistics have the reasons.
