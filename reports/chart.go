@@ -265,6 +265,10 @@ func (c *chart) curve(p *painter, l curveLine, x, y func(float64) vg.Length) {
 	for i := range l.x {
 		pts[i] = vg.Point{X: x(l.x[i]), Y: y(l.y[i])}
 	}
+	if l.dotted && len(pts) == 1 {
+		p.StrokeLine2(line(l.style.color, 1.1, dotted), pts[0].X-20, pts[0].Y, pts[0].X+20, pts[0].Y)
+		return
+	}
 	if l.dotted {
 		p.StrokeLines(line(l.style.color, 1.1, dotted), pts)
 		return

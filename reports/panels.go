@@ -403,9 +403,10 @@ func (v *view) panelFigure(p *panelSet) *figure {
 		columns = 2
 	}
 	var all []*chart
-	guessed := false
+	guessed, floors := false, false
 	for i, name := range names {
 		c := v.panelChart(p, of[i], styleOf)
+		floors = floors || c.title != ""
 		c.title, c.tall = name+c.title, 78
 		if len(names) <= 2 {
 			c.tall = 150
@@ -421,6 +422,9 @@ func (v *view) panelFigure(p *panelSet) *figure {
 	share(xOf, all...)
 	for i := 0; i < len(all); i += columns {
 		f.rows = append(f.rows, panels(all[i:min(i+columns, len(all))]))
+	}
+	if floors {
+		f.subtitle = joined(f.subtitle, "floor: models that cannot do the kind")
 	}
 	if p.threshold() {
 		f.legend = append(f.legend, key{style: style{color: muted, marker: noMarker, dash: limitDash}, name: fmt.Sprintf("passes: %g", stats.RulerThreshold), apart: true})
@@ -465,7 +469,7 @@ func (v *view) panelChart(p *panelSet, ladders []ladder, styleOf map[string]styl
 	}
 	c.dodge = len(p.lengths) == 1
 	if floor > 0 {
-		c.title = fmt.Sprintf(" · %d at the floor", floor)
+		c.title = fmt.Sprintf(" · floor: %d", floor) // short, so that it fits next to the longest kind
 	}
 	c.y.see(0)
 	c.y.see(1)
