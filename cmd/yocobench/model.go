@@ -281,7 +281,7 @@ file's name without .gguf; --expect names another file.`,
 				}
 			}
 			if failed > 0 {
-				return &exitError{exitFailed, fmt.Errorf("%d of %d folders differ from the expected values", failed, len(args))}
+				return &exitError{exitFailed, fmt.Errorf("%d of %d models differ from the expected values", failed, len(args))}
 			}
 			return nil
 		},

@@ -21,7 +21,7 @@ const (
 	// maxName limits the names of keys and tensors, in bytes. ggml allows tensor names of 63 bytes.
 	maxName = 1 << 12
 	// maxHeader limits the bytes before the data. Vocabularies take up to about 30 MB.
-	maxHeader = 1 << 30
+	maxHeader = 1 << 28
 	// maxAlignment limits general.alignment, which is a power of two.
 	maxAlignment = 1 << 20
 )
