@@ -142,7 +142,7 @@ func meanOf(ladders []ladder) ladder {
 			m = rung{}
 			m.why = missing[0].why
 			if len(missing) < len(ladders) {
-				m.why = strings.TrimSpace(fmt.Sprintf("%d of %d %s", len(missing), len(ladders), m.why))
+				m.why = fmt.Sprintf("%s for %d of %d", cmp.Or(m.why, "no score"), len(missing), len(ladders))
 			}
 		}
 		out.at = append(out.at, m)

@@ -289,7 +289,7 @@ func TestFloorAndMean(t *testing.T) {
 	b.at[1] = rung{why: "oom"}
 	m := meanOf([]ladder{a, b})
 	x := m.at[0].shown()
-	if !(math.Abs(x.Value-0.75) < 1e-12 && x.Lo > 0.6 && x.Lo < 0.75 && x.Hi > 0.75 && x.Hi < 0.9) || m.at[1].ok() || m.at[1].why != "1 of 2 oom" || m.guess != 0.25 {
+	if !(math.Abs(x.Value-0.75) < 1e-12 && x.Lo > 0.6 && x.Lo < 0.75 && x.Hi > 0.75 && x.Hi < 0.9) || m.at[1].ok() || m.at[1].why != "oom for 1 of 2" || m.guess != 0.25 {
 		t.Errorf("mean: %+v %+v", x, m)
 	}
 }
