@@ -75,11 +75,11 @@ func (f *mergeFlags) run(ctx context.Context, dirs []string, command string, std
 	if err != nil {
 		return err
 	}
-	tmp, err := makeSibling(place)
+	tmp, remove, err := makeSibling(place)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(tmp) // the folder is gone after the rename
+	defer remove() // the folder is gone after the rename
 	if err := until(ctx, func() error { return f.merge(ctx, dirs, tmp, command, stderr) }); err != nil {
 		return err
 	}
@@ -238,15 +238,35 @@ func unused(out string) (place string, err error) {
 	return "", usagef("%s exists; a run is never overwritten\n  hint: %s", out, another)
 }
 
-// makeSibling creates a hidden folder next to out, which finish renames to out.
-func makeSibling(out string) (string, error) {
+// makeSibling creates a hidden folder next to out, which finish renames to out. remove deletes it,
+// and the empty folders that were created for it.
+func makeSibling(out string) (tmp string, remove func(), err error) {
 	abs, err := filepath.Abs(out)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	if err := os.MkdirAll(filepath.Dir(abs), 0o755); err != nil {
-		return "", err
+	parent := filepath.Dir(abs)
+	var made []string // the deepest first
+	for dir := parent; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
+			break
+		}
+		made = append(made, dir)
 	}
-	tmp := filepath.Join(filepath.Dir(abs), "."+filepath.Base(abs)+".merging-"+result.NewID())
-	return tmp, os.Mkdir(tmp, 0o755)
+	tmp = filepath.Join(parent, "."+filepath.Base(abs)+".merging-"+result.NewID())
+	remove = func() {
+		os.RemoveAll(tmp)
+		for _, dir := range made {
+			if os.Remove(dir) != nil { // it is not empty
+				return
+			}
+		}
+	}
+	if err = os.MkdirAll(parent, 0o755); err == nil {
+		err = os.Mkdir(tmp, 0o755)
+	}
+	if err != nil {
+		remove()
+	}
+	return tmp, remove, err
 }
