@@ -91,10 +91,11 @@ func TestContentOfParts(t *testing.T) {
 func FuzzStream(f *testing.F) {
 	f.Add([]byte("data: {\"choices\":[{\"text\":\"a\"}]}\n\ndata: [DONE]\n\n"))
 	f.Add([]byte("data: {\"choices\":[{\"delta\":{\"role\":\"x\",\"content\":null}}],\"usage\":{\"prompt_tokens\":-1}}\r\n\r\ndata: [DONE]\n\n"))
+	f.Add([]byte("\uFEFFdata:\n\ndata: {\"choices\":[{\"text\":\"a\",\"finish_reason\":\"stop\"}],\"usage\":[]}\n\n"))
 	f.Add([]byte(": x\nevent: y\nerror: {}\n\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		r, err := readText(text)
-		if err == nil && !bytes.Contains(text, []byte("[DONE]")) {
+		if err == nil && r.Finish == "" && !bytes.Contains(text, []byte("[DONE]")) {
 			t.Error("accepted without an end")
 		}
 		bytes := 0
@@ -139,6 +140,19 @@ func FuzzAnswer(f *testing.F) {
 						t.Errorf("%s: log-probability %g", how, v)
 					}
 				}
+			}
+		}
+	})
+}
+
+// FuzzModels checks that no list of models makes the client panic, and that each has a name.
+func FuzzModels(f *testing.F) {
+	f.Add([]byte(`{"data": [{"id": "a", "max_model_len": 5, "meta": {"n_params": 1e3}}, 7]}`))
+	f.Add([]byte(`[{"id": "a", "meta": []}, null, "b"]`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		for _, m := range parseModels(text) {
+			if m.ID.v == "" {
+				t.Errorf("%+v", m)
 			}
 		}
 	})
