@@ -93,7 +93,7 @@ func explainField(w io.Writer, indent, name, doc string) {
 		if i > 0 {
 			name = ""
 		}
-		fmt.Fprintf(w, "%s%-16s %s\n", indent, name, line)
+		fmt.Fprintf(w, "%s%-18s %s\n", indent, name, line)
 	}
 }
 
