@@ -51,7 +51,7 @@ func EvalResults(j *result.Journal, names Names) (files []File, err error) {
 			v := e.Metrics[info.Name]
 			notes := fmt.Sprintf("%s of %d samples", info.Name, e.samples())
 			if v.Lo != nil && v.Hi != nil {
-				notes += fmt.Sprintf(", %s to %s at %s", number(*v.Lo), number(*v.Hi), number(v.Level))
+				notes += fmt.Sprintf(", %.4g %% interval %.4g to %.4g", 100*v.Level, *v.Lo, *v.Hi)
 			}
 			notes += fmt.Sprintf("; yocobench %s, case %s", h.Env.Version, e.Case)
 			if same := slices.IndexFunc(all, func(r hubResult) bool { return r.Dataset == (hubDataset{d.ID, d.Task, d.Revision}) }); same >= 0 {

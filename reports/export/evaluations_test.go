@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -233,6 +234,9 @@ func TestEvalResultsMatchSchema(t *testing.T) {
 	}
 	if err := yaml.Unmarshal(files[0].Data, &entries); err != nil || len(entries) != 2 || entries[1].Dataset != (hubDataset{"allenai/ai2_arc", "ARC-Challenge", "0123abcd"}) {
 		t.Errorf("%+v, %v", entries, err)
+	}
+	if notes := regexp.MustCompile(`notes: .* of \d+ samples, 95 % interval [\d.]{1,7} to [\d.]{1,7}; yocobench`); !notes.Match(files[0].Data) {
+		t.Errorf("no match of %s in\n%s", notes, files[0].Data)
 	}
 	for _, c := range []struct {
 		sets []Dataset
