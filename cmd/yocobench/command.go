@@ -30,7 +30,9 @@ func commandTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Ta
 	}
 	spec := exec.Spec{Command: e.Command, Dir: s.Dir,
 		Start: time.Duration(e.StartTimeout), Request: time.Duration(e.RequestTimeout), Idle: time.Duration(e.IdleTimeout)}
+	stop := d.waiting(fmt.Sprintf("model %s: waiting for its command", e.Name))
 	h, err := d.hello(spec)
+	stop()
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", e.Name, err)
 	}

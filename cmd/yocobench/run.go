@@ -223,6 +223,7 @@ func (f *runFlags) run(ctx context.Context, args []string, command string, stdou
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
+	f.device.say = func(text string) { notice(stderr, text) }
 	d, err := probe(ctx, f.device)
 	if err != nil {
 		return err

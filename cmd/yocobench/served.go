@@ -72,7 +72,9 @@ func servedTarget(d deviceOptions, s *suites.Suite, e suites.Entry) (*suites.Tar
 		text.reads(t)
 		tok = text.tok
 	}
+	stop := d.waiting(fmt.Sprintf("model %s: waiting for its server", e.Name))
 	server, err := d.server(fmt.Sprintf("%+v %v %q %q", e.Served, e.RequestTimeout, e.Model, e.Tokenizer), spec, tok)
+	stop()
 	if err != nil {
 		return nil, servedProblem(e, err)
 	}

@@ -11,8 +11,10 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/yocobench/yocobench/internal/servertest"
+	"github.com/yocobench/yocobench/suites"
 	"github.com/yocobench/yocobench/suites/result"
 )
 
@@ -105,6 +107,29 @@ func TestServedProblems(t *testing.T) {
 				t.Errorf("exit code %d: %s", code, got)
 			}
 		})
+	}
+}
+
+// TestServedWaits checks that a plan that waits for a server says so.
+func TestServedWaits(t *testing.T) {
+	defer func(d time.Duration) { patience = d }(patience)
+	patience = time.Millisecond
+	said := make(chan string, 1)
+	s := servertest.Start(t, servertest.Options{Handler: func(http.ResponseWriter, *http.Request) bool {
+		select {
+		case text := <-said:
+			said <- text
+		case <-time.After(time.Minute):
+		}
+		return false
+	}})
+	d := deviceOptions{ctx: t.Context(), say: func(text string) { said <- text }}
+	e := suites.Entry{Name: "mine", Model: servertest.Model, Served: suites.Served{URL: s.URL}}
+	if _, err := servedTarget(d, &suites.Suite{}, e); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-said; text != "model mine: waiting for its server" {
+		t.Errorf("said %q", text)
 	}
 }
 

@@ -422,6 +422,29 @@ type deviceOptions struct {
 	ctx context.Context
 	// dry is non-nil in a dry run, which does not need a GPU.
 	dry *assumption
+	// say, if it is not nil, prints a notice while planning waits for a server or a command.
+	say func(text string)
+}
+
+// patience is how long planning waits before it says so.
+var patience = 10 * time.Second
+
+// waiting says after a while that planning waits for something, until stop is called. After stop it
+// prints nothing.
+func (d deviceOptions) waiting(text string) (stop func()) {
+	if d.say == nil {
+		return func() {}
+	}
+	said := make(chan struct{})
+	t := time.AfterFunc(patience, func() {
+		d.say(text)
+		close(said)
+	})
+	return func() {
+		if !t.Stop() {
+			<-said
+		}
+	}
 }
 
 // cpuTier returns the tier to force on the CPU, or "" if the requested tier is a GPU's.
