@@ -42,9 +42,9 @@ type pair struct {
 	scored int
 }
 
-// pair returns the context and the continuation of a choice. The scored tokens are those of both
-// texts together that follow as many as the context has alone. If the last of these reaches into
-// the continuation, the continuation begins after it.
+// pair returns the context and the continuation of a choice. If the context alone has n tokens, the
+// scored tokens are those after the first n of both texts together. If the last of these reaches
+// into the continuation, the continuation begins after it.
 func (r *run) pair(it *item, choice int) (pair, error) {
 	p := pair{context: it.contexts[choice], continuation: it.continuations[choice]}
 	if r.tok == nil {
@@ -85,8 +85,8 @@ func (r *run) pair(it *item, choice int) (pair, error) {
 	return p, nil
 }
 
-// last returns the end of a text whose tokens are the given last tokens of it, for a model that
-// takes text. It returns the whole text if there is none.
+// last returns the end of a text that encodes to its given last tokens, for a model that takes
+// text. It returns the whole text if no end does.
 func (r *run) last(text string, tokens []int) string {
 	s, ok := r.tok.(tokenizer.Spanner)
 	if !ok {

@@ -19,10 +19,12 @@ type fitter struct {
 	begin []int
 	// room is the largest number of tokens of a prompt with the prefix.
 	room int
-	// base is a text that begins with Sample.Base of the last sample, or with which that began.
+	// base is a tokenized text, and text its string. Both begin with Sample.Base of the last
+	// sample, so samples that share a text do not tokenize it again.
 	base *tokenizer.Text
 	text string
-	// guess is the number of steps of the first sample; later ones are about as long.
+	// guess is the number of steps of the first sample. Later samples need about as many, so the
+	// search starts there.
 	guess int
 }
 
@@ -45,8 +47,8 @@ type fitted struct {
 // errTooShort is wrapped by errors about lengths at which a sample does not fit.
 var errTooShort = errors.New("the length is too short")
 
-// fit returns the sample with the largest number of units, in steps, that fits. Tokens of a text
-// are found by trying: their number grows almost linearly with the units, so a few tries suffice.
+// fit returns the sample with the largest number of units, in steps, that fits. It tries numbers of
+// steps and counts the tokens, which grow almost linearly with the steps, so a few tries suffice.
 func (f *fitter) fit(d Draft) (*fitted, error) {
 	least, step := d.Units()
 	tried := map[int]*fitted{}
@@ -98,7 +100,7 @@ func (f *fitter) next(tried map[int]*fitted, k, low, high int) int {
 	}
 	most := high - 1
 	if high == math.MaxInt {
-		most = 16*low + 64 // no more, in case steps differ in length
+		most = 16*low + 64 // limits the extrapolation, because steps differ in length
 	}
 	return min(max(next, low+1), most)
 }

@@ -116,8 +116,8 @@ func (t Task) Plan(pl *suites.Planner, m *suites.Target, params any) ([]suites.C
 // cell is the samples of one kind at one length.
 //
 // Every random choice of a sample depends on the suite's seed, the kind, the length and the
-// sample's number, so all models get the same questions, and more samples do not change those
-// before them.
+// sample's number, so all models get the same questions, and a larger number of samples keeps the
+// earlier ones.
 type cell struct {
 	*Params
 	*Kind

@@ -28,7 +28,8 @@ type scoring struct {
 	// metric is the score, second the param of the second axis, actual the metric with the actual
 	// position on it, or "".
 	metric, actual, second string
-	// separate reports that trials do not share a haystack, unless the param haystacks is there.
+	// separate reports that trials do not share a haystack, unless the record has the param
+	// haystacks.
 	separate bool
 }
 

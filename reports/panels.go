@@ -214,8 +214,8 @@ func (p *panelSet) kindTitle() string {
 }
 
 // of returns the ladders of a model by kind and, if there are several kinds, that of their mean. A
-// model that was asked where its scores decided has no mean: its scores depend on how often it was
-// asked.
+// model whose lengths were chosen by an adaptive search has no mean, because its scores depend on
+// how often it was asked.
 func (p *panelSet) of(model string) (kinds []ladder, mean *ladder) {
 	for _, l := range p.ladders[model] {
 		if !l.absent() {

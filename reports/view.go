@@ -60,7 +60,7 @@ type group struct {
 	source         result.Source
 	// served reports whether the models answered requests (result.Record.Served).
 	served bool
-	// devices lists the devices of the records if device does not divide them.
+	// devices lists the devices of the records if the group is not divided by device.
 	devices []string
 	// settings holds the parameters that all records of the group share, by name.
 	settings map[string]string

@@ -63,9 +63,9 @@ func (c servingCase) run(ctx context.Context, s runners.Streamer, progress func(
 }
 
 // behind returns an error if the client did not keep the rate of an open loop: over a tenth of the
-// requests were sent later than the mean time between two. Then the arrivals are those of another
-// process, and a queue is in the client. A local model shares the CPU with the client, so its case
-// has a note instead.
+// requests were sent late by more than the mean time between two requests (but at least 10 ms and
+// at most 100 ms). Then the arrivals are not those of the requested process, and requests queue in
+// the client. A local model shares the CPU with the client, so its case has a note instead.
 func (c servingCase) behind(st *load.Stats) (note string, err error) {
 	if c.plan.Rate == 0 {
 		return "", nil
@@ -99,7 +99,7 @@ func (c servingCase) metrics(st *load.Stats) map[string]result.Metric {
 			name, m := latencies[i].name+p.suffix, result.Metric{Value: load.Percentile(values, p.p)}
 			if infos[name].Kind == result.Timed {
 				m.Samples = values
-			} else if lo, hi, ok := load.Bounds(values, p.p); ok && latencies[i].name != "itl" { // those of one answer depend on each other
+			} else if lo, hi, ok := load.Bounds(values, p.p); ok && latencies[i].name != "itl" { // gaps of one answer are correlated
 				m = m.Interval(lo, hi, .95, "order statistics")
 			}
 			set(name, m)

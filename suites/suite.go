@@ -57,7 +57,7 @@ type block struct {
 // Entry is a model in a suite.
 type Entry struct {
 	Name    string         `yaml:"name" doc:"name of the model in the suite and its reports (default: the value of model)"`
-	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors ; with url, the name of the model in requests (this, layers or command is required)"`
+	Model   string         `yaml:"model" doc:"an embedded model, a preset, or a folder with config.json and weights.safetensors; with url, the name of the model in requests (this, layers or command is required)"`
 	Weights string         `yaml:"weights" doc:"random: use seeded random weights instead of trained ones; presets have only these (default: trained if available)"`
 	Seed    uint64         `yaml:"seed" doc:"seed of random weights (default 1)"`
 	DType   *runners.DType `yaml:"dtype" doc:"type of the weights in memory: f32, bf16, f16, or stored for quantised matrices as their file has them, on cpu (default f32 on cpu, bf16 on analytic)"`

@@ -46,8 +46,8 @@ type Target struct {
 	Chat   *chat.Format
 	NoChat string
 	// Messages is true if the target takes messages of a chat instead of texts: it has a chat
-	// template of its own, and answers as in a chat whatever it is asked. MessageTokens is the
-	// number of tokens that the template adds at most.
+	// template of its own, and always answers as in a chat. MessageTokens is the number of tokens
+	// that the template adds at most.
 	Messages      bool
 	MessageTokens int
 	Can           runners.Capabilities
@@ -145,7 +145,7 @@ func (t *Target) CounterFor(ctx context.Context, sample string) (tokenizer.Token
 	return tokenizer.Ratio(float64(len(sample)) / float64(n)), nil
 }
 
-// contextOf returns what states the longest context, and what it states.
+// contextOf returns words for messages about the longest context: who states it, and what it is.
 func (t *Target) contextOf() (who, what string) {
 	switch {
 	case t.Config != nil:

@@ -84,7 +84,7 @@ const (
 	maxBody   = 64 << 20 // an answer
 	maxEvents = 1 << 20  // events of a stream
 	maxError  = 64 << 10 // what is read of an error's text
-	maxToken  = 1 << 10  // what an answer may have more for each token with a log-probability
+	maxToken  = 1 << 10  // additional bytes of an answer for each token with a log-probability
 )
 
 // maxWait limits the wait before an attempt, also if the server asks for more.
@@ -207,7 +207,7 @@ func (c *client) call(ctx context.Context, method, target string, f fields, repe
 			}
 		}
 		if fail.invalid() && vague != nil {
-			fail = vague // it was about another thing
+			fail = vague // the optional fields were not the reason
 		}
 		if exhausted(fail.err) {
 			return retries, fmt.Errorf("%w; the client cannot open more connections: raise its limit of open files (ulimit -n), or lower the concurrency or the rate", fail.err)

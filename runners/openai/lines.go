@@ -10,8 +10,8 @@ import (
 
 // The reader of net/http for bodies in chunks does not return data that it has read while it waits
 // for the rest of a chunk. An event that arrives together with a part of the next one would be
-// returned, and timed, when that is complete. So data is passed to it line by line: then it returns
-// each line at once.
+// returned, and timed, only when the next one is complete. So data is passed to it line by line:
+// then it returns each line at once.
 
 // lineConn is a connection of which each Read returns a line, or the part of one that has arrived.
 type lineConn struct {

@@ -292,8 +292,8 @@ func cut(answer string, done func(string) bool) string {
 	return answer
 }
 
-// Stream runs a request and reports when each part of its answer arrived. A request whose prompt
-// was computed before has failed.
+// Stream runs a request and reports when each part of its answer arrived. A request fails if the
+// server had cached more of its prompt than the start that all prompts share.
 func (m *Model) Stream(ctx context.Context, r runners.Request) (*runners.Response, error) {
 	var prompt any = r.Prompt
 	switch {

@@ -97,7 +97,7 @@ func Probe(ctx context.Context, spec Spec, tok tokenizer.Tokenizer) (*Server, er
 	return s, ctx.Err()
 }
 
-// startPoll is the time between two looks at a server that is starting.
+// startPoll is the time between two requests to a server that is starting.
 const startPoll = time.Second
 
 // started reads the list of models, after waiting until the server has started.

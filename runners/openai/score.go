@@ -285,7 +285,7 @@ func (s *Server) probes(ctx context.Context) (out []probe, err error) {
 	return out, nil
 }
 
-// prove tests the methods and keeps those that pass. An error is one of the connection.
+// prove tests the methods and keeps those that pass. It returns only errors of the connection.
 func (s *Server) prove(ctx context.Context) error {
 	probes, err := s.probes(ctx)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Package load sends requests to a runners.Streamer and measures their latencies.
 //
-// A closed loop keeps a number of requests in flight: the next one is sent when one was answered.
+// A closed loop keeps a number of requests in flight: when one is answered, the next one is sent.
 // An open loop sends requests at the times of a Poisson process, whether earlier ones were answered
 // or not, so a queue in the server shows in the latencies.
 //
@@ -109,7 +109,7 @@ type run struct {
 
 	mu             sync.Mutex
 	failed, served int
-	refused        int // the last ones, without another in between
+	refused        int // consecutive refused requests so far
 	first, last    *runners.RequestError
 	gaveUp         error
 }

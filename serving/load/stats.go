@@ -34,8 +34,8 @@ type Stats struct {
 	// if the server does not report them.
 	Prompt, Output, Cached []float64
 	// Counted is the number of answers whose tokens were counted as chunks because the server did
-	// not report them. Packed is the number of answers with several tokens in a chunk, Whole that
-	// of answers with several tokens in one chunk, Short that of answers with fewer tokens than
+	// not report them. Packed is the number of answers with more tokens than chunks, Whole that of
+	// answers with several tokens in a single chunk, Short that of answers with fewer tokens than
 	// requested, Long that of answers with more tokens, as the server counts them, or more chunks.
 	Counted, Packed, Whole, Short, Long int
 	// Retries is the number of failed attempts that were repeated.
