@@ -22,7 +22,7 @@ type Params struct {
 	Kinds        Kinds        `yaml:"kinds" doc:"kinds of questions, by name or pattern such as niah_* (default: all that need no data, and those that have data)"`
 	Lengths      suites.Sizes `yaml:"lengths" doc:"context lengths in tokens, including the prompt, the beginning of the answer and the answer's limit"`
 	Samples      param.Counts `yaml:"samples" doc:"questions per kind and length: a number, or numbers by length such as {1Ki: 50, 32Ki: 10}, each from its length up to the next"`
-	Adaptive     int          `yaml:"adaptive" doc:"find the effective length of each kind with at most this number of questions, in place of samples: they are asked at the lengths where they decide (default 0: samples at every length)"`
+	Adaptive     int          `yaml:"adaptive" doc:"find the effective length of each kind with at most this number of questions, in place of samples; a search chooses their lengths (default 0: samples at every length)"`
 	AnswerPrefix bool         `yaml:"answer_prefix" doc:"end the prompt with the beginning of the answer, as the benchmark defines. Without it, models that are not trained for chat often continue the text instead of answering"`
 	Wording      string       `yaml:"wording" doc:"texts of the prompts: own, or the name of published texts that the benchmark has, such as ruler (default own)"`
 	Haystack     param.Corpus `yaml:"haystack" doc:"the running text of kinds that use one: prose (generated, the same on every machine), go (Go's sources), files:PATH or {files: [PATHS]} (default prose)"`
