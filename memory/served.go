@@ -19,7 +19,7 @@ func served(m *suites.Target) bool { return m.Served() && m.Can.Missing(runners.
 // answers measures a case by requests.
 type answers func(ctx context.Context, s runners.Streamer, r *result.Outcome, progress func(float64)) error
 
-// serves makes a case's Run function of its answers.
+// serves returns the Run function of a case that f measures.
 func serves(f answers) func(context.Context, runners.Model, func(float64)) (result.Outcome, error) {
 	return func(ctx context.Context, m runners.Model, progress func(float64)) (r result.Outcome, err error) {
 		s, err := runners.As[runners.Streamer](m, runners.Stream)
@@ -39,7 +39,7 @@ func unfit(m *suites.Target, n, answer int) string {
 	return m.TooLong(n + answer)
 }
 
-// answer sends requests in a closed loop, and records what they have in common.
+// answer sends requests in a closed loop and sets the faults and notes of r, but no metrics.
 func (s target) answer(ctx context.Context, m runners.Streamer, length, output int, p load.Plan, r *result.Outcome, progress func(float64)) (*load.Stats, error) {
 	q := load.Questions{Length: length, Output: output, Tokenizer: s.tok, Seed: s.seed}
 	st, notes, err := load.Measure(ctx, m, q, p, load.Limits{}, progress)

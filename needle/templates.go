@@ -37,8 +37,7 @@ func (t Template) Fact(key, value string) string {
 // Ask is the question for the one value of key.
 func (t Template) Ask(key string) string { return strings.ReplaceAll(t.AskText, "{key}", key) }
 
-// AskAll is the question for all values of one key, or of several: then their names are joined by
-// ", ".
+// AskAll is the question for all values of the keys, which it joins by ", ".
 func (t Template) AskAll(keys ...string) string {
 	return strings.ReplaceAll(t.AskAllText, "{key}", strings.Join(keys, ", "))
 }

@@ -35,8 +35,8 @@ type table struct {
 	foot [][]cell
 	// prose marks tables of text, which are left-aligned and wrapped instead of split.
 	prose bool
-	// blocks holds the columns at which the table may be split; if it is empty, that is every
-	// column after the fixed ones.
+	// blocks holds the columns at which the table may be split; if it is empty, the table may be
+	// split at every column after the fixed ones.
 	blocks []int
 	// heat holds the records of a table of needle scores, for writers that show details. It is nil
 	// for other tables.

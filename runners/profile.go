@@ -74,7 +74,7 @@ func (p Profile) LimitSeconds(w Work, d DType) float64 {
 // PeakOf returns the FLOP/s for weights of type d.
 func (p Profile) PeakOf(d DType) float64 {
 	if d == Stored {
-		d = BF16 // as which prompts are computed
+		d = BF16 // prompts are computed in bfloat16
 	}
 	if f, ok := p.Peak[d]; ok {
 		return f

@@ -27,8 +27,8 @@ func TestCommentWidth(t *testing.T) {
 	}
 }
 
-// wideComments returns the positions of comment lines wider than commentWidth. Text is a file's, or
-// nil to read it.
+// wideComments returns the positions of comment lines wider than commentWidth. It parses text, or
+// the file at path if text is nil.
 func wideComments(t *testing.T, path string, text any) (at []string) {
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, path, text, parser.ParseComments|parser.SkipObjectResolution)
