@@ -487,8 +487,8 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
-// TestAccess checks that a multikey cell ranks the right value among those of the distractors,
-// apart from the answer, and that other cells have no such metrics.
+// TestAccess checks that a multikey cell, besides scoring the answer, ranks the right value among
+// those of the distractors, and that other cells have no such metrics.
 func TestAccess(t *testing.T) {
 	everyKind(t, func(t *testing.T, kind string, set func(*Params)) {
 		multikey := func(p *Params) {

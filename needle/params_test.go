@@ -183,8 +183,8 @@ func TestScores(t *testing.T) {
 	}
 }
 
-// TestAnswersEnd checks that an answer ends at the end of its line, or one token after it is right,
-// so that a longer number is detected.
+// TestAnswersEnd checks that an answer ends at the end of its line or, once it has the correct
+// value, one token later: that token shows whether the number is longer.
 func TestAnswersEnd(t *testing.T) {
 	tok, err := tokenizer.New("bytes")
 	if err != nil {

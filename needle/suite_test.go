@@ -70,8 +70,8 @@ func TestShippedSuite(t *testing.T) {
 }
 
 // TestMillionTokensFitTheBudget checks that, on two cores with AVX2, the cells of a million tokens
-// of both YOCOs fit the budget and end within 4 minutes. A run takes the cheapest cases first, and
-// 1.37 times the estimate (docs/measurements/cpu.md).
+// of both YOCOs fit the budget and end within 4 minutes. A run measures the cheapest cases first
+// and takes 1.37 times the estimate (docs/measurements/cpu.md).
 func TestMillionTokensFitTheBudget(t *testing.T) {
 	plan := shippedPlan(t, avx2)
 	dearest, n := 0.0, 0

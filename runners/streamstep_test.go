@@ -22,8 +22,8 @@ func (m *paced) Step(ctx context.Context, ss []Sequence, tokens []int, logits []
 	return m.scripted.Step(ctx, ss, tokens, logits)
 }
 
-// A Stepper answers requests one after another: a request that waits for another has the wait in
-// its latencies.
+// A Stepper answers requests one after another: the latencies of a request include its wait for
+// earlier ones.
 func TestStreamerOfStepper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, err := StreamerOf(&paced{scripted{script: []int{'4', '2', 257, 'x'}}}, special{})

@@ -41,7 +41,7 @@ func (e *Entry) process(n *yaml.Node) error {
 	if e.Command == nil {
 		return nil // served checks it
 	}
-	rest := e.Composed // label and tokenizer are for commands too
+	rest := e.Composed // a command may have label and tokenizer
 	rest.Label, rest.Tokenizer = "", ""
 	switch {
 	case len(e.Command) == 0 || e.Command[0] == "":

@@ -12,12 +12,12 @@ import (
 	"testing"
 )
 
-// A task is defined by its declaration (result.Task): code that reads journals must not ask for a
-// task by its name. Packages that draw and judge hold no string equal to one at all. Others may,
-// since "kv" and "prefill" are words too, but they do not compare with one or keep a table by them.
-// Runners and kernels know no tasks.
+// A task is defined by its declaration (result.Task): code that reads journals must not refer to a
+// task by its name. Packages for reports and verdicts contain no string literal equal to a task's
+// name. Other packages may, since "kv" and "prefill" are also words, but they do not compare a
+// value with such a string or use it as a key of a table. Runners and kernels know no tasks.
 
-// drawing are the folders without such strings, freeOf those that are not looked at.
+// drawing lists the folders that may not contain a task's name, freeOf those that are not checked.
 var (
 	drawing = []string{"reports", "compare", "suites/result", "suites/gate"}
 	freeOf  = []string{"runners", "kernels", "corpus", "tools", "internal"}
@@ -59,8 +59,8 @@ func TestNoTaskByName(t *testing.T) {
 	}
 }
 
-// tasksOf lists the names that methods Name of a file return, of types that some file describes as
-// tasks.
+// tasksOf lists the strings that Name methods in a file return, for the types that have a Describe
+// method of a task in any of files.
 func tasksOf(file *ast.File, files map[string]*ast.File) (names []string) {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)

@@ -83,8 +83,8 @@ func betaQuantile(q, a, b float64) float64 {
 	return (lo + hi) / 2
 }
 
-// independent returns the number of independent trials that trials in clusters count as, and their
-// successes. It passes on the level.
+// independent returns the successes and the number of independent trials that trials in clusters
+// count as, and the level unchanged.
 func independent(hits, n []float64, level float64) (_, _, _ float64) {
 	var allHits, all, effective float64
 	clusters, single := 0.0, true

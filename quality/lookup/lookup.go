@@ -187,7 +187,7 @@ func noise(name, about, what string, digits func(*rng.Rand) string) quality.Kind
 
 func passKey(r *rng.Rand) string { return fmt.Sprintf("%05d", r.IntN(100000)) }
 
-// numberString returns five random digits in which a random one is doubled, five times.
+// numberString starts with five random digits and doubles a random digit five times.
 func numberString(r *rng.Rand) string {
 	out := []byte(passKey(r))
 	for range 5 {

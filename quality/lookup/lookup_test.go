@@ -72,7 +72,7 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// Number strings have ten digits in which the doubled ones are adjacent.
+// A number string has ten digits in at most five runs of equal digits, since copies are adjacent.
 func TestNumberString(t *testing.T) {
 	r := rng.New("test", 1)
 	for range 200 {

@@ -127,9 +127,9 @@ func parseAnswer(line []byte, id int64) (*answer, error) {
 	return &a, nil
 }
 
-// nullIn returns the name of a field of numbers that has a null in place of one, or "". Package
-// json would leave it as 0: a token, or the log-probability of what is certain. It is how
-// JavaScript writes NaN.
+// nullIn returns the name of a field of numbers that contains null, or "". Package json would
+// decode null as 0, which is a valid token and the log-probability of a certain event. JavaScript
+// encodes NaN as null.
 func nullIn(line []byte) string {
 	null := []byte("null")
 	if !bytes.Contains(line, null) {

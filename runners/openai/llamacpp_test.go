@@ -21,7 +21,8 @@ type stopwatch struct {
 	addr string
 
 	mu sync.Mutex
-	// request is when the latest request began, answered the parts of its answer.
+	// request is the time at which the latest request began; answered holds the parts of its
+	// answer.
 	request  time.Time
 	answered []part
 }
