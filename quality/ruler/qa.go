@@ -19,7 +19,7 @@ import (
 type qaLine struct {
 	Question string          `json:"question"`
 	Answers  json.RawMessage `json:"answers"`
-	// Documents are those with the answer, Related others of the same article or about the same.
+	// Documents contain the answer. Related are others of the same article or on the same subject.
 	Documents []string `json:"documents"`
 	Related   []string `json:"related"`
 }

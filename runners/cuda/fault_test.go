@@ -251,7 +251,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// TestUsage: a model holds what is computed, in both number types, and peaks start at ResetPeak.
+// TestUsage: a model holds the computed number of bytes in both number types, and peaks start at
+// ResetPeak.
 func TestUsage(t *testing.T) {
 	for _, opts := range combos(t) {
 		for _, a := range runners.Arches() {

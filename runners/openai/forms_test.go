@@ -10,8 +10,8 @@ import (
 	"github.com/yocobench/yocobench/runners"
 )
 
-// answering returns a model of a server that answers requests for streams with a body of a media
-// type, and of which the list of models is models if that is not empty.
+// answering returns a model of a server that answers requests for streams with the given media type
+// and body. If models is not empty, it is the server's list of models.
 func answering(t *testing.T, models, media, body string) (*Model, error) {
 	var s *servertest.Server
 	s = servertest.Start(t, servertest.Options{Handler: func(w http.ResponseWriter, r *http.Request) bool {
@@ -62,7 +62,7 @@ func TestModelLists(t *testing.T) {
 	}
 }
 
-// TestStreamForms reads streams that differ from the usual one, and refuses those that are none.
+// TestStreamForms reads streams in unusual forms, and refuses answers that are not streams.
 func TestStreamForms(t *testing.T) {
 	const (
 		a      = `data: {"choices":[{"text":"a"}]}` + "\n\n"
@@ -125,7 +125,7 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// TestNullLogProbs checks that a log-probability of null is none, and not that of what is certain.
+// TestNullLogProbs checks that a null log-probability is read as missing, not as 0.
 func TestNullLogProbs(t *testing.T) {
 	for _, text := range []string{
 		`{"tokens": ["a"], "token_logprobs": [-1], "top_logprobs": [{"b": null}]}`,

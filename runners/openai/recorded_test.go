@@ -278,7 +278,7 @@ func checkLlamaCPP(t *testing.T, base string, tok tokenizer.Tokenizer) {
 // The server of llama-cpp-python has two traps. It reports the log-probabilities of a prompt at the
 // wrong positions if the model has no token that begins a text: each is that of the token one place
 // before, given the same context, and the last one is missing. And it makes repeated tokens less
-// likely unless a request says otherwise, also in greedy decoding: then the answer is another.
+// likely unless a request says otherwise, also in greedy decoding: then the answer differs.
 func checkLlamaCPPPython(t *testing.T, base string, tok tokenizer.Tokenizer) {
 	s, m := openServer(t, base, "", tok)
 	if s.API != openai.Completions || s.Tokens {

@@ -50,8 +50,8 @@ type tokenProb struct {
 	Top   []tokenProb `json:"top_logprobs"`
 }
 
-// last returns the tokens after the prompt that the answer reports a log-probability of: the
-// generated one and others.
+// last returns the last generated token and then the reported alternatives to it, with their
+// log-probabilities.
 func (p *tokenProbs) last() (out []tokenProb) {
 	if p == nil {
 		return nil
@@ -85,8 +85,8 @@ func valid(v *float64) (float64, error) {
 	return min(*v, 0), nil
 }
 
-// prompted is a prompt whose tokens are to be scored: its tokens, and the text that a server reads
-// that does not take ids.
+// prompted is a prompt whose tokens are to be scored: its tokens, and its text for servers that do
+// not take ids.
 type prompted struct {
 	text string
 	ids  []int
