@@ -90,7 +90,8 @@ func TestConditionsDifferInOneThing(t *testing.T) {
 	}
 }
 
-// Trials have their facts in different parts of the text, at any length the same.
+// The facts of different trials are in different parts of the text, which do not depend on its
+// length.
 func TestDepthsAreSpread(t *testing.T) {
 	c, longer := testCell(t, 512, 20), testCell(t, 8192, 20)
 	var parts []int
@@ -136,8 +137,8 @@ func TestPromptsFillTheContext(t *testing.T) {
 	}
 }
 
-// reader is a model of known behaviour: it knows which name the text gives to the words of the
-// question, and to those of words that mean the same.
+// reader is a model of known behaviour: it answers with the name in the first statement that, by
+// means, answers the question.
 type reader struct {
 	// means reports whether a statement answers a question.
 	means func(statement, question string) bool
@@ -181,7 +182,7 @@ func (m *reader) Complete(_ context.Context, group []runners.Prompt, _ int, done
 	return []string{"answered by a reader"}, nil
 }
 
-// equal reads words only.
+// equal requires the same words.
 func equal(statement, question string) bool { return statement == question }
 
 // careless takes a statement that differs in one letter for the right one.

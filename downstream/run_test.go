@@ -201,8 +201,8 @@ func TestPairs(t *testing.T) {
 		scored                          int
 	}{
 		{none, 0, "ab", " x", "ab", " x", "[97 98]", 1},
-		// The scored tokens follow as many as the context has, though the last of them reaches over
-		// its end.
+		// As many tokens as the context alone has are not scored, although the last of them extends
+		// beyond the context.
 		{none, 0, "1=", "42", "1=4", "2", "[49 361]", 1},
 		{bos, 0, "1=", "42", "1=4", "2", "[256 49 361]", 1},
 		// Nothing would be left to score.
@@ -383,8 +383,8 @@ func TestOnCPU(t *testing.T) {
 	}
 }
 
-// TestPerplexityIntervals checks that intervals have possible values, also of texts that differ
-// much, and that those of two units of the same quantity agree.
+// TestPerplexityIntervals checks that intervals contain only possible values, also for texts that
+// differ much, and that the intervals of one quantity in two units agree.
 func TestPerplexityIntervals(t *testing.T) {
 	var x texts
 	for _, c := range []struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/yocobench/yocobench/suites/result"
 )
 
-// shardedJournal is the small journal as if its cases had been measured on machines in rotation:
-// their headers have the same CPU and other numbers of threads, hosts 0 and 1 the same.
+// shardedJournal is the small journal as if its cases had been measured on machines in rotation,
+// which have the same CPU and the given numbers of threads.
 func shardedJournal(t *testing.T, threads ...int) *result.Journal {
 	j := small()
 	header := j.Runs[0]

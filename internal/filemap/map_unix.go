@@ -12,9 +12,9 @@ import (
 
 // mapped is a file's content by a read-only, shared memory map: pages come
 // from the page cache when they are touched, and several processes share them.
-// Bytes finds a file that another program has cut short. One that is cut short
-// while what Bytes returned is read makes the reader fault; replace checkpoints
-// by rename, as checkpoint.Write does.
+// Bytes returns an error if another program has cut the file short. If the file
+// is cut short later, reading the bytes that Bytes returned faults. So replace
+// checkpoints by rename, as checkpoint.Write does.
 type mapped struct {
 	data []byte
 	f    *os.File

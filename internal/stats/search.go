@@ -102,7 +102,7 @@ func (s *Search) test(k, i int) (v Verdict, need [2]float64) {
 	limit := math.Log(2 / (1 - EffectiveLevel))
 	above, below := c.Threshold, c.Threshold
 	if c.OfBase {
-		// Half of the error is that of the base.
+		// Half of the error probability is spent on the bounds of the base.
 		limit += math.Ln2
 		above, below = c.Threshold*s.baseHi, c.Threshold*s.baseLo
 	}
@@ -159,7 +159,8 @@ func (s *Search) Next() (length, n int, ok bool) {
 			_, need := s.test(k, i)
 			n := need[1]
 			if i == first {
-				// If it is close to the threshold, it is the last resort.
+				// If need is infinite (a score close to the threshold), this length is the last
+				// choice.
 				n = min(n, need[0], math.MaxFloat64)
 			}
 			if n >= least {

@@ -30,8 +30,8 @@ var (
 // question is what is asked about a world.
 type question struct {
 	text, answer string
-	// begin is the beginning of an answer, published that of the form which BABILong asks for;
-	// empty if that is one word.
+	// begin is the beginning of an answer. published is the beginning in the form that BABILong
+	// asks for, empty if that form is one word.
 	begin, published string
 	// labels are the possible answers.
 	labels []string

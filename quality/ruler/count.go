@@ -47,7 +47,7 @@ func newWordList(r *rng.Rand, w *wording, c counts) *cweDraft {
 	for len(d.words) < common {
 		word := d.pool[d.next]
 		d.next++
-		// An answer that has one word must not seem to have another.
+		// No word contains another, so an answer with one does not count as having both.
 		if !slices.ContainsFunc(d.words, func(o string) bool { return strings.Contains(o, word) || strings.Contains(word, o) }) {
 			d.words = append(d.words, word)
 		}

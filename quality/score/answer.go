@@ -18,8 +18,8 @@ var finalAnswer = regexp.MustCompile(`Final Answer:[\s\x0b\x1c-\x1f\x85\pZ]*\[(.
 // the last line that has one counts. ok is false if there is none. It takes time proportional to
 // the length of the answer.
 //
-// The snippet on the data set's card leaves "Final Answer: [" at the first node, so that it never
-// matches. This and lm-evaluation-harness's do not.
+// The snippet on the data set's card leaves "Final Answer: [" in front of the first node, so that
+// node never matches. FinalAnswer and lm-evaluation-harness remove it.
 func FinalAnswer(answer string, strict bool) (nodes []string, ok bool) {
 	lines := strings.Split(strings.TrimRight(answer, "\n"), "\n")
 	for _, line := range slices.Backward(lines) {
@@ -43,8 +43,8 @@ func FinalAnswer(answer string, strict bool) (nodes []string, ok bool) {
 // F1 returns the harmonic mean of precision and recall of two sets of nodes: 1 if both are empty, 0
 // if they have no node in common.
 //
-// The conventions differ in what is published. The data set's card gives 1 also to disjoint sets,
-// and lm-evaluation-harness gives 0 to two empty ones. NVIDIA's graders use this one.
+// Published scorers differ in these two cases. The data set's card gives 1 also to disjoint sets,
+// and lm-evaluation-harness gives 0 to two empty ones. NVIDIA's graders agree with F1.
 func F1(got, want []string) float64 {
 	g, w := set(got), set(want)
 	if len(g)+len(w) == 0 {

@@ -19,8 +19,9 @@ import (
 const golden = "../../testdata/golden"
 
 // Checkpoints that PyTorch saved (tools/fixtures/torch_checkpoints.py) become folders with the bits
-// of the golden folder's weights, and compute what that expects: as fairseq saves them, with the
-// sizes inside; as a state dict of transposed and shared views; with several types.
+// of the golden folder's weights, and compute its expected results. The checkpoints are saved as
+// fairseq does, with the sizes inside; as a state dict of transposed and shared views; and with
+// several types.
 func TestTorch(t *testing.T) {
 	for _, c := range []struct {
 		file, params, golden string

@@ -69,8 +69,8 @@ func TestPretrained(t *testing.T) {
 	}
 }
 
-// covers reports whether a model is tested with options: all in float32 for sm_90a. In bfloat16 a
-// GGUF file of a model that is there as a folder shows nothing new, and for sm_80 one model for
+// covers reports whether a model is tested with options: every model in float32 for sm_90a. In
+// bfloat16 a GGUF file is skipped if the same model exists as a folder. For sm_80 one model for
 // each kind of kernel is enough.
 func covers(opts runners.Options, path string) bool {
 	folder, gguf := strings.CutSuffix(path, ".gguf")

@@ -16,7 +16,8 @@ type sequence struct {
 	name     string
 	capacity int
 	tokens   []int
-	// over: the child holds more than tokens, because it generated more than was used of it.
+	// over is true if the child holds more than tokens, because some tokens that it generated were
+	// not used.
 	over bool
 }
 

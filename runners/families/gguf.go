@@ -243,8 +243,8 @@ func ggufVector(f *gguf.File, name string) ([]float64, error) {
 	return y, nil
 }
 
-// ggufHeads reads what a file says of a head's dimensions, and the windows of layers, and sets what
-// llama.cpp knows without the file.
+// ggufHeads reads the dimensions of heads and the windows of layers, and sets the values that
+// llama.cpp does not read from the file.
 func ggufHeads(f *gguf.File, arch string, c *config, m *Model) error {
 	uint := func(key string, def int64) int64 {
 		x, ok, err := f.Uint(arch + "." + key)

@@ -45,8 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The times of the stub: an answer begins after first to 2 first, by its prompt, and has a token
-// every each.
+// The times of the stub. The prompt determines when an answer begins, from first to 2*first; each
+// is the time between its tokens.
 const (
 	first = 300 * time.Millisecond
 	each  = 40 * time.Millisecond
@@ -166,9 +166,10 @@ func (x *times) report(t *testing.T, name string, check bool) {
 	}
 }
 
-// TestLoopback measures a server whose times are known: requests in flight stay as many, nothing
-// grows, and each answer is the server's. With -check-times, measured percentiles of ttft and itl
-// are within a millisecond of what the server did (make load-test).
+// TestLoopback measures a server whose times are known. It checks that the number of requests in
+// flight stays constant, that nothing grows, and that each answer is the server's. With
+// -check-times, measured percentiles of ttft and itl are within a millisecond of what the server
+// did (make load-test).
 func TestLoopback(t *testing.T) {
 	const tokens = 32
 	address := start(t)
