@@ -22,7 +22,7 @@ type Rolled struct {
 // Roll computes the log-probability of a text of any length. The model reads it in consecutive
 // windows of at most limit tokens; 0 means one window. The first window begins with the prefix
 // token. Every other one begins with the last token of the window before it, and the last window
-// with as many as it has room for.
+// with as many of the tokens before it as it has room for.
 //
 // A Scorer that is not a Stepper scores the text as a whole, and not its first token.
 func Roll(ctx context.Context, m Model, tok tokenizer.Tokenizer, text string, limit int) (r Rolled, err error) {

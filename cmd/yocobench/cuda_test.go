@@ -258,8 +258,8 @@ func TestCUDAPaper(t *testing.T) {
 	}
 }
 
-// TestCUDARefusals checks that cases that exceed the memory get that status, and that cases that
-// exceed the time are skipped.
+// TestCUDARefusals checks that cases that exceed the memory have the status oom, and that cases
+// that exceed the time are skipped.
 func TestCUDARefusals(t *testing.T) {
 	for _, c := range []struct {
 		flags []string

@@ -12,8 +12,8 @@ import (
 )
 
 // A model is its layers: no code may ask which architecture it is. These tests look for comparisons
-// with an architecture's constant or the name of an architecture or preset, and for
-// methods that would hide one. Only the files that make layers of a few sizes may.
+// with an architecture's constant or the name of an architecture or preset, and for methods that
+// would hide one. Only the files in mayBranch may contain them.
 
 // mayBranch are the files that may ask for the architecture of a runners.Shape.
 var mayBranch = map[string]bool{
@@ -135,13 +135,13 @@ func isLabel(x ast.Expr) bool {
 	return ok && s.Sel.Name == "Label" && isConfig(s.X)
 }
 
-// isWord reports whether an expression is a string that says something.
+// isWord reports whether an expression is a string literal that is not empty.
 func isWord(x ast.Expr) bool {
 	l, ok := x.(*ast.BasicLit)
 	return ok && l.Kind == token.STRING && len(l.Value) > 2
 }
 
-// isConfig reports whether an expression is by its name a runners.Config.
+// isConfig reports whether an expression's name is one that runners.Configs have.
 func isConfig(x ast.Expr) bool {
 	switch x := x.(type) {
 	case *ast.Ident:

@@ -2,7 +2,7 @@ package openai
 
 import "testing"
 
-// TestCounts reads counts of tokens that no server can mean.
+// TestCounts checks that invalid token counts are read as missing (-1).
 func TestCounts(t *testing.T) {
 	c := newClient(Spec{})
 	for text, want := range map[string]int{"7": 7, "0": 0, "-7": -1, "null": -1, "4294967296": 1 << 32, "4294967297": -1, "9223372036854775807": -1,
