@@ -45,7 +45,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// FuzzItem checks that items of any document and template are an error or complete.
+// FuzzItem checks that any document and template give an error or a complete item.
 func FuzzItem(f *testing.F) {
 	f.Add([]byte(`{"q": "Which?", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answer": "A"}`), "Q: {q} {{ choices.text[0] }}", "choices.text", "answer", "choices.label", "")
 	f.Add([]byte(`{"q": "a _ b", "answer": 1}`), "q", "{%", "answer", "", "_")

@@ -91,8 +91,8 @@ func TestInflection(t *testing.T) {
 	}
 }
 
-// TestNames checks that a document never runs out of names, with syllables of which there are only
-// a few names of the usual length.
+// TestNames checks that a document never runs out of names, even if its syllables make only a few
+// names of the usual length.
 func TestNames(t *testing.T) {
 	m := newNamer(rng.New("names", 1), reserved)
 	m.t = syllables{onsets: []string{"b", "tr"}, nuclei: []string{"a"}, codas: []string{"m", "st"}}

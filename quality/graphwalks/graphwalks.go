@@ -158,9 +158,9 @@ func children(r *rng.Rand) question {
 	return q
 }
 
-// draw draws a graph and a question. Edges of the filler begin neither at a node nearer than the
-// depth (of a search) nor end at the node (whose parents are asked for), so they do not change the
-// answer. They contain all nodes of the question.
+// draw draws a graph and a question. Edges of the filler do not change the answer: for a search
+// they do not begin at a node nearer than the depth, for parents they do not end at the node in
+// question. They contain all nodes of the question.
 func draw(r *rng.Rand, wording string, op operation, strict bool) (quality.Draft, error) {
 	if op == within && wording == Published {
 		return nil, fmt.Errorf("bfs_within has no wording %q: list the other kinds, or use wording %s", wording, quality.WordingOwn)

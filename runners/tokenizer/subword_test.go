@@ -28,8 +28,8 @@ func TestMerges(t *testing.T) {
 	}
 }
 
-// TestBytesWithoutTokens: bytes that have no token have none together either, and a table does not
-// have the key that marks its free slots.
+// TestBytesWithoutTokens: a sequence of bytes without tokens has no tokens either, and a table does
+// not have the key that marks its free slots.
 func TestBytesWithoutTokens(t *testing.T) {
 	m := *testCase(t, "gpt2").model.(*bpe)
 	symbols := *m.bytes
