@@ -282,7 +282,7 @@ func readLine(r *bufio.Reader, most int) ([]byte, error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		if len(line)+len(part) > most {
-			return nil, fmt.Errorf("a line of more than %d MiB: %.120q...", most>>20, append(line, part...))
+			return nil, fmt.Errorf("a line of more than %d MiB that begins %.120q", most>>20, append(line, part...))
 		}
 		line = append(line, part...)
 		switch {
