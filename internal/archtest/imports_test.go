@@ -51,7 +51,7 @@ var mayImport = [][2]string{
 	{"runners/checkpoint", "internal/filemap internal/lfs internal/suggest internal/safefile runners runners/checkpoint/gguf runners/checkpoint/pth runners/tokenizer"},
 	{"runners/checkpoint/pth", "internal/filemap internal/lfs"},
 	{"runners/checkpoint/gguf", "internal/filemap"},
-	{"runners/families", "internal/suggest runners runners/checkpoint/gguf"},
+	{"runners/families", "internal/filemap internal/suggest runners runners/checkpoint/gguf"},
 	{"runners/chat", ""},
 	{"runners/tokenizer", ""},
 	{"runners/pretrained", "internal/filemap internal/suggest runners runners/checkpoint runners/checkpoint/gguf runners/families"},

@@ -16,12 +16,17 @@ type Content interface {
 	Close() error
 }
 
+// OpenRegular opens a regular file. Other files are errors; opening a pipe would block.
+func OpenRegular(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	return os.Open(path)
+}
+
 // Open opens a regular file and returns its content and its size in bytes.
 func Open(path string) (Content, int64, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
-		return nil, 0, fmt.Errorf("%s: not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, err := OpenRegular(path)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -29,7 +34,7 @@ func Open(path string) (Content, int64, error) {
 	if err != nil {
 		return nil, 0, errors.Join(err, f.Close())
 	}
-	if !info.Mode().IsRegular() {
+	if !info.Mode().IsRegular() { // it was replaced before it was opened
 		return nil, 0, errors.Join(fmt.Errorf("%s: not a regular file", path), f.Close())
 	}
 	c, err := open(f, info.Size())

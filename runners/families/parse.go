@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/yocobench/yocobench/internal/filemap"
 	"github.com/yocobench/yocobench/runners/checkpoint/gguf"
 )
 
@@ -80,10 +81,7 @@ func Open(path string, ignore ...string) (*Model, error) {
 
 // readText reads at most maxConfig+1 bytes of a regular file.
 func readText(path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, err := filemap.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
